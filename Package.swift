@@ -1,0 +1,50 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+let package = Package(
+  name: "lstm-ft",
+  platforms: [.macOS(.v14)],
+  products: [
+    .library(name: "HDF5", targets: ["HDF5"]),
+    .library(name: "LSTMCheckpoints", targets: ["LSTMCheckpoints"]),
+    .library(name: "LSTMLayers", targets: ["LSTMLayers"]),
+    .library(name: "LSTMFineTuning", targets: ["LSTMFineTuning"]),
+    .executable(name: "lstm-ft", targets: ["lstm-ft"]),
+    .executable(name: "lstm-bench", targets: ["lstm-bench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CHDF5", pkgConfig: "hdf5",
+      providers: [.apt(["libhdf5-dev"]), .brew(["hdf5"])]),
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib",
+      providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+    .target(name: "HDF5", dependencies: ["CHDF5", "CZlib"]),
+    .target(name: "LSTMCheckpoints", dependencies: ["HDF5", "CZlib"]),
+    .target(name: "CLSTMKernels"),
+    .target(name: "LSTMLayers", dependencies: ["LSTMCheckpoints", "CLSTMKernels"]),
+    .target(name: "LSTMFineTuning", dependencies: ["LSTMLayers", "LSTMCheckpoints"]),
+    .executableTarget(
+      name: "lstm-ft",
+      dependencies: [
+        "LSTMFineTuning", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "lstm-bench",
+      dependencies: [
+        "LSTMLayers", "LSTMCheckpoints", "LSTMFineTuning",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .target(name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"], path: "Tests/TestSupport"),
+    .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "CHDF5"]),
+    .testTarget(name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "TestSupport"]),
+    .testTarget(name: "LSTMLayersTests", dependencies: ["LSTMLayers", "CLSTMKernels", "TestSupport"]),
+    .testTarget(name: "LSTMFineTuningTests", dependencies: ["LSTMFineTuning", "TestSupport"]),
+    .testTarget(name: "lstm-ftTests", dependencies: ["lstm-ft", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .c11
+)

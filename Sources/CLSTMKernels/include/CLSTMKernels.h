@@ -1,0 +1,97 @@
+// The narrow interface between the Swift layers and their hot loops.
+//
+// Legend: M, N, K  sizes of a matrix product C (M, N) += A (M, K) * B (K, N)
+//         rows     sequences that are active at one time step
+//         H        hidden size; a row of gates is 4H wide in the order i, f, g, o
+//
+// Shapes are checked by the callers; kernels take pointers and assume. Every kernel has a plain scalar
+// twin (the table named "scalar"), which tests and benchmarks compare with.
+#ifndef CLSTMKERNELS_H
+#define CLSTMKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// How the gates i, f and o squash their pre-activation.
+enum {
+  LSTMK_GATE_SIGMOID = 0,
+  LSTMK_GATE_HARD_SIGMOID = 1,   // clip(0.2 x + 0.5, 0, 1): Keras 1 and 2, ONNX
+  LSTMK_GATE_HARD_SIGMOID_6 = 2, // clip(x / 6 + 0.5, 0, 1): Keras 3
+};
+
+// Element-wise functions of `apply`.
+enum {
+  LSTMK_SIGMOID = 0,
+  LSTMK_TANH = 1,
+  LSTMK_EXP = 2,
+  LSTMK_RELU = 3,
+};
+
+typedef struct lstmk_cell {
+  size_t rows, hidden;
+  int gate; // LSTMK_GATE_*
+  // Peephole weights (3H: i, f, o) or NULL. i and f look at the previous cell, o at the new one.
+  const float *peephole;
+  // (rows, 4H), row stride gates_stride. Forward: pre-activations in, activations out.
+  // Backward: activations in, gradients of the pre-activations out.
+  float *gates;
+  size_t gates_stride;
+  const float *cell_previous; // (rows, H)
+  float *cell;                // (rows, H): written by forward, read by backward
+  float *output;              // forward: h = o * tanh(c), row stride output_stride
+  size_t output_stride;
+  const float *d_output; // backward: dL/dh, (rows, H)
+  float *d_cell;         // backward: dL/dc on entry, dL/dc_previous on return, (rows, H)
+} lstmk_cell;
+
+// Hyperparameters are doubles: 1 - beta2 taken in float32 would be off in the fifth digit.
+typedef struct lstmk_adam {
+  double learning_rate, beta1, beta2, epsilon, weight_decay;
+  double bias_correction1, bias_correction2; // 1 - beta^t
+  int decoupled;                             // 1: AdamW
+} lstmk_adam;
+
+typedef struct lstmk_sgd {
+  double learning_rate, momentum, dampening, weight_decay;
+  int nesterov, first_step; // first_step: the momentum buffer starts as the gradient
+} lstmk_sgd;
+
+typedef struct lstmk_table {
+  const char *name;
+  size_t vector_width; // floats
+
+  // Floats that the packed form of a (K, N) matrix takes.
+  size_t (*packed_count)(size_t k, size_t n);
+  // Packs B, whose element (k, n) lies at b[k * row_stride + n * column_stride].
+  void (*pack)(size_t k, size_t n, const float *b, size_t row_stride, size_t column_stride, float *packed);
+  // C = A B, or C += A B when accumulate is set. A's element (m, k) lies at a[m * a_row + k * a_column].
+  // Every element of C is summed in ascending k, whatever M and N are.
+  void (*multiply)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_column, const float *packed,
+                   float *c, size_t c_row, int accumulate);
+
+  void (*cell_forward)(const lstmk_cell *cell);
+  void (*cell_backward)(const lstmk_cell *cell);
+
+  void (*apply)(int function, size_t n, const float *x, float *y); // x and y may be the same
+  // sums[j] += sum over rows of x[row, j]
+  void (*add_column_sums)(size_t rows, size_t columns, const float *x, size_t row_stride, float *sums);
+  double (*sum_of_squares)(size_t n, const float *x);
+  void (*scale)(size_t n, float factor, float *x);
+
+  void (*adam)(const lstmk_adam *rule, size_t n, const float *gradient, float *first, float *second, float *largest,
+               float *weights); // largest: AMSGrad's running maximum, or NULL
+  void (*sgd)(const lstmk_sgd *rule, size_t n, const float *gradient, float *momentum, float *weights);
+} lstmk_table;
+
+// The instruction-set paths this machine can run, the fastest first; the scalar twin is always last.
+// Returns their number; writes at most `capacity` of them.
+size_t lstmk_available(const lstmk_table **tables, size_t capacity);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

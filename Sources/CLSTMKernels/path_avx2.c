@@ -1,0 +1,10 @@
+#include "paths.h"
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define TABLE lstmk_avx2
+#define TABLE_NAME "avx2"
+#define VL 8
+#define MR 6
+#include "kernels.inc"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,129 @@
+// The reference twin of every kernel: one obvious loop each, libm's functions, no blocking. Tests hold the
+// fast paths against it.
+#include "paths.h"
+
+#include <math.h>
+#include <string.h>
+
+static size_t packed_count(size_t k, size_t n) { return k * n; }
+
+static void pack(size_t k, size_t n, const float *b, size_t row_stride, size_t column_stride, float *packed) {
+  for (size_t row = 0; row < k; row++)
+    for (size_t j = 0; j < n; j++) packed[row * n + j] = b[row * row_stride + j * column_stride];
+}
+
+static void multiply(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_column, const float *packed,
+                     float *c, size_t c_row, int accumulate) {
+  for (size_t i = 0; i < m; i++)
+    for (size_t j = 0; j < n; j++) {
+      float sum = accumulate ? c[i * c_row + j] : 0.0f;
+      for (size_t step = 0; step < k; step++) sum += a[i * a_row + step * a_column] * packed[step * n + j];
+      c[i * c_row + j] = sum;
+    }
+}
+
+static float sigmoid(float x) {
+  float e = expf(-fabsf(x));
+  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
+static float clip01(float x) { return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x; }
+
+static float gate_value(int gate, float x) {
+  if (gate == LSTMK_GATE_HARD_SIGMOID) return clip01(0.2f * x + 0.5f);
+  if (gate == LSTMK_GATE_HARD_SIGMOID_6) return clip01(x / 6.0f + 0.5f);
+  return sigmoid(x);
+}
+
+static float gate_slope(int gate, float s) {
+  if (gate == LSTMK_GATE_SIGMOID) return s * (1.0f - s);
+  if (s <= 0.0f || s >= 1.0f) return 0.0f;
+  return gate == LSTMK_GATE_HARD_SIGMOID ? 0.2f : 1.0f / 6.0f;
+}
+
+static void cell_forward(const lstmk_cell *cell) {
+  const size_t h = cell->hidden;
+  const float *peephole = cell->peephole;
+  for (size_t row = 0; row < cell->rows; row++)
+    for (size_t unit = 0; unit < h; unit++) {
+      float *g = cell->gates + row * cell->gates_stride + unit;
+      float previous = cell->cell_previous[row * h + unit];
+      float i = gate_value(cell->gate, g[0] + (peephole ? peephole[unit] * previous : 0.0f));
+      float f = gate_value(cell->gate, g[h] + (peephole ? peephole[h + unit] * previous : 0.0f));
+      float candidate = tanhf(g[2 * h]);
+      float c = f * previous + i * candidate;
+      float o = gate_value(cell->gate, g[3 * h] + (peephole ? peephole[2 * h + unit] * c : 0.0f));
+      g[0] = i, g[h] = f, g[2 * h] = candidate, g[3 * h] = o;
+      cell->cell[row * h + unit] = c;
+      cell->output[row * cell->output_stride + unit] = o * tanhf(c);
+    }
+}
+
+static void cell_backward(const lstmk_cell *cell) {
+  const size_t h = cell->hidden;
+  const float *peephole = cell->peephole;
+  for (size_t row = 0; row < cell->rows; row++)
+    for (size_t unit = 0; unit < h; unit++) {
+      float *g = cell->gates + row * cell->gates_stride + unit;
+      float i = g[0], f = g[h], candidate = g[2 * h], o = g[3 * h];
+      float previous = cell->cell_previous[row * h + unit];
+      float tanh_c = tanhf(cell->cell[row * h + unit]);
+      float dh = cell->d_output[row * h + unit];
+      float dc = cell->d_cell[row * h + unit];
+      float d_o = dh * tanh_c * gate_slope(cell->gate, o);
+      dc += dh * o * (1.0f - tanh_c * tanh_c);
+      if (peephole) dc += d_o * peephole[2 * h + unit];
+      float d_i = dc * candidate * gate_slope(cell->gate, i);
+      float d_f = dc * previous * gate_slope(cell->gate, f);
+      g[0] = d_i, g[h] = d_f;
+      g[2 * h] = dc * i * (1.0f - candidate * candidate);
+      g[3 * h] = d_o;
+      float d_previous = dc * f;
+      if (peephole) d_previous += d_i * peephole[unit] + d_f * peephole[h + unit];
+      cell->d_cell[row * h + unit] = d_previous;
+    }
+}
+
+static void apply(int function, size_t n, const float *x, float *y) {
+  for (size_t i = 0; i < n; i++) {
+    switch (function) {
+    case LSTMK_SIGMOID: y[i] = sigmoid(x[i]); break;
+    case LSTMK_TANH: y[i] = tanhf(x[i]); break;
+    case LSTMK_EXP: y[i] = expf(x[i]); break;
+    default: y[i] = x[i] < 0.0f ? 0.0f : x[i]; break;
+    }
+  }
+}
+
+static void add_column_sums(size_t rows, size_t columns, const float *x, size_t row_stride, float *sums) {
+  for (size_t row = 0; row < rows; row++)
+    for (size_t j = 0; j < columns; j++) sums[j] += x[row * row_stride + j];
+}
+
+static double sum_of_squares(size_t n, const float *x) {
+  double sum = 0;
+  for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+  return sum;
+}
+
+static void scale(size_t n, float factor, float *x) {
+  for (size_t i = 0; i < n; i++) x[i] *= factor;
+}
+
+#include "optimisers.inc"
+
+const lstmk_table lstmk_scalar = {
+    .name = "scalar",
+    .vector_width = 1,
+    .packed_count = packed_count,
+    .pack = pack,
+    .multiply = multiply,
+    .cell_forward = cell_forward,
+    .cell_backward = cell_backward,
+    .apply = apply,
+    .add_column_sums = add_column_sums,
+    .sum_of_squares = sum_of_squares,
+    .scale = scale,
+    .adam = adam,
+    .sgd = sgd,
+};
