@@ -1,0 +1,65 @@
+import HDF5
+
+/// Why a checkpoint cannot be read, loaded or written.
+public enum CheckpointError: DescribedFailure {
+  /// The container itself: HDF5 says no.
+  case hdf5(HDF5Error)
+  /// Not a format that is known here.
+  case unknownFormat(file: String, detail: String, advice: [String])
+  case corrupt(tensor: String, detail: String)
+  case notIntegers(tensor: String, found: String)
+  /// The tensors do not make one model; the message names the flag that decides.
+  case ambiguous(file: String, detail: String, advice: [String])
+  /// The load report has entries that are not allowed.
+  case incomplete(LoadReport)
+  case invalidConfiguration(file: String, detail: String)
+  case invalidOption(String, advice: [String])
+  case cannotWrite(file: String, detail: String)
+
+  public var category: FailureCategory {
+    switch self {
+    case .hdf5(let error): error.category
+    case .invalidOption: .usage
+    case .cannotWrite: .cannotCreate
+    default: .badInput
+    }
+  }
+
+  public var message: String {
+    switch self {
+    case .hdf5(let error): error.message(withFile: true)
+    case .unknownFormat(let file, let detail, _): "\(file): \(detail)"
+    case .corrupt(let tensor, let detail): "tensor \"\(tensor)\": \(detail)"
+    case .notIntegers(let tensor, let found): "tensor \"\(tensor)\": expected whole numbers, found \(found)"
+    case .ambiguous(let file, let detail, _): "\(file): \(detail)"
+    case .incomplete(let report): report.failureSummary
+    case .invalidConfiguration(let file, let detail): "\(file): not a model configuration: \(detail)"
+    case .invalidOption(let detail, _): detail
+    case .cannotWrite(let file, let detail): "cannot write \(file): \(detail)"
+    }
+  }
+
+  public var advice: [String] {
+    switch self {
+    case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice): advice
+    case .incomplete(let report): report.advice
+    default: []
+    }
+  }
+}
+
+extension HDF5Error {
+  var category: FailureCategory {
+    switch kind {
+    case .notFound: .notFound
+    case .cannotCreate: .cannotCreate
+    case .io, .permissionDenied: .inputOutput
+    default: .badInput
+    }
+  }
+
+  func message(withFile: Bool) -> String {
+    let place = object.map { "\(file): \($0)" } ?? file
+    return withFile ? "\(place): \(message)" : message
+  }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import HDF5
+
+extension Checkpoint {
+  /// A state_dict in HDF5, or the native file, told apart by the attribute `lstm_ft_version`.
+  init(hdf5 path: String) throws {
+    let (root, byteCount) = try Self.hdf5 { () throws(HDF5Error) in
+      let file = try HDF5File(reading: path)
+      return (try file.contents(), file.byteCount)
+    }
+    var tensors: [StoredTensor] = []
+    var extras: [StoredTensor] = []
+    var skipped: [Skipped] = []
+    let isNative = root.attribute(Self.versionAttribute) != nil
+    for dataset in root.allDatasets() {
+      let name = String(dataset.path.drop { $0 == "/" })
+      guard let type = DataType(dataset.type) else {
+        skipped.append(Skipped(name: name, reason: "its elements are of type \(dataset.type.description)"))
+        continue
+      }
+      let tensor = StoredTensor(
+        name: name, shape: dataset.shape, dataType: type, isBigEndian: dataset.byteOrder == .bigEndian
+      ) { try Self.hdf5 { () throws(HDF5Error) in try dataset.readBytes() } }
+      // Training state is for exact resume; it is no part of the model.
+      if isNative, name.hasPrefix("training/") { extras.append(tensor) } else { tensors.append(tensor) }
+    }
+    self.init(
+      tensors: tensors, skipped: skipped, path: path, format: isNative ? .native : .pytorchHDF5, byteCount: byteCount)
+    self.extras = extras
+    if isNative { try readNativeAttributes(root) }
+  }
+
+  static let versionAttribute = "lstm_ft_version"
+
+  private mutating func readNativeAttributes(_ root: HDF5Group) throws {
+    let file = path ?? ""
+    if let version = root.attribute(Self.versionAttribute)?.integer, version > 1 {
+      throw CheckpointError.unknownFormat(
+        file: file, detail: "written by a newer lstm-ft (file version \(version); this one reads 1)",
+        advice: ["update lstm-ft"])
+    }
+    if let json = root.attribute("configuration")?.string {
+      configuration = try ModelConfiguration(json: Data(json.utf8), file: file)
+    }
+    preprocessing = root.attribute("preprocessing")?.string
+    if let json = root.attribute("provenance")?.string {
+      do {
+        provenance = try JSONDecoder().decode(Provenance.self, from: Data(json.utf8))
+      } catch {
+        throw CheckpointError.unknownFormat(
+          file: file, detail: "its provenance attribute is not what lstm-ft writes: \(describe(error))", advice: [])
+      }
+    }
+  }
+
+  /// Writes the native file.
+  func writeNative(to path: String) throws {
+    var document = HDF5Document()
+    document.setAttribute(Self.versionAttribute, .integers([1]))
+    if let configuration { document.setAttribute("configuration", .strings([try json(configuration)])) }
+    if let preprocessing { document.setAttribute("preprocessing", .strings([preprocessing])) }
+    if let provenance { document.setAttribute("provenance", .strings([try json(provenance)])) }
+    for tensor in tensors { document.add(tensor, at: tensor.name) }
+    for tensor in extras { document.add(tensor, at: tensor.name) }
+    try Self.write(document, to: path)
+  }
+
+  /// Writes a plain state_dict: the source's own names where they are known, else the project's, which are PyTorch's.
+  func writePyTorchHDF5(to path: String) throws {
+    var document = HDF5Document()
+    for tensor in tensors { document.add(tensor, at: pyTorchName(of: tensor.name)) }
+    try Self.write(document, to: path)
+  }
+
+  /// The name a tensor goes by outside. A model without a source gets PyTorch's names: one `nn.LSTM` holds equal
+  /// layers; what it cannot hold is exported as one module per layer (`rnns.{k}.*_l0`).
+  public func pyTorchName(of name: String) -> String {
+    if let known = provenance?.mapping[name] { return known }
+    guard let configuration, !configuration.fitsOneModule, let parsed = PyTorchName(name), parsed.module == "lstm"
+    else {
+      return name
+    }
+    return "rnns.\(parsed.layer).\(parsed.kind.rawValue)_l0" + (parsed.isReverse ? "_reverse" : "")
+  }
+
+  private static func write(_ document: HDF5Document, to path: String) throws {
+    do {
+      try document.write(to: path)
+    } catch let error as HDF5Error {
+      throw CheckpointError.hdf5(error)
+    }
+  }
+
+  static func hdf5<Value>(_ body: () throws(HDF5Error) -> Value) throws(CheckpointError) -> Value {
+    do throws(HDF5Error) { return try body() } catch { throw .hdf5(error) }
+  }
+}
+
+extension ModelConfiguration {
+  /// Whether one `nn.LSTM` can hold the stack: equal sizes and directions all the way up.
+  var fitsOneModule: Bool { layers.allSatisfy { $0 == layers[0] } }
+}
+
+extension HDF5Document {
+  mutating func add(_ tensor: StoredTensor, at path: String) {
+    addDataset(
+      path, shape: tensor.shape, type: tensor.dataType.hdf5Type,
+      byteOrder: tensor.isBigEndian ? .bigEndian : .littleEndian
+    ) { try tensor.bytes() }
+  }
+}
+
+extension DataType {
+  init?(_ type: HDF5ScalarType) {
+    switch type {
+    case .float16: self = .float16
+    case .bfloat16: self = .bfloat16
+    case .float32: self = .float32
+    case .float64: self = .float64
+    case .int8: self = .int8
+    case .int16: self = .int16
+    case .int32: self = .int32
+    case .int64: self = .int64
+    case .uint8: self = .uint8
+    case .uint16: self = .uint16
+    case .uint32: self = .uint32
+    case .uint64: self = .uint64
+    case .bool: self = .bool
+    case .string, .unsupported: return nil
+    }
+  }
+
+  var hdf5Type: HDF5ScalarType {
+    switch self {
+    case .float16: .float16
+    case .bfloat16: .bfloat16
+    case .float32: .float32
+    case .float64: .float64
+    case .int8: .int8
+    case .int16: .int16
+    case .int32: .int32
+    case .int64: .int64
+    case .uint8: .uint8
+    case .uint16: .uint16
+    case .uint32: .uint32
+    case .uint64: .uint64
+    case .bool: .bool
+    }
+  }
+}

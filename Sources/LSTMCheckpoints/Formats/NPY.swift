@@ -1,0 +1,206 @@
+/// An array read from an NPY file: C order, little-endian, whatever the file had.
+public struct NPYArray: Sendable, Equatable {
+  /// The length of each dimension; empty for a scalar.
+  public let shape: [Int]
+  /// The elements' type.
+  public let elementType: NPYElementType
+  /// Whether the file kept the array in Fortran order; `bytes` are in C order either way.
+  public let fortranOrder: Bool
+  /// The elements, little-endian, the last index varying fastest.
+  public let bytes: [UInt8]
+  /// What the array came from; used in errors.
+  public let file: String
+
+  /// How many elements there are.
+  public var count: Int { bytes.count / elementType.byteCount }
+
+  /// The elements in C order as single precision, rounded to nearest where that is narrower. Booleans are 0 and 1.
+  public func floats() -> [Float] {
+    switch elementType {
+    case .float16: map(UInt16.self, HalfPrecision.float)
+    case .float32: map(UInt32.self) { Float(bitPattern: $0) }
+    case .float64: map(UInt64.self) { Float(Double(bitPattern: $0)) }
+    case .int8: map(Int8.self) { Float($0) }
+    case .int16: map(Int16.self) { Float($0) }
+    case .int32: map(Int32.self) { Float($0) }
+    case .int64: map(Int64.self) { Float($0) }
+    case .uint8: map(UInt8.self) { Float($0) }
+    case .uint16: map(UInt16.self) { Float($0) }
+    case .uint32: map(UInt32.self) { Float($0) }
+    case .uint64: map(UInt64.self) { Float($0) }
+    case .bool: map(UInt8.self) { $0 == 0 ? 0 : 1 }
+    }
+  }
+
+  /// The elements in C order as double precision; exact except for 64-bit integers beyond 2^53.
+  public func doubles() -> [Double] {
+    switch elementType {
+    case .float16: map(UInt16.self) { Double(HalfPrecision.float($0)) }
+    case .float32: map(UInt32.self) { Double(Float(bitPattern: $0)) }
+    case .float64: map(UInt64.self) { Double(bitPattern: $0) }
+    case .int8: map(Int8.self) { Double($0) }
+    case .int16: map(Int16.self) { Double($0) }
+    case .int32: map(Int32.self) { Double($0) }
+    case .int64: map(Int64.self) { Double($0) }
+    case .uint8: map(UInt8.self) { Double($0) }
+    case .uint16: map(UInt16.self) { Double($0) }
+    case .uint32: map(UInt32.self) { Double($0) }
+    case .uint64: map(UInt64.self) { Double($0) }
+    case .bool: map(UInt8.self) { $0 == 0 ? 0 : 1 }
+    }
+  }
+
+  /// The elements in C order as integers. Floating-point elements must be whole numbers.
+  ///
+  /// - Throws: `NPYError` of kind `notAnInteger` naming the first element that is not exactly an `Int`.
+  public func integers() throws(NPYError) -> [Int] {
+    switch elementType {
+    case .int8: return map(Int8.self) { Int($0) }
+    case .int16: return map(Int16.self) { Int($0) }
+    case .int32: return map(Int32.self) { Int($0) }
+    case .int64: return map(Int64.self) { Int($0) }
+    case .uint8: return map(UInt8.self) { Int($0) }
+    case .uint16: return map(UInt16.self) { Int($0) }
+    case .uint32: return map(UInt32.self) { Int($0) }
+    case .bool: return map(UInt8.self) { $0 == 0 ? 0 : 1 }
+    case .uint64: return try exact(map(UInt64.self) { $0 }) { Int(exactly: $0) }
+    case .float16, .float32, .float64: return try exact(doubles()) { Int(exactly: $0) }
+    }
+  }
+
+  private func exact<T>(_ values: [T], _ convert: (T) -> Int?) throws(NPYError) -> [Int] {
+    var result: [Int] = []
+    result.reserveCapacity(values.count)
+    for (index, value) in values.enumerated() {
+      guard let integer = convert(value) else {
+        throw NPYError(.notAnInteger(index: index, found: "\(value)"), file: file)
+      }
+      result.append(integer)
+    }
+    return result
+  }
+
+  @inline(__always)
+  private func map<T: FixedWidthInteger, U>(_: T.Type, _ convert: (T) -> U) -> [U] {
+    let count = self.count
+    return bytes.withUnsafeBytes { source in
+      [U](unsafeUninitializedCapacity: count) { target, initialised in
+        for index in 0..<count {
+          let value = source.loadUnaligned(fromByteOffset: index * MemoryLayout<T>.size, as: T.self)
+          target.initializeElement(at: index, to: convert(T(littleEndian: value)))
+        }
+        initialised = count
+      }
+    }
+  }
+}
+
+/// Reading and writing NPY files, numpy's format for one array.
+public enum NPY {
+  /// Reads the array in the file at `path`.
+  ///
+  /// The header is checked against the file's size before the data's memory is allocated.
+  ///
+  /// - Throws: `NPYError`.
+  public static func read(contentsOf path: String) throws(NPYError) -> NPYArray {
+    let file: RegularFile
+    do throws(RegularFile.Failure) {
+      file = try RegularFile(path: path)
+    } catch {
+      throw NPYError(.init(error), file: path)
+    }
+    return try read(.file(file), file: path)
+  }
+
+  /// Decodes the array in `bytes`, such as an entry of an `.npz` archive.
+  ///
+  /// - Parameters:
+  ///   - bytes: A whole NPY file.
+  ///   - file: What to call it in errors.
+  /// - Throws: `NPYError`.
+  public static func decode(_ bytes: [UInt8], file: String) throws(NPYError) -> NPYArray {
+    try read(.memory(bytes), file: file)
+  }
+
+  private static func read(_ source: ByteSource, file: String) throws(NPYError) -> NPYArray {
+    let header = try NPYHeader(source: source, file: file)
+    let found = source.byteCount - header.dataOffset
+    // Bytes that follow would be a second array, which must not be dropped in silence.
+    guard found == header.dataByteCount else {
+      throw NPYError(.dataSize(expected: header.dataByteCount, found: found), file: file)
+    }
+    var bytes: [UInt8]
+    do throws(RegularFile.Failure) {
+      bytes = try source.bytes(at: header.dataOffset, count: header.dataByteCount)
+    } catch {
+      throw NPYError(.init(error), file: file)
+    }
+    if header.isBigEndian, header.elementType.byteCount > 1 {
+      swapBytes(&bytes, width: header.elementType.byteCount)
+    }
+    if header.isFortranOrder, header.shape.count > 1, header.count > 0 {
+      bytes = transposed(bytes, shape: header.shape, width: header.elementType.byteCount)
+    }
+    return NPYArray(
+      shape: header.shape, elementType: header.elementType, fortranOrder: header.isFortranOrder,
+      bytes: bytes, file: file)
+  }
+
+  private static func swapBytes(_ bytes: inout [UInt8], width: Int) {
+    func swap<T: FixedWidthInteger>(_: T.Type) {
+      bytes.withUnsafeMutableBytes { buffer in
+        for offset in stride(from: 0, to: buffer.count, by: MemoryLayout<T>.size) {
+          let value = buffer.loadUnaligned(fromByteOffset: offset, as: T.self)
+          buffer.storeBytes(of: value.byteSwapped, toByteOffset: offset, as: T.self)
+        }
+      }
+    }
+    switch width {
+    case 2: swap(UInt16.self)
+    case 4: swap(UInt32.self)
+    default: swap(UInt64.self)
+    }
+  }
+
+  /// Fortran order to C order.
+  private static func transposed(_ bytes: [UInt8], shape: [Int], width: Int) -> [UInt8] {
+    switch width {
+    case 1: transposed(bytes, shape, UInt8.self)
+    case 2: transposed(bytes, shape, UInt16.self)
+    case 4: transposed(bytes, shape, UInt32.self)
+    default: transposed(bytes, shape, UInt64.self)
+    }
+  }
+
+  private static func transposed<T: FixedWidthInteger>(_ bytes: [UInt8], _ shape: [Int], _: T.Type) -> [UInt8] {
+    let width = MemoryLayout<T>.size
+    var strides: [Int] = []
+    var stride = width
+    for dimension in shape {
+      strides.append(stride)
+      stride *= dimension
+    }
+    // Walk the target in order; `offset` follows in the source like an odometer.
+    var result = [UInt8](repeating: 0, count: bytes.count)
+    var index = [Int](repeating: 0, count: shape.count)
+    var offset = 0
+    bytes.withUnsafeBytes { source in
+      result.withUnsafeMutableBytes { target in
+        for position in Swift.stride(from: 0, to: target.count, by: width) {
+          let value = source.loadUnaligned(fromByteOffset: offset, as: T.self)
+          target.storeBytes(of: value, toByteOffset: position, as: T.self)
+          var axis = shape.count - 1
+          while axis >= 0 {
+            index[axis] += 1
+            offset += strides[axis]
+            if index[axis] < shape[axis] { break }
+            offset -= strides[axis] * shape[axis]
+            index[axis] = 0
+            axis -= 1
+          }
+        }
+      }
+    }
+    return result
+  }
+}

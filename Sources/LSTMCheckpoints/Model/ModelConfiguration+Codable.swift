@@ -1,0 +1,149 @@
+// The JSON form. Everything that has a usual value may be left out:
+//
+//     { "input": { "features": 8 },                      or { "vocabulary": 465, "embedding": 100 }
+//       "layers": [ { "hidden": 64, "bidirectional": false, "projection": 32,
+//                     "bias": "dual", "gates": "sigmoid", "peepholes": false } ],
+//       "skip": false,
+//       "readout": "last",                               all, last, final, mean, max, attention
+//       "head": [ { "size": 1, "bias": true, "activation": "none" } ],
+//       "normalize": "l2" }
+
+extension ModelConfiguration: Codable {
+  private enum Key: String, CodingKey, CaseIterable {
+    case input, layers, skip, readout, head, normalize
+  }
+
+  public init(from decoder: any Decoder) throws {
+    try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
+    let values = try decoder.container(keyedBy: Key.self)
+    input = try values.decode(Input.self, forKey: .input)
+    layers = try values.decode([Layer].self, forKey: .layers)
+    skip = try values.decodeIfPresent(Bool.self, forKey: .skip) ?? false
+    readout = try values.decodeIfPresent(Readout.self, forKey: .readout)
+    head = try values.decodeIfPresent([Dense].self, forKey: .head) ?? []
+    switch try values.decodeIfPresent(String.self, forKey: .normalize) {
+    case nil, "none": normalizesOutput = false
+    case "l2": normalizesOutput = true
+    case let other?:
+      throw DecodingError.dataCorruptedError(
+        forKey: .normalize, in: values, debugDescription: "expected \"l2\" or \"none\", found \"\(other)\"")
+    }
+    if layers.isEmpty {
+      throw DecodingError.dataCorruptedError(
+        forKey: .layers, in: values, debugDescription: "expected at least one layer, found none")
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(input, forKey: .input)
+    try values.encode(layers, forKey: .layers)
+    if skip { try values.encode(true, forKey: .skip) }
+    try values.encodeIfPresent(readout, forKey: .readout)
+    if !head.isEmpty { try values.encode(head, forKey: .head) }
+    if normalizesOutput { try values.encode("l2", forKey: .normalize) }
+  }
+}
+
+extension ModelConfiguration.Input: Codable {
+  private enum Key: String, CodingKey, CaseIterable {
+    case features, vocabulary, embedding
+  }
+
+  public init(from decoder: any Decoder) throws {
+    try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
+    let values = try decoder.container(keyedBy: Key.self)
+    if values.contains(.features) {
+      self = .features(size: try decodeSize(.features, values))
+    } else {
+      self = .tokens(vocabulary: try decodeSize(.vocabulary, values), size: try decodeSize(.embedding, values))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    switch self {
+    case .features(let size): try values.encode(size, forKey: .features)
+    case .tokens(let vocabulary, let size):
+      try values.encode(vocabulary, forKey: .vocabulary)
+      try values.encode(size, forKey: .embedding)
+    }
+  }
+}
+
+extension ModelConfiguration.Layer: Codable {
+  private enum Key: String, CodingKey, CaseIterable {
+    case hidden, bidirectional, projection, bias, gates, peepholes
+  }
+
+  public init(from decoder: any Decoder) throws {
+    try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
+    let values = try decoder.container(keyedBy: Key.self)
+    self.init(
+      hiddenSize: try decodeSize(.hidden, values),
+      isBidirectional: try values.decodeIfPresent(Bool.self, forKey: .bidirectional) ?? false,
+      projectionSize: values.contains(.projection) ? try decodeSize(.projection, values) : nil,
+      bias: try values.decodeIfPresent(ModelConfiguration.Bias.self, forKey: .bias) ?? .dual,
+      gateActivation: try values.decodeIfPresent(ModelConfiguration.GateActivation.self, forKey: .gates) ?? .sigmoid,
+      hasPeepholes: try values.decodeIfPresent(Bool.self, forKey: .peepholes) ?? false)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(hiddenSize, forKey: .hidden)
+    try values.encode(isBidirectional, forKey: .bidirectional)
+    try values.encodeIfPresent(projectionSize, forKey: .projection)
+    try values.encode(bias, forKey: .bias)
+    if gateActivation != .sigmoid { try values.encode(gateActivation, forKey: .gates) }
+    if hasPeepholes { try values.encode(true, forKey: .peepholes) }
+  }
+}
+
+extension ModelConfiguration.Dense: Codable {
+  private enum Key: String, CodingKey, CaseIterable {
+    case size, bias, activation
+  }
+
+  public init(from decoder: any Decoder) throws {
+    try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
+    let values = try decoder.container(keyedBy: Key.self)
+    self.init(
+      size: try decodeSize(.size, values),
+      hasBias: try values.decodeIfPresent(Bool.self, forKey: .bias) ?? true,
+      activation: try values.decodeIfPresent(ModelConfiguration.Activation.self, forKey: .activation) ?? .none)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    try values.encode(size, forKey: .size)
+    try values.encode(hasBias, forKey: .bias)
+    try values.encode(activation, forKey: .activation)
+  }
+}
+
+/// A size in 1 ... 2^24, so that products of two or three of them never overflow.
+private func decodeSize<Key: CodingKey>(_ key: Key, _ values: KeyedDecodingContainer<Key>) throws -> Int {
+  let value = try values.decode(Int.self, forKey: key)
+  guard 1...(1 << 24) ~= value else {
+    throw DecodingError.dataCorruptedError(
+      forKey: key, in: values, debugDescription: "expected a size from 1 to \(1 << 24), found \(value)")
+  }
+  return value
+}
+
+private struct AnyKey: CodingKey {
+  let stringValue: String
+  var intValue: Int? { nil }
+  init?(stringValue: String) { self.stringValue = stringValue }
+  init?(intValue: Int) { nil }
+}
+
+/// A misspelt key would otherwise be ignored and its default taken in silence.
+private func rejectUnknownKeys(_ decoder: any Decoder, known: [String]) throws {
+  for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
+    throw DecodingError.dataCorrupted(
+      .init(
+        codingPath: decoder.codingPath,
+        debugDescription: "unknown key \"\(key.stringValue)\"; known are \(known.joined(separator: ", "))"))
+  }
+}

@@ -1,0 +1,224 @@
+/// What a model is made of: input, LSTM stack, readout and head, without its weights.
+///
+///     input (features or tokens) -> [embedding] -> LSTM stack -> readout -> head
+///
+/// Legend: N batch, T time steps, I input size, H hidden size, P projection size, L layers, D directions (1 or 2).
+/// It is stored as JSON in the native file and can be given with `--config`; see `ModelConfiguration+Codable.swift`
+/// for the keys.
+public struct ModelConfiguration: Hashable, Sendable {
+  public enum Input: Hashable, Sendable {
+    /// Real-valued features, (N, T, size).
+    case features(size: Int)
+    /// Token numbers (N, T), looked up in an embedding (vocabulary, size).
+    case tokens(vocabulary: Int, size: Int)
+
+    /// Width of what the first LSTM layer reads.
+    public var size: Int {
+      switch self {
+      case .features(let size): size
+      case .tokens(_, let size): size
+      }
+    }
+  }
+
+  public enum Bias: String, Hashable, Sendable, Codable, CaseIterable {
+    case none
+    /// One vector, `bias_ih`.
+    case single
+    /// PyTorch's two, `bias_ih` and `bias_hh`. Their sum acts; each gets the whole gradient.
+    case dual
+  }
+
+  /// How the gates i, f and o are squashed.
+  public enum GateActivation: String, Hashable, Sendable, Codable, CaseIterable {
+    case sigmoid
+    /// clip(0.2 x + 0.5, 0, 1): Keras 1 and 2, ONNX.
+    case hardSigmoid = "hard_sigmoid"
+    /// clip(x / 6 + 0.5, 0, 1): Keras 3.
+    case hardSigmoidKeras3 = "hard_sigmoid_keras3"
+  }
+
+  public struct Layer: Hashable, Sendable {
+    /// H
+    public var hiddenSize: Int
+    public var isBidirectional: Bool
+    /// P, or nil without a projection.
+    public var projectionSize: Int?
+    public var bias: Bias
+    public var gateActivation: GateActivation
+    public var hasPeepholes: Bool
+
+    public init(
+      hiddenSize: Int, isBidirectional: Bool = false, projectionSize: Int? = nil, bias: Bias = .dual,
+      gateActivation: GateActivation = .sigmoid, hasPeepholes: Bool = false
+    ) {
+      self.hiddenSize = hiddenSize
+      self.isBidirectional = isBidirectional
+      self.projectionSize = projectionSize
+      self.bias = bias
+      self.gateActivation = gateActivation
+      self.hasPeepholes = hasPeepholes
+    }
+
+    /// D
+    public var directions: Int { isBidirectional ? 2 : 1 }
+    /// P or H: width of h.
+    public var stateSize: Int { projectionSize ?? hiddenSize }
+    /// D * (P or H): width of what the layer gives to the next.
+    public var outputSize: Int { directions * stateSize }
+  }
+
+  /// What of the stack's output over time goes to the head.
+  public enum Readout: String, Hashable, Sendable, Codable, CaseIterable {
+    /// Every step, (N, T, S).
+    case all
+    /// The output at the last valid step.
+    case last
+    /// Each direction's own final h: PyTorch's h_n of the last layer, Keras' bidirectional output.
+    case final
+    case mean
+    case max
+    /// The average over time, weighted by the softmax of `attention.weight` times each step's output.
+    case attention
+  }
+
+  public enum Activation: String, Hashable, Sendable, Codable, CaseIterable {
+    case none, relu, tanh, sigmoid, softmax
+  }
+
+  public struct Dense: Hashable, Sendable {
+    /// O
+    public var size: Int
+    public var hasBias: Bool
+    public var activation: Activation
+
+    public init(size: Int, hasBias: Bool = true, activation: Activation = .none) {
+      self.size = size
+      self.hasBias = hasBias
+      self.activation = activation
+    }
+  }
+
+  public var input: Input
+  public var layers: [Layer]
+  /// Concatenates the embedding (or the features) and every layer's output before the readout.
+  public var skip: Bool
+  /// nil while undecided: tensors alone do not tell it. A model without a head then gives every step.
+  public var readout: Readout?
+  public var head: [Dense]
+  /// Divides the output by its L2 norm.
+  public var normalizesOutput: Bool
+
+  public init(
+    input: Input, layers: [Layer], skip: Bool = false, readout: Readout? = nil, head: [Dense] = [],
+    normalizesOutput: Bool = false
+  ) {
+    self.input = input
+    self.layers = layers
+    self.skip = skip
+    self.readout = readout
+    self.head = head
+    self.normalizesOutput = normalizesOutput
+  }
+
+  /// Width of what layer `index` reads.
+  public func inputSize(ofLayer index: Int) -> Int {
+    index == 0 ? input.size : layers[index - 1].outputSize
+  }
+
+  /// S: width of what the readout gives to the head.
+  public var readoutSize: Int {
+    let top = layers.last?.outputSize ?? input.size
+    return skip ? input.size + layers.reduce(0) { $0 + $1.outputSize } : top
+  }
+
+  /// Width of the model's output.
+  public var outputSize: Int { head.last?.size ?? readoutSize }
+}
+
+/// What part of a model a parameter belongs to.
+public enum ParameterRole: Hashable, Sendable {
+  case embedding
+  case lstm(layer: Int, reverse: Bool)
+  case attention
+  case head(Int)
+}
+
+/// A parameter that a configuration calls for.
+public struct ParameterSpecification: Hashable, Sendable {
+  /// The project's name, which is PyTorch's: `lstm.weight_ih_l0`, `head.0.bias`, ...
+  public let name: String
+  public let shape: [Int]
+  public let role: ParameterRole
+
+  public var elementCount: Int { shape.reduce(1, *) }
+}
+
+extension ModelConfiguration {
+  /// Every parameter with its shape, in PyTorch's flat order: embedding, then for each layer and direction
+  /// weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, then attention and head.
+  public var parameters: [ParameterSpecification] {
+    var list: [ParameterSpecification] = []
+    func add(_ name: String, _ shape: [Int], _ role: ParameterRole) {
+      list.append(ParameterSpecification(name: name, shape: shape, role: role))
+    }
+    if case .tokens(let vocabulary, let size) = input { add("embedding.weight", [vocabulary, size], .embedding) }
+    for (index, layer) in layers.enumerated() {
+      for reverse in layer.isBidirectional ? [false, true] : [false] {
+        let suffix = "_l\(index)" + (reverse ? "_reverse" : "")
+        let role = ParameterRole.lstm(layer: index, reverse: reverse)
+        let gates = 4 * layer.hiddenSize
+        add("lstm.weight_ih" + suffix, [gates, inputSize(ofLayer: index)], role)
+        add("lstm.weight_hh" + suffix, [gates, layer.stateSize], role)
+        if layer.bias != .none { add("lstm.bias_ih" + suffix, [gates], role) }
+        if layer.bias == .dual { add("lstm.bias_hh" + suffix, [gates], role) }
+        if let projection = layer.projectionSize {
+          add("lstm.weight_hr" + suffix, [projection, layer.hiddenSize], role)
+        }
+        if layer.hasPeepholes { add("lstm.peephole" + suffix, [3 * layer.hiddenSize], role) }
+      }
+    }
+    if readout == .attention { add("attention.weight", [1, readoutSize], .attention) }
+    var width = readoutSize
+    for (index, dense) in head.enumerated() {
+      add("head.\(index).weight", [dense.size, width], .head(index))
+      if dense.hasBias { add("head.\(index).bias", [dense.size], .head(index)) }
+      width = dense.size
+    }
+    return list
+  }
+
+  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.elementCount } }
+
+  /// One line for people: `1 feature -> LSTM 64 -> LSTM 64 -> last step -> dense 1`.
+  public var summary: String {
+    var parts: [String] = []
+    switch input {
+    case .features(let size): parts.append("\(size) feature\(size == 1 ? "" : "s")")
+    case .tokens(let vocabulary, let size): parts.append("\(vocabulary) tokens -> embedding \(size)")
+    }
+    for layer in layers {
+      var text = (layer.isBidirectional ? "bidirectional " : "") + "LSTM \(layer.hiddenSize)"
+      if let projection = layer.projectionSize { text += " projected to \(projection)" }
+      if layer.bias == .none { text += " without bias" }
+      if layer.hasPeepholes { text += " with peepholes" }
+      if layer.gateActivation != .sigmoid { text += " (\(layer.gateActivation.rawValue))" }
+      parts.append(text)
+    }
+    if skip { parts.append("concatenation of all") }
+    switch readout {
+    case .all: parts.append("all steps")
+    case .last: parts.append("last step")
+    case .final: parts.append("final state")
+    case .mean: parts.append("mean over time")
+    case .max: parts.append("maximum over time")
+    case .attention: parts.append("attention over time")
+    case nil: parts.append(head.isEmpty ? "all steps" : "(readout undecided)")
+    }
+    for dense in head {
+      parts.append("dense \(dense.size)" + (dense.activation == .none ? "" : " \(dense.activation.rawValue)"))
+    }
+    if normalizesOutput { parts.append("L2 normalisation") }
+    return parts.joined(separator: " -> ")
+  }
+}

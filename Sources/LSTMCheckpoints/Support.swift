@@ -1,0 +1,45 @@
+import Foundation
+
+/// JSON with sorted keys, so that equal values give equal files.
+func json(_ value: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  return String(decoding: try encoder.encode(value), as: UTF8.self)
+}
+
+extension ModelConfiguration {
+  /// From JSON; see `ModelConfiguration+Codable.swift` for the keys.
+  /// - Parameter file: for the error.
+  /// - Throws: `CheckpointError.invalidConfiguration` with the key at fault.
+  public init(json: Data, file: String) throws(CheckpointError) {
+    do {
+      self = try JSONDecoder().decode(ModelConfiguration.self, from: json)
+    } catch {
+      throw .invalidConfiguration(file: file, detail: describe(error))
+    }
+  }
+
+  public var json: String {
+    get throws { try LSTMCheckpoints.json(self) }
+  }
+}
+
+/// One line from a decoding error: the path to the key and what is wrong there.
+public func describe(_ error: any Error) -> String {
+  func place(_ path: [any CodingKey]) -> String {
+    path.isEmpty ? "" : path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".") + ": "
+  }
+  switch error {
+  case DecodingError.keyNotFound(let key, let context):
+    return place(context.codingPath) + "\"\(key.stringValue)\" is missing"
+  case DecodingError.typeMismatch(let type, let context):
+    return place(context.codingPath) + "expected \(type)"
+  case DecodingError.valueNotFound(let type, let context):
+    return place(context.codingPath) + "expected \(type), found null"
+  case DecodingError.dataCorrupted(let context):
+    let detail = context.debugDescription
+    return place(context.codingPath) + (detail.isEmpty ? "not valid JSON" : detail)
+  default:
+    return "\(error)"
+  }
+}
