@@ -1,0 +1,170 @@
+import Foundation
+import LSTMCheckpoints
+
+/// A model: its configuration and its weights, a value. Copies share the weights until one is changed.
+///
+///     let checkpoint = try Checkpoint(contentsOf: weights)
+///     var model = try LSTMModel(checkpoint)            // throws the whole load report
+///     let (y, state) = try model(x)                    // (N, T, I) -> (N, T, D*H) and h_n, c_n
+public struct LSTMModel: Sendable {
+  public private(set) var configuration: ModelConfiguration
+  /// Read only: `set` makes a copy first when the weights are shared.
+  public private(set) var parameters: ParameterStore
+  /// The stored tensors of parameters that have not changed since they were read, so that they are written back
+  /// byte for byte, in the type they had.
+  public private(set) var origins: [String: StoredTensor]
+  public var preprocessing: String?
+  public var provenance: Provenance?
+
+  /// Fresh weights as PyTorch draws them: LSTM layers U(-1/sqrt(H), 1/sqrt(H)), biases included; dense layers
+  /// U(-1/sqrt(I), 1/sqrt(I)); embeddings N(0, 1).
+  public init(_ configuration: ModelConfiguration, seed: UInt64 = 0) {
+    self.configuration = configuration
+    parameters = ParameterStore(configuration.parameters)
+    origins = [:]
+    for index in parameters.slots.indices { initialise(index, seed: seed) }
+  }
+
+  /// A model from a checkpoint in any layout that is known.
+  /// - Throws: `CheckpointError.incomplete` with the whole load report, or `.ambiguous` naming what decides.
+  public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions(), seed: UInt64 = 0) throws {
+    try self.init(LoadPlan(checkpoint, options: options), seed: seed)
+    preprocessing = checkpoint.preprocessing
+    provenance = checkpoint.provenance
+  }
+
+  /// A model from a plan; what may be missing starts from fresh values. All or nothing.
+  public init(_ plan: LoadPlan, seed: UInt64 = 0) throws {
+    try plan.validate()
+    configuration = plan.configuration
+    parameters = ParameterStore(configuration.parameters)
+    origins = plan.tensors
+    for (index, slot) in parameters.slots.enumerated() {
+      if let tensor = plan.tensors[slot.name] {
+        parameters.set(index, try tensor.floats())
+      } else {
+        initialise(index, seed: seed)
+      }
+    }
+  }
+
+  private func initialise(_ index: Int, seed: UInt64) {
+    let slot = parameters.slots[index]
+    // One stream per parameter, so that a new head does not depend on what else is drawn.
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in slot.name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    var random = RandomNumbers(seed: seed ^ hash)
+    let bound: Float
+    switch slot.specification.role {
+    case .embedding:
+      return parameters.set(index, (0..<slot.count).map { _ in random.normal() })
+    case .lstm(let layer, _): bound = 1 / Float(configuration.layers[layer].hiddenSize).squareRoot()
+    case .attention: bound = 1 / Float(configuration.readoutSize).squareRoot()
+    case .head(let place):
+      let width = place == 0 ? configuration.readoutSize : configuration.head[place - 1].size
+      bound = 1 / Float(width).squareRoot()
+    }
+    parameters.set(index, (0..<slot.count).map { _ in random.uniform(bound) })
+  }
+
+  /// Runs the model on sequences of features.
+  /// - Parameters:
+  ///   - x: (N, T, I), or (T, N, I) with `order: .timeMajor`.
+  ///   - state: initial h and c, zero when nil.
+  ///   - lengths: valid steps of each sequence.
+  /// - Returns: the output, (N, T, O) or (T, N, O) when the readout is all steps and (N, O) otherwise; and the final
+  ///   state of each layer and direction.
+  /// - Throws: `ShapeError` when the input does not fit.
+  public func callAsFunction(
+    _ x: Tensor, state: LSTMState? = nil, lengths: [Int]? = nil, order: SequenceOrder = .batchFirst
+  ) throws(ShapeError) -> (output: Tensor, state: LSTMState) {
+    let (output, state) = try self(SequenceBatch(x, order: order, lengths: lengths), state: state)
+    return (order == .timeMajor && output.shape.count == 3 ? output.swappingFirstAxes() : output, state)
+  }
+
+  /// Runs the model on a batch of features or tokens. To run many, make one `Network` and keep it.
+  public func callAsFunction(
+    _ batch: SequenceBatch, state: LSTMState? = nil
+  ) throws(ShapeError) -> (output: Tensor, state: LSTMState) {
+    let network = Network(configuration, weights: parameters, kernels: .best)
+    let output = try network.forward(batch, state: state)
+    return (output, network.finalState())
+  }
+
+  /// A parameter's values in C order, by the project's name.
+  public subscript(name: String) -> Tensor? {
+    guard let index = parameters.index(of: name) else { return nil }
+    return Tensor(shape: parameters.slots[index].specification.shape, values: parameters.values(index))
+  }
+
+  /// Replaces a parameter's values.
+  /// - Throws: `ShapeError` when there is no such parameter or the shape differs.
+  public mutating func set(_ name: String, to tensor: Tensor) throws(ShapeError) {
+    guard let index = parameters.index(of: name) else {
+      throw ShapeError(what: "parameter", expected: "one of the model's", found: name)
+    }
+    let expected = parameters.slots[index].specification.shape
+    guard tensor.shape == expected else {
+      throw ShapeError(what: name, expected: shapeText(expected), found: shapeText(tensor.shape))
+    }
+    parameters = parameters.copy()
+    parameters.set(index, tensor.values)
+    origins[name] = nil
+  }
+
+  /// The same model with other weights. Parameters for which `changed` is false keep their stored bytes.
+  public func replacing(weights: ParameterStore, changed: [Bool]) -> LSTMModel {
+    precondition(weights.slots.map(\.specification) == parameters.slots.map(\.specification))
+    var model = self
+    model.parameters = weights.copy()
+    for (slot, isChanged) in zip(weights.slots, changed) where isChanged {
+      // A type that holds float32 exactly is kept; a narrower one would round what was learned.
+      let isWider = origins[slot.name]?.dataType == .float64
+      model.origins[slot.name] = isWider ? slot.widened(parameters: model.parameters) : nil
+    }
+    return model
+  }
+
+  /// The same weights under another configuration, which may differ in the readout and in the head. New
+  /// parameters start from fresh values.
+  public func reconfigured(_ configuration: ModelConfiguration, seed: UInt64 = 0) -> LSTMModel {
+    var model = LSTMModel(configuration, seed: seed)
+    for (index, slot) in model.parameters.slots.enumerated() {
+      guard let old = parameters.index(of: slot.name), parameters.slots[old].specification == slot.specification else {
+        continue
+      }
+      model.parameters.set(index, parameters.values(old))
+      model.origins[slot.name] = origins[slot.name]
+    }
+    model.preprocessing = preprocessing
+    model.provenance = provenance
+    return model
+  }
+
+  /// The model as a checkpoint under the project's names, to be written.
+  public var checkpoint: Checkpoint {
+    Checkpoint(
+      tensors: parameters.slots.enumerated().map { index, slot in
+        origins[slot.name]
+          ?? StoredTensor(name: slot.name, shape: slot.specification.shape, values: parameters.values(index))
+      },
+      configuration: configuration, preprocessing: preprocessing, provenance: provenance)
+  }
+}
+
+extension Checkpoint {
+  public init(_ model: LSTMModel) { self = model.checkpoint }
+}
+
+extension ParameterStore.Slot {
+  /// The parameter as float64, which holds float32 exactly.
+  fileprivate func widened(parameters: ParameterStore) -> StoredTensor {
+    let values = parameters.index(of: name).map(parameters.values) ?? []
+    return StoredTensor(name: name, shape: specification.shape, dataType: .float64) {
+      values.flatMap { value in withUnsafeBytes(of: Double(value).bitPattern.littleEndian) { [UInt8]($0) } }
+    }
+  }
+}
+
+func logarithm(_ x: Double) -> Double { log(x) }
+func cosine(_ x: Double) -> Double { cos(x) }

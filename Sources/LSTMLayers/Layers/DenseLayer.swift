@@ -1,0 +1,115 @@
+import LSTMCheckpoints
+
+/// y = activation(x W^T + b), rows of x (M, I) to rows of y (M, O).
+final class DenseLayer {
+  let inputSize: Int
+  let size: Int
+  let activation: ModelConfiguration.Activation
+  let weight: Int
+  let bias: Int?
+  private let weights: ParameterStore
+  private let kernels: Kernels
+  private var isPacked = false
+  private let pack = FloatBuffer()
+  private let productPack = FloatBuffer()
+  let output = FloatBuffer()
+  let slope = FloatBuffer()
+  private var isActivated = false
+
+  init?(
+    _ configuration: ModelConfiguration.Dense, index: Int, inputSize: Int, weights: ParameterStore, kernels: Kernels
+  ) {
+    guard let weight = weights.index(of: "head.\(index).weight") else { return nil }
+    self.weight = weight
+    bias = weights.index(of: "head.\(index).bias")
+    self.inputSize = inputSize
+    size = configuration.size
+    activation = configuration.activation
+    self.weights = weights
+    self.kernels = kernels
+  }
+
+  func weightsChanged() { isPacked = false }
+
+  /// - Parameter activate: false leaves the logits, for a loss that has the activation in it.
+  func forward(_ x: UnsafePointer<Float>, rows: Int, activate: Bool) -> UnsafeMutablePointer<Float> {
+    if !isPacked {
+      kernels.pack(inputSize, size, weights.pointer(weight), rowStride: 1, columnStride: inputSize, into: pack)
+      isPacked = true
+    }
+    output.reserve(rows * size)
+    if let bias {
+      for row in 0..<rows { (output.pointer + row * size).update(from: weights.pointer(bias), count: size) }
+    }
+    kernels.multiply(
+      m: rows, n: size, k: inputSize, x, rowStride: inputSize, pack, output.pointer, outputStride: size,
+      accumulate: bias != nil)
+    isActivated = activate && activation != .none
+    if isActivated { Self.activate(activation, output.pointer, rows: rows, size: size, kernels) }
+    return output.pointer
+  }
+
+  /// Adds to the gradients of W and b, and writes dL/dx (M, I) when it is wanted.
+  func backward(
+    _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, rows: Int, gradients: ParameterStore, trainable: [Bool],
+    inputGradient: UnsafeMutablePointer<Float>?
+  ) {
+    slope.reserve(rows * size)
+    slope.pointer.update(from: gradient, count: rows * size)
+    if isActivated { multiplyBySlope(rows: rows) }
+    if trainable[weight] {
+      kernels.pack(rows, inputSize, x, rowStride: inputSize, columnStride: 1, into: productPack)
+      kernels.multiply(
+        m: size, n: inputSize, k: rows, slope.pointer, rowStride: 1, columnStride: size, productPack,
+        gradients.pointer(weight), outputStride: inputSize, accumulate: true)
+    }
+    if let bias, trainable[bias] {
+      kernels.addColumnSums(rows: rows, columns: size, slope.pointer, rowStride: size, into: gradients.pointer(bias))
+    }
+    if let inputGradient {
+      kernels.pack(size, inputSize, weights.pointer(weight), rowStride: inputSize, columnStride: 1, into: productPack)
+      kernels.multiply(
+        m: rows, n: inputSize, k: size, slope.pointer, rowStride: size, productPack, inputGradient,
+        outputStride: inputSize, accumulate: false)
+    }
+  }
+
+  private func multiplyBySlope(rows: Int) {
+    let (d, y) = (slope.pointer, output.pointer)
+    switch activation {
+    case .none: break
+    case .relu: for at in 0..<rows * size where y[at] <= 0 { d[at] = 0 }
+    case .tanh: for at in 0..<rows * size { d[at] *= 1 - y[at] * y[at] }
+    case .sigmoid: for at in 0..<rows * size { d[at] *= y[at] * (1 - y[at]) }
+    case .softmax:
+      for row in 0..<rows {
+        var mean: Float = 0
+        for j in 0..<size { mean += d[row * size + j] * y[row * size + j] }
+        for j in 0..<size { d[row * size + j] = y[row * size + j] * (d[row * size + j] - mean) }
+      }
+    }
+  }
+
+  static func activate(
+    _ activation: ModelConfiguration.Activation, _ y: UnsafeMutablePointer<Float>, rows: Int, size: Int,
+    _ kernels: Kernels
+  ) {
+    switch activation {
+    case .none: break
+    case .relu: kernels.apply(.relu, y, count: rows * size)
+    case .tanh: kernels.apply(.tanh, y, count: rows * size)
+    case .sigmoid: kernels.apply(.sigmoid, y, count: rows * size)
+    case .softmax:
+      for row in 0..<rows {
+        let z = y + row * size
+        var largest = z[0]
+        for j in 1..<max(size, 1) { largest = max(largest, z[j]) }
+        for j in 0..<size { z[j] -= largest }
+        kernels.apply(.exp, z, count: size)
+        var sum: Float = 0
+        for j in 0..<size { sum += z[j] }
+        for j in 0..<size { z[j] /= sum }
+      }
+    }
+  }
+}

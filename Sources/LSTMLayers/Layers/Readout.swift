@@ -1,0 +1,166 @@
+import LSTMCheckpoints
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Turns the stack's packed output (R, S) into what the head reads: (R, S) for all steps, (B, S) otherwise.
+final class ReadoutLayer {
+  let kind: ModelConfiguration.Readout
+  /// S
+  let size: Int
+  /// For `final`: which columns come from a layer that runs in reverse.
+  let reversedColumns: [Range<Int>]
+  let attention: Int?
+  let weights: ParameterStore
+
+  let pooled = FloatBuffer()
+  /// max: the row each value came from. attention: each row's weight.
+  private var chosen: [Int] = []
+  private let attentionWeights = FloatBuffer()
+
+  init(_ kind: ModelConfiguration.Readout, size: Int, reversedColumns: [Range<Int>], weights: ParameterStore) {
+    self.kind = kind
+    self.size = size
+    self.reversedColumns = reversedColumns
+    self.weights = weights
+    attention = weights.index(of: "attention.weight")
+  }
+
+  func rows(_ shape: PackedShape) -> Int { kind == .all ? shape.rows : shape.count }
+
+  /// - Returns: (rows, S), which stays valid until the next call.
+  func forward(_ x: UnsafeMutablePointer<Float>, shape: PackedShape) -> UnsafeMutablePointer<Float> {
+    guard kind != .all else { return x }
+    pooled.zero(shape.count * size)
+    for b in 0..<shape.count {
+      let out = pooled.pointer + b * size
+      switch kind {
+      case .all: break
+      case .last: out.update(from: x + shape.lastRow(b) * size, count: size)
+      case .final:
+        out.update(from: x + shape.lastRow(b) * size, count: size)
+        for columns in reversedColumns {
+          (out + columns.lowerBound).update(from: x + b * size + columns.lowerBound, count: columns.count)
+        }
+      case .mean:
+        for t in 0..<shape.lengths[b] { add(x + (shape.offsets[t] + b) * size, to: out) }
+        let share = 1 / Float(shape.lengths[b])
+        for j in 0..<size { out[j] *= share }
+      case .max: takeMaximum(x, b, out, shape)
+      case .attention: takeAttention(x, b, out, shape)
+      }
+    }
+    return pooled.pointer
+  }
+
+  /// Writes dL/dx (R, S) from dL/d readout (rows, S).
+  func backward(
+    _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, shape: PackedShape, into dx: UnsafeMutablePointer<Float>,
+    gradients: ParameterStore, trainable: [Bool]
+  ) {
+    guard kind != .all else { return dx.update(from: gradient, count: shape.rows * size) }
+    dx.update(repeating: 0, count: shape.rows * size)
+    for b in 0..<shape.count {
+      let given = gradient + b * size
+      switch kind {
+      case .all: break
+      case .last: (dx + shape.lastRow(b) * size).update(from: given, count: size)
+      case .final:
+        // A sequence of one step has both halves in one row, so the reverse columns move rather than copy.
+        let last = dx + shape.lastRow(b) * size
+        last.update(from: given, count: size)
+        for columns in reversedColumns {
+          (last + columns.lowerBound).update(repeating: 0, count: columns.count)
+          (dx + b * size + columns.lowerBound).update(from: given + columns.lowerBound, count: columns.count)
+        }
+      case .mean:
+        let share = 1 / Float(shape.lengths[b])
+        for t in 0..<shape.lengths[b] {
+          let row = dx + (shape.offsets[t] + b) * size
+          for j in 0..<size { row[j] = given[j] * share }
+        }
+      case .max:
+        for j in 0..<size { dx[chosen[b * size + j] * size + j] = given[j] }
+      case .attention: attentionBackward(given, x, b, shape, dx, gradients, trainable)
+      }
+    }
+  }
+
+  private func add(_ row: UnsafePointer<Float>, to out: UnsafeMutablePointer<Float>) {
+    for j in 0..<size { out[j] += row[j] }
+  }
+
+  private func takeMaximum(
+    _ x: UnsafePointer<Float>, _ b: Int, _ out: UnsafeMutablePointer<Float>, _ shape: PackedShape
+  ) {
+    if b == 0 { chosen = [Int](repeating: 0, count: shape.count * size) }
+    for j in 0..<size {
+      out[j] = x[b * size + j]
+      chosen[b * size + j] = b
+    }
+    for t in 1..<max(shape.lengths[b], 1) {
+      let row = shape.offsets[t] + b
+      // NaN wins, as in PyTorch, so that it is seen.
+      for j in 0..<size where x[row * size + j] > out[j] || x[row * size + j].isNaN {
+        out[j] = x[row * size + j]
+        chosen[b * size + j] = row
+      }
+    }
+  }
+
+  private func takeAttention(
+    _ x: UnsafePointer<Float>, _ b: Int, _ out: UnsafeMutablePointer<Float>, _ shape: PackedShape
+  ) {
+    guard let attention else { return }
+    let w = weights.pointer(attention)
+    attentionWeights.reserve(shape.rows)
+    let a = attentionWeights.pointer
+    var largest = -Float.infinity
+    for t in 0..<shape.lengths[b] {
+      let row = shape.offsets[t] + b
+      var score: Float = 0
+      for j in 0..<size { score += w[j] * x[row * size + j] }
+      a[row] = score
+      largest = max(largest, score)
+    }
+    var sum: Float = 0
+    for t in 0..<shape.lengths[b] {
+      let row = shape.offsets[t] + b
+      a[row] = expf(a[row] - largest)
+      sum += a[row]
+    }
+    for t in 0..<shape.lengths[b] {
+      let row = shape.offsets[t] + b
+      a[row] /= sum
+      for j in 0..<size { out[j] += a[row] * x[row * size + j] }
+    }
+  }
+
+  /// With a_t = softmax(w x_t) and out = sum a_t x_t:  ds_t = a_t (dout x_t - dout out),  dx_t = a_t dout + ds_t w.
+  private func attentionBackward(
+    _ given: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ b: Int, _ shape: PackedShape,
+    _ dx: UnsafeMutablePointer<Float>, _ gradients: ParameterStore, _ trainable: [Bool]
+  ) {
+    guard let attention else { return }
+    let w = weights.pointer(attention)
+    let a = attentionWeights.pointer
+    var mean: Float = 0
+    for j in 0..<size { mean += given[j] * pooled.pointer[b * size + j] }
+    for t in 0..<shape.lengths[b] {
+      let row = shape.offsets[t] + b
+      var along: Float = 0
+      for j in 0..<size { along += given[j] * x[row * size + j] }
+      let slope = a[row] * (along - mean)
+      for j in 0..<size { dx[row * size + j] = a[row] * given[j] + slope * w[j] }
+      if trainable[attention] {
+        let dw = gradients.pointer(attention)
+        for j in 0..<size { dw[j] += slope * x[row * size + j] }
+      }
+    }
+  }
+}

@@ -1,0 +1,109 @@
+/// Float32 values with a shape, in C order.
+public struct Tensor: Sendable, Equatable {
+  public let shape: [Int]
+  public var values: [Float]
+
+  /// - Precondition: `values.count` is the product of `shape`.
+  public init(shape: [Int], values: [Float]) {
+    precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
+    self.shape = shape
+    self.values = values
+  }
+
+  public init(zeros shape: [Int]) {
+    self.init(shape: shape, values: [Float](repeating: 0, count: shape.reduce(1, *)))
+  }
+}
+
+/// Whether the batch or the time comes first in a tensor of sequences: (N, T, I) or (T, N, I).
+public enum SequenceOrder: String, Sendable {
+  case batchFirst, timeMajor
+}
+
+/// What a model reads: sequences of features or of tokens, of equal or different lengths.
+public struct SequenceBatch: Sendable {
+  public enum Input: Sendable {
+    /// (N, T, I)
+    case features([Float], size: Int)
+    /// (N, T)
+    case tokens([Int32])
+  }
+
+  /// N
+  public let count: Int
+  /// T, padding included
+  public let steps: Int
+  public let input: Input
+  /// Valid steps of each sequence (1 ... T), or nil when all are T. Padded steps neither compute nor count.
+  public let lengths: [Int]?
+
+  /// Sequences of features from a tensor (N, T, I), or (T, N, I) with `order: .timeMajor`.
+  /// - Throws: `ShapeError` when the rank is not three or the lengths do not fit.
+  public init(_ x: Tensor, order: SequenceOrder = .batchFirst, lengths: [Int]? = nil) throws(ShapeError) {
+    guard x.shape.count == 3 else {
+      throw ShapeError(
+        what: "input", expected: order == .batchFirst ? "(N, T, I)" : "(T, N, I)", found: "\(x.shape)")
+    }
+    switch order {
+    case .batchFirst:
+      try self.init(
+        count: x.shape[0], steps: x.shape[1], input: .features(x.values, size: x.shape[2]), lengths: lengths)
+    case .timeMajor:
+      let swapped = x.swappingFirstAxes()
+      try self.init(
+        count: x.shape[1], steps: x.shape[0], input: .features(swapped.values, size: x.shape[2]), lengths: lengths)
+    }
+  }
+
+  /// Sequences of tokens, (N, T) in C order.
+  public init(tokens: [Int32], count: Int, steps: Int, lengths: [Int]? = nil) throws(ShapeError) {
+    try self.init(count: count, steps: steps, input: .tokens(tokens), lengths: lengths)
+  }
+
+  public init(count: Int, steps: Int, input: Input, lengths: [Int]?) throws(ShapeError) {
+    guard count > 0, steps > 0 else {
+      throw ShapeError(what: "input", expected: "at least one sequence of one step", found: "\(count) of \(steps)")
+    }
+    let (elements, width) =
+      switch input {
+      case .features(let values, let size): (values.count, size)
+      case .tokens(let values): (values.count, 1)
+      }
+    guard elements == count * steps * width else {
+      throw ShapeError(what: "input", expected: "\(count * steps * width) values", found: "\(elements)")
+    }
+    if let lengths {
+      guard lengths.count == count, lengths.allSatisfy({ 1...steps ~= $0 }) else {
+        throw ShapeError(
+          what: "lengths", expected: "\(count) numbers from 1 to \(steps)", found: "\(lengths.prefix(8))")
+      }
+    }
+    self.count = count
+    self.steps = steps
+    self.input = input
+    self.lengths = lengths
+  }
+}
+
+extension Tensor {
+  /// (A, B, C...) -> (B, A, C...)
+  func swappingFirstAxes() -> Tensor {
+    let (a, b) = (shape[0], shape[1])
+    let width = shape.dropFirst(2).reduce(1, *)
+    var swapped = [Float](repeating: 0, count: values.count)
+    for i in 0..<a {
+      for j in 0..<b {
+        for k in 0..<width { swapped[(j * a + i) * width + k] = values[(i * b + j) * width + k] }
+      }
+    }
+    return Tensor(shape: [b, a] + shape.dropFirst(2), values: swapped)
+  }
+}
+
+/// Shapes that do not fit together.
+public struct ShapeError: Error, Sendable, Equatable, CustomStringConvertible {
+  public let what: String
+  public let expected: String
+  public let found: String
+  public var description: String { "\(what): expected \(expected), found \(found)" }
+}
