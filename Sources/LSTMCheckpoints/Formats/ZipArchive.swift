@@ -45,6 +45,9 @@ public struct ZipArchive: Sendable {
   /// The entries in the order of the central directory.
   public let entries: [ZipEntry]
 
+  /// The size of the archive.
+  public var byteCount: Int { source.byteCount }
+
   private let source: ByteSource
   private let indices: [String: Int]
 
