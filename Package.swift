@@ -23,7 +23,7 @@ let package = Package(
       name: "CZlib", pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "HDF5", dependencies: ["CHDF5", "CZlib"]),
-    .target(name: "LSTMCheckpoints", dependencies: ["HDF5", "CZlib"]),
+    .target(name: "LSTMCheckpoints", dependencies: ["HDF5"]),
     .target(name: "CLSTMKernels"),
     .target(name: "LSTMLayers", dependencies: ["LSTMCheckpoints", "CLSTMKernels"]),
     .target(name: "LSTMFineTuning", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"]),

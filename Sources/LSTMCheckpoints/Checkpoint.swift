@@ -59,7 +59,7 @@ public struct Checkpoint: Sendable {
 
   /// The same from a path.
   public init(path: String) throws {
-    switch try FileSignature(path: path) {
+    switch FileSignature(path: path) {
     case .zip: self = try Checkpoint(npz: path)
     case .npy: self = try Checkpoint(npy: path)
     case .hdf5, .other: self = try Checkpoint(hdf5: path)

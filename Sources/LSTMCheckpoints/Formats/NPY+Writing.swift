@@ -20,28 +20,45 @@ extension NPY {
     try encode(integers, .int64, shape)
   }
 
+  /// An NPY file of any type that numpy has.
+  ///
+  /// - Parameter bytes: The elements in C order, little-endian.
+  /// - Throws: `NPYError` of kind `cannotWrite` for bfloat16, which numpy lacks; `valueCount` when there are not as
+  ///   many elements as the shape holds.
+  public static func encode(bytes: [UInt8], dataType: DataType, shape: [Int]) throws(NPYError) -> [UInt8] {
+    let header = try checkedHeader(dataType, shape, byteCount: bytes.count)
+    return header + bytes
+  }
+
   private static func encode<Value: BitwiseCopyable>(
-    _ values: [Value], _ type: NPYElementType, _ shape: [Int]
+    _ values: [Value], _ type: DataType, _ shape: [Int]
   ) throws(NPYError) -> [UInt8] {
-    let count = shape.allSatisfy { $0 >= 0 } ? NPYHeader.elementCount(shape) : nil
-    guard let count else { throw NPYError(.sizeOverflow, file: "array") }
-    guard shape.count <= NPYHeader.rankLimit else {
-      throw NPYError(.tooManyDimensions(limit: NPYHeader.rankLimit), file: "array")
-    }
-    guard count == values.count else {
-      throw NPYError(.valueCount(expected: count, found: values.count), file: "array")
-    }
-    var bytes = header(type, shape)
+    var bytes = try checkedHeader(type, shape, byteCount: values.count * type.byteCount)
     bytes.reserveCapacity(bytes.count + values.count * type.byteCount)
     // Every supported platform is little-endian, so memory already has the file's order.
     values.withUnsafeBytes { bytes.append(contentsOf: $0) }
     return bytes
   }
 
+  private static func checkedHeader(
+    _ type: DataType, _ shape: [Int], byteCount: Int
+  ) throws(NPYError) -> [UInt8] {
+    guard let descr = type.npyDescr else { throw NPYError(.cannotWrite(type), file: "array") }
+    let count = shape.allSatisfy { $0 >= 0 } ? elementCount(shape) : nil
+    guard let count else { throw NPYError(.sizeOverflow, file: "array") }
+    guard shape.count <= NPYHeader.rankLimit else {
+      throw NPYError(.tooManyDimensions(limit: NPYHeader.rankLimit), file: "array")
+    }
+    guard byteCount % type.byteCount == 0, count == byteCount / type.byteCount else {
+      throw NPYError(.valueCount(expected: count, found: byteCount / type.byteCount), file: "array")
+    }
+    return header(descr, shape)
+  }
+
   /// A version 1.0 header, padded so that the data starts at a multiple of 64 bytes.
-  static func header(_ type: NPYElementType, _ shape: [Int]) -> [UInt8] {
+  private static func header(_ descr: String, _ shape: [Int]) -> [UInt8] {
     let dimensions = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
-    var text = "{'descr': '\(type.descr)', 'fortran_order': False, 'shape': (\(dimensions)), }"
+    var text = "{'descr': '\(descr)', 'fortran_order': False, 'shape': (\(dimensions)), }"
     // numpy leaves room for the first dimension to grow to 21 digits; with it the files are identical.
     if let first = shape.first {
       text += String(repeating: " ", count: 21 - String(first).utf8.count)

@@ -3,7 +3,7 @@ public struct NPYArray: Sendable, Equatable {
   /// The length of each dimension; empty for a scalar.
   public let shape: [Int]
   /// The elements' type.
-  public let elementType: NPYElementType
+  public let dataType: DataType
   /// Whether the file kept the array in Fortran order; `bytes` are in C order either way.
   public let fortranOrder: Bool
   /// The elements, little-endian, the last index varying fastest.
@@ -12,85 +12,22 @@ public struct NPYArray: Sendable, Equatable {
   public let file: String
 
   /// How many elements there are.
-  public var count: Int { bytes.count / elementType.byteCount }
+  public var count: Int { bytes.count / dataType.byteCount }
 
   /// The elements in C order as single precision, rounded to nearest where that is narrower. Booleans are 0 and 1.
-  public func floats() -> [Float] {
-    switch elementType {
-    case .float16: map(UInt16.self, HalfPrecision.float)
-    case .float32: map(UInt32.self) { Float(bitPattern: $0) }
-    case .float64: map(UInt64.self) { Float(Double(bitPattern: $0)) }
-    case .int8: map(Int8.self) { Float($0) }
-    case .int16: map(Int16.self) { Float($0) }
-    case .int32: map(Int32.self) { Float($0) }
-    case .int64: map(Int64.self) { Float($0) }
-    case .uint8: map(UInt8.self) { Float($0) }
-    case .uint16: map(UInt16.self) { Float($0) }
-    case .uint32: map(UInt32.self) { Float($0) }
-    case .uint64: map(UInt64.self) { Float($0) }
-    case .bool: map(UInt8.self) { $0 == 0 ? 0 : 1 }
-    }
-  }
+  public func floats() -> [Float] { ElementConversion.floats(bytes, dataType) }
 
   /// The elements in C order as double precision; exact except for 64-bit integers beyond 2^53.
-  public func doubles() -> [Double] {
-    switch elementType {
-    case .float16: map(UInt16.self) { Double(HalfPrecision.float($0)) }
-    case .float32: map(UInt32.self) { Double(Float(bitPattern: $0)) }
-    case .float64: map(UInt64.self) { Double(bitPattern: $0) }
-    case .int8: map(Int8.self) { Double($0) }
-    case .int16: map(Int16.self) { Double($0) }
-    case .int32: map(Int32.self) { Double($0) }
-    case .int64: map(Int64.self) { Double($0) }
-    case .uint8: map(UInt8.self) { Double($0) }
-    case .uint16: map(UInt16.self) { Double($0) }
-    case .uint32: map(UInt32.self) { Double($0) }
-    case .uint64: map(UInt64.self) { Double($0) }
-    case .bool: map(UInt8.self) { $0 == 0 ? 0 : 1 }
-    }
-  }
+  public func doubles() -> [Double] { ElementConversion.doubles(bytes, dataType) }
 
   /// The elements in C order as integers. Floating-point elements must be whole numbers.
   ///
   /// - Throws: `NPYError` of kind `notAnInteger` naming the first element that is not exactly an `Int`.
   public func integers() throws(NPYError) -> [Int] {
-    switch elementType {
-    case .int8: return map(Int8.self) { Int($0) }
-    case .int16: return map(Int16.self) { Int($0) }
-    case .int32: return map(Int32.self) { Int($0) }
-    case .int64: return map(Int64.self) { Int($0) }
-    case .uint8: return map(UInt8.self) { Int($0) }
-    case .uint16: return map(UInt16.self) { Int($0) }
-    case .uint32: return map(UInt32.self) { Int($0) }
-    case .bool: return map(UInt8.self) { $0 == 0 ? 0 : 1 }
-    case .uint64: return try exact(map(UInt64.self) { $0 }) { Int(exactly: $0) }
-    case .float16, .float32, .float64: return try exact(doubles()) { Int(exactly: $0) }
-    }
-  }
-
-  private func exact<T>(_ values: [T], _ convert: (T) -> Int?) throws(NPYError) -> [Int] {
-    var result: [Int] = []
-    result.reserveCapacity(values.count)
-    for (index, value) in values.enumerated() {
-      guard let integer = convert(value) else {
-        throw NPYError(.notAnInteger(index: index, found: "\(value)"), file: file)
-      }
-      result.append(integer)
-    }
-    return result
-  }
-
-  @inline(__always)
-  private func map<T: FixedWidthInteger, U>(_: T.Type, _ convert: (T) -> U) -> [U] {
-    let count = self.count
-    return bytes.withUnsafeBytes { source in
-      [U](unsafeUninitializedCapacity: count) { target, initialised in
-        for index in 0..<count {
-          let value = source.loadUnaligned(fromByteOffset: index * MemoryLayout<T>.size, as: T.self)
-          target.initializeElement(at: index, to: convert(T(littleEndian: value)))
-        }
-        initialised = count
-      }
+    do throws(NotWhole) {
+      return try ElementConversion.integers(bytes, dataType)
+    } catch {
+      throw NPYError(.notAnInteger(index: error.index, found: error.found), file: file)
     }
   }
 }
@@ -103,13 +40,25 @@ public enum NPY {
   ///
   /// - Throws: `NPYError`.
   public static func read(contentsOf path: String) throws(NPYError) -> NPYArray {
-    let file: RegularFile
+    try read(open(path), file: path)
+  }
+
+  /// Reads the header of the file at `path` and checks that as many bytes follow as it says.
+  ///
+  /// - Throws: `NPYError`.
+  public static func header(contentsOf path: String) throws(NPYError) -> NPYHeader {
+    let source = try open(path)
+    let header = try NPYHeader(source: source, file: path)
+    try header.check(fileByteCount: source.byteCount, file: path)
+    return header
+  }
+
+  private static func open(_ path: String) throws(NPYError) -> ByteSource {
     do throws(RegularFile.Failure) {
-      file = try RegularFile(path: path)
+      return .file(try RegularFile(path: path))
     } catch {
       throw NPYError(.init(error), file: path)
     }
-    return try read(.file(file), file: path)
   }
 
   /// Decodes the array in `bytes`, such as an entry of an `.npz` archive.
@@ -124,25 +73,21 @@ public enum NPY {
 
   private static func read(_ source: ByteSource, file: String) throws(NPYError) -> NPYArray {
     let header = try NPYHeader(source: source, file: file)
-    let found = source.byteCount - header.dataOffset
-    // Bytes that follow would be a second array, which must not be dropped in silence.
-    guard found == header.dataByteCount else {
-      throw NPYError(.dataSize(expected: header.dataByteCount, found: found), file: file)
-    }
+    try header.check(fileByteCount: source.byteCount, file: file)
     var bytes: [UInt8]
     do throws(RegularFile.Failure) {
       bytes = try source.bytes(at: header.dataOffset, count: header.dataByteCount)
     } catch {
       throw NPYError(.init(error), file: file)
     }
-    if header.isBigEndian, header.elementType.byteCount > 1 {
-      swapBytes(&bytes, width: header.elementType.byteCount)
+    if header.isBigEndian, header.dataType.byteCount > 1 {
+      swapBytes(&bytes, width: header.dataType.byteCount)
     }
     if header.isFortranOrder, header.shape.count > 1, header.count > 0 {
-      bytes = transposed(bytes, shape: header.shape, width: header.elementType.byteCount)
+      bytes = transposed(bytes, shape: header.shape, width: header.dataType.byteCount)
     }
     return NPYArray(
-      shape: header.shape, elementType: header.elementType, fortranOrder: header.isFortranOrder,
+      shape: header.shape, dataType: header.dataType, fortranOrder: header.isFortranOrder,
       bytes: bytes, file: file)
   }
 

@@ -32,7 +32,7 @@ public struct NPYError: Error, Sendable, Equatable, CustomStringConvertible {
     case objectType
     /// The elements are records.
     case structuredType
-    /// Elements of a type other than `NPYElementType`'s.
+    /// Elements of a type that `DataType` lacks.
     case unsupportedType(String)
     /// More dimensions than `NPYHeader.rankLimit`.
     case tooManyDimensions(limit: Int)
@@ -44,6 +44,8 @@ public struct NPYError: Error, Sendable, Equatable, CustomStringConvertible {
     case notAnInteger(index: Int, found: String)
     /// The number of values to write is not the shape's.
     case valueCount(expected: Int, found: Int)
+    /// The type to write is one that NPY does not have.
+    case cannotWrite(DataType)
   }
 
   /// The file's path, or the name of the archive's entry.
@@ -86,6 +88,7 @@ public struct NPYError: Error, Sendable, Equatable, CustomStringConvertible {
     case .dataSize(let expected, let found): "expected \(expected) data bytes, found \(found)"
     case .notAnInteger(let index, let found): "element \(index): expected a whole number, found \(found)"
     case .valueCount(let expected, let found): "the shape holds \(expected) values, found \(found)"
+    case .cannotWrite(let type): "NPY has no \(type.rawValue); write float32 instead"
     }
   }
 }

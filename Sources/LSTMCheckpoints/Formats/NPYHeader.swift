@@ -4,11 +4,13 @@
 public struct NPYHeader: Sendable, Equatable {
   /// The longest header accepted, in bytes; numpy's own limit.
   public static let byteLimit = 10_000
+  /// Enough of a file's start to hold any header that is accepted.
+  static let prefixByteCount = byteLimit + 12
   /// The most dimensions accepted.
   public static let rankLimit = 32
 
   /// The elements' type.
-  public let elementType: NPYElementType
+  public let dataType: DataType
   /// Whether each element's bytes come highest first.
   public let isBigEndian: Bool
   /// Whether the first index varies fastest.
@@ -21,7 +23,7 @@ public struct NPYHeader: Sendable, Equatable {
   public let dataOffset: Int
 
   /// The size of all elements in bytes.
-  public var dataByteCount: Int { count * elementType.byteCount }
+  public var dataByteCount: Int { count * dataType.byteCount }
 
   static let signature: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
@@ -33,6 +35,14 @@ public struct NPYHeader: Sendable, Equatable {
   /// - Throws: `NPYError`.
   public init(bytes: [UInt8], file: String) throws(NPYError) {
     try self.init(source: .memory(bytes), file: file)
+  }
+
+  /// Bytes that follow the data would be a second array, which must not be dropped in silence.
+  func check(fileByteCount: Int, file: String) throws(NPYError) {
+    let found = fileByteCount - dataOffset
+    guard found == dataByteCount else {
+      throw NPYError(.dataSize(expected: dataByteCount, found: found), file: file)
+    }
   }
 
   init(source: ByteSource, file: String) throws(NPYError) {
@@ -61,7 +71,7 @@ public struct NPYHeader: Sendable, Equatable {
     let fields = try parser.parse()
 
     var isBigEndian = false
-    guard let type = NPYElementType(descr: fields.descr, isBigEndian: &isBigEndian) else {
+    guard let type = DataType(npyDescr: fields.descr, isBigEndian: &isBigEndian) else {
       // "|O", "O" and "<O8" are all objects.
       let isObject = fields.descr.drop { "<>|=".contains($0) }.first == "O"
       throw NPYError(isObject ? .objectType : .unsupportedType(fields.descr), file: file)
@@ -69,26 +79,41 @@ public struct NPYHeader: Sendable, Equatable {
     guard fields.shape.count <= Self.rankLimit else {
       throw NPYError(.tooManyDimensions(limit: Self.rankLimit), file: file)
     }
-    guard let count = Self.elementCount(fields.shape),
+    guard let count = elementCount(fields.shape),
       !count.multipliedReportingOverflow(by: type.byteCount).overflow
     else { throw NPYError(.sizeOverflow, file: file) }
-    elementType = type
+    dataType = type
     self.isBigEndian = isBigEndian
     isFortranOrder = fields.isFortranOrder
     shape = fields.shape
     self.count = count
   }
+}
 
-  /// The product of the dimensions, or nil when it overflows. A zero makes it zero wherever it stands.
-  static func elementCount(_ shape: [Int]) -> Int? {
-    if shape.contains(0) { return 0 }
-    var count = 1
-    for dimension in shape {
-      let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
-      if overflow { return nil }
-      count = product
+extension DataType {
+  /// numpy's description of the little-endian type, such as `<f4` or `|b1`; nil for bfloat16, which numpy lacks.
+  var npyDescr: String? { npyCode.map { (byteCount == 1 ? "|" : "<") + $0 } }
+
+  /// The kind and size without a byte order, such as `f4`.
+  private var npyCode: String? {
+    switch self {
+    case .bfloat16: nil
+    case .float16, .float32, .float64: "f\(byteCount)"
+    case .int8, .int16, .int32, .int64: "i\(byteCount)"
+    case .uint8, .uint16, .uint32, .uint64: "u\(byteCount)"
+    case .bool: "b1"
     }
-    return count
+  }
+
+  /// The type for numpy's description, and whether its bytes come highest first.
+  ///
+  /// `=` and `|` mean the machine's own order, which is little-endian on every platform supported here.
+  init?(npyDescr descr: String, isBigEndian: inout Bool) {
+    guard let order = descr.first, "<>|=".contains(order),
+      let type = Self.allCases.first(where: { $0.npyCode == String(descr.dropFirst()) })
+    else { return nil }
+    isBigEndian = order == ">"
+    self = type
   }
 }
 

@@ -1,5 +1,6 @@
 extension Checkpoint {
-  /// The arrays of an `.npz` archive, by name without `.npy`. Each is inflated and decoded when asked for.
+  /// The arrays of an `.npz` archive, by name without `.npy`. Only headers are read; each array is inflated and
+  /// decoded when asked for.
   init(npz path: String) throws {
     let archive = try ZipArchive(contentsOf: path)
     let entries = archive.entries.filter { !$0.isDirectory }
@@ -9,21 +10,25 @@ extension Checkpoint {
     var tensors: [StoredTensor] = []
     for entry in entries {
       let label = "\(path): \(entry.name)"
-      let header = try NPYHeader(bytes: archive.read(entry), file: label)
+      let header = try NPYHeader(bytes: archive.readPrefix(entry, count: NPYHeader.prefixByteCount), file: label)
+      try header.check(fileByteCount: entry.size, file: label)
       tensors.append(
         StoredTensor(
-          name: String(entry.name.dropLast(4)), shape: header.shape, dataType: header.elementType.dataType,
+          name: String(entry.name.dropLast(4)), shape: header.shape, dataType: header.dataType,
           isBigEndian: header.isBigEndian
         ) { try NPY.decode(archive.read(entry), file: label).bytes })
     }
-    self.init(tensors: tensors, path: path, format: .npz, byteCount: entries.reduce(0) { $0 + $1.compressedSize })
+    self.init(tensors: tensors, path: path, format: .npz, byteCount: archive.byteCount)
   }
 
   /// One array, under the name `x`.
   init(npy path: String) throws {
-    let array = try NPY.read(contentsOf: path)
-    let tensor = StoredTensor(name: "x", shape: array.shape, dataType: array.elementType.dataType) { array.bytes }
-    self.init(tensors: [tensor], path: path, format: .npy, byteCount: array.bytes.count)
+    let header = try NPY.header(contentsOf: path)
+    let tensor = StoredTensor(
+      name: "x", shape: header.shape, dataType: header.dataType, isBigEndian: header.isBigEndian
+    ) { try NPY.read(contentsOf: path).bytes }
+    self.init(
+      tensors: [tensor], path: path, format: .npy, byteCount: header.dataOffset + header.dataByteCount)
   }
 
   private static func foreignZip(_ path: String, _ names: [String]) -> CheckpointError {
@@ -35,25 +40,6 @@ extension Checkpoint {
       file: path, detail: "is \(what); expected HDF5, .npz or .npy",
       advice: isPyTorch
         ? ["save it as HDF5 in Python: for k, v in state.items(): h5py_file[k] = v.numpy()"] : [])
-  }
-}
-
-extension NPYElementType {
-  var dataType: DataType {
-    switch self {
-    case .float16: .float16
-    case .float32: .float32
-    case .float64: .float64
-    case .int8: .int8
-    case .int16: .int16
-    case .int32: .int32
-    case .int64: .int64
-    case .uint8: .uint8
-    case .uint16: .uint16
-    case .uint32: .uint32
-    case .uint64: .uint64
-    case .bool: .bool
-    }
   }
 }
 

@@ -1,3 +1,5 @@
+import HDF5
+
 /// How an entry's bytes are kept.
 public enum ZipMethod: Int, Sendable {
   /// As they are (method 0).
@@ -36,12 +38,15 @@ public struct ZipArchive: Sendable {
   /// The most entries that an archive may hold.
   public static let entryLimit = 100_000
   /// Deflate's highest ratio of content to compressed size.
-  public static let ratioLimit = 1032
+  public static let ratioLimit = Inflate.greatestRatio
 
   /// The archive's path, or the name that it was given; used in errors.
   public let name: String
   /// The entries in the order of the central directory.
   public let entries: [ZipEntry]
+
+  /// The size of the archive.
+  public var byteCount: Int { source.byteCount }
 
   private let source: ByteSource
   private let indices: [String: Int]
@@ -131,17 +136,57 @@ public struct ZipArchive: Sendable {
       let compressed = try fetch(entry) { () throws(RegularFile.Failure) in
         try source.bytes(at: entry.dataOffset, count: entry.compressedSize)
       }
-      switch compressed.withUnsafeBytes({ Deflate.inflate($0, into: buffer) }) {
-      case .exact: break
-      case .corrupt: throw ZipError(.corruptData, archive: name, entry: entry.name)
-      case .otherSize:
-        throw ZipError(.inflatedSize(expected: entry.size), archive: name, entry: entry.name)
+      if let failure = Self.inflate(compressed, into: buffer, expectsAll: true) {
+        throw ZipError(
+          failure.isDamage ? .corruptData : .inflatedSize(expected: entry.size), archive: name, entry: entry.name)
       }
     }
     guard entry.crc != 0 else { return }
-    let found = Deflate.crc32(UnsafeRawBufferPointer(buffer))
+    let found = Inflate.crc32(UnsafeRawBufferPointer(buffer))
     guard found == entry.crc else {
       throw ZipError(.checksum(expected: entry.crc, found: found), archive: name, entry: entry.name)
+    }
+  }
+
+  /// The first `count` bytes of `entry`'s content, or all of it when it is shorter. The checksum covers the whole
+  /// content and is checked only when that was read.
+  ///
+  /// - Throws: `ZipError` when the bytes cannot be read or do not inflate.
+  public func readPrefix(_ entry: ZipEntry, count: Int) throws(ZipError) -> [UInt8] {
+    guard count < entry.size else { return try read(entry) }
+    // A little more than honest deflate needs for that many bytes.
+    let wanted = entry.method == .stored ? count : min(entry.compressedSize, count + count / 8 + 1024)
+    let stored = try fetch(entry) { () throws(RegularFile.Failure) in
+      try source.bytes(at: entry.dataOffset, count: wanted)
+    }
+    if entry.method == .stored { return stored }
+    var prefix = [UInt8](repeating: 0, count: count)
+    let failure = prefix.withUnsafeMutableBytes { Self.inflate(stored, into: $0, expectsAll: false) }
+    // Whatever else the start of the stream did, reading it whole says what is wrong with it.
+    return failure == nil ? prefix : Array(try read(entry).prefix(count))
+  }
+
+  private struct InflateFailure {
+    /// Otherwise the stream is sound and holds another number of bytes.
+    let isDamage: Bool
+  }
+
+  /// Fills `buffer`; nil on success.
+  /// - Parameter expectsAll: whether stream, input and buffer must end together; otherwise the stream may go on.
+  private static func inflate(
+    _ compressed: [UInt8], into buffer: UnsafeMutableRawBufferPointer, expectsAll: Bool
+  ) -> InflateFailure? {
+    compressed.withUnsafeBytes { input in
+      do throws(InflateError) {
+        let taken = try Inflate.inflateExactly(input, into: buffer, raw: true)
+        return !expectsAll || taken == input.count ? nil : InflateFailure(isDamage: false)
+      } catch {
+        switch error {
+        case .tooLong: return expectsAll ? InflateFailure(isDamage: false) : nil
+        case .tooShort: return InflateFailure(isDamage: false)
+        case .corrupt, .truncated: return InflateFailure(isDamage: true)
+        }
+      }
     }
   }
 

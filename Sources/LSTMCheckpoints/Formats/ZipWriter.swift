@@ -1,3 +1,5 @@
+import HDF5
+
 /// Writes a zip archive of stored (uncompressed) entries, piece by piece, to wherever its sink puts them.
 ///
 /// The same entries give the same bytes: timestamps are fixed at 1 January 1980. Each entry's content starts
@@ -34,7 +36,7 @@ public struct ZipWriter {
   ///   - content: The bytes; they are not kept.
   /// - Throws: `ZipError` for a name that is unsafe or was used, or after `finish()`; the sink's errors.
   public mutating func add(_ name: String, _ content: UnsafeRawBufferPointer) throws {
-    let header = try layout.add(name, size: content.count, crc: Deflate.crc32(content))
+    let header = try layout.add(name, size: content.count, crc: Inflate.crc32(content))
     try header.withUnsafeBytes(sink)
     if !content.isEmpty { try sink(content) }
   }
@@ -59,7 +61,7 @@ public struct ZipWriter {
     var layout = ZipLayout(archive: "archive", alignment: alignment, forceZip64: forceZip64)
     var archive: [UInt8] = []
     for entry in entries {
-      let crc = entry.content.withUnsafeBytes { Deflate.crc32($0) }
+      let crc = entry.content.withUnsafeBytes { Inflate.crc32($0) }
       archive += try layout.add(entry.name, size: entry.content.count, crc: crc)
       archive += entry.content
     }

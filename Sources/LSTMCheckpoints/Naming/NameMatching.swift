@@ -1,5 +1,6 @@
-/// Whether a name matches a glob: `*` any run, `?` any one character, `[abc]` one of a set. Dots and slashes are
-/// ordinary characters, so `lstm*` matches everything below `lstm`.
+/// Whether a name matches a glob: `*` any run, `?` any one character, `[abc]`, `[a-c]` and `[!abc]` one of a set.
+/// Dots and slashes are ordinary characters, so `lstm*` matches everything below `lstm`. A bracket that is not
+/// closed stands for itself.
 public func matches(_ name: String, glob: String) -> Bool {
   let text = Array(name), pattern = Array(glob)
   // Iterative matching with one backtracking point: linear in practice, and no recursion on hostile input.
@@ -26,12 +27,29 @@ public func matches(_ name: String, glob: String) -> Bool {
 /// The pattern position after one matched character, or nil.
 private func matchOne(_ character: Character, _ pattern: [Character], _ at: Int) -> Int? {
   if pattern[at] == "[", let end = pattern[at...].firstIndex(of: "]"), end > at + 1 {
-    return pattern[(at + 1)..<end].contains(character) ? end + 1 : nil
+    var set = pattern[(at + 1)..<end]
+    let isNegated = set.count > 1 && set.first == "!"
+    if isNegated { set.removeFirst() }
+    return contains(set, character) != isNegated ? end + 1 : nil
   }
   return pattern[at] == "?" || pattern[at] == character ? at + 1 : nil
 }
 
-/// The Levenshtein distance between two names.
+private func contains(_ set: ArraySlice<Character>, _ character: Character) -> Bool {
+  var at = set.startIndex
+  while at < set.endIndex {
+    if at + 2 < set.endIndex, set[at + 1] == "-" {
+      if set[at] <= character, character <= set[at + 2] { return true }
+      at += 3
+    } else {
+      if set[at] == character { return true }
+      at += 1
+    }
+  }
+  return false
+}
+
+/// The Levenshtein distance between two names: insertions, deletions and substitutions, of at most 256 bytes each.
 public func editDistance(_ a: String, _ b: String) -> Int {
   let (a, b) = (Array(a.utf8.prefix(256)), Array(b.utf8.prefix(256)))
   var row = Array(0...b.count)
@@ -47,14 +65,24 @@ public func editDistance(_ a: String, _ b: String) -> Int {
   return row[b.count]
 }
 
-/// The candidates that come close enough to be what was meant, the nearest first.
+/// The candidates that come close enough to be what was meant, the nearest first: within a third of the name's
+/// length in edits, or one within the other. Capitals do not count.
 public func nearestNames(to name: String, among candidates: some Sequence<String>, limit: Int = 3) -> [String] {
-  let bound = max(2, name.count / 3)
-  return
-    candidates.map { (editDistance(name.lowercased(), $0.lowercased()), $0) }
-    .filter { $0.0 <= bound || ($0.1.count > 2 && name.contains($0.1)) || (name.count > 2 && $0.1.contains(name)) }
-    .sorted { $0 < $1 }
-    .prefix(limit).map(\.1)
+  let wanted = name.lowercased()
+  let length = wanted.utf8.count
+  let bound = length < 5 ? 1 : max(2, length / 3)
+  var scored: [(distance: Int, name: String)] = []
+  // A file may hold a hundred thousand names; beyond these nobody looks for a typing error.
+  for candidate in candidates.prefix(2000) {
+    let other = candidate.lowercased()
+    let holds =
+      length > 2 && other.utf8.count > 2 && (wanted.contains(other) || other.contains(wanted))
+    // The lengths alone are that many edits.
+    guard holds || abs(min(other.utf8.count, 256) - min(length, 256)) <= bound else { continue }
+    let distance = editDistance(wanted, other)
+    if holds || distance <= bound { scored.append((distance, candidate)) }
+  }
+  return scored.sorted { ($0.distance, $0.name) < ($1.distance, $1.name) }.prefix(limit).map(\.name)
 }
 
 /// Compares names as people order them: `rnns.2` before `rnns.10`.

@@ -83,32 +83,6 @@ enum CSVDetection {
   }
 }
 
-/// Finds the name that a misspelt one was meant to be.
-enum EditDistance {
-  /// The nearest candidate within a third of the name's length, at least one edit; capitals count half.
-  static func nearest(to name: String, among candidates: [String]) -> String? {
-    let wanted = Array(name.lowercased())
-    let limit = max(1, wanted.count / 3)
-    let scored = candidates.prefix(1000).map { ($0, distance(wanted, Array($0.lowercased()))) }
-    return scored.filter { $0.1 <= limit }.min { $0.1 < $1.1 }?.0
-  }
-
-  /// Levenshtein's distance: insertions, deletions and substitutions.
-  static func distance(_ a: [Character], _ b: [Character]) -> Int {
-    var row = Array(0...b.count)
-    for (i, left) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, right) in b.enumerated() {
-        let above = row[j + 1]
-        row[j + 1] = min(above + 1, row[j] + 1, diagonal + (left == right ? 0 : 1))
-        diagonal = above
-      }
-    }
-    return row[b.count]
-  }
-}
-
 /// Fills the gaps of a column.
 enum CSVGaps {
   /// Replaces the values at `gaps`, ascending positions, by their neighbours' line or the one before them.

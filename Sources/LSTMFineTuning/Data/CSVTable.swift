@@ -1,3 +1,5 @@
+import LSTMCheckpoints
+
 /// What separates the cells of a row.
 public enum CSVSeparator: String, Sendable, CaseIterable {
   /// A comma.
@@ -171,7 +173,7 @@ public struct CSVTable: Sendable {
     var listed = columnNames.prefix(20).joined(separator: ", ")
     if columnNames.count > 20 { listed += ", … (\(columnNames.count) in all)" }
     var advice = ["available: \(listed)"]
-    if let nearest = EditDistance.nearest(to: column, among: columnNames) {
+    if let nearest = nearestNames(to: column, among: columnNames, limit: 1).first {
       advice.insert("did you mean \"\(nearest)\"?", at: 0)
     }
     throw CSVError(.unknownColumn, file: file, column: column, advice: advice)

@@ -178,12 +178,3 @@ import Testing
     }
   }
 }
-
-@Suite struct EditDistanceTests {
-  @Test func distances() {
-    #expect(EditDistance.distance(Array("kitten"), Array("sitting")) == 3)
-    #expect(EditDistance.distance([], Array("ab")) == 2)
-    #expect(EditDistance.nearest(to: "tempp", among: ["wind", "temp"]) == "temp")
-    #expect(EditDistance.nearest(to: "x", among: ["wind"]) == nil)
-  }
-}

@@ -1,0 +1,101 @@
+/// A value, by its place in C order, that is not a whole number within `Int`.
+struct NotWhole: Error {
+  let index: Int
+  let found: String
+}
+
+/// Elements as a file holds them, brought to Swift's numbers. One place for every format: bytes are in C order,
+/// little-endian, and as many as shape and type say.
+enum ElementConversion {
+  /// float16 and bfloat16 widen exactly; float64 and integers round to nearest. Booleans are 0 and 1.
+  static func floats(_ bytes: [UInt8], _ type: DataType) -> [Float] {
+    switch type {
+    case .float16: map(bytes, UInt16.self) { float(half: $0) }
+    case .bfloat16: map(bytes, UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
+    case .float32: map(bytes, UInt32.self) { Float(bitPattern: $0) }
+    case .float64: map(bytes, UInt64.self) { Float(Double(bitPattern: $0)) }
+    case .int8: map(bytes, Int8.self) { Float($0) }
+    case .int16: map(bytes, Int16.self) { Float($0) }
+    case .int32: map(bytes, Int32.self) { Float($0) }
+    case .int64: map(bytes, Int64.self) { Float($0) }
+    case .uint8: map(bytes, UInt8.self) { Float($0) }
+    case .uint16: map(bytes, UInt16.self) { Float($0) }
+    case .uint32: map(bytes, UInt32.self) { Float($0) }
+    case .uint64: map(bytes, UInt64.self) { Float($0) }
+    case .bool: map(bytes, UInt8.self) { $0 == 0 ? 0 : 1 }
+    }
+  }
+
+  /// Exact but for 64-bit integers beyond 2^53, which round to nearest.
+  static func doubles(_ bytes: [UInt8], _ type: DataType) -> [Double] {
+    switch type {
+    case .float16: map(bytes, UInt16.self) { Double(float(half: $0)) }
+    case .bfloat16: map(bytes, UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
+    case .float32: map(bytes, UInt32.self) { Double(Float(bitPattern: $0)) }
+    case .float64: map(bytes, UInt64.self) { Double(bitPattern: $0) }
+    case .int8: map(bytes, Int8.self) { Double($0) }
+    case .int16: map(bytes, Int16.self) { Double($0) }
+    case .int32: map(bytes, Int32.self) { Double($0) }
+    case .int64: map(bytes, Int64.self) { Double($0) }
+    case .uint8: map(bytes, UInt8.self) { Double($0) }
+    case .uint16: map(bytes, UInt16.self) { Double($0) }
+    case .uint32: map(bytes, UInt32.self) { Double($0) }
+    case .uint64: map(bytes, UInt64.self) { Double($0) }
+    case .bool: map(bytes, UInt8.self) { $0 == 0 ? 0 : 1 }
+    }
+  }
+
+  /// Whole numbers. Floating-point elements must be exactly that.
+  static func integers(_ bytes: [UInt8], _ type: DataType) throws(NotWhole) -> [Int] {
+    switch type {
+    case .int8: return map(bytes, Int8.self) { Int($0) }
+    case .int16: return map(bytes, Int16.self) { Int($0) }
+    case .int32: return map(bytes, Int32.self) { Int($0) }
+    case .int64: return map(bytes, Int64.self) { Int($0) }
+    case .uint8: return map(bytes, UInt8.self) { Int($0) }
+    case .uint16: return map(bytes, UInt16.self) { Int($0) }
+    case .uint32: return map(bytes, UInt32.self) { Int($0) }
+    case .bool: return map(bytes, UInt8.self) { $0 == 0 ? 0 : 1 }
+    case .uint64: return try exact(map(bytes, UInt64.self) { $0 }) { Int(exactly: $0) }
+    case .float16, .bfloat16, .float32, .float64: return try exact(doubles(bytes, type)) { Int(exactly: $0) }
+    }
+  }
+
+  private static func exact<Value>(_ values: [Value], _ convert: (Value) -> Int?) throws(NotWhole) -> [Int] {
+    var result: [Int] = []
+    result.reserveCapacity(values.count)
+    for (index, value) in values.enumerated() {
+      guard let integer = convert(value) else { throw NotWhole(index: index, found: "\(value)") }
+      result.append(integer)
+    }
+    return result
+  }
+
+  @inline(__always)
+  private static func map<Stored: FixedWidthInteger, Result>(
+    _ bytes: [UInt8], _: Stored.Type, _ convert: (Stored) -> Result
+  ) -> [Result] {
+    let count = bytes.count / MemoryLayout<Stored>.size
+    return bytes.withUnsafeBytes { source in
+      [Result](unsafeUninitializedCapacity: count) { target, initialised in
+        for index in 0..<count {
+          let value = source.loadUnaligned(fromByteOffset: index * MemoryLayout<Stored>.size, as: Stored.self)
+          target.initializeElement(at: index, to: convert(Stored(littleEndian: value)))
+        }
+        initialised = count
+      }
+    }
+  }
+}
+
+/// The product of the dimensions, zero wherever a zero stands; nil when it overflows.
+func elementCount(_ shape: [Int]) -> Int? {
+  if shape.contains(0) { return 0 }
+  var count = 1
+  for dimension in shape {
+    let (product, overflow) = count.multipliedReportingOverflow(by: dimension)
+    if overflow { return nil }
+    count = product
+  }
+  return count
+}
