@@ -65,7 +65,7 @@ struct Finetune: ParsableCommand {
     let rule = try optimiser.rule()
     try requireDifferent(output, from: data.requiredPath())
     let session = try FinetuneSession(self, rule: rule)
-    try FinetuneReport(session, console).header()
+    FinetuneReport(session, console).header()
     let folder = try RunFolder(runFolder ?? Self.defaultFolder())
     try folder.writeConfiguration(session.resolved)
     try session.train(folder, console)
