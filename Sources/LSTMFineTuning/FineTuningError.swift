@@ -28,7 +28,8 @@ public enum FineTuningError: DescribedFailure {
     case .nothingToTrain: "everything is frozen: there is nothing to train"
     case .invalidOption(let detail, _): detail
     case .badData(let file, let detail, _): "\(file): \(detail)"
-    case .badPreprocessing(let file, let detail): "\(file): its preprocessing attribute is not what lstm-ft writes: \(detail)"
+    case .badPreprocessing(let file, let detail):
+      "\(file): its preprocessing attribute is not what lstm-ft writes: \(detail)"
     case .diverged(let epoch, let step, let detail): "stopped in epoch \(epoch), step \(step): \(detail)"
     }
   }

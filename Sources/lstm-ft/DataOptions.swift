@@ -43,7 +43,9 @@ struct DataArguments: ParsableArguments {
   func load(for model: LSTMModel, _ record: Preprocessing, needsTargets: Bool) throws -> LoadedData {
     let path = try requiredPath()
     if Self.isArrays(path) {
-      for (flag, given) in [("--target", !target.isEmpty), ("--features", features != nil), ("--window", window != nil)]
+      for (flag, given) in [
+        ("--target", !target.isEmpty), ("--features", features != nil), ("--window", window != nil),
+      ]
       where given {
         throw InputError.usage(
           "\(flag) is for CSV series; \(path) holds arrays, whose shapes say it all", advice: [])
@@ -58,7 +60,8 @@ struct DataArguments: ParsableArguments {
   /// Anything that is not of a binary format we know goes to the CSV reader, which says what is wrong with it.
   private static func isArrays(_ path: String) -> Bool {
     let suffix = URL(fileURLWithPath: path).pathExtension.lowercased()
-    return ["h5", "hdf5", "npz", "npy", "pt", "pth", "safetensors"].contains(suffix) || (try? Checkpoint(path: path)) != nil
+    return ["h5", "hdf5", "npz", "npy", "pt", "pth", "safetensors"].contains(suffix)
+      || (try? Checkpoint(path: path)) != nil
   }
 
   private func series(_ path: String, _ model: LSTMModel, _ record: Preprocessing) throws -> SeriesData {
@@ -81,7 +84,8 @@ struct DataArguments: ParsableArguments {
     }
     let chosen = try self.features(table, size: size, targets: targets, record)
     guard let window = window ?? record.window else {
-      throw InputError.usage("how many rows shall the model look at?", advice: ["say it with --window, for example --window 48"])
+      throw InputError.usage(
+        "how many rows shall the model look at?", advice: ["say it with --window, for example --window 48"])
     }
     return try SeriesData(
       table, features: chosen, targets: targets, window: window,
@@ -99,7 +103,8 @@ struct DataArguments: ParsableArguments {
     if let chosen = given ?? record.features {
       guard chosen.count == size else {
         throw InputError.usage(
-          "--features names \(plural(chosen.count, "column")), the model reads \(plural(size, "feature")) a step", advice: [])
+          "--features names \(plural(chosen.count, "column")), the model reads \(plural(size, "feature")) a step",
+          advice: [])
       }
       return chosen
     }

@@ -39,7 +39,8 @@ struct FinetuneSession {
     var notes: [String] = []
     let parts = try Self.split(loaded, command.loop)
     let fit = try TaskFit(
-      base, parts.training, file: path, loss: command.loss.choice(), head: command.headChoice(), readout: command.readout,
+      base, parts.training, file: path, loss: command.loss.choice(), head: command.headChoice(),
+      readout: command.readout,
       seed: command.loop.seed)
     notes += fit.notes
     loss = fit.loss
@@ -108,14 +109,16 @@ struct FinetuneSession {
       guard loop.validationSplit > 0 else { return Parts(training: all, validation: nil, trainingRows: nil) }
       guard count > 0, count < all.count else {
         throw FineTuningError.badData(
-          file: file, detail: "\(plural(all.count, "example")) cannot be split by --validation-split \(loop.validationSplit)",
+          file: file,
+          detail: "\(plural(all.count, "example")) cannot be split by --validation-split \(loop.validationSplit)",
           advice: ["give more data, or --validation-split 0"])
       }
       var order = Array(0..<all.count)
       var random = RandomNumbers(seed: loop.seed ^ 0x5350_4c49_54)
       if loop.shuffle { order.shuffle(using: &random) }
       return Parts(
-        training: all.selecting(order.dropLast(count).sorted()), validation: all.selecting(order.suffix(count).sorted()),
+        training: all.selecting(order.dropLast(count).sorted()),
+        validation: all.selecting(order.suffix(count).sorted()),
         trainingRows: nil)
     }
   }
@@ -141,7 +144,8 @@ struct FinetuneSession {
     case .keep:
       guard hasStored else {
         throw InputError.usage(
-          "--scaler keep: the model has no scaler", advice: ["give it at import with --scaler MEAN,DEVIATION, or use --scaler refit"])
+          "--scaler keep: the model has no scaler",
+          advice: ["give it at import with --scaler MEAN,DEVIATION, or use --scaler refit"])
       }
       try record.checkScalers(
         features: parts.training.featureCount, targets: parts.training.targetSize, file: data.file)
@@ -159,7 +163,9 @@ struct FinetuneSession {
   }
 
   private static func text(_ scaler: Scaler) -> String {
-    let columns = zip(scaler.mean, scaler.deviation).prefix(3).map { "mean \(short(Double($0))) deviation \(short(Double($1)))" }
+    let columns = zip(scaler.mean, scaler.deviation).prefix(3).map {
+      "mean \(short(Double($0))) deviation \(short(Double($1)))"
+    }
     return columns.joined(separator: ", ") + (scaler.columns > 3 ? ", ..." : "")
   }
 
@@ -173,7 +179,8 @@ struct FinetuneSession {
         + "\(grouped(parts.training.count)) windows to train on\(validation) (the last rows)"
     case .arrays(let all, let file):
       let lengths = all.lengths == nil ? "" : ", \(plural(all.stepCount, "valid step"))"
-      return "\(file): \(plural(all.count, "sequence")) of \(plural(all.steps, "step"))\(lengths); \(grouped(parts.training.count)) to train on\(validation)"
+      return
+        "\(file): \(plural(all.count, "sequence")) of \(plural(all.steps, "step"))\(lengths); \(grouped(parts.training.count)) to train on\(validation)"
     }
   }
 }
@@ -196,10 +203,9 @@ extension FinetuneSession {
   func train(_ folder: RunFolder, _ console: Console) throws {
     Interruption.listen()
     let report = FinetuneReport(self, console)
-    let tuner = FineTuner(plan, optimiser: rule, loss: loss, options: options)
-    let run = try tuner.fit(
-      model, training, validation: validation, targetScaler: record.targetScaler, shouldStop: { Interruption.isWished }
-    ) { event in
+    var tuner = FineTuner(plan, optimiser: rule, loss: loss, options: options)
+    tuner.shouldStop = { Interruption.isWished }
+    let run = try tuner.fit(model, training, validation: validation, targetScaler: record.targetScaler) { event in
       report.show(event)
       try folder.record(event) { finished($0, epoch: nil) }
     }
@@ -226,7 +232,9 @@ extension FinetuneSession {
     if let run {
       details["best epoch"] = "\(run.bestEpoch)"
       details["loss before"] = short(run.baseline.loss)
-      if let after = run.epochs.first(where: { $0.epoch == run.bestEpoch })?.validation { details["loss after"] = short(after.loss) }
+      if let after = run.epochs.first(where: { $0.epoch == run.bestEpoch })?.validation {
+        details["loss after"] = short(after.loss)
+      }
     }
     model.provenance?.history.append(.init(date: timestamp(), action: "finetune", details: details))
     return model

@@ -12,7 +12,8 @@ struct LoadArguments: ParsableArguments {
   @Option(help: "Look only at tensors below this prefix, for example encoder.lstm or model_state.")
   var prefix: String?
 
-  @Option(name: .customLong("map"), help: "Rewrite tensor names: REGEX=REPLACEMENT, $1 for the first group. Repeatable.")
+  @Option(
+    name: .customLong("map"), help: "Rewrite tensor names: REGEX=REPLACEMENT, $1 for the first group. Repeatable.")
   var rules: [String] = []
 
   @Option(
@@ -106,7 +107,9 @@ func openModel(_ path: String, options: LoadOptions = LoadOptions(), seed: UInt6
       file: path, detail: "is one array (.npy), not a model", advice: ["models are read from HDF5 or .npz"])
   }
   var model = try LSTMModel(checkpoint, options: options, seed: seed)
-  if model.provenance == nil { model.provenance = try provenance(of: checkpoint, LoadPlan(checkpoint, options: options)) }
+  if model.provenance == nil {
+    model.provenance = try provenance(of: checkpoint, LoadPlan(checkpoint, options: options))
+  }
   return model
 }
 

@@ -42,7 +42,8 @@ public enum ArrayData {
     let names = checkpoint.tensors.prefix(6).map(\.name)
     throw FineTuningError.badData(
       file: file,
-      detail: "no dataset \"\(name)\"" + (names.isEmpty ? "; it holds none" : "; it holds " + names.joined(separator: ", ")),
+      detail: "no dataset \"\(name)\""
+        + (names.isEmpty ? "; it holds none" : "; it holds " + names.joined(separator: ", ")),
       advice: ["data files hold x (N, T, I), y and, for different lengths, lengths (N)"])
   }
 
@@ -51,7 +52,8 @@ public enum ArrayData {
   ) throws -> SequenceData.Inputs {
     func wrong(_ expected: String) -> FineTuningError {
       .badData(
-        file: file, detail: "\(x.name): expected \(expected), found \(shapeText(x.shape)) of \(x.dataType.rawValue)", advice: [])
+        file: file, detail: "\(x.name): expected \(expected), found \(shapeText(x.shape)) of \(x.dataType.rawValue)",
+        advice: [])
     }
     guard x.shape.allSatisfy({ $0 > 0 }) else { throw wrong("at least one example of one step") }
     switch input {
@@ -63,7 +65,8 @@ public enum ArrayData {
       if let place = values.firstIndex(where: { !$0.isFinite }) {
         let (n, t) = (place / (shape[1] * size), place / size % shape[1])
         throw FineTuningError.badData(
-          file: file, detail: "\(x.name)[\(n), \(t), \(place % size)] is \(values[place]): expected finite numbers", advice: [])
+          file: file, detail: "\(x.name)[\(n), \(t), \(place % size)] is \(values[place]): expected finite numbers",
+          advice: [])
       }
       return .features(values, steps: shape[1], size: size)
     case .tokens(let vocabulary, _):
@@ -81,7 +84,8 @@ public enum ArrayData {
   private static func targets(_ y: StoredTensor, steps: Int, _ file: String) throws -> SequenceData.Targets {
     func wrong(_ expected: String) -> FineTuningError {
       .badData(
-        file: file, detail: "y: expected \(expected), found \(shapeText(y.shape)) of \(y.dataType.rawValue)", advice: [])
+        file: file, detail: "y: expected \(expected), found \(shapeText(y.shape)) of \(y.dataType.rawValue)", advice: []
+      )
     }
     if y.dataType.isFloatingPoint {
       let values = try y.floats()

@@ -52,7 +52,8 @@ public struct SequenceData: Sendable {
     }
     if let lengths, lengths.count != count || !lengths.allSatisfy({ 1...max(steps, 1) ~= $0 }) {
       throw ShapeError(
-        what: "lengths", expected: "\(count) numbers from 1 to \(steps)", found: "\(lengths.count): \(lengths.prefix(6))")
+        what: "lengths", expected: "\(count) numbers from 1 to \(steps)",
+        found: "\(lengths.count): \(lengths.prefix(6))")
     }
     self.inputs = inputs
     self.targets = targets

@@ -32,7 +32,9 @@ public struct SeriesData: Sendable {
     targetRows = targets == features ? featureRows : try Self.rows(table, targets, missing)
     guard rowCount >= window + horizon else {
       throw FineTuningError.badData(
-        file: file, detail: "\(rowCount) rows are too few: a window of \(window) and a horizon of \(horizon) need \(window + horizon)",
+        file: file,
+        detail:
+          "\(rowCount) rows are too few: a window of \(window) and a horizon of \(horizon) need \(window + horizon)",
         advice: ["give a smaller --window, or more data"])
     }
   }
@@ -67,19 +69,23 @@ public struct SeriesData: Sendable {
   /// The last window, whose horizon lies beyond the data: what to predict from.
   public func lastWindow() throws(ShapeError) -> SequenceData {
     try SequenceData(
-      inputs: .windows(rows: featureRows, size: features.count, starts: [rowCount - window], steps: window), targets: .none)
+      inputs: .windows(rows: featureRows, size: features.count, starts: [rowCount - window], steps: window),
+      targets: .none)
   }
 
   /// Splits in time: no training window reaches into the validation rows, whose windows may look back.
   /// - Parameter fraction: the part of the rows, at the end, that is for validation.
-  public func split(validation fraction: Double) throws -> (training: SequenceData, validation: SequenceData?, firstRow: Int) {
+  public func split(validation fraction: Double) throws -> (
+    training: SequenceData, validation: SequenceData?, firstRow: Int
+  ) {
     guard fraction > 0 else { return (try examples(), nil, rowCount) }
     let cut = rowCount - max(Int((Double(rowCount) * fraction).rounded()), horizon)
     let trainingCount = cut - window - horizon + 1
     guard trainingCount > 0 else {
       throw FineTuningError.badData(
         file: file,
-        detail: "\(rowCount) rows with --validation-split \(fraction) leave \(max(cut, 0)) to train on, fewer than a window of \(window) and a horizon of \(horizon)",
+        detail:
+          "\(rowCount) rows with --validation-split \(fraction) leave \(max(cut, 0)) to train on, fewer than a window of \(window) and a horizon of \(horizon)",
         advice: ["give more data, a smaller --window or a smaller --validation-split"])
     }
     let training = try examples(starts: Array(0..<trainingCount))

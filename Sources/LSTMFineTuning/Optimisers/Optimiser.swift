@@ -3,7 +3,8 @@ import LSTMLayers
 /// Which rule moves the weights, with its numbers; exactly as in `torch.optim`.
 public enum OptimiserRule: Sendable, Equatable {
   case sgd(
-    learningRate: Double, momentum: Double = 0, dampening: Double = 0, isNesterov: Bool = false, weightDecay: Double = 0)
+    learningRate: Double, momentum: Double = 0, dampening: Double = 0, isNesterov: Bool = false, weightDecay: Double = 0
+  )
   case adam(
     learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0, isAMSGrad: Bool = false)
@@ -73,7 +74,8 @@ public final class Optimiser {
         if case .adamW = rule { isDecoupled = true }
         updates.adam(
           slot.count, g, first: first.pointer + state, second: second.pointer + state,
-          largest: largest.map { $0.pointer + state }, w, learningRate: rate, beta1: beta1, beta2: beta2, epsilon: epsilon,
+          largest: largest.map { $0.pointer + state }, w, learningRate: rate, beta1: beta1, beta2: beta2,
+          epsilon: epsilon,
           weightDecay: decay, isDecoupled: isDecoupled, step: steps)
       }
     }

@@ -77,7 +77,8 @@ public final class RunFolder {
     if let baseline, !validated.isEmpty {
       series.append(
         LineChart.Series(
-          "validation", x: [0] + validated.map { Double($0.epoch) }, y: [baseline] + validated.compactMap(\.validation?.loss)))
+          "validation", x: [0] + validated.map { Double($0.epoch) },
+          y: [baseline] + validated.compactMap(\.validation?.loss)))
       annotations.append(.point(x: 0, y: baseline, "pretrained"))
       if let best = validated.last(where: \.isBest), let loss = best.validation?.loss {
         annotations.append(.point(x: Double(best.epoch), y: loss, "best: epoch \(best.epoch)"))

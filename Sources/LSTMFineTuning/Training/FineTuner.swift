@@ -69,6 +69,8 @@ public struct FineTuner: Sendable {
   public let optimiser: OptimiserRule
   public let loss: Loss
   public var options: Options
+  /// Asked after every step; true ends the run, with the step done.
+  public var shouldStop: @Sendable () -> Bool = { false }
 
   public init(
     _ plan: FreezePlan, optimiser: OptimiserRule = .adam(), loss: Loss = .meanSquaredError, options: Options = Options()
@@ -82,13 +84,12 @@ public struct FineTuner: Sendable {
   /// Trains a copy of the model; the model itself is a value and stays as it was.
   /// - Parameters:
   ///   - targetScaler: to give errors in the data's own units.
-  ///   - shouldStop: asked after every step.
   ///   - events: called on this thread, in order.
   /// - Throws: `FineTuningError.diverged` at the first loss or gradient that is not finite, before it reaches the
   ///   weights; `ShapeError` when the data does not fit the model; whatever `events` throws.
   public func fit(
     _ model: LSTMModel, _ data: SequenceData, validation: SequenceData? = nil, targetScaler: Scaler? = nil,
-    kernels: Kernels = .best, shouldStop: () -> Bool = { false }, events: (Event) throws -> Void = { _ in }
+    kernels: Kernels = .best, events: (Event) throws -> Void = { _ in }
   ) throws -> Run {
     try check(model, data)
     let began = Date()

@@ -26,7 +26,9 @@ public struct TaskFit: Sendable {
     var notes: [String] = []
     var configuration = model.configuration
     if let readout, configuration.readout != readout {
-      if let old = configuration.readout { notes.append("readout \(readout.rawValue) instead of \(old.rawValue), as asked") }
+      if let old = configuration.readout {
+        notes.append("readout \(readout.rawValue) instead of \(old.rawValue), as asked")
+      }
       configuration.readout = readout
     }
 
@@ -55,9 +57,13 @@ public struct TaskFit: Sendable {
       } else {
         throw FineTuningError.invalidOption(
           "a bidirectional model can be read out in two ways, and \(file) asks for one value a sequence",
-          advice: ["choose --readout final (each direction's own final state, PyTorch's h_n) or --readout last (its output at the last step)"])
+          advice: [
+            "choose --readout final (each direction's own final state, PyTorch's h_n) or --readout last (its output at the last step)"
+          ])
       }
-      notes.append("readout: \(perStep ? "all steps" : "last step"), because there is one target a \(perStep ? "step" : "sequence")")
+      notes.append(
+        "readout: \(perStep ? "all steps" : "last step"), because there is one target a \(perStep ? "step" : "sequence")"
+      )
     }
     if (configuration.readout == .all) != perStep {
       throw FineTuningError.badData(
@@ -71,16 +77,19 @@ public struct TaskFit: Sendable {
     // 3. The head.
     let largest = Self.largestClass(data.targets)
     let needed = wanted ?? (chosen == .binaryCrossEntropy ? 1 : largest + 1)
-    let fits = isClasses && chosen == .crossEntropy ? configuration.outputSize > largest : configuration.outputSize == needed
+    let fits =
+      isClasses && chosen == .crossEntropy ? configuration.outputSize > largest : configuration.outputSize == needed
     switch head {
     case .new(let size):
       configuration.head = [.init(size: size ?? needed)]
       configuration.normalizesOutput = false
-      notes.append("head: a new dense layer \(configuration.readoutSize) -> \(size ?? needed) from fresh values, as asked")
+      notes.append(
+        "head: a new dense layer \(configuration.readoutSize) -> \(size ?? needed) from fresh values, as asked")
     case .keep where configuration.head.isEmpty && !fits && mayChangeModel:
       configuration.head = [.init(size: needed)]
       notes.append(
-        "head: the checkpoint has none; a new dense layer \(configuration.readoutSize) -> \(needed) starts from fresh values")
+        "head: the checkpoint has none; a new dense layer \(configuration.readoutSize) -> \(needed) starts from fresh values"
+      )
     case .keep: break
     }
     let width = configuration.outputSize
@@ -88,18 +97,24 @@ public struct TaskFit: Sendable {
       let found = isClasses ? "classes up to \(largest)" : "\(needed) value\(needed == 1 ? "" : "s")"
       throw FineTuningError.badData(
         file: file,
-        detail: "the model gives \(width) value\(width == 1 ? "" : "s") a \(perStep ? "step" : "sequence"), the targets have \(found)",
-        advice: [mayChangeModel ? "train a new head with --head new, or change the data or --horizon" : "fine-tune it on this task first"])
+        detail:
+          "the model gives \(width) value\(width == 1 ? "" : "s") a \(perStep ? "step" : "sequence"), the targets have \(found)",
+        advice: [
+          mayChangeModel
+            ? "train a new head with --head new, or change the data or --horizon" : "fine-tune it on this task first"
+        ])
     }
     if case .classes(let classes, _) = data.targets, chosen == .binaryCrossEntropy,
       let other = classes.first(where: { $0 != 0 && $0 != 1 && $0 != SequenceData.ignored })
     {
-      throw FineTuningError.badData(file: file, detail: "binary cross-entropy needs classes 0 and 1, found \(other)", advice: [])
+      throw FineTuningError.badData(
+        file: file, detail: "binary cross-entropy needs classes 0 and 1, found \(other)", advice: [])
     }
     if case .values(let values, _, _) = data.targets, chosen == .binaryCrossEntropy,
       let other = values.first(where: { !(0...1 ~= $0) })
     {
-      throw FineTuningError.badData(file: file, detail: "binary cross-entropy needs targets from 0 to 1, found \(other)", advice: [])
+      throw FineTuningError.badData(
+        file: file, detail: "binary cross-entropy needs targets from 0 to 1, found \(other)", advice: [])
     }
     try Self.checkActivation(configuration.head.last?.activation ?? .none, chosen)
     self.model = configuration == model.configuration ? model : model.reconfigured(configuration, seed: seed)
@@ -112,9 +127,11 @@ public struct TaskFit: Sendable {
   }
 
   /// A loss with the softmax in it must not get a sigmoid's output, and so on.
-  private static func checkActivation(_ activation: ModelConfiguration.Activation, _ loss: Loss) throws(FineTuningError) {
+  private static func checkActivation(_ activation: ModelConfiguration.Activation, _ loss: Loss) throws(FineTuningError)
+  {
     switch (loss, activation) {
-    case (.crossEntropy, .none), (.crossEntropy, .softmax), (.binaryCrossEntropy, .none), (.binaryCrossEntropy, .sigmoid):
+    case (.crossEntropy, .none), (.crossEntropy, .softmax), (.binaryCrossEntropy, .none),
+      (.binaryCrossEntropy, .sigmoid):
       return
     case (.crossEntropy, _), (.binaryCrossEntropy, _):
       throw .invalidOption(

@@ -11,7 +11,8 @@ public struct ParameterUpdates: Sendable {
   public func adam(
     _ count: Int, _ gradient: UnsafePointer<Float>, first: UnsafeMutablePointer<Float>,
     second: UnsafeMutablePointer<Float>, largest: UnsafeMutablePointer<Float>?, _ weights: UnsafeMutablePointer<Float>,
-    learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double, isDecoupled: Bool, step: Int
+    learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double, isDecoupled: Bool,
+    step: Int
   ) {
     var rule = lstmk_adam()
     rule.learning_rate = learningRate

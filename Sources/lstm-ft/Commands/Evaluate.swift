@@ -57,8 +57,11 @@ struct Evaluate: ParsableCommand {
     if record.inputScaler == nil, case .series = loaded {
       console.say("note: the model has no scaler: it reads the numbers as they are")
     }
-    var line = "\(model) on \(loaded.file): \(plural(metrics.examples, "sequence")), \(fit.loss.name) \(short(metrics.loss))"
-    if let mae = metrics.mae, let rmse = metrics.rmse { line += ", MAE \(short(mae)), RMSE \(short(rmse)) in the data's units" }
+    var line =
+      "\(model) on \(loaded.file): \(plural(metrics.examples, "sequence")), \(fit.loss.name) \(short(metrics.loss))"
+    if let mae = metrics.mae, let rmse = metrics.rmse {
+      line += ", MAE \(short(mae)), RMSE \(short(rmse)) in the data's units"
+    }
     if let accuracy = metrics.accuracy { line += ", accuracy \(percent(accuracy))" }
     console.answer(line)
     if let chart {

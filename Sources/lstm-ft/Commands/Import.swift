@@ -43,7 +43,8 @@ struct Import: ParsableCommand {
     let checkpoint = try Checkpoint(path: input)
     if checkpoint.format == .npy {
       throw CheckpointError.unknownFormat(
-        file: input, detail: "is one array (.npy), not a checkpoint", advice: ["give an HDF5 or .npz file of named tensors"])
+        file: input, detail: "is one array (.npy), not a checkpoint",
+        advice: ["give an HDF5 or .npz file of named tensors"])
     }
     let plan = try LoadPlan(checkpoint, options: load.options())
     if out.json && !plan.report.isComplete { try console.result(plan.report) }
@@ -61,16 +62,20 @@ struct Import: ParsableCommand {
     show(plan.report, console)
     let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
     console.say("wrote \(output) (\(plural(plan.configuration.parameterCount, "parameter")), \(size(bytes)))")
-    console.say("next: lstm-ft finetune \(output == "model.h5" ? "" : output + " ")--data mine.csv --target COLUMN --window 48 --freeze layer0")
+    console.say(
+      "next: lstm-ft finetune \(output == "model.h5" ? "" : output + " ")--data mine.csv --target COLUMN --window 48 --freeze layer0"
+    )
     try console.result(plan.report)
   }
 
   private func preprocessing(_ checkpoint: Checkpoint, _ configuration: ModelConfiguration) throws -> String? {
     guard let scaler else { return checkpoint.preprocessing }
     let numbers = scaler.split(separator: ",").compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }
-    guard numbers.count == 2, scaler.split(separator: ",").count == 2, numbers[1] > 0, numbers.allSatisfy(\.isFinite) else {
+    guard numbers.count == 2, scaler.split(separator: ",").count == 2, numbers[1] > 0, numbers.allSatisfy(\.isFinite)
+    else {
       throw InputError.usage(
-        "--scaler \(scaler): expected MEAN,DEVIATION with a deviation above 0", advice: ["for example --scaler 54.0,9.6"])
+        "--scaler \(scaler): expected MEAN,DEVIATION with a deviation above 0",
+        advice: ["for example --scaler 54.0,9.6"])
     }
     guard case .features(let count) = configuration.input else {
       throw InputError.usage("--scaler: this model reads tokens, which are not standardised", advice: [])
@@ -93,11 +98,17 @@ struct Import: ParsableCommand {
       [item.source, item.target, shapeText(item.shape), item.dataType.rawValue, item.cast ?? ""]
     }
     rows += report.mismatched.map { item in
-      [item.source, item.target, shapeText(item.found), "WRONG", "expected \(shapeText(item.expected))" + (item.hint.map { "; " + $0 } ?? "")]
+      [
+        item.source, item.target, shapeText(item.found), "WRONG",
+        "expected \(shapeText(item.expected))" + (item.hint.map { "; " + $0 } ?? ""),
+      ]
     }
     rows += report.missing.map { item in
       let near = item.nearest.isEmpty ? "" : "; near: " + item.nearest.joined(separator: ", ")
-      return ["-", item.target, shapeText(item.shape), item.isAllowed ? "fresh" : "MISSING", (item.isAllowed ? "allowed to be missing" : "") + near]
+      return [
+        "-", item.target, shapeText(item.shape), item.isAllowed ? "fresh" : "MISSING",
+        (item.isAllowed ? "allowed to be missing" : "") + near,
+      ]
     }
     rows += report.unexpected.map { item in
       [item.source, "-", shapeText(item.shape), item.isAllowed ? "left out" : "UNEXPECTED", item.reason]
@@ -105,8 +116,12 @@ struct Import: ParsableCommand {
     console.say(table(rows, header: ["in the file", "becomes", "shape", "type", ""]))
     console.say()
     for note in report.notes { console.say("note: \(note)") }
-    if let configuration = report.configuration, !configuration.head.isEmpty, configuration.readout == nil, report.isComplete {
-      console.say("note: tensors do not tell what of the LSTM's output the head reads; finetune and evaluate settle it from the data, --readout says it")
+    if let configuration = report.configuration, !configuration.head.isEmpty, configuration.readout == nil,
+      report.isComplete
+    {
+      console.say(
+        "note: tensors do not tell what of the LSTM's output the head reads; finetune and evaluate settle it from the data, --readout says it"
+      )
     }
   }
 }

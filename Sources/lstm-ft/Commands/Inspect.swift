@@ -75,7 +75,8 @@ struct Inspect: ParsableCommand {
           preprocessing: checkpoint.preprocessing, provenance: checkpoint.provenance))
     }
     console.answer(
-      "\(file): \(checkpoint.format.rawValue), \(plural(tensors.count, "tensor")), \(plural(elements, "value")), \(size(checkpoint.byteCount))")
+      "\(file): \(checkpoint.format.rawValue), \(plural(tensors.count, "tensor")), \(plural(elements, "value")), \(size(checkpoint.byteCount))"
+    )
     if let configuration { console.answer("  model: \(configuration.summary)") }
     if let problem { console.answer("  as a model: \(problem)") }
     console.answer("")
@@ -98,7 +99,10 @@ struct Inspect: ParsableCommand {
     let rows = tensors.map { tensor in
       var row = [tensor.name, shapeText(tensor.shape), tensor.dataType.rawValue, size(tensor.bytes)]
       if let s = tensor.statistics {
-        row += [short(s.minimum), short(s.maximum), short(s.mean), short(s.standardDeviation), "\(s.nanCount)", "\(s.infiniteCount)"]
+        row += [
+          short(s.minimum), short(s.maximum), short(s.mean), short(s.standardDeviation), "\(s.nanCount)",
+          "\(s.infiniteCount)",
+        ]
       }
       return row
     }

@@ -59,7 +59,8 @@ struct Predict: ParsableCommand {
     switch kind {
     case .npy: try writeFile(output ?? "", Data(try NPY.encode(floats: y.values, shape: y.shape)))
     case .hdf5:
-      try Checkpoint(tensors: [StoredTensor(name: "y", shape: y.shape, values: y.values)]).write(path: output ?? "", as: .pytorchHDF5)
+      try Checkpoint(tensors: [StoredTensor(name: "y", shape: y.shape, values: y.values)]).write(
+        path: output ?? "", as: .pytorchHDF5)
     case .csv:
       let text = try csv(y, loaded, names)
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
@@ -80,7 +81,8 @@ struct Predict: ParsableCommand {
     case "csv": return .csv
     case "h5", "hdf5": return .hdf5
     case let other:
-      throw InputError.usage("-o \(output): expected a name that ends in .npy, .csv or .h5, found \"\(other)\"", advice: [])
+      throw InputError.usage(
+        "-o \(output): expected a name that ends in .npy, .csv or .h5, found \"\(other)\"", advice: [])
     }
   }
 
