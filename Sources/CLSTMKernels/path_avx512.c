@@ -5,6 +5,7 @@
 #define TABLE_NAME "avx512"
 #define VL 16
 #define MR 8
+#define HAS_FMA
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

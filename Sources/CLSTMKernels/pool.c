@@ -14,7 +14,7 @@
 #endif
 
 enum {
-  MOST_WORKERS = 255,
+  MOST_WORKERS = 254,
   SPINS = 4000, // about 50 microseconds: longer than the gaps within a training step
 };
 
@@ -22,11 +22,13 @@ static struct {
   pthread_mutex_t running; // held by whoever has work in the pool
   pthread_mutex_t parking;
   pthread_cond_t wake;
-  atomic_size_t generation; // counts jobs
-  atomic_size_t pending;    // workers that have not finished the job
+  // The number of the job times 256, plus the threads that take part: a worker that has no part in a job must not look at the rest,
+  // which may already be that of the next.
+  atomic_size_t generation;
+  atomic_size_t pending; // workers that have not finished their part
   atomic_size_t parked;
   size_t workers;
-  // The job; written before `generation` moves.
+  // The job; written before `generation` moves, read by those who have a part in it.
   lstmk_task task;
   void *context;
   size_t threads;
@@ -58,7 +60,8 @@ static void *work(void *argument) {
   size_t seen = start->seen;
   for (;;) {
     seen = await_job(seen);
-    if (index < pool.threads) pool.task(pool.context, index, pool.threads);
+    if (index >= (seen & 255)) continue;
+    pool.task(pool.context, index, pool.threads);
     atomic_fetch_sub_explicit(&pool.pending, 1, memory_order_release);
   }
   return NULL;
@@ -85,19 +88,20 @@ void lstmk_run(size_t threads, lstmk_task task, void *context) {
     return;
   }
   add_workers(threads - 1);
+  const size_t helpers = pool.workers < threads - 1 ? pool.workers : threads - 1;
   pool.task = task;
   pool.context = context;
   pool.threads = threads;
-  atomic_store_explicit(&pool.pending, pool.workers, memory_order_relaxed);
-  atomic_fetch_add(&pool.generation, 1);
+  atomic_store_explicit(&pool.pending, helpers, memory_order_relaxed);
+  atomic_store(&pool.generation, (atomic_load(&pool.generation) & ~(size_t)255) + 256 + helpers + 1);
   if (atomic_load(&pool.parked) > 0) {
     pthread_mutex_lock(&pool.parking);
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.parking);
   }
   task(context, 0, threads);
-  // Parts for which no worker could be made.
-  for (size_t thread = pool.workers + 1; thread < threads; thread++) task(context, thread, threads);
+  // Parts for which there is no worker.
+  for (size_t thread = helpers + 1; thread < threads; thread++) task(context, thread, threads);
   for (size_t spin = 0; atomic_load_explicit(&pool.pending, memory_order_acquire) > 0; spin++) {
     if (spin < SPINS) PAUSE();
     else sched_yield();

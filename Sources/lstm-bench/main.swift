@@ -29,7 +29,8 @@ func median(_ body: () throws -> Void) rethrows -> Double {
   times.sort()
   return times[times.count / 2]
 }
-for c in cases {
+let only = CommandLine.arguments.dropFirst().first
+for c in cases where only == nil || only == c.name {
   let configuration = ModelConfiguration(
     input: .features(size: c.I), layers: Array(repeating: .init(hiddenSize: c.H), count: c.L))
   let model = LSTMModel(configuration, seed: 1)
