@@ -25,7 +25,9 @@ public enum CheckpointError: DescribedFailure {
     }
   }
 
-  public var message: String {
+  public var message: String { printable(text) }
+
+  private var text: String {
     switch self {
     case .hdf5(let error): error.message(withFile: true)
     case .unknownFormat(let file, let detail, _): "\(file): \(detail)"
@@ -40,11 +42,13 @@ public enum CheckpointError: DescribedFailure {
   }
 
   public var advice: [String] {
-    switch self {
-    case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice): advice
-    case .incomplete(let report): report.advice
-    default: []
-    }
+    let lines =
+      switch self {
+      case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice): advice
+      case .incomplete(let report): report.advice
+      default: [String]()
+      }
+    return lines.map { printable($0) }
   }
 }
 
