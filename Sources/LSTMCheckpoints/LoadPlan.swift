@@ -36,7 +36,7 @@ public struct LoadPlan: Sendable {
         report.mismatched.append(
           .init(
             source: candidate.tensor.name, target: parameter.name, expected: parameter.shape, found: candidate.shape,
-            hint: Self.hint(parameter, candidate.tensor)))
+            hint: Self.hint(parameter, candidate.tensor, knowsInputSize: resolution.knowsInputSize)))
         continue
       }
       tensors[parameter.name] = candidate.tensor.renamed(parameter.name)
@@ -105,10 +105,15 @@ public struct LoadPlan: Sendable {
       isAllowed: isAllowed && (resolution.knowsInputSize || note == nil))
   }
 
-  private static func hint(_ parameter: ParameterSpecification, _ tensor: StoredTensor) -> String? {
+  private static func hint(
+    _ parameter: ParameterSpecification, _ tensor: StoredTensor, knowsInputSize: Bool
+  ) -> String? {
     if !tensor.dataType.isFloatingPoint { return "its elements are \(tensor.dataType.rawValue), not floating point" }
     if tensor.shape.count == 2, tensor.shape == parameter.shape.reversed() {
       return "this is the transpose: it looks like Keras, whose kernels are (I, 4H)"
+    }
+    if !knowsInputSize, parameter.name.hasPrefix("lstm.weight_ih_l0") {
+      return "its second and last dimension is to be the input size"
     }
     return nil
   }
