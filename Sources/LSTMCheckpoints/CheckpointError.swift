@@ -1,3 +1,4 @@
+import Foundation
 import HDF5
 
 /// Why a checkpoint cannot be read, loaded or written.
@@ -15,12 +16,15 @@ public enum CheckpointError: DescribedFailure {
   case invalidConfiguration(file: String, detail: String)
   case invalidOption(String, advice: [String])
   case cannotWrite(file: String, detail: String)
+  /// The file itself cannot be opened or read.
+  case unreadable(file: String, reason: UnreadableReason)
 
   public var category: FailureCategory {
     switch self {
     case .hdf5(let error): error.category
     case .invalidOption: .usage
     case .cannotWrite: .cannotCreate
+    case .unreadable(_, let reason): reason.category
     default: .badInput
     }
   }
@@ -38,6 +42,7 @@ public enum CheckpointError: DescribedFailure {
     case .invalidConfiguration(let file, let detail): "\(file): not a model configuration: \(detail)"
     case .invalidOption(let detail, _): detail
     case .cannotWrite(let file, let detail): "cannot write \(file): \(detail)"
+    case .unreadable(let file, let reason): "\(file): \(reason.message)"
     }
   }
 
@@ -49,6 +54,36 @@ public enum CheckpointError: DescribedFailure {
       default: [String]()
       }
     return lines.map { printable($0) }
+  }
+}
+
+/// Why a file cannot be opened or read, whatever its format.
+public enum UnreadableReason: Error, Sendable, Equatable {
+  case notFound
+  case directory
+  /// A pipe, a socket or a device.
+  case notRegular
+  /// A system call failed; `code` is its `errno`.
+  case system(operation: String, code: Int32)
+  /// The file ended before the bytes asked for.
+  case truncated
+
+  var category: FailureCategory {
+    switch self {
+    case .notFound: .notFound
+    case .system: .inputOutput
+    case .directory, .notRegular, .truncated: .badInput
+    }
+  }
+
+  var message: String {
+    switch self {
+    case .notFound: "there is no such file"
+    case .directory: "it is a directory, not a file"
+    case .notRegular: "it is not a regular file"
+    case .system(let operation, let code): "\(operation) failed: \(String(cString: strerror(code)))"
+    case .truncated: "it ended while it was being read"
+    }
   }
 }
 
