@@ -26,7 +26,7 @@ let package = Package(
     .target(name: "LSTMCheckpoints", dependencies: ["HDF5"]),
     .target(name: "CLSTMKernels"),
     .target(name: "LSTMLayers", dependencies: ["LSTMCheckpoints", "CLSTMKernels"]),
-    .target(name: "LSTMFineTuning", dependencies: ["LSTMLayers", "LSTMCheckpoints"]),
+    .target(name: "LSTMFineTuning", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"]),
     .executableTarget(
       name: "lstm-ft",
       dependencies: [

@@ -1,9 +1,9 @@
 #if canImport(Darwin)
-    import Darwin
+  import Darwin
 #elseif canImport(Musl)
-    import Musl
+  import Musl
 #else
-    import Glibc
+  import Glibc
 #endif
 
 /// Writes a file so that at every moment its path names either the old file, whole, or the new one, whole.
@@ -17,158 +17,171 @@
 ///   - body: called with a descriptor open for reading and writing, at offset 0.
 /// - Throws: ``HDF5Error`` of kind `cannotCreate`, `permissionDenied` or `io`, or what the closures throw.
 public func atomicallyWriteFile(
-    to path: String, verify: (String) throws -> Void = { _ in }, _ body: (Int32) throws -> Void
+  to path: String, verify: (String) throws -> Void = { _ in }, _ body: (Int32) throws -> Void
 ) throws {
-    let file = try AtomicFile(path)
-    try file.replace { descriptor, _ in try body(descriptor) } verify: { temporary in try verify(temporary) }
+  let file = try AtomicFile(path)
+  try file.replace { descriptor, _ in
+    do {
+      try body(descriptor)
+    } catch let error as HDF5Error where error.file.isEmpty {
+      // From writeAll, which knows only the descriptor.
+      throw HDF5Error(error.kind, file: path, message: error.message)
+    }
+  } verify: { temporary in
+    try verify(temporary)
+  }
 }
 
-/// Writes all of the bytes at the descriptor's own position (`write`), for the body of ``atomicallyWriteFile(to:verify:_:)``.
+/// Writes all of the bytes at the descriptor's own position (`write`); for the body of
+/// ``atomicallyWriteFile(to:verify:_:)``.
 public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws(HDF5Error) {
-    var done = 0
-    while done < bytes.count, let base = bytes.baseAddress {
-        do throws(System.Errno) {
-            try Fault.check(.write)
-            let count = write(descriptor, base + done, min(bytes.count - done, 1 << 30))
-            if count >= 0 {
-                done += count
-            } else if errno != EINTR {
-                throw System.Errno(code: errno)
-            }
-        } catch {
-            throw HDF5Error(.io, file: "", message: "writing failed: \(error.text)")
-        }
+  var done = 0
+  while done < bytes.count, let base = bytes.baseAddress {
+    do throws(System.Errno) {
+      let count = write(descriptor, base + done, min(bytes.count - done, 1 << 30))
+      if count >= 0 {
+        done += count
+      } else if errno != EINTR {
+        throw System.Errno(code: errno)
+      }
+    } catch {
+      throw HDF5Error(.io, file: "", message: "writing failed: \(error.text)")
     }
+  }
 }
 
 /// One replacement of one file.
 struct AtomicFile {
-    private let call: Call
-    private let target: String
-    private let directory: String
-    private let temporary: String
-    private let existing: stat?
+  private let call: Call
+  private let faults: Faults
+  private let target: String
+  private let directory: String
+  private let temporary: String
+  private let existing: stat?
 
-    /// Finds out where the bytes shall go, and that they can; creates nothing.
-    init(_ path: String) throws(HDF5Error) {
-        call = Call(file: path, object: nil)
-        guard !path.isEmpty, !path.utf8.contains(0) else { throw call.error(.cannotCreate, "the path is not usable") }
-        (target, existing) = try Self.resolve(path, call)
-        if let existing {
-            switch existing.st_mode & S_IFMT {
-            case S_IFREG: break
-            case S_IFDIR: throw call.error(.cannotCreate, "it is a directory; a file is to be written here")
-            default: throw call.error(.cannotCreate, "it is not a regular file and will not be replaced")
-            }
-        }
-        let name: String
-        (directory, name) = Self.split(target)
-        guard !name.isEmpty, name != ".", name != ".." else {
-            throw call.error(.cannotCreate, "the path does not end in a file name")
-        }
-        var status = stat()
-        guard stat(directory, &status) == 0 else {
-            let reason = System.Errno(code: errno)
-            throw call.error(
-                .cannotCreate,
-                reason.code == ENOENT
-                    ? "the directory \(directory) does not exist" : "the directory \(directory): \(reason.text)")
-        }
-        guard status.st_mode & S_IFMT == S_IFDIR else {
-            throw call.error(.cannotCreate, "\(directory) is not a directory")
-        }
-        // Scalars, not characters: one character can be longer than a file name may be.
-        let stem = String(String.UnicodeScalarView(name.unicodeScalars.prefix(40)))
-        let unique = String(UInt64.random(in: .min ... .max), radix: 36)
-        temporary = (directory == "/" ? "" : directory) + "/.\(stem).\(unique).tmp"
+  /// Finds out where the bytes shall go, and that they can; creates nothing.
+  init(_ path: String, faults: Faults = .none) throws(HDF5Error) {
+    self.faults = faults
+    call = Call(file: path, object: nil)
+    guard !path.isEmpty, !path.utf8.contains(0) else { throw call.error(.cannotCreate, "the path is not usable") }
+    (target, existing) = try Self.resolve(path, call)
+    if let existing {
+      switch existing.st_mode & S_IFMT {
+      case S_IFREG: break
+      case S_IFDIR: throw call.error(.cannotCreate, "it is a directory; a file is to be written here")
+      default: throw call.error(.cannotCreate, "it is not a regular file and will not be replaced")
+      }
     }
+    let name: String
+    (directory, name) = Self.split(target)
+    guard !name.isEmpty, name != ".", name != ".." else {
+      throw call.error(.cannotCreate, "the path does not end in a file name")
+    }
+    var status = stat()
+    guard stat(directory, &status) == 0 else {
+      let reason = System.Errno(code: errno)
+      throw call.error(
+        .cannotCreate,
+        reason.code == ENOENT
+          ? "the directory \(directory) does not exist" : "the directory \(directory): \(reason.text)")
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw call.error(.cannotCreate, "\(directory) is not a directory")
+    }
+    // Scalars, not characters: one character can be longer than a file name may be.
+    let stem = String(String.UnicodeScalarView(name.unicodeScalars.prefix(40)))
+    let unique = String(UInt64.random(in: .min ... .max), radix: 36)
+    temporary = (directory == "/" ? "" : directory) + "/.\(stem).\(unique).tmp"
+  }
 
-    /// Runs `body` on the temporary file and its path, then `verify`, then puts the file in place.
-    func replace(
-        _ body: (_ descriptor: Int32, _ temporary: String) throws -> Void,
-        verify: (_ temporary: String) throws -> Void
-    ) throws {
-        let descriptor = try create()
-        var isOpen = true
-        do {
-            try body(descriptor, temporary)
-            try keepMode(descriptor)
-            try attempt("it cannot be made durable") { () throws(System.Errno) in try System.synchronise(descriptor) }
-            isOpen = false
-            try attempt("writing failed") { () throws(System.Errno) in try System.close(descriptor) }
-            try verify(temporary)
-            try attempt("the new file cannot be put in place") { () throws(System.Errno) in
-                try System.rename(temporary, to: target)
-            }
-        } catch {
-            if isOpen { try? System.close(descriptor) }
-            unlink(temporary)
-            throw error
-        }
-        try synchroniseDirectory()
+  /// Runs `body` on the temporary file and its path, then `verify`, then puts the file in place.
+  func replace(
+    _ body: (_ descriptor: Int32, _ temporary: String) throws -> Void,
+    verify: (_ temporary: String) throws -> Void
+  ) throws {
+    let descriptor = try create()
+    var isOpen = true
+    do {
+      try body(descriptor, temporary)
+      try keepMode(descriptor)
+      try attempt("it cannot be made durable") { () throws(System.Errno) in
+        try System.synchronise(descriptor, faults)
+      }
+      isOpen = false
+      try attempt("writing failed") { () throws(System.Errno) in try System.close(descriptor) }
+      try verify(temporary)
+      try attempt("the new file cannot be put in place") { () throws(System.Errno) in
+        try System.rename(temporary, to: target, faults)
+      }
+    } catch {
+      if isOpen { try? System.close(descriptor) }
+      unlink(temporary)
+      throw error
     }
+    try synchroniseDirectory()
+  }
 
-    private func attempt(_ message: String, _ body: () throws(System.Errno) -> Void) throws(HDF5Error) {
-        do {
-            try body()
-        } catch {
-            throw call.error(.io, "\(message): \(error.text)")
-        }
+  private func attempt(_ message: String, _ body: () throws(System.Errno) -> Void) throws(HDF5Error) {
+    do {
+      try body()
+    } catch {
+      throw call.error(.io, "\(message): \(error.text)")
     }
+  }
 
-    /// A new file has the mode that any program would give it. One that will replace another is private until
-    /// it has taken over that file's mode.
-    private func create() throws(HDF5Error) -> Int32 {
-        do {
-            return try System.open(temporary, O_RDWR | O_CREAT | O_EXCL, mode: existing == nil ? 0o644 : 0o600)
-        } catch {
-            let reason = error.code == EACCES ? "the directory \(directory) may not be written" : error.text
-            throw call.error(.cannotCreate, "no file can be created: \(reason)")
-        }
+  /// A new file has the mode that any program would give it. One that will replace another is private until
+  /// it has taken over that file's mode.
+  private func create() throws(HDF5Error) -> Int32 {
+    do {
+      return try System.open(temporary, O_RDWR | O_CREAT | O_EXCL, mode: existing == nil ? 0o644 : 0o600)
+    } catch {
+      let reason = error.code == EACCES ? "the directory \(directory) may not be written" : error.text
+      throw call.error(.cannotCreate, "no file can be created: \(reason)")
     }
+  }
 
-    private func keepMode(_ descriptor: Int32) throws(HDF5Error) {
-        guard let existing else { return }
-        // Only root may give files away; for others the new file is theirs, as with any program.
-        if existing.st_uid != geteuid() || existing.st_gid != getegid() {
-            _ = fchown(descriptor, existing.st_uid, existing.st_gid)
-        }
-        guard fchmod(descriptor, existing.st_mode & 0o7777) == 0 else {
-            throw call.error(.io, "the file's mode cannot be kept: \(System.Errno(code: errno).text)")
-        }
+  private func keepMode(_ descriptor: Int32) throws(HDF5Error) {
+    guard let existing else { return }
+    // Only root may give files away; for others the new file is theirs, as with any program.
+    if existing.st_uid != geteuid() || existing.st_gid != getegid() {
+      _ = fchown(descriptor, existing.st_uid, existing.st_gid)
     }
+    guard fchmod(descriptor, existing.st_mode & 0o7777) == 0 else {
+      throw call.error(.io, "the file's mode cannot be kept: \(System.Errno(code: errno).text)")
+    }
+  }
 
-    /// Without this, the rename itself could be lost in a power failure.
-    private func synchroniseDirectory() throws(HDF5Error) {
-        try attempt("its directory cannot be made durable") { () throws(System.Errno) in
-            let descriptor = try System.open(directory, O_RDONLY)
-            defer { try? System.close(descriptor) }
-            try System.synchronise(descriptor)
-        }
+  /// Without this, the rename itself could be lost in a power failure.
+  private func synchroniseDirectory() throws(HDF5Error) {
+    try attempt("its directory cannot be made durable") { () throws(System.Errno) in
+      let descriptor = try System.open(directory, O_RDONLY)
+      defer { try? System.close(descriptor) }
+      try System.synchronise(descriptor, faults)
     }
+  }
 
-    /// Follows symbolic links by hand: the last one may point at a file that does not exist yet.
-    private static func resolve(_ path: String, _ call: Call) throws(HDF5Error) -> (String, stat?) {
-        var path = path
-        do throws(System.Errno) {
-            for _ in 0..<40 {
-                guard let status = try System.linkStatus(path) else { return (path, nil) }
-                guard status.st_mode & S_IFMT == S_IFLNK else { return (path, status) }
-                var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-                let count = readlink(path, &buffer, buffer.count)
-                guard count >= 0 else { throw System.Errno(code: errno) }
-                let link = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-                path = link.hasPrefix("/") ? link : split(path).directory + "/" + link
-            }
-        } catch {
-            throw call.error(.cannotCreate, error.text)
-        }
-        throw call.error(.cannotCreate, "it is a symbolic link that leads in a circle")
+  /// Follows symbolic links by hand: the last one may point at a file that does not exist yet.
+  private static func resolve(_ path: String, _ call: Call) throws(HDF5Error) -> (String, stat?) {
+    var path = path
+    do throws(System.Errno) {
+      for _ in 0..<40 {
+        guard let status = try System.linkStatus(path) else { return (path, nil) }
+        guard status.st_mode & S_IFMT == S_IFLNK else { return (path, status) }
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(path, &buffer, buffer.count)
+        guard count >= 0 else { throw System.Errno(code: errno) }
+        let link = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        path = link.hasPrefix("/") ? link : split(path).directory + "/" + link
+      }
+    } catch {
+      throw call.error(.cannotCreate, error.text)
     }
+    throw call.error(.cannotCreate, "it is a symbolic link that leads in a circle")
+  }
 
-    private static func split(_ path: String) -> (directory: String, name: String) {
-        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
-        let directory = path[..<slash]
-        return (directory.isEmpty ? "/" : String(directory), String(path[path.index(after: slash)...]))
-    }
+  private static func split(_ path: String) -> (directory: String, name: String) {
+    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+    let directory = path[..<slash]
+    return (directory.isEmpty ? "/" : String(directory), String(path[path.index(after: slash)...]))
+  }
 }

@@ -1,69 +1,79 @@
 import CHDF5
 
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
 /// Reads a dataset's bytes, in the file's byte order.
 struct DatasetReader {
-    let dataset: HDF5Dataset
-    let open: OpenFile
+  let dataset: HDF5Dataset
+  let open: OpenFile
 
-    private var call: Call { dataset.call }
+  private var call: Call { dataset.call }
 
-    /// - Parameter buffer: memory of exactly `dataset.byteCount` bytes.
-    func read(into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
-        guard !buffer.isEmpty else { return }
-        switch dataset.storage {
-        case .contiguous(offset: nil): fill(buffer)
-        case .contiguous(let offset?): try read(at: offset, into: buffer)
-        case .compact: try readCompact(into: buffer)
-        case .chunked(let chunkShape, let filters):
-            fill(buffer)
-            let handle = try openDataset()
-            try ChunkReader(dataset: dataset, id: handle.id, open: open, chunkShape: chunkShape, filters: filters)
-                .read(into: buffer)
-        }
+  /// - Parameter buffer: memory of exactly `dataset.byteCount` bytes.
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
+    guard !buffer.isEmpty else { return }
+    switch dataset.storage {
+    case .contiguous(offset: nil): Self.fill(buffer, with: dataset.fill)
+    case .contiguous(let offset?): try read(at: offset, into: buffer)
+    case .compact: try readCompact(into: buffer)
+    case .chunked(let chunkShape, let filters):
+      let handle = try openDataset()
+      try ChunkReader(dataset: dataset, id: handle.id, open: open, chunkShape: chunkShape, filters: filters)
+        .read(into: buffer)
     }
+  }
 
-    /// `H5Oopen` by a path whose every link the walk has seen to be hard.
-    func openDataset() throws(HDF5Error) -> Handle<ObjectKind> {
-        try Library.locked { () throws(HDF5Error) in
-            try call.handle(ObjectKind.self, H5Oopen(open.id, dataset.path, chdf5_default()), "it cannot be opened")
-        }
+  /// `H5Oopen` by a path whose every link the walk has seen to be hard.
+  func openDataset() throws(HDF5Error) -> Handle<ObjectKind> {
+    try Library.locked { () throws(HDF5Error) in
+      try call.handle(ObjectKind.self, H5Oopen(open.id, dataset.path, chdf5_default()), "it cannot be opened")
     }
+  }
 
-    private func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
-        let count: Int
-        do {
-            count = try System.read(open.descriptor, into: buffer, at: offset)
-        } catch {
-            throw call.error(.io, "its data cannot be read: \(error.text)")
-        }
-        guard count == buffer.count else {
-            throw call.error(.corrupt, "its data is cut short: \(count) bytes are left of \(buffer.count)")
-        }
+  private func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
+    let count: Int
+    do {
+      count = try System.read(open.descriptor, into: buffer, at: offset)
+    } catch {
+      throw call.error(.io, "its data cannot be read: \(error.text)")
     }
+    guard count == buffer.count else {
+      throw call.error(.corrupt, "its data is cut short: \(count) bytes are left of \(buffer.count)")
+    }
+  }
 
-    /// `H5Dread` in the file's own datatype, so that nothing is converted.
-    private func readCompact(into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
-        let handle = try openDataset()
-        try Library.locked { () throws(HDF5Error) in
-            let type = try call.handle(DatatypeKind.self, H5Dget_type(handle.id), "its datatype cannot be read")
-            let space = try call.handle(DataspaceKind.self, H5Dget_space(handle.id), "its shape cannot be read")
-            let elements = H5Sget_simple_extent_npoints(space.id)
-            guard let count = Int(exactly: elements), checkedProduct([count, H5Tget_size(type.id)]) == buffer.count else {
-                throw call.error(.corrupt, "it has changed since it was listed")
-            }
-            try call.check(
-                H5Dread(handle.id, type.id, chdf5_all(), chdf5_all(), chdf5_default(), buffer.baseAddress),
-                "its data cannot be read")
-        }
+  /// `H5Dread` in the file's own datatype, so that nothing is converted.
+  private func readCompact(into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
+    let handle = try openDataset()
+    try Library.locked { () throws(HDF5Error) in
+      let type = try call.handle(DatatypeKind.self, H5Dget_type(handle.id), "its datatype cannot be read")
+      let space = try call.handle(DataspaceKind.self, H5Dget_space(handle.id), "its shape cannot be read")
+      let elements = H5Sget_simple_extent_npoints(space.id)
+      guard let count = Int(exactly: elements), checkedProduct([count, H5Tget_size(type.id)]) == buffer.count
+      else {
+        throw call.error(.corrupt, "it has changed since it was listed")
+      }
+      try call.check(
+        H5Dread(handle.id, type.id, chdf5_all(), chdf5_all(), chdf5_default(), buffer.baseAddress),
+        "its data cannot be read")
     }
+  }
 
-    private func fill(_ buffer: UnsafeMutableRawBufferPointer) {
-        guard !dataset.fill.isEmpty, dataset.fill.contains(where: { $0 != 0 }) else {
-            _ = buffer.initializeMemory(as: UInt8.self, repeating: 0)
-            return
-        }
-        for start in stride(from: 0, to: buffer.count, by: dataset.fill.count) {
-            UnsafeMutableRawBufferPointer(rebasing: buffer[start...]).copyBytes(from: dataset.fill)
-        }
+  /// Fills memory with one element over and over; with zeros when the element is empty.
+  static func fill(_ buffer: UnsafeMutableRawBufferPointer, with element: [UInt8]) {
+    guard let base = buffer.baseAddress else { return }
+    guard element.contains(where: { $0 != 0 }) else {
+      memset(base, 0, buffer.count)
+      return
     }
+    for start in stride(from: 0, to: buffer.count, by: element.count) {
+      UnsafeMutableRawBufferPointer(rebasing: buffer[start...]).copyBytes(from: element)
+    }
+  }
 }

@@ -7,105 +7,105 @@
 ///
 /// Nothing is checked until ``write(to:)``; paths may begin with "/" or not.
 public struct HDF5Document: Sendable {
-    struct Data: Sendable {
-        var shape: [Int]
-        var type: HDF5ScalarType
-        var byteOrder: HDF5ByteOrder
-        var chunkShape: [Int]?
-        var deflate: Int?
-        var shuffle: Bool
-        var fletcher32: Bool
-        var bytes: @Sendable () throws -> [UInt8]
+  struct Data: Sendable {
+    var shape: [Int]
+    var type: HDF5ScalarType
+    var byteOrder: HDF5ByteOrder
+    var chunkShape: [Int]?
+    var deflate: Int?
+    var shuffle: Bool
+    var fletcher32: Bool
+    var bytes: @Sendable () throws -> [UInt8]
+  }
+
+  enum Content: Sendable {
+    case group
+    case data(Data)
+    case strings([String])
+  }
+
+  struct Node: Sendable {
+    /// Without a leading "/"; empty for the root.
+    var path: String
+    var content: Content
+  }
+
+  struct Attribute: Sendable {
+    var name: String
+    var value: HDF5Value
+    var isScalar: Bool
+  }
+
+  var nodes: [Node] = []
+  var attributes: [String: [Attribute]] = [:]
+
+  public init() {}
+
+  /// Adds a group; those above it are created as needed. To add it twice is harmless.
+  public mutating func addGroup(_ path: String) {
+    nodes.append(Node(path: Self.normalise(path), content: .group))
+  }
+
+  /// Adds a dataset of numbers, booleans or fixed-length strings.
+  /// - Parameters:
+  ///   - chunkShape: nil for contiguous storage. Filters need chunks; when one is asked for without a chunk
+  ///     shape, the whole dataset is one chunk.
+  ///   - deflate: the level, 0 to 9.
+  ///   - bytes: gives the data when the file is written, once: C order, little-endian whatever `byteOrder`
+  ///     says. What it throws, ``write(to:)`` throws.
+  public mutating func addDataset(
+    _ path: String, shape: [Int], type: HDF5ScalarType, byteOrder: HDF5ByteOrder = .littleEndian,
+    chunkShape: [Int]? = nil, deflate: Int? = nil, shuffle: Bool = false, fletcher32: Bool = false,
+    bytes: @escaping @Sendable () throws -> [UInt8]
+  ) {
+    let data = Data(
+      shape: shape, type: type, byteOrder: byteOrder, chunkShape: chunkShape, deflate: deflate,
+      shuffle: shuffle, fletcher32: fletcher32, bytes: bytes)
+    nodes.append(Node(path: Self.normalise(path), content: .data(data)))
+  }
+
+  /// Adds a one-dimensional dataset of variable-length UTF-8 strings.
+  public mutating func addStrings(_ path: String, _ strings: [String]) {
+    nodes.append(Node(path: Self.normalise(path), content: .strings(strings)))
+  }
+
+  /// Sets an attribute of a group or dataset, replacing one of that name. Strings are variable-length UTF-8
+  /// (h5py reads `str`), integers 64-bit, floats float64.
+  /// - Parameter scalar: whether a single value is a scalar and not an array of one.
+  public mutating func setAttribute(
+    _ name: String, _ value: HDF5Value, on path: String = "/", scalar: Bool = true
+  ) {
+    let path = Self.normalise(path)
+    let attribute = Attribute(name: name, value: value, isScalar: scalar && value.count == 1)
+    if let index = attributes[path]?.firstIndex(where: { $0.name == name }) {
+      attributes[path]?[index] = attribute
+    } else {
+      attributes[path, default: []].append(attribute)
     }
+  }
 
-    enum Content: Sendable {
-        case group
-        case data(Data)
-        case strings([String])
+  /// Writes the file so that a crash, a kill or a full disk leaves the old file or the new one, whole; the new
+  /// one is read back and compared before it takes the old one's place. Equal documents give equal files.
+  /// - Throws: ``HDF5Error``: `invalid` for a description that cannot be written, `cannotCreate` for a path
+  ///   that cannot, `io` for a failing device; and whatever a dataset's provider throws.
+  public func write(to path: String) throws {
+    try write(to: path, faults: .none)
+  }
+
+  /// - Parameter imageLimit: bytes of data up to which the file is laid out in memory.
+  package func write(to path: String, imageLimit: Int = 16 << 20, faults: Faults = .none) throws {
+    let plan = try DocumentPlan(self, file: path)
+    let file = try AtomicFile(path, faults: faults)
+    let writer = DocumentWriter(plan: plan, file: path, inMemory: plan.byteCount <= imageLimit, faults: faults)
+    var written: [String: UInt32] = [:]
+    try file.replace { descriptor, temporary in
+      written = try writer.write(descriptor, temporary)
+    } verify: { temporary in
+      try DocumentVerifier(plan: plan, checksums: written, file: path).verify(temporary)
     }
+  }
 
-    struct Node: Sendable {
-        /// Without a leading "/"; empty for the root.
-        var path: String
-        var content: Content
-    }
-
-    struct Attribute: Sendable {
-        var name: String
-        var value: HDF5Value
-        var isScalar: Bool
-    }
-
-    var nodes: [Node] = []
-    var attributes: [String: [Attribute]] = [:]
-
-    public init() {}
-
-    /// Adds a group; those above it are created as needed. To add it twice is harmless.
-    public mutating func addGroup(_ path: String) {
-        nodes.append(Node(path: Self.normalise(path), content: .group))
-    }
-
-    /// Adds a dataset of numbers, booleans or fixed-length strings.
-    /// - Parameters:
-    ///   - chunkShape: nil for contiguous storage. Filters need chunks; when one is asked for without a chunk
-    ///     shape, the whole dataset is one chunk.
-    ///   - deflate: the level, 0 to 9.
-    ///   - bytes: gives the data when the file is written, once: C order, little-endian whatever `byteOrder`
-    ///     says. What it throws, ``write(to:)`` throws.
-    public mutating func addDataset(
-        _ path: String, shape: [Int], type: HDF5ScalarType, byteOrder: HDF5ByteOrder = .littleEndian,
-        chunkShape: [Int]? = nil, deflate: Int? = nil, shuffle: Bool = false, fletcher32: Bool = false,
-        bytes: @escaping @Sendable () throws -> [UInt8]
-    ) {
-        let data = Data(
-            shape: shape, type: type, byteOrder: byteOrder, chunkShape: chunkShape, deflate: deflate,
-            shuffle: shuffle, fletcher32: fletcher32, bytes: bytes)
-        nodes.append(Node(path: Self.normalise(path), content: .data(data)))
-    }
-
-    /// Adds a one-dimensional dataset of variable-length UTF-8 strings.
-    public mutating func addStrings(_ path: String, _ strings: [String]) {
-        nodes.append(Node(path: Self.normalise(path), content: .strings(strings)))
-    }
-
-    /// Sets an attribute of a group or dataset, replacing one of that name. Strings are variable-length UTF-8
-    /// (h5py reads `str`), integers 64-bit, floats float64.
-    /// - Parameter scalar: whether a single value is a scalar and not an array of one.
-    public mutating func setAttribute(
-        _ name: String, _ value: HDF5Value, on path: String = "/", scalar: Bool = true
-    ) {
-        let path = Self.normalise(path)
-        let attribute = Attribute(name: name, value: value, isScalar: scalar && value.count == 1)
-        if let index = attributes[path]?.firstIndex(where: { $0.name == name }) {
-            attributes[path]?[index] = attribute
-        } else {
-            attributes[path, default: []].append(attribute)
-        }
-    }
-
-    /// Writes the file so that a crash, a kill or a full disk leaves the old file or the new one, whole; the new
-    /// one is read back and compared before it takes the old one's place. Equal documents give equal files.
-    /// - Throws: ``HDF5Error``: `invalid` for a description that cannot be written, `cannotCreate` for a path
-    ///   that cannot, `io` for a failing device; and whatever a dataset's provider throws.
-    public func write(to path: String) throws {
-        try write(to: path, imageLimit: 16 << 20)
-    }
-
-    /// - Parameter imageLimit: bytes of data up to which the file is laid out in memory.
-    func write(to path: String, imageLimit: Int) throws {
-        let plan = try DocumentPlan(self, file: path)
-        let file = try AtomicFile(path)
-        let writer = DocumentWriter(plan: plan, file: path, inMemory: plan.byteCount <= imageLimit)
-        var written: [String: UInt32] = [:]
-        try file.replace { descriptor, temporary in
-            written = try writer.write(descriptor, temporary)
-        } verify: { temporary in
-            try DocumentVerifier(plan: plan, checksums: written, file: path).verify(temporary)
-        }
-    }
-
-    private static func normalise(_ path: String) -> String {
-        String(path.drop { $0 == "/" })
-    }
+  private static func normalise(_ path: String) -> String {
+    String(path.drop { $0 == "/" })
+  }
 }

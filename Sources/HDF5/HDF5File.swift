@@ -1,11 +1,11 @@
 import CHDF5
 
 #if canImport(Darwin)
-    import Darwin
+  import Darwin
 #elseif canImport(Musl)
-    import Musl
+  import Musl
 #else
-    import Glibc
+  import Glibc
 #endif
 
 /// An HDF5 file, open for reading.
@@ -16,184 +16,187 @@ import CHDF5
 /// Files may come from anywhere: everything is checked against the limits before memory is taken, no other
 /// file is ever opened for one, and no filter plugin is loaded. Any number of tasks may read at once.
 public final class HDF5File: Sendable {
-    /// The path, as given.
-    public let path: String
-    /// The size of the file.
-    public let byteCount: Int
-    /// The caps that this file is held to.
-    public let limits: HDF5Limits
+  /// The path, as given.
+  public let path: String
+  /// The size of the file.
+  public let byteCount: Int
+  /// The caps that this file is held to.
+  public let limits: HDF5Limits
 
-    private let open: Locked<OpenFile?>
+  private let open: Locked<OpenFile?>
 
-    /// Opens a regular file read-only (`open`, then `H5Fopen` with the sec2 driver and `H5F_CLOSE_SEMI`).
-    /// - Throws: ``HDF5Error`` of a distinct kind for a missing path, a directory, a FIFO or device, an empty
-    ///   file, a file of another format, and a truncated or otherwise damaged HDF5 file.
-    public init(reading path: String, limits: HDF5Limits = .standard) throws(HDF5Error) {
-        let opened = try OpenFile(path)
-        self.path = path
-        self.limits = limits
-        self.byteCount = opened.byteCount
-        self.open = Locked(opened)
+  /// Opens a regular file read-only (`open`, then `H5Fopen` with the sec2 driver and `H5F_CLOSE_SEMI`).
+  /// - Throws: ``HDF5Error`` of a distinct kind for a missing path, a directory, a FIFO or device, an empty
+  ///   file, a file of another format, and a truncated or otherwise damaged HDF5 file.
+  public init(reading path: String, limits: HDF5Limits = .standard) throws(HDF5Error) {
+    let opened = try OpenFile(path)
+    self.path = path
+    self.limits = limits
+    self.byteCount = opened.byteCount
+    self.open = Locked(opened)
+  }
+
+  /// Closes the file (`H5Fclose`), once; reads under way finish first. The last reference closes it too.
+  public func close() {
+    // The file is let go of outside the lock: closing takes the library's.
+    let last = open.exchange(nil)
+    withExtendedLifetime(last) {}
+  }
+
+  /// Walks the whole file and returns what is in it; no dataset is read.
+  /// - Throws: ``HDF5Error`` naming the object that is damaged, refused or beyond a limit. An unsupported
+  ///   datatype is no error here: the dataset is listed, and reading it throws.
+  public func contents() throws(HDF5Error) -> HDF5Group {
+    try withOpenFile { open throws(HDF5Error) in
+      try Library.locked { () throws(HDF5Error) in
+        var walker = try Walker(self, open)
+        return try walker.root()
+      }
     }
+  }
 
-    /// Closes the file (`H5Fclose`), once; reads under way finish first. The last reference closes it too.
-    public func close() {
-        // The file is let go of outside the lock: closing takes the library's.
-        let last = open.exchange(nil)
-        withExtendedLifetime(last) {}
+  /// Lends the open file, which stays open until `body` returns.
+  func withOpenFile<Result>(
+    _ body: (OpenFile) throws(HDF5Error) -> Result
+  ) throws(HDF5Error) -> Result {
+    guard let file = open.value else {
+      throw HDF5Error(.closed, file: path, message: "the file was closed and cannot be read any more")
     }
-
-    /// Walks the whole file and returns what is in it; no dataset is read.
-    /// - Throws: ``HDF5Error`` naming the object that is damaged, refused or beyond a limit. An unsupported
-    ///   datatype is no error here: the dataset is listed, and reading it throws.
-    public func contents() throws(HDF5Error) -> HDF5Group {
-        try withOpenFile { open throws(HDF5Error) in
-            try Library.locked { () throws(HDF5Error) in
-                var walker = try Walker(self, open)
-                return try walker.root()
-            }
-        }
-    }
-
-    /// Lends the open file, which stays open until `body` returns.
-    func withOpenFile<Result>(
-        _ body: (OpenFile) throws(HDF5Error) -> Result
-    ) throws(HDF5Error) -> Result {
-        guard let file = open.value else {
-            throw HDF5Error(.closed, file: path, message: "the file was closed and cannot be read any more")
-        }
-        defer { withExtendedLifetime(file) {} }
-        return try body(file)
-    }
+    defer { withExtendedLifetime(file) {} }
+    return try body(file)
+  }
 }
 
 /// A value behind a lock.
 final class Locked<Value: Sendable>: @unchecked Sendable {
-    private let mutex = RecursiveMutex()
-    private var stored: Value
+  private let mutex = RecursiveMutex()
+  private var stored: Value
 
-    init(_ value: Value) { stored = value }
+  init(_ value: Value) { stored = value }
 
-    var value: Value { mutex.locked { stored } }
+  var value: Value { mutex.locked { stored } }
 
-    func exchange(_ new: Value) -> Value {
-        mutex.locked {
-            let old = stored
-            stored = new
-            return old
-        }
+  func exchange(_ new: Value) -> Value {
+    mutex.locked {
+      let old = stored
+      stored = new
+      return old
     }
+  }
 }
 
 /// The two handles of an open file: libhdf5's for metadata, a descriptor for bytes. Closed together.
 final class OpenFile: Sendable {
+  let descriptor: Int32
+  let byteCount: Int
+  let id: hid_t
+
+  init(_ path: String) throws(HDF5Error) {
+    let call = Call(file: path, object: nil)
+    let descriptor = try Self.openRegular(path, call)
+    do throws(HDF5Error) {
+      let status = try Self.status(descriptor, call)
+      byteCount = Int(status.st_size)
+      try Signature.check(descriptor, byteCount, call)
+      id = try Library.locked { () throws(HDF5Error) in
+        try Self.openLibrary(path, same: status, call)
+      }
+      self.descriptor = descriptor
+    } catch {
+      try? System.close(descriptor)
+      throw error
+    }
+  }
+
+  deinit {
+    Library.locked { _ = H5Fclose(id) }
+    try? System.close(descriptor)
+  }
+
+  private static func status(_ descriptor: Int32, _ call: Call) throws(HDF5Error) -> stat {
+    do {
+      return try System.status(descriptor)
+    } catch {
+      throw call.error(.io, "it cannot be examined: \(error.text)")
+    }
+  }
+
+  private static func openRegular(_ path: String, _ call: Call) throws(HDF5Error) -> Int32 {
     let descriptor: Int32
-    let byteCount: Int
-    let id: hid_t
-
-    init(_ path: String) throws(HDF5Error) {
-        let call = Call(file: path, object: nil)
-        let descriptor = try Self.openRegular(path, call)
-        do throws(HDF5Error) {
-            let status = try Self.status(descriptor, call)
-            byteCount = Int(status.st_size)
-            try Signature.check(descriptor, byteCount, call)
-            id = try Library.locked { () throws(HDF5Error) in
-                try Self.openLibrary(path, same: status, call)
-            }
-            self.descriptor = descriptor
-        } catch {
-            try? System.close(descriptor)
-            throw error
-        }
+    do {
+      descriptor = try System.open(path, O_RDONLY)
+    } catch {
+      switch error.code {
+      case ENOENT, ENOTDIR: throw call.error(.notFound, "there is no such file")
+      case EACCES, EPERM: throw call.error(.permissionDenied, "it may not be read (\(error.text))")
+      case EISDIR: throw call.error(.isDirectory, "it is a directory, not an HDF5 file")
+      case ENXIO, ENODEV: throw call.error(.notRegularFile, "it is not a regular file")
+      default: throw call.error(.io, "it cannot be opened: \(error.text)")
+      }
     }
-
-    deinit {
-        Library.locked { _ = H5Fclose(id) }
-        try? System.close(descriptor)
+    do throws(HDF5Error) {
+      let status = try status(descriptor, call)
+      switch status.st_mode & S_IFMT {
+      case S_IFREG: break
+      case S_IFDIR: throw call.error(.isDirectory, "it is a directory, not an HDF5 file")
+      case S_IFIFO: throw call.error(.notRegularFile, "it is a FIFO, not a regular file")
+      default: throw call.error(.notRegularFile, "it is a device or a socket, not a regular file")
+      }
+      if status.st_size == 0 { throw call.error(.empty, "it is empty (0 bytes)") }
+      return descriptor
+    } catch {
+      try? System.close(descriptor)
+      throw error
     }
+  }
 
-    private static func status(_ descriptor: Int32, _ call: Call) throws(HDF5Error) -> stat {
-        do {
-            return try System.status(descriptor)
-        } catch {
-            throw call.error(.io, "it cannot be examined: \(error.text)")
-        }
+  /// `H5Fopen`, and proof by `H5Fget_vfd_handle` that it opened the file that was examined.
+  private static func openLibrary(_ path: String, same expected: stat, _ call: Call) throws(HDF5Error) -> hid_t {
+    var (id, stack) = try openOnce(path, locking: true, call)
+    if id < 0 {
+      let lock = stack.first { $0.contains("unable to lock file") }
+      if let lock, lock.contains("errno = \(EAGAIN),") {
+        throw call.error(.io, "another program is writing to it; try again when it has finished", stack: stack)
+      }
+      // File systems without locks (network, read-only) refuse the shared lock; reading is safe without.
+      if lock != nil { (id, stack) = try openOnce(path, locking: false, call) }
+      if id < 0 {
+        let truncated = stack.contains { $0.contains("truncated file") }
+        throw call.error(
+          .corrupt,
+          truncated
+            ? "it is truncated: it has only \(expected.st_size) bytes of what its header announces"
+            : "it is a damaged HDF5 file" + (stack.first.map { " (HDF5: \($0))" } ?? ""),
+          stack: stack)
+      }
     }
+    var pointer: UnsafeMutableRawPointer?
+    if H5Fget_vfd_handle(id, chdf5_default(), &pointer) >= 0, let pointer {
+      let opened = try? System.status(pointer.assumingMemoryBound(to: Int32.self).pointee)
+      if opened?.st_ino == expected.st_ino, opened?.st_dev == expected.st_dev { return id }
+    }
+    H5Fclose(id)
+    throw call.error(.io, "it was replaced while it was being opened; try again")
+  }
 
-    private static func openRegular(_ path: String, _ call: Call) throws(HDF5Error) -> Int32 {
-        let descriptor: Int32
-        do {
-            descriptor = try System.open(path, O_RDONLY)
-        } catch {
-            switch error.code {
-            case ENOENT, ENOTDIR: throw call.error(.notFound, "there is no such file")
-            case EACCES, EPERM: throw call.error(.permissionDenied, "it may not be read (\(error.text))")
-            case EISDIR: throw call.error(.isDirectory, "it is a directory, not an HDF5 file")
-            case ENXIO, ENODEV: throw call.error(.notRegularFile, "it is not a regular file")
-            default: throw call.error(.io, "it cannot be opened: \(error.text)")
-            }
-        }
-        do throws(HDF5Error) {
-            let status = try status(descriptor, call)
-            switch status.st_mode & S_IFMT {
-            case S_IFREG: break
-            case S_IFDIR: throw call.error(.isDirectory, "it is a directory, not an HDF5 file")
-            case S_IFIFO: throw call.error(.notRegularFile, "it is a FIFO, not a regular file")
-            default: throw call.error(.notRegularFile, "it is a device or a socket, not a regular file")
-            }
-            if status.st_size == 0 { throw call.error(.empty, "it is empty (0 bytes)") }
-            return descriptor
-        } catch {
-            try? System.close(descriptor)
-            throw error
-        }
-    }
-
-    /// `H5Fopen`, and proof by `H5Fget_vfd_handle` that it opened the file that was examined.
-    private static func openLibrary(_ path: String, same expected: stat, _ call: Call) throws(HDF5Error) -> hid_t {
-        var id = try openOnce(path, locking: true, call)
-        if id < 0 {
-            let stack = Library.takeErrorStack()
-            let lock = stack.first { $0.contains("unable to lock file") }
-            if let lock, lock.contains("errno = \(EAGAIN),") {
-                throw call.error(.io, "another program is writing to it; try again when it has finished", stack: stack)
-            }
-            // File systems without locks (network, read-only) refuse the shared lock; reading is safe without.
-            if lock != nil { id = try openOnce(path, locking: false, call) }
-            if id < 0 {
-                let truncated = stack.contains { $0.contains("truncated file") }
-                throw call.error(
-                    .corrupt,
-                    truncated
-                        ? "it is truncated: it has only \(expected.st_size) bytes of what its header announces"
-                        : "it is a damaged HDF5 file" + (stack.first.map { " (HDF5: \($0))" } ?? ""),
-                    stack: stack)
-            }
-        }
-        var pointer: UnsafeMutableRawPointer?
-        if H5Fget_vfd_handle(id, chdf5_default(), &pointer) >= 0, let pointer {
-            let opened = try? System.status(pointer.assumingMemoryBound(to: Int32.self).pointee)
-            if opened?.st_ino == expected.st_ino, opened?.st_dev == expected.st_dev { return id }
-        }
-        H5Fclose(id)
-        throw call.error(.io, "it was replaced while it was being opened; try again")
-    }
-
-    private static func openOnce(_ path: String, locking: Bool, _ call: Call) throws(HDF5Error) -> hid_t {
-        let access = try FileAccess.make(call)
-        try call.check(chdf5_set_file_locking(access.id, locking ? 1 : 0), .io, "file locking cannot be set")
-        return H5Fopen(path, chdf5_open_read_only(), access.id)
-    }
+  /// The error stack is taken at once: closing the property list would clear it.
+  private static func openOnce(
+    _ path: String, locking: Bool, _ call: Call
+  ) throws(HDF5Error) -> (hid_t, stack: [String]) {
+    let access = try FileAccess.make(call)
+    try call.check(chdf5_set_file_locking(access.id, locking ? 1 : 0), .io, "file locking cannot be set")
+    let id = H5Fopen(path, chdf5_open_read_only(), access.id)
+    return (id, id < 0 ? Library.takeErrorStack() : [])
+  }
 }
 
 /// File access property lists: an explicit driver and a close that fails while objects are open.
 enum FileAccess {
-    static func make(_ call: Call) throws(HDF5Error) -> Handle<PropertyListKind> {
-        let failed = "the library refuses its settings"
-        let access = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_file_access()), .io, failed)
-        try call.check(H5Pset_fapl_sec2(access.id), .io, failed)
-        try call.check(H5Pset_fclose_degree(access.id, H5F_CLOSE_SEMI), .io, failed)
-        return access
-    }
+  static func make(_ call: Call) throws(HDF5Error) -> Handle<PropertyListKind> {
+    let failed = "the library refuses its settings"
+    let access = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_file_access()), .io, failed)
+    try call.check(H5Pset_fapl_sec2(access.id), .io, failed)
+    try call.check(H5Pset_fclose_degree(access.id, H5F_CLOSE_SEMI), .io, failed)
+    return access
+  }
 }

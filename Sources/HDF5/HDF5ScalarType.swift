@@ -1,63 +1,63 @@
 /// What one element of a dataset or an attribute is.
 public enum HDF5ScalarType: Sendable, Hashable {
-    case float16, bfloat16, float32, float64
-    case int8, int16, int32, int64
-    case uint8, uint16, uint32, uint64
-    /// h5py's: an enumeration FALSE = 0, TRUE = 1 over an 8-bit integer.
-    case bool
-    /// Text of `length` bytes each, padded; nil when each string has its own length.
-    case string(length: Int?, utf8: Bool)
-    /// Listed but not read, with its name in HDF5's terms, such as "compound".
-    case unsupported(String)
+  case float16, bfloat16, float32, float64
+  case int8, int16, int32, int64
+  case uint8, uint16, uint32, uint64
+  /// h5py's: an enumeration FALSE = 0, TRUE = 1 over an 8-bit integer.
+  case bool
+  /// Text of `length` bytes each, padded; nil when each string has its own length.
+  case string(length: Int?, utf8: Bool)
+  /// Listed but not read, with its name in HDF5's terms, such as "compound".
+  case unsupported(String)
 
-    /// Bytes of an element once read; nil for variable-length strings and unsupported types.
-    public var byteCount: Int? {
-        switch self {
-        case .int8, .uint8, .bool: 1
-        case .float16, .bfloat16, .int16, .uint16: 2
-        case .float32, .int32, .uint32: 4
-        case .float64, .int64, .uint64: 8
-        case .string(let length, _): length
-        case .unsupported: nil
-        }
+  /// Bytes of an element once read; nil for variable-length strings and unsupported types.
+  public var byteCount: Int? {
+    switch self {
+    case .int8, .uint8, .bool: 1
+    case .float16, .bfloat16, .int16, .uint16: 2
+    case .float32, .int32, .uint32: 4
+    case .float64, .int64, .uint64: 8
+    case .string(let length, _): length
+    case .unsupported: nil
     }
+  }
 
-    public var isFloatingPoint: Bool {
-        switch self {
-        case .float16, .bfloat16, .float32, .float64: true
-        default: false
-        }
+  public var isFloatingPoint: Bool {
+    switch self {
+    case .float16, .bfloat16, .float32, .float64: true
+    default: false
     }
+  }
 
-    public var isString: Bool {
-        if case .string = self { true } else { false }
-    }
+  public var isString: Bool {
+    if case .string = self { true } else { false }
+  }
 }
 
 extension HDF5ScalarType: CustomStringConvertible {
-    public var description: String {
-        switch self {
-        case .float16: "float16"
-        case .bfloat16: "bfloat16"
-        case .float32: "float32"
-        case .float64: "float64"
-        case .int8: "int8"
-        case .int16: "int16"
-        case .int32: "int32"
-        case .int64: "int64"
-        case .uint8: "uint8"
-        case .uint16: "uint16"
-        case .uint32: "uint32"
-        case .uint64: "uint64"
-        case .bool: "bool"
-        case .string(nil, _): "string"
-        case .string(let length?, _): "string of \(length) bytes"
-        case .unsupported(let name): name
-        }
+  public var description: String {
+    switch self {
+    case .float16: "float16"
+    case .bfloat16: "bfloat16"
+    case .float32: "float32"
+    case .float64: "float64"
+    case .int8: "int8"
+    case .int16: "int16"
+    case .int32: "int32"
+    case .int64: "int64"
+    case .uint8: "uint8"
+    case .uint16: "uint16"
+    case .uint32: "uint32"
+    case .uint64: "uint64"
+    case .bool: "bool"
+    case .string(nil, _): "string"
+    case .string(let length?, _): "string of \(length) bytes"
+    case .unsupported(let name): name
     }
+  }
 }
 
 /// The order of an element's bytes in the file. What is read and given is always little-endian.
 public enum HDF5ByteOrder: Sendable, Hashable {
-    case littleEndian, bigEndian
+  case littleEndian, bigEndian
 }

@@ -2,84 +2,85 @@ import CZlib
 
 /// Why compressed bytes were refused.
 public enum InflateError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// Not a deflate stream, or its checksum is wrong.
-    case corrupt(String)
-    /// The input ended before the stream did.
-    case truncated
-    /// The stream ended before the output was full.
-    case tooShort(produced: Int, expected: Int)
-    /// The stream goes on after the output is full.
-    case tooLong(expected: Int)
+  /// Not a deflate stream, or its checksum is wrong.
+  case corrupt(String)
+  /// The input ended before the stream did.
+  case truncated
+  /// The stream ended before the output was full.
+  case tooShort(produced: Int, expected: Int)
+  /// The stream goes on after the output is full.
+  case tooLong(expected: Int)
 
-    public var description: String {
-        switch self {
-        case .corrupt(let reason): "the compressed data is damaged (\(reason))"
-        case .truncated: "the compressed data is cut short"
-        case .tooShort(let produced, let expected): "it inflates to \(produced) bytes, not the \(expected) expected"
-        case .tooLong(let expected): "it inflates to more than the \(expected) bytes expected"
-        }
+  public var description: String {
+    switch self {
+    case .corrupt(let reason): "the compressed data is damaged (\(reason))"
+    case .truncated: "the compressed data is cut short"
+    case .tooShort(let produced, let expected): "it inflates to \(produced) bytes, not the \(expected) expected"
+    case .tooLong(let expected): "it inflates to more than the \(expected) bytes expected"
     }
+  }
 }
 
 /// Deflate with a known size: memory never grows with what the stream claims.
 public enum Inflate {
-    /// Deflate cannot expand further than 1032:1, so that a stored size bounds what it may stand for.
-    public static let greatestRatio = 1032
+  /// Deflate cannot expand further than 1032:1, so that a stored size bounds what it may stand for.
+  public static let greatestRatio = 1032
 
-    /// Inflates into all of `output`, no byte more or less (`inflateInit2`, `inflate`).
-    /// - Parameter raw: a bare deflate stream, as in a ZIP; otherwise one with a zlib header and checksum.
-    /// - Returns: the number of input bytes the stream took.
-    @discardableResult
-    public static func inflateExactly(
-        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, raw: Bool
-    ) throws(InflateError) -> Int {
-        guard let source = input.baseAddress, !input.isEmpty else { throw .truncated }
-        var stream = z_stream()
-        guard czlib_inflate_init(&stream, raw ? -15 : 15) == Z_OK else { throw .corrupt("zlib cannot start") }
-        defer { inflateEnd(&stream) }
+  /// Inflates into all of `output`, no byte more or less (`inflateInit2`, `inflate`).
+  /// - Parameter raw: a bare deflate stream, as in a ZIP; otherwise one with a zlib header and checksum.
+  /// - Returns: the number of input bytes the stream took.
+  @discardableResult
+  public static func inflateExactly(
+    _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, raw: Bool
+  ) throws(InflateError) -> Int {
+    guard let source = input.baseAddress, !input.isEmpty else { throw .truncated }
+    var stream = z_stream()
+    guard czlib_inflate_init(&stream, raw ? -15 : 15) == Z_OK else { throw .corrupt("zlib cannot start") }
+    defer { inflateEnd(&stream) }
 
-        // zlib counts in 32 bits, so that both buffers are lent in parts. Once the output is full, one spare
-        // byte tells a stream that ends there from one that goes on.
-        let part = 1 << 30
-        var taken = 0
-        var produced = 0
-        var spare: UInt8 = 0
-        while true {
-            let giving = min(input.count - taken, part)
-            let room = min(output.count - produced, part)
-            stream.next_in = UnsafeMutablePointer(mutating: source.assumingMemoryBound(to: UInt8.self) + taken)
-            stream.avail_in = UInt32(giving)
-            let result = withUnsafeMutablePointer(to: &spare) { spare in
-                if room > 0, let base = output.baseAddress {
-                    stream.next_out = base.assumingMemoryBound(to: UInt8.self) + produced
-                    stream.avail_out = UInt32(room)
-                } else {
-                    stream.next_out = spare
-                    stream.avail_out = 1
-                }
-                return inflate(&stream, Z_NO_FLUSH)
-            }
-            taken += giving - Int(stream.avail_in)
-            let made = max(room, 1) - Int(stream.avail_out)
-            if room == 0, made > 0 { throw .tooLong(expected: output.count) }
-            produced += made
-
-            switch result {
-            case Z_STREAM_END:
-                guard produced == output.count else {
-                    throw .tooShort(produced: produced, expected: output.count)
-                }
-                return taken
-            case Z_OK where made > 0 || giving > Int(stream.avail_in): continue
-            case Z_OK, Z_BUF_ERROR: throw .truncated
-            default: throw .corrupt(stream.msg.map { String(cString: $0) } ?? "code \(result)")
-            }
+    // zlib counts in 32 bits, so that both buffers are lent in parts. Once the output is full, one spare
+    // byte tells a stream that ends there from one that goes on.
+    let part = 1 << 30
+    var taken = 0
+    var produced = 0
+    var spare: UInt8 = 0
+    while true {
+      let giving = min(input.count - taken, part)
+      let room = min(output.count - produced, part)
+      stream.next_in = UnsafeMutablePointer(mutating: source.assumingMemoryBound(to: UInt8.self) + taken)
+      stream.avail_in = UInt32(giving)
+      let result = withUnsafeMutablePointer(to: &spare) { spare in
+        if room > 0, let base = output.baseAddress {
+          stream.next_out = base.assumingMemoryBound(to: UInt8.self) + produced
+          stream.avail_out = UInt32(room)
+        } else {
+          stream.next_out = spare
+          stream.avail_out = 1
         }
-    }
+        return inflate(&stream, Z_NO_FLUSH)
+      }
+      taken += giving - Int(stream.avail_in)
+      let made = max(room, 1) - Int(stream.avail_out)
+      if room == 0, made > 0 { throw .tooLong(expected: output.count) }
+      produced += made
 
-    /// The CRC-32 of ZIP and gzip (`crc32_z`); pass a previous result as `continuing` to go on from it.
-    public static func crc32(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
-        guard let base = bytes.baseAddress else { return previous }
-        return UInt32(truncatingIfNeeded: crc32_z(uLong(previous), base.assumingMemoryBound(to: UInt8.self), bytes.count))
+      switch result {
+      case Z_STREAM_END:
+        guard produced == output.count else {
+          throw .tooShort(produced: produced, expected: output.count)
+        }
+        return taken
+      case Z_OK where made > 0 || giving > Int(stream.avail_in): continue
+      case Z_OK, Z_BUF_ERROR: throw .truncated
+      default: throw .corrupt(stream.msg.map { String(cString: $0) } ?? "code \(result)")
+      }
     }
+  }
+
+  /// The CRC-32 of ZIP and gzip (`crc32_z`); pass a previous result as `continuing` to go on from it.
+  public static func crc32(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
+    guard let base = bytes.baseAddress else { return previous }
+    return UInt32(
+      truncatingIfNeeded: crc32_z(uLong(previous), base.assumingMemoryBound(to: UInt8.self), bytes.count))
+  }
 }

@@ -1,148 +1,155 @@
 #if canImport(Darwin)
-    import Darwin
+  import Darwin
 #elseif canImport(Musl)
-    import Musl
+  import Musl
 #else
-    import Glibc
+  import Glibc
 #endif
 
 /// The few system calls of this module. Each failure is an `errno` value.
 enum System {
-    struct Errno: Error {
-        let code: Int32
-        var text: String { strerror(code).map { String(cString: $0) } ?? "error \(code)" }
+  struct Errno: Error {
+    let code: Int32
+    var text: String { strerror(code).map { String(cString: $0) } ?? "error \(code)" }
 
-        /// What a file system answers that has no such operation, as opposed to one that failed.
-        var meansUnsupported: Bool { code == EINVAL || code == ENOTSUP || code == ENOSYS }
+    /// What a file system answers that has no such operation, as opposed to one that failed.
+    var meansUnsupported: Bool { code == EINVAL || code == ENOTSUP || code == ENOSYS }
+  }
+
+  /// `open`, never waiting (a FIFO would) and not inherited by child processes.
+  static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(Errno) -> Int32 {
+    while true {
+      let descriptor = path.withCString { openFile($0, flags | O_CLOEXEC | O_NONBLOCK, mode) }
+      if descriptor >= 0 { return descriptor }
+      if errno != EINTR { throw Errno(code: errno) }
     }
+  }
 
-    /// `open`, never waiting (a FIFO would) and not inherited by child processes.
-    static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(Errno) -> Int32 {
-        while true {
-            let descriptor = path.withCString { openFile($0, flags | O_CLOEXEC | O_NONBLOCK, mode) }
-            if descriptor >= 0 { return descriptor }
-            if errno != EINTR { throw Errno(code: errno) }
-        }
-    }
+  private static func openFile(_ path: UnsafePointer<CChar>, _ flags: Int32, _ mode: mode_t) -> Int32 {
+    #if canImport(Darwin)
+      Darwin.open(path, flags, mode)
+    #elseif canImport(Musl)
+      Musl.open(path, flags, mode)
+    #else
+      Glibc.open(path, flags, mode)
+    #endif
+  }
 
-    private static func openFile(_ path: UnsafePointer<CChar>, _ flags: Int32, _ mode: mode_t) -> Int32 {
-        #if canImport(Darwin)
-            Darwin.open(path, flags, mode)
-        #elseif canImport(Musl)
-            Musl.open(path, flags, mode)
-        #else
-            Glibc.open(path, flags, mode)
-        #endif
-    }
+  static func status(_ descriptor: Int32) throws(Errno) -> stat {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw Errno(code: errno) }
+    return status
+  }
 
-    static func status(_ descriptor: Int32) throws(Errno) -> stat {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else { throw Errno(code: errno) }
-        return status
-    }
+  /// `lstat`; nil when there is nothing of that name.
+  static func linkStatus(_ path: String) throws(Errno) -> stat? {
+    var status = stat()
+    if lstat(path, &status) == 0 { return status }
+    if errno == ENOENT { return nil }
+    throw Errno(code: errno)
+  }
 
-    /// `lstat`; nil when there is nothing of that name.
-    static func linkStatus(_ path: String) throws(Errno) -> stat? {
-        var status = stat()
-        if lstat(path, &status) == 0 { return status }
-        if errno == ENOENT { return nil }
+  /// `pread` until the buffer is full; the number of bytes read is less only at the end of the file.
+  static func read(
+    _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
+  ) throws(Errno) -> Int {
+    var done = 0
+    while done < buffer.count, let base = buffer.baseAddress {
+      // Apple's pread refuses more than INT_MAX bytes.
+      let count = pread(descriptor, base + done, min(buffer.count - done, 1 << 30), off_t(offset + done))
+      if count == 0 { break }
+      if count > 0 {
+        done += count
+      } else if errno != EINTR {
         throw Errno(code: errno)
+      }
     }
+    return done
+  }
 
-    /// `pread` until the buffer is full; the number of bytes read is less only at the end of the file.
-    static func read(
-        _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
-    ) throws(Errno) -> Int {
-        var done = 0
-        while done < buffer.count, let base = buffer.baseAddress {
-            // Apple's pread refuses more than INT_MAX bytes.
-            let count = pread(descriptor, base + done, min(buffer.count - done, 1 << 30), off_t(offset + done))
-            if count == 0 { break }
-            if count > 0 {
-                done += count
-            } else if errno != EINTR {
-                throw Errno(code: errno)
-            }
-        }
-        return done
+  /// `pwrite` until all of the bytes are written.
+  static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int, _ faults: Faults)
+    throws(Errno)
+  {
+    var done = 0
+    while done < bytes.count, let base = bytes.baseAddress {
+      try faults.check(.write)
+      let count = pwrite(descriptor, base + done, min(bytes.count - done, 1 << 30), off_t(offset + done))
+      if count >= 0 {
+        done += count
+      } else if errno != EINTR {
+        throw Errno(code: errno)
+      }
     }
+  }
 
-    /// `pwrite` until all of the bytes are written.
-    static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int) throws(Errno) {
-        var done = 0
-        while done < bytes.count, let base = bytes.baseAddress {
-            try Fault.check(.write)
-            let count = pwrite(descriptor, base + done, min(bytes.count - done, 1 << 30), off_t(offset + done))
-            if count >= 0 {
-                done += count
-            } else if errno != EINTR {
-                throw Errno(code: errno)
-            }
-        }
+  /// Waits until the file is on the device. `fsync` on Apple platforms stops at the drive's cache.
+  static func synchronise(_ descriptor: Int32, _ faults: Faults) throws(Errno) {
+    try faults.check(.synchronise)
+    #if canImport(Darwin)
+      if fcntl(descriptor, F_FULLFSYNC) == 0 { return }
+    #endif
+    while fsync(descriptor) != 0 {
+      let error = Errno(code: errno)
+      if error.meansUnsupported { return }
+      if error.code != EINTR { throw error }
     }
+  }
 
-    /// Waits until the file is on the device. `fsync` on Apple platforms stops at the drive's cache.
-    static func synchronise(_ descriptor: Int32) throws(Errno) {
-        try Fault.check(.synchronise)
-        #if canImport(Darwin)
-            if fcntl(descriptor, F_FULLFSYNC) == 0 { return }
-        #endif
-        while fsync(descriptor) != 0 {
-            let error = Errno(code: errno)
-            if error.meansUnsupported { return }
-            if error.code != EINTR { throw error }
-        }
-    }
+  static func rename(_ old: String, to new: String, _ faults: Faults) throws(Errno) {
+    try faults.check(.rename)
+    #if canImport(Darwin)
+      let result = Darwin.rename(old, new)
+    #elseif canImport(Musl)
+      let result = Musl.rename(old, new)
+    #else
+      let result = Glibc.rename(old, new)
+    #endif
+    guard result == 0 else { throw Errno(code: errno) }
+  }
 
-    static func rename(_ old: String, to new: String) throws(Errno) {
-        try Fault.check(.rename)
-        #if canImport(Darwin)
-            let result = Darwin.rename(old, new)
-        #elseif canImport(Musl)
-            let result = Musl.rename(old, new)
-        #else
-            let result = Glibc.rename(old, new)
-        #endif
-        guard result == 0 else { throw Errno(code: errno) }
-    }
-
-    /// `close`; some file systems report a failed write only here.
-    static func close(_ descriptor: Int32) throws(Errno) {
-        #if canImport(Darwin)
-            let result = Darwin.close(descriptor)
-        #elseif canImport(Musl)
-            let result = Musl.close(descriptor)
-        #else
-            let result = Glibc.close(descriptor)
-        #endif
-        // After EINTR the descriptor is gone on Linux and Apple's systems; a second close could hit another's.
-        guard result == 0 || errno == EINTR else { throw Errno(code: errno) }
-    }
+  /// `close`; some file systems report a failed write only here.
+  static func close(_ descriptor: Int32) throws(Errno) {
+    #if canImport(Darwin)
+      let result = Darwin.close(descriptor)
+    #elseif canImport(Musl)
+      let result = Musl.close(descriptor)
+    #else
+      let result = Glibc.close(descriptor)
+    #endif
+    // After EINTR the descriptor is gone on Linux and Apple's systems; a second close could hit another's.
+    guard result == 0 || errno == EINTR else { throw Errno(code: errno) }
+  }
 }
 
 /// Lets the tests fail, or kill the process, at each step of a write.
-enum Fault {
-    enum Step: Sendable { case write, synchronise, rename }
+package struct Faults: Sendable {
+  package enum Step: Sendable { case write, synchronise, rename }
 
-    @TaskLocal static var injector: (@Sendable (Step) -> Int32?)?
+  package static let none = Faults { _ in nil }
 
-    static func check(_ step: Step) throws(System.Errno) {
-        if let injector, let code = injector(step) { throw System.Errno(code: code) }
-    }
+  /// An `errno` value to fail with, or nil to go on.
+  let inject: @Sendable (Step) -> Int32?
+
+  package init(_ inject: @escaping @Sendable (Step) -> Int32?) { self.inject = inject }
+
+  func check(_ step: Step) throws(System.Errno) {
+    if let code = inject(step) { throw System.Errno(code: code) }
+  }
 }
 
 extension Array where Element == UInt8 {
-    /// `withUnsafeBytes` with typed errors.
-    func lend<Result, Failure: Error>(
-        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try withUnsafeBufferPointer { buffer throws(Failure) in try body(UnsafeRawBufferPointer(buffer)) }
-    }
+  /// `withUnsafeBytes` with typed errors.
+  func lend<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try withUnsafeBufferPointer { buffer throws(Failure) in try body(UnsafeRawBufferPointer(buffer)) }
+  }
 
-    /// `withUnsafeMutableBytes` with typed errors.
-    mutating func lendMutable<Result, Failure: Error>(
-        _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        try withUnsafeMutableBufferPointer { buffer throws(Failure) in try body(UnsafeMutableRawBufferPointer(buffer)) }
-    }
+  /// `withUnsafeMutableBytes` with typed errors.
+  mutating func lendMutable<Result, Failure: Error>(
+    _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try withUnsafeMutableBufferPointer { buffer throws(Failure) in try body(UnsafeMutableRawBufferPointer(buffer)) }
+  }
 }

@@ -1,3 +1,5 @@
+import LSTMCheckpoints
+
 /// Float32 values with a shape, in C order.
 public struct Tensor: Sendable, Equatable {
   public let shape: [Int]
@@ -101,9 +103,17 @@ extension Tensor {
 }
 
 /// Shapes that do not fit together.
-public struct ShapeError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct ShapeError: DescribedFailure, Equatable {
   public let what: String
   public let expected: String
   public let found: String
-  public var description: String { "\(what): expected \(expected), found \(found)" }
+
+  public init(what: String, expected: String, found: String) {
+    self.what = what
+    self.expected = expected
+    self.found = found
+  }
+
+  public var category: FailureCategory { .badInput }
+  public var message: String { "\(what): expected \(expected), found \(found)" }
 }

@@ -1,163 +1,169 @@
 import Foundation
+import HDF5
 import Testing
 
-@testable import HDF5
-
 #if canImport(Glibc)
-    import Glibc
+  import Glibc
 #endif
 
 @Suite("Atomic, durable writes")
 struct AtomicFileTests {
-    private struct Refusal: Error, Equatable {}
+  private struct Refusal: Error, Equatable {}
 
-    private func document(_ seed: UInt64, count: Int = 1000) -> HDF5Document {
-        var document = HDF5Document()
-        document.setAttribute("seed", .integers([Int64(seed)]))
-        document.addDataset("a/w", shape: [count], type: .uint8) { pattern(count, seed: seed) }
-        document.addDataset("a/z", shape: [count], type: .uint8, deflate: 3) { pattern(count, seed: seed + 1) }
-        return document
+  private func document(_ seed: UInt64, count: Int = 1000) -> HDF5Document {
+    var document = HDF5Document()
+    document.setAttribute("seed", .integers([Int64(seed)]))
+    document.addDataset("a/w", shape: [count], type: .uint8) { pattern(count, seed: seed) }
+    document.addDataset("a/z", shape: [count], type: .uint8, deflate: 3) { pattern(count, seed: seed + 1) }
+    return document
+  }
+
+  private func names(_ directory: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+  }
+
+  private func mode(_ path: String) throws -> Int {
+    try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
+  }
+
+  @Test func intoAMissingDirectory() {
+    let error = hdf5Error { try document(1).write(to: "no/such/place/file.h5") }
+    #expect(error?.kind == .cannotCreate)
+    #expect(error?.message == "the directory no/such/place does not exist")
+    #expect(error?.file == "no/such/place/file.h5")
+  }
+
+  @Test func overADirectory() throws {
+    try withTemporaryDirectory { directory in
+      let error = hdf5Error { try document(1).write(to: directory) }
+      #expect(error?.kind == .cannotCreate)
+      #expect(error?.message.contains("is a directory") == true)
+      #expect(hdf5Error { try document(1).write(to: directory + "/new/") }?.kind == .cannotCreate)
     }
+    #expect(hdf5Error { try document(1).write(to: "/dev/null") }?.kind == .cannotCreate)
+    #expect(hdf5Error { try document(1).write(to: "") }?.kind == .cannotCreate)
+  }
 
-    private func names(_ directory: String) throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+  @Test func anExistingFileKeepsItsMode() throws {
+    try withTemporaryDirectory { directory in
+      let path = directory + "/file.h5"
+      try document(1).write(to: path)
+      let mask = umask(0)
+      umask(mask)
+      #expect(try mode(path) == 0o644 & ~Int(mask))
+      chmod(path, 0o640)
+      try document(2).write(to: path)
+      #expect(try mode(path) == 0o640)
+      #expect(try HDF5File(reading: path).contents().attribute("seed")?.integer == 2)
+      #expect(try names(directory) == ["file.h5"])
     }
+  }
 
-    private func mode(_ path: String) throws -> Int {
-        try #require(FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int)
+  @Test func aSymbolicLinkStaysOne() throws {
+    try withTemporaryDirectory { directory in
+      try FileManager.default.createDirectory(atPath: directory + "/real", withIntermediateDirectories: false)
+      for name in ["existing", "dangling"] {
+        let link = directory + "/" + name
+        if name == "existing" { try document(1).write(to: directory + "/real/" + name) }
+        try #require(symlink("real/" + name, link) == 0)
+        try document(2).write(to: link)
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "real/" + name)
+        #expect(try HDF5File(reading: directory + "/real/" + name).contents().attribute("seed")?.integer == 2)
+      }
+      try #require(symlink("loop", directory + "/loop") == 0)
+      #expect(hdf5Error { try document(1).write(to: directory + "/loop") }?.kind == .cannotCreate)
     }
+  }
 
-    @Test func intoAMissingDirectory() {
-        let error = hdf5Error { try document(1).write(to: "no/such/place/file.h5") }
-        #expect(error?.kind == .cannotCreate)
-        #expect(error?.message == "the directory no/such/place does not exist")
-        #expect(error?.file == "no/such/place/file.h5")
+  @Test("a failing provider leaves the old file", arguments: [true, false], [true, false])
+  func failingProvider(chunked: Bool, inMemory: Bool) throws {
+    try withTemporaryDirectory { directory in
+      let path = directory + "/file.h5"
+      try document(1).write(to: path)
+      let before = try contentsOfFile(path)
+      var failing = document(2)
+      failing.addDataset("x", shape: [4], type: .uint8, chunkShape: chunked ? [2] : nil) { throw Refusal() }
+      #expect(throws: Refusal()) { try failing.write(to: path, imageLimit: inMemory ? .max : -1) }
+      #expect(try contentsOfFile(path) == before)
+      #expect(try names(directory) == ["file.h5"])
     }
+  }
 
-    @Test func overADirectory() throws {
-        try withTemporaryDirectory { directory in
-            let error = hdf5Error { try document(1).write(to: directory) }
-            #expect(error?.kind == .cannotCreate)
-            #expect(error?.message.contains("is a directory") == true)
-            #expect(hdf5Error { try document(1).write(to: directory + "/new/") }?.kind == .cannotCreate)
+  @Test("a fault at any step leaves the old file", arguments: [ENOSPC, EFBIG, EIO], [true, false])
+  func faults(code: Int32, inMemory: Bool) throws {
+    final class Counter: @unchecked Sendable { var steps = 0 }
+    try withTemporaryDirectory { directory in
+      let path = directory + "/file.h5"
+      try document(1).write(to: path)
+      let before = try contentsOfFile(path)
+      let counter = Counter()
+      func attempt(failingAt step: Int) throws {
+        counter.steps = 0
+        let faults = Faults { _ in
+          counter.steps += 1
+          return counter.steps == step ? code : nil
         }
-        #expect(hdf5Error { try document(1).write(to: "/dev/null") }?.kind == .cannotCreate)
-        #expect(hdf5Error { try document(1).write(to: "") }?.kind == .cannotCreate)
+        try document(2).write(to: path, imageLimit: inMemory ? .max : -1, faults: faults)
+      }
+      try attempt(failingAt: .max)
+      let total = counter.steps
+      // At least one write, fsync, rename and the directory's fsync.
+      #expect(total >= 4)
+      for step in 1...total {
+        try write(before, to: path)
+        #expect(hdf5Error { try attempt(failingAt: step) }?.kind == .io)
+        // The last step is the directory's fsync, after the rename.
+        if step < total { #expect(try contentsOfFile(path) == before, "step \(step)") }
+        #expect(try names(directory) == ["file.h5"], "step \(step)")
+      }
     }
+  }
 
-    @Test func anExistingFileKeepsItsMode() throws {
-        try withTemporaryDirectory { directory in
-            let path = directory + "/file.h5"
-            try document(1).write(to: path)
-            let mask = umask(0)
-            umask(mask)
-            #expect(try mode(path) == 0o644 & ~Int(mask))
-            chmod(path, 0o640)
-            try document(2).write(to: path)
-            #expect(try mode(path) == 0o640)
-            #expect(try HDF5File(reading: path).contents().attribute("seed")?.integer == 2)
-            #expect(try names(directory) == ["file.h5"])
-        }
-    }
-
-    @Test func aSymbolicLinkStaysOne() throws {
-        try withTemporaryDirectory { directory in
-            try FileManager.default.createDirectory(atPath: directory + "/real", withIntermediateDirectories: false)
-            for name in ["existing", "dangling"] {
-                let link = directory + "/" + name
-                if name == "existing" { try document(1).write(to: directory + "/real/" + name) }
-                try #require(symlink("real/" + name, link) == 0)
-                try document(2).write(to: link)
-                #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "real/" + name)
-                #expect(try HDF5File(reading: directory + "/real/" + name).contents().attribute("seed")?.integer == 2)
-            }
-            try #require(symlink("loop", directory + "/loop") == 0)
-            #expect(hdf5Error { try document(1).write(to: directory + "/loop") }?.kind == .cannotCreate)
-        }
-    }
-
-    @Test("a failing provider leaves the old file", arguments: [true, false], [true, false])
-    func failingProvider(chunked: Bool, inMemory: Bool) throws {
-        try withTemporaryDirectory { directory in
-            let path = directory + "/file.h5"
-            try document(1).write(to: path)
-            let before = try contentsOfFile(path)
-            var failing = document(2)
-            failing.addDataset("x", shape: [4], type: .uint8, chunkShape: chunked ? [2] : nil) { throw Refusal() }
-            #expect(throws: Refusal()) { try failing.write(to: path, imageLimit: inMemory ? .max : -1) }
-            #expect(try contentsOfFile(path) == before)
-            #expect(try names(directory) == ["file.h5"])
-        }
-    }
-
-    @Test("a fault at any step leaves the old file", arguments: [ENOSPC, EFBIG, EIO], [true, false])
-    func faults(code: Int32, inMemory: Bool) throws {
+  @Test func killedAtAnyStepTheOldFileIsWhole() async throws {
+    let directory = FileManager.default.temporaryDirectory
+      .appendingPathComponent("hdf5-tests-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let path = directory + "/file.h5"
+    try document(1).write(to: path)
+    let before = try contentsOfFile(path)
+    for step in 1...4 {
+      await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, step = step as Int] in
         final class Counter: @unchecked Sendable { var steps = 0 }
-        try withTemporaryDirectory { directory in
-            let path = directory + "/file.h5"
-            try document(1).write(to: path)
-            let before = try contentsOfFile(path)
-            let counter = Counter()
-            func attempt(failingAt step: Int) throws {
-                counter.steps = 0
-                try Fault.$injector.withValue({ _ in
-                    counter.steps += 1
-                    return counter.steps == step ? code : nil
-                }) { try document(2).write(to: path, imageLimit: inMemory ? .max : -1) }
-            }
-            try attempt(failingAt: .max)
-            let total = counter.steps
-            // At least one write, fsync, rename and the directory's fsync.
-            #expect(total >= 4)
-            for step in 1...total {
-                try write(before, to: path)
-                #expect(hdf5Error { try attempt(failingAt: step) }?.kind == .io)
-                // The last step is the directory's fsync, after the rename.
-                if step < total { #expect(try contentsOfFile(path) == before, "step \(step)") }
-                #expect(try names(directory) == ["file.h5"], "step \(step)")
-            }
+        let counter = Counter()
+        var document = HDF5Document()
+        document.addDataset("w", shape: [1000], type: .uint8) { pattern(1000) }
+        let faults = Faults { _ in
+          counter.steps += 1
+          if counter.steps == step { kill(getpid(), SIGKILL) }
+          return nil
         }
+        try document.write(to: path, faults: faults)
+      }
+      #expect(try contentsOfFile(path) == before, "step \(step)")
     }
+  }
 
-    @Test func killedAtAnyStepTheOldFileIsWhole() async throws {
-        let directory = FileManager.default.temporaryDirectory
-            .appendingPathComponent("hdf5-tests-\(UUID().uuidString)").path
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: directory) }
-        let path = directory + "/file.h5"
-        try document(1).write(to: path)
-        let before = try contentsOfFile(path)
-        for step in 1...4 {
-            await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String, step = step as Int] in
-                final class Counter: @unchecked Sendable { var steps = 0 }
-                let counter = Counter()
-                var document = HDF5Document()
-                document.addDataset("w", shape: [1000], type: .uint8) { pattern(1000) }
-                try Fault.$injector.withValue({ _ in
-                    counter.steps += 1
-                    if counter.steps == step { kill(getpid(), SIGKILL) }
-                    return nil
-                }) { try document.write(to: path) }
-            }
-            #expect(try contentsOfFile(path) == before, "step \(step)")
+  @Test func otherFormatsUseItToo() throws {
+    try withTemporaryDirectory { directory in
+      let path = directory + "/table.csv"
+      try atomicallyWriteFile(to: path) { descriptor in
+        try Array("a,b\n".utf8).withUnsafeBytes { try writeAll($0, to: descriptor) }
+        try Array("1,2\n".utf8).withUnsafeBytes { try writeAll($0, to: descriptor) }
+      }
+      #expect(try contentsOfFile(path) == Array("a,b\n1,2\n".utf8))
+      let error = hdf5Error {
+        try atomicallyWriteFile(to: path) { _ in try [1].withUnsafeBytes { try writeAll($0, to: -1) } }
+      }
+      #expect(error?.kind == .io)
+      #expect(error?.file == path)
+      #expect(throws: Refusal()) {
+        try atomicallyWriteFile(to: path, verify: { _ in throw Refusal() }) { descriptor in
+          try [1, 2].withUnsafeBytes { try writeAll($0, to: descriptor) }
         }
+      }
+      #expect(try contentsOfFile(path) == Array("a,b\n1,2\n".utf8))
+      #expect(try names(directory) == ["table.csv"])
     }
-
-    @Test func otherFormatsUseItToo() throws {
-        try withTemporaryDirectory { directory in
-            let path = directory + "/table.csv"
-            try atomicallyWriteFile(to: path) { descriptor in
-                try Array("a,b\n".utf8).withUnsafeBytes { try writeAll($0, to: descriptor) }
-                try Array("1,2\n".utf8).withUnsafeBytes { try writeAll($0, to: descriptor) }
-            }
-            #expect(try contentsOfFile(path) == Array("a,b\n1,2\n".utf8))
-            #expect(throws: Refusal()) {
-                try atomicallyWriteFile(to: path, verify: { _ in throw Refusal() }) { descriptor in
-                    try [1, 2].withUnsafeBytes { try writeAll($0, to: descriptor) }
-                }
-            }
-            #expect(try contentsOfFile(path) == Array("a,b\n1,2\n".utf8))
-            #expect(try names(directory) == ["table.csv"])
-        }
-    }
+  }
 }

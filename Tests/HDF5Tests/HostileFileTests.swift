@@ -4,91 +4,91 @@ import Testing
 
 @Suite("Files that lie")
 struct HostileFileTests {
-    @Test(
-        "are refused by the walk, which names the object",
-        .timeLimit(.minutes(1)),
-        arguments: [
-            ("external-link.h5", .refused, "/lstm/passwd", "external link"),
-            ("soft-cycle.h5", .refused, "/a", "soft link"),
-            ("virtual.h5", .refused, "/v", "virtual"),
-            ("external-storage.h5", .refused, "/stolen", "external file"),
-            ("foreign-filter.h5", .refused, "/x", "lzf"),
-            ("huge-shape.h5", .limitExceeded, "/w", "beyond|chunks|stored"),
-            ("huge-contiguous.h5", .limitExceeded, "/w", "only 0 are stored"),
-            ("many-chunks.h5", .limitExceeded, "/w", "chunks"),
-            ("past-end.h5", .corrupt, "/w", "the file has"),
-            ("deep.h5", .limitExceeded, "/g/g", "nested"),
-            ("bad-name.h5", .refused, "/caf", "UTF-8"),
-        ] as [(String, HDF5Error.Kind, String, String)])
-    func refused(name: String, kind: HDF5Error.Kind, object: String, message: String) throws {
-        let file = try HDF5File(reading: fixture(name))
-        let error = try #require(hdf5Error { _ = try file.contents() })
-        #expect(error.kind == kind, "\(error)")
-        #expect(error.object?.hasPrefix(object) == true, "\(error)")
-        #expect(message.split(separator: "|").contains { error.message.contains($0) }, "\(error)")
-    }
+  @Test(
+    "are refused by the walk, which names the object",
+    .timeLimit(.minutes(1)),
+    arguments: [
+      ("external-link.h5", .refused, "/lstm/passwd", "external link"),
+      ("soft-cycle.h5", .refused, "/a", "soft link"),
+      ("virtual.h5", .refused, "/v", "virtual"),
+      ("external-storage.h5", .refused, "/stolen", "external file"),
+      ("foreign-filter.h5", .refused, "/x", "lzf"),
+      ("huge-shape.h5", .limitExceeded, "/w", "beyond|chunks|stored"),
+      ("huge-contiguous.h5", .limitExceeded, "/w", "only 0 are stored"),
+      ("many-chunks.h5", .limitExceeded, "/w", "chunks"),
+      ("past-end.h5", .corrupt, "/w", "the file has"),
+      ("deep.h5", .limitExceeded, "/g/g", "nested"),
+      ("bad-name.h5", .refused, "/caf", "UTF-8"),
+    ] as [(String, HDF5Error.Kind, String, String)])
+  func refused(name: String, kind: HDF5Error.Kind, object: String, message: String) throws {
+    let file = try HDF5File(reading: fixture(name))
+    let error = try #require(hdf5Error { _ = try file.contents() })
+    #expect(error.kind == kind, "\(error)")
+    #expect(error.object?.hasPrefix(object) == true, "\(error)")
+    #expect(message.split(separator: "|").contains { error.message.contains($0) }, "\(error)")
+  }
 
-    @Test func hardLinksToGroupsAboveEndTheWalk() throws {
-        let root = try HDF5File(reading: fixture("hard-cycle.h5")).contents()
-        #expect(root.group(at: "a/root")?.aliasOf == "/")
-        #expect(root.group(at: "a/again")?.aliasOf == "/a")
-        #expect(root.group(at: "b")?.aliasOf == "/a")
-        // A dataset of two names has both.
-        #expect(root.allDatasets().map(\.path) == ["/second-name", "/a/weight"])
-        for dataset in root.allDatasets() { #expect(try dataset.readBytes() == littleEndian([1, 2])) }
-    }
+  @Test func hardLinksToGroupsAboveEndTheWalk() throws {
+    let root = try HDF5File(reading: fixture("hard-cycle.h5")).contents()
+    #expect(root.group(at: "a/root")?.aliasOf == "/")
+    #expect(root.group(at: "a/again")?.aliasOf == "/a")
+    #expect(root.group(at: "b")?.aliasOf == "/a")
+    // A dataset of two names has both.
+    #expect(root.allDatasets().map(\.path) == ["/second-name", "/a/weight"])
+    for dataset in root.allDatasets() { #expect(try dataset.readBytes() == littleEndian([1, 2])) }
+  }
 
-    @Test(
-        "chunks that inflate to anything but their size are refused",
-        .timeLimit(.minutes(1)),
-        arguments: [
-            ("w", "more than the 4096 bytes"), ("short", "inflates to 4095 bytes"),
-            ("tiny-for-huge", "too few to inflate"), ("raw-short", "expected 4096"),
-        ])
-    func bomb(name: String, message: String) throws {
-        let root = try HDF5File(reading: fixture("deflate-bomb.h5")).contents()
-        let dataset = try #require(root.dataset(at: name))
-        let error = try #require(hdf5Error { _ = try dataset.readBytes() })
-        #expect(error.kind == .corrupt)
-        #expect(error.object == "/" + name)
-        #expect(error.message.contains(message), "\(error)")
-    }
+  @Test(
+    "chunks that inflate to anything but their size are refused",
+    .timeLimit(.minutes(1)),
+    arguments: [
+      ("w", "more than the 4096 bytes"), ("short", "inflates to 4095 bytes"),
+      ("tiny-for-huge", "too few to inflate"), ("raw-short", "expected 4096"),
+    ])
+  func bomb(name: String, message: String) throws {
+    let root = try HDF5File(reading: fixture("deflate-bomb.h5")).contents()
+    let dataset = try #require(root.dataset(at: name))
+    let error = try #require(hdf5Error { _ = try dataset.readBytes() })
+    #expect(error.kind == .corrupt)
+    #expect(error.object == "/" + name)
+    #expect(error.message.contains(message), "\(error)")
+  }
 
-    @Test func bombOfStrings() throws {
-        let root = try HDF5File(reading: fixture("deflate-bomb.h5")).contents()
-        let dataset = try #require(root.dataset(at: "strings"))
-        #expect(hdf5Error { _ = try dataset.readStrings() }?.kind == .corrupt)
-    }
+  @Test func bombOfStrings() throws {
+    let root = try HDF5File(reading: fixture("deflate-bomb.h5")).contents()
+    let dataset = try #require(root.dataset(at: "strings"))
+    #expect(hdf5Error { _ = try dataset.readStrings() }?.kind == .corrupt)
+  }
 
-    @Test func stringsBeyondTheirLimit() throws {
-        var limits = HDF5Limits()
-        limits.stringBytes = 10_000
-        let file = try HDF5File(reading: fixture("long-strings.h5"), limits: limits)
-        let dataset = try #require(file.contents().dataset(at: "text"))
-        #expect(hdf5Error { _ = try dataset.readStrings() }?.kind == .limitExceeded)
-        let free = try #require(HDF5File(reading: fixture("long-strings.h5")).contents().dataset(at: "text"))
-        #expect(try free.readStrings().map(\.utf8.count) == Array(repeating: 1000, count: 16))
-    }
+  @Test func stringsBeyondTheirLimit() throws {
+    var limits = HDF5Limits()
+    limits.stringBytes = 10_000
+    let file = try HDF5File(reading: fixture("long-strings.h5"), limits: limits)
+    let dataset = try #require(file.contents().dataset(at: "text"))
+    #expect(hdf5Error { _ = try dataset.readStrings() }?.kind == .limitExceeded)
+    let free = try #require(HDF5File(reading: fixture("long-strings.h5")).contents().dataset(at: "text"))
+    #expect(try free.readStrings().map(\.utf8.count) == Array(repeating: 1000, count: 16))
+  }
 
-    @Test func flippedChecksumByte() throws {
-        let root = try HDF5File(reading: fixture("flipped-checksum.h5")).contents()
-        let error = hdf5Error { _ = try root.datasets.first?.readBytes() }
-        #expect(error?.kind == .corrupt)
-        #expect(error?.message.contains("fletcher32") == true)
-    }
+  @Test func flippedChecksumByte() throws {
+    let root = try HDF5File(reading: fixture("flipped-checksum.h5")).contents()
+    let error = hdf5Error { _ = try root.datasets.first?.readBytes() }
+    #expect(error?.kind == .corrupt)
+    #expect(error?.message.contains("fletcher32") == true)
+  }
 
-    @Test(
-        "limits are kept",
-        arguments: [\HDF5Limits.objects, \.attributes, \.attributeBytes, \.depth, \.rank, \.filters]
-            as [WritableKeyPath<HDF5Limits, Int> & Sendable])
-    func limits(limit: WritableKeyPath<HDF5Limits, Int> & Sendable) throws {
-        var limits = HDF5Limits()
-        limits[keyPath: limit] = 1
-        let error = hdf5Error {
-            for name in ["scalars.h5", "attributes.h5", "chunked.h5", "keras-like.h5"] {
-                _ = try HDF5File(reading: fixture(name), limits: limits).contents()
-            }
-        }
-        #expect(error?.kind == .limitExceeded)
+  @Test(
+    "limits are kept",
+    arguments: [\HDF5Limits.objects, \.attributes, \.attributeBytes, \.depth, \.rank, \.filters]
+      as [WritableKeyPath<HDF5Limits, Int> & Sendable])
+  func limits(limit: WritableKeyPath<HDF5Limits, Int> & Sendable) throws {
+    var limits = HDF5Limits()
+    limits[keyPath: limit] = 1
+    let error = hdf5Error {
+      for name in ["scalars.h5", "attributes.h5", "chunked.h5", "keras-like.h5"] {
+        _ = try HDF5File(reading: fixture(name), limits: limits).contents()
+      }
     }
+    #expect(error?.kind == .limitExceeded)
+  }
 }

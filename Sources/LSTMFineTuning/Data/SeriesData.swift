@@ -1,0 +1,103 @@
+import LSTMCheckpoints
+import LSTMLayers
+
+/// A table of rows in time order, cut into windows: the model reads `window` rows and says the targets of the next
+/// `horizon`.
+public struct SeriesData: Sendable {
+  public let file: String
+  public let features: [String]
+  public let targets: [String]
+  /// (rows, features) and (rows, targets), as in the file.
+  public let featureRows: [Float]
+  public let targetRows: [Float]
+  public let rowCount: Int
+  public let window: Int
+  public let horizon: Int
+
+  /// - Throws: `CSVError` naming line and column; `FineTuningError` when the table is too short.
+  public init(
+    _ table: CSVTable, features: [String], targets: [String], window: Int, horizon: Int,
+    missing: MissingValuePolicy = .error
+  ) throws {
+    for (flag, value) in [("--window", window), ("--horizon", horizon)] where value < 1 {
+      throw FineTuningError.invalidOption("\(flag) \(value): expected at least 1", advice: [])
+    }
+    file = table.file
+    self.features = features
+    self.targets = targets
+    self.window = window
+    self.horizon = horizon
+    rowCount = table.rowCount
+    featureRows = try Self.rows(table, features, missing)
+    targetRows = targets == features ? featureRows : try Self.rows(table, targets, missing)
+    guard rowCount >= window + horizon else {
+      throw FineTuningError.badData(
+        file: file,
+        detail:
+          "\(rowCount) rows are too few: a window of \(window) and a horizon of \(horizon) need \(window + horizon)",
+        advice: ["give a smaller --window, or more data"])
+    }
+  }
+
+  private static func rows(_ table: CSVTable, _ columns: [String], _ missing: MissingValuePolicy) throws -> [Float] {
+    let values = try columns.map { try table.floats(column: $0, missing: missing) }
+    if values.count == 1 { return values[0] }
+    var rows: [Float] = []
+    rows.reserveCapacity(table.rowCount * columns.count)
+    for row in 0..<table.rowCount {
+      for column in values { rows.append(column[row]) }
+    }
+    return rows
+  }
+
+  /// Every window that has its whole horizon, in time order. Targets are (N, horizon * targets), the first row's first.
+  public func examples() throws(ShapeError) -> SequenceData {
+    try examples(starts: Array(0...(rowCount - window - horizon)))
+  }
+
+  /// The windows that begin at these rows.
+  func examples(starts: [Int]) throws(ShapeError) -> SequenceData {
+    let width = targets.count
+    var values: [Float] = []
+    values.reserveCapacity(starts.count * horizon * width)
+    for start in starts { values += targetRows[(start + window) * width..<(start + window + horizon) * width] }
+    return try SequenceData(
+      inputs: .windows(rows: featureRows, size: features.count, starts: starts, steps: window),
+      targets: .values(values, size: horizon * width, perStep: false))
+  }
+
+  /// The last window, whose horizon lies beyond the data: what to predict from.
+  public func lastWindow() throws(ShapeError) -> SequenceData {
+    try SequenceData(
+      inputs: .windows(rows: featureRows, size: features.count, starts: [rowCount - window], steps: window),
+      targets: .none)
+  }
+
+  /// Splits in time: no training window reaches into the validation rows, whose windows may look back.
+  /// - Parameter fraction: the part of the rows, at the end, that is for validation.
+  public func split(validation fraction: Double) throws -> (
+    training: SequenceData, validation: SequenceData?, firstRow: Int
+  ) {
+    guard fraction > 0 else { return (try examples(), nil, rowCount) }
+    let cut = rowCount - max(Int((Double(rowCount) * fraction).rounded()), horizon)
+    let trainingCount = cut - window - horizon + 1
+    guard trainingCount > 0 else {
+      throw FineTuningError.badData(
+        file: file,
+        detail:
+          "\(rowCount) rows with --validation-split \(fraction) leave \(max(cut, 0)) to train on, fewer than a window of \(window) and a horizon of \(horizon)",
+        advice: ["give more data, a smaller --window or a smaller --validation-split"])
+    }
+    let training = try examples(starts: Array(0..<trainingCount))
+    let validation = try examples(starts: Array(max(cut - window, 0)...(rowCount - window - horizon)))
+    return (training, validation, cut)
+  }
+
+  /// Scalers of the rows before `end`, one entry per column.
+  public func scalers(before end: Int) -> (inputs: Scaler, targets: Scaler) {
+    func fit(_ rows: [Float], _ columns: Int) -> Scaler {
+      Scaler(fitting: (0..<end).lazy.map { rows[$0 * columns..<($0 + 1) * columns] }, columns: columns)
+    }
+    return (fit(featureRows, features.count), fit(targetRows, targets.count))
+  }
+}

@@ -1,0 +1,136 @@
+import Foundation
+import HDF5
+import LSTMCheckpoints
+import LSTMLayers
+
+/// What a run leaves behind: `config.json`, `log.jsonl`, `best.h5`, `last.h5`, `loss.svg`.
+///
+/// Models and the picture are written atomically; the log is appended line by line, so that a crash loses at most
+/// the line being written.
+public final class RunFolder {
+  public let path: String
+  private let log: FileHandle
+  private var baseline: Double?
+  private var epochs: [FineTuner.Epoch] = []
+  private let encoder: JSONEncoder
+
+  /// Makes the folder, and its parents.
+  /// - Throws: `CheckpointError.cannotWrite` when it cannot, or when it already holds a run.
+  public init(_ path: String) throws {
+    self.path = path
+    encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let manager = FileManager.default
+    let logPath = path + "/log.jsonl"
+    guard !manager.fileExists(atPath: logPath) else {
+      throw CheckpointError.cannotWrite(file: path, detail: "it already holds a run; choose another --run")
+    }
+    do {
+      try manager.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw CheckpointError.cannotWrite(file: path, detail: "the folder cannot be made")
+    }
+    guard manager.createFile(atPath: logPath, contents: nil), let log = FileHandle(forWritingAtPath: logPath) else {
+      throw CheckpointError.cannotWrite(file: logPath, detail: "the file cannot be made")
+    }
+    self.log = log
+  }
+
+  deinit { try? log.close() }
+
+  public func file(_ name: String) -> String { path + "/" + name }
+
+  /// Writes `config.json`: everything that was resolved, for people and for doing it again.
+  public func writeConfiguration(_ configuration: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    try writeFile(file("config.json"), try encoder.encode(configuration) + Data("\n".utf8))
+  }
+
+  /// Takes note of an event.
+  /// - Parameter finish: makes a model ready to be written (its provenance).
+  public func record(_ event: FineTuner.Event, finish: (LSTMModel) -> LSTMModel = { $0 }) throws {
+    switch event {
+    case .start(let metrics):
+      baseline = metrics.loss
+      try append(StartLine(validation: metrics))
+    case .step(let epoch, let step, _, let loss, let rate, let norm):
+      try append(StepLine(epoch: epoch, step: step, loss: loss, learningRate: rate, gradientNorm: norm))
+    case .epoch(let record):
+      epochs.append(record)
+      try append(EpochLine(record: record))
+      try writeFile(file("loss.svg"), Data(lossChart().svg().utf8))
+    case .weights(let model, _, let isBest):
+      let checkpoint = finish(model).checkpoint
+      try checkpoint.write(path: file("last.h5"))
+      if isBest { try checkpoint.write(path: file("best.h5")) }
+    }
+  }
+
+  /// Training and validation loss by epoch; epoch 0 is the pretrained model.
+  public func lossChart() -> LineChart {
+    var series = [
+      LineChart.Series("training", x: epochs.map { Double($0.epoch) }, y: epochs.map(\.trainingLoss))
+    ]
+    var annotations: [LineChart.Annotation] = []
+    let validated = epochs.filter { $0.validation != nil }
+    if let baseline, !validated.isEmpty {
+      series.append(
+        LineChart.Series(
+          "validation", x: [0] + validated.map { Double($0.epoch) },
+          y: [baseline] + validated.compactMap(\.validation?.loss)))
+      annotations.append(.point(x: 0, y: baseline, "pretrained"))
+      if let best = validated.last(where: \.isBest), let loss = best.validation?.loss {
+        annotations.append(.point(x: Double(best.epoch), y: loss, "best: epoch \(best.epoch)"))
+      }
+    }
+    return LineChart(title: "Loss", xLabel: "epoch", yLabel: "loss", series: series, annotations: annotations)
+  }
+
+  private struct StartLine: Encodable {
+    let event = "start"
+    let validation: Metrics
+  }
+
+  private struct StepLine: Encodable {
+    let event = "step"
+    let epoch: Int
+    let step: Int
+    let loss: Double
+    let learningRate: Double
+    let gradientNorm: Double
+  }
+
+  private struct EpochLine: Encodable {
+    let event = "epoch"
+    let record: FineTuner.Epoch
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: Key.self)
+      try container.encode(event, forKey: .event)
+      try record.encode(to: encoder)
+    }
+
+    enum Key: String, CodingKey { case event }
+  }
+
+  private func append(_ line: some Encodable) throws {
+    do {
+      try log.write(contentsOf: encoder.encode(line) + Data("\n".utf8))
+    } catch {
+      throw HDF5Error(.io, file: file("log.jsonl"), message: "the line cannot be written")
+    }
+  }
+}
+
+/// Writes a small file atomically.
+/// - Throws: `CheckpointError` when it cannot be created or written.
+public func writeFile(_ path: String, _ data: Data) throws {
+  do {
+    try atomicallyWriteFile(to: path) { descriptor in
+      try data.withUnsafeBytes { bytes in try writeAll(bytes, to: descriptor) }
+    }
+  } catch let error as HDF5Error {
+    throw CheckpointError.hdf5(error)
+  }
+}

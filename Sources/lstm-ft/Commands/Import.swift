@@ -1,0 +1,127 @@
+import ArgumentParser
+import Foundation
+import LSTMCheckpoints
+import LSTMFineTuning
+import LSTMLayers
+
+struct Import: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Read pretrained weights of any known format into a model file.",
+    discussion: """
+      lstm-ft import weights.h5
+      lstm-ft import checkpoint.h5 --prefix model_state -o encoder.h5
+      lstm-ft import weights.h5 --allow unexpected='optimizer*' --readout last
+
+      Nothing is guessed: everything applied, missing, left over, of another shape or type is reported, and
+      nothing is written unless all fits. Names are found under any prefix, dotted or in nested groups.
+      """)
+
+  @Argument(help: "The checkpoint: HDF5 or .npz with PyTorch's names.")
+  var input: String
+
+  @Option(name: .shortAndLong, help: "The model file to write.")
+  var output = "model.h5"
+
+  @OptionGroup(title: "Names and layout")
+  var load: LoadArguments
+
+  @Option(
+    help: ArgumentHelp(
+      "The standardisation that the model was trained with: MEAN,DEVIATION for all features and targets.",
+      valueName: "mean,deviation"))
+  var scaler: String?
+
+  @Option(help: "Seed of fresh values for tensors that are allowed to be missing.")
+  var seed: UInt64 = 0
+
+  @OptionGroup(title: "Output")
+  var out: OutputOptions
+
+  func run() throws {
+    let console = out.console
+    try requireDifferent(output, from: input)
+    let checkpoint = try Checkpoint(path: input)
+    if checkpoint.format == .npy {
+      throw CheckpointError.unknownFormat(
+        file: input, detail: "is one array (.npy), not a checkpoint",
+        advice: ["give an HDF5 or .npz file of named tensors"])
+    }
+    let plan = try LoadPlan(checkpoint, options: load.options())
+    if out.json && !plan.report.isComplete { try console.result(plan.report) }
+    if !plan.report.isComplete { show(plan.report, console) }
+    try plan.validate()
+
+    var made = Checkpoint(
+      tensors: plan.configuration.parameters.compactMap { plan.tensors[$0.name] }, configuration: plan.configuration,
+      preprocessing: checkpoint.preprocessing, provenance: checkpoint.provenance)
+    if plan.report.missing.contains(where: \.isAllowed) { made = try LSTMModel(plan, seed: seed).checkpoint }
+    if made.provenance == nil { made.provenance = try provenance(of: checkpoint, plan) }
+    made.preprocessing = try preprocessing(checkpoint, plan.configuration)
+    try made.write(path: output)
+
+    show(plan.report, console)
+    let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
+    console.say("wrote \(output) (\(plural(plan.configuration.parameterCount, "parameter")), \(size(bytes)))")
+    console.say(
+      "next: lstm-ft finetune \(output == "model.h5" ? "" : output + " ")--data mine.csv --target COLUMN --window 48 --freeze layer0"
+    )
+    try console.result(plan.report)
+  }
+
+  private func preprocessing(_ checkpoint: Checkpoint, _ configuration: ModelConfiguration) throws -> String? {
+    guard let scaler else { return checkpoint.preprocessing }
+    let numbers = scaler.split(separator: ",").compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }
+    guard numbers.count == 2, scaler.split(separator: ",").count == 2, numbers[1] > 0, numbers.allSatisfy(\.isFinite)
+    else {
+      throw InputError.usage(
+        "--scaler \(scaler): expected MEAN,DEVIATION with a deviation above 0",
+        advice: ["for example --scaler 54.0,9.6"])
+    }
+    guard case .features(let count) = configuration.input else {
+      throw InputError.usage("--scaler: this model reads tokens, which are not standardised", advice: [])
+    }
+    var model = LSTMModel(configuration)
+    let one = Scaler(mean: [numbers[0]], deviation: [numbers[1]])
+    try model.store(
+      Preprocessing(
+        inputScaler: Scaler(
+          mean: [Float](repeating: numbers[0], count: count), deviation: [Float](repeating: numbers[1], count: count)),
+        targetScaler: one))
+    return model.preprocessing
+  }
+
+  private func show(_ report: LoadReport, _ console: Console) {
+    console.say("\(report.file): \(report.layout), \(plural(report.applied.count, "tensor"))")
+    if let configuration = report.configuration { console.say("  \(configuration.summary)") }
+    console.say()
+    var rows = report.applied.map { item in
+      [item.source, item.target, shapeText(item.shape), item.dataType.rawValue, item.cast ?? ""]
+    }
+    rows += report.mismatched.map { item in
+      [
+        item.source, item.target, shapeText(item.found), "WRONG",
+        "expected \(shapeText(item.expected))" + (item.hint.map { "; " + $0 } ?? ""),
+      ]
+    }
+    rows += report.missing.map { item in
+      let near = item.nearest.isEmpty ? "" : "; near: " + item.nearest.joined(separator: ", ")
+      return [
+        "-", item.target, shapeText(item.shape), item.isAllowed ? "fresh" : "MISSING",
+        (item.isAllowed ? "allowed to be missing" : "") + near,
+      ]
+    }
+    rows += report.unexpected.map { item in
+      [item.source, "-", shapeText(item.shape), item.isAllowed ? "left out" : "UNEXPECTED", item.reason]
+    }
+    console.say(table(rows, header: ["in the file", "becomes", "shape", "type", ""]))
+    console.say()
+    for note in report.notes { console.say("note: \(note)") }
+    if let configuration = report.configuration, !configuration.head.isEmpty, configuration.readout == nil,
+      report.isComplete
+    {
+      console.say(
+        "note: tensors do not tell what of the LSTM's output the head reads; finetune and evaluate settle it from the data, --readout says it"
+      )
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import ArgumentParser
+import Foundation
+import LSTMCheckpoints
+
+struct Inspect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what is in a checkpoint, a model or a data file.",
+    discussion: """
+      lstm-ft inspect weights.h5
+      lstm-ft inspect model.h5 --stats
+      lstm-ft inspect model.h5 --json
+
+      Only names, shapes and types are read, so that a file of gigabytes answers at once; --stats reads the values.
+      """)
+
+  @Argument(help: "An HDF5, .npz or .npy file.")
+  var file: String
+
+  @Flag(help: "Read the values too: smallest, largest, mean, deviation, NaN and infinite.")
+  var stats = false
+
+  @OptionGroup(title: "Names and layout")
+  var load: LoadArguments
+
+  @OptionGroup(title: "Output")
+  var out: OutputOptions
+
+  struct Answer: Encodable {
+    struct Tensor: Encodable {
+      let name: String
+      let shape: [Int]
+      let dataType: DataType
+      let bytes: Int
+      let statistics: TensorStatistics?
+    }
+
+    let file: String
+    let bytes: Int
+    let format: String
+    let configuration: ModelConfiguration?
+    let summary: String?
+    /// Why the tensors do not make a model, when they do not.
+    let problem: String?
+    let parameters: Int
+    let tensors: [Tensor]
+    let preprocessing: String?
+    let provenance: Provenance?
+  }
+
+  func run() throws {
+    let console = out.console
+    let checkpoint = try Checkpoint(path: file)
+    var configuration = checkpoint.configuration
+    var problem: String?
+    if configuration == nil {
+      do {
+        let plan = try LoadPlan(checkpoint, options: load.options())
+        configuration = plan.configuration
+        if !plan.report.isComplete { problem = plan.report.failureSummary }
+      } catch let error as CheckpointError {
+        problem = error.message
+      }
+    }
+    let tensors = try checkpoint.tensors.map { tensor in
+      Answer.Tensor(
+        name: tensor.name, shape: tensor.shape, dataType: tensor.dataType, bytes: tensor.byteCount,
+        statistics: stats ? try tensorStatistics(tensor) : nil)
+    }
+    let elements = checkpoint.tensors.reduce(0) { $0 + $1.elementCount }
+    if out.json {
+      return try console.result(
+        Answer(
+          file: file, bytes: checkpoint.byteCount, format: checkpoint.format.rawValue, configuration: configuration,
+          summary: configuration?.summary, problem: problem, parameters: elements, tensors: tensors,
+          preprocessing: checkpoint.preprocessing, provenance: checkpoint.provenance))
+    }
+    console.answer(
+      "\(file): \(checkpoint.format.rawValue), \(plural(tensors.count, "tensor")), \(plural(elements, "value")), \(size(checkpoint.byteCount))"
+    )
+    if let configuration { console.answer("  model: \(configuration.summary)") }
+    if let problem { console.answer("  as a model: \(problem)") }
+    console.answer("")
+    console.answer(tensorTable(tensors))
+    for item in checkpoint.skipped { console.answer("  \(item.name): \(item.reason)") }
+    if let provenance = checkpoint.provenance {
+      console.answer("")
+      console.answer("  from \(provenance.source) (\(provenance.layout), SHA-256 \(provenance.sha256.prefix(16))...)")
+      for event in provenance.history {
+        let details = event.details.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+        console.answer("  \(event.date) \(event.action): \(details)")
+      }
+    }
+    if let preprocessing = checkpoint.preprocessing { console.answer("  preprocessing: \(preprocessing)") }
+  }
+
+  private func tensorTable(_ tensors: [Answer.Tensor]) -> String {
+    var header = ["tensor", "shape", "type", "size"]
+    if stats { header += ["smallest", "largest", "mean", "deviation", "NaN", "inf"] }
+    let rows = tensors.map { tensor in
+      var row = [tensor.name, shapeText(tensor.shape), tensor.dataType.rawValue, size(tensor.bytes)]
+      if let s = tensor.statistics {
+        row += [
+          short(s.minimum), short(s.maximum), short(s.mean), short(s.standardDeviation), "\(s.nanCount)",
+          "\(s.infiniteCount)",
+        ]
+      }
+      return row
+    }
+    return table(rows, header: header, rightAligned: Set(3..<10))
+  }
+}

@@ -1,0 +1,129 @@
+import ArgumentParser
+import Foundation
+import HDF5
+import LSTMCheckpoints
+import LSTMFineTuning
+import LSTMLayers
+
+struct Predict: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run a model on data: predictions or embeddings.",
+    discussion: """
+      lstm-ft predict finetuned.h5 --data x.npy -o y.npy
+      lstm-ft predict finetuned.h5 --data mine.csv -o forecast.csv
+      lstm-ft predict encoder.h5 --data x.h5 -o embeddings.h5
+
+      Arrays are (N, T, I) features or (N, T) tokens. The output is (N, O), or (N, T, O) when the model gives one for
+      each step, as a bare LSTM does. From a CSV series comes the forecast that begins after its last row.
+      Standardisation is applied to the input and undone in the output. Without -o, CSV goes to standard output.
+      """)
+
+  @Argument(help: "The model file.")
+  var model = "model.h5"
+
+  @OptionGroup(title: "Data")
+  var data: DataArguments
+
+  @Option(name: .shortAndLong, help: "The file to write: .npy, .csv or .h5 (dataset y).")
+  var output: String?
+
+  @Option(help: "What the head reads: all, last, final, mean, max or attention.")
+  var readout: ModelConfiguration.Readout?
+
+  @OptionGroup(title: "Output")
+  var out: OutputOptions
+
+  struct Answer: Encodable {
+    let output: String?
+    let shape: [Int]
+  }
+
+  func run() throws {
+    let console = out.console
+    let kind = try outputKind()
+    var base = try openModel(model)
+    let record = try base.preprocessingRecord(file: model)
+    let loaded = try data.load(for: base, record, needsTargets: false)
+    if let output { try requireDifferent(output, from: loaded.file) }
+    base = try decided(base)
+    let raw: SequenceData
+    switch loaded {
+    case .series(let series): raw = try series.lastWindow()
+    case .arrays(let all, _): raw = all
+    }
+    try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
+    let evaluator = Evaluator(
+      Network(base), loss: .meanSquaredError, targetScaler: record.targetScaler)
+    let y = try evaluator.predict(raw.scaled(inputs: record.inputScaler, targets: nil))
+    let names = columnNames(loaded, width: y.shape.last ?? 1)
+    switch kind {
+    case .npy: try writeFile(output ?? "", Data(try NPY.encode(floats: y.values, shape: y.shape)))
+    case .hdf5:
+      try Checkpoint(tensors: [StoredTensor(name: "y", shape: y.shape, values: y.values)]).write(
+        path: output ?? "", as: .pytorchHDF5)
+    case .csv:
+      let text = try csv(y, loaded, names)
+      if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
+    }
+    if let output { console.say("wrote \(output): \(shapeText(y.shape))") }
+    try console.result(Answer(output: output, shape: y.shape))
+  }
+
+  private enum Kind { case npy, csv, hdf5 }
+
+  private func outputKind() throws -> Kind {
+    guard let output else {
+      if out.json { throw InputError.usage("--json needs -o: where shall the predictions go?", advice: []) }
+      return .csv
+    }
+    switch URL(fileURLWithPath: output).pathExtension.lowercased() {
+    case "npy": return .npy
+    case "csv": return .csv
+    case "h5", "hdf5": return .hdf5
+    case let other:
+      throw InputError.usage(
+        "-o \(output): expected a name that ends in .npy, .csv or .h5, found \"\(other)\"", advice: [])
+    }
+  }
+
+  /// The model with its readout settled: it decides what is computed, so that it is not guessed.
+  private func decided(_ model: LSTMModel) throws -> LSTMModel {
+    var configuration = model.configuration
+    if let readout { configuration.readout = readout }
+    guard configuration.readout != nil || configuration.head.isEmpty else {
+      throw InputError.usage(
+        "\(self.model): the tensors do not tell what of the LSTM's output the head reads",
+        advice: ["say it with --readout last, final, all, mean or max (here or at import)"])
+    }
+    return configuration == model.configuration ? model : model.reconfigured(configuration)
+  }
+
+  private func columnNames(_ data: LoadedData, width: Int) -> [String] {
+    if case .series(let series) = data, width % series.targets.count == 0 { return series.targets }
+    return (0..<width).map { "y\($0)" }
+  }
+
+  private func csv(_ y: Tensor, _ data: LoadedData, _ names: [String]) throws -> String {
+    let width = y.shape.last ?? 1
+    if case .series = data, y.shape.count == 2 {
+      // One row for each row ahead.
+      var writer = CSVWriter(columnNames: ["ahead"] + names)
+      for step in 0..<width / names.count {
+        try writer.append(Array(y.values[step * names.count..<(step + 1) * names.count]), labels: ["\(step + 1)"])
+      }
+      return writer.text
+    }
+    let columns = (0..<width).map { "y\($0)" }
+    if y.shape.count == 2 {
+      var writer = CSVWriter(columnNames: columns)
+      for row in 0..<y.shape[0] { try writer.append(Array(y.values[row * width..<(row + 1) * width])) }
+      return writer.text
+    }
+    var writer = CSVWriter(columnNames: ["sequence", "step"] + columns)
+    for row in 0..<y.shape[0] * y.shape[1] {
+      try writer.append(
+        Array(y.values[row * width..<(row + 1) * width]), labels: ["\(row / y.shape[1])", "\(row % y.shape[1])"])
+    }
+    return writer.text
+  }
+}

@@ -1,0 +1,129 @@
+import ArgumentParser
+import Foundation
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+struct OutputOptions: ParsableArguments {
+  @Flag(help: "Write one JSON object to standard output; what is for people goes to standard error.")
+  var json = false
+
+  @Flag(name: .shortAndLong, help: "Say nothing but errors and what was asked for.")
+  var quiet = false
+
+  var console: Console { Console(json: json, quiet: quiet) }
+}
+
+/// The one place that talks to a terminal.
+struct Console: Sendable {
+  let json: Bool
+  let quiet: Bool
+
+  /// Text for people: standard output, or standard error when that is for machines.
+  func say(_ text: String = "") {
+    if quiet { return }
+    write(text + "\n", to: json ? 2 : 1)
+  }
+
+  /// What was asked for: shown even when quiet.
+  func answer(_ text: String) { if !json { write(text + "\n", to: 1) } }
+
+  /// The machine's answer.
+  func result(_ value: some Encodable) throws {
+    guard json else { return }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+    write(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n", to: 1)
+  }
+
+  /// Whether a line may be drawn over.
+  var isLive: Bool { !quiet && !json && isatty(1) != 0 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
+
+  /// Draws over the current line.
+  func live(_ text: String) { if isLive { write("\r\u{1B}[2K" + text, to: 1) } }
+  func clearLive() { live("") }
+
+  /// Bold, on a terminal that has not asked for plain text.
+  func bold(_ text: String) -> String {
+    isLive && ProcessInfo.processInfo.environment["NO_COLOR"] == nil ? "\u{1B}[1m\(text)\u{1B}[0m" : text
+  }
+
+  func warn(_ text: String) { if !quiet { write("warning: " + text + "\n", to: 2) } }
+
+  /// One line that says what is wrong, at most two that say what to do; then the end.
+  static func fail(_ message: String, advice: [String], code: Int32) -> Never {
+    let lines = message.split(separator: "\n", omittingEmptySubsequences: true).joined(separator: " ")
+    var text = "error: " + lines + "\n"
+    for line in advice.prefix(2) { text += "  " + line + "\n" }
+    write(text, to: 2)
+    exit(code)
+  }
+}
+
+private func write(_ text: String, to descriptor: Int32) {
+  var bytes = Array(text.utf8)[...]
+  while !bytes.isEmpty {
+    let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+    // A closed pipe or a full disk under standard output: there is nobody left to tell.
+    if count < 0 && errno != EINTR { return }
+    bytes = bytes.dropFirst(max(count, 0))
+  }
+}
+
+/// Rows as columns of equal width; numbers to the right.
+func table(_ rows: [[String]], header: [String], rightAligned: Set<Int> = []) -> String {
+  let all = [header] + rows
+  let widths = header.indices.map { column in all.map { column < $0.count ? $0[column].count : 0 }.max() ?? 0 }
+  return all.map { row in
+    var line = "  "
+    for (column, cell) in row.enumerated() {
+      let padding = String(repeating: " ", count: widths[column] - cell.count)
+      line += (rightAligned.contains(column) ? padding + cell : cell + padding) + "  "
+    }
+    while line.last == " " { line.removeLast() }
+    return line
+  }.joined(separator: "\n")
+}
+
+/// 53400 -> "53,400"
+func grouped(_ number: Int) -> String {
+  var digits = String(abs(number))
+  var parts: [String] = []
+  while digits.count > 3 {
+    parts.insert(String(digits.suffix(3)), at: 0)
+    digits.removeLast(3)
+  }
+  return (number < 0 ? "-" : "") + ([digits] + parts).joined(separator: ",")
+}
+
+/// Bytes as people say them.
+func size(_ bytes: Int) -> String {
+  switch bytes {
+  case ..<1000: "\(bytes) bytes"
+  case ..<1_000_000: String(format: "%.0f kB", Double(bytes) / 1e3)
+  case ..<1_000_000_000: String(format: "%.1f MB", Double(bytes) / 1e6)
+  default: String(format: "%.2f GB", Double(bytes) / 1e9)
+  }
+}
+
+func plural(_ count: Int, _ noun: String) -> String { "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")" }
+
+/// Four significant digits.
+func short(_ value: Double) -> String {
+  if value == 0 { return "0" }
+  if !value.isFinite { return "\(value)" }
+  return abs(value) >= 1e5 || abs(value) < 1e-3 ? String(format: "%.3e", value) : String(format: "%.4g", value)
+}
+
+func duration(_ seconds: Double) -> String {
+  if seconds < 1 { return String(format: "%.2f s", seconds) }
+  if seconds < 60 { return String(format: "%.1f s", seconds) }
+  return "\(Int(seconds) / 60) min \(Int(seconds) % 60) s"
+}

@@ -1,0 +1,144 @@
+import Foundation
+import LSTMCheckpoints
+import LSTMFineTuning
+import LSTMLayers
+
+/// What a run shows while it goes: the plan, a line per epoch, the result.
+final class FinetuneReport {
+  private let session: FinetuneSession
+  private let console: Console
+  private let began = Date()
+  private var stepsDone = 0
+  private var lastDrawn = Date.distantPast
+  private var hasHeader = false
+
+  init(_ session: FinetuneSession, _ console: Console) {
+    self.session = session
+    self.console = console
+  }
+
+  func header() {
+    let plan = session.plan
+    let total = plan.trainableCount + plan.frozenCount
+    console.say(console.bold("model") + "  \(session.modelPath): \(session.model.configuration.summary)")
+    console.say(
+      "       \(plural(total, "parameter")): \(grouped(plan.trainableCount)) trainable, \(grouped(plan.frozenCount)) frozen"
+    )
+    console.say(console.bold("data") + "   \(session.dataText)")
+    for note in session.notes { console.say("note   \(note)") }
+    console.say(console.bold("plan"))
+    for group in plan.groups {
+      let part = group.fate == .mixed ? " (\(grouped(group.trainableCount)) train)" : ""
+      let rate = group.trainableCount > 0 ? ", rate \(short(session.rule.learningRate))" : ""
+      console.say(
+        "       \(pad(group.name, 10)) \(pad(grouped(group.parameterCount), 12, right: true))  \(group.fate.rawValue)\(part)\(rate)"
+      )
+    }
+    let options = session.options
+    let clip = options.clipNorm.map { "clip norm \(short($0))" } ?? "no clipping"
+    console.say(
+      console.bold("train")
+        + "  \(session.loss.name), \(session.rule.name) at \(short(session.rule.learningRate)), batches of \(options.batchSize), \(clip), seed \(options.seed), kernels \(Kernels.best.name)"
+    )
+    console.say()
+  }
+
+  func show(_ event: FineTuner.Event) {
+    switch event {
+    case .start(let metrics):
+      let measured =
+        session.validation == nil
+        ? "on the training data, before the first step" : "on the validation data, before the first step"
+      console.say("pretrained: \(text(metrics)) \(measured)")
+    case .step(let epoch, let step, let steps, let loss, _, let norm):
+      stepsDone += 1
+      guard console.isLive, Date().timeIntervalSince(lastDrawn) > 0.1 else { return }
+      lastDrawn = Date()
+      let total = steps * session.options.epochs
+      let elapsed = Date().timeIntervalSince(began)
+      let remaining = elapsed / Double(stepsDone) * Double(total - stepsDone)
+      let filled = 20 * step / max(steps, 1)
+      let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled)
+      console.live(
+        "epoch \(epoch)/\(session.options.epochs) [\(bar)] loss \(short(loss)) norm \(short(norm)), \(duration(remaining)) left"
+      )
+    case .epoch(let record):
+      console.clearLive()
+      if !hasHeader {
+        console.say(
+          "\(pad("epoch", 7))\(pad("train", 12, right: true))\(pad("validation", 12, right: true))\(pad(metricName(record.validation), 12, right: true))\(pad("norm", 10, right: true))\(pad("seq/s", 10, right: true))\(pad("time", 10, right: true))"
+        )
+        hasHeader = true
+      }
+      let validation = record.validation.map { short($0.loss) } ?? "-"
+      console.say(
+        "\(pad("\(record.epoch)/\(session.options.epochs)", 7))\(pad(short(record.trainingLoss), 12, right: true))\(pad(validation, 12, right: true))\(pad(metricValue(record.validation), 12, right: true))\(pad(short(record.gradientNorm), 10, right: true))\(pad(String(format: "%.0f", record.sequencesPerSecond), 10, right: true))\(pad(duration(record.seconds), 10, right: true))\(record.isBest && session.validation != nil ? "  best" : "")"
+      )
+    case .weights: break
+    }
+  }
+
+  /// - Parameter last: where the newest weights are, for a run that was stopped.
+  func finish(_ run: FineTuner.Run, folder: RunFolder, output: String?) {
+    console.clearLive()
+    console.say()
+    switch run.ending {
+    case .finished: break
+    case .noImprovement(let epoch):
+      console.say(
+        "stopped: no better validation loss since \(epoch == 0 ? "the pretrained model" : "epoch \(epoch)") (--patience)"
+      )
+    case .interrupted:
+      console.say("stopped by a signal after a finished step; the newest weights are in \(folder.file("last.h5"))")
+      if run.bestEpoch > 0 { console.say("the best epoch so far is in \(folder.file("best.h5"))") }
+      return
+    }
+    if let best = run.epochs.first(where: { $0.epoch == run.bestEpoch })?.validation {
+      let metric =
+        run.baseline.mae.map { "MAE \(short($0)) -> \(short(best.mae ?? .nan)), " } ?? run.baseline.accuracy.map {
+          "accuracy \(percent($0)) -> \(percent(best.accuracy ?? .nan)), "
+        } ?? ""
+      console.say(
+        console.bold("pretrained -> fine-tuned: ") + metric
+          + "validation loss \(short(run.baseline.loss)) -> \(short(best.loss)) (epoch \(run.bestEpoch), \(duration(run.seconds)))"
+      )
+    } else if session.validation != nil {
+      console.say(
+        "no epoch was better than the pretrained model, which is kept: validation loss \(short(run.baseline.loss)) (\(duration(run.seconds)))"
+      )
+    } else if let last = run.epochs.last {
+      console.say(
+        "loss \(short(run.baseline.loss)) -> \(short(last.trainingLoss)) in epoch \(last.epoch) (\(duration(run.seconds)))"
+      )
+    }
+    if let output { console.say("wrote \(output)") }
+    console.say("run   \(folder.path): config.json, log.jsonl, best.h5, last.h5, loss.svg")
+    if let output {
+      console.say(
+        "next: lstm-ft evaluate \(output) --data \(session.dataFile)   or   lstm-ft export \(output) --to pytorch-h5 -o back.h5"
+      )
+    }
+  }
+
+  private func text(_ metrics: Metrics) -> String {
+    var text = "loss \(short(metrics.loss))"
+    if let mae = metrics.mae { text += ", MAE \(short(mae))" }
+    if let accuracy = metrics.accuracy { text += ", accuracy \(percent(accuracy))" }
+    return text
+  }
+
+  private func metricName(_ metrics: Metrics?) -> String {
+    metrics?.mae != nil ? "MAE" : metrics?.accuracy != nil ? "accuracy" : "-"
+  }
+
+  private func metricValue(_ metrics: Metrics?) -> String {
+    metrics?.mae.map(short) ?? metrics?.accuracy.map(percent) ?? "-"
+  }
+}
+
+func percent(_ part: Double) -> String { String(format: "%.1f %%", part * 100) }
+
+func pad(_ text: String, _ width: Int, right: Bool = false) -> String {
+  let padding = String(repeating: " ", count: max(width - text.count, 0))
+  return right ? padding + text : text + padding
+}

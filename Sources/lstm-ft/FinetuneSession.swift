@@ -1,0 +1,242 @@
+import ArgumentParser
+import Foundation
+import LSTMCheckpoints
+import LSTMFineTuning
+import LSTMLayers
+
+/// Everything a fine-tuning run needs, resolved and checked before the first step.
+struct FinetuneSession {
+  let modelPath: String
+  let model: LSTMModel
+  let plan: FreezePlan
+  let rule: OptimiserRule
+  let loss: Loss
+  let options: FineTuner.Options
+  let training: SequenceData
+  let validation: SequenceData?
+  let record: Preprocessing
+  let notes: [String]
+  let dataFile: String
+  let dataText: String
+  let output: String
+  let resolved: ResolvedRun
+
+  init(_ command: Finetune, rule: OptimiserRule) throws {
+    self.rule = rule
+    modelPath = command.model
+    output = command.output
+    let path = try command.data.requiredPath()
+    var base = try openModel(command.model, seed: command.loop.seed)
+    if command.fromScratch {
+      let fresh = LSTMModel(base.configuration, seed: command.loop.seed)
+      base = base.replacing(weights: fresh.parameters, changed: fresh.parameters.slots.map { _ in true })
+    }
+    var record = try base.preprocessingRecord(file: command.model)
+    let loaded = try command.data.load(for: base, record, needsTargets: true)
+    dataFile = path
+
+    // 1. Split, then fit scalers on the training part alone.
+    var notes: [String] = []
+    let parts = try Self.split(loaded, command.loop)
+    let fit = try TaskFit(
+      base, parts.training, file: path, loss: command.loss.choice(), head: command.headChoice(),
+      readout: command.readout,
+      seed: command.loop.seed)
+    notes += fit.notes
+    loss = fit.loss
+    loaded.describe(in: &record)
+    notes += try Self.settleScalers(&record, command.scaler, loaded, parts, loss: fit.loss)
+    training = parts.training.scaled(inputs: record.inputScaler, targets: record.targetScaler)
+    validation = parts.validation?.scaled(inputs: record.inputScaler, targets: record.targetScaler)
+    dataText = Self.describe(loaded, parts)
+
+    // 2. The plan and the loop.
+    var tuned = fit.model
+    try tuned.store(record)
+    model = tuned
+    plan = try FreezePlan(tuned, freezing: command.freeze, unfreezing: command.unfreeze)
+    var options = FineTuner.Options()
+    options.epochs = command.loop.epochs
+    options.batchSize = command.loop.batchSize
+    options.clipNorm = command.optimiser.clipNorm == 0 ? nil : command.optimiser.clipNorm
+    options.shuffles = command.loop.shuffle
+    options.patience = command.loop.patience == 0 ? nil : command.loop.patience
+    options.seed = command.loop.seed
+    self.options = options
+    self.record = record
+    self.notes = notes + (command.fromScratch ? ["every weight starts from fresh values, as asked"] : [])
+    resolved = ResolvedRun(
+      arguments: Array(CommandLine.arguments.dropFirst()), model: command.model, data: path, output: command.output,
+      configuration: tuned.configuration, frozen: zip(plan.parameters, plan.trainable).filter { !$1 }.map(\.0.name),
+      loss: fit.loss.name, optimiser: "\(rule)", epochs: options.epochs, batchSize: options.batchSize,
+      clipNorm: options.clipNorm, shuffle: options.shuffles, patience: options.patience, seed: options.seed,
+      validationSplit: command.loop.validationSplit, preprocessing: record)
+  }
+
+  struct ResolvedRun: Encodable {
+    let arguments: [String]
+    let model: String
+    let data: String
+    let output: String
+    let configuration: ModelConfiguration
+    let frozen: [String]
+    let loss: String
+    let optimiser: String
+    let epochs: Int
+    let batchSize: Int
+    let clipNorm: Double?
+    let shuffle: Bool
+    let patience: Int?
+    let seed: UInt64
+    let validationSplit: Double
+    let preprocessing: Preprocessing
+  }
+
+  private struct Parts {
+    let training: SequenceData
+    let validation: SequenceData?
+    /// Rows of a series before its validation part.
+    let trainingRows: Int?
+  }
+
+  private static func split(_ data: LoadedData, _ loop: LoopArguments) throws -> Parts {
+    switch data {
+    case .series(let series):
+      let parts = try series.split(validation: loop.validationSplit)
+      return Parts(training: parts.training, validation: parts.validation, trainingRows: parts.firstRow)
+    case .arrays(let all, let file):
+      let count = Int((Double(all.count) * loop.validationSplit).rounded())
+      guard loop.validationSplit > 0 else { return Parts(training: all, validation: nil, trainingRows: nil) }
+      guard count > 0, count < all.count else {
+        throw FineTuningError.badData(
+          file: file,
+          detail: "\(plural(all.count, "example")) cannot be split by --validation-split \(loop.validationSplit)",
+          advice: ["give more data, or --validation-split 0"])
+      }
+      var order = Array(0..<all.count)
+      var random = RandomNumbers(seed: loop.seed ^ 0x5350_4c49_54)
+      if loop.shuffle { order.shuffle(using: &random) }
+      return Parts(
+        training: all.selecting(order.dropLast(count).sorted()),
+        validation: all.selecting(order.suffix(count).sorted()),
+        trainingRows: nil)
+    }
+  }
+
+  /// Decides on the scalers; says what was kept or fitted.
+  private static func settleScalers(
+    _ record: inout Preprocessing, _ mode: ScalerMode, _ data: LoadedData, _ parts: Parts, loss: Loss
+  ) throws -> [String] {
+    let stored = (record.inputScaler, record.targetScaler)
+    let hasStored = stored.0 != nil || stored.1 != nil
+    var isSeries = false
+    if case .series = data { isSeries = true }
+    let isRegression = loss != .crossEntropy && loss != .binaryCrossEntropy
+    let choice = mode == .auto ? (hasStored ? ScalerMode.keep : isSeries ? .refit : .none) : mode
+    var fitted: (inputs: Scaler?, targets: Scaler?)
+    if case .series(let series) = data {
+      let both = series.scalers(before: parts.trainingRows ?? series.rowCount)
+      fitted = (both.inputs, both.targets)
+    } else {
+      fitted = (parts.training.fitInputScaler(), parts.training.fitTargetScaler())
+    }
+    switch choice {
+    case .keep:
+      guard hasStored else {
+        throw InputError.usage(
+          "--scaler keep: the model has no scaler",
+          advice: ["give it at import with --scaler MEAN,DEVIATION, or use --scaler refit"])
+      }
+      try record.checkScalers(
+        features: parts.training.featureCount, targets: parts.training.targetSize, file: data.file)
+      let own = fitted.inputs.map { "; the training data's own: \(text($0))" } ?? ""
+      return ["scaler: the model's is kept (\(stored.0.map(text) ?? "targets only"))\(own)"]
+    case .none:
+      (record.inputScaler, record.targetScaler) = (nil, nil)
+      return hasStored ? ["scaler: the model's is dropped, as asked"] : []
+    case .refit, .auto:
+      record.inputScaler = fitted.inputs
+      record.targetScaler = isRegression ? fitted.targets : nil
+      let old = stored.0.map { "; the model's was \(text($0))" } ?? ""
+      return fitted.inputs.map { ["scaler: fitted on the training part (\(text($0)))\(old)"] } ?? []
+    }
+  }
+
+  private static func text(_ scaler: Scaler) -> String {
+    let columns = zip(scaler.mean, scaler.deviation).prefix(3).map {
+      "mean \(short(Double($0))) deviation \(short(Double($1)))"
+    }
+    return columns.joined(separator: ", ") + (scaler.columns > 3 ? ", ..." : "")
+  }
+
+  private static func describe(_ data: LoadedData, _ parts: Parts) -> String {
+    let validation = parts.validation.map { ", \(grouped($0.count)) for validation" } ?? ", none for validation"
+    switch data {
+    case .series(let series):
+      return
+        "\(series.file): \(plural(series.rowCount, "row")); \(series.features.joined(separator: ", ")) -> \(series.targets.joined(separator: ", ")), "
+        + "\(series.window) rows in, the next \(series.horizon == 1 ? "one" : "\(series.horizon)") out; "
+        + "\(grouped(parts.training.count)) windows to train on\(validation) (the last rows)"
+    case .arrays(let all, let file):
+      let lengths = all.lengths == nil ? "" : ", \(plural(all.stepCount, "valid step"))"
+      return
+        "\(file): \(plural(all.count, "sequence")) of \(plural(all.steps, "step"))\(lengths); \(grouped(parts.training.count)) to train on\(validation)"
+    }
+  }
+}
+
+extension FinetuneSession {
+  struct Answer: Encodable {
+    let output: String?
+    let run: String
+    let ending: String
+    let bestEpoch: Int
+    let baseline: Metrics
+    let best: Metrics?
+    let epochs: [FineTuner.Epoch]
+    let seconds: Double
+    let trainable: Int
+    let frozen: Int
+    let notes: [String]
+  }
+
+  func train(_ folder: RunFolder, _ console: Console) throws {
+    Interruption.listen()
+    let report = FinetuneReport(self, console)
+    var tuner = FineTuner(plan, optimiser: rule, loss: loss, options: options)
+    tuner.shouldStop = { Interruption.isWished }
+    let run = try tuner.fit(model, training, validation: validation, targetScaler: record.targetScaler) { event in
+      report.show(event)
+      try folder.record(event) { finished($0, epoch: nil) }
+    }
+    let isInterrupted = run.ending == .interrupted
+    if !isInterrupted { try finished(run.best, epoch: run).checkpoint.write(path: output) }
+    // No epoch was better: the pretrained model is the best there is.
+    if run.bestEpoch == 0 { try finished(run.best, epoch: run).checkpoint.write(path: folder.file("best.h5")) }
+    report.finish(run, folder: folder, output: isInterrupted ? nil : output)
+    try console.result(
+      Answer(
+        output: isInterrupted ? nil : output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
+        baseline: run.baseline, best: run.epochs.first { $0.epoch == run.bestEpoch }?.validation, epochs: run.epochs,
+        seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes))
+    if isInterrupted { throw ExitCode(Interruption.exitCode) }
+  }
+
+  /// Adds to a model's history what was done.
+  private func finished(_ model: LSTMModel, epoch run: FineTuner.Run?) -> LSTMModel {
+    var model = model
+    var details = [
+      "data": dataFile, "frozen": "\(plan.frozenCount) of \(plan.frozenCount + plan.trainableCount) parameters",
+      "optimiser": rule.name, "learning rate": short(rule.learningRate), "loss": loss.name, "seed": "\(options.seed)",
+    ]
+    if let run {
+      details["best epoch"] = "\(run.bestEpoch)"
+      details["loss before"] = short(run.baseline.loss)
+      if let after = run.epochs.first(where: { $0.epoch == run.bestEpoch })?.validation {
+        details["loss after"] = short(after.loss)
+      }
+    }
+    model.provenance?.history.append(.init(date: timestamp(), action: "finetune", details: details))
+    return model
+  }
+}

@@ -1,0 +1,27 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Turns SIGINT and SIGTERM into a wish that the loop hears after its step.
+enum Interruption {
+  // Written by the handler alone; a word-sized store is all that a signal handler may do.
+  nonisolated(unsafe) private static var received: Int32 = 0
+
+  static func listen() {
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { number in
+        // The second time the person means it.
+        if Interruption.received != 0 { _exit(128 + number) }
+        Interruption.received = number
+      }
+    }
+  }
+
+  static var isWished: Bool { received != 0 }
+  /// 130 or 143.
+  static var exitCode: Int32 { 128 + received }
+}

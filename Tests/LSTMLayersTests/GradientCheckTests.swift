@@ -1,0 +1,168 @@
+import Foundation
+import LSTMCheckpoints
+import TestSupport
+import Testing
+
+@testable import LSTMLayers
+
+/// Every gradient against central differences of a plain double-precision forward pass, written here from the
+/// formulas and sharing no code with the layers.
+@Suite struct GradientCheckTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    let name: String
+    let configuration: ModelConfiguration
+    var lengths: [Int]? = nil
+    var testDescription: String { name }
+  }
+
+  static let cases: [Case] = [
+    Case(name: "plain", configuration: .init(input: .features(size: 3), layers: [.init(hiddenSize: 4)])),
+    Case(
+      name: "stack of mixed layers, ragged",
+      configuration: .init(
+        input: .features(size: 2),
+        layers: [
+          .init(hiddenSize: 3, isBidirectional: true), .init(hiddenSize: 5, projectionSize: 2),
+          .init(hiddenSize: 1, isBidirectional: true, bias: .single),
+        ], readout: .last, head: [.init(size: 3, activation: .tanh), .init(size: 2)]),
+      lengths: [2, 5, 1, 4]),
+    Case(
+      name: "bidirectional final state, ragged",
+      configuration: .init(
+        input: .features(size: 2), layers: [.init(hiddenSize: 3, isBidirectional: true, bias: .none)], readout: .final,
+        head: [.init(size: 4, activation: .relu), .init(size: 2, hasBias: false, activation: .sigmoid)]),
+      lengths: [5, 3, 1, 5]),
+    Case(
+      name: "peepholes",
+      configuration: .init(
+        input: .features(size: 2), layers: [.init(hiddenSize: 3, isBidirectional: true, hasPeepholes: true)],
+        readout: .mean),
+      lengths: [5, 3, 1, 5]),
+    Case(
+      name: "hard sigmoids",
+      configuration: .init(
+        input: .features(size: 2),
+        layers: [
+          .init(hiddenSize: 3, gateActivation: .hardSigmoid), .init(hiddenSize: 4, gateActivation: .hardSigmoidKeras3),
+        ],
+        readout: .all, head: [.init(size: 3, activation: .softmax)]),
+      lengths: [5, 3, 2, 5]),
+    Case(
+      name: "tokens, skip, attention, L2",
+      configuration: .init(
+        input: .tokens(vocabulary: 6, size: 3),
+        layers: [.init(hiddenSize: 4), .init(hiddenSize: 2, isBidirectional: true)],
+        skip: true, readout: .attention, head: [.init(size: 3)], normalizesOutput: true),
+      lengths: [4, 5, 2, 1]),
+    Case(
+      name: "tokens, skip, final",
+      configuration: .init(
+        input: .tokens(vocabulary: 6, size: 3),
+        layers: [.init(hiddenSize: 4, isBidirectional: true), .init(hiddenSize: 2)],
+        skip: true, readout: .final),
+      lengths: [4, 5, 2, 1]),
+    Case(
+      name: "maximum",
+      configuration: .init(
+        input: .features(size: 3), layers: [.init(hiddenSize: 7)], readout: .max, head: [.init(size: 1)])),
+  ]
+
+  @Test(arguments: cases, Kernels.available.map(\.name))
+  func everyGradientMatchesCentralDifferences(_ test: Case, on path: String) throws {
+    let configuration = test.configuration
+    var model = LSTMModel(configuration, seed: 3)
+    // Larger weights than PyTorch's, so that gates leave the middle of the sigmoid.
+    var random = RandomNumbers(seed: 11)
+    for slot in model.parameters.slots {
+      try model.set(
+        slot.name,
+        to: Tensor(shape: slot.specification.shape, values: (0..<slot.count).map { _ in random.uniform(0.9) }))
+    }
+    let (count, steps) = (4, 5)
+    let batch: SequenceBatch
+    switch configuration.input {
+    case .features(let size):
+      let x = Tensor(shape: [count, steps, size], values: (0..<count * steps * size).map { _ in random.normal() })
+      batch = try SequenceBatch(x, lengths: test.lengths)
+    case .tokens(let vocabulary, _):
+      batch = try SequenceBatch(
+        tokens: (0..<count * steps).map { _ in Int32(random.next() % UInt64(vocabulary)) }, count: count, steps: steps,
+        lengths: test.lengths)
+    }
+    let sizes = configuration.stateSizes
+    let state = LSTMState(
+      hidden: sizes.map { size in
+        Tensor(shape: [count, size.hidden], values: (0..<count * size.hidden).map { _ in random.uniform(0.8) })
+      },
+      cell: sizes.map { size in
+        Tensor(shape: [count, size.cell], values: (0..<count * size.cell).map { _ in random.normal() })
+      })
+
+    // The loss: a random weighting of outputs and final states.
+    let kernels = try #require(Kernels.available.first { $0.name == path })
+    let network = Network(model, kernels: kernels)
+    let output = try network.forward(batch, state: state)
+    let weights = Tensor(shape: output.shape, values: output.values.map { _ in random.normal() })
+    let final = network.finalState()
+    let stateWeights = LSTMState(
+      hidden: final.hidden.map { Tensor(shape: $0.shape, values: $0.values.map { _ in random.normal() }) },
+      cell: final.cell.map { Tensor(shape: $0.shape, values: $0.values.map { _ in random.normal() }) })
+
+    let reference = ReferenceModel(configuration: configuration, batch: batch)
+    var parameters = Dictionary(
+      uniqueKeysWithValues: model.parameters.slots.enumerated().map {
+        ($1.name, model.parameters.values($0).map(Double.init))
+      })
+    var inputs = reference.inputValues
+    var initial = (
+      hidden: state.hidden.map { $0.values.map(Double.init) }, cell: state.cell.map { $0.values.map(Double.init) }
+    )
+    func loss() -> Double {
+      let result = reference.run(parameters: parameters, inputs: inputs, hidden: initial.hidden, cell: initial.cell)
+      var sum = 0.0
+      for (value, weight) in zip(result.output, weights.values) { sum += value * Double(weight) }
+      for (values, weight) in zip(result.hidden + result.cell, stateWeights.hidden + stateWeights.cell) {
+        for (value, weight) in zip(values, weight.values) { sum += value * Double(weight) }
+      }
+      return sum
+    }
+    let forward = reference.run(parameters: parameters, inputs: inputs, hidden: initial.hidden, cell: initial.cell)
+    #expect(zip(forward.output, output.values).allSatisfy { abs($0 - Double($1)) < 2e-6 })
+
+    let gradients = ParameterStore(configuration.parameters)
+    let back = try #require(
+      try network.backward(
+        weights, stateGradient: stateWeights, into: gradients, trainable: gradients.slots.map { _ in true },
+        wantsInput: true))
+    func central(_ change: (Double) -> Void) -> Double {
+      let step = 1e-6
+      change(step)
+      let above = loss()
+      change(-2 * step)
+      let below = loss()
+      change(step)
+      return (above - below) / (2 * step)
+    }
+    func compare(_ found: [Float], _ wanted: [Double], _ what: String) {
+      let scale = wanted.reduce(1e-3) { max($0, abs($1)) }
+      for (f, w) in zip(found, wanted) { #expect(abs(Double(f) - w) <= 1e-5 * scale, "\(what): \(f) \(w)") }
+    }
+    for (index, slot) in gradients.slots.enumerated() {
+      let wanted = (0..<slot.count).map { at in central { parameters[slot.name]?[at] += $0 } }
+      compare(gradients.values(index), wanted, slot.name)
+    }
+    if case .features = configuration.input {
+      compare(back.input.values, inputs.indices.map { at in central { inputs[at] += $0 } }, "input")
+    }
+    for index in sizes.indices {
+      compare(
+        back.state.hidden[index].values,
+        initial.hidden[index].indices.map { at in central { initial.hidden[index][at] += $0 } },
+        "h0 \(index)")
+      compare(
+        back.state.cell[index].values,
+        initial.cell[index].indices.map { at in central { initial.cell[index][at] += $0 } },
+        "c0 \(index)")
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import Foundation
+import LSTMCheckpoints
+import LSTMLayers
+
+/// The model's forward pass in double precision, one sequence and one unit at a time, straight from the formulas.
+struct ReferenceModel {
+  let configuration: ModelConfiguration
+  let batch: SequenceBatch
+
+  struct Result {
+    var output: [Double]
+    var hidden: [[Double]]
+    var cell: [[Double]]
+  }
+
+  /// The features, (N, T, I); empty for tokens.
+  var inputValues: [Double] {
+    if case .features(let values, _) = batch.input { values.map(Double.init) } else { [] }
+  }
+
+  func run(parameters: [String: [Double]], inputs: [Double], hidden: [[Double]], cell: [[Double]]) -> Result {
+    let states = configuration.layers.reduce(0) { $0 + $1.directions }
+    var result = Result(
+      output: [], hidden: .init(repeating: [], count: states), cell: .init(repeating: [], count: states))
+    for n in 0..<batch.count {
+      let length = batch.lengths?[n] ?? batch.steps
+      var x: [[Double]] = (0..<length).map { t in
+        switch batch.input {
+        case .features(_, let size):
+          return Array(inputs[(n * batch.steps + t) * size..<(n * batch.steps + t + 1) * size])
+        case .tokens(let tokens):
+          let size = configuration.input.size
+          let token = Int(tokens[n * batch.steps + t])
+          return Array((parameters["embedding.weight"] ?? [])[token * size..<(token + 1) * size])
+        }
+      }
+      var parts = [x]
+      var state = 0
+      for (index, layer) in configuration.layers.enumerated() {
+        var outputs = [[Double]](repeating: [], count: length)
+        for reverse in layer.isBidirectional ? [false, true] : [false] {
+          let size = layer.stateSize
+          var h = Array(hidden[state][n * size..<(n + 1) * size])
+          var c = Array(cell[state][n * layer.hiddenSize..<(n + 1) * layer.hiddenSize])
+          for t in reverse ? Array((0..<length).reversed()) : Array(0..<length) {
+            (h, c) = step(x[t], h, c, layer, "_l\(index)" + (reverse ? "_reverse" : ""), parameters)
+            outputs[t] += h
+          }
+          result.hidden[state] += h
+          result.cell[state] += c
+          state += 1
+        }
+        x = outputs
+        parts.append(outputs)
+      }
+      if configuration.skip { x = (0..<length).map { t in parts.flatMap { $0[t] } } }
+      let rows = readout(x, parameters["attention.weight"] ?? [])
+      for t in 0..<(configuration.readout ?? .all == .all ? batch.steps : 1) {
+        result.output +=
+          t < rows.count ? head(rows[t], parameters) : .init(repeating: 0, count: configuration.outputSize)
+      }
+    }
+    return result
+  }
+
+  private func step(
+    _ x: [Double], _ h: [Double], _ c: [Double], _ layer: ModelConfiguration.Layer, _ suffix: String,
+    _ parameters: [String: [Double]]
+  ) -> ([Double], [Double]) {
+    let size = layer.hiddenSize
+    func p(_ name: String) -> [Double]? { parameters["lstm.\(name)\(suffix)"] }
+    func pre(_ row: Int) -> Double {
+      var sum = (p("bias_ih")?[row] ?? 0) + (p("bias_hh")?[row] ?? 0)
+      for (j, value) in x.enumerated() { sum += (p("weight_ih") ?? [])[row * x.count + j] * value }
+      for (j, value) in h.enumerated() { sum += (p("weight_hh") ?? [])[row * h.count + j] * value }
+      return sum
+    }
+    func gate(_ x: Double) -> Double {
+      switch layer.gateActivation {
+      case .sigmoid: 1 / (1 + exp(-x))
+      case .hardSigmoid: min(max(0.2 * x + 0.5, 0), 1)
+      case .hardSigmoidKeras3: min(max(x / 6 + 0.5, 0), 1)
+      }
+    }
+    let peephole = p("peephole") ?? .init(repeating: 0, count: 3 * size)
+    var (raw, cells) = ([Double](), [Double]())
+    for j in 0..<size {
+      let i = gate(pre(j) + peephole[j] * c[j])
+      let f = gate(pre(size + j) + peephole[size + j] * c[j])
+      let new = f * c[j] + i * tanh(pre(2 * size + j))
+      let o = gate(pre(3 * size + j) + peephole[2 * size + j] * new)
+      cells.append(new)
+      raw.append(o * tanh(new))
+    }
+    guard let projection = p("weight_hr") else { return (raw, cells) }
+    let projected = (0..<layer.stateSize).map { row in
+      (0..<size).reduce(0.0) { $0 + projection[row * size + $1] * raw[$1] }
+    }
+    return (projected, cells)
+  }
+
+  private func readout(_ x: [[Double]], _ attention: [Double]) -> [[Double]] {
+    let last = x.count - 1
+    let width = x[0].count
+    switch configuration.readout ?? .all {
+    case .all: return x
+    case .last: return [x[last]]
+    case .final:
+      var row: [Double] = []
+      if configuration.skip { row += x[last].prefix(configuration.input.size) }
+      for (index, layer) in configuration.layers.enumerated() {
+        guard configuration.skip || index == configuration.layers.count - 1 else { continue }
+        let start = row.count
+        row += x[last][start..<start + layer.stateSize]
+        if layer.isBidirectional { row += x[0][start + layer.stateSize..<start + 2 * layer.stateSize] }
+      }
+      return [row]
+    case .mean: return [(0..<width).map { j in x.reduce(0) { $0 + $1[j] } / Double(x.count) }]
+    case .max: return [(0..<width).map { j in x.reduce(-Double.infinity) { max($0, $1[j]) } }]
+    case .attention:
+      let scores = x.map { row in exp(zip(row, attention).reduce(0) { $0 + $1.0 * $1.1 }) }
+      let total = scores.reduce(0, +)
+      return [(0..<width).map { j in zip(x, scores).reduce(0) { $0 + $1.0[j] * $1.1 / total } }]
+    }
+  }
+
+  private func head(_ row: [Double], _ parameters: [String: [Double]]) -> [Double] {
+    var row = row
+    for (index, dense) in configuration.head.enumerated() {
+      let weight = parameters["head.\(index).weight"] ?? []
+      let bias = parameters["head.\(index).bias"]
+      var y = (0..<dense.size).map { o in
+        (bias?[o] ?? 0) + row.indices.reduce(0.0) { $0 + weight[o * row.count + $1] * row[$1] }
+      }
+      switch dense.activation {
+      case .none: break
+      case .relu: y = y.map { max($0, 0) }
+      case .tanh: y = y.map(tanh)
+      case .sigmoid: y = y.map { 1 / (1 + exp(-$0)) }
+      case .softmax:
+        let e = y.map(exp)
+        y = e.map { $0 / e.reduce(0, +) }
+      }
+      row = y
+    }
+    if configuration.normalizesOutput {
+      let norm = row.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      row = row.map { $0 / norm }
+    }
+    return row
+  }
+}
