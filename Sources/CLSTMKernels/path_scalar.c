@@ -110,6 +110,12 @@ static void scale(size_t n, float factor, float *x) {
   for (size_t i = 0; i < n; i++) x[i] *= factor;
 }
 
+static double peak(size_t rounds) {
+  volatile float sum = 0;
+  for (size_t round = 0; round < rounds; round++) sum = sum * 0.999999f + 1e-7f;
+  return 2.0 * (double)rounds;
+}
+
 #include "optimisers.inc"
 
 const lstmk_table lstmk_scalar = {
@@ -126,4 +132,5 @@ const lstmk_table lstmk_scalar = {
     .scale = scale,
     .adam = adam,
     .sgd = sgd,
+    .peak = peak,
 };
