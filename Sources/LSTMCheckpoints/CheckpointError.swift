@@ -1,3 +1,4 @@
+import Foundation
 import HDF5
 
 /// Why a checkpoint cannot be read, loaded or written.
@@ -15,17 +16,22 @@ public enum CheckpointError: DescribedFailure {
   case invalidConfiguration(file: String, detail: String)
   case invalidOption(String, advice: [String])
   case cannotWrite(file: String, detail: String)
+  /// The file itself cannot be opened or read.
+  case unreadable(file: String, reason: UnreadableReason)
 
   public var category: FailureCategory {
     switch self {
     case .hdf5(let error): error.category
     case .invalidOption: .usage
     case .cannotWrite: .cannotCreate
+    case .unreadable(_, let reason): reason.category
     default: .badInput
     }
   }
 
-  public var message: String {
+  public var message: String { printable(text) }
+
+  private var text: String {
     switch self {
     case .hdf5(let error): error.message(withFile: true)
     case .unknownFormat(let file, let detail, _): "\(file): \(detail)"
@@ -36,14 +42,47 @@ public enum CheckpointError: DescribedFailure {
     case .invalidConfiguration(let file, let detail): "\(file): not a model configuration: \(detail)"
     case .invalidOption(let detail, _): detail
     case .cannotWrite(let file, let detail): "cannot write \(file): \(detail)"
+    case .unreadable(let file, let reason): "\(file): \(reason.message)"
     }
   }
 
   public var advice: [String] {
+    let lines =
+      switch self {
+      case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice): advice
+      case .incomplete(let report): report.advice
+      default: [String]()
+      }
+    return lines.map { printable($0) }
+  }
+}
+
+/// Why a file cannot be opened or read, whatever its format.
+public enum UnreadableReason: Error, Sendable, Equatable {
+  case notFound
+  case directory
+  /// A pipe, a socket or a device.
+  case notRegular
+  /// A system call failed; `code` is its `errno`.
+  case system(operation: String, code: Int32)
+  /// The file ended before the bytes asked for.
+  case truncated
+
+  var category: FailureCategory {
     switch self {
-    case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice): advice
-    case .incomplete(let report): report.advice
-    default: []
+    case .notFound: .notFound
+    case .system: .inputOutput
+    case .directory, .notRegular, .truncated: .badInput
+    }
+  }
+
+  var message: String {
+    switch self {
+    case .notFound: "there is no such file"
+    case .directory: "it is a directory, not a file"
+    case .notRegular: "it is not a regular file"
+    case .system(let operation, let code): "\(operation) failed: \(String(cString: strerror(code)))"
+    case .truncated: "it ended while it was being read"
     }
   }
 }

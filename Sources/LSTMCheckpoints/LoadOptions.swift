@@ -2,7 +2,9 @@ import Foundation
 
 /// What a user may say about how names in a file become the project's, and what may be missing or left over.
 public struct LoadOptions: Sendable {
-  /// Only tensors below this prefix are looked at; it is taken off their names.
+  /// Only tensors below this module are looked at, `encoder.lstm` or `encoder/lstm`; it is taken off their names.
+  /// The report says how many others there are. To keep a head that lies outside, leave the other parts out with
+  /// `allowedUnexpected` instead.
   public var prefix: String?
   /// Rewrites names, in order.
   public var rules: [RenamingRule]
@@ -31,27 +33,57 @@ public struct LoadOptions: Sendable {
   }
 }
 
-/// `REGEX=REPLACEMENT`: every match in a name is replaced; `$1` stands for the first group.
+/// `REGEX=REPLACEMENT`: every match in a name is replaced; `$1` stands for the first group. Names are dotted, without
+/// the prefix that `--prefix` takes off.
 public struct RenamingRule: Sendable, Equatable {
   public let pattern: String
   public let replacement: String
 
-  /// - Throws: `CheckpointError.invalidOption` when there is no `=` or the expression does not compile.
-  public init(_ text: String) throws {
-    guard let equals = text.firstIndex(of: "=") else {
-      throw CheckpointError.invalidOption(
+  /// - Parameter text: what follows the last `=` is the replacement.
+  /// - Throws: `CheckpointError.invalidOption` when there is no `=`, the expression does not compile, or the
+  ///   replacement names a group that it does not have.
+  public init(_ text: String) throws(CheckpointError) {
+    guard let equals = text.lastIndex(of: "=") else {
+      throw .invalidOption(
         "--map \(text): expected REGEX=REPLACEMENT, found no =", advice: ["for example --map '^rnn\\.=lstm.'"])
     }
     pattern = String(text[..<equals])
     replacement = String(text[text.index(after: equals)...])
-    guard !pattern.isEmpty, (try? NSRegularExpression(pattern: pattern)) != nil else {
-      throw CheckpointError.invalidOption("--map \(text): \"\(pattern)\" is not a regular expression", advice: [])
+    guard !pattern.isEmpty, let expression = try? NSRegularExpression(pattern: pattern) else {
+      throw .invalidOption("--map \(text): \"\(pattern)\" is not a regular expression", advice: [])
+    }
+    let groups = expression.numberOfCaptureGroups
+    if let group = Self.groups(in: replacement).first(where: { $0 > groups }) {
+      throw .invalidOption(
+        "--map \(text): $\(group) stands for a group that the expression does not have (it has \(groups))", advice: [])
     }
   }
 
-  func apply(to name: String) -> String {
-    guard let expression = try? NSRegularExpression(pattern: pattern) else { return name }
-    let range = NSRange(name.startIndex..., in: name)
-    return expression.stringByReplacingMatches(in: name, range: range, withTemplate: replacement)
+  /// The numbers after `$`, as `NSRegularExpression` reads them.
+  private static func groups(in template: String) -> [Int] {
+    var numbers: [Int] = []
+    var previous: Character?
+    for (index, character) in zip(template.indices, template) {
+      if character == "$", previous != "\\" {
+        let digits = template[template.index(after: index)...].prefix { $0.isASCII && $0.isNumber }
+        if let number = Int(digits) { numbers.append(number) }
+      }
+      previous = character
+    }
+    return numbers
+  }
+
+  /// The rule ready for many names.
+  var compiled: Compiled { Compiled(expression: try? NSRegularExpression(pattern: pattern), replacement: replacement) }
+
+  struct Compiled {
+    let expression: NSRegularExpression?
+    let replacement: String
+
+    func apply(to name: String) -> String {
+      guard let expression else { return name }
+      let range = NSRange(name.startIndex..., in: name)
+      return expression.stringByReplacingMatches(in: name, range: range, withTemplate: replacement)
+    }
   }
 }

@@ -7,72 +7,36 @@ public struct LoadPlan: Sendable {
   public let tensors: [String: StoredTensor]
   private let checkpoint: Checkpoint
 
-  /// - Throws: `CheckpointError.ambiguous` when the tensors cannot be told apart, naming the flag that decides. What is
-  ///   missing, left over or of the wrong shape does not throw: it is in the report.
-  public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions()) throws {
+  /// - Throws: `CheckpointError.ambiguous` when the tensors cannot be told apart, naming the flag that decides;
+  ///   `.invalidOption` when an option makes no sense for this file. What is missing, left over or of the wrong shape
+  ///   does not throw: it is in the report.
+  public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions()) throws(CheckpointError) {
     let file = checkpoint.path ?? "checkpoint"
     self.checkpoint = checkpoint
     var options = options
     if options.configuration == nil { options.configuration = checkpoint.configuration }
 
-    var outside = 0
-    var candidates: [ModelResolution.Candidate] = []
-    for tensor in checkpoint.tensors {
-      var name = tensor.name.replacing("/", with: ".")
-      if let prefix = options.prefix {
-        let stem = prefix.replacing("/", with: ".").trimmingSuffix(".")
-        guard stem.isEmpty || name.hasPrefix(stem + ".") else {
-          outside += 1
-          continue
-        }
-        if !stem.isEmpty { name.removeFirst(stem.count + 1) }
-      }
-      for rule in options.rules { name = rule.apply(to: name) }
-      if let twin = candidates.first(where: { $0.name == name }) {
-        throw CheckpointError.ambiguous(
-          file: file, detail: "\(twin.tensor.name) and \(tensor.name) both become \(name)",
-          advice: ["make the --map rules keep them apart, or choose one with --prefix"])
-      }
-      candidates.append(.init(name: name, tensor: tensor))
-    }
-    if let prefix = options.prefix, candidates.isEmpty {
-      let groups = Set(
-        checkpoint.tensors.compactMap {
-          $0.name.split(whereSeparator: { $0 == "." || $0 == "/" }).first.map(String.init)
-        })
-      let near = nearestNames(to: prefix, among: groups)
-      throw CheckpointError.invalidOption(
-        "--prefix \(prefix): no tensor of \(file) is below it",
-        advice: near.isEmpty ? [] : ["did you mean " + near.joined(separator: " or ") + "?"])
-    }
-
-    let resolution = try ModelResolution(file: file, candidates: candidates, options: options)
+    let names = try RewrittenNames(checkpoint, options: options, file: file)
+    let resolution = try ModelResolution(
+      file: file, candidates: names.candidates, prefix: names.prefix, options: options)
     configuration = resolution.configuration
     var report = LoadReport(file: file, layout: checkpoint.format.rawValue)
     report.configuration = configuration
-    report.notes = resolution.notes
-    if outside > 0, let prefix = options.prefix {
-      report.notes.append("\(outside) tensors outside \(prefix) were not looked at")
-    }
+    report.notes = resolution.notes + names.notes
 
     var tensors: [String: StoredTensor] = [:]
     var wanted = Set<String>()
     for parameter in configuration.parameters {
       wanted.insert(parameter.name)
       guard let candidate = resolution.mapping[parameter.name] else {
-        report.missing.append(
-          .init(
-            target: parameter.name, shape: parameter.shape,
-            nearest: nearestNames(
-              to: parameter.name, among: resolution.leftOver.map(\.candidate.name)),
-            isAllowed: options.allowedMissing.contains { matches(parameter.name, glob: $0) }))
+        report.missing.append(Self.missing(parameter, resolution, names, options))
         continue
       }
       guard candidate.shape == parameter.shape, candidate.tensor.dataType.isFloatingPoint else {
         report.mismatched.append(
           .init(
             source: candidate.tensor.name, target: parameter.name, expected: parameter.shape, found: candidate.shape,
-            hint: Self.hint(parameter, candidate.tensor)))
+            hint: Self.hint(parameter, candidate.tensor, knowsInputSize: resolution.knowsInputSize)))
         continue
       }
       tensors[parameter.name] = candidate.tensor.renamed(parameter.name)
@@ -82,19 +46,22 @@ public struct LoadPlan: Sendable {
           dataType: candidate.tensor.dataType,
           cast: candidate.tensor.dataType == .float64 ? "computed with as float32" : nil))
     }
-    let taken = resolution.mapping.filter { !wanted.contains($0.key) }.map {
-      ($0.value, "the configuration has no \($0.key)")
-    }
-    for (candidate, reason) in (taken.sorted { $0.0.name < $1.0.name } + resolution.leftOver) {
-      let isAllowed =
-        options.allowedUnexpected.contains {
-          matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0)
-        }
-        || reason.hasPrefix("a copy with dropout")
+    let unplaced = resolution.mapping.filter { !wanted.contains($0.key) }
+      .map { ModelResolution.LeftOver(candidate: $0.value, reason: "the configuration has no \($0.key)") }
+      .sorted { isNaturallyBefore($0.candidate.name, $1.candidate.name) }
+    var unused = Set(options.allowedUnexpected)
+    for item in unplaced + resolution.leftOver {
+      let globs = options.allowedUnexpected.filter {
+        matches(item.candidate.name, glob: $0) || matches(item.candidate.tensor.name, glob: $0)
+      }
+      unused.subtract(globs)
       report.unexpected.append(
-        .init(source: candidate.tensor.name, shape: candidate.shape, reason: reason, isAllowed: isAllowed))
+        .init(
+          source: item.candidate.tensor.name, shape: item.candidate.shape, reason: item.reason,
+          isAllowed: item.isHarmless || !globs.isEmpty))
     }
-    for item in checkpoint.skipped { report.notes.append("\(item.name) was not looked at: \(item.reason)") }
+    report.notes += unused.sorted().map { "--allow unexpected=\($0) matches no tensor" }
+    report.notes += checkpoint.skipped.map { "\($0.name) was not looked at: \($0.reason)" }
     self.report = report
     self.tensors = tensors
   }
@@ -106,22 +73,118 @@ public struct LoadPlan: Sendable {
 
   /// The project's name -> the name in the file.
   public var mapping: [String: String] {
-    Dictionary(uniqueKeysWithValues: report.applied.map { ($0.target, $0.source) })
+    Dictionary(report.applied.map { ($0.target, $0.source) }) { first, _ in first }
   }
 
-  private static func hint(_ parameter: ParameterSpecification, _ tensor: StoredTensor) -> String? {
+  /// Where the weights come from, for the native file. A checkpoint that knows it already, because it was imported
+  /// before, keeps its names.
+  /// - Parameter sha256: of the file that is loaded.
+  public func provenance(sha256: String) -> Provenance {
+    checkpoint.provenance
+      ?? Provenance(source: report.file, sha256: sha256, layout: report.layout, mapping: mapping)
+  }
+
+  private static func missing(
+    _ parameter: ParameterSpecification, _ resolution: ModelResolution, _ names: RewrittenNames, _ options: LoadOptions
+  ) -> LoadReport.Missing {
+    let isAllowed = options.allowedMissing.contains { matches(parameter.name, glob: $0) }
+    let expected = resolution.expectedNames[parameter.name] ?? parameter.name
+    let nearest = nearestNames(to: expected, among: resolution.leftOver.lazy.map(\.candidate.name))
+      .compactMap { names.sources[$0] }
+    var note: String?
+    if !resolution.knowsInputSize, parameter.name.hasPrefix("lstm.weight_ih_l0") {
+      note = "without it the input size is not known"
+    } else if parameter.name.contains("bias_hh"),
+      resolution.mapping[parameter.name.replacing("bias_hh", with: "bias_ih")] != nil
+    {
+      note = "there is a bias_ih; a model with one bias is described with --config and \"bias\": \"single\""
+    }
+    return .init(
+      target: parameter.name, shape: parameter.shape, nearest: nearest,
+      expectedName: expected == parameter.name ? nil : names.prefixed(expected), note: note,
+      isAllowed: isAllowed && (resolution.knowsInputSize || note == nil))
+  }
+
+  private static func hint(
+    _ parameter: ParameterSpecification, _ tensor: StoredTensor, knowsInputSize: Bool
+  ) -> String? {
     if !tensor.dataType.isFloatingPoint { return "its elements are \(tensor.dataType.rawValue), not floating point" }
     if tensor.shape.count == 2, tensor.shape == parameter.shape.reversed() {
       return "this is the transpose: it looks like Keras, whose kernels are (I, 4H)"
+    }
+    if !knowsInputSize, parameter.name.hasPrefix("lstm.weight_ih_l0") {
+      return "its second and last dimension is to be the input size"
     }
     return nil
   }
 }
 
-extension String {
-  fileprivate func trimmingSuffix(_ character: Character) -> String {
-    var copy = self
-    while copy.last == character { copy.removeLast() }
-    return copy
+/// A file's tensors under the names that prefix and rules give them.
+struct RewrittenNames {
+  private(set) var candidates: [ModelResolution.Candidate] = []
+  /// Rewritten name -> the name in the file.
+  private(set) var sources: [String: String] = [:]
+  private(set) var notes: [String] = []
+  /// Dotted, without a dot at either end; empty for none.
+  let prefix: String
+
+  init(_ checkpoint: Checkpoint, options: LoadOptions, file: String) throws(CheckpointError) {
+    prefix = (options.prefix ?? "").split { $0 == "/" || $0 == "." }.joined(separator: ".")
+    var outside: [String] = []
+    let expressions = options.rules.map(\.compiled)
+    var uses = [Int](repeating: 0, count: expressions.count)
+    for tensor in checkpoint.tensors {
+      var name = tensor.name.replacing("/", with: ".")
+      if !prefix.isEmpty {
+        guard name.hasPrefix(prefix + ".") else {
+          outside.append(tensor.name)
+          continue
+        }
+        name = String(name.dropFirst(prefix.count + 1))
+      }
+      for (index, expression) in expressions.enumerated() {
+        let rewritten = expression.apply(to: name)
+        if rewritten != name { uses[index] += 1 }
+        name = rewritten
+      }
+      guard !name.isEmpty else {
+        throw .invalidOption("--map leaves nothing of the name \(tensor.name)", advice: [])
+      }
+      if let twin = sources.updateValue(tensor.name, forKey: name) {
+        throw .ambiguous(
+          file: file, detail: "\(twin) and \(tensor.name) both become \(name)",
+          advice: ["make the --map rules keep them apart, or choose one with --prefix"])
+      }
+      candidates.append(.init(name: name, tensor: tensor))
+    }
+    guard !candidates.isEmpty || prefix.isEmpty else { throw Self.emptyPrefix(checkpoint, options, file) }
+    for (rule, count) in zip(options.rules, uses) where count == 0 {
+      notes.append("--map \(rule.pattern)=\(rule.replacement) changes no name")
+    }
+    if !outside.isEmpty {
+      let what = outside.count == 1 ? "1 tensor outside" : "\(outside.count) tensors outside"
+      notes.append("--prefix \(prefix): \(what) not looked at: " + nameList(outside))
+    }
+  }
+
+  /// A rewritten name as a file would have it, were it not for the rules.
+  func prefixed(_ name: String) -> String { prefix.isEmpty ? name : prefix + "." + name }
+
+  private static func emptyPrefix(
+    _ checkpoint: Checkpoint, _ options: LoadOptions, _ file: String
+  ) -> CheckpointError {
+    var modules = Set<String>()
+    for tensor in checkpoint.tensors {
+      var path = ""
+      for part in tensor.name.split(whereSeparator: { $0 == "." || $0 == "/" }).dropLast() {
+        path += path.isEmpty ? String(part) : "." + part
+        modules.insert(path)
+      }
+      if modules.count > 2000 { break }
+    }
+    let near = nearestNames(to: options.prefix ?? "", among: modules.sorted())
+    return .invalidOption(
+      "--prefix \(options.prefix ?? ""): no tensor of \(file) is below it",
+      advice: near.isEmpty ? [] : ["did you mean " + near.joined(separator: " or ") + "?"])
   }
 }

@@ -16,6 +16,10 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let shape: [Int]
     /// Names in the file that come close.
     public let nearest: [String]
+    /// The name it would have in the file, where that is another than the project's.
+    public let expectedName: String?
+    /// What else is to be known about it.
+    public let note: String?
     /// Allowed by `--allow missing=GLOB`.
     public let isAllowed: Bool
   }
@@ -25,7 +29,7 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let shape: [Int]
     /// Why it was not taken.
     public let reason: String
-    /// Allowed by `--allow unexpected=GLOB`.
+    /// Allowed by `--allow unexpected=GLOB`, or nothing is lost by leaving it out.
     public let isAllowed: Bool
   }
 
@@ -54,41 +58,73 @@ public struct LoadReport: Sendable, Codable, Equatable {
 
   /// Everything that stands in the way, in one line.
   public var failureSummary: String {
-    var parts: [String] = []
-    for item in mismatched.prefix(3) {
-      let hint = item.hint.map { " (\($0))" } ?? ""
-      parts.append(
-        "\(item.source): expected shape \(shapeText(item.expected)), found \(shapeText(item.found))\(hint)")
-    }
-    if mismatched.count > 3 { parts.append("\(mismatched.count - 3) more shapes that do not fit") }
+    var parts = mismatched.prefix(3).map(\.summary)
+    if mismatched.count > 3 { parts.append("and \(mismatched.count - 3) more that do not fit") }
     let absent = missing.filter { !$0.isAllowed }
     if let first = absent.first {
-      var text = "missing \(first.target) \(shapeText(first.shape))"
-      if let near = first.nearest.first { text += " (did you mean \(near)?)" }
-      if absent.count > 1 { text += " and \(absent.count - 1) more" }
-      parts.append(text)
+      parts.append("missing " + first.summary + (absent.count > 1 ? ", and \(absent.count - 1) more" : ""))
     }
     let extra = unexpected.filter { !$0.isAllowed }
     if let first = extra.first {
-      var text = "unexpected \(first.source) \(shapeText(first.shape)): \(first.reason)"
-      if extra.count > 1 { text += "; and \(extra.count - 1) more" }
-      parts.append(text)
+      parts.append(
+        "unexpected \(first.source) \(shapeText(first.shape)): \(first.reason)"
+          + (extra.count > 1 ? ", and \(extra.count - 1) more" : ""))
     }
     return "\(file): " + (parts.isEmpty ? "nothing stands in the way" : parts.joined(separator: "; "))
   }
 
+  /// At most two lines: which flags let the load go ahead.
   public var advice: [String] {
     var lines: [String] = []
-    if let extra = unexpected.first(where: { !$0.isAllowed }) {
-      let stem = extra.source.split(whereSeparator: { $0 == "." || $0 == "/" }).first.map(String.init) ?? extra.source
-      let glob = stem == extra.source ? stem : stem + "*"
-      lines.append("leave it out with --allow unexpected='\(glob)', or rename it with --map 'REGEX=REPLACEMENT'")
+    let globs = unexpectedGlobs
+    if !globs.isEmpty {
+      lines.append(
+        "leave out what is not needed with "
+          + globs.prefix(4).map { "--allow unexpected='\($0)'" }.joined(separator: " ")
+          + (globs.count > 4 ? " ..." : "") + ", or rename it with --map 'REGEX=REPLACEMENT'")
     }
     if let absent = missing.first(where: { !$0.isAllowed }) {
+      let found = "find it with --map 'REGEX=REPLACEMENT' or --prefix"
       lines.append(
-        "start it from fresh values with --allow missing='\(absent.target)', or find it with --map or --prefix")
+        absent.target.hasPrefix("lstm.weight_ih_l0") && absent.note != nil
+          ? found : "start it from fresh values with --allow missing='\(absent.target)', or " + found)
     }
-    return Array(lines.prefix(2))
+    return lines
+  }
+
+  /// Globs that cover what is unexpected and nothing that is used.
+  private var unexpectedGlobs: [String] {
+    let used = applied.map(\.source) + mismatched.map(\.source)
+    var globs: [String] = []
+    for extra in unexpected where !extra.isAllowed && globs.count < 5 {
+      if globs.contains(where: { matches(extra.source, glob: $0) }) { continue }
+      // The shortest module that holds nothing else.
+      let ends = extra.source.indices.filter { "./".contains(extra.source[$0]) }
+      let stem = ends.lazy.map { extra.source[...$0] }.first { stem in !used.contains { $0.hasPrefix(stem) } }
+      globs.append(stem.map { $0 + "*" } ?? extra.source)
+    }
+    return globs
+  }
+}
+
+extension LoadReport.Mismatch {
+  /// `fc.weight: expected shape (3, 4), found (3, 5)`, and why where that is known.
+  public var summary: String {
+    let shapes = expected == found ? nil : "expected shape \(shapeText(expected)), found \(shapeText(found))"
+    guard let shapes else { return "\(source): \(hint ?? "does not fit")" }
+    return "\(source): \(shapes)" + (hint.map { " (\($0))" } ?? "")
+  }
+}
+
+extension LoadReport.Missing {
+  /// `lstm.bias_hh_l0 (48,)`, by which name it was looked for, and what comes close.
+  public var summary: String {
+    // A shape that rests on an unknown input size would be a guess.
+    var text = target + (note == nil || target.contains("bias") ? " \(shapeText(shape))" : "")
+    if let expectedName { text += ", expected as \(expectedName)" }
+    if let near = nearest.first { text += " (did you mean \(near)?)" }
+    if let note { text += ": " + note }
+    return text
   }
 }
 

@@ -7,6 +7,20 @@ func json(_ value: some Encodable) throws -> String {
   return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
+/// A text on one line for a terminal: names come from files, and control characters in them must not act on it. Very
+/// long ones are cut in the middle.
+public func printable(_ text: String, limit: Int = 2000) -> String {
+  let characters = text.unicodeScalars.map { scalar -> Character in
+    switch scalar.properties.generalCategory {
+    case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: "?"
+    default: Character(scalar)
+    }
+  }
+  let half = limit / 2
+  return characters.count <= limit
+    ? String(characters) : String(characters.prefix(half) + ["…"] + characters.suffix(half))
+}
+
 extension ModelConfiguration {
   /// From JSON; see `ModelConfiguration+Codable.swift` for the keys.
   /// - Parameter file: for the error.
@@ -15,7 +29,7 @@ extension ModelConfiguration {
     do {
       self = try JSONDecoder().decode(ModelConfiguration.self, from: json)
     } catch {
-      throw .invalidConfiguration(file: file, detail: describe(error))
+      throw .invalidConfiguration(file: file, detail: syntaxError(in: json) ?? describe(error))
     }
   }
 
@@ -24,22 +38,49 @@ extension ModelConfiguration {
   }
 }
 
+/// What is wrong with a text that is no JSON at all, and where: the decoder itself does not say.
+private func syntaxError(in json: Data) -> String? {
+  do {
+    _ = try JSONSerialization.jsonObject(with: json)
+    return nil
+  } catch {
+    let detail = (error as NSError).userInfo["NSDebugDescription"] as? String
+    return "not valid JSON" + (detail.map { ": \($0)" } ?? "")
+  }
+}
+
 /// One line from a decoding error: the path to the key and what is wrong there.
 public func describe(_ error: any Error) -> String {
   func place(_ path: [any CodingKey]) -> String {
-    path.isEmpty ? "" : path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".") + ": "
+    let text = path.reduce("") { text, key in
+      if let index = key.intValue { return text + "[\(index)]" }
+      return text + (text.isEmpty ? "" : ".") + key.stringValue
+    }
+    return text.isEmpty ? "" : text + ": "
   }
   switch error {
   case DecodingError.keyNotFound(let key, let context):
     return place(context.codingPath) + "\"\(key.stringValue)\" is missing"
   case DecodingError.typeMismatch(let type, let context):
-    return place(context.codingPath) + "expected \(type)"
+    return place(context.codingPath) + "expected \(kind(of: type))"
   case DecodingError.valueNotFound(let type, let context):
-    return place(context.codingPath) + "expected \(type), found null"
+    return place(context.codingPath) + "expected \(kind(of: type)), found null"
   case DecodingError.dataCorrupted(let context):
-    let detail = context.debugDescription
-    return place(context.codingPath) + (detail.isEmpty ? "not valid JSON" : detail)
+    return place(context.codingPath) + context.debugDescription
   default:
     return "\(error)"
+  }
+}
+
+/// What a type is called in JSON.
+private func kind(of type: Any.Type) -> String {
+  switch type {
+  case is Bool.Type: "true or false"
+  case is String.Type: "a text"
+  case is any BinaryInteger.Type: "a whole number"
+  case is any BinaryFloatingPoint.Type: "a number"
+  case is any Collection.Type where "\(type)".hasPrefix("Dictionary"): "an object in braces"
+  case is any Collection.Type: "a list in brackets"
+  default: "an object in braces"
   }
 }

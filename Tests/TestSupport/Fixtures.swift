@@ -122,3 +122,10 @@ public final class TemporaryFolder: Sendable {
 
   public func path(_ name: String) -> String { url.appendingPathComponent(name).path }
 }
+
+extension Golden {
+  /// A root attribute that holds JSON.
+  public func json<Value: Decodable>(_ attribute: String, as type: Value.Type = Value.self) throws -> Value {
+    try JSONDecoder().decode(type, from: Data(text(attribute).utf8))
+  }
+}

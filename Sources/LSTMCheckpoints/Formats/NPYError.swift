@@ -59,10 +59,11 @@ public struct NPYError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   /// One line: where, and what is wrong there.
-  public var description: String { "\(file): \(message)" }
+  public var message: String { printable("\(file): \(detail)") }
+  public var description: String { message }
 
   /// What is wrong, without the place.
-  public var message: String {
+  public var detail: String {
     switch kind {
     case .notFound: "no such file"
     case .isDirectory: "is a directory, expected an NPY file"

@@ -44,9 +44,21 @@ extension Checkpoint {
 }
 
 extension ZipError: DescribedFailure {
-  public var category: FailureCategory { kind == .notFound ? .notFound : .badInput }
+  public var category: FailureCategory {
+    switch kind {
+    case .notFound: .notFound
+    case .system: .inputOutput
+    default: .badInput
+    }
+  }
 }
 
 extension NPYError: DescribedFailure {
-  public var category: FailureCategory { kind == .notFound ? .notFound : .badInput }
+  public var category: FailureCategory {
+    switch kind {
+    case .notFound: .notFound
+    case .system: .inputOutput
+    default: .badInput
+    }
+  }
 }

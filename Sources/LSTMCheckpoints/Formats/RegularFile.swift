@@ -4,16 +4,7 @@ import Foundation
 ///
 /// `pread` keeps no position, so one value may be read from several threads at once.
 final class RegularFile: Sendable {
-  /// Why a file could not be opened or read.
-  enum Failure: Error, Equatable {
-    case notFound
-    case directory
-    case notRegular
-    /// A system call failed; `code` is its `errno`.
-    case system(operation: String, code: Int32)
-    /// The file ended before the bytes asked for.
-    case truncated
-  }
+  typealias Failure = UnreadableReason
 
   /// The size in bytes when the file was opened.
   let byteCount: Int

@@ -78,13 +78,14 @@ public struct ZipError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   /// One line: where, and what is wrong there.
-  public var description: String {
+  public var message: String {
     let place = entry.map { "\(archive), entry \"\($0)\"" } ?? archive
-    return "\(place): \(message)"
+    return printable("\(place): \(detail)")
   }
+  public var description: String { message }
 
   /// What is wrong, without the place.
-  public var message: String {
+  public var detail: String {
     switch kind {
     case .notFound: "no such file"
     case .isDirectory: "is a directory, expected a zip archive"

@@ -6,6 +6,11 @@
 /// It is stored as JSON in the native file and can be given with `--config`; see `ModelConfiguration+Codable.swift`
 /// for the keys.
 public struct ModelConfiguration: Hashable, Sendable {
+  /// The largest size that anything may have, and the most layers: products of three sizes and sums over all layers
+  /// then fit an `Int`.
+  static let sizeLimit = 1 << 24
+  static let depthLimit = 1000
+
   public enum Input: Hashable, Sendable {
     /// Real-valued features, (N, T, size).
     case features(size: Int)

@@ -2,32 +2,66 @@
 struct FoundLayer {
   let module: String
   let index: Int
+  var isCell = false
   /// [kind][reverse]
   var tensors: [PyTorchName.Kind: [Bool: ModelResolution.Candidate]] = [:]
+  /// What a layer must look like of which the file has nothing, though it has one above it.
+  var assumed: ModelConfiguration.Layer?
 
-  var isBidirectional: Bool { tensors.values.contains { $0[true] != nil } }
   func has(_ kind: PyTorchName.Kind) -> Bool { tensors[kind] != nil }
 
-  /// H by vote: every tensor with 4H rows has a say, so that one wrong shape is found wrong, not believed.
-  var hiddenSize: Int {
+  func name(_ kind: PyTorchName.Kind, isReverse: Bool) -> String {
+    PyTorchName.text(module: module, kind: kind, layer: index, isCell: isCell, isReverse: isReverse)
+  }
+
+  /// The layer that these tensors belong to.
+  var configuration: ModelConfiguration.Layer {
+    assumed
+      ?? ModelConfiguration.Layer(
+        hiddenSize: hiddenSize, isBidirectional: tensors.values.contains { $0[true] != nil },
+        projectionSize: projectionSize, bias: has(.recurrentBias) || has(.inputBias) ? .dual : .none,
+        hasPeepholes: has(.peephole))
+  }
+
+  /// Whether the recurrent weight is (H, 4H), as in Keras, and not (4H, H).
+  private var isTransposed: Bool {
+    (tensors[.recurrentWeight] ?? [:]).values.contains {
+      $0.shape.count == 2 && $0.shape[0] > 0 && $0.shape[1] / 4 == $0.shape[0] && $0.shape[1] % 4 == 0
+    }
+  }
+
+  /// H by vote: every tensor has a say, so that one wrong shape is found wrong, not believed.
+  private var hiddenSize: Int {
     var votes: [Int: Int] = [:]
-    for kind in [PyTorchName.Kind.inputWeight, .recurrentWeight, .inputBias, .recurrentBias] {
-      for candidate in (tensors[kind] ?? [:]).values {
-        guard let rows = candidate.shape.first, rows >= 4, rows % 4 == 0 else { continue }
-        votes[rows / 4, default: 0] += kind == .recurrentWeight ? 2 : 1
-        if kind == .recurrentWeight, candidate.shape == [rows, rows / 4] { votes[rows / 4, default: 0] += 1 }
+    func vote(_ gates: Int?, _ weight: Int = 1) {
+      guard let gates, gates >= 4, gates % 4 == 0, gates / 4 <= ModelConfiguration.sizeLimit else { return }
+      votes[gates / 4, default: 0] += weight
+    }
+    for kind in [PyTorchName.Kind.inputWeight, .recurrentWeight] {
+      for candidate in (tensors[kind] ?? [:]).values where candidate.shape.count == 2 {
+        let (rows, columns) =
+          isTransposed ? (candidate.shape[1], candidate.shape[0]) : (candidate.shape[0], candidate.shape[1])
+        vote(rows, kind == .recurrentWeight && columns == rows / 4 ? 2 : 1)
       }
+    }
+    for kind in [PyTorchName.Kind.inputBias, .recurrentBias] {
+      for candidate in (tensors[kind] ?? [:]).values where candidate.shape.count == 1 { vote(candidate.shape[0]) }
     }
     return votes.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? 1
   }
 
-  /// P or H.
-  var stateSize: Int {
-    for candidate in (tensors[.projection] ?? [:]).values {
-      if let rows = candidate.shape.first, rows > 0 { return rows }
-    }
-    return hiddenSize
+  private var projectionSize: Int? {
+    guard has(.projection) else { return nil }
+    let rows = (tensors[.projection] ?? [:]).values.compactMap(\.shape.first)
+    return rows.first { 1...ModelConfiguration.sizeLimit ~= $0 } ?? 1
   }
 
-  var outputSize: Int { stateSize * (isBidirectional ? 2 : 1) }
+  /// Width of what it reads; nil when no tensor tells.
+  var inputSize: Int? {
+    let weights = tensors[.inputWeight] ?? [:]
+    guard let shape = (weights[false] ?? weights[true])?.shape, shape.count == 2 else { return nil }
+    let gates = 4 * configuration.hiddenSize
+    let width = shape[1] == gates && shape[0] != gates ? shape[0] : shape[1]
+    return 1...ModelConfiguration.sizeLimit ~= width ? width : nil
+  }
 }

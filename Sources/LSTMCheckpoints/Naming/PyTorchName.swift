@@ -15,6 +15,8 @@ struct PyTorchName {
   let module: String
   let kind: Kind
   let layer: Int
+  /// `nn.LSTMCell`'s names have no layer number.
+  let isCell: Bool
   let isReverse: Bool
   let isRaw: Bool
 
@@ -24,22 +26,17 @@ struct PyTorchName {
     var leaf = name[(dot.map(name.index(after:)) ?? name.startIndex)...]
     guard let kind = Kind.allCases.first(where: { leaf.hasPrefix($0.rawValue) }) else { return nil }
     leaf = leaf.dropFirst(kind.rawValue.count)
-    var isRaw = false
-    if leaf.hasSuffix("_raw") {
-      isRaw = true
-      leaf = leaf.dropLast(4)
-    }
-    var isReverse = false
-    if leaf.hasSuffix("_reverse") {
-      isReverse = true
-      leaf = leaf.dropLast(8)
-    }
-    if leaf.isEmpty {
+    isRaw = leaf.hasSuffix("_raw")
+    if isRaw { leaf = leaf.dropLast(4) }
+    isReverse = leaf.hasSuffix("_reverse")
+    if isReverse { leaf = leaf.dropLast(8) }
+    isCell = leaf.isEmpty
+    if isCell {
       layer = 0
     } else {
-      // Four digits: a deeper stack is a lie, and its layers would be counted up to.
-      guard leaf.hasPrefix("_l"), leaf.count <= 6, let index = Int(leaf.dropFirst(2)), index >= 0,
-        leaf.dropFirst(2).first != "+"
+      // Four digits: a deeper stack is a lie. `_l00` and `_l+1` are no names that PyTorch gives.
+      let digits = leaf.dropFirst(2)
+      guard leaf.hasPrefix("_l"), digits.count <= 4, let index = Int(digits), String(index) == digits, index >= 0
       else { return nil }
       layer = index
     }
@@ -48,7 +45,19 @@ struct PyTorchName {
     if module.hasSuffix(".module") { module.removeLast(7) }
     self.module = module
     self.kind = kind
-    self.isReverse = isReverse
-    self.isRaw = isRaw
+  }
+
+  /// The name that a part of a layer has in a file.
+  static func text(module: String, kind: Kind, layer: Int, isCell: Bool = false, isReverse: Bool = false) -> String {
+    (module.isEmpty ? "" : module + ".") + kind.rawValue + (isCell ? "" : "_l\(layer)") + (isReverse ? "_reverse" : "")
+  }
+
+  /// Whether it names one of the two factors that weight normalisation stores instead of a weight: `weight_hh_l0_g`,
+  /// `weight_hh_l0_v`, or `parametrizations.weight_hh_l0.original0` and `original1`.
+  static func isWeightNormFactor(_ name: String) -> Bool {
+    let parts = name.split(separator: ".")
+    guard let leaf = parts.last else { return false }
+    if leaf.hasPrefix("weight"), leaf.hasSuffix("_g") || leaf.hasSuffix("_v") { return true }
+    return (leaf == "original0" || leaf == "original1") && parts.contains("parametrizations")
   }
 }

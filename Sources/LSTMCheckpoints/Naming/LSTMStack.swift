@@ -1,0 +1,141 @@
+/// The LSTM layers of a file, in order, and the tensors that are none of theirs.
+struct LSTMStack {
+  typealias Candidate = ModelResolution.Candidate
+
+  private(set) var layers: [FoundLayer] = []
+  private(set) var others: [Candidate] = []
+  private(set) var leftOver: [ModelResolution.LeftOver] = []
+  private(set) var notes: [String] = []
+
+  /// The most layers that a model may have.
+  static let depthLimit = ModelConfiguration.depthLimit
+
+  /// - Parameter prefix: what `--prefix` took off the names, to be put back in messages.
+  init(_ candidates: [Candidate], file: String, prefix: String) throws(CheckpointError) {
+    collect(candidates)
+    guard !layers.isEmpty else { throw Self.noLSTM(file: file, candidates: candidates) }
+    layers.sort { $0.module == $1.module ? $0.index < $1.index : isNaturallyBefore($0.module, $1.module) }
+    try fillGaps(file: file)
+    guard layers.count <= Self.depthLimit else {
+      throw .ambiguous(
+        file: file, detail: "holds \(layers.count) LSTM layers; a model has at most \(Self.depthLimit)",
+        advice: ["choose one LSTM with --prefix"])
+    }
+    try checkOneStack(file: file, prefix: prefix)
+  }
+
+  private mutating func collect(_ candidates: [Candidate]) {
+    struct Place: Hashable {
+      let module: String
+      let index: Int
+    }
+    var places: [Place: Int] = [:]
+    var raw = Set<String>()
+    for candidate in candidates {
+      guard let name = PyTorchName(candidate.name) else {
+        others.append(candidate)
+        continue
+      }
+      let place = Place(module: name.module, index: name.layer)
+      let at = places[place] ?? layers.count
+      if at == layers.count {
+        places[place] = at
+        layers.append(FoundLayer(module: name.module, index: name.layer, isCell: name.isCell))
+      }
+      let earlier = layers[at].tensors[name.kind]?[name.isReverse]
+      if let earlier {
+        // Weight drop stores the true weight as `_raw` and a dropped copy beside it.
+        let earlierIsRaw = raw.contains(earlier.name)
+        let copy = "a copy with dropout applied; the true weight is the one with _raw"
+        switch (name.isRaw, earlierIsRaw) {
+        case (true, false): leftOver.append(.init(candidate: earlier, reason: copy, isHarmless: true))
+        case (false, true):
+          leftOver.append(.init(candidate: candidate, reason: copy, isHarmless: true))
+          continue
+        default:
+          leftOver.append(.init(candidate: candidate, reason: "\(earlier.tensor.name) already has its place"))
+          continue
+        }
+      }
+      if name.isRaw { raw.insert(candidate.name) }
+      layers[at].tensors[name.kind, default: [:]][name.isReverse] = candidate
+    }
+  }
+
+  /// Puts a layer of which the file has nothing between those of which it has something, so that it is reported
+  /// missing and those above keep their numbers.
+  private mutating func fillGaps(file: String) throws(CheckpointError) {
+    var filled: [FoundLayer] = []
+    for layer in layers {
+      let below = filled.last.flatMap { $0.module == layer.module ? $0.index : nil } ?? -1
+      let gap = layer.index - below - 1
+      guard gap <= 64 else {
+        throw .ambiguous(
+          file: file,
+          detail: "\(layer.name(.inputWeight, isReverse: false)) is of layer \(layer.index), but "
+            + (below < 0 ? "there is none below it" : "the one below it is of layer \(below)"),
+          advice: ["rename it with --map 'REGEX=REPLACEMENT', or leave it out with --allow unexpected=GLOB"])
+      }
+      for index in (below + 1)..<(below + 1 + max(gap, 0)) {
+        filled.append(FoundLayer(module: layer.module, index: index, assumed: layer.configuration))
+      }
+      filled.append(layer)
+    }
+    layers = filled
+  }
+
+  /// Modules that differ in a number alone are one stack, when each reads what the one before gives.
+  private mutating func checkOneStack(file: String, prefix: String) throws(CheckpointError) {
+    let modules = layers.reduce(into: [String]()) { if $0.last != $1.module { $0.append($1.module) } }
+    guard modules.count > 1 else { return }
+    var detail = "holds \(modules.count) LSTMs that do not make one stack: " + nameList(modules)
+    if Set(modules.map { $0.filter { !$0.isNumber } }).count == 1 {
+      let broken = zip(layers, layers.dropFirst()).first { below, above in
+        above.inputSize.map { $0 != below.configuration.outputSize } ?? false
+      }
+      guard let (below, above) = broken, let width = above.inputSize else {
+        notes.append("one stack of \(layers.count) layers from the modules " + nameList(modules))
+        return
+      }
+      detail +=
+        "; \(above.module) reads \(width) values, but \(below.module.isEmpty ? "(root)" : below.module) gives"
+        + " \(below.configuration.outputSize)"
+    }
+    let named = modules.filter { !$0.isEmpty }
+    let (chosen, other) = (named[0], named[named.count > 1 ? 1 : 0])
+    throw .ambiguous(
+      file: file, detail: detail,
+      advice: [
+        "choose one with --prefix, for example --prefix \(prefix.isEmpty ? "" : prefix + ".")\(chosen)",
+        "or leave the others out and keep the rest, for example --allow unexpected='\(other).*'",
+      ])
+  }
+
+  private static func noLSTM(file: String, candidates: [Candidate]) -> CheckpointError {
+    let names = candidates.map(\.tensor.name)
+    guard !names.isEmpty else { return .ambiguous(file: file, detail: "holds no tensors", advice: []) }
+    let advice: String
+    if names.contains(where: { $0.contains("recurrent_kernel") }) {
+      advice = "this looks like Keras, whose layout is not read yet; save the weights from PyTorch under its own names"
+    } else if candidates.contains(where: { PyTorchName.isWeightNormFactor($0.name) }) {
+      advice = "its weights are weight-normalised; " + weightNormAdvice
+    } else {
+      advice = "rename tensors with --map 'REGEX=REPLACEMENT', for example --map '^rnn_(.*)$=lstm.$1'"
+    }
+    return .ambiguous(
+      file: file, detail: "holds no LSTM: expected names like weight_ih_l0 and weight_hh_l0, found " + nameList(names),
+      advice: [advice])
+  }
+
+  static let weightNormAdvice =
+    "fold them with torch.nn.utils.remove_weight_norm (or parametrize.remove_parametrizations)"
+    + " before saving"
+}
+
+/// The first few names, each once.
+func nameList(_ names: [String]) -> String {
+  var seen = Set<String>()
+  var list: [String] = []
+  for name in names where list.count < 5 && seen.insert(name).inserted { list.append(name.isEmpty ? "(root)" : name) }
+  return list.prefix(4).joined(separator: ", ") + (list.count > 4 ? ", ..." : "")
+}

@@ -1,0 +1,82 @@
+extension ModelResolution {
+  /// The dense layers that follow the readout, by width: each reads what the one before gives.
+  mutating func takeHead(_ others: inout [Candidate], file: String, options: LoadOptions) throws(CheckpointError) {
+    let given = options.configuration?.head
+    guard given == nil || options.activation == nil else {
+      throw .invalidOption(
+        "--activation: the model's configuration already says what stands between the dense layers", advice: [])
+    }
+    if given?.isEmpty == true { return }
+    if let last = given?.indices.last, mapping["head.\(last).weight"] != nil { return }
+    let chain = try headChain(others, file: file, given: given)
+    let dense = takeChain(chain, &others)
+    if given != nil { return }
+    configuration.head = dense
+    guard dense.count > 1 else {
+      if options.activation != nil { notes.append("--activation has no effect: the head has no two dense layers") }
+      return
+    }
+    guard let activation = options.activation else {
+      throw .ambiguous(
+        file: file,
+        detail: "the head has \(dense.count) dense layers (" + nameList(chain.map(\.tensor.name))
+          + ") and tensors do not tell what stands between them",
+        advice: ["say it with --activation none, relu, tanh or sigmoid, or describe the model with --config FILE"])
+    }
+    for index in dense.indices.dropLast() { configuration.head[index].activation = activation }
+  }
+
+  /// - Parameter given: the head of a configuration that is known, whose sizes choose among layers of equal width.
+  private func headChain(
+    _ others: [Candidate], file: String, given: [ModelConfiguration.Dense]?
+  ) throws(CheckpointError) -> [Candidate] {
+    var byWidth: [Int: [Candidate]] = [:]
+    for candidate in others.filter(\.isLinearWeight).sorted(by: { isNaturallyBefore($0.name, $1.name) }) {
+      byWidth[candidate.shape[1], default: []].append(candidate)
+    }
+    var chain: [Candidate] = []
+    var width = configuration.readoutSize
+    // A longer chain of square matrices is no head; what is left of it is reported.
+    while chain.count < 64, var next = byWidth[width], !next.isEmpty {
+      if let given {
+        guard chain.count < given.count else { break }
+        let size = given[chain.count].size
+        let fitting = next.filter { $0.shape[0] == size }
+        if !fitting.isEmpty { next = fitting }
+      }
+      // Square layers come first, in the order of their names; two that end the chain are a choice for the user.
+      let ends = next.filter { $0.shape[0] != width }
+      guard ends.count <= 1, let chosen = next.first(where: { $0.shape[0] == width }) ?? next.first else {
+        throw .ambiguous(
+          file: file,
+          detail: "\(next.count) linear layers read the same \(width) values: " + nameList(next.map(\.tensor.name)),
+          advice: [
+            "leave all but one out, for example --allow unexpected='\(next[next.count - 1].tensor.name.dropLast(6))*'"
+          ])
+      }
+      chain.append(chosen)
+      byWidth[width]?.removeAll { $0.name == chosen.name }
+      width = chosen.shape[0]
+    }
+    return chain
+  }
+
+  private mutating func takeChain(_ chain: [Candidate], _ others: inout [Candidate]) -> [ModelConfiguration.Dense] {
+    var taken = Set(chain.map(\.name))
+    let byName = Dictionary(others.map { ($0.name, $0) }) { first, _ in first }
+    let dense = chain.enumerated().map { index, weight in
+      mapping["head.\(index).weight"] = weight
+      let bias = byName[weight.siblingBias]
+      if let bias {
+        mapping["head.\(index).bias"] = bias
+        taken.insert(bias.name)
+      }
+      notes.append(
+        "head.\(index) is \(weight.tensor.name): \(shapeText(weight.shape)), it reads the "
+          + (index == 0 ? "\(configuration.readoutSize) values that the LSTM gives" : "layer before"))
+      return ModelConfiguration.Dense(size: weight.shape[0], hasBias: bias != nil)
+    }
+    others.removeAll { taken.contains($0.name) }
+    return dense
+  }
+}
