@@ -59,10 +59,13 @@ public struct NPYError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   /// One line: where, and what is wrong there.
-  public var description: String { "\(file): \(message)" }
+  public var description: String { "\(file): \(detail)" }
+
+  /// The same as `description`: an error's message says where.
+  public var message: String { description }
 
   /// What is wrong, without the place.
-  public var message: String {
+  public var detail: String {
     switch kind {
     case .notFound: "no such file"
     case .isDirectory: "is a directory, expected an NPY file"

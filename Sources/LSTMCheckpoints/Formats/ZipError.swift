@@ -80,11 +80,14 @@ public struct ZipError: Error, Sendable, Equatable, CustomStringConvertible {
   /// One line: where, and what is wrong there.
   public var description: String {
     let place = entry.map { "\(archive), entry \"\($0)\"" } ?? archive
-    return "\(place): \(message)"
+    return "\(place): \(detail)"
   }
 
+  /// The same as `description`: an error's message says where.
+  public var message: String { description }
+
   /// What is wrong, without the place.
-  public var message: String {
+  public var detail: String {
     switch kind {
     case .notFound: "no such file"
     case .isDirectory: "is a directory, expected a zip archive"
