@@ -41,7 +41,11 @@ extension ModelConfiguration {
 /// One line from a decoding error: the path to the key and what is wrong there.
 public func describe(_ error: any Error) -> String {
   func place(_ path: [any CodingKey]) -> String {
-    path.isEmpty ? "" : path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".") + ": "
+    var text = ""
+    for key in path {
+      if let index = key.intValue { text += "[\(index)]" } else { text += (text.isEmpty ? "" : ".") + key.stringValue }
+    }
+    return text.isEmpty ? "" : text + ": "
   }
   switch error {
   case DecodingError.keyNotFound(let key, let context):
@@ -52,7 +56,9 @@ public func describe(_ error: any Error) -> String {
     return place(context.codingPath) + "expected \(type), found null"
   case DecodingError.dataCorrupted(let context):
     let detail = context.debugDescription
-    return place(context.codingPath) + (detail.isEmpty ? "not valid JSON" : detail)
+    // Foundation's own sentence for text that is no JSON at all.
+    let isSyntax = detail.isEmpty || detail.hasPrefix("The given data was not valid JSON")
+    return place(context.codingPath) + (isSyntax ? "not valid JSON" : detail)
   default:
     return "\(error)"
   }
