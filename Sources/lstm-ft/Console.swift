@@ -10,7 +10,7 @@ import Foundation
 #endif
 
 struct OutputOptions: ParsableArguments {
-  @Flag(help: "Write one JSON object to standard output; what is for people goes to standard error.")
+  @Flag(help: "One JSON object on standard output; what is for people goes to standard error.")
   var json = false
 
   @Flag(name: .shortAndLong, help: "Say nothing but errors and what was asked for.")
@@ -71,8 +71,11 @@ private func write(_ text: String, to descriptor: Int32) {
   var bytes = Array(text.utf8)[...]
   while !bytes.isEmpty {
     let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-    // A closed pipe or a full disk under standard output: there is nobody left to tell.
-    if count < 0 && errno != EINTR { return }
+    if count < 0 && errno != EINTR {
+      // With standard error itself gone there is nobody left to tell.
+      if descriptor == 2 { return }
+      Console.fail("standard output cannot be written: \(String(cString: strerror(errno)))", advice: [], code: 74)
+    }
     bytes = bytes.dropFirst(max(count, 0))
   }
 }
@@ -115,11 +118,14 @@ func size(_ bytes: Int) -> String {
 
 func plural(_ count: Int, _ noun: String) -> String { "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")" }
 
-/// Four significant digits.
-func short(_ value: Double) -> String {
-  if value == 0 { return "0" }
-  if !value.isFinite { return "\(value)" }
-  return abs(value) >= 1e5 || abs(value) < 1e-3 ? String(format: "%.3e", value) : String(format: "%.4g", value)
+/// A number that somebody chose, in at most four significant digits: `0.001`.
+func short(_ value: Double) -> String { value.isFinite ? String(format: "%.4g", value) : "\(value)" }
+
+/// A number that was measured, in four significant digits: `0.6160`.
+func digits(_ value: Double) -> String {
+  if value == 0 || !value.isFinite { return short(value) }
+  let text = String(format: "%#.4g", value)
+  return text.last == "." ? String(text.dropLast()) : text
 }
 
 func duration(_ seconds: Double) -> String {

@@ -10,25 +10,35 @@ extension MissingValuePolicy: ExpressibleByArgument {}
 struct DataArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A CSV series, or an HDF5 or .npz file with x, y and maybe lengths.", valueName: "file"))
+      "A CSV series, or arrays x, y and maybe lengths in HDF5 or .npz; predict takes x.npy too.", valueName: "file"),
+    completion: .file())
   var data: String?
 
-  @Option(help: "CSV: the column to predict. Repeatable, or separated by commas.")
+  @Option(
+    help: ArgumentHelp("CSV: the column to predict. Repeatable, or separated by commas.", valueName: "column"))
   var target: [String] = []
 
-  @Option(help: "CSV: the columns the model reads, separated by commas.")
+  @Option(
+    help: ArgumentHelp(
+      "CSV: the columns that the model reads, separated by commas. (default: the targets, or all)",
+      valueName: "columns"))
   var features: String?
 
-  @Option(help: "CSV: rows that the model looks at.")
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("CSV: rows that the model looks at. (default: as fine-tuned)", valueName: "rows"))
   var window: Int?
 
-  @Option(help: "CSV: rows that it predicts. (default: what the model was made for, else 1)")
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "CSV: rows that it predicts. (default: what the model was made for, else 1)", valueName: "rows"))
   var horizon: Int?
 
-  @Option(help: "CSV: what to do with missing values: error, interpolate, forwardFill or zero.")
+  @Option(help: ArgumentHelp("CSV: what becomes of missing values.", valueName: "policy"))
   var missing: MissingValuePolicy = .error
 
-  @Flag(inversion: .prefixedNo, help: "CSV: whether the first line names the columns. (default: found out)")
+  @Flag(inversion: .prefixedNo, help: "CSV: whether the first line names the columns. (default: as it looks)")
   var header: Bool?
 
   func requiredPath() throws -> String {
@@ -45,12 +55,13 @@ struct DataArguments: ParsableArguments {
     if Self.isArrays(path) {
       for (flag, given) in [
         ("--target", !target.isEmpty), ("--features", features != nil), ("--window", window != nil),
+        ("--horizon", horizon != nil), ("--missing", missing != .error), ("--header", header != nil),
       ]
       where given {
         throw InputError.usage(
           "\(flag) is for CSV series; \(path) holds arrays, whose shapes say it all", advice: [])
       }
-      let checkpoint = try Checkpoint(path: path)
+      let checkpoint = try openArrays(path)
       return .arrays(
         try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: needsTargets), file: path)
     }
@@ -62,6 +73,16 @@ struct DataArguments: ParsableArguments {
     let suffix = URL(fileURLWithPath: path).pathExtension.lowercased()
     return ["h5", "hdf5", "npz", "npy", "pt", "pth", "safetensors"].contains(suffix)
       || (try? Checkpoint(path: path)) != nil
+  }
+
+  private func openArrays(_ path: String) throws -> Checkpoint {
+    do {
+      return try Checkpoint(path: path)
+    } catch CheckpointError.hdf5(let error) where error.kind == .notHDF5 {
+      throw CheckpointError.unknownFormat(
+        file: path, detail: error.message,
+        advice: ["arrays are HDF5, .npz or .npy files; a series is a text file named .csv"])
+    }
   }
 
   private func series(_ path: String, _ model: LSTMModel, _ record: Preprocessing) throws -> SeriesData {
@@ -76,20 +97,43 @@ struct DataArguments: ParsableArguments {
     if targets.isEmpty {
       let numeric = table.numericColumns
       guard numeric.count == 1 else {
+        guard let first = numeric.first else {
+          throw FineTuningError.badData(
+            file: path, detail: "no column holds only numbers",
+            advice: ["name the one to predict with --target; its first cell that is no number is then shown"])
+        }
         throw InputError.usage(
-          "which column of \(path) shall be predicted?",
-          advice: ["choose with --target; numeric columns are \(numeric.joined(separator: ", "))"])
+          "no --target given, and \(path) has \(numeric.count) columns of numbers: \(numeric.joined(separator: ", "))",
+          advice: ["say which shall be predicted, for example --target \(first)"])
       }
       targets = numeric
     }
     let chosen = try self.features(table, size: size, targets: targets, record)
     guard let window = window ?? record.window else {
       throw InputError.usage(
-        "how many rows shall the model look at?", advice: ["say it with --window, for example --window 48"])
+        "no --window given, and the model does not know it from a fine-tuning",
+        advice: ["say how many rows the model shall look at, for example --window 48"])
     }
-    return try SeriesData(
-      table, features: chosen, targets: targets, window: window,
-      horizon: horizon ?? record.horizon ?? defaultHorizon(model, targets.count), missing: missing)
+    do {
+      return try SeriesData(
+        table, features: chosen, targets: targets, window: window,
+        horizon: horizon ?? record.horizon ?? defaultHorizon(model, targets.count), missing: missing)
+    } catch let error as CSVError {
+      throw explained(error, table)
+    }
+  }
+
+  /// What the file's reader found, with the options of this tool that help.
+  private func explained(_ error: CSVError, _ table: CSVTable) -> any Error {
+    switch error.kind {
+    case .missingValue:
+      return FineTuningError.badLine(
+        error, advice: ["fill missing values with --missing interpolate, forwardFill or zero"])
+    case .notANumber where error.advice.isEmpty && !table.numericColumns.isEmpty:
+      return FineTuningError.badLine(
+        error, advice: ["columns of numbers are " + table.numericColumns.joined(separator: ", ")])
+    default: return error
+    }
   }
 
   /// A head of several outputs was made for as many rows ahead.
@@ -103,7 +147,7 @@ struct DataArguments: ParsableArguments {
     if let chosen = given ?? record.features {
       guard chosen.count == size else {
         throw InputError.usage(
-          "--features names \(plural(chosen.count, "column")), the model reads \(plural(size, "feature")) a step",
+          "--features \(chosen.joined(separator: ",")): names \(plural(chosen.count, "column")), but the model reads \(plural(size, "feature")) a step",
           advice: [])
       }
       return chosen
@@ -111,8 +155,14 @@ struct DataArguments: ParsableArguments {
     if size == targets.count { return targets }
     let numeric = table.numericColumns
     if numeric.count == size { return numeric }
+    guard numeric.count > size else {
+      throw FineTuningError.badData(
+        file: table.file,
+        detail: "the model reads \(plural(size, "feature")) a step, found \(plural(numeric.count, "column")) of numbers"
+          + (numeric.isEmpty ? "" : ": " + numeric.joined(separator: ", ")), advice: [])
+    }
     throw InputError.usage(
-      "the model reads \(plural(size, "feature")) a step, but \(table.file) has \(plural(numeric.count, "numeric column")): \(numeric.joined(separator: ", "))",
+      "the model reads \(plural(size, "feature")) a step, but \(table.file) has \(numeric.count) columns of numbers: \(numeric.joined(separator: ", "))",
       advice: ["choose with --features, for example --features \(numeric.prefix(size).joined(separator: ","))"])
   }
 }
@@ -166,5 +216,12 @@ extension SequenceData {
   /// Real-valued targets a row, nil for classes.
   var targetSize: Int? {
     if case .values(_, let size, _) = targets { size } else { nil }
+  }
+}
+
+extension FineTuningError {
+  /// A place in a CSV file, with other advice.
+  fileprivate static func badLine(_ error: CSVError, advice: [String]) -> FineTuningError {
+    .badData(file: String(error.description.dropLast(error.detail.count + 2)), detail: error.detail, advice: advice)
   }
 }

@@ -24,7 +24,7 @@ final class FinetuneReport {
     console.say(
       "       \(plural(total, "parameter")): \(grouped(plan.trainableCount)) trainable, \(grouped(plan.frozenCount)) frozen"
     )
-    console.say(console.bold("data") + "   \(session.dataText)")
+    console.say(console.bold("data") + "   \(session.dataText.joined(separator: "\n       "))")
     for note in session.notes { console.say("note   \(note)") }
     console.say(console.bold("plan"))
     for group in plan.groups {
@@ -49,7 +49,7 @@ final class FinetuneReport {
       let measured =
         session.validation == nil
         ? "on the training data, before the first step" : "on the validation data, before the first step"
-      console.say("pretrained: \(text(metrics)) \(measured)")
+      console.say("\(session.startName): \(text(metrics)) \(measured)")
     case .step(let epoch, let step, let steps, let loss, _, let norm):
       stepsDone += 1
       guard console.isLive, Date().timeIntervalSince(lastDrawn) > 0.1 else { return }
@@ -60,7 +60,7 @@ final class FinetuneReport {
       let filled = 20 * step / max(steps, 1)
       let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled)
       console.live(
-        "epoch \(epoch)/\(session.options.epochs) [\(bar)] loss \(short(loss)) norm \(short(norm)), \(duration(remaining)) left"
+        "epoch \(epoch)/\(session.options.epochs) [\(bar)] loss \(digits(loss)), norm \(digits(norm)), \(duration(remaining)) left"
       )
     case .epoch(let record):
       console.clearLive()
@@ -70,9 +70,9 @@ final class FinetuneReport {
         )
         hasHeader = true
       }
-      let validation = record.validation.map { short($0.loss) } ?? "-"
+      let validation = record.validation.map { digits($0.loss) } ?? "-"
       console.say(
-        "\(pad("\(record.epoch)/\(session.options.epochs)", 7))\(pad(short(record.trainingLoss), 12, right: true))\(pad(validation, 12, right: true))\(pad(metricValue(record.validation), 12, right: true))\(pad(short(record.gradientNorm), 10, right: true))\(pad(String(format: "%.0f", record.sequencesPerSecond), 10, right: true))\(pad(duration(record.seconds), 10, right: true))\(record.isBest && session.validation != nil ? "  best" : "")"
+        "\(pad("\(record.epoch)/\(session.options.epochs)", 7))\(pad(digits(record.trainingLoss), 12, right: true))\(pad(validation, 12, right: true))\(pad(metricValue(record.validation), 12, right: true))\(pad(digits(record.gradientNorm), 10, right: true))\(pad(String(format: "%.0f", record.sequencesPerSecond), 10, right: true))\(pad(duration(record.seconds), 10, right: true))\(record.isBest && session.validation != nil ? "  best" : "")"
       )
     case .weights: break
     }
@@ -86,43 +86,47 @@ final class FinetuneReport {
     case .finished: break
     case .noImprovement(let epoch):
       console.say(
-        "stopped: no better validation loss since \(epoch == 0 ? "the pretrained model" : "epoch \(epoch)") (--patience)"
+        "stopped: no better validation loss since \(epoch == 0 ? "the \(session.startName) model" : "epoch \(epoch)") (--patience \(session.options.patience ?? 0))"
       )
     case .interrupted:
       console.say("stopped by a signal after a finished step; the newest weights are in \(folder.file("last.h5"))")
+      console.say(
+        "to go on from there, with a fresh optimiser: lstm-ft finetune \(folder.file("last.h5")) --data \(session.dataFile)"
+      )
       if run.bestEpoch > 0 { console.say("the best epoch so far is in \(folder.file("best.h5"))") }
       return
     }
     if let best = run.epochs.first(where: { $0.epoch == run.bestEpoch })?.validation {
       let metric =
-        run.baseline.mae.map { "MAE \(short($0)) -> \(short(best.mae ?? .nan)), " } ?? run.baseline.accuracy.map {
+        run.baseline.mae.map { "MAE \(digits($0)) -> \(digits(best.mae ?? .nan)), " } ?? run.baseline.accuracy.map {
           "accuracy \(percent($0)) -> \(percent(best.accuracy ?? .nan)), "
         } ?? ""
       console.say(
-        console.bold("pretrained -> fine-tuned: ") + metric
-          + "validation loss \(short(run.baseline.loss)) -> \(short(best.loss)) (epoch \(run.bestEpoch), \(duration(run.seconds)))"
+        console.bold("\(session.startName) -> \(session.startName == "untrained" ? "trained" : "fine-tuned"): ")
+          + metric
+          + "validation loss \(digits(run.baseline.loss)) -> \(digits(best.loss)) (epoch \(run.bestEpoch), \(duration(run.seconds)))"
       )
     } else if session.validation != nil {
       console.say(
-        "no epoch was better than the pretrained model, which is kept: validation loss \(short(run.baseline.loss)) (\(duration(run.seconds)))"
+        "no epoch was better than the \(session.startName) model, which is kept: validation loss \(digits(run.baseline.loss)) (\(duration(run.seconds)))"
       )
+      console.say("try a --learning-rate below \(short(session.rule.learningRate)), or freeze more")
     } else if let last = run.epochs.last {
       console.say(
-        "loss \(short(run.baseline.loss)) -> \(short(last.trainingLoss)) in epoch \(last.epoch) (\(duration(run.seconds)))"
+        "loss \(digits(run.baseline.loss)) -> \(digits(last.trainingLoss)) in epoch \(last.epoch) (\(duration(run.seconds)))"
       )
     }
     if let output { console.say("wrote \(output)") }
     console.say("run   \(folder.path): config.json, log.jsonl, best.h5, last.h5, loss.svg")
     if let output {
-      console.say(
-        "next: lstm-ft evaluate \(output) --data \(session.dataFile)   or   lstm-ft export \(output) --to pytorch-h5 -o back.h5"
-      )
+      console.say("next  lstm-ft predict \(output) --data \(session.dataFile)\(session.isSeries ? "" : " -o y.npy")")
+      console.say("      lstm-ft export \(output) --to pytorch-h5 -o back.h5")
     }
   }
 
   private func text(_ metrics: Metrics) -> String {
-    var text = "loss \(short(metrics.loss))"
-    if let mae = metrics.mae { text += ", MAE \(short(mae))" }
+    var text = "loss \(digits(metrics.loss))"
+    if let mae = metrics.mae { text += ", MAE \(digits(mae))" }
     if let accuracy = metrics.accuracy { text += ", accuracy \(percent(accuracy))" }
     return text
   }
@@ -132,7 +136,7 @@ final class FinetuneReport {
   }
 
   private func metricValue(_ metrics: Metrics?) -> String {
-    metrics?.mae.map(short) ?? metrics?.accuracy.map(percent) ?? "-"
+    metrics?.mae.map(digits) ?? metrics?.accuracy.map(percent) ?? "-"
   }
 }
 

@@ -7,6 +7,8 @@ import LSTMLayers
 /// Everything a fine-tuning run needs, resolved and checked before the first step.
 struct FinetuneSession {
   let modelPath: String
+  /// What the model is before the first step.
+  let startName: String
   let model: LSTMModel
   let plan: FreezePlan
   let rule: OptimiserRule
@@ -17,17 +19,20 @@ struct FinetuneSession {
   let record: Preprocessing
   let notes: [String]
   let dataFile: String
-  let dataText: String
+  /// Lines for people.
+  let dataText: [String]
+  let isSeries: Bool
   let output: String
   let resolved: ResolvedRun
 
   init(_ command: Finetune, rule: OptimiserRule) throws {
     self.rule = rule
     modelPath = command.model
-    output = command.output
+    startName = command.parts.fromScratch ? "untrained" : "pretrained"
+    output = command.files.output
     let path = try command.data.requiredPath()
     var base = try openModel(command.model, seed: command.loop.seed)
-    if command.fromScratch {
+    if command.parts.fromScratch {
       let fresh = LSTMModel(base.configuration, seed: command.loop.seed)
       base = base.replacing(weights: fresh.parameters, changed: fresh.parameters.slots.map { _ in true })
     }
@@ -40,21 +45,21 @@ struct FinetuneSession {
     let parts = try Self.split(loaded, command.loop)
     let fit = try TaskFit(
       base, parts.training, file: path, loss: command.loss.choice(), head: command.headChoice(),
-      readout: command.readout,
-      seed: command.loop.seed)
+      readout: command.reading.readout, seed: command.loop.seed)
     notes += fit.notes
     loss = fit.loss
     loaded.describe(in: &record)
-    notes += try Self.settleScalers(&record, command.scaler, loaded, parts, loss: fit.loss)
+    notes += try Self.settleScalers(&record, command.parts.scaler, loaded, parts, loss: fit.loss)
     training = parts.training.scaled(inputs: record.inputScaler, targets: record.targetScaler)
     validation = parts.validation?.scaled(inputs: record.inputScaler, targets: record.targetScaler)
-    dataText = Self.describe(loaded, parts)
+    dataText = Self.describe(loaded, parts, isShuffled: command.loop.shuffle)
+    isSeries = if case .series = loaded { true } else { false }
 
     // 2. The plan and the loop.
     var tuned = fit.model
     try tuned.store(record)
     model = tuned
-    plan = try FreezePlan(tuned, freezing: command.freeze, unfreezing: command.unfreeze)
+    plan = try FreezePlan(tuned, freezing: command.parts.freeze, unfreezing: command.parts.unfreeze)
     var options = FineTuner.Options()
     options.epochs = command.loop.epochs
     options.batchSize = command.loop.batchSize
@@ -64,9 +69,10 @@ struct FinetuneSession {
     options.seed = command.loop.seed
     self.options = options
     self.record = record
-    self.notes = notes + (command.fromScratch ? ["every weight starts from fresh values, as asked"] : [])
+    self.notes = notes + (command.parts.fromScratch ? ["every weight starts from fresh values, as asked"] : [])
     resolved = ResolvedRun(
-      arguments: Array(CommandLine.arguments.dropFirst()), model: command.model, data: path, output: command.output,
+      arguments: Array(CommandLine.arguments.dropFirst()), model: command.model, data: path,
+      output: command.files.output,
       configuration: tuned.configuration, frozen: zip(plan.parameters, plan.trainable).filter { !$1 }.map(\.0.name),
       loss: fit.loss.name, optimiser: "\(rule)", epochs: options.epochs, batchSize: options.batchSize,
       clipNorm: options.clipNorm, shuffle: options.shuffles, patience: options.patience, seed: options.seed,
@@ -162,25 +168,29 @@ struct FinetuneSession {
     }
   }
 
-  private static func text(_ scaler: Scaler) -> String {
+  static func text(_ scaler: Scaler) -> String {
     let columns = zip(scaler.mean, scaler.deviation).prefix(3).map {
-      "mean \(short(Double($0))) deviation \(short(Double($1)))"
+      "mean \(short(Double($0))), deviation \(short(Double($1)))"
     }
-    return columns.joined(separator: ", ") + (scaler.columns > 3 ? ", ..." : "")
+    return columns.joined(separator: "; ") + (scaler.columns > 3 ? "; ..." : "")
   }
 
-  private static func describe(_ data: LoadedData, _ parts: Parts) -> String {
+  private static func describe(_ data: LoadedData, _ parts: Parts, isShuffled: Bool) -> [String] {
     let validation = parts.validation.map { ", \(grouped($0.count)) for validation" } ?? ", none for validation"
     switch data {
     case .series(let series):
-      return
+      return [
         "\(series.file): \(plural(series.rowCount, "row")); \(series.features.joined(separator: ", ")) -> \(series.targets.joined(separator: ", ")), "
-        + "\(series.window) rows in, the next \(series.horizon == 1 ? "one" : "\(series.horizon)") out; "
-        + "\(grouped(parts.training.count)) windows to train on\(validation) (the last rows)"
+          + "\(plural(series.window, "row")) in, the next \(series.horizon == 1 ? "one" : "\(series.horizon)") out",
+        "\(plural(parts.training.count, "window")) to train on\(validation)\(parts.validation == nil ? "" : " (the last rows)")",
+      ]
     case .arrays(let all, let file):
       let lengths = all.lengths == nil ? "" : ", \(plural(all.stepCount, "valid step"))"
-      return
-        "\(file): \(plural(all.count, "sequence")) of \(plural(all.steps, "step"))\(lengths); \(grouped(parts.training.count)) to train on\(validation)"
+      let choice = parts.validation == nil ? "" : isShuffled ? " (drawn by the seed)" : " (the last ones)"
+      return [
+        "\(file): \(plural(all.count, "sequence")) of \(plural(all.steps, "step"))\(lengths)",
+        "\(grouped(parts.training.count)) to train on\(validation)\(choice)",
+      ]
     }
   }
 }
@@ -205,9 +215,15 @@ extension FinetuneSession {
     let report = FinetuneReport(self, console)
     var tuner = FineTuner(plan, optimiser: rule, loss: loss, options: options)
     tuner.shouldStop = { Interruption.isWished }
-    let run = try tuner.fit(model, training, validation: validation, targetScaler: record.targetScaler) { event in
-      report.show(event)
-      try folder.record(event) { finished($0, epoch: nil) }
+    let run: FineTuner.Run
+    do {
+      run = try tuner.fit(model, training, validation: validation, targetScaler: record.targetScaler) { event in
+        report.show(event)
+        try folder.record(event) { finished($0, epoch: nil) }
+      }
+    } catch let error as FineTuningError {
+      console.clearLive()
+      throw stopped(error, folder)
     }
     let isInterrupted = run.ending == .interrupted
     if !isInterrupted { try finished(run.best, epoch: run).checkpoint.write(path: output) }
@@ -220,6 +236,20 @@ extension FinetuneSession {
         baseline: run.baseline, best: run.epochs.first { $0.epoch == run.bestEpoch }?.validation, epochs: run.epochs,
         seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes))
     if isInterrupted { throw ExitCode(Interruption.exitCode) }
+  }
+
+  /// A loss that is no number any more, and what is left of the run.
+  private func stopped(_ error: FineTuningError, _ folder: RunFolder) -> any Error {
+    guard case .diverged = error else { return error }
+    let last = folder.file("last.h5")
+    let clip = options.clipNorm.map { "--clip-norm below \(short($0))" } ?? "--clip-norm 1"
+    return InputError.stopped(
+      error.message,
+      advice: [
+        "try a --learning-rate below \(short(rule.learningRate)), or \(clip)",
+        FileManager.default.fileExists(atPath: last)
+          ? "the weights of the last whole epoch are in \(last)" : "no epoch was finished, so no weights were written",
+      ])
   }
 
   /// Adds to a model's history what was done.

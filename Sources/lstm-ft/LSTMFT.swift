@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HDF5
 import LSTMCheckpoints
 
 @main
@@ -7,25 +8,36 @@ struct LSTMFT: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lstm-ft",
     abstract: "Take a pretrained LSTM, freeze some layers, fine-tune the rest on your data, hand it back.",
+    usage: "lstm-ft <command> [<arguments>] [<options>]",
     discussion: """
-      lstm-ft import weights.h5
-      lstm-ft finetune --data mine.csv --target temp --window 48 --freeze layer0
-      lstm-ft export finetuned.h5 --to pytorch-h5 -o back.h5
+        lstm-ft import weights.h5
+        lstm-ft finetune --data mine.csv --target temp --window 48 --freeze layer0
+        lstm-ft export finetuned.h5 --to pytorch-h5 -o back.h5
 
-      Exit codes: 0 done, 1 a negative answer (diff), 64 usage, 65 bad data or checkpoint, 66 file not found,
-      73 cannot create the output, 74 reading or writing failed, 130/143 stopped by a signal after saving.
+      import writes model.h5, and finetune reads it, when nothing else is said.
+
+      Exit codes:
+         0  done                           73  the output cannot be created
+         1  a negative answer              74  reading or writing failed
+        64  the request makes no sense    130  stopped by Ctrl-C, after saving
+        65  bad data or checkpoint        143  stopped by SIGTERM, after saving
+        66  file not found
       """,
     version: "0.1.0",
     subcommands: [
-      Import.self, Inspect.self, Finetune.self, Evaluate.self, Predict.self, Export.self,
+      Import.self, Inspect.self, Finetune.self, Evaluate.self, Predict.self, Export.self, Diff.self,
     ])
 
   /// Runs a command and turns every failure into one line on stderr and an exit code.
   static func main() {
     do {
+      try checkCommandName()
       var command = try parseAsRoot()
       try command.run()
     } catch let failure as any DescribedFailure {
+      Console.fail(failure.message, advice: failure.advice, code: failure.category.exitCode)
+    } catch let failure as HDF5Error {
+      let failure = CheckpointError.hdf5(failure)
       Console.fail(failure.message, advice: failure.advice, code: failure.category.exitCode)
     } catch let code as ExitCode {
       exit(withError: code)
@@ -33,13 +45,26 @@ struct LSTMFT: ParsableCommand {
       let code = exitCode(for: error)
       // Help and version are not errors.
       if code.isSuccess { exit(withError: error) }
-      let help = commandPath().map { ["see \($0) --help"] } ?? []
-      Console.fail(message(for: error), advice: help, code: code == .validationFailure ? 64 : 70)
+      guard code == .validationFailure else { Console.fail(message(for: error), advice: [], code: 70) }
+      let parsed = ParserMessage(message(for: error))
+      Console.fail(parsed.message, advice: parsed.advice + ["see \(commandPath()) --help"], code: 64)
     }
   }
 
+  /// The parser would take what follows a misspelt command for the mistake.
+  private static func checkCommandName() throws {
+    let names = configuration.subcommands.map { $0._commandName }
+    guard let first = CommandLine.arguments.dropFirst().first, !first.hasPrefix("-"), first != "help",
+      !names.contains(first)
+    else { return }
+    let near = nearestNames(to: first, among: names, limit: 1)
+    throw InputError.usage(
+      "unknown command \(first)",
+      advice: near.map { "did you mean lstm-ft \($0)?" } + ["commands are \(names.joined(separator: ", "))"])
+  }
+
   /// `lstm-ft finetune`, from the arguments as typed.
-  private static func commandPath() -> String? {
+  private static func commandPath() -> String {
     let name = CommandLine.arguments.dropFirst().first { argument in
       configuration.subcommands.contains { $0._commandName == argument }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HDF5
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
@@ -7,27 +8,36 @@ import LSTMLayers
 extension ModelConfiguration.Readout: ExpressibleByArgument {}
 extension ModelConfiguration.Activation: ExpressibleByArgument {}
 
+let readoutHelp: ArgumentHelp =
+  "What the head reads of the LSTM's output; final is each direction's own final state."
+
 /// How names in a file become the project's, and what may be missing.
 struct LoadArguments: ParsableArguments {
-  @Option(help: "Look only at tensors below this prefix, for example encoder.lstm or model_state.")
+  @Option(help: "Look only at tensors below this prefix, such as encoder.lstm.")
   var prefix: String?
 
   @Option(
-    name: .customLong("map"), help: "Rewrite tensor names: REGEX=REPLACEMENT, $1 for the first group. Repeatable.")
+    name: .customLong("map"),
+    help: ArgumentHelp(
+      "Rewrite tensor names; $1 stands for the first group. Repeatable.", valueName: "regex=replacement"))
   var rules: [String] = []
 
   @Option(
     name: .customLong("allow"),
-    help: "Let tensors be missing or left over: missing=GLOB or unexpected=GLOB. Repeatable.")
+    help: ArgumentHelp(
+      "Let tensors be missing or left over: missing=GLOB or unexpected=GLOB. Repeatable.", valueName: "kind=glob"))
   var allowances: [String] = []
 
-  @Option(help: "A JSON file that describes the model, for what its tensors do not tell.")
+  @Option(
+    help: ArgumentHelp(
+      "A JSON file that describes the model, for what its tensors do not tell.", valueName: "file"),
+    completion: .file(extensions: ["json"]))
   var config: String?
 
-  @Option(help: "What the head reads: all, last, final, mean, max or attention.")
+  @Option(help: readoutHelp)
   var readout: ModelConfiguration.Readout?
 
-  @Option(help: "What stands between the dense layers of a head: none, relu, tanh or sigmoid.")
+  @Option(help: "What stands between the dense layers of a head.")
   var activation: ModelConfiguration.Activation?
 
   func options() throws -> LoadOptions {
@@ -51,6 +61,11 @@ struct LoadArguments: ParsableArguments {
   }
 }
 
+struct ReadoutArguments: ParsableArguments {
+  @Option(help: readoutHelp)
+  var readout: ModelConfiguration.Readout?
+}
+
 /// A file's bytes.
 func readWhole(_ path: String) throws -> Data {
   var isFolder: ObjCBool = false
@@ -66,6 +81,9 @@ func readWhole(_ path: String) throws -> Data {
 enum InputError: DescribedFailure {
   case notFound(String)
   case unreadable(String)
+  case cannotCreate(String, String)
+  /// A run that had to stop.
+  case stopped(String, advice: [String])
   case noModel(String)
   case sameFile(String)
   case usage(String, advice: [String])
@@ -73,7 +91,8 @@ enum InputError: DescribedFailure {
   var category: FailureCategory {
     switch self {
     case .notFound, .noModel: .notFound
-    case .unreadable: .badInput
+    case .unreadable, .stopped: .badInput
+    case .cannotCreate: .cannotCreate
     case .sameFile, .usage: .usage
     }
   }
@@ -83,8 +102,9 @@ enum InputError: DescribedFailure {
     case .notFound(let path): "\(path): no such file"
     case .unreadable(let path): "\(path): it is a folder or cannot be read"
     case .noModel(let path): "\(path): no such model"
-    case .sameFile(let path): "\(path) would be replaced by what is made from it"
-    case .usage(let text, _): text
+    case .cannotCreate(let path, let detail): "\(path): \(detail)"
+    case .sameFile(let path): "\(path): the output would replace what it is made from"
+    case .usage(let text, _), .stopped(let text, _): text
     }
   }
 
@@ -92,7 +112,7 @@ enum InputError: DescribedFailure {
     switch self {
     case .noModel: ["make one with lstm-ft import weights.h5, or name another model"]
     case .sameFile: ["give another -o"]
-    case .usage(_, let advice): advice
+    case .usage(_, let advice), .stopped(_, let advice): advice
     default: []
     }
   }
@@ -101,16 +121,35 @@ enum InputError: DescribedFailure {
 /// Opens a model for use: the native file, or any checkpoint that needs no further decision.
 func openModel(_ path: String, options: LoadOptions = LoadOptions(), seed: UInt64 = 0) throws -> LSTMModel {
   guard FileManager.default.fileExists(atPath: path) else { throw InputError.noModel(path) }
-  let checkpoint = try Checkpoint(path: path)
-  if checkpoint.format == .npy {
-    throw CheckpointError.unknownFormat(
-      file: path, detail: "is one array (.npy), not a model", advice: ["models are read from HDF5 or .npz"])
-  }
+  let checkpoint = try openCheckpoint(path)
   var model = try LSTMModel(checkpoint, options: options, seed: seed)
   if model.provenance == nil {
     model.provenance = try provenance(of: checkpoint, LoadPlan(checkpoint, options: options))
   }
   return model
+}
+
+/// Opens a file of named tensors; says what to do with another one.
+func openCheckpoint(_ path: String, mayBeArray: Bool = false) throws -> Checkpoint {
+  guard FileManager.default.fileExists(atPath: path) else { throw InputError.notFound(path) }
+  let checkpoint: Checkpoint
+  do {
+    checkpoint = try Checkpoint(path: path)
+  } catch CheckpointError.hdf5(let error) where error.kind == .notHDF5 {
+    let isTable = ["csv", "tsv", "txt"].contains(URL(fileURLWithPath: path).pathExtension.lowercased())
+    throw CheckpointError.unknownFormat(
+      file: path, detail: error.message,
+      advice: [
+        isTable
+          ? "weights and models are HDF5 or .npz files; a table is data: --data \(path)"
+          : "expected HDF5 or .npz; in Python: for k, v in state_dict.items(): h5py_file[k] = v.numpy()"
+      ])
+  }
+  if checkpoint.format == .npy, !mayBeArray {
+    throw CheckpointError.unknownFormat(
+      file: path, detail: "it is one array (.npy), expected an HDF5 or .npz file of named tensors", advice: [])
+  }
+  return checkpoint
 }
 
 func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan) throws -> Provenance {
@@ -126,10 +165,25 @@ func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan) throws -> Provenanc
 
 func timestamp() -> String { Date().formatted(.iso8601) }
 
-/// Refuses to replace a file by what is read from it while it is read.
-func requireDifferent(_ output: String, from input: String) throws {
+/// Refuses an output before any work is done for it: one that cannot be written, or that would replace what it is
+/// made from.
+func requireOutput(_ output: String, apartFrom inputs: [String]) throws {
   let same = { (path: String) in URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL.path }
-  if same(output) == same(input) { throw InputError.sameFile(output) }
+  if inputs.contains(where: { same($0) == same(output) }) { throw InputError.sameFile(output) }
+  let manager = FileManager.default
+  var isFolder: ObjCBool = false
+  if manager.fileExists(atPath: output, isDirectory: &isFolder), isFolder.boolValue {
+    throw InputError.cannotCreate(output, "it is a directory; a file is to be written here")
+  }
+  let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
+  let name = (output as NSString).deletingLastPathComponent
+  guard manager.fileExists(atPath: folder, isDirectory: &isFolder) else {
+    throw InputError.cannotCreate(output, "the directory \(name) does not exist")
+  }
+  guard isFolder.boolValue else { throw InputError.cannotCreate(output, "\(name) is not a directory") }
+  guard manager.isWritableFile(atPath: folder) else {
+    throw InputError.cannotCreate(output, "the directory \(name.isEmpty ? "." : name) may not be written")
+  }
 }
 
 extension LSTMModel {
@@ -147,5 +201,17 @@ extension LSTMModel {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     preprocessing = String(decoding: try encoder.encode(record), as: UTF8.self)
+  }
+}
+
+extension Preprocessing {
+  /// One line for people: `reads temp, predicts temp, 48 rows in, 24 out; scaler mean 49.44, deviation 2.558`.
+  var summary: String {
+    var parts: [String] = []
+    if let features { parts.append("reads " + features.joined(separator: ", ")) }
+    if let targets { parts.append("predicts " + targets.joined(separator: ", ")) }
+    if let window { parts.append("\(plural(window, "row")) in" + (horizon.map { ", \($0) out" } ?? "")) }
+    if let inputScaler { parts.append("scaler " + FinetuneSession.text(inputScaler)) }
+    return parts.joined(separator: "; ")
   }
 }

@@ -16,15 +16,21 @@ enum ScalerMode: String, ExpressibleByArgument, CaseIterable, Encodable {
 }
 
 struct LossArguments: ParsableArguments {
-  @Option(help: "mse, mae, huber, cross-entropy or bce. (default: mse for real values, cross-entropy for classes)")
+  @Option(help: "What training makes small. By default mse for real values and cross-entropy for classes.")
   var loss: LossName?
 
-  @Option(help: "Where Huber's loss turns from square to straight, in the units the model computes in.")
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Where huber turns from square to straight, in the units the model computes in.", valueName: "delta"))
   var huberDelta: Float = 1
 
   func choice() throws -> Loss? {
     guard huberDelta > 0 else {
-      throw InputError.usage("--huber-delta \(huberDelta): expected a number above 0", advice: [])
+      throw InputError.usage("--huber-delta \(short(Double(huberDelta))): expected a number above 0", advice: [])
+    }
+    guard huberDelta == 1 || loss == .huber else {
+      throw InputError.usage("--huber-delta needs --loss huber", advice: [])
     }
     switch loss {
     case .mse: return .meanSquaredError
@@ -38,37 +44,45 @@ struct LossArguments: ParsableArguments {
 }
 
 struct OptimiserArguments: ParsableArguments {
-  @Option(name: [.long, .customLong("optimizer")], help: "adam, adamw or sgd, exactly as torch.optim's.")
+  @Option(
+    name: [.long, .customLong("optimizer")],
+    help: ArgumentHelp("The rule that moves the weights, exactly as torch.optim's.", valueName: "rule"))
   var optimiser: OptimiserName = .adam
 
-  @Option(name: [.long, .customLong("lr")], help: "How far a step goes.")
+  @Option(
+    name: [.long, .customLong("lr")], parsing: .unconditional,
+    help: ArgumentHelp("How far a step goes.", valueName: "rate"))
   var learningRate = 1e-3
 
-  @Option(help: "SGD's momentum.")
+  @Option(parsing: .unconditional, help: "SGD's momentum.")
   var momentum = 0.0
 
-  @Option(help: "SGD's dampening of the momentum.")
+  @Option(parsing: .unconditional, help: "SGD's dampening of the momentum.")
   var dampening = 0.0
 
   @Flag(help: "SGD with Nesterov's momentum.")
   var nesterov = false
 
-  @Option(help: "Adam's decay of the first moment.")
+  @Option(parsing: .unconditional, help: "Adam's decay of the first moment.")
   var beta1 = 0.9
 
-  @Option(help: "Adam's decay of the second moment.")
+  @Option(parsing: .unconditional, help: "Adam's decay of the second moment.")
   var beta2 = 0.999
 
-  @Option(help: "Adam's epsilon, added after bias correction.")
+  @Option(parsing: .unconditional, help: "Adam's epsilon, added after bias correction.")
   var epsilon = 1e-8
 
   @Flag(help: "Adam with the largest second moment so far.")
   var amsgrad = false
 
-  @Option(help: "L2 decay for adam and sgd, decoupled decay for adamw. (default: 0.01 for adamw, else 0)")
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "L2 decay for adam and sgd, decoupled decay for adamw. (default: 0.01 for adamw, else 0)", valueName: "decay"))
   var weightDecay: Double?
 
-  @Option(help: "Largest global norm of the gradients; 0 for none.")
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Largest global norm of the gradients; 0 for none.", valueName: "norm"))
   var clipNorm = 1.0
 
   func rule() throws -> OptimiserRule {
@@ -82,10 +96,22 @@ struct OptimiserArguments: ParsableArguments {
       ("--weight-decay", weightDecay ?? 0, (weightDecay ?? 0) >= 0, "a number of at least 0"),
       ("--clip-norm", clipNorm, clipNorm >= 0, "a number of at least 0"),
     ] where !isGood || !value.isFinite {
-      throw InputError.usage("\(flag) \(value): expected \(expected)", advice: [])
+      throw InputError.usage("\(flag) \(short(value)): expected \(expected)", advice: [])
+    }
+    let foreign: [(String, Bool)] =
+      optimiser == .sgd
+      ? [
+        ("--beta1", beta1 != 0.9), ("--beta2", beta2 != 0.999), ("--epsilon", epsilon != 1e-8), ("--amsgrad", amsgrad),
+      ]
+      : [("--momentum", momentum != 0), ("--dampening", dampening != 0), ("--nesterov", nesterov)]
+    for (flag, isGiven) in foreign where isGiven {
+      throw InputError.usage(
+        "\(flag) has no meaning for --optimiser \(optimiser.rawValue)",
+        advice: [optimiser == .sgd ? "choose --optimiser adam or adamw" : "choose --optimiser sgd"])
     }
     if nesterov && (momentum == 0 || dampening != 0) {
-      throw InputError.usage("--nesterov needs --momentum above 0 and no --dampening", advice: [])
+      throw InputError.usage(
+        "--nesterov needs --momentum above 0 and no --dampening", advice: ["for example --momentum 0.9"])
     }
     switch optimiser {
     case .adam:
@@ -105,22 +131,29 @@ struct OptimiserArguments: ParsableArguments {
 }
 
 struct LoopArguments: ParsableArguments {
-  @Option(help: "Times through the data.")
+  @Option(parsing: .unconditional, help: ArgumentHelp("Times through the data.", valueName: "count"))
   var epochs = 10
 
-  @Option(help: "Sequences a step.")
+  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences a step.", valueName: "sequences"))
   var batchSize = 32
 
   @Flag(inversion: .prefixedNo, help: "Whether each epoch takes the sequences in a new order.")
   var shuffle = true
 
-  @Option(help: "The part of the data that is for validation: the last rows of a series, else drawn by the seed.")
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "The part of the data that is for validation: the last rows of a series, else drawn by the seed.",
+      valueName: "part"))
   var validationSplit = 0.2
 
-  @Option(help: "Epochs without a better validation loss before stopping; 0 to run them all.")
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Epochs without a better validation loss before stopping; 0 to run them all.", valueName: "epochs"))
   var patience = 5
 
-  @Option(help: "Seed of the order, the split and fresh values.")
+  @Option(parsing: .unconditional, help: "Seed of the order, the split and fresh values.")
   var seed: UInt64 = 0
 
   func check() throws {
@@ -130,8 +163,7 @@ struct LoopArguments: ParsableArguments {
       ("--patience", Double(patience), patience >= 0, "at least 0"),
       ("--validation-split", validationSplit, 0..<1 ~= validationSplit, "a number from 0 to below 1"),
     ] where !isGood {
-      let text = value == value.rounded() ? "\(Int(exactly: value) ?? 0)" : "\(value)"
-      throw InputError.usage("\(flag) \(text): expected \(expected)", advice: [])
+      throw InputError.usage("\(flag) \(short(value)): expected \(expected)", advice: [])
     }
   }
 }

@@ -49,20 +49,22 @@ private func contains(_ set: ArraySlice<Character>, _ character: Character) -> B
   return false
 }
 
-/// The Levenshtein distance between two names: insertions, deletions and substitutions, of at most 256 bytes each.
+/// The edits between two names: insertions, deletions, substitutions and swaps of neighbours (the optimal string
+/// alignment distance), over at most 256 bytes each.
 public func editDistance(_ a: String, _ b: String) -> Int {
   let (a, b) = (Array(a.utf8.prefix(256)), Array(b.utf8.prefix(256)))
-  var row = Array(0...b.count)
+  var earlier: [Int] = []
+  var above = Array(0...b.count)
   for i in 0..<a.count {
-    var diagonal = row[0]
-    row[0] = i + 1
+    var row = [i + 1]
     for j in 0..<b.count {
-      let above = row[j + 1]
-      row[j + 1] = min(diagonal + (a[i] == b[j] ? 0 : 1), min(above, row[j]) + 1)
-      diagonal = above
+      var least = min(above[j] + (a[i] == b[j] ? 0 : 1), min(above[j + 1], row[j]) + 1)
+      if i > 0, j > 0, a[i] == b[j - 1], a[i - 1] == b[j] { least = min(least, earlier[j - 1] + 1) }
+      row.append(least)
     }
+    (earlier, above) = (above, row)
   }
-  return row[b.count]
+  return above[b.count]
 }
 
 /// The candidates that come close enough to be what was meant, the nearest first: within a third of the name's

@@ -60,7 +60,9 @@ public enum ArrayData {
     case .features(let size):
       // One feature needs no axis of its own.
       let shape = x.shape.count == 2 && size == 1 ? x.shape + [1] : x.shape
-      guard shape.count == 3, shape[2] == size else { throw wrong("(N, T, \(size)), the model's \(size) features") }
+      guard shape.count == 3, shape[2] == size else {
+        throw wrong("(N, T, \(size)), the model's \(size) feature\(size == 1 ? "" : "s")")
+      }
       let values = try x.floats()
       if let place = values.firstIndex(where: { !$0.isFinite }) {
         let (n, t) = (place / (shape[1] * size), place / size % shape[1])

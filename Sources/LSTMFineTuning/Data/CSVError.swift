@@ -73,11 +73,14 @@ public struct CSVError: Error, Sendable, Equatable, CustomStringConvertible {
     var place = file
     if let line { place += " line \(line)" }
     if let column { place += "\(line == nil ? " " : ", ")column \(Self.quoted(column))" }
-    return "\(place): \(message)"
+    return "\(place): \(detail)"
   }
 
+  /// The same as `description`: an error's message says where.
+  public var message: String { description }
+
   /// What is wrong, without the place.
-  public var message: String {
+  public var detail: String {
     switch kind {
     case .notFound: "no such file"
     case .isDirectory: "is a directory, expected a CSV file"

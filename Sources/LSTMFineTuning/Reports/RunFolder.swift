@@ -9,6 +9,8 @@ import LSTMLayers
 /// the line being written.
 public final class RunFolder {
   public let path: String
+  /// What the model is called before the first step.
+  public var startName = "pretrained"
   private let log: FileHandle
   private var baseline: Double?
   private var epochs: [FineTuner.Epoch] = []
@@ -22,6 +24,10 @@ public final class RunFolder {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let manager = FileManager.default
     let logPath = path + "/log.jsonl"
+    var isFolder: ObjCBool = false
+    if manager.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+      throw CheckpointError.cannotWrite(file: path, detail: "it is a file; a run needs a folder")
+    }
     guard !manager.fileExists(atPath: logPath) else {
       throw CheckpointError.cannotWrite(file: path, detail: "it already holds a run; choose another --run")
     }
@@ -79,7 +85,7 @@ public final class RunFolder {
         LineChart.Series(
           "validation", x: [0] + validated.map { Double($0.epoch) },
           y: [baseline] + validated.compactMap(\.validation?.loss)))
-      annotations.append(.point(x: 0, y: baseline, "pretrained"))
+      annotations.append(.point(x: 0, y: baseline, startName))
       if let best = validated.last(where: \.isBest), let loss = best.validation?.loss {
         annotations.append(.point(x: Double(best.epoch), y: loss, "best: epoch \(best.epoch)"))
       }

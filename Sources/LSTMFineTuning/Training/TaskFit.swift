@@ -94,15 +94,9 @@ public struct TaskFit: Sendable {
     }
     let width = configuration.outputSize
     guard isClasses && chosen == .crossEntropy ? width > largest : width == needed else {
-      let found = isClasses ? "classes up to \(largest)" : "\(needed) value\(needed == 1 ? "" : "s")"
-      throw FineTuningError.badData(
-        file: file,
-        detail:
-          "the model gives \(width) value\(width == 1 ? "" : "s") a \(perStep ? "step" : "sequence"), the targets have \(found)",
-        advice: [
-          mayChangeModel
-            ? "train a new head with --head new, or change the data or --horizon" : "fine-tune it on this task first"
-        ])
+      throw Self.wrongWidth(
+        data, file, per: perStep ? "step" : "sequence", width: width, needed: needed,
+        isClasses: isClasses && chosen == .crossEntropy, mayChangeModel)
     }
     if case .classes(let classes, _) = data.targets, chosen == .binaryCrossEntropy,
       let other = classes.first(where: { $0 != 0 && $0 != 1 && $0 != SequenceData.ignored })
@@ -119,6 +113,21 @@ public struct TaskFit: Sendable {
     try Self.checkActivation(configuration.head.last?.activation ?? .none, chosen)
     self.model = configuration == model.configuration ? model : model.reconfigured(configuration, seed: seed)
     self.notes = notes
+  }
+
+  private static func wrongWidth(
+    _ data: SequenceData, _ file: String, per example: String, width: Int, needed: Int, isClasses: Bool,
+    _ mayChangeModel: Bool
+  ) -> FineTuningError {
+    func values(_ count: Int) -> String { "\(count) value\(count == 1 ? "" : "s")" }
+    let detail =
+      isClasses
+      ? "y: expected classes from 0 to \(width - 1), which the model's \(width) outputs can tell apart, found \(needed - 1)"
+      : "the model gives \(values(width)) a \(example), the targets have \(values(needed))"
+    var advice =
+      mayChangeModel ? "train a head of that size with --head new:\(needed)" : "fine-tune it on this task first"
+    if case .windows = data.inputs { advice += ", or change --horizon to what the model was made for" }
+    return .badData(file: file, detail: detail, advice: [advice])
   }
 
   private static func largestClass(_ targets: SequenceData.Targets) -> Int {

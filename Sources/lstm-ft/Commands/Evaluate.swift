@@ -7,31 +7,39 @@ import LSTMLayers
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measure a model on data.",
+    usage: "lstm-ft evaluate [<model>] --data <file> [<options>]",
     discussion: """
-      lstm-ft evaluate finetuned.h5 --data test.csv
-      lstm-ft evaluate model.h5 --data test.npz --json
-      lstm-ft evaluate finetuned.h5 --data test.csv --chart forecast.svg
+        lstm-ft evaluate finetuned.h5 --data test.csv
+        lstm-ft evaluate model.h5 --data test.npz --json
+        lstm-ft evaluate finetuned.h5 --data test.csv --chart forecast.svg
 
-      Columns, window, horizon and scaler are the model's own unless said otherwise. Errors are in the data's units.
+      Columns, window, horizon and scaler are those the model was fine-tuned with, unless said otherwise. Errors are \
+      in the data's own units.
       """)
 
-  @Argument(help: "The model file.")
+  @Argument(help: "The model file.", completion: .file())
   var model = "model.h5"
 
   @OptionGroup(title: "Data")
   var data: DataArguments
 
+  @OptionGroup(title: "Model")
+  var reading: ReadoutArguments
+
   @OptionGroup(title: "Loss")
   var loss: LossArguments
 
-  @Option(help: "What the head reads: all, last, final, mean, max or attention.")
-  var readout: ModelConfiguration.Readout?
-
-  @Option(help: ArgumentHelp("CSV: draw forecast against truth as an SVG picture.", valueName: "file"))
-  var chart: String?
+  @OptionGroup(title: "Output")
+  var picture: Picture
 
   @OptionGroup(title: "Output")
   var out: OutputOptions
+
+  struct Picture: ParsableArguments {
+    @Option(
+      help: ArgumentHelp("CSV: draw forecast against truth as an SVG picture.", valueName: "file"), completion: .file())
+    var chart: String?
+  }
 
   struct Answer: Encodable {
     let model: String
@@ -43,11 +51,18 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     let console = out.console
+    let chart = picture.chart
+    let path = try data.requiredPath()
+    if let chart { try requireOutput(chart, apartFrom: [model, path]) }
     let base = try openModel(model)
     let record = try base.preprocessingRecord(file: model)
     let loaded = try data.load(for: base, record, needsTargets: true)
+    if chart != nil, case .arrays = loaded {
+      throw InputError.usage("--chart draws a CSV series; \(loaded.file) holds arrays", advice: [])
+    }
     let raw = try loaded.examples()
-    let fit = try TaskFit(base, raw, file: loaded.file, loss: loss.choice(), readout: readout, mayChangeModel: false)
+    let fit = try TaskFit(
+      base, raw, file: loaded.file, loss: loss.choice(), readout: reading.readout, mayChangeModel: false)
     try record.checkScalers(features: raw.featureCount, targets: raw.targetSize, file: loaded.file)
     let examples = raw.scaled(inputs: record.inputScaler, targets: record.targetScaler)
     let evaluator = Evaluator(Network(fit.model), loss: fit.loss, targetScaler: record.targetScaler)
@@ -58,16 +73,13 @@ struct Evaluate: ParsableCommand {
       console.say("note: the model has no scaler: it reads the numbers as they are")
     }
     var line =
-      "\(model) on \(loaded.file): \(plural(metrics.examples, "sequence")), \(fit.loss.name) \(short(metrics.loss))"
+      "\(model) on \(loaded.file): \(plural(metrics.examples, "sequence")), \(fit.loss.name) \(digits(metrics.loss))"
     if let mae = metrics.mae, let rmse = metrics.rmse {
-      line += ", MAE \(short(mae)), RMSE \(short(rmse)) in the data's units"
+      line += ", MAE \(digits(mae)), RMSE \(digits(rmse)) in the data's units"
     }
     if let accuracy = metrics.accuracy { line += ", accuracy \(percent(accuracy))" }
     console.answer(line)
-    if let chart {
-      guard case .series(let series) = loaded else {
-        throw InputError.usage("--chart draws a CSV series; \(loaded.file) holds arrays", advice: [])
-      }
+    if let chart, case .series(let series) = loaded {
       let forecast = try evaluator.predict(examples)
       try writeFile(chart, Data(forecastChart(series, forecast).svg().utf8))
       console.say("wrote \(chart)")

@@ -10,24 +10,33 @@ enum ExportFormat: String, ExpressibleByArgument, CaseIterable {
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write a model for the framework it came from.",
+    usage: "lstm-ft export <model> --to <format> -o <file> [<options>]",
     discussion: """
-      lstm-ft export finetuned.h5 --to pytorch-h5 -o back.h5
+        lstm-ft export finetuned.h5 --to pytorch-h5 -o back.h5
 
       Tensors that did not change are written byte for byte, under the names they came with. In Python:
-      model.load_state_dict({k: torch.tensor(v[...]) for k, v in h5py.File("back.h5").items()})
+
+        f = h5py.File("back.h5")
+        model.load_state_dict({k: torch.tensor(v[...]) for k, v in f.items()})
       """)
 
-  @Argument(help: "The model file.")
+  @Argument(help: "The model file.", completion: .file())
   var model: String
 
-  @Option(name: .customLong("to"), help: "The format: pytorch-h5.")
-  var format: ExportFormat
-
-  @Option(name: .shortAndLong, help: "The file to write.")
-  var output: String
+  @OptionGroup(title: "Output")
+  var target: Target
 
   @OptionGroup(title: "Output")
   var out: OutputOptions
+
+  struct Target: ParsableArguments {
+    @Option(name: .customLong("to"), help: ArgumentHelp("The format.", valueName: "format"))
+    var format: ExportFormat
+
+    @Option(
+      name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
+    var output: String
+  }
 
   struct Answer: Encodable {
     let output: String
@@ -37,8 +46,8 @@ struct Export: ParsableCommand {
 
   func run() throws {
     let console = out.console
-    try requireDifferent(output, from: model)
-    guard FileManager.default.fileExists(atPath: model) else { throw InputError.noModel(model) }
+    let (format, output) = (target.format, target.output)
+    try requireOutput(output, apartFrom: [model])
     let checkpoint = try openModel(model).checkpoint
     try checkpoint.write(path: output, as: .pytorchHDF5)
     var names: [String: String] = [:]

@@ -7,45 +7,56 @@ import LSTMLayers
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Read pretrained weights of any known format into a model file.",
+    usage: "lstm-ft import <checkpoint> [<options>]",
     discussion: """
-      lstm-ft import weights.h5
-      lstm-ft import checkpoint.h5 --prefix model_state -o encoder.h5
-      lstm-ft import weights.h5 --allow unexpected='optimizer*' --readout last
+        lstm-ft import weights.h5
+        lstm-ft import checkpoint.h5 --prefix model_state -o encoder.h5
+        lstm-ft import weights.h5 --allow unexpected='optimizer*' --readout last
 
-      Nothing is guessed: everything applied, missing, left over, of another shape or type is reported, and
-      nothing is written unless all fits. Names are found under any prefix, dotted or in nested groups.
+      Nothing is guessed: all that is applied, missing, left over, of another shape or type is reported, and nothing \
+      is written unless everything fits. Names are found under any prefix, dotted or in nested groups.
       """)
 
-  @Argument(help: "The checkpoint: HDF5 or .npz with PyTorch's names.")
+  @Argument(
+    help: ArgumentHelp("The pretrained weights: HDF5 or .npz with PyTorch's names.", valueName: "checkpoint"),
+    completion: .file())
   var input: String
-
-  @Option(name: .shortAndLong, help: "The model file to write.")
-  var output = "model.h5"
 
   @OptionGroup(title: "Names and layout")
   var load: LoadArguments
 
-  @Option(
-    help: ArgumentHelp(
-      "The standardisation that the model was trained with: MEAN,DEVIATION for all features and targets.",
-      valueName: "mean,deviation"))
-  var scaler: String?
+  @OptionGroup(title: "Values")
+  var values: ValueArguments
 
-  @Option(help: "Seed of fresh values for tensors that are allowed to be missing.")
-  var seed: UInt64 = 0
+  @OptionGroup(title: "Output")
+  var target: Target
 
   @OptionGroup(title: "Output")
   var out: OutputOptions
 
+  struct ValueArguments: ParsableArguments {
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "The standardisation that the model was trained with, for all features and targets.",
+        valueName: "mean,deviation"))
+    var scaler: String?
+
+    @Option(parsing: .unconditional, help: "Seed of fresh values for tensors that are allowed to be missing.")
+    var seed: UInt64 = 0
+  }
+
+  struct Target: ParsableArguments {
+    @Option(
+      name: .shortAndLong, help: ArgumentHelp("The model file to write.", valueName: "file"), completion: .file())
+    var output = "model.h5"
+  }
+
   func run() throws {
     let console = out.console
-    try requireDifferent(output, from: input)
-    let checkpoint = try Checkpoint(path: input)
-    if checkpoint.format == .npy {
-      throw CheckpointError.unknownFormat(
-        file: input, detail: "is one array (.npy), not a checkpoint",
-        advice: ["give an HDF5 or .npz file of named tensors"])
-    }
+    let output = target.output
+    let checkpoint = try openCheckpoint(input)
+    try requireOutput(output, apartFrom: [input])
     let plan = try LoadPlan(checkpoint, options: load.options())
     if out.json && !plan.report.isComplete { try console.result(plan.report) }
     if !plan.report.isComplete { show(plan.report, console) }
@@ -54,7 +65,7 @@ struct Import: ParsableCommand {
     var made = Checkpoint(
       tensors: plan.configuration.parameters.compactMap { plan.tensors[$0.name] }, configuration: plan.configuration,
       preprocessing: checkpoint.preprocessing, provenance: checkpoint.provenance)
-    if plan.report.missing.contains(where: \.isAllowed) { made = try LSTMModel(plan, seed: seed).checkpoint }
+    if plan.report.missing.contains(where: \.isAllowed) { made = try LSTMModel(plan, seed: values.seed).checkpoint }
     if made.provenance == nil { made.provenance = try provenance(of: checkpoint, plan) }
     made.preprocessing = try preprocessing(checkpoint, plan.configuration)
     try made.write(path: output)
@@ -69,7 +80,7 @@ struct Import: ParsableCommand {
   }
 
   private func preprocessing(_ checkpoint: Checkpoint, _ configuration: ModelConfiguration) throws -> String? {
-    guard let scaler else { return checkpoint.preprocessing }
+    guard let scaler = values.scaler else { return checkpoint.preprocessing }
     let numbers = scaler.split(separator: ",").compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }
     guard numbers.count == 2, scaler.split(separator: ",").count == 2, numbers[1] > 0, numbers.allSatisfy(\.isFinite)
     else {

@@ -1,29 +1,38 @@
 import ArgumentParser
 import Foundation
 import LSTMCheckpoints
+import LSTMFineTuning
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what is in a checkpoint, a model or a data file.",
+    abstract: "Show what is in a checkpoint, a model or a file of arrays.",
+    usage: "lstm-ft inspect <file> [<options>]",
     discussion: """
-      lstm-ft inspect weights.h5
-      lstm-ft inspect model.h5 --stats
-      lstm-ft inspect model.h5 --json
+        lstm-ft inspect weights.h5
+        lstm-ft inspect model.h5 --stats
+        lstm-ft inspect model.h5 --json
 
       Only names, shapes and types are read, so that a file of gigabytes answers at once; --stats reads the values.
       """)
 
-  @Argument(help: "An HDF5, .npz or .npy file.")
+  @Argument(help: "An HDF5, .npz or .npy file.", completion: .file())
   var file: String
-
-  @Flag(help: "Read the values too: smallest, largest, mean, deviation, NaN and infinite.")
-  var stats = false
 
   @OptionGroup(title: "Names and layout")
   var load: LoadArguments
 
   @OptionGroup(title: "Output")
+  var depth: Depth
+
+  @OptionGroup(title: "Output")
   var out: OutputOptions
+
+  struct Depth: ParsableArguments {
+    @Flag(help: "Read the values too: smallest, largest, mean, deviation, NaN and infinite.")
+    var stats = false
+  }
+
+  private var stats: Bool { depth.stats }
 
   struct Answer: Encodable {
     struct Tensor: Encodable {
@@ -43,13 +52,13 @@ struct Inspect: ParsableCommand {
     let problem: String?
     let parameters: Int
     let tensors: [Tensor]
-    let preprocessing: String?
+    let preprocessing: Preprocessing?
     let provenance: Provenance?
   }
 
   func run() throws {
     let console = out.console
-    let checkpoint = try Checkpoint(path: file)
+    let checkpoint = try openCheckpoint(file, mayBeArray: true)
     var configuration = checkpoint.configuration
     var problem: String?
     if configuration == nil {
@@ -59,6 +68,14 @@ struct Inspect: ParsableCommand {
         if !plan.report.isComplete { problem = plan.report.failureSummary }
       } catch let error as CheckpointError {
         problem = error.message
+      }
+    }
+    var preprocessing: Preprocessing?
+    if let stored = checkpoint.preprocessing {
+      do {
+        preprocessing = try JSONDecoder().decode(Preprocessing.self, from: Data(stored.utf8))
+      } catch {
+        problem = FineTuningError.badPreprocessing(file: file, detail: describe(error)).message
       }
     }
     let tensors = try checkpoint.tensors.map { tensor in
@@ -72,7 +89,7 @@ struct Inspect: ParsableCommand {
         Answer(
           file: file, bytes: checkpoint.byteCount, format: checkpoint.format.rawValue, configuration: configuration,
           summary: configuration?.summary, problem: problem, parameters: elements, tensors: tensors,
-          preprocessing: checkpoint.preprocessing, provenance: checkpoint.provenance))
+          preprocessing: preprocessing, provenance: checkpoint.provenance))
     }
     console.answer(
       "\(file): \(checkpoint.format.rawValue), \(plural(tensors.count, "tensor")), \(plural(elements, "value")), \(size(checkpoint.byteCount))"
@@ -90,7 +107,7 @@ struct Inspect: ParsableCommand {
         console.answer("  \(event.date) \(event.action): \(details)")
       }
     }
-    if let preprocessing = checkpoint.preprocessing { console.answer("  preprocessing: \(preprocessing)") }
+    if let preprocessing { console.answer("  " + preprocessing.summary) }
   }
 
   private func tensorTable(_ tensors: [Answer.Tensor]) -> String {
@@ -100,7 +117,7 @@ struct Inspect: ParsableCommand {
       var row = [tensor.name, shapeText(tensor.shape), tensor.dataType.rawValue, size(tensor.bytes)]
       if let s = tensor.statistics {
         row += [
-          short(s.minimum), short(s.maximum), short(s.mean), short(s.standardDeviation), "\(s.nanCount)",
+          s.minimum.map(short) ?? "-", s.maximum.map(short) ?? "-", s.mean.map(short) ?? "-", s.standardDeviation.map(short) ?? "-", "\(s.nanCount)",
           "\(s.infiniteCount)",
         ]
       }

@@ -8,43 +8,80 @@ import LSTMLayers
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run a model on data: predictions or embeddings.",
+    usage: "lstm-ft predict [<model>] --data <file> [<options>]",
     discussion: """
-      lstm-ft predict finetuned.h5 --data x.npy -o y.npy
-      lstm-ft predict finetuned.h5 --data mine.csv -o forecast.csv
-      lstm-ft predict encoder.h5 --data x.h5 -o embeddings.h5
+        lstm-ft predict finetuned.h5 --data x.npy -o y.npy
+        lstm-ft predict finetuned.h5 --data mine.csv -o forecast.csv
+        lstm-ft predict encoder.h5 --data x.h5 -o embeddings.h5
 
-      Arrays are (N, T, I) features or (N, T) tokens. The output is (N, O), or (N, T, O) when the model gives one for
+      Arrays are (N, T, I) features or (N, T) tokens. The output is (N, O), or (N, T, O) when the model gives one for \
       each step, as a bare LSTM does. From a CSV series comes the forecast that begins after its last row.
+
       Standardisation is applied to the input and undone in the output. Without -o, CSV goes to standard output.
       """)
 
-  @Argument(help: "The model file.")
+  @Argument(help: "The model file.", completion: .file())
   var model = "model.h5"
 
   @OptionGroup(title: "Data")
   var data: DataArguments
 
-  @Option(name: .shortAndLong, help: "The file to write: .npy, .csv or .h5 (dataset y).")
-  var output: String?
+  @OptionGroup(title: "Model")
+  var reading: ReadoutArguments
 
-  @Option(help: "What the head reads: all, last, final, mean, max or attention.")
-  var readout: ModelConfiguration.Readout?
+  @OptionGroup(title: "Output")
+  var target: Target
 
   @OptionGroup(title: "Output")
   var out: OutputOptions
 
+  struct Target: ParsableArguments {
+    @Option(
+      name: .shortAndLong,
+      help: ArgumentHelp("The file to write: .npy, .csv or .h5 (dataset y).", valueName: "file"),
+      completion: .file())
+    var output: String?
+  }
+
   struct Answer: Encodable {
     let output: String?
     let shape: [Int]
+    /// The numbers themselves when there is no file to write them to.
+    let y: Tensor?
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: Key.self)
+      try container.encodeIfPresent(output, forKey: .output)
+      try container.encode(shape, forKey: .shape)
+      guard let y else { return }
+      try encode(y.values[...], y.shape[...], container.nestedUnkeyedContainer(forKey: .y))
+    }
+
+    /// Lists in lists, as deep as the shape.
+    private func encode(_ values: ArraySlice<Float>, _ shape: ArraySlice<Int>, _ list: any UnkeyedEncodingContainer)
+      throws
+    {
+      var list = list
+      let inner = shape.dropFirst()
+      guard !inner.isEmpty else { return try list.encode(contentsOf: values) }
+      let size = inner.reduce(1, *)
+      for start in stride(from: values.startIndex, to: values.endIndex, by: size) {
+        try encode(values[start..<start + size], inner, list.nestedUnkeyedContainer())
+      }
+    }
+
+    private enum Key: String, CodingKey { case output, shape, y }
   }
 
   func run() throws {
     let console = out.console
+    let output = target.output
+    let path = try data.requiredPath()
+    if let output { try requireOutput(output, apartFrom: [path, model]) }
     let kind = try outputKind()
     var base = try openModel(model)
     let record = try base.preprocessingRecord(file: model)
     let loaded = try data.load(for: base, record, needsTargets: false)
-    if let output { try requireDifferent(output, from: loaded.file) }
     base = try decided(base)
     let raw: SequenceData
     switch loaded {
@@ -52,6 +89,9 @@ struct Predict: ParsableCommand {
     case .arrays(let all, _): raw = all
     }
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
+    if record.inputScaler == nil, case .series = loaded {
+      console.warn("\(model) has no scaler: it reads the numbers as they are, and gives its own")
+    }
     let evaluator = Evaluator(
       Network(base), loss: .meanSquaredError, targetScaler: record.targetScaler)
     let y = try evaluator.predict(raw.scaled(inputs: record.inputScaler, targets: nil))
@@ -65,31 +105,29 @@ struct Predict: ParsableCommand {
       let text = try csv(y, loaded, names)
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
     }
-    if let output { console.say("wrote \(output): \(shapeText(y.shape))") }
-    try console.result(Answer(output: output, shape: y.shape))
+    if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
+    try console.result(Answer(output: output, shape: y.shape, y: output == nil ? y : nil))
   }
 
   private enum Kind { case npy, csv, hdf5 }
 
   private func outputKind() throws -> Kind {
-    guard let output else {
-      if out.json { throw InputError.usage("--json needs -o: where shall the predictions go?", advice: []) }
-      return .csv
-    }
+    guard let output = target.output else { return .csv }
     switch URL(fileURLWithPath: output).pathExtension.lowercased() {
     case "npy": return .npy
     case "csv": return .csv
     case "h5", "hdf5": return .hdf5
     case let other:
       throw InputError.usage(
-        "-o \(output): expected a name that ends in .npy, .csv or .h5, found \"\(other)\"", advice: [])
+        "-o \(output): expected a name that ends in .npy, .csv or .h5, found \(other.isEmpty ? "no ending" : "." + other)",
+        advice: [])
     }
   }
 
   /// The model with its readout settled: it decides what is computed, so that it is not guessed.
   private func decided(_ model: LSTMModel) throws -> LSTMModel {
     var configuration = model.configuration
-    if let readout { configuration.readout = readout }
+    if let readout = reading.readout { configuration.readout = readout }
     guard configuration.readout != nil || configuration.head.isEmpty else {
       throw InputError.usage(
         "\(self.model): the tensors do not tell what of the LSTM's output the head reads",
