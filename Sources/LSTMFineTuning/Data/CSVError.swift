@@ -73,11 +73,14 @@ public struct CSVError: Error, Sendable, Equatable, CustomStringConvertible {
     var place = file
     if let line { place += " line \(line)" }
     if let column { place += "\(line == nil ? " " : ", ")column \(Self.quoted(column))" }
-    return "\(place): \(message)"
+    return "\(place): \(problem)"
   }
 
+  /// The same: an error shown by its message says where, too.
+  public var message: String { description }
+
   /// What is wrong, without the place.
-  public var message: String {
+  private var problem: String {
     switch kind {
     case .notFound: "no such file"
     case .isDirectory: "is a directory, expected a CSV file"
