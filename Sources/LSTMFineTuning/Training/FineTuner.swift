@@ -19,7 +19,17 @@ public struct FineTuner: Sendable {
     public var patience: Int?
     public var seed: UInt64 = 0
 
-    public init() {}
+    public init(
+      epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
+      seed: UInt64 = 0
+    ) {
+      self.epochs = epochs
+      self.batchSize = batchSize
+      self.clipNorm = clipNorm
+      self.shuffles = shuffles
+      self.patience = patience
+      self.seed = seed
+    }
   }
 
   /// Something that happened. Losses are means; norms are global, over trainable gradients, before clipping.

@@ -41,7 +41,7 @@ final class Stepper {
       updates.scale(gradients, by: Float(limit / (norm + 1e-6)), where: trainable)
     }
     optimiser.step(network.weights, gradients)
-    network.weightsChanged()
+    network.weightsChanged(trainable)
     return (value, norm)
   }
 
