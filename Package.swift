@@ -38,6 +38,9 @@ let package = Package(
         "LSTMLayers", "LSTMCheckpoints", "LSTMFineTuning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .executableTarget(
+      name: "SeedExample", dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints"],
+      path: "Examples/SeedExample"),
     .target(name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"], path: "Tests/TestSupport"),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "CHDF5"]),
     .testTarget(name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "TestSupport"]),

@@ -4,7 +4,8 @@
 #define TABLE lstmk_avx512
 #define TABLE_NAME "avx512"
 #define VL 16
-#define MR 14
+#define MR 8
+#define HAS_FMA
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

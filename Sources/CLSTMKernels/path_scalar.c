@@ -1,4 +1,4 @@
-// The reference twin of every kernel: one obvious loop each, libm's functions, no blocking. Tests hold the
+// The reference twin of every kernel: one obvious loop each, libm's functions in double, no blocking. Tests hold the
 // fast paths against it.
 #include "paths.h"
 
@@ -22,10 +22,8 @@ static void multiply(size_t m, size_t n, size_t k, const float *a, size_t a_row,
     }
 }
 
-static float sigmoid(float x) {
-  float e = expf(-fabsf(x));
-  return (x < 0.0f ? e : 1.0f) / (1.0f + e);
-}
+static float sigmoid(float x) { return (float)(1.0 / (1.0 + exp(-(double)x))); }
+static float tangent(float x) { return (float)tanh((double)x); }
 
 static float clip01(float x) { return x < 0.0f ? 0.0f : x > 1.0f ? 1.0f : x; }
 
@@ -50,12 +48,12 @@ static void cell_forward(const lstmk_cell *cell) {
       float previous = cell->cell_previous[row * h + unit];
       float i = gate_value(cell->gate, g[0] + (peephole ? peephole[unit] * previous : 0.0f));
       float f = gate_value(cell->gate, g[h] + (peephole ? peephole[h + unit] * previous : 0.0f));
-      float candidate = tanhf(g[2 * h]);
+      float candidate = tangent(g[2 * h]);
       float c = f * previous + i * candidate;
       float o = gate_value(cell->gate, g[3 * h] + (peephole ? peephole[2 * h + unit] * c : 0.0f));
       g[0] = i, g[h] = f, g[2 * h] = candidate, g[3 * h] = o;
       cell->cell[row * h + unit] = c;
-      cell->output[row * cell->output_stride + unit] = o * tanhf(c);
+      cell->output[row * cell->output_stride + unit] = o * tangent(c);
     }
 }
 
@@ -67,7 +65,7 @@ static void cell_backward(const lstmk_cell *cell) {
       float *g = cell->gates + row * cell->gates_stride + unit;
       float i = g[0], f = g[h], candidate = g[2 * h], o = g[3 * h];
       float previous = cell->cell_previous[row * h + unit];
-      float tanh_c = tanhf(cell->cell[row * h + unit]);
+      float tanh_c = tangent(cell->cell[row * h + unit]);
       float dh = cell->d_output[row * h + unit];
       float dc = cell->d_cell[row * h + unit];
       float d_o = dh * tanh_c * gate_slope(cell->gate, o);
@@ -88,7 +86,7 @@ static void apply(int function, size_t n, const float *x, float *y) {
   for (size_t i = 0; i < n; i++) {
     switch (function) {
     case LSTMK_SIGMOID: y[i] = sigmoid(x[i]); break;
-    case LSTMK_TANH: y[i] = tanhf(x[i]); break;
+    case LSTMK_TANH: y[i] = tangent(x[i]); break;
     case LSTMK_EXP: y[i] = expf(x[i]); break;
     default: y[i] = x[i] < 0.0f ? 0.0f : x[i]; break;
     }
@@ -110,6 +108,12 @@ static void scale(size_t n, float factor, float *x) {
   for (size_t i = 0; i < n; i++) x[i] *= factor;
 }
 
+static double peak(size_t rounds) {
+  volatile float sum = 0;
+  for (size_t round = 0; round < rounds; round++) sum = sum * 0.999999f + 1e-7f;
+  return 2.0 * (double)rounds;
+}
+
 #include "optimisers.inc"
 
 const lstmk_table lstmk_scalar = {
@@ -126,4 +130,5 @@ const lstmk_table lstmk_scalar = {
     .scale = scale,
     .adam = adam,
     .sgd = sgd,
+    .peak = peak,
 };

@@ -61,6 +61,30 @@ enum ElementConversion {
     }
   }
 
+  /// One element as a double; exact but for 64-bit integers beyond 2^53.
+  @inline(__always)
+  static func double(_ raw: UnsafeRawBufferPointer, _ type: DataType, at index: Int) -> Double {
+    func stored<Stored: FixedWidthInteger>(_: Stored.Type) -> Stored {
+      let size = MemoryLayout<Stored>.size
+      return Stored(littleEndian: raw.loadUnaligned(fromByteOffset: index * size, as: Stored.self))
+    }
+    return switch type {
+    case .float16: Double(float(half: stored(UInt16.self)))
+    case .bfloat16: Double(Float(bitPattern: UInt32(stored(UInt16.self)) << 16))
+    case .float32: Double(Float(bitPattern: stored(UInt32.self)))
+    case .float64: Double(bitPattern: stored(UInt64.self))
+    case .int8: Double(stored(Int8.self))
+    case .int16: Double(stored(Int16.self))
+    case .int32: Double(stored(Int32.self))
+    case .int64: Double(stored(Int64.self))
+    case .uint8: Double(stored(UInt8.self))
+    case .uint16: Double(stored(UInt16.self))
+    case .uint32: Double(stored(UInt32.self))
+    case .uint64: Double(stored(UInt64.self))
+    case .bool: stored(UInt8.self) == 0 ? 0 : 1
+    }
+  }
+
   private static func exact<Value>(_ values: [Value], _ convert: (Value) -> Int?) throws(NotWhole) -> [Int] {
     var result: [Int] = []
     result.reserveCapacity(values.count)

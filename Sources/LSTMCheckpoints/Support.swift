@@ -29,7 +29,7 @@ extension ModelConfiguration {
     do {
       self = try JSONDecoder().decode(ModelConfiguration.self, from: json)
     } catch {
-      throw .invalidConfiguration(file: file, detail: describe(error))
+      throw .invalidConfiguration(file: file, detail: syntaxError(in: json) ?? describe(error))
     }
   }
 
@@ -38,12 +38,23 @@ extension ModelConfiguration {
   }
 }
 
+/// What is wrong with a text that is no JSON at all, and where: the decoder itself does not say.
+private func syntaxError(in json: Data) -> String? {
+  do {
+    _ = try JSONSerialization.jsonObject(with: json)
+    return nil
+  } catch {
+    let detail = (error as NSError).userInfo["NSDebugDescription"] as? String
+    return "not valid JSON" + (detail.map { ": \($0)" } ?? "")
+  }
+}
+
 /// One line from a decoding error: the path to the key and what is wrong there.
 public func describe(_ error: any Error) -> String {
   func place(_ path: [any CodingKey]) -> String {
-    var text = ""
-    for key in path {
-      if let index = key.intValue { text += "[\(index)]" } else { text += (text.isEmpty ? "" : ".") + key.stringValue }
+    let text = path.reduce("") { text, key in
+      if let index = key.intValue { return text + "[\(index)]" }
+      return text + (text.isEmpty ? "" : ".") + key.stringValue
     }
     return text.isEmpty ? "" : text + ": "
   }
@@ -51,15 +62,25 @@ public func describe(_ error: any Error) -> String {
   case DecodingError.keyNotFound(let key, let context):
     return place(context.codingPath) + "\"\(key.stringValue)\" is missing"
   case DecodingError.typeMismatch(let type, let context):
-    return place(context.codingPath) + "expected \(type)"
+    return place(context.codingPath) + "expected \(kind(of: type))"
   case DecodingError.valueNotFound(let type, let context):
-    return place(context.codingPath) + "expected \(type), found null"
+    return place(context.codingPath) + "expected \(kind(of: type)), found null"
   case DecodingError.dataCorrupted(let context):
-    let detail = context.debugDescription
-    // Foundation's own sentence for text that is no JSON at all.
-    let isSyntax = detail.isEmpty || detail.hasPrefix("The given data was not valid JSON")
-    return place(context.codingPath) + (isSyntax ? "not valid JSON" : detail)
+    return place(context.codingPath) + context.debugDescription
   default:
     return "\(error)"
+  }
+}
+
+/// What a type is called in JSON.
+private func kind(of type: Any.Type) -> String {
+  switch type {
+  case is Bool.Type: "true or false"
+  case is String.Type: "a text"
+  case is any BinaryInteger.Type: "a whole number"
+  case is any BinaryFloatingPoint.Type: "a number"
+  case is any Collection.Type where "\(type)".hasPrefix("Dictionary"): "an object in braces"
+  case is any Collection.Type: "a list in brackets"
+  default: "an object in braces"
   }
 }

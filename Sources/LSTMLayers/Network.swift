@@ -74,9 +74,12 @@ public final class Network {
   }
 
   /// To be called after the weights have changed.
-  public func weightsChanged() {
-    for direction in directions.joined() { direction.weightsChanged() }
-    for dense in head { dense.weightsChanged() }
+  /// - Parameter changed: for each parameter whether it may have; nil for all. What has not is not packed anew.
+  public func weightsChanged(_ changed: [Bool]? = nil) {
+    for direction in directions.joined() where direction.parameters.all.contains(where: { changed?[$0] ?? true }) {
+      direction.weightsChanged()
+    }
+    for dense in head where changed?[dense.weight] ?? true { dense.weightsChanged() }
   }
 
   private static func reversedColumns(_ configuration: ModelConfiguration) -> [Range<Int>] {

@@ -55,18 +55,19 @@ struct PackedShape: Equatable {
     let previousRow: Int?
   }
 
-  /// The rows of step t split by where their previous state comes from. Forward: step t - 1 or the start. In
-  /// reverse: step t + 1 for those still running there; the others begin here, at their own last step.
-  func segments(at t: Int, reverse: Bool) -> [Segment] {
-    if !reverse {
-      return [Segment(first: 0, count: active[t], previousRow: t == 0 ? nil : offsets[t - 1])]
+  /// The rows of step t, of the sequences in `range`, split by where their previous state comes from. Forward: step t - 1
+  /// or the start. In reverse: step t + 1 for those still running there; the others begin here, at their own last step.
+  func forEachSegment(at t: Int, reverse: Bool, in range: Range<Int>, _ body: (Segment) -> Void) {
+    let end = min(active[t], range.upperBound)
+    let begins = reverse ? (t + 1 < steps ? active[t + 1] : 0) : (t == 0 ? 0 : active[t])
+    let continuing = min(begins, end)
+    if continuing > range.lowerBound {
+      body(
+        Segment(
+          first: range.lowerBound, count: continuing - range.lowerBound,
+          previousRow: offsets[reverse ? t + 1 : t - 1] + range.lowerBound))
     }
-    let continuing = t + 1 < steps ? active[t + 1] : 0
-    var list: [Segment] = []
-    if continuing > 0 { list.append(Segment(first: 0, count: continuing, previousRow: offsets[t + 1])) }
-    if active[t] > continuing {
-      list.append(Segment(first: continuing, count: active[t] - continuing, previousRow: nil))
-    }
-    return list
+    let fresh = max(continuing, range.lowerBound)
+    if end > fresh { body(Segment(first: fresh, count: end - fresh, previousRow: nil)) }
   }
 }

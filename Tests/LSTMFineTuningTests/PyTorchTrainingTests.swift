@@ -39,7 +39,7 @@ import Testing
       let y = try golden.tensor("\(name)/target")
       targets = .values(y.values, size: prediction.shape.last ?? 1, perStep: prediction.shape.count == 3)
     }
-    let value = loss.evaluate(prediction, targets, lengths: nil)
+    let value = try loss.evaluate(prediction, targets, lengths: nil)
     let expected = try golden.doubles("\(name)/loss")[0]
     #expect(abs(value.mean - expected) <= 1e-6 * max(1, abs(expected)))
     #expect(relativeDifference(value.gradient.values, try golden.tensor("\(name)/grad").values) <= 1e-6)
@@ -73,7 +73,7 @@ import Testing
     for step in 0..<10 {
       let all = 0..<data.count
       let output = try network.forward(data.batch(all), output: .logits)
-      let value = Loss.meanSquaredError.evaluate(output, data.targetBatch(all), lengths: nil)
+      let value = try Loss.meanSquaredError.evaluate(output, data.targetBatch(all), lengths: nil)
       #expect(abs(value.mean - losses[step]) <= 1e-6 * abs(losses[step]))
       gradients.zero()
       try network.backward(value.gradient, into: gradients, trainable: plan.trainable)

@@ -85,11 +85,20 @@ typedef struct lstmk_table {
   void (*adam)(const lstmk_adam *rule, size_t n, const float *gradient, float *first, float *second, float *largest,
                float *weights); // largest: AMSGrad's running maximum, or NULL
   void (*sgd)(const lstmk_sgd *rule, size_t n, const float *gradient, float *momentum, float *weights);
+
+  // Runs `rounds` rounds of independent fused multiply-adds in registers and returns how many floating-point
+  // operations that were: what a benchmark divides by time to know the machine's limit.
+  double (*peak)(size_t rounds);
 } lstmk_table;
 
 // The instruction-set paths this machine can run, the fastest first; the scalar twin is always last.
 // Returns their number; writes at most `capacity` of them.
 size_t lstmk_available(const lstmk_table **tables, size_t capacity);
+
+// Runs task(context, thread, threads) for each thread from 0 to threads - 1, on a pool that persists, and returns when
+// all have finished. The parts must not wait for each other.
+typedef void (*lstmk_task)(void *context, size_t thread, size_t threads);
+void lstmk_run(size_t threads, lstmk_task task, void *context);
 
 #ifdef __cplusplus
 }

@@ -34,16 +34,27 @@ extension Checkpoint {
 
   private mutating func readNativeAttributes(_ root: HDF5Group) throws {
     let file = path ?? ""
-    if let version = root.attribute(Self.versionAttribute)?.integer, version > 1 {
+    guard let version = root.attribute(Self.versionAttribute)?.integer, version >= 1 else {
+      throw CheckpointError.unknownFormat(
+        file: file, detail: "its \(Self.versionAttribute) attribute is not a version number", advice: [])
+    }
+    guard version == 1 else {
       throw CheckpointError.unknownFormat(
         file: file, detail: "written by a newer lstm-ft (file version \(version); this one reads 1)",
         advice: ["update lstm-ft"])
     }
-    if let json = root.attribute("configuration")?.string {
+    func text(_ name: String) throws(CheckpointError) -> String? {
+      guard let attribute = root.attribute(name) else { return nil }
+      guard let text = attribute.string else {
+        throw .unknownFormat(file: file, detail: "its \(name) attribute is not one text", advice: [])
+      }
+      return text
+    }
+    if let json = try text("configuration") {
       configuration = try ModelConfiguration(json: Data(json.utf8), file: file)
     }
-    preprocessing = root.attribute("preprocessing")?.string
-    if let json = root.attribute("provenance")?.string {
+    preprocessing = try text("preprocessing")
+    if let json = try text("provenance") {
       do {
         provenance = try JSONDecoder().decode(Provenance.self, from: Data(json.utf8))
       } catch {
@@ -67,9 +78,35 @@ extension Checkpoint {
 
   /// Writes a plain state_dict: the source's own names where they are known, else the project's, which are PyTorch's.
   func writePyTorchHDF5(to path: String) throws {
+    if let reason = whatPyTorchLacks {
+      throw CheckpointError.cannotWrite(file: path, detail: "PyTorch's LSTM has no \(reason)")
+    }
     var document = HDF5Document()
-    for tensor in tensors { document.add(tensor, at: pyTorchName(of: tensor.name)) }
+    for tensor in tensors {
+      document.add(tensor, at: pyTorchName(of: tensor.name))
+      if let zeros = secondBias(for: tensor) { document.add(zeros, at: pyTorchName(of: zeros.name)) }
+    }
     try Self.write(document, to: path)
+  }
+
+  /// What of the model a state_dict would lose. One that came from a state_dict goes back as it came.
+  private var whatPyTorchLacks: String? {
+    guard provenance == nil, let configuration else { return nil }
+    if configuration.layers.contains(where: \.hasPeepholes) { return "peepholes" }
+    return configuration.layers.first { $0.gateActivation != .sigmoid }.map { $0.gateActivation.rawValue + " gates" }
+  }
+
+  /// Zeros for the `bias_hh` that PyTorch wants beside a single bias, unless the source did without.
+  private func secondBias(for tensor: StoredTensor) -> StoredTensor? {
+    guard provenance?.mapping[tensor.name] == nil, let name = PyTorchName(tensor.name), name.kind == .inputBias,
+      let configuration, configuration.layers.indices.contains(name.layer),
+      configuration.layers[name.layer].bias == .single
+    else { return nil }
+    let byteCount = tensor.byteCount
+    return StoredTensor(
+      name: tensor.name.replacing("bias_ih", with: "bias_hh"), shape: tensor.shape, dataType: tensor.dataType,
+      isBigEndian: tensor.isBigEndian
+    ) { [UInt8](repeating: 0, count: byteCount) }
   }
 
   /// The name a tensor goes by outside. A model without a source gets PyTorch's names: one `nn.LSTM` holds equal

@@ -59,10 +59,8 @@ public struct NPYError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   /// One line: where, and what is wrong there.
-  public var description: String { "\(file): \(detail)" }
-
-  /// The same as `description`: an error's message says where.
-  public var message: String { description }
+  public var message: String { printable("\(file): \(detail)") }
+  public var description: String { message }
 
   /// What is wrong, without the place.
   public var detail: String {

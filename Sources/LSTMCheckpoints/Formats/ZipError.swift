@@ -78,13 +78,11 @@ public struct ZipError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   /// One line: where, and what is wrong there.
-  public var description: String {
+  public var message: String {
     let place = entry.map { "\(archive), entry \"\($0)\"" } ?? archive
-    return "\(place): \(detail)"
+    return printable("\(place): \(detail)")
   }
-
-  /// The same as `description`: an error's message says where.
-  public var message: String { description }
+  public var description: String { message }
 
   /// What is wrong, without the place.
   public var detail: String {

@@ -19,7 +19,7 @@ extension ModelConfiguration: Codable {
     input = try values.decode(Input.self, forKey: .input)
     layers = try values.decode([Layer].self, forKey: .layers)
     skip = try values.decodeIfPresent(Bool.self, forKey: .skip) ?? false
-    readout = try values.decodeIfPresent(Readout.self, forKey: .readout)
+    readout = try decodeChoice(.readout, values)
     head = try values.decodeIfPresent([Dense].self, forKey: .head) ?? []
     switch try values.decodeIfPresent(String.self, forKey: .normalize) {
     case nil, "none": normalizesOutput = false
@@ -31,6 +31,10 @@ extension ModelConfiguration: Codable {
     if layers.isEmpty {
       throw DecodingError.dataCorruptedError(
         forKey: .layers, in: values, debugDescription: "expected at least one layer, found none")
+    }
+    for (key, count) in [(Key.layers, layers.count), (.head, head.count)] where count > Self.depthLimit {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: values, debugDescription: "expected at most \(Self.depthLimit) layers, found \(count)")
     }
   }
 
@@ -54,6 +58,10 @@ extension ModelConfiguration.Input: Codable {
     try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
     let values = try decoder.container(keyedBy: Key.self)
     if values.contains(.features) {
+      if let other = [Key.vocabulary, .embedding].first(where: values.contains) {
+        throw DecodingError.dataCorruptedError(
+          forKey: other, in: values, debugDescription: "features and tokens exclude each other")
+      }
       self = .features(size: try decodeSize(.features, values))
     } else {
       self = .tokens(vocabulary: try decodeSize(.vocabulary, values), size: try decodeSize(.embedding, values))
@@ -82,9 +90,9 @@ extension ModelConfiguration.Layer: Codable {
     self.init(
       hiddenSize: try decodeSize(.hidden, values),
       isBidirectional: try values.decodeIfPresent(Bool.self, forKey: .bidirectional) ?? false,
-      projectionSize: values.contains(.projection) ? try decodeSize(.projection, values) : nil,
-      bias: try values.decodeIfPresent(ModelConfiguration.Bias.self, forKey: .bias) ?? .dual,
-      gateActivation: try values.decodeIfPresent(ModelConfiguration.GateActivation.self, forKey: .gates) ?? .sigmoid,
+      projectionSize: try values.decodeNil(ifPresent: .projection) ? nil : decodeSize(.projection, values),
+      bias: try decodeChoice(.bias, values) ?? .dual,
+      gateActivation: try decodeChoice(.gates, values) ?? .sigmoid,
       hasPeepholes: try values.decodeIfPresent(Bool.self, forKey: .peepholes) ?? false)
   }
 
@@ -110,7 +118,7 @@ extension ModelConfiguration.Dense: Codable {
     self.init(
       size: try decodeSize(.size, values),
       hasBias: try values.decodeIfPresent(Bool.self, forKey: .bias) ?? true,
-      activation: try values.decodeIfPresent(ModelConfiguration.Activation.self, forKey: .activation) ?? .none)
+      activation: try decodeChoice(.activation, values) ?? .none)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -123,12 +131,39 @@ extension ModelConfiguration.Dense: Codable {
 
 /// A size in 1 ... 2^24, so that products of two or three of them never overflow.
 private func decodeSize<Key: CodingKey>(_ key: Key, _ values: KeyedDecodingContainer<Key>) throws -> Int {
-  let value = try values.decode(Int.self, forKey: key)
-  guard 1...(1 << 24) ~= value else {
+  let value: Int
+  do {
+    value = try values.decode(Int.self, forKey: key)
+  } catch let error as DecodingError {
+    throw error
+  } catch {
+    // A number with a fraction; the decoder would call the whole text invalid.
+    throw DecodingError.dataCorruptedError(forKey: key, in: values, debugDescription: "expected a whole number")
+  }
+  let limit = ModelConfiguration.sizeLimit
+  guard 1...limit ~= value else {
     throw DecodingError.dataCorruptedError(
-      forKey: key, in: values, debugDescription: "expected a size from 1 to \(1 << 24), found \(value)")
+      forKey: key, in: values, debugDescription: "expected a size from 1 to \(limit), found \(value)")
   }
   return value
+}
+
+/// One of a few words; nil when the key is absent.
+private func decodeChoice<Choice: RawRepresentable & CaseIterable, Key: CodingKey>(
+  _ key: Key, _ values: KeyedDecodingContainer<Key>
+) throws -> Choice? where Choice.RawValue == String {
+  guard let text = try values.decodeIfPresent(String.self, forKey: key) else { return nil }
+  if let choice = Choice(rawValue: text) { return choice }
+  let known = Choice.allCases.map(\.rawValue)
+  let near = nearestNames(to: text, among: known, limit: 1).first.map { "; did you mean \($0)?" } ?? ""
+  throw DecodingError.dataCorruptedError(
+    forKey: key, in: values,
+    debugDescription: "expected one of \(known.joined(separator: ", ")), found \"\(text)\"" + near)
+}
+
+extension KeyedDecodingContainer {
+  /// Whether the key is absent or null.
+  fileprivate func decodeNil(ifPresent key: Key) throws -> Bool { try !contains(key) || decodeNil(forKey: key) }
 }
 
 private struct AnyKey: CodingKey {

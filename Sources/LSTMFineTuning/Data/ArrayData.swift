@@ -3,38 +3,27 @@ import LSTMLayers
 
 /// Arrays in an HDF5 or NPZ file: `x` (N, T, I) or tokens (N, T), `y`, and maybe `lengths` (N).
 ///
-/// `y` is (N, O) or (N, T, O) of floating point for regression, or class numbers (N) or (N, T) as integers.
+/// `y` is (N, O) or (N, T, O) of floating point for regression, or class numbers (N) or (N, T) as integers. Steps
+/// beyond a sequence's length may hold anything: they are not looked at.
 public enum ArrayData {
-  /// - Parameter reading: what the model reads; integers become tokens or features by it.
+  /// - Parameters:
+  ///   - input: what the model reads; integers become tokens or features by it.
+  ///   - needsTargets: false leaves `y` unread.
   /// - Throws: `FineTuningError.badData` naming the file, the dataset, its shape and what was expected.
   public static func load(
     _ checkpoint: Checkpoint, reading input: ModelConfiguration.Input, needsTargets: Bool
   ) throws -> SequenceData {
     let file = checkpoint.path ?? "data"
-    let x = try tensor("x", checkpoint, file)
-    let lengths = try checkpoint["lengths"].map { try $0.integers() }
-    let inputs = try self.inputs(x, input, file)
-    let count = x.shape[0]
-    let steps = x.shape[1]
-    var targets = SequenceData.Targets.none
-    if let y = checkpoint["y"] {
-      guard y.shape.first == count else {
-        throw FineTuningError.badData(
-          file: file, detail: "y has \(y.shape.first ?? 0) examples and x has \(count)", advice: [])
-      }
-      targets = try self.targets(y, steps: steps, file)
-    } else if needsTargets {
-      _ = try tensor("y", checkpoint, file)
-    }
-    if let lengths, lengths.count != count {
+    do {
+      let x = Dataset(try tensor("x", checkpoint, file), file)
+      let grid = try Grid(x, input, lengths: checkpoint["lengths"].map { Dataset($0, file) })
+      let inputs = try self.inputs(x, input, grid)
+      let targets = needsTargets ? try self.targets(Dataset(try tensor("y", checkpoint, file), file), grid) : .none
+      return try SequenceData(inputs: inputs, targets: targets, lengths: grid.lengths)
+    } catch CheckpointError.notIntegers(let tensor, let found) {
       throw FineTuningError.badData(
-        file: file, detail: "lengths has \(lengths.count) entries and x has \(count) examples", advice: [])
+        file: file, detail: "\(tensor): expected whole numbers, found \(found)", advice: [])
     }
-    if let wrong = lengths?.first(where: { !(1...steps ~= $0) }) {
-      throw FineTuningError.badData(
-        file: file, detail: "lengths: expected numbers from 1 to \(steps), the steps of x, found \(wrong)", advice: [])
-    }
-    return try SequenceData(inputs: inputs, targets: targets, lengths: lengths)
   }
 
   private static func tensor(_ name: String, _ checkpoint: Checkpoint, _ file: String) throws -> StoredTensor {
@@ -47,67 +36,141 @@ public enum ArrayData {
       advice: ["data files hold x (N, T, I), y and, for different lengths, lengths (N)"])
   }
 
-  private static func inputs(
-    _ x: StoredTensor, _ input: ModelConfiguration.Input, _ file: String
-  ) throws -> SequenceData.Inputs {
-    func wrong(_ expected: String) -> FineTuningError {
-      .badData(
-        file: file, detail: "\(x.name): expected \(expected), found \(shapeText(x.shape)) of \(x.dataType.rawValue)",
-        advice: [])
+  /// A stored tensor, and the errors about it.
+  private struct Dataset {
+    let tensor: StoredTensor
+    let file: String
+    var shape: [Int] { tensor.shape }
+
+    init(_ tensor: StoredTensor, _ file: String) {
+      self.tensor = tensor
+      self.file = file
     }
-    guard x.shape.allSatisfy({ $0 > 0 }) else { throw wrong("at least one example of one step") }
-    switch input {
-    case .features(let size):
-      // One feature needs no axis of its own.
-      let shape = x.shape.count == 2 && size == 1 ? x.shape + [1] : x.shape
-      guard shape.count == 3, shape[2] == size else {
-        throw wrong("(N, T, \(size)), the model's \(size) feature\(size == 1 ? "" : "s")")
+
+    func expected(_ what: String, found: String? = nil, advice: [String] = []) -> FineTuningError {
+      .badData(
+        file: file,
+        detail:
+          "\(tensor.name): expected \(what), found \(found ?? "\(shapeText(shape)) of \(tensor.dataType.rawValue)")",
+        advice: advice)
+    }
+
+    /// Names an element by its place in C order.
+    func expected(_ what: String, at place: Int, found: String) -> FineTuningError {
+      var indices: [Int] = []
+      var rest = place
+      for dimension in shape.reversed() {
+        indices.insert(rest % dimension, at: 0)
+        rest /= dimension
       }
-      let values = try x.floats()
-      if let place = values.firstIndex(where: { !$0.isFinite }) {
-        let (n, t) = (place / (shape[1] * size), place / size % shape[1])
-        throw FineTuningError.badData(
-          file: file, detail: "\(x.name)[\(n), \(t), \(place % size)] is \(values[place]): expected finite numbers",
-          advice: [])
+      let text = indices.map(String.init).joined(separator: ", ")
+      return .badData(file: file, detail: "\(tensor.name)[\(text)]: expected \(what), found \(found)", advice: [])
+    }
+
+    /// The values, of which those of valid steps are finite.
+    func finiteFloats(_ grid: Grid, width: Int, perStep: Bool) throws -> [Float] {
+      let values = try tensor.floats()
+      if let place = values.indices.first(where: {
+        !values[$0].isFinite && (!perStep || grid.isValid(step: $0 / width))
+      }) {
+        throw expected("a finite number", at: place, found: "\(values[place])")
       }
-      return .features(values, steps: shape[1], size: size)
-    case .tokens(let vocabulary, _):
-      let shape = x.shape.count == 3 && x.shape[2] == 1 ? Array(x.shape.prefix(2)) : x.shape
-      guard shape.count == 2 else { throw wrong("token numbers (N, T)") }
-      let values = try x.integers()
-      if let token = values.first(where: { !(0..<vocabulary ~= $0) }) {
-        throw FineTuningError.badData(
-          file: file, detail: "\(x.name): expected tokens from 0 to \(vocabulary - 1), found \(token)", advice: [])
-      }
-      return .tokens(values.map(Int32.init), steps: shape[1])
+      return values
     }
   }
 
-  private static func targets(_ y: StoredTensor, steps: Int, _ file: String) throws -> SequenceData.Targets {
-    func wrong(_ expected: String) -> FineTuningError {
-      .badData(
-        file: file, detail: "y: expected \(expected), found \(shapeText(y.shape)) of \(y.dataType.rawValue)", advice: []
-      )
-    }
-    if y.dataType.isFloatingPoint {
-      let values = try y.floats()
-      if let value = values.first(where: { !$0.isFinite }) { throw wrong("finite numbers (found \(value))") }
-      switch y.shape.count {
-      case 1: return .values(values, size: 1, perStep: false)
-      case 2 where y.shape[1] > 0: return .values(values, size: y.shape[1], perStep: false)
-      case 3 where y.shape[1] == steps && y.shape[2] > 0: return .values(values, size: y.shape[2], perStep: true)
-      default: throw wrong("(N, O) or (N, \(steps), O)")
+  /// The sequences: how many, how many steps, and which of those are valid.
+  private struct Grid {
+    let count: Int
+    let steps: Int
+    let lengths: [Int]?
+
+    init(_ x: Dataset, _ input: ModelConfiguration.Input, lengths: Dataset?) throws {
+      guard x.shape.allSatisfy({ $0 > 0 }) else { throw x.expected("at least one example of one step") }
+      switch input {
+      case .features(let size):
+        // One feature needs no axis of its own.
+        guard x.shape.count == 3 && x.shape[2] == size || x.shape.count == 2 && size == 1 else {
+          throw x.expected("(N, T, \(size)), the model's \(size) feature\(size == 1 ? "" : "s")")
+        }
+      case .tokens:
+        guard x.shape.count == 2 || x.shape.count == 3 && x.shape[2] == 1 else {
+          throw x.expected("token numbers (N, T)")
+        }
       }
+      let steps = x.shape[1]
+      (count, self.steps) = (x.shape[0], steps)
+      guard let lengths else {
+        self.lengths = nil
+        return
+      }
+      guard lengths.shape == [count] else {
+        throw lengths.expected("\(shapeText([count])), one number for each sequence of x")
+      }
+      let values = try lengths.tensor.integers()
+      if let place = values.firstIndex(where: { $0 < 1 || $0 > steps }) {
+        throw lengths.expected("a number from 1 to \(steps), the steps of x", at: place, found: "\(values[place])")
+      }
+      self.lengths = values
     }
-    let classes = try y.integers()
-    guard classes.allSatisfy({ $0 >= 0 && $0 < 1 << 24 || $0 == Int(SequenceData.ignored) }) else {
-      throw wrong("class numbers from 0 (or \(SequenceData.ignored) for steps that do not count)")
+
+    /// - Parameter step: its place among all (N, T).
+    func isValid(step: Int) -> Bool {
+      guard let lengths else { return true }
+      return step % steps < lengths[step / steps]
     }
+  }
+
+  private static func inputs(
+    _ x: Dataset, _ input: ModelConfiguration.Input, _ grid: Grid
+  ) throws -> SequenceData.Inputs {
+    switch input {
+    case .features(let size):
+      return .features(try x.finiteFloats(grid, width: size, perStep: true), steps: grid.steps, size: size)
+    case .tokens(let vocabulary, _):
+      let tokens = try x.tensor.integers().enumerated().map { place, token in
+        guard grid.isValid(step: place) else { return Int32(0) }
+        guard 0..<vocabulary ~= token else {
+          throw x.expected("a token from 0 to \(vocabulary - 1)", at: place, found: "\(token)")
+        }
+        return Int32(token)
+      }
+      return .tokens(tokens, steps: grid.steps)
+    }
+  }
+
+  private static func targets(_ y: Dataset, _ grid: Grid) throws -> SequenceData.Targets {
+    guard y.shape.first == grid.count else {
+      throw y.expected("\(grid.count) examples, as many as x has", found: "\(y.shape.first ?? 0)")
+    }
+    if y.tensor.dataType.isFloatingPoint {
+      let (size, perStep): (Int, Bool)
+      switch y.shape.count {
+      case 1: (size, perStep) = (1, false)
+      case 2 where y.shape[1] > 0: (size, perStep) = (y.shape[1], false)
+      case 3 where y.shape[1] == grid.steps && y.shape[2] > 0: (size, perStep) = (y.shape[2], true)
+      default: throw y.expected("(\(grid.count), O) or (\(grid.count), \(grid.steps), O)")
+      }
+      return .values(try y.finiteFloats(grid, width: size, perStep: perStep), size: size, perStep: perStep)
+    }
+    let perStep: Bool
     switch y.shape.count {
-    case 1: return .classes(classes.map(Int32.init), perStep: false)
-    case 2 where y.shape[1] == 1 && steps != 1: return .classes(classes.map(Int32.init), perStep: false)
-    case 2 where y.shape[1] == steps: return .classes(classes.map(Int32.init), perStep: true)
-    default: throw wrong("class numbers (N) or (N, \(steps))")
+    case 1: perStep = false
+    case 2 where y.shape[1] == grid.steps: perStep = true
+    case 2 where y.shape[1] == 1: perStep = false
+    default:
+      throw y.expected(
+        "class numbers \(shapeText([grid.count])) or (\(grid.count), \(grid.steps))",
+        advice: ["integers are classes; save y as floating point to predict real values"])
     }
+    let classes = try y.tensor.integers().enumerated().map { place, number in
+      if perStep && !grid.isValid(step: place) { return SequenceData.ignored }
+      guard 0..<(1 << 24) ~= number || number == Int(SequenceData.ignored) else {
+        throw y.expected(
+          "a class number from 0, or \(SequenceData.ignored) for what does not count", at: place, found: "\(number)")
+      }
+      return Int32(number)
+    }
+    return .classes(classes, perStep: perStep)
   }
 }

@@ -10,45 +10,65 @@ public struct Scaler: Sendable, Codable, Equatable {
     self.deviation = deviation
   }
 
-  /// Fits rows of `columns` values. Sums are in double, in two passes.
-  public init(fitting values: some Sequence<ArraySlice<Float>>, columns: Int) {
+  /// Fits some rows of a table (rows, columns). Sums are in double, in two passes.
+  public init(fitting values: [Float], columns: Int, rows: some Sequence<Int>) {
     var count = 0.0
     var sum = [Double](repeating: 0, count: columns)
-    for row in values {
-      for (column, value) in row.enumerated() { sum[column] += Double(value) }
+    for row in rows {
+      for column in 0..<columns { sum[column] += Double(values[row * columns + column]) }
       count += 1
     }
     let mean = sum.map { count > 0 ? $0 / count : 0 }
     var square = [Double](repeating: 0, count: columns)
-    for row in values {
-      for (column, value) in row.enumerated() {
-        let distance = Double(value) - mean[column]
+    for row in rows {
+      for column in 0..<columns {
+        let distance = Double(values[row * columns + column]) - mean[column]
         square[column] += distance * distance
       }
     }
     self.mean = mean.map(Float.init)
     deviation = zip(square, mean).map { square, mean in
       let deviation = count > 0 ? (square / count).squareRoot() : 0
-      // Rounding leaves a constant column a deviation that is not quite zero.
-      return deviation > abs(mean) * 1e-7 ? Float(deviation) : 1
+      // The mean of a constant column may be off by rounding in double, far below what a float can tell apart. What
+      // is too small for a float to divide by is constant, too.
+      return deviation > abs(mean) * 1e-12 && Float(deviation).isNormal ? Float(deviation) : 1
+    }
+  }
+
+  /// - Throws: `DecodingError` when the numbers cannot be divided by, or are not one of each for a column.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    mean = try container.decode([Float].self, forKey: .mean)
+    deviation = try container.decode([Float].self, forKey: .deviation)
+    guard mean.count == deviation.count else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .deviation, in: container,
+        debugDescription: "expected \(mean.count) numbers, as many as mean has, found \(deviation.count)")
+    }
+    guard mean.allSatisfy(\.isFinite), deviation.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .deviation, in: container, debugDescription: "expected finite means and deviations above 0")
     }
   }
 
   public var columns: Int { mean.count }
 
-  /// Standardises rows in place.
+  /// Standardises rows in place. `values` may hold several rows of the columns.
   public func apply(_ values: inout [Float]) {
-    for at in values.indices {
-      let column = at % columns
-      values[at] = (values[at] - mean[column]) / deviation[column]
-    }
+    forEachPlace(in: values.count) { at, column in values[at] = (values[at] - mean[column]) / deviation[column] }
   }
 
-  /// Undoes it. `values` may hold several rows of the columns.
+  /// Undoes it.
   public func undo(_ values: inout [Float]) {
-    for at in values.indices {
-      let column = at % columns
-      values[at] = values[at] * deviation[column] + mean[column]
+    forEachPlace(in: values.count) { at, column in values[at] = values[at] * deviation[column] + mean[column] }
+  }
+
+  @inline(__always)
+  private func forEachPlace(in count: Int, _ body: (_ at: Int, _ column: Int) -> Void) {
+    var column = 0
+    for at in 0..<count {
+      body(at, column)
+      column = column + 1 == columns ? 0 : column + 1
     }
   }
 }

@@ -9,14 +9,11 @@ extension SequenceData {
       for start in places.map({ starts[$0] }).sorted() {
         let range = max(start, end)..<max(start + steps, end)
         if !range.isEmpty { covered.append(range) }
-        end = max(end, start + steps)
+        end = range.upperBound
       }
-      return Scaler(fitting: covered.lazy.joined().map { rows[$0 * size..<($0 + 1) * size] }, columns: size)
-    case .features(let values, let steps, let size):
-      let valid = places.lazy.flatMap { place in
-        (0..<(lengths?[place] ?? steps)).lazy.map { place * steps + $0 }
-      }
-      return Scaler(fitting: valid.map { values[$0 * size..<($0 + 1) * size] }, columns: size)
+      return Scaler(fitting: rows, columns: size, rows: covered.joined())
+    case .features(let values, _, let size):
+      return Scaler(fitting: values, columns: size, rows: validSteps)
     case .tokens:
       return nil
     }
@@ -25,10 +22,14 @@ extension SequenceData {
   /// Fits a scaler of real-valued targets on this selection; nil for classes.
   public func fitTargetScaler() -> Scaler? {
     guard case .values(let values, let size, let perStep) = targets else { return nil }
-    let rows = places.lazy.flatMap { place in
-      perStep ? (0..<(lengths?[place] ?? steps)).map { place * steps + $0 } : [place]
-    }
-    return Scaler(fitting: rows.map { values[$0 * size..<($0 + 1) * size] }, columns: size)
+    return perStep
+      ? Scaler(fitting: values, columns: size, rows: validSteps) : Scaler(fitting: values, columns: size, rows: places)
+  }
+
+  /// The valid steps of this selection, as places in arrays (N, T).
+  private var validSteps: some Sequence<Int> {
+    let (steps, lengths) = (self.steps, self.lengths)
+    return places.lazy.map { $0 * steps..<$0 * steps + (lengths?[$0] ?? steps) }.joined()
   }
 
   /// The same examples with standardised inputs and targets. A scaler of fewer columns than the targets have is

@@ -32,25 +32,21 @@ public struct SequenceData: Sendable {
   /// The examples of this selection, as places in the arrays.
   public private(set) var places: [Int]
 
-  /// - Throws: `ShapeError` when the counts do not agree.
+  /// - Throws: `ShapeError` when the counts do not agree, or a window reaches beyond the rows.
   public init(inputs: Inputs, targets: Targets, lengths: [Int]? = nil) throws(ShapeError) {
-    let count: Int
-    let steps: Int
-    switch inputs {
-    case .windows(_, _, let starts, let window): (count, steps) = (starts.count, window)
-    case .features(let values, let length, let size): (count, steps) = (values.count / max(length * size, 1), length)
-    case .tokens(let values, let length): (count, steps) = (values.count / max(length, 1), length)
-    }
+    let (count, steps) = try Self.extent(of: inputs)
     let targetCount: Int
     switch targets {
-    case .values(let values, let size, let perStep): targetCount = values.count / max(size * (perStep ? steps : 1), 1)
-    case .classes(let values, let perStep): targetCount = values.count / (perStep ? max(steps, 1) : 1)
+    case .values(let values, let size, let perStep):
+      targetCount = try Self.parts(of: values.count, each: [perStep ? steps : 1, size], "targets")
+    case .classes(let values, let perStep):
+      targetCount = try Self.parts(of: values.count, each: [perStep ? steps : 1], "targets")
     case .none: targetCount = count
     }
     guard targetCount == count else {
       throw ShapeError(what: "targets", expected: "\(count) examples, as many as inputs", found: "\(targetCount)")
     }
-    if let lengths, lengths.count != count || !lengths.allSatisfy({ 1...max(steps, 1) ~= $0 }) {
+    if let lengths, lengths.count != count || !lengths.allSatisfy({ 1...steps ~= $0 }) {
       throw ShapeError(
         what: "lengths", expected: "\(count) numbers from 1 to \(steps)",
         found: "\(lengths.count): \(lengths.prefix(6))")
@@ -60,6 +56,38 @@ public struct SequenceData: Sendable {
     self.lengths = lengths
     places = Array(0..<count)
   }
+
+  private static func extent(of inputs: Inputs) throws(ShapeError) -> (count: Int, steps: Int) {
+    switch inputs {
+    case .features(let values, let steps, let size):
+      return (try parts(of: values.count, each: [steps, size], "inputs"), steps)
+    case .tokens(let values, let steps):
+      return (try parts(of: values.count, each: [steps], "inputs"), steps)
+    case .windows(let values, let size, let starts, let steps):
+      let rows = try parts(of: values.count, each: [size], "rows")
+      guard steps > 0 else { throw ShapeError(what: "windows", expected: "at least one step", found: "\(steps)") }
+      if let start = starts.first(where: { $0 < 0 || $0 > rows - steps }) {
+        throw ShapeError(
+          what: "windows", expected: "\(steps) rows each, out of \(rows)", found: "one that starts at row \(start)")
+      }
+      return (starts.count, steps)
+    }
+  }
+
+  /// How many parts of a shape `count` values make.
+  private static func parts(of count: Int, each shape: [Int], _ what: String) throws(ShapeError) -> Int {
+    var (size, isSane) = (1, true)
+    for dimension in shape {
+      let (product, overflow) = size.multipliedReportingOverflow(by: dimension)
+      (size, isSane) = (product, isSane && !overflow && dimension > 0)
+    }
+    guard isSane, count.isMultiple(of: size) else {
+      throw ShapeError(what: what, expected: "(N, \(shapeList(shape)))", found: "\(count) values")
+    }
+    return count / size
+  }
+
+  private static func shapeList(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: ", ") }
 
   public var count: Int { places.count }
 

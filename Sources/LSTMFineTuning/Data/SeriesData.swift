@@ -3,6 +3,9 @@ import LSTMLayers
 
 /// A table of rows in time order, cut into windows: the model reads `window` rows and says the targets of the next
 /// `horizon`.
+///
+/// Window k reads rows k ..< k + window. Its targets are one line of horizon * targets values, row by row: all
+/// targets of row k + window, then those of the row after it, and so on.
 public struct SeriesData: Sendable {
   public let file: String
   public let features: [String]
@@ -14,6 +17,8 @@ public struct SeriesData: Sendable {
   public let window: Int
   public let horizon: Int
 
+  /// - Parameter missing: how missing cells are filled, before any split. `.interpolate` looks ahead, so that a gap
+  ///   at the end of the training part is filled with the help of the validation part; `.forwardFill` does not.
   /// - Throws: `CSVError` naming line and column; `FineTuningError` when the table is too short.
   public init(
     _ table: CSVTable, features: [String], targets: [String], window: Int, horizon: Int,
@@ -21,6 +26,9 @@ public struct SeriesData: Sendable {
   ) throws {
     for (flag, value) in [("--window", window), ("--horizon", horizon)] where value < 1 {
       throw FineTuningError.invalidOption("\(flag) \(value): expected at least 1", advice: [])
+    }
+    for (flag, columns) in [("--features", features), ("--target", targets)] where columns.isEmpty {
+      throw FineTuningError.invalidOption("\(flag): expected at least one column", advice: [])
     }
     file = table.file
     self.features = features
@@ -30,11 +38,11 @@ public struct SeriesData: Sendable {
     rowCount = table.rowCount
     featureRows = try Self.rows(table, features, missing)
     targetRows = targets == features ? featureRows : try Self.rows(table, targets, missing)
-    guard rowCount >= window + horizon else {
+    // Not window + horizon, which may overflow.
+    guard rowCount - window >= horizon else {
       throw FineTuningError.badData(
         file: file,
-        detail:
-          "\(rowCount) rows are too few: a window of \(window) and a horizon of \(horizon) need \(window + horizon)",
+        detail: "\(rowCount) rows are too few for a window of \(window) and a horizon of \(horizon)",
         advice: ["give a smaller --window, or more data"])
     }
   }
@@ -74,10 +82,15 @@ public struct SeriesData: Sendable {
   }
 
   /// Splits in time: no training window reaches into the validation rows, whose windows may look back.
-  /// - Parameter fraction: the part of the rows, at the end, that is for validation.
+  /// - Parameter fraction: the part of the rows, at the end, that is for validation; at least one horizon.
+  /// - Returns: `firstRow` is the first row for validation: every row that training reads or predicts is before it.
   public func split(validation fraction: Double) throws -> (
     training: SequenceData, validation: SequenceData?, firstRow: Int
   ) {
+    guard 0..<1 ~= fraction else {
+      throw FineTuningError.invalidOption(
+        "--validation-split \(fraction): expected a number from 0 to below 1", advice: [])
+    }
     guard fraction > 0 else { return (try examples(), nil, rowCount) }
     let cut = rowCount - max(Int((Double(rowCount) * fraction).rounded()), horizon)
     let trainingCount = cut - window - horizon + 1
@@ -89,14 +102,14 @@ public struct SeriesData: Sendable {
         advice: ["give more data, a smaller --window or a smaller --validation-split"])
     }
     let training = try examples(starts: Array(0..<trainingCount))
-    let validation = try examples(starts: Array(max(cut - window, 0)...(rowCount - window - horizon)))
+    let validation = try examples(starts: Array((cut - window)...(rowCount - window - horizon)))
     return (training, validation, cut)
   }
 
   /// Scalers of the rows before `end`, one entry per column.
   public func scalers(before end: Int) -> (inputs: Scaler, targets: Scaler) {
     func fit(_ rows: [Float], _ columns: Int) -> Scaler {
-      Scaler(fitting: (0..<end).lazy.map { rows[$0 * columns..<($0 + 1) * columns] }, columns: columns)
+      Scaler(fitting: rows, columns: columns, rows: 0..<min(end, rowCount))
     }
     return (fit(featureRows, features.count), fit(targetRows, targets.count))
   }

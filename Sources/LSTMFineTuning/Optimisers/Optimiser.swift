@@ -53,6 +53,11 @@ public final class Optimiser {
     }
   }
 
+  /// Numbers kept between steps.
+  var stateCount: Int {
+    [first, second, largest].compactMap(\.self).flatMap(\.slots).reduce(0) { $0 + $1.count }
+  }
+
   /// One step. `gradients` has the layout of `weights`.
   public func step(_ weights: ParameterStore, _ gradients: ParameterStore) {
     steps += 1

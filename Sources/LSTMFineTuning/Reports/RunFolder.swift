@@ -11,38 +11,52 @@ public final class RunFolder {
   public let path: String
   /// What the model is called before the first step.
   public var startName = "pretrained"
-  private let log: FileHandle
+  private let log: Int32
   private var baseline: Double?
   private var epochs: [FineTuner.Epoch] = []
   private let encoder: JSONEncoder
 
   /// Makes the folder, and its parents.
   /// - Throws: `CheckpointError.cannotWrite` when it cannot, or when it already holds a run.
-  public init(_ path: String) throws {
-    self.path = path
-    encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    let manager = FileManager.default
-    let logPath = path + "/log.jsonl"
+  public convenience init(_ path: String) throws {
     var isFolder: ObjCBool = false
-    if manager.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
       throw CheckpointError.cannotWrite(file: path, detail: "it is a file; a run needs a folder")
     }
-    guard !manager.fileExists(atPath: logPath) else {
-      throw CheckpointError.cannotWrite(file: path, detail: "it already holds a run; choose another --run")
-    }
     do {
-      try manager.createDirectory(atPath: path, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      throw CheckpointError.cannotWrite(file: path, detail: "the folder cannot be made")
+      throw CheckpointError.cannotWrite(file: path, detail: "the folder cannot be made\(Self.reason(error))")
     }
-    guard manager.createFile(atPath: logPath, contents: nil), let log = FileHandle(forWritingAtPath: logPath) else {
-      throw CheckpointError.cannotWrite(file: logPath, detail: "the file cannot be made")
+    // Exclusive, so that of two runs that start at once one is refused.
+    let log = open(path + "/log.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o644)
+    guard log >= 0 else {
+      let code = errno
+      throw code == EEXIST
+        ? CheckpointError.cannotWrite(file: path, detail: "it already holds a run; choose another --run")
+        : CheckpointError.cannotWrite(file: path + "/log.jsonl", detail: String(cString: strerror(code)))
     }
-    self.log = log
+    self.init(path, log: log)
   }
 
-  deinit { try? log.close() }
+  /// - Parameter log: the open log, which is closed with the folder.
+  init(_ path: String, log: Int32) {
+    self.path = path
+    self.log = log
+    encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // A pretrained model may well have a loss that is not finite; JSON has no number for it.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+  }
+
+  deinit { close(log) }
+
+  private static func reason(_ error: any Error) -> String {
+    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+    guard let underlying, underlying.domain == NSPOSIXErrorDomain else { return "" }
+    return ": " + String(cString: strerror(Int32(underlying.code)))
+  }
 
   public func file(_ name: String) -> String { path + "/" + name }
 
@@ -85,7 +99,7 @@ public final class RunFolder {
         LineChart.Series(
           "validation", x: [0] + validated.map { Double($0.epoch) },
           y: [baseline] + validated.compactMap(\.validation?.loss)))
-      annotations.append(.point(x: 0, y: baseline, startName))
+      if baseline.isFinite { annotations.append(.point(x: 0, y: baseline, startName)) }
       if let best = validated.last(where: \.isBest), let loss = best.validation?.loss {
         annotations.append(.point(x: Double(best.epoch), y: loss, "best: epoch \(best.epoch)"))
       }
@@ -121,10 +135,11 @@ public final class RunFolder {
   }
 
   private func append(_ line: some Encodable) throws {
+    let bytes = [UInt8](try encoder.encode(line)) + [UInt8(ascii: "\n")]
     do {
-      try log.write(contentsOf: encoder.encode(line) + Data("\n".utf8))
-    } catch {
-      throw HDF5Error(.io, file: file("log.jsonl"), message: "the line cannot be written")
+      try bytes.withUnsafeBytes { try writeAll($0, to: log) }
+    } catch let error as HDF5Error {
+      throw CheckpointError.hdf5(HDF5Error(error.kind, file: file("log.jsonl"), message: error.message))
     }
   }
 }

@@ -22,76 +22,107 @@ public struct Evaluator {
   public let targetScaler: Scaler?
   public let batchSize: Int
 
+  /// - Parameter batchSize: sequences at a time; changes nothing but speed and memory.
   public init(_ network: Network, loss: Loss, targetScaler: Scaler? = nil, batchSize: Int = 64) {
     self.network = network
     self.loss = loss
     self.targetScaler = targetScaler
-    self.batchSize = batchSize
+    self.batchSize = max(batchSize, 1)
   }
 
   /// Metrics over all examples.
-  public func evaluate(_ data: SequenceData) throws -> Metrics {
-    var (sum, count) = (0.0, 0)
-    var (absolute, square, values) = (0.0, 0.0, 0)
-    var (right, classes) = (0, 0)
+  /// - Throws: `ShapeError` when data and model do not fit together, or nothing counts: there are no examples, or
+  ///   every label is ignored.
+  public func evaluate(_ data: SequenceData) throws(ShapeError) -> Metrics {
+    var tally = Tally()
     for start in stride(from: 0, to: data.count, by: batchSize) {
-      let examples = start..<min(start + batchSize, data.count)
+      let examples = start..<start + min(batchSize, data.count - start)
       let output = try network.forward(data.batch(examples), output: loss.outputForm)
       let targets = data.targetBatch(examples)
       let lengths = data.lengthBatch(examples)
-      let value = loss.evaluate(output, targets, lengths: lengths)
-      sum += value.sum
-      count += value.count
-      let rows = output.validRows(lengths: lengths)
-      let width = output.shape.last ?? 1
-      switch targets {
-      case .values(let wanted, _, _) where loss != .binaryCrossEntropy:
-        for row in rows {
-          for at in row * width..<(row + 1) * width {
-            let scale = targetScaler.map { Double($0.deviation[at % width % $0.columns]) } ?? 1
-            let error = Double(output.values[at] - wanted[at]) * scale
-            absolute += abs(error)
-            square += error * error
-            values += 1
-          }
-        }
-      case .values(let wanted, _, _):
-        for row in rows {
-          for at in row * width..<(row + 1) * width {
-            if (output.values[at] > 0) == (wanted[at] > 0.5) { right += 1 }
-            classes += 1
-          }
-        }
-      case .classes(let wanted, _):
-        for row in rows where wanted[row] != SequenceData.ignored {
-          let logits = output.values[row * width..<(row + 1) * width]
-          let best =
-            width == 1
-            ? (logits[logits.startIndex] > 0 ? 1 : 0)
-            : (logits.indices.max { logits[$0] < logits[$1] } ?? 0) - logits.startIndex
-          if best == Int(wanted[row]) { right += 1 }
-          classes += 1
-        }
-      case .none: break
-      }
+      let value = try loss.evaluate(output, targets, lengths: lengths)
+      tally.sum += value.sum
+      tally.count += value.count
+      add(output, targets, rows: output.validRows(lengths: lengths), to: &tally)
     }
-    return Metrics(
-      loss: count == 0 ? 0 : sum / Double(count), mae: values == 0 ? nil : absolute / Double(values),
-      rmse: values == 0 ? nil : (square / Double(values)).squareRoot(),
-      accuracy: classes == 0 ? nil : Double(right) / Double(classes), examples: data.count)
+    guard tally.count > 0 else {
+      throw ShapeError(what: "targets", expected: "at least one that counts", found: "none")
+    }
+    return tally.metrics(examples: data.count)
   }
 
-  /// What the source model would return for each example, in the data's own units: (N, O) or (N, T, O).
-  public func predict(_ data: SequenceData) throws -> Tensor {
+  private struct Tally {
+    var (sum, count) = (0.0, 0)
+    var (absolute, square, values) = (0.0, 0.0, 0)
+    var (right, classes) = (0, 0)
+
+    func metrics(examples: Int) -> Metrics {
+      Metrics(
+        loss: sum / Double(count), mae: values == 0 ? nil : absolute / Double(values),
+        rmse: values == 0 ? nil : (square / Double(values)).squareRoot(),
+        accuracy: classes == 0 ? nil : Double(right) / Double(classes), examples: examples)
+    }
+  }
+
+  /// Adds the errors or the right answers of a batch whose targets `Loss.evaluate` has found to fit.
+  private func add(_ output: Tensor, _ targets: SequenceData.Targets, rows: [Int], to tally: inout Tally) {
+    let width = output.shape.last ?? 1
+    switch targets {
+    case .values(let wanted, _, _):
+      for row in rows {
+        for column in 0..<width {
+          let at = row * width + column
+          if loss == .binaryCrossEntropy {
+            if (output.values[at] > 0) == (wanted[at] > 0.5) { tally.right += 1 }
+            tally.classes += 1
+          } else {
+            let scale = targetScaler.map { Double($0.deviation[column % $0.columns]) } ?? 1
+            let error = Double(output.values[at] - wanted[at]) * scale
+            tally.absolute += abs(error)
+            tally.square += error * error
+            tally.values += 1
+          }
+        }
+      }
+    case .classes(let wanted, _):
+      for row in rows where wanted[row] != SequenceData.ignored {
+        let logits = output.values[row * width..<(row + 1) * width]
+        let answer =
+          loss == .binaryCrossEntropy
+          ? (logits[logits.startIndex] > 0 ? 1 : 0)
+          : (logits.indices.max { logits[$0] < logits[$1] } ?? 0) - logits.startIndex
+        if answer == Int(wanted[row]) { tally.right += 1 }
+        tally.classes += 1
+      }
+    case .none: break
+    }
+  }
+
+  /// What the source model would return for each example, in the data's own units: (N, O), or (N, T, O) with zero at
+  /// padded steps.
+  public func predict(_ data: SequenceData) throws(ShapeError) -> Tensor {
     var shape: [Int] = []
     var values: [Float] = []
     for start in stride(from: 0, to: data.count, by: batchSize) {
-      let output = try network.forward(data.batch(start..<min(start + batchSize, data.count)))
+      let examples = start..<start + min(batchSize, data.count - start)
+      var output = try network.forward(data.batch(examples))
+      if let targetScaler { undo(targetScaler, of: &output, lengths: data.lengthBatch(examples)) }
       shape = output.shape
       values += output.values
     }
-    targetScaler?.undo(&values)
     return Tensor(shape: [data.count] + shape.dropFirst(), values: values)
+  }
+
+  private func undo(_ scaler: Scaler, of output: inout Tensor, lengths: [Int]?) {
+    guard lengths != nil, output.shape.count == 3 else { return scaler.undo(&output.values) }
+    let width = output.shape[2]
+    for row in output.validRows(lengths: lengths) {
+      for column in 0..<width {
+        let at = row * width + column
+        output.values[at] =
+          output.values[at] * scaler.deviation[column % scaler.columns] + scaler.mean[column % scaler.columns]
+      }
+    }
   }
 }
 

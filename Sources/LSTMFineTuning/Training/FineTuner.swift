@@ -1,4 +1,3 @@
-import Foundation
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -12,23 +11,36 @@ public struct FineTuner: Sendable {
   public struct Options: Sendable, Equatable {
     public var epochs = 10
     public var batchSize = 32
-    /// Largest global norm of the trainable gradients; nil for no clipping.
+    /// Largest global norm of the trainable gradients, above 0; nil for no clipping.
     public var clipNorm: Double? = 1
     public var shuffles = true
-    /// Epochs without a better validation loss before stopping; nil to run them all.
+    /// Stops after so many epochs in a row, at least 1, without a validation loss better than the best so far, the
+    /// pretrained model's included; nil to run them all.
     public var patience: Int?
     public var seed: UInt64 = 0
 
-    public init() {}
+    public init(
+      epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
+      seed: UInt64 = 0
+    ) {
+      self.epochs = epochs
+      self.batchSize = batchSize
+      self.clipNorm = clipNorm
+      self.shuffles = shuffles
+      self.patience = patience
+      self.seed = seed
+    }
   }
 
   /// Something that happened. Losses are means; norms are global, over trainable gradients, before clipping.
   public enum Event: Sendable {
     /// The pretrained model, before the first step.
     case start(Metrics)
+    /// A step done, from 1. A batch in which no target counts takes none.
     case step(epoch: Int, step: Int, steps: Int, loss: Double, learningRate: Double, gradientNorm: Double)
     case epoch(Epoch)
-    /// The weights after an epoch, and whether they are the best so far.
+    /// The weights after an epoch, or after the step at which a run was interrupted, and whether they are the best so
+    /// far. Epoch 0 is the pretrained model, so that whoever keeps the best has one from the start.
     case weights(LSTMModel, epoch: Int, isBest: Bool)
   }
 
@@ -40,7 +52,9 @@ public struct FineTuner: Sendable {
     public var learningRate: Double
     /// The mean over the epoch's steps.
     public var gradientNorm: Double
+    /// With validation.
     public var seconds: Double
+    /// Without it.
     public var sequencesPerSecond: Double
     public var isBest: Bool
   }
@@ -91,71 +105,61 @@ public struct FineTuner: Sendable {
     _ model: LSTMModel, _ data: SequenceData, validation: SequenceData? = nil, targetScaler: Scaler? = nil,
     kernels: Kernels = .best, events: (Event) throws -> Void = { _ in }
   ) throws -> Run {
-    try check(model, data)
-    let began = Date()
+    try check(model, data, validation)
+    let clock = ContinuousClock()
+    let began = clock.now
     let network = Network(model, kernels: kernels)
-    let updates = ParameterUpdates(kernels)
-    let gradients = ParameterStore(model.configuration.parameters)
-    let optimiser = Optimiser(self.optimiser, weights: network.weights, trainable: plan.trainable, kernels: kernels)
+    let stepper = Stepper(self, network, kernels)
     let evaluator = Evaluator(network, loss: loss, targetScaler: targetScaler, batchSize: max(options.batchSize, 64))
-    let current = { model.replacing(weights: network.weights, changed: plan.trainable) }
+    let batchSize = min(options.batchSize, data.count)
+    let steps = (data.count + batchSize - 1) / batchSize
 
     let baseline = try evaluator.evaluate(validation ?? data)
     try events(.start(baseline))
+    try events(.weights(model, epoch: 0, isBest: true))
     var run = Run(
       best: model, last: model, bestEpoch: 0, baseline: baseline, epochs: [], ending: .finished, seconds: 0)
     var bestLoss = baseline.loss.isFinite ? baseline.loss : .infinity
-    let steps = (data.count + options.batchSize - 1) / options.batchSize
     var order = Array(0..<data.count)
     var random = RandomNumbers(seed: options.seed)
 
-    for epoch in 1...max(options.epochs, 1) where options.epochs > 0 {
-      let epochBegan = Date()
+    training: for epoch in stride(from: 1, through: options.epochs, by: 1) {
+      let epochBegan = clock.now
       if options.shuffles { order.shuffle(using: &random) }
-      var (lossSum, lossCount, normSum) = (0.0, 0, 0.0)
-      for step in 0..<steps {
-        let examples = order[step * options.batchSize..<min((step + 1) * options.batchSize, data.count)]
-        let output = try network.forward(data.batch(examples), output: loss.outputForm)
-        let value = loss.evaluate(output, data.targetBatch(examples), lengths: data.lengthBatch(examples))
-        guard value.mean.isFinite else {
-          throw FineTuningError.diverged(epoch: epoch, step: step + 1, detail: "the loss is \(value.mean)")
+      var (lossSum, lossCount, normSum, stepsTaken) = (0.0, 0, 0.0, 0)
+      for step in 1...steps {
+        let examples = order[(step - 1) * batchSize..<min(step * batchSize, data.count)]
+        if let (value, norm) = try stepper.step(data, examples, epoch: epoch, step: step) {
+          lossSum += value.sum
+          lossCount += value.count
+          normSum += norm
+          stepsTaken += 1
+          try events(
+            .step(
+              epoch: epoch, step: step, steps: steps, loss: value.mean, learningRate: optimiser.learningRate,
+              gradientNorm: norm))
         }
-        gradients.zero()
-        try network.backward(value.gradient, into: gradients, trainable: plan.trainable)
-        let norm = updates.norm(gradients, where: plan.trainable)
-        guard norm.isFinite else {
-          throw FineTuningError.diverged(epoch: epoch, step: step + 1, detail: "the gradient's norm is \(norm)")
-        }
-        if let limit = options.clipNorm, limit / (norm + 1e-6) < 1 {
-          updates.scale(gradients, by: Float(limit / (norm + 1e-6)), where: plan.trainable)
-        }
-        optimiser.step(network.weights, gradients)
-        network.weightsChanged()
-        lossSum += value.sum
-        lossCount += value.count
-        normSum += norm
-        try events(
-          .step(
-            epoch: epoch, step: step + 1, steps: steps, loss: value.mean, learningRate: self.optimiser.learningRate,
-            gradientNorm: norm))
         if shouldStop() {
           run.ending = .interrupted
-          break
+          run.last = try stepper.weights(in: model, epoch: epoch, step: step)
+          try events(.weights(run.last, epoch: epoch, isBest: false))
+          break training
         }
       }
-      if run.ending == .interrupted { break }
+      let seconds = (clock.now - epochBegan).seconds
       let metrics = try validation.map(evaluator.evaluate)
       if let metrics, !metrics.loss.isFinite {
-        throw FineTuningError.diverged(epoch: epoch, step: steps, detail: "the validation loss is \(metrics.loss)")
+        throw FineTuningError.diverged(
+          epoch: epoch, step: steps, detail: "the validation loss is \(plain(metrics.loss))")
       }
       let isBest = metrics.map { $0.loss < bestLoss } ?? true
-      let seconds = Date().timeIntervalSince(epochBegan)
       let record = Epoch(
         epoch: epoch, trainingLoss: lossSum / Double(max(lossCount, 1)), validation: metrics,
-        learningRate: self.optimiser.learningRate, gradientNorm: normSum / Double(max(steps, 1)), seconds: seconds,
-        sequencesPerSecond: Double(data.count) / max(seconds, 1e-9), isBest: isBest)
+        learningRate: optimiser.learningRate, gradientNorm: normSum / Double(max(stepsTaken, 1)),
+        seconds: (clock.now - epochBegan).seconds, sequencesPerSecond: Double(data.count) / max(seconds, 1e-9),
+        isBest: isBest)
       run.epochs.append(record)
-      run.last = current()
+      run.last = try stepper.weights(in: model, epoch: epoch, step: steps)
       if isBest {
         bestLoss = metrics?.loss ?? bestLoss
         run.best = run.last
@@ -168,21 +172,25 @@ public struct FineTuner: Sendable {
         break
       }
     }
-    if run.ending == .interrupted {
-      run.last = current()
-      try events(.weights(run.last, epoch: run.epochs.count + 1, isBest: false))
-    }
-    run.seconds = Date().timeIntervalSince(began)
+    run.seconds = (clock.now - began).seconds
     return run
   }
 
-  private func check(_ model: LSTMModel, _ data: SequenceData) throws {
+  private func check(_ model: LSTMModel, _ data: SequenceData, _ validation: SequenceData?) throws(FineTuningError) {
     guard plan.parameters == model.configuration.parameters else {
-      throw FineTuningError.invalidOption("the freeze plan was made for another model", advice: [])
+      throw .invalidOption("the freeze plan was made for another model", advice: [])
     }
-    guard data.count > 0 else { throw FineTuningError.invalidOption("there are no examples to train on", advice: []) }
-    guard options.batchSize > 0 else {
-      throw FineTuningError.invalidOption("--batch-size \(options.batchSize): expected at least 1", advice: [])
+    guard data.count > 0 else { throw .invalidOption("there are no examples to train on", advice: []) }
+    guard validation?.count != 0 else { throw .invalidOption("there are no examples to validate on", advice: []) }
+    for (flag, value) in [("--batch-size", options.batchSize), ("--patience", options.patience ?? 1)] where value < 1 {
+      throw .invalidOption("\(flag) \(value): expected at least 1", advice: [])
+    }
+    if let clipNorm = options.clipNorm, !(clipNorm > 0) {
+      throw .invalidOption("--clip-norm \(clipNorm): expected a number above 0", advice: [])
     }
   }
+}
+
+extension Duration {
+  fileprivate var seconds: Double { self / .seconds(1) }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import LSTMCheckpoints
 import LSTMLayers
 
 /// What training makes small. Each is the mean over all that counts, as PyTorch's with `reduction="mean"`; padded
@@ -43,23 +44,40 @@ public enum Loss: Sendable, Equatable {
 
   /// - Parameters:
   ///   - prediction: (N, O) or (N, T, O), logits where `outputForm` says so.
-  ///   - targets: of the same examples; `TargetCheck` has made sure that they fit.
+  ///   - targets: of the same examples.
   ///   - lengths: valid steps for (N, T, O).
-  func evaluate(_ prediction: Tensor, _ targets: SequenceData.Targets, lengths: [Int]?) -> Value {
+  /// - Throws: `ShapeError` when the targets are not of the kind or the size that the prediction and this loss ask for.
+  func evaluate(
+    _ prediction: Tensor, _ targets: SequenceData.Targets, lengths: [Int]?
+  ) throws(ShapeError) -> Value {
     let width = prediction.shape.last ?? 1
     let rows = prediction.validRows(lengths: lengths)
     switch (self, targets) {
-    case (.crossEntropy, .classes(let classes, _)):
-      return crossEntropy(prediction, classes, rows.filter { classes[$0] != SequenceData.ignored }, width: width)
-    case (_, .values(let values, _, _)):
-      return elementwise(prediction, rows, width: width) { values[$0] }
-    case (_, .classes(let classes, _)):
-      return elementwise(prediction, rows.filter { classes[$0] != SequenceData.ignored }, width: width) {
-        Float(classes[$0 / width])
+    case (.crossEntropy, .classes(let classes, _)), (.binaryCrossEntropy, .classes(let classes, _)):
+      guard classes.count == prediction.values.count / width else {
+        throw mismatch("class numbers for an output \(shapeText(prediction.shape))", "\(classes.count)")
       }
-    case (_, .none):
-      return Value(sum: 0, count: 0, gradient: Tensor(zeros: prediction.shape))
+      let counted = rows.filter { classes[$0] != SequenceData.ignored }
+      let limit = self == .crossEntropy ? width : 2
+      if let row = counted.first(where: { !(0..<Int32(clamping: limit) ~= classes[$0]) }) {
+        throw mismatch("classes from 0 to \(limit - 1)", "\(classes[row])")
+      }
+      if self == .crossEntropy { return crossEntropy(prediction, classes, counted, width: width) }
+      guard width == 1 else { throw mismatch("one class number for one output", "\(width) outputs") }
+      return elementwise(prediction, counted, width: 1) { Float(classes[$0]) }
+    case (.crossEntropy, .values): throw mismatch("class numbers for \(name)", "real values")
+    case (_, .values(let values, let size, _)):
+      guard size == width, values.count == prediction.values.count else {
+        throw mismatch("\(shapeText(prediction.shape)), as the model gives", "\(values.count) values, \(size) each")
+      }
+      return elementwise(prediction, rows, width: width) { values[$0] }
+    case (_, .classes): throw mismatch("real values for \(name)", "class numbers")
+    case (_, .none): throw mismatch("something to compare with", "none")
     }
+  }
+
+  private func mismatch(_ expected: String, _ found: String) -> ShapeError {
+    ShapeError(what: "targets", expected: expected, found: found)
   }
 
   private func elementwise(_ prediction: Tensor, _ rows: [Int], width: Int, target: (Int) -> Float) -> Value {
@@ -78,6 +96,7 @@ public enum Loss: Sendable, Equatable {
     return Value(sum: sum, count: count, gradient: gradient)
   }
 
+  /// The loss of one value and its slope. NaN goes through, so that it is seen.
   private func element(_ p: Float, _ y: Float) -> (value: Float, slope: Float) {
     let d = p - y
     switch self {
@@ -109,6 +128,7 @@ public enum Loss: Sendable, Equatable {
       let target = range.lowerBound + Int(classes[row])
       sum += Double(log(total) - (prediction.values[target] - largest))
       for at in range { gradient.values[at] = (gradient.values[at] / total - (at == target ? 1 : 0)) * share }
+      // All -inf, or one +inf.
       if !largest.isFinite { sum = .nan }
     }
     return Value(sum: sum, count: rows.count, gradient: gradient)

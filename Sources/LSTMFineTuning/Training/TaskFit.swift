@@ -41,10 +41,20 @@ public struct TaskFit: Sendable {
     case .classes(_, let isPerStep): (perStep, wanted, isClasses) = (isPerStep, nil, true)
     case .none: throw FineTuningError.badData(file: file, detail: "there are no targets", advice: [])
     }
-    let chosen = loss ?? (isClasses ? .crossEntropy : .meanSquaredError)
+    let largest = try Self.largestClass(data.targets, file)
+    let isBinary = isClasses && head == .keep && configuration.head.last?.size == 1 && largest == 1
+    let chosen = loss ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
+    if loss == nil, isBinary {
+      notes.append("loss: bce, because the model gives one value and the classes are 0 and 1")
+    }
     if chosen == .crossEntropy, !isClasses {
       throw FineTuningError.badData(
         file: file, detail: "cross-entropy needs class numbers in y, found real values", advice: ["save y as integers"])
+    }
+    if isClasses, chosen != .crossEntropy, chosen != .binaryCrossEntropy {
+      throw FineTuningError.badData(
+        file: file, detail: "\(chosen.name) needs real values in y, found class numbers",
+        advice: ["save y as floating point, or choose --loss cross-entropy"])
     }
     self.loss = chosen
 
@@ -52,7 +62,7 @@ public struct TaskFit: Sendable {
     if configuration.readout == nil {
       if perStep {
         configuration.readout = .all
-      } else if data.steps == 1 || configuration.layers.last?.isBidirectional != true {
+      } else if data.steps == 1 || !Self.readsBothWays(configuration) {
         configuration.readout = .last
       } else {
         throw FineTuningError.invalidOption(
@@ -65,27 +75,35 @@ public struct TaskFit: Sendable {
         "readout: \(perStep ? "all steps" : "last step"), because there is one target a \(perStep ? "step" : "sequence")"
       )
     }
-    if (configuration.readout == .all) != perStep {
+    // Of one step, the sequence's output is the step's.
+    if (configuration.readout == .all) != perStep, data.steps > 1 {
+      let mayBePerStep = wanted == data.steps && !perStep
       throw FineTuningError.badData(
         file: file,
         detail: perStep
           ? "y has a target for each step, but the model gives one output a sequence"
           : "y has one target a sequence, but the model gives an output for each step",
-        advice: ["choose another --readout: " + (perStep ? "all" : "last, final, mean or max")])
+        advice: ["choose another --readout: " + (perStep ? "all" : "last, final, mean or max")]
+          + (mayBePerStep ? ["or, if y holds one value for each step, save it as (N, \(data.steps), 1)"] : []))
+    }
+    if configuration.readout == .attention, model.configuration.readout != .attention {
+      guard mayChangeModel else {
+        throw FineTuningError.invalidOption(
+          "--readout attention: the model has no attention weights", advice: ["fine-tune it with them first"])
+      }
+      notes.append("attention: its weights start from fresh values")
     }
 
     // 3. The head.
-    let largest = Self.largestClass(data.targets)
     let needed = wanted ?? (chosen == .binaryCrossEntropy ? 1 : largest + 1)
-    let fits =
-      isClasses && chosen == .crossEntropy ? configuration.outputSize > largest : configuration.outputSize == needed
     switch head {
     case .new(let size):
       configuration.head = [.init(size: size ?? needed)]
       configuration.normalizesOutput = false
       notes.append(
         "head: a new dense layer \(configuration.readoutSize) -> \(size ?? needed) from fresh values, as asked")
-    case .keep where configuration.head.isEmpty && !fits && mayChangeModel:
+    // A state of just this width can be meant as the output.
+    case .keep where configuration.head.isEmpty && configuration.outputSize != needed && mayChangeModel:
       configuration.head = [.init(size: needed)]
       notes.append(
         "head: the checkpoint has none; a new dense layer \(configuration.readoutSize) -> \(needed) starts from fresh values"
@@ -111,7 +129,17 @@ public struct TaskFit: Sendable {
         file: file, detail: "binary cross-entropy needs targets from 0 to 1, found \(other)", advice: [])
     }
     try Self.checkActivation(configuration.head.last?.activation ?? .none, chosen)
-    self.model = configuration == model.configuration ? model : model.reconfigured(configuration, seed: seed)
+    var fitted = configuration == model.configuration ? model : model.reconfigured(configuration, seed: seed)
+    if case .new = head {
+      // `reconfigured` keeps what has the same shape; the old head may have.
+      let fresh = LSTMModel(configuration, seed: seed)
+      for parameter in configuration.parameters {
+        if case .head = parameter.role, let values = fresh[parameter.name] {
+          try fitted.set(parameter.name, to: values)
+        }
+      }
+    }
+    self.model = fitted
     self.notes = notes
   }
 
@@ -130,9 +158,21 @@ public struct TaskFit: Sendable {
     return .badData(file: file, detail: detail, advice: [advice])
   }
 
-  private static func largestClass(_ targets: SequenceData.Targets) -> Int {
+  /// Whether the last step and each direction's own final state differ in what the head reads.
+  private static func readsBothWays(_ configuration: ModelConfiguration) -> Bool {
+    configuration.skip
+      ? configuration.layers.contains(where: \.isBidirectional) : configuration.layers.last?.isBidirectional == true
+  }
+
+  /// Over all examples, of which `data` may be a selection: a class that only the validation part has needs its
+  /// output, too. 0 for real values.
+  private static func largestClass(_ targets: SequenceData.Targets, _ file: String) throws -> Int {
     guard case .classes(let classes, _) = targets else { return 0 }
-    return Int(classes.max() ?? 0)
+    guard let largest = classes.max(), largest >= 0 else {
+      throw FineTuningError.badData(
+        file: file, detail: "every class number in y is \(SequenceData.ignored): nothing counts", advice: [])
+    }
+    return Int(largest)
   }
 
   /// A loss with the softmax in it must not get a sigmoid's output, and so on.

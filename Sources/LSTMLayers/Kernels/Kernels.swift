@@ -7,6 +7,10 @@ import Foundation
 /// `avx2`, `neon`, `portable`, `scalar`) overrides it, so that every path can be tested on one machine.
 public struct Kernels: @unchecked Sendable {  // The tables are constants in the binary.
   let table: UnsafePointer<lstmk_table>
+  /// Threads to work on; results are the same bits for any number.
+  public var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+
+  init(table: UnsafePointer<lstmk_table>) { self.table = table }
 
   public var name: String { String(cString: table.pointee.name) }
 
@@ -14,7 +18,7 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
   public static let available: [Kernels] = {
     var tables = [UnsafePointer<lstmk_table>?](repeating: nil, count: 8)
     let count = lstmk_available(&tables, tables.count)
-    return tables.prefix(count).compactMap { $0.map(Kernels.init) }
+    return tables.prefix(count).compactMap { $0.map(Kernels.init(table:)) }
   }()
 
   public static let best: Kernels = {
@@ -26,19 +30,63 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
   func packedCount(_ k: Int, _ n: Int) -> Int { table.pointee.packed_count(k, n) }
 
   /// Packs the (K, N) matrix whose element (k, n) is at `b[k * rowStride + n * columnStride]` into `packed`.
-  func pack(_ k: Int, _ n: Int, _ b: UnsafePointer<Float>, rowStride: Int, columnStride: Int, into packed: FloatBuffer)
-  {
+  func pack(_ k: Int, _ n: Int, _ b: UnsafePointer<Float>, rowStride: Int, columnStride: Int, into packed: FloatBuffer) {
     packed.reserve(packedCount(k, n))
-    table.pointee.pack(k, n, b, rowStride, columnStride, packed.pointer)
+    let to = packed.pointer
+    let parts = k * n < 1 << 15 ? 1 : min(columnParts(n), threads)
+    parallel(parts) { part in
+      let columns = columnRange(n, part: part, of: parts)
+      table.pointee.pack(
+        k, columns.count, b + columns.lowerBound * columnStride, rowStride, columnStride, to + columns.lowerBound * k)
+    }
   }
 
-  /// C (M, N) = A (M, K) B, or += with `accumulate`.
+  /// C (M, N) = A (M, K) B, or += with `accumulate`, on this thread.
   func multiply(
     m: Int, n: Int, k: Int, _ a: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1, _ packed: FloatBuffer,
     _ c: UnsafeMutablePointer<Float>, outputStride: Int, accumulate: Bool
   ) {
     table.pointee.multiply(
       m, n, k, a, rowStride, columnStride, packed.pointer, c, outputStride, accumulate ? 1 : 0)
+  }
+
+  /// The same on all threads. Every element is computed by one of them in one order, so the split does not show.
+  func multiplyOnAllThreads(
+    m: Int, n: Int, k: Int, _ a: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1, _ packed: FloatBuffer,
+    _ c: UnsafeMutablePointer<Float>, outputStride: Int, accumulate: Bool
+  ) {
+    let add: Int32 = accumulate ? 1 : 0
+    let from = packed.pointer
+    let isSmall = m * n * k < 1 << 17
+    if !isSmall, m >= 16 * threads || columnParts(n) == 1 {
+      parallel(threads) { part in
+        let rows = share(m, multiple: 8, part: part, of: threads)
+        guard !rows.isEmpty else { return }
+        table.pointee.multiply(
+          rows.count, n, k, a + rows.lowerBound * rowStride, rowStride, columnStride, from,
+          c + rows.lowerBound * outputStride, outputStride, add)
+      }
+    } else if !isSmall {
+      let parts = min(columnParts(n), threads)
+      parallel(parts) { part in
+        let columns = columnRange(n, part: part, of: parts)
+        table.pointee.multiply(
+          m, columns.count, k, a, rowStride, columnStride, from + columns.lowerBound * k, c + columns.lowerBound,
+          outputStride, add)
+      }
+    } else {
+      table.pointee.multiply(m, n, k, a, rowStride, columnStride, from, c, outputStride, add)
+    }
+  }
+
+  /// Panels of a packed matrix with N columns; the scalar twin does not have any.
+  private func columnParts(_ n: Int) -> Int {
+    let width = 2 * table.pointee.vector_width
+    return width <= 2 ? 1 : (n + width - 1) / width
+  }
+
+  private func columnRange(_ n: Int, part: Int, of parts: Int) -> Range<Int> {
+    parts == 1 ? 0..<n : share(n, multiple: 2 * table.pointee.vector_width, part: part, of: parts)
   }
 
   enum Function: Int32 {
@@ -54,5 +102,40 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
     rows: Int, columns: Int, _ x: UnsafePointer<Float>, rowStride: Int, into sums: UnsafeMutablePointer<Float>
   ) {
     table.pointee.add_column_sums(rows, columns, x, rowStride, sums)
+  }
+}
+
+extension Kernels {
+  /// Floating-point operations per second of fused multiply-adds in registers, on one core: the machine's limit.
+  public func measurePeak(seconds: Double = 0.2) -> Double {
+    let clock = ContinuousClock()
+    var (operations, elapsed, best) = (0.0, 0.0, 0.0)
+    while elapsed < seconds {
+      let began = clock.now
+      operations = table.pointee.peak(2_000_000)
+      let part = (clock.now - began) / .seconds(1)
+      best = max(best, operations / part)
+      elapsed += part
+    }
+    return best
+  }
+}
+
+/// A part of `count` things, in multiples, as even as may be.
+func share(_ count: Int, multiple: Int, part: Int, of parts: Int) -> Range<Int> {
+  let units = (count + multiple - 1) / multiple
+  let start = min(units * part / parts * multiple, count)
+  return start..<min(units * (part + 1) / parts * multiple, count)
+}
+
+/// Runs `body` for each part, on the pool's threads. The parts must not wait for each other.
+func parallel(_ parts: Int, _ body: (Int) -> Void) {
+  guard parts > 1 else { return body(0) }
+  withoutActuallyEscaping(body) { body in
+    var body = body
+    withUnsafeMutablePointer(to: &body) { pointer in
+      lstmk_run(
+        parts, { context, part, _ in context?.assumingMemoryBound(to: ((Int) -> Void).self).pointee(part) }, pointer)
+    }
   }
 }

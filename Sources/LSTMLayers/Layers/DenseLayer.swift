@@ -41,7 +41,7 @@ final class DenseLayer {
     if let bias {
       for row in 0..<rows { (output.pointer + row * size).update(from: weights.pointer(bias), count: size) }
     }
-    kernels.multiply(
+    kernels.multiplyOnAllThreads(
       m: rows, n: size, k: inputSize, x, rowStride: inputSize, pack, output.pointer, outputStride: size,
       accumulate: bias != nil)
     isActivated = activate && activation != .none
@@ -59,7 +59,7 @@ final class DenseLayer {
     if isActivated { multiplyBySlope(rows: rows) }
     if trainable[weight] {
       kernels.pack(rows, inputSize, x, rowStride: inputSize, columnStride: 1, into: productPack)
-      kernels.multiply(
+      kernels.multiplyOnAllThreads(
         m: size, n: inputSize, k: rows, slope.pointer, rowStride: 1, columnStride: size, productPack,
         gradients.pointer(weight), outputStride: inputSize, accumulate: true)
     }
@@ -68,7 +68,7 @@ final class DenseLayer {
     }
     if let inputGradient {
       kernels.pack(size, inputSize, weights.pointer(weight), rowStride: inputSize, columnStride: 1, into: productPack)
-      kernels.multiply(
+      kernels.multiplyOnAllThreads(
         m: rows, n: inputSize, k: size, slope.pointer, rowStride: size, productPack, inputGradient,
         outputStride: inputSize, accumulate: false)
     }

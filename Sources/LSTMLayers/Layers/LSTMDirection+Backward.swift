@@ -30,55 +30,66 @@ extension LSTMDirection {
     backwardThroughTime(pass, shape: shape)
     addParameterGradients(pass, shape: shape, gradients: gradients, trainable: trainable)
     if let inputGradient {
-      kernels.multiply(
+      kernels.multiplyOnAllThreads(
         m: shape.rows, n: inputSize, k: gateSize, gates.pointer, rowStride: gateSize, inputBackwardPack, inputGradient,
         outputStride: inputGradientStride, accumulate: accumulateInputGradient)
     }
   }
 
   private func backwardThroughTime(_ pass: BackwardInput, shape: PackedShape) {
-    let (h, s, g, b) = (hiddenSize, stateSize, gateSize, shape.count)
+    let (h, s, b) = (hiddenSize, stateSize, shape.count)
     hiddenGradient.reserve(shape.rows * s)
     projectedGradient.reserve(b * h)
     // Rows of sequences that have not begun yet (seen from the end) keep the gradient of their final state.
     load(pass.finalHiddenGradient, into: stateGradient, count: b * s)
     load(pass.finalCellGradient, into: cellGradient, count: b * h)
 
-    for t in reverse ? Array(0..<shape.steps) : Array((0..<shape.steps).reversed()) {
-      let active = shape.active[t]
-      let row = shape.offsets[t]
+    let parts = sequenceParts(shape)
+    parallel(parts) { part in
+      backwardThroughTime(pass, shape: shape, share(shape.count, multiple: 8, part: part, of: parts))
+    }
+  }
+
+  private func backwardThroughTime(_ pass: BackwardInput, shape: PackedShape, _ sequences: Range<Int>) {
+    let (h, s, g) = (hiddenSize, stateSize, gateSize)
+    var cell = lstmk_cell()
+    cell.hidden = h
+    cell.gate = gate
+    cell.peephole = peephole
+    cell.gates_stride = g
+    for index in 0..<shape.steps {
+      let t = reverse ? index : shape.steps - 1 - index
+      let first = sequences.lowerBound
+      let count = min(shape.active[t], sequences.upperBound) - first
+      guard count > 0 else { continue }
+      let row = shape.offsets[t] + first
       let total = hiddenGradient.pointer + row * s
-      for r in 0..<active {
+      for r in 0..<count {
         let given = pass.outputGradient + (row + r) * pass.outputGradientStride
-        for j in 0..<s { total[r * s + j] = given[j] + stateGradient.pointer[r * s + j] }
+        let state = stateGradient.pointer + (first + r) * s
+        for j in 0..<s { total[r * s + j] = given[j] + state[j] }
       }
       var cellOutputGradient = UnsafePointer(total)
       if parameters.projection != nil {
+        let projected = projectedGradient.pointer + first * h
         kernels.multiply(
-          m: active, n: h, k: s, total, rowStride: s, projectionBackwardPack, projectedGradient.pointer,
-          outputStride: h,
-          accumulate: false)
-        cellOutputGradient = UnsafePointer(projectedGradient.pointer)
+          m: count, n: h, k: s, total, rowStride: s, projectionBackwardPack, projected, outputStride: h, accumulate: false)
+        cellOutputGradient = UnsafePointer(projected)
       }
-      for segment in shape.segments(at: t, reverse: reverse) {
-        let first = row + segment.first
-        var cell = lstmk_cell()
+      shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
+        let place = shape.offsets[t] + segment.first
         cell.rows = segment.count
-        cell.hidden = h
-        cell.gate = gate
-        cell.peephole = peephole
-        cell.gates = gates.pointer + first * g
-        cell.gates_stride = g
+        cell.gates = gates.pointer + place * g
         cell.cell_previous =
           segment.previousRow.map { UnsafePointer(cells.pointer) + $0 * h } ?? (pass.initialCell + segment.first * h)
-        cell.cell = cells.pointer + first * h
-        cell.d_output = cellOutputGradient + segment.first * h
+        cell.cell = cells.pointer + place * h
+        cell.d_output = cellOutputGradient + (segment.first - first) * h
         cell.d_cell = cellGradient.pointer + segment.first * h
         kernels.table.pointee.cell_backward(&cell)
       }
       kernels.multiply(
-        m: active, n: s, k: g, gates.pointer + row * g, rowStride: g, recurrentBackwardPack, stateGradient.pointer,
-        outputStride: s, accumulate: false)
+        m: count, n: s, k: g, gates.pointer + row * g, rowStride: g, recurrentBackwardPack,
+        stateGradient.pointer + first * s, outputStride: s, accumulate: false)
     }
   }
 
@@ -91,7 +102,7 @@ extension LSTMDirection {
       _ index: Int, m: Int, n: Int, left: UnsafePointer<Float>, right: UnsafePointer<Float>, rightStride: Int
     ) {
       kernels.pack(rows, n, right, rowStride: rightStride, columnStride: 1, into: productPack)
-      kernels.multiply(
+      kernels.multiplyOnAllThreads(
         m: m, n: n, k: rows, left, rowStride: 1, columnStride: m, productPack, gradients.pointer(index),
         outputStride: n,
         accumulate: true)
@@ -136,7 +147,7 @@ extension LSTMDirection {
   ) {
     scratch.reserve(shape.rows * width)
     for t in 0..<shape.steps {
-      for segment in shape.segments(at: t, reverse: reverse) {
+      shape.forEachSegment(at: t, reverse: reverse, in: 0..<shape.count) { segment in
         for r in 0..<segment.count {
           let from = segment.previousRow.map { states + ($0 + r) * stride } ?? (initial + (segment.first + r) * width)
           (scratch.pointer + (shape.offsets[t] + segment.first + r) * width).update(from: from, count: width)

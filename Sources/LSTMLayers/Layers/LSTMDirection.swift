@@ -128,7 +128,7 @@ final class LSTMDirection {
     initialCell: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, outputStride: Int
   ) {
     packForForward()
-    let (h, s, g) = (hiddenSize, stateSize, gateSize)
+    let (h, g) = (hiddenSize, gateSize)
     gates.reserve(shape.rows * g)
     cells.reserve(shape.rows * h)
     if parameters.projection != nil { raw.reserve(shape.rows * h) }
@@ -138,40 +138,64 @@ final class LSTMDirection {
     if hasBias {
       for row in 0..<shape.rows { (gates.pointer + row * g).update(from: bias.pointer, count: g) }
     }
-    kernels.multiply(
+    kernels.multiplyOnAllThreads(
       m: shape.rows, n: g, k: inputSize, input, rowStride: inputStride, inputPack, gates.pointer, outputStride: g,
       accumulate: hasBias)
 
-    // 2. Step by step: add h U^T, then the cell.
-    for t in reverse ? Array((0..<shape.steps).reversed()) : Array(0..<shape.steps) {
-      for segment in shape.segments(at: t, reverse: reverse) {
+    // 2. Step by step: add h U^T, then the cell. Each thread takes some of the sequences through all steps.
+    let pass = ForwardPass(
+      shape: shape, initialHidden: initialHidden, initialCell: initialCell, output: output, outputStride: outputStride)
+    let parts = sequenceParts(shape)
+    parallel(parts) { part in run(pass, share(shape.count, multiple: 8, part: part, of: parts)) }
+  }
+
+  private struct ForwardPass {
+    let shape: PackedShape
+    let initialHidden: UnsafePointer<Float>
+    let initialCell: UnsafePointer<Float>
+    let output: UnsafeMutablePointer<Float>
+    let outputStride: Int
+  }
+
+  /// Threads that the sequences are shared among: none gets fewer than a register tile's rows.
+  func sequenceParts(_ shape: PackedShape) -> Int {
+    let work = shape.rows * gateSize * stateSize
+    return work < 1 << 18 ? 1 : min(kernels.threads, (shape.count + 7) / 8)
+  }
+
+  private func run(_ pass: ForwardPass, _ sequences: Range<Int>) {
+    let (h, s, g, shape) = (hiddenSize, stateSize, gateSize, pass.shape)
+    var cell = lstmk_cell()
+    cell.hidden = h
+    cell.gate = gate
+    cell.peephole = peephole
+    cell.gates_stride = g
+    for index in 0..<shape.steps {
+      let t = reverse ? shape.steps - 1 - index : index
+      shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
         let row = shape.offsets[t] + segment.first
-        let previous = segment.previousRow.map { (UnsafePointer(output) + $0 * outputStride, outputStride) }
-        let (previousHidden, stride) = previous ?? (initialHidden + segment.first * s, s)
-        let previousCell = segment.previousRow.map { UnsafePointer(cells.pointer) + $0 * h }
+        var previousHidden = pass.initialHidden + segment.first * s
+        var stride = s
+        cell.cell_previous = pass.initialCell + segment.first * h
+        if let previous = segment.previousRow {
+          previousHidden = UnsafePointer(pass.output) + previous * pass.outputStride
+          stride = pass.outputStride
+          cell.cell_previous = UnsafePointer(cells.pointer) + previous * h
+        }
         kernels.multiply(
           m: segment.count, n: g, k: s, previousHidden, rowStride: stride, recurrentPack, gates.pointer + row * g,
           outputStride: g, accumulate: true)
-        var cell = lstmk_cell()
         cell.rows = segment.count
-        cell.hidden = h
-        cell.gate = gate
-        cell.peephole = peephole
         cell.gates = gates.pointer + row * g
-        cell.gates_stride = g
-        cell.cell_previous = previousCell ?? (initialCell + segment.first * h)
         cell.cell = cells.pointer + row * h
-        if parameters.projection == nil {
-          cell.output = output + row * outputStride
-          cell.output_stride = outputStride
-          kernels.table.pointee.cell_forward(&cell)
-        } else {
-          cell.output = raw.pointer + row * h
-          cell.output_stride = h
-          kernels.table.pointee.cell_forward(&cell)
+        let output = pass.output + row * pass.outputStride
+        cell.output = parameters.projection == nil ? output : raw.pointer + row * h
+        cell.output_stride = parameters.projection == nil ? pass.outputStride : h
+        kernels.table.pointee.cell_forward(&cell)
+        if parameters.projection != nil {
           kernels.multiply(
-            m: segment.count, n: s, k: h, raw.pointer + row * h, rowStride: h, projectionPack,
-            output + row * outputStride, outputStride: outputStride, accumulate: false)
+            m: segment.count, n: s, k: h, raw.pointer + row * h, rowStride: h, projectionPack, output,
+            outputStride: pass.outputStride, accumulate: false)
         }
       }
     }

@@ -1,0 +1,110 @@
+// A persistent pool of threads for fork-join work of a few microseconds and up: workers spin for a moment, then park.
+#include "CLSTMKernels.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#if defined(__x86_64__)
+#define PAUSE() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define PAUSE() __asm__ volatile("yield")
+#else
+#define PAUSE() ((void)0)
+#endif
+
+enum {
+  MOST_WORKERS = 254,
+  SPINS = 4000, // about 50 microseconds: longer than the gaps within a training step
+};
+
+static struct {
+  pthread_mutex_t running; // held by whoever has work in the pool
+  pthread_mutex_t parking;
+  pthread_cond_t wake;
+  // The number of the job times 256, plus the threads that take part: a worker that has no part in a job must not look at the rest,
+  // which may already be that of the next.
+  atomic_size_t generation;
+  atomic_size_t pending; // workers that have not finished their part
+  atomic_size_t parked;
+  size_t workers;
+  // The job; written before `generation` moves, read by those who have a part in it.
+  lstmk_task task;
+  void *context;
+  size_t threads;
+} pool = {.running = PTHREAD_MUTEX_INITIALIZER, .parking = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static size_t await_job(size_t seen) {
+  for (int spin = 0; spin < SPINS; spin++) {
+    size_t now = atomic_load_explicit(&pool.generation, memory_order_acquire);
+    if (now != seen) return now;
+    PAUSE();
+  }
+  pthread_mutex_lock(&pool.parking);
+  atomic_fetch_add(&pool.parked, 1);
+  size_t now;
+  while ((now = atomic_load(&pool.generation)) == seen) pthread_cond_wait(&pool.wake, &pool.parking);
+  atomic_fetch_sub(&pool.parked, 1);
+  pthread_mutex_unlock(&pool.parking);
+  return now;
+}
+
+typedef struct {
+  size_t index, seen;
+} worker_start;
+
+static void *work(void *argument) {
+  // The slot was filled before the thread was made and is not reused.
+  const worker_start *start = argument;
+  const size_t index = start->index;
+  size_t seen = start->seen;
+  for (;;) {
+    seen = await_job(seen);
+    if (index >= (seen & 255)) continue;
+    pool.task(pool.context, index, pool.threads);
+    atomic_fetch_sub_explicit(&pool.pending, 1, memory_order_release);
+  }
+  return NULL;
+}
+
+static void add_workers(size_t wanted) {
+  static worker_start starts[MOST_WORKERS];
+  if (wanted > MOST_WORKERS) wanted = MOST_WORKERS;
+  while (pool.workers < wanted) {
+    pthread_t thread;
+    worker_start *start = &starts[pool.workers];
+    start->index = pool.workers + 1;
+    start->seen = atomic_load(&pool.generation);
+    if (pthread_create(&thread, NULL, work, start) != 0) return;
+    pthread_detach(thread);
+    pool.workers++;
+  }
+}
+
+void lstmk_run(size_t threads, lstmk_task task, void *context) {
+  // A pool that is busy, or a call from inside a job, gets its work done here: the parts are independent.
+  if (threads <= 1 || pthread_mutex_trylock(&pool.running) != 0) {
+    for (size_t thread = 0; thread < threads; thread++) task(context, thread, threads);
+    return;
+  }
+  add_workers(threads - 1);
+  const size_t helpers = pool.workers < threads - 1 ? pool.workers : threads - 1;
+  pool.task = task;
+  pool.context = context;
+  pool.threads = threads;
+  atomic_store_explicit(&pool.pending, helpers, memory_order_relaxed);
+  atomic_store(&pool.generation, (atomic_load(&pool.generation) & ~(size_t)255) + 256 + helpers + 1);
+  if (atomic_load(&pool.parked) > 0) {
+    pthread_mutex_lock(&pool.parking);
+    pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.parking);
+  }
+  task(context, 0, threads);
+  // Parts for which there is no worker.
+  for (size_t thread = helpers + 1; thread < threads; thread++) task(context, thread, threads);
+  for (size_t spin = 0; atomic_load_explicit(&pool.pending, memory_order_acquire) > 0; spin++) {
+    if (spin < SPINS) PAUSE();
+    else sched_yield();
+  }
+  pthread_mutex_unlock(&pool.running);
+}

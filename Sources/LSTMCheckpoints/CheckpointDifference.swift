@@ -1,0 +1,166 @@
+import Foundation
+
+/// How two checkpoints differ: names, shapes, types and values.
+///
+/// Tensors are matched by their dotted names. A native file is compared with another format under the names that it
+/// was imported from, so that a fine-tuned model can be held against the file it came from.
+public struct CheckpointDifference: Sendable, Codable, Equatable {
+  public struct Shapes: Sendable, Codable, Equatable {
+    public let name: String
+    public let first: [Int]
+    public let second: [Int]
+  }
+
+  public struct Types: Sendable, Codable, Equatable {
+    public let name: String
+    public let first: DataType
+    public let second: DataType
+  }
+
+  /// The largest differences within one tensor.
+  public struct Values: Sendable, Codable, Equatable {
+    public let name: String
+    public let shape: [Int]
+    /// Elements that are not the same. NaNs are the same when their bits are, 0 and -0 are not.
+    public let differingCount: Int
+    /// The largest |first - second| where both are finite.
+    public let largest: Double
+    /// Where that is, one number per dimension; the first element that differs when `largest` is 0.
+    public let index: [Int]
+    /// Places where a NaN or an infinity stands on one side only, or NaNs differ.
+    public let nonFiniteCount: Int
+    /// The largest |first - second| of each gate's quarter of the rows, for the weights and biases of an LSTM.
+    public let gates: Gates?
+  }
+
+  /// The gates in the order in which they are stored.
+  public struct Gates: Sendable, Codable, Equatable {
+    public let i, f, g, o: Double
+  }
+
+  /// Names that the other does not have, in the file's order.
+  public let onlyInFirst: [String]
+  public let onlyInSecond: [String]
+  public let shapes: [Shapes]
+  /// Values are compared all the same.
+  public let dataTypes: [Types]
+  public let values: [Values]
+  /// Tensors of equal shape, type and bytes.
+  public let identical: [String]
+  /// Whether both have a configuration, and another one.
+  public let configurationDiffers: Bool
+  /// Whether both are native files, and scale or encode their data otherwise.
+  public let preprocessingDiffers: Bool
+
+  public var isEqual: Bool {
+    onlyInFirst.isEmpty && onlyInSecond.isEmpty && shapes.isEmpty && dataTypes.isEmpty && values.isEmpty
+      && !configurationDiffers && !preprocessingDiffers
+  }
+
+  /// The largest difference over all tensors.
+  public var largest: Double { values.reduce(0) { max($0, $1.largest) } }
+
+  /// Reads both, one tensor at a time.
+  /// - Throws: what reading a tensor's bytes throws.
+  public init(_ first: Checkpoint, _ second: Checkpoint) throws {
+    func keyed(_ checkpoint: Checkpoint, outside: Bool) -> [(key: String, tensor: StoredTensor)] {
+      checkpoint.tensors.map { tensor in
+        let name = outside ? checkpoint.pyTorchName(of: tensor.name) : tensor.name
+        return (name.replacing("/", with: "."), tensor)
+      }
+    }
+    let isMixed = (first.format == .native) != (second.format == .native)
+    let left = keyed(first, outside: isMixed && first.format == .native)
+    let right = keyed(second, outside: isMixed && second.format == .native)
+    let others = Dictionary(right.map { ($0.key, $0.tensor) }) { first, _ in first }
+    let names = Set(left.map(\.key))
+    onlyInFirst = left.map(\.key).filter { others[$0] == nil }
+    onlyInSecond = right.map(\.key).filter { !names.contains($0) }
+
+    var shapes: [Shapes] = []
+    var types: [Types] = []
+    var values: [Values] = []
+    var identical: [String] = []
+    for (name, a) in left {
+      guard let b = others[name] else { continue }
+      if a.dataType != b.dataType { types.append(Types(name: name, first: a.dataType, second: b.dataType)) }
+      guard a.shape == b.shape else {
+        shapes.append(Shapes(name: name, first: a.shape, second: b.shape))
+        continue
+      }
+      if let difference = try Values(name, a, b) {
+        values.append(difference)
+      } else if a.dataType == b.dataType {
+        identical.append(name)
+      }
+    }
+    self.shapes = shapes
+    dataTypes = types
+    self.values = values
+    self.identical = identical
+    configurationDiffers = first.configuration.map { a in second.configuration.map { a != $0 } ?? false } ?? false
+    preprocessingDiffers =
+      first.format == .native && second.format == .native && first.preprocessing != second.preprocessing
+  }
+}
+
+extension CheckpointDifference.Values {
+  /// nil when nothing differs.
+  init?(_ name: String, _ a: StoredTensor, _ b: StoredTensor) throws {
+    let (first, second) = (try a.bytes(), try b.bytes())
+    let isSameType = a.dataType == b.dataType
+    if isSameType, first.count == second.count, first.isEmpty || memcmp(first, second, first.count) == 0 { return nil }
+
+    var (differing, nonFinite, largest, place) = (0, 0, 0.0, 0)
+    var gates = [0.0, 0.0, 0.0, 0.0]
+    let count = a.elementCount
+    let width = a.dataType.byteCount
+    first.withUnsafeBytes { first in
+      second.withUnsafeBytes { second in
+        for index in 0..<count {
+          let x = ElementConversion.double(first, a.dataType, at: index)
+          let y = ElementConversion.double(second, b.dataType, at: index)
+          let isSame =
+            isSameType
+            ? (0..<width).allSatisfy { first[index * width + $0] == second[index * width + $0] }
+            : x == y || x.isNaN && y.isNaN
+          if isSame { continue }
+          differing += 1
+          if differing == 1 { place = index }
+          let distance = abs(x - y)
+          guard x.isFinite, y.isFinite, distance.isFinite else {
+            nonFinite += 1
+            continue
+          }
+          if distance > largest { (largest, place) = (distance, index) }
+          let gate = index / max(count / 4, 1)
+          if gate < 4 { gates[gate] = max(gates[gate], distance) }
+        }
+      }
+    }
+    guard differing > 0 else { return nil }
+    self.name = name
+    shape = a.shape
+    differingCount = differing
+    self.largest = largest
+    nonFiniteCount = nonFinite
+    index = Self.position(of: place, in: a.shape)
+    self.gates =
+      Self.hasGates(name, a.shape)
+      ? CheckpointDifference.Gates(i: gates[0], f: gates[1], g: gates[2], o: gates[3]) : nil
+  }
+
+  /// C order: the last index varies fastest.
+  private static func position(of place: Int, in shape: [Int]) -> [Int] {
+    var rest = place
+    return shape.reversed().map { dimension in
+      defer { rest /= dimension }
+      return rest % dimension
+    }.reversed()
+  }
+
+  private static func hasGates(_ name: String, _ shape: [Int]) -> Bool {
+    guard let kind = PyTorchName(name)?.kind, let rows = shape.first, rows % 4 == 0 else { return false }
+    return kind != .projection && kind != .peephole
+  }
+}

@@ -1,0 +1,54 @@
+import LSTMCheckpoints
+import LSTMLayers
+import Testing
+
+@testable import LSTMFineTuning
+
+/// Numbers in [-1, 1) that are the same on every run.
+func noise(_ count: Int, seed: UInt64) -> [Float] {
+  var random = RandomNumbers(seed: seed)
+  return (0..<count).map { _ in random.uniform(1) }
+}
+
+func featureModel(
+  _ size: Int = 2, layers: [ModelConfiguration.Layer] = [.init(hiddenSize: 5), .init(hiddenSize: 4)],
+  readout: ModelConfiguration.Readout? = .last, outputs: Int? = 1, seed: UInt64 = 1
+) -> LSTMModel {
+  LSTMModel(
+    ModelConfiguration(
+      input: .features(size: size), layers: layers, readout: readout, head: outputs.map { [.init(size: $0)] } ?? []),
+    seed: seed)
+}
+
+/// N sequences of noise with one noisy real value each.
+func featureData(_ count: Int, steps: Int = 3, size: Int = 2, outputs: Int = 1, seed: UInt64 = 2) throws -> SequenceData
+{
+  try SequenceData(
+    inputs: .features(noise(count * steps * size, seed: seed), steps: steps, size: size),
+    targets: .values(noise(count * outputs, seed: seed + 1), size: outputs, perStep: false))
+}
+
+func plan(_ model: LSTMModel, freezing: [String] = [], unfreezing: [String] = []) throws -> FreezePlan {
+  try FreezePlan(model, freezing: freezing, unfreezing: unfreezing)
+}
+
+func allValues(_ model: LSTMModel) -> [String: [Float]] {
+  Dictionary(
+    uniqueKeysWithValues: model.parameters.slots.indices.map { index in
+      (model.parameters.slots[index].name, model.parameters.values(index))
+    })
+}
+
+/// The line that a person sees for the error that `body` throws; "" and an issue when it throws none.
+func message(_ location: SourceLocation = #_sourceLocation, of body: () throws -> Void) -> String {
+  do {
+    try body()
+    Issue.record("nothing was thrown", sourceLocation: location)
+    return ""
+  } catch let failure as any DescribedFailure {
+    return failure.message
+  } catch {
+    Issue.record("not a described failure: \(error)", sourceLocation: location)
+    return ""
+  }
+}
