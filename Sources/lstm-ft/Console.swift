@@ -31,7 +31,7 @@ struct Console: Sendable {
   }
 
   /// What was asked for: shown even when quiet.
-  func answer(_ text: String) { if !json { write(text + "\n", to: 1) } }
+  func answer(_ text: String) { if !json { write(text + "\n", to: 1, isAsked: true) } }
 
   /// The machine's answer.
   func result(_ value: some Encodable) throws {
@@ -40,7 +40,7 @@ struct Console: Sendable {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-    write(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n", to: 1)
+    write(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n", to: 1, isAsked: true)
   }
 
   /// Whether a line may be drawn over.
@@ -67,13 +67,13 @@ struct Console: Sendable {
   }
 }
 
-private func write(_ text: String, to descriptor: Int32) {
+/// - Parameter isAsked: whether the work was in vain without it. A report that cannot be shown stops no training.
+private func write(_ text: String, to descriptor: Int32, isAsked: Bool = false) {
   var bytes = Array(text.utf8)[...]
   while !bytes.isEmpty {
     let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     if count < 0 && errno != EINTR {
-      // With standard error itself gone there is nobody left to tell.
-      if descriptor == 2 { return }
+      guard isAsked else { return }
       Console.fail("standard output cannot be written: \(String(cString: strerror(errno)))", advice: [], code: 74)
     }
     bytes = bytes.dropFirst(max(count, 0))

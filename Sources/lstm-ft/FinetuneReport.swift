@@ -66,13 +66,13 @@ final class FinetuneReport {
       console.clearLive()
       if !hasHeader {
         console.say(
-          "\(pad("epoch", 7))\(pad("train", 12, right: true))\(pad("validation", 12, right: true))\(pad(metricName(record.validation), 12, right: true))\(pad("norm", 10, right: true))\(pad("seq/s", 10, right: true))\(pad("time", 10, right: true))"
+          "\(pad("epoch", epochWidth))\(pad("train", 12, right: true))\(pad("validation", 12, right: true))\(pad(metricName(record.validation), 12, right: true))\(pad("norm", 10, right: true))\(pad("seq/s", 10, right: true))\(pad("time", 10, right: true))"
         )
         hasHeader = true
       }
       let validation = record.validation.map { digits($0.loss) } ?? "-"
       console.say(
-        "\(pad("\(record.epoch)/\(session.options.epochs)", 7))\(pad(digits(record.trainingLoss), 12, right: true))\(pad(validation, 12, right: true))\(pad(metricValue(record.validation), 12, right: true))\(pad(digits(record.gradientNorm), 10, right: true))\(pad(String(format: "%.0f", record.sequencesPerSecond), 10, right: true))\(pad(duration(record.seconds), 10, right: true))\(record.isBest && session.validation != nil ? "  best" : "")"
+        "\(pad("\(record.epoch)/\(session.options.epochs)", epochWidth))\(pad(digits(record.trainingLoss), 12, right: true))\(pad(validation, 12, right: true))\(pad(metricValue(record.validation), 12, right: true))\(pad(digits(record.gradientNorm), 10, right: true))\(pad(String(format: "%.0f", record.sequencesPerSecond), 10, right: true))\(pad(duration(record.seconds), 10, right: true))\(record.isBest && session.validation != nil ? "  best" : "")"
       )
     case .weights: break
     }
@@ -123,6 +123,9 @@ final class FinetuneReport {
       console.say("      lstm-ft export \(output) --to pytorch-h5 -o back.h5")
     }
   }
+
+  /// Wide enough for `100/100`, or for more.
+  private var epochWidth: Int { max(7, 2 * String(session.options.epochs).count + 1) }
 
   private func text(_ metrics: Metrics) -> String {
     var text = "loss \(digits(metrics.loss))"

@@ -12,6 +12,11 @@ enum Interruption {
   nonisolated(unsafe) private static var received: Int32 = 0
 
   static func listen() {
+    // Whoever started this may have left them blocked, and they would wait for ever.
+    var wanted = sigset_t()
+    sigemptyset(&wanted)
+    for number in [SIGINT, SIGTERM] { sigaddset(&wanted, number) }
+    pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
     for number in [SIGINT, SIGTERM] {
       signal(number) { number in
         // The second time the person means it.
