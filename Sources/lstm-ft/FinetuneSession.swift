@@ -241,14 +241,12 @@ extension FinetuneSession {
   /// A loss that is no number any more, and what is left of the run.
   private func stopped(_ error: FineTuningError, _ folder: RunFolder) -> any Error {
     guard case .diverged = error else { return error }
-    let last = folder.file("last.h5")
     let clip = options.clipNorm.map { "--clip-norm below \(short($0))" } ?? "--clip-norm 1"
     return InputError.stopped(
       error.message,
       advice: [
         "try a --learning-rate below \(short(rule.learningRate)), or \(clip)",
-        FileManager.default.fileExists(atPath: last)
-          ? "the weights of the last whole epoch are in \(last)" : "no epoch was finished, so no weights were written",
+        "the last good weights are in \(folder.file("last.h5"))",
       ])
   }
 

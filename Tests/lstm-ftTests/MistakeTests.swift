@@ -56,6 +56,18 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     #expect(after == before)
   }
 
+  /// Foundation says where in its own words, which differ between platforms.
+  @Test func brokenJSONIsExplained() async throws {
+    let place = try Workplace()
+    try place.copy("demo/seattle.h5", as: "weights.h5")
+    try place.write("bad.json", #"{"input":{"features":1},"layers":"#)
+    let outcome = try await place.run("import", "weights.h5", "--config", "bad.json")
+    #expect(outcome.code == 65)
+    #expect(outcome.stderr.hasPrefix("error: bad.json: not a model configuration: not valid JSON"))
+    #expect(outcome.stderr.filter { $0 == "\n" }.count == 1)
+    #expect(try place.contents().keys.sorted() == ["bad.json", "weights.h5"])
+  }
+
   @Test func thereAreTwentyFiveAtLeast() {
     let all = Self.arguments + Self.data + Self.imports + Self.files + Self.numbers + Self.parsing
     #expect(all.count >= 25)
@@ -152,7 +164,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     ) { try $0.write("m.csv", "temp,wind\n1,5\n2,6\n,7\n4,8\n") },
     Mistake(
       "a window beyond the data", "finetune --data mine.csv --target temp --window 480", 65,
-      "mine.csv: 130 rows are too few: a window of 480 and a horizon of 24 need 504",
+      "mine.csv: 130 rows are too few for a window of 480 and a horizon of 24",
       "give a smaller --window, or more data"),
     Mistake(
       "a window beyond the training part", "finetune --data mine.csv --target temp --window 90", 65,
@@ -187,7 +199,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     ) { try $0.write("flat.npy", npy([1, 2, 3, 4, 5, 6], [6])) },
     Mistake(
       "NaN in x", "predict --data nan.npy --readout last", 65,
-      "nan.npy: x[0, 2, 0] is nan: expected finite numbers"
+      "nan.npy: x[0, 2, 0]: expected a finite number, found nan"
     ) { try $0.write("nan.npy", npy([1, 2, .nan, 4], [1, 4, 1])) },
     Mistake(
       "no y to train on", "finetune --data x.npy", 65, "x.npy: no dataset \"y\"; it holds x",
@@ -302,14 +314,11 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       try checkpoint.write(path: place.path("heads.h5"), as: .pytorchHDF5)
     },
     Mistake(
-      "broken JSON", "import weights.h5 --config bad.json", 65,
-      "bad.json: not a model configuration: not valid JSON"
-    ) { try $0.write("bad.json", #"{"input":{"features":1},"layers":"#) },
-    Mistake(
       "a misspelt key", "import weights.h5 --config bad.json", 65,
       "bad.json: not a model configuration: layers[0]: unknown key \"projecton\"; known are hidden, bidirectional, "
         + "projection, bias, gates, peepholes"
     ) { try $0.write("bad.json", #"{"input":{"features":1},"layers":[{"hidden":64,"projecton":3}]}"#) },
+    Mistake("nothing to compare with", "diff model.h5 nope.h5", 66, "nope.h5: no such file"),
     Mistake("no such configuration", "import weights.h5 --config nope.json", 66, "nope.json: no such file"),
     Mistake(
       "a scaler of one number", "import weights.h5 --scaler 3 -o a.h5", 64,
@@ -387,14 +396,15 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "a rate that explodes", finetune + "--lr 1e30 --clip-norm 0 --run r", 65,
       "stopped in epoch 1, step 2: the loss is inf", "try a --learning-rate below 1e+30, or --clip-norm 1",
-      "no epoch was finished, so no weights were written", leaves: ["r/", "r/config.json", "r/log.jsonl"]
+      "the last good weights are in r/last.h5",
+      leaves: ["r/", "r/best.h5", "r/config.json", "r/last.h5", "r/log.jsonl"]
     ) { try $0.writeSeries(rows: 200) },
   ]
 
   static let parsing = [
     Mistake(
       "a misspelt command", "finetun --data mine.csv", 64, "unknown command finetun",
-      "did you mean lstm-ft finetune?", "commands are import, inspect, finetune, evaluate, predict, export"),
+      "did you mean lstm-ft finetune?", "commands are import, inspect, finetune, evaluate, predict, export, diff"),
     Mistake(
       "a misspelt option", "finetune --dta mine.csv", 64, "unknown option --dta", "did you mean --data?",
       "see lstm-ft finetune --help"),

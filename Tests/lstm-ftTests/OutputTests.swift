@@ -13,6 +13,7 @@ import Testing
     "finetune --data mine.csv --target temp --window 48 --epochs 1 -o tuned.h5",
     "evaluate tuned.h5 --data mine.csv", "predict tuned.h5 --data mine.csv",
     "predict tuned.h5 --data mine.csv -o y.npy", "export model.h5 --to pytorch-h5 -o back.h5",
+    "diff model.h5 model.h5",
   ]
 
   private func workplace() async throws -> Workplace {

@@ -5,18 +5,19 @@ import LSTMCheckpoints
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Compare two checkpoints: names, shapes, types and values.",
+    usage: "lstm-ft diff <first> <second> [<options>]",
     discussion: """
-      lstm-ft diff model.h5 finetuned.h5
-      lstm-ft diff weights.h5 back.h5 --quiet && echo same
+        lstm-ft diff model.h5 finetuned.h5
+        lstm-ft diff weights.h5 back.h5 --quiet && echo same
 
-      Exit code 0 when both hold the same, 1 when they differ. Values are compared bit by bit; for recurrent tensors
+      Exit code 0 when both hold the same, 1 when they differ. Values are compared bit by bit; for recurrent tensors \
       the largest difference of each gate is shown.
       """)
 
-  @Argument(help: ArgumentHelp("A checkpoint or model.", valueName: "a"))
+  @Argument(help: ArgumentHelp("A checkpoint or model.", valueName: "first"), completion: .file())
   var first: String
 
-  @Argument(help: ArgumentHelp("Another.", valueName: "b"))
+  @Argument(help: ArgumentHelp("Another.", valueName: "second"), completion: .file())
   var second: String
 
   @OptionGroup(title: "Output")
@@ -24,7 +25,8 @@ struct Diff: ParsableCommand {
 
   func run() throws {
     let console = out.console
-    let difference = try CheckpointDifference(Checkpoint(path: first), Checkpoint(path: second))
+    let difference = try CheckpointDifference(
+      openCheckpoint(first, mayBeArray: true), openCheckpoint(second, mayBeArray: true))
     for name in difference.onlyInFirst { console.say("only in \(first): \(name)") }
     for name in difference.onlyInSecond { console.say("only in \(second): \(name)") }
     for item in difference.shapes {
@@ -37,13 +39,15 @@ struct Diff: ParsableCommand {
       console.say(
         table(
           difference.values.map(row),
-          header: ["tensor", "differ", "largest", "at", "gate i", "gate f", "gate g", "gate o"], rightAligned: [1, 2, 4, 5, 6, 7]))
+          header: ["tensor", "differ", "largest", "at", "gate i", "gate f", "gate g", "gate o"],
+          rightAligned: [1, 2, 4, 5, 6, 7]))
     }
     if difference.configurationDiffers { console.say("the configurations differ") }
     if difference.preprocessingDiffers { console.say("the preprocessing differs") }
     let same = plural(difference.identical.count, "tensor")
     console.say(
-      difference.isEqual ? "the same: \(same), bit by bit" : "\(same) the same, largest difference \(short(difference.largest))")
+      difference.isEqual
+        ? "the same: \(same), bit by bit" : "\(same) the same, largest difference \(short(difference.largest))")
     try console.result(Answer(same: difference.isEqual, largest: difference.largest, difference: difference))
     if !difference.isEqual { throw ExitCode(1) }
   }

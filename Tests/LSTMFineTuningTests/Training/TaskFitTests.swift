@@ -114,7 +114,7 @@ import Testing
     #expect(try Self.fit(featureModel(), data, head: .new(size: 9)).model.configuration.outputSize == 9)
     #expect(
       message { _ = try Self.fit(featureModel(), data, head: .new(size: 5)) }
-        == "d.h5: the model gives 5 values a sequence, the targets have classes up to 5")
+        == "d.h5: y: expected classes from 0 to 4, which the model's 5 outputs can tell apart, found 5")
   }
 
   @Test func aBareModelGetsAHeadUnlessItsStateHasTheWidth() throws {
@@ -133,7 +133,7 @@ import Testing
   @Test func outputsThatAreTooFew() throws {
     #expect(
       message { _ = try Self.fit(featureModel(outputs: 3), Self.classes([0, 3])) }
-        == "d.h5: the model gives 3 values a sequence, the targets have classes up to 3")
+        == "d.h5: y: expected classes from 0 to 2, which the model's 3 outputs can tell apart, found 3")
     #expect(
       message { _ = try Self.fit(featureModel(outputs: 2), Self.values(1)) }
         == "d.h5: the model gives 2 values a sequence, the targets have 1 value")
