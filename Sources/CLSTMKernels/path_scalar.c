@@ -13,10 +13,10 @@ static void pack(size_t k, size_t n, const float *b, size_t row_stride, size_t c
 }
 
 static void multiply(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_column, const float *packed,
-                     float *c, size_t c_row, int accumulate) {
+                     float *c, size_t c_row, const float *start) {
   for (size_t i = 0; i < m; i++)
     for (size_t j = 0; j < n; j++) {
-      float sum = accumulate ? c[i * c_row + j] : 0.0f;
+      float sum = start == c ? c[i * c_row + j] : start ? start[j] : 0.0f;
       for (size_t step = 0; step < k; step++) sum += a[i * a_row + step * a_column] * packed[step * n + j];
       c[i * c_row + j] = sum;
     }

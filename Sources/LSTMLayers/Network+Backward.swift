@@ -52,19 +52,23 @@ extension Network {
     guard lowest != nil || attentionTrains else { return nil }
 
     // 2. The readout and the skip concatenation.
-    let width = configuration.readoutSize
-    stackGradient.reserve(shape.rows * width)
-    let stack = configuration.skip ? concatenation.pointer : layerOutputs[layerOutputs.count - 1].pointer
-    readout.backward(
-      gradient, x: stack, shape: shape, into: stackGradient.pointer, gradients: gradients, trainable: trainable)
+    if readout.kind != .all {
+      stackGradient.reserve(shape.rows * configuration.readoutSize)
+      let stack = configuration.skip ? concatenation.pointer : layerOutputs[layerOutputs.count - 1].pointer
+      readout.backward(
+        gradient, x: stack, shape: shape, into: stackGradient.pointer, gradients: gradients, trainable: trainable)
+      gradient = stackGradient.pointer
+    }
     guard let lowest else { return nil }
-    distribute(shape)
+    distribute(gradient, shape)
 
     // 3. The stack, down to the lowest layer that matters.
     var state = LSTMState(hidden: [], cell: [])
     for index in stride(from: configuration.layers.count - 1, through: max(lowest, 0), by: -1) {
+      let isTop = index == configuration.layers.count - 1 && !configuration.skip
       let states = layerBackward(
-        index, shape: shape, stateGradient: stateGradient, gradients: gradients, trainable: trainable,
+        index, shape: shape, outputGradient: isTop ? gradient : layerGradients[index + 1].pointer,
+        stateGradient: stateGradient, gradients: gradients, trainable: trainable,
         needsInput: index > lowest, keepsState: wantsInput)
       state.hidden.insert(contentsOf: states.hidden, at: 0)
       state.cell.insert(contentsOf: states.cell, at: 0)
@@ -75,8 +79,11 @@ extension Network {
     guard wantsInput else { return nil }
     let size = configuration.input.size
     var input = Tensor(zeros: [shape.count, paddedSteps, size])
-    copyRows(shape, size: size) { packed, place in
-      for j in 0..<size { input.values[place * size + j] = layerGradients[0].pointer[packed * size + j] }
+    input.values.withUnsafeMutableBufferPointer { values in
+      guard let base = values.baseAddress else { return }
+      copyRows(shape, size: size) { packed, place in
+        (base + place * size).update(from: layerGradients[0].pointer + packed * size, count: size)
+      }
     }
     return InputGradients(input: input, state: state)
   }
@@ -115,29 +122,27 @@ extension Network {
     }
   }
 
-  /// Gives every layer its share of the readout's gradient. `layerGradients[k]` is of layer k's input.
-  private func distribute(_ shape: PackedShape) {
+  /// Makes room for the gradient of every layer's input, `layerGradients[k]`; with a skip concatenation each begins with its
+  /// share of the readout's gradient.
+  private func distribute(_ gradient: UnsafePointer<Float>, _ shape: PackedShape) {
+    for index in configuration.layers.indices {
+      layerGradients[index].reserve(shape.rows * configuration.inputSize(ofLayer: index))
+    }
+    guard configuration.skip else { return }
     let width = configuration.readoutSize
-    let layers = configuration.layers.count
-    for index in 0...layers {
-      layerGradients[index].zero(
-        shape.rows * (index == 0 ? configuration.input.size : configuration.layers[index - 1].outputSize))
-    }
-    guard configuration.skip else {
-      return layerGradients[layers].pointer.update(from: stackGradient.pointer, count: shape.rows * width)
-    }
     var part = 0
     forEachPart { _, size, column in
+      layerGradients[part].reserve(shape.rows * size)
       for row in 0..<shape.rows {
-        (layerGradients[part].pointer + row * size).update(
-          from: stackGradient.pointer + row * width + column, count: size)
+        (layerGradients[part].pointer + row * size).update(from: gradient + row * width + column, count: size)
       }
       part += 1
     }
   }
 
   private func layerBackward(
-    _ index: Int, shape: PackedShape, stateGradient: LSTMState?, gradients: ParameterStore, trainable: [Bool],
+    _ index: Int, shape: PackedShape, outputGradient: UnsafePointer<Float>, stateGradient: LSTMState?,
+    gradients: ParameterStore, trainable: [Bool],
     needsInput: Bool, keepsState: Bool
   ) -> LSTMState {
     let outputSize = configuration.layers[index].outputSize
@@ -153,12 +158,12 @@ extension Network {
         .init(
           input: x, inputStride: inputSize, output: layerOutputs[index].pointer + column, outputStride: outputSize,
           initialHidden: initialHidden[states].pointer, initialCell: initialCell[states].pointer,
-          outputGradient: layerGradients[index + 1].pointer + column, outputGradientStride: outputSize,
+          outputGradient: outputGradient + column, outputGradientStride: outputSize,
           finalHiddenGradient: stateGradient == nil ? nil : UnsafePointer(finalHiddenGradient.pointer),
           finalCellGradient: stateGradient == nil ? nil : UnsafePointer(finalCellGradient.pointer)),
         shape: shape, gradients: gradients, trainable: trainable,
         inputGradient: needsInput ? layerGradients[index].pointer : nil, inputGradientStride: inputSize,
-        accumulateInputGradient: true)
+        accumulateInputGradient: configuration.skip || place > 0)
       if keepsState {
         result.hidden.append(unload(direction.stateGradient, width: direction.stateSize, shape: shape))
         result.cell.append(unload(direction.cellGradient, width: direction.hiddenSize, shape: shape))

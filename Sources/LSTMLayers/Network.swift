@@ -113,10 +113,10 @@ public final class Network {
     _ batch: SequenceBatch, state: LSTMState? = nil, output form: OutputForm = .activated
   ) throws(ShapeError) -> Tensor {
     let shape = PackedShape(count: batch.count, steps: batch.steps, lengths: batch.lengths)
+    paddedSteps = batch.steps
     try loadState(state, shape: shape)
     try loadInput(batch, shape: shape)
     self.shape = shape
-    paddedSteps = batch.steps
 
     // 1. The stack.
     var x = UnsafePointer(input.pointer)
@@ -202,11 +202,8 @@ public final class Network {
       }
       values.withUnsafeBufferPointer { from in
         guard let base = from.baseAddress else { return }
-        for t in 0..<shape.steps {
-          for b in 0..<shape.active[t] {
-            let source = base + (shape.order[b] * batch.steps + t) * width
-            (input.pointer + (shape.offsets[t] + b) * width).update(from: source, count: width)
-          }
+        copyRows(shape, size: width) { packed, place in
+          (input.pointer + packed * width).update(from: base + place * width, count: width)
         }
       }
     case (.tokens(let values), .tokens(let vocabulary, _)):
@@ -280,14 +277,16 @@ public final class Network {
   private func unpack(_ rows: UnsafePointer<Float>, shape: PackedShape) -> Tensor {
     let size = configuration.outputSize
     if readout.kind == .all {
-      var out = Tensor(zeros: [shape.count, paddedSteps, size])
-      copyRows(shape, size: size) { packed, place in
-        out.values.withUnsafeMutableBufferPointer { values in
-          guard let base = values.baseAddress else { return }
+      let count = shape.count * paddedSteps * size
+      let values = [Float](unsafeUninitializedCapacity: count) { out, used in
+        used = count
+        guard let base = out.baseAddress else { return }
+        if shape.rows < shape.count * paddedSteps { base.update(repeating: 0, count: count) }
+        copyRows(shape, size: size) { packed, place in
           (base + place * size).update(from: rows + packed * size, count: size)
         }
       }
-      return out
+      return Tensor(shape: [shape.count, paddedSteps, size], values: values)
     }
     var out = Tensor(zeros: [shape.count, size])
     for b in 0..<shape.count {
@@ -296,10 +295,15 @@ public final class Network {
     return out
   }
 
-  /// Visits every valid step: its packed row and its place in a padded (N, T) grid.
+  /// Visits every valid step on all threads: its packed row and its place in a padded (N, T) grid. `size` is the row's
+  /// width, to know whether threads are worth it.
   func copyRows(_ shape: PackedShape, size: Int, _ body: (_ packed: Int, _ place: Int) -> Void) {
-    for t in 0..<shape.steps {
-      for b in 0..<shape.active[t] { body(shape.offsets[t] + b, shape.order[b] * paddedSteps + t) }
+    let parts = shape.rows * size < 1 << 15 ? 1 : kernels.threads
+    parallel(parts) { part in
+      // Whole sequences, so that a thread writes to one stretch of the padded grid.
+      for b in share(shape.count, multiple: 1, part: part, of: parts) {
+        for t in 0..<shape.lengths[b] { body(shape.offsets[t] + b, shape.order[b] * paddedSteps + t) }
+      }
     }
   }
 }

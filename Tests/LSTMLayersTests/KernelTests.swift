@@ -38,7 +38,7 @@ import TestSupport
           kernels.pack(k, n, b, rowStride: isTransposed ? 1 : n, columnStride: isTransposed ? k : 1, into: packed)
           kernels.multiply(
             m: m, n: n, k: k, a, rowStride: isTransposed ? 1 : k, columnStride: isTransposed ? m : 1, packed, c,
-            outputStride: n, accumulate: accumulate)
+            outputStride: n, start: accumulate ? .output : .zero)
         }
         let bound = 1.2e-7 * Double(k) + 1e-6
         #expect(zip(c, wanted).allSatisfy { abs(Double($0) - $1) <= bound }, "\(m) x \(n) x \(k)")
@@ -64,7 +64,7 @@ import TestSupport
             kernels.pack(k, columns.count, b + columns.lowerBound, rowStride: n, columnStride: 1, into: packed)
             kernels.multiply(
               m: rows.count, n: columns.count, k: k, a + rows.lowerBound * k, rowStride: k, packed, c,
-              outputStride: columns.count, accumulate: false)
+              outputStride: columns.count, start: .zero)
           }
         }
       }

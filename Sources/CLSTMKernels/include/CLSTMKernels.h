@@ -68,10 +68,11 @@ typedef struct lstmk_table {
   size_t (*packed_count)(size_t k, size_t n);
   // Packs B, whose element (k, n) lies at b[k * row_stride + n * column_stride].
   void (*pack)(size_t k, size_t n, const float *b, size_t row_stride, size_t column_stride, float *packed);
-  // C = A B, or C += A B when accumulate is set. A's element (m, k) lies at a[m * a_row + k * a_column].
-  // Every element of C is summed in ascending k, whatever M and N are.
+  // C = start + A B. A's element (m, k) lies at a[m * a_row + k * a_column]. The start is zero when `start` is NULL, C
+  // itself when it is C, and otherwise one row (N) for all. Every element of C is summed in ascending k, whatever
+  // M and N are.
   void (*multiply)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_column, const float *packed,
-                   float *c, size_t c_row, int accumulate);
+                   float *c, size_t c_row, const float *start);
 
   void (*cell_forward)(const lstmk_cell *cell);
   void (*cell_backward)(const lstmk_cell *cell);

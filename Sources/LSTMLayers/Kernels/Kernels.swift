@@ -30,7 +30,8 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
   func packedCount(_ k: Int, _ n: Int) -> Int { table.pointee.packed_count(k, n) }
 
   /// Packs the (K, N) matrix whose element (k, n) is at `b[k * rowStride + n * columnStride]` into `packed`.
-  func pack(_ k: Int, _ n: Int, _ b: UnsafePointer<Float>, rowStride: Int, columnStride: Int, into packed: FloatBuffer) {
+  func pack(_ k: Int, _ n: Int, _ b: UnsafePointer<Float>, rowStride: Int, columnStride: Int, into packed: FloatBuffer)
+  {
     packed.reserve(packedCount(k, n))
     let to = packed.pointer
     let parts = k * n < 1 << 15 ? 1 : min(columnParts(n), threads)
@@ -41,41 +42,56 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
     }
   }
 
-  /// C (M, N) = A (M, K) B, or += with `accumulate`, on this thread.
+  /// What the sums of a product begin with.
+  enum Start {
+    case zero
+    /// The output itself.
+    case output
+    /// One row (N) for all.
+    case row(UnsafePointer<Float>)
+
+    func pointer(_ c: UnsafeMutablePointer<Float>) -> UnsafePointer<Float>? {
+      switch self {
+      case .zero: nil
+      case .output: UnsafePointer(c)
+      case .row(let row): row
+      }
+    }
+
+    func advanced(_ columns: Int) -> Start {
+      if case .row(let row) = self { .row(row + columns) } else { self }
+    }
+  }
+
+  /// C (M, N) = start + A (M, K) B, on this thread.
   func multiply(
     m: Int, n: Int, k: Int, _ a: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1, _ packed: FloatBuffer,
-    _ c: UnsafeMutablePointer<Float>, outputStride: Int, accumulate: Bool
+    _ c: UnsafeMutablePointer<Float>, outputStride: Int, start: Start
   ) {
     table.pointee.multiply(
-      m, n, k, a, rowStride, columnStride, packed.pointer, c, outputStride, accumulate ? 1 : 0)
+      m, n, k, a, rowStride, columnStride, packed.pointer, c, outputStride, start.pointer(c))
   }
 
   /// The same on all threads. Every element is computed by one of them in one order, so the split does not show.
   func multiplyOnAllThreads(
     m: Int, n: Int, k: Int, _ a: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1, _ packed: FloatBuffer,
-    _ c: UnsafeMutablePointer<Float>, outputStride: Int, accumulate: Bool
+    _ c: UnsafeMutablePointer<Float>, outputStride: Int, start: Start
   ) {
-    let add: Int32 = accumulate ? 1 : 0
     let from = packed.pointer
-    let isSmall = m * n * k < 1 << 17
-    if !isSmall, m >= 16 * threads || columnParts(n) == 1 {
-      parallel(threads) { part in
-        let rows = share(m, multiple: 8, part: part, of: threads)
-        guard !rows.isEmpty else { return }
-        table.pointee.multiply(
-          rows.count, n, k, a + rows.lowerBound * rowStride, rowStride, columnStride, from,
-          c + rows.lowerBound * outputStride, outputStride, add)
-      }
-    } else if !isSmall {
-      let parts = min(columnParts(n), threads)
-      parallel(parts) { part in
-        let columns = columnRange(n, part: part, of: parts)
-        table.pointee.multiply(
-          m, columns.count, k, a, rowStride, columnStride, from + columns.lowerBound * k, c + columns.lowerBound,
-          outputStride, add)
-      }
+    func part(_ rows: Range<Int>, _ columns: Range<Int>) {
+      guard !rows.isEmpty, !columns.isEmpty else { return }
+      let to = c + rows.lowerBound * outputStride + columns.lowerBound
+      table.pointee.multiply(
+        rows.count, columns.count, k, a + rows.lowerBound * rowStride, rowStride, columnStride,
+        from + columns.lowerBound * k, to, outputStride, start.advanced(columns.lowerBound).pointer(to))
+    }
+    if m * n * k < 1 << 17 {
+      part(0..<m, 0..<n)
+    } else if m >= 16 * threads || columnParts(n) == 1 {
+      parallel(threads) { part(share(m, multiple: 8, part: $0, of: threads), 0..<n) }
     } else {
-      table.pointee.multiply(m, n, k, a, rowStride, columnStride, from, c, outputStride, add)
+      let parts = min(columnParts(n), threads)
+      parallel(parts) { part(0..<m, columnRange(n, part: $0, of: parts)) }
     }
   }
 
@@ -101,7 +117,11 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
   func addColumnSums(
     rows: Int, columns: Int, _ x: UnsafePointer<Float>, rowStride: Int, into sums: UnsafeMutablePointer<Float>
   ) {
-    table.pointee.add_column_sums(rows, columns, x, rowStride, sums)
+    let parts = rows * columns < 1 << 15 ? 1 : threads
+    parallel(parts) { part in
+      let some = share(columns, multiple: 16, part: part, of: parts)
+      table.pointee.add_column_sums(rows, some.count, x + some.lowerBound, rowStride, sums + some.lowerBound)
+    }
   }
 }
 

@@ -14,16 +14,22 @@ public struct ParameterUpdates: Sendable {
     learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double, isDecoupled: Bool,
     step: Int
   ) {
-    var rule = lstmk_adam()
-    rule.learning_rate = learningRate
-    rule.beta1 = beta1
-    rule.beta2 = beta2
-    rule.epsilon = epsilon
-    rule.weight_decay = weightDecay
-    rule.decoupled = isDecoupled ? 1 : 0
-    rule.bias_correction1 = 1 - pow(beta1, Double(step))
-    rule.bias_correction2 = 1 - pow(beta2, Double(step))
-    kernels.table.pointee.adam(&rule, count, gradient, first, second, largest, weights)
+    var settings = lstmk_adam()
+    settings.learning_rate = learningRate
+    settings.beta1 = beta1
+    settings.beta2 = beta2
+    settings.epsilon = epsilon
+    settings.weight_decay = weightDecay
+    settings.decoupled = isDecoupled ? 1 : 0
+    settings.bias_correction1 = 1 - pow(beta1, Double(step))
+    settings.bias_correction2 = 1 - pow(beta2, Double(step))
+    let rule = settings
+    inParts(count) { part in
+      var rule = rule
+      let at = part.lowerBound
+      kernels.table.pointee.adam(
+        &rule, part.count, gradient + at, first + at, second + at, largest.map { $0 + at }, weights + at)
+    }
   }
 
   /// torch.optim.SGD on `count` weights.
@@ -32,14 +38,25 @@ public struct ParameterUpdates: Sendable {
     _ weights: UnsafeMutablePointer<Float>, learningRate: Double, momentumFactor: Double, dampening: Double,
     isNesterov: Bool, weightDecay: Double, isFirst: Bool
   ) {
-    var rule = lstmk_sgd()
-    rule.learning_rate = learningRate
-    rule.momentum = momentumFactor
-    rule.dampening = dampening
-    rule.weight_decay = weightDecay
-    rule.nesterov = isNesterov ? 1 : 0
-    rule.first_step = isFirst ? 1 : 0
-    kernels.table.pointee.sgd(&rule, count, gradient, momentum, weights)
+    var settings = lstmk_sgd()
+    settings.learning_rate = learningRate
+    settings.momentum = momentumFactor
+    settings.dampening = dampening
+    settings.weight_decay = weightDecay
+    settings.nesterov = isNesterov ? 1 : 0
+    settings.first_step = isFirst ? 1 : 0
+    let rule = settings
+    inParts(count) { part in
+      var rule = rule
+      let at = part.lowerBound
+      kernels.table.pointee.sgd(&rule, part.count, gradient + at, momentum + at, weights + at)
+    }
+  }
+
+  /// Elements do not see each other, so the split does not show.
+  private func inParts(_ count: Int, _ body: (Range<Int>) -> Void) {
+    let parts = count < 1 << 15 ? 1 : kernels.threads
+    parallel(parts) { body(share(count, multiple: 16, part: $0, of: parts)) }
   }
 
   /// The L2 norm over some parameters of a store.

@@ -38,12 +38,9 @@ final class DenseLayer {
       isPacked = true
     }
     output.reserve(rows * size)
-    if let bias {
-      for row in 0..<rows { (output.pointer + row * size).update(from: weights.pointer(bias), count: size) }
-    }
     kernels.multiplyOnAllThreads(
       m: rows, n: size, k: inputSize, x, rowStride: inputSize, pack, output.pointer, outputStride: size,
-      accumulate: bias != nil)
+      start: bias.map { .row(weights.pointer($0)) } ?? .zero)
     isActivated = activate && activation != .none
     if isActivated { Self.activate(activation, output.pointer, rows: rows, size: size, kernels) }
     return output.pointer
@@ -61,7 +58,7 @@ final class DenseLayer {
       kernels.pack(rows, inputSize, x, rowStride: inputSize, columnStride: 1, into: productPack)
       kernels.multiplyOnAllThreads(
         m: size, n: inputSize, k: rows, slope.pointer, rowStride: 1, columnStride: size, productPack,
-        gradients.pointer(weight), outputStride: inputSize, accumulate: true)
+        gradients.pointer(weight), outputStride: inputSize, start: .output)
     }
     if let bias, trainable[bias] {
       kernels.addColumnSums(rows: rows, columns: size, slope.pointer, rowStride: size, into: gradients.pointer(bias))
@@ -70,7 +67,7 @@ final class DenseLayer {
       kernels.pack(size, inputSize, weights.pointer(weight), rowStride: inputSize, columnStride: 1, into: productPack)
       kernels.multiplyOnAllThreads(
         m: rows, n: inputSize, k: size, slope.pointer, rowStride: size, productPack, inputGradient,
-        outputStride: inputSize, accumulate: false)
+        outputStride: inputSize, start: .zero)
     }
   }
 

@@ -32,7 +32,7 @@ extension LSTMDirection {
     if let inputGradient {
       kernels.multiplyOnAllThreads(
         m: shape.rows, n: inputSize, k: gateSize, gates.pointer, rowStride: gateSize, inputBackwardPack, inputGradient,
-        outputStride: inputGradientStride, accumulate: accumulateInputGradient)
+        outputStride: inputGradientStride, start: accumulateInputGradient ? .output : .zero)
     }
   }
 
@@ -73,7 +73,7 @@ extension LSTMDirection {
       if parameters.projection != nil {
         let projected = projectedGradient.pointer + first * h
         kernels.multiply(
-          m: count, n: h, k: s, total, rowStride: s, projectionBackwardPack, projected, outputStride: h, accumulate: false)
+          m: count, n: h, k: s, total, rowStride: s, projectionBackwardPack, projected, outputStride: h, start: .zero)
         cellOutputGradient = UnsafePointer(projected)
       }
       shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
@@ -89,7 +89,7 @@ extension LSTMDirection {
       }
       kernels.multiply(
         m: count, n: s, k: g, gates.pointer + row * g, rowStride: g, recurrentBackwardPack,
-        stateGradient.pointer + first * s, outputStride: s, accumulate: false)
+        stateGradient.pointer + first * s, outputStride: s, start: .zero)
     }
   }
 
@@ -105,7 +105,7 @@ extension LSTMDirection {
       kernels.multiplyOnAllThreads(
         m: m, n: n, k: rows, left, rowStride: 1, columnStride: m, productPack, gradients.pointer(index),
         outputStride: n,
-        accumulate: true)
+        start: .output)
     }
 
     if trainable[parameters.inputWeight] {

@@ -134,13 +134,9 @@ final class LSTMDirection {
     if parameters.projection != nil { raw.reserve(shape.rows * h) }
 
     // 1. The input's share of every step at once: x W^T + b.
-    let hasBias = parameters.inputBias != nil
-    if hasBias {
-      for row in 0..<shape.rows { (gates.pointer + row * g).update(from: bias.pointer, count: g) }
-    }
     kernels.multiplyOnAllThreads(
       m: shape.rows, n: g, k: inputSize, input, rowStride: inputStride, inputPack, gates.pointer, outputStride: g,
-      accumulate: hasBias)
+      start: parameters.inputBias == nil ? .zero : .row(bias.pointer))
 
     // 2. Step by step: add h U^T, then the cell. Each thread takes some of the sequences through all steps.
     let pass = ForwardPass(
@@ -184,7 +180,7 @@ final class LSTMDirection {
         }
         kernels.multiply(
           m: segment.count, n: g, k: s, previousHidden, rowStride: stride, recurrentPack, gates.pointer + row * g,
-          outputStride: g, accumulate: true)
+          outputStride: g, start: .output)
         cell.rows = segment.count
         cell.gates = gates.pointer + row * g
         cell.cell = cells.pointer + row * h
@@ -195,7 +191,7 @@ final class LSTMDirection {
         if parameters.projection != nil {
           kernels.multiply(
             m: segment.count, n: s, k: h, raw.pointer + row * h, rowStride: h, projectionPack, output,
-            outputStride: pass.outputStride, accumulate: false)
+            outputStride: pass.outputStride, start: .zero)
         }
       }
     }

@@ -58,12 +58,11 @@ final class ReadoutLayer {
     return pooled.pointer
   }
 
-  /// Writes dL/dx (R, S) from dL/d readout (rows, S).
+  /// Writes dL/dx (R, S) from dL/d readout (rows, S). All steps need no call: the two are the same.
   func backward(
     _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, shape: PackedShape, into dx: UnsafeMutablePointer<Float>,
     gradients: ParameterStore, trainable: [Bool]
   ) {
-    guard kind != .all else { return dx.update(from: gradient, count: shape.rows * size) }
     dx.update(repeating: 0, count: shape.rows * size)
     for b in 0..<shape.count {
       let given = gradient + b * size
