@@ -298,7 +298,7 @@ public final class Network {
   /// Visits every valid step on all threads: its packed row and its place in a padded (N, T) grid. `size` is the row's
   /// width, to know whether threads are worth it.
   func copyRows(_ shape: PackedShape, size: Int, _ body: (_ packed: Int, _ place: Int) -> Void) {
-    let parts = shape.rows * size < 1 << 15 ? 1 : kernels.threads
+    let parts = kernels.parts(shape.rows * size, each: 1 << 14)
     parallel(parts) { part in
       // Whole sequences, so that a thread writes to one stretch of the padded grid.
       for b in share(shape.count, multiple: 1, part: part, of: parts) {

@@ -34,7 +34,7 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
   {
     packed.reserve(packedCount(k, n))
     let to = packed.pointer
-    let parts = k * n < 1 << 15 ? 1 : min(columnParts(n), threads)
+    let parts = min(columnParts(n), self.parts(k * n, each: 1 << 14))
     parallel(parts) { part in
       let columns = columnRange(n, part: part, of: parts)
       table.pointee.pack(
@@ -85,15 +85,17 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
         rows.count, columns.count, k, a + rows.lowerBound * rowStride, rowStride, columnStride,
         from + columns.lowerBound * k, to, outputStride, start.advanced(columns.lowerBound).pointer(to))
     }
-    if m * n * k < 1 << 17 {
-      part(0..<m, 0..<n)
-    } else if m >= 16 * threads || columnParts(n) == 1 {
-      parallel(threads) { part(share(m, multiple: 8, part: $0, of: threads), 0..<n) }
+    let parts = self.parts(m * n * k, each: 1 << 17)
+    if m >= 16 * parts || columnParts(n) == 1 {
+      parallel(parts) { part(share(m, multiple: 8, part: $0, of: parts), 0..<n) }
     } else {
-      let parts = min(columnParts(n), threads)
+      let parts = min(columnParts(n), parts)
       parallel(parts) { part(0..<m, columnRange(n, part: $0, of: parts)) }
     }
   }
+
+  /// How many threads some work is worth, when one should get `each` of it at least: to hand it out costs microseconds.
+  func parts(_ work: Int, each: Int) -> Int { max(1, min(threads, work / each)) }
 
   /// Panels of a packed matrix with N columns; the scalar twin does not have any.
   private func columnParts(_ n: Int) -> Int {
@@ -117,7 +119,7 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
   func addColumnSums(
     rows: Int, columns: Int, _ x: UnsafePointer<Float>, rowStride: Int, into sums: UnsafeMutablePointer<Float>
   ) {
-    let parts = rows * columns < 1 << 15 ? 1 : threads
+    let parts = self.parts(rows * columns, each: 1 << 14)
     parallel(parts) { part in
       let some = share(columns, multiple: 16, part: part, of: parts)
       table.pointee.add_column_sums(rows, some.count, x + some.lowerBound, rowStride, sums + some.lowerBound)

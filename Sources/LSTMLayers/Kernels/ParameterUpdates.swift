@@ -55,7 +55,7 @@ public struct ParameterUpdates: Sendable {
 
   /// Elements do not see each other, so the split does not show.
   private func inParts(_ count: Int, _ body: (Range<Int>) -> Void) {
-    let parts = count < 1 << 15 ? 1 : kernels.threads
+    let parts = kernels.parts(count, each: 1 << 14)
     parallel(parts) { body(share(count, multiple: 16, part: $0, of: parts)) }
   }
 

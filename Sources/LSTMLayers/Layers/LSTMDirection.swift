@@ -155,8 +155,7 @@ final class LSTMDirection {
 
   /// Threads that the sequences are shared among: none gets fewer than a register tile's rows.
   func sequenceParts(_ shape: PackedShape) -> Int {
-    let work = shape.rows * gateSize * stateSize
-    return work < 1 << 18 ? 1 : min(kernels.threads, (shape.count + 7) / 8)
+    min(kernels.parts(shape.rows * gateSize * stateSize, each: 1 << 17), (shape.count + 7) / 8)
   }
 
   private func run(_ pass: ForwardPass, _ sequences: Range<Int>) {
