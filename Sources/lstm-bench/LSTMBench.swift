@@ -53,7 +53,8 @@ struct LSTMBench: ParsableCommand {
           each.name.padding(toLength: 14, withPad: " ", startingAt: 0)
             + String(repeating: " ", count: max(0, 25 - shape.count)) + shape
             + String(
-              format: "%15.3f %6.0f%% %13.3f %6.0f%%", result.inference * 1e3, 100 * each.forwardOperations / result.inference / peak,
+              format: "%15.3f %6.0f%% %13.3f %6.0f%%", result.inference * 1e3,
+              100 * each.forwardOperations / result.inference / peak,
               result.training * 1e3, 100 * each.trainingOperations / result.training / peak))
       }
     }
@@ -95,7 +96,8 @@ struct BenchCase {
 
   func measure(_ kernels: Kernels, seconds: Double) throws -> Result {
     let configuration = ModelConfiguration(
-      input: .features(size: input), layers: [ModelConfiguration.Layer](repeating: .init(hiddenSize: hidden), count: layers))
+      input: .features(size: input),
+      layers: [ModelConfiguration.Layer](repeating: .init(hiddenSize: hidden), count: layers))
     let network = Network(LSTMModel(configuration, seed: 1), kernels: kernels)
     var random = RandomNumbers(seed: 2)
     let batch = try SequenceBatch(

@@ -1,8 +1,8 @@
 import CLSTMKernels
 import Foundation
 import LSTMCheckpoints
-import Testing
 import TestSupport
+import Testing
 
 @testable import LSTMLayers
 
@@ -27,7 +27,10 @@ import TestSupport
         for i in 0..<m {
           for j in 0..<n {
             var sum = accumulate ? Double(start[i * n + j]) : 0
-            for s in 0..<k { sum += Double(isTransposed ? a[s * m + i] : a[i * k + s]) * Double(isTransposed ? b[j * k + s] : b[s * n + j]) }
+            for s in 0..<k {
+              sum +=
+                Double(isTransposed ? a[s * m + i] : a[i * k + s]) * Double(isTransposed ? b[j * k + s] : b[s * n + j])
+            }
             wanted[i * n + j] = sum
           }
         }
@@ -86,7 +89,10 @@ import TestSupport
     let kernels = try Self.kernels(path)
     // Every 4099th float of all there are, and the special ones.
     var x: [Float] = stride(from: UInt32(0), through: .max - 4099, by: 4099).map { Float(bitPattern: $0) }
-    x += [0, -0.0, .infinity, -.infinity, .nan, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, 88.7, 89, -103.9, -104, 0.625]
+    x += [
+      0, -0.0, .infinity, -.infinity, .nan, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, 88.7, 89, -103.9, -104,
+      0.625,
+    ]
     for (function, exact) in [
       (Kernels.Function.sigmoid, { (x: Double) -> Double in x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)) }),
       (.tanh, { tanh($0) }),

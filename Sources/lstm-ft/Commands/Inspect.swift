@@ -117,7 +117,8 @@ struct Inspect: ParsableCommand {
       var row = [tensor.name, shapeText(tensor.shape), tensor.dataType.rawValue, size(tensor.bytes)]
       if let s = tensor.statistics {
         row += [
-          s.minimum.map(short) ?? "-", s.maximum.map(short) ?? "-", s.mean.map(short) ?? "-", s.standardDeviation.map(short) ?? "-", "\(s.nanCount)",
+          s.minimum.map(short) ?? "-", s.maximum.map(short) ?? "-", s.mean.map(short) ?? "-",
+          s.standardDeviation.map(short) ?? "-", "\(s.nanCount)",
           "\(s.infiniteCount)",
         ]
       }
