@@ -165,6 +165,3 @@ extension ParameterStore.Slot {
     }
   }
 }
-
-func logarithm(_ x: Double) -> Double { log(x) }
-func cosine(_ x: Double) -> Double { cos(x) }

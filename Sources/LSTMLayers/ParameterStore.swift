@@ -59,9 +59,4 @@ public final class ParameterStore: @unchecked Sendable {  // Shared only while n
     copy.pointer.update(from: pointer, count: count)
     return copy
   }
-
-  public func copyValues(from other: ParameterStore) {
-    precondition(other.count == count)
-    pointer.update(from: other.pointer, count: count)
-  }
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// xoshiro256** (Blackman and Vigna), seeded through SplitMix64: small, fast and the same everywhere.
 public struct RandomNumbers: RandomNumberGenerator, Sendable, Equatable {
   public private(set) var state: (UInt64, UInt64, UInt64, UInt64)
@@ -37,7 +39,7 @@ public struct RandomNumbers: RandomNumberGenerator, Sendable, Equatable {
 
   /// Standard normal (Box-Muller, one of the pair).
   public mutating func normal() -> Float {
-    let radius = (-2 * logarithm(1 - Double(next() >> 11) * 0x1p-53)).squareRoot()
-    return Float(radius * cosine(2 * .pi * Double(next() >> 11) * 0x1p-53))
+    let radius = (-2 * log(1 - Double(next() >> 11) * 0x1p-53)).squareRoot()
+    return Float(radius * cos(2 * .pi * Double(next() >> 11) * 0x1p-53))
   }
 }

@@ -227,8 +227,6 @@ extension FinetuneSession {
     }
     let isInterrupted = run.ending == .interrupted
     if !isInterrupted { try finished(run.best, epoch: run).checkpoint.write(path: output) }
-    // No epoch was better: the pretrained model is the best there is.
-    if run.bestEpoch == 0 { try finished(run.best, epoch: run).checkpoint.write(path: folder.file("best.h5")) }
     report.finish(run, folder: folder, output: isInterrupted ? nil : output)
     try console.result(
       Answer(
