@@ -161,7 +161,8 @@ public final class Network {
           let (s, h) = (direction.stateSize, direction.hiddenSize)
           let output = layerOutputs[index].pointer + row * outputSize + place * s
           for j in 0..<s { hidden.values[shape.order[b] * s + j] = output[j] }
-          for j in 0..<h { cell.values[shape.order[b] * h + j] = direction.cells.pointer[row * h + j] }
+          let last = direction.finalCell(b, shape)
+          for j in 0..<h { cell.values[shape.order[b] * h + j] = last[j] }
         }
         state.hidden.append(hidden)
         state.cell.append(cell)
