@@ -154,6 +154,9 @@ final class LSTMDirection {
     }
   }
 
+  /// b_ih + b_hh in the kernels' order, once packed.
+  var packedBias: UnsafePointer<Float>? { parameters.inputBias == nil ? nil : UnsafePointer(bias.pointer) }
+
   var peephole: UnsafePointer<Float>? { parameters.peephole.map { UnsafePointer(weights.pointer($0)) } }
 
   // MARK: - How a pass is shared among threads
@@ -289,7 +292,7 @@ final class LSTMDirection {
     kernels.table.pointee.multiply(
       rows.count, 4 * units.count, i, pass.input + rows.lowerBound * pass.inputStride, pass.inputStride, 1,
       inputPack.pointer + column * i, gates.pointer + place * g + column, g,
-      parameters.inputBias == nil ? nil : UnsafePointer(bias.pointer) + column)
+      packedBias.map { $0 + column })
   }
 
   /// Adds h U^T and applies the cell, at step t. `firstPlace` is the row of `gates` for the step's first sequence.
