@@ -34,8 +34,8 @@ def make(path: pathlib.Path, gigabytes: float, **filters) -> None:
     import h5py
     import numpy
 
-    # 2 layers of 4 matrices (4H, H)
-    hidden = max(64, int((gigabytes * 1e9 / 64) ** 0.5) // 64 * 64)
+    # 2 layers of 2 matrices (4H, H) of float32
+    hidden = -(-int((gigabytes * 1e9 / 64) ** 0.5) // 64) * 64
     random = numpy.random.default_rng(2)
     with h5py.File(path, "w") as file:
         for layer in range(2):
