@@ -22,8 +22,9 @@ let package = Package(
     .systemLibrary(
       name: "CZlib", pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-    .target(name: "HDF5", dependencies: ["CHDF5", "CZlib"]),
-    .target(name: "LSTMCheckpoints", dependencies: ["HDF5"]),
+    .target(name: "HDF5", dependencies: ["CHDF5", "CZlib", "CFileIO"]),
+    .target(name: "CFileIO"),
+    .target(name: "LSTMCheckpoints", dependencies: ["HDF5", "CFileIO"]),
     .target(name: "CLSTMKernels"),
     .target(name: "LSTMLayers", dependencies: ["LSTMCheckpoints", "CLSTMKernels"]),
     .target(name: "LSTMFineTuning", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"]),

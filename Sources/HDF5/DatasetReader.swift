@@ -12,6 +12,8 @@ import CHDF5
 struct DatasetReader {
   let dataset: HDF5Dataset
   let open: OpenFile
+  /// How many may decode chunks.
+  var threads = processorCount
 
   private var call: Call { dataset.call }
 
@@ -20,12 +22,49 @@ struct DatasetReader {
     guard !buffer.isEmpty else { return }
     switch dataset.storage {
     case .contiguous(offset: nil): Self.fill(buffer, with: dataset.fill)
-    case .contiguous(let offset?): try read(at: offset, into: buffer)
+    case .contiguous(let offset?): try read(at: offset, from: 0, into: buffer)
     case .compact: try readCompact(into: buffer)
     case .chunked(let chunkShape, let filters):
       let handle = try openDataset()
-      try ChunkReader(dataset: dataset, id: handle.id, open: open, chunkShape: chunkShape, filters: filters)
-        .read(into: buffer)
+      try chunks(handle.id, chunkShape, filters).read(rows: 0..<dataset.shape[0], into: buffer)
+    }
+  }
+
+  private func chunks(_ id: hid_t, _ shape: [Int], _ filters: [HDF5Filter]) -> ChunkReader {
+    ChunkReader(dataset: dataset, id: id, open: open, chunkShape: shape, filters: filters, threads: threads)
+  }
+
+  /// Contiguous data comes in pieces that stay in the processor's cache from the reading to the use.
+  static let pieceBytes = 512 << 10
+
+  /// Reads in order, a piece at a time, into memory that is used again for the next.
+  func forEachPiece(_ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+    guard dataset.byteCount > 0 else { return }
+    if case .chunked(let chunkShape, let filters) = dataset.storage {
+      let handle = try openDataset()
+      let reader = chunks(handle.id, chunkShape, filters)
+      let (extent, step) = (dataset.shape[0], reader.rowsOfPiece())
+      let rowBytes = dataset.byteCount / extent
+      let memory = Scratch()
+      for start in stride(from: 0, to: extent, by: step) {
+        let rows = start..<min(start + step, extent)
+        let piece = memory.room(rows.count * rowBytes)
+        try reader.read(rows: rows, into: piece)
+        try body(piece)
+      }
+      return
+    }
+    let width = dataset.byteCount / dataset.elementCount
+    let step = dataset.storage == .compact ? dataset.byteCount : max(1, Self.pieceBytes / width) * width
+    let memory = Scratch()
+    for start in stride(from: 0, to: dataset.byteCount, by: step) {
+      let piece = memory.room(min(step, dataset.byteCount - start))
+      switch dataset.storage {
+      case .contiguous(let offset?): try read(at: offset, from: start, into: piece)
+      case .contiguous: Self.fill(piece, with: dataset.fill)
+      default: try readCompact(into: piece)
+      }
+      try body(piece)
     }
   }
 
@@ -36,15 +75,20 @@ struct DatasetReader {
     }
   }
 
-  private func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
+  /// - Parameters:
+  ///   - offset: where the dataset begins in the file.
+  ///   - start: where the buffer begins in the dataset.
+  private func read(
+    at offset: Int, from start: Int, into buffer: UnsafeMutableRawBufferPointer
+  ) throws(HDF5Error) {
     let count: Int
     do {
-      count = try System.read(open.descriptor, into: buffer, at: offset)
+      count = try System.read(open.descriptor, into: buffer, at: offset + start)
     } catch {
       throw call.error(.io, "its data cannot be read: \(error.text)")
     }
     guard count == buffer.count else {
-      throw call.error(.corrupt, "its data is cut short: \(count) bytes are left of \(buffer.count)")
+      throw call.error(.corrupt, "its data is cut short: \(start + count) bytes are left of \(dataset.byteCount)")
     }
   }
 

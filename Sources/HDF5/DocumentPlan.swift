@@ -5,7 +5,7 @@ struct DocumentPlan {
     let path: String
     let content: HDF5Document.Content
     let byteCount: Int
-    let attributes: [HDF5Document.Attribute]
+    var attributes: [HDF5Document.Attribute]
   }
 
   /// The root first.
@@ -56,6 +56,14 @@ struct DocumentPlan {
       throw Call(file: file, object: "/" + orphan).error(.invalid, "it has attributes but is not in the document")
     }
     for item in items { try Self.check(item.attributes, Call(file: file, object: item.path)) }
+  }
+
+  /// Completes the text attributes of the root.
+  mutating func replace(_ placeholder: String, with text: String) {
+    for index in items[0].attributes.indices {
+      guard case .strings(let strings) = items[0].attributes[index].value else { continue }
+      items[0].attributes[index].value = .strings(strings.map { $0.replacing(placeholder, with: text) })
+    }
   }
 
   private static func byteCount(of content: HDF5Document.Content, _ call: Call) throws(HDF5Error) -> Int {

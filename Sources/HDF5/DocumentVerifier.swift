@@ -1,11 +1,11 @@
 /// Reads a written file back, as any reader would, and compares it with what was to be written.
 struct DocumentVerifier {
   let plan: DocumentPlan
-  let checksums: [String: UInt32]
+  let hashes: [String: ContentHash]
   let file: String
 
-  func verify(_ temporary: String) throws(HDF5Error) {
-    do throws(HDF5Error) {
+  func verify(_ temporary: String) throws {
+    do {
       let written = try HDF5File(reading: temporary)
       defer { written.close() }
       let root = try written.contents()
@@ -13,7 +13,7 @@ struct DocumentVerifier {
       var count = 0
       tally(root, &count)
       guard count == plan.items.count else { throw mismatch("/", "its objects") }
-    } catch {
+    } catch let error as HDF5Error {
       throw HDF5Error(
         error.kind == .limitExceeded ? .limitExceeded : .io, file: file, object: error.object,
         message: "the new file does not read back and was not put in place: \(error.message)",
@@ -31,7 +31,7 @@ struct DocumentVerifier {
   }
 
   /// Looks objects up by dictionary: a checkpoint may hold thousands in one group.
-  private func compare(_ root: HDF5Group) throws(HDF5Error) {
+  private func compare(_ root: HDF5Group) throws {
     var groups: [String: HDF5Group] = [:]
     var datasets: [String: HDF5Dataset] = [:]
     func index(_ group: HDF5Group) {
@@ -62,14 +62,13 @@ struct DocumentVerifier {
     }
   }
 
-  private func compare(_ dataset: HDF5Dataset, _ data: HDF5Document.Data) throws(HDF5Error) {
+  private func compare(_ dataset: HDF5Dataset, _ data: HDF5Document.Data) throws {
     guard dataset.shape == data.shape, dataset.type == data.type else {
       throw mismatch(dataset.path, "its shape and datatype")
     }
-    let bytes = try dataset.readRaw(swapping: !dataset.type.isString)
-    guard bytes.withUnsafeBytes({ Inflate.crc32($0) }) == checksums[dataset.path] else {
-      throw mismatch(dataset.path, "its bytes")
-    }
+    var hash = ContentHash()
+    try dataset.forEachRawPiece(swapping: !dataset.type.isString) { hash.update($0) }
+    guard hash == hashes[dataset.path] else { throw mismatch(dataset.path, "its bytes") }
   }
 
   /// Equality that holds for NaN too.

@@ -19,23 +19,78 @@ struct DocumentWriter {
   private var call: Call { Call(file: file, object: nil) }
   private static let failed = "the library cannot write it"
 
-  /// - Returns: the CRC-32 of each numeric dataset's bytes, as they were given.
-  func write(_ descriptor: Int32, _ temporary: String) throws -> [String: UInt32] {
-    var checksums: [String: UInt32] = [:]
-    let placed = try layOut(descriptor, temporary, &checksums)
+  /// What was written: a hash of each numeric dataset's bytes as they were given, and where they are.
+  struct Written {
+    var hashes: [String: ContentHash] = [:]
+    var data: [Range<Int>] = []
+  }
+
+  func write(_ descriptor: Int32, _ temporary: String) throws -> Written {
+    var written = Written()
+    let placed = try layOut(descriptor, temporary, &written.hashes)
+    let end = placed.map { $0.offset + $0.item.byteCount }.max() ?? 0
+    var writeback = Writeback(descriptor, size: end)
     for part in placed {
-      var bytes = try part.data.checkedBytes(part.item, file)
-      checksums[part.item.path] = bytes.withUnsafeBytes { Inflate.crc32($0) }
-      if part.data.byteOrder == .bigEndian, !part.data.type.isString, let width = part.data.type.byteCount {
-        bytes.withUnsafeMutableBytes { ByteSwap.swap($0, width: width) }
-      }
-      try put(bytes, descriptor, at: part.offset, part.item.path)
+      written.hashes[part.item.path] = try write(part, descriptor, &writeback)
+      written.data.append(part.offset..<part.offset + part.item.byteCount)
     }
-    return checksums
+    return written
+  }
+
+  /// Writes one dataset, a piece at a time, never beyond its place.
+  private func write(
+    _ part: Placed, _ descriptor: Int32, _ writeback: inout Writeback
+  ) throws -> ContentHash {
+    var hash = ContentHash()
+    var done = 0
+    let width = part.data.type.byteCount ?? 1
+    let swaps = part.data.byteOrder == .bigEndian && !part.data.type.isString && width > 1
+    let swapped = Scratch()
+    try part.data.forEachPiece { piece in
+      guard done + piece.count <= part.item.byteCount, !swaps || piece.count % width == 0 else {
+        throw part.data.wrongSize(done + piece.count, part.item, file)
+      }
+      hash.update(piece)
+      var bytes = piece
+      if swaps {
+        let copy = swapped.room(piece.count)
+        copy.copyMemory(from: piece)
+        ByteSwap.swap(copy, width: width)
+        bytes = UnsafeRawBufferPointer(copy)
+      }
+      try put(bytes, descriptor, at: part.offset + done, part.item.path)
+      writeback.wrote(part.offset + done, piece.count)
+      done += piece.count
+    }
+    guard done == part.item.byteCount else { throw part.data.wrongSize(done, part.item, file) }
+    return hash
+  }
+
+  /// Puts a text in the place of another of the same length, which occurs once in what libhdf5 wrote: the values of
+  /// text attributes are in its global heap, which no checksum covers.
+  func replace(
+    _ placeholder: String, with text: String, _ descriptor: Int32, apartFrom data: [Range<Int>]
+  ) throws(HDF5Error) {
+    let failed = "the library has not written its attributes as expected"
+    let (old, new) = (Array(placeholder.utf8), Array(text.utf8))
+    guard old.count == new.count else { throw call.error(.invalid, "a completed text must keep its length") }
+    var places: [Int] = []
+    var start = 0
+    do throws(System.Errno) {
+      let end = Int(try System.status(descriptor).st_size)
+      for next in data.sorted(by: { $0.lowerBound < $1.lowerBound }) + [end..<end] {
+        places += try System.find(old, descriptor, in: start..<max(start, next.lowerBound))
+        start = max(start, next.upperBound)
+      }
+    } catch {
+      throw call.error(.io, "reading back failed: \(error.text)")
+    }
+    guard places.count == 1 else { throw call.error(.io, failed) }
+    try put(new, descriptor, at: places[0], nil)
   }
 
   private func layOut(
-    _ descriptor: Int32, _ temporary: String, _ checksums: inout [String: UInt32]
+    _ descriptor: Int32, _ temporary: String, _ hashes: inout [String: ContentHash]
   ) throws -> [Placed] {
     let access = try access()
     let creation = try creationProperties(chdf5_class_file_create())
@@ -50,7 +105,7 @@ struct DocumentWriter {
       switch item.content {
       case .group, .strings: try Library.locked { () throws(HDF5Error) in try create(item, in: file.id) }
       case .data(let data):
-        if let offset = try create(item, data, in: file.id, &checksums) {
+        if let offset = try create(item, data, in: file.id, &hashes) {
           placed.append(Placed(item: item, data: data, offset: offset))
         }
       }
@@ -62,10 +117,14 @@ struct DocumentWriter {
   }
 
   private func put(_ bytes: [UInt8], _ descriptor: Int32, at offset: Int, _ path: String?) throws(HDF5Error) {
+    try bytes.lend { bytes throws(HDF5Error) in try put(bytes, descriptor, at: offset, path) }
+  }
+
+  private func put(
+    _ bytes: UnsafeRawBufferPointer, _ descriptor: Int32, at offset: Int, _ path: String?
+  ) throws(HDF5Error) {
     do throws(System.Errno) {
-      try bytes.lend { bytes throws(System.Errno) in
-        try System.write(descriptor, bytes, at: offset, faults)
-      }
+      try System.write(descriptor, bytes, at: offset, faults)
     } catch {
       throw Call(file: file, object: path).error(.io, "writing failed: \(error.text)")
     }
@@ -147,12 +206,12 @@ struct DocumentWriter {
 
   /// - Returns: where contiguous data is to be written; nil when there is nothing left to write.
   private func create(
-    _ item: DocumentPlan.Item, _ data: HDF5Document.Data, in file: hid_t, _ checksums: inout [String: UInt32]
+    _ item: DocumentPlan.Item, _ data: HDF5Document.Data, in file: hid_t, _ hashes: inout [String: ContentHash]
   ) throws -> Int? {
     let call = Call(file: self.file, object: item.path)
     // Providers run outside the library's lock: they may be slow, or read another HDF5 file.
     let now = data.chunks == nil && item.byteCount > 0 ? nil : try data.checkedBytes(item, self.file)
-    if let now { checksums[item.path] = now.withUnsafeBytes { Inflate.crc32($0) } }
+    if let now { hashes[item.path] = now.withUnsafeBytes { ContentHash($0) } }
     return try Library.locked { () throws(HDF5Error) in
       let type = try Datatype.make(data.type, data.byteOrder, call)
       let space = try dataspace(data.shape, call)
@@ -212,14 +271,29 @@ func dataspace(_ shape: [Int], _ call: Call) throws(HDF5Error) -> Handle<Dataspa
 }
 
 extension HDF5Document.Data {
-  /// Asks the provider, once, and holds it to the size it was announced with.
+  /// Asks the provider, once, for all of it.
   func checkedBytes(_ item: DocumentPlan.Item, _ file: String) throws -> [UInt8] {
-    let given = try bytes()
-    guard given.count == item.byteCount else {
-      throw HDF5Error(
-        .invalid, file: file, object: item.path,
-        message: "\(given.count) bytes were given; its shape \(shape) of \(type) needs \(item.byteCount)")
+    var bytes: [UInt8] = []
+    switch source {
+    case .whole(let give): bytes = try give()
+    case .pieces(let give): try give { bytes.append(contentsOf: $0) }
     }
-    return given
+    guard bytes.count == item.byteCount else { throw wrongSize(bytes.count, item, file) }
+    return bytes
+  }
+
+  /// Asks the provider, once.
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    switch source {
+    case .whole(let give): try give().withUnsafeBytes(body)
+    case .pieces(let give): try give(body)
+    }
+  }
+
+  /// A provider is held to the size it was announced with.
+  func wrongSize(_ count: Int, _ item: DocumentPlan.Item, _ file: String) -> HDF5Error {
+    HDF5Error(
+      .invalid, file: file, object: item.path,
+      message: "\(count) bytes were given; its shape \(shape) of \(type) needs \(item.byteCount)")
   }
 }

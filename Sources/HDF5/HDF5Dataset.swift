@@ -70,6 +70,22 @@ public struct HDF5Dataset: Sendable {
     if byteOrder == .bigEndian, let width = type.byteCount { ByteSwap.swap(buffer, width: width) }
   }
 
+  /// Reads the whole dataset in order, a piece at a time: the same bytes as ``readBytes()`` in bounded memory.
+  /// - Parameter body: gets whole elements, in memory that is used again for the next piece.
+  /// - Throws: ``HDF5Error``, and what `body` throws.
+  public func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    try requireNumbers()
+    try forEachRawPiece(swapping: true, body)
+  }
+
+  func forEachRawPiece(swapping: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let open = try file.withOpenFile { open throws(HDF5Error) in open }
+    try DatasetReader(dataset: self, open: open).forEachPiece { piece in
+      if swapping, byteOrder == .bigEndian, let width = type.byteCount { ByteSwap.swap(piece, width: width) }
+      try body(UnsafeRawBufferPointer(piece))
+    }
+  }
+
   /// Reads the whole dataset of strings: fixed-length ones without their padding, or variable-length ones.
   public func readStrings() throws(HDF5Error) -> [String] {
     guard case .string(let length, _) = type else {

@@ -15,7 +15,13 @@ public struct HDF5Document: Sendable {
     var deflate: Int?
     var shuffle: Bool
     var fletcher32: Bool
-    var bytes: @Sendable () throws -> [UInt8]
+    var source: Source
+  }
+
+  /// What gives a dataset's data when it is written, once.
+  enum Source: Sendable {
+    case whole(@Sendable () throws -> [UInt8])
+    case pieces(@Sendable ((UnsafeRawBufferPointer) throws -> Void) throws -> Void)
   }
 
   enum Content: Sendable {
@@ -36,8 +42,16 @@ public struct HDF5Document: Sendable {
     var isScalar: Bool
   }
 
+  /// A part of the root's attributes that is known only when the data has been written.
+  struct LateText: Sendable {
+    /// Stands for it until then.
+    let placeholder: String
+    let value: @Sendable () throws -> String
+  }
+
   var nodes: [Node] = []
   var attributes: [String: [Attribute]] = [:]
+  var lateText: LateText?
 
   public init() {}
 
@@ -60,7 +74,20 @@ public struct HDF5Document: Sendable {
   ) {
     let data = Data(
       shape: shape, type: type, byteOrder: byteOrder, chunkShape: chunkShape, deflate: deflate,
-      shuffle: shuffle, fletcher32: fletcher32, bytes: bytes)
+      shuffle: shuffle, fletcher32: fletcher32, source: .whole(bytes))
+    nodes.append(Node(path: Self.normalise(path), content: .data(data)))
+  }
+
+  /// Adds a contiguous dataset whose data passes through memory a piece at a time.
+  /// - Parameter pieces: hands the data on in order when the file is written, once: whole elements, C order,
+  ///   little-endian whatever `byteOrder` says.
+  public mutating func addDataset(
+    _ path: String, shape: [Int], type: HDF5ScalarType, byteOrder: HDF5ByteOrder = .littleEndian,
+    pieces: @escaping @Sendable (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) {
+    let data = Data(
+      shape: shape, type: type, byteOrder: byteOrder, chunkShape: nil, deflate: nil, shuffle: false,
+      fletcher32: false, source: .pieces(pieces))
     nodes.append(Node(path: Self.normalise(path), content: .data(data)))
   }
 
@@ -84,6 +111,14 @@ public struct HDF5Document: Sendable {
     }
   }
 
+  /// Leaves a part of the root's attributes open until the data has been written, for what takes as long to find out.
+  /// - Parameters:
+  ///   - placeholder: stands in one text attribute, once, and nobody could have put it into another.
+  ///   - value: as many bytes of UTF-8 as the placeholder has.
+  package mutating func complete(_ placeholder: String, with value: @escaping @Sendable () throws -> String) {
+    lateText = LateText(placeholder: placeholder, value: value)
+  }
+
   /// Writes the file so that a crash, a kill or a full disk leaves the old file or the new one, whole; the new
   /// one is read back and compared before it takes the old one's place. Equal documents give equal files.
   /// - Throws: ``HDF5Error``: `invalid` for a description that cannot be written, `cannotCreate` for a path
@@ -94,14 +129,23 @@ public struct HDF5Document: Sendable {
 
   /// - Parameter imageLimit: bytes of data up to which the file is laid out in memory.
   package func write(to path: String, imageLimit: Int = 16 << 20, faults: Faults = .none) throws {
-    let plan = try DocumentPlan(self, file: path)
+    var plan = try DocumentPlan(self, file: path)
     let file = try AtomicFile(path, faults: faults)
-    let writer = DocumentWriter(plan: plan, file: path, inMemory: plan.byteCount <= imageLimit, faults: faults)
-    var written: [String: UInt32] = [:]
+    let inMemory = plan.byteCount <= imageLimit
+    // What is laid out in memory is written at once: there would be nothing to do meanwhile.
+    if inMemory, let lateText { plan.replace(lateText.placeholder, with: try lateText.value()) }
+    var hashes: [String: ContentHash] = [:]
     try file.replace { descriptor, temporary in
-      written = try writer.write(descriptor, temporary)
+      let writer = DocumentWriter(plan: plan, file: path, inMemory: inMemory, faults: faults)
+      let written = try writer.write(descriptor, temporary)
+      hashes = written.hashes
+      if !inMemory, let lateText {
+        let text = try lateText.value()
+        try writer.replace(lateText.placeholder, with: text, descriptor, apartFrom: written.data)
+        plan.replace(lateText.placeholder, with: text)
+      }
     } verify: { temporary in
-      try DocumentVerifier(plan: plan, checksums: written, file: path).verify(temporary)
+      try DocumentVerifier(plan: plan, hashes: hashes, file: path).verify(temporary)
     }
   }
 

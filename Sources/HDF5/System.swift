@@ -1,3 +1,5 @@
+import CFileIO
+
 #if canImport(Darwin)
   import Darwin
 #elseif canImport(Musl)
@@ -83,6 +85,28 @@ enum System {
     }
   }
 
+  /// Where a text stands within a part of a file.
+  static func find(_ text: [UInt8], _ descriptor: Int32, in range: Range<Int>) throws(Errno) -> [Int] {
+    let window = 1 << 20
+    var places: [Int] = []
+    var bytes: [UInt8] = []
+    var start = range.lowerBound
+    while start + text.count <= range.upperBound {
+      // Windows overlap by less than the text, so that each place is found, and found once.
+      bytes = [UInt8](repeating: 0, count: min(window + text.count - 1, range.upperBound - start))
+      let count = try bytes.lendMutable { buffer throws(Errno) in try read(descriptor, into: buffer, at: start) }
+      places += bytes[..<count].ranges(of: text).map { start + $0.lowerBound }
+      start += window
+    }
+    return places
+  }
+
+  /// Asks the system to begin writing a part of a file to the device, and does not wait (`sync_file_range`). Where
+  /// there is no such call, and when it fails, `fsync` does all of it at the end.
+  static func startWriteback(_ descriptor: Int32, _ offset: Int, _ count: Int) {
+    cfileio_start_writeback(descriptor, Int64(offset), Int64(count))
+  }
+
   /// Waits until the file is on the device. `fsync` on Apple platforms stops at the drive's cache.
   static func synchronise(_ descriptor: Int32, _ faults: Faults) throws(Errno) {
     try faults.check(.synchronise)
@@ -119,6 +143,26 @@ enum System {
     #endif
     // After EINTR the descriptor is gone on Linux and Apple's systems; a second close could hit another's.
     guard result == 0 || errno == EINTR else { throw Errno(code: errno) }
+  }
+}
+
+/// Has the device write while more is being written, so that little is left for `fsync` to wait for.
+struct Writeback {
+  private let descriptor: Int32
+  private var range = 0..<0
+  private static let step = 32 << 20
+
+  /// - Parameter size: what the file will have; space for it is set aside, in one piece where possible.
+  init(_ descriptor: Int32, size: Int) {
+    self.descriptor = descriptor
+    if size >= Self.step { cfileio_reserve(descriptor, Int64(size)) }
+  }
+
+  mutating func wrote(_ offset: Int, _ count: Int) {
+    range = (range.upperBound == offset ? range.lowerBound : offset)..<offset + count
+    guard range.count >= Self.step else { return }
+    System.startWriteback(descriptor, range.lowerBound, range.count)
+    range = range.upperBound..<range.upperBound
   }
 }
 

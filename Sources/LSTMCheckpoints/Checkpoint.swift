@@ -72,9 +72,10 @@ public struct Checkpoint: Sendable {
   public func write(to url: URL, as format: Format = .native) throws { try write(path: url.path, as: format) }
 
   /// The same to a path.
-  public func write(path: String, as format: Format = .native) throws {
+  /// - Parameter sourceDigest: becomes `provenance.sha256` of the native file; it may still be being computed.
+  public func write(path: String, as format: Format = .native, sourceDigest: FileDigest? = nil) throws {
     switch format {
-    case .native: try writeNative(to: path)
+    case .native: try writeNative(to: path, sourceDigest: sourceDigest)
     case .pytorchHDF5: try writePyTorchHDF5(to: path)
     case .npz, .npy:
       throw CheckpointError.cannotWrite(file: path, detail: "\(format.rawValue) is read only so far")

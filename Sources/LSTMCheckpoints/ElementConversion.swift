@@ -9,20 +9,30 @@ struct NotWhole: Error {
 enum ElementConversion {
   /// float16 and bfloat16 widen exactly; float64 and integers round to nearest. Booleans are 0 and 1.
   static func floats(_ bytes: [UInt8], _ type: DataType) -> [Float] {
+    let count = bytes.count / type.byteCount
+    return [Float](unsafeUninitializedCapacity: count) { target, initialised in
+      bytes.withUnsafeBytes { convert($0, type, into: target) }
+      initialised = count
+    }
+  }
+
+  /// The same into memory for as many floats as there are elements.
+  static func convert(_ bytes: UnsafeRawBufferPointer, _ type: DataType, into target: UnsafeMutableBufferPointer<Float>)
+  {
     switch type {
-    case .float16: map(bytes, UInt16.self) { float(half: $0) }
-    case .bfloat16: map(bytes, UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
-    case .float32: map(bytes, UInt32.self) { Float(bitPattern: $0) }
-    case .float64: map(bytes, UInt64.self) { Float(Double(bitPattern: $0)) }
-    case .int8: map(bytes, Int8.self) { Float($0) }
-    case .int16: map(bytes, Int16.self) { Float($0) }
-    case .int32: map(bytes, Int32.self) { Float($0) }
-    case .int64: map(bytes, Int64.self) { Float($0) }
-    case .uint8: map(bytes, UInt8.self) { Float($0) }
-    case .uint16: map(bytes, UInt16.self) { Float($0) }
-    case .uint32: map(bytes, UInt32.self) { Float($0) }
-    case .uint64: map(bytes, UInt64.self) { Float($0) }
-    case .bool: map(bytes, UInt8.self) { $0 == 0 ? 0 : 1 }
+    case .float16: map(bytes, UInt16.self, target) { float(half: $0) }
+    case .bfloat16: map(bytes, UInt16.self, target) { Float(bitPattern: UInt32($0) << 16) }
+    case .float32: map(bytes, UInt32.self, target) { Float(bitPattern: $0) }
+    case .float64: map(bytes, UInt64.self, target) { Float(Double(bitPattern: $0)) }
+    case .int8: map(bytes, Int8.self, target) { Float($0) }
+    case .int16: map(bytes, Int16.self, target) { Float($0) }
+    case .int32: map(bytes, Int32.self, target) { Float($0) }
+    case .int64: map(bytes, Int64.self, target) { Float($0) }
+    case .uint8: map(bytes, UInt8.self, target) { Float($0) }
+    case .uint16: map(bytes, UInt16.self, target) { Float($0) }
+    case .uint32: map(bytes, UInt32.self, target) { Float($0) }
+    case .uint64: map(bytes, UInt64.self, target) { Float($0) }
+    case .bool: map(bytes, UInt8.self, target) { $0 == 0 ? 0 : 1 }
     }
   }
 
@@ -100,14 +110,20 @@ enum ElementConversion {
     _ bytes: [UInt8], _: Stored.Type, _ convert: (Stored) -> Result
   ) -> [Result] {
     let count = bytes.count / MemoryLayout<Stored>.size
-    return bytes.withUnsafeBytes { source in
-      [Result](unsafeUninitializedCapacity: count) { target, initialised in
-        for index in 0..<count {
-          let value = source.loadUnaligned(fromByteOffset: index * MemoryLayout<Stored>.size, as: Stored.self)
-          target.initializeElement(at: index, to: convert(Stored(littleEndian: value)))
-        }
-        initialised = count
-      }
+    return [Result](unsafeUninitializedCapacity: count) { target, initialised in
+      bytes.withUnsafeBytes { map($0, Stored.self, target, convert) }
+      initialised = count
+    }
+  }
+
+  @inline(__always)
+  private static func map<Stored: FixedWidthInteger, Result>(
+    _ source: UnsafeRawBufferPointer, _: Stored.Type, _ target: UnsafeMutableBufferPointer<Result>,
+    _ convert: (Stored) -> Result
+  ) {
+    for index in 0..<source.count / MemoryLayout<Stored>.size {
+      let value = source.loadUnaligned(fromByteOffset: index * MemoryLayout<Stored>.size, as: Stored.self)
+      target.initializeElement(at: index, to: convert(Stored(littleEndian: value)))
     }
   }
 }

@@ -5,18 +5,22 @@ public struct StoredTensor: Sendable {
   public let dataType: DataType
   /// Whether the file holds it so, to write it back alike. `bytes()` is little-endian all the same.
   public let isBigEndian: Bool
-  private let load: @Sendable () throws -> [UInt8]
+  private let source: any TensorSource
 
   /// - Parameter load: gives the elements in C order, little-endian; called each time the bytes are asked for.
   public init(
     name: String, shape: [Int], dataType: DataType, isBigEndian: Bool = false,
     load: @escaping @Sendable () throws -> [UInt8]
   ) {
+    self.init(name: name, shape: shape, dataType: dataType, isBigEndian: isBigEndian, source: LoadedTensor(load: load))
+  }
+
+  init(name: String, shape: [Int], dataType: DataType, isBigEndian: Bool, source: any TensorSource) {
     self.name = name
     self.shape = shape
     self.dataType = dataType
     self.isBigEndian = isBigEndian
-    self.load = load
+    self.source = source
   }
 
   /// A tensor from float32 values in C order.
@@ -38,16 +42,48 @@ public struct StoredTensor: Sendable {
   /// The elements in C order, little-endian.
   /// - Throws: what the file's reader throws; `CheckpointError.corrupt` when the size is not shape x type.
   public func bytes() throws -> [UInt8] {
-    let bytes = try load()
-    guard bytes.count == byteCount else {
-      throw CheckpointError.corrupt(
-        tensor: name, detail: "expected \(byteCount) bytes for shape \(shape) of \(dataType), found \(bytes.count)")
-    }
+    let bytes = try source.bytes()
+    try check(bytes.count)
     return bytes
+  }
+
+  /// The same bytes in order, a piece at a time, where the format can do so in bounded memory.
+  /// - Parameter body: gets whole elements, which are gone when it returns.
+  public func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    var count = 0
+    try source.forEachPiece { piece in
+      count += piece.count
+      try body(piece)
+    }
+    try check(count)
+  }
+
+  private func check(_ count: Int) throws(CheckpointError) {
+    guard count == byteCount else {
+      throw .corrupt(
+        tensor: name, detail: "expected \(byteCount) bytes for shape \(shape) of \(dataType), found \(count)")
+    }
   }
 
   /// The elements as float32 in C order: float16 and bfloat16 widen exactly, float64 and integers round to nearest.
   public func floats() throws -> [Float] { ElementConversion.floats(try bytes(), dataType) }
+
+  /// The elements like ``floats()``, into memory for `elementCount` of them: float32 is read there directly.
+  public func readFloats(into buffer: UnsafeMutableBufferPointer<Float>) throws {
+    precondition(buffer.count == elementCount, "\(name): \(buffer.count) floats for shape \(shape)")
+    #if _endian(little)
+      if dataType == .float32, try source.read(into: UnsafeMutableRawBufferPointer(buffer)) { return }
+    #endif
+    let width = dataType.byteCount
+    var done = 0
+    try source.forEachPiece { piece in
+      defer { done += piece.count / width }
+      guard piece.count % width == 0, piece.count / width <= buffer.count - done else { return }
+      let part = UnsafeMutableBufferPointer(rebasing: buffer[done..<done + piece.count / width])
+      ElementConversion.convert(piece, dataType, into: part)
+    }
+    try check(done * width)
+  }
 
   /// The elements as float64 in C order; exact but for 64-bit integers beyond 2^53.
   public func doubles() throws -> [Double] { ElementConversion.doubles(try bytes(), dataType) }
@@ -62,6 +98,28 @@ public struct StoredTensor: Sendable {
       throw CheckpointError.notIntegers(tensor: name, found: error.found)
     }
   }
+}
+
+/// Where a tensor's bytes come from: in C order, little-endian.
+protocol TensorSource: Sendable {
+  func bytes() throws -> [UInt8]
+  /// Pieces are whole elements.
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws
+  /// Reads into memory of as many bytes as the tensor has; false when this source cannot.
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Bool
+}
+
+extension TensorSource {
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Bool { false }
+}
+
+/// Bytes that come all at once.
+struct LoadedTensor: TensorSource {
+  let load: @Sendable () throws -> [UInt8]
+
+  func bytes() throws -> [UInt8] { try load() }
+
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try load().withUnsafeBytes(body) }
 }
 
 /// float32 values as little-endian bytes.

@@ -41,7 +41,7 @@ public struct LSTMModel: Sendable {
     origins = plan.tensors
     for (index, slot) in parameters.slots.enumerated() {
       if let tensor = plan.tensors[slot.name] {
-        parameters.set(index, try tensor.floats())
+        try parameters.load(index, tensor)
       } else {
         initialise(index, seed: seed)
       }

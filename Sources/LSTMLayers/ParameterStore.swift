@@ -52,6 +52,11 @@ public final class ParameterStore: @unchecked Sendable {  // Shared only while n
     }
   }
 
+  /// Reads a stored tensor of the slot's shape to where its values belong.
+  func load(_ index: Int, _ tensor: StoredTensor) throws {
+    try tensor.readFloats(into: UnsafeMutableBufferPointer(start: pointer(index), count: slots[index].count))
+  }
+
   public func zero() { buffer.zero(count) }
 
   public func copy() -> ParameterStore {

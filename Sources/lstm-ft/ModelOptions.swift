@@ -124,7 +124,8 @@ func openModel(_ path: String, options: LoadOptions = LoadOptions(), seed: UInt6
   let checkpoint = try openCheckpoint(path)
   var model = try LSTMModel(checkpoint, options: options, seed: seed)
   if model.provenance == nil {
-    model.provenance = try provenance(of: checkpoint, LoadPlan(checkpoint, options: options))
+    model.provenance = provenance(
+      of: checkpoint, try LoadPlan(checkpoint, options: options), digest: try sha256(ofFile: path))
   }
   return model
 }
@@ -152,10 +153,9 @@ func openCheckpoint(_ path: String, mayBeArray: Bool = false) throws -> Checkpoi
   return checkpoint
 }
 
-func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan) throws -> Provenance {
-  let path = checkpoint.path ?? ""
-  let digest = try sha256(ofFile: path)
-  let name = URL(fileURLWithPath: path).lastPathComponent
+/// - Parameter digest: of the checkpoint's file; empty when it follows.
+func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan, digest: String) -> Provenance {
+  let name = URL(fileURLWithPath: checkpoint.path ?? "").lastPathComponent
   return Provenance(
     source: name, sha256: digest, layout: checkpoint.format.rawValue, mapping: plan.mapping,
     history: [
@@ -197,14 +197,19 @@ extension LSTMModel {
     }
   }
 
-  mutating func store(_ record: Preprocessing) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    preprocessing = String(decoding: try encoder.encode(record), as: UTF8.self)
-  }
+  mutating func store(_ record: Preprocessing) throws { preprocessing = try record.json }
 }
 
 extension Preprocessing {
+  /// As a model file keeps it.
+  var json: String {
+    get throws {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+      return String(decoding: try encoder.encode(self), as: UTF8.self)
+    }
+  }
+
   /// One line for people: `reads temp, predicts temp, 48 rows in, 24 out; scaler mean 49.44, deviation 2.558`.
   var summary: String {
     var parts: [String] = []

@@ -33,6 +33,52 @@ import Testing
     #expect(try sha256(ofFile: path) == digest)
   }
 
+  @Test("every path of this processor", arguments: SHA256.paths.indices)
+  func paths(_ index: Int) {
+    let path = SHA256.paths[index]
+    for (bytes, digest) in Self.vectors {
+      var hash = SHA256(path: path)
+      hash.update(bytes)
+      #expect(hash.finish() == digest, "\(path.name)")
+    }
+  }
+
+  @Test func theLastPathIsPlainC() throws {
+    #expect(SHA256.paths.last?.name == "portable")
+    #if arch(arm64) && canImport(Darwin)
+      #expect(SHA256.paths.first?.name == "ARMv8")
+    #elseif os(Linux) && arch(x86_64)
+      let processor = try String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)
+      #expect((SHA256.paths.first?.name == "SHA-NI") == processor.contains(" sha_ni "))
+    #endif
+  }
+
+  @Test func pathsAgreeAtOddSizesAndAddresses() {
+    let bytes = (0..<5000).map { UInt8(truncatingIfNeeded: ($0 &* 167) ^ ($0 >> 5)) }
+    for count in [0, 1, 3, 55, 56, 63, 64, 65, 127, 129, 191, 1023, 4096, 4991] {
+      for offset in [0, 1, 3, 7] {
+        let digests = SHA256.paths.map { path in
+          var hash = SHA256(path: path)
+          bytes.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[offset..<offset + count])) }
+          return hash.finish()
+        }
+        #expect(Set(digests).count == 1, "\(count) bytes from \(offset)")
+      }
+    }
+  }
+
+  @Test func inTheBackground() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("file")
+    try Data(count: (1 << 20) + 1).write(to: URL(fileURLWithPath: path))
+    let digest = FileDigest(ofFile: path)
+    for _ in 0..<2 {
+      #expect(try digest.value() == "2cb74edba754a81d121c9db6833704a8e7d417e5b13d1a19f4a52f007d644264")
+    }
+    let missing = FileDigest(ofFile: folder.path("none"))
+    #expect(throws: CheckpointError.self) { try missing.value() }
+  }
+
   @Test func piecesGiveTheSameDigest() {
     let bytes = (0..<300).map { UInt8(truncatingIfNeeded: $0 &* 37) }
     for count in [0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 128, 300] {

@@ -19,8 +19,8 @@ extension Checkpoint {
         continue
       }
       let tensor = StoredTensor(
-        name: name, shape: dataset.shape, dataType: type, isBigEndian: dataset.byteOrder == .bigEndian
-      ) { try Self.hdf5 { () throws(HDF5Error) in try dataset.readBytes() } }
+        name: name, shape: dataset.shape, dataType: type, isBigEndian: dataset.byteOrder == .bigEndian,
+        source: HDF5Tensor(dataset: dataset))
       // Training state is for exact resume; it is no part of the model.
       if isNative, name.hasPrefix("training/") { extras.append(tensor) } else { tensors.append(tensor) }
     }
@@ -65,8 +65,18 @@ extension Checkpoint {
   }
 
   /// Writes the native file.
-  func writeNative(to path: String) throws {
+  func writeNative(to path: String, sourceDigest: FileDigest?) throws {
     var document = HDF5Document()
+    var provenance = provenance
+    if let sourceDigest {
+      // Nobody can have put these digits into another attribute.
+      let placeholder = (0..<4).map { _ in
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+      }.joined()
+      provenance?.sha256 = placeholder
+      if provenance != nil { document.complete(placeholder) { try sourceDigest.value() } }
+    }
     document.setAttribute(Self.versionAttribute, .integers([1]))
     if let configuration { document.setAttribute("configuration", .strings([try json(configuration)])) }
     if let preprocessing { document.setAttribute("preprocessing", .strings([preprocessing])) }
@@ -133,6 +143,25 @@ extension Checkpoint {
   }
 }
 
+private struct HDF5Tensor: TensorSource {
+  let dataset: HDF5Dataset
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
+    try Checkpoint.hdf5 { () throws(HDF5Error) in try dataset.readBytes(into: buffer) }
+    return true
+  }
+
+  func bytes() throws -> [UInt8] { try Checkpoint.hdf5 { () throws(HDF5Error) in try dataset.readBytes() } }
+
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    do {
+      try dataset.forEachPiece(body)
+    } catch let error as HDF5Error {
+      throw CheckpointError.hdf5(error)
+    }
+  }
+}
+
 extension ModelConfiguration {
   /// Whether one `nn.LSTM` can hold the stack: equal sizes and directions all the way up.
   var fitsOneModule: Bool { layers.allSatisfy { $0 == layers[0] } }
@@ -143,7 +172,7 @@ extension HDF5Document {
     addDataset(
       path, shape: tensor.shape, type: tensor.dataType.hdf5Type,
       byteOrder: tensor.isBigEndian ? .bigEndian : .littleEndian
-    ) { try tensor.bytes() }
+    ) { try tensor.forEachPiece($0) }
   }
 }
 

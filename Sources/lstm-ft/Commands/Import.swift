@@ -66,9 +66,13 @@ struct Import: ParsableCommand {
       tensors: plan.configuration.parameters.compactMap { plan.tensors[$0.name] }, configuration: plan.configuration,
       preprocessing: checkpoint.preprocessing, provenance: checkpoint.provenance)
     if plan.report.missing.contains(where: \.isAllowed) { made = try LSTMModel(plan, seed: values.seed).checkpoint }
-    if made.provenance == nil { made.provenance = try provenance(of: checkpoint, plan) }
     made.preprocessing = try preprocessing(checkpoint, plan.configuration)
-    try made.write(path: output)
+    var digest: FileDigest?
+    if made.provenance == nil {
+      made.provenance = provenance(of: checkpoint, plan, digest: "")
+      digest = FileDigest(ofFile: input)
+    }
+    try made.write(path: output, sourceDigest: digest)
 
     show(plan.report, console)
     let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
@@ -91,14 +95,11 @@ struct Import: ParsableCommand {
     guard case .features(let count) = configuration.input else {
       throw InputError.usage("--scaler: this model reads tokens, which are not standardised", advice: [])
     }
-    var model = LSTMModel(configuration)
-    let one = Scaler(mean: [numbers[0]], deviation: [numbers[1]])
-    try model.store(
-      Preprocessing(
-        inputScaler: Scaler(
-          mean: [Float](repeating: numbers[0], count: count), deviation: [Float](repeating: numbers[1], count: count)),
-        targetScaler: one))
-    return model.preprocessing
+    return try Preprocessing(
+      inputScaler: Scaler(
+        mean: [Float](repeating: numbers[0], count: count), deviation: [Float](repeating: numbers[1], count: count)),
+      targetScaler: Scaler(mean: [numbers[0]], deviation: [numbers[1]])
+    ).json
   }
 
   private func show(_ report: LoadReport, _ console: Console) {

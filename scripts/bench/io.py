@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+"""How long lstm-ft takes to import large checkpoints, beside what the machine can do.
+
+    swift build -c release
+    scripts/bench/io.py [--binary .build/release/lstm-ft] [--folder DIR] [--runs 5] [--gigabytes 1]
+
+Two bars, each the median over runs that alternate (A B B A ...), so that what else the machine does falls on both:
+
+- a contiguous checkpoint: `lstm-ft import` against `cp` followed by `sync` of the copy, at most 1.5 times as long;
+- one compressed with shuffle and gzip 4, a quarter of the size: `lstm-ft import` against h5py reading every tensor, and against h5py
+  reading them and writing them uncompressed (without a sync), at least 1.5 times as fast.
+
+Times are wall-clock; `cpu` is user and system time. Needs h5py, numpy, and room in the folder for three times the size.
+"""
+
+import argparse
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+READ = "import h5py, sys\nf = h5py.File(sys.argv[1])\nfor k in f: f[k][...]"
+CONVERT = (
+    "import h5py, sys\nf, g = h5py.File(sys.argv[1]), h5py.File(sys.argv[2], 'w')\n"
+    "for k in f: g.create_dataset(k, data=f[k][...])\ng.close()"
+)
+IMPORTS = "import h5py, sys"
+
+
+def make(path: pathlib.Path, gigabytes: float, **filters) -> None:
+    import h5py
+    import numpy
+
+    # 2 layers of 2 matrices (4H, H) of float32
+    hidden = -(-int((gigabytes * 1e9 / 64) ** 0.5) // 64) * 64
+    random = numpy.random.default_rng(2)
+    with h5py.File(path, "w") as file:
+        for layer in range(2):
+            for kind in ("ih", "hh"):
+                values = random.uniform(-0.02, 0.02, (4 * hidden, hidden)).astype("<f4")
+                file.create_dataset(f"lstm.weight_{kind}_l{layer}", data=values, **filters)
+                file.create_dataset(f"lstm.bias_{kind}_l{layer}", data=values[0, :1].repeat(4 * hidden))
+
+
+def measured(command: list, output: pathlib.Path | None) -> tuple[float, float, float]:
+    """Seconds, seconds of processor, and MB at the peak."""
+    if output:
+        output.unlink(missing_ok=True)
+        os.sync()  # what others left to be written is not this run's
+    began = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    if status:
+        sys.exit(f"failed: {command}")
+    if output:
+        output.unlink(missing_ok=True)
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1e3 if sys.platform != "darwin" else 1e6)
+
+
+def compare(name: str, contestants: dict, runs: int) -> dict:
+    """The first is ours. Contestants run in order, then in reverse, and so on."""
+    results = {who: [] for who in contestants}
+    for run in range(-1, runs):
+        order = list(contestants.items())
+        for who, (command, output) in order if run % 2 == 0 else reversed(order):
+            result = measured(command, output)
+            if run >= 0:  # one round to warm up
+                results[who].append(result)
+    print(f"{name}, median of {runs} (least):")
+    medians = {}
+    for who, list_ in results.items():
+        seconds, cpu, peak = zip(*list_)
+        medians[who] = statistics.median(seconds)
+        print(
+            f"  {who:24} {medians[who]:7.2f} s ({min(seconds):.2f})   cpu {statistics.median(cpu):6.2f} s ({min(cpu):.2f})"
+            f"   peak {max(peak):6.0f} MB"
+        )
+    return medians
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binary", type=pathlib.Path, default=pathlib.Path(".build/release/lstm-ft"))
+    parser.add_argument("--folder", type=pathlib.Path, help="on the disk to measure; a temporary one when left out")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--gigabytes", type=float, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        folder = pathlib.Path(name)
+        plain, packed = folder / "plain.h5", folder / "packed.h5"
+        ours, theirs = folder / "ours.h5", folder / "theirs.h5"
+        binary = options.binary.resolve()
+        make(plain, options.gigabytes)
+        make(packed, options.gigabytes / 4, compression="gzip", compression_opts=4, shuffle=True)
+        for path in (plain, packed):  # warm
+            path.read_bytes()
+        copying = ["sh", "-c", f"cp '{plain}' '{theirs}' && sync '{theirs}'"]
+        medians = compare(
+            f"contiguous, {plain.stat().st_size / 1e9:.2f} GB",
+            {
+                "lstm-ft import": ([binary, "import", plain, "-o", ours, "--quiet"], ours),
+                "cp and sync": (copying, theirs),
+            },
+            options.runs,
+        )
+        print(f"  import / copy: {medians['lstm-ft import'] / medians['cp and sync']:.2f} (bar: at most 1.5)")
+        python = sys.executable
+        medians = compare(
+            f"gzip, {packed.stat().st_size / 1e9:.2f} GB",
+            {
+                "lstm-ft import": ([binary, "import", packed, "-o", ours, "--quiet"], ours),
+                "h5py reads": ([python, "-c", READ, packed], None),
+                "h5py reads and writes": ([python, "-c", CONVERT, packed, theirs], theirs),
+                "python starts": ([python, "-c", IMPORTS], None),
+            },
+            options.runs,
+        )
+        start = medians["python starts"]
+        for who in ("h5py reads", "h5py reads and writes"):
+            print(f"  ({who} - python starts) / import: {(medians[who] - start) / medians['lstm-ft import']:.2f} (bar: at least 1.5)")
+
+
+if __name__ == "__main__":
+    main()
