@@ -119,7 +119,8 @@ extension LSTMDirection {
       addProduct(
         parameters.recurrentWeight, m: g, n: s, left: gates.pointer, right: scratch.pointer, rightStride: s)
     }
-    for index in [parameters.inputBias, parameters.recurrentBias].compactMap({ $0 }) where trainable[index] {
+    parameters.forEachBias { index in
+      guard trainable[index] else { return }
       kernels.addColumnSums(
         rows: rows, columns: g, gates.pointer, rowStride: g, into: gradients.pointer(index))
     }

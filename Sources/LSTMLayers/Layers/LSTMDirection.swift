@@ -24,6 +24,12 @@ final class LSTMDirection {
     var all: [Int] {
       [inputWeight, recurrentWeight] + [inputBias, recurrentBias, projection, peephole].compactMap { $0 }
     }
+
+    /// Without an array, which would be made anew in every step.
+    func forEachBias(_ body: (Int) -> Void) {
+      if let inputBias { body(inputBias) }
+      if let recurrentBias { body(recurrentBias) }
+    }
   }
 
   let inputSize: Int
@@ -97,7 +103,7 @@ final class LSTMDirection {
       kernels.pack(h, s, weights.pointer(projection), rowStride: 1, columnStride: h, into: projectionPack)
     }
     bias.zero(g)
-    for index in [parameters.inputBias, parameters.recurrentBias].compactMap({ $0 }) {
+    parameters.forEachBias { index in
       let values = weights.pointer(index)
       for j in 0..<g { bias.pointer[j] += values[j] }
     }
