@@ -140,7 +140,7 @@ final class FinetuneReport {
     switch cache.place {
     case .memory: return "\(what) is computed once: \(size(cache.bytes)) in memory"
     case .file(let folder): return "\(what) is computed once: \(size(cache.bytes)) in a temporary file in \(folder)"
-    case .nowhere(let reason): return "none, \(what) is computed in every epoch: its \(size(cache.bytes)) are \(reason)"
+    case .nowhere(let reason): return "none of \(size(cache.bytes)): \(reason); \(what) is computed in every epoch"
     }
   }
 
