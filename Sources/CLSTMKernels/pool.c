@@ -108,3 +108,22 @@ void lstmk_run(size_t threads, lstmk_task task, void *context) {
   }
   pthread_mutex_unlock(&pool.running);
 }
+
+// A Swift closure of one integer, in Swift's calling convention: `Kernels.swift` declares this function and says why.
+typedef __attribute__((swiftcall)) void (*swift_body)(size_t part, __attribute__((swift_context)) void *context);
+
+typedef struct {
+  swift_body body;
+  void *context;
+} swift_closure;
+
+static void call_closure(void *context, size_t thread, size_t threads) {
+  (void)threads;
+  const swift_closure *closure = context;
+  closure->body(thread, closure->context);
+}
+
+__attribute__((swiftcall)) void lstmk_run_closure(size_t parts, swift_body body, void *context) {
+  swift_closure closure = {body, context};
+  lstmk_run(parts, call_closure, &closure);
+}

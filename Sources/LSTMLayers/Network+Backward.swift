@@ -21,92 +21,108 @@ extension Network {
     _ outputGradient: Tensor, stateGradient: LSTMState? = nil, into gradients: ParameterStore, trainable: [Bool],
     wantsInput: Bool = false
   ) throws(ShapeError) -> InputGradients? {
-    guard let shape else { throw ShapeError(what: "backward", expected: "a forward pass before", found: "none") }
-    let rows = readout.rows(shape)
+    guard isComplete else { throw ShapeError(what: "backward", expected: "a forward pass before", found: "none") }
     let expected =
       readout.kind == .all
       ? [shape.count, paddedSteps, configuration.outputSize] : [shape.count, configuration.outputSize]
     guard outputGradient.shape == expected else {
       throw ShapeError(what: "output gradient", expected: "\(expected)", found: "\(outputGradient.shape)")
     }
-    pack(outputGradient, shape: shape)
-    var gradient = self.outputGradient.pointer
+    pack(outputGradient)
+    backward(
+      self.outputGradient.pointer, into: gradients,
+      GradientPlan(configuration, trainable: trainable, wantsInput: wantsInput), stateGradient: stateGradient,
+      wantsState: wantsInput)
+    return wantsInput ? inputGradients() : nil
+  }
+
+  /// Exact backward through time for the last pass, which `run` was told to expect. Allocates nothing for a batch no
+  /// larger than one before.
+  /// - Parameters:
+  ///   - outputGradient: dL/d output, row by row as `run` gave it. It is overwritten when the model normalises its output.
+  ///   - gradients: gets the gradients of the trainable parameters added; the others are left alone.
+  public func backward(
+    _ outputGradient: UnsafeMutablePointer<Float>, into gradients: ParameterStore, _ plan: GradientPlan
+  ) {
+    backward(outputGradient, into: gradients, plan, stateGradient: nil, wantsState: false)
+  }
+
+  private func backward(
+    _ outputGradient: UnsafeMutablePointer<Float>, into gradients: ParameterStore, _ plan: GradientPlan,
+    stateGradient: LSTMState?, wantsState: Bool
+  ) {
+    precondition(isComplete, "backward without a forward pass")
+    precondition(max(plan.lowestLayer ?? .max, 0) >= firstKept, "backward goes below what the forward pass kept")
+    let rows = readout.rows(shape)
+    var gradient = outputGradient
     if configuration.normalizesOutput { normaliseBackward(gradient, rows: rows) }
 
     // 1. The head, from the top.
-    let lowest = lowestLayer(trainable: trainable, wantsInput: wantsInput)
-    let attentionTrains = readout.attention.map { trainable[$0] } ?? false
-    for index in head.indices.reversed() {
+    let isNeededBelowHead = plan.lowestLayer != nil || plan.attentionTrains
+    for index in stride(from: head.count - 1, through: isNeededBelowHead ? 0 : plan.lowestHead ?? head.count, by: -1) {
       let x = index == 0 ? readoutOutput : head[index - 1].output.pointer
-      let isNeededBelow =
-        lowest != nil || attentionTrains
-        || head[..<index].contains { trainable[$0.weight] || $0.bias.map { trainable[$0] } ?? false }
+      let isNeededBelow = isNeededBelowHead || index > plan.lowestHead ?? head.count
       let below = headGradients[index % 2]
-      below.reserve(rows * head[index].inputSize)
+      if isNeededBelow { below.reserve(rows * head[index].inputSize) }
       head[index].backward(
-        gradient, x: x, rows: rows, gradients: gradients, trainable: trainable,
+        gradient, x: x, rows: rows, gradients: gradients, trainable: plan.trainable,
         inputGradient: isNeededBelow ? below.pointer : nil)
-      if !isNeededBelow { return nil }
       gradient = below.pointer
     }
-    guard lowest != nil || attentionTrains else { return nil }
+    guard isNeededBelowHead else { return }
 
     // 2. The readout and the skip concatenation.
     if readout.kind != .all {
-      stackGradient.reserve(shape.rows * configuration.readoutSize)
+      if plan.lowestLayer != nil { stackGradient.reserve(shape.rows * configuration.readoutSize) }
       let stack = configuration.skip ? concatenation.pointer : layerOutputs[layerOutputs.count - 1].pointer
       readout.backward(
-        gradient, x: stack, shape: shape, into: stackGradient.pointer, gradients: gradients, trainable: trainable)
+        gradient, x: stack, shape: shape, into: plan.lowestLayer == nil ? nil : stackGradient.pointer,
+        gradients: gradients, trainable: plan.trainable)
       gradient = stackGradient.pointer
     }
-    guard let lowest else { return nil }
-    distribute(gradient, shape)
+    guard let lowest = plan.lowestLayer else { return }
+    distribute(gradient, above: lowest)
 
     // 3. The stack, down to the lowest layer that matters.
-    var state = LSTMState(hidden: [], cell: [])
     for index in stride(from: configuration.layers.count - 1, through: max(lowest, 0), by: -1) {
       let isTop = index == configuration.layers.count - 1 && !configuration.skip
-      let states = layerBackward(
-        index, shape: shape, outputGradient: isTop ? gradient : layerGradients[index + 1].pointer,
-        stateGradient: stateGradient, gradients: gradients, trainable: trainable,
-        needsInput: index > lowest, keepsState: wantsInput)
-      state.hidden.insert(contentsOf: states.hidden, at: 0)
-      state.cell.insert(contentsOf: states.cell, at: 0)
+      layerBackward(
+        index, outputGradient: isTop ? gradient : layerGradients[index + 1].pointer, stateGradient: stateGradient,
+        gradients: gradients, trainable: plan.trainable, needsInput: index > lowest, wantsState: wantsState)
     }
 
-    // 4. The embedding and the input.
-    if let embedding, trainable[embedding] { addEmbeddingGradient(embedding, shape: shape, gradients: gradients) }
-    guard wantsInput else { return nil }
+    // 4. The embedding.
+    if let embedding, plan.trainable[embedding] { addEmbeddingGradient(embedding, gradients: gradients) }
+  }
+
+  /// What the backward pass left for the input and the initial states.
+  private func inputGradients() -> InputGradients {
     let size = configuration.input.size
     var input = Tensor(zeros: [shape.count, paddedSteps, size])
     input.values.withUnsafeMutableBufferPointer { values in
       guard let base = values.baseAddress else { return }
-      copyRows(shape, size: size) { packed, place in
-        (base + place * size).update(from: layerGradients[0].pointer + packed * size, count: size)
+      forEachRow(at: .input, size: size) { row, sequence, step in
+        (base + (sequence * paddedSteps + step) * size).update(
+          from: layerGradients[0].pointer + row * size, count: size)
       }
+    }
+    var state = LSTMState(hidden: [], cell: [])
+    for direction in directions.joined() {
+      state.hidden.append(unload(direction.stateGradient, width: direction.stateSize))
+      state.cell.append(unload(direction.cellGradient, width: direction.hiddenSize))
     }
     return InputGradients(input: input, state: state)
   }
 
-  /// The lowest layer to go through: -1 when the embedding or the input wants a gradient, nil when no layer does.
-  private func lowestLayer(trainable: [Bool], wantsInput: Bool) -> Int? {
-    if wantsInput || embedding.map({ trainable[$0] }) ?? false { return -1 }
-    return directions.firstIndex { $0.contains { $0.parameters.all.contains { trainable[$0] } } }
-  }
-
-  private func pack(_ gradient: Tensor, shape: PackedShape) {
+  private func pack(_ gradient: Tensor) {
     let size = configuration.outputSize
     outputGradient.reserve(readout.rows(shape) * size)
+    let isPerStep = readout.kind == .all
     gradient.values.withUnsafeBufferPointer { values in
       guard let base = values.baseAddress else { return }
-      if readout.kind == .all {
-        copyRows(shape, size: size) { packed, place in
-          (outputGradient.pointer + packed * size).update(from: base + place * size, count: size)
-        }
-      } else {
-        for b in 0..<shape.count {
-          (outputGradient.pointer + b * size).update(from: base + shape.order[b] * size, count: size)
-        }
+      forEachRow(at: .head(head.count), size: size) { row, sequence, step in
+        let place = isPerStep ? sequence * paddedSteps + step : sequence
+        (outputGradient.pointer + row * size).update(from: base + place * size, count: size)
       }
     }
   }
@@ -122,38 +138,39 @@ extension Network {
     }
   }
 
-  /// Makes room for the gradient of every layer's input, `layerGradients[k]`; with a skip concatenation each begins with its
-  /// share of the readout's gradient.
-  private func distribute(_ gradient: UnsafePointer<Float>, _ shape: PackedShape) {
-    for index in configuration.layers.indices {
+  /// Makes room for the gradient of the input of every layer above the lowest, `layerGradients[k]`; with a skip
+  /// concatenation each begins with its share of the readout's gradient, the top layer's output being one more.
+  private func distribute(_ gradient: UnsafePointer<Float>, above lowest: Int) {
+    for index in configuration.layers.indices where index > lowest {
       layerGradients[index].reserve(shape.rows * configuration.inputSize(ofLayer: index))
     }
     guard configuration.skip else { return }
     let width = configuration.readoutSize
     var part = 0
-    forEachPart { _, size, column in
-      layerGradients[part].reserve(shape.rows * size)
-      for row in 0..<shape.rows {
-        (layerGradients[part].pointer + row * size).update(from: gradient + row * width + column, count: size)
+    forEachPart(of: .layer(configuration.layers.count)) { _, size, column in
+      if part > lowest {
+        let share = layerGradients[part]
+        share.reserve(shape.rows * size)
+        for row in 0..<shape.rows {
+          (share.pointer + row * size).update(from: gradient + row * width + column, count: size)
+        }
       }
       part += 1
     }
   }
 
   private func layerBackward(
-    _ index: Int, shape: PackedShape, outputGradient: UnsafePointer<Float>, stateGradient: LSTMState?,
-    gradients: ParameterStore, trainable: [Bool],
-    needsInput: Bool, keepsState: Bool
-  ) -> LSTMState {
+    _ index: Int, outputGradient: UnsafePointer<Float>, stateGradient: LSTMState?, gradients: ParameterStore,
+    trainable: [Bool], needsInput: Bool, wantsState: Bool
+  ) {
     let outputSize = configuration.layers[index].outputSize
     let inputSize = configuration.inputSize(ofLayer: index)
     let x = index == 0 ? input.pointer : layerOutputs[index - 1].pointer
-    var result = LSTMState(hidden: [], cell: [])
     for (place, direction) in directions[index].enumerated() {
       let states = configuration.stateIndex(layer: index, direction: place)
       let column = place * direction.stateSize
-      load(stateGradient?.hidden[states], into: finalHiddenGradient, shape: shape)
-      load(stateGradient?.cell[states], into: finalCellGradient, shape: shape)
+      load(stateGradient?.hidden[states], into: finalHiddenGradient)
+      load(stateGradient?.cell[states], into: finalCellGradient)
       direction.backward(
         .init(
           input: x, inputStride: inputSize, output: layerOutputs[index].pointer + column, outputStride: outputSize,
@@ -166,16 +183,11 @@ extension Network {
         inputGradient: needsInput
           ? .init(
             pointer: layerGradients[index].pointer, stride: inputSize, accumulates: configuration.skip || place > 0)
-          : nil, wantsState: keepsState)
-      if keepsState {
-        result.hidden.append(unload(direction.stateGradient, width: direction.stateSize, shape: shape))
-        result.cell.append(unload(direction.cellGradient, width: direction.hiddenSize, shape: shape))
-      }
+          : nil, wantsState: wantsState)
     }
-    return result
   }
 
-  private func addEmbeddingGradient(_ index: Int, shape: PackedShape, gradients: ParameterStore) {
+  private func addEmbeddingGradient(_ index: Int, gradients: ParameterStore) {
     let size = configuration.input.size
     let table = gradients.pointer(index)
     for row in 0..<shape.rows {
@@ -184,7 +196,7 @@ extension Network {
     }
   }
 
-  private func load(_ tensor: Tensor?, into buffer: FloatBuffer, shape: PackedShape) {
+  private func load(_ tensor: Tensor?, into buffer: FloatBuffer) {
     guard let tensor else { return }
     let width = tensor.shape[1]
     buffer.reserve(shape.count * width)
@@ -193,7 +205,7 @@ extension Network {
     }
   }
 
-  private func unload(_ buffer: FloatBuffer, width: Int, shape: PackedShape) -> Tensor {
+  private func unload(_ buffer: FloatBuffer, width: Int) -> Tensor {
     var tensor = Tensor(zeros: [shape.count, width])
     for b in 0..<shape.count {
       for j in 0..<width { tensor.values[shape.order[b] * width + j] = buffer.pointer[b * width + j] }

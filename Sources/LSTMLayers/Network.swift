@@ -8,23 +8,34 @@ public final class Network {
   /// The weights. Whoever changes them calls `weightsChanged()`.
   public let weights: ParameterStore
 
-  let kernels: Kernels
+  /// What it runs on.
+  public let kernels: Kernels
   let embedding: Int?
   let directions: [[LSTMDirection]]
   let readout: ReadoutLayer
   let head: [DenseLayer]
 
+  /// Widths of h and c for each layer and direction.
+  let stateSizes: [(hidden: Int, cell: Int)]
+  /// For each layer and direction, its parameters.
+  private let directionParameters: [[[Int]]]
+
   // What the last forward pass left for backward.
-  var shape: PackedShape?
-  var order: [Int] { shape?.order ?? [] }
+  var shape = PackedShape()
+  /// Whether there was a pass, and it came to its end.
+  var isComplete = false
   var paddedSteps = 0
+  /// The lowest layer whose activations the pass kept: nothing goes back through those below.
+  var firstKept = 0
   var tokens: [Int32] = []
   let input = FloatBuffer()
   let layerOutputs: [FloatBuffer]
   let concatenation = FloatBuffer()
+  let headInput = FloatBuffer()
+  /// Whether the last pass began with h of zero, so that nothing needs to be multiplied by it.
   var startsFromZero = true
-  var initialHidden: [FloatBuffer] = []
-  var initialCell: [FloatBuffer] = []
+  let initialHidden: [FloatBuffer]
+  let initialCell: [FloatBuffer]
   var readoutOutput: UnsafeMutablePointer<Float>
   var headOutput: UnsafeMutablePointer<Float>
   let normalised = FloatBuffer()
@@ -55,6 +66,10 @@ public final class Network {
         LSTMDirection(configuration, layer: layer, reverse: direction == 1, weights: weights, kernels: kernels)
       }
     }
+    directionParameters = directions.map { $0.map(\.parameters.all) }
+    stateSizes = configuration.stateSizes
+    initialHidden = stateSizes.map { _ in FloatBuffer() }
+    initialCell = stateSizes.map { _ in FloatBuffer() }
     layerOutputs = configuration.layers.map { _ in FloatBuffer() }
     layerGradients = configuration.layers.map { _ in FloatBuffer() } + [FloatBuffer()]
     readout = ReadoutLayer(
@@ -77,8 +92,10 @@ public final class Network {
   /// To be called after the weights have changed.
   /// - Parameter changed: for each parameter whether it may have; nil for all. What has not is not packed anew.
   public func weightsChanged(_ changed: [Bool]? = nil) {
-    for direction in directions.joined() where direction.parameters.all.contains(where: { changed?[$0] ?? true }) {
-      direction.weightsChanged()
+    for (layer, members) in directionParameters.enumerated() {
+      for (place, parameters) in members.enumerated() where parameters.contains(where: { changed?[$0] ?? true }) {
+        directions[layer][place].weightsChanged()
+      }
     }
     for dense in head where changed?[dense.weight] ?? true { dense.weightsChanged() }
   }
@@ -113,46 +130,19 @@ public final class Network {
   public func forward(
     _ batch: SequenceBatch, state: LSTMState? = nil, output form: OutputForm = .activated
   ) throws(ShapeError) -> Tensor {
-    let shape = PackedShape(count: batch.count, steps: batch.steps, lengths: batch.lengths)
+    let output = try batch.withRows { source throws(ShapeError) in
+      begin(source)
+      try loadState(state)
+      return try pass(source, from: .input, form, keepingFrom: 0)
+    }
     paddedSteps = batch.steps
-    try loadState(state, shape: shape)
-    try loadInput(batch, shape: shape)
-    self.shape = shape
-
-    // 1. The stack.
-    var x = UnsafePointer(input.pointer)
-    var width = configuration.input.size
-    for (index, layer) in directions.enumerated() {
-      let outputSize = configuration.layers[index].outputSize
-      layerOutputs[index].reserve(shape.rows * outputSize)
-      for (place, direction) in layer.enumerated() {
-        let states = configuration.stateIndex(layer: index, direction: place)
-        direction.forward(
-          x, inputStride: width, shape: shape,
-          initialHidden: startsFromZero ? nil : UnsafePointer(initialHidden[states].pointer),
-          initialCell: initialCell[states].pointer, output: layerOutputs[index].pointer + place * direction.stateSize,
-          outputStride: outputSize)
-      }
-      x = UnsafePointer(layerOutputs[index].pointer)
-      width = outputSize
-    }
-
-    // 2. Readout and head.
-    readoutOutput = readout.forward(stackOutput(shape), shape: shape)
-    let rows = readout.rows(shape)
-    headOutput = readoutOutput
-    for (index, dense) in head.enumerated() {
-      let isFused = index == head.count - 1 && (dense.activation == .softmax || dense.activation == .sigmoid)
-      headOutput = dense.forward(headOutput, rows: rows, activate: !(isFused && form == .logits))
-    }
-    if configuration.normalizesOutput { headOutput = normalise(headOutput, rows: rows) }
-    return unpack(headOutput, shape: shape)
+    return unpack(output)
   }
 
-  /// The final states of the last forward pass.
+  /// The final states of the last forward pass that began at the input.
   public func finalState() -> LSTMState {
-    guard let shape else { return LSTMState(hidden: [], cell: []) }
     var state = LSTMState(hidden: [], cell: [])
+    guard isComplete else { return state }
     for (index, layer) in directions.enumerated() {
       let outputSize = configuration.layers[index].outputSize
       for (place, direction) in layer.enumerated() {
@@ -177,67 +167,17 @@ public final class Network {
     guard configuration.skip else { return layerOutputs[layerOutputs.count - 1].pointer }
     let width = configuration.readoutSize
     concatenation.reserve(shape.rows * width)
-    forEachPart { part, size, column in
+    forEachPart(of: .layer(configuration.layers.count)) { part, size, column in
       for row in 0..<shape.rows {
-        (concatenation.pointer + row * width + column).update(from: part + row * size, count: size)
+        (concatenation.pointer + row * width + column).update(from: part.pointer + row * size, count: size)
       }
     }
     return concatenation.pointer
   }
 
-  /// Visits the parts of a skip concatenation: the input, then every layer's output.
-  func forEachPart(_ body: (_ part: UnsafeMutablePointer<Float>, _ size: Int, _ column: Int) -> Void) {
-    body(input.pointer, configuration.input.size, 0)
-    var column = configuration.input.size
-    for (index, layer) in configuration.layers.enumerated() {
-      body(layerOutputs[index].pointer, layer.outputSize, column)
-      column += layer.outputSize
-    }
-  }
-
-  private func loadInput(_ batch: SequenceBatch, shape: PackedShape) throws(ShapeError) {
-    let width = configuration.input.size
-    input.reserve(shape.rows * width)
-    switch (batch.input, configuration.input) {
-    case (.features(let values, let size), .features):
-      guard size == width else {
-        throw ShapeError(what: "features", expected: "\(width) a step", found: "\(size)")
-      }
-      values.withUnsafeBufferPointer { from in
-        guard let base = from.baseAddress else { return }
-        copyRows(shape, size: width) { packed, place in
-          (input.pointer + packed * width).update(from: base + place * width, count: width)
-        }
-      }
-    case (.tokens(let values), .tokens(let vocabulary, _)):
-      guard let embedding else { return }
-      tokens = [Int32](repeating: 0, count: shape.rows)
-      let table = weights.pointer(embedding)
-      for t in 0..<shape.steps {
-        for b in 0..<shape.active[t] {
-          let token = values[shape.order[b] * batch.steps + t]
-          guard 0..<vocabulary ~= Int(token) else {
-            throw ShapeError(what: "tokens", expected: "numbers from 0 to \(vocabulary - 1)", found: "\(token)")
-          }
-          let row = shape.offsets[t] + b
-          tokens[row] = token
-          (input.pointer + row * width).update(from: table + Int(token) * width, count: width)
-        }
-      }
-    case (.features, .tokens):
-      throw ShapeError(what: "input", expected: "token numbers (N, T)", found: "features (N, T, I)")
-    case (.tokens, .features(let size)):
-      throw ShapeError(what: "input", expected: "features (N, T, \(size))", found: "token numbers (N, T)")
-    }
-  }
-
-  private func loadState(_ state: LSTMState?, shape: PackedShape) throws(ShapeError) {
+  private func loadState(_ state: LSTMState?) throws(ShapeError) {
     startsFromZero = state == nil
-    let sizes = configuration.stateSizes
-    while initialHidden.count < sizes.count {
-      initialHidden.append(FloatBuffer())
-      initialCell.append(FloatBuffer())
-    }
+    let sizes = stateSizes
     if let state, state.hidden.count != sizes.count || state.cell.count != sizes.count {
       throw ShapeError(
         what: "initial state", expected: "\(sizes.count) (one per layer and direction)", found: "\(state.hidden.count)")
@@ -263,47 +203,22 @@ public final class Network {
     }
   }
 
-  private func normalise(_ x: UnsafePointer<Float>, rows: Int) -> UnsafeMutablePointer<Float> {
-    let size = configuration.outputSize
-    normalised.reserve(rows * size)
-    norms.reserve(rows)
-    normalised.pointer.update(from: x, count: rows * size)
-    for row in 0..<rows { norms.pointer[row] = normaliseRow(normalised.pointer + row * size, size: size) }
-    return normalised.pointer
-  }
-
-  /// Packed rows back to the caller's order: (N, T, O), or (N, O) when the readout is not all steps.
-  private func unpack(_ rows: UnsafePointer<Float>, shape: PackedShape) -> Tensor {
-    let size = configuration.outputSize
-    if readout.kind == .all {
-      let count = shape.count * paddedSteps * size
-      let values = [Float](unsafeUninitializedCapacity: count) { out, used in
-        used = count
-        guard let base = out.baseAddress else { return }
-        if shape.rows < shape.count * paddedSteps { base.update(repeating: 0, count: count) }
-        copyRows(shape, size: size) { packed, place in
-          (base + place * size).update(from: rows + packed * size, count: size)
-        }
-      }
-      return Tensor(shape: [shape.count, paddedSteps, size], values: values)
-    }
-    var out = Tensor(zeros: [shape.count, size])
-    for b in 0..<shape.count {
-      for j in 0..<size { out.values[shape.order[b] * size + j] = rows[b * size + j] }
-    }
-    return out
-  }
-
-  /// Visits every valid step on all threads: its packed row and its place in a padded (N, T) grid. `size` is the row's
-  /// width, to know whether threads are worth it.
-  func copyRows(_ shape: PackedShape, size: Int, _ body: (_ packed: Int, _ place: Int) -> Void) {
-    let parts = kernels.parts(shape.rows * size, each: 1 << 14)
-    parallel(parts) { part in
-      // Whole sequences, so that a thread writes to one stretch of the padded grid.
-      for b in share(shape.count, multiple: 1, part: part, of: parts) {
-        for t in 0..<shape.lengths[b] { body(shape.offsets[t] + b, shape.order[b] * paddedSteps + t) }
+  /// Packed rows back to the caller's order: (N, T, O) with zero at padded steps, or (N, O) when the readout is not all
+  /// steps.
+  private func unpack(_ output: Output) -> Tensor {
+    let size = output.width
+    let isPerStep = readout.kind == .all
+    let grid = isPerStep ? [shape.count, paddedSteps, size] : [shape.count, size]
+    let values = [Float](unsafeUninitializedCapacity: grid.reduce(1, *)) { out, used in
+      used = out.count
+      guard let base = out.baseAddress else { return }
+      if isPerStep, shape.rows < shape.count * paddedSteps { base.update(repeating: 0, count: used) }
+      forEachRow(at: .head(head.count), size: size) { row, sequence, step in
+        let place = isPerStep ? sequence * paddedSteps + step : sequence
+        (base + place * size).update(from: output.rows + row * size, count: size)
       }
     }
+    return Tensor(shape: grid, values: values)
   }
 }
 
@@ -315,6 +230,41 @@ func normaliseRow(_ x: UnsafeMutablePointer<Float>, size: Int) -> Float {
   let norm = max(sum.squareRoot(), 1e-12)
   for j in 0..<size { x[j] /= norm }
   return norm
+}
+
+extension SequenceBatch {
+  /// Lends the batch as rows in memory.
+  func withRows<Result>(
+    _ body: (SequenceRows) throws(ShapeError) -> Result
+  ) throws(ShapeError) -> Result {
+    let starts = (0..<count).map { $0 * steps }
+    func lend(_ values: SequenceRows.Values) throws(ShapeError) -> Result {
+      try starts.withUnsafeBufferPointer { starts throws(ShapeError) in
+        guard let first = starts.baseAddress else { throw .nothing }
+        guard let lengths else { return try body(SequenceRows(values, count: count, steps: steps, starts: first)) }
+        return try lengths.withUnsafeBufferPointer { lengths throws(ShapeError) in
+          try body(SequenceRows(values, count: count, steps: steps, starts: first, lengths: lengths.baseAddress))
+        }
+      }
+    }
+    switch input {
+    case .features(let values, let size):
+      return try values.withUnsafeBufferPointer { values throws(ShapeError) in
+        guard let base = values.baseAddress else { throw .nothing }
+        return try lend(.features(base, width: size))
+      }
+    case .tokens(let tokens):
+      return try tokens.withUnsafeBufferPointer { tokens throws(ShapeError) in
+        guard let base = tokens.baseAddress else { throw .nothing }
+        return try lend(.tokens(base))
+      }
+    }
+  }
+}
+
+extension ShapeError {
+  fileprivate static let nothing = ShapeError(
+    what: "input", expected: "at least one sequence of one step", found: "nothing")
 }
 
 extension ModelConfiguration {

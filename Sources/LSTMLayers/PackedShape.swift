@@ -4,44 +4,71 @@
 /// row `offsets[t] + b` is step t of the b-th longest. So every step is one block of rows, as in PyTorch's
 /// `PackedSequence`, and nothing is computed for padding. Equal lengths give plain time-major (T, B, .).
 struct PackedShape: Equatable {
-  /// B
-  let count: Int
+  /// B; 0 before the first update.
+  private(set) var count = 0
   /// Steps of the longest sequence.
-  let steps: Int
+  private(set) var steps = 0
   /// Sequences still running at each step; never rises.
-  let active: [Int]
-  let offsets: [Int]
+  private(set) var active: [Int] = []
+  private(set) var offsets: [Int] = []
   /// R: the sum of all lengths.
-  let rows: Int
+  private(set) var rows = 0
   /// order[b] is the place of the b-th longest in the caller's batch.
-  let order: [Int]
+  private(set) var order: [Int] = []
   /// Length of the b-th longest.
-  let lengths: [Int]
+  private(set) var lengths: [Int] = []
 
-  init(count: Int, steps: Int, lengths given: [Int]?) {
-    self.count = count
-    if let given {
-      order = (0..<count).sorted { given[$0] != given[$1] ? given[$0] > given[$1] : $0 < $1 }
-      lengths = order.map { given[$0] }
+  /// The steps that all sequences have, or 0 when some are shorter.
+  private var evenSteps = 0
+  /// For each length, the next free place among the sorted sequences.
+  private var next: [Int] = []
+
+  init() {}
+
+  init(count: Int, steps: Int, lengths: [Int]?) {
+    if let lengths {
+      lengths.withUnsafeBufferPointer { update(count: count, steps: steps, lengths: $0.baseAddress) }
     } else {
-      order = Array(0..<count)
-      lengths = [Int](repeating: steps, count: count)
+      update(count: count, steps: steps, lengths: nil)
     }
-    let longest = lengths[0]
-    self.steps = longest
-    var active = [Int](repeating: 0, count: longest)
-    var offsets = active
+  }
+
+  /// Takes the shape of another batch, in the memory there is: a batch no larger than one before allocates nothing.
+  /// - Parameter lengths: one for each sequence, from 1 to `steps`, or nil when all are full.
+  mutating func update(count: Int, steps longest: Int, lengths given: UnsafePointer<Int>?) {
+    if given == nil, self.count == count, evenSteps == longest { return }
+    self.count = count
+    resize(&order, count)
+    resize(&lengths, count)
+    evenSteps = longest
+    if let given {
+      // 1. A counting sort by falling length; equal ones keep their order.
+      resize(&next, longest + 1)
+      for b in 0..<count { next[given[b]] += 1 }
+      var place = 0
+      for length in stride(from: longest, to: 0, by: -1) { (next[length], place) = (place, place + next[length]) }
+      for b in 0..<count {
+        let length = given[b]
+        order[next[length]] = b
+        lengths[next[length]] = length
+        next[length] += 1
+        if length < longest { evenSteps = 0 }
+      }
+    } else {
+      for b in 0..<count { (order[b], lengths[b]) = (b, longest) }
+    }
+    // 2. The rows of each step.
+    steps = lengths[0]
+    resize(&active, steps)
+    resize(&offsets, steps)
     var running = count
-    var rows = 0
-    for t in 0..<longest {
+    rows = 0
+    for t in 0..<steps {
       while lengths[running - 1] <= t { running -= 1 }
       active[t] = running
       offsets[t] = rows
       rows += running
     }
-    self.active = active
-    self.offsets = offsets
-    self.rows = rows
   }
 
   /// The row of the b-th longest sequence's last step.
@@ -70,4 +97,10 @@ struct PackedShape: Equatable {
     let fresh = max(continuing, range.lowerBound)
     if end > fresh { body(Segment(first: fresh, count: end - fresh, previousRow: nil)) }
   }
+}
+
+/// Makes an array `count` zeros, in the memory it has.
+private func resize(_ array: inout [Int], _ count: Int) {
+  array.removeAll(keepingCapacity: true)
+  for _ in 0..<count { array.append(0) }
 }

@@ -38,13 +38,14 @@ final class FinetuneReport {
     let clip = options.clipNorm.map { "clip norm \(short($0))" } ?? "no clipping"
     console.say(
       console.bold("train")
-        + "  \(session.loss.name), \(session.rule.name) at \(short(session.rule.learningRate)), batches of \(options.batchSize), \(clip), seed \(options.seed), kernels \(Kernels.best.name)"
+        + "  \(session.loss.name), \(session.rule.name) at \(short(session.rule.learningRate)), batches of \(options.batchSize), \(clip), seed \(options.seed), kernels \(session.kernels.name), \(plural(session.kernels.threads, "thread"))"
     )
     console.say()
   }
 
   func show(_ event: FineTuner.Event) {
     switch event {
+    case .cache(let cache): console.say(console.bold("cache") + "  \(text(cache))\n")
     case .start(let metrics):
       let measured =
         session.validation == nil
@@ -132,6 +133,15 @@ final class FinetuneReport {
     if let mae = metrics.mae { text += ", MAE \(digits(mae))" }
     if let accuracy = metrics.accuracy { text += ", accuracy \(percent(accuracy))" }
     return text
+  }
+
+  private func text(_ cache: FineTuner.Cache) -> String {
+    let what = "what \(cache.parts.joined(separator: ", ")) \(cache.parts.count == 1 ? "gives" : "give")"
+    switch cache.place {
+    case .memory: return "\(what) is computed once: \(size(cache.bytes)) in memory"
+    case .file(let folder): return "\(what) is computed once: \(size(cache.bytes)) in a temporary file in \(folder)"
+    case .nowhere(let reason): return "none of \(size(cache.bytes)): \(reason); \(what) is computed in every epoch"
+    }
   }
 
   private func metricName(_ metrics: Metrics?) -> String {

@@ -24,9 +24,11 @@ struct FinetuneSession {
   let isSeries: Bool
   let output: String
   let resolved: ResolvedRun
+  let kernels: Kernels
 
-  init(_ command: Finetune, rule: OptimiserRule) throws {
+  init(_ command: Finetune, rule: OptimiserRule, kernels: Kernels, caching: FineTuner.Caching) throws {
     self.rule = rule
+    self.kernels = kernels
     modelPath = command.model
     startName = command.parts.fromScratch ? "untrained" : "pretrained"
     output = command.files.output
@@ -67,6 +69,7 @@ struct FinetuneSession {
     options.shuffles = command.loop.shuffle
     options.patience = command.loop.patience == 0 ? nil : command.loop.patience
     options.seed = command.loop.seed
+    options.caching = caching
     self.options = options
     self.record = record
     self.notes = notes + (command.parts.fromScratch ? ["every weight starts from fresh values, as asked"] : [])
@@ -76,7 +79,8 @@ struct FinetuneSession {
       configuration: tuned.configuration, frozen: zip(plan.parameters, plan.trainable).filter { !$1 }.map(\.0.name),
       loss: fit.loss.name, optimiser: "\(rule)", epochs: options.epochs, batchSize: options.batchSize,
       clipNorm: options.clipNorm, shuffle: options.shuffles, patience: options.patience, seed: options.seed,
-      validationSplit: command.loop.validationSplit, preprocessing: record)
+      validationSplit: command.loop.validationSplit, threads: kernels.threads, cache: caching.isOn,
+      preprocessing: record)
   }
 
   struct ResolvedRun: Encodable {
@@ -95,6 +99,8 @@ struct FinetuneSession {
     let patience: Int?
     let seed: UInt64
     let validationSplit: Double
+    let threads: Int
+    let cache: Bool
     let preprocessing: Preprocessing
   }
 
@@ -217,7 +223,9 @@ extension FinetuneSession {
     tuner.shouldStop = { Interruption.isWished }
     let run: FineTuner.Run
     do {
-      run = try tuner.fit(model, training, validation: validation, targetScaler: record.targetScaler) { event in
+      run = try tuner.fit(
+        model, training, validation: validation, targetScaler: record.targetScaler, kernels: kernels
+      ) { event in
         report.show(event)
         try folder.record(event) { finished($0, epoch: nil) }
       }

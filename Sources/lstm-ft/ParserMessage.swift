@@ -22,7 +22,7 @@ struct ParserMessage {
   }
 
   private static let wholeNumbers: Set = [
-    "--epochs", "--batch-size", "--window", "--horizon", "--patience", "--seed",
+    "--epochs", "--batch-size", "--window", "--horizon", "--patience", "--seed", "--threads", "--cache-memory",
   ]
 
   private mutating func invalidValue(_ value: String, flag: String?, name: String, choices text: String) {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import LSTMFineTuning
+import LSTMLayers
 
 enum LossName: String, ExpressibleByArgument, CaseIterable {
   case mse, mae, huber
@@ -127,6 +128,50 @@ struct OptimiserArguments: ParsableArguments {
         learningRate: learningRate, momentum: momentum, dampening: dampening, isNesterov: nesterov,
         weightDecay: weightDecay ?? 0)
     }
+  }
+}
+
+struct ThreadArguments: ParsableArguments {
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Threads to compute on; results do not depend on it. (default: all cores)", valueName: "count"))
+  var threads: Int?
+
+  /// What to compute on.
+  func kernels() throws -> Kernels {
+    var kernels = Kernels.best
+    guard let threads else { return kernels }
+    guard 1...255 ~= threads else {
+      throw InputError.usage("--threads \(threads): expected a number from 1 to 255", advice: [])
+    }
+    kernels.threads = threads
+    return kernels
+  }
+}
+
+struct CacheArguments: ParsableArguments {
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Whether what the frozen bottom of the model gives is computed once and kept; results are the same.")
+  var cache = true
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Memory for that; beyond it, it lies in a file in the run's folder. (default: a quarter of all)",
+      valueName: "megabytes"))
+  var cacheMemory: Int?
+
+  /// - Parameter folder: for what does not fit in memory.
+  func caching(folder: String) throws -> FineTuner.Caching {
+    if let cacheMemory {
+      guard cache else { throw InputError.usage("--cache-memory has no meaning with --no-cache", advice: []) }
+      guard 0...(1 << 30) ~= cacheMemory else {
+        throw InputError.usage("--cache-memory \(cacheMemory): expected at least 0 megabytes", advice: [])
+      }
+    }
+    return FineTuner.Caching(isOn: cache, memoryLimit: cacheMemory.map { $0 * 1_000_000 }, folder: folder)
   }
 }
 

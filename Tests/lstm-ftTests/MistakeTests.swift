@@ -379,6 +379,15 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       "--validation-split 1.5: expected a number from 0 to below 1"),
     Mistake("negative epochs", finetune + "--epochs -3", 64, "--epochs -3: expected at least 1"),
     Mistake("no batch", finetune + "--batch-size 0", 64, "--batch-size 0: expected at least 1"),
+    Mistake("no thread", finetune + "--threads 0", 64, "--threads 0: expected a number from 1 to 255"),
+    Mistake(
+      "threads in words", finetune + "--threads two", 64, "--threads two: expected a whole number",
+      "see lstm-ft finetune --help"),
+    Mistake(
+      "memory for no cache", finetune + "--no-cache --cache-memory 100", 64,
+      "--cache-memory has no meaning with --no-cache"),
+    Mistake(
+      "less than no memory", finetune + "--cache-memory -1", 64, "--cache-memory -1: expected at least 0 megabytes"),
     Mistake("a negative rate", finetune + "--lr -1", 64, "--learning-rate -1: expected a number above 0"),
     Mistake(
       "a window of none", "finetune --data mine.csv --target temp --window 0", 64,

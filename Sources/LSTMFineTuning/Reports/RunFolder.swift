@@ -71,6 +71,7 @@ public final class RunFolder {
   /// - Parameter finish: makes a model ready to be written (its provenance).
   public func record(_ event: FineTuner.Event, finish: (LSTMModel) -> LSTMModel = { $0 }) throws {
     switch event {
+    case .cache(let cache): try append(CacheLine(cache))
     case .start(let metrics):
       baseline = metrics.loss
       try append(StartLine(validation: metrics))
@@ -105,6 +106,24 @@ public final class RunFolder {
       }
     }
     return LineChart(title: "Loss", xLabel: "epoch", yLabel: "loss", series: series, annotations: annotations)
+  }
+
+  private struct CacheLine: Encodable {
+    let event = "cache"
+    let parts: [String]
+    let bytes: Int
+    let place: String
+    var folder: String?
+    var reason: String?
+
+    init(_ cache: FineTuner.Cache) {
+      (parts, bytes) = (cache.parts, cache.bytes)
+      switch cache.place {
+      case .memory: place = "memory"
+      case .file(let folder): (place, self.folder) = ("file", folder)
+      case .nowhere(let reason): (place, self.reason) = ("nowhere", reason)
+      }
+    }
   }
 
   private struct StartLine: Encodable {

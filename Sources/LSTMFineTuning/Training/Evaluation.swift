@@ -21,6 +21,7 @@ public struct Evaluator {
   public let loss: Loss
   public let targetScaler: Scaler?
   public let batchSize: Int
+  private let runner: BatchRunner
 
   /// - Parameter batchSize: sequences at a time; changes nothing but speed and memory.
   public init(_ network: Network, loss: Loss, targetScaler: Scaler? = nil, batchSize: Int = 64) {
@@ -28,22 +29,22 @@ public struct Evaluator {
     self.loss = loss
     self.targetScaler = targetScaler
     self.batchSize = max(batchSize, 1)
+    runner = BatchRunner(network, loss: loss)
   }
 
   /// Metrics over all examples.
   /// - Throws: `ShapeError` when data and model do not fit together, or nothing counts: there are no examples, or
   ///   every label is ignored.
-  public func evaluate(_ data: SequenceData) throws(ShapeError) -> Metrics {
+  public func evaluate(_ data: SequenceData) throws(ShapeError) -> Metrics { try evaluate(data, nil) }
+
+  /// - Parameter cache: what the frozen prefix gives for all of `data`, or nil to compute it.
+  func evaluate(_ data: SequenceData, _ cache: PrefixCache?) throws(ShapeError) -> Metrics {
     var tally = Tally()
     for start in stride(from: 0, to: data.count, by: batchSize) {
-      let examples = start..<start + min(batchSize, data.count - start)
-      let output = try network.forward(data.batch(examples), output: loss.outputForm)
-      let targets = data.targetBatch(examples)
-      let lengths = data.lengthBatch(examples)
-      let value = try loss.evaluate(output, targets, lengths: lengths)
+      let (output, value) = try runner.run(data, cache, start..<start + min(batchSize, data.count - start))
       tally.sum += value.sum
       tally.count += value.count
-      add(output, targets, rows: output.validRows(lengths: lengths), to: &tally)
+      try data.targets.withRows { targets throws(ShapeError) in add(output, targets, to: &tally) }
     }
     guard tally.count > 0 else {
       throw ShapeError(what: "targets", expected: "at least one that counts", found: "none")
@@ -64,37 +65,39 @@ public struct Evaluator {
     }
   }
 
-  /// Adds the errors or the right answers of a batch whose targets `Loss.evaluate` has found to fit.
-  private func add(_ output: Tensor, _ targets: SequenceData.Targets, rows: [Int], to tally: inout Tally) {
-    let width = output.shape.last ?? 1
-    switch targets {
-    case .values(let wanted, _, _):
-      for row in rows {
+  /// Adds the errors or the right answers of the runner's last batch.
+  private func add(_ output: Network.Output, _ targets: TargetRows, to tally: inout Tally) {
+    let width = output.width
+    let places = runner.targetRows.pointer
+    for row in 0..<output.count {
+      let found = output.rows + row * width
+      switch targets {
+      case .values(let values):
+        let wanted = values + places[row] * width
         for column in 0..<width {
-          let at = row * width + column
           if loss == .binaryCrossEntropy {
-            if (output.values[at] > 0) == (wanted[at] > 0.5) { tally.right += 1 }
+            if (found[column] > 0) == (wanted[column] > 0.5) { tally.right += 1 }
             tally.classes += 1
           } else {
             let scale = targetScaler.map { Double($0.deviation[column % $0.columns]) } ?? 1
-            let error = Double(output.values[at] - wanted[at]) * scale
+            let error = Double(found[column] - wanted[column]) * scale
             tally.absolute += abs(error)
             tally.square += error * error
             tally.values += 1
           }
         }
-      }
-    case .classes(let wanted, _):
-      for row in rows where wanted[row] != SequenceData.ignored {
-        let logits = output.values[row * width..<(row + 1) * width]
-        let answer =
-          loss == .binaryCrossEntropy
-          ? (logits[logits.startIndex] > 0 ? 1 : 0)
-          : (logits.indices.max { logits[$0] < logits[$1] } ?? 0) - logits.startIndex
-        if answer == Int(wanted[row]) { tally.right += 1 }
+      case .classes(let classes):
+        let wanted = classes[places[row]]
+        guard wanted != SequenceData.ignored else { continue }
+        var answer = 0
+        if loss == .binaryCrossEntropy {
+          answer = found[0] > 0 ? 1 : 0
+        } else {
+          for column in 0..<width where found[column] > found[answer] { answer = column }
+        }
+        if answer == Int(wanted) { tally.right += 1 }
         tally.classes += 1
       }
-    case .none: break
     }
   }
 

@@ -18,10 +18,13 @@ public struct FineTuner: Sendable {
     /// pretrained model's included; nil to run them all.
     public var patience: Int?
     public var seed: UInt64 = 0
+    /// What the frozen bottom of the model gives for each example is computed once and kept. Results are the same bits
+    /// with and without.
+    public var caching = Caching()
 
     public init(
       epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
-      seed: UInt64 = 0
+      seed: UInt64 = 0, caching: Caching = Caching()
     ) {
       self.epochs = epochs
       self.batchSize = batchSize
@@ -29,11 +32,15 @@ public struct FineTuner: Sendable {
       self.shuffles = shuffles
       self.patience = patience
       self.seed = seed
+      self.caching = caching
     }
   }
 
   /// Something that happened. Losses are means; norms are global, over trainable gradients, before clipping.
   public enum Event: Sendable {
+    /// Where the outputs of the frozen bottom of the model are about to be kept, before anything is computed; a second
+    /// time, with `.nowhere`, should the file turn out not to hold them. Not sent when nothing is worth keeping.
+    case cache(Cache)
     /// The pretrained model, before the first step.
     case start(Metrics)
     /// A step done, from 1. A batch in which no target counts takes none.
@@ -109,12 +116,14 @@ public struct FineTuner: Sendable {
     let clock = ContinuousClock()
     let began = clock.now
     let network = Network(model, kernels: kernels)
+    let caches = try makeCaches(network, data, validation, events)
     let stepper = Stepper(self, network, kernels)
     let evaluator = Evaluator(network, loss: loss, targetScaler: targetScaler, batchSize: max(options.batchSize, 64))
     let batchSize = min(options.batchSize, data.count)
     let steps = (data.count + batchSize - 1) / batchSize
 
-    let baseline = try evaluator.evaluate(validation ?? data)
+    let baseline =
+      try validation.map { try evaluator.evaluate($0, caches.validation) } ?? evaluator.evaluate(data, caches.training)
     try events(.start(baseline))
     try events(.weights(model, epoch: 0, isBest: true))
     var run = Run(
@@ -129,7 +138,7 @@ public struct FineTuner: Sendable {
       var (lossSum, lossCount, normSum, stepsTaken) = (0.0, 0, 0.0, 0)
       for step in 1...steps {
         let examples = order[(step - 1) * batchSize..<min(step * batchSize, data.count)]
-        if let (value, norm) = try stepper.step(data, examples, epoch: epoch, step: step) {
+        if let (value, norm) = try stepper.step(data, cache: caches.training, examples, epoch: epoch, step: step) {
           lossSum += value.sum
           lossCount += value.count
           normSum += norm
@@ -147,7 +156,7 @@ public struct FineTuner: Sendable {
         }
       }
       let seconds = (clock.now - epochBegan).seconds
-      let metrics = try validation.map(evaluator.evaluate)
+      let metrics = try validation.map { try evaluator.evaluate($0, caches.validation) }
       if let metrics, !metrics.loss.isFinite {
         throw FineTuningError.diverged(
           epoch: epoch, step: steps, detail: "the validation loss is \(plain(metrics.loss))")

@@ -34,12 +34,19 @@ public enum Loss: Sendable, Equatable {
     }
   }
 
+  /// The sum over what counts, and how much counted.
+  struct Sum {
+    var sum: Double
+    var count: Int
+    var mean: Double { count == 0 ? 0 : sum / Double(count) }
+  }
+
   /// The sum over what counts, how much counted, and the gradient of the *mean*.
   struct Value {
     var sum: Double
     var count: Int
     var gradient: Tensor
-    var mean: Double { count == 0 ? 0 : sum / Double(count) }
+    var mean: Double { Sum(sum: sum, count: count).mean }
   }
 
   /// - Parameters:
@@ -51,86 +58,198 @@ public enum Loss: Sendable, Equatable {
     _ prediction: Tensor, _ targets: SequenceData.Targets, lengths: [Int]?
   ) throws(ShapeError) -> Value {
     let width = prediction.shape.last ?? 1
+    let shape = OutputShape(
+      count: prediction.shape[0], steps: prediction.shape.count == 3 ? prediction.shape[1] : nil, width: width)
+    let targetCount =
+      switch targets {
+      case .values(let values, let size, _): values.count / max(size, 1)
+      case .classes(let classes, _): classes.count
+      case .none: 0
+      }
+    try check(targets, rows: targetCount, against: shape)
+    // The valid rows, packed as a network gives them.
     let rows = prediction.validRows(lengths: lengths)
+    let packed = rows.flatMap { prediction.values[$0 * width..<($0 + 1) * width] }
+    var gradient = [Float](repeating: 0, count: packed.count)
+    var sums = [Double](repeating: 0, count: rows.count)
+    let sum = try targets.withRows { targets throws(ShapeError) in
+      try evaluate(
+        packed, width: width, targets, at: rows, gradient: &gradient, sums: &sums, count: rows.count, kernels: .best)
+    }
+    var value = Value(sum: sum.sum, count: sum.count, gradient: Tensor(zeros: prediction.shape))
+    for (place, row) in rows.enumerated() {
+      value.gradient.values.replaceSubrange(
+        row * width..<(row + 1) * width, with: gradient[place * width..<(place + 1) * width])
+    }
+    return value
+  }
+
+  // MARK: - Rows in memory
+
+  /// The shape of what a model gives: (N, T, O), or (N, O) without steps.
+  struct OutputShape {
+    var count: Int
+    var steps: Int?
+    var width: Int
+    var rows: Int { count * (steps ?? 1) }
+    var text: String { shapeText([count] + (steps.map { [$0] } ?? []) + [width]) }
+  }
+
+  /// - Parameter count: rows of targets in the batch: one for each example, or for each of its steps.
+  /// - Throws: `ShapeError` when the targets are not of the kind or the size that the output and this loss ask for.
+  func check(_ targets: SequenceData.Targets, rows count: Int, against output: OutputShape) throws(ShapeError) {
     switch (self, targets) {
-    case (.crossEntropy, .classes(let classes, _)), (.binaryCrossEntropy, .classes(let classes, _)):
-      guard classes.count == prediction.values.count / width else {
-        throw mismatch("class numbers for an output \(shapeText(prediction.shape))", "\(classes.count)")
+    case (.crossEntropy, .classes), (.binaryCrossEntropy, .classes):
+      guard count == output.rows else { throw mismatch("class numbers for an output \(output.text)", "\(count)") }
+      guard self == .crossEntropy || output.width == 1 else {
+        throw mismatch("one class number for one output", "\(output.width) outputs")
       }
-      let counted = rows.filter { classes[$0] != SequenceData.ignored }
-      let limit = self == .crossEntropy ? width : 2
-      if let row = counted.first(where: { !(0..<Int32(clamping: limit) ~= classes[$0]) }) {
-        throw mismatch("classes from 0 to \(limit - 1)", "\(classes[row])")
-      }
-      if self == .crossEntropy { return crossEntropy(prediction, classes, counted, width: width) }
-      guard width == 1 else { throw mismatch("one class number for one output", "\(width) outputs") }
-      return elementwise(prediction, counted, width: 1) { Float(classes[$0]) }
     case (.crossEntropy, .values): throw mismatch("class numbers for \(name)", "real values")
-    case (_, .values(let values, let size, _)):
-      guard size == width, values.count == prediction.values.count else {
-        throw mismatch("\(shapeText(prediction.shape)), as the model gives", "\(values.count) values, \(size) each")
+    case (_, .values(_, let size, _)):
+      guard size == output.width, count == output.rows else {
+        throw mismatch("\(output.text), as the model gives", "\(count * size) values, \(size) each")
       }
-      return elementwise(prediction, rows, width: width) { values[$0] }
     case (_, .classes): throw mismatch("real values for \(name)", "class numbers")
     case (_, .none): throw mismatch("something to compare with", "none")
     }
+  }
+
+  /// The loss over rows that `check` has found to fit, on all threads; the result does not depend on how many.
+  /// - Parameters:
+  ///   - prediction: (count, width)
+  ///   - places: for each predicted row, the row of its target.
+  ///   - gradient: (count, width), gets the gradient of the mean.
+  ///   - sums: (count), for this function's own use.
+  func evaluate(
+    _ prediction: UnsafePointer<Float>, width: Int, _ targets: TargetRows, at places: UnsafePointer<Int>,
+    gradient: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Double>, count rows: Int, kernels: Kernels
+  ) throws(ShapeError) -> Sum {
+    var counted = rows
+    if case .classes(let classes) = targets {
+      let limit = self == .crossEntropy ? width : 2
+      for row in 0..<rows {
+        let label = classes[places[row]]
+        if label == SequenceData.ignored {
+          counted -= 1
+        } else if !(0..<limit ~= Int(label)) {
+          throw mismatch("classes from 0 to \(limit - 1)", "\(label)")
+        }
+      }
+    }
+    let batch = Rows(
+      prediction: prediction, width: width, targets: targets, places: places, gradient: gradient, sums: sums,
+      share: 1 / Float(max(self == .crossEntropy ? counted : counted * width, 1)))
+    kernels.forEachShare(of: rows, work: self == .crossEntropy ? 4 * width : width) { part in
+      switch self {
+      case .meanSquaredError: batch.forEachValue(in: part) { p, y in ((p - y) * (p - y), 2 * (p - y)) }
+      // NaN goes through all of them, so that it is seen.
+      case .meanAbsoluteError:
+        batch.forEachValue(in: part) { p, y in
+          let d = p - y
+          return (abs(d), d == 0 ? 0 : d > 0 ? 1 : d < 0 ? -1 : d)
+        }
+      case .huber(let delta):
+        batch.forEachValue(in: part) { p, y in
+          let d = p - y
+          return abs(d) <= delta
+            ? (0.5 * d * d, d) : (delta * (abs(d) - 0.5 * delta), d > 0 ? delta : d < 0 ? -delta : d)
+        }
+      case .binaryCrossEntropy:
+        // max(p, 0) - p y + log(1 + exp(-|p|)), which never overflows.
+        batch.forEachValue(in: part) { p, y in
+          let e = exp(-abs(p))
+          let s = p >= 0 ? 1 / (1 + e) : e / (1 + e)
+          return (max(p, 0) - p * y + log1p(e), s - y)
+        }
+      case .crossEntropy: for row in part { batch.crossEntropy(row, kernels) }
+      }
+    }
+    var sum = 0.0
+    for row in 0..<rows { sum += sums[row] }
+    return Sum(sum: sum, count: self == .crossEntropy ? counted : counted * width)
   }
 
   private func mismatch(_ expected: String, _ found: String) -> ShapeError {
     ShapeError(what: "targets", expected: expected, found: found)
   }
 
-  private func elementwise(_ prediction: Tensor, _ rows: [Int], width: Int, target: (Int) -> Float) -> Value {
-    var gradient = Tensor(zeros: prediction.shape)
-    var sum = 0.0
-    let count = rows.count * width
-    let share = 1 / Float(max(count, 1))
-    for row in rows {
-      for at in row * width..<(row + 1) * width {
-        let (p, y) = (prediction.values[at], target(at))
-        let (value, slope) = element(p, y)
-        sum += Double(value)
-        gradient.values[at] = slope * share
+  /// A batch of rows; each stands for itself.
+  private struct Rows {
+    let prediction: UnsafePointer<Float>
+    let width: Int
+    let targets: TargetRows
+    let places: UnsafePointer<Int>
+    let gradient: UnsafeMutablePointer<Float>
+    let sums: UnsafeMutablePointer<Double>
+    /// One over what counts.
+    let share: Float
+
+    /// Sums the losses of values, and writes their slopes.
+    @inline(__always)
+    func forEachValue(in rows: Range<Int>, _ element: (_ p: Float, _ y: Float) -> (value: Float, slope: Float)) {
+      for row in rows {
+        let (p, g) = (prediction + row * width, gradient + row * width)
+        sums[row] = 0
+        switch targets {
+        case .values(let values):
+          let y = values + places[row] * width
+          for j in 0..<width {
+            let (value, slope) = element(p[j], y[j])
+            sums[row] += Double(value)
+            g[j] = slope * share
+          }
+        case .classes(let classes):
+          let label = classes[places[row]]
+          let (value, slope) = label == SequenceData.ignored ? (0, 0) : element(p[0], Float(label))
+          sums[row] = Double(value)
+          g[0] = slope * share
+        }
       }
     }
-    return Value(sum: sum, count: count, gradient: gradient)
-  }
 
-  /// The loss of one value and its slope. NaN goes through, so that it is seen.
-  private func element(_ p: Float, _ y: Float) -> (value: Float, slope: Float) {
-    let d = p - y
+    func crossEntropy(_ row: Int, _ kernels: Kernels) {
+      guard case .classes(let classes) = targets else { return }
+      let (p, g) = (prediction + row * width, gradient + row * width)
+      let label = classes[places[row]]
+      guard label != SequenceData.ignored else {
+        sums[row] = 0
+        return g.update(repeating: 0, count: width)
+      }
+      let target = Int(label)
+      let (largest, total) = kernels.exponentials(p, count: width, into: g)
+      // All -inf, or one +inf: no number.
+      sums[row] = largest.isFinite ? Double(log(total) - (p[target] - largest)) : .nan
+      let right = (g[target] / total - 1) * share
+      let factor = share / total
+      for j in 0..<width { g[j] *= factor }
+      g[target] = right
+    }
+  }
+}
+
+/// Targets where they lie in memory.
+enum TargetRows {
+  /// Rows as wide as the prediction's.
+  case values(UnsafePointer<Float>)
+  case classes(UnsafePointer<Int32>)
+}
+
+extension SequenceData.Targets {
+  /// Lends the targets as rows in memory.
+  func withRows<Result>(_ body: (TargetRows) throws(ShapeError) -> Result) throws(ShapeError) -> Result {
+    let nothing = ShapeError(what: "targets", expected: "something to compare with", found: "none")
     switch self {
-    case .meanSquaredError: return (d * d, 2 * d)
-    case .meanAbsoluteError: return (abs(d), d == 0 ? 0 : d > 0 ? 1 : d < 0 ? -1 : d)
-    case .huber(let delta):
-      return abs(d) <= delta ? (0.5 * d * d, d) : (delta * (abs(d) - 0.5 * delta), d > 0 ? delta : d < 0 ? -delta : d)
-    case .binaryCrossEntropy, .crossEntropy:
-      // max(p, 0) - p y + log(1 + exp(-|p|)), which never overflows.
-      let e = exp(-abs(p))
-      let s = p >= 0 ? 1 / (1 + e) : e / (1 + e)
-      return (max(p, 0) - p * y + log1p(e), s - y)
-    }
-  }
-
-  private func crossEntropy(_ prediction: Tensor, _ classes: [Int32], _ rows: [Int], width: Int) -> Value {
-    var gradient = Tensor(zeros: prediction.shape)
-    var sum = 0.0
-    let share = 1 / Float(max(rows.count, 1))
-    for row in rows {
-      let range = row * width..<(row + 1) * width
-      let largest = prediction.values[range].reduce(-Float.infinity) { max($0, $1) }
-      var total: Float = 0
-      for at in range {
-        let e = exp(prediction.values[at] - largest)
-        gradient.values[at] = e
-        total += e
+    case .values(let values, _, _):
+      return try values.withUnsafeBufferPointer { values throws(ShapeError) in
+        guard let base = values.baseAddress else { throw nothing }
+        return try body(.values(base))
       }
-      let target = range.lowerBound + Int(classes[row])
-      sum += Double(log(total) - (prediction.values[target] - largest))
-      for at in range { gradient.values[at] = (gradient.values[at] / total - (at == target ? 1 : 0)) * share }
-      // All -inf, or one +inf.
-      if !largest.isFinite { sum = .nan }
+    case .classes(let classes, _):
+      return try classes.withUnsafeBufferPointer { classes throws(ShapeError) in
+        guard let base = classes.baseAddress else { throw nothing }
+        return try body(.classes(base))
+      }
+    case .none: throw nothing
     }
-    return Value(sum: sum, count: rows.count, gradient: gradient)
   }
 }

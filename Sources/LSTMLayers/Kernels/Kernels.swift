@@ -150,11 +150,10 @@ func share(_ count: Int, multiple: Int, part: Int, of parts: Int) -> Range<Int> 
 /// Runs `body` for each part, on the pool's threads. The parts must not wait for each other.
 func parallel(_ parts: Int, _ body: (Int) -> Void) {
   guard parts > 1 else { return body(0) }
-  withoutActuallyEscaping(body) { body in
-    var body = body
-    withUnsafeMutablePointer(to: &body) { pointer in
-      lstmk_run(
-        parts, { context, part, _ in context?.assumingMemoryBound(to: ((Int) -> Void).self).pointee(part) }, pointer)
-    }
-  }
+  runParts(parts, body)
 }
+
+/// `lstmk_run_closure` in C: a closure that does not escape is passed as it is, function and context. To hand it to a
+/// plain C function it would have to pretend that it escapes, which allocates in every call.
+@_silgen_name("lstmk_run_closure")
+private func runParts(_ parts: Int, _ body: (Int) -> Void)

@@ -52,13 +52,14 @@ extension LSTMDirection {
     let weightsTrain = WeightsTraining(
       input: trainable[parameters.inputWeight],
       recurrent: trainable[parameters.recurrentWeight] && !(shape.steps == 1 && pass.initialHidden == nil),
-      bias: [parameters.inputBias, parameters.recurrentBias].contains { $0.map { trainable[$0] } ?? false })
+      bias: parameters.inputBias.map { trainable[$0] } ?? false
+        || parameters.recurrentBias.map { trainable[$0] } ?? false)
     if weightsTrain.bias { biasGradient.zero(gateSize) }
     let schedule = schedule(shape)
     let job = BackwardJob(
       pass: pass, shape: shape, inputGradient: inputGradient, wantsState: wantsState, weightsTrain: weightsTrain)
-    let chunks = chunks(shape, rows: min(max((1 << 17) / gateSize, 128), 1024))
-    for chunk in chunks.reversed() {
+    let rows = min(max((1 << 17) / gateSize, 128), 1024)
+    forEachChunk(shape, ascending: reverse, rows: rows) { chunk in
       reserveForWeights(job, chunk)
       switch schedule {
       case .sequences(let parts):
@@ -71,7 +72,8 @@ extension LSTMDirection {
       addWeightGradients(job, chunk, gradients)
     }
     if weightsTrain.bias {
-      for index in [parameters.inputBias, parameters.recurrentBias].compactMap({ $0 }) where trainable[index] {
+      parameters.forEachBias { index in
+        guard trainable[index] else { return }
         let to = gradients.pointer(index)
         for j in 0..<gateSize { to[j] += biasGradient.pointer[j] }
       }

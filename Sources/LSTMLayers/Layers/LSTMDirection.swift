@@ -26,6 +26,12 @@ final class LSTMDirection {
     var all: [Int] {
       [inputWeight, recurrentWeight] + [inputBias, recurrentBias, projection, peephole].compactMap { $0 }
     }
+
+    /// Without an array, which would be made anew in every step.
+    func forEachBias(_ body: (Int) -> Void) {
+      if let inputBias { body(inputBias) }
+      if let recurrentBias { body(recurrentBias) }
+    }
   }
 
   let inputSize: Int
@@ -118,7 +124,7 @@ final class LSTMDirection {
       kernels.pack(h, s, weights.pointer(projection), rowStride: 1, columnStride: h, into: projectionPack)
     }
     bias.zero(g)
-    for index in [parameters.inputBias, parameters.recurrentBias].compactMap({ $0 }) {
+    parameters.forEachBias { index in
       let values = weights.pointer(index)
       blocks.forEachRun(in: 0..<h) { parameter, column, count in
         for j in 0..<count { bias.pointer[column + j] += values[parameter + j] }
@@ -239,9 +245,7 @@ final class LSTMDirection {
       cells.reserve(shape.rows * h)
       if parameters.projection != nil { raw.reserve(shape.rows * h) }
     } else {
-      var rows = shape.count
-      if case .units = schedule { rows = max(rows, chunks(shape, rows: Self.inputRows).map(\.rows.count).max() ?? 0) }
-      gates.reserve(rows * gateSize)
+      gates.reserve(max(shape.count, Self.inputRows) * gateSize)
       cells.reserve(shape.count * h)
       cells.pointer.update(from: initialCell, count: shape.count * h)
       if parameters.projection != nil { raw.reserve(shape.count * h) }
@@ -262,7 +266,7 @@ final class LSTMDirection {
         }
       }
     case .units(let parts):
-      for chunk in chunks(shape, rows: Self.inputRows) {
+      forEachChunk(shape, ascending: !reverse, rows: Self.inputRows) { chunk in
         for index in 0..<chunk.steps.count {
           let t = reverse ? chunk.steps.upperBound - 1 - index : chunk.steps.lowerBound + index
           parallel(parts) { part in
@@ -287,18 +291,22 @@ final class LSTMDirection {
     let rows: Range<Int>
   }
 
-  /// The steps in runs of about so many rows, in the order of time.
-  func chunks(_ shape: PackedShape, rows wanted: Int) -> [Chunk] {
-    var chunks: [Chunk] = []
-    var first = 0
+  /// Visits the steps in runs of about so many rows, in the order of time or against it. Which steps go together depends
+  /// on the shape alone.
+  func forEachChunk(_ shape: PackedShape, ascending: Bool, rows wanted: Int, _ body: (Chunk) -> Void) {
     func end(_ t: Int) -> Int { t == shape.steps ? shape.rows : shape.offsets[t] }
-    while first < shape.steps {
-      var last = first + 1
-      while last < shape.steps, end(last + 1) - end(first) <= wanted { last += 1 }
-      chunks.append(Chunk(steps: first..<last, rows: end(first)..<end(last)))
-      first = last
+    var steps = ascending ? 0..<0 : shape.steps..<shape.steps
+    while ascending ? steps.upperBound < shape.steps : steps.lowerBound > 0 {
+      var (first, last) =
+        ascending ? (steps.upperBound, steps.upperBound + 1) : (steps.lowerBound - 1, steps.lowerBound)
+      if ascending {
+        while last < shape.steps, end(last + 1) - end(first) <= wanted { last += 1 }
+      } else {
+        while first > 0, end(last) - end(first - 1) <= wanted { first -= 1 }
+      }
+      steps = first..<last
+      body(Chunk(steps: steps, rows: end(first)..<end(last)))
     }
-    return reverse ? chunks.reversed() : chunks
   }
 
   /// x W^T + b for some rows and units, to the rows of `gates` from `place`.

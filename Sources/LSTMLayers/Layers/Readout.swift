@@ -58,11 +58,15 @@ final class ReadoutLayer {
     return pooled.pointer
   }
 
-  /// Writes dL/dx (R, S) from dL/d readout (rows, S). All steps need no call: the two are the same.
+  /// Writes dL/dx (R, S), when it is wanted, from dL/d readout (rows, S). All steps need no call: the two are the same.
   func backward(
-    _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, shape: PackedShape, into dx: UnsafeMutablePointer<Float>,
-    gradients: ParameterStore, trainable: [Bool]
+    _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, shape: PackedShape,
+    into dx: UnsafeMutablePointer<Float>?, gradients: ParameterStore, trainable: [Bool]
   ) {
+    if let attention, trainable[attention] {
+      for b in 0..<shape.count { addAttentionGradient(gradient + b * size, x, b, shape, gradients.pointer(attention)) }
+    }
+    guard let dx else { return }
     dx.update(repeating: 0, count: shape.rows * size)
     for b in 0..<shape.count {
       let given = gradient + b * size
@@ -85,7 +89,7 @@ final class ReadoutLayer {
         }
       case .max:
         for j in 0..<size { dx[chosen[b * size + j] * size + j] = given[j] }
-      case .attention: attentionBackward(given, x, b, shape, dx, gradients, trainable)
+      case .attention: attentionBackward(given, x, b, shape, dx)
       }
     }
   }
@@ -97,7 +101,7 @@ final class ReadoutLayer {
   private func takeMaximum(
     _ x: UnsafePointer<Float>, _ b: Int, _ out: UnsafeMutablePointer<Float>, _ shape: PackedShape
   ) {
-    if b == 0 { chosen = [Int](repeating: 0, count: shape.count * size) }
+    while chosen.count < shape.count * size { chosen.append(0) }
     for j in 0..<size {
       out[j] = x[b * size + j]
       chosen[b * size + j] = b
@@ -143,23 +147,38 @@ final class ReadoutLayer {
   /// With a_t = softmax(w x_t) and out = sum a_t x_t:  ds_t = a_t (dout x_t - dout out),  dx_t = a_t dout + ds_t w.
   private func attentionBackward(
     _ given: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ b: Int, _ shape: PackedShape,
-    _ dx: UnsafeMutablePointer<Float>, _ gradients: ParameterStore, _ trainable: [Bool]
+    _ dx: UnsafeMutablePointer<Float>
   ) {
     guard let attention else { return }
     let w = weights.pointer(attention)
-    let a = attentionWeights.pointer
+    forEachSlope(given, x, b, shape) { row, slope in
+      let share = attentionWeights.pointer[row]
+      for j in 0..<size { dx[row * size + j] = share * given[j] + slope * w[j] }
+    }
+  }
+
+  /// dw = sum ds_t x_t
+  private func addAttentionGradient(
+    _ given: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ b: Int, _ shape: PackedShape,
+    _ dw: UnsafeMutablePointer<Float>
+  ) {
+    forEachSlope(given, x, b, shape) { row, slope in
+      for j in 0..<size { dw[j] += slope * x[row * size + j] }
+    }
+  }
+
+  /// Visits the steps of a sequence with ds_t, the gradient of each one's score.
+  private func forEachSlope(
+    _ given: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ b: Int, _ shape: PackedShape,
+    _ body: (_ row: Int, _ slope: Float) -> Void
+  ) {
     var mean: Float = 0
     for j in 0..<size { mean += given[j] * pooled.pointer[b * size + j] }
     for t in 0..<shape.lengths[b] {
       let row = shape.offsets[t] + b
       var along: Float = 0
       for j in 0..<size { along += given[j] * x[row * size + j] }
-      let slope = a[row] * (along - mean)
-      for j in 0..<size { dx[row * size + j] = a[row] * given[j] + slope * w[j] }
-      if trainable[attention] {
-        let dw = gradients.pointer(attention)
-        for j in 0..<size { dw[j] += slope * x[row * size + j] }
-      }
+      body(row, attentionWeights.pointer[row] * (along - mean))
     }
   }
 }

@@ -29,6 +29,9 @@ struct Evaluate: ParsableCommand {
   @OptionGroup(title: "Loss")
   var loss: LossArguments
 
+  @OptionGroup(title: "Computing")
+  var computing: ThreadArguments
+
   @OptionGroup(title: "Output")
   var picture: Picture
 
@@ -52,6 +55,7 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     let console = out.console
     let chart = picture.chart
+    let kernels = try computing.kernels()
     let path = try data.requiredPath()
     if let chart { try requireOutput(chart, apartFrom: [model, path]) }
     let base = try openModel(model)
@@ -65,7 +69,7 @@ struct Evaluate: ParsableCommand {
       base, raw, file: loaded.file, loss: loss.choice(), readout: reading.readout, mayChangeModel: false)
     try record.checkScalers(features: raw.featureCount, targets: raw.targetSize, file: loaded.file)
     let examples = raw.scaled(inputs: record.inputScaler, targets: record.targetScaler)
-    let evaluator = Evaluator(Network(fit.model), loss: fit.loss, targetScaler: record.targetScaler)
+    let evaluator = Evaluator(Network(fit.model, kernels: kernels), loss: fit.loss, targetScaler: record.targetScaler)
     let metrics = try evaluator.evaluate(examples)
 
     for note in fit.notes { console.say("note: \(note)") }

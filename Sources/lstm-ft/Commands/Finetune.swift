@@ -41,6 +41,12 @@ struct Finetune: ParsableCommand {
   @OptionGroup(title: "Training")
   var loop: LoopArguments
 
+  @OptionGroup(title: "Training")
+  var computing: ThreadArguments
+
+  @OptionGroup(title: "Training")
+  var caching: CacheArguments
+
   @OptionGroup(title: "Optimiser")
   var optimiser: OptimiserArguments
 
@@ -89,8 +95,10 @@ struct Finetune: ParsableCommand {
     try loop.check()
     let rule = try optimiser.rule()
     try requireOutput(files.output, apartFrom: [data.requiredPath(), model])
-    let session = try FinetuneSession(self, rule: rule)
-    let folder = try RunFolder(files.runFolder ?? Self.defaultFolder())
+    let path = files.runFolder ?? Self.defaultFolder()
+    let session = try FinetuneSession(
+      self, rule: rule, kernels: computing.kernels(), caching: caching.caching(folder: path))
+    let folder = try RunFolder(path)
     folder.startName = session.startName
     FinetuneReport(session, console).header()
     try folder.writeConfiguration(session.resolved)

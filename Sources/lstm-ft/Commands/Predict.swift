@@ -29,6 +29,9 @@ struct Predict: ParsableCommand {
   @OptionGroup(title: "Model")
   var reading: ReadoutArguments
 
+  @OptionGroup(title: "Computing")
+  var computing: ThreadArguments
+
   @OptionGroup(title: "Output")
   var target: Target
 
@@ -76,6 +79,7 @@ struct Predict: ParsableCommand {
   func run() throws {
     let console = out.console
     let output = target.output
+    let kernels = try computing.kernels()
     let path = try data.requiredPath()
     if let output { try requireOutput(output, apartFrom: [path, model]) }
     let kind = try outputKind()
@@ -93,7 +97,7 @@ struct Predict: ParsableCommand {
       console.warn("\(model) has no scaler: it reads the numbers as they are, and gives its own")
     }
     let evaluator = Evaluator(
-      Network(base), loss: .meanSquaredError, targetScaler: record.targetScaler)
+      Network(base, kernels: kernels), loss: .meanSquaredError, targetScaler: record.targetScaler)
     let y = try evaluator.predict(raw.scaled(inputs: record.inputScaler, targets: nil))
     let names = columnNames(loaded, width: y.shape.last ?? 1)
     switch kind {

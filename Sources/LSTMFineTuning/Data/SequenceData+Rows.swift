@@ -1,0 +1,44 @@
+import LSTMLayers
+
+/// Examples where they lie in memory, so that batches are gathered without arrays in between.
+extension SequenceData {
+  /// Lends all inputs as rows: a row for each step.
+  func withInputRows<Result>(
+    _ body: (SequenceRows.Values) throws(ShapeError) -> Result
+  ) throws(ShapeError) -> Result {
+    switch inputs {
+    case .windows(let values, let size, _, _), .features(let values, _, let size):
+      return try values.withUnsafeBufferPointer { values throws(ShapeError) in
+        guard let base = values.baseAddress else { throw Self.empty }
+        return try body(.features(base, width: size))
+      }
+    case .tokens(let tokens, _):
+      return try tokens.withUnsafeBufferPointer { tokens throws(ShapeError) in
+        guard let base = tokens.baseAddress else { throw Self.empty }
+        return try body(.tokens(base))
+      }
+    }
+  }
+
+  private static var empty: ShapeError {
+    ShapeError(what: "input", expected: "at least one sequence of one step", found: "nothing")
+  }
+
+  /// The input row at which an example of this selection begins.
+  func inputRow(_ example: Int) -> Int {
+    if case .windows(_, _, let starts, _) = inputs { starts[places[example]] } else { places[example] * steps }
+  }
+
+  /// The target row at which an example begins.
+  func targetRow(_ example: Int) -> Int { places[example] * (hasTargetPerStep ? steps : 1) }
+
+  var hasTargetPerStep: Bool {
+    switch targets {
+    case .values(_, _, let perStep), .classes(_, let perStep): perStep
+    case .none: false
+    }
+  }
+
+  /// Valid steps of an example.
+  func length(_ example: Int) -> Int { lengths?[places[example]] ?? steps }
+}

@@ -1,0 +1,67 @@
+import LSTMLayers
+
+/// Takes batches of examples through a network and measures them, from where they lie to where the loss's gradient is
+/// wanted. Everything is in buffers that are kept: a batch no larger than one before allocates nothing.
+final class BatchRunner {
+  let network: Network
+  let loss: Loss
+  /// The gradient of the last batch's mean loss, a row for each of the output's.
+  let gradient = GrowingBuffer<Float>()
+  /// For each row of the last batch's output, the row of its target.
+  let targetRows = GrowingBuffer<Int>()
+  private let starts = GrowingBuffer<Int>()
+  private let lengths = GrowingBuffer<Int>()
+  private let targetStarts = GrowingBuffer<Int>()
+  private let sums = GrowingBuffer<Double>()
+
+  init(_ network: Network, loss: Loss) {
+    self.network = network
+    self.loss = loss
+  }
+
+  /// Runs some examples and measures what the model gives.
+  /// - Parameters:
+  ///   - cache: what the frozen prefix gives for all of `data`, to begin there.
+  ///   - plan: what `Network.backward` will be asked for, or nil.
+  /// - Throws: `ShapeError` when data and model do not fit together.
+  func run(
+    _ data: SequenceData, _ cache: PrefixCache? = nil, _ examples: some Collection<Int>, for plan: GradientPlan? = nil
+  ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
+    let count = examples.count
+    let hasLengths = data.lengths != nil
+    starts.reserve(count)
+    targetStarts.reserve(count)
+    if hasLengths { lengths.reserve(count) }
+    for (place, example) in examples.enumerated() {
+      starts.pointer[place] = cache?.row(example) ?? data.inputRow(example)
+      targetStarts.pointer[place] = data.targetRow(example)
+      if hasLengths { lengths.pointer[place] = data.length(example) }
+    }
+    func run(_ values: SequenceRows.Values, from stage: Network.Stage) throws(ShapeError) -> Network.Output {
+      let rows = SequenceRows(
+        values, count: count, steps: data.steps, starts: starts.pointer, lengths: hasLengths ? lengths.pointer : nil)
+      return try network.run(rows, from: stage, output: loss.outputForm, for: plan)
+    }
+    let output: Network.Output
+    if let cache {
+      output = try run(.features(cache.rows, width: cache.width), from: cache.stage)
+    } else {
+      output = try data.withInputRows { values throws(ShapeError) in try run(values, from: .input) }
+    }
+
+    let isPerStep = network.isPerStep(at: .head(network.configuration.head.count))
+    try loss.check(
+      data.targets, rows: count * (data.hasTargetPerStep ? data.steps : 1),
+      against: .init(count: count, steps: isPerStep ? data.steps : nil, width: output.width))
+    network.locateOutputs(
+      starts: targetStarts.pointer, isPerStep: data.hasTargetPerStep, into: targetRows.reserve(output.count))
+    gradient.reserve(output.count * output.width)
+    sums.reserve(output.count)
+    let sum = try data.targets.withRows { targets throws(ShapeError) in
+      try loss.evaluate(
+        output.rows, width: output.width, targets, at: targetRows.pointer, gradient: gradient.pointer,
+        sums: sums.pointer, count: output.count, kernels: network.kernels)
+    }
+    return (output, sum)
+  }
+}

@@ -1,0 +1,42 @@
+import LSTMCheckpoints
+
+/// What a backward pass has to compute for a choice of trainable parameters, and where a forward pass may begin when
+/// what the frozen bottom gives is known.
+///
+/// Nothing is computed below the lowest trainable parameter; gradients pass through frozen layers above it.
+public struct GradientPlan: Sendable {
+  /// For each of the model's parameters, in its order.
+  public let trainable: [Bool]
+  /// The lowest place above which something trains. Everything below it is frozen: the frozen prefix.
+  public let entry: Network.Stage
+  /// The lowest layer that the gradient goes through: -1 when it goes on to the embedding or the input, nil when it
+  /// ends above the stack.
+  let lowestLayer: Int?
+  let attentionTrains: Bool
+  let lowestHead: Int?
+
+  /// - Parameter wantsInput: whether dL/dx and the gradient of the initial state are wanted, too.
+  public init(_ configuration: ModelConfiguration, trainable: [Bool], wantsInput: Bool = false) {
+    let parameters = configuration.parameters
+    precondition(trainable.count == parameters.count, "\(trainable.count) choices for \(parameters.count) parameters")
+    var (lowestLayer, lowestHead): (Int?, Int?) = (wantsInput ? -1 : nil, nil)
+    var attentionTrains = false
+    for (parameter, trains) in zip(parameters, trainable) where trains {
+      switch parameter.role {
+      case .embedding: lowestLayer = -1
+      case .lstm(let layer, _): lowestLayer = min(lowestLayer ?? layer, layer)
+      case .attention: attentionTrains = true
+      case .head(let place): lowestHead = min(lowestHead ?? place, place)
+      }
+    }
+    self.trainable = trainable
+    self.lowestLayer = lowestLayer
+    self.lowestHead = lowestHead
+    self.attentionTrains = attentionTrains
+    if let lowestLayer {
+      entry = lowestLayer <= 0 ? .input : .layer(lowestLayer)
+    } else {
+      entry = attentionTrains ? .layer(configuration.layers.count) : .head(lowestHead ?? configuration.head.count)
+    }
+  }
+}

@@ -1,0 +1,294 @@
+import LSTMCheckpoints
+
+/// Sequences where they lie in memory: a network gathers from there, with no copy in between. Valid as long as its
+/// pointers are.
+public struct SequenceRows {
+  public enum Values {
+    /// Rows of `width` values, one below the other.
+    case features(UnsafePointer<Float>, width: Int)
+    case tokens(UnsafePointer<Int32>)
+  }
+
+  public var values: Values
+  /// N
+  public var count: Int
+  /// T: no sequence is longer.
+  public var steps: Int
+  /// The row of each sequence's first step; the others follow it.
+  public var starts: UnsafePointer<Int>
+  /// Valid steps of each sequence (1 ... T), or nil when all are T.
+  public var lengths: UnsafePointer<Int>?
+
+  public init(
+    _ values: Values, count: Int, steps: Int, starts: UnsafePointer<Int>, lengths: UnsafePointer<Int>? = nil
+  ) {
+    self.values = values
+    self.count = count
+    self.steps = steps
+    self.starts = starts
+    self.lengths = lengths
+  }
+}
+
+/// The pass itself: from rows in memory to rows in memory. It allocates nothing for a batch no larger than one before;
+/// `forward` with its tensors stands upon it.
+extension Network {
+  /// A place between two parts of the model, where a pass may begin or end.
+  public enum Stage: Sendable, Hashable {
+    /// What the model reads.
+    case input
+    /// What LSTM layer k reads, or, for the number of layers, the readout. With a skip concatenation, all of the
+    /// concatenation that lies below.
+    case layer(Int)
+    /// What head layer k reads, or, for the number of head layers, what the model gives before it is normalised.
+    case head(Int)
+  }
+
+  /// Width of a row at a place.
+  public func width(at stage: Stage) -> Int {
+    switch stage {
+    case .input: configuration.input.size
+    case .layer(let layer):
+      configuration.skip
+        ? configuration.layers[..<layer].reduce(configuration.input.size) { $0 + $1.outputSize }
+        : configuration.inputSize(ofLayer: layer)
+    case .head(let index): index == 0 ? configuration.readoutSize : head[index - 1].size
+    }
+  }
+
+  /// Whether there is a row for each step at a place, rather than one for each sequence.
+  public func isPerStep(at stage: Stage) -> Bool {
+    if case .head = stage { readout.kind == .all } else { true }
+  }
+
+  /// What a pass gives: rows in an order of the network's own, see `locateOutputs`. Valid until the next pass.
+  public struct Output {
+    /// (count, width)
+    public let rows: UnsafeMutablePointer<Float>
+    public let count: Int
+    public let width: Int
+  }
+
+  /// Runs the model from zero states.
+  /// - Parameters:
+  ///   - source: what the model reads or, for another `stage`, what there is at that place.
+  ///   - plan: what `backward` will be asked for afterwards, or nil when it will not be.
+  /// - Throws: `ShapeError` when the rows do not fit the model.
+  public func run(
+    _ source: SequenceRows, from stage: Stage = .input, output form: OutputForm = .activated,
+    for plan: GradientPlan? = nil
+  ) throws(ShapeError) -> Output {
+    precondition(stage == .input || plan.map { $0.entry == stage } ?? true, "something below the stage is to train")
+    begin(source)
+    zeroState()
+    return try pass(source, from: stage, form, keepingFrom: plan?.lowestLayer ?? .max)
+  }
+
+  /// Runs the bottom of the model from zero states and writes what it gives at a place.
+  /// - Parameters:
+  ///   - rows: (any, `width(at: stage)`).
+  ///   - starts: the row of each sequence's first step there, or of its only one.
+  public func run(
+    _ source: SequenceRows, upTo stage: Stage, into rows: UnsafeMutablePointer<Float>, starts: UnsafePointer<Int>
+  ) throws(ShapeError) {
+    begin(source)
+    zeroState()
+    try gather(source, at: .input)
+    switch stage {
+    case .input: break
+    case .layer(let layer): runLayers(0..<layer, keepingFrom: .max)
+    case .head(let index):
+      runLayers(0..<configuration.layers.count, keepingFrom: .max)
+      runReadout()
+      runHead(0..<index, .activated)
+    }
+    let width = width(at: stage)
+    func copy(_ part: UnsafePointer<Float>, _ size: Int, _ column: Int) {
+      forEachRow(at: stage, size: size) { row, sequence, step in
+        (rows + (starts[sequence] + step) * width + column).update(from: part + row * size, count: size)
+      }
+    }
+    if case .head = stage { copy(headOutput, width, 0) } else { forEachPart(of: stage) { copy($0.pointer, $1, $2) } }
+  }
+
+  /// Says for every row of the last output where it belongs, in the caller's numbers.
+  /// - Parameters:
+  ///   - starts: for each sequence of the batch, the place of its first step.
+  ///   - isPerStep: whether the places of later steps follow it; otherwise all steps belong there.
+  public func locateOutputs(starts: UnsafePointer<Int>, isPerStep: Bool, into places: UnsafeMutablePointer<Int>) {
+    forEachRow(at: .head(head.count), size: 1) { row, sequence, step in
+      places[row] = starts[sequence] + (isPerStep ? step : 0)
+    }
+  }
+
+  // MARK: - Parts of a pass
+
+  /// Takes the shape of what is to come.
+  func begin(_ source: SequenceRows) {
+    isComplete = false
+    shape.update(count: source.count, steps: source.steps, lengths: source.lengths)
+  }
+
+  /// The pass, after `begin` and with the initial states set.
+  /// - Parameter lowest: the lowest layer that a gradient may go through afterwards.
+  func pass(
+    _ source: SequenceRows, from stage: Stage, _ form: OutputForm, keepingFrom lowest: Int
+  ) throws(ShapeError) -> Output {
+    try gather(source, at: stage)
+    let layers = configuration.layers.count
+    var firstHead = 0
+    switch stage {
+    case .input:
+      runLayers(0..<layers, keepingFrom: lowest)
+      runReadout()
+    case .layer(let layer):
+      runLayers(layer..<layers, keepingFrom: lowest)
+      runReadout()
+    case .head(let index):
+      firstHead = index
+      firstKept = layers
+      headOutput = headBuffer(index).pointer
+      if index == 0 { readoutOutput = headOutput }
+    }
+    runHead(firstHead..<head.count, form)
+    let rows = readout.rows(shape)
+    if configuration.normalizesOutput { headOutput = normalise(headOutput, rows: rows) }
+    isComplete = true
+    return Output(rows: headOutput, count: rows, width: configuration.outputSize)
+  }
+
+  /// Layers below `lowest` need not keep their activations: nothing will go back through them.
+  private func runLayers(_ layers: Range<Int>, keepingFrom lowest: Int) {
+    firstKept = min(max(lowest, layers.lowerBound), layers.upperBound)
+    for index in layers {
+      let outputSize = configuration.layers[index].outputSize
+      let x = index == 0 ? input : layerOutputs[index - 1]
+      layerOutputs[index].reserve(shape.rows * outputSize)
+      for (place, direction) in directions[index].enumerated() {
+        let states = configuration.stateIndex(layer: index, direction: place)
+        direction.forward(
+          x.pointer, inputStride: configuration.inputSize(ofLayer: index), shape: shape,
+          initialHidden: startsFromZero ? nil : UnsafePointer(initialHidden[states].pointer),
+          initialCell: initialCell[states].pointer, output: layerOutputs[index].pointer + place * direction.stateSize,
+          outputStride: outputSize, keepsActivations: index >= lowest)
+      }
+    }
+  }
+
+  private func runReadout() {
+    readoutOutput = readout.forward(stackOutput(shape), shape: shape)
+    headOutput = readoutOutput
+  }
+
+  private func runHead(_ layers: Range<Int>, _ form: OutputForm) {
+    for index in layers {
+      let dense = head[index]
+      let isFused = index == head.count - 1 && (dense.activation == .softmax || dense.activation == .sigmoid)
+      headOutput = dense.forward(headOutput, rows: readout.rows(shape), activate: !(isFused && form == .logits))
+    }
+  }
+
+  // MARK: - Rows in and out
+
+  /// Brings rows into the buffers that the part above a place reads.
+  private func gather(_ source: SequenceRows, at stage: Stage) throws(ShapeError) {
+    guard stage != .input else { return try gatherInput(source) }
+    let width = width(at: stage)
+    guard case .features(let base, width) = source.values else {
+      throw ShapeError(what: "rows of the frozen prefix", expected: "\(width) wide", found: "others")
+    }
+    func copy(_ buffer: FloatBuffer, _ size: Int, _ column: Int) {
+      buffer.reserve((isPerStep(at: stage) ? shape.rows : shape.count) * size)
+      let part = buffer.pointer
+      forEachRow(at: stage, size: size) { row, sequence, step in
+        (part + row * size).update(from: base + (source.starts[sequence] + step) * width + column, count: size)
+      }
+    }
+    if case .head(let index) = stage { copy(headBuffer(index), width, 0) } else { forEachPart(of: stage, copy) }
+  }
+
+  /// What head layer `index` reads in a pass that begins there.
+  private func headBuffer(_ index: Int) -> FloatBuffer { index == 0 ? headInput : head[index - 1].output }
+
+  private func gatherInput(_ source: SequenceRows) throws(ShapeError) {
+    let width = configuration.input.size
+    input.reserve(shape.rows * width)
+    let to = input.pointer
+    switch (source.values, configuration.input) {
+    case (.features(let base, let size), .features):
+      guard size == width else {
+        throw ShapeError(what: "features", expected: "\(width) a step", found: "\(size)")
+      }
+      forEachRow(at: .input, size: width) { row, sequence, step in
+        (to + row * width).update(from: base + (source.starts[sequence] + step) * width, count: width)
+      }
+    case (.tokens(let values), .tokens(let vocabulary, _)):
+      guard let embedding else { return }
+      while tokens.count < shape.rows { tokens.append(0) }
+      let table = weights.pointer(embedding)
+      for t in 0..<shape.steps {
+        for b in 0..<shape.active[t] {
+          let token = values[source.starts[shape.order[b]] + t]
+          guard 0..<vocabulary ~= Int(token) else {
+            throw ShapeError(what: "tokens", expected: "numbers from 0 to \(vocabulary - 1)", found: "\(token)")
+          }
+          let row = shape.offsets[t] + b
+          tokens[row] = token
+          (to + row * width).update(from: table + Int(token) * width, count: width)
+        }
+      }
+    case (.features, .tokens):
+      throw ShapeError(what: "input", expected: "token numbers (N, T)", found: "features (N, T, I)")
+    case (.tokens, .features(let size)):
+      throw ShapeError(what: "input", expected: "features (N, T, \(size))", found: "token numbers (N, T)")
+    }
+  }
+
+  /// Visits the buffers that hold what there is at a place below the readout, and where in its rows each one begins.
+  func forEachPart(of stage: Stage, _ body: (_ part: FloatBuffer, _ size: Int, _ column: Int) -> Void) {
+    var layer = 0
+    if case .layer(let index) = stage { layer = index }
+    var column = 0
+    if configuration.skip || layer == 0 {
+      body(input, configuration.input.size, 0)
+      column = configuration.input.size
+    }
+    for below in (configuration.skip ? 0 : max(layer - 1, 0))..<layer {
+      body(layerOutputs[below], configuration.layers[below].outputSize, column)
+      column += configuration.layers[below].outputSize
+    }
+  }
+
+  /// Visits every packed row at a place, on all threads, with the sequence of the batch and the step it belongs to; step
+  /// 0 where a sequence has one row. `size` is how much is done for a row, to know whether threads are worth it.
+  func forEachRow(at stage: Stage, size: Int, _ body: (_ row: Int, _ sequence: Int, _ step: Int) -> Void) {
+    let shape = shape
+    guard isPerStep(at: stage) else {
+      for b in 0..<shape.count { body(b, shape.order[b], 0) }
+      return
+    }
+    let parts = kernels.parts(shape.rows * size, each: 1 << 14)
+    parallel(parts) { part in
+      // Whole sequences, so that a thread reads from and writes to one stretch of what the caller has.
+      for b in share(shape.count, multiple: 1, part: part, of: parts) {
+        for t in 0..<shape.lengths[b] { body(shape.offsets[t] + b, shape.order[b], t) }
+      }
+    }
+  }
+
+  private func zeroState() {
+    startsFromZero = true
+    for (index, size) in stateSizes.enumerated() {
+      initialCell[index].zero(shape.count * size.cell)
+    }
+  }
+
+  private func normalise(_ x: UnsafePointer<Float>, rows: Int) -> UnsafeMutablePointer<Float> {
+    let size = configuration.outputSize
+    normalised.reserve(rows * size)
+    norms.reserve(rows)
+    normalised.pointer.update(from: x, count: rows * size)
+    for row in 0..<rows { norms.pointer[row] = normaliseRow(normalised.pointer + row * size, size: size) }
+    return normalised.pointer
+  }
+}
