@@ -11,7 +11,14 @@ struct LSTMBench: ParsableCommand {
     abstract: "Time the layers on this machine, alone or against other frameworks.",
     discussion: """
       lstm-bench
-      lstm-bench --case 512 --threads 1 --json
+      lstm-bench --case 512,seed/training --threads 1 --json
+      lstm-bench --against torch,tensorflow,onnxruntime,onnxruntime-c,mlx --python .venv/bin/python
+
+      A figure is the median time of a step, of an inference pass, or of a training step: forward, loss, backward and Adam.
+      The peak is that of fused multiply-adds in registers on as many threads, measured in the same run.
+
+      Against others, their scripts get the same weights and data, must agree with our outputs and gradients, and
+      are then timed in fresh processes in the order A B B A. A ratio above 1 is in our favour.
       """)
 
   @Option(name: .customLong("case"), help: "Only these cases or figures, such as seed or seed/training,512.")
@@ -21,24 +28,123 @@ struct LSTMBench: ParsableCommand {
   var threads: Int = ProcessInfo.processInfo.activeProcessorCount
 
   @Option(help: "Seconds to spend on each figure.")
-  var seconds = 0.5
+  var seconds = 0.3
 
-  @Flag(help: "Write JSON, a line for each figure.")
+  @Flag(help: "Write JSON: a line for each figure, or the whole comparison.")
   var json = false
 
-  @Option(help: ArgumentHelp("Write the cases for rivals into this folder.", visibility: .hidden))
-  var write: String?
+  @OptionGroup(title: "Against others")
+  var against: AgainstOptions
+
+  func validate() throws {
+    guard threads >= 1 else { throw ValidationError("--threads \(threads): expected at least 1") }
+    guard seconds > 0 else { throw ValidationError("--seconds \(seconds): expected more than 0") }
+  }
 
   func run() throws {
     var kernels = Kernels.best
     kernels.threads = threads
     let selection = try Selection(only)
-    if let write { return try Exchange.write(selection.cases, to: write, kernels: kernels) }
+    if !against.rivals.isEmpty {
+      try against.run(selection, kernels, seconds: seconds, json: json)
+    } else {
+      try figures(selection, kernels)
+    }
+  }
+
+  private struct Header: Encodable {
+    let kernels: String
+    let threads: Int
+    let peak: Double
+  }
+
+  private func figures(_ selection: Selection, _ kernels: Kernels) throws {
+    let peak = kernels.measureWholePeak()
+    if json {
+      say(try JSONEncoder().encode(Header(kernels: kernels.name, threads: threads, peak: peak)))
+    } else {
+      print("\(Machine.description); \(threads) threads, kernels \(kernels.name), peak \(Int(peak / 1e9)) GFLOP/s")
+    }
     for (bench, figures) in selection.entries {
+      let stepCount = try Workload(bench).stepCount
       for figure in figures {
         let result = try Measuring(bench: bench, kernels: kernels, seconds: seconds).measure(figure)
-        print(String(decoding: try JSONEncoder().encode(result), as: UTF8.self))
+        if json {
+          say(try JSONEncoder().encode(result))
+          continue
+        }
+        let rate = try bench.operations(figure, stepCount: stepCount) / (result.milliseconds * 1e-3)
+        var line = bench.name.padding(toLength: 11, withPad: " ", startingAt: 0)
+        line += bench.shape.padding(toLength: 34, withPad: " ", startingAt: 0)
+        line += figure.name.padding(toLength: 16, withPad: " ", startingAt: 0)
+        line += String(
+          format: "%10.4f ms %7.1f GFLOP/s %4.0f%% %8.1f MB", result.milliseconds, rate / 1e9, 100 * rate / peak,
+          Double(try bench.bytes(figure, stepCount: stepCount)) / 1e6)
+        if let p99 = result.p99 { line += String(format: "   99%% %.4f ms", p99) }
+        if let first = result.firstEpoch { line += String(format: "   first epoch %.4f ms", first) }
+        print(line)
       }
     }
+  }
+
+  private func say(_ line: Data) {
+    print(String(decoding: line, as: UTF8.self))
+    fflush(nil)
+  }
+}
+
+struct AgainstOptions: ParsableArguments {
+  @Option(
+    name: .customLong("against"),
+    help: ArgumentHelp(
+      "Compare with these: torch, tensorflow, onnxruntime, onnxruntime-c, mlx; or all.", valueName: "names"))
+  var names: String?
+
+  @Option(help: "Rounds of A B B A; each gives two pairs.")
+  var rounds = 2
+
+  @Option(help: "The Python that has the rivals. (default: $LSTM_BENCH_PYTHON, or python3)")
+  var python: String?
+
+  @Option(help: "Where their scripts are.")
+  var scripts = "scripts/bench"
+
+  @Option(help: "Keep the weights, data and logs in this folder, and the comparison as comparison.json.")
+  var folder: String?
+
+  var rivals: [Rival] {
+    guard let names else { return [] }
+    return names == "all" ? Rival.allCases : names.split(separator: ",").compactMap { Rival(rawValue: String($0)) }
+  }
+
+  func validate() throws {
+    for name in names?.split(separator: ",") ?? [] where name != "all" && Rival(rawValue: String(name)) == nil {
+      let known = Rival.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("--against \(name): expected names from \(known), or all")
+    }
+    guard rounds >= 1 else { throw ValidationError("--rounds \(rounds): expected at least 1") }
+    guard names == nil || FileManager.default.fileExists(atPath: scripts + "/rivals.py") else {
+      throw ValidationError("--scripts \(scripts): expected the folder with rivals.py; run from the repository's root")
+    }
+  }
+
+  func run(_ selection: Selection, _ kernels: Kernels, seconds: Double, json: Bool) throws {
+    let files = FileManager.default
+    let place = folder ?? files.temporaryDirectory.appendingPathComponent("lstm-bench-\(UUID().uuidString)").path
+    try files.createDirectory(atPath: place, withIntermediateDirectories: true)
+    defer { if folder == nil { try? files.removeItem(atPath: place) } }
+    let began = ContinuousClock.now
+    let comparison = Comparison(
+      selection: selection, rivals: rivals, kernels: kernels, seconds: seconds, rounds: rounds,
+      python: python ?? ProcessInfo.processInfo.environment["LSTM_BENCH_PYTHON"] ?? "python3", scripts: scripts,
+      folder: place,
+      progress: { text in
+        let elapsed = Int((ContinuousClock.now - began) / .seconds(1))
+        FileHandle.standardError.write(Data("\(elapsed) s: \(text)\n".utf8))
+      })
+    let report = Report(result: try comparison.run(), threads: kernels.threads, rounds: rounds)
+    let document = try report.json
+    if folder != nil { try document.write(toFile: place + "/comparison.json", atomically: true, encoding: .utf8) }
+    print(json ? document : report.text)
   }
 }

@@ -94,13 +94,16 @@ struct Measuring {
       p99: percentile ? times.quantile(0.99) * 1e3 : nil, runs: times.count)
   }
 
+  /// Calls that are needed at least: what takes a second and more does not move much, and there are several visits.
+  static func fewest(_ times: [Double]) -> Int { times.first.map { $0 > 1 } ?? false ? 1 : 3 }
+
   /// The times of calls, after one that does not count.
   private func time(_ body: () throws -> Void) rethrows -> [Double] {
     let clock = ContinuousClock()
     try body()
     var times: [Double] = []
     var total = 0.0
-    while total < seconds || times.count < 3 {
+    while total < seconds || times.count < Self.fewest(times) {
       let began = clock.now
       try body()
       let time = (clock.now - began) / .seconds(1)
@@ -142,7 +145,7 @@ private struct StepWatch {
         times.append(time)
         total += time
       }
-      if total >= seconds && times.count >= 3 { throw Enough() }
+      if total >= seconds && times.count >= Measuring.fewest(times) { throw Enough() }
     }
     mark = .now
   }

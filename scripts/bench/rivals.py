@@ -147,7 +147,8 @@ def measure(run, seconds: float, warm: int = 2) -> list[float]:
     for _ in range(warm):
         run()
     times, total = [], 0.0
-    while total < seconds or len(times) < 3:
+    # What takes a second and more does not move much, and there are several visits.
+    while total < seconds or len(times) < (1 if times and times[0] > 1 else 3):
         began = time.perf_counter()
         run()
         times.append(time.perf_counter() - began)
