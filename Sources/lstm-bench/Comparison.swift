@@ -103,7 +103,9 @@ struct Comparison {
     let lines: [Line]
     do {
       lines = try runner.run(
-        python, arguments(rival, ids: nil) + ["--check", "--seconds", "\(min(seconds, 0.2))"], log: rival.rawValue)
+        python,
+        arguments(rival, ids: nil) + ["--check", "--known", try known(result), "--seconds", "\(min(seconds, 0.2))"],
+        log: rival.rawValue)
     } catch let error as BenchError {
       result.remarks.append("\(rival.title) is left out: \(error)")
       return false
@@ -125,6 +127,15 @@ struct Comparison {
       }
     }
     return true
+  }
+
+  /// A file with the best times so far, so that nobody waits for what is hopeless.
+  private func known(_ result: Result) throws -> String {
+    var times: [String: Double] = [:]
+    for figure in result.figures { times[figure.id] = figure.contests.values.map(\.first).min() }
+    let path = folder + "/known.json"
+    try JSONEncoder().encode(times).write(to: URL(fileURLWithPath: path))
+    return path
   }
 
   /// For each rival the figures that it is timed on.

@@ -171,6 +171,9 @@ class MLX:
         cells = sum(case.steps * len(directions) for directions in map(case.directions, range(len(case.layers))))
         return ["compiled", "as written"] if cells <= 100 or figure.kind == "step" else []
 
+    def forget(self):
+        mx.clear_cache()
+
     def build(self, case, figure, variant):
         compiled = variant == "compiled"
         if figure.kind == "step":

@@ -178,6 +178,9 @@ class ONNXRuntime:
         ways = ["session.run", "IO binding"] if figure.kind == "step" else ["session.run"]
         return ways + [way + ", 1 thread" for way in ways if case.is_small and self.threads > 1]
 
+    def forget(self):
+        pass
+
     def build(self, case, figure, variant):
         threads = 1 if variant.endswith("1 thread") else self.threads
         if figure.kind == "inference":

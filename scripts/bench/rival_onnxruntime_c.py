@@ -82,6 +82,9 @@ class ONNXRuntimeC:
             return []
         return ["C API", "C API, 1 thread"] if self.threads > 1 else ["C API"]
 
+    def forget(self):
+        pass
+
     def build(self, case, figure, variant):
         return Steps(case, 1 if variant.endswith("1 thread") else self.threads)
 

@@ -236,6 +236,9 @@ class TensorFlow:
     def variants(self, case, figure):
         return ["BlockLSTM", "Keras LSTM", "Keras LSTM with XLA"]
 
+    def forget(self):
+        keras.backend.clear_session()
+
     def build(self, case, figure, variant):
         fused, jit = variant == "BlockLSTM", variant.endswith("XLA")
         if figure.kind == "step":

@@ -184,10 +184,12 @@ class Torch:
             ways = ["nn.LSTM"]
         return ways + [way + ", 1 thread" for way in ways if case.is_small and self.threads > 1]
 
+    def forget(self):
+        torch._dynamo.reset()
+
     def build(self, case, figure, variant):
         torch.set_num_threads(1 if variant.endswith("1 thread") else self.threads)
         compiled = variant.startswith("compiled")
-        torch._dynamo.reset()
         if figure.kind == "step":
             return Step(case, figure, "Cell" in variant, compiled)
         return Inference(case) if figure.kind == "inference" else Training(case, figure, compiled)

@@ -8,10 +8,13 @@ A script makes one object with these members and hands it to `main`:
         check() -> Result                one evaluation on the case's data, from the case's weights
         run()                            what is timed, or
         measure(seconds) -> [float]      the times themselves, where calling from Python would cost too much
+    forget()                             lets go of what the last object left
 """
 
 import argparse
+import gc
 import json
+import math
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -143,9 +146,8 @@ def compare(case: Case, figure: Figure, result: Result) -> list[dict]:
     return lines
 
 
-def measure(run, seconds: float, warm: int = 2) -> list[float]:
-    for _ in range(warm):
-        run()
+def measure(run, seconds: float) -> list[float]:
+    run()
     times, total = [], 0.0
     # What takes a second and more does not move much, and there are several visits.
     while total < seconds or len(times) < (1 if times and times[0] > 1 else 3):
@@ -157,12 +159,12 @@ def measure(run, seconds: float, warm: int = 2) -> list[float]:
 
 
 def is_hopeless(run, best: float) -> bool:
-    """Whether a way that takes long is clearly slower than the best so far, and not worth more of anybody's time."""
-    for _ in range(2):
-        began = time.perf_counter()
-        run()
-        took = time.perf_counter() - began
-    return took > 0.1 and took > 1.5 * best
+    """Whether what takes long is clearly slower than the best so far, and not worth more of anybody's time."""
+    run()
+    began = time.perf_counter()
+    run()
+    took = time.perf_counter() - began
+    return took > 0.1 and took > 2 * best
 
 
 def say(**line) -> None:
@@ -176,6 +178,7 @@ def main(make) -> None:
     parser.add_argument("--seconds", type=float, default=0.5, help="for each figure")
     parser.add_argument("--only", help="figures, as case/figure, separated by commas")
     parser.add_argument("--choices", type=Path, help="file of the fastest way for each figure; written with --check")
+    parser.add_argument("--known", type=Path, help="file of the best times of others, in milliseconds")
     parser.add_argument("--check", action="store_true", help="check agreement, try every way, note the fastest")
     options = parser.parse_args()
     only = set(options.only.split(",")) if options.only else None
@@ -184,6 +187,9 @@ def main(make) -> None:
     choices = {}
     if options.choices and options.choices.exists():
         choices = json.loads(options.choices.read_text())
+    known = {}
+    if options.known and options.known.exists():
+        known = {key: value * 1e-3 for key, value in json.loads(options.known.read_text()).items()}
     for description in json.loads((options.folder / "cases.json").read_text()):
         wanted = [f["name"] for f in description["figures"] if not only or f"{description['name']}/{f['name']}" in only]
         if not wanted:
@@ -191,12 +197,12 @@ def main(make) -> None:
         case = Case(description, options.folder)
         for figure in case.figures:
             if figure.name in wanted:
-                visit(rival, case, figure, choices, options)
+                visit(rival, case, figure, choices, known, options)
     if options.check and options.choices:
         options.choices.write_text(json.dumps(choices, indent=1))
 
 
-def visit(rival, case: Case, figure: Figure, choices: dict, options) -> None:
+def visit(rival, case: Case, figure: Figure, choices: dict, known: dict, options) -> None:
     key = f"{case.name}/{figure.name}"
     variants = rival.variants(case, figure)
     if not options.check and key in choices:
@@ -204,27 +210,35 @@ def visit(rival, case: Case, figure: Figure, choices: dict, options) -> None:
     best = None
     for variant in variants:
         try:
-            workload = rival.build(case, figure, variant)
-            if options.check:
-                lines = compare(case, figure, workload.check())
-                for line in lines:
-                    say(case=case.name, figure=figure.name, variant=variant, **line)
-                if not all(line["passed"] for line in lines):
-                    continue
-            if options.check and best and is_hopeless(workload.run, statistics.median(best[1])):
-                continue
-            timed = getattr(workload, "measure", None)
-            times = timed(options.seconds) if timed else measure(workload.run, options.seconds, warm=1)
-        except Exception as error:  # A variant that a framework cannot do is not a rival.
+            times = attempt(rival, case, figure, variant, min(known.get(key, math.inf), best[1] if best else math.inf), options)
+        except Exception as error:  # A way that a framework cannot go is not a rival.
             say(case=case.name, figure=figure.name, variant=variant, error=f"{type(error).__name__}: {error}"[:300])
             continue
-        if best is None or statistics.median(times) < statistics.median(best[1]):
-            best = (variant, times)
+        gc.collect()
+        rival.forget()
+        if times and (best is None or statistics.median(times) < best[1]):
+            best = (variant, statistics.median(times), times)
     if best is None:
         return
-    variant, times = best
+    variant, median, times = best
     choices[key] = variant
-    line = {"case": case.name, "figure": figure.name, "milliseconds": statistics.median(times) * 1e3}
+    line = {"case": case.name, "figure": figure.name, "milliseconds": median * 1e3}
     if figure.kind == "step":
         line["p99"] = sorted(times)[min(len(times) - 1, int(0.99 * len(times)))] * 1e3
     say(**line, runs=len(times), variant=variant)
+
+
+def attempt(rival, case: Case, figure: Figure, variant: str, best: float, options) -> list[float]:
+    """Times of one way to compute a figure; none when it does not agree or is hopeless."""
+    workload = rival.build(case, figure, variant)
+    if options.check:
+        lines = compare(case, figure, workload.check())
+        for line in lines:
+            say(case=case.name, figure=figure.name, variant=variant, **line)
+        if not all(line["passed"] for line in lines):
+            return []
+        if best < math.inf and is_hopeless(workload.run, best):
+            say(case=case.name, figure=figure.name, variant=variant, hopeless=True)
+            return []
+    timed = getattr(workload, "measure", None)
+    return timed(options.seconds) if timed else measure(workload.run, options.seconds)
