@@ -5,6 +5,7 @@
 #define TABLE_NAME "avx2"
 #define VL 8
 #define MR 6
+#define MR_STRIP 4
 #define HAS_FMA
 #include "kernels.inc"
 #pragma clang attribute pop

@@ -1,11 +1,15 @@
 #include "paths.h"
 #if defined(__x86_64__)
+#include <immintrin.h>
 #pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx512vl,avx512bw,avx2,fma"))), apply_to = function)
 #define TABLE lstmk_avx512
 #define TABLE_NAME "avx512"
 #define VL 16
 #define MR 8
 #define HAS_FMA
+// p * 2^n with one rounding, down to the denormals; and a reciprocal good to 14 bits.
+#define SCALE(p, n) ((vf)_mm512_scalef_ps((__m512)(p), (__m512)(n)))
+#define RECIPROCAL(x) ((vf)_mm512_rcp14_ps((__m512)(x)))
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

@@ -7,9 +7,11 @@
 
 static size_t packed_count(size_t k, size_t n) { return k * n; }
 
-static void pack(size_t k, size_t n, const float *b, size_t row_stride, size_t column_stride, float *packed) {
+static void pack(size_t k_total, size_t first_k, size_t k, size_t first_n, size_t n, const float *b, size_t row_stride,
+                 size_t column_stride, float *packed) {
   for (size_t row = 0; row < k; row++)
-    for (size_t j = 0; j < n; j++) packed[row * n + j] = b[row * row_stride + j * column_stride];
+    for (size_t j = 0; j < n; j++)
+      packed[(first_n + j) * k_total + first_k + row] = b[row * row_stride + j * column_stride];
 }
 
 static void multiply(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_column, const float *packed,
@@ -17,9 +19,27 @@ static void multiply(size_t m, size_t n, size_t k, const float *a, size_t a_row,
   for (size_t i = 0; i < m; i++)
     for (size_t j = 0; j < n; j++) {
       float sum = start == c ? c[i * c_row + j] : start ? start[j] : 0.0f;
-      for (size_t step = 0; step < k; step++) sum += a[i * a_row + step * a_column] * packed[step * n + j];
+      for (size_t step = 0; step < k; step++) sum += a[i * a_row + step * a_column] * packed[j * k + step];
       c[i * c_row + j] = sum;
     }
+}
+
+static void pack_gate_strips(size_t hidden, size_t first_unit, size_t units, size_t k_total, size_t first_k, size_t k,
+                             const float *gates, size_t gates_stride, float *strips) {
+  for (size_t row = 0; row < k; row++)
+    for (size_t unit = first_unit; unit < first_unit + units; unit++)
+      for (size_t gate = 0; gate < 4; gate++)
+        strips[(gate * hidden + unit) * k_total + first_k + row] = gates[row * gates_stride + 4 * unit + gate];
+}
+
+static void multiply_strips(size_t m, size_t n, size_t k, const float *strips, const float *packed, float *c,
+                            size_t c_row) {
+  multiply(m, n, k, strips, k, 1, packed, c, c_row, c);
+}
+
+static void add_strip_sums(size_t m, size_t k, const float *strips, float *sums) {
+  for (size_t row = 0; row < m; row++)
+    for (size_t step = 0; step < k; step++) sums[row] += strips[row * k + step];
 }
 
 static float sigmoid(float x) { return (float)(1.0 / (1.0 + exp(-(double)x))); }
@@ -43,15 +63,15 @@ static void cell_forward(const lstmk_cell *cell) {
   const size_t h = cell->hidden;
   const float *peephole = cell->peephole;
   for (size_t row = 0; row < cell->rows; row++)
-    for (size_t unit = 0; unit < h; unit++) {
-      float *g = cell->gates + row * cell->gates_stride + unit;
+    for (size_t unit = cell->first_unit; unit < cell->first_unit + cell->units; unit++) {
+      float *g = cell->gates + row * cell->gates_stride + 4 * unit;
       float previous = cell->cell_previous[row * h + unit];
       float i = gate_value(cell->gate, g[0] + (peephole ? peephole[unit] * previous : 0.0f));
-      float f = gate_value(cell->gate, g[h] + (peephole ? peephole[h + unit] * previous : 0.0f));
-      float candidate = tangent(g[2 * h]);
+      float f = gate_value(cell->gate, g[1] + (peephole ? peephole[h + unit] * previous : 0.0f));
+      float candidate = tangent(g[2]);
       float c = f * previous + i * candidate;
-      float o = gate_value(cell->gate, g[3 * h] + (peephole ? peephole[2 * h + unit] * c : 0.0f));
-      g[0] = i, g[h] = f, g[2 * h] = candidate, g[3 * h] = o;
+      float o = gate_value(cell->gate, g[3] + (peephole ? peephole[2 * h + unit] * c : 0.0f));
+      g[0] = i, g[1] = f, g[2] = candidate, g[3] = o;
       cell->cell[row * h + unit] = c;
       cell->output[row * cell->output_stride + unit] = o * tangent(c);
     }
@@ -61,21 +81,22 @@ static void cell_backward(const lstmk_cell *cell) {
   const size_t h = cell->hidden;
   const float *peephole = cell->peephole;
   for (size_t row = 0; row < cell->rows; row++)
-    for (size_t unit = 0; unit < h; unit++) {
-      float *g = cell->gates + row * cell->gates_stride + unit;
-      float i = g[0], f = g[h], candidate = g[2 * h], o = g[3 * h];
+    for (size_t unit = cell->first_unit; unit < cell->first_unit + cell->units; unit++) {
+      float *g = cell->gates + row * cell->gates_stride + 4 * unit;
+      float i = g[0], f = g[1], candidate = g[2], o = g[3];
       float previous = cell->cell_previous[row * h + unit];
       float tanh_c = tangent(cell->cell[row * h + unit]);
-      float dh = cell->d_output[row * h + unit];
+      float dh = cell->d_output[row * cell->d_output_stride + unit];
+      if (cell->d_state) dh += cell->d_state[row * h + unit];
       float dc = cell->d_cell[row * h + unit];
       float d_o = dh * tanh_c * gate_slope(cell->gate, o);
       dc += dh * o * (1.0f - tanh_c * tanh_c);
       if (peephole) dc += d_o * peephole[2 * h + unit];
       float d_i = dc * candidate * gate_slope(cell->gate, i);
       float d_f = dc * previous * gate_slope(cell->gate, f);
-      g[0] = d_i, g[h] = d_f;
-      g[2 * h] = dc * i * (1.0f - candidate * candidate);
-      g[3 * h] = d_o;
+      g[0] = d_i, g[1] = d_f;
+      g[2] = dc * i * (1.0f - candidate * candidate);
+      g[3] = d_o;
       float d_previous = dc * f;
       if (peephole) d_previous += d_i * peephole[unit] + d_f * peephole[h + unit];
       cell->d_cell[row * h + unit] = d_previous;
@@ -119,9 +140,14 @@ static double peak(size_t rounds) {
 const lstmk_table lstmk_scalar = {
     .name = "scalar",
     .vector_width = 1,
+    .panel_width = 1,
+    .strip_width = 1,
     .packed_count = packed_count,
     .pack = pack,
     .multiply = multiply,
+    .pack_gate_strips = pack_gate_strips,
+    .multiply_strips = multiply_strips,
+    .add_strip_sums = add_strip_sums,
     .cell_forward = cell_forward,
     .cell_backward = cell_backward,
     .apply = apply,

@@ -162,8 +162,10 @@ extension Network {
           finalHiddenGradient: stateGradient == nil ? nil : UnsafePointer(finalHiddenGradient.pointer),
           finalCellGradient: stateGradient == nil ? nil : UnsafePointer(finalCellGradient.pointer)),
         shape: shape, gradients: gradients, trainable: trainable,
-        inputGradient: needsInput ? layerGradients[index].pointer : nil, inputGradientStride: inputSize,
-        accumulateInputGradient: configuration.skip || place > 0)
+        inputGradient: needsInput
+          ? .init(
+            pointer: layerGradients[index].pointer, stride: inputSize, accumulates: configuration.skip || place > 0)
+          : nil)
       if keepsState {
         result.hidden.append(unload(direction.stateGradient, width: direction.stateSize, shape: shape))
         result.cell.append(unload(direction.cellGradient, width: direction.hiddenSize, shape: shape))

@@ -161,7 +161,8 @@ public final class Network {
           let (s, h) = (direction.stateSize, direction.hiddenSize)
           let output = layerOutputs[index].pointer + row * outputSize + place * s
           for j in 0..<s { hidden.values[shape.order[b] * s + j] = output[j] }
-          for j in 0..<h { cell.values[shape.order[b] * h + j] = direction.cells.pointer[row * h + j] }
+          let last = direction.finalCell(b, shape)
+          for j in 0..<h { cell.values[shape.order[b] * h + j] = last[j] }
         }
         state.hidden.append(hidden)
         state.cell.append(cell)
@@ -263,13 +264,8 @@ public final class Network {
     let size = configuration.outputSize
     normalised.reserve(rows * size)
     norms.reserve(rows)
-    for row in 0..<rows {
-      var sum: Float = 0
-      for j in 0..<size { sum += x[row * size + j] * x[row * size + j] }
-      let norm = max(sum.squareRoot(), 1e-12)
-      norms.pointer[row] = norm
-      for j in 0..<size { normalised.pointer[row * size + j] = x[row * size + j] / norm }
-    }
+    normalised.pointer.update(from: x, count: rows * size)
+    for row in 0..<rows { norms.pointer[row] = normaliseRow(normalised.pointer + row * size, size: size) }
     return normalised.pointer
   }
 
@@ -306,6 +302,16 @@ public final class Network {
       }
     }
   }
+}
+
+/// Divides by the L2 norm (1e-12 at least), and returns it.
+@discardableResult
+func normaliseRow(_ x: UnsafeMutablePointer<Float>, size: Int) -> Float {
+  var sum: Float = 0
+  for j in 0..<size { sum += x[j] * x[j] }
+  let norm = max(sum.squareRoot(), 1e-12)
+  for j in 0..<size { x[j] /= norm }
+  return norm
 }
 
 extension ModelConfiguration {

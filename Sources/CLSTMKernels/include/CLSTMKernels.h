@@ -2,7 +2,12 @@
 //
 // Legend: M, N, K  sizes of a matrix product C (M, N) += A (M, K) * B (K, N)
 //         rows     sequences that are active at one time step
-//         H        hidden size; a row of gates is 4H wide in the order i, f, g, o
+//         H        hidden size; a row of gates is 4H wide
+//         VL       floats in a vector
+//
+// A row of gates is stored in blocks of VL units: the block's i, then its f, g and o, so that a block's four gates
+// lie side by side and any run of blocks is a run of columns. The last block is as narrow as the units left:
+// gate q of unit u is at column 4 VL (u / VL) + q width + u % VL. Parameters keep the order i, f, g, o over all H.
 //
 // Shapes are checked by the callers; kernels take pointers and assume. Every kernel has a plain scalar
 // twin (the table named "scalar"), which tests and benchmarks compare with.
@@ -33,6 +38,7 @@ enum {
 
 typedef struct lstmk_cell {
   size_t rows, hidden;
+  size_t first_unit, units; // the units to compute; first_unit is a multiple of VL, the end too unless it is H
   int gate; // LSTMK_GATE_*
   // Peephole weights (3H: i, f, o) or NULL. i and f look at the previous cell, o at the new one.
   const float *peephole;
@@ -44,8 +50,12 @@ typedef struct lstmk_cell {
   float *cell;                // (rows, H): written by forward, read by backward
   float *output;              // forward: h = o * tanh(c), row stride output_stride
   size_t output_stride;
-  const float *d_output; // backward: dL/dh, (rows, H)
-  float *d_cell;         // backward: dL/dc on entry, dL/dc_previous on return, (rows, H)
+  // backward: dL/dh is the sum of what the layer above gives, row stride d_output_stride, and of what the next step gives,
+  // (rows, H) or NULL
+  const float *d_output;
+  size_t d_output_stride;
+  const float *d_state;
+  float *d_cell; // backward: dL/dc on entry, dL/dc_previous on return, (rows, H)
 } lstmk_cell;
 
 // Hyperparameters are doubles: 1 - beta2 taken in float32 would be off in the fifth digit.
@@ -63,16 +73,29 @@ typedef struct lstmk_sgd {
 typedef struct lstmk_table {
   const char *name;
   size_t vector_width; // floats
+  size_t panel_width;  // columns of a packed matrix that lie together
+  size_t strip_width;  // rows of a transposed left matrix that lie together
 
   // Floats that the packed form of a (K, N) matrix takes.
   size_t (*packed_count)(size_t k, size_t n);
-  // Packs B, whose element (k, n) lies at b[k * row_stride + n * column_stride].
-  void (*pack)(size_t k, size_t n, const float *b, size_t row_stride, size_t column_stride, float *packed);
+  // Packs the part of B that starts at (first_k, first_n) and is (k, n) in size, into the packed form of a matrix with
+  // k_total rows. The part's element (k, n) lies at b[k * row_stride + n * column_stride].
+  void (*pack)(size_t k_total, size_t first_k, size_t k, size_t first_n, size_t n, const float *b, size_t row_stride,
+               size_t column_stride, float *packed);
   // C = start + A B. A's element (m, k) lies at a[m * a_row + k * a_column]. The start is zero when `start` is NULL, C
   // itself when it is C, and otherwise one row (N) for all. Every element of C is summed in ascending k, whatever
   // M and N are.
   void (*multiply)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_column, const float *packed,
                    float *c, size_t c_row, const float *start);
+
+  // Rows of gates (k, 4H), transposed to strips: strip s holds gates s * strip_width and up, in the order of the parameters,
+  // as (k_total, strip_width). Writes rows first_k and up, of the units first_unit and up.
+  void (*pack_gate_strips)(size_t hidden, size_t first_unit, size_t units, size_t k_total, size_t first_k, size_t k,
+                           const float *gates, size_t gates_stride, float *strips);
+  // C (M, N) += A^T B, with A in strips (M of them side by side) and B packed, each with k rows; ascending k.
+  void (*multiply_strips)(size_t m, size_t n, size_t k, const float *strips, const float *packed, float *c, size_t c_row);
+  // sums[i] += sum over the k rows of strips
+  void (*add_strip_sums)(size_t m, size_t k, const float *strips, float *sums);
 
   void (*cell_forward)(const lstmk_cell *cell);
   void (*cell_backward)(const lstmk_cell *cell);

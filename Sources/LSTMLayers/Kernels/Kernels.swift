@@ -33,12 +33,12 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
   func pack(_ k: Int, _ n: Int, _ b: UnsafePointer<Float>, rowStride: Int, columnStride: Int, into packed: FloatBuffer)
   {
     packed.reserve(packedCount(k, n))
-    let to = packed.pointer
     let parts = min(columnParts(n), self.parts(k * n, each: 1 << 14))
+    let to = packed.pointer
     parallel(parts) { part in
       let columns = columnRange(n, part: part, of: parts)
       table.pointee.pack(
-        k, columns.count, b + columns.lowerBound * columnStride, rowStride, columnStride, to + columns.lowerBound * k)
+        k, 0, k, columns.lowerBound, columns.count, b + columns.lowerBound * columnStride, rowStride, columnStride, to)
     }
   }
 
@@ -97,14 +97,11 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
   /// How many threads some work is worth, when one should get `each` of it at least: to hand it out costs microseconds.
   func parts(_ work: Int, each: Int) -> Int { max(1, min(threads, work / each)) }
 
-  /// Panels of a packed matrix with N columns; the scalar twin does not have any.
-  private func columnParts(_ n: Int) -> Int {
-    let width = 2 * table.pointee.vector_width
-    return width <= 2 ? 1 : (n + width - 1) / width
-  }
+  /// Panels of a packed matrix with N columns.
+  private func columnParts(_ n: Int) -> Int { (n + table.pointee.panel_width - 1) / table.pointee.panel_width }
 
-  private func columnRange(_ n: Int, part: Int, of parts: Int) -> Range<Int> {
-    parts == 1 ? 0..<n : share(n, multiple: 2 * table.pointee.vector_width, part: part, of: parts)
+  func columnRange(_ n: Int, part: Int, of parts: Int) -> Range<Int> {
+    share(n, multiple: table.pointee.panel_width, part: part, of: parts)
   }
 
   enum Function: Int32 {

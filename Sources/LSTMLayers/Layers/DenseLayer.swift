@@ -31,12 +31,22 @@ final class DenseLayer {
 
   func weightsChanged() { isPacked = false }
 
+  func packForForward() {
+    guard !isPacked else { return }
+    kernels.pack(inputSize, size, weights.pointer(weight), rowStride: 1, columnStride: inputSize, into: pack)
+    isPacked = true
+  }
+
+  /// One row x (I) to y (O), for a layer that is packed; on this thread, and without touching the layer.
+  func step(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
+    kernels.table.pointee.multiply(
+      1, size, inputSize, x, inputSize, 1, pack.pointer, y, size, bias.map { UnsafePointer(weights.pointer($0)) })
+    Self.activate(activation, y, rows: 1, size: size, kernels)
+  }
+
   /// - Parameter activate: false leaves the logits, for a loss that has the activation in it.
   func forward(_ x: UnsafePointer<Float>, rows: Int, activate: Bool) -> UnsafeMutablePointer<Float> {
-    if !isPacked {
-      kernels.pack(inputSize, size, weights.pointer(weight), rowStride: 1, columnStride: inputSize, into: pack)
-      isPacked = true
-    }
+    packForForward()
     output.reserve(rows * size)
     kernels.multiplyOnAllThreads(
       m: rows, n: size, k: inputSize, x, rowStride: inputSize, pack, output.pointer, outputStride: size,

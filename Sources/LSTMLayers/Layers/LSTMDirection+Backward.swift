@@ -19,49 +19,146 @@ extension LSTMDirection {
     let finalCellGradient: UnsafePointer<Float>?
   }
 
-  /// Backward through time. Adds the gradients of the parameters that `trainable` names to `gradients`, and writes
-  /// (or adds) dL/dx to `inputGradient` (R, I) when it is given. Afterwards `stateGradient` (B, S) and `cellGradient`
-  /// (B, H) hold the gradients of the initial state, and `gates` no longer holds activations.
-  func backward(
-    _ pass: BackwardInput, shape: PackedShape, gradients: ParameterStore, trainable: [Bool],
-    inputGradient: UnsafeMutablePointer<Float>?, inputGradientStride: Int, accumulateInputGradient: Bool
-  ) {
-    packForBackward()
-    backwardThroughTime(pass, shape: shape)
-    addParameterGradients(pass, shape: shape, gradients: gradients, trainable: trainable)
-    if let inputGradient {
-      kernels.multiplyOnAllThreads(
-        m: shape.rows, n: inputSize, k: gateSize, gates.pointer, rowStride: gateSize, inputBackwardPack, inputGradient,
-        outputStride: inputGradientStride, start: accumulateInputGradient ? .output : .zero)
-    }
+  /// Where dL/dx (R, I) goes.
+  struct InputGradient {
+    let pointer: UnsafeMutablePointer<Float>
+    let stride: Int
+    /// Whether it is added to what is there.
+    let accumulates: Bool
   }
 
-  private func backwardThroughTime(_ pass: BackwardInput, shape: PackedShape) {
+  /// Backward through time. Adds the gradients of the parameters that `trainable` names to `gradients`, and writes
+  /// (or adds) dL/dx to `inputGradient` when it is given. Afterwards `stateGradient` (B, S) and `cellGradient` (B, H)
+  /// hold the gradients of the initial state, and `gates` no longer holds activations.
+  ///
+  /// The steps go in chunks, so that a chunk's gate gradients are still near when the weights' gradients are made of them.
+  func backward(
+    _ pass: BackwardInput, shape: PackedShape, gradients: ParameterStore, trainable: [Bool],
+    inputGradient: InputGradient?
+  ) {
+    precondition(keepsActivations, "backward needs what forward keeps")
+    packForBackward(inputToo: inputGradient != nil)
     let (h, s, b) = (hiddenSize, stateSize, shape.count)
-    hiddenGradient.reserve(shape.rows * s)
-    projectedGradient.reserve(b * h)
+    if parameters.projection != nil {
+      hiddenGradient.reserve(shape.rows * s)
+      projectedGradient.reserve(b * h)
+    }
     // Rows of sequences that have not begun yet (seen from the end) keep the gradient of their final state.
     load(pass.finalHiddenGradient, into: stateGradient, count: b * s)
     load(pass.finalCellGradient, into: cellGradient, count: b * h)
 
-    let parts = sequenceParts(shape)
-    parallel(parts) { part in
-      backwardThroughTime(pass, shape: shape, share(shape.count, multiple: 8, part: part, of: parts))
+    let weightsTrain = WeightsTraining(
+      input: trainable[parameters.inputWeight], recurrent: trainable[parameters.recurrentWeight],
+      bias: [parameters.inputBias, parameters.recurrentBias].contains { $0.map { trainable[$0] } ?? false })
+    if weightsTrain.bias { biasGradient.zero(gateSize) }
+    let schedule = schedule(shape)
+    let job = BackwardJob(
+      pass: pass, shape: shape, inputGradient: inputGradient, weightsTrain: weightsTrain)
+    let chunks = chunks(shape, rows: min(max((1 << 17) / gateSize, 128), 1024))
+    for chunk in chunks.reversed() {
+      reserveForWeights(job, chunk)
+      switch schedule {
+      case .sequences(let parts):
+        parallel(parts) { part in
+          backwardSequences(job, chunk, share(shape.count, multiple: 8, part: part, of: parts))
+        }
+      case .units(let parts):
+        backwardUnits(job, chunk, parts: parts)
+      }
+      addWeightGradients(job, chunk, gradients)
     }
+    if weightsTrain.bias {
+      for index in [parameters.inputBias, parameters.recurrentBias].compactMap({ $0 }) where trainable[index] {
+        let to = gradients.pointer(index)
+        for j in 0..<gateSize { to[j] += biasGradient.pointer[j] }
+      }
+    }
+    addOtherGradients(pass, shape: shape, gradients: gradients, trainable: trainable)
   }
 
-  private func backwardThroughTime(_ pass: BackwardInput, shape: PackedShape, _ sequences: Range<Int>) {
-    let (h, s, g) = (hiddenSize, stateSize, gateSize)
-    var cell = lstmk_cell()
-    cell.hidden = h
-    cell.gate = gate
-    cell.peephole = peephole
-    cell.gates_stride = g
-    for index in 0..<shape.steps {
-      let t = reverse ? index : shape.steps - 1 - index
+  /// Which gradients are made of the gates'.
+  private struct WeightsTraining {
+    let input: Bool
+    let recurrent: Bool
+    let bias: Bool
+    var any: Bool { input || recurrent || bias }
+  }
+
+  private struct BackwardJob {
+    let pass: BackwardInput
+    let shape: PackedShape
+    let inputGradient: InputGradient?
+    let weightsTrain: WeightsTraining
+  }
+
+  // MARK: - Through time
+
+  /// Some sequences through the steps of a chunk, with all that can be done for them alone.
+  private func backwardSequences(_ job: BackwardJob, _ chunk: Chunk, _ sequences: Range<Int>) {
+    let (h, g, shape) = (hiddenSize, gateSize, job.shape)
+    for index in 0..<chunk.steps.count {
+      let t = reverse ? chunk.steps.lowerBound + index : chunk.steps.upperBound - 1 - index
       let first = sequences.lowerBound
       let count = min(shape.active[t], sequences.upperBound) - first
       guard count > 0 else { continue }
+      let row = shape.offsets[t] + first
+      cellStep(job, t, sequences, units: 0..<h)
+      let gates = UnsafePointer(self.gates.pointer) + row * g
+      stateStep(job, row: row, first: first, count: count, columns: 0..<stateSize)
+      if let inputGradient = job.inputGradient { addInputGradient(inputGradient, rows: row..<row + count) }
+      if job.weightsTrain.any {
+        kernels.table.pointee.pack_gate_strips(
+          h, 0, h, chunk.rows.count, row - chunk.rows.lowerBound, count, gates, g, gateStrips.pointer)
+        packRows(job, chunk, t, sequences, inputColumns: 0..<inputSize, stateColumns: 0..<stateSize)
+      }
+    }
+  }
+
+  /// All sequences, a share of the units on each thread; one meeting a step.
+  private func backwardUnits(_ job: BackwardJob, _ chunk: Chunk, parts: Int) {
+    let (h, g, shape) = (hiddenSize, gateSize, job.shape)
+    let all = 0..<shape.count
+    for index in 0..<chunk.steps.count {
+      let t = reverse ? chunk.steps.lowerBound + index : chunk.steps.upperBound - 1 - index
+      let (row, count) = (shape.offsets[t], shape.active[t])
+      parallel(parts) { part in
+        let units = blocks.share(part: part, of: parts)
+        guard !units.isEmpty else { return }
+        cellStep(job, t, all, units: units)
+        if job.weightsTrain.any {
+          kernels.table.pointee.pack_gate_strips(
+            h, units.lowerBound, units.count, chunk.rows.count, row - chunk.rows.lowerBound, count,
+            gates.pointer + row * g, g, gateStrips.pointer)
+          packRows(
+            job, chunk, t, all, inputColumns: kernels.columnRange(inputSize, part: part, of: parts),
+            stateColumns: kernels.columnRange(stateSize, part: part, of: parts))
+        }
+      }
+      parallel(parts) { part in
+        stateStep(job, row: row, first: 0, count: count, columns: kernels.columnRange(stateSize, part: part, of: parts))
+      }
+    }
+    if let inputGradient = job.inputGradient {
+      kernels.multiplyOnAllThreads(
+        m: chunk.rows.count, n: inputSize, k: g, gates.pointer + chunk.rows.lowerBound * g, rowStride: g,
+        inputBackwardPack, inputGradient.pointer + chunk.rows.lowerBound * inputGradient.stride,
+        outputStride: inputGradient.stride, start: inputGradient.accumulates ? .output : .zero)
+    }
+  }
+
+  /// The gradients of the gates' pre-activations and of the previous cell, at step t.
+  private func cellStep(_ job: BackwardJob, _ t: Int, _ sequences: Range<Int>, units: Range<Int>) {
+    let (h, s, g, pass, shape) = (hiddenSize, stateSize, gateSize, job.pass, job.shape)
+    var cell = lstmk_cell()
+    cell.hidden = h
+    cell.first_unit = units.lowerBound
+    cell.units = units.count
+    cell.gate = gate
+    cell.peephole = peephole
+    cell.gates_stride = g
+    if parameters.projection != nil {
+      let first = sequences.lowerBound
+      let count = min(shape.active[t], sequences.upperBound) - first
       let row = shape.offsets[t] + first
       let total = hiddenGradient.pointer + row * s
       for r in 0..<count {
@@ -69,89 +166,143 @@ extension LSTMDirection {
         let state = stateGradient.pointer + (first + r) * s
         for j in 0..<s { total[r * s + j] = given[j] + state[j] }
       }
-      var cellOutputGradient = UnsafePointer(total)
-      if parameters.projection != nil {
-        let projected = projectedGradient.pointer + first * h
-        kernels.multiply(
-          m: count, n: h, k: s, total, rowStride: s, projectionBackwardPack, projected, outputStride: h, start: .zero)
-        cellOutputGradient = UnsafePointer(projected)
-      }
-      shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
-        let place = shape.offsets[t] + segment.first
-        cell.rows = segment.count
-        cell.gates = gates.pointer + place * g
-        cell.cell_previous =
-          segment.previousRow.map { UnsafePointer(cells.pointer) + $0 * h } ?? (pass.initialCell + segment.first * h)
-        cell.cell = cells.pointer + place * h
-        cell.d_output = cellOutputGradient + (segment.first - first) * h
-        cell.d_cell = cellGradient.pointer + segment.first * h
-        kernels.table.pointee.cell_backward(&cell)
-      }
       kernels.multiply(
-        m: count, n: s, k: g, gates.pointer + row * g, rowStride: g, recurrentBackwardPack,
-        stateGradient.pointer + first * s, outputStride: s, start: .zero)
+        m: count, n: h, k: s, total, rowStride: s, projectionBackwardPack, projectedGradient.pointer + first * h,
+        outputStride: h, start: .zero)
+    }
+    shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
+      let place = shape.offsets[t] + segment.first
+      cell.rows = segment.count
+      cell.gates = gates.pointer + place * g
+      cell.cell_previous =
+        segment.previousRow.map { UnsafePointer(cells.pointer) + $0 * h } ?? (pass.initialCell + segment.first * h)
+      cell.cell = cells.pointer + place * h
+      if parameters.projection != nil {
+        cell.d_output = UnsafePointer(projectedGradient.pointer) + segment.first * h
+        cell.d_output_stride = h
+      } else {
+        cell.d_output = pass.outputGradient + place * pass.outputGradientStride
+        cell.d_output_stride = pass.outputGradientStride
+        cell.d_state = UnsafePointer(stateGradient.pointer) + segment.first * h
+      }
+      cell.d_cell = cellGradient.pointer + segment.first * h
+      kernels.table.pointee.cell_backward(&cell)
     }
   }
 
-  private func addParameterGradients(
+  /// What a step's gates give to the state before it: d h = d gates U.
+  private func stateStep(_ job: BackwardJob, row: Int, first: Int, count: Int, columns: Range<Int>) {
+    guard !columns.isEmpty else { return }
+    let (s, g) = (stateSize, gateSize)
+    kernels.table.pointee.multiply(
+      count, columns.count, g, gates.pointer + row * g, g, 1, recurrentBackwardPack.pointer + columns.lowerBound * g,
+      stateGradient.pointer + first * s + columns.lowerBound, s, nil)
+  }
+
+  private func addInputGradient(_ inputGradient: InputGradient, rows: Range<Int>) {
+    let to = inputGradient.pointer + rows.lowerBound * inputGradient.stride
+    kernels.table.pointee.multiply(
+      rows.count, inputSize, gateSize, gates.pointer + rows.lowerBound * gateSize, gateSize, 1,
+      inputBackwardPack.pointer, to, inputGradient.stride, inputGradient.accumulates ? UnsafePointer(to) : nil)
+  }
+
+  // MARK: - Weights
+
+  private func reserveForWeights(_ job: BackwardJob, _ chunk: Chunk) {
+    guard job.weightsTrain.any else { return }
+    let (k, strip) = (chunk.rows.count, kernels.table.pointee.strip_width)
+    gateStrips.reserve((gateSize + strip - 1) / strip * strip * k)
+    if job.weightsTrain.input { inputRows.reserve(kernels.packedCount(k, inputSize)) }
+    if job.weightsTrain.recurrent { stateRows.reserve(kernels.packedCount(k, stateSize)) }
+  }
+
+  /// A step's inputs and previous states, packed as right factors.
+  private func packRows(
+    _ job: BackwardJob, _ chunk: Chunk, _ t: Int, _ sequences: Range<Int>, inputColumns: Range<Int>,
+    stateColumns: Range<Int>
+  ) {
+    let (k, shape, pass) = (chunk.rows.count, job.shape, job.pass)
+    let count = min(shape.active[t], sequences.upperBound) - sequences.lowerBound
+    let place = shape.offsets[t] - chunk.rows.lowerBound
+    if job.weightsTrain.input, !inputColumns.isEmpty {
+      let column = inputColumns.lowerBound
+      kernels.table.pointee.pack(
+        k, place + sequences.lowerBound, count, column, inputColumns.count,
+        pass.input + (shape.offsets[t] + sequences.lowerBound) * pass.inputStride + column, pass.inputStride, 1,
+        inputRows.pointer)
+    }
+    guard job.weightsTrain.recurrent, !stateColumns.isEmpty else { return }
+    let column = stateColumns.lowerBound
+    shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
+      let from = segment.previousRow.map { pass.output + $0 * pass.outputStride }
+      kernels.table.pointee.pack(
+        k, place + segment.first, segment.count, column, stateColumns.count,
+        (from ?? pass.initialHidden + segment.first * stateSize) + column, from == nil ? stateSize : pass.outputStride,
+        1, stateRows.pointer)
+    }
+  }
+
+  /// dW += d gates^T x, dU += d gates^T h, db += d gates, over a chunk's rows; each thread some of the gates.
+  private func addWeightGradients(_ job: BackwardJob, _ chunk: Chunk, _ gradients: ParameterStore) {
+    guard job.weightsTrain.any else { return }
+    let (i, s, g, k) = (inputSize, stateSize, gateSize, chunk.rows.count)
+    let table = kernels.table.pointee
+    let parts = kernels.parts(k * g * (i + s), each: 1 << 17)
+    parallel(parts) { part in
+      let some = share(g, multiple: table.strip_width, part: part, of: parts)
+      guard !some.isEmpty else { return }
+      let strips = gateStrips.pointer + some.lowerBound * k
+      if job.weightsTrain.input {
+        table.multiply_strips(
+          some.count, i, k, strips, inputRows.pointer,
+          gradients.pointer(parameters.inputWeight) + some.lowerBound * i, i)
+      }
+      if job.weightsTrain.recurrent {
+        table.multiply_strips(
+          some.count, s, k, strips, stateRows.pointer,
+          gradients.pointer(parameters.recurrentWeight) + some.lowerBound * s, s)
+      }
+      if job.weightsTrain.bias {
+        table.add_strip_sums(some.count, k, strips, biasGradient.pointer + some.lowerBound)
+      }
+    }
+  }
+
+  /// The projection's and the peepholes'.
+  private func addOtherGradients(
     _ pass: BackwardInput, shape: PackedShape, gradients: ParameterStore, trainable: [Bool]
   ) {
     let (h, s, g, rows) = (hiddenSize, stateSize, gateSize, shape.rows)
-    // d (M, N) += left^T (M, R) right (R, N)
-    func addProduct(
-      _ index: Int, m: Int, n: Int, left: UnsafePointer<Float>, right: UnsafePointer<Float>, rightStride: Int
-    ) {
-      kernels.pack(rows, n, right, rowStride: rightStride, columnStride: 1, into: productPack)
-      kernels.multiplyOnAllThreads(
-        m: m, n: n, k: rows, left, rowStride: 1, columnStride: m, productPack, gradients.pointer(index),
-        outputStride: n,
-        start: .output)
-    }
-
-    if trainable[parameters.inputWeight] {
-      addProduct(
-        parameters.inputWeight, m: g, n: inputSize, left: gates.pointer, right: pass.input,
-        rightStride: pass.inputStride)
-    }
-    if trainable[parameters.recurrentWeight] {
-      gatherPrevious(
-        pass.output, stride: pass.outputStride, initial: pass.initialHidden, width: s, shape: shape)
-      addProduct(
-        parameters.recurrentWeight, m: g, n: s, left: gates.pointer, right: scratch.pointer, rightStride: s)
-    }
-    for index in [parameters.inputBias, parameters.recurrentBias].compactMap({ $0 }) where trainable[index] {
-      kernels.addColumnSums(
-        rows: rows, columns: g, gates.pointer, rowStride: g, into: gradients.pointer(index))
-    }
     if let projection = parameters.projection, trainable[projection] {
-      addProduct(projection, m: s, n: h, left: hiddenGradient.pointer, right: raw.pointer, rightStride: h)
+      kernels.pack(rows, h, raw.pointer, rowStride: h, columnStride: 1, into: productPack)
+      kernels.multiplyOnAllThreads(
+        m: s, n: h, k: rows, hiddenGradient.pointer, rowStride: 1, columnStride: s, productPack,
+        gradients.pointer(projection), outputStride: h, start: .output)
     }
     if let peephole = parameters.peephole, trainable[peephole] {
-      gatherPrevious(cells.pointer, stride: h, initial: pass.initialCell, width: h, shape: shape)
+      gatherPreviousCells(pass, shape: shape)
       let gradient = gradients.pointer(peephole)
       for row in 0..<rows {
         let slopes = gates.pointer + row * g
         let (previous, current) = (scratch.pointer + row * h, cells.pointer + row * h)
         for j in 0..<h {
-          gradient[j] += slopes[j] * previous[j]
-          gradient[h + j] += slopes[h + j] * previous[j]
-          gradient[2 * h + j] += slopes[3 * h + j] * current[j]
+          gradient[j] += slopes[blocks.column(gate: 0, unit: j)] * previous[j]
+          gradient[h + j] += slopes[blocks.column(gate: 1, unit: j)] * previous[j]
+          gradient[2 * h + j] += slopes[blocks.column(gate: 3, unit: j)] * current[j]
         }
       }
     }
   }
 
-  /// Writes to `scratch` (R, width) what each row had as its previous state.
-  private func gatherPrevious(
-    _ states: UnsafePointer<Float>, stride: Int, initial: UnsafePointer<Float>, width: Int, shape: PackedShape
-  ) {
-    scratch.reserve(shape.rows * width)
+  /// Writes to `scratch` (R, H) what each row had as its previous cell.
+  private func gatherPreviousCells(_ pass: BackwardInput, shape: PackedShape) {
+    let h = hiddenSize
+    scratch.reserve(shape.rows * h)
     for t in 0..<shape.steps {
       shape.forEachSegment(at: t, reverse: reverse, in: 0..<shape.count) { segment in
-        for r in 0..<segment.count {
-          let from = segment.previousRow.map { states + ($0 + r) * stride } ?? (initial + (segment.first + r) * width)
-          (scratch.pointer + (shape.offsets[t] + segment.first + r) * width).update(from: from, count: width)
-        }
+        let from = segment.previousRow.map { UnsafePointer(cells.pointer) + $0 * h }
+        (scratch.pointer + (shape.offsets[t] + segment.first) * h).update(
+          from: from ?? pass.initialCell + segment.first * h, count: segment.count * h)
       }
     }
   }

@@ -5,13 +5,15 @@ import LSTMCheckpoints
 ///
 /// Legend: R rows (all steps of all sequences), B sequences, I input, H hidden, S state size (P or H), G = 4H.
 ///
-///     gates (R, G)   pre-activations, then i f g o, then the gradients of the pre-activations
+///     gates (R, G)   pre-activations, then i f g o, then the gradients of the pre-activations; in `blocks`
 ///     cells (R, H)   c          raw (R, H)  h before the projection, only with one
 ///
 ///     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi)      c' = f * c + i * g
 ///     f = sigmoid(W_if x + b_if + W_hf h + b_hf)      h' = o * tanh(c')      (then W_hr h' if projected)
 ///     g = tanh   (W_ig x + b_ig + W_hg h + b_hg)
 ///     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
+///
+/// A pass that nothing will go back through keeps one step of these instead of all.
 final class LSTMDirection {
   struct Parameters {
     let inputWeight: Int
@@ -32,6 +34,7 @@ final class LSTMDirection {
   let reverse: Bool
   let parameters: Parameters
   let gate: Int32
+  let blocks: GateBlocks
   let kernels: Kernels
   let weights: ParameterStore
 
@@ -46,15 +49,23 @@ final class LSTMDirection {
   let projectionBackwardPack = FloatBuffer()
   private let bias = FloatBuffer()
 
+  /// Whether the last forward pass kept what `backward` needs.
+  private(set) var keepsActivations = true
   let gates = FloatBuffer()
   let cells = FloatBuffer()
   let raw = FloatBuffer()
+
+  // Backward only.
   let hiddenGradient = FloatBuffer()
   let stateGradient = FloatBuffer()
   let cellGradient = FloatBuffer()
   let projectedGradient = FloatBuffer()
   let scratch = FloatBuffer()
   let productPack = FloatBuffer()
+  let gateStrips = FloatBuffer()
+  let inputRows = FloatBuffer()
+  let stateRows = FloatBuffer()
+  let biasGradient = FloatBuffer()
 
   init?(_ configuration: ModelConfiguration, layer index: Int, reverse: Bool, weights: ParameterStore, kernels: Kernels)
   {
@@ -77,6 +88,7 @@ final class LSTMDirection {
       case .hardSigmoid: Int32(LSTMK_GATE_HARD_SIGMOID)
       case .hardSigmoidKeras3: Int32(LSTMK_GATE_HARD_SIGMOID_6)
       }
+    blocks = GateBlocks(units: layer.hiddenSize, kernels: kernels)
     self.weights = weights
     self.kernels = kernels
   }
@@ -88,114 +100,250 @@ final class LSTMDirection {
     isPackedForBackward = false
   }
 
-  private func packForForward() {
+  func packForForward() {
     guard !isPacked else { return }
-    let (i, h, s, g) = (inputSize, hiddenSize, stateSize, gateSize)
-    kernels.pack(i, g, weights.pointer(parameters.inputWeight), rowStride: 1, columnStride: i, into: inputPack)
-    kernels.pack(s, g, weights.pointer(parameters.recurrentWeight), rowStride: 1, columnStride: s, into: recurrentPack)
+    let (h, s, g) = (hiddenSize, stateSize, gateSize)
+    packGateColumns(parameters.inputWeight, k: inputSize, into: inputPack)
+    packGateColumns(parameters.recurrentWeight, k: s, into: recurrentPack)
     if let projection = parameters.projection {
       kernels.pack(h, s, weights.pointer(projection), rowStride: 1, columnStride: h, into: projectionPack)
     }
     bias.zero(g)
     for index in [parameters.inputBias, parameters.recurrentBias].compactMap({ $0 }) {
       let values = weights.pointer(index)
-      for j in 0..<g { bias.pointer[j] += values[j] }
+      blocks.forEachRun(in: 0..<h) { parameter, column, count in
+        for j in 0..<count { bias.pointer[column + j] += values[parameter + j] }
+      }
     }
     isPacked = true
   }
 
-  func packForBackward() {
+  func packForBackward(inputToo: Bool) {
     guard !isPackedForBackward else { return }
-    let (i, h, s, g) = (inputSize, hiddenSize, stateSize, gateSize)
-    kernels.pack(g, i, weights.pointer(parameters.inputWeight), rowStride: i, columnStride: 1, into: inputBackwardPack)
-    kernels.pack(
-      g, s, weights.pointer(parameters.recurrentWeight), rowStride: s, columnStride: 1, into: recurrentBackwardPack)
+    let (h, s) = (hiddenSize, stateSize)
+    packGateRows(parameters.inputWeight, n: inputSize, into: inputBackwardPack)
+    packGateRows(parameters.recurrentWeight, n: s, into: recurrentBackwardPack)
     if let projection = parameters.projection {
       kernels.pack(s, h, weights.pointer(projection), rowStride: h, columnStride: 1, into: projectionBackwardPack)
     }
     isPackedForBackward = true
   }
 
-  var peephole: UnsafePointer<Float>? { parameters.peephole.map { UnsafePointer(weights.pointer($0)) } }
-
-  /// Runs the direction over all steps.
-  /// - Parameters:
-  ///   - input: (R, I) rows, `inputStride` apart.
-  ///   - initialHidden: (B, S), and `initialCell`: (B, H), in the packed order.
-  ///   - output: (R, S) rows, `outputStride` apart.
-  func forward(
-    _ input: UnsafePointer<Float>, inputStride: Int, shape: PackedShape, initialHidden: UnsafePointer<Float>,
-    initialCell: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, outputStride: Int
-  ) {
-    packForForward()
-    let (h, g) = (hiddenSize, gateSize)
-    gates.reserve(shape.rows * g)
-    cells.reserve(shape.rows * h)
-    if parameters.projection != nil { raw.reserve(shape.rows * h) }
-
-    // 1. The input's share of every step at once: x W^T + b.
-    kernels.multiplyOnAllThreads(
-      m: shape.rows, n: g, k: inputSize, input, rowStride: inputStride, inputPack, gates.pointer, outputStride: g,
-      start: parameters.inputBias == nil ? .zero : .row(bias.pointer))
-
-    // 2. Step by step: add h U^T, then the cell. Each thread takes some of the sequences through all steps.
-    let pass = ForwardPass(
-      shape: shape, initialHidden: initialHidden, initialCell: initialCell, output: output, outputStride: outputStride)
-    let parts = sequenceParts(shape)
-    parallel(parts) { part in run(pass, share(shape.count, multiple: 8, part: part, of: parts)) }
+  /// A weight (G, K) as the right factor of rows (., K), its columns in the kernels' order.
+  private func packGateColumns(_ index: Int, k: Int, into packed: FloatBuffer) {
+    packed.reserve(kernels.packedCount(k, gateSize))
+    let parts = unitParts(work: k * gateSize, each: 1 << 14)
+    parallel(parts) { part in
+      blocks.forEachRun(in: blocks.share(part: part, of: parts)) { parameter, column, count in
+        kernels.table.pointee.pack(
+          k, 0, k, column, count, weights.pointer(index) + parameter * k, 1, k, packed.pointer)
+      }
+    }
   }
 
-  private struct ForwardPass {
+  /// A weight (G, N) as the right factor of rows of gates, its rows in the kernels' order.
+  private func packGateRows(_ index: Int, n: Int, into packed: FloatBuffer) {
+    let g = gateSize
+    packed.reserve(kernels.packedCount(g, n))
+    let parts = unitParts(work: n * g, each: 1 << 14)
+    parallel(parts) { part in
+      blocks.forEachRun(in: blocks.share(part: part, of: parts)) { parameter, column, count in
+        kernels.table.pointee.pack(
+          g, column, count, 0, n, weights.pointer(index) + parameter * n, n, 1, packed.pointer)
+      }
+    }
+  }
+
+  /// b_ih + b_hh in the kernels' order, once packed.
+  var packedBias: UnsafePointer<Float>? { parameters.inputBias == nil ? nil : UnsafePointer(bias.pointer) }
+
+  var peephole: UnsafePointer<Float>? { parameters.peephole.map { UnsafePointer(weights.pointer($0)) } }
+
+  // MARK: - How a pass is shared among threads
+
+  /// Every sum is made by one thread in one order, so which of the two it is does not show.
+  enum Schedule {
+    /// Each part takes some of the sequences through all steps, on its own.
+    case sequences(parts: Int)
+    /// Each part takes some of the units of all sequences; all meet after every step. For few sequences, and for weights
+    /// that no core can hold alone.
+    case units(parts: Int)
+  }
+
+  func schedule(_ shape: PackedShape) -> Schedule {
+    let weightCount = gateSize * (inputSize + stateSize)
+    let bySequences = min(kernels.parts(shape.rows * weightCount, each: 1 << 17), (shape.count + 7) / 8)
+    // A row alone waits for its weights as long as four.
+    let byUnits =
+      parameters.projection != nil
+      ? 1 : unitParts(work: max(shape.count, 4) * gateSize * stateSize, each: 1 << 17)
+    let fitsACore = weightCount <= Self.coreCache
+    return bySequences >= byUnits && (fitsACore || byUnits == 1) && bySequences > 1
+      ? .sequences(parts: bySequences) : .units(parts: byUnits)
+  }
+
+  /// Weights that a core's own cache holds beside what it works on.
+  private static let coreCache = 1 << 18
+
+  private func unitParts(work: Int, each: Int) -> Int {
+    min(kernels.parts(work, each: each), (hiddenSize + 2 * blocks.width - 1) / (2 * blocks.width))
+  }
+
+  // MARK: - Forward
+
+  struct ForwardPass {
     let shape: PackedShape
+    let input: UnsafePointer<Float>
+    let inputStride: Int
     let initialHidden: UnsafePointer<Float>
     let initialCell: UnsafePointer<Float>
     let output: UnsafeMutablePointer<Float>
     let outputStride: Int
   }
 
-  /// Threads that the sequences are shared among: none gets fewer than a register tile's rows.
-  func sequenceParts(_ shape: PackedShape) -> Int {
-    min(kernels.parts(shape.rows * gateSize * stateSize, each: 1 << 17), (shape.count + 7) / 8)
+  /// Runs the direction over all steps.
+  /// - Parameters:
+  ///   - input: (R, I) rows, `inputStride` apart.
+  ///   - initialHidden: (B, S), and `initialCell`: (B, H), in the packed order.
+  ///   - output: (R, S) rows, `outputStride` apart.
+  ///   - keepsActivations: false when `backward` will not be called.
+  func forward(
+    _ input: UnsafePointer<Float>, inputStride: Int, shape: PackedShape, initialHidden: UnsafePointer<Float>,
+    initialCell: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, outputStride: Int,
+    keepsActivations: Bool = true
+  ) {
+    packForForward()
+    self.keepsActivations = keepsActivations
+    let pass = ForwardPass(
+      shape: shape, input: input, inputStride: inputStride, initialHidden: initialHidden, initialCell: initialCell,
+      output: output, outputStride: outputStride)
+    let schedule = schedule(shape)
+    let h = hiddenSize
+    if keepsActivations {
+      gates.reserve(shape.rows * gateSize)
+      cells.reserve(shape.rows * h)
+      if parameters.projection != nil { raw.reserve(shape.rows * h) }
+    } else {
+      var rows = shape.count
+      if case .units = schedule { rows = max(rows, chunks(shape, rows: Self.inputRows).map(\.rows.count).max() ?? 0) }
+      gates.reserve(rows * gateSize)
+      cells.reserve(shape.count * h)
+      cells.pointer.update(from: initialCell, count: shape.count * h)
+      if parameters.projection != nil { raw.reserve(shape.count * h) }
+    }
+
+    switch schedule {
+    case .sequences(let parts):
+      parallel(parts) { part in
+        let sequences = share(shape.count, multiple: 8, part: part, of: parts)
+        for index in 0..<shape.steps {
+          let t = reverse ? shape.steps - 1 - index : index
+          let count = min(shape.active[t], sequences.upperBound) - sequences.lowerBound
+          guard count > 0 else { continue }
+          let row = shape.offsets[t] + sequences.lowerBound
+          let place = keepsActivations ? row : sequences.lowerBound
+          addInput(pass, rows: row..<row + count, place: place, units: 0..<h)
+          forwardStep(pass, t, sequences, firstPlace: place - sequences.lowerBound, units: 0..<h)
+        }
+      }
+    case .units(let parts):
+      for chunk in chunks(shape, rows: Self.inputRows) {
+        for index in 0..<chunk.steps.count {
+          let t = reverse ? chunk.steps.upperBound - 1 - index : chunk.steps.lowerBound + index
+          parallel(parts) { part in
+            let units = blocks.share(part: part, of: parts)
+            guard !units.isEmpty else { return }
+            let place = keepsActivations ? chunk.rows.lowerBound : 0
+            if index == 0 { addInput(pass, rows: chunk.rows, place: place, units: units) }
+            let firstPlace = place + shape.offsets[t] - chunk.rows.lowerBound
+            forwardStep(pass, t, 0..<shape.count, firstPlace: firstPlace, units: units)
+          }
+        }
+      }
+    }
   }
 
-  private func run(_ pass: ForwardPass, _ sequences: Range<Int>) {
+  /// Rows whose input products are made together, when a step has few.
+  private static let inputRows = 96
+
+  /// A run of steps, and its rows.
+  struct Chunk {
+    let steps: Range<Int>
+    let rows: Range<Int>
+  }
+
+  /// The steps in runs of about so many rows, in the order of time.
+  func chunks(_ shape: PackedShape, rows wanted: Int) -> [Chunk] {
+    var chunks: [Chunk] = []
+    var first = 0
+    func end(_ t: Int) -> Int { t == shape.steps ? shape.rows : shape.offsets[t] }
+    while first < shape.steps {
+      var last = first + 1
+      while last < shape.steps, end(last + 1) - end(first) <= wanted { last += 1 }
+      chunks.append(Chunk(steps: first..<last, rows: end(first)..<end(last)))
+      first = last
+    }
+    return reverse ? chunks.reversed() : chunks
+  }
+
+  /// x W^T + b for some rows and units, to the rows of `gates` from `place`.
+  private func addInput(_ pass: ForwardPass, rows: Range<Int>, place: Int, units: Range<Int>) {
+    let (i, g, column) = (inputSize, gateSize, 4 * units.lowerBound)
+    kernels.table.pointee.multiply(
+      rows.count, 4 * units.count, i, pass.input + rows.lowerBound * pass.inputStride, pass.inputStride, 1,
+      inputPack.pointer + column * i, gates.pointer + place * g + column, g,
+      packedBias.map { $0 + column })
+  }
+
+  /// Adds h U^T and applies the cell, at step t. `firstPlace` is the row of `gates` for the step's first sequence.
+  private func forwardStep(
+    _ pass: ForwardPass, _ t: Int, _ sequences: Range<Int>, firstPlace: Int, units: Range<Int>
+  ) {
     let (h, s, g, shape) = (hiddenSize, stateSize, gateSize, pass.shape)
+    let column = 4 * units.lowerBound
     var cell = lstmk_cell()
     cell.hidden = h
+    cell.first_unit = units.lowerBound
+    cell.units = units.count
     cell.gate = gate
     cell.peephole = peephole
     cell.gates_stride = g
-    for index in 0..<shape.steps {
-      let t = reverse ? shape.steps - 1 - index : index
-      shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
-        let row = shape.offsets[t] + segment.first
-        var previousHidden = pass.initialHidden + segment.first * s
-        var stride = s
-        cell.cell_previous = pass.initialCell + segment.first * h
-        if let previous = segment.previousRow {
-          previousHidden = UnsafePointer(pass.output) + previous * pass.outputStride
-          stride = pass.outputStride
-          cell.cell_previous = UnsafePointer(cells.pointer) + previous * h
-        }
+    shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
+      let row = shape.offsets[t] + segment.first
+      let gates = self.gates.pointer + (firstPlace + segment.first) * g
+      var previousHidden = pass.initialHidden + segment.first * s
+      var stride = s
+      cell.cell_previous = pass.initialCell + segment.first * h
+      if let previous = segment.previousRow {
+        previousHidden = UnsafePointer(pass.output) + previous * pass.outputStride
+        stride = pass.outputStride
+        cell.cell_previous = UnsafePointer(cells.pointer) + previous * h
+      }
+      kernels.table.pointee.multiply(
+        segment.count, 4 * units.count, s, previousHidden, stride, 1, recurrentPack.pointer + column * s,
+        gates + column, g, gates + column)
+      let place = keepsActivations ? row : segment.first
+      cell.rows = segment.count
+      cell.gates = gates
+      cell.cell = cells.pointer + place * h
+      if !keepsActivations { cell.cell_previous = UnsafePointer(cell.cell) }
+      let output = pass.output + row * pass.outputStride
+      cell.output = parameters.projection == nil ? output : raw.pointer + place * h
+      cell.output_stride = parameters.projection == nil ? pass.outputStride : h
+      kernels.table.pointee.cell_forward(&cell)
+      if parameters.projection != nil {
         kernels.multiply(
-          m: segment.count, n: g, k: s, previousHidden, rowStride: stride, recurrentPack, gates.pointer + row * g,
-          outputStride: g, start: .output)
-        cell.rows = segment.count
-        cell.gates = gates.pointer + row * g
-        cell.cell = cells.pointer + row * h
-        let output = pass.output + row * pass.outputStride
-        cell.output = parameters.projection == nil ? output : raw.pointer + row * h
-        cell.output_stride = parameters.projection == nil ? pass.outputStride : h
-        kernels.table.pointee.cell_forward(&cell)
-        if parameters.projection != nil {
-          kernels.multiply(
-            m: segment.count, n: s, k: h, raw.pointer + row * h, rowStride: h, projectionPack, output,
-            outputStride: pass.outputStride, start: .zero)
-        }
+          m: segment.count, n: s, k: h, raw.pointer + place * h, rowStride: h, projectionPack, output,
+          outputStride: pass.outputStride, start: .zero)
       }
     }
   }
 
   /// The row that holds the final state of the b-th longest sequence.
   func finalRow(_ b: Int, _ shape: PackedShape) -> Int { reverse ? b : shape.lastRow(b) }
+
+  /// c (H) after the last step of the b-th longest sequence.
+  func finalCell(_ b: Int, _ shape: PackedShape) -> UnsafePointer<Float> {
+    UnsafePointer(cells.pointer) + (keepsActivations ? finalRow(b, shape) : b) * hiddenSize
+  }
 }
