@@ -35,7 +35,7 @@ let package = Package(
     .executableTarget(
       name: "lstm-bench",
       dependencies: [
-        "LSTMLayers", "LSTMCheckpoints", "LSTMFineTuning",
+        "LSTMLayers", "LSTMCheckpoints", "LSTMFineTuning", "HDF5",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

@@ -68,8 +68,11 @@ enum Exchange {
     }
     if kinds.contains(.step) {
       let (size, steps) = (bench.model.input.size, Workload.streamSteps)
-      let single = try SingleSteps(workload.model, kernels)
-      let outputs = try (0..<steps).flatMap { try single.step(Array(workload.stream[$0 * size..<($0 + 1) * size])) }
+      var single = try SingleSteps(workload.model, kernels)
+      let outputs = (0..<steps).flatMap { step in
+        single.step(Array(workload.stream[step * size..<(step + 1) * size]))
+        return single.output
+      }
       list.append(.init("stream", [steps, size], workload.stream))
       list.append(.init("expected.stream", [steps, bench.model.outputSize], outputs))
     }

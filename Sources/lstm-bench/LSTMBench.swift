@@ -13,6 +13,7 @@ struct LSTMBench: ParsableCommand {
       lstm-bench
       lstm-bench --case 512,seed/training --threads 1 --json
       lstm-bench --against torch,tensorflow,onnxruntime,onnxruntime-c,mlx --python .venv/bin/python
+      lstm-bench --scaling --accuracy --exhaustive
 
       A figure is the median time of a step, of an inference pass, or of a training step: forward, loss, backward and Adam.
       The peak is that of fused multiply-adds in registers on as many threads, measured in the same run.
@@ -36,6 +37,9 @@ struct LSTMBench: ParsableCommand {
   @OptionGroup(title: "Against others")
   var against: AgainstOptions
 
+  @OptionGroup(title: "Other checks, instead of the figures")
+  var checks: CheckOptions
+
   func validate() throws {
     guard threads >= 1 else { throw ValidationError("--threads \(threads): expected at least 1") }
     guard seconds > 0 else { throw ValidationError("--seconds \(seconds): expected more than 0") }
@@ -45,7 +49,9 @@ struct LSTMBench: ParsableCommand {
     var kernels = Kernels.best
     kernels.threads = threads
     let selection = try Selection(only)
-    if !against.rivals.isEmpty {
+    if checks.isAny {
+      try checks.run(kernels, seconds: seconds, json: json)
+    } else if !against.rivals.isEmpty {
       try against.run(selection, kernels, seconds: seconds, json: json)
     } else {
       try figures(selection, kernels)
@@ -90,61 +96,5 @@ struct LSTMBench: ParsableCommand {
   private func say(_ line: Data) {
     print(String(decoding: line, as: UTF8.self))
     fflush(nil)
-  }
-}
-
-struct AgainstOptions: ParsableArguments {
-  @Option(
-    name: .customLong("against"),
-    help: ArgumentHelp(
-      "Compare with these: torch, tensorflow, onnxruntime, onnxruntime-c, mlx; or all.", valueName: "names"))
-  var names: String?
-
-  @Option(help: "Rounds of A B B A; each gives two pairs.")
-  var rounds = 2
-
-  @Option(help: "The Python that has the rivals. (default: $LSTM_BENCH_PYTHON, or python3)")
-  var python: String?
-
-  @Option(help: "Where their scripts are.")
-  var scripts = "scripts/bench"
-
-  @Option(help: "Keep the weights, data and logs in this folder, and the comparison as comparison.json.")
-  var folder: String?
-
-  var rivals: [Rival] {
-    guard let names else { return [] }
-    return names == "all" ? Rival.allCases : names.split(separator: ",").compactMap { Rival(rawValue: String($0)) }
-  }
-
-  func validate() throws {
-    for name in names?.split(separator: ",") ?? [] where name != "all" && Rival(rawValue: String(name)) == nil {
-      let known = Rival.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--against \(name): expected names from \(known), or all")
-    }
-    guard rounds >= 1 else { throw ValidationError("--rounds \(rounds): expected at least 1") }
-    guard names == nil || FileManager.default.fileExists(atPath: scripts + "/rivals.py") else {
-      throw ValidationError("--scripts \(scripts): expected the folder with rivals.py; run from the repository's root")
-    }
-  }
-
-  func run(_ selection: Selection, _ kernels: Kernels, seconds: Double, json: Bool) throws {
-    let files = FileManager.default
-    let place = folder ?? files.temporaryDirectory.appendingPathComponent("lstm-bench-\(UUID().uuidString)").path
-    try files.createDirectory(atPath: place, withIntermediateDirectories: true)
-    defer { if folder == nil { try? files.removeItem(atPath: place) } }
-    let began = ContinuousClock.now
-    let comparison = Comparison(
-      selection: selection, rivals: rivals, kernels: kernels, seconds: seconds, rounds: rounds,
-      python: python ?? ProcessInfo.processInfo.environment["LSTM_BENCH_PYTHON"] ?? "python3", scripts: scripts,
-      folder: place,
-      progress: { text in
-        let elapsed = Int((ContinuousClock.now - began) / .seconds(1))
-        FileHandle.standardError.write(Data("\(elapsed) s: \(text)\n".utf8))
-      })
-    let report = Report(result: try comparison.run(), threads: kernels.threads, rounds: rounds)
-    let document = try report.json
-    if folder != nil { try document.write(toFile: place + "/comparison.json", atomically: true, encoding: .utf8) }
-    print(json ? document : report.text)
   }
 }

@@ -42,12 +42,12 @@ struct Measuring {
 
   private func step() throws -> Measurement {
     let workload = try Workload(bench)
-    let stepper = try SingleSteps(workload.model, kernels)
+    var stepper = try SingleSteps(workload.model, kernels)
     let width = bench.model.input.size
     let inputs = (0..<Workload.streamSteps).map { Array(workload.stream[$0 * width..<($0 + 1) * width]) }
     var place = 0
-    let times = try time {
-      try stepper.step(inputs[place])
+    let times = time {
+      stepper.step(inputs[place])
       place = (place + 1) % inputs.count
     }
     return measurement(.step, times, percentile: true)
@@ -63,7 +63,7 @@ struct Measuring {
   /// frozen, those of the epochs from the second on.
   private func training(_ figure: BenchCase.Figure) throws -> Measurement {
     let isCached = !figure.freezing.isEmpty
-    let workload = try Workload(bench, batches: isCached ? 4 : 1)
+    let workload = try Workload(bench, sequences: isCached ? 4 * bench.batch : nil)
     var data = workload.data
     if !isCached {
       // Epochs of many steps, of one batch again and again: what an epoch costs besides its steps is left out.
@@ -152,23 +152,18 @@ private struct StepWatch {
 }
 
 /// One sequence, a step at a time.
-final class SingleSteps {
-  private let network: Network
-  private let size: Int
-  private var state: LSTMState?
+struct SingleSteps {
+  private let stream: LSTMStream
+  private var state: LSTMStream.State
+  private(set) var output: [Float]
 
   init(_ model: LSTMModel, _ kernels: Kernels) throws {
-    network = Network(model, kernels: kernels)
-    size = model.configuration.input.size
+    stream = try LSTMStream(model, kernels: kernels)
+    state = stream.makeState()
+    output = [Float](repeating: 0, count: stream.outputSize)
   }
 
-  @discardableResult
-  func step(_ x: [Float]) throws -> [Float] {
-    let output = try network.forward(
-      SequenceBatch(count: 1, steps: 1, input: .features(x, size: size), lengths: nil), state: state)
-    state = network.finalState()
-    return output.values
-  }
+  mutating func step(_ x: [Float]) { stream.step(x, &state, into: &output) }
 }
 
 extension [Double] {

@@ -15,12 +15,12 @@ struct Workload {
   /// (streamSteps, I) for cases with a step figure, else empty.
   let stream: [Float]
 
-  /// - Parameter batches: how many batches of different sequences.
-  init(_ bench: BenchCase, batches: Int = 1) throws {
+  /// - Parameter sequences: how many different ones; a batch when nil.
+  init(_ bench: BenchCase, sequences: Int? = nil) throws {
     self.bench = bench
     model = LSTMModel(bench.model, seed: 1)
     var random = RandomNumbers(seed: 2)
-    let (count, steps, width) = (bench.batch * batches, bench.steps, bench.model.input.size)
+    let (count, steps, width) = (sequences ?? bench.batch, bench.steps, bench.model.input.size)
 
     var lengths: [Int]?
     if bench.shortest < steps {

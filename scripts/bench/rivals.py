@@ -146,11 +146,11 @@ def compare(case: Case, figure: Figure, result: Result) -> list[dict]:
     return lines
 
 
-def measure(run, seconds: float) -> list[float]:
+def measure(run, seconds: float, fewest: int = 3) -> list[float]:
     run()
     times, total = [], 0.0
     # What takes a second and more does not move much, and there are several visits.
-    while total < seconds or len(times) < (1 if times and times[0] > 1 else 3):
+    while total < seconds or len(times) < (1 if times and times[0] > 1 else fewest):
         began = time.perf_counter()
         run()
         times.append(time.perf_counter() - began)
@@ -158,12 +158,8 @@ def measure(run, seconds: float) -> list[float]:
     return times
 
 
-def is_hopeless(run, best: float) -> bool:
+def is_hopeless(took: float, best: float) -> bool:
     """Whether what takes long is clearly slower than the best so far, and not worth more of anybody's time."""
-    run()
-    began = time.perf_counter()
-    run()
-    took = time.perf_counter() - began
     return took > 0.1 and took > 2 * best
 
 
@@ -237,8 +233,9 @@ def attempt(rival, case: Case, figure: Figure, variant: str, best: float, option
             say(case=case.name, figure=figure.name, variant=variant, **line)
         if not all(line["passed"] for line in lines):
             return []
-        if best < math.inf and is_hopeless(workload.run, best):
-            say(case=case.name, figure=figure.name, variant=variant, hopeless=True)
-            return []
+        if best < math.inf:
+            times = measure(workload.run, 0, fewest=1)
+            if is_hopeless(times[0], best):
+                return times
     timed = getattr(workload, "measure", None)
     return timed(options.seconds) if timed else measure(workload.run, options.seconds)
