@@ -98,7 +98,7 @@ struct CheckOptions: ParsableArguments {
         first = reference
         let (time, memory) = (found.nanoseconds / reference, Double(found.bytes) / Double(found.expectedBytes))
         let isKept = output.judge(
-          time <= Scaling.timeLimit && time >= 1 / Scaling.timeLimit && abs(memory - 1) <= Scaling.memoryLimit)
+          time <= Scaling.timeLimit && abs(memory - 1) <= Scaling.memoryLimit)
         try output.say(
           String(
             format: "%6d x %4d steps: %8.1f ns a step, %.2fx the first; %8.1f MB, %.2fx the formula", found.sequences,

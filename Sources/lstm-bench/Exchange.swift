@@ -140,9 +140,15 @@ enum SafetensorsFile {
   }
 
   private struct Header: Encodable {
-    let dtype: String
+    let type: String
     let shape: [Int]
-    let data_offsets: [Int]
+    let offsets: [Int]
+
+    enum CodingKeys: String, CodingKey {
+      case shape
+      case type = "dtype"
+      case offsets = "data_offsets"
+    }
   }
 
   static func write(_ entries: [Entry], to path: String) throws {
@@ -150,7 +156,7 @@ enum SafetensorsFile {
     var offset = 0
     for entry in entries {
       header[entry.name] = Header(
-        dtype: entry.type, shape: entry.shape, data_offsets: [offset, offset + entry.bytes.count])
+        type: entry.type, shape: entry.shape, offsets: [offset, offset + entry.bytes.count])
       offset += entry.bytes.count
     }
     var json = try JSONEncoder().encode(header)

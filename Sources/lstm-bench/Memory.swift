@@ -13,24 +13,25 @@ import LSTMFineTuning
 ///
 /// With W parameters, R valid steps in a batch (B x T), and for every layer and direction I, H and S (the width of h):
 ///
-///     inference   4 (3W + R (I_0 + 5H + S, over layers and directions) + what goes in and comes out)
-///     training    4 (9W + the same + R (2S + max(I, S) + I, over layers and directions))
+///     inference   4 (3W + R (I_0 + sum of 5H + S) + what comes out)
+///     training    4 (9W + R (2 I_0 + sum of 5H + S and of the I above the first layer) + what comes out, thrice)
 ///
-/// Inference keeps the weights, the model they came from and a packed copy; of every step the four gates, the cell and h.
-/// Training adds a second packed copy, gradients, Adam's two moments and the best and last model; of every step
-/// dL/dh, the previous h, a packed operand and dL/dx. The data itself is 4 N T I more.
+/// Inference keeps the weights, the model they came from and a packed copy; of every step the input, the four gates, the
+/// cell and h. Training adds a second packed copy, gradients, Adam's two moments and the best and last model; of every
+/// step dL/dx of each layer, and where the readout is not all steps their gradient, R times its width. The caller's
+/// data, 4 N T I, is not in it.
 extension BenchCase {
-  func bytes(_ figure: Figure, stepCount rows: Int) throws -> Int {
+  func bytes(_ figure: Figure, stepCount: Int) throws -> Int {
     let isTraining = figure.kind == .training
-    let rows = figure.kind == .step ? 1 : rows
+    let rows = figure.kind == .step ? 1 : stepCount
     var perRow = model.input.size
     for (index, layer) in model.layers.enumerated() {
-      let (i, h, s) = (model.inputSize(ofLayer: index), layer.hiddenSize, layer.stateSize)
-      perRow += layer.directions * (5 * h + s + (isTraining ? 2 * s + max(i, s) : 0)) + (isTraining ? i : 0)
+      perRow += layer.directions * (5 * layer.hiddenSize + layer.stateSize)
+      if isTraining { perRow += model.inputSize(ofLayer: index) }
     }
-    let outputs = model.readout == .all ? rows : batch
-    let given = rows * model.input.size + 2 * outputs * model.outputSize * (isTraining ? 2 : 1)
-    return 4 * (model.parameterCount * (isTraining ? 9 : 3) + rows * perRow + given)
+    if isTraining && model.readout != .all { perRow += model.readoutSize }
+    let outputs = (model.readout == .all ? rows : batch) * model.outputSize
+    return 4 * (model.parameterCount * (isTraining ? 9 : 3) + rows * perRow + outputs * (isTraining ? 3 : 1))
   }
 }
 

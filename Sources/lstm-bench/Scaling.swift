@@ -7,6 +7,7 @@ import LSTMLayers
 ///
 /// Every point is a process of its own, because the peak of memory never falls.
 struct Scaling {
+  /// Time of a step of a sequence, of the first point's; less is no fault.
   static let timeLimit = 1.15
   static let memoryLimit = 0.10
 
@@ -46,9 +47,9 @@ struct Scaling {
     let before = peakMemory()
     var point = Point(kind: kind, sequences: sequences, steps: steps, nanoseconds: 0, bytes: 0, expectedBytes: 0)
     let rows = Double(sequences * steps)
-    // The weights that are drawn first; a batch; inputs, targets, and the places of the examples, twice.
-    let places = sequences * 16
-    let data = 4 * (sequences * steps * model.input.size + sequences * model.outputSize)
+    // Besides the work: inputs, targets and the places of the examples, in the data and shuffled; and a batch.
+    let places = 8 * 2 * sequences
+    let data = 4 * (sequences + batch) * (steps * model.input.size + model.outputSize)
     point.expectedBytes = try bench.bytes(figure, stepCount: batch * steps) + data + places
     if isEpoch {
       point.nanoseconds = try epoch(bench, sequences, kernels, seconds) * 1e9 / rows

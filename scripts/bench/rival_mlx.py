@@ -169,7 +169,7 @@ class MLX:
 
     def variants(self, case, figure):
         cells = sum(case.steps * len(directions) for directions in map(case.directions, range(len(case.layers))))
-        return ["compiled", "as written"] if cells <= 100 or figure.kind == "step" else []
+        return ["compiled", "as written"] if cells <= 50 or figure.kind == "step" else []
 
     def forget(self):
         mx.clear_cache()

@@ -1,6 +1,8 @@
 """TensorFlow: everything inside one tf.function, Adam by its fused kernel.
 
-Ways: Keras' LSTM layer; the same compiled by XLA; the fused CPU kernel BlockLSTMV2, which no layer of Keras uses any more.
+Ways: Keras' LSTM layer; the same compiled by XLA; the fused CPU kernel BlockLSTM, which no layer of Keras uses any more
+(BlockLSTMV2 would be the newer one, but its gradients are wrong in 2.21). XLA trains small models alone: on the large ones
+it took several GB and was slower than without.
 """
 
 import os
@@ -27,14 +29,20 @@ class Layer:
         bias = case.weight(f"lstm.bias_ih{suffix}") + case.weight(f"lstm.bias_hh{suffix}")
         self.split = kernel.shape[0]
         if fused:
-            self.weight = tf.Variable(np.concatenate([kernel, recurrent]))
-            self.bias = tf.Variable(bias)
+            self.weight = tf.Variable(self.swapped(np.concatenate([kernel, recurrent])))
+            self.bias = tf.Variable(self.swapped(bias))
             self.variables = [self.weight, self.bias]
         else:
             self.layer = keras.layers.LSTM(self.hidden, return_sequences=True, return_state=True)
             self.layer.build((None, None, self.split))
             self.layer.set_weights([kernel, recurrent, bias])
             self.variables = [variable.value for variable in self.layer.trainable_variables]
+
+    @staticmethod
+    def swapped(values):
+        """i, f, g, o <-> i, g, f, o, which is the kernel's order."""
+        i, a, b, o = np.split(values, 4, axis=-1)
+        return np.concatenate([i, b, a, o], axis=-1)
 
     def __call__(self, x, lengths, mask, state=None):
         """x (T, B, I) when fused, (B, T, I) otherwise."""
@@ -49,9 +57,9 @@ class Layer:
         zero = tf.zeros((x.shape[1], self.hidden))
         h, c = state or (zero, zero)
         nothing = tf.zeros((self.hidden,))
-        out = tf.raw_ops.BlockLSTMV2(
+        out = tf.raw_ops.BlockLSTM(
             seq_len_max=tf.constant(x.shape[0], tf.int64), x=x, cs_prev=c, h_prev=h, w=self.weight,
-            wci=nothing, wcf=nothing, wco=nothing, b=self.bias, cell_clip=0.0,
+            wci=nothing, wcf=nothing, wco=nothing, b=self.bias, cell_clip=-1.0, forget_bias=0.0,
         )
         y = out.h
         return (self.flipped(y, lengths, 0) if self.reverse else y), (y[-1], out.cs[-1])
@@ -65,7 +73,7 @@ class Layer:
     def gradients(self, values) -> dict:
         values = [np.asarray(value) for value in values]
         if self.fused:
-            (kernel, recurrent), bias = np.split(values[0], [self.split]), values[1]
+            (kernel, recurrent), bias = np.split(self.swapped(values[0]), [self.split]), self.swapped(values[1])
         else:
             kernel, recurrent, bias = values
         return {
@@ -234,7 +242,8 @@ class TensorFlow:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
 
     def variants(self, case, figure):
-        return ["BlockLSTM", "Keras LSTM", "Keras LSTM with XLA"]
+        ways = ["BlockLSTM", "Keras LSTM"]
+        return ways + ["Keras LSTM with XLA"] if figure.kind != "training" or case.is_small else ways
 
     def forget(self):
         keras.backend.clear_session()
