@@ -46,6 +46,7 @@ let package = Package(
     .testTarget(name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "TestSupport"]),
     .testTarget(name: "LSTMLayersTests", dependencies: ["LSTMLayers", "CLSTMKernels", "TestSupport"]),
     .testTarget(name: "LSTMFineTuningTests", dependencies: ["LSTMFineTuning", "TestSupport"]),
+    .testTarget(name: "lstm-benchTests", dependencies: ["lstm-bench", "LSTMLayers", "LSTMCheckpoints"]),
     .testTarget(name: "lstm-ftTests", dependencies: ["lstm-ft", "TestSupport"], exclude: ["Snapshots"]),
   ],
   swiftLanguageModes: [.v6],
