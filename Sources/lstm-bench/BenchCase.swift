@@ -53,7 +53,7 @@ struct BenchCase: Sendable {
     self.figures = figures
   }
 
-  /// The sizes in a line: `100 -> 2 x 128 -> 100, B 64, T 50`.
+  /// The sizes in a line, dense layers in brackets: `100-128-128-(100), B 64, T 50`.
   var shape: String {
     var parts = ["\(model.input.size)"]
     for layer in model.layers { parts.append((layer.isBidirectional ? "2x" : "") + "\(layer.hiddenSize)") }

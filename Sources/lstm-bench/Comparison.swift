@@ -7,7 +7,7 @@ import LSTMLayers
 /// 2. Rounds of fresh processes A B B A, with all of them on the same number of threads. Each B is paired with the A
 ///    beside it in time; what counts is the ratio of a pair, because the machine's speed moves.
 ///
-/// A rival that took more than twice the best rival's time in step 1 is not timed again for that figure.
+/// A rival that took more than one and a half times the best rival's time in step 1 is not timed again for that figure.
 struct Comparison {
   let selection: Selection
   let rivals: [Rival]
@@ -21,7 +21,7 @@ struct Comparison {
   let progress: (String) -> Void
 
   /// How often the best rival's time another may take and still be timed.
-  private static let contention = 2.0
+  private static let contention = 1.5
 
   /// One rival's part in one figure.
   struct Contest {
@@ -68,7 +68,7 @@ struct Comparison {
   func run() throws -> Result {
     var result = Result()
     for (bench, figures) in selection.entries {
-      let steps = try Workload(bench).stepCount
+      let steps = try bench.stepCount()
       for figure in figures {
         result.figures.append(
           FigureResult(bench: bench, figure: figure, operations: try bench.operations(figure, stepCount: steps)))

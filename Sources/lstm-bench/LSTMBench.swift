@@ -72,7 +72,7 @@ struct LSTMBench: ParsableCommand {
       print("\(Machine.description); \(threads) threads, kernels \(kernels.name), peak \(Int(peak / 1e9)) GFLOP/s")
     }
     for (bench, figures) in selection.entries {
-      let stepCount = try Workload(bench).stepCount
+      let stepCount = try bench.stepCount()
       for figure in figures {
         let result = try Measuring(bench: bench, kernels: kernels, seconds: seconds).measure(figure)
         if json {

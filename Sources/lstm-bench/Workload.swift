@@ -65,6 +65,11 @@ struct Workload {
   var stepCount: Int { data.selecting(0..<bench.batch).stepCount }
 }
 
+extension BenchCase {
+  /// Valid steps of a batch.
+  func stepCount() throws -> Int { shortest == steps ? batch * steps : try Workload(self).stepCount }
+}
+
 /// A loss and its gradient in double precision, straight from the formula: what training is checked against.
 struct PlainLoss {
   let value: Double

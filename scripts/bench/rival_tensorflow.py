@@ -1,8 +1,8 @@
 """TensorFlow: everything inside one tf.function, Adam by its fused kernel.
 
 Ways: Keras' LSTM layer; the same compiled by XLA; the fused CPU kernel BlockLSTM, which no layer of Keras uses any more
-(BlockLSTMV2 would be the newer one, but its gradients are wrong in 2.21). XLA trains small models alone: on the large ones
-it took several GB and was slower than without.
+(BlockLSTMV2 would be the newer one, but its gradients are wrong in 2.21). XLA trains small models alone: with the
+largest the process grew to 10 GB.
 """
 
 import os
