@@ -157,7 +157,8 @@ extension Network {
       direction.backward(
         .init(
           input: x, inputStride: inputSize, output: layerOutputs[index].pointer + column, outputStride: outputSize,
-          initialHidden: initialHidden[states].pointer, initialCell: initialCell[states].pointer,
+          initialHidden: startsFromZero ? nil : UnsafePointer(initialHidden[states].pointer),
+          initialCell: initialCell[states].pointer,
           outputGradient: outputGradient + column, outputGradientStride: outputSize,
           finalHiddenGradient: stateGradient == nil ? nil : UnsafePointer(finalHiddenGradient.pointer),
           finalCellGradient: stateGradient == nil ? nil : UnsafePointer(finalCellGradient.pointer)),
@@ -165,7 +166,7 @@ extension Network {
         inputGradient: needsInput
           ? .init(
             pointer: layerGradients[index].pointer, stride: inputSize, accumulates: configuration.skip || place > 0)
-          : nil)
+          : nil, wantsState: keepsState)
       if keepsState {
         result.hidden.append(unload(direction.stateGradient, width: direction.stateSize, shape: shape))
         result.cell.append(unload(direction.cellGradient, width: direction.hiddenSize, shape: shape))

@@ -22,6 +22,7 @@ public final class Network {
   let input = FloatBuffer()
   let layerOutputs: [FloatBuffer]
   let concatenation = FloatBuffer()
+  var startsFromZero = true
   var initialHidden: [FloatBuffer] = []
   var initialCell: [FloatBuffer] = []
   var readoutOutput: UnsafeMutablePointer<Float>
@@ -127,7 +128,8 @@ public final class Network {
       for (place, direction) in layer.enumerated() {
         let states = configuration.stateIndex(layer: index, direction: place)
         direction.forward(
-          x, inputStride: width, shape: shape, initialHidden: initialHidden[states].pointer,
+          x, inputStride: width, shape: shape,
+          initialHidden: startsFromZero ? nil : UnsafePointer(initialHidden[states].pointer),
           initialCell: initialCell[states].pointer, output: layerOutputs[index].pointer + place * direction.stateSize,
           outputStride: outputSize)
       }
@@ -230,6 +232,7 @@ public final class Network {
   }
 
   private func loadState(_ state: LSTMState?, shape: PackedShape) throws(ShapeError) {
+    startsFromZero = state == nil
     let sizes = configuration.stateSizes
     while initialHidden.count < sizes.count {
       initialHidden.append(FloatBuffer())

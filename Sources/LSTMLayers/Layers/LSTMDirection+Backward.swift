@@ -9,7 +9,8 @@ extension LSTMDirection {
     let inputStride: Int
     let output: UnsafePointer<Float>
     let outputStride: Int
-    let initialHidden: UnsafePointer<Float>
+    /// nil for zero
+    let initialHidden: UnsafePointer<Float>?
     let initialCell: UnsafePointer<Float>
     /// dL/d output, (R, S)
     let outputGradient: UnsafePointer<Float>
@@ -28,16 +29,17 @@ extension LSTMDirection {
   }
 
   /// Backward through time. Adds the gradients of the parameters that `trainable` names to `gradients`, and writes
-  /// (or adds) dL/dx to `inputGradient` when it is given. Afterwards `stateGradient` (B, S) and `cellGradient` (B, H)
-  /// hold the gradients of the initial state, and `gates` no longer holds activations.
+  /// (or adds) dL/dx to `inputGradient` when it is given. Afterwards `gates` no longer holds activations, and, when
+  /// `wantsState`, `stateGradient` (B, S) and `cellGradient` (B, H) hold the gradients of the initial state.
   ///
   /// The steps go in chunks, so that a chunk's gate gradients are still near when the weights' gradients are made of them.
   func backward(
     _ pass: BackwardInput, shape: PackedShape, gradients: ParameterStore, trainable: [Bool],
-    inputGradient: InputGradient?
+    inputGradient: InputGradient?, wantsState: Bool
   ) {
     precondition(keepsActivations, "backward needs what forward keeps")
-    packForBackward(inputToo: inputGradient != nil)
+    if inputGradient != nil { packInputForBackward() }
+    if shape.steps > 1 || wantsState || parameters.projection != nil { packRecurrentForBackward() }
     let (h, s, b) = (hiddenSize, stateSize, shape.count)
     if parameters.projection != nil {
       hiddenGradient.reserve(shape.rows * s)
@@ -48,12 +50,13 @@ extension LSTMDirection {
     load(pass.finalCellGradient, into: cellGradient, count: b * h)
 
     let weightsTrain = WeightsTraining(
-      input: trainable[parameters.inputWeight], recurrent: trainable[parameters.recurrentWeight],
+      input: trainable[parameters.inputWeight],
+      recurrent: trainable[parameters.recurrentWeight] && !(shape.steps == 1 && pass.initialHidden == nil),
       bias: [parameters.inputBias, parameters.recurrentBias].contains { $0.map { trainable[$0] } ?? false })
     if weightsTrain.bias { biasGradient.zero(gateSize) }
     let schedule = schedule(shape)
     let job = BackwardJob(
-      pass: pass, shape: shape, inputGradient: inputGradient, weightsTrain: weightsTrain)
+      pass: pass, shape: shape, inputGradient: inputGradient, wantsState: wantsState, weightsTrain: weightsTrain)
     let chunks = chunks(shape, rows: min(max((1 << 17) / gateSize, 128), 1024))
     for chunk in chunks.reversed() {
       reserveForWeights(job, chunk)
@@ -88,8 +91,12 @@ extension LSTMDirection {
     let pass: BackwardInput
     let shape: PackedShape
     let inputGradient: InputGradient?
+    let wantsState: Bool
     let weightsTrain: WeightsTraining
   }
+
+  /// Step t of the pass in its own order: the last step first, or the first for a direction that runs in reverse.
+  private func isLastStep(_ t: Int, _ shape: PackedShape) -> Bool { t == (reverse ? shape.steps - 1 : 0) }
 
   // MARK: - Through time
 
@@ -104,7 +111,9 @@ extension LSTMDirection {
       let row = shape.offsets[t] + first
       cellStep(job, t, sequences, units: 0..<h)
       let gates = UnsafePointer(self.gates.pointer) + row * g
-      stateStep(job, row: row, first: first, count: count, columns: 0..<stateSize)
+      if job.wantsState || !isLastStep(t, shape) {
+        stateStep(row: row, first: first, count: count, columns: 0..<stateSize)
+      }
       if let inputGradient = job.inputGradient { addInputGradient(inputGradient, rows: row..<row + count) }
       if job.weightsTrain.any {
         kernels.table.pointee.pack_gate_strips(
@@ -121,9 +130,14 @@ extension LSTMDirection {
     for index in 0..<chunk.steps.count {
       let t = reverse ? chunk.steps.lowerBound + index : chunk.steps.upperBound - 1 - index
       let (row, count) = (shape.offsets[t], shape.active[t])
+      let before = reverse ? t - 1 : t + 1
       parallel(parts) { part in
         let units = blocks.share(part: part, of: parts)
         guard !units.isEmpty else { return }
+        let columns = parts == 1 ? 0..<stateSize : units
+        if shape.active.indices ~= before {
+          stateStep(row: shape.offsets[before], first: 0, count: shape.active[before], columns: columns)
+        }
         cellStep(job, t, all, units: units)
         if job.weightsTrain.any {
           kernels.table.pointee.pack_gate_strips(
@@ -131,11 +145,11 @@ extension LSTMDirection {
             gates.pointer + row * g, g, gateStrips.pointer)
           packRows(
             job, chunk, t, all, inputColumns: kernels.columnRange(inputSize, part: part, of: parts),
-            stateColumns: kernels.columnRange(stateSize, part: part, of: parts))
+            stateColumns: columns)
         }
       }
-      parallel(parts) { part in
-        stateStep(job, row: row, first: 0, count: count, columns: kernels.columnRange(stateSize, part: part, of: parts))
+      if job.wantsState, isLastStep(t, shape) {
+        stateStep(row: row, first: 0, count: count, columns: 0..<stateSize)
       }
     }
     if let inputGradient = job.inputGradient {
@@ -191,7 +205,7 @@ extension LSTMDirection {
   }
 
   /// What a step's gates give to the state before it: d h = d gates U.
-  private func stateStep(_ job: BackwardJob, row: Int, first: Int, count: Int, columns: Range<Int>) {
+  private func stateStep(row: Int, first: Int, count: Int, columns: Range<Int>) {
     guard !columns.isEmpty else { return }
     let (s, g) = (stateSize, gateSize)
     kernels.table.pointee.multiply(
@@ -211,6 +225,7 @@ extension LSTMDirection {
   private func reserveForWeights(_ job: BackwardJob, _ chunk: Chunk) {
     guard job.weightsTrain.any else { return }
     let (k, strip) = (chunk.rows.count, kernels.table.pointee.strip_width)
+    if job.pass.initialHidden == nil { zeros.zero(stateSize) }
     gateStrips.reserve((gateSize + strip - 1) / strip * strip * k)
     if job.weightsTrain.input { inputRows.reserve(kernels.packedCount(k, inputSize)) }
     if job.weightsTrain.recurrent { stateRows.reserve(kernels.packedCount(k, stateSize)) }
@@ -234,11 +249,20 @@ extension LSTMDirection {
     guard job.weightsTrain.recurrent, !stateColumns.isEmpty else { return }
     let column = stateColumns.lowerBound
     shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
-      let from = segment.previousRow.map { pass.output + $0 * pass.outputStride }
-      kernels.table.pointee.pack(
-        k, place + segment.first, segment.count, column, stateColumns.count,
-        (from ?? pass.initialHidden + segment.first * stateSize) + column, from == nil ? stateSize : pass.outputStride,
-        1, stateRows.pointer)
+      if let previous = segment.previousRow {
+        kernels.table.pointee.pack(
+          k, place + segment.first, segment.count, column, stateColumns.count,
+          pass.output + previous * pass.outputStride + column, pass.outputStride, 1, stateRows.pointer)
+      } else if let initial = pass.initialHidden {
+        kernels.table.pointee.pack(
+          k, place + segment.first, segment.count, column, stateColumns.count,
+          initial + segment.first * stateSize + column, stateSize, 1, stateRows.pointer)
+      } else {
+        // A row of zero, that all take.
+        kernels.table.pointee.pack(
+          k, place + segment.first, segment.count, column, stateColumns.count, zeros.pointer + column, 0, 1,
+          stateRows.pointer)
+      }
     }
   }
 

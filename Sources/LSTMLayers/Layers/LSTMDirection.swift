@@ -40,7 +40,9 @@ final class LSTMDirection {
 
   // Packed weights, made anew after an update. The transposed ones serve the backward pass only.
   private var isPacked = false
-  private var isPackedForBackward = false
+  private var isRecurrentPacked = false
+  private var isInputPackedForBackward = false
+  private var isRecurrentPackedForBackward = false
   let inputPack = FloatBuffer()
   let recurrentPack = FloatBuffer()
   let projectionPack = FloatBuffer()
@@ -66,6 +68,7 @@ final class LSTMDirection {
   let inputRows = FloatBuffer()
   let stateRows = FloatBuffer()
   let biasGradient = FloatBuffer()
+  let zeros = FloatBuffer()
 
   init?(_ configuration: ModelConfiguration, layer index: Int, reverse: Bool, weights: ParameterStore, kernels: Kernels)
   {
@@ -97,14 +100,20 @@ final class LSTMDirection {
 
   func weightsChanged() {
     isPacked = false
-    isPackedForBackward = false
+    isRecurrentPacked = false
+    isInputPackedForBackward = false
+    isRecurrentPackedForBackward = false
   }
 
-  func packForForward() {
+  /// - Parameter recurrentToo: false where no state comes in: one step from zero.
+  func packForForward(recurrentToo: Bool = true) {
+    if recurrentToo, !isRecurrentPacked {
+      packGateColumns(parameters.recurrentWeight, k: stateSize, into: recurrentPack)
+      isRecurrentPacked = true
+    }
     guard !isPacked else { return }
     let (h, s, g) = (hiddenSize, stateSize, gateSize)
     packGateColumns(parameters.inputWeight, k: inputSize, into: inputPack)
-    packGateColumns(parameters.recurrentWeight, k: s, into: recurrentPack)
     if let projection = parameters.projection {
       kernels.pack(h, s, weights.pointer(projection), rowStride: 1, columnStride: h, into: projectionPack)
     }
@@ -118,15 +127,21 @@ final class LSTMDirection {
     isPacked = true
   }
 
-  func packForBackward(inputToo: Bool) {
-    guard !isPackedForBackward else { return }
-    let (h, s) = (hiddenSize, stateSize)
+  func packInputForBackward() {
+    guard !isInputPackedForBackward else { return }
     packGateRows(parameters.inputWeight, n: inputSize, into: inputBackwardPack)
-    packGateRows(parameters.recurrentWeight, n: s, into: recurrentBackwardPack)
+    isInputPackedForBackward = true
+  }
+
+  func packRecurrentForBackward() {
+    guard !isRecurrentPackedForBackward else { return }
+    packGateRows(parameters.recurrentWeight, n: stateSize, into: recurrentBackwardPack)
     if let projection = parameters.projection {
-      kernels.pack(s, h, weights.pointer(projection), rowStride: h, columnStride: 1, into: projectionBackwardPack)
+      kernels.pack(
+        stateSize, hiddenSize, weights.pointer(projection), rowStride: hiddenSize, columnStride: 1,
+        into: projectionBackwardPack)
     }
-    isPackedForBackward = true
+    isRecurrentPackedForBackward = true
   }
 
   /// A weight (G, K) as the right factor of rows (., K), its columns in the kernels' order.
@@ -195,7 +210,7 @@ final class LSTMDirection {
     let shape: PackedShape
     let input: UnsafePointer<Float>
     let inputStride: Int
-    let initialHidden: UnsafePointer<Float>
+    let initialHidden: UnsafePointer<Float>?
     let initialCell: UnsafePointer<Float>
     let output: UnsafeMutablePointer<Float>
     let outputStride: Int
@@ -204,15 +219,15 @@ final class LSTMDirection {
   /// Runs the direction over all steps.
   /// - Parameters:
   ///   - input: (R, I) rows, `inputStride` apart.
-  ///   - initialHidden: (B, S), and `initialCell`: (B, H), in the packed order.
+  ///   - initialHidden: (B, S), nil for zero; and `initialCell`: (B, H), in the packed order.
   ///   - output: (R, S) rows, `outputStride` apart.
   ///   - keepsActivations: false when `backward` will not be called.
   func forward(
-    _ input: UnsafePointer<Float>, inputStride: Int, shape: PackedShape, initialHidden: UnsafePointer<Float>,
+    _ input: UnsafePointer<Float>, inputStride: Int, shape: PackedShape, initialHidden: UnsafePointer<Float>?,
     initialCell: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, outputStride: Int,
     keepsActivations: Bool = true
   ) {
-    packForForward()
+    packForForward(recurrentToo: shape.steps > 1 || initialHidden != nil)
     self.keepsActivations = keepsActivations
     let pass = ForwardPass(
       shape: shape, input: input, inputStride: inputStride, initialHidden: initialHidden, initialCell: initialCell,
@@ -311,7 +326,7 @@ final class LSTMDirection {
     shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
       let row = shape.offsets[t] + segment.first
       let gates = self.gates.pointer + (firstPlace + segment.first) * g
-      var previousHidden = pass.initialHidden + segment.first * s
+      var previousHidden = pass.initialHidden.map { $0 + segment.first * s }
       var stride = s
       cell.cell_previous = pass.initialCell + segment.first * h
       if let previous = segment.previousRow {
@@ -319,9 +334,11 @@ final class LSTMDirection {
         stride = pass.outputStride
         cell.cell_previous = UnsafePointer(cells.pointer) + previous * h
       }
-      kernels.table.pointee.multiply(
-        segment.count, 4 * units.count, s, previousHidden, stride, 1, recurrentPack.pointer + column * s,
-        gates + column, g, gates + column)
+      if let previousHidden {
+        kernels.table.pointee.multiply(
+          segment.count, 4 * units.count, s, previousHidden, stride, 1, recurrentPack.pointer + column * s,
+          gates + column, g, gates + column)
+      }
       let place = keepsActivations ? row : segment.first
       cell.rows = segment.count
       cell.gates = gates
