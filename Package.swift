@@ -36,7 +36,7 @@ let package = Package(
     .executableTarget(
       name: "lstm-bench",
       dependencies: [
-        "LSTMLayers", "LSTMCheckpoints", "LSTMFineTuning",
+        "LSTMLayers", "LSTMCheckpoints", "LSTMFineTuning", "HDF5",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -48,6 +48,7 @@ let package = Package(
     .testTarget(name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "TestSupport"]),
     .testTarget(name: "LSTMLayersTests", dependencies: ["LSTMLayers", "CLSTMKernels", "TestSupport"]),
     .testTarget(name: "LSTMFineTuningTests", dependencies: ["LSTMFineTuning", "TestSupport", "CAllocations"]),
+    .testTarget(name: "lstm-benchTests", dependencies: ["lstm-bench", "LSTMLayers", "LSTMCheckpoints"]),
     .testTarget(name: "lstm-ftTests", dependencies: ["lstm-ft", "TestSupport"], exclude: ["Snapshots"]),
   ],
   swiftLanguageModes: [.v6],

@@ -25,7 +25,10 @@ static struct {
   // The number of the job times 256, plus the threads that take part: a worker that has no part in a job must not look at the rest,
   // which may already be that of the next.
   atomic_size_t generation;
-  atomic_size_t pending; // workers that have not finished their part
+  atomic_size_t pending; // parts of helpers that are not finished
+  // For each part the generation in which it was last taken: by its own worker or, when that one is not running, by whoever
+  // waits for it. So a busy machine does not make everybody wait for a thread that has no processor.
+  atomic_size_t taken[256];
   atomic_size_t parked;
   size_t workers;
   // The job; written before `generation` moves, read by those who have a part in it.
@@ -49,6 +52,12 @@ static size_t await_job(size_t seen) {
   return now;
 }
 
+// Whether the part of this generation is the caller's to do. The job is what `pool` holds for as long as it is.
+static int take(size_t part, size_t generation) {
+  size_t last = atomic_load_explicit(&pool.taken[part], memory_order_relaxed);
+  return last < generation && atomic_compare_exchange_strong(&pool.taken[part], &last, generation);
+}
+
 typedef struct {
   size_t index, seen;
 } worker_start;
@@ -60,7 +69,7 @@ static void *work(void *argument) {
   size_t seen = start->seen;
   for (;;) {
     seen = await_job(seen);
-    if (index >= (seen & 255)) continue;
+    if (index >= (seen & 255) || !take(index, seen)) continue;
     pool.task(pool.context, index, pool.threads);
     atomic_fetch_sub_explicit(&pool.pending, 1, memory_order_release);
   }
@@ -93,7 +102,8 @@ void lstmk_run(size_t threads, lstmk_task task, void *context) {
   pool.context = context;
   pool.threads = threads;
   atomic_store_explicit(&pool.pending, helpers, memory_order_relaxed);
-  atomic_store(&pool.generation, (atomic_load(&pool.generation) & ~(size_t)255) + 256 + helpers + 1);
+  const size_t generation = (atomic_load(&pool.generation) & ~(size_t)255) + 256 + helpers + 1;
+  atomic_store(&pool.generation, generation);
   if (atomic_load(&pool.parked) > 0) {
     pthread_mutex_lock(&pool.parking);
     pthread_cond_broadcast(&pool.wake);
@@ -102,6 +112,12 @@ void lstmk_run(size_t threads, lstmk_task task, void *context) {
   task(context, 0, threads);
   // Parts for which there is no worker.
   for (size_t thread = helpers + 1; thread < threads; thread++) task(context, thread, threads);
+  // And those that have not been begun.
+  for (size_t thread = 1; thread <= helpers; thread++) {
+    if (!take(thread, generation)) continue;
+    task(context, thread, threads);
+    atomic_fetch_sub_explicit(&pool.pending, 1, memory_order_release);
+  }
   for (size_t spin = 0; atomic_load_explicit(&pool.pending, memory_order_acquire) > 0; spin++) {
     if (spin < SPINS) PAUSE();
     else sched_yield();

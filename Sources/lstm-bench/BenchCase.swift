@@ -1,0 +1,107 @@
+import LSTMCheckpoints
+import LSTMFineTuning
+
+/// One model, the shape of its data, and what of it is timed. The table is in `BenchCase+All.swift`; rivals get the same
+/// cases as JSON (`Exchange.swift`).
+struct BenchCase: Sendable {
+  /// One thing that is timed.
+  struct Figure: Hashable, Sendable {
+    enum Kind: String, Hashable, Sendable, Codable {
+      /// One time step of one sequence, the state carried from call to call.
+      case step
+      /// The whole batch, from a zero state to the output.
+      case inference
+      /// Forward, loss, backward and Adam on the whole batch.
+      case training
+    }
+
+    let name: String
+    let kind: Kind
+    /// Selectors of `FreezePlan`. With any, epochs from the second on are timed: what the frozen layers give is known by
+    /// then.
+    var freezing: [String] = []
+
+    static let step = Figure(name: "step", kind: .step)
+    static let inference = Figure(name: "inference", kind: .inference)
+    static let training = Figure(name: "training", kind: .training)
+    static func training(_ name: String, freezing: [String]) -> Figure {
+      Figure(name: "training-" + name, kind: .training, freezing: freezing)
+    }
+  }
+
+  let name: String
+  let model: ModelConfiguration
+  /// B
+  let batch: Int
+  /// T, the longest
+  let steps: Int
+  /// Shortest sequence; `steps` when all are equal.
+  var shortest: Int
+  let loss: Loss
+  let figures: [Figure]
+
+  init(
+    _ name: String, _ model: ModelConfiguration, batch: Int, steps: Int, shortest: Int? = nil,
+    loss: Loss = .meanSquaredError, _ figures: [Figure]
+  ) {
+    self.name = name
+    self.model = model
+    self.batch = batch
+    self.steps = steps
+    self.shortest = shortest ?? steps
+    self.loss = loss
+    self.figures = figures
+  }
+
+  /// The sizes in a line, dense layers in brackets: `100-128-128-(100), B 64, T 50`.
+  var shape: String {
+    var parts = ["\(model.input.size)"]
+    for layer in model.layers { parts.append((layer.isBidirectional ? "2x" : "") + "\(layer.hiddenSize)") }
+    parts += model.head.map { "(\($0.size))" }
+    return parts.joined(separator: "-") + ", B \(batch), T "
+      + (shortest < steps ? "\(shortest)...\(steps)" : "\(steps)")
+  }
+}
+
+// MARK: - Arithmetic
+
+extension BenchCase {
+  /// Floating-point operations of a figure, those of the frozen layers left out where they need not be done again.
+  ///
+  /// Per step and sequence, a layer's forward pass takes 8H(I + H), dL/dx 8HI, dL/dh 8HH and its weights' gradients
+  /// 8H(I + H); a dense layer takes 2SO for each of the three.
+  func operations(_ figure: Figure, stepCount: Int) throws -> Double {
+    let trains = figure.kind == .training
+    let trainable = trains ? try FreezePlan(model, freezing: figure.freezing).trainableRoles : []
+    let lowest = model.layers.indices.first { layer in
+      trainable.contains { if case .lstm(layer, _) = $0 { true } else { false } }
+    }
+    let steps = Double(figure.kind == .step ? 1 : stepCount)
+    var total = 0.0
+    for (index, layer) in model.layers.enumerated() {
+      let (i, h) = (Double(model.inputSize(ofLayer: index)), Double(layer.hiddenSize))
+      let forward = 8 * h * (i + h)
+      var sum = forward
+      if trains {
+        guard let lowest, index >= lowest else { continue }
+        let passesOn = index > lowest || trainable.contains(.embedding)
+        sum += forward + 8 * h * h + (passesOn ? 8 * h * i : 0)
+      }
+      total += sum * steps * Double(layer.directions)
+    }
+    var width = model.readoutSize
+    for (index, dense) in model.head.enumerated() {
+      let rows = model.readout == .all ? steps : Double(figure.kind == .step ? 1 : batch)
+      let passesOn = index > 0 || lowest != nil
+      total += 2 * Double(width * dense.size) * rows * (trains ? (passesOn ? 3 : 2) : 1)
+      width = dense.size
+    }
+    return total
+  }
+}
+
+extension FreezePlan {
+  fileprivate var trainableRoles: Set<ParameterRole> {
+    Set(zip(parameters, trainable).filter(\.1).map(\.0.role))
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import LSTMLayers
+
+/// sigmoid and tanh of every path of the kernels, over all 2^32 floats, against the C library in double precision.
+struct Exhaustive {
+  /// In units of the last place of the exact value, as a float; subnormal ones have the smallest normal's.
+  static let limit = 2.0
+
+  struct Result: Encodable {
+    let kernels, function: String
+    /// The largest error and where it is.
+    var ulp = 0.0
+    var at: Float = 0
+    /// Floats whose result is NaN and should not be, or the other way round.
+    var wrongNaNs = 0
+
+    var isWithinLimit: Bool { ulp <= Exhaustive.limit && wrongNaNs == 0 }
+
+    mutating func take(_ other: Result) {
+      if other.ulp > ulp { (ulp, at) = (other.ulp, other.at) }
+      wrongNaNs += other.wrongNaNs
+    }
+
+    mutating func note(_ x: Float, _ found: Float, exact: Double, scale: Double) {
+      if found.isNaN || exact.isNaN {
+        if found.isNaN != exact.isNaN { wrongNaNs += 1 }
+        return
+      }
+      let error = abs(Double(found) - exact) * scale
+      if error > ulp { (ulp, at) = (error, x) }
+    }
+  }
+
+  private static let blockSize = 1 << 16
+
+  /// - Parameter stride: 1 for all floats; more takes one block of 65536 in so many.
+  static func run(threads: Int, stride: Int = 1) -> [Result] {
+    let total = Total()
+    let blocks = (1 << 32) / blockSize
+    let next = Counter()
+    DispatchQueue.concurrentPerform(iterations: threads) { _ in
+      var worker = Worker()
+      while true {
+        let block = next.take() * stride
+        guard block < blocks else { break }
+        worker.run(firstPattern: UInt32(block * blockSize))
+      }
+      total.take(worker.results)
+    }
+    return total.results
+  }
+
+  private struct Worker {
+    var results: [Result]
+    private let paths: [(kernels: Kernels, activation: Kernels.Activation)]
+    private var inputs = [Float](repeating: 0, count: blockSize)
+    private var outputs = [Float](repeating: 0, count: blockSize)
+    private var exact = [Double](repeating: 0, count: blockSize)
+    /// 1 / ulp of the exact value.
+    private var scales = [Double](repeating: 0, count: blockSize)
+
+    init() {
+      paths = Kernels.Activation.allCases.flatMap { activation in Kernels.available.map { ($0, activation) } }
+      results = paths.map { Result(kernels: $0.kernels.name, function: "\($0.activation)") }
+    }
+
+    mutating func run(firstPattern: UInt32) {
+      for k in 0..<blockSize { inputs[k] = Float(bitPattern: firstPattern + UInt32(k)) }
+      var known: Kernels.Activation?
+      for (place, path) in paths.enumerated() {
+        if path.activation != known { fill(path.activation) }
+        known = path.activation
+        outputs.withUnsafeMutableBufferPointer { out in
+          guard let base = out.baseAddress else { return }
+          inputs.withUnsafeBufferPointer { for k in 0..<blockSize { base[k] = $0[k] } }
+          path.kernels.evaluate(path.activation, base, count: blockSize)
+        }
+        for k in 0..<blockSize { results[place].note(inputs[k], outputs[k], exact: exact[k], scale: scales[k]) }
+      }
+    }
+
+    private mutating func fill(_ activation: Kernels.Activation) {
+      for k in 0..<blockSize {
+        let x = Double(inputs[k])
+        // 1 / (1 + e^-x) loses nothing that a float could see.
+        let value = activation == .tanh ? tanh(x) : 1 / (1 + exp(-x))
+        exact[k] = value
+        // A float of this exponent e has the ulp 2^(e - 23), at least 2^-149.
+        let exponent = Int((value.bitPattern >> 52) & 0x7ff) - 1023
+        let power = 23 - max(exponent, -126)
+        scales[k] = Double(bitPattern: UInt64(power + 1023) << 52)
+      }
+    }
+  }
+
+  private final class Counter: @unchecked Sendable {
+    private let lock = NSLock()
+    private var value = 0
+    func take() -> Int {
+      lock.withLock {
+        value += 1
+        return value - 1
+      }
+    }
+  }
+
+  private final class Total: @unchecked Sendable {
+    private let lock = NSLock()
+    private(set) var results: [Result] = []
+    func take(_ part: [Result]) {
+      lock.withLock {
+        if results.isEmpty { return results = part }
+        for k in results.indices { results[k].take(part[k]) }
+      }
+    }
+  }
+}
