@@ -42,17 +42,7 @@ struct DatasetReader {
     guard dataset.byteCount > 0 else { return }
     if case .chunked(let chunkShape, let filters) = dataset.storage {
       let handle = try openDataset()
-      let reader = chunks(handle.id, chunkShape, filters)
-      let (extent, step) = (dataset.shape[0], reader.rowsOfPiece())
-      let rowBytes = dataset.byteCount / extent
-      let memory = Scratch()
-      for start in stride(from: 0, to: extent, by: step) {
-        let rows = start..<min(start + step, extent)
-        let piece = memory.room(rows.count * rowBytes)
-        try reader.read(rows: rows, into: piece)
-        try body(piece)
-      }
-      return
+      return try forEachPiece(of: chunks(handle.id, chunkShape, filters), body)
     }
     let width = dataset.byteCount / dataset.elementCount
     let step = dataset.storage == .compact ? dataset.byteCount : max(1, Self.pieceBytes / width) * width
@@ -65,6 +55,48 @@ struct DatasetReader {
       default: try readCompact(into: piece)
       }
       try body(piece)
+    }
+  }
+
+  /// Memory lent to one thread at a time.
+  private struct Loan: @unchecked Sendable {
+    let buffer: UnsafeMutableRawBufferPointer
+  }
+
+  /// Chunks of the next piece are decoded while the last one is used.
+  private func forEachPiece(
+    of reader: ChunkReader, _ body: (UnsafeMutableRawBufferPointer) throws -> Void
+  ) throws {
+    let (extent, step) = (dataset.shape[0], reader.rowsOfPiece())
+    let rowBytes = dataset.byteCount / extent
+    let memory = (Scratch(), Scratch())
+    func start(_ first: Int, in memory: Scratch) -> (BackgroundTask<HDF5Error?>, Loan) {
+      let rows = first..<min(first + step, extent)
+      let loan = Loan(buffer: memory.room(rows.count * rowBytes))
+      let task = BackgroundTask<HDF5Error?> {
+        do throws(HDF5Error) {
+          try reader.read(rows: rows, into: loan.buffer)
+          return nil
+        } catch {
+          return error
+        }
+      }
+      return (task, loan)
+    }
+    var current = start(0, in: memory.0)
+    var isFirst = true
+    for first in stride(from: 0, to: extent, by: step) {
+      if let error = current.0.value() { throw error }
+      let piece = current.1.buffer
+      if first + step < extent { current = start(first + step, in: isFirst ? memory.1 : memory.0) }
+      isFirst.toggle()
+      // What is being decoded needs its memory, and the dataset open, to the end.
+      do {
+        try body(piece)
+      } catch {
+        _ = current.0.value()
+        throw error
+      }
     }
   }
 

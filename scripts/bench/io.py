@@ -7,13 +7,15 @@
 Two bars, each the median over runs that alternate (A B B A ...), so that what else the machine does falls on both:
 
 - a contiguous checkpoint: `lstm-ft import` against `cp` followed by `sync` of the copy, at most 1.5 times as long;
-- one compressed with shuffle and gzip 4, a quarter of the size: `lstm-ft import` against h5py reading every tensor, and against h5py
-  reading them and writing them uncompressed (without a sync), at least 1.5 times as fast.
+- one compressed with shuffle and gzip 4, a quarter of the size: `lstm-ft import` against h5py reading every tensor and writing them
+  uncompressed (without a sync), and reading alone (half of `lstm-ft diff` of the file with itself, which reads it twice) against
+  h5py reading, at least 1.5 times as fast.
 
 Times are wall-clock; `cpu` is user and system time. Needs h5py, numpy, and room in the folder for three times the size.
 """
 
 import argparse
+import multiprocessing
 import os
 import pathlib
 import statistics
@@ -94,10 +96,14 @@ def main() -> None:
         plain, packed = folder / "plain.h5", folder / "packed.h5"
         ours, theirs = folder / "ours.h5", folder / "theirs.h5"
         binary = options.binary.resolve()
-        make(plain, options.gigabytes)
-        make(packed, options.gigabytes / 4, compression="gzip", compression_opts=4, shuffle=True)
-        for path in (plain, packed):  # warm
-            path.read_bytes()
+        # In a process of its own: a child's peak of memory begins at its parent's.
+        filters = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
+        for arguments, keywords in (((plain, options.gigabytes), {}), ((packed, options.gigabytes / 4), filters)):
+            maker = multiprocessing.Process(target=make, args=arguments, kwargs=keywords)
+            maker.start()
+            maker.join()
+            if maker.exitcode:
+                sys.exit("the checkpoint could not be made")
         copying = ["sh", "-c", f"cp '{plain}' '{theirs}' && sync '{theirs}'"]
         medians = compare(
             f"contiguous, {plain.stat().st_size / 1e9:.2f} GB",
@@ -113,6 +119,7 @@ def main() -> None:
             f"gzip, {packed.stat().st_size / 1e9:.2f} GB",
             {
                 "lstm-ft import": ([binary, "import", packed, "-o", ours, "--quiet"], ours),
+                "lstm-ft diff, twice read": ([binary, "diff", packed, packed, "--quiet"], None),
                 "h5py reads": ([python, "-c", READ, packed], None),
                 "h5py reads and writes": ([python, "-c", CONVERT, packed, theirs], theirs),
                 "python starts": ([python, "-c", IMPORTS], None),
@@ -120,8 +127,10 @@ def main() -> None:
             options.runs,
         )
         start = medians["python starts"]
-        for who in ("h5py reads", "h5py reads and writes"):
-            print(f"  ({who} - python starts) / import: {(medians[who] - start) / medians['lstm-ft import']:.2f} (bar: at least 1.5)")
+        writing = (medians["h5py reads and writes"] - start) / medians["lstm-ft import"]
+        reading = (medians["h5py reads"] - start) / (medians["lstm-ft diff, twice read"] / 2)
+        print(f"  h5py reading and writing, without its start / import: {writing:.2f} (bar: at least 1.5)")
+        print(f"  h5py reading, without its start / half of diff: {reading:.2f} (bar: at least 1.5)")
 
 
 if __name__ == "__main__":
