@@ -10,6 +10,7 @@
 // p * 2^n with one rounding, down to the denormals; and a reciprocal good to 14 bits.
 #define SCALE(p, n) ((vf)_mm512_scalef_ps((__m512)(p), (__m512)(n)))
 #define RECIPROCAL(x) ((vf)_mm512_rcp14_ps((__m512)(x)))
+#define SQRT(x) ((vf)_mm512_sqrt_ps((__m512)(x)))
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

@@ -9,4 +9,13 @@
 #define MR 4
 #endif
 #define VL 4
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#define SQRT(x) ((vf)vsqrtq_f32((float32x4_t)(x)))
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#define SQRT(x) ((vf)_mm_sqrt_ps((__m128)(x)))
+#else
+#define SQRT(x) ((vf){sqrtf((x)[0]), sqrtf((x)[1]), sqrtf((x)[2]), sqrtf((x)[3])})
+#endif
 #include "kernels.inc"

@@ -135,7 +135,44 @@ static double peak(size_t rounds) {
   return 2.0 * (double)rounds;
 }
 
-#include "optimisers.inc"
+// The update rules of torch.optim.
+
+static void adam(const lstmk_adam *rule, size_t n, const float *gradient, float *first, float *second, float *largest,
+                 float *weights) {
+  const float toward = (float)(1.0 - rule->beta1), fresh = (float)(1.0 - rule->beta2);
+  const float beta2 = (float)rule->beta2, epsilon = (float)rule->epsilon;
+  const float step = (float)(rule->learning_rate / rule->bias_correction1);
+  const float root = (float)sqrt(rule->bias_correction2);
+  const float shrink = rule->decoupled ? (float)(1.0 - rule->learning_rate * rule->weight_decay) : 1.0f;
+  const float decay = rule->decoupled ? 0.0f : (float)rule->weight_decay;
+  for (size_t i = 0; i < n; i++) {
+    float w = weights[i] * shrink;
+    float g = gradient[i] + decay * weights[i];
+    first[i] = first[i] + toward * (g - first[i]);
+    second[i] = beta2 * second[i] + fresh * (g * g);
+    float bound = second[i];
+    if (largest) {
+      largest[i] = largest[i] > bound ? largest[i] : bound;
+      bound = largest[i];
+    }
+    weights[i] = w - step * first[i] / (sqrtf(bound) / root + epsilon);
+  }
+}
+
+static void sgd(const lstmk_sgd *rule, size_t n, const float *gradient, float *momentum, float *weights) {
+  const float rate = (float)rule->learning_rate, mu = (float)rule->momentum, decay = (float)rule->weight_decay;
+  const float keep = rule->first_step ? 1.0f : (float)(1.0 - rule->dampening);
+  const float carry = rule->first_step ? 0.0f : mu;
+  if (mu == 0.0f) {
+    for (size_t i = 0; i < n; i++) weights[i] -= rate * (gradient[i] + decay * weights[i]);
+    return;
+  }
+  for (size_t i = 0; i < n; i++) {
+    float g = gradient[i] + decay * weights[i];
+    momentum[i] = carry * momentum[i] + keep * g;
+    weights[i] -= rate * (rule->nesterov ? g + mu * momentum[i] : momentum[i]);
+  }
+}
 
 const lstmk_table lstmk_scalar = {
     .name = "scalar",
