@@ -58,7 +58,7 @@ extension LSTMDirection {
     let schedule = schedule(shape)
     let job = BackwardJob(
       pass: pass, shape: shape, inputGradient: inputGradient, wantsState: wantsState, weightsTrain: weightsTrain)
-    let rows = min(max((1 << 17) / gateSize, 128), 1024)
+    let rows = min(max((1 << 17) / gateSize, 256), 1024)
     forEachChunk(shape, ascending: reverse, rows: rows) { chunk in
       reserveForWeights(job, chunk)
       switch schedule {
