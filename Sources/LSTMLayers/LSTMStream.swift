@@ -67,6 +67,10 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     layers = network.directions.map { $0[0] }
     for layer in layers { layer.packForForward() }
     for dense in network.head { dense.packForForward() }
+    // A table for as many tokens as take some megabytes.
+    if let tokens = network.tokenInput, tokens.vocabulary * layers[0].gateSize <= 1 << 22 {
+      layers[0].prepareTable(tokens, rows: tokens.vocabulary)
+    }
     self.kernels = single
     switch configuration.input {
     case .features(let size): (inputSize, vocabulary) = (size, nil)
@@ -149,11 +153,15 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     precondition(0..<vocabulary ~= token && y.count == outputSize, "the token, or the size of y")
     let x = network.weights.pointer(embedding) + token * network.configuration.input.size
     y.withUnsafeMutableBufferPointer { y in
-      if let y = y.baseAddress { step(x, &state, y) }
+      if let y = y.baseAddress { step(x, &state, y, inputGates: layers[0].tableRow(token)) }
     }
   }
 
-  private func step(_ x: UnsafePointer<Float>, _ state: inout State, _ y: UnsafeMutablePointer<Float>) {
+  /// - Parameter inputGates: what x gives to the gates of layer 0, when that is known.
+  private func step(
+    _ x: UnsafePointer<Float>, _ state: inout State, _ y: UnsafeMutablePointer<Float>,
+    inputGates: UnsafePointer<Float>? = nil
+  ) {
     precondition(state.values.count == count, "a state of another model")
     state.values.withUnsafeMutableBufferPointer { values in
       guard let base = values.baseAddress else { return }
@@ -164,7 +172,8 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
       for index in layers.indices {
         let layer = layers[index]
         layer.step(
-          input, hidden: base + hidden[index], cell: base + cell[index], gates: base + gates, raw: base + raw)
+          input, inputGates: index == 0 ? inputGates : nil, hidden: base + hidden[index], cell: base + cell[index],
+          gates: base + gates, raw: base + raw)
         input = UnsafePointer(base + hidden[index])
         if skips { column = join(input, size: layer.stateSize, at: column, base) }
       }
@@ -188,12 +197,16 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
 extension LSTMDirection {
   /// One step of one sequence: advances h (S) and c (H) in place. `gates` (G) and `raw` (H) are room to work in.
   func step(
-    _ x: UnsafePointer<Float>, hidden: UnsafeMutablePointer<Float>, cell state: UnsafeMutablePointer<Float>,
-    gates: UnsafeMutablePointer<Float>, raw: UnsafeMutablePointer<Float>
+    _ x: UnsafePointer<Float>, inputGates: UnsafePointer<Float>?, hidden: UnsafeMutablePointer<Float>,
+    cell state: UnsafeMutablePointer<Float>, gates: UnsafeMutablePointer<Float>, raw: UnsafeMutablePointer<Float>
   ) {
     let (i, h, s, g) = (inputSize, hiddenSize, stateSize, gateSize)
     let table = kernels.table
-    table.pointee.multiply(1, g, i, x, i, 1, inputPack.pointer, gates, g, packedBias)
+    if let inputGates {
+      gates.update(from: inputGates, count: g)
+    } else {
+      table.pointee.multiply(1, g, i, x, i, 1, inputPack.pointer, gates, g, packedBias)
+    }
     table.pointee.multiply(1, g, s, hidden, s, 1, recurrentPack.pointer, gates, g, gates)
     var cell = lstmk_cell()
     cell.rows = 1

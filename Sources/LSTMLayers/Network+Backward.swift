@@ -92,7 +92,9 @@ extension Network {
     }
 
     // 4. The embedding.
-    if let embedding, plan.trainable[embedding] { addEmbeddingGradient(embedding, gradients: gradients) }
+    if let embedding, plan.trainable[embedding], configuration.skip || !sumsByToken(wantsState: wantsState) {
+      addEmbeddingGradient(embedding, gradients: gradients)
+    }
   }
 
   /// What the backward pass left for the input and the initial states.
@@ -159,6 +161,14 @@ extension Network {
     }
   }
 
+  /// Whether layer 0 sums its gradients by token, which makes dL/dx only for what skips it.
+  private func sumsByToken(wantsState: Bool) -> Bool {
+    guard !wantsState, case .tokens(let vocabulary, _) = configuration.input, vocabulary <= shape.rows else {
+      return false
+    }
+    return directions[0].allSatisfy(\.readsTable)
+  }
+
   private func layerBackward(
     _ index: Int, outputGradient: UnsafePointer<Float>, stateGradient: LSTMState?, gradients: ParameterStore,
     trainable: [Bool], needsInput: Bool, wantsState: Bool
@@ -166,6 +176,7 @@ extension Network {
     let outputSize = configuration.layers[index].outputSize
     let inputSize = configuration.inputSize(ofLayer: index)
     let x = index == 0 ? input.pointer : layerOutputs[index - 1].pointer
+    let hasTable = index == 0 && sumsByToken(wantsState: wantsState)
     for (place, direction) in directions[index].enumerated() {
       let states = configuration.stateIndex(layer: index, direction: place)
       let column = place * direction.stateSize
@@ -180,10 +191,13 @@ extension Network {
           finalHiddenGradient: stateGradient == nil ? nil : UnsafePointer(finalHiddenGradient.pointer),
           finalCellGradient: stateGradient == nil ? nil : UnsafePointer(finalCellGradient.pointer)),
         shape: shape, gradients: gradients, trainable: trainable,
-        inputGradient: needsInput
+        inputGradient: needsInput && !hasTable
           ? .init(
             pointer: layerGradients[index].pointer, stride: inputSize, accumulates: configuration.skip || place > 0)
-          : nil, wantsState: wantsState)
+          : nil,
+        tokens: hasTable ? tokenInput : nil,
+        embeddingGradient: hasTable && needsInput ? embedding.map { gradients.pointer($0) } : nil,
+        wantsState: wantsState)
     }
   }
 
@@ -191,7 +205,7 @@ extension Network {
     let size = configuration.input.size
     let table = gradients.pointer(index)
     for row in 0..<shape.rows {
-      let (to, from) = (table + Int(tokens[row]) * size, layerGradients[0].pointer + row * size)
+      let (to, from) = (table + Int(tokens.pointer[row]) * size, layerGradients[0].pointer + row * size)
       for j in 0..<size { to[j] += from[j] }
     }
   }

@@ -170,7 +170,7 @@ extension Network {
           x.pointer, inputStride: configuration.inputSize(ofLayer: index), shape: shape,
           initialHidden: startsFromZero ? nil : UnsafePointer(initialHidden[states].pointer),
           initialCell: initialCell[states].pointer, output: layerOutputs[index].pointer + place * direction.stateSize,
-          outputStride: outputSize, keepsActivations: index >= lowest)
+          outputStride: outputSize, keepsActivations: index >= lowest, tokens: index == 0 ? tokenInput : nil)
       }
     }
   }
@@ -224,7 +224,7 @@ extension Network {
       }
     case (.tokens(let values), .tokens(let vocabulary, _)):
       guard let embedding else { return }
-      while tokens.count < shape.rows { tokens.append(0) }
+      tokens.reserve(shape.rows)
       let table = weights.pointer(embedding)
       for t in 0..<shape.steps {
         for b in 0..<shape.active[t] {
@@ -233,7 +233,7 @@ extension Network {
             throw ShapeError(what: "tokens", expected: "numbers from 0 to \(vocabulary - 1)", found: "\(token)")
           }
           let row = shape.offsets[t] + b
-          tokens[row] = token
+          tokens.pointer[row] = token
           (to + row * width).update(from: table + Int(token) * width, count: width)
         }
       }

@@ -27,7 +27,8 @@ public final class Network {
   var paddedSteps = 0
   /// The lowest layer whose activations the pass kept: nothing goes back through those below.
   var firstKept = 0
-  var tokens: [Int32] = []
+  /// The token of each packed row.
+  let tokens = AlignedBuffer<Int32>()
   let input = FloatBuffer()
   let layerOutputs: [FloatBuffer]
   let concatenation = FloatBuffer()
@@ -97,7 +98,18 @@ public final class Network {
         directions[layer][place].weightsChanged()
       }
     }
+    if let embedding, changed?[embedding] ?? true {
+      for direction in directions[0] { direction.embeddingChanged() }
+    }
     for dense in head where changed?[dense.weight] ?? true { dense.weightsChanged() }
+  }
+
+  /// What layer 0 needs to know of tokens.
+  var tokenInput: LSTMDirection.Tokens? {
+    guard case .tokens(let vocabulary, _) = configuration.input, let embedding else { return nil }
+    return .init(
+      numbers: UnsafePointer(tokens.pointer), vocabulary: vocabulary,
+      embedding: UnsafePointer(weights.pointer(embedding)))
   }
 
   private static func reversedColumns(_ configuration: ModelConfiguration) -> [Range<Int>] {

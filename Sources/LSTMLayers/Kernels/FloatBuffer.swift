@@ -6,9 +6,11 @@
   import Darwin
 #endif
 
-/// A growing, 64-byte aligned block of floats. Its contents are undefined after it grows.
-final class FloatBuffer {
-  private(set) var pointer: UnsafeMutablePointer<Float>
+typealias FloatBuffer = AlignedBuffer<Float>
+
+/// A growing, 64-byte aligned block of numbers. Its contents are undefined after it grows.
+final class AlignedBuffer<Number: BitwiseCopyable & ExpressibleByIntegerLiteral> {
+  private(set) var pointer: UnsafeMutablePointer<Number>
   private(set) var capacity: Int
 
   init(_ count: Int = 0) {
@@ -31,11 +33,11 @@ final class FloatBuffer {
     pointer.update(repeating: 0, count: count)
   }
 
-  private static func allocate(_ count: Int) -> UnsafeMutablePointer<Float> {
+  private static func allocate(_ count: Int) -> UnsafeMutablePointer<Number> {
     var raw: UnsafeMutableRawPointer?
-    guard posix_memalign(&raw, 64, (count * 4 + 63) & ~63) == 0, let raw else {
-      fatalError("out of memory: \(count) floats")
+    guard posix_memalign(&raw, 64, (count * MemoryLayout<Number>.stride + 63) & ~63) == 0, let raw else {
+      fatalError("out of memory: \(count) numbers")
     }
-    return raw.bindMemory(to: Float.self, capacity: count)
+    return raw.bindMemory(to: Number.self, capacity: count)
   }
 }

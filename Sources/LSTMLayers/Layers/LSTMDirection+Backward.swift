@@ -32,13 +32,17 @@ extension LSTMDirection {
   /// (or adds) dL/dx to `inputGradient` when it is given. Afterwards `gates` no longer holds activations, and, when
   /// `wantsState`, `stateGradient` (B, S) and `cellGradient` (B, H) hold the gradients of the initial state.
   ///
+  /// With `tokens`, for a pass that read the table, the gates' gradients are summed by token before they meet the
+  /// embedding: the gradients of W and, if wanted, of the embedding (V, I) then cost what V rows do.
+  ///
   /// The steps go in chunks, so that a chunk's gate gradients are still near when the weights' gradients are made of them.
   func backward(
     _ pass: BackwardInput, shape: PackedShape, gradients: ParameterStore, trainable: [Bool],
-    inputGradient: InputGradient?, wantsState: Bool
+    inputGradient: InputGradient?, tokens: Tokens? = nil, embeddingGradient: UnsafeMutablePointer<Float>? = nil,
+    wantsState: Bool
   ) {
     precondition(keepsActivations, "backward needs what forward keeps")
-    if inputGradient != nil { packInputForBackward() }
+    if inputGradient != nil || embeddingGradient != nil { packInputForBackward() }
     if shape.steps > 1 || wantsState || parameters.projection != nil { packRecurrentForBackward() }
     let (h, s, b) = (hiddenSize, stateSize, shape.count)
     if parameters.projection != nil {
@@ -49,8 +53,10 @@ extension LSTMDirection {
     load(pass.finalHiddenGradient, into: stateGradient, count: b * s)
     load(pass.finalCellGradient, into: cellGradient, count: b * h)
 
+    let sums = trainable[parameters.inputWeight] || embeddingGradient != nil ? tokens : nil
+    if let sums { tokenGradient.zero(sums.vocabulary * gateSize) }
     let weightsTrain = WeightsTraining(
-      input: trainable[parameters.inputWeight],
+      input: trainable[parameters.inputWeight] && tokens == nil,
       recurrent: trainable[parameters.recurrentWeight] && !(shape.steps == 1 && pass.initialHidden == nil),
       bias: parameters.inputBias.map { trainable[$0] } ?? false
         || parameters.recurrentBias.map { trainable[$0] } ?? false)
@@ -70,6 +76,12 @@ extension LSTMDirection {
         backwardUnits(job, chunk, parts: parts)
       }
       addWeightGradients(job, chunk, gradients)
+      if let sums { addByToken(sums, chunk) }
+    }
+    if let sums {
+      addTokenGradients(
+        sums, weight: trainable[parameters.inputWeight] ? gradients.pointer(parameters.inputWeight) : nil,
+        embedding: embeddingGradient)
     }
     if weightsTrain.bias {
       parameters.forEachBias { index in
@@ -291,6 +303,44 @@ extension LSTMDirection {
       if job.weightsTrain.bias {
         table.add_strip_sums(some.count, k, strips, biasGradient.pointer + some.lowerBound)
       }
+    }
+  }
+
+  /// Adds the gates' gradients of a chunk's rows to those of their tokens; each thread some of the columns.
+  private func addByToken(_ tokens: Tokens, _ chunk: Chunk) {
+    let g = gateSize
+    let parts = kernels.parts(chunk.rows.count * g, each: 1 << 15)
+    parallel(parts) { part in
+      let columns = share(g, multiple: 16, part: part, of: parts)
+      for row in chunk.rows {
+        let from = gates.pointer + row * g
+        let to = tokenGradient.pointer + Int(tokens.numbers[row]) * g
+        for j in columns { to[j] += from[j] }
+      }
+    }
+  }
+
+  /// dW += (sums by token)^T embedding, d embedding += (sums by token) W.
+  private func addTokenGradients(
+    _ tokens: Tokens, weight: UnsafeMutablePointer<Float>?, embedding: UnsafeMutablePointer<Float>?
+  ) {
+    let (v, i, h, g) = (tokens.vocabulary, inputSize, hiddenSize, gateSize)
+    if let embedding {
+      kernels.multiplyOnAllThreads(
+        m: v, n: i, k: g, tokenGradient.pointer, rowStride: g, inputBackwardPack, embedding, outputStride: i,
+        start: .output)
+    }
+    guard let weight else { return }
+    let table = kernels.table.pointee
+    gateStrips.reserve((g + table.strip_width - 1) / table.strip_width * table.strip_width * v)
+    kernels.pack(v, i, tokens.embedding, rowStride: i, columnStride: 1, into: inputRows)
+    table.pack_gate_strips(h, 0, h, v, 0, v, tokenGradient.pointer, g, gateStrips.pointer)
+    let parts = kernels.parts(v * g * i, each: 1 << 17)
+    parallel(parts) { part in
+      let some = share(g, multiple: table.strip_width, part: part, of: parts)
+      guard !some.isEmpty else { return }
+      table.multiply_strips(
+        some.count, i, v, gateStrips.pointer + some.lowerBound * v, inputRows.pointer, weight + some.lowerBound * i, i)
     }
   }
 

@@ -57,6 +57,12 @@ final class LSTMDirection {
   let projectionBackwardPack = FloatBuffer()
   private let bias = FloatBuffer()
 
+  /// What each token adds to the gates, x W^T + b (V, G), once for all rows that have it.
+  private let table = FloatBuffer()
+  private var isTableCurrent = false
+  /// Whether the last forward pass took its input from there.
+  private(set) var readsTable = false
+
   /// Whether the last forward pass kept what `backward` needs.
   private(set) var keepsActivations = true
   let gates = FloatBuffer()
@@ -75,6 +81,7 @@ final class LSTMDirection {
   let stateRows = FloatBuffer()
   let biasGradient = FloatBuffer()
   let zeros = FloatBuffer()
+  let tokenGradient = FloatBuffer()
 
   init?(_ configuration: ModelConfiguration, layer index: Int, reverse: Bool, weights: ParameterStore, kernels: Kernels)
   {
@@ -109,6 +116,39 @@ final class LSTMDirection {
     isRecurrentPacked = false
     isInputPackedForBackward = false
     isRecurrentPackedForBackward = false
+    isTableCurrent = false
+  }
+
+  func embeddingChanged() { isTableCurrent = false }
+
+  /// An input that is rows of a table, by number.
+  struct Tokens {
+    /// (R)
+    let numbers: UnsafePointer<Int32>
+    /// V
+    let vocabulary: Int
+    /// (V, I)
+    let embedding: UnsafePointer<Float>
+  }
+
+  /// x W^T + b (G) of a token, when there is a table.
+  func tableRow(_ token: Int) -> UnsafePointer<Float>? {
+    isTableCurrent ? UnsafePointer(table.pointer) + token * gateSize : nil
+  }
+
+  /// The table pays when there are more rows than tokens, and when it is there already.
+  func prepareTable(_ tokens: Tokens?, rows: Int) {
+    guard let tokens, isTableCurrent || tokens.vocabulary <= rows else {
+      readsTable = false
+      return
+    }
+    readsTable = true
+    guard !isTableCurrent else { return }
+    table.reserve(tokens.vocabulary * gateSize)
+    kernels.multiplyOnAllThreads(
+      m: tokens.vocabulary, n: gateSize, k: inputSize, tokens.embedding, rowStride: inputSize, inputPack, table.pointer,
+      outputStride: gateSize, start: packedBias.map { .row($0) } ?? .zero)
+    isTableCurrent = true
   }
 
   /// - Parameter recurrentToo: false where no state comes in: one step from zero.
@@ -220,6 +260,7 @@ final class LSTMDirection {
     let initialCell: UnsafePointer<Float>
     let output: UnsafeMutablePointer<Float>
     let outputStride: Int
+    let tokens: Tokens?
   }
 
   /// Runs the direction over all steps.
@@ -228,16 +269,18 @@ final class LSTMDirection {
   ///   - initialHidden: (B, S), nil for zero; and `initialCell`: (B, H), in the packed order.
   ///   - output: (R, S) rows, `outputStride` apart.
   ///   - keepsActivations: false when `backward` will not be called.
+  ///   - tokens: what the input's rows are, when they are tokens' embeddings.
   func forward(
     _ input: UnsafePointer<Float>, inputStride: Int, shape: PackedShape, initialHidden: UnsafePointer<Float>?,
     initialCell: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, outputStride: Int,
-    keepsActivations: Bool = true
+    keepsActivations: Bool = true, tokens: Tokens? = nil
   ) {
     packForForward(recurrentToo: shape.steps > 1 || initialHidden != nil)
     self.keepsActivations = keepsActivations
     let pass = ForwardPass(
       shape: shape, input: input, inputStride: inputStride, initialHidden: initialHidden, initialCell: initialCell,
-      output: output, outputStride: outputStride)
+      output: output, outputStride: outputStride, tokens: tokens)
+    prepareTable(tokens, rows: shape.rows)
     let schedule = schedule(shape)
     let h = hiddenSize
     if keepsActivations {
@@ -312,6 +355,13 @@ final class LSTMDirection {
   /// x W^T + b for some rows and units, to the rows of `gates` from `place`.
   private func addInput(_ pass: ForwardPass, rows: Range<Int>, place: Int, units: Range<Int>) {
     let (i, g, column) = (inputSize, gateSize, 4 * units.lowerBound)
+    if readsTable, let tokens = pass.tokens {
+      for (index, row) in rows.enumerated() {
+        (gates.pointer + (place + index) * g + column).update(
+          from: table.pointer + Int(tokens.numbers[row]) * g + column, count: 4 * units.count)
+      }
+      return
+    }
     kernels.table.pointee.multiply(
       rows.count, 4 * units.count, i, pass.input + rows.lowerBound * pass.inputStride, pass.inputStride, 1,
       inputPack.pointer + column * i, gates.pointer + place * g + column, g,
