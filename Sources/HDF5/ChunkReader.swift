@@ -20,12 +20,13 @@ struct ChunkReader {
   /// Less than this is decoded before a thread has started.
   private static let least = 512 << 10
 
-  /// Rows to read at a time when a dataset is read in pieces: whole chunks, enough to keep every thread at work.
+  /// Rows to read at a time when a dataset is read in pieces: whole chunks, enough to keep every thread at work, and
+  /// little enough to stay in the processor's cache until it is used.
   func rowsOfPiece() -> Int {
     let extent = dataset.shape.first ?? 1
     let (rowBytes, chunkRows) = (max(1, dataset.byteCount / max(1, extent)), chunkShape.first ?? 1)
     let chunkBytes = checkedProduct(chunkShape + [max(1, dataset.byteCount / max(1, dataset.elementCount))]) ?? .max
-    let wanted = min(max(16 << 20, chunkBytes < 16 << 20 ? 4 * threads * chunkBytes : 0), Self.memory)
+    let wanted = min(max(4 << 20, chunkBytes < 16 << 20 ? 4 * threads * chunkBytes : 0), Self.memory)
     return min(max(1, wanted / rowBytes / chunkRows) * chunkRows, extent)
   }
 

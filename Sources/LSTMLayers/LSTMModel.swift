@@ -87,7 +87,7 @@ public struct LSTMModel: Sendable {
     _ batch: SequenceBatch, state: LSTMState? = nil
   ) throws(ShapeError) -> (output: Tensor, state: LSTMState) {
     let network = Network(configuration, weights: parameters, kernels: .best)
-    let output = try network.forward(batch, state: state)
+    let output = try network.forward(batch, state: state, forBackward: false)
     return (output, network.finalState())
   }
 

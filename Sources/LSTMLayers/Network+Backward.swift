@@ -21,7 +21,11 @@ extension Network {
     _ outputGradient: Tensor, stateGradient: LSTMState? = nil, into gradients: ParameterStore, trainable: [Bool],
     wantsInput: Bool = false
   ) throws(ShapeError) -> InputGradients? {
-    guard isComplete else { throw ShapeError(what: "backward", expected: "a forward pass before", found: "none") }
+    guard isComplete, firstKept == 0 else {
+      throw ShapeError(
+        what: "backward", expected: "a forward pass before that keeps what it needs",
+        found: isComplete ? "one that does not" : "none")
+    }
     let expected =
       readout.kind == .all
       ? [shape.count, paddedSteps, configuration.outputSize] : [shape.count, configuration.outputSize]

@@ -137,15 +137,16 @@ public final class Network {
   /// - Parameters:
   ///   - batch: N sequences of up to T steps.
   ///   - state: the initial h and c; zero when nil.
+  ///   - forBackward: false when `backward` will not be called: a step's activations are then kept instead of all.
   /// - Returns: the output, (N, T, O) when the readout is all steps (zero at padded steps) and (N, O) otherwise.
   /// - Throws: `ShapeError` when the batch or the state does not fit the model.
   public func forward(
-    _ batch: SequenceBatch, state: LSTMState? = nil, output form: OutputForm = .activated
+    _ batch: SequenceBatch, state: LSTMState? = nil, output form: OutputForm = .activated, forBackward: Bool = true
   ) throws(ShapeError) -> Tensor {
     let output = try batch.withRows { source throws(ShapeError) in
       begin(source)
       try loadState(state)
-      return try pass(source, from: .input, form, keepingFrom: 0)
+      return try pass(source, from: .input, form, keepingFrom: forBackward ? 0 : .max)
     }
     paddedSteps = batch.steps
     return unpack(output)

@@ -56,7 +56,7 @@ struct Measuring {
   private func inference() throws -> Measurement {
     let workload = try Workload(bench)
     let network = Network(workload.model, kernels: kernels)
-    return measurement(.inference, try time { _ = try network.forward(workload.batch) })
+    return measurement(.inference, try time { _ = try network.forward(workload.batch, forBackward: false) })
   }
 
   /// What a person gets: the steps of `FineTuner.fit`, from having the data to having new weights. Where layers are

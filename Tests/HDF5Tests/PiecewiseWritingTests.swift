@@ -91,6 +91,39 @@ struct PiecewiseWritingTests {
     }
   }
 
+  /// With a text that comes last, the data is read back before it and the attributes after it.
+  @Test("what is damaged before a late text comes, or after it", arguments: ["its bytes", "its attributes"])
+  func damagedBesideALateText(what: String) throws {
+    try withTemporaryDirectory { directory in
+      var late = document("placehold.")
+      late.complete("placehold.") { "0123456789" }
+      // The data of w is the first write, the late text the third; what is to be damaged is written by now.
+      final class Counter: @unchecked Sendable { var writes = 0 }
+      let counter = Counter()
+      let old = what == "its bytes" ? Array(pattern(5000)[..<20]) : Array("something else".utf8)
+      let faults = Faults { step in
+        if step == .write { counter.writes += 1 }
+        guard
+          step == .synchronise && what != "its bytes" || step == .write && counter.writes == 2 && what == "its bytes"
+        else { return nil }
+        let name = (try? names(directory))?.first { $0.hasSuffix(".tmp") } ?? ""
+        guard var bytes = try? contentsOfFile(directory + "/" + name), let place = bytes.firstRange(of: old) else {
+          return nil
+        }
+        bytes[place.lowerBound + 3] ^= 1
+        guard let file = FileHandle(forUpdatingAtPath: directory + "/" + name) else { return nil }
+        try? file.write(contentsOf: Data(bytes))
+        try? file.close()
+        return nil
+      }
+      let error = hdf5Error { try late.write(to: directory + "/file.h5", imageLimit: -1, faults: faults) }
+      #expect(error?.kind == .io)
+      #expect(error?.message.contains("\(what) are not what was written") == true, "\(String(describing: error))")
+      let left = try names(directory)
+      #expect(left.isEmpty)
+    }
+  }
+
   private func document(_ text: String) -> HDF5Document {
     var document = HDF5Document()
     document.setAttribute("before", .strings(["something else"]))

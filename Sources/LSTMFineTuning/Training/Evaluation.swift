@@ -108,7 +108,7 @@ public struct Evaluator {
     var values: [Float] = []
     for start in stride(from: 0, to: data.count, by: batchSize) {
       let examples = start..<start + min(batchSize, data.count - start)
-      var output = try network.forward(data.batch(examples))
+      var output = try network.forward(data.batch(examples), forBackward: false)
       if let targetScaler { undo(targetScaler, of: &output, lengths: data.lengthBatch(examples)) }
       shape = output.shape
       values += output.values
