@@ -10,9 +10,9 @@ import LSTMCheckpoints
 ///       stream.step(x, &state, into: &y)
 ///     }
 ///
-/// A step allocates nothing, takes no lock and runs on the calling thread, so that it may run on a real-time one. The
-/// stream itself does not change: any number of threads may step states of their own at once. The outputs are the bits that the model
-/// gives for the whole sequence.
+/// A step allocates nothing, takes no lock and runs on the calling thread, so that it may run on a real-time one. The stream
+/// itself does not change: any number of threads may step states of their own at once. The outputs are the bits that the
+/// model gives for the whole sequence.
 public final class LSTMStream: @unchecked Sendable {  // Packed once, then only read.
   /// What one sequence carries from step to step. A value: a copy is a point to return to.
   public struct State: Sendable {
@@ -33,7 +33,6 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
 
   private let network: Network
   private let layers: [LSTMDirection]
-  private let kernels: Kernels
   private let vocabulary: Int?
   // Places in a state's values, in floats.
   private let hidden: [Int]
@@ -46,9 +45,11 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   private let count: Int
 
   /// Packs the model's weights for stepping.
+  /// - Parameter threads: 1 for real-time use. More share the units of large layers: faster while steps follow each other
+  ///   closely, but after a pause of some microseconds the others have to be woken, for which there is a lock.
   /// - Throws: `ShapeError` when the model needs the whole sequence: a layer that runs in reverse, or a readout other than
   ///   every step's or the last one's.
-  public init(_ model: LSTMModel, kernels: Kernels = .best) throws(ShapeError) {
+  public init(_ model: LSTMModel, kernels: Kernels = .best, threads: Int = 1) throws(ShapeError) {
     let configuration = model.configuration
     if configuration.layers.contains(where: \.isBidirectional) {
       throw ShapeError(
@@ -61,9 +62,9 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
       throw ShapeError(
         what: "stream", expected: "readout all or last", found: "\(readout.rawValue), which needs the whole sequence")
     }
-    var single = kernels
-    single.threads = 1
-    network = Network(configuration, weights: model.parameters, kernels: single)
+    var chosen = kernels
+    chosen.threads = max(threads, 1)
+    network = Network(configuration, weights: model.parameters, kernels: chosen)
     layers = network.directions.map { $0[0] }
     for layer in layers { layer.packForForward() }
     for dense in network.head { dense.packForForward() }
@@ -71,7 +72,6 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     if let tokens = network.tokenInput, tokens.vocabulary * layers[0].gateSize <= 1 << 22 {
       layers[0].prepareTable(tokens, rows: tokens.vocabulary)
     }
-    self.kernels = single
     switch configuration.input {
     case .features(let size): (inputSize, vocabulary) = (size, nil)
     case .tokens(let size, _): (inputSize, vocabulary) = (1, size)
@@ -196,33 +196,46 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
 
 extension LSTMDirection {
   /// One step of one sequence: advances h (S) and c (H) in place. `gates` (G) and `raw` (H) are room to work in.
+  /// - Parameter inputGates: x W^T + b (G), when it is known.
   func step(
     _ x: UnsafePointer<Float>, inputGates: UnsafePointer<Float>?, hidden: UnsafeMutablePointer<Float>,
     cell state: UnsafeMutablePointer<Float>, gates: UnsafeMutablePointer<Float>, raw: UnsafeMutablePointer<Float>
   ) {
     let (i, h, s, g) = (inputSize, hiddenSize, stateSize, gateSize)
     let table = kernels.table
-    if let inputGates {
-      gates.update(from: inputGates, count: g)
-    } else {
-      table.pointee.multiply(1, g, i, x, i, 1, inputPack.pointer, gates, g, packedBias)
+    let parts = stepParts
+    parallel(parts) { part in
+      let units = blocks.share(part: part, of: parts)
+      guard !units.isEmpty else { return }
+      let (column, width) = (4 * units.lowerBound, 4 * units.count)
+      let own = gates + column
+      if let inputGates {
+        own.update(from: inputGates + column, count: width)
+      } else {
+        table.pointee.multiply(
+          1, width, i, x, i, 1, inputPack.pointer + column * i, own, g, packedBias.map { $0 + column })
+      }
+      table.pointee.multiply(1, width, s, hidden, s, 1, recurrentPack.pointer + column * s, own, g, own)
+      var cell = lstmk_cell()
+      cell.rows = 1
+      cell.hidden = h
+      cell.first_unit = units.lowerBound
+      cell.units = units.count
+      cell.gate = gate
+      cell.peephole = peephole
+      cell.gates = gates
+      cell.gates_stride = g
+      cell.cell_previous = UnsafePointer(state)
+      cell.cell = state
+      // Not in place: the others still read the old h.
+      cell.output = raw
+      cell.output_stride = h
+      table.pointee.cell_forward(&cell)
     }
-    table.pointee.multiply(1, g, s, hidden, s, 1, recurrentPack.pointer, gates, g, gates)
-    var cell = lstmk_cell()
-    cell.rows = 1
-    cell.hidden = h
-    cell.units = h
-    cell.gate = gate
-    cell.peephole = peephole
-    cell.gates = gates
-    cell.gates_stride = g
-    cell.cell_previous = UnsafePointer(state)
-    cell.cell = state
-    cell.output = parameters.projection == nil ? hidden : raw
-    cell.output_stride = h
-    table.pointee.cell_forward(&cell)
     if parameters.projection != nil {
       table.pointee.multiply(1, s, h, raw, h, 1, projectionPack.pointer, hidden, s, nil)
+    } else {
+      hidden.update(from: raw, count: h)
     }
   }
 }

@@ -158,7 +158,7 @@ struct SingleSteps {
   private(set) var output: [Float]
 
   init(_ model: LSTMModel, _ kernels: Kernels) throws {
-    stream = try LSTMStream(model, kernels: kernels)
+    stream = try LSTMStream(model, kernels: kernels, threads: kernels.threads)
     state = stream.makeState()
     output = [Float](repeating: 0, count: stream.outputSize)
   }

@@ -9,29 +9,37 @@ import LSTMFineTuning
   import Darwin
 #endif
 
-/// The memory that work takes, as a formula; `lstm-bench --scaling` checks it.
+/// The memory that work takes, as the formula in the README; `lstm-bench --scaling` checks it.
 ///
 /// With W parameters, R valid steps in a batch (B x T), and for every layer and direction I, H and S (the width of h):
 ///
-///     inference   4 (3W + R (I_0 + sum of 5H + S) + what comes out)
-///     training    4 (9W + R (2 I_0 + sum of 5H + S and of the I above the first layer) + what comes out, thrice)
+///     inference   4 (3W + R (I_0 + sum of S) + sum of 4H max(B, 96) + what comes out)
+///     training    4 (9W + R (I_0 + sum of 5H + S and of the I above the first layer)
+///                    + 256 sum of (4H + I + S) + what comes out, thrice)
 ///
-/// Inference keeps the weights, the model they came from and a packed copy; of every step the input, the four gates, the
-/// cell and h. Training adds a second packed copy, gradients, Adam's two moments and the best and last model; of every
-/// step dL/dx of each layer, and where the readout is not all steps their gradient, R times its width. The caller's
-/// data, 4 N T I, is not in it.
+/// Inference keeps the weights, the model they came from and a packed copy; of every step the input and h, and the gates of
+/// some steps. Training adds a second packed copy, gradients, Adam's two moments and the best and last model; of every
+/// step the gates and the cell and dL/dx of each layer, and where the readout is not all steps their gradient, R times its
+/// width; and about 256 rows, made ready for the weights' gradients. The caller's data, 4 N T I, is not in it.
 extension BenchCase {
   func bytes(_ figure: Figure, stepCount: Int) throws -> Int {
     let isTraining = figure.kind == .training
     let rows = figure.kind == .step ? 1 : stepCount
     var perRow = model.input.size
+    var fixed = 0
     for (index, layer) in model.layers.enumerated() {
-      perRow += layer.directions * (5 * layer.hiddenSize + layer.stateSize)
-      if isTraining { perRow += model.inputSize(ofLayer: index) }
+      let input = model.inputSize(ofLayer: index)
+      perRow += layer.directions * layer.stateSize
+      if isTraining {
+        perRow += layer.directions * 5 * layer.hiddenSize + (index > 0 ? input : 0)
+        fixed += layer.directions * min(rows, 256) * (4 * layer.hiddenSize + input + layer.stateSize)
+      } else {
+        fixed += layer.directions * 4 * layer.hiddenSize * (figure.kind == .step ? 1 : max(batch, 96))
+      }
     }
     if isTraining && model.readout != .all { perRow += model.readoutSize }
     let outputs = (model.readout == .all ? rows : batch) * model.outputSize
-    return 4 * (model.parameterCount * (isTraining ? 9 : 3) + rows * perRow + outputs * (isTraining ? 3 : 1))
+    return 4 * (model.parameterCount * (isTraining ? 9 : 3) + rows * perRow + fixed + outputs * (isTraining ? 3 : 1))
   }
 }
 

@@ -7,6 +7,7 @@ import Testing
 /// One step at a time gives the bits of the whole sequence.
 @Suite struct StreamTests {
   static let configurations: [ModelConfiguration] = [
+    .init(input: .features(size: 64), layers: [.init(hiddenSize: 200)]),
     .init(input: .features(size: 1), layers: [.init(hiddenSize: 1)]),
     .init(input: .features(size: 5), layers: [.init(hiddenSize: 40)], readout: .all, head: [.init(size: 3)]),
     .init(
@@ -37,6 +38,15 @@ import Testing
     }
     #expect(outputs == whole.values)
     #expect(stream.lstmState(state) == network.finalState())
+    // And on more threads.
+    let shared = try LSTMStream(model, kernels: kernels, threads: 3)
+    state = shared.makeState()
+    outputs = []
+    for t in 0..<steps {
+      shared.step(Array(x[t * width..<(t + 1) * width]), &state, into: &y)
+      outputs += y
+    }
+    #expect(outputs == whole.values)
   }
 
   @Test func tokensAndAReturnToAnEarlierPoint() throws {

@@ -250,6 +250,9 @@ final class LSTMDirection {
     min(kernels.parts(work, each: each), (hiddenSize + 2 * blocks.width - 1) / (2 * blocks.width))
   }
 
+  /// Threads that one step of one sequence is worth.
+  var stepParts: Int { unitParts(work: gateSize * (inputSize + stateSize), each: 1 << 16) }
+
   // MARK: - Forward
 
   struct ForwardPass {
