@@ -9,6 +9,10 @@
 #define MR_STRIP 4
 #define HAS_FMA
 #define SQRT(x) ((vf)_mm256_sqrt_ps((__m256)(x)))
+#define FIRST_LANES(width) \
+  _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(width)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+#define LOAD_PART(p, width) ((vf)_mm256_maskload_ps(p, FIRST_LANES(width)))
+#define STORE_PART(p, width, v) _mm256_maskstore_ps(p, FIRST_LANES(width), (__m256)(v))
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

@@ -11,6 +11,10 @@
 #define SCALE(p, n) ((vf)_mm512_scalef_ps((__m512)(p), (__m512)(n)))
 #define RECIPROCAL(x) ((vf)_mm512_rcp14_ps((__m512)(x)))
 #define SQRT(x) ((vf)_mm512_sqrt_ps((__m512)(x)))
+#define FIRST_LANES(width) ((__mmask16)((1u << (width)) - 1))
+#define LOAD_PART(p, width) ((vf)_mm512_maskz_loadu_ps(FIRST_LANES(width), p))
+#define STORE_PART(p, width, v) _mm512_mask_storeu_ps(p, FIRST_LANES(width), (__m512)(v))
+#define ROW_PANELS 7
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

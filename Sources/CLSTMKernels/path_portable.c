@@ -3,6 +3,7 @@
 #if defined(__aarch64__)
 #define TABLE_NAME "neon"
 #define MR 8
+#define ROW_PANELS 7
 #define HAS_FMA
 #else
 #define TABLE_NAME "portable"

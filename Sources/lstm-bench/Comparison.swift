@@ -44,8 +44,10 @@ struct Comparison {
     var contests: [Rival: Contest] = [:]
 
     /// The rival with the smallest ratio.
-    var best: (rival: Rival, contest: Contest)? {
-      contests.filter { !$0.value.ratios.isEmpty }.min { $0.value.ratios.median < $1.value.ratios.median }
+    var best: (rival: Rival, contest: Contest)? { best(besides: nil) }
+    func best(besides excluded: Rival?) -> (rival: Rival, contest: Contest)? {
+      contests.filter { !$0.value.ratios.isEmpty && $0.key != excluded }
+        .min { $0.value.ratios.median < $1.value.ratios.median }
         .map { ($0.key, $0.value) }
     }
     func ratio(_ rival: Rival) -> Double? {
