@@ -11,8 +11,25 @@ public struct Checkpoint: Sendable {
     case native = "lstm-ft"
     /// A PyTorch state_dict in HDF5, with dotted names or nested groups.
     case pytorchHDF5 = "pytorch-h5"
+    /// What `torch.save` writes: a ZIP archive, or the stream of pickles that came before.
+    case pt
+    case safetensors
     case npz
     case npy
+    /// Keras' HDF5: weights alone or a whole model, by Keras 1, 2 or 3 (`legacy`).
+    case kerasH5 = "keras-h5"
+    /// Keras 3's `.weights.h5`.
+    case kerasWeights = "keras-weights"
+    /// Keras 3's `.keras` archive.
+    case kerasArchive = "keras"
+    case onnx
+    /// safetensors as MLX names and shapes LSTMs.
+    case mlx
+    /// What RTNeural parses. Written only.
+    case rtneural = "rtneural-json"
+
+    /// What `write` can make.
+    public static var writable: [Format] { allCases.filter { $0 != .npy } }
   }
 
   /// Something in the file that is not a tensor of numbers.
@@ -33,6 +50,8 @@ public struct Checkpoint: Sendable {
   /// Where it was read from.
   public let path: String?
   public let format: Format
+  /// What the file says about its model beside the tensors, when it does.
+  var structure: (any ModelStructure)?
   /// Bytes of the file.
   public let byteCount: Int
 
@@ -60,25 +79,50 @@ public struct Checkpoint: Sendable {
   /// The same from a path.
   public init(path: String) throws {
     switch FileSignature(path: path) {
-    case .zip: self = try Checkpoint(npz: path)
+    case .zip: self = try Checkpoint(zip: path)
     case .npy: self = try Checkpoint(npy: path)
+    case .pickle: self = try Checkpoint(legacyPT: path)
+    case .safetensors: self = try Checkpoint(safetensors: path)
+    case .json: self = try Checkpoint(shardIndex: path)
+    case .protobuf: self = try Checkpoint(onnx: path)
     case .hdf5, .other: self = try Checkpoint(hdf5: path)
     }
   }
 
-  /// Writes atomically: the file is whole or was not touched.
-  /// - Parameter format: `.native` or `.pytorchHDF5`, the names of which are those of the source when
-  ///   `provenance` knows them.
-  public func write(to url: URL, as format: Format = .native) throws { try write(path: url.path, as: format) }
+  /// Writes atomically: the file is whole or was not touched. The names are those of the source when it had the same
+  /// layout.
+  /// - Returns: what was written, in the file's order.
+  /// - Throws: `CheckpointError.refused` when the format cannot hold the model, with the option that decides.
+  @discardableResult
+  public func write(
+    to url: URL, as format: Format = .native, options: WriteOptions = WriteOptions()
+  ) throws -> [WrittenTensor] {
+    try write(path: url.path, as: format, options: options)
+  }
 
   /// The same to a path.
   /// - Parameter sourceDigest: becomes `provenance.sha256` of the native file; it may still be being computed.
-  public func write(path: String, as format: Format = .native, sourceDigest: FileDigest? = nil) throws {
+  @discardableResult
+  public func write(
+    path: String, as format: Format = .native, options: WriteOptions = WriteOptions(), sourceDigest: FileDigest? = nil
+  ) throws -> [WrittenTensor] {
+    func model() throws(CheckpointError) -> Exportable { try Exportable(self, to: path, options: options) }
     switch format {
-    case .native: try writeNative(to: path, sourceDigest: sourceDigest)
-    case .pytorchHDF5: try writePyTorchHDF5(to: path)
-    case .npz, .npy:
-      throw CheckpointError.cannotWrite(file: path, detail: "\(format.rawValue) is read only so far")
+    case .native: return try writeNative(to: path, options: options, sourceDigest: sourceDigest)
+    case .pytorchHDF5: return try HDF5Writing.write(try namedTensors(to: path, options: options), to: path)
+    case .pt: return try PTWriter.write(try namedTensors(to: path, options: options), to: path)
+    case .safetensors: return try SafetensorsWriter.write(try namedTensors(to: path, options: options), to: path)
+    case .npz: return try NPZWriter.write(try namedTensors(to: path, options: options), to: path)
+    case .mlx:
+      var options = options
+      options.layout = .mlx
+      return try SafetensorsWriter.write(try namedTensors(to: path, options: options), to: path)
+    case .kerasH5: return try KerasWriter.writeLegacy(model(), to: path)
+    case .kerasWeights: return try KerasWriter.writeWeights(model(), to: path)
+    case .kerasArchive: return try KerasWriter.writeArchive(model(), to: path)
+    case .onnx: return try ONNXWriter.write(model(), to: path)
+    case .rtneural: return try RTNeuralWriter.write(model(), to: path)
+    case .npy: throw CheckpointError.cannotWrite(file: path, detail: "a .npy file holds one array")
     }
   }
 }
@@ -103,14 +147,24 @@ public struct Provenance: Sendable, Codable, Equatable {
   public var source: String
   /// SHA-256 of that file, hexadecimal.
   public var sha256: String
+  /// `Checkpoint.Format` of that file; nil in files written before there were several layouts.
+  public var format: String?
+  /// `Layout` of that file; in older files the name of the format.
   public var layout: String
   /// The project's name -> the name in the source.
   public var mapping: [String: String]
   public var history: [Event]
 
-  public init(source: String, sha256: String, layout: String, mapping: [String: String], history: [Event] = []) {
+  /// The layout that the names in `mapping` belong to.
+  public var knownLayout: Layout { Layout(rawValue: layout) ?? .pytorch }
+
+  public init(
+    source: String, sha256: String, format: String? = nil, layout: String, mapping: [String: String],
+    history: [Event] = []
+  ) {
     self.source = source
     self.sha256 = sha256
+    self.format = format
     self.layout = layout
     self.mapping = mapping
     self.history = history

@@ -9,6 +9,10 @@ public enum CheckpointError: DescribedFailure {
   case unknownFormat(file: String, detail: String, advice: [String])
   case corrupt(tensor: String, detail: String)
   case notIntegers(tensor: String, found: String)
+  /// A tensor of a layout other than PyTorch's does not go with its neighbours.
+  case misshapen(tensor: String, expected: String, found: String, advice: [String])
+  /// The file says something that the model cannot express: another activation, a clip. Reading it would change numbers.
+  case unsupported(file: String, detail: String, advice: [String])
   /// The tensors do not make one model; the message names the flag that decides.
   case ambiguous(file: String, detail: String, advice: [String])
   /// The load report has entries that are not allowed.
@@ -16,13 +20,15 @@ public enum CheckpointError: DescribedFailure {
   case invalidConfiguration(file: String, detail: String)
   case invalidOption(String, advice: [String])
   case cannotWrite(file: String, detail: String)
+  /// The target cannot hold what the model has; the advice names the flag that decides what is lost.
+  case refused(file: String, detail: String, advice: [String])
   /// The file itself cannot be opened or read.
   case unreadable(file: String, reason: UnreadableReason)
 
   public var category: FailureCategory {
     switch self {
     case .hdf5(let error): error.category
-    case .invalidOption: .usage
+    case .invalidOption, .refused: .usage
     case .cannotWrite: .cannotCreate
     case .unreadable(_, let reason): reason.category
     default: .badInput
@@ -37,10 +43,14 @@ public enum CheckpointError: DescribedFailure {
     case .unknownFormat(let file, let detail, _): "\(file): \(detail)"
     case .corrupt(let tensor, let detail): "tensor \"\(tensor)\": \(detail)"
     case .notIntegers(let tensor, let found): "tensor \"\(tensor)\": expected whole numbers, found \(found)"
+    case .misshapen(let tensor, let expected, let found, _):
+      "tensor \"\(tensor)\": expected \(expected), found \(found)"
+    case .unsupported(let file, let detail, _): "\(file): \(detail)"
     case .ambiguous(let file, let detail, _): "\(file): \(detail)"
     case .incomplete(let report): report.failureSummary
     case .invalidConfiguration(let file, let detail): "\(file): not a model configuration: \(detail)"
     case .invalidOption(let detail, _): detail
+    case .refused(let file, let detail, _): "cannot write \(file): \(detail)"
     case .cannotWrite(let file, let detail): "cannot write \(file): \(detail)"
     case .unreadable(let file, let reason): "\(file): \(reason.message)"
     }
@@ -49,7 +59,9 @@ public enum CheckpointError: DescribedFailure {
   public var advice: [String] {
     let lines =
       switch self {
-      case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice): advice
+      case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice),
+        .misshapen(_, _, _, let advice), .unsupported(_, _, let advice), .refused(_, _, let advice):
+        advice
       case .incomplete(let report): report.advice
       default: [String]()
       }

@@ -95,6 +95,46 @@ enum ElementConversion {
     }
   }
 
+  /// Each value rounded to nearest, ties to even; little-endian.
+  static func bytes(_ values: [Double], _ type: DataType) -> [UInt8] {
+    func store<Stored: FixedWidthInteger>(_ convert: (Double) -> Stored) -> [UInt8] {
+      let width = MemoryLayout<Stored>.size
+      return [UInt8](unsafeUninitializedCapacity: values.count * width) { target, count in
+        let raw = UnsafeMutableRawBufferPointer(target)
+        for (index, value) in values.enumerated() {
+          raw.storeBytes(of: convert(value).littleEndian, toByteOffset: index * width, as: Stored.self)
+        }
+        count = values.count * width
+      }
+    }
+    func whole<Stored: FixedWidthInteger>(_: Stored.Type) -> [UInt8] {
+      store { $0.isNaN ? 0 : Stored(clamping: Int64(max(-0x1p63, min($0.rounded(), 0x1.fffffffffffffp62)))) }
+    }
+    return switch type {
+    case .float16: store { halfBits(roundedToOdd($0)) }
+    case .bfloat16: store { bfloatBits(roundedToOdd($0)) }
+    case .float32: store { Float($0).bitPattern }
+    case .float64: store { $0.bitPattern }
+    case .int8: whole(Int8.self)
+    case .int16: whole(Int16.self)
+    case .int32: whole(Int32.self)
+    case .int64: whole(Int64.self)
+    case .uint8: whole(UInt8.self)
+    case .uint16: whole(UInt16.self)
+    case .uint32: whole(UInt32.self)
+    case .uint64: whole(UInt64.self)
+    case .bool: store { UInt8($0 == 0 ? 0 : 1) }
+    }
+  }
+
+  /// A float that rounds to any narrower type as the double does: what does not fit leaves its mark in the last bit.
+  private static func roundedToOdd(_ value: Double) -> Float {
+    let near = Float(value)
+    guard value.isFinite, Double(near) != value else { return near }
+    let bits = Double(near).magnitude > value.magnitude ? near.bitPattern - 1 : near.bitPattern
+    return Float(bitPattern: bits | 1)
+  }
+
   private static func exact<Value>(_ values: [Value], _ convert: (Value) -> Int?) throws(NotWhole) -> [Int] {
     var result: [Int] = []
     result.reserveCapacity(values.count)

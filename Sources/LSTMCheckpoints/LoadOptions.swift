@@ -17,11 +17,15 @@ public struct LoadOptions: Sendable {
   public var readout: ModelConfiguration.Readout?
   /// Activation between the dense layers of a head.
   public var activation: ModelConfiguration.Activation?
+  /// Whose names, order of gates and shapes the file has; nil to go by what it holds.
+  public var layout: Layout?
+  /// What a TensorFlow 1 cell adds to its forget gate at run time; its files do not say.
+  public var forgetBias: Float?
 
   public init(
     prefix: String? = nil, rules: [RenamingRule] = [], allowedMissing: [String] = [], allowedUnexpected: [String] = [],
     configuration: ModelConfiguration? = nil, readout: ModelConfiguration.Readout? = nil,
-    activation: ModelConfiguration.Activation? = nil
+    activation: ModelConfiguration.Activation? = nil, layout: Layout? = nil, forgetBias: Float? = nil
   ) {
     self.prefix = prefix
     self.rules = rules
@@ -30,6 +34,8 @@ public struct LoadOptions: Sendable {
     self.configuration = configuration
     self.readout = readout
     self.activation = activation
+    self.layout = layout
+    self.forgetBias = forgetBias
   }
 }
 

@@ -17,10 +17,13 @@ public struct LoadPlan: Sendable {
     if options.configuration == nil { options.configuration = checkpoint.configuration }
 
     let names = try RewrittenNames(checkpoint, options: options, file: file)
+    let translation = try Translation(names.candidates, of: checkpoint, options: options, file: file)
+    if options.configuration == nil { options.configuration = translation.configuration }
     let resolution = try ModelResolution(
-      file: file, candidates: names.candidates, prefix: names.prefix, options: options)
+      file: file, translation: translation, prefix: names.prefix, options: options)
     configuration = resolution.configuration
-    var report = LoadReport(file: file, layout: checkpoint.format.rawValue)
+    var report = LoadReport(file: file, format: checkpoint.format, layout: translation.layout)
+    report.evidence = translation.evidence
     report.configuration = configuration
     report.notes = resolution.notes + names.notes
 
@@ -44,7 +47,7 @@ public struct LoadPlan: Sendable {
         .init(
           source: candidate.tensor.name, target: parameter.name, shape: parameter.shape,
           dataType: candidate.tensor.dataType,
-          cast: candidate.tensor.dataType == .float64 ? "computed with as float32" : nil))
+          cast: candidate.tensor.dataType == .float64 ? "computed with as float32" : nil, how: candidate.how))
     }
     let unplaced = resolution.mapping.filter { !wanted.contains($0.key) }
       .map { ModelResolution.LeftOver(candidate: $0.value, reason: "the configuration has no \($0.key)") }
@@ -81,7 +84,9 @@ public struct LoadPlan: Sendable {
   /// - Parameter sha256: of the file that is loaded.
   public func provenance(sha256: String) -> Provenance {
     checkpoint.provenance
-      ?? Provenance(source: report.file, sha256: sha256, layout: report.layout, mapping: mapping)
+      ?? Provenance(
+        source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
+        mapping: mapping)
   }
 
   private static func missing(

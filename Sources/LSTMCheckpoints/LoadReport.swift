@@ -9,6 +9,8 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let dataType: DataType
     /// float64 values lose digits when they are computed with; nil when float32 holds them exactly.
     public let cast: String?
+    /// What the layout did to it; nil when it came as it is.
+    public let how: String?
   }
 
   public struct Missing: Sendable, Codable, Equatable {
@@ -42,7 +44,10 @@ public struct LoadReport: Sendable, Codable, Equatable {
   }
 
   public var file: String
-  public var layout: String
+  public var format: Checkpoint.Format
+  public var layout: Layout
+  /// Why it was read in this layout.
+  public var evidence: [String] = []
   public var configuration: ModelConfiguration?
   public var applied: [Applied] = []
   public var missing: [Missing] = []
@@ -50,6 +55,12 @@ public struct LoadReport: Sendable, Codable, Equatable {
   public var mismatched: [Mismatch] = []
   /// What was decided and on what evidence.
   public var notes: [String] = []
+
+  public init(file: String, format: Checkpoint.Format, layout: Layout) {
+    self.file = file
+    self.format = format
+    self.layout = layout
+  }
 
   /// Whether loading may go ahead.
   public var isComplete: Bool {

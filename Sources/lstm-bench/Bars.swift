@@ -31,7 +31,8 @@ struct Bar {
       peak("training step at H = 128, B 64: at least 65% of the FMA peak", "series-128/training", 0.65),
       each("inference, every case: at least the best rival", 1.0) { $0 != .training },
       mean("inference, geometric mean: at least 1.5x the best rival", 1.5) { $0 != .training },
-      mean("inference, geometric mean: at least 1.5x the best rival as called from Python", 1.5, besides: .onnxruntimeC) {
+      mean("inference, geometric mean: at least 1.5x the best rival as called from Python", 1.5, besides: .onnxruntimeC)
+      {
         $0 != .training
       },
       one("single step, 128 units: at least 3x ONNX Runtime's session call", "step-128/step", .onnxruntime, 3),

@@ -7,6 +7,9 @@ import LSTMLayers
 
 extension ModelConfiguration.Readout: ExpressibleByArgument {}
 extension ModelConfiguration.Activation: ExpressibleByArgument {}
+extension ModelConfiguration.Bias: ExpressibleByArgument {}
+extension Layout: ExpressibleByArgument {}
+extension DataType: ExpressibleByArgument {}
 
 let readoutHelp: ArgumentHelp =
   "What the head reads of the LSTM's output; final is each direction's own final state."
@@ -40,8 +43,20 @@ struct LoadArguments: ParsableArguments {
   @Option(help: "What stands between the dense layers of a head.")
   var activation: ModelConfiguration.Activation?
 
+  @Option(help: "Whose names, order of gates and shapes the tensors have, where they leave a choice.")
+  var layout: Layout?
+
+  @Option(
+    help: ArgumentHelp(
+      "What a TensorFlow 1 cell added to its forget gate; its files do not say (usually 1).", valueName: "value"))
+  var forgetBias: Float?
+
   func options() throws -> LoadOptions {
-    var options = LoadOptions(prefix: prefix, readout: readout, activation: activation)
+    var options = LoadOptions(
+      prefix: prefix, readout: readout, activation: activation, layout: layout, forgetBias: forgetBias)
+    if let forgetBias, !forgetBias.isFinite {
+      throw CheckpointError.invalidOption("--forget-bias \(forgetBias): expected a finite number", advice: [])
+    }
     options.rules = try rules.map(RenamingRule.init)
     for allowance in allowances {
       let parts = allowance.split(separator: "=", maxSplits: 1).map(String.init)
@@ -157,7 +172,8 @@ func openCheckpoint(_ path: String, mayBeArray: Bool = false) throws -> Checkpoi
 func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan, digest: String) -> Provenance {
   let name = URL(fileURLWithPath: checkpoint.path ?? "").lastPathComponent
   return Provenance(
-    source: name, sha256: digest, layout: checkpoint.format.rawValue, mapping: plan.mapping,
+    source: name, sha256: digest, format: checkpoint.format.rawValue, layout: plan.report.layout.rawValue,
+    mapping: plan.mapping,
     history: [
       .init(date: timestamp(), action: "import", details: ["file": name, "tensors": "\(plan.report.applied.count)"])
     ])

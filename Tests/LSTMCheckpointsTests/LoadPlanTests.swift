@@ -144,7 +144,8 @@ import Testing
     let plan = try LoadPlan(checkpoint(layer("m.", 0, 3, 4)))
     let provenance = plan.provenance(sha256: "00")
     #expect(provenance.source == "w.h5")
-    #expect(provenance.layout == "pytorch-h5")
+    #expect(provenance.format == "pytorch-h5")
+    #expect(provenance.layout == "pytorch")
     #expect(provenance.mapping == plan.mapping)
     var again = checkpoint(layer("lstm.", 0, 3, 4))
     again.provenance = provenance

@@ -65,7 +65,7 @@ extension Checkpoint {
   }
 
   /// Writes the native file.
-  func writeNative(to path: String, sourceDigest: FileDigest?) throws {
+  func writeNative(to path: String, options: WriteOptions, sourceDigest: FileDigest?) throws -> [WrittenTensor] {
     var document = HDF5Document()
     var provenance = provenance
     if let sourceDigest {
@@ -81,65 +81,33 @@ extension Checkpoint {
     if let configuration { document.setAttribute("configuration", .strings([try json(configuration)])) }
     if let preprocessing { document.setAttribute("preprocessing", .strings([preprocessing])) }
     if let provenance { document.setAttribute("provenance", .strings([try json(provenance)])) }
-    for tensor in tensors { document.add(tensor, at: tensor.name) }
+    let typed = tensors.map { tensor in options.dataType.map { tensor.converted(to: $0) } ?? tensor }
+    for tensor in typed { document.add(tensor, at: tensor.name) }
     for tensor in extras { document.add(tensor, at: tensor.name) }
-    try Self.write(document, to: path)
+    try HDF5Writing.write(document, to: path)
+    return typed.map { WrittenTensor(source: $0.name, target: $0.name, shape: $0.shape, dataType: $0.dataType) }
   }
 
-  /// Writes a plain state_dict: the source's own names where they are known, else the project's, which are PyTorch's.
-  func writePyTorchHDF5(to path: String) throws {
-    if let reason = whatPyTorchLacks {
-      throw CheckpointError.cannotWrite(file: path, detail: "PyTorch's LSTM has no \(reason)")
-    }
+  static func hdf5<Value>(_ body: () throws(HDF5Error) -> Value) throws(CheckpointError) -> Value {
+    do throws(HDF5Error) { return try body() } catch { throw .hdf5(error) }
+  }
+}
+
+/// Named tensors in a plain HDF5 file.
+enum HDF5Writing {
+  static func write(_ tensors: [NamedTensor], to path: String) throws -> [WrittenTensor] {
     var document = HDF5Document()
-    for tensor in tensors {
-      document.add(tensor, at: pyTorchName(of: tensor.name))
-      if let zeros = secondBias(for: tensor) { document.add(zeros, at: pyTorchName(of: zeros.name)) }
-    }
-    try Self.write(document, to: path)
+    for item in tensors { document.add(item.tensor, at: item.name) }
+    try write(document, to: path)
+    return tensors.map(WrittenTensor.init)
   }
 
-  /// What of the model a state_dict would lose. One that came from a state_dict goes back as it came.
-  private var whatPyTorchLacks: String? {
-    guard provenance == nil, let configuration else { return nil }
-    if configuration.layers.contains(where: \.hasPeepholes) { return "peepholes" }
-    return configuration.layers.first { $0.gateActivation != .sigmoid }.map { $0.gateActivation.rawValue + " gates" }
-  }
-
-  /// Zeros for the `bias_hh` that PyTorch wants beside a single bias, unless the source did without.
-  private func secondBias(for tensor: StoredTensor) -> StoredTensor? {
-    guard provenance?.mapping[tensor.name] == nil, let name = PyTorchName(tensor.name), name.kind == .inputBias,
-      let configuration, configuration.layers.indices.contains(name.layer),
-      configuration.layers[name.layer].bias == .single
-    else { return nil }
-    let byteCount = tensor.byteCount
-    return StoredTensor(
-      name: tensor.name.replacing("bias_ih", with: "bias_hh"), shape: tensor.shape, dataType: tensor.dataType,
-      isBigEndian: tensor.isBigEndian
-    ) { [UInt8](repeating: 0, count: byteCount) }
-  }
-
-  /// The name a tensor goes by outside. A model without a source gets PyTorch's names: one `nn.LSTM` holds equal
-  /// layers; what it cannot hold is exported as one module per layer (`rnns.{k}.*_l0`).
-  public func pyTorchName(of name: String) -> String {
-    if let known = provenance?.mapping[name] { return known }
-    guard let configuration, !configuration.fitsOneModule, let parsed = PyTorchName(name), parsed.module == "lstm"
-    else {
-      return name
-    }
-    return "rnns.\(parsed.layer).\(parsed.kind.rawValue)_l0" + (parsed.isReverse ? "_reverse" : "")
-  }
-
-  private static func write(_ document: HDF5Document, to path: String) throws {
+  static func write(_ document: HDF5Document, to path: String) throws {
     do {
       try document.write(to: path)
     } catch let error as HDF5Error {
       throw CheckpointError.hdf5(error)
     }
-  }
-
-  static func hdf5<Value>(_ body: () throws(HDF5Error) -> Value) throws(CheckpointError) -> Value {
-    do throws(HDF5Error) { return try body() } catch { throw .hdf5(error) }
   }
 }
 

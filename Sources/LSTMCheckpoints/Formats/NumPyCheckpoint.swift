@@ -1,12 +1,26 @@
 extension Checkpoint {
+  /// Whatever the ZIP archive holds.
+  init(zip path: String) throws {
+    let archive = try ZipArchive(contentsOf: path)
+    let names = archive.entries.filter { !$0.isDirectory }.map(\.name)
+    if names.contains(where: { $0 == "data.pkl" || $0.hasSuffix("/data.pkl") }) {
+      self = try Checkpoint(pt: archive)
+    } else if names.contains("config.json"), names.contains("model.weights.h5") {
+      self = try Checkpoint(kerasArchive: archive)
+    } else if names.allSatisfy({ $0.hasSuffix(".npy") }) {
+      self = try Checkpoint(npz: archive)
+    } else {
+      throw CheckpointError.unknownFormat(
+        file: path, detail: "is a ZIP archive of neither PyTorch, Keras nor NumPy",
+        advice: ["it holds " + nameList(names)])
+    }
+  }
+
   /// The arrays of an `.npz` archive, by name without `.npy`. Only headers are read; each array is inflated and
   /// decoded when asked for.
-  init(npz path: String) throws {
-    let archive = try ZipArchive(contentsOf: path)
+  init(npz archive: ZipArchive) throws {
+    let path = archive.name
     let entries = archive.entries.filter { !$0.isDirectory }
-    guard entries.allSatisfy({ $0.name.hasSuffix(".npy") }) else {
-      throw Self.foreignZip(path, entries.map(\.name))
-    }
     var tensors: [StoredTensor] = []
     for entry in entries {
       let label = "\(path): \(entry.name)"
@@ -29,17 +43,6 @@ extension Checkpoint {
     ) { try NPY.read(contentsOf: path).bytes }
     self.init(
       tensors: [tensor], path: path, format: .npy, byteCount: header.dataOffset + header.dataByteCount)
-  }
-
-  private static func foreignZip(_ path: String, _ names: [String]) -> CheckpointError {
-    let isPyTorch = names.contains { $0.hasSuffix("data.pkl") }
-    let isKeras = names.contains("config.json")
-    let what =
-      isPyTorch ? "a PyTorch .pt archive" : isKeras ? "a Keras archive" : "a ZIP archive, but not of .npy arrays"
-    return .unknownFormat(
-      file: path, detail: "is \(what); expected HDF5, .npz or .npy",
-      advice: isPyTorch
-        ? ["save it as HDF5 in Python: for k, v in state.items(): h5py_file[k] = v.numpy()"] : [])
   }
 }
 

@@ -2,7 +2,7 @@
 //
 //     { "input": { "features": 8 },                      or { "vocabulary": 465, "embedding": 100 }
 //       "layers": [ { "hidden": 64, "bidirectional": false, "projection": 32,
-//                     "bias": "dual", "gates": "sigmoid", "peepholes": false } ],
+//                     "bias": "dual", "gates": "sigmoid", "peepholes": false, "forget_offset": 0 } ],
 //       "skip": false,
 //       "readout": "last",                               all, last, final, mean, max, attention
 //       "head": [ { "size": 1, "bias": true, "activation": "none" } ],
@@ -82,6 +82,7 @@ extension ModelConfiguration.Input: Codable {
 extension ModelConfiguration.Layer: Codable {
   private enum Key: String, CodingKey, CaseIterable {
     case hidden, bidirectional, projection, bias, gates, peepholes
+    case forgetOffset = "forget_offset"
   }
 
   public init(from decoder: any Decoder) throws {
@@ -93,7 +94,12 @@ extension ModelConfiguration.Layer: Codable {
       projectionSize: try values.decodeNil(ifPresent: .projection) ? nil : decodeSize(.projection, values),
       bias: try decodeChoice(.bias, values) ?? .dual,
       gateActivation: try decodeChoice(.gates, values) ?? .sigmoid,
-      hasPeepholes: try values.decodeIfPresent(Bool.self, forKey: .peepholes) ?? false)
+      hasPeepholes: try values.decodeIfPresent(Bool.self, forKey: .peepholes) ?? false,
+      forgetOffset: try values.decodeIfPresent(Float.self, forKey: .forgetOffset) ?? 0)
+    guard forgetOffset.isFinite, forgetOffset == 0 || bias != .none else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .forgetOffset, in: values, debugDescription: "expected a finite number, and a bias to add it to")
+    }
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -104,6 +110,7 @@ extension ModelConfiguration.Layer: Codable {
     try values.encode(bias, forKey: .bias)
     if gateActivation != .sigmoid { try values.encode(gateActivation, forKey: .gates) }
     if hasPeepholes { try values.encode(true, forKey: .peepholes) }
+    if forgetOffset != 0 { try values.encode(forgetOffset, forKey: .forgetOffset) }
   }
 }
 

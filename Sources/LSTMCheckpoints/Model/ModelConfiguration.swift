@@ -52,10 +52,12 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var bias: Bias
     public var gateActivation: GateActivation
     public var hasPeepholes: Bool
+    /// What the source adds to the forget gate beside its stored bias: 1 in Haiku, forget_bias in TensorFlow 1.
+    public var forgetOffset: Float
 
     public init(
       hiddenSize: Int, isBidirectional: Bool = false, projectionSize: Int? = nil, bias: Bias = .dual,
-      gateActivation: GateActivation = .sigmoid, hasPeepholes: Bool = false
+      gateActivation: GateActivation = .sigmoid, hasPeepholes: Bool = false, forgetOffset: Float = 0
     ) {
       self.hiddenSize = hiddenSize
       self.isBidirectional = isBidirectional
@@ -63,6 +65,7 @@ public struct ModelConfiguration: Hashable, Sendable {
       self.bias = bias
       self.gateActivation = gateActivation
       self.hasPeepholes = hasPeepholes
+      self.forgetOffset = forgetOffset
     }
 
     /// D
@@ -207,6 +210,7 @@ extension ModelConfiguration {
       if let projection = layer.projectionSize { text += " projected to \(projection)" }
       if layer.bias == .none { text += " without bias" }
       if layer.hasPeepholes { text += " with peepholes" }
+      if layer.forgetOffset != 0 { text += " (forget gate + \(layer.forgetOffset.formatted))" }
       if layer.gateActivation != .sigmoid { text += " (\(layer.gateActivation.rawValue))" }
       parts.append(text)
     }
@@ -226,4 +230,9 @@ extension ModelConfiguration {
     if normalizesOutput { parts.append("L2 normalisation") }
     return parts.joined(separator: " -> ")
   }
+}
+
+extension Float {
+  /// Without a needless fraction: `1`, `0.5`.
+  fileprivate var formatted: String { self == rounded() && magnitude < 1e6 ? String(Int(self)) : String(self) }
 }

@@ -8,6 +8,8 @@ struct ModelResolution {
     /// Dotted, rewritten.
     let name: String
     let tensor: StoredTensor
+    /// What its layout did to it: `transposed`, `gates i o f c put in order`.
+    var how: String?
     var shape: [Int] { tensor.shape }
   }
 
@@ -29,17 +31,20 @@ struct ModelResolution {
   private(set) var knowsInputSize = true
 
   /// - Parameter prefix: what `--prefix` took off the names.
-  init(file: String, candidates: [Candidate], prefix: String, options: LoadOptions) throws(CheckpointError) {
+  init(
+    file: String, translation: Translation, prefix: String, options: LoadOptions
+  ) throws(CheckpointError) {
+    let candidates = translation.candidates
     func isAllowed(_ candidate: Candidate) -> Bool {
       options.allowedUnexpected.contains {
         matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0)
       }
     }
     let stack = try LSTMStack(candidates.filter { !isAllowed($0) }, file: file, prefix: prefix)
-    notes = stack.notes
-    leftOver = stack.leftOver
+    notes = translation.notes + stack.notes
+    leftOver = translation.leftOver + stack.leftOver
     let given = options.configuration
-    configuration = given ?? Self.configuration(of: stack.layers)
+    configuration = given ?? Self.configuration(of: stack.layers, translation.layers)
     knowsInputSize = given != nil || stack.layers.first?.inputSize != nil
     if let readout = options.readout { configuration.readout = readout }
     take(stack.layers)
@@ -53,9 +58,20 @@ struct ModelResolution {
     leftOver += candidates.filter(isAllowed).map { LeftOver(candidate: $0, reason: "left out as allowed") }
   }
 
-  private static func configuration(of layers: [FoundLayer]) -> ModelConfiguration {
-    ModelConfiguration(
-      input: .features(size: layers.first?.inputSize ?? 1), layers: layers.map(\.configuration))
+  /// - Parameter facts: what a layout says of a layer beside its tensors.
+  private static func configuration(
+    of layers: [FoundLayer], _ facts: [Int: Translation.CellFacts]
+  ) -> ModelConfiguration {
+    let stack = layers.enumerated().map { index, layer in
+      var configuration = layer.configuration
+      if let facts = facts[index] {
+        configuration.bias = facts.bias
+        configuration.gateActivation = facts.gateActivation
+        configuration.forgetOffset = facts.forgetOffset
+      }
+      return configuration
+    }
+    return ModelConfiguration(input: .features(size: layers.first?.inputSize ?? 1), layers: stack)
   }
 
   private mutating func take(_ layers: [FoundLayer]) {

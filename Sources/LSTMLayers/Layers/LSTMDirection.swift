@@ -40,6 +40,7 @@ final class LSTMDirection {
   let reverse: Bool
   let parameters: Parameters
   let gate: Int32
+  let forgetOffset: Float
   let blocks: GateBlocks
   let kernels: Kernels
   let weights: ParameterStore
@@ -104,6 +105,7 @@ final class LSTMDirection {
       case .hardSigmoid: Int32(LSTMK_GATE_HARD_SIGMOID)
       case .hardSigmoidKeras3: Int32(LSTMK_GATE_HARD_SIGMOID_6)
       }
+    forgetOffset = layer.forgetOffset
     blocks = GateBlocks(units: layer.hiddenSize, kernels: kernels)
     self.weights = weights
     self.kernels = kernels
@@ -168,6 +170,12 @@ final class LSTMDirection {
       let values = weights.pointer(index)
       blocks.forEachRun(in: 0..<h) { parameter, column, count in
         for j in 0..<count { bias.pointer[column + j] += values[parameter + j] }
+      }
+    }
+    if forgetOffset != 0 {
+      blocks.forEachRun(in: 0..<h) { parameter, column, count in
+        guard h..<2 * h ~= parameter else { return }
+        for j in 0..<count { bias.pointer[column + j] += forgetOffset }
       }
     }
     isPacked = true

@@ -3,8 +3,8 @@ import Foundation
 import LSTMCheckpoints
 import LSTMLayers
 
-enum ExportFormat: String, ExpressibleByArgument, CaseIterable {
-  case pytorchHDF5 = "pytorch-h5"
+extension Checkpoint.Format: ExpressibleByArgument {
+  public static var allValueStrings: [String] { writable.map(\.rawValue) }
 }
 
 struct Export: ParsableCommand {
@@ -12,12 +12,12 @@ struct Export: ParsableCommand {
     abstract: "Write a model for the framework it came from.",
     usage: "lstm-ft export <model> --to <format> -o <file> [<options>]",
     discussion: """
-        lstm-ft export finetuned.h5 --to pytorch-h5 -o back.h5
+        lstm-ft export finetuned.h5 --to pt -o finetuned.pt
+        lstm-ft export finetuned.h5 --to keras-weights --bias single -o finetuned.weights.h5
+        lstm-ft export finetuned.h5 --to onnx -o finetuned.onnx
 
-      Tensors that did not change are written byte for byte, under the names they came with. In Python:
-
-        f = h5py.File("back.h5")
-        model.load_state_dict({k: torch.tensor(v[...]) for k, v in f.items()})
+      Tensors that did not change are written byte for byte, under the names they came with when the layout is the \
+      source's. What the target cannot hold is refused, with the option that decides.
       """)
 
   @Argument(help: "The model file.", completion: .file())
@@ -31,7 +31,16 @@ struct Export: ParsableCommand {
 
   struct Target: ParsableArguments {
     @Option(name: .customLong("to"), help: ArgumentHelp("The format.", valueName: "format"))
-    var format: ExportFormat
+    var format: Checkpoint.Format
+
+    @Option(help: "One bias for each layer (the sum of two) or two (the second zeros).")
+    var bias: ModelConfiguration.Bias?
+
+    @Option(help: "Round every tensor to this type: float16, bfloat16, float32 or float64.")
+    var dtype: DataType?
+
+    @Option(help: "Whose names and shapes in pytorch-h5, safetensors and npz.")
+    var layout: Layout?
 
     @Option(
       name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
@@ -41,7 +50,17 @@ struct Export: ParsableCommand {
   struct Answer: Encodable {
     let output: String
     let format: String
-    let tensors: [String: String]
+    let tensors: [WrittenTensor]
+  }
+
+  func validate() throws {
+    guard Checkpoint.Format.writable.contains(target.format) else {
+      throw ValidationError("--to \(target.format.rawValue): it holds one array, not a model")
+    }
+    if let dtype = target.dtype, !dtype.isFloatingPoint {
+      throw ValidationError("--dtype \(dtype.rawValue): weights are float16, bfloat16, float32 or float64")
+    }
+    if target.bias == ModelConfiguration.Bias.none { throw ValidationError("--bias none: expected single or dual") }
   }
 
   func run() throws {
@@ -49,15 +68,29 @@ struct Export: ParsableCommand {
     let (format, output) = (target.format, target.output)
     try requireOutput(output, apartFrom: [model])
     let checkpoint = try openModel(model).checkpoint
-    try checkpoint.write(path: output, as: .pytorchHDF5)
-    var names: [String: String] = [:]
-    for tensor in checkpoint.tensors { names[tensor.name] = checkpoint.pyTorchName(of: tensor.name) }
+    let written = try checkpoint.write(
+      path: output, as: format,
+      options: WriteOptions(bias: target.bias, dataType: target.dtype, layout: target.layout))
     console.say(
       table(
-        checkpoint.tensors.map { [$0.name, names[$0.name] ?? "", shapeText($0.shape), $0.dataType.rawValue] },
+        written.map { [$0.source, $0.target, shapeText($0.shape), $0.dataType.rawValue] },
         header: ["in the model", "written as", "shape", "type"]))
     console.say()
-    console.say("wrote \(output) (\(plural(checkpoint.tensors.count, "tensor")))")
-    try console.result(Answer(output: output, format: format.rawValue, tensors: names))
+    if let dtype = target.dtype { try reportRounding(checkpoint, dtype, console) }
+    console.say("wrote \(output) (\(plural(written.count, "tensor")))")
+    try console.result(Answer(output: output, format: format.rawValue, tensors: written))
+  }
+
+  /// The largest change that a narrower type makes.
+  private func reportRounding(_ checkpoint: Checkpoint, _ type: DataType, _ console: Console) throws {
+    var worst: (name: String, error: Double)?
+    for tensor in checkpoint.tensors where tensor.dataType != type {
+      let pairs = zip(try tensor.doubles(), try tensor.converted(to: type).doubles())
+      let error = pairs.reduce(0) { max($0, abs($1.0 - $1.1)) }
+      if error > worst?.error ?? 0 { worst = (tensor.name, error) }
+    }
+    console.say(
+      worst.map { "note: rounded to \(type.rawValue); the largest change is \(short($0.error)), in \($0.name)" }
+        ?? "note: every value is exact in \(type.rawValue)")
   }
 }

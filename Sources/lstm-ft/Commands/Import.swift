@@ -10,7 +10,8 @@ struct Import: ParsableCommand {
     usage: "lstm-ft import <checkpoint> [<options>]",
     discussion: """
         lstm-ft import weights.h5
-        lstm-ft import checkpoint.h5 --prefix model_state -o encoder.h5
+        lstm-ft import model.keras
+        lstm-ft import checkpoint.pt --prefix model_state -o encoder.h5
         lstm-ft import weights.h5 --allow unexpected='optimizer*' --readout last
 
       Nothing is guessed: all that is applied, missing, left over, of another shape or type is reported, and nothing \
@@ -18,7 +19,8 @@ struct Import: ParsableCommand {
       """)
 
   @Argument(
-    help: ArgumentHelp("The pretrained weights: HDF5 or .npz with PyTorch's names.", valueName: "checkpoint"),
+    help: ArgumentHelp(
+      "The pretrained weights: .pt, .safetensors, .h5, .npz, .keras or .onnx.", valueName: "checkpoint"),
     completion: .file())
   var input: String
 
@@ -103,11 +105,15 @@ struct Import: ParsableCommand {
   }
 
   private func show(_ report: LoadReport, _ console: Console) {
-    console.say("\(report.file): \(report.layout), \(plural(report.applied.count, "tensor"))")
+    console.say("\(report.file): \(report.format.rawValue), \(plural(report.applied.count, "tensor"))")
+    console.say("  layout \(report.layout.rawValue): \(report.evidence.joined(separator: "; "))")
     if let configuration = report.configuration { console.say("  \(configuration.summary)") }
     console.say()
     var rows = report.applied.map { item in
-      [item.source, item.target, shapeText(item.shape), item.dataType.rawValue, item.cast ?? ""]
+      [
+        item.source, item.target, shapeText(item.shape), item.dataType.rawValue,
+        [item.how, item.cast].compactMap { $0 }.joined(separator: "; "),
+      ]
     }
     rows += report.mismatched.map { item in
       [

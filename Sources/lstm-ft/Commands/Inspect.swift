@@ -15,7 +15,7 @@ struct Inspect: ParsableCommand {
       Only names, shapes and types are read, so that a file of gigabytes answers at once; --stats reads the values.
       """)
 
-  @Argument(help: "An HDF5, .npz or .npy file.", completion: .file())
+  @Argument(help: "A checkpoint of any format, or a .npy file.", completion: .file())
   var file: String
 
   @OptionGroup(title: "Names and layout")
@@ -46,6 +46,9 @@ struct Inspect: ParsableCommand {
     let file: String
     let bytes: Int
     let format: String
+    /// Whose names and shapes, and why.
+    let layout: Layout?
+    let evidence: [String]
     let configuration: ModelConfiguration?
     let summary: String?
     /// Why the tensors do not make a model, when they do not.
@@ -61,10 +64,12 @@ struct Inspect: ParsableCommand {
     let checkpoint = try openCheckpoint(file, mayBeArray: true)
     var configuration = checkpoint.configuration
     var problem: String?
+    var (layout, evidence) = (checkpoint.format == .native ? Layout.pytorch : nil, [String]())
     if configuration == nil {
       do {
         let plan = try LoadPlan(checkpoint, options: load.options())
         configuration = plan.configuration
+        (layout, evidence) = (plan.report.layout, plan.report.evidence)
         if !plan.report.isComplete { problem = plan.report.failureSummary }
       } catch let error as CheckpointError {
         problem = error.message
@@ -87,13 +92,17 @@ struct Inspect: ParsableCommand {
     if out.json {
       return try console.result(
         Answer(
-          file: file, bytes: checkpoint.byteCount, format: checkpoint.format.rawValue, configuration: configuration,
-          summary: configuration?.summary, problem: problem, parameters: elements, tensors: tensors,
+          file: file, bytes: checkpoint.byteCount, format: checkpoint.format.rawValue, layout: layout,
+          evidence: evidence, configuration: configuration, summary: configuration?.summary, problem: problem,
+          parameters: elements, tensors: tensors,
           preprocessing: preprocessing, provenance: checkpoint.provenance))
     }
     console.answer(
       "\(file): \(checkpoint.format.rawValue), \(plural(tensors.count, "tensor")), \(plural(elements, "value")), \(size(checkpoint.byteCount))"
     )
+    if let layout, !evidence.isEmpty {
+      console.answer("  layout \(layout.rawValue): \(evidence.joined(separator: "; "))")
+    }
     if let configuration { console.answer("  model: \(configuration.summary)") }
     if let problem { console.answer("  as a model: \(problem)") }
     console.answer("")

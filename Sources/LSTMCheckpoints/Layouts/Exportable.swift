@@ -1,0 +1,151 @@
+import Foundation
+
+/// How a model is to be written where the target leaves a choice, or cannot hold all of it.
+public struct WriteOptions: Sendable {
+  /// One bias: the sum of two, rounded once. Two: a single one and zeros.
+  public var bias: ModelConfiguration.Bias?
+  /// Every tensor in this type, each value rounded to nearest; nil keeps the types.
+  public var dataType: DataType?
+  /// Of the formats that hold tensors by name (safetensors, NPZ, HDF5), whose names and order; nil for the source's own.
+  public var layout: Layout?
+
+  public init(bias: ModelConfiguration.Bias? = nil, dataType: DataType? = nil, layout: Layout? = nil) {
+    self.bias = bias
+    self.dataType = dataType
+    self.layout = layout
+  }
+}
+
+/// What a target can hold. What it cannot is refused with the reason.
+struct Capabilities {
+  /// For messages: "Keras' LSTM".
+  let target: String
+  var biases: Set<ModelConfiguration.Bias> = [.none, .single, .dual]
+  var gates: Set<ModelConfiguration.GateActivation> = [.sigmoid]
+  var projection = false
+  var peepholes = false
+  var bidirectional = true
+  /// Whether it adds the model's offset to the forget gate itself; otherwise the stored bias takes it in.
+  var forgetOffset: Float = 0
+}
+
+/// A model about to be written: its tensors as `RecurrentCell`s and by name.
+struct Exportable {
+  let file: String
+  let configuration: ModelConfiguration
+  let options: WriteOptions
+  let provenance: Provenance?
+  private let tensors: [String: StoredTensor]
+
+  /// - Throws: `CheckpointError.refused` when there is no configuration or a tensor is missing.
+  init(_ checkpoint: Checkpoint, to file: String, options: WriteOptions) throws(CheckpointError) {
+    guard let configuration = checkpoint.configuration else {
+      throw .cannotWrite(file: file, detail: "the model has no configuration: it was not imported")
+    }
+    self.file = file
+    self.configuration = configuration
+    self.options = options
+    provenance = checkpoint.provenance
+    tensors = Dictionary(checkpoint.tensors.map { ($0.name, $0) }) { first, _ in first }
+    for parameter in configuration.parameters where tensors[parameter.name]?.shape != parameter.shape {
+      throw .cannotWrite(file: file, detail: "the model has no \(parameter.name) \(shapeText(parameter.shape))")
+    }
+  }
+
+  /// A tensor that is none of a cell's, in the type asked for.
+  subscript(name: String) -> StoredTensor? { tensors[name].map(typed) }
+
+  func typed(_ tensor: StoredTensor) -> StoredTensor {
+    options.dataType.map { tensor.converted(to: $0) } ?? tensor
+  }
+
+  /// The cells of each layer, forward then backward, with no more than the target can hold.
+  /// - Throws: `CheckpointError.refused`, naming the layer, the reason and the flag that decides.
+  func cells(_ capabilities: Capabilities) throws(CheckpointError) -> [[RecurrentCell]] {
+    var result: [[RecurrentCell]] = []
+    for (index, layer) in configuration.layers.enumerated() {
+      try check(layer, index, capabilities)
+      var directions: [RecurrentCell] = []
+      for reverse in layer.isBidirectional ? [false, true] : [false] {
+        directions.append(try cell(index, reverse, capabilities))
+      }
+      result.append(directions)
+    }
+    return result
+  }
+
+  private func check(
+    _ layer: ModelConfiguration.Layer, _ index: Int, _ capabilities: Capabilities
+  ) throws(CheckpointError) {
+    func refuse(_ what: String, _ advice: [String] = []) -> CheckpointError {
+      .refused(file: file, detail: "layer \(index) has \(what), which \(capabilities.target) has not", advice: advice)
+    }
+    if layer.projectionSize != nil, !capabilities.projection { throw refuse("a projection") }
+    if layer.hasPeepholes, !capabilities.peepholes { throw refuse("peepholes") }
+    if layer.isBidirectional, !capabilities.bidirectional { throw refuse("two directions") }
+    if !capabilities.gates.contains(layer.gateActivation) { throw refuse("\(layer.gateActivation.rawValue) gates") }
+  }
+
+  private func cell(_ index: Int, _ reverse: Bool, _ capabilities: Capabilities) throws(CheckpointError)
+    -> RecurrentCell
+  {
+    func tensor(_ kind: PyTorchName.Kind) -> StoredTensor? {
+      tensors[PyTorchName.text(module: "lstm", kind: kind, layer: index, isReverse: reverse)]
+    }
+    guard let input = tensor(.inputWeight), let recurrent = tensor(.recurrentWeight) else {
+      throw .cannotWrite(file: file, detail: "the model has no weights of layer \(index)")
+    }
+    var cell = RecurrentCell(
+      inputWeight: input, recurrentWeight: recurrent, inputBias: tensor(.inputBias),
+      recurrentBias: tensor(.recurrentBias), projection: tensor(.projection), peephole: tensor(.peephole))
+    let layer = configuration.layers[index]
+    cell.gateActivation = layer.gateActivation
+    try settleBias(&cell, index, capabilities)
+    let offset = layer.forgetOffset - capabilities.forgetOffset
+    if offset != 0 {
+      let h = cell.hiddenSize
+      cell.inputBias = (cell.inputBias ?? .zeros("bias", shape: [4 * h], like: input)).adding(offset, to: h..<2 * h)
+    }
+    cell.forgetOffset = capabilities.forgetOffset
+    cell.inputWeight = typed(cell.inputWeight)
+    cell.recurrentWeight = typed(cell.recurrentWeight)
+    cell.inputBias = cell.inputBias.map(typed)
+    cell.recurrentBias = cell.recurrentBias.map(typed)
+    cell.projection = cell.projection.map(typed)
+    cell.peephole = cell.peephole.map(typed)
+    return cell
+  }
+
+  private func settleBias(
+    _ cell: inout RecurrentCell, _ index: Int, _ capabilities: Capabilities
+  ) throws(CheckpointError) {
+    let can = capabilities.biases
+    if cell.bias == .none {
+      guard !can.contains(.none) else { return }
+      cell.inputBias = .zeros("bias", shape: [4 * cell.hiddenSize], like: cell.inputWeight)
+      if !can.contains(.single) { cell.recurrentBias = cell.inputBias }
+      return
+    }
+    if options.bias == .single || options.bias == nil && cell.bias == .single, let one = cell.inputBias {
+      cell.inputBias = cell.recurrentBias.map { one.adding($0) } ?? one
+      cell.recurrentBias = nil
+      if can.contains(.single) { return }
+    } else if !can.contains(.dual) {
+      throw .refused(
+        file: file, detail: "layer \(index) has two biases, \(capabilities.target) has one",
+        advice: ["write their sum with --bias single: the same outputs, but training on moves it half as fast"])
+    }
+    // A single bias goes into a layout of two as itself and zeros: nothing is lost.
+    if cell.recurrentBias == nil { cell.recurrentBias = cell.inputBias.map { .zeros($0.name, like: $0) } }
+  }
+}
+
+/// A tensor as it was written, for the report.
+public struct WrittenTensor: Sendable, Encodable, Equatable {
+  /// The project's name, or names joined by " + ".
+  public let source: String
+  /// The name in the file.
+  public let target: String
+  public let shape: [Int]
+  public let dataType: DataType
+}

@@ -1,0 +1,93 @@
+/// A tensor under the name that a file gives it.
+struct NamedTensor {
+  let name: String
+  let tensor: StoredTensor
+  /// The project's name of what it holds, or several joined by " + ".
+  let source: String
+}
+
+extension WrittenTensor {
+  init(_ item: NamedTensor) {
+    self.init(source: item.source, target: item.name, shape: item.tensor.shape, dataType: item.tensor.dataType)
+  }
+}
+
+extension Checkpoint {
+  /// The tensors as a file of names and arrays has them: in the layout asked for, else the source's own, else PyTorch's.
+  /// What was never imported is written as it is.
+  func namedTensors(to path: String, options: WriteOptions) throws(CheckpointError) -> [NamedTensor] {
+    guard configuration != nil else {
+      return tensors.map { tensor in
+        let typed = options.dataType.map { tensor.converted(to: $0) } ?? tensor
+        return NamedTensor(name: tensor.name, tensor: typed, source: tensor.name)
+      }
+    }
+    let model = try Exportable(self, to: path, options: options)
+    let layout = options.layout ?? .pytorch
+    return layout == .pytorch ? try model.pyTorchTensors() : try NamedLayout.tensors(model, layout)
+  }
+}
+
+extension NamedLayout {
+  static func tensors(_ model: Exportable, _ layout: Layout) throws(CheckpointError) -> [NamedTensor] {
+    throw .cannotWrite(file: model.file, detail: "\(layout.rawValue) is not written yet")
+  }
+}
+
+extension Exportable {
+  /// A state_dict: the source's own names where it had PyTorch's, else the project's, which are the same.
+  func pyTorchTensors() throws(CheckpointError) -> [NamedTensor] {
+    let cells = try cells(
+      Capabilities(
+        target: "PyTorch's LSTM", biases: isFromPyTorch ? [.none, .single, .dual] : [.none, .dual],
+        gates: isFromPyTorch ? Set(ModelConfiguration.GateActivation.allCases) : [.sigmoid], projection: true,
+        peepholes: isFromPyTorch))
+    var result: [NamedTensor] = []
+    func add(_ name: String, _ tensor: StoredTensor?) {
+      guard let tensor else { return }
+      result.append(NamedTensor(name: pyTorchName(of: name), tensor: tensor, source: name))
+    }
+    var written = Set<Int>()
+    for parameter in configuration.parameters {
+      guard case .lstm(let layer, _) = parameter.role else {
+        add(parameter.name, self[parameter.name])
+        continue
+      }
+      guard written.insert(layer).inserted else { continue }
+      for (cell, reverse) in zip(cells[layer], [false, true]) {
+        func name(_ kind: PyTorchName.Kind) -> String {
+          PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
+        }
+        add(name(.inputWeight), cell.inputWeight)
+        add(name(.recurrentWeight), cell.recurrentWeight)
+        add(name(.inputBias), cell.inputBias)
+        add(name(.recurrentBias), cell.recurrentBias)
+        add(name(.projection), cell.projection)
+        add(name(.peephole), cell.peephole)
+      }
+    }
+    return result
+  }
+
+  private var isFromPyTorch: Bool { provenance?.knownLayout == .pytorch }
+
+  func pyTorchName(of name: String) -> String {
+    LSTMCheckpoints.pyTorchName(of: name, provenance: provenance, configuration: configuration)
+  }
+}
+
+extension Checkpoint {
+  /// The name that a tensor of the model goes by in a state_dict.
+  public func pyTorchName(of name: String) -> String {
+    LSTMCheckpoints.pyTorchName(of: name, provenance: provenance, configuration: configuration)
+  }
+}
+
+/// A model that did not come from PyTorch gets PyTorch's names: one `nn.LSTM` holds equal layers; what it cannot hold is
+/// exported as one module per layer (`rnns.{k}.*_l0`).
+private func pyTorchName(of name: String, provenance: Provenance?, configuration: ModelConfiguration?) -> String {
+  if let provenance, provenance.knownLayout == .pytorch, let known = provenance.mapping[name] { return known }
+  guard let configuration, !configuration.fitsOneModule, let parsed = PyTorchName(name), parsed.module == "lstm"
+  else { return name }
+  return "rnns.\(parsed.layer).\(parsed.kind.rawValue)_l0" + (parsed.isReverse ? "_reverse" : "")
+}

@@ -1,0 +1,91 @@
+/// A file's tensors in the project's terms: what any layout is read into, before parts are matched to a model.
+///
+/// A translator groups the tensors of each cell, turns them with a `RecurrentLayout`, and adds what else it knows; which
+/// dense layer follows which, and whether everything fits, is for `ModelResolution` and `LoadPlan`.
+struct Translation {
+  typealias Candidate = ModelResolution.Candidate
+
+  let layout: Layout
+  /// Why it is read in this layout, one reason each.
+  var evidence: [String] = []
+  /// Under PyTorch's names (`lstm.weight_ih_l0`), the project's (`head.0.weight`), or, where only shapes can tell what they
+  /// are, a name that ends in `.weight` or `.bias`.
+  private(set) var candidates: [Candidate] = []
+  /// The whole model, where the file says it.
+  var configuration: ModelConfiguration?
+  /// What a layer's tensors alone do not say, by layer.
+  private(set) var layers: [Int: CellFacts] = [:]
+  private(set) var leftOver: [ModelResolution.LeftOver] = []
+  /// What was decided on the way.
+  var notes: [String] = []
+
+  struct CellFacts: Equatable {
+    var bias: ModelConfiguration.Bias
+    var gateActivation: ModelConfiguration.GateActivation
+    var forgetOffset: Float
+  }
+
+  init(_ layout: Layout, evidence: [String] = []) {
+    self.layout = layout
+    self.evidence = evidence
+  }
+
+  /// A file that has PyTorch's names needs no translation.
+  init(pytorch candidates: [Candidate], evidence: [String]) {
+    self.init(.pytorch, evidence: evidence)
+    self.candidates = candidates
+  }
+
+  /// Adds the tensors of one direction of one layer.
+  /// - Parameter how: what was done to the matrices, for the report.
+  mutating func add(_ cell: RecurrentCell, layer: Int, reverse: Bool = false, how: String?) {
+    layers[layer] = CellFacts(bias: cell.bias, gateActivation: cell.gateActivation, forgetOffset: cell.forgetOffset)
+    func add(_ kind: PyTorchName.Kind, _ tensor: StoredTensor?) {
+      guard let tensor else { return }
+      let name = PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
+      candidates.append(Candidate(name: name, tensor: tensor, how: how))
+    }
+    add(.inputWeight, cell.inputWeight)
+    add(.recurrentWeight, cell.recurrentWeight)
+    add(.inputBias, cell.inputBias)
+    add(.recurrentBias, cell.recurrentBias)
+    add(.projection, cell.projection)
+    add(.peephole, cell.peephole)
+  }
+
+  /// Adds a tensor that is none of a cell's: `embedding.weight`, `head.0.bias`, `attention.weight` or `<module>.weight`.
+  mutating func add(_ name: String, _ tensor: StoredTensor, how: String? = nil) {
+    candidates.append(Candidate(name: name, tensor: tensor, how: how))
+  }
+
+  /// What is no part of the model; harmless where nothing is lost by it.
+  mutating func leaveOut(_ candidate: Candidate, reason: String, isHarmless: Bool = false) {
+    leftOver.append(.init(candidate: candidate, reason: reason, isHarmless: isHarmless))
+  }
+}
+
+/// What a container says about its model beside the tensors: the layers of a Keras file, the graph of an ONNX one.
+protocol ModelStructure: Sendable {
+  /// - Parameters:
+  ///   - candidates: the file's tensors, under names that prefix and rules have been through; `tensor.name` is the file's.
+  ///   - options: what the user says of layout, forget bias and readout.
+  func translate(
+    _ candidates: [ModelResolution.Candidate], file: String, options: LoadOptions
+  ) throws(CheckpointError) -> Translation
+}
+
+extension Translation {
+  /// In the layout that the user names, else that of the container, else that of the names.
+  /// - Throws: `CheckpointError.ambiguous` naming the flag that decides, when several layouts have these names.
+  init(
+    _ candidates: [Candidate], of checkpoint: Checkpoint, options: LoadOptions, file: String
+  ) throws(CheckpointError) {
+    if checkpoint.format == .native {
+      self.init(pytorch: candidates, evidence: ["lstm-ft wrote it"])
+    } else if let structure = checkpoint.structure {
+      self = try structure.translate(candidates, file: file, options: options)
+    } else {
+      self = try NamedLayout.translate(candidates, file: file, options: options)
+    }
+  }
+}
