@@ -60,18 +60,11 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
   /// The largest difference over all tensors.
   public var largest: Double { values.reduce(0) { max($0, $1.largest) } }
 
-  /// Reads both, one tensor at a time.
+  /// Reads both, one tensor at a time. Two layouts meet in the project's names, order of gates and shapes.
+  /// - Parameter options: how to read what needs a decision.
   /// - Throws: what reading a tensor's bytes throws.
-  public init(_ first: Checkpoint, _ second: Checkpoint) throws {
-    func keyed(_ checkpoint: Checkpoint, outside: Bool) -> [(key: String, tensor: StoredTensor)] {
-      checkpoint.tensors.map { tensor in
-        let name = outside ? checkpoint.pyTorchName(of: tensor.name) : tensor.name
-        return (name.replacing("/", with: "."), tensor)
-      }
-    }
-    let isMixed = (first.format == .native) != (second.format == .native)
-    let left = keyed(first, outside: isMixed && first.format == .native)
-    let right = keyed(second, outside: isMixed && second.format == .native)
+  public init(_ first: Checkpoint, _ second: Checkpoint, options: LoadOptions = LoadOptions()) throws {
+    let (left, right) = Self.matched(first, second, options)
     let others = Dictionary(right.map { ($0.key, $0.tensor) }) { first, _ in first }
     let names = Set(left.map(\.key))
     onlyInFirst = left.map(\.key).filter { others[$0] == nil }
@@ -101,6 +94,37 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
     configurationDiffers = first.configuration.map { a in second.configuration.map { a != $0 } ?? false } ?? false
     preprocessingDiffers =
       first.format == .native && second.format == .native && first.preprocessing != second.preprocessing
+  }
+}
+
+extension CheckpointDifference {
+  private typealias Keyed = [(key: String, tensor: StoredTensor)]
+
+  private static func matched(
+    _ first: Checkpoint, _ second: Checkpoint, _ options: LoadOptions
+  ) -> (Keyed, Keyed) {
+    func keyed(_ tensors: [StoredTensor]) -> Keyed { tensors.map { ($0.name.replacing("/", with: "."), $0) } }
+    func asStored(_ checkpoint: Checkpoint, outside: Bool) -> Keyed {
+      keyed(
+        checkpoint.tensors.map { outside ? $0.renamed(checkpoint.pyTorchName(of: $0.name)) : $0 })
+    }
+    // 1. What has the same names is compared under them.
+    let isMixed = (first.format == .native) != (second.format == .native)
+    let left = asStored(first, outside: isMixed && first.format == .native)
+    let right = asStored(second, outside: isMixed && second.format == .native)
+    if !Set(left.map(\.key)).isDisjoint(with: right.map(\.key)) { return (left, right) }
+
+    // 2. Otherwise what both say in the project's terms.
+    func inProjectTerms(_ checkpoint: Checkpoint, _ configuration: ModelConfiguration?) -> Keyed? {
+      if checkpoint.format == .native { return keyed(checkpoint.tensors) }
+      var options = options
+      options.configuration = options.configuration ?? configuration
+      guard let plan = try? LoadPlan(checkpoint, options: options), !plan.tensors.isEmpty else { return nil }
+      return keyed(plan.configuration.parameters.compactMap { plan.tensors[$0.name] })
+    }
+    guard let one = inProjectTerms(first, second.configuration), let other = inProjectTerms(second, first.configuration)
+    else { return (left, right) }
+    return (one, other)
   }
 }
 

@@ -9,9 +9,10 @@ struct Diff: ParsableCommand {
     discussion: """
         lstm-ft diff model.h5 finetuned.h5
         lstm-ft diff weights.h5 back.h5 --quiet && echo same
+        lstm-ft diff model.keras model.onnx
 
       Exit code 0 when both hold the same, 1 when they differ. Values are compared bit by bit; for recurrent tensors \
-      the largest difference of each gate is shown.
+      the largest difference of each gate is shown. Files of two layouts are compared as imported.
       """)
 
   @Argument(help: ArgumentHelp("A checkpoint or model.", valueName: "first"), completion: .file())
@@ -20,13 +21,16 @@ struct Diff: ParsableCommand {
   @Argument(help: ArgumentHelp("Another.", valueName: "second"), completion: .file())
   var second: String
 
+  @OptionGroup(title: "Names and layout")
+  var load: LoadArguments
+
   @OptionGroup(title: "Output")
   var out: OutputOptions
 
   func run() throws {
     let console = out.console
     let difference = try CheckpointDifference(
-      openCheckpoint(first, mayBeArray: true), openCheckpoint(second, mayBeArray: true))
+      openCheckpoint(first, mayBeArray: true), openCheckpoint(second, mayBeArray: true), options: load.options())
     for name in difference.onlyInFirst { console.say("only in \(first): \(name)") }
     for name in difference.onlyInSecond { console.say("only in \(second): \(name)") }
     for item in difference.shapes {
