@@ -42,6 +42,8 @@ let package = Package(
     .executableTarget(
       name: "SeedExample", dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints"],
       path: "Examples/SeedExample"),
+    .executableTarget(
+      name: "ConvertExample", dependencies: ["LSTMCheckpoints"], path: "Examples/ConvertExample"),
     .target(name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"], path: "Tests/TestSupport"),
     .target(name: "CAllocations", path: "Tests/CAllocations"),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "CHDF5"]),

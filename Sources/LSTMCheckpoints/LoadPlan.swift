@@ -74,6 +74,16 @@ public struct LoadPlan: Sendable {
     if !report.isComplete { throw .incomplete(report) }
   }
 
+  /// The model under the project's names, to be written in any format; still nothing is read. Parameters that were allowed
+  /// to be missing are missing: `LSTMModel(plan)` gives them fresh values.
+  /// - Throws: `CheckpointError.incomplete`, see `validate`.
+  public func imported() throws(CheckpointError) -> Checkpoint {
+    try validate()
+    return Checkpoint(
+      tensors: configuration.parameters.compactMap { tensors[$0.name] }, configuration: configuration,
+      preprocessing: checkpoint.preprocessing, provenance: provenance(sha256: ""))
+  }
+
   /// The project's name -> the name in the file.
   public var mapping: [String: String] {
     Dictionary(report.applied.map { ($0.target, $0.source) }) { first, _ in first }

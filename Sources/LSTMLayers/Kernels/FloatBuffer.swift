@@ -34,10 +34,19 @@ final class AlignedBuffer<Number: BitwiseCopyable & ExpressibleByIntegerLiteral>
   }
 
   private static func allocate(_ count: Int) -> UnsafeMutablePointer<Number> {
+    let bytes = (count * MemoryLayout<Number>.stride + 63) & ~63
+    let isLarge = bytes >= hugePage
     var raw: UnsafeMutableRawPointer?
-    guard posix_memalign(&raw, 64, (count * MemoryLayout<Number>.stride + 63) & ~63) == 0, let raw else {
+    guard posix_memalign(&raw, isLarge ? hugePage : 64, bytes) == 0, let raw else {
       fatalError("out of memory: \(count) numbers")
     }
+    #if os(Linux)
+      // Weights that stream by in pages of 4 KB wait for the page table. What is less than a page at the end stays small.
+      if isLarge { madvise(raw, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
+    #endif
     return raw.bindMemory(to: Number.self, capacity: count)
   }
 }
+
+/// Bytes of a large page on x86-64 and, usually, on ARM.
+private let hugePage = 2 << 20

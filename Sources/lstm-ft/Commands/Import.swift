@@ -62,11 +62,8 @@ struct Import: ParsableCommand {
     let plan = try LoadPlan(checkpoint, options: load.options())
     if out.json && !plan.report.isComplete { try console.result(plan.report) }
     if !plan.report.isComplete { show(plan.report, console) }
-    try plan.validate()
-
-    var made = Checkpoint(
-      tensors: plan.configuration.parameters.compactMap { plan.tensors[$0.name] }, configuration: plan.configuration,
-      preprocessing: checkpoint.preprocessing, provenance: checkpoint.provenance)
+    var made = try plan.imported()
+    made.provenance = checkpoint.provenance
     if plan.report.missing.contains(where: \.isAllowed) { made = try LSTMModel(plan, seed: values.seed).checkpoint }
     made.preprocessing = try preprocessing(checkpoint, plan.configuration)
     var digest: FileDigest?
