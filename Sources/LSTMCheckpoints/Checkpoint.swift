@@ -47,6 +47,8 @@ public struct Checkpoint: Sendable {
   public var skipped: [Skipped]
   /// What a native file holds besides the model, such as the training state of a run.
   public var extras: [StoredTensor] = []
+  /// What the file says of itself in plain texts: the `__metadata__` of safetensors.
+  public var metadata: [String: String] = [:]
   /// Where it was read from.
   public let path: String?
   public let format: Format
@@ -82,6 +84,7 @@ public struct Checkpoint: Sendable {
     case .zip: self = try Checkpoint(zip: path)
     case .npy: self = try Checkpoint(npy: path)
     case .pickle: self = try Checkpoint(legacyPT: path)
+    case .tar: throw PTError(.tar, file: path)
     case .safetensors: self = try Checkpoint(safetensors: path)
     case .json: self = try Checkpoint(shardIndex: path)
     case .protobuf: self = try Checkpoint(onnx: path)
@@ -111,7 +114,8 @@ public struct Checkpoint: Sendable {
     case .native: return try writeNative(to: path, options: options, sourceDigest: sourceDigest)
     case .pytorchHDF5: return try HDF5Writing.write(try namedTensors(to: path, options: options), to: path)
     case .pt: return try PTWriter.write(try namedTensors(to: path, options: options), to: path)
-    case .safetensors: return try SafetensorsWriter.write(try namedTensors(to: path, options: options), to: path)
+    case .safetensors:
+      return try SafetensorsWriter.write(try namedTensors(to: path, options: options), metadata: metadata, to: path)
     case .npz: return try NPZWriter.write(try namedTensors(to: path, options: options), to: path)
     case .mlx:
       var options = options
