@@ -63,9 +63,14 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
   /// Reads both, one tensor at a time.
   /// - Throws: what reading a tensor's bytes throws.
   public init(_ first: Checkpoint, _ second: Checkpoint) throws {
+    // Where one of them has the state_dict under a key and the other has not, the key is no part of the names.
+    let keys = [first, second].map { $0.stateKey ?? ($0.format == .native ? $0.provenance?.stateKey : nil) }
     func keyed(_ checkpoint: Checkpoint, outside: Bool) -> [(key: String, tensor: StoredTensor)] {
       checkpoint.tensors.map { tensor in
-        let name = outside ? checkpoint.pyTorchName(of: tensor.name) : tensor.name
+        var name = outside ? checkpoint.pyTorchName(of: tensor.name) : tensor.name
+        if keys[0] != keys[1], let key = keys.compactMap({ $0 }).first(where: { name.hasPrefix($0 + ".") }) {
+          name = String(name.dropFirst(key.count + 1))
+        }
         return (name.replacing("/", with: "."), tensor)
       }
     }

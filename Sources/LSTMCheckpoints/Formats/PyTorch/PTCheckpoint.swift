@@ -135,6 +135,7 @@ extension Checkpoint {
             isBigEndian: isBigEndian)))
     }
     self.init(tensors: tensors, skipped: skipped, path: file, format: .pt, byteCount: byteCount)
+    stateKey = state.stateKey
   }
 }
 

@@ -19,6 +19,8 @@ struct PTState {
 
   private(set) var leaves: [Leaf] = []
   private(set) var leftOut: [Checkpoint.Skipped] = []
+  /// The keys that all that is kept lies under, when that is one state_dict.
+  private(set) var stateKey: String?
 
   /// A dictionary or list that tensors are found in.
   private struct Container {
@@ -60,9 +62,10 @@ struct PTState {
     case .list(let list), .tuple(let list): items = list.enumerated().map { (String($0.offset), $0.element) }
     default: return
     }
-    guard depth < Self.depthLimit else { throw PTError(.tooMuch("values, one in the other", limit: Self.depthLimit), file: file) }
+    func tooMuch(_ what: String, _ limit: Int) -> PTError { PTError(.tooMuch(what, limit: limit), file: file) }
+    guard depth < Self.depthLimit else { throw tooMuch("values, one in the other", Self.depthLimit) }
     visits += items.count
-    guard visits <= Self.visitLimit else { throw PTError(.tooMuch("values", limit: Self.visitLimit), file: file) }
+    guard visits <= Self.visitLimit else { throw tooMuch("values", Self.visitLimit) }
 
     let container = containers.count
     containers.append(Container(path: path, training: training))
@@ -70,19 +73,13 @@ struct PTState {
       let name = path.isEmpty ? key : path + "." + key
       switch pickle.node(value) {
       case .tensor(let tensor):
-        guard name.utf8.count <= Self.nameLimit else {
-          throw PTError(.tooMuch("bytes in a name", limit: Self.nameLimit), file: file)
-        }
-        guard leaves.count < Self.tensorLimit else {
-          throw PTError(.tooMuch("tensors", limit: Self.tensorLimit), file: file)
-        }
+        guard name.utf8.count <= Self.nameLimit else { throw tooMuch("bytes in a name", Self.nameLimit) }
+        guard leaves.count < Self.tensorLimit else { throw tooMuch("tensors", Self.tensorLimit) }
         leaves.append(Leaf(name: name, tensor: tensor, container: container))
         if PyTorchName(name) != nil { containers[container].hasRecurrentWeights = true }
         if ["weight", "bias"].contains(name.split(separator: ".").last) { containers[container].hasWeights = true }
       case .dictionary, .list, .tuple:
-        guard name.utf8.count <= Self.nameLimit else {
-          throw PTError(.tooMuch("bytes in a name", limit: Self.nameLimit), file: file)
-        }
+        guard name.utf8.count <= Self.nameLimit else { throw tooMuch("bytes in a name", Self.nameLimit) }
         try walk(value, path: name, depth: depth + 1, training: training)
       default: break
       }
@@ -134,6 +131,8 @@ struct PTState {
       leaves[index].isKept = isKept
       if !isKept { leaveOut(leaves[index], container) }
     }
+    let kept = Set(leaves.filter(\.isKept).map(\.container))
+    if let only = kept.first, kept.count == 1, !containers[only].path.isEmpty { stateKey = containers[only].path }
     leftOut = groups.map { group in
       let count = group.tensors.count
       if count == 1 { return .init(name: group.tensors[0], reason: group.reason) }

@@ -151,7 +151,8 @@ extension Pickle.ElementType {
   static let types = Dictionary(
     uniqueKeysWithValues: table.map { ($0.type, Self(name: $0.type, byteCount: $0.byteCount, dataType: $0.dataType)) })
   static let storages = Dictionary(
-    uniqueKeysWithValues: table.compactMap { row in row.storage.flatMap { name in types[row.type].map { (name, $0) } } })
+    uniqueKeysWithValues: table.compactMap { row in row.storage.flatMap { name in types[row.type].map { (name, $0) } } }
+  )
   /// The name of the storage of a type; nil for those that PyTorch keeps as untyped bytes.
   static let storageNames = Dictionary(
     uniqueKeysWithValues: table.compactMap { row in row.dataType.map { ($0, row.storage) } })
