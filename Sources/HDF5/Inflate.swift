@@ -83,4 +83,10 @@ public enum Inflate {
     return UInt32(
       truncatingIfNeeded: crc32_z(uLong(previous), base.assumingMemoryBound(to: UInt8.self), bytes.count))
   }
+
+  /// The CRC-32 of two runs of bytes, one after the other, from the CRC-32 of each (`crc32_combine`).
+  /// - Parameter byteCount: how many the second run has.
+  public static func crc32(joining first: UInt32, _ second: UInt32, byteCount: Int) -> UInt32 {
+    UInt32(truncatingIfNeeded: crc32_combine(uLong(first), uLong(second), numericCast(byteCount)))
+  }
 }

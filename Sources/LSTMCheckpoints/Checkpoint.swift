@@ -47,6 +47,11 @@ public struct Checkpoint: Sendable {
   public var skipped: [Skipped]
   /// What a native file holds besides the model, such as the training state of a run.
   public var extras: [StoredTensor] = []
+  /// What the file says of itself in plain texts: the `__metadata__` of safetensors.
+  public var metadata: [String: String] = [:]
+  /// The keys of a `.pt` file, joined by dots, that its one state_dict was found under: `model_state`. Tensors' names begin
+  /// with them.
+  public var stateKey: String?
   /// Where it was read from.
   public let path: String?
   public let format: Format
@@ -82,6 +87,7 @@ public struct Checkpoint: Sendable {
     case .zip: self = try Checkpoint(zip: path)
     case .npy: self = try Checkpoint(npy: path)
     case .pickle: self = try Checkpoint(legacyPT: path)
+    case .tar: throw PTError(.tar, file: path)
     case .safetensors: self = try Checkpoint(safetensors: path)
     case .json: self = try Checkpoint(shardIndex: path)
     case .protobuf: self = try Checkpoint(onnx: path)
@@ -111,7 +117,9 @@ public struct Checkpoint: Sendable {
     case .native: return try writeNative(to: path, options: options, sourceDigest: sourceDigest)
     case .pytorchHDF5: return try HDF5Writing.write(try namedTensors(to: path, options: options), to: path)
     case .pt: return try PTWriter.write(try namedTensors(to: path, options: options), to: path)
-    case .safetensors: return try SafetensorsWriter.write(try namedTensors(to: path, options: options), to: path)
+    case .safetensors:
+      return try SafetensorsWriter.write(
+        try namedTensors(to: path, options: options), metadata: ownMetadata ?? [:], to: path)
     case .npz: return try NPZWriter.write(try namedTensors(to: path, options: options), to: path)
     case .mlx:
       var options = options
@@ -124,6 +132,15 @@ public struct Checkpoint: Sendable {
     case .rtneural: return try RTNeuralWriter.write(model(), to: path)
     case .npy: throw CheckpointError.cannotWrite(file: path, detail: "a .npy file holds one array")
     }
+  }
+}
+
+extension Checkpoint {
+  /// What a native file carries of the source's metadata: what is long is none of the model's.
+  public var ownMetadata: [String: String]? {
+    if format == .native { return provenance?.metadata }
+    let byteCount = metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+    return metadata.isEmpty || byteCount > 16 << 10 ? nil : metadata
   }
 }
 
@@ -153,6 +170,10 @@ public struct Provenance: Sendable, Codable, Equatable {
   public var layout: String
   /// The project's name -> the name in the source.
   public var mapping: [String: String]
+  /// What the names in `mapping` begin with because of the file, not of the model: `Checkpoint.stateKey`.
+  public var stateKey: String?
+  /// What the source said of itself, `Checkpoint.metadata`.
+  public var metadata: [String: String]?
   public var history: [Event]
 
   /// The layout that the names in `mapping` belong to.
@@ -160,13 +181,15 @@ public struct Provenance: Sendable, Codable, Equatable {
 
   public init(
     source: String, sha256: String, format: String? = nil, layout: String, mapping: [String: String],
-    history: [Event] = []
+    stateKey: String? = nil, metadata: [String: String]? = nil, history: [Event] = []
   ) {
     self.source = source
     self.sha256 = sha256
     self.format = format
     self.layout = layout
     self.mapping = mapping
+    self.stateKey = stateKey
+    self.metadata = metadata
     self.history = history
   }
 }

@@ -96,7 +96,7 @@ public struct LoadPlan: Sendable {
     checkpoint.provenance
       ?? Provenance(
         source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
-        mapping: mapping)
+        mapping: mapping, stateKey: checkpoint.stateKey, metadata: checkpoint.ownMetadata)
   }
 
   private static func missing(

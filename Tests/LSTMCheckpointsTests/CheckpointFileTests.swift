@@ -74,18 +74,18 @@ import Testing
     #expect(checkpoint.skipped == [.init(name: "vocabulary", reason: "its elements are of type string")])
   }
 
-  @Test func aPyTorchArchive() {
-    let path = FormatFixtures.path("torch.pt")
-    #expect(
-      refusal(path) == [
-        "\(path): is a PyTorch .pt archive; expected HDF5, .npz or .npy",
-        "save it as HDF5 in Python: for k, v in state.items(): h5py_file[k] = v.numpy()",
-      ])
+  @Test(arguments: ["torch.pt", "torch-nocrc.pt"])
+  func aPyTorchArchive(_ name: String) throws {
+    let checkpoint = try Checkpoint(path: FormatFixtures.path(name))
+    #expect(checkpoint.format == .pt)
+    #expect(checkpoint.tensors.map(\.name) == ["w"])
+    #expect(try checkpoint["w"]?.floats() == [0, 1, 2, 3, 4, 5])
   }
 
   @Test func aForeignArchive() {
     let path = FormatFixtures.path("zeros.zip")
-    #expect(refusal(path) == ["\(path): is a ZIP archive, but not of .npy arrays; expected HDF5, .npz or .npy"])
+    #expect(
+      refusal(path) == ["\(path): is a ZIP archive of neither PyTorch, Keras nor NumPy", "it holds zeros"])
   }
 
   @Test func missingFileDirectoryAndText() throws {

@@ -69,8 +69,7 @@ func goldenCheckpoint(_ path: String) throws -> Checkpoint {
     #expect(plan.report.unexpected.count == 5)
     #expect(
       error?.advice == [
-        "leave out what is not needed with --allow unexpected='bn.*' --allow unexpected='step' "
-          + "--allow unexpected='optimizer/*', or rename it with --map 'REGEX=REPLACEMENT'"
+        "leave out what is not needed with --allow unexpected='optimizer/*', or rename it with --map 'REGEX=REPLACEMENT'"
       ])
   }
 

@@ -205,7 +205,7 @@ import Testing
 
   @Test func controlCharactersDoNotReachATerminal() {
     let name = "evil\u{1b}[2J\nerror\u{202e}"
-    let text = refusal(checkpoint(layer("lstm.", 0, 3, 4) + [(name, [1])])).joined()
+    let text = refusal(checkpoint(layer("lstm.", 0, 3, 4) + [(name, [2])])).joined()
     #expect(text.contains("evil?[2J?error?"))
     #expect(text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x202e })
     #expect(printable(String(repeating: "x", count: 100_000)).count == 2001)

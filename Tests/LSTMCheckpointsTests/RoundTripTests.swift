@@ -101,12 +101,11 @@ import Testing
     #expect(try Checkpoint(path: folder.path("out.h5"))["training/step"] == nil)
   }
 
-  @Test(arguments: [Checkpoint.Format.npz, .npy])
-  func formatsThatAreOnlyRead(_ format: Checkpoint.Format) throws {
+  @Test func formatsThatAreOnlyRead() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("x")
-    let error = #expect(throws: CheckpointError.self) { try checkpoint([]).write(path: path, as: format) }
-    #expect(error?.message == "cannot write \(path): \(format.rawValue) is read only so far")
+    let error = #expect(throws: CheckpointError.self) { try checkpoint([]).write(path: path, as: .npy) }
+    #expect(error?.message == "cannot write \(path): a .npy file holds one array")
     #expect(error?.category == .cannotCreate)
   }
 }

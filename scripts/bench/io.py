@@ -2,16 +2,19 @@
 """How long lstm-ft takes to import large checkpoints, beside what the machine can do.
 
     swift build -c release
-    scripts/bench/io.py [--binary .build/release/lstm-ft] [--folder DIR] [--runs 5] [--gigabytes 1]
+    scripts/bench/io.py [--binary .build/release/lstm-ft] [--folder DIR] [--runs 5] [--gigabytes 1] [--formats h5,pt,safetensors]
 
-Two bars, each the median over runs that alternate (A B B A ...), so that what else the machine does falls on both:
+Three bars, each the median over runs that alternate (A B B A ...), so that what else the machine does falls on both:
 
 - a contiguous checkpoint: `lstm-ft import` against `cp` followed by `sync` of the copy, at most 1.5 times as long;
 - one compressed with shuffle and gzip 4, a quarter of the size: `lstm-ft import` against h5py reading every tensor and writing them
   uncompressed (without a sync), and reading alone (half of `lstm-ft diff` of the file with itself, which reads it twice) against
   h5py reading, at least 1.5 times as fast.
 
-Times are wall-clock; `cpu` is user and system time. Needs h5py, numpy, and room in the folder for three times the size.
+- a checkpoint by torch.save or safetensors (`--formats pt,safetensors`): `lstm-ft import` against `cp` followed by `sync`, at most 1.5
+  times as long, and listing its tensors (`lstm-ft inspect`, with the start of the process) in at most 50 ms.
+
+Times are wall-clock; `cpu` is user and system time. Needs h5py, numpy, for the last bar torch and safetensors, and room in the folder for three times the size.
 """
 
 import argparse
@@ -45,6 +48,45 @@ def make(path: pathlib.Path, gigabytes: float, **filters) -> None:
                 values = random.uniform(-0.02, 0.02, (4 * hidden, hidden)).astype("<f4")
                 file.create_dataset(f"lstm.weight_{kind}_l{layer}", data=values, **filters)
                 file.create_dataset(f"lstm.bias_{kind}_l{layer}", data=values[0, :1].repeat(4 * hidden))
+
+
+def make_foreign(path: pathlib.Path, gigabytes: float) -> None:
+    import safetensors.torch
+    import torch
+
+    torch.manual_seed(2)
+    hidden = -(-int((gigabytes * 1e9 / 64) ** 0.5) // 64) * 64
+    state = torch.nn.LSTM(hidden, hidden, num_layers=2).state_dict()
+    if path.suffix == ".pt":
+        torch.save(state, path)
+    else:
+        safetensors.torch.save_file(state, path)
+
+
+def foreign(format: str, folder: pathlib.Path, binary: pathlib.Path, options: argparse.Namespace) -> None:
+    source, ours, theirs = folder / f"foreign.{format}", folder / "ours.h5", folder / "theirs"
+    in_process(make_foreign, source, options.gigabytes)
+    medians = compare(
+        f"{format}, {source.stat().st_size / 1e9:.2f} GB",
+        {
+            "lstm-ft import": ([binary, "import", source, "-o", ours, "--quiet"], ours),
+            "cp and sync": (["sh", "-c", f"cp '{source}' '{theirs}' && sync '{theirs}'"], theirs),
+            "lstm-ft inspect": ([binary, "inspect", source, "--quiet"], None),
+        },
+        options.runs,
+    )
+    print(f"  import / copy: {medians['lstm-ft import'] / medians['cp and sync']:.2f} (bar: at most 1.5)")
+    print(f"  list: {medians['lstm-ft inspect'] * 1e3:.0f} ms (bar: at most 50)")
+    source.unlink()
+
+
+def in_process(function, *arguments, **keywords) -> None:
+    """In a process of its own: a child's peak of memory begins at its parent's."""
+    maker = multiprocessing.Process(target=function, args=arguments, kwargs=keywords)
+    maker.start()
+    maker.join()
+    if maker.exitcode:
+        sys.exit("the checkpoint could not be made")
 
 
 def measured(command: list, output: pathlib.Path | None) -> tuple[float, float, float]:
@@ -90,20 +132,24 @@ def main() -> None:
     parser.add_argument("--folder", type=pathlib.Path, help="on the disk to measure; a temporary one when left out")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--gigabytes", type=float, default=1)
+    parser.add_argument("--formats", default="h5", help="of h5, pt and safetensors, with commas between")
     options = parser.parse_args()
+    formats = options.formats.split(",")
+    if unknown := set(formats) - {"h5", "pt", "safetensors"}:
+        parser.error(f"--formats: {', '.join(sorted(unknown))} is not measured")
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = pathlib.Path(name)
         plain, packed = folder / "plain.h5", folder / "packed.h5"
         ours, theirs = folder / "ours.h5", folder / "theirs.h5"
         binary = options.binary.resolve()
-        # In a process of its own: a child's peak of memory begins at its parent's.
+        for format in formats:
+            if format != "h5":
+                foreign(format, folder, binary, options)
+        if "h5" not in formats:
+            return
         filters = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
         for arguments, keywords in (((plain, options.gigabytes), {}), ((packed, options.gigabytes / 4), filters)):
-            maker = multiprocessing.Process(target=make, args=arguments, kwargs=keywords)
-            maker.start()
-            maker.join()
-            if maker.exitcode:
-                sys.exit("the checkpoint could not be made")
+            in_process(make, *arguments, **keywords)
         copying = ["sh", "-c", f"cp '{plain}' '{theirs}' && sync '{theirs}'"]
         medians = compare(
             f"contiguous, {plain.stat().st_size / 1e9:.2f} GB",

@@ -1,10 +1,10 @@
 /// What a file's first bytes say it is. What cannot be opened counts as `other`: the reader says why.
 enum FileSignature {
-  case hdf5, zip, npy, pickle, safetensors, json, protobuf, other
+  case hdf5, zip, npy, pickle, tar, safetensors, json, protobuf, other
 
   init(path: String) {
     guard let file = try? RegularFile(path: path), file.byteCount > 0,
-      let head = try? ByteSource.file(file).bytes(at: 0, count: min(16, file.byteCount))
+      let head = try? ByteSource.file(file).bytes(at: 0, count: min(512, file.byteCount))
     else {
       self = .other
       return
@@ -20,6 +20,8 @@ enum FileSignature {
       self = .safetensors
     } else if head.count >= 2, head[0] == 0x80, 2...5 ~= head[1] {
       self = .pickle
+    } else if head.count >= 262, head[257..<262].elementsEqual("ustar".utf8) {
+      self = .tar
     } else if head.first(where: { !" \t\r\n".utf8.contains($0) }) == UInt8(ascii: "{") {
       self = .json
     } else if head.count >= 2, head[0] == 0x08, 1...32 ~= head[1] {

@@ -56,7 +56,7 @@ extension NPY {
   }
 
   /// A version 1.0 header, padded so that the data starts at a multiple of 64 bytes.
-  private static func header(_ descr: String, _ shape: [Int]) -> [UInt8] {
+  static func header(_ descr: String, _ shape: [Int]) -> [UInt8] {
     let dimensions = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
     var text = "{'descr': '\(descr)', 'fortran_order': False, 'shape': (\(dimensions)), }"
     // numpy leaves room for the first dimension to grow to 21 digits; with it the files are identical.

@@ -48,7 +48,7 @@ public struct ZipArchive: Sendable {
   /// The size of the archive.
   public var byteCount: Int { source.byteCount }
 
-  private let source: ByteSource
+  let source: ByteSource
   private let indices: [String: Int]
 
   /// Opens the archive at `path` and reads its directory.

@@ -93,6 +93,8 @@ struct ZipLayout {
   private static let utf8Flag: UInt16 = 1 << 11
   /// "FB", the field that PyTorch pads with.
   private static let paddingField: UInt16 = 0x4246
+  /// Where an entry's header has its checksum.
+  static let crcOffset = 14
 
   init(archive: String, alignment: Int, forceZip64: Bool) {
     precondition((1...4096).contains(alignment), "an alignment of 1 to 4096 bytes")
@@ -136,6 +138,11 @@ struct ZipLayout {
     written.append(Written(name: nameBytes, crc: crc, size: size, offset: position))
     position += header.count + size
     return header
+  }
+
+  /// The checksum of the entry added last, where it was not known then.
+  mutating func complete(crc: UInt32) {
+    if !written.isEmpty { written[written.count - 1].crc = crc }
   }
 
   /// The central directory and the end records.

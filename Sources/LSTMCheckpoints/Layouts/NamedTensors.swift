@@ -45,7 +45,7 @@ extension Exportable {
     var result: [NamedTensor] = []
     func add(_ name: String, _ tensor: StoredTensor?) {
       guard let tensor else { return }
-      result.append(NamedTensor(name: pyTorchName(of: name), tensor: tensor, source: name))
+      result.append(NamedTensor(name: stateName(of: name), tensor: tensor, source: name))
     }
     var written = Set<Int>()
     for parameter in configuration.parameters {
@@ -71,8 +71,11 @@ extension Exportable {
 
   private var isFromPyTorch: Bool { provenance?.knownLayout == .pytorch }
 
-  func pyTorchName(of name: String) -> String {
-    LSTMCheckpoints.pyTorchName(of: name, provenance: provenance, configuration: configuration)
+  /// As the module itself calls it, for `load_state_dict`: what a `.pt` file kept its state_dict under is left away.
+  private func stateName(of name: String) -> String {
+    let known = LSTMCheckpoints.pyTorchName(of: name, provenance: provenance, configuration: configuration)
+    guard let key = provenance?.stateKey, known.hasPrefix(key + ".") else { return known }
+    return String(known.dropFirst(key.count + 1))
   }
 }
 

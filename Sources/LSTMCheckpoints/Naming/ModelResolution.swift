@@ -54,7 +54,11 @@ struct ModelResolution {
     takeEmbedding(&others, isGiven: given != nil)
     takeAttention(&others)
     try takeHead(&others, file: file, options: options)
-    leftOver += others.map { LeftOver(candidate: $0, reason: reason(for: $0)) }
+    leftOver += others.map { other in
+      other.isLoneNumber
+        ? LeftOver(candidate: other, reason: "a single number that no layer reads", isHarmless: true)
+        : LeftOver(candidate: other, reason: reason(for: other))
+    }
     leftOver += candidates.filter(isAllowed).map { LeftOver(candidate: $0, reason: "left out as allowed") }
   }
 
@@ -166,6 +170,12 @@ extension ModelResolution.Candidate {
   var isLinearWeight: Bool {
     shape.count == 2 && shape.allSatisfy { 1...ModelConfiguration.sizeLimit ~= $0 }
       && (name == "weight" || name.hasSuffix(".weight"))
+  }
+
+  /// Whether it is one value under a name that no layer's parameter has: a counter, or what a loss has learnt.
+  var isLoneNumber: Bool {
+    (shape.isEmpty || shape == [1]) && !["weight", "bias"].contains(name.split(separator: ".").last)
+      && PyTorchName(name) == nil
   }
 
   /// The name of the bias that goes with a weight.

@@ -107,6 +107,9 @@ struct Inspect: ParsableCommand {
     if let problem { console.answer("  as a model: \(problem)") }
     console.answer("")
     console.answer(tensorTable(tensors))
+    for (key, text) in checkpoint.metadata.sorted(by: { $0.key < $1.key }) {
+      console.answer("  \(key): \(printable(text, limit: 200))")
+    }
     for item in checkpoint.skipped { console.answer("  \(item.name): \(item.reason)") }
     if let provenance = checkpoint.provenance {
       console.answer("")

@@ -1,0 +1,73 @@
+import HDF5
+
+/// A run of a file's bytes that holds a tensor, or the storage of several: read where it is wanted, with no copy between.
+struct FileRun: Sendable {
+  let source: ByteSource
+  let offset: Int
+  let byteCount: Int
+  let file: String
+
+  /// Bytes that are read at a time where they are wanted in pieces: they stay in the processor's cache.
+  static let pieceByteCount = 1 << 19
+
+  func read(_ range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer) throws(CheckpointError) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= byteCount && range.count == buffer.count)
+    do throws(RegularFile.Failure) {
+      try source.read(at: offset + range.lowerBound, into: buffer)
+    } catch {
+      throw .unreadable(file: file, reason: error)
+    }
+  }
+
+  func forEachPiece(_ range: Range<Int>, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+    let size = min(Self.pieceByteCount, range.count)
+    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: max(size, 1), alignment: 64)
+    defer { piece.deallocate() }
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: max(size, 1)) {
+      let end = min(start + size, range.upperBound)
+      let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<(end - start)])
+      try read(start..<end, into: part)
+      try body(part)
+    }
+  }
+}
+
+/// A tensor whose elements lie in a file one after the other, in C order and little-endian.
+struct FileTensor: TensorSource {
+  let run: FileRun
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
+    try run.read(0..<run.byteCount, into: buffer)
+    return true
+  }
+
+  func bytes() throws -> [UInt8] { try filledBytes(run.byteCount) { try run.read(0..<run.byteCount, into: $0) } }
+
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    try run.forEachPiece(0..<run.byteCount) { try body(UnsafeRawBufferPointer($0)) }
+  }
+}
+
+/// Bytes that are written once, by `body`.
+func filledBytes(_ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) rethrows -> [UInt8] {
+  try [UInt8](unsafeUninitializedCapacity: count) { buffer, made in
+    try body(UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
+    made = count
+  }
+}
+
+/// Turns the bytes of each element round.
+func swapBytes(_ bytes: UnsafeMutableRawBufferPointer, width: Int) {
+  func swap<T: FixedWidthInteger>(_: T.Type) {
+    for offset in stride(from: 0, to: bytes.count - MemoryLayout<T>.size + 1, by: MemoryLayout<T>.size) {
+      let value = bytes.loadUnaligned(fromByteOffset: offset, as: T.self)
+      bytes.storeBytes(of: value.byteSwapped, toByteOffset: offset, as: T.self)
+    }
+  }
+  switch width {
+  case 2: swap(UInt16.self)
+  case 4: swap(UInt32.self)
+  case 8: swap(UInt64.self)
+  default: break
+  }
+}

@@ -1,0 +1,96 @@
+/// What is wrong with a file that `torch.save` should have written.
+struct PTError: DescribedFailure, Equatable {
+  enum Kind: Sendable, Equatable {
+    case unreadable(UnreadableReason)
+    /// A pickle that does not begin as `torch.save` begins.
+    case foreignPickle
+    /// A tar archive, which PyTorch wrote before its version 0.1.10.
+    case tar
+    /// A TorchScript program.
+    case script
+    /// A Python object that only importing and calling code could build; the name is module and class.
+    case global(String)
+    /// An instruction that `torch.save` does not write.
+    case opcode(UInt8, offset: Int)
+    /// The instructions do not make sense: what was expected, and where.
+    case malformed(expected: String, offset: Int)
+    /// The pickle ends inside an instruction.
+    case truncatedPickle
+    /// More of something than is accepted.
+    case tooMuch(String, limit: Int)
+    /// A file of several, or no, pickles called data.pkl.
+    case roots(Int)
+    case byteOrder(String)
+    /// A tensor's storage is not in the file.
+    case missingStorage(key: String)
+    /// The same key stands for storages of two types or sizes, or twice in the list of keys.
+    case storageTwice(key: String)
+    /// A storage has another number of bytes than its type and count say.
+    case storageSize(key: String, expected: Int, found: Int)
+    /// A shape or stride below zero, of two lengths, or with a product that overflows.
+    case shape([Int], strides: [Int])
+    /// The tensor's last element lies outside its storage.
+    case outside(last: Int, count: Int)
+    /// A few stored bytes claim to be very many elements.
+    case expanded(byteCount: Int, stored: Int)
+    case duplicateName
+    case checksum(expected: UInt32, found: UInt32)
+  }
+
+  let file: String
+  /// The tensor concerned, if it is one.
+  var tensor: String?
+  let kind: Kind
+
+  init(_ kind: Kind, file: String, tensor: String? = nil) {
+    self.kind = kind
+    self.file = file
+    self.tensor = tensor
+  }
+
+  var category: FailureCategory {
+    if case .unreadable(let reason) = kind { reason.category } else { .badInput }
+  }
+
+  var message: String { printable(file + (tensor.map { ": tensor \"\($0)\"" } ?? "") + ": " + detail) }
+
+  private var detail: String {
+    switch kind {
+    case .unreadable(let reason): reason.message
+    case .foreignPickle: "is a Python pickle, but not one that torch.save wrote"
+    case .tar: "is a tar archive, as PyTorch before version 0.1.10 may have saved it; only later files are read"
+    case .script: "is a TorchScript program, not a state_dict"
+    case .global(let name): "holds a Python object, \(name), that only running code could build; nothing was run"
+    case .opcode(let code, let offset):
+      "its pickle has the instruction 0x\(String(code, radix: 16)) at byte \(offset), which torch.save does not write"
+    case .malformed(let expected, let offset): "its pickle is damaged: expected \(expected) at byte \(offset)"
+    case .truncatedPickle: "its pickle ends inside an instruction"
+    case .tooMuch(let what, let limit): "its pickle has more than \(limit) \(what)"
+    case .roots(let count): "is a ZIP archive with \(count) files data.pkl; expected one"
+    case .byteOrder(let text): "its byteorder is \"\(text)\"; expected little or big"
+    case .missingStorage(let key): "its storage \"\(key)\" is not in the file"
+    case .storageTwice(let key): "the storage \"\(key)\" is described twice, and not alike"
+    case .storageSize(let key, let expected, let found):
+      "the storage \"\(key)\" should have \(expected) bytes by its type and count, found \(found)"
+    case .shape(let shape, let strides): "shape \(shapeText(shape)) with strides \(shapeText(strides)) makes no tensor"
+    case .outside(let last, let count): "its last element is number \(last) of a storage of \(count)"
+    case .expanded(let byteCount, let stored): "claims \(byteCount) bytes of \(stored) that are stored"
+    case .duplicateName: "the name occurs twice"
+    case .checksum(let expected, let found):
+      "its storage is damaged: CRC-32 expected \(String(expected, radix: 16)), found \(String(found, radix: 16))"
+    }
+  }
+
+  var advice: [String] {
+    switch kind {
+    case .global:
+      ["save the tensors alone, in Python, if you trust the file: torch.save(model.state_dict(), \"weights.pt\")"]
+    case .script:
+      ["save its tensors, in Python: torch.save(torch.jit.load(\"model.pt\").state_dict(), \"weights.pt\")"]
+    case .tar: ["load it in Python, if you trust it, and save it again: torch.save(state_dict, \"weights.pt\")"]
+    case .foreignPickle:
+      ["load it in Python, if you trust it, and save its arrays: numpy.savez(\"weights.npz\", **arrays)"]
+    default: []
+    }
+  }
+}

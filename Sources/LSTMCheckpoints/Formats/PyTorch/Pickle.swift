@@ -1,0 +1,159 @@
+/// What a pickle describes, as inert values: nothing is imported, built or called.
+///
+/// Lists, dictionaries and whatever else has parts stand in one table and refer to each other by index, so that values
+/// which hold themselves neither leak nor exhaust the stack.
+struct Pickle {
+  enum Value: Sendable, Equatable {
+    case none
+    case bool(Bool)
+    case integer(Int)
+    /// Beyond 64 bits: two's complement, lowest byte first.
+    case long([UInt8])
+    case float(Double)
+    case text(String)
+    case bytes([UInt8])
+    case global(Global)
+    /// An index of `nodes`.
+    case node(Int)
+  }
+
+  enum Node: Sendable {
+    case tuple([Value])
+    case list([Value])
+    case set([Value])
+    case dictionary(Dictionary)
+    case storage(Storage)
+    case tensor(Tensor)
+    /// Something harmless that nothing here uses, such as a device.
+    case inert
+  }
+
+  /// In the order in which keys first appear, as in Python.
+  struct Dictionary: Sendable {
+    private(set) var pairs: [(key: Value, value: Value)] = []
+    private var places: [String: Int] = [:]
+
+    mutating func set(_ key: Value, _ value: Value) {
+      guard case .text(let name) = key else {
+        pairs.append((key, value))
+        return
+      }
+      if let place = places[name] {
+        pairs[place].value = value
+      } else {
+        places[name] = pairs.count
+        pairs.append((key, value))
+      }
+    }
+
+    subscript(key: String) -> Value? { places[key].map { pairs[$0].value } }
+  }
+
+  /// What a persistent id says of a storage.
+  struct Storage: Sendable, Equatable {
+    let key: String
+    /// nil for one that is counted in bytes.
+    let type: ElementType?
+    let count: Int
+    /// The part of it that a legacy stream calls a storage of its own, in elements.
+    var view: Range<Int>?
+
+    var byteCount: Int? {
+      let (bytes, overflow) = count.multipliedReportingOverflow(by: type?.byteCount ?? 1)
+      return overflow ? nil : bytes
+    }
+  }
+
+  struct Tensor: Sendable {
+    let storage: Storage
+    let type: ElementType
+    /// In elements.
+    let offset: Int
+    let shape: [Int]
+    let strides: [Int]
+  }
+
+  /// An element type by PyTorch's name.
+  struct ElementType: Sendable, Equatable {
+    let name: String
+    let byteCount: Int
+    /// nil where a checkpoint here cannot hold it.
+    let dataType: DataType?
+  }
+
+  /// The names that a pickle may mention.
+  enum Global: Sendable, Equatable {
+    case orderedDictionary
+    case rebuildTensor, rebuildTensorV2, rebuildTensorV3, rebuildParameter
+    case size, device
+    case storage(ElementType?)
+    case dataType(ElementType)
+  }
+
+  let nodes: [Node]
+  let root: Value
+
+  func node(_ value: Value) -> Node? {
+    if case .node(let index) = value { nodes[index] } else { nil }
+  }
+
+  func items(_ value: Value) -> [Value]? {
+    switch node(value) {
+    case .tuple(let items), .list(let items): items
+    default: nil
+    }
+  }
+
+  func dictionary(_ value: Value) -> Dictionary? {
+    if case .dictionary(let found) = node(value) { found } else { nil }
+  }
+}
+
+extension Pickle.Global {
+  /// - Parameter module: nil is returned for all that is not listed here.
+  init?(module: String, name: String) {
+    switch (module, name) {
+    case ("collections", "OrderedDict"): self = .orderedDictionary
+    case ("torch._utils", "_rebuild_tensor"): self = .rebuildTensor
+    case ("torch._utils", "_rebuild_tensor_v2"): self = .rebuildTensorV2
+    case ("torch._utils", "_rebuild_tensor_v3"): self = .rebuildTensorV3
+    case ("torch._utils", "_rebuild_parameter"): self = .rebuildParameter
+    case ("torch", "Size"): self = .size
+    case ("torch", "device"): self = .device
+    case ("torch", "UntypedStorage"), ("torch.storage", "UntypedStorage"): self = .storage(nil)
+    case ("torch", _), ("torch.storage", _), ("torch.cuda", _):
+      if let type = Pickle.ElementType.storages[name] {
+        self = .storage(type)
+      } else if module == "torch", let type = Pickle.ElementType.types[name] {
+        self = .dataType(type)
+      } else {
+        return nil
+      }
+    default: return nil
+    }
+  }
+}
+
+extension Pickle.ElementType {
+  private static let table: [(type: String, storage: String?, byteCount: Int, dataType: DataType?)] = [
+    ("float32", "FloatStorage", 4, .float32), ("float64", "DoubleStorage", 8, .float64),
+    ("float16", "HalfStorage", 2, .float16), ("bfloat16", "BFloat16Storage", 2, .bfloat16),
+    ("int64", "LongStorage", 8, .int64), ("int32", "IntStorage", 4, .int32), ("int16", "ShortStorage", 2, .int16),
+    ("int8", "CharStorage", 1, .int8), ("uint8", "ByteStorage", 1, .uint8), ("bool", "BoolStorage", 1, .bool),
+    ("uint16", nil, 2, .uint16), ("uint32", nil, 4, .uint32), ("uint64", nil, 8, .uint64),
+    ("complex32", nil, 4, nil), ("complex64", "ComplexFloatStorage", 8, nil),
+    ("complex128", "ComplexDoubleStorage", 16, nil), ("float8_e4m3fn", nil, 1, nil), ("float8_e5m2", nil, 1, nil),
+    ("float8_e4m3fnuz", nil, 1, nil), ("float8_e5m2fnuz", nil, 1, nil), ("float8_e8m0fnu", nil, 1, nil),
+    ("qint8", "QInt8Storage", 1, nil), ("quint8", "QUInt8Storage", 1, nil), ("qint32", "QInt32Storage", 4, nil),
+    ("quint4x2", "QUInt4x2Storage", 1, nil), ("quint2x4", "QUInt2x4Storage", 1, nil),
+  ]
+
+  static let types = Dictionary(
+    uniqueKeysWithValues: table.map { ($0.type, Self(name: $0.type, byteCount: $0.byteCount, dataType: $0.dataType)) })
+  static let storages = Dictionary(
+    uniqueKeysWithValues: table.compactMap { row in row.storage.flatMap { name in types[row.type].map { (name, $0) } } }
+  )
+  /// The name of the storage of a type; nil for those that PyTorch keeps as untyped bytes.
+  static let storageNames = Dictionary(
+    uniqueKeysWithValues: table.compactMap { row in row.dataType.map { ($0, row.storage) } })
+}

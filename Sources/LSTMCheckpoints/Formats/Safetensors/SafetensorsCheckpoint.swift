@@ -1,0 +1,132 @@
+import Foundation
+
+extension Checkpoint {
+  /// A safetensors file: the header's length in eight bytes, the header, and the tensors without a hole between them.
+  init(safetensors path: String) throws {
+    func fail(_ kind: SafetensorsError.Kind, _ tensor: String? = nil) -> SafetensorsError {
+      SafetensorsError(kind, file: path, tensor: tensor)
+    }
+    let source: ByteSource
+    let header: SafetensorsHeader
+    let dataOffset: Int
+    do {
+      source = .file(try RegularFile(path: path))
+      let claimed = try source.bytes(at: 0, count: 8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+      guard claimed <= SafetensorsHeader.byteLimit else {
+        throw fail(.headerTooLong(claimed: claimed, limit: SafetensorsHeader.byteLimit))
+      }
+      let count = Int(claimed)
+      guard count <= source.byteCount - 8 else {
+        throw fail(.truncatedHeader(expected: count, found: source.byteCount - 8))
+      }
+      header = try SafetensorsHeader(source.bytes(at: 8, count: count), file: path)
+      dataOffset = 8 + count
+    } catch let failure as UnreadableReason {
+      throw fail(.unreadable(failure))
+    }
+    guard header.dataByteCount == source.byteCount - dataOffset else {
+      let (expected, overflow) = dataOffset.addingReportingOverflow(header.dataByteCount)
+      throw fail(.fileSize(expected: overflow ? .max : expected, found: source.byteCount))
+    }
+    var tensors: [StoredTensor] = []
+    var skipped: [Skipped] = []
+    for entry in header.entries {
+      guard let type = DataType(safetensors: entry.dtype) else {
+        skipped.append(Skipped(name: entry.name, reason: "its elements are of type \(entry.dtype)"))
+        continue
+      }
+      guard let byteCount = elementCount(entry.shape + [type.byteCount]) else {
+        throw fail(.sizeOverflow(entry.shape), entry.name)
+      }
+      guard byteCount == entry.end - entry.start else {
+        throw fail(.size(expected: byteCount, found: entry.end - entry.start), entry.name)
+      }
+      let run = FileRun(source: source, offset: dataOffset + entry.start, byteCount: byteCount, file: path)
+      tensors.append(
+        StoredTensor(
+          name: entry.name, shape: entry.shape, dataType: type, isBigEndian: false, source: FileTensor(run: run)))
+    }
+    self.init(tensors: tensors, skipped: skipped, path: path, format: .safetensors, byteCount: source.byteCount)
+    metadata = header.metadata
+  }
+
+  /// The tensors of the safetensors files that an index (`model.safetensors.index.json`) names, which lie beside it.
+  init(shardIndex path: String) throws {
+    let index: ShardIndex
+    do {
+      let data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+      guard data.count <= SafetensorsHeader.byteLimit else {
+        throw SafetensorsError(.tooMuch("bytes of JSON", limit: SafetensorsHeader.byteLimit), file: path)
+      }
+      index = try ShardIndex(data, file: path)
+    }
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    var byShard: [String: Set<String>] = [:]
+    for (tensor, shard) in index.weightMap { byShard[shard, default: []].insert(tensor) }
+    var tensors: [StoredTensor] = []
+    var skipped: [Skipped] = []
+    var byteCount = 0
+    for (shard, names) in byShard.sorted(by: { isNaturallyBefore($0.key, $1.key) }) {
+      let isFileName = !shard.isEmpty && shard != "." && shard != ".." && !shard.contains { "/\\\0".contains($0) }
+      guard isFileName else { throw SafetensorsError(.unsafeShard(shard), file: path) }
+      let part = try Checkpoint(safetensors: folder.appendingPathComponent(shard).path)
+      let held = Set(part.tensors.map(\.name) + part.skipped.map(\.name))
+      if let absent = names.subtracting(held).min() {
+        throw SafetensorsError(.notInShard(shard), file: path, tensor: absent)
+      }
+      if let stranger = held.subtracting(names).min() {
+        throw SafetensorsError(.notInIndex(shard: shard), file: path, tensor: stranger)
+      }
+      tensors += part.tensors
+      skipped += part.skipped
+      byteCount += part.byteCount
+    }
+    self.init(tensors: tensors, skipped: skipped, path: path, format: .safetensors, byteCount: byteCount)
+  }
+}
+
+/// `{"metadata": {...}, "weight_map": {tensor: file}}`
+private struct ShardIndex {
+  let weightMap: [String: String]
+
+  private struct Content: Decodable {
+    let weightMap: [String: String]
+    enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
+  }
+
+  init(_ data: Data, file: String) throws(SafetensorsError) {
+    func fail(_ detail: String, _ advice: [String] = []) -> SafetensorsError {
+      SafetensorsError(.noIndex(detail, advice: advice), file: file)
+    }
+    do {
+      weightMap = try JSONDecoder().decode(Content.self, from: data).weightMap
+    } catch {
+      let keys = (try? JSONSerialization.jsonObject(with: data) as? [String: Any]).map { Set($0.keys) }
+      guard let keys else { throw fail("is text that begins like JSON, but is none; a checkpoint was expected") }
+      if keys.contains("weight_map") { throw fail("its weight_map does not give a file's name for each tensor") }
+      if keys.isSuperset(of: ["input", "layers"]) {
+        throw fail(
+          "is a model's configuration, which holds no weights",
+          ["give the weights first, and this file as --config \(file)"])
+      }
+      throw fail(
+        "is JSON, but not the index of a safetensors checkpoint: it has no weight_map",
+        ["it has " + nameList(keys.sorted())])
+    }
+  }
+}
+
+extension DataType {
+  private static let safetensorsNames: [(name: String, type: DataType)] = [
+    ("F64", .float64), ("F32", .float32), ("F16", .float16), ("BF16", .bfloat16), ("I64", .int64), ("I32", .int32),
+    ("I16", .int16), ("I8", .int8), ("U64", .uint64), ("U32", .uint32), ("U16", .uint16), ("U8", .uint8),
+    ("BOOL", .bool),
+  ]
+
+  init?(safetensors name: String) {
+    guard let found = Self.safetensorsNames.first(where: { $0.name == name }) else { return nil }
+    self = found.type
+  }
+
+  var safetensorsName: String { Self.safetensorsNames.first { $0.type == self }?.name ?? rawValue }
+}

@@ -1,0 +1,67 @@
+/// What is wrong with a safetensors file, or with the index of several.
+struct SafetensorsError: DescribedFailure, Equatable {
+  enum Kind: Sendable, Equatable {
+    case unreadable(UnreadableReason)
+    case headerTooLong(claimed: UInt64, limit: Int)
+    /// The header ends behind the file's end.
+    case truncatedHeader(expected: Int, found: Int)
+    /// The header is not the JSON that the format asks for.
+    case malformed(expected: String, offset: Int)
+    case duplicateKey(String)
+    case missingKey(String)
+    case unknownKey(String)
+    case tooMuch(String, limit: Int)
+    /// A tensor does not begin where the one before ends.
+    case hole(expected: Int, found: Int)
+    /// The offsets give another size than shape and type.
+    case size(expected: Int, found: Int)
+    case sizeOverflow([Int])
+    /// The tensors do not end where the file does.
+    case fileSize(expected: Int, found: Int)
+    case noIndex(String, advice: [String])
+    case unsafeShard(String)
+    case notInShard(String)
+    case notInIndex(shard: String)
+  }
+
+  let file: String
+  /// The tensor concerned, if it is one.
+  var tensor: String?
+  let kind: Kind
+
+  init(_ kind: Kind, file: String, tensor: String? = nil) {
+    self.kind = kind
+    self.file = file
+    self.tensor = tensor
+  }
+
+  var category: FailureCategory {
+    if case .unreadable(let reason) = kind { reason.category } else { .badInput }
+  }
+
+  var message: String { printable(file + (tensor.map { ": tensor \"\($0)\"" } ?? "") + ": " + detail) }
+
+  private var detail: String {
+    switch kind {
+    case .unreadable(let reason): reason.message
+    case .headerTooLong(let claimed, let limit): "claims a header of \(claimed) bytes; at most \(limit) are accepted"
+    case .truncatedHeader(let expected, let found): "expected a header of \(expected) bytes, found \(found)"
+    case .malformed(let expected, let offset): "its header is damaged: expected \(expected) at byte \(offset)"
+    case .duplicateKey(let key): "\"\(key)\" occurs twice in the header"
+    case .missingKey(let key): "its \(key) is missing in the header"
+    case .unknownKey(let key): "has \"\(key)\" in the header; expected dtype, shape and data_offsets"
+    case .tooMuch(let what, let limit): "more than \(limit) \(what)"
+    case .hole(let expected, let found): "expected to begin at byte \(expected) of the data, found \(found)"
+    case .size(let expected, let found): "expected \(expected) bytes by shape and type, found \(found)"
+    case .sizeOverflow(let shape): "its shape \(shapeText(shape)) holds more than any file"
+    case .fileSize(let expected, let found): "expected a file of \(expected) bytes by its header, found \(found)"
+    case .noIndex(let detail, _): detail
+    case .unsafeShard(let name):
+      "its weight_map names the file \"\(name)\"; expected the name of a file beside it"
+    case .notInShard(let shard): "expected in \(shard), which does not hold it"
+    case .notInIndex(let shard): "\(shard) holds it, but the index does not name it there"
+    }
+  }
+
+  var advice: [String] { if case .noIndex(_, let advice) = kind { advice } else { [] } }
+}
