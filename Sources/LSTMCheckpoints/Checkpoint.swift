@@ -111,8 +111,10 @@ public struct Checkpoint: Sendable {
     case .native: return try writeNative(to: path, options: options, sourceDigest: sourceDigest)
     case .pytorchHDF5: return try HDF5Writing.write(try namedTensors(to: path, options: options), to: path)
     case .pt: return try PTWriter.write(try namedTensors(to: path, options: options), to: path)
-    case .safetensors: return try SafetensorsWriter.write(try namedTensors(to: path, options: options), to: path)
-    case .npz: return try NPZWriter.write(try namedTensors(to: path, options: options), to: path)
+    case .safetensors:
+      return try SafetensorsWriter.write(
+        try namedTensors(to: path, options: options, usual: ownNamedLayout), to: path)
+    case .npz: return try NPZWriter.write(try namedTensors(to: path, options: options, usual: ownNamedLayout), to: path)
     case .mlx:
       var options = options
       options.layout = .mlx
