@@ -119,8 +119,8 @@ public struct Checkpoint: Sendable {
     case .pt: return try PTWriter.write(try namedTensors(to: path, options: options), to: path)
     case .safetensors:
       return try SafetensorsWriter.write(
-        try namedTensors(to: path, options: options), metadata: ownMetadata ?? [:], to: path)
-    case .npz: return try NPZWriter.write(try namedTensors(to: path, options: options), to: path)
+        try namedTensors(to: path, options: options, usual: ownNamedLayout), metadata: ownMetadata ?? [:], to: path)
+    case .npz: return try NPZWriter.write(try namedTensors(to: path, options: options, usual: ownNamedLayout), to: path)
     case .mlx:
       var options = options
       options.layout = .mlx

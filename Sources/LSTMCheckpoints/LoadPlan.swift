@@ -125,7 +125,8 @@ public struct LoadPlan: Sendable {
   ) -> String? {
     if !tensor.dataType.isFloatingPoint { return "its elements are \(tensor.dataType.rawValue), not floating point" }
     if tensor.shape.count == 2, tensor.shape == parameter.shape.reversed() {
-      return "this is the transpose: it looks like Keras, whose kernels are (I, 4H)"
+      return parameter.name.hasPrefix("lstm.weight")
+        ? "this is the transpose: --layout keras reads kernels (I, 4H)" : "this is the transpose"
     }
     if !knowsInputSize, parameter.name.hasPrefix("lstm.weight_ih_l0") {
       return "its second and last dimension is to be the input size"

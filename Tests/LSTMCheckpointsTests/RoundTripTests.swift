@@ -101,7 +101,7 @@ import Testing
     #expect(try Checkpoint(path: folder.path("out.h5"))["training/step"] == nil)
   }
 
-  @Test func formatsThatAreOnlyRead() throws {
+  @Test func anArrayIsNoModel() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("x")
     let error = #expect(throws: CheckpointError.self) { try checkpoint([]).write(path: path, as: .npy) }
@@ -179,9 +179,9 @@ import Testing
     }
     #expect(
       message(.init(hiddenSize: 2, hasPeepholes: true))
-        == "cannot write /nowhere/out.h5: PyTorch's LSTM has no peepholes")
+        == "cannot write /nowhere/out.h5: layer 0 has peepholes, which PyTorch's LSTM has not")
     #expect(
       message(.init(hiddenSize: 2, gateActivation: .hardSigmoid))
-        == "cannot write /nowhere/out.h5: PyTorch's LSTM has no hard_sigmoid gates")
+        == "cannot write /nowhere/out.h5: layer 0 has hard_sigmoid gates, which PyTorch's LSTM has not")
   }
 }

@@ -39,6 +39,15 @@ import Testing
         readout: .mean),
       lengths: [5, 3, 1, 5]),
     Case(
+      name: "an offset of the forget gate, ragged",
+      configuration: .init(
+        input: .features(size: 2),
+        layers: [
+          .init(hiddenSize: 3, isBidirectional: true, bias: .single, forgetOffset: 1),
+          .init(hiddenSize: 5, hasPeepholes: true, forgetOffset: -0.75),
+        ], readout: .last),
+      lengths: [5, 3, 1, 5]),
+    Case(
       name: "hard sigmoids",
       configuration: .init(
         input: .features(size: 2),

@@ -86,7 +86,7 @@ struct ReferenceModel {
     var (raw, cells) = ([Double](), [Double]())
     for j in 0..<size {
       let i = gate(pre(j) + peephole[j] * c[j])
-      let f = gate(pre(size + j) + peephole[size + j] * c[j])
+      let f = gate(pre(size + j) + Double(layer.forgetOffset) + peephole[size + j] * c[j])
       let new = f * c[j] + i * tanh(pre(2 * size + j))
       let o = gate(pre(3 * size + j) + peephole[2 * size + j] * new)
       cells.append(new)

@@ -16,6 +16,10 @@ import Testing
     .init(
       input: .features(size: 7), layers: [.init(hiddenSize: 24, hasPeepholes: true), .init(hiddenSize: 8)],
       skip: true, readout: .all, head: [.init(size: 4)], normalizesOutput: true),
+    .init(
+      input: .features(size: 6),
+      layers: [.init(hiddenSize: 19, bias: .single, forgetOffset: 1), .init(hiddenSize: 9, forgetOffset: -0.5)],
+      readout: .all),
   ]
 
   @Test(arguments: KernelTests.paths, configurations.indices)

@@ -131,6 +131,11 @@ struct Exportable {
       cell.recurrentBias = nil
       if can.contains(.single) { return }
     } else if !can.contains(.dual) {
+      guard cell.bias == .dual else {
+        throw .refused(
+          file: file, detail: "\(capabilities.target) has one bias, and so has layer \(index)",
+          advice: ["leave --bias dual away"])
+      }
       throw .refused(
         file: file, detail: "layer \(index) has two biases, \(capabilities.target) has one",
         advice: ["write their sum with --bias single: the same outputs, but training on moves it half as fast"])

@@ -13,9 +13,11 @@ extension WrittenTensor {
 }
 
 extension Checkpoint {
-  /// The tensors as a file of names and arrays has them: in the layout asked for, else the source's own, else PyTorch's.
+  /// The tensors as a file of names and arrays has them: in the layout asked for, else in `usual`.
   /// What was never imported is written as it is.
-  func namedTensors(to path: String, options: WriteOptions) throws(CheckpointError) -> [NamedTensor] {
+  func namedTensors(
+    to path: String, options: WriteOptions, usual: Layout = .pytorch
+  ) throws(CheckpointError) -> [NamedTensor] {
     guard configuration != nil else {
       return tensors.map { tensor in
         let typed = options.dataType.map { tensor.converted(to: $0) } ?? tensor
@@ -23,14 +25,14 @@ extension Checkpoint {
       }
     }
     let model = try Exportable(self, to: path, options: options)
-    let layout = options.layout ?? .pytorch
+    let layout = options.layout ?? usual
     return layout == .pytorch ? try model.pyTorchTensors() : try NamedLayout.tensors(model, layout)
   }
-}
 
-extension NamedLayout {
-  static func tensors(_ model: Exportable, _ layout: Layout) throws(CheckpointError) -> [NamedTensor] {
-    throw .cannotWrite(file: model.file, detail: "\(layout.rawValue) is not written yet")
+  /// The layout that a file of names and arrays gets when none is asked for: the source's own where names tell it.
+  var ownNamedLayout: Layout {
+    guard let own = provenance?.knownLayout, LayoutNames.of(own) != nil else { return .pytorch }
+    return own
   }
 }
 

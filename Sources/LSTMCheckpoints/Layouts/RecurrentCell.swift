@@ -42,7 +42,7 @@ struct RecurrentLayout: Sendable {
     case columns
     /// (I, 4H) and (H, 4H), where each gate's block of bytes is that gate's (H, I) or (H, H).
     case cudnn
-    /// One (I + H, 4H)
+    /// One (I + S, 4H)
     case fused
     /// For each gate one (I, H) and one (H, H)
     case perGate
@@ -140,8 +140,7 @@ struct RecurrentLayout: Sendable {
       }
       return (first.reordering(toCanonical), recurrent.reordering(toCanonical))
     case .columns:
-      let h = try columns(first, parts.recurrent[0])
-      _ = h
+      _ = try columns(first, parts.recurrent[0])
       return (
         first.transposed().reordering(toCanonical), parts.recurrent[0].transposed().reordering(toCanonical)
       )
@@ -154,15 +153,16 @@ struct RecurrentLayout: Sendable {
     case .fused:
       try first.requireRank(2, "the weight (I + H, 4H)")
       let h = try first.gateCount(axis: 1)
-      guard first.shape[0] > h else {
+      try parts.projection?.require([nil, h], "the projection (P, H)", "hidden size \(h)")
+      let (rows, state) = (first.shape[0], parts.projection?.shape[0] ?? h)
+      guard rows > state else {
         throw .misshapen(
-          tensor: first.name, expected: "(I + \(h), \(4 * h)) with I at least 1", found: shapeText(first.shape),
+          tensor: first.name, expected: "(I + \(state), \(4 * h)) with I at least 1", found: shapeText(first.shape),
           advice: [])
       }
-      let rows = first.shape[0]
       return (
-        first.gathering([0..<rows - h]).transposed().reordering(toCanonical),
-        first.gathering([rows - h..<rows]).transposed().reordering(toCanonical)
+        first.gathering([0..<rows - state]).transposed().reordering(toCanonical),
+        first.gathering([rows - state..<rows]).transposed().reordering(toCanonical)
       )
     case .perGate:
       guard parts.input.count == 4, parts.recurrent.count == 4 else {
@@ -249,7 +249,9 @@ extension StoredTensor {
   func require(_ wanted: [Int?], _ what: String, _ because: String) throws(CheckpointError) {
     let fits =
       shape.count == wanted.count
-      && zip(shape, wanted).allSatisfy { found, size in size.map { $0 == found } ?? (found >= 1) }
+      && zip(shape, wanted).allSatisfy { found, size in
+        size.map { $0 == found } ?? (1...4 * ModelConfiguration.sizeLimit ~= found)
+      }
     guard fits else {
       let text = wanted.map { $0.map(String.init) ?? "any" }.joined(separator: ", ") + (wanted.count == 1 ? "," : "")
       throw .misshapen(

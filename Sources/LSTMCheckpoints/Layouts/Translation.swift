@@ -32,18 +32,27 @@ struct Translation {
 
   /// A file that has PyTorch's names needs no translation.
   init(pytorch candidates: [Candidate], evidence: [String]) {
-    self.init(.pytorch, evidence: evidence)
+    self.init(.pytorch, candidates: candidates, evidence: evidence)
+  }
+
+  /// Candidates that have the project's names already.
+  init(_ layout: Layout, candidates: [Candidate], evidence: [String]) {
+    self.init(layout, evidence: evidence)
     self.candidates = candidates
   }
 
   /// Adds the tensors of one direction of one layer.
-  /// - Parameter how: what was done to the matrices, for the report.
-  mutating func add(_ cell: RecurrentCell, layer: Int, reverse: Bool = false, how: String?) {
+  /// - Parameters:
+  ///   - how: what was done to all of them, for the report.
+  ///   - steps: what was done to a part of them.
+  mutating func add(
+    _ cell: RecurrentCell, layer: Int, reverse: Bool = false, how: String?, steps: [PyTorchName.Kind: String] = [:]
+  ) {
     layers[layer] = CellFacts(bias: cell.bias, gateActivation: cell.gateActivation, forgetOffset: cell.forgetOffset)
     func add(_ kind: PyTorchName.Kind, _ tensor: StoredTensor?) {
       guard let tensor else { return }
       let name = PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
-      candidates.append(Candidate(name: name, tensor: tensor, how: how))
+      candidates.append(Candidate(name: name, tensor: tensor, how: steps[kind] ?? how))
     }
     add(.inputWeight, cell.inputWeight)
     add(.recurrentWeight, cell.recurrentWeight)

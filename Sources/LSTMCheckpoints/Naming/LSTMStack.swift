@@ -114,17 +114,20 @@ struct LSTMStack {
   private static func noLSTM(file: String, candidates: [Candidate]) -> CheckpointError {
     let names = candidates.map(\.tensor.name)
     guard !names.isEmpty else { return .ambiguous(file: file, detail: "holds no tensors", advice: []) }
-    let advice: String
+    var advice: [String]
     if names.contains(where: { $0.contains("recurrent_kernel") }) {
-      advice = "this looks like Keras, whose layout is not read yet; save the weights from PyTorch under its own names"
+      advice = ["this looks like Keras, whose LSTM has a kernel beside each recurrent_kernel"]
     } else if candidates.contains(where: { PyTorchName.isWeightNormFactor($0.name) }) {
-      advice = "its weights are weight-normalised; " + weightNormAdvice
+      advice = ["its weights are weight-normalised; " + weightNormAdvice]
     } else {
-      advice = "rename tensors with --map 'REGEX=REPLACEMENT', for example --map '^rnn_(.*)$=lstm.$1'"
+      advice = [
+        "rename tensors with --map 'REGEX=REPLACEMENT', for example --map '^rnn_(.*)$=lstm.$1'",
+        "or say whose they are with --layout " + LayoutNames.all.map(\.layout.rawValue).joined(separator: ", "),
+      ]
     }
     return .ambiguous(
       file: file, detail: "holds no LSTM: expected names like weight_ih_l0 and weight_hh_l0, found " + nameList(names),
-      advice: [advice])
+      advice: advice)
   }
 
   static let weightNormAdvice =

@@ -37,7 +37,8 @@ struct ModelResolution {
     let candidates = translation.candidates
     func isAllowed(_ candidate: Candidate) -> Bool {
       options.allowedUnexpected.contains {
-        matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0)
+        // Another layout's candidates have the project's names, which are not what a user means.
+        translation.layout == .pytorch && matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0)
       }
     }
     let stack = try LSTMStack(candidates.filter { !isAllowed($0) }, file: file, prefix: prefix)

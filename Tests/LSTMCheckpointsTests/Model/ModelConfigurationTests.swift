@@ -30,7 +30,7 @@ import Testing
               .init(hiddenSize: 7),
               .init(
                 hiddenSize: 9, isBidirectional: true, projectionSize: 3, bias: bias, gateActivation: gates,
-                hasPeepholes: true),
+                hasPeepholes: true, forgetOffset: bias == .none ? 0 : -0.5),
             ], skip: true, readout: readout,
             head: ModelConfiguration.Activation.allCases.map { .init(size: 4, hasBias: false, activation: $0) },
             normalizesOutput: true)
@@ -50,7 +50,8 @@ import Testing
   static let mistakes: [(text: String, message: String)] = [
     (
       #"{"input": {"features": 8}, "layers": [{"hiden": 64}]}"#,
-      "layers[0]: unknown key \"hiden\"; known are hidden, bidirectional, projection, bias, gates, peepholes"
+      "layers[0]: unknown key \"hiden\"; known are hidden, bidirectional, projection, bias, gates, peepholes, "
+        + "forget_offset"
     ),
     (
       #"{"input": {"features": 8}, "layer": []}"#,
@@ -90,6 +91,14 @@ import Testing
     (
       #"{"input": {"features": 1}, "layers": [{"hidden": 4, "bias": "duel"}]}"#,
       "layers[0].bias: expected one of none, single, dual, found \"duel\"; did you mean dual?"
+    ),
+    (
+      #"{"input": {"features": 1}, "layers": [{"hidden": 4, "bias": "none", "forget_offset": 1}]}"#,
+      "layers[0].forget_offset: expected a finite number, and a bias to add it to"
+    ),
+    (
+      #"{"input": {"features": 1}, "layers": [{"hidden": 4, "forget_offset": "1"}]}"#,
+      "layers[0].forget_offset: expected a number"
     ),
     (
       #"{"input": {"features": 1}, "layers": [{"hidden": 4}], "readout": "first"}"#,

@@ -1,0 +1,196 @@
+/// The cells of a file by the names of one layout, and the tensors that are none of theirs.
+struct NamedCells {
+  typealias Candidate = ModelResolution.Candidate
+
+  /// The tensors of one cell.
+  struct Cell {
+    /// Dotted.
+    let module: String
+    var tensors: [LayoutNames.Slot: Candidate] = [:]
+
+    func has(_ kind: LayoutNames.Kind) -> Bool { tensors.keys.contains { $0.kind == kind } }
+  }
+
+  /// In the file's order.
+  private(set) var cells: [Cell] = []
+  private(set) var others: [Candidate] = []
+
+  /// - Throws: `CheckpointError.ambiguous` when two tensors of a cell go by names of the same part.
+  init(_ candidates: [Candidate], names: LayoutNames, file: String) throws(CheckpointError) {
+    var places: [String: Int] = [:]
+    var groups: [Cell] = []
+    var found: [(candidate: Candidate, group: Int?)] = []
+    // The longest first: `projection.kernel` is no kernel of a module `projection`.
+    let leaves = names.leaves.sorted { $0.path.utf8.count > $1.path.utf8.count }
+    for candidate in candidates {
+      let name = withoutVariableNumber(candidate.name)
+      guard let leaf = leaves.first(where: { name == $0.path || name.hasSuffix("." + $0.path) }) else {
+        found.append((candidate, nil))
+        continue
+      }
+      let module = String(name.dropLast(leaf.path.count + (name.count == leaf.path.count ? 0 : 1)))
+      let at = places[module] ?? groups.count
+      if at == groups.count {
+        places[module] = at
+        groups.append(Cell(module: module))
+      }
+      if let twin = groups[at].tensors.updateValue(candidate, forKey: leaf.slot) {
+        throw .ambiguous(
+          file: file, detail: "\(twin.tensor.name) and \(candidate.tensor.name) are names of the same part of a cell",
+          advice: ["leave one out, for example --allow unexpected='\(candidate.tensor.name)'"])
+      }
+      found.append((candidate, at))
+    }
+    let isFused = !names.leaves.contains { $0.slot.kind == .recurrent }
+    let keras = Set(
+      isFused
+        ? candidates.map { withoutVariableNumber($0.name) }.filter { $0.hasSuffix(".recurrent_kernel") }
+          .map { String($0.dropLast(".recurrent_kernel".count)) } : [])
+    var isCell = groups.map { group in
+      guard isFused else { return group.has(.input) && group.has(.recurrent) }
+      return group.has(.input) && Self.fits(group, names.module) && !keras.contains(group.module)
+    }
+    // Of `lstm_model` and `lstm_model.lstm` the inner one is the cell.
+    if case .containing = names.module {
+      var outer = Set<Substring>()
+      for group in zip(groups, isCell).filter(\.1).map(\.0) {
+        for dot in group.module.indices where group.module[dot] == "." { outer.insert(group.module[..<dot]) }
+      }
+      for (index, group) in groups.enumerated() where outer.contains(group.module[...]) { isCell[index] = false }
+    }
+    cells = zip(groups, isCell).filter(\.1).map(\.0)
+    others = found.filter { item in item.group.map { !isCell[$0] } ?? true }.map(\.candidate)
+  }
+
+  private static func fits(_ cell: Cell, _ rule: LayoutNames.Module) -> Bool {
+    let parts = cell.module.split(separator: ".").filter { $0 != "~" }
+    let last = parts.last.map { NumberedWord(String($0)).text.lowercased() } ?? ""
+    switch rule {
+    case .any: return true
+    case .containing(let word): return last.contains(word)
+    case .ending(let words): return words.contains { last.hasSuffix($0) }
+    }
+  }
+}
+
+extension NamedCells.Cell {
+  /// Its tensors as the layout orders them.
+  /// - Throws: `CheckpointError.ambiguous` naming a gate of which there is none.
+  func parts(
+    _ layout: RecurrentLayout, names: LayoutNames, file: String
+  ) throws(CheckpointError) -> RecurrentLayout.Parts {
+    func all(_ kind: LayoutNames.Kind, _ gates: [Gate]) throws(CheckpointError) -> [StoredTensor] {
+      if let whole = tensors[.init(kind: kind)] { return [whole.tensor] }
+      guard has(kind) else { return [] }
+      var list: [StoredTensor] = []
+      for gate in gates {
+        guard let candidate = tensors[.init(kind: kind, gate: gate)] else {
+          let wanted = names.first(.init(kind: kind, gate: gate)) ?? "a tensor"
+          let present = tensors.filter { $0.key.kind == kind }.map(\.value.tensor.name).sorted()
+          throw .ambiguous(
+            file: file,
+            detail: "\(module.isEmpty ? "the cell" : module) has no \(wanted) beside " + nameList(present),
+            advice: ["rename it with --map 'REGEX=REPLACEMENT'"])
+        }
+        list.append(candidate.tensor)
+      }
+      return list
+    }
+    var parts = RecurrentLayout.Parts(input: try all(.input, layout.gates))
+    parts.recurrent = try all(.recurrent, layout.gates)
+    parts.inputBias = try all(.inputBias, layout.gates)
+    parts.recurrentBias = try all(.recurrentBias, layout.gates)
+    if let projection = tensors[.init(kind: .projection)]?.tensor {
+      try projection.requireRank(2, "the projection (H, P)")
+      parts.projection = projection.transposed()
+    }
+    let peepholes = try all(.peephole, [.input, .forget, .output])
+    if let first = peepholes.first {
+      for tensor in peepholes { try tensor.require(first.shape.count == 1 ? first.shape : [nil], "a peephole (H)", "all") }
+      parts.peephole = .concatenating(peepholes)
+    }
+    return parts
+  }
+}
+
+/// A part of a name and the number at its end: `lstm_1`, `LSTMCell_0`, `7`. Without one it comes before all.
+struct NumberedWord: Hashable {
+  let text: String
+  let number: Int
+
+  init(_ word: String) {
+    let digits = word.reversed().prefix { $0.isASCII && $0.isNumber }.count
+    if digits > 0, digits < 10, let number = Int(word.suffix(digits)) {
+      let rest = word.dropLast(digits)
+      text = String(rest.hasSuffix("_") ? rest.dropLast() : rest)
+      self.number = number
+    } else {
+      text = word
+      number = -1
+    }
+  }
+}
+
+/// A module of a file, with the part taken out that tells a direction.
+struct ModulePath: Hashable {
+  let parts: [NumberedWord]
+  var isReverse = false
+  /// What stood for the direction; nil in most files.
+  private(set) var marker: String?
+
+  /// - Parameter numbersCells: false where the number of a cell tells no layer: Keras counts `lstm_cell_1` on and on.
+  init(_ module: String, numbersCells: Bool = true) {
+    var words = module.split(separator: ".").map(String.init)
+    for index in words.indices.reversed() {
+      guard let (reverse, rest) = Self.direction(words[index]) else { continue }
+      marker = words[index]
+      isReverse = reverse
+      if rest.isEmpty { words.remove(at: index) } else { words[index] = rest }
+      break
+    }
+    parts = Self.parts(words, numbersCells)
+  }
+
+  /// Without looking for a direction.
+  init(plain module: String, numbersCells: Bool = true) {
+    parts = Self.parts(module.split(separator: ".").map(String.init), numbersCells)
+  }
+
+  private static func parts(_ words: [String], _ numbersCells: Bool) -> [NumberedWord] {
+    var parts = words.map(NumberedWord.init)
+    if !numbersCells, parts.count > 1, let last = parts.last, last.text == "lstm_cell" {
+      parts[parts.count - 1] = NumberedWord(last.text)
+    }
+    return parts
+  }
+
+  /// `forward_rnn`, `backward_lstm_1`, `fw`, `reverse`, `forwardLayer`: the direction and what is left.
+  private static func direction(_ word: String) -> (Bool, String)? {
+    let lower = word.lowercased()
+    if lower == "fw" || lower == "bw" { return (lower == "bw", "") }
+    for (prefix, reverse) in [("forward", false), ("backward", true), ("reverse", true)] {
+      guard lower.hasPrefix(prefix) else { continue }
+      let rest = word.dropFirst(prefix.count)
+      if rest.isEmpty { return (reverse, "") }
+      if rest.hasPrefix("_") { return (reverse, String(rest.dropFirst())) }
+      if rest.first?.isUppercase == true { return (reverse, String(rest)) }
+    }
+    return nil
+  }
+
+  /// Whether names alone order two: they differ first in a number behind the same word.
+  static func areComparable(_ a: ModulePath, _ b: ModulePath) -> Bool {
+    for (x, y) in zip(a.parts, b.parts) where x != y { return x.text == y.text }
+    return false
+  }
+
+  static func isBefore(_ a: ModulePath, _ b: ModulePath) -> Bool {
+    for (x, y) in zip(a.parts, b.parts) where x != y {
+      return x.text == y.text ? x.number < y.number : x.text < y.text
+    }
+    return a.parts.count < b.parts.count
+  }
+}
+
+/// TensorFlow's variables end in `:0`.
+func withoutVariableNumber(_ name: String) -> String { name.hasSuffix(":0") ? String(name.dropLast(2)) : name }
