@@ -273,6 +273,65 @@ import Testing
     #expect(found?.contains(message) == true, "\(found ?? "")")
   }
 
+  /// Every tensor of every fixture left out, or of another shape or type: a report or a typed error, never a crash.
+  @Test(arguments: cases)
+  func damage(_ name: String) throws {
+    let whole = try namedFixture(name)
+    let options = namedFixtureOptions(name)
+    for (index, tensor) in whole.tensors.enumerated() {
+      let shapes: [[Int]?] = [
+        nil, [], [0], [0, 0], [1], tensor.shape.reversed() + [1], tensor.shape.map { $0 + 1 },
+        tensor.shape.map { $0 * 4 },
+        [1 << 40, 4], [4, 1 << 40], [1 << 62, 1 << 62], [Int.max],
+      ]
+      for shape in shapes {
+        var damaged = whole
+        if let shape {
+          damaged.tensors[index] = StoredTensor(name: tensor.name, shape: shape, dataType: .float32) {
+            try tensor.bytes()
+          }
+        } else {
+          damaged.tensors.remove(at: index)
+        }
+        do {
+          let plan = try LoadPlan(damaged, options: options)
+          if plan.report.isComplete { for tensor in plan.tensors.values { _ = try tensor.bytes() } }
+        } catch is CheckpointError {}
+      }
+    }
+  }
+
+  @Test func gatesOfTwoTypes() {
+    var found = checkpoint([:])
+    for gate in ["i", "f", "g", "o"] {
+      found.tensors +=
+        checkpoint(
+          [("c/i\(gate)/kernel", [3, 4]), ("c/h\(gate)/kernel", [4, 4])], types: ["c/if/kernel": .float16]
+        ).tensors
+    }
+    #expect(
+      refusal(found).first == "tensor \"c/if/kernel\": expected float32 like c/ii/kernel, found float16")
+  }
+
+  /// What another framework left in the file is no part of the cells that are read.
+  @Test func namesOfPyTorchBesideAForcedLayout() throws {
+    let found = checkpoint(layer("lstm.", 0, 3, 4) + [("rnn.Wx", [16, 3]), ("rnn.Wh", [16, 4])])
+    let plan = try LoadPlan(found, options: LoadOptions(layout: .mlx))
+    #expect(plan.configuration.layers == [.init(hiddenSize: 4, bias: .none)])
+    #expect(plan.report.unexpected.count == 4 && !plan.report.isComplete)
+    #expect(
+      plan.report.unexpected.first?.reason == "a name of PyTorch's, but the file is read in the layout mlx")
+  }
+
+  @Test func twinsOutsideOfCellsAreNobodysBusiness() {
+    #expect(
+      refusal(
+        checkpoint(
+          layer("lstm.", 0, 3, 4) + [("bn.bias", [4]), ("bn.biases", [4]), ("bn.kernel", [4]), ("bn.weights", [4])]),
+        LoadOptions(allowedUnexpected: ["bn.bias"])
+      ).first?.hasPrefix("w.h5: unexpected bn.biases (4,): no part of this model") == true)
+  }
+
   @Test func numbersOfManyNamesAreBounded() {
     let many = (0..<3000).map { ("m\($0).fusedWeight", [8, 16]) }
     #expect(refusal(checkpoint(many)).first?.contains("holds 3000 LSTM cells; a model has at most 1000 layers") == true)
@@ -315,7 +374,8 @@ import Testing
     #expect(try names(one, .tf1).prefix(2) == ["rnn/lstm_cell/kernel", "rnn/lstm_cell/bias"])
     #expect(try names(both, .s4tf).last == "layers.0.backward.cell.fusedBias")
     #expect(try names(one, .burn).first == "lstm.input_gate.input_transform.weight")
-    #expect(try names(one, .flaxOptimised).prefix(2) == ["layers/0/cell/dense_i/kernel", "layers/0/cell/dense_h/kernel"])
+    #expect(
+      try names(one, .flaxOptimised).prefix(2) == ["layers/0/cell/dense_i/kernel", "layers/0/cell/dense_h/kernel"])
   }
 
   @Test func whatAFrameworkHasNotIsRefused() {
