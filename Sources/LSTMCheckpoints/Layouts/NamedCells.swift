@@ -23,8 +23,13 @@ struct NamedCells {
     var twins: [Int: (String, String)] = [:]
     // The longest first: `projection.kernel` is no kernel of a module `projection`.
     let leaves = names.leaves.sorted { $0.path.utf8.count > $1.path.utf8.count }
+    let endings = Set(leaves.map { Self.ending($0.path) })
     for candidate in candidates {
       let name = withoutVariableNumber(candidate.name)
+      guard endings.contains(Self.ending(name)) else {
+        found.append((candidate, nil))
+        continue
+      }
       guard let leaf = leaves.first(where: { Self.ends(name, $0.path) }) else {
         found.append((candidate, nil))
         continue
@@ -62,6 +67,11 @@ struct NamedCells {
     }
     cells = zip(groups, isCell).filter(\.1).map(\.0)
     others = found.filter { item in item.group.map { !isCell[$0] } ?? true }.map(\.candidate)
+  }
+
+  /// The last part of a dotted name.
+  private static func ending(_ name: String) -> Substring {
+    name[(name.lastIndex(of: ".").map(name.index(after:)) ?? name.startIndex)...]
   }
 
   /// Whether a dotted name is a leaf or ends in it.

@@ -409,9 +409,21 @@ import Testing
     let out = try model([.init(hiddenSize: 1, bias: .single)], head: nil).namedTensors(
       to: "out", options: WriteOptions(layout: .haiku))
     #expect(try out.last?.tensor.floats() == [0.5, 0.5, -0.5, 0.5])
+    #expect(out.map(\.how) == [nil, "1.0 taken off the forget gate's, rounded once"])
     let kept = try model([.init(hiddenSize: 1, bias: .single, forgetOffset: 1)], head: nil).namedTensors(
       to: "out", options: WriteOptions(layout: .tf1))
     #expect(try kept.last?.tensor.floats() == [0.5, 0.5, 0.5, 0.5])
+    #expect(kept.allSatisfy { $0.how == nil })
+    let summed = try model([.init(hiddenSize: 1, forgetOffset: 1)], head: nil).namedTensors(
+      to: "out", options: WriteOptions(bias: .single, layout: .flax))
+    #expect(
+      summed.suffix(4).map(\.how) == [
+        "two biases summed", "two biases summed; 1.0 added to the forget gate's, rounded once", "two biases summed",
+        "two biases summed",
+      ])
+    let doubled = try model([.init(hiddenSize: 1, bias: .single)], head: nil).namedTensors(
+      to: "out", options: WriteOptions(layout: .kerasCuDNN))
+    #expect(doubled.last?.how == "zeros, there was one bias")
   }
 
   @Test func projectionsGoToTensorFlowAndBack() throws {
