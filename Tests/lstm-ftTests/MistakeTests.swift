@@ -316,7 +316,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "a misspelt key", "import weights.h5 --config bad.json", 65,
       "bad.json: not a model configuration: layers[0]: unknown key \"projecton\"; known are hidden, bidirectional, "
-        + "projection, bias, gates, peepholes"
+        + "projection, bias, gates, peepholes, forget_offset"
     ) { try $0.write("bad.json", #"{"input":{"features":1},"layers":[{"hidden":64,"projecton":3}]}"#) },
     Mistake("nothing to compare with", "diff model.h5 nope.h5", 66, "nope.h5: no such file"),
     Mistake("no such configuration", "import weights.h5 --config nope.json", 66, "nope.json: no such file"),

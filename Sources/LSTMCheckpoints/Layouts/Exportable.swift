@@ -145,6 +145,31 @@ struct Exportable {
   }
 }
 
+extension Exportable {
+  /// What was done to a cell's biases so that the target computes the same, for the report; nothing where they are as
+  /// they were.
+  func biasSteps(layer index: Int, _ cell: RecurrentCell) -> [PyTorchName.Kind: String] {
+    let layer = configuration.layers[index]
+    var steps: [PyTorchName.Kind: String] = [:]
+    var first: [String] = []
+    switch (layer.bias, cell.bias) {
+    case (.dual, .single): first.append("two biases summed")
+    case (.none, .single): first.append("zeros, there was no bias")
+    case (.none, .dual):
+      first.append("zeros, there was no bias")
+      steps[.recurrentBias] = "zeros, there was no bias"
+    case (.single, .dual): steps[.recurrentBias] = "zeros, there was one bias"
+    default: break
+    }
+    let shift = layer.forgetOffset - cell.forgetOffset
+    if shift != 0 {
+      first.append("\(shift.magnitude) \(shift > 0 ? "added to" : "taken off") the forget gate's, rounded once")
+    }
+    if !first.isEmpty { steps[.inputBias] = first.joined(separator: "; ") }
+    return steps
+  }
+}
+
 /// A tensor as it was written, for the report.
 public struct WrittenTensor: Sendable, Encodable, Equatable {
   /// The project's name, or names joined by " + ".
@@ -153,4 +178,6 @@ public struct WrittenTensor: Sendable, Encodable, Equatable {
   public let target: String
   public let shape: [Int]
   public let dataType: DataType
+  /// What was done to its values; nil when they only moved.
+  public var how: String?
 }

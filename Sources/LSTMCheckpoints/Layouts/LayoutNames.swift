@@ -87,7 +87,8 @@ extension LayoutNames {
     leaves: [Leaf("Wx", .input), Leaf("Wh", .recurrent), Leaf("bias", .inputBias)],
     dense: Dense(weight: "weight", bias: "bias", isTransposed: false, embedding: "weight"),
     usual: Usual(
-      single: "lstm", stacked: "layers.#", among: "layers.#", forward: "layers.#.forward", backward: "layers.#.backward",
+      single: "lstm", stacked: "layers.#", among: "layers.#", forward: "layers.#.forward",
+      backward: "layers.#.backward",
       embedding: "embedding", dense: "head.#", separator: "."),
     biases: [.none, .single], isBidirectional: false)
 

@@ -20,24 +20,28 @@ struct NamedCells {
     var places: [String: Int] = [:]
     var groups: [Cell] = []
     var found: [(candidate: Candidate, group: Int?)] = []
+    var twins: [Int: (String, String)] = [:]
     // The longest first: `projection.kernel` is no kernel of a module `projection`.
     let leaves = names.leaves.sorted { $0.path.utf8.count > $1.path.utf8.count }
+    let endings = Set(leaves.map { Self.ending($0.path) })
     for candidate in candidates {
       let name = withoutVariableNumber(candidate.name)
-      guard let leaf = leaves.first(where: { name == $0.path || name.hasSuffix("." + $0.path) }) else {
+      guard endings.contains(Self.ending(name)) else {
         found.append((candidate, nil))
         continue
       }
-      let module = String(name.dropLast(leaf.path.count + (name.count == leaf.path.count ? 0 : 1)))
+      guard let leaf = leaves.first(where: { Self.ends(name, $0.path) }) else {
+        found.append((candidate, nil))
+        continue
+      }
+      let module = String(decoding: name.utf8.dropLast(leaf.path.utf8.count + 1), as: UTF8.self)
       let at = places[module] ?? groups.count
       if at == groups.count {
         places[module] = at
         groups.append(Cell(module: module))
       }
       if let twin = groups[at].tensors.updateValue(candidate, forKey: leaf.slot) {
-        throw .ambiguous(
-          file: file, detail: "\(twin.tensor.name) and \(candidate.tensor.name) are names of the same part of a cell",
-          advice: ["leave one out, for example --allow unexpected='\(candidate.tensor.name)'"])
+        twins[at] = (twin.tensor.name, candidate.tensor.name)
       }
       found.append((candidate, at))
     }
@@ -52,14 +56,29 @@ struct NamedCells {
     }
     // Of `lstm_model` and `lstm_model.lstm` the inner one is the cell.
     if case .containing = names.module {
-      var outer = Set<Substring>()
-      for group in zip(groups, isCell).filter(\.1).map(\.0) {
-        for dot in group.module.indices where group.module[dot] == "." { outer.insert(group.module[..<dot]) }
-      }
-      for (index, group) in groups.enumerated() where outer.contains(group.module[...]) { isCell[index] = false }
+      // Sorted with a dot at the end, what is inside of a module follows it.
+      let sorted = groups.indices.filter { isCell[$0] }.map { (groups[$0].module + ".", $0) }.sorted { $0.0 < $1.0 }
+      for (outer, inner) in zip(sorted, sorted.dropFirst()) where inner.0.hasPrefix(outer.0) { isCell[outer.1] = false }
+    }
+    for (index, twin) in twins.sorted(by: { $0.key < $1.key }) where isCell[index] {
+      throw .ambiguous(
+        file: file, detail: "\(twin.0) and \(twin.1) are names of the same part of a cell",
+        advice: ["leave one out, for example --allow unexpected='\(twin.1)'"])
     }
     cells = zip(groups, isCell).filter(\.1).map(\.0)
     others = found.filter { item in item.group.map { !isCell[$0] } ?? true }.map(\.candidate)
+  }
+
+  /// The last part of a dotted name.
+  private static func ending(_ name: String) -> Substring {
+    name[(name.lastIndex(of: ".").map(name.index(after:)) ?? name.startIndex)...]
+  }
+
+  /// Whether a dotted name is a leaf or ends in it.
+  private static func ends(_ name: String, _ leaf: String) -> Bool {
+    let (name, leaf) = (name.utf8, leaf.utf8)
+    guard name.count >= leaf.count, name.suffix(leaf.count).elementsEqual(leaf) else { return false }
+    return name.count == leaf.count || name.dropLast(leaf.count).last == UInt8(ascii: ".")
   }
 
   private static func fits(_ cell: Cell, _ rule: LayoutNames.Module) -> Bool {
@@ -92,6 +111,11 @@ extension NamedCells.Cell {
             detail: "\(module.isEmpty ? "the cell" : module) has no \(wanted) beside " + nameList(present),
             advice: ["rename it with --map 'REGEX=REPLACEMENT'"])
         }
+        if let first = list.first, first.dataType != candidate.tensor.dataType {
+          throw .misshapen(
+            tensor: candidate.tensor.name, expected: "\(first.dataType.rawValue) like \(first.name)",
+            found: candidate.tensor.dataType.rawValue, advice: [])
+        }
         list.append(candidate.tensor)
       }
       return list
@@ -106,7 +130,9 @@ extension NamedCells.Cell {
     }
     let peepholes = try all(.peephole, [.input, .forget, .output])
     if let first = peepholes.first {
-      for tensor in peepholes { try tensor.require(first.shape.count == 1 ? first.shape : [nil], "a peephole (H)", "all") }
+      for tensor in peepholes {
+        try tensor.require(first.shape.count == 1 ? first.shape : [nil], "a peephole (H)", "all")
+      }
       parts.peephole = .concatenating(peepholes)
     }
     return parts

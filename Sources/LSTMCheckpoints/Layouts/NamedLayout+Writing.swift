@@ -25,6 +25,7 @@ extension NamedLayout {
           PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
         }
         let module = names.usual.module(layer, reverse, of: layers)
+        let steps = model.biasSteps(layer: layer, cell)
         for part in recurrent.write(cell).named(names, recurrent) {
           let known = own?.name(source(part.kind), part.index)
           let name = known ?? names.usual.joined(module, names.first(part.slot) ?? "")
@@ -32,7 +33,8 @@ extension NamedLayout {
           result.append(
             NamedTensor(
               name: name, tensor: part.tensor,
-              source: both ? source(.inputWeight) + " + " + source(.recurrentWeight) : source(part.kind)))
+              source: both ? source(.inputWeight) + " + " + source(.recurrentWeight) : source(part.kind),
+              how: recurrent.step(part.kind, part.slot, steps)))
         }
       }
     }
@@ -73,6 +75,21 @@ private struct OwnNames {
   func name(_ parameter: String, _ index: Int) -> String? {
     guard let known = mapping[parameter], known.indices.contains(index) else { return nil }
     return known[index]
+  }
+}
+
+extension RecurrentLayout {
+  /// A bias of which there is one for each gate: a shift of the forget gate's is no matter of the others.
+  fileprivate func step(
+    _ kind: PyTorchName.Kind, _ slot: LayoutNames.Slot, _ steps: [PyTorchName.Kind: String]
+  ) -> String? {
+    let step =
+      biases == .joined && kind == .inputBias
+      ? [steps[.inputBias], steps[.recurrentBias]].compactMap { $0 }.joined(separator: "; ") : steps[kind] ?? ""
+    let parts = step.split(separator: "; ").filter {
+      slot.gate == nil || slot.gate == .forget || !$0.contains("forget")
+    }
+    return parts.isEmpty ? nil : parts.joined(separator: "; ")
   }
 }
 

@@ -46,7 +46,8 @@ enum NamedLayout {
   ) throws(CheckpointError) -> RecurrentLayout {
     if layout == .tf1, options.forgetBias == nil {
       throw .ambiguous(
-        file: file, detail: "TensorFlow 1 adds forget_bias to the forget gate each time it runs; the file does not say it",
+        file: file,
+        detail: "TensorFlow 1 adds forget_bias to the forget gate each time it runs; the file does not say it",
         advice: ["say it with --forget-bias VALUE; the cells' own default is 1, --forget-bias 1"])
     }
     if layout != .tf1, let bias = options.forgetBias {
@@ -97,6 +98,12 @@ enum NamedLayout {
           how: turned ? "transposed" : nil)
       } else if leaf == names.dense.bias {
         made = Candidate(name: module + "bias", tensor: candidate.tensor)
+      }
+      // The cells have PyTorch's names by now; a tensor that came with one must not be taken for a part of them.
+      if PyTorchName(made.name) != nil {
+        translation.leaveOut(
+          candidate, reason: "a name of PyTorch's, but the file is read in the layout \(names.layout.rawValue)")
+        continue
       }
       // A name that another tensor has already stays what it was, and is reported.
       if made.name != candidate.name, !taken.insert(made.name).inserted { made = candidate }

@@ -94,7 +94,8 @@ struct NamedStack {
     }
     if !pairs.isEmpty {
       let pair = layers.first { $0.backward != nil }
-      notes.append("\(pair?.forward.module ?? "") and \(pair?.backward?.module ?? "") are the two directions of a layer")
+      notes.append(
+        "\(pair?.forward.module ?? "") and \(pair?.backward?.module ?? "") are the two directions of a layer")
     }
   }
 

@@ -4,11 +4,14 @@ struct NamedTensor {
   let tensor: StoredTensor
   /// The project's name of what it holds, or several joined by " + ".
   let source: String
+  /// What was done to its values; nil when they only moved.
+  var how: String?
 }
 
 extension WrittenTensor {
   init(_ item: NamedTensor) {
-    self.init(source: item.source, target: item.name, shape: item.tensor.shape, dataType: item.tensor.dataType)
+    self.init(
+      source: item.source, target: item.name, shape: item.tensor.shape, dataType: item.tensor.dataType, how: item.how)
   }
 }
 
@@ -45,9 +48,9 @@ extension Exportable {
         gates: isFromPyTorch ? Set(ModelConfiguration.GateActivation.allCases) : [.sigmoid], projection: true,
         peepholes: isFromPyTorch))
     var result: [NamedTensor] = []
-    func add(_ name: String, _ tensor: StoredTensor?) {
+    func add(_ name: String, _ tensor: StoredTensor?, how: String? = nil) {
       guard let tensor else { return }
-      result.append(NamedTensor(name: stateName(of: name), tensor: tensor, source: name))
+      result.append(NamedTensor(name: stateName(of: name), tensor: tensor, source: name, how: how))
     }
     var written = Set<Int>()
     for parameter in configuration.parameters {
@@ -60,10 +63,11 @@ extension Exportable {
         func name(_ kind: PyTorchName.Kind) -> String {
           PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
         }
+        let steps = biasSteps(layer: layer, cell)
         add(name(.inputWeight), cell.inputWeight)
         add(name(.recurrentWeight), cell.recurrentWeight)
-        add(name(.inputBias), cell.inputBias)
-        add(name(.recurrentBias), cell.recurrentBias)
+        add(name(.inputBias), cell.inputBias, how: steps[.inputBias])
+        add(name(.recurrentBias), cell.recurrentBias, how: steps[.recurrentBias])
         add(name(.projection), cell.projection)
         add(name(.peephole), cell.peephole)
       }

@@ -60,6 +60,14 @@ struct Export: ParsableCommand {
     if let dtype = target.dtype, !dtype.isFloatingPoint {
       throw ValidationError("--dtype \(dtype.rawValue): weights are float16, bfloat16, float32 or float64")
     }
+    if let layout = target.layout, ![.pytorchHDF5, .safetensors, .npz].contains(target.format) {
+      throw ValidationError(
+        "--layout \(layout.rawValue): \(target.format.rawValue) has a layout of its own; expected pytorch-h5, "
+          + "safetensors or npz")
+    }
+    if target.bias != nil, target.format == .native {
+      throw ValidationError("--bias: the native file keeps the biases that the model has")
+    }
     if target.bias == ModelConfiguration.Bias.none { throw ValidationError("--bias none: expected single or dual") }
   }
 
@@ -73,8 +81,8 @@ struct Export: ParsableCommand {
       options: WriteOptions(bias: target.bias, dataType: target.dtype, layout: target.layout))
     console.say(
       table(
-        written.map { [$0.source, $0.target, shapeText($0.shape), $0.dataType.rawValue] },
-        header: ["in the model", "written as", "shape", "type"]))
+        written.map { [$0.source, $0.target, shapeText($0.shape), $0.dataType.rawValue, $0.how ?? ""] },
+        header: ["in the model", "written as", "shape", "type", ""]))
     console.say()
     if let dtype = target.dtype { try reportRounding(checkpoint, dtype, console) }
     console.say("wrote \(output) (\(plural(written.count, "tensor")))")

@@ -273,101 +273,69 @@ import Testing
     #expect(found?.contains(message) == true, "\(found ?? "")")
   }
 
+  /// Every tensor of every fixture left out, or of another shape or type: a report or a typed error, never a crash.
+  @Test(arguments: cases)
+  func damage(_ name: String) throws {
+    let whole = try namedFixture(name)
+    let options = namedFixtureOptions(name)
+    for (index, tensor) in whole.tensors.enumerated() {
+      let shapes: [[Int]?] = [
+        nil, [], [0], [0, 0], [1], tensor.shape.reversed() + [1], tensor.shape.map { $0 + 1 },
+        tensor.shape.map { $0 * 4 },
+        [1 << 40, 4], [4, 1 << 40], [1 << 62, 1 << 62], [Int.max],
+      ]
+      for shape in shapes {
+        var damaged = whole
+        if let shape {
+          damaged.tensors[index] = StoredTensor(name: tensor.name, shape: shape, dataType: .float32) {
+            try tensor.bytes()
+          }
+        } else {
+          damaged.tensors.remove(at: index)
+        }
+        do {
+          let plan = try LoadPlan(damaged, options: options)
+          if plan.report.isComplete { for tensor in plan.tensors.values { _ = try tensor.bytes() } }
+        } catch is CheckpointError {}
+      }
+    }
+  }
+
+  @Test func gatesOfTwoTypes() {
+    var found = checkpoint([:])
+    for gate in ["i", "f", "g", "o"] {
+      found.tensors +=
+        checkpoint(
+          [("c/i\(gate)/kernel", [3, 4]), ("c/h\(gate)/kernel", [4, 4])], types: ["c/if/kernel": .float16]
+        ).tensors
+    }
+    #expect(
+      refusal(found).first == "tensor \"c/if/kernel\": expected float32 like c/ii/kernel, found float16")
+  }
+
+  /// What another framework left in the file is no part of the cells that are read.
+  @Test func namesOfPyTorchBesideAForcedLayout() throws {
+    let found = checkpoint(layer("lstm.", 0, 3, 4) + [("rnn.Wx", [16, 3]), ("rnn.Wh", [16, 4])])
+    let plan = try LoadPlan(found, options: LoadOptions(layout: .mlx))
+    #expect(plan.configuration.layers == [.init(hiddenSize: 4, bias: .none)])
+    #expect(plan.report.unexpected.count == 4 && !plan.report.isComplete)
+    #expect(
+      plan.report.unexpected.first?.reason == "a name of PyTorch's, but the file is read in the layout mlx")
+  }
+
+  @Test func twinsOutsideOfCellsAreNobodysBusiness() {
+    #expect(
+      refusal(
+        checkpoint(
+          layer("lstm.", 0, 3, 4) + [("bn.bias", [4]), ("bn.biases", [4]), ("bn.kernel", [4]), ("bn.weights", [4])]),
+        LoadOptions(allowedUnexpected: ["bn.bias"])
+      ).first?.hasPrefix("w.h5: unexpected bn.biases (4,): no part of this model") == true)
+  }
+
   @Test func numbersOfManyNamesAreBounded() {
     let many = (0..<3000).map { ("m\($0).fusedWeight", [8, 16]) }
     #expect(refusal(checkpoint(many)).first?.contains("holds 3000 LSTM cells; a model has at most 1000 layers") == true)
     let alike = (0..<40).map { ("m\(String(repeating: "x", count: $0)).fusedWeight", [8, 16]) }
     #expect(refusal(checkpoint(alike)).first?.contains("whose order neither their names") == true)
-  }
-
-  // MARK: - Writing
-
-  private func model(_ layers: [ModelConfiguration.Layer], head: Int? = 2) -> Checkpoint {
-    let configuration = ModelConfiguration(
-      input: .features(size: 3), layers: layers, head: head.map { [.init(size: $0)] } ?? [])
-    return Checkpoint(
-      tensors: configuration.parameters.map {
-        StoredTensor(name: $0.name, shape: $0.shape, values: .init(repeating: 0.5, count: $0.elementCount))
-      }, configuration: configuration)
-  }
-
-  private func names(_ model: Checkpoint, _ layout: Layout) throws -> [String] {
-    try model.namedTensors(to: "out", options: WriteOptions(layout: layout)).map(\.name)
-  }
-
-  @Test func usualNames() throws {
-    let one = model([.init(hiddenSize: 4, bias: .single)])
-    let two = model(.init(repeating: .init(hiddenSize: 4, bias: .single), count: 2), head: nil)
-    let both = model([.init(hiddenSize: 4, isBidirectional: true, bias: .single)], head: nil)
-    #expect(try names(one, .mlx) == ["lstm.Wx", "lstm.Wh", "lstm.bias", "head.0.weight", "head.0.bias"])
-    #expect(try names(two, .mlx).suffix(3) == ["layers.1.Wx", "layers.1.Wh", "layers.1.bias"])
-    #expect(
-      try names(two, .keras).suffix(3) == [
-        "lstm_1/lstm_cell/kernel", "lstm_1/lstm_cell/recurrent_kernel", "lstm_1/lstm_cell/bias",
-      ])
-    #expect(try names(one, .keras).suffix(2) == ["dense/kernel", "dense/bias"])
-    #expect(
-      try names(two, .flax).suffix(4) == [
-        "LSTMCell_1/hi/bias", "LSTMCell_1/hf/bias", "LSTMCell_1/hg/bias", "LSTMCell_1/ho/bias",
-      ])
-    #expect(try names(both, .flax).first == "layers_0/forward_rnn/cell/ii/kernel")
-    #expect(try names(two, .haiku) == ["lstm/linear/w", "lstm/linear/b", "lstm_1/linear/w", "lstm_1/linear/b"])
-    #expect(try names(one, .tf1).prefix(2) == ["rnn/lstm_cell/kernel", "rnn/lstm_cell/bias"])
-    #expect(try names(both, .s4tf).last == "layers.0.backward.cell.fusedBias")
-    #expect(try names(one, .burn).first == "lstm.input_gate.input_transform.weight")
-    #expect(try names(one, .flaxOptimised).prefix(2) == ["layers/0/cell/dense_i/kernel", "layers/0/cell/dense_h/kernel"])
-  }
-
-  @Test func whatAFrameworkHasNotIsRefused() {
-    func message(_ layer: ModelConfiguration.Layer, _ layout: Layout) -> [String] {
-      let error = #expect(throws: CheckpointError.self) { try names(model([layer]), layout) }
-      return [error?.message ?? ""] + (error?.advice ?? [])
-    }
-    #expect(
-      message(.init(hiddenSize: 4), .mlx) == [
-        "cannot write out: layer 0 has two biases, MLX' LSTM has one",
-        "write their sum with --bias single: the same outputs, but training on moves it half as fast",
-      ])
-    #expect(
-      message(.init(hiddenSize: 4, isBidirectional: true, bias: .single), .mlx).first
-        == "cannot write out: layer 0 has two directions, which MLX' LSTM has not")
-    #expect(
-      message(.init(hiddenSize: 4, projectionSize: 2, bias: .single), .flax).first
-        == "cannot write out: layer 0 has a projection, which Flax' LSTMCell has not")
-    #expect(
-      message(.init(hiddenSize: 4, bias: .single, hasPeepholes: true), .keras).first
-        == "cannot write out: layer 0 has peepholes, which Keras' LSTM has not")
-    #expect(
-      message(.init(hiddenSize: 4, bias: .single), .onnx) == [
-        "cannot write out: onnx is the layout of a file format, not of named tensors",
-        "choose it with --to: keras-h5 for Keras, onnx for ONNX",
-      ])
-  }
-
-  /// Haiku and TensorFlow 1 add 1 themselves: what is stored is 1 less.
-  @Test func theForgetGatesOffsetIsTakenOff() throws {
-    let out = try model([.init(hiddenSize: 1, bias: .single)], head: nil).namedTensors(
-      to: "out", options: WriteOptions(layout: .haiku))
-    #expect(try out.last?.tensor.floats() == [0.5, 0.5, -0.5, 0.5])
-    let kept = try model([.init(hiddenSize: 1, bias: .single, forgetOffset: 1)], head: nil).namedTensors(
-      to: "out", options: WriteOptions(layout: .tf1))
-    #expect(try kept.last?.tensor.floats() == [0.5, 0.5, 0.5, 0.5])
-  }
-
-  @Test func projectionsGoToTensorFlowAndBack() throws {
-    let folder = try TemporaryFolder()
-    let source = model([.init(hiddenSize: 5, isBidirectional: true, projectionSize: 2, bias: .none)], head: nil)
-    try source.write(
-      path: folder.path("w.h5"), as: .pytorchHDF5, options: WriteOptions(layout: .tf1))
-    let file = try Checkpoint(path: folder.path("w.h5"))
-    let cell = "stack_bidirectional_rnn/cell_0/bidirectional_rnn/bw/lstm_cell"
-    #expect(file["\(cell)/kernel"]?.shape == [5, 20])
-    #expect(file["\(cell)/projection/kernel"]?.shape == [5, 2])
-    let plan = try LoadPlan(file, options: LoadOptions(forgetBias: 1))
-    try plan.validate()
-    #expect(
-      plan.configuration.layers
-        == [.init(hiddenSize: 5, isBidirectional: true, projectionSize: 2, bias: .single, forgetOffset: 1)])
-    #expect(try plan.tensors["lstm.weight_hr_l0"]?.bytes() == source["lstm.weight_hr_l0"]?.bytes())
   }
 }
