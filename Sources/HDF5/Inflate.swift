@@ -1,3 +1,4 @@
+import CFileIO
 import CZlib
 
 /// Why compressed bytes were refused.
@@ -79,7 +80,23 @@ public enum Inflate {
 
   /// The CRC-32 of ZIP and gzip (`crc32_z`); pass a previous result as `continuing` to go on from it.
   public static func crc32(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
-    guard let base = bytes.baseAddress else { return previous }
+    let folded = bytes.count < 256 ? 0 : bytes.count & ~15
+    var (crc, rest) = (previous, bytes)
+    var residue: (UInt64, UInt64) = (0, 0)
+    withUnsafeMutableBytes(of: &residue) { residue in
+      let (start, out) = (bytes.baseAddress, residue.baseAddress)
+      guard folded > 0, let start, let out,
+        cfileio_crc32_fold(
+          previous, start.assumingMemoryBound(to: UInt8.self), folded, out.assumingMemoryBound(to: UInt8.self)) != 0
+      else { return }
+      crc = plainCRC32(UnsafeRawBufferPointer(residue), continuing: .max)
+      rest = UnsafeRawBufferPointer(rebasing: bytes[folded...])
+    }
+    return plainCRC32(rest, continuing: crc)
+  }
+
+  static func plainCRC32(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
+    guard let base = bytes.baseAddress, !bytes.isEmpty else { return previous }
     return UInt32(
       truncatingIfNeeded: crc32_z(uLong(previous), base.assumingMemoryBound(to: UInt8.self), bytes.count))
   }

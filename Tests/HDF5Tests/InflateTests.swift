@@ -1,6 +1,7 @@
 import Foundation
-import HDF5
 import Testing
+
+@testable import HDF5
 
 @Suite("Inflate")
 struct InflateTests {
@@ -56,5 +57,26 @@ struct InflateTests {
     #expect(text.withUnsafeBytes { Inflate.crc32($0) } == 0xCBF4_3926)
     let first = text[..<4].withUnsafeBytes { Inflate.crc32($0) }
     #expect(text[4...].withUnsafeBytes { Inflate.crc32($0, continuing: first) } == 0xCBF4_3926)
+  }
+
+  /// By whichever instructions, and however it is cut.
+  @Test func theChecksumIsZlibs() {
+    let bytes = (0..<3000).map { UInt8(truncatingIfNeeded: $0 &* 167 >> 3 ^ $0) }
+    bytes.withUnsafeBytes { all in
+      for start in [0, 1, 7] {
+        for count in Array(0...400) + [1023, 1024, 1025, 2993] {
+          let part = UnsafeRawBufferPointer(rebasing: all[start..<start + count])
+          for previous in [0, 1, 0x8000_0000, .max] as [UInt32] {
+            #expect(
+              Inflate.crc32(part, continuing: previous) == Inflate.plainCRC32(part, continuing: previous), "\(count)")
+          }
+          let first = UnsafeRawBufferPointer(rebasing: all[0..<start])
+          let both = UnsafeRawBufferPointer(rebasing: all[0..<start + count])
+          #expect(
+            Inflate.crc32(joining: Inflate.crc32(first), Inflate.crc32(part), byteCount: count) == Inflate.crc32(both))
+        }
+      }
+    }
+    #expect(Array("123456789".utf8).withUnsafeBytes { Inflate.crc32($0) } == 0xcbf4_3926)
   }
 }

@@ -253,18 +253,17 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       try $0.write("zero.h5", "")
     },
     Mistake(
-      "PyTorch's own format renamed", "import pt.h5", 65,
-      "pt.h5: is a PyTorch .pt archive; expected HDF5, .npz or .npy",
-      "save it as HDF5 in Python: for k, v in state.items(): h5py_file[k] = v.numpy()"
-    ) { try $0.copy("formats/torch.pt", as: "pt.h5") },
+      "a whole module, under another ending", "import pt.h5", 65,
+      "pt.h5: holds a Python object, __main__.Model, that only running code could build; nothing was run",
+      "save the tensors alone, in Python, if you trust the file: torch.save(model.state_dict(), \"weights.pt\")"
+    ) { try $0.copy("pt/refused-module.pt", as: "pt.h5") },
     Mistake(
-      "safetensors", "import s.safetensors", 65,
-      "s.safetensors: it is not an HDF5 file: it begins with a length and a JSON header, as safetensors files do",
-      "expected HDF5 or .npz; in Python: for k, v in state_dict.items(): h5py_file[k] = v.numpy()"
+      "a download that broke off", "import s.safetensors", 65,
+      "s.safetensors: expected a file of 66 bytes by its header, found 65"
     ) { place in
       let header = #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#
       let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
-      try place.write("s.safetensors", length + Data(header.utf8) + Data(count: 4))
+      try place.write("s.safetensors", length + Data(header.utf8) + Data(count: 3))
     },
     Mistake(
       "one array as weights", "import x.npy", 65,
@@ -282,9 +281,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     ) { try $0.write("three.json", configuration(features: 1, layers: 3)) },
     Mistake(
       "unexpected tensors", "import extra.h5 -o a.h5", 65,
-      "extra.h5: unexpected bn.num_batches_tracked (): no part of this model, and 4 more",
-      "leave out what is not needed with --allow unexpected='bn.*' --allow unexpected='step' --allow "
-        + "unexpected='optimizer/*', or rename it with --map 'REGEX=REPLACEMENT'"
+      "extra.h5: unexpected optimizer/state/0/exp_avg (40, 6): no part of this model, and 1 more",
+      "leave out what is not needed with --allow unexpected='optimizer/*', or rename it with --map 'REGEX=REPLACEMENT'"
     ) { try $0.copy("golden-models/compiled_extras.h5", as: "extra.h5") },
     Mistake(
       "a map without =", "import weights.h5 --map lstm", 64,

@@ -1,4 +1,4 @@
-// What makes file input and output fast and Swift cannot name: the processors' SHA-256 instructions, and two calls of Linux alone.
+// What makes file input and output fast and Swift cannot name: the processors' instructions for checksums, and two calls of Linux alone.
 #ifndef CFILEIO_H
 #define CFILEIO_H
 
@@ -20,6 +20,11 @@ typedef struct cfileio_sha256_path {
 
 // The paths that this processor can run, fastest first; the last is plain C. At most `capacity` are written to `paths`.
 size_t cfileio_sha256_available(cfileio_sha256_path *paths, size_t capacity);
+
+// Carry-less multiplication makes of many bytes sixteen: with `crc` the CRC-32 (ZIP's) of what came before, the CRC-32 of everything is
+// that of the residue, going on from 0xffffffff. `count` is a multiple of 16, at least 64. Returns 0, having done nothing, where the
+// processor cannot.
+int cfileio_crc32_fold(uint32_t crc, const uint8_t *bytes, size_t count, uint8_t residue[16]);
 
 // Has the system begin to write a part of a file to the device, without waiting (sync_file_range). Does nothing elsewhere: it is only
 // ahead of an fsync.

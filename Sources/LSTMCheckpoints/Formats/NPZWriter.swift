@@ -1,6 +1,7 @@
 /// Writes an `.npz` archive that `numpy.load` reads, uncompressed: one `.npy` entry for each tensor.
 enum NPZWriter {
   static func write(_ tensors: [NamedTensor], to path: String) throws -> [WrittenTensor] {
+    let dataByteCount = try ContainerFile.byteCount(of: tensors)
     let entries = try tensors.map { item throws(CheckpointError) in
       guard let descr = item.tensor.dataType.npyDescr else {
         throw .refused(
@@ -9,7 +10,7 @@ enum NPZWriter {
       }
       return (item, header: NPY.header(descr, item.tensor.shape))
     }
-    let byteCount = entries.reduce(0) { $0 + $1.header.count + $1.0.tensor.byteCount }
+    let byteCount = entries.reduce(dataByteCount) { $0 + 128 + $1.header.count }
     try ContainerFile.write(to: path, byteCount: byteCount) { file in
       var zip = ZipFileWriter(file, archive: path)
       for (item, header) in entries {

@@ -105,6 +105,17 @@ import Testing
     #expect(throws: CheckpointError.self) { try checkpoint([]).write(path: folder.path("none/x"), as: format) }
   }
 
+  @Test(arguments: formats)
+  func aShapeThatNoFileHolds(_ format: Checkpoint.Format) throws {
+    let folder = try TemporaryFolder()
+    for shape in [[1 << 62, 4], [1 << 58]] {
+      let lie = checkpoint([("a", [2]), ("w", shape)])
+      #expect(throws: CheckpointError.self) { try lie.write(path: folder.path("x"), as: format) }
+    }
+    try checkpoint([("none", [0, 1 << 40, 1 << 40])]).write(path: folder.path("x"), as: format)
+    #expect(try Checkpoint(path: folder.path("x"))["none"]?.shape == [0, 1 << 40, 1 << 40])
+  }
+
   /// What a `.pt` file keeps its state_dict under is no part of a module's names.
   @Test(arguments: [("model-nested.pt", "lstm."), ("model-lightning.ckpt", "net.lstm."), ("model.pt", "lstm.")])
   func anExportHasTheModulesOwnNames(_ file: String, _ module: String) throws {

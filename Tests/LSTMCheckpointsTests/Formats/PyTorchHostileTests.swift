@@ -225,6 +225,29 @@ import Testing
     #expect(try message(pickle.stream(counts: [])) == "x.pt: it ended while it was being read")
   }
 
+  /// As PyTorch 0.1 and 0.2 wrote tensors, under Python 2 with names as bytes.
+  @Test func anOldTensor() throws {
+    let folder = try TemporaryFolder()
+    var pickle = PickleText()
+    pickle.global("collections OrderedDict")
+    // OrderedDict([["w", tensor]])
+    pickle.code("](](U\u{1}w")
+    pickle.global("torch._utils _rebuild_tensor")
+    pickle.code("((")
+    pickle.text("storage")
+    pickle.global("torch.cuda FloatStorage")
+    pickle.text("0")
+    pickle.text("cuda:0")
+    pickle.integer(6)
+    pickle.code("NtQ")
+    pickle.integer(2)
+    pickle.tuple([2])
+    pickle.tuple([1])
+    pickle.code("tRee\u{85}R.")
+    try Data(pickle.stream()).write(to: URL(fileURLWithPath: folder.path("x.pt")))
+    #expect(try Checkpoint(path: folder.path("x.pt"))["w"]?.floats() == [2, 3])
+  }
+
   @Test func aViewOfAStorage() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("x.pt")

@@ -3,8 +3,9 @@ enum PTWriter {
   static func write(_ tensors: [NamedTensor], to path: String) throws -> [WrittenTensor] {
     // PyTorch names it after the file; a fixed name gives equal files for equal tensors.
     let root = "archive/"
+    let dataByteCount = try ContainerFile.byteCount(of: tensors)
     let pickle = Self.pickle(tensors)
-    let byteCount = tensors.reduce(pickle.count) { $0 + 64 + $1.tensor.byteCount }
+    let byteCount = dataByteCount + pickle.count + 128 * tensors.count
     try ContainerFile.write(to: path, byteCount: byteCount) { file in
       var zip = ZipFileWriter(file, archive: path)
       try zip.add(root + "data.pkl", pickle)
@@ -57,7 +58,8 @@ enum PTWriter {
     var stride = 1
     for size in tensor.shape.reversed() {
       strides.append(stride)
-      stride *= max(size, 1)
+      // It wraps round only where another dimension is 0 and strides mean nothing.
+      stride &*= max(size, 1)
     }
     writer.tuple(strides.reversed())
     // requires_grad, and no hooks.

@@ -54,11 +54,13 @@ extension Checkpoint {
   init(shardIndex path: String) throws {
     let index: ShardIndex
     do {
-      let data = try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
-      guard data.count <= SafetensorsHeader.byteLimit else {
+      let source = ByteSource.file(try RegularFile(path: path))
+      guard source.byteCount <= SafetensorsHeader.byteLimit else {
         throw SafetensorsError(.tooMuch("bytes of JSON", limit: SafetensorsHeader.byteLimit), file: path)
       }
-      index = try ShardIndex(data, file: path)
+      index = try ShardIndex(Data(source.bytes(at: 0, count: source.byteCount)), file: path)
+    } catch let failure as UnreadableReason {
+      throw SafetensorsError(.unreadable(failure), file: path)
     }
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
     var byShard: [String: Set<String>] = [:]

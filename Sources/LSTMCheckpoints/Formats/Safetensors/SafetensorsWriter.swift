@@ -6,6 +6,7 @@ enum SafetensorsWriter {
   static func write(
     _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String
   ) throws -> [WrittenTensor] {
+    _ = try ContainerFile.byteCount(of: tensors)
     // Wide elements first keep every tensor at a multiple of its elements' size: readers map them as they lie.
     let widths = Set(tensors.map(\.tensor.dataType.byteCount)).sorted(by: >)
     let ordered = widths.flatMap { width in tensors.filter { $0.tensor.dataType.byteCount == width } }
