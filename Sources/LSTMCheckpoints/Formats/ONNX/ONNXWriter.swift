@@ -9,9 +9,3 @@ enum RTNeuralWriter {
     throw CheckpointError.cannotWrite(file: path, detail: "not written yet")
   }
 }
-
-extension Checkpoint {
-  init(onnx path: String) throws {
-    throw CheckpointError.unknownFormat(file: path, detail: "ONNX is not read yet", advice: [])
-  }
-}
