@@ -260,6 +260,21 @@ def keras_like(folder):
     write(folder, name, model, x, "3 features -> LSTM 4 -> all steps -> dense 6 tanh", keras_like.__doc__)
 
 
+def whole_lengths(folder):
+    """sequence_lens computed from the input's own shape, and an initial state of zeros that is a weight."""
+    name = "made_whole_lengths"
+    random = np.random.default_rng(golden.seed_for(name))
+    zeros = numpy_helper.from_array(np.zeros((1, N, 4), dtype=np.float32), "zeros")
+    initialisers = [values("W", (1, 16, 3), random), values("R", (1, 16, 4), random), zeros, integers("one", [1])]
+    nodes = [helper.make_node("Shape", ["x"], ["steps"], start=0, end=1), helper.make_node("Shape", ["x"], ["count"], start=1, end=2),
+             helper.make_node("Expand", ["steps", "count"], ["long"]), helper.make_node("Cast", ["long"], ["lengths"], to=TensorProto.INT32),
+             helper.make_node("LSTM", ["x", "W", "R", "", "lengths", "zeros", "zeros"], ["Y"], hidden_size=4),
+             helper.make_node("Squeeze", ["Y", "one"], ["y"])]
+    model = model_of(name, nodes, initialisers, ["time", N, 3], ["time", N, 4])
+    x = random.standard_normal((T, N, 3)).astype(np.float32)
+    write(folder, name, model, x, "3 features -> LSTM 4 without bias -> all steps", whole_lengths.__doc__, bias="none", time_major=True)
+
+
 def refused(folder):
     """Models that must be refused, not misread."""
     folder = folder / "refused"
@@ -283,6 +298,10 @@ def refused(folder):
         save(name, model_of(name, nodes, weights + list(initialisers), ["time", "batch", 3], ["time", "batch", 4]))
 
     around("initial_state", state=["h0"], initialisers=[values("h0", (1, N, 4), random)], after=[helper.make_node("Identity", ["s"], ["y"])])
+    lengths = numpy_helper.from_array(np.array([5, 4, 3], dtype=np.int32), "lengths")
+    weights = [values("W", (1, 16, 3), random), values("R", (1, 16, 4), random), lengths]
+    nodes = [helper.make_node("LSTM", ["x", "W", "R", "", "lengths"], ["y"], hidden_size=4)]
+    save("fixed_lengths", model_of("fixed_lengths", nodes, weights, [T, N, 3], [T, 1, N, 4]))
     around("leaky_relu", after=[helper.make_node("LeakyRelu", ["s"], ["y"])])
     around("reversed_steps", after=[helper.make_node("Slice", ["s", "from", "to", "axis", "step"], ["y"])],
            initialisers=[integers("from", [-1]), integers("to", [-(2**62)]), integers("axis", [0]), integers("step", [-1])])
@@ -378,6 +397,7 @@ def main():
     made(folder, "made_one_unit", "1 feature -> LSTM 1 -> all steps", "one unit, one step", hidden=1, inputs=1, steps=1)
     two_nodes(folder)
     keras_like(folder)
+    whole_lengths(folder)
     refused(folder)
     golden.summary(folder, "*.onnx")
 

@@ -87,16 +87,16 @@ enum RTNeuralWriter {
       for (index, tensor) in weights.enumerated() {
         try put((index == 0 ? "\n" : ",\n") + "        ", descriptor)
         if tensor.dataType == .float64 {
-          try put(tensor.doubles(), tensor, to: descriptor)
+          try numbers(tensor.doubles(), tensor, to: descriptor)
         } else {
-          try put(tensor.floats(), tensor, to: descriptor)
+          try numbers(tensor.floats(), tensor, to: descriptor)
         }
       }
       try put("\n      ]\n    }", descriptor)
     }
 
     /// Each number in the fewest digits that give it back. JSON has no infinities.
-    private func put<Number: BinaryFloatingPoint>(
+    private func numbers<Number: BinaryFloatingPoint>(
       _ values: [Number], _ tensor: StoredTensor, to descriptor: Int32
     ) throws {
       guard values.allSatisfy(\.isFinite) else {

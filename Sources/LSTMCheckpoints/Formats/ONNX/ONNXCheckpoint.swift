@@ -51,7 +51,8 @@ private struct ExternalFiles {
     }
     guard isAllowed else {
       throw .unsupported(
-        file: model, detail: "tensor \"\(tensor.name)\" lies in another file, \"\(location)\", which is not opened unasked",
+        file: model,
+        detail: "tensor \"\(tensor.name)\" lies in another file, \"\(location)\", which is not opened unasked",
         advice: ["allow files beside the model with --external-data, or save the model as one file (onnx.save)"])
     }
     // Nothing but a plain name: a path could lead anywhere.
@@ -59,7 +60,8 @@ private struct ExternalFiles {
       !location.unicodeScalars.contains(where: { "/\\:\0".unicodeScalars.contains($0) })
     else {
       throw .unsupported(
-        file: model, detail: "the place of tensor \"\(tensor.name)\", \"\(location)\", is not the name of a file beside it",
+        file: model,
+        detail: "the place of tensor \"\(tensor.name)\", \"\(location)\", is not the name of a file beside it",
         advice: [])
     }
     let path = URL(fileURLWithPath: model).deletingLastPathComponent().appendingPathComponent(location).path
@@ -71,7 +73,8 @@ private struct ExternalFiles {
       guard lstat(path, &status) == 0 else { throw .unreadable(file: path, reason: .notFound) }
       guard status.st_mode & S_IFMT != S_IFLNK else {
         throw .unsupported(
-          file: path, detail: "is a link; weights outside the model's file are read from a regular file only", advice: [])
+          file: path, detail: "is a link; weights outside the model's file are read from a regular file only",
+          advice: [])
       }
       do throws(UnreadableReason) {
         file = try RegularFile(path: path)

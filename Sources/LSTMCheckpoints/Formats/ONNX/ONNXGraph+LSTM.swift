@@ -2,6 +2,10 @@ extension ONNXGraph {
   /// Takes the weights of an LSTM node; what would change numbers is refused.
   mutating func addLSTM(_ node: ONNXModel.Node) throws(CheckpointError) {
     let what = node.description
+    guard layers.count <= ModelConfiguration.depthLimit else {
+      throw .unsupported(
+        file: file, detail: "has more than \(ModelConfiguration.depthLimit) LSTM layers", advice: [])
+    }
     func unsupported(_ detail: String, _ advice: [String] = []) -> CheckpointError {
       .unsupported(file: file, detail: "\(what): \(detail)", advice: advice)
     }
@@ -22,7 +26,6 @@ extension ONNXGraph {
     default: directions = [false]
     }
     let gates = try gateActivations(node, directions.count)
-    try checkStates(node, batchFirst)
 
     func weights(_ index: Int, _ what: String) throws(CheckpointError) -> ONNXConstant? {
       if isAbsent(node, index) { return nil }
@@ -68,6 +71,7 @@ extension ONNXGraph {
     for constant in [w, r, b, p] { used.formUnion(constant?.sources ?? []) }
 
     let input = readInput(node, cells[0].inputSize, batchFirst)
+    try checkStates(node)
     let layer = place(cells, directions, input, what)
     give(node, layer, directions, h, input, batchFirst)
   }
@@ -84,7 +88,9 @@ extension ONNXGraph {
     guard case .texts(let names)? = node.attributes["activations"] else {
       return [ModelConfiguration.GateActivation](repeating: .sigmoid, count: count)
     }
-    guard names.count == 3 * count else { throw unsupported("it names \(names.count) activations for \(count) directions") }
+    guard names.count == 3 * count else {
+      throw unsupported("it names \(names.count) activations for \(count) directions")
+    }
     func list(_ key: String) -> [Float] { if case .floats(let list)? = node.attributes[key] { list } else { [] } }
     var (alphas, betas) = (list("activation_alpha"), list("activation_beta"))
     var result: [ModelConfiguration.GateActivation] = []
@@ -93,7 +99,8 @@ extension ONNXGraph {
         names[3 * direction].lowercased(), names[3 * direction + 1].lowercased(), names[3 * direction + 2].lowercased()
       )
       guard cell == "tanh", output == "tanh" else {
-        throw unsupported("its activations are \(names.joined(separator: ", ")); those of cell and output can be Tanh only")
+        throw unsupported(
+          "its activations are \(names.joined(separator: ", ")); those of cell and output can be Tanh only")
       }
       switch gate {
       case "sigmoid": result.append(.sigmoid)
@@ -111,12 +118,14 @@ extension ONNXGraph {
       }
     }
     // Values for functions that take none would make it unclear whose the others are.
-    guard alphas.isEmpty, betas.isEmpty else { throw unsupported("it has more activation_alpha or _beta than it can use") }
+    guard alphas.isEmpty, betas.isEmpty else {
+      throw unsupported("it has more activation_alpha or _beta than it can use")
+    }
     return result
   }
 
   /// Lengths and initial states, which the caller gives here.
-  private mutating func checkStates(_ node: ONNXModel.Node, _ batchFirst: Bool) throws(CheckpointError) {
+  private mutating func checkStates(_ node: ONNXModel.Node) throws(CheckpointError) {
     for (index, what) in [(4, "sequence_lens"), (5, "initial_h"), (6, "initial_c")] where !isAbsent(node, index) {
       let name = node.inputs[index]
       switch values[name] {
@@ -124,7 +133,8 @@ extension ONNXGraph {
       case .fromInput(let input)?: note("\(what) comes from the input \"\(input)\"; here it is given when it is run")
       case .flow(let flow)? where flow.parts.allSatisfy({ if case .input = $0.source { true } else { false } }):
         note("\(what) comes from an input of the graph; here it is given when it is run")
-      case .constant(let constant)? where index > 4 && isZero(constant):
+      case .constant(let constant)?
+      where index > 4 && (constant.sources.allSatisfy({ harmless[$0] != nil }) || isZero(constant)):
         for source in constant.sources { harmless[source] = "an initial state of zeros" }
       case .numbers(let sizes, _)? where index == 4 && sizes.allSatisfy({ isTime($0) }): continue
       default:
@@ -137,18 +147,17 @@ extension ONNXGraph {
 
   private mutating func note(_ text: String) { if !notes.contains(text) { notes.append(text) } }
 
+  /// Whether a length is that of every sequence, whole.
   private func isTime(_ size: ONNXSize?) -> Bool {
-    // Before the first LSTM any axis of an input may be time.
-    guard let size else { return false }
-    if let known = size.known { return axisSizes.values.contains(known) }
-    return size.factor == 1 && size.symbols.count == 1 && (timeAxis.map { size.symbols == [$0] } ?? true)
+    guard let size, let timeAxis else { return false }
+    return axisSizes[timeAxis].map { size.known == $0 } ?? (size == ONNXSize(factor: 1, symbols: [timeAxis]))
   }
 
   // MARK: - Its place
 
   /// What it reads, with the axes in the places that its layout calls for; nil when that is not understood.
   private mutating func readInput(_ node: ONNXModel.Node, _ size: Int, _ batchFirst: Bool) -> ONNXFlow? {
-    guard var flow = flow(node), flow.axes.count == 3, !flow.isNormalised else { return nil }
+    guard var flow = flow(node), flow.axes.count == 3, !flow.isNormalised, !flow.isWhole else { return nil }
     let (time, batch) = batchFirst ? (1, 0) : (0, 1)
     guard case .sequence(let times) = flow.axes[time], times.count == 1 else { return nil }
     switch flow.axes[batch] {
@@ -166,6 +175,9 @@ extension ONNXGraph {
     }
     if flow.parts.count == 1, flow.parts[0].size == nil { flow.parts[0].size = size }
     guard flow.featureCount == size else { return nil }
+    if timeAxis == nil, case .sequence(let ids) = flow.axes[batch], times[0] < ids[0] {
+      note("the graph's input is (time, batch, ...); here sequences are (batch, time, ...)")
+    }
     timeAxis = times[0]
     return flow
   }
@@ -187,7 +199,8 @@ extension ONNXGraph {
     var layer = Layer(input: input, node: what, hiddenSize: h)
     for (cell, reverse) in zip(cells, directions) {
       layer.cells[reverse] = cell
-      layer.how[reverse] = how + (directions.count == 2 ? ", \(reverse ? "second" : "first") of the two directions" : "")
+      layer.how[reverse] =
+        how + (directions.count == 2 ? ", \(reverse ? "second" : "first") of the two directions" : "")
     }
     layers.append(layer)
     return layers.count - 1

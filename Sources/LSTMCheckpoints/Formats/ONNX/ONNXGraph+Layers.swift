@@ -54,8 +54,12 @@ extension ONNXGraph {
   }
 
   private mutating func dense(_ input: ONNXFlow?, _ weight: ONNXConstant, bias: ONNXConstant?) -> ONNXValue? {
+    guard denses.count < 4 * ModelConfiguration.depthLimit,
+      weight.shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 })
+    else { return nil }
     let readable = input.flatMap { flow -> ONNXFlow? in
-      guard flow.axes.last == .features, !flow.axes.contains(.stack), !flow.isNormalised, !layers.isEmpty,
+      guard flow.axes.last == .features, !flow.axes.contains(.stack), !flow.isNormalised, !flow.isWhole,
+        !layers.isEmpty,
         flow.featureCount == weight.shape[1]
       else { return nil }
       return flow

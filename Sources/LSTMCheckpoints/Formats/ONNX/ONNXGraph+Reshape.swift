@@ -38,7 +38,7 @@ extension ONNXGraph {
       target[wild] = count / rest
     }
     guard target.allSatisfy({ $0 > 0 }), elementCount(target) == count else { return nil }
-    return .constant(constant.with(constant.value.reshaped(target)))
+    return constant.with(constant.value.reshaped(target)).map { .constant($0) }
   }
 
   /// (N, S) stays as it is.

@@ -30,6 +30,12 @@ extension ONNXGraph {
     if case .constant(let constant) = value, constant.tensor.dataType.isFloatingPoint {
       guard let type = integer(node, "to"), type == 1 || type == 11 else { return nil }
     }
+    if case .flow(var flow) = value {
+      // To a number of fewer digits a whole one does not fit, either.
+      guard let type = integer(node, "to") else { return nil }
+      flow.isWhole = flow.isWhole || [2, 3, 4, 5, 6, 7, 9, 12, 13].contains(type)
+      return .flow(flow)
+    }
     return value
   }
 
@@ -103,7 +109,7 @@ extension ONNXGraph {
     }
     guard var constant = constant(node, 0), let order = order(constant.shape.count) else { return nil }
     if order == Array(order.indices) { return .constant(constant) }
-    guard order == [1, 0] else { return nil }
+    guard order == [1, 0], constant.tensor.dataType.isFloatingPoint else { return nil }
     constant.isTransposed.toggle()
     return .constant(constant)
   }
@@ -120,7 +126,7 @@ extension ONNXGraph {
     if let constant = constant(node, 0), constant.tensor.dataType.isFloatingPoint {
       let shape = constant.shape
       guard let made = isSqueeze ? squeeze(shape, axes) : unsqueeze(shape, axes ?? []) else { return nil }
-      return .constant(constant.with(constant.value.reshaped(made)))
+      return constant.with(constant.value.reshaped(made)).map { .constant($0) }
     }
     guard let numbers = numbers(name), numbers.values.count == 1 else { return nil }
     return .numbers(numbers.values, isScalar: isSqueeze)
@@ -130,7 +136,8 @@ extension ONNXGraph {
     let rank = flow.axes.count
     var copy = flow
     func canGo(_ axis: ONNXFlow.Axis) -> Bool { axis == .one || axis == .stack && flow.parts.count == 1 }
-    let places = axes.map { $0.compactMap { axis($0, rank: rank) } } ?? flow.axes.indices.filter { canGo(flow.axes[$0]) }
+    let places =
+      axes.map { $0.compactMap { axis($0, rank: rank) } } ?? flow.axes.indices.filter { canGo(flow.axes[$0]) }
     guard places.count == axes?.count ?? places.count, places.allSatisfy({ canGo(flow.axes[$0]) }) else { return nil }
     copy.axes = flow.axes.indices.filter { !places.contains($0) }.map { flow.axes[$0] }
     return copy
@@ -139,7 +146,9 @@ extension ONNXGraph {
   private func unsqueeze(_ flow: ONNXFlow, _ axes: [Int]) -> ONNXFlow? {
     let rank = flow.axes.count + axes.count
     let places = axes.compactMap { axis($0, rank: rank) }.sorted()
-    guard places.count == axes.count, Set(places).count == places.count, rank <= ONNXTensor.rankLimit else { return nil }
+    guard places.count == axes.count, Set(places).count == places.count, rank <= ONNXTensor.rankLimit else {
+      return nil
+    }
     var copy = flow
     for place in places { copy.axes.insert(.one, at: place) }
     return copy
@@ -155,7 +164,9 @@ extension ONNXGraph {
   private func unsqueeze(_ shape: [Int], _ axes: [Int]) -> [Int]? {
     let rank = shape.count + axes.count
     let places = axes.compactMap { axis($0, rank: rank) }.sorted()
-    guard places.count == axes.count, Set(places).count == places.count, rank <= ONNXTensor.rankLimit else { return nil }
+    guard places.count == axes.count, Set(places).count == places.count, rank <= ONNXTensor.rankLimit else {
+      return nil
+    }
     var made = shape
     for place in places { made.insert(1, at: place) }
     return made
@@ -189,7 +200,7 @@ extension ONNXGraph {
         let range = Self.range(starts[index], ends[index], count: tensor.shape[place])
         tensor = tensor.gathering([range], axis: place)
       }
-      return .constant(constant.with(tensor))
+      return constant.with(tensor).map { .constant($0) }
     }
     guard let numbers = numbers(name), axes == [0], !numbers.isScalar else { return nil }
     let range = Self.range(starts[0], ends[0], count: numbers.values.count)
@@ -297,7 +308,7 @@ extension ONNXGraph {
   private mutating func embedded(_ table: ONNXConstant, _ node: ONNXModel.Node, _ axis: Int) -> ONNXValue? {
     guard axis == 0, table.shape.count == 2, case .flow(let tokens)? = values[node.inputs[1]], layers.isEmpty,
       embedding == nil || embedding?.sources == table.sources, tokens.parts.count == 1,
-      case .input = tokens.parts[0].source
+      case .input = tokens.parts[0].source, table.shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 })
     else { return nil }
     embedding = table
     used.formUnion(table.sources)
@@ -339,7 +350,7 @@ extension ONNXGraph {
       let isStack = joined.axes[place] == .stack
       guard isStack || joined.axes[place] == .features && !joined.axes.contains(.stack) else { return nil }
       joined.parts = flows.flatMap(\.parts)
-      guard joined.parts.count <= 4 * ModelConfiguration.depthLimit,
+      guard joined.parts.count <= 2 * layers.count + 2,
         !isStack || joined.parts.allSatisfy({ $0.size == joined.parts[0].size })
       else { return nil }
       return .flow(joined)
@@ -349,12 +360,15 @@ extension ONNXGraph {
       let first = constants.first, let place = axis(along, rank: first.shape.count)
     {
       func others(_ shape: [Int]) -> [Int] { shape.indices.filter { $0 != place }.map { shape[$0] } }
-      guard constants.allSatisfy({ $0.shape.count == first.shape.count && others($0.shape) == others(first.shape) })
+      let depth = constants.reduce(0) { max($0, $1.depth) }
+      let bytes = constants.reduce(0.0) { $0 + Double($1.tensor.elementCount) * 8 }
+      guard constants.allSatisfy({ $0.shape.count == first.shape.count && others($0.shape) == others(first.shape) }),
+        depth < ONNXConstant.depthLimit, bytes <= 4 * Double(constantBytes)
       else { return nil }
       return .constant(
         ONNXConstant(
           tensor: .concatenating(constants.map(\.value), axis: place),
-          sources: constants.reduce(into: []) { $0.formUnion($1.sources) }))
+          sources: constants.reduce(into: []) { $0.formUnion($1.sources) }, depth: depth + 1))
     }
     var sizes: [ONNXSize?] = []
     for name in node.inputs {

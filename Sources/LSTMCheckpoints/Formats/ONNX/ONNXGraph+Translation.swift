@@ -51,9 +51,6 @@ extension ONNXGraph {
         file: file, detail: "has no node with the operator LSTM; it has " + nameList(operations),
         advice: ["an LSTM that was taken apart, quantised or put in a loop cannot be read"])
     }
-    guard layers.count <= ModelConfiguration.depthLimit else {
-      throw .unsupported(file: file, detail: "has \(layers.count) LSTM layers", advice: [])
-    }
     if let reversed = layers.first(where: { $0.cells[false] == nil }) {
       throw .unsupported(
         file: file,
@@ -240,14 +237,17 @@ extension ONNXGraph {
     guard given != nil else {
       throw .unsupported(
         file: file, detail: reason,
-        advice: ["if the model is one that can be described, do so with --config FILE: its tensors are found all the same"])
+        advice: [
+          "if the model is one that can be described, do so with --config FILE: its tensors are found all the same"
+        ])
     }
     translation.notes.append("the graph is not followed to its end, the configuration is yours: " + reason)
     // By place; sizes then tell which is which.
     var number = 0
     for (index, dense) in denses.enumerated() {
       let isTaken = !used.isDisjoint(with: dense.weight.sources)
-      let isWithoutBias = dense.bias == nil && denses[(index + 1)...].contains { $0.weight.sources == dense.weight.sources }
+      let isWithoutBias =
+        dense.bias == nil && denses[(index + 1)...].contains { $0.weight.sources == dense.weight.sources }
       if isTaken || isWithoutBias { continue }
       add(dense, "dense.\(number)", &translation)
       number += 1

@@ -39,6 +39,10 @@ struct ONNXGraph {
   /// The sizes of the inputs' axes, where they are known.
   var axisSizes: [Int: Int] = [:]
   var axisCount = 0
+  /// Bytes of all constants: none that is made of them is larger.
+  let constantBytes: Int
+  /// What values may hold in all, so that a small file does not make a large graph.
+  private var budget = 1_000_000
   /// Which axis of the input the first LSTM takes for what.
   var timeAxis: Int?
   var featureAxis: Int?
@@ -49,6 +53,10 @@ struct ONNXGraph {
     self.file = file
     self.model = model
     self.source = source
+    constantBytes = tensors.reduce(0) { sum, tensor in
+      let (total, overflow) = sum.addingReportingOverflow(tensor.byteCount)
+      return overflow ? .max : total
+    }
     for tensor in tensors {
       values[tensor.name] = .constant(ONNXConstant(tensor: tensor, sources: [tensor.name]))
     }
@@ -74,7 +82,18 @@ struct ONNXGraph {
   private mutating func run(_ node: ONNXModel.Node) throws(CheckpointError) {
     if node.domain.isEmpty, node.operation == "LSTM" { return try addLSTM(node) }
     if let results = results(of: node) {
-      for (name, value) in zip(node.outputs, results) where !name.isEmpty { values[name] = value }
+      for (name, value) in zip(node.outputs, results) where !name.isEmpty {
+        values[name] = value
+        switch value {
+        case .flow(let flow), .norm(let flow): budget -= flow.parts.count + flow.axes.count
+        case .constant(let constant): budget -= constant.sources.count
+        case .numbers(let sizes, _): budget -= sizes.count
+        case .zeros, .fromInput, .unknown: break
+        }
+      }
+      guard budget > 0 else {
+        throw .unsupported(file: file, detail: "its graph is larger than any model that can be read", advice: [])
+      }
       return
     }
     // What is made of one input alone may be a state that the caller gives.

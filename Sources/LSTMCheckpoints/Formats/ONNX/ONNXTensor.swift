@@ -69,8 +69,9 @@ struct ONNXTensor: Sendable {
       case 1:
         var dimensions = shape
         try reader.numbers(field) { number throws(ProtobufReader.Failure) in
-          guard dimensions.count < rankLimit, let size = Int(exactly: number) else {
-            throw ProtobufReader.Failure("a tensor has more than \(rankLimit) dimensions, or one below 0")
+          // An axis of more elements than any file has bytes only goes with one of none.
+          guard dimensions.count < rankLimit, let size = Int(exactly: number), size <= 1 << 40 else {
+            throw ProtobufReader.Failure("a tensor has more than \(rankLimit) dimensions, or one out of all bounds")
           }
           dimensions.append(size)
         }
@@ -110,7 +111,9 @@ struct ONNXTensor: Sendable {
     }
     guard let type = dataType(typeCode) else { return .failure(Unreadable(name: name, typeCode: typeCode)) }
     func failure(_ detail: String) -> ProtobufReader.Failure { .init("tensor \"\(name)\": \(detail)") }
-    guard let byteCount = LSTMCheckpoints.elementCount(shape + [type.byteCount]) else { throw failure("the shape's size overflows") }
+    guard let byteCount = LSTMCheckpoints.elementCount(shape + [type.byteCount]) else {
+      throw failure("the shape's size overflows")
+    }
     let count = byteCount / type.byteCount
     let elements: Elements
     if isExternal || !external.isEmpty {
@@ -184,7 +187,8 @@ extension ProtobufReader.Failure {
   func checkpointError(_ file: String) -> CheckpointError {
     if let reason, reason != .truncated { return .unreadable(file: file, reason: reason) }
     return .unknownFormat(
-      file: file, detail: "is not a whole ONNX model: \(detail)", advice: ["it may be cut short: fetch or copy it again"])
+      file: file, detail: "is not a whole ONNX model: \(detail)",
+      advice: ["it may be cut short: fetch or copy it again"])
   }
 }
 

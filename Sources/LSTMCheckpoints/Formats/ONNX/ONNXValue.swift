@@ -22,11 +22,19 @@ struct ONNXConstant {
   /// The file's tensors that it was made from.
   var sources: Set<String>
 
+  /// How many views lie one on the other: each is a call when it is read.
+  var depth = 0
+
+  static let depthLimit = 64
+
   var shape: [Int] { isTransposed ? tensor.shape.reversed() : tensor.shape }
   /// The tensor as its value is.
   var value: StoredTensor { isTransposed ? tensor.transposed() : tensor }
 
-  func with(_ tensor: StoredTensor) -> ONNXConstant { ONNXConstant(tensor: tensor, sources: sources) }
+  /// A view of it; nil when there are too many already.
+  func with(_ tensor: StoredTensor) -> ONNXConstant? {
+    depth < Self.depthLimit ? ONNXConstant(tensor: tensor, sources: sources, depth: depth + 1) : nil
+  }
 }
 
 /// A size: a number times axes of the input whose sizes are not known.
@@ -90,6 +98,8 @@ struct ONNXFlow: Equatable {
   var axes: [Axis]
   var parts: [Part]
   var isNormalised = false
+  /// Cut to whole numbers, which only a table is looked up with.
+  var isWhole = false
 
   /// Features of all parts, or of one beside `stack`.
   var featureCount: Int? {
