@@ -82,7 +82,8 @@ public struct Checkpoint: Sendable {
   public init(contentsOf url: URL) throws { try self.init(path: url.path) }
 
   /// The same from a path.
-  public init(path: String) throws {
+  /// - Parameter allowsExternalData: whether an ONNX model may keep weights in other files beside it.
+  public init(path: String, allowsExternalData: Bool = false) throws {
     switch FileSignature(path: path) {
     case .zip: self = try Checkpoint(zip: path)
     case .npy: self = try Checkpoint(npy: path)
@@ -90,7 +91,7 @@ public struct Checkpoint: Sendable {
     case .tar: throw PTError(.tar, file: path)
     case .safetensors: self = try Checkpoint(safetensors: path)
     case .json: self = try Checkpoint(shardIndex: path)
-    case .protobuf: self = try Checkpoint(onnx: path)
+    case .protobuf: self = try Checkpoint(onnx: path, allowsExternalData: allowsExternalData)
     case .hdf5, .other: self = try Checkpoint(hdf5: path)
     }
   }

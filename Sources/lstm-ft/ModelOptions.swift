@@ -51,6 +51,9 @@ struct LoadArguments: ParsableArguments {
       "What a TensorFlow 1 cell added to its forget gate; its files do not say (usually 1).", valueName: "value"))
   var forgetBias: Float?
 
+  @Flag(help: "Let an ONNX model keep weights in other files beside it.")
+  var externalData = false
+
   func options() throws -> LoadOptions {
     var options = LoadOptions(
       prefix: prefix, readout: readout, activation: activation, layout: layout, forgetBias: forgetBias)
@@ -146,11 +149,13 @@ func openModel(_ path: String, options: LoadOptions = LoadOptions(), seed: UInt6
 }
 
 /// Opens a file of named tensors; says what to do with another one.
-func openCheckpoint(_ path: String, mayBeArray: Bool = false) throws -> Checkpoint {
+func openCheckpoint(
+  _ path: String, mayBeArray: Bool = false, allowsExternalData: Bool = false
+) throws -> Checkpoint {
   guard FileManager.default.fileExists(atPath: path) else { throw InputError.notFound(path) }
   let checkpoint: Checkpoint
   do {
-    checkpoint = try Checkpoint(path: path)
+    checkpoint = try Checkpoint(path: path, allowsExternalData: allowsExternalData)
   } catch CheckpointError.hdf5(let error) where error.kind == .notHDF5 {
     let isTable = ["csv", "tsv", "txt"].contains(URL(fileURLWithPath: path).pathExtension.lowercased())
     throw CheckpointError.unknownFormat(

@@ -57,7 +57,7 @@ struct Import: ParsableCommand {
   func run() throws {
     let console = out.console
     let output = target.output
-    let checkpoint = try openCheckpoint(input)
+    let checkpoint = try openCheckpoint(input, allowsExternalData: load.externalData)
     try requireOutput(output, apartFrom: [input])
     let plan = try LoadPlan(checkpoint, options: load.options())
     if out.json && !plan.report.isComplete { try console.result(plan.report) }

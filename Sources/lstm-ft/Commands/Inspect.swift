@@ -61,7 +61,7 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     let console = out.console
-    let checkpoint = try openCheckpoint(file, mayBeArray: true)
+    let checkpoint = try openCheckpoint(file, mayBeArray: true, allowsExternalData: load.externalData)
     var configuration = checkpoint.configuration
     var problem: String?
     var (layout, evidence) = (checkpoint.format == .native ? Layout.pytorch : nil, [String]())

@@ -1,0 +1,110 @@
+import Foundation
+
+extension Checkpoint {
+  /// The constants of an ONNX model, and its graph.
+  /// - Parameter allowsExternalData: whether weights may lie in other files beside the model.
+  init(onnx path: String, allowsExternalData: Bool = false) throws(CheckpointError) {
+    let source: ByteSource
+    do throws(UnreadableReason) {
+      source = .file(try RegularFile(path: path))
+    } catch {
+      throw .unreadable(file: path, reason: error)
+    }
+    let model: ONNXModel
+    do throws(ProtobufReader.Failure) {
+      model = try ONNXModel(source)
+    } catch {
+      throw error.checkpointError(path)
+    }
+    var files = ExternalFiles(model: path, isAllowed: allowsExternalData)
+    var constants: [StoredTensor] = []
+    for tensor in model.constants {
+      if case .external = tensor.elements {
+        constants.append(try files.tensor(tensor))
+      } else {
+        constants.append(tensor.stored(in: source, file: path))
+      }
+    }
+    // Numbers that nodes read as indices, sizes and bounds are no weights.
+    let weights = constants.filter { tensor in
+      tensor.dataType.isFloatingPoint ? !tensor.shape.isEmpty : tensor.elementCount > 64
+    }
+    self.init(
+      tensors: weights,
+      skipped: model.unreadable.map { Skipped(name: $0.name, reason: "its elements are of ONNX type \($0.typeCode)") },
+      path: path, format: .onnx, byteCount: source.byteCount)
+    structure = ONNXStructure(model: model, source: source, constants: constants)
+  }
+}
+
+/// Files beside a model that hold its weights, each opened once.
+private struct ExternalFiles {
+  let model: String
+  let isAllowed: Bool
+  private var open: [String: RegularFile] = [:]
+
+  init(model: String, isAllowed: Bool) { (self.model, self.isAllowed) = (model, isAllowed) }
+
+  mutating func tensor(_ tensor: ONNXTensor) throws(CheckpointError) -> StoredTensor {
+    guard case .external(let location, let offset, _) = tensor.elements else {
+      throw .corrupt(tensor: tensor.name, detail: "it is in the model's own file")
+    }
+    guard isAllowed else {
+      throw .unsupported(
+        file: model,
+        detail: "tensor \"\(tensor.name)\" lies in another file, \"\(location)\", which is not opened unasked",
+        advice: ["allow files beside the model with --external-data, or save the model as one file (onnx.save)"])
+    }
+    // Nothing but a plain name: a path could lead anywhere.
+    guard !location.isEmpty, location != ".", location != "..", location.utf8.count <= 255,
+      !location.unicodeScalars.contains(where: { "/\\:\0".unicodeScalars.contains($0) })
+    else {
+      throw .unsupported(
+        file: model,
+        detail: "the place of tensor \"\(tensor.name)\", \"\(location)\", is not the name of a file beside it",
+        advice: [])
+    }
+    let path = URL(fileURLWithPath: model).deletingLastPathComponent().appendingPathComponent(location).path
+    let file: RegularFile
+    if let known = open[location] {
+      file = known
+    } else {
+      var status = stat()
+      guard lstat(path, &status) == 0 else { throw .unreadable(file: path, reason: .notFound) }
+      guard status.st_mode & S_IFMT != S_IFLNK else {
+        throw .unsupported(
+          file: path, detail: "is a link; weights outside the model's file are read from a regular file only",
+          advice: [])
+      }
+      do throws(UnreadableReason) {
+        file = try RegularFile(path: path)
+      } catch {
+        throw .unreadable(file: path, reason: error)
+      }
+      open[location] = file
+    }
+    guard offset <= file.byteCount, tensor.byteCount <= file.byteCount - offset else {
+      throw .corrupt(
+        tensor: tensor.name,
+        detail: "its \(tensor.byteCount) bytes from \(offset) on are not in \(location), which has \(file.byteCount)")
+    }
+    return tensor.stored(in: .file(file), file: path)
+  }
+}
+
+/// The graph of an ONNX file.
+struct ONNXStructure: ModelStructure {
+  /// Where `ONNXWriter` keeps the configuration.
+  static let configurationKey = "lstm_ft_configuration"
+
+  let model: ONNXModel
+  let source: ByteSource
+  let constants: [StoredTensor]
+
+  func translate(
+    _ candidates: [ModelResolution.Candidate], file: String, options: LoadOptions
+  ) throws(CheckpointError) -> Translation {
+    var graph = try ONNXGraph(model, source: source, tensors: constants, file: file)
+    return try graph.translation(candidates, options: options)
+  }
+}

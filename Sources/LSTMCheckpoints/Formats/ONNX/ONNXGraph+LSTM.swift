@@ -1,0 +1,234 @@
+extension ONNXGraph {
+  /// Takes the weights of an LSTM node; what would change numbers is refused.
+  mutating func addLSTM(_ node: ONNXModel.Node) throws(CheckpointError) {
+    let what = node.description
+    guard layers.count <= ModelConfiguration.depthLimit else {
+      throw .unsupported(
+        file: file, detail: "has more than \(ModelConfiguration.depthLimit) LSTM layers", advice: [])
+    }
+    func unsupported(_ detail: String, _ advice: [String] = []) -> CheckpointError {
+      .unsupported(file: file, detail: "\(what): \(detail)", advice: advice)
+    }
+    if let clip = number(node, "clip"), clip != 0 {
+      throw unsupported("it clips its sums at \(clip), which a model here cannot")
+    }
+    if integer(node, "input_forget") ?? 0 != 0 { throw unsupported("it couples the input and the forget gate") }
+    let batchFirst = integer(node, "layout") ?? 0 == 1
+    let directions: [Bool]
+    switch node.attributes["direction"] {
+    case .text(let text)?:
+      switch text {
+      case "forward": directions = [false]
+      case "reverse": directions = [true]
+      case "bidirectional": directions = [false, true]
+      default: throw unsupported("its direction is \"\(text)\"")
+      }
+    default: directions = [false]
+    }
+    let gates = try gateActivations(node, directions.count)
+
+    func weights(_ index: Int, _ what: String) throws(CheckpointError) -> ONNXConstant? {
+      if isAbsent(node, index) { return nil }
+      guard let found = constant(node, index), found.tensor.dataType.isFloatingPoint else {
+        let type = model.unreadable.first { $0.name == node.inputs[index] }
+        throw unsupported(
+          type.map { "its \(what) \"\($0.name)\" is of ONNX type \($0.typeCode), which is not read" }
+            ?? "its \(what) \"\(node.inputs[index])\" is no constant of floating-point numbers",
+          ["weights that are computed or quantised cannot be read; export the model before it is quantised"])
+      }
+      return found
+    }
+    guard let w = try weights(1, "W"), let r = try weights(2, "R") else { throw unsupported("it has no weights") }
+    let (b, p) = (try weights(3, "B"), try weights(7, "P"))
+    let d = directions.count
+    func require(_ constant: ONNXConstant?, _ rank: Int, _ what: String) throws(CheckpointError) {
+      guard let constant, constant.shape.count != rank || constant.shape[0] != d else { return }
+      throw .misshapen(
+        tensor: constant.tensor.name, expected: "\(what) of \(rank) dimensions, the first \(d)",
+        found: shapeText(constant.shape), advice: [])
+    }
+    try require(w, 3, "W (D, 4H, I)")
+    try require(r, 3, "R (D, 4H, H)")
+    try require(b, 2, "B (D, 8H)")
+    try require(p, 2, "P (D, 3H)")
+
+    var cells: [RecurrentCell] = []
+    for (index, _) in directions.enumerated() {
+      var peephole = p?.value.element(index)
+      if let found = peephole, found.shape[0] % 3 == 0 { peephole = found.reordering([0, 2, 1]) }
+      var cell = try RecurrentLayout.onnx.read(
+        RecurrentLayout.Parts(
+          input: [w.value.element(index)], recurrent: [r.value.element(index)],
+          inputBias: b.map { [$0.value.element(index)] } ?? [], peephole: peephole))
+      cell.gateActivation = gates[index]
+      cells.append(cell)
+    }
+    let h = cells[0].hiddenSize
+    if let said = integer(node, "hidden_size"), said != h {
+      throw unsupported("its hidden_size is \(said), but its weights are for \(h)")
+    }
+    if d == 2, gates[0] != gates[1] { throw unsupported("its two directions have different gate activations") }
+    for constant in [w, r, b, p] { used.formUnion(constant?.sources ?? []) }
+
+    let input = readInput(node, cells[0].inputSize, batchFirst)
+    try checkStates(node)
+    let layer = place(cells, directions, input, what)
+    give(node, layer, directions, h, input, batchFirst)
+  }
+
+  // MARK: - What a node says
+
+  /// The activation of the gates, by direction.
+  private func gateActivations(_ node: ONNXModel.Node, _ count: Int) throws(CheckpointError)
+    -> [ModelConfiguration.GateActivation]
+  {
+    func unsupported(_ detail: String) -> CheckpointError {
+      .unsupported(file: file, detail: "\(node.description): \(detail)", advice: [])
+    }
+    guard case .texts(let names)? = node.attributes["activations"] else {
+      return [ModelConfiguration.GateActivation](repeating: .sigmoid, count: count)
+    }
+    guard names.count == 3 * count else {
+      throw unsupported("it names \(names.count) activations for \(count) directions")
+    }
+    func list(_ key: String) -> [Float] { if case .floats(let list)? = node.attributes[key] { list } else { [] } }
+    var (alphas, betas) = (list("activation_alpha"), list("activation_beta"))
+    var result: [ModelConfiguration.GateActivation] = []
+    for direction in 0..<count {
+      let (gate, cell, output) = (
+        names[3 * direction].lowercased(), names[3 * direction + 1].lowercased(), names[3 * direction + 2].lowercased()
+      )
+      guard cell == "tanh", output == "tanh" else {
+        throw unsupported(
+          "its activations are \(names.joined(separator: ", ")); those of cell and output can be Tanh only")
+      }
+      switch gate {
+      case "sigmoid": result.append(.sigmoid)
+      case "hardsigmoid":
+        let alpha = alphas.isEmpty ? 0.2 : alphas.removeFirst()
+        let beta = betas.isEmpty ? 0.5 : betas.removeFirst()
+        if beta == 0.5, abs(alpha - 0.2) < 1e-6 {
+          result.append(.hardSigmoid)
+        } else if beta == 0.5, abs(alpha - 1 / 6) < 1e-6 {
+          result.append(.hardSigmoidKeras3)
+        } else {
+          throw unsupported("its gates are clip(\(alpha) x + \(beta), 0, 1); known are 0.2 x + 0.5 and x / 6 + 0.5")
+        }
+      default: throw unsupported("its gates are \(names[3 * direction]); known are Sigmoid and HardSigmoid")
+      }
+    }
+    // Values for functions that take none would make it unclear whose the others are.
+    guard alphas.isEmpty, betas.isEmpty else {
+      throw unsupported("it has more activation_alpha or _beta than it can use")
+    }
+    return result
+  }
+
+  /// Lengths and initial states, which the caller gives here.
+  private mutating func checkStates(_ node: ONNXModel.Node) throws(CheckpointError) {
+    for (index, what) in [(4, "sequence_lens"), (5, "initial_h"), (6, "initial_c")] where !isAbsent(node, index) {
+      let name = node.inputs[index]
+      switch values[name] {
+      case .zeros where index > 4: continue
+      case .fromInput(let input)?: note("\(what) comes from the input \"\(input)\"; here it is given when it is run")
+      case .flow(let flow)? where flow.parts.allSatisfy({ if case .input = $0.source { true } else { false } }):
+        note("\(what) comes from an input of the graph; here it is given when it is run")
+      case .constant(let constant)?
+      where index > 4 && (constant.sources.allSatisfy({ harmless[$0] != nil }) || isZero(constant)):
+        for source in constant.sources { harmless[source] = "an initial state of zeros" }
+      case .numbers(let sizes, _)? where index == 4 && sizes.allSatisfy({ isTime($0) }): continue
+      default:
+        throw .unsupported(
+          file: file, detail: "\(node.description): its \(what) \"\(name)\" is neither absent, zero nor an input",
+          advice: ["a model here starts from zeros and reads every step unless it is told otherwise when it is run"])
+      }
+    }
+  }
+
+  private mutating func note(_ text: String) { if !notes.contains(text) { notes.append(text) } }
+
+  /// Whether a length is that of every sequence, whole.
+  private func isTime(_ size: ONNXSize?) -> Bool {
+    guard let size, let timeAxis else { return false }
+    return axisSizes[timeAxis].map { size.known == $0 } ?? (size == ONNXSize(factor: 1, symbols: [timeAxis]))
+  }
+
+  // MARK: - Its place
+
+  /// What it reads, with the axes in the places that its layout calls for; nil when that is not understood.
+  private mutating func readInput(_ node: ONNXModel.Node, _ size: Int, _ batchFirst: Bool) -> ONNXFlow? {
+    guard var flow = flow(node), flow.axes.count == 3, !flow.isNormalised, !flow.isWhole else { return nil }
+    let (time, batch) = batchFirst ? (1, 0) : (0, 1)
+    guard case .sequence(let times) = flow.axes[time], times.count == 1 else { return nil }
+    switch flow.axes[batch] {
+    case .sequence(let ids) where ids.count == 1: break
+    case .one: break
+    default: return nil
+    }
+    if let timeAxis, timeAxis != times[0] { return nil }
+    switch flow.axes[2] {
+    case .features: break
+    case .sequence(let ids) where ids.count == 1 && layers.isEmpty:
+      featureAxis = ids[0]
+      flow = normalised(flow)
+    default: return nil
+    }
+    if flow.parts.count == 1, flow.parts[0].size == nil { flow.parts[0].size = size }
+    guard flow.featureCount == size else { return nil }
+    if timeAxis == nil, case .sequence(let ids) = flow.axes[batch], times[0] < ids[0] {
+      note("the graph's input is (time, batch, ...); here sequences are (batch, time, ...)")
+    }
+    timeAxis = times[0]
+    return flow
+  }
+
+  /// The layer that cells belong to: a new one, or, for the other direction over the same input, the last.
+  private mutating func place(
+    _ cells: [RecurrentCell], _ directions: [Bool], _ input: ONNXFlow?, _ what: String
+  ) -> Int {
+    let h = cells[0].hiddenSize
+    let how = "gates i o f c put in order"
+    if directions.count == 1, let last = layers.last, last.cells.count == 1, last.cells[directions[0]] == nil,
+      input != nil, last.input == input, last.hiddenSize == h,
+      last.cells.values.allSatisfy({ $0.gateActivation == cells[0].gateActivation && $0.bias == cells[0].bias })
+    {
+      layers[layers.count - 1].cells[directions[0]] = cells[0]
+      layers[layers.count - 1].how[directions[0]] = how
+      return layers.count - 1
+    }
+    var layer = Layer(input: input, node: what, hiddenSize: h)
+    for (cell, reverse) in zip(cells, directions) {
+      layer.cells[reverse] = cell
+      layer.how[reverse] =
+        how + (directions.count == 2 ? ", \(reverse ? "second" : "first") of the two directions" : "")
+    }
+    layers.append(layer)
+    return layers.count - 1
+  }
+
+  private mutating func give(
+    _ node: ONNXModel.Node, _ layer: Int, _ directions: [Bool], _ h: Int, _ input: ONNXFlow?, _ batchFirst: Bool
+  ) {
+    guard let input else {
+      misunderstood.append((node.description, "what it reads is not the layer before, nor an input or an embedding"))
+      for name in node.outputs where !name.isEmpty { values[name] = .unknown }
+      return
+    }
+    let (first, second) = (input.axes[0], input.axes[1])
+    let batch = batchFirst ? first : second
+    func parts(_ pick: ONNXFlow.Pick, isCell: Bool = false) -> [ONNXFlow.Part] {
+      directions.map { reverse in
+        .init(
+          source: isCell ? .cell(layer: layer, reverse: reverse) : .hidden(layer: layer, reverse: reverse), size: h,
+          pick: pick)
+      }
+    }
+    let steps: [ONNXFlow.Axis] = batchFirst ? [first, second, .stack, .features] : [first, .stack, second, .features]
+    let state: [ONNXFlow.Axis] = batchFirst ? [batch, .stack, .features] : [.stack, batch, .features]
+    let results = [
+      ONNXFlow(axes: steps, parts: parts(.every)), ONNXFlow(axes: state, parts: parts(.final)),
+      ONNXFlow(axes: state, parts: parts(.final, isCell: true)),
+    ]
+    for (name, flow) in zip(node.outputs, results) where !name.isEmpty { values[name] = .flow(flow) }
+  }
+}

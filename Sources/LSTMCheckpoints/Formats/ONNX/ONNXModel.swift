@@ -1,0 +1,300 @@
+/// What is needed of an ONNX model: its nodes in order, constants, inputs and outputs.
+struct ONNXModel: Sendable {
+  struct Node: Sendable {
+    var name = ""
+    var operation = ""
+    /// Empty for ONNX's own operators.
+    var domain = ""
+    var inputs: [String] = []
+    var outputs: [String] = []
+    var attributes: [String: Attribute] = [:]
+
+    /// For messages: `LSTM "/lstm/LSTM"`.
+    var description: String {
+      let name = name.isEmpty ? outputs.first { !$0.isEmpty } ?? "" : name
+      return (domain.isEmpty ? "" : domain + ".") + "\(operation) \"\(name)\""
+    }
+  }
+
+  enum Attribute: Sendable {
+    case float(Float)
+    case integer(Int)
+    case text(String)
+    case floats([Float])
+    case integers([Int])
+    case texts([String])
+    case tensor(ONNXTensor)
+    /// Graphs, sparse tensors: not read.
+    case other
+  }
+
+  struct Input: Sendable {
+    let name: String
+    /// nil where a size is a symbol or absent; nil altogether where the model does not say.
+    let shape: [Int?]?
+  }
+
+  var nodes: [Node] = []
+  /// Also those of `Constant` nodes, under the name of what they give.
+  var constants: [ONNXTensor] = []
+  /// Constants of a kind that is not read, with the number of their type.
+  var unreadable: [ONNXTensor.Unreadable] = []
+  /// Without those that only name a constant.
+  var inputs: [Input] = []
+  var outputs: [String] = []
+  var opset = 0
+  var producer = ""
+  var metadata: [String: String] = [:]
+
+  private static let countLimit = 100_000
+  private static let listLimit = 65536
+
+  typealias Failure = ProtobufReader.Failure
+
+  init(_ source: ByteSource) throws(Failure) {
+    var reader = ProtobufReader(source)
+    var hasGraph = false
+    while let field = try reader.next() {
+      switch (field.number, field.wire) {
+      case (2, .bytes): producer = try reader.text()
+      case (7, .bytes):
+        guard !hasGraph else { throw Failure("it has two graphs") }
+        hasGraph = true
+        var graph = try reader.message()
+        try readGraph(&graph)
+      case (8, .bytes):
+        var set = try reader.message()
+        let (domain, version) = try Self.operatorSet(&set)
+        if domain.isEmpty || domain == "ai.onnx" { opset = version }
+      case (14, .bytes):
+        var entry = try reader.message()
+        let (key, value) = try Self.entry(&entry)
+        guard metadata.count < 1000 else { throw Failure("it has more than 1000 entries of metadata") }
+        metadata[key] = value
+      case (7, _), (8, _), (14, _): throw Failure("field \(field.number) is of wire type \(field.wire.rawValue)")
+      default: try reader.skip(field)
+      }
+    }
+    guard hasGraph else { throw Failure("it has no graph") }
+    guard 1...1000 ~= opset else { throw Failure("it does not say which version of the operators it uses") }
+    try liftConstants()
+  }
+
+  private static func operatorSet(_ reader: inout ProtobufReader) throws(Failure) -> (String, Int) {
+    var (domain, version) = ("", 0)
+    while let field = try reader.next() {
+      switch (field.number, field.wire) {
+      case (1, .bytes): domain = try reader.text()
+      case (2, .varint): version = Int(truncatingIfNeeded: try reader.varint())
+      default: try reader.skip(field)
+      }
+    }
+    return (domain, version)
+  }
+
+  /// A StringStringEntryProto. A long value is no concern of ours.
+  static func entry(_ reader: inout ProtobufReader) throws(Failure) -> (String, String) {
+    var (key, value) = ("", "")
+    while let field = try reader.next() {
+      switch (field.number, field.wire) {
+      case (1, .bytes): key = try reader.text()
+      case (2, .bytes):
+        var copy = reader
+        let range = try reader.range()
+        if range.count <= 1 << 20 { value = try copy.text(1 << 20) }
+      default: try reader.skip(field)
+      }
+    }
+    return (key, value)
+  }
+
+  // MARK: - The graph
+
+  private mutating func readGraph(_ reader: inout ProtobufReader) throws(Failure) {
+    while let field = try reader.next() {
+      guard field.wire == .bytes else {
+        try reader.skip(field)
+        continue
+      }
+      switch field.number {
+      case 1:
+        guard nodes.count < Self.countLimit else { throw Failure("it has more than \(Self.countLimit) nodes") }
+        var node = try reader.message()
+        nodes.append(try Self.node(&node))
+      case 5:
+        guard constants.count < Self.countLimit else { throw Failure("it has more than \(Self.countLimit) tensors") }
+        switch try ONNXTensor.read(reader.message()) {
+        case .success(let tensor): constants.append(tensor)
+        case .failure(let failure): unreadable.append(failure)
+        }
+      case 11, 12:
+        guard inputs.count + outputs.count < Self.countLimit else { throw Failure("it has too many inputs") }
+        var message = try reader.message()
+        let value = try Self.value(&message)
+        if field.number == 11 { inputs.append(value) } else { outputs.append(value.name) }
+      default: try reader.skip(field)
+      }
+    }
+  }
+
+  private static func node(_ reader: inout ProtobufReader) throws(Failure) -> Node {
+    var node = Node()
+    while let field = try reader.next() {
+      guard field.wire == .bytes else {
+        try reader.skip(field)
+        continue
+      }
+      guard node.inputs.count + node.outputs.count + node.attributes.count < listLimit else {
+        throw Failure("a node has more than \(listLimit) inputs, outputs and attributes")
+      }
+      switch field.number {
+      case 1: node.inputs.append(try reader.text())
+      case 2: node.outputs.append(try reader.text())
+      case 3: node.name = try reader.text()
+      case 4: node.operation = try reader.text()
+      case 5:
+        var message = try reader.message()
+        let (name, value) = try attribute(&message)
+        node.attributes[name] = value
+      case 7:
+        let domain = try reader.text()
+        node.domain = domain == "ai.onnx" ? "" : domain
+      default: try reader.skip(field)
+      }
+    }
+    return node
+  }
+
+  private static func attribute(_ reader: inout ProtobufReader) throws(Failure) -> (String, Attribute) {
+    var name = ""
+    var value = Attribute.other
+    var (floats, integers, texts, kind) = ([Float](), [Int](), [String](), UInt64(0))
+    while let field = try reader.next() {
+      guard max(floats.count, integers.count, texts.count) <= listLimit else {
+        throw Failure("attribute \"\(name)\" has more than \(listLimit) values")
+      }
+      switch (field.number, field.wire) {
+      case (1, .bytes): name = try reader.text()
+      case (2, .fixed32): value = .float(Float(bitPattern: UInt32(truncatingIfNeeded: try reader.fixed(4))))
+      case (3, .varint): value = .integer(Int(truncatingIfNeeded: try reader.varint()))
+      case (4, .bytes):
+        // A text that is not UTF-8 or is very long is none that we know.
+        var copy = reader
+        let range = try reader.range()
+        value = range.count <= 4096 ? .text(String(decoding: try copy.bytes(4096), as: UTF8.self)) : .other
+      case (5, .bytes):
+        if case .success(let tensor) = try ONNXTensor.read(reader.message()) { value = .tensor(tensor) }
+      case (7, _):
+        var list = floats
+        try reader.numbers(field, width: 4) { bits throws(Failure) in
+          guard list.count < listLimit else { throw Failure("an attribute has more than \(listLimit) values") }
+          list.append(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
+        }
+        floats = list
+      case (8, _):
+        var list = integers
+        try reader.numbers(field) { bits throws(Failure) in
+          guard list.count < listLimit else { throw Failure("an attribute has more than \(listLimit) values") }
+          list.append(Int(truncatingIfNeeded: bits))
+        }
+        integers = list
+      case (9, .bytes): texts.append(try reader.text())
+      case (20, .varint): kind = try reader.varint()
+      default: try reader.skip(field)
+      }
+    }
+    switch kind {
+    case 6: value = .floats(floats)
+    case 7: value = .integers(integers)
+    case 8: value = .texts(texts)
+    case 0:
+      if !floats.isEmpty { value = .floats(floats) }
+      if !integers.isEmpty { value = .integers(integers) }
+      if !texts.isEmpty { value = .texts(texts) }
+    // A number that is 0 need not be there, nor a text that is empty.
+    case 1: if case .other = value { value = .float(0) }
+    case 2: if case .other = value { value = .integer(0) }
+    case 3: if case .other = value { value = .text("") }
+    default: break
+    }
+    return (name, value)
+  }
+
+  /// A ValueInfoProto: name, and the sizes of a tensor.
+  private static func value(_ reader: inout ProtobufReader) throws(Failure) -> Input {
+    var name = ""
+    var shape: [Int?]?
+    while let field = try reader.next() {
+      switch (field.number, field.wire) {
+      case (1, .bytes): name = try reader.text()
+      case (2, .bytes):
+        var type = try reader.message()
+        while let part = try type.next() {
+          guard part.number == 1, part.wire == .bytes else {
+            try type.skip(part)
+            continue
+          }
+          var tensor = try type.message()
+          while let inner = try tensor.next() {
+            guard inner.number == 2, inner.wire == .bytes else {
+              try tensor.skip(inner)
+              continue
+            }
+            var dimensions = try tensor.message()
+            shape = try sizes(&dimensions)
+          }
+        }
+      default: try reader.skip(field)
+      }
+    }
+    return Input(name: name, shape: shape)
+  }
+
+  private static func sizes(_ reader: inout ProtobufReader) throws(Failure) -> [Int?] {
+    var shape: [Int?] = []
+    while let field = try reader.next() {
+      guard field.number == 1, field.wire == .bytes else {
+        try reader.skip(field)
+        continue
+      }
+      guard shape.count < ONNXTensor.rankLimit else { throw Failure("a value has too many dimensions") }
+      var dimension = try reader.message()
+      var size: Int?
+      while let part = try dimension.next() {
+        guard part.number == 1, part.wire == .varint else {
+          try dimension.skip(part)
+          continue
+        }
+        size = Int(exactly: try dimension.varint())
+      }
+      // Zero stands for "any" in some exporters.
+      shape.append(size.flatMap { 1...ModelConfiguration.sizeLimit ~= $0 ? $0 : nil })
+    }
+    return shape
+  }
+
+  // MARK: - Constants
+
+  /// Constants in nodes join those of the graph; the names of constants are no inputs.
+  private mutating func liftConstants() throws(Failure) {
+    var kept: [Node] = []
+    for node in nodes {
+      if node.operation == "Constant", node.domain.isEmpty, let output = node.outputs.first,
+        case .tensor(var tensor)? = node.attributes["value"]
+      {
+        guard constants.count < Self.countLimit else { throw Failure("it has more than \(Self.countLimit) tensors") }
+        tensor.name = output
+        constants.append(tensor)
+      } else {
+        kept.append(node)
+      }
+    }
+    nodes = kept
+    var names = Set<String>()
+    for name in constants.map(\.name) + unreadable.map(\.name) {
+      guard !name.isEmpty else { throw Failure("it has a tensor without a name") }
+      guard names.insert(name).inserted else { throw Failure("it has two tensors named \"\(name)\"") }
+    }
+    inputs.removeAll { names.contains($0.name) }
+  }
+}

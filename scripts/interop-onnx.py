@@ -1,0 +1,196 @@
+"""Exports models of every readout and kind of layer to ONNX, and runs them with ONNX Runtime.
+
+Usage: interop-onnx.py PATH_OF_LSTM_FT
+
+Every export must pass onnx.checker (with shape inference), ONNX Runtime's outputs must agree with `lstm-ft predict` within
+2e-6, and importing the export must give back the model's tensors byte for byte. What RTNeural's parser would read of the JSON
+is run by a few lines of numpy. Needs onnx, onnxruntime, h5py and numpy.
+"""
+
+import itertools
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import h5py
+import numpy
+import onnx
+import onnxruntime
+
+TOOL = str(pathlib.Path(sys.argv[1]).resolve())
+FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
+ALLOWED = {"compiled_extras": ["--allow", "unexpected=optimizer/*", "--allow", "unexpected=step", "--allow", "unexpected=bn.*"],
+           "head_fc1_fc2": ["--activation", "relu"], "nested_groups": ["--activation", "relu"]}
+worst = 0.0
+
+
+def run(*arguments: object, folder: str) -> None:
+    done = subprocess.run([TOOL, *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise SystemExit(f"lstm-ft {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr}")
+
+
+def tensors(path: str) -> dict:
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.__setitem__(name, item[...]) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def check(name: str, folder: str, x: numpy.ndarray, *dtype: str) -> None:
+    """model.h5 in the folder, exported and compared."""
+    global worst
+    numpy.save(f"{folder}/x.npy", x)
+    run("predict", "model.h5", "--data", "x.npy", "-o", "y.npy", folder=folder)
+    run("export", "model.h5", "--to", "onnx", "-o", "model.onnx", *dtype, folder=folder)
+    onnx.checker.check_model(f"{folder}/model.onnx", full_check=True)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(f"{folder}/model.onnx", options, providers=["CPUExecutionProvider"])
+    got = session.run(["output"], {"input": x})[0]
+    want = numpy.load(f"{folder}/y.npy")
+    assert got.dtype == numpy.float32 and got.shape == want.shape, (name, got.shape, want.shape)
+    difference = float(numpy.abs(got - want).max())
+    assert difference <= 2e-6, (name, difference)
+    worst = max(worst, difference)
+    # Another batch and another length: nothing is baked in.
+    session.run(None, {"input": x[:1, :2] if x.shape[1] > 1 else x[:1]})
+    if dtype:
+        return
+    run("import", "model.onnx", "-o", "again.h5", folder=folder)
+    before, after = tensors(f"{folder}/model.h5"), tensors(f"{folder}/again.h5")
+    assert before.keys() == after.keys(), (name, before.keys() ^ after.keys())
+    for key, value in before.items():
+        if name.startswith("offset") and key.startswith("lstm.bias"):  # ONNX has no offset: it has gone into the bias
+            value[len(value) // 4 : len(value) // 2] += 1
+        assert value.dtype == after[key].dtype and value.tobytes() == after[key].tobytes(), (name, key)
+
+
+def parameters(model: dict) -> dict:
+    """Names and shapes of a model's tensors, from its configuration."""
+    width = model["input"].get("features") or model["input"]["embedding"]
+    shapes = {} if "features" in model["input"] else {"embedding.weight": (model["input"]["vocabulary"], width)}
+    total = width
+    for index, layer in enumerate(model["layers"]):
+        h, d = layer["hidden"], 2 if layer.get("bidirectional") else 1
+        for suffix in [f"_l{index}", f"_l{index}_reverse"][:d]:
+            shapes["lstm.weight_ih" + suffix] = (4 * h, width)
+            shapes["lstm.weight_hh" + suffix] = (4 * h, h)
+            bias = layer.get("bias", "dual")
+            if bias != "none":
+                shapes["lstm.bias_ih" + suffix] = (4 * h,)
+            if bias == "dual":
+                shapes["lstm.bias_hh" + suffix] = (4 * h,)
+            if layer.get("peepholes"):
+                shapes["lstm.peephole" + suffix] = (3 * h,)
+        width = d * h
+        total += width
+    width = total if model.get("skip") else width
+    if model["readout"] == "attention":
+        shapes["attention.weight"] = (1, width)
+    for index, dense in enumerate(model.get("head", [])):
+        shapes[f"head.{index}.weight"] = (dense["size"], width)
+        if dense.get("bias", True):
+            shapes[f"head.{index}.bias"] = (dense["size"],)
+        width = dense["size"]
+    return shapes
+
+
+def configured(folder: str, model: dict, seed: int, dtype: type = numpy.float32) -> numpy.ndarray:
+    """Imports random weights of a configuration; gives an input for it."""
+    random = numpy.random.default_rng(seed)
+    with h5py.File(f"{folder}/weights.h5", "w") as file:
+        for name, shape in parameters(model).items():
+            file[name] = random.uniform(-0.5, 0.5, shape).astype(dtype)
+    pathlib.Path(folder, "config.json").write_text(json.dumps(model))
+    run("import", "weights.h5", "--config", "config.json", folder=folder)
+    if "features" in model["input"]:
+        return random.standard_normal((3, 7, model["input"]["features"])).astype(numpy.float32)
+    return random.integers(0, model["input"]["vocabulary"], (3, 7))
+
+
+def configurations() -> list:
+    layers = {
+        "plain": [dict(hidden=5), dict(hidden=5)],
+        "mixed": [dict(hidden=3, bidirectional=True, bias="single"), dict(hidden=7, bias="none"), dict(hidden=4, bidirectional=True)],
+        "peepholes": [dict(hidden=4, bidirectional=True, peepholes=True), dict(hidden=3, peepholes=True)],
+        "hard": [dict(hidden=4, gates="hard_sigmoid", bidirectional=True), dict(hidden=5, gates="hard_sigmoid_keras3")],
+        "offset": [dict(hidden=4, bias="single", forget_offset=1)],
+        "one": [dict(hidden=1)], "wide": [dict(hidden=129)],
+    }
+    head = [dict(size=6, activation="relu"), dict(size=5, activation="tanh", bias=False), dict(size=4, activation="sigmoid"),
+            dict(size=3, activation="softmax")]
+    inputs = [dict(features=4), dict(vocabulary=9, embedding=4)]
+    cases = []
+    for (kind, stack), readout in itertools.product(layers.items(), ["all", "last", "final", "mean", "max", "attention"]):
+        for number, (skip, source) in enumerate(itertools.product([False, True], inputs)):
+            model = dict(input=source, layers=stack, readout=readout, skip=skip, head=head if number % 2 else [])
+            if number == 2:
+                model["normalize"] = "l2"
+            cases.append((f"{kind} {readout} {'skip ' if skip else ''}{'tokens' if 'vocabulary' in source else 'features'}", model))
+    return cases
+
+
+def sigmoid(x: numpy.ndarray) -> numpy.ndarray:
+    return 1 / (1 + numpy.exp(-x))
+
+
+def check_rtneural(folder: str) -> None:
+    model = dict(input=dict(features=2), layers=[dict(hidden=6), dict(hidden=4)], readout="all",
+                 head=[dict(size=5, activation="relu", bias=False), dict(size=1, activation="tanh")])
+    x = configured(folder, model, 1)
+    numpy.save(f"{folder}/x.npy", x)
+    run("predict", "model.h5", "--data", "x.npy", "-o", "y.npy", folder=folder)
+    run("export", "model.h5", "--to", "rtneural-json", "--bias", "single", "-o", "model.json", folder=folder)
+    parsed = json.loads(pathlib.Path(folder, "model.json").read_text())
+    assert parsed["in_shape"][-1] == 2
+    value = x.astype(float)
+    for layer in parsed["layers"]:
+        weights = [numpy.array(w) for w in layer["weights"]]
+        size = layer["shape"][-1]
+        if layer["type"] == "lstm":
+            h = c = numpy.zeros((len(x), size))
+            steps = []
+            for step in value.swapaxes(0, 1):
+                i, f, g, o = numpy.split(step @ weights[0] + h @ weights[1] + weights[2], 4, axis=1)
+                c = sigmoid(f) * c + sigmoid(i) * numpy.tanh(g)
+                h = sigmoid(o) * numpy.tanh(c)
+                steps.append(h)
+            value = numpy.stack(steps, 1)
+        else:
+            activation = {"": lambda v: v, "relu": lambda v: numpy.maximum(v, 0), "tanh": numpy.tanh}[layer["activation"]]
+            value = activation(value @ weights[0] + weights[1])
+    difference = numpy.abs(value - numpy.load(f"{folder}/y.npy")).max()
+    assert difference <= 2e-6, difference
+
+
+def main() -> None:
+    count = 0
+    for path in sorted((FIXTURES / "golden-models").glob("*.reference.h5")):
+        name = path.name.removesuffix(".reference.h5")
+        with h5py.File(path) as golden, tempfile.TemporaryDirectory() as folder:
+            if int(golden.attrs["proj_size"]):
+                continue
+            x = golden["tokens" if "tokens" in golden else "x"][...]
+            run("import", path.parent / f"{name}.h5", "--readout", golden.attrs["readout"], *ALLOWED.get(name, []), folder=folder)
+            check(name, folder, x)
+            count += 1
+    cases = configurations()
+    for seed, (name, model) in enumerate(cases):
+        with tempfile.TemporaryDirectory() as folder:
+            check(name, folder, configured(folder, model, seed))
+            count += 1
+    for source in (numpy.float16, numpy.float64):
+        with tempfile.TemporaryDirectory() as folder:
+            check(source.__name__, folder, configured(folder, cases[1][1], 0, source))
+            count += 1
+    with tempfile.TemporaryDirectory() as folder:
+        check_rtneural(folder)
+    print(f"ONNX Runtime {onnxruntime.__version__}: {count} models checked and within 2e-6 (largest difference {worst:.1e}), "
+          "tensors back byte-identical; RTNeural's JSON too")
+
+
+if __name__ == "__main__":
+    main()
