@@ -411,7 +411,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
   static let parsing = [
     Mistake(
       "a misspelt command", "finetun --data mine.csv", 64, "unknown command finetun",
-      "did you mean lstm-ft finetune?", "commands are import, inspect, finetune, evaluate, predict, export, diff"),
+      "did you mean lstm-ft finetune?", "commands are import, inspect, finetune, evaluate, predict, export, verify, diff"),
     Mistake(
       "a misspelt option", "finetune --dta mine.csv", 64, "unknown option --dta", "did you mean --data?",
       "see lstm-ft finetune --help"),
@@ -433,8 +433,9 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake("nothing to import", "import", 64, "missing <checkpoint>", "see lstm-ft import --help"),
     Mistake("no format", "export model.h5 -o b.h5", 64, "missing --to <format>", "see lstm-ft export --help"),
     Mistake(
-      "a format that is not there yet", "export model.h5 --to onnx -o b.onnx", 64,
-      "--to onnx: expected pytorch-h5", "see lstm-ft export --help"),
+      "a format that there is not", "export model.h5 --to onxx -o b.onnx", 64,
+      "--to onxx: expected lstm-ft, pytorch-h5, pt, safetensors, npz, keras-h5, keras-weights, keras, onnx, mlx or "
+        + "rtneural-json", "did you mean onnx?", "see lstm-ft export --help"),
     Mistake(
       "one file too many", "import weights.h5 more.h5", 64, "unexpected argument more.h5",
       "see lstm-ft import --help"),
