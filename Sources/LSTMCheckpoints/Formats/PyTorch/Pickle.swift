@@ -110,7 +110,7 @@ struct Pickle {
 }
 
 extension Pickle.Global {
-  /// - Parameter module: nil is returned for all that is not listed here.
+  /// nil for all that is not listed here, which is then refused by name.
   init?(module: String, name: String) {
     switch (module, name) {
     case ("collections", "OrderedDict"): self = .orderedDictionary
