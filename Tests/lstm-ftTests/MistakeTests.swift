@@ -435,8 +435,9 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake("nothing to import", "import", 64, "missing <checkpoint>", "see lstm-ft import --help"),
     Mistake("no format", "export model.h5 -o b.h5", 64, "missing --to <format>", "see lstm-ft export --help"),
     Mistake(
-      "a format that is not there yet", "export model.h5 --to onnx -o b.onnx", 64,
-      "--to onnx: expected pytorch-h5", "see lstm-ft export --help"),
+      "a format that there is not", "export model.h5 --to coreml -o b.mlmodel", 64,
+      "--to coreml: expected lstm-ft, pytorch-h5, pt, safetensors, npz, keras-h5, keras-weights, keras, onnx, mlx or"
+        + " rtneural-json", "see lstm-ft export --help"),
     Mistake(
       "one file too many", "import weights.h5 more.h5", 64, "unexpected argument more.h5",
       "see lstm-ft import --help"),
