@@ -433,9 +433,9 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake("nothing to import", "import", 64, "missing <checkpoint>", "see lstm-ft import --help"),
     Mistake("no format", "export model.h5 -o b.h5", 64, "missing --to <format>", "see lstm-ft export --help"),
     Mistake(
-      "a format that there is not", "export model.h5 --to onxx -o b.onnx", 64,
-      "--to onxx: expected lstm-ft, pytorch-h5, pt, safetensors, npz, keras-h5, keras-weights, keras, onnx, mlx or "
-        + "rtneural-json", "did you mean onnx?", "see lstm-ft export --help"),
+      "a format that there is not", "export model.h5 --to coreml -o b.mlmodel", 64,
+      "--to coreml: expected lstm-ft, pytorch-h5, pt, safetensors, npz, keras-h5, keras-weights, keras, onnx, mlx or"
+        + " rtneural-json", "see lstm-ft export --help"),
     Mistake(
       "one file too many", "import weights.h5 more.h5", 64, "unexpected argument more.h5",
       "see lstm-ft import --help"),
