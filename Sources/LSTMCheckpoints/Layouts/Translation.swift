@@ -5,7 +5,7 @@
 struct Translation {
   typealias Candidate = ModelResolution.Candidate
 
-  let layout: Layout
+  var layout: Layout
   /// Why it is read in this layout, one reason each.
   var evidence: [String] = []
   /// Under PyTorch's names (`lstm.weight_ih_l0`), the project's (`head.0.weight`), or, where only shapes can tell what they
