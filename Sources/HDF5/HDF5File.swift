@@ -32,7 +32,7 @@ public final class HDF5File: Sendable {
   public init(
     reading path: String, named name: String? = nil, limits: HDF5Limits = .standard
   ) throws(HDF5Error) {
-    let opened = try OpenFile(path)
+    let opened = try OpenFile(path, named: name ?? path)
     self.path = name ?? path
     self.limits = limits
     self.byteCount = opened.byteCount
@@ -94,8 +94,8 @@ final class OpenFile: Sendable {
   let byteCount: Int
   let id: hid_t
 
-  init(_ path: String) throws(HDF5Error) {
-    let call = Call(file: path, object: nil)
+  init(_ path: String, named name: String) throws(HDF5Error) {
+    let call = Call(file: name, object: nil)
     let descriptor = try Self.openRegular(path, call)
     do throws(HDF5Error) {
       let status = try Self.status(descriptor, call)

@@ -55,7 +55,7 @@ struct KerasOptions: Decodable {
       options.configuration = nil
       options.readout = nil
       options.gates = nil
-      if format == .kerasWeights || !(try hasModel(read)) {
+      if format == .kerasWeights || !hasModel(read) {
         options.configuration = model.configuration
         if writing.bias == .single {
           for index in model.configuration.layers.indices { options.configuration?.layers[index].bias = .single }
@@ -67,9 +67,9 @@ struct KerasOptions: Decodable {
   }
 
   /// Whether a file describes the whole model: then nothing has to be said.
-  private func hasModel(_ checkpoint: Checkpoint) throws -> Bool {
+  private func hasModel(_ checkpoint: Checkpoint) -> Bool {
     if checkpoint.format == .kerasArchive { return true }
-    return (try? LoadPlan(checkpoint).configuration.readout) ?? nil != nil
+    return (try? LoadPlan(checkpoint))?.configuration.readout != nil
   }
 
   private func output(_ model: LSTMModel, _ golden: Golden) throws -> Tensor {

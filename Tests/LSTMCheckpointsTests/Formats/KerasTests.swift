@@ -191,7 +191,7 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
     ("\"class_name\": \"Sequential\"", "\"class_name\": \"Mine\"", "class Mine"),
     ("\"class_name\": \"Dense\"", "\"class_name\": \"BatchNormalization\"", "BatchNormalization"),
     ("\"layers\": [", "\"layers\": 7, \"others\": [", "lists no layers"),
-    ("\"config\": {", "\"config\": 5, \"old\": {", ""),
+    ("\"config\": {", "\"config\": 5, \"old\": {", "lists no layers"),
   ])
   func whatCannotBeSaidIsRefused(_ old: String, _ new: String, _ expected: String) throws {
     let error = try archive { $0 = $0.replacing(old, with: new) }
