@@ -37,13 +37,23 @@ struct Translation {
   }
 
   /// Adds the tensors of one direction of one layer.
-  /// - Parameter how: what was done to the matrices, for the report.
+  /// - Parameter how: what was done to all of them, for the report.
   mutating func add(_ cell: RecurrentCell, layer: Int, reverse: Bool = false, how: String?) {
+    add(cell, layer: layer, reverse: reverse, matrices: how, biases: how)
+  }
+
+  /// - Parameters:
+  ///   - matrices: what was done to the weights, for the report.
+  ///   - biases: what was done to the biases.
+  mutating func add(
+    _ cell: RecurrentCell, layer: Int, reverse: Bool = false, matrices: String?, biases: String?
+  ) {
     layers[layer] = CellFacts(bias: cell.bias, gateActivation: cell.gateActivation, forgetOffset: cell.forgetOffset)
     func add(_ kind: PyTorchName.Kind, _ tensor: StoredTensor?) {
       guard let tensor else { return }
       let name = PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
-      candidates.append(Candidate(name: name, tensor: tensor, how: how))
+      let isBias = kind == .inputBias || kind == .recurrentBias
+      candidates.append(Candidate(name: name, tensor: tensor, how: isBias ? biases : matrices))
     }
     add(.inputWeight, cell.inputWeight)
     add(.recurrentWeight, cell.recurrentWeight)

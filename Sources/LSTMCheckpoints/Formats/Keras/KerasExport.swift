@@ -152,9 +152,11 @@ private struct Builder {
     var shape: KerasJSON = [nil, nil]
     if case .features(let size) = configuration.input { shape = [nil, nil, .number(Double(size))] }
     let isTokens = configuration.input.vocabulary != nil
+    // Keras 3 understands the older name too, where it reads the older format.
+    let isOld = target == .legacy
     add(
-      "InputLayer", isThree ? "input_layer" : "input_1", nil,
-      [isThree ? "batch_shape" : "batch_input_shape": shape, "dtype": isTokens ? "int32" : "float32"])
+      "InputLayer", isOld ? "input_1" : "input_layer", nil,
+      [isOld ? "batch_input_shape" : "batch_shape": shape, "dtype": isTokens ? "int32" : "float32"])
     if case .tokens(let vocabulary, let size) = configuration.input, let table = model["embedding.weight"] {
       let name = name("embedding", of: "embedding.weight")
       add("Embedding", name, table, ["input_dim": .number(Double(vocabulary)), "output_dim": .number(Double(size))])
@@ -163,6 +165,9 @@ private struct Builder {
     for (index, directions) in cells.enumerated() { addLSTM(directions, index, isLast: index == cells.count - 1) }
     let pools: [ModelConfiguration.Readout: String] = [.mean: "GlobalAveragePooling1D", .max: "GlobalMaxPooling1D"]
     if let readout = configuration.readout, let pool = pools[readout] { add(pool, fresh(kerasSnakeCase(pool)), nil, [:]) }
+    if let attention = model["attention.weight"] {
+      put(attention.transposed(), "attention.weight", "attention", ["attention_W"], index: 0)
+    }
     for (index, dense) in configuration.head.enumerated() {
       guard let kernel = model["head.\(index).weight"] else { continue }
       let name = name("dense", of: "head.\(index).weight")
@@ -176,9 +181,6 @@ private struct Builder {
       if let bias = model["head.\(index).bias"] {
         put(bias, "head.\(index).bias", name, [isKeras1 ? "\(name)_b" : "bias"], index: 1)
       }
-    }
-    if let attention = model["attention.weight"] {
-      put(attention.transposed(), "attention.weight", "attention", ["attention_W"], index: 0)
     }
   }
 
@@ -195,7 +197,8 @@ private struct Builder {
       "recurrent_initializer": "glorot_uniform",
     ]
     if isBidirectional {
-      let inner = entry("LSTM", "lstm", directions[0].inputWeight, lstm)
+      // What is wrapped has its module in every version.
+      let inner = entry("LSTM", "lstm", directions[0].inputWeight, lstm).json(withModules: true)
       add("Bidirectional", name, directions[0].inputWeight, ["layer": inner, "merge_mode": "concat"])
     } else {
       add("LSTM", name, directions[0].inputWeight, lstm)
@@ -272,21 +275,19 @@ private struct Builder {
   }
 
   private mutating func add(_ className: String, _ name: String, _ weight: StoredTensor?, _ config: [String: KerasJSON]) {
-    guard case .object(let json) = entry(className, name, weight, config) else { return }
-    layers.append(.init(className: className, name: name, config: json["config"] ?? .null))
+    layers.append(entry(className, name, weight, config))
   }
 
-  /// `{"class_name": ..., "config": ...}`
   private func entry(
     _ className: String, _ name: String, _ weight: StoredTensor?, _ config: [String: KerasJSON]
-  ) -> KerasJSON {
+  ) -> KerasExport.Layer {
     var config = config
     config["name"] = .string(name)
     if className != "InputLayer" {
       config["trainable"] = true
       config["dtype"] = .string(weight?.dataType.rawValue ?? "float32")
     }
-    return KerasExport.Layer(className: className, name: name, config: .object(config)).json(withModules: target == .archive)
+    return KerasExport.Layer(className: className, name: name, config: .object(config))
   }
 }
 

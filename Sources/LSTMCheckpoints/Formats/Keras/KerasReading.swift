@@ -32,14 +32,17 @@ struct KerasReading {
     return result
   }
 
+  /// What was done, for the report.
+  typealias How = (matrices: String, biases: String?)
+
   /// A cell from its weights in Keras' order: kernel, recurrent kernel, bias, or Keras 1's twelve.
-  mutating func cell(_ names: [String], of layer: String) throws(CheckpointError) -> (RecurrentCell, String) {
+  mutating func cell(_ names: [String], of layer: String) throws(CheckpointError) -> (RecurrentCell, How) {
     let tensors = try take(names, of: layer)
     if tensors.count == 12 {
       func each(_ first: Int) -> [StoredTensor] { stride(from: first, to: 12, by: 3).map { tensors[$0] } }
       hasKeras1 = true
       let cell = try RecurrentLayout.keras1.read(.init(input: each(0), recurrent: each(1), inputBias: each(2)))
-      return (cell, "gates i c f o joined, transposed")
+      return (cell, ("gates i c f o joined, transposed", "gates i c f o joined"))
     }
     guard tensors.count == 2 || tensors.count == 3 else {
       throw .unsupported(
@@ -57,7 +60,7 @@ struct KerasReading {
     if isCuDNN { hasCuDNN = true }
     let cell = try (isCuDNN ? RecurrentLayout.cudnn : .keras).read(
       .init(input: [tensors[0]], recurrent: [tensors[1]], inputBias: Array(tensors.dropFirst(2))))
-    return (cell, isCuDNN ? "CuDNN's blocks; bias (8H) in two" : "transposed")
+    return (cell, isCuDNN ? ("CuDNN's blocks turned", "half of the bias (8H)") : ("transposed", nil))
   }
 
   /// Adds the next LSTM layer.
@@ -69,7 +72,8 @@ struct KerasReading {
     for (index, names) in directions.enumerated() {
       var (cell, how) = try cell(names, of: layer)
       cell.gateActivation = gates
-      translation.add(cell, layer: layerCount, reverse: index == 1, how: index == 1 ? how + "; backward" : how)
+      translation.add(
+        cell, layer: layerCount, reverse: index == 1, matrices: how.matrices, biases: how.biases)
       cells.append(cell)
     }
     layerCount += 1
