@@ -331,6 +331,27 @@ def main():
     with h5py.File(OUT / "k2_l3_archive.reference.h5") as old:
         x, y = old["x"][...], old["y"][...]
     reference("k213", "Keras 2.13's archive", "made from tf_keras'", "k213.keras", x, y, {})
+
+    # A model that only --config can describe: the LSTMs' outputs and the input are joined.
+    reset(keras2)
+    L = keras2.layers
+    i = L.Input((T, 3))
+    a = L.LSTM(4, return_sequences=True)(i)
+    b = L.LSTM(4, return_sequences=True)(a)
+    model = keras2.Model(i, L.Dense(2)(L.GlobalAveragePooling1D()(L.concatenate([i, a, b]))))
+    fill(model, "branches")
+    model.save(OUT / "branches.h5")
+    x = data("branches", model)
+    layers = [{"hidden": 4, "bias": "single"}] * 2
+    reference("branches", "skip connections", f"tf_keras {keras2.__version__}", "branches.h5", x, np.asarray(model(x)),
+              {"config": {"input": {"features": 3}, "layers": layers, "skip": True, "readout": "mean", "head": [{"size": 2}]}})
+
+    # A weight whose name leads into another file.
+    with h5py.File(OUT / "lying_external.h5", "w") as file:
+        file.attrs["layer_names"], file.attrs["keras_version"] = np.array([b"lstm"]), "2.15.0"
+        group = file.create_group("lstm")
+        group["elsewhere"] = h5py.ExternalLink("k2_l1.h5", "/model_weights/lstm")
+        group.attrs["weight_names"] = np.array([b"elsewhere/lstm/lstm_cell/kernel:0"])
     total = sum(p.stat().st_size for p in OUT.iterdir())
     print(f"  {len(list(OUT.iterdir()))} files, {total:,} bytes")
 

@@ -46,6 +46,8 @@ struct KerasOptions: Decodable {
       var writing = WriteOptions()
       if model.configuration.layers.contains(where: { $0.bias == .dual }), format != .kerasH5 { writing.bias = .single }
       if writing.bias == .single { writing.layout = .keras }
+      // No layer of Keras joins the outputs of others; the source's own weights keep their places.
+      if model.configuration.skip, format != .kerasH5 { continue }
       // A hard sigmoid has another slope in Keras 3.
       if format != .kerasH5, gates.contains(.hardSigmoid) { continue }
       let back = folder.path("\(format.rawValue).h5")

@@ -48,7 +48,8 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
     try made.write(path: path, as: format)
     let back = try Checkpoint(path: path)
     #expect(back.format == format)
-    let taken = Set((made.provenance?.mapping.values).map(Array.init)?.flatMap { $0.components(separatedBy: " + ") } ?? [])
+    let taken = Set(
+      (made.provenance?.mapping.values).map(Array.init)?.flatMap { $0.components(separatedBy: " + ") } ?? [])
     #expect(Set(back.tensors.map(\.name)) == taken)
     for tensor in back.tensors {
       let original = try #require(source[tensor.name], "\(tensor.name)")
@@ -104,7 +105,8 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
     #expect(plan.report.format == .kerasH5)
     #expect(plan.report.evidence.contains("biases of 8H: CuDNNLSTM"))
     #expect(plan.configuration.layers.allSatisfy { $0.bias == .dual })
-    #expect(try LoadPlan(kerasFixture("keras1_bi.h5"), options: LoadOptions(gates: .hardSigmoid)).report.layout == .keras1)
+    #expect(
+      try LoadPlan(kerasFixture("keras1_bi.h5"), options: LoadOptions(gates: .hardSigmoid)).report.layout == .keras1)
   }
 
   @Test func hardSigmoidIsThatOfTheVersion() throws {
@@ -125,6 +127,28 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
     _ = try LoadPlan(kerasFixture("k2_hard.h5"), options: LoadOptions(gates: .hardSigmoid))
   }
 
+  @Test func aLayoutThatTheShapesContradictIsRefused() throws {
+    #expect(try refusal("k2_l1.h5", LoadOptions(layout: .kerasCuDNN))?.category == .usage)
+    #expect(try refusal("cudnn_l2_full.h5", LoadOptions(layout: .keras))?.category == .usage)
+    #expect(try refusal("k2_l1.h5", LoadOptions(layout: .mlx))?.category == .usage)
+    _ = try LoadPlan(kerasFixture("k2_l1.h5"), options: LoadOptions(layout: .keras))
+  }
+
+  /// The user's word about the model stands above the file's.
+  @Test func aGraphWithBranchesNeedsADescription() throws {
+    let error = try refusal("branches.h5")
+    #expect(error?.message.contains("reads 3 others") == true)
+    #expect(error?.advice.first?.contains("--config") == true)
+    let layer = ModelConfiguration.Layer(hiddenSize: 4, bias: .single)
+    let plan = try LoadPlan(
+      kerasFixture("branches.h5"),
+      options: LoadOptions(
+        configuration: .init(
+          input: .features(size: 3), layers: [layer, layer], skip: true, readout: .mean, head: [.init(size: 2)])))
+    try plan.validate()
+    #expect(plan.report.notes.contains { $0.contains("its own model configuration was not used") })
+  }
+
   @Test func masksAreNoted() throws {
     #expect(try LoadPlan(kerasFixture("k2_functional.h5")).report.notes.contains { $0.contains("masks token 0") })
     #expect(try LoadPlan(kerasFixture("k2_l3.keras")).report.notes.contains { $0.contains("masks steps") })
@@ -138,7 +162,9 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
       document.addDataset(tensor.name, shape: tensor.shape, type: .float32) { try tensor.bytes() }
     }
     document.addDataset("optimizer/vars/0", shape: [], type: .int64) { [UInt8](repeating: 0, count: 8) }
-    document.addDataset("layers/dropout/seed_generator/vars/0", shape: [2], type: .uint32) { [UInt8](repeating: 0, count: 8) }
+    document.addDataset("layers/dropout/seed_generator/vars/0", shape: [2], type: .uint32) {
+      [UInt8](repeating: 0, count: 8)
+    }
     try document.write(to: folder.path("w.h5"))
     let plan = try LoadPlan(Checkpoint(path: folder.path("w.h5")), options: LoadOptions(readout: .last))
     try plan.validate()
@@ -209,6 +235,53 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
 }
 
 @Suite struct KerasHostileTests {
+  /// The same with one value, anywhere, replaced by another.
+  private func variants(_ json: KerasJSON) -> [KerasJSON] {
+    let others: [KerasJSON] = [.null, .number(-1), .number(1e300), .string("x"), .array([]), .object([:]), .bool(true)]
+    switch json {
+    case .object(let object):
+      return others
+        + object.flatMap { key, value in
+          variants(value).map { variant in
+            var changed = object
+            changed[key] = variant
+            return .object(changed)
+          }
+        }
+    case .array(let list):
+      return others
+        + list.indices.flatMap { index in
+          variants(list[index]).map { variant in
+            var changed = list
+            changed[index] = variant
+            return .array(changed)
+          }
+        }
+    default: return others
+    }
+  }
+
+  /// Whatever a configuration says, it is a model that fits the weights or a typed error.
+  @Test(arguments: ["k2_functional.h5", "k3_bi.keras", "k2_stacked_cells.h5"])
+  func configurationsOfWrongTypes(_ name: String) throws {
+    var checkpoint = try kerasFixture(name)
+    var structure = try #require(checkpoint.structure as? KerasStructure)
+    let all = variants(try #require(structure.model))
+    #expect(all.count > 500)
+    var loaded = 0
+    for variant in all {
+      structure.model = variant
+      checkpoint.structure = structure
+      guard let plan = try? LoadPlan(checkpoint) else { continue }
+      loaded += 1
+      for (name, tensor) in plan.tensors {
+        #expect(plan.configuration.parameters.first { $0.name == name }?.shape == tensor.shape)
+      }
+    }
+    // Most of what Keras writes is of no concern here.
+    #expect(loaded > 0 && loaded < all.count)
+  }
+
   @Test func anArchiveWhoseWeightsAreNotHDF5() throws {
     let folder = try TemporaryFolder()
     let entries: [(String, [UInt8])] = [
@@ -235,11 +308,19 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
     let folder = try TemporaryFolder()
     var document = HDF5Document()
     document.setAttribute("layer_names", .strings(["lstm"]), scalar: false)
-    document.addDataset("lstm/lstm/lstm_cell/kernel:0", shape: [1, 4], type: .float32) { [UInt8](repeating: 0, count: 16) }
+    document.addDataset("lstm/lstm/lstm_cell/kernel:0", shape: [1, 4], type: .float32) {
+      [UInt8](repeating: 0, count: 16)
+    }
     document.setAttribute("weight_names", .strings([name]), on: "lstm", scalar: false)
     try document.write(to: folder.path("w.h5"))
     let error = #expect(throws: CheckpointError.self) { try Checkpoint(path: folder.path("w.h5")) }
     #expect(error?.message.contains("weight_names lists it") == true)
+  }
+
+  /// No other file is opened for a name that leads into one.
+  @Test func weightNamesThroughAnExternalLink() {
+    let error = #expect(throws: CheckpointError.self) { try kerasFixture("lying_external.h5") }
+    #expect(error?.message.contains("external link") == true)
   }
 
   @Test(arguments: [HDF5Value.integers([3]), .floats([0.5, 1]), .strings(["none"]), .strings([""]), .strings([".."])])

@@ -7,7 +7,8 @@ extension Checkpoint {
     let name = archive.name
     func json(_ entry: String) throws -> KerasJSON {
       guard let found = archive.entry(named: entry), found.size <= KerasJSON.byteLimit else {
-        throw CheckpointError.unknownFormat(file: name, detail: "its \(entry) is missing or beyond any size", advice: [])
+        throw CheckpointError.unknownFormat(
+          file: name, detail: "its \(entry) is missing or beyond any size", advice: [])
       }
       return try KerasJSON(archive.read(found), "its \(entry)", file: name)
     }
@@ -20,7 +21,8 @@ extension Checkpoint {
     try self.init(file, path: name, archive: (KerasVersion(version), model))
     byteCount = archive.byteCount
     guard structure != nil else {
-      throw CheckpointError.unknownFormat(file: name, detail: "its model.weights.h5 holds no weights of Keras", advice: [])
+      throw CheckpointError.unknownFormat(
+        file: name, detail: "its model.weights.h5 holds no weights of Keras", advice: [])
     }
   }
 
@@ -64,18 +66,21 @@ extension Checkpoint {
     for name in names {
       guard !name.contains("/"), name != "..", name.hasSuffix(".weights.h5") else {
         throw CheckpointError.unknownFormat(
-          file: path, detail: "it names the shard \"\(printable(name))\"; shards are .weights.h5 files beside it", advice: [])
+          file: path, detail: "it names the shard \"\(printable(name))\"; shards are .weights.h5 files beside it",
+          advice: [])
       }
       let shard = try Checkpoint(hdf5: folder.appendingPathComponent(name).path)
       guard let structure = shard.structure as? KerasStructure, case .objects(let part) = structure.weights else {
-        throw CheckpointError.unknownFormat(file: path, detail: "the shard \(name) is not a file of Keras' weights", advice: [])
+        throw CheckpointError.unknownFormat(
+          file: path, detail: "the shard \(name) is not a file of Keras' weights", advice: [])
       }
       tree = tree?.merging(part) ?? part
       tensors += shard.tensors
       bytes += shard.byteCount
     }
     guard let tree, Set(tensors.map(\.name)).count == tensors.count else {
-      throw CheckpointError.unknownFormat(file: path, detail: "its shards hold nothing, or the same weight twice", advice: [])
+      throw CheckpointError.unknownFormat(
+        file: path, detail: "its shards hold nothing, or the same weight twice", advice: [])
     }
     self.init(tensors: tensors, path: path, format: .kerasWeights, byteCount: bytes)
     structure = KerasStructure(shards: tree)

@@ -32,13 +32,15 @@ struct KerasExport {
     self.model = model
     let configuration = model.configuration
     let layout = model.options.layout
-    guard layout == nil || [.keras, .kerasCuDNN, .keras1].contains(layout), layout != .keras1 || target == .legacy else {
+    guard layout == nil || [.keras, .kerasCuDNN, .keras1].contains(layout), layout != .keras1 || target == .legacy
+    else {
       throw .invalidOption(
         "--layout \(layout?.rawValue ?? ""): this format has Keras' own"
           + (target == .legacy ? ": keras, keras-cudnn or keras1" : ""), advice: [])
     }
     let known = model.provenance?.knownLayout
-    let formats: [Checkpoint.Format] = target == .legacy ? [.kerasH5] : target == .weights ? [.kerasWeights, .kerasArchive] : []
+    let formats: [Checkpoint.Format] =
+      target == .legacy ? [.kerasH5] : target == .weights ? [.kerasWeights, .kerasArchive] : []
     let names = model.provenance?.mapping ?? [:]
     isOwn =
       formats.map(\.rawValue).contains(model.provenance?.format) && (layout == nil || layout == known)
@@ -164,7 +166,9 @@ private struct Builder {
     }
     for (index, directions) in cells.enumerated() { addLSTM(directions, index, isLast: index == cells.count - 1) }
     let pools: [ModelConfiguration.Readout: String] = [.mean: "GlobalAveragePooling1D", .max: "GlobalMaxPooling1D"]
-    if let readout = configuration.readout, let pool = pools[readout] { add(pool, fresh(kerasSnakeCase(pool)), nil, [:]) }
+    if let readout = configuration.readout, let pool = pools[readout] {
+      add(pool, fresh(kerasSnakeCase(pool)), nil, [:])
+    }
     if let attention = model["attention.weight"] {
       put(attention.transposed(), "attention.weight", "attention", ["attention_W"], index: 0)
     }
@@ -274,7 +278,8 @@ private struct Builder {
     return String(own.split(separator: "/")[1])
   }
 
-  private mutating func add(_ className: String, _ name: String, _ weight: StoredTensor?, _ config: [String: KerasJSON]) {
+  private mutating func add(_ className: String, _ name: String, _ weight: StoredTensor?, _ config: [String: KerasJSON])
+  {
     layers.append(entry(className, name, weight, config))
   }
 

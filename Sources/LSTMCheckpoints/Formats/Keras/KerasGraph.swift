@@ -41,9 +41,10 @@ struct KerasLayer: Sendable {
     case "LSTM", "LSTMCell", "CuDNNLSTM": return keras1 && className == "LSTM" ? 12 : usesBias ? 3 : 2
     case "Bidirectional": return inner("layer")?.weightCount(keras1: keras1).map { 2 * $0 }
     case "TimeDistributed": return inner("layer")?.weightCount(keras1: keras1)
-    case "RNN": return cells.reduce(0 as Int?) { sum, cell in
-      sum.flatMap { sum in cell.weightCount(keras1: keras1).map { sum + $0 } }
-    }
+    case "RNN":
+      return cells.reduce(0 as Int?) { sum, cell in
+        sum.flatMap { sum in cell.weightCount(keras1: keras1).map { sum + $0 } }
+      }
     case "Dense": return usesBias ? 2 : 1
     case "Embedding": return 1
     default: return KerasModelReading.weightless.contains(className) ? 0 : nil
@@ -137,7 +138,8 @@ struct KerasGraph {
       let sources = Self.references(nodes[0])
       guard sources.count == 1 else {
         throw unsupported(
-          "\(entry.layer.text) reads \(sources.count) others (\(nameList(sources))): the graph is not one straight line")
+          "\(entry.layer.text) reads \(sources.count) others (\(nameList(sources))): the graph is not one straight line"
+        )
       }
       next = sources[0]
     }
@@ -176,7 +178,11 @@ extension KerasGraph.Place {
     case .groups(let groups):
       for index in entries.indices {
         let weights = groups[entries[index].layer.name] ?? []
-        if entries[index].isModel { entries[index].inside = .list(weights) } else { entries[index].layer.weights = weights }
+        if entries[index].isModel {
+          entries[index].inside = .list(weights)
+        } else {
+          entries[index].layer.weights = weights
+        }
       }
     case .list(let all):
       // Trainable ones come first.
@@ -217,14 +223,19 @@ extension KerasGraph.Place {
       let place = used[name, default: 0]
       used[name] = place + 1
       guard place < all.count else {
-        throw .corrupt(tensor: layer.name, detail: "the configuration has this \(layer.className), the weights have not")
+        throw .corrupt(
+          tensor: layer.name, detail: "the configuration has this \(layer.className), the weights have not")
       }
       let node = all[place]
       if let label = node.label, label != layer.name {
         throw .corrupt(
           tensor: layer.name, detail: "the weights in its place are those of a layer called \"\(printable(label))\"")
       }
-      if entries[index].isModel { entries[index].inside = .tree(node) } else { entries[index].layer.weights = node.inOrder }
+      if entries[index].isModel {
+        entries[index].inside = .tree(node)
+      } else {
+        entries[index].layer.weights = node.inOrder
+      }
     }
   }
 }

@@ -94,7 +94,9 @@ struct KerasModelReading {
     var directions = [layer]
     if layer.className == "Bidirectional" {
       let mode = layer.config["merge_mode"]?.string
-      guard mode == "concat" else { throw unsupported(layer, "merges its directions by \(mode ?? "nothing"), not concat") }
+      guard mode == "concat" else {
+        throw unsupported(layer, "merges its directions by \(mode ?? "nothing"), not concat")
+      }
       guard let forward = layer.inner("layer") else { throw unsupported(layer, "wraps nothing") }
       directions = [forward, layer.inner("backward_layer") ?? forward]
     }
@@ -136,6 +138,9 @@ struct KerasModelReading {
         .init(
           hiddenSize: cells[0].hiddenSize, isBidirectional: part.count == 2, bias: cells[0].bias,
           gateActivation: gates))
+    }
+    if directions[0].config["stateful"]?.bool == true {
+      notes.append("layer \"\(layer.name)\" is stateful: here each batch begins from zeros unless a state is given")
     }
     givesSequences = directions[0].config["return_sequences"]?.bool ?? false
   }
@@ -194,7 +199,8 @@ struct KerasModelReading {
     guard !layers.isEmpty, head.isEmpty, readout == nil, givesSequences else {
       throw unsupported(layer, "does not pool over the steps of the last LSTM")
     }
-    guard layer.config["keepdims"]?.bool != true, (layer.config["data_format"]?.string ?? "channels_last") == "channels_last"
+    guard layer.config["keepdims"]?.bool != true,
+      (layer.config["data_format"]?.string ?? "channels_last") == "channels_last"
     else { throw unsupported(layer, "keeps the dimension of time, or pools over another") }
     readout = kind
   }

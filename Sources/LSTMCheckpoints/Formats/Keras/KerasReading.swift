@@ -87,7 +87,9 @@ struct KerasReading {
       throw .corrupt(tensor: layer, detail: "a dense layer has a kernel and perhaps a bias, found \(tensors.count)")
     }
     try kernel.requireRank(2, "a dense layer's kernel (S, O)")
-    if tensors.count == 2 { try tensors[1].require([kernel.shape[1]], "the bias", "a kernel \(shapeText(kernel.shape))") }
+    if tensors.count == 2 {
+      try tensors[1].require([kernel.shape[1]], "the bias", "a kernel \(shapeText(kernel.shape))")
+    }
     translation.add("head.\(headCount).weight", kernel.transposed(), how: "transposed")
     if tensors.count == 2 { translation.add("head.\(headCount).bias", tensors[1]) }
     headCount += 1
@@ -127,7 +129,8 @@ extension KerasStructure: ModelStructure {
     _ candidates: [Translation.Candidate], file: String, options: LoadOptions
   ) throws(CheckpointError) -> Translation {
     if let layout = options.layout, ![.keras, .kerasCuDNN, .keras1].contains(layout) {
-      throw .invalidOption("--layout \(layout.rawValue): \(file) is Keras' and says itself which layer is which", advice: [])
+      throw .invalidOption(
+        "--layout \(layout.rawValue): \(file) is Keras' and says itself which layer is which", advice: [])
     }
     var translation: Translation
     var isWhole = false
@@ -144,6 +147,11 @@ extension KerasStructure: ModelStructure {
       }
     } else {
       translation = try KerasUnits(self, candidates, file: file, options: options).translation()
+    }
+    if let layout = options.layout, layout != translation.layout {
+      throw .invalidOption(
+        "--layout \(layout.rawValue): the shapes of the tensors are those of \(translation.layout.rawValue)", advice: []
+      )
     }
     if isWhole, let given = options.configuration, given != translation.configuration {
       translation.notes.append("--config describes another model than the file does; --config is followed")

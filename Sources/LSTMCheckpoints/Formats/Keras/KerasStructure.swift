@@ -18,7 +18,7 @@ struct KerasStructure: Sendable {
   let weights: Weights
   let version: KerasVersion
   /// `{"class_name": ..., "config": ...}`
-  let model: KerasJSON?
+  var model: KerasJSON?
 
   /// nil for an HDF5 file that is not Keras'.
   /// - Parameters:

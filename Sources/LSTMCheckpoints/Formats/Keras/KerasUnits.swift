@@ -232,7 +232,7 @@ struct KerasUnits {
     }
     var search = Search(queues: families.sorted { $0.key < $1.key }.map(\.value), wanted: wanted(units.count))
     search.run([], width: nil)
-    if search.found.count == 1 { return search.found[0] }
+    if search.found.count == 1, search.isExhaustive { return search.found[0] }
     let names = nameList(units.map(\.name))
     throw .ambiguous(
       file: file,
@@ -257,7 +257,10 @@ struct KerasUnits {
     let wanted: [(input: Int, output: Int)]?
     var found: [[Unit]] = []
     /// Orders tried: a file may hold many classes of equal layers.
-    var steps = 0
+    private var steps = 0
+    private static let stepLimit = 20_000
+    /// Otherwise there may be more than were found.
+    var isExhaustive: Bool { steps < Self.stepLimit }
 
     init(queues: [[Unit]], wanted: [(input: Int, output: Int)]?) {
       self.queues = queues
@@ -266,13 +269,15 @@ struct KerasUnits {
 
     mutating func run(_ chosen: [Unit], width: Int?) {
       steps += 1
-      guard found.count < 2, steps < 20_000 else { return }
+      guard found.count < 2, isExhaustive else { return }
       guard queues.contains(where: { !$0.isEmpty }) else {
         found.append(chosen)
         return
       }
       for index in queues.indices {
-        guard let next = queues[index].first, let sizes = next.sizes, width == nil || width == sizes.input else { continue }
+        guard let next = queues[index].first, let sizes = next.sizes, width == nil || width == sizes.input else {
+          continue
+        }
         if let wanted, wanted[chosen.count] != sizes { continue }
         queues[index].removeFirst()
         run(chosen + [next], width: sizes.output)
