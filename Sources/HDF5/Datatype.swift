@@ -42,7 +42,7 @@ struct Datatype {
     case H5T_ENUM: scalar = try Self.isBoolean(type, size, call) ? .bool : .unsupported("enumeration")
     case H5T_COMPOUND: scalar = .unsupported("compound")
     case H5T_REFERENCE: scalar = .unsupported("reference")
-    case H5T_OPAQUE: scalar = .unsupported("opaque")
+    case H5T_OPAQUE: scalar = size <= 1 << 16 ? .opaque(length: Int(size)) : .unsupported("opaque")
     case H5T_BITFIELD: scalar = .unsupported("bitfield")
     case H5T_VLEN: scalar = .unsupported("variable-length sequence")
     case H5T_ARRAY: scalar = .unsupported("array")
@@ -50,7 +50,7 @@ struct Datatype {
     default: scalar = .unsupported("unknown datatype")
     }
     var order = HDF5ByteOrder.littleEndian
-    if let width = scalar.byteCount, width > 1, !scalar.isString {
+    if let width = scalar.byteCount, width > 1, scalar.hasByteOrder {
       switch H5Tget_order(type) {
       case H5T_ORDER_LE: break
       case H5T_ORDER_BE: order = .bigEndian
@@ -124,6 +124,9 @@ struct Datatype {
     case .uint32: base = chdf5_type_u32()
     case .uint64: base = chdf5_type_u64()
     case .string: base = chdf5_type_c_string()
+    case .opaque(let length):
+      guard length > 0 else { throw call.error(.invalid, "opaque elements of no bytes cannot be written") }
+      return try call.handle(DatatypeKind.self, H5Tcreate(H5T_OPAQUE, length), .io, failed)
     case .unsupported(let name): throw call.error(.invalid, "a dataset of type \(name) cannot be written")
     }
     if scalar == .bool {

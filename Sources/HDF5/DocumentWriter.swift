@@ -44,7 +44,7 @@ struct DocumentWriter {
     var hash = ContentHash()
     var done = 0
     let width = part.data.type.byteCount ?? 1
-    let swaps = part.data.byteOrder == .bigEndian && !part.data.type.isString && width > 1
+    let swaps = part.data.byteOrder == .bigEndian && part.data.type.hasByteOrder && width > 1
     let swapped = Scratch()
     try part.data.forEachPiece { piece in
       guard done + piece.count <= part.item.byteCount, !swaps || piece.count % width == 0 else {

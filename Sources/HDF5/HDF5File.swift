@@ -16,7 +16,7 @@ import CHDF5
 /// Files may come from anywhere: everything is checked against the limits before memory is taken, no other
 /// file is ever opened for one, and no filter plugin is loaded. Any number of tasks may read at once.
 public final class HDF5File: Sendable {
-  /// The path, as given.
+  /// The path, as given, or the name that stands for it.
   public let path: String
   /// The size of the file.
   public let byteCount: Int
@@ -28,9 +28,12 @@ public final class HDF5File: Sendable {
   /// Opens a regular file read-only (`open`, then `H5Fopen` with the sec2 driver and `H5F_CLOSE_SEMI`).
   /// - Throws: ``HDF5Error`` of a distinct kind for a missing path, a directory, a FIFO or device, an empty
   ///   file, a file of another format, and a truncated or otherwise damaged HDF5 file.
-  public init(reading path: String, limits: HDF5Limits = .standard) throws(HDF5Error) {
-    let opened = try OpenFile(path)
-    self.path = path
+  /// - Parameter name: what errors call it, when that is not the path.
+  public init(
+    reading path: String, named name: String? = nil, limits: HDF5Limits = .standard
+  ) throws(HDF5Error) {
+    let opened = try OpenFile(path, named: name ?? path)
+    self.path = name ?? path
     self.limits = limits
     self.byteCount = opened.byteCount
     self.open = Locked(opened)
@@ -91,8 +94,8 @@ final class OpenFile: Sendable {
   let byteCount: Int
   let id: hid_t
 
-  init(_ path: String) throws(HDF5Error) {
-    let call = Call(file: path, object: nil)
+  init(_ path: String, named name: String) throws(HDF5Error) {
+    let call = Call(file: name, object: nil)
     let descriptor = try Self.openRegular(path, call)
     do throws(HDF5Error) {
       let status = try Self.status(descriptor, call)

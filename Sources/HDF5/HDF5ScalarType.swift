@@ -7,6 +7,8 @@ public enum HDF5ScalarType: Sendable, Hashable {
   case bool
   /// Text of `length` bytes each, padded; nil when each string has its own length.
   case string(length: Int?, utf8: Bool)
+  /// Bytes that HDF5 knows no meaning of, `length` to an element; read and written as they are.
+  case opaque(length: Int)
   /// Listed but not read, with its name in HDF5's terms, such as "compound".
   case unsupported(String)
 
@@ -18,6 +20,7 @@ public enum HDF5ScalarType: Sendable, Hashable {
     case .float32, .int32, .uint32: 4
     case .float64, .int64, .uint64: 8
     case .string(let length, _): length
+    case .opaque(let length): length
     case .unsupported: nil
     }
   }
@@ -31,6 +34,14 @@ public enum HDF5ScalarType: Sendable, Hashable {
 
   public var isString: Bool {
     if case .string = self { true } else { false }
+  }
+
+  /// Whether an element is a number, whose bytes have an order.
+  var hasByteOrder: Bool {
+    switch self {
+    case .string, .opaque, .unsupported: false
+    default: true
+    }
   }
 }
 
@@ -52,6 +63,7 @@ extension HDF5ScalarType: CustomStringConvertible {
     case .bool: "bool"
     case .string(nil, _): "string"
     case .string(let length?, _): "string of \(length) bytes"
+    case .opaque(let length): "opaque of \(length) byte\(length == 1 ? "" : "s")"
     case .unsupported(let name): name
     }
   }

@@ -65,6 +65,7 @@ extension Walker {
     let value: HDF5Value
     switch type.scalar {
     case .unsupported(let name): value = .unsupported(name)
+    case .opaque: value = .unsupported("opaque")
     case .string where count == 0: value = .strings([])
     case .string(nil, _):
       value = try variableStrings(id.id, typeHandle.id, space.id, count, "\(what) cannot be read", call)
@@ -133,6 +134,7 @@ extension HDF5Value {
       }
       let valid = texts.compactMap { $0 }
       self = valid.count == texts.count ? .strings(valid) : .unsupported("string that is not UTF-8")
+    case .opaque: self = .unsupported("opaque")
     case .unsupported(let name): self = .unsupported(name)
     }
   }

@@ -58,7 +58,7 @@ public struct Checkpoint: Sendable {
   /// What the file says about its model beside the tensors, when it does.
   var structure: (any ModelStructure)?
   /// Bytes of the file.
-  public let byteCount: Int
+  public internal(set) var byteCount: Int
 
   public init(
     tensors: [StoredTensor], configuration: ModelConfiguration? = nil, preprocessing: String? = nil,
@@ -90,7 +90,8 @@ public struct Checkpoint: Sendable {
     case .pickle: self = try Checkpoint(legacyPT: path)
     case .tar: throw PTError(.tar, file: path)
     case .safetensors: self = try Checkpoint(safetensors: path)
-    case .json: self = try Checkpoint(shardIndex: path)
+    case .json:
+      self = try path.hasSuffix(".weights.json") ? Checkpoint(kerasShards: path) : Checkpoint(shardIndex: path)
     case .protobuf: self = try Checkpoint(onnx: path, allowsExternalData: allowsExternalData)
     case .hdf5, .other: self = try Checkpoint(hdf5: path)
     }

@@ -19,13 +19,16 @@ public struct LoadOptions: Sendable {
   public var activation: ModelConfiguration.Activation?
   /// Whose names, order of gates and shapes the file has; nil to go by what it holds.
   public var layout: Layout?
+  /// How the gates are squashed, where the file does not say.
+  public var gates: ModelConfiguration.GateActivation?
   /// What a TensorFlow 1 cell adds to its forget gate at run time; its files do not say.
   public var forgetBias: Float?
 
   public init(
     prefix: String? = nil, rules: [RenamingRule] = [], allowedMissing: [String] = [], allowedUnexpected: [String] = [],
     configuration: ModelConfiguration? = nil, readout: ModelConfiguration.Readout? = nil,
-    activation: ModelConfiguration.Activation? = nil, layout: Layout? = nil, forgetBias: Float? = nil
+    activation: ModelConfiguration.Activation? = nil, layout: Layout? = nil, forgetBias: Float? = nil,
+    gates: ModelConfiguration.GateActivation? = nil
   ) {
     self.prefix = prefix
     self.rules = rules
@@ -36,6 +39,7 @@ public struct LoadOptions: Sendable {
     self.activation = activation
     self.layout = layout
     self.forgetBias = forgetBias
+    self.gates = gates
   }
 }
 

@@ -8,6 +8,7 @@ import LSTMLayers
 extension ModelConfiguration.Readout: ExpressibleByArgument {}
 extension ModelConfiguration.Activation: ExpressibleByArgument {}
 extension ModelConfiguration.Bias: ExpressibleByArgument {}
+extension ModelConfiguration.GateActivation: ExpressibleByArgument {}
 extension Layout: ExpressibleByArgument {}
 extension DataType: ExpressibleByArgument {}
 
@@ -46,6 +47,9 @@ struct LoadArguments: ParsableArguments {
   @Option(help: "Whose names, order of gates and shapes the tensors have, where they leave a choice.")
   var layout: Layout?
 
+  @Option(help: "How the LSTM's gates are squashed, where the file does not say.")
+  var gates: ModelConfiguration.GateActivation?
+
   @Option(
     help: ArgumentHelp(
       "What a TensorFlow 1 cell added to its forget gate; its files do not say (usually 1).", valueName: "value"))
@@ -56,7 +60,8 @@ struct LoadArguments: ParsableArguments {
 
   func options() throws -> LoadOptions {
     var options = LoadOptions(
-      prefix: prefix, readout: readout, activation: activation, layout: layout, forgetBias: forgetBias)
+      prefix: prefix, readout: readout, activation: activation, layout: layout, forgetBias: forgetBias,
+      gates: gates)
     if let forgetBias, !forgetBias.isFinite {
       throw CheckpointError.invalidOption("--forget-bias \(forgetBias): expected a finite number", advice: [])
     }

@@ -88,7 +88,7 @@ struct FixtureTests {
     "unsupported datatypes are listed and not read",
     arguments: [
       ("compound", "compound"), ("vlen-float", "variable-length sequence"), ("reference", "reference"),
-      ("opaque", "opaque"), ("array", "array"), ("complex", "compound"), ("enum", "enumeration"),
+      ("array", "array"), ("complex", "compound"), ("enum", "enumeration"),
     ])
   func unsupportedType(name: String, type: String) throws {
     let root = try HDF5File(reading: fixture("unsupported.h5")).contents()
@@ -98,6 +98,21 @@ struct FixtureTests {
     #expect(hdf5Error { _ = try dataset.readStrings() }?.kind == .unsupported)
     #expect(root.namedTypes == ["named"])
     #expect(try root.dataset(at: "fine")?.readBytes() == littleEndian([1, 2]))
+  }
+
+  @Test func opaqueElementsAreBytesAsTheyAre() throws {
+    let dataset = try #require(HDF5File(reading: fixture("unsupported.h5")).contents().dataset(at: "opaque"))
+    guard case .opaque(let length) = dataset.type else { return #expect(Bool(false), "\(dataset.type)") }
+    let bytes = try dataset.readBytes()
+    #expect(bytes.count == length * dataset.elementCount)
+    let path = NSTemporaryDirectory() + "/opaque-\(UInt64.random(in: 0 ... .max)).h5"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    var document = HDF5Document()
+    document.addDataset("raw", shape: dataset.shape, type: dataset.type, byteOrder: .bigEndian) { bytes }
+    try document.write(to: path)
+    let back = try #require(HDF5File(reading: path).contents().dataset(at: "raw"))
+    #expect(back.type == dataset.type)
+    #expect(try back.readBytes() == bytes)
   }
 
   @Test func stringsAreNotNumbersNorNumbersStrings() throws {

@@ -2,19 +2,22 @@ import Foundation
 import HDF5
 
 extension Checkpoint {
-  /// A state_dict in HDF5, or the native file, told apart by the attribute `lstm_ft_version`.
+  /// A state_dict in HDF5, the native file, or one of Keras', told apart by their attributes and names.
   init(hdf5 path: String) throws {
-    let (root, byteCount) = try Self.hdf5 { () throws(HDF5Error) in
-      let file = try HDF5File(reading: path)
-      return (try file.contents(), file.byteCount)
-    }
+    try self.init(try Self.hdf5 { () throws(HDF5Error) in try HDF5File(reading: path) }, path: path)
+  }
+
+  /// - Parameter archive: what a `.keras` archive says beside this file.
+  init(_ file: HDF5File, path: String, archive: (version: KerasVersion, model: KerasJSON)? = nil) throws {
+    let root = try Self.hdf5 { () throws(HDF5Error) in try file.contents() }
+    let keepsBFloat = archive != nil || root.attribute("model_config")?.string?.contains("bfloat16") ?? false
     var tensors: [StoredTensor] = []
     var extras: [StoredTensor] = []
     var skipped: [Skipped] = []
     let isNative = root.attribute(Self.versionAttribute) != nil
     for dataset in root.allDatasets() {
       let name = String(dataset.path.drop { $0 == "/" })
-      guard let type = DataType(dataset.type) else {
+      guard let type = DataType(dataset.type) ?? dataset.opaqueType(isKnownBFloat: keepsBFloat) else {
         skipped.append(Skipped(name: name, reason: "its elements are of type \(dataset.type.description)"))
         continue
       }
@@ -24,9 +27,12 @@ extension Checkpoint {
       // Training state is for exact resume; it is no part of the model.
       if isNative, name.hasPrefix("training/") { extras.append(tensor) } else { tensors.append(tensor) }
     }
-    self.init(
-      tensors: tensors, skipped: skipped, path: path, format: isNative ? .native : .pytorchHDF5, byteCount: byteCount)
+    let keras =
+      isNative ? nil : try KerasStructure(root, readable: Set(tensors.map(\.name)), file: path, archive: archive)
+    let format: Format = isNative ? .native : keras.map { $0.format(isArchive: archive != nil) } ?? .pytorchHDF5
+    self.init(tensors: tensors, skipped: skipped, path: path, format: format, byteCount: file.byteCount)
     self.extras = extras
+    structure = keras
     if isNative { try readNativeAttributes(root) }
   }
 
@@ -144,6 +150,22 @@ extension HDF5Document {
   }
 }
 
+extension HDF5Dataset {
+  /// Keras keeps bfloat16 as two bytes without meaning, and says so in an attribute, or only in the model's configuration.
+  fileprivate func opaqueType(isKnownBFloat: Bool) -> DataType? {
+    guard case .opaque(2) = type else { return nil }
+    return attribute("dtype").map { $0.string == "bfloat16" } ?? isKnownBFloat ? .bfloat16 : nil
+  }
+}
+
+extension KerasStructure {
+  fileprivate func format(isArchive: Bool) -> Checkpoint.Format {
+    if isArchive { return .kerasArchive }
+    if case .layers = weights { return .kerasH5 }
+    return .kerasWeights
+  }
+}
+
 extension DataType {
   init?(_ type: HDF5ScalarType) {
     switch type {
@@ -160,7 +182,7 @@ extension DataType {
     case .uint32: self = .uint32
     case .uint64: self = .uint64
     case .bool: self = .bool
-    case .string, .unsupported: return nil
+    case .string, .opaque, .unsupported: return nil
     }
   }
 

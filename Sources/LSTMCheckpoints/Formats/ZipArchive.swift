@@ -166,6 +166,19 @@ public struct ZipArchive: Sendable {
     return failure == nil ? prefix : Array(try read(entry).prefix(count))
   }
 
+  /// Some bytes of an entry that is stored as it is; its checksum, of the whole, is for the caller.
+  func readStored(_ entry: ZipEntry, from start: Int, count: Int) throws(ZipError) -> [UInt8] {
+    guard entry == self.entry(named: entry.name), entry.method == .stored else {
+      throw ZipError(.noSuchEntry, archive: name, entry: entry.name)
+    }
+    guard start >= 0, count >= 0, start <= entry.size, count <= entry.size - start else {
+      throw ZipError(.bufferSize(expected: entry.size, found: count), archive: name, entry: entry.name)
+    }
+    return try fetch(entry) { () throws(RegularFile.Failure) in
+      try source.bytes(at: entry.dataOffset + start, count: count)
+    }
+  }
+
   private struct InflateFailure {
     /// Otherwise the stream is sound and holds another number of bytes.
     let isDamage: Bool

@@ -5,7 +5,7 @@
 struct Translation {
   typealias Candidate = ModelResolution.Candidate
 
-  let layout: Layout
+  var layout: Layout
   /// Why it is read in this layout, one reason each.
   var evidence: [String] = []
   /// Under PyTorch's names (`lstm.weight_ih_l0`), the project's (`head.0.weight`), or, where only shapes can tell what they
@@ -48,11 +48,26 @@ struct Translation {
   mutating func add(
     _ cell: RecurrentCell, layer: Int, reverse: Bool = false, how: String?, steps: [PyTorchName.Kind: String] = [:]
   ) {
+    add(cell, layer: layer, reverse: reverse) { steps[$0] ?? how }
+  }
+
+  /// - Parameters:
+  ///   - matrices: what was done to the weights, for the report.
+  ///   - biases: what was done to the biases.
+  mutating func add(
+    _ cell: RecurrentCell, layer: Int, reverse: Bool = false, matrices: String?, biases: String?
+  ) {
+    add(cell, layer: layer, reverse: reverse) { $0 == .inputBias || $0 == .recurrentBias ? biases : matrices }
+  }
+
+  private mutating func add(
+    _ cell: RecurrentCell, layer: Int, reverse: Bool, how: (PyTorchName.Kind) -> String?
+  ) {
     layers[layer] = CellFacts(bias: cell.bias, gateActivation: cell.gateActivation, forgetOffset: cell.forgetOffset)
     func add(_ kind: PyTorchName.Kind, _ tensor: StoredTensor?) {
       guard let tensor else { return }
       let name = PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
-      candidates.append(Candidate(name: name, tensor: tensor, how: steps[kind] ?? how))
+      candidates.append(Candidate(name: name, tensor: tensor, how: how(kind)))
     }
     add(.inputWeight, cell.inputWeight)
     add(.recurrentWeight, cell.recurrentWeight)

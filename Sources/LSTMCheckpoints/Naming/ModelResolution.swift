@@ -48,6 +48,12 @@ struct ModelResolution {
     configuration = given ?? Self.configuration(of: stack.layers, translation.layers)
     knowsInputSize = given != nil || stack.layers.first?.inputSize != nil
     if let readout = options.readout { configuration.readout = readout }
+    if let gates = options.gates {
+      guard given == nil || configuration.layers.allSatisfy({ $0.gateActivation == gates }) else {
+        throw .invalidOption("--gates: the model's configuration already says how the gates are squashed", advice: [])
+      }
+      for index in configuration.layers.indices { configuration.layers[index].gateActivation = gates }
+    }
     take(stack.layers)
 
     var others = stack.others

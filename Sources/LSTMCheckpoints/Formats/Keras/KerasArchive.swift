@@ -1,0 +1,127 @@
+import Foundation
+import HDF5
+
+extension Checkpoint {
+  /// A `.keras` archive: the model's configuration, and its weights as an HDF5 file.
+  init(kerasArchive archive: ZipArchive) throws {
+    let name = archive.name
+    func json(_ entry: String) throws -> KerasJSON {
+      guard let found = archive.entry(named: entry), found.size <= KerasJSON.byteLimit else {
+        throw CheckpointError.unknownFormat(
+          file: name, detail: "its \(entry) is missing or beyond any size", advice: [])
+      }
+      return try KerasJSON(archive.read(found), "its \(entry)", file: name)
+    }
+    let model = try json("config.json")
+    let version = try json("metadata.json")["keras_version"]?.string
+    guard let version, let weights = archive.entry(named: "model.weights.h5") else {
+      throw CheckpointError.unknownFormat(file: name, detail: "its metadata.json has no keras_version", advice: [])
+    }
+    let file = try Self.openInside(archive, weights)
+    try self.init(file, path: name, archive: (KerasVersion(version), model))
+    byteCount = archive.byteCount
+    guard structure != nil else {
+      throw CheckpointError.unknownFormat(
+        file: name, detail: "its model.weights.h5 holds no weights of Keras", advice: [])
+    }
+  }
+
+  /// Puts an HDF5 file of an archive into a temporary file that has no name any more once it is open.
+  private static func openInside(_ archive: ZipArchive, _ entry: ZipEntry) throws -> HDF5File {
+    let label = "\(archive.name): \(entry.name)"
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lstm-ft-" + UUID().uuidString)
+    func failed(_ detail: String) -> CheckpointError { .cannotWrite(file: folder.path, detail: detail) }
+    do {
+      try FileManager.default.createDirectory(
+        at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw failed("no temporary folder can be made for the weights of \(archive.name)")
+    }
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = folder.appendingPathComponent("weights.h5").path
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { throw failed("it cannot be created") }
+    defer { close(descriptor) }
+    do {
+      try archive.forEachPiece(of: entry) { piece throws in try writeAll(piece, to: descriptor) }
+    } catch let error as HDF5Error {
+      throw failed("the weights of \(archive.name) do not fit there: \(error.message)")
+    }
+    return try hdf5 { () throws(HDF5Error) in try HDF5File(reading: path, named: label) }
+  }
+
+  /// The shards that a `.weights.json` lists, as one file of weights.
+  init(kerasShards path: String) throws {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw CheckpointError.unreadable(file: path, reason: .notFound)
+    }
+    guard let map = try KerasJSON(data, "it", file: path)["weight_map"], case .object(let places) = map else {
+      throw CheckpointError.unknownFormat(file: path, detail: "it has no weight_map, as Keras' shards have", advice: [])
+    }
+    let names = Set(places.values.flatMap { $0.array?.compactMap(\.string) ?? [$0.string].compactMap { $0 } }).sorted()
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
+    var tensors: [StoredTensor] = []
+    var tree: KerasTree?
+    var bytes = 0
+    for name in names {
+      guard !name.contains("/"), name != "..", name.hasSuffix(".weights.h5") else {
+        throw CheckpointError.unknownFormat(
+          file: path, detail: "it names the shard \"\(printable(name))\"; shards are .weights.h5 files beside it",
+          advice: [])
+      }
+      let shard = try Checkpoint(hdf5: folder.appendingPathComponent(name).path)
+      guard let structure = shard.structure as? KerasStructure, case .objects(let part) = structure.weights else {
+        throw CheckpointError.unknownFormat(
+          file: path, detail: "the shard \(name) is not a file of Keras' weights", advice: [])
+      }
+      tree = tree?.merging(part) ?? part
+      tensors += shard.tensors
+      bytes += shard.byteCount
+    }
+    guard let tree, Set(tensors.map(\.name)).count == tensors.count else {
+      throw CheckpointError.unknownFormat(
+        file: path, detail: "its shards hold nothing, or the same weight twice", advice: [])
+    }
+    self.init(tensors: tensors, path: path, format: .kerasWeights, byteCount: bytes)
+    structure = KerasStructure(shards: tree)
+  }
+}
+
+extension KerasStructure {
+  init(shards tree: KerasTree) {
+    weights = .objects(tree)
+    version = .unknown
+    model = nil
+  }
+}
+
+extension KerasTree {
+  /// A layer's tensors may be in several shards.
+  func merging(_ other: KerasTree) -> KerasTree {
+    var result = self
+    result.label = label ?? other.label
+    let number = { (name: String) in name.split(separator: "/").last.map(String.init) ?? "" }
+    result.weights = (weights + other.weights).sorted { isNaturallyBefore(number($0), number($1)) }
+    for (name, child) in other.children { result.children[name] = children[name]?.merging(child) ?? child }
+    return result
+  }
+}
+
+extension ZipArchive {
+  /// The content of an entry in order, a piece at a time where it is stored as it is.
+  func forEachPiece(of entry: ZipEntry, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    guard entry.method == .stored else { return try read(entry).withUnsafeBytes(body) }
+    var (done, crc): (Int, UInt32) = (0, 0)
+    while done < entry.size {
+      let piece = try readStored(entry, from: done, count: min(1 << 20, entry.size - done))
+      try piece.withUnsafeBytes { bytes in
+        crc = Inflate.crc32(bytes, continuing: crc)
+        try body(bytes)
+      }
+      done += piece.count
+    }
+    guard entry.crc == 0 || crc == entry.crc else {
+      throw ZipError(.checksum(expected: entry.crc, found: crc), archive: name, entry: entry.name)
+    }
+  }
+}

@@ -1,0 +1,322 @@
+import Foundation
+
+/// A model as Keras' layers: what is written, under which names, and whether Keras can describe the whole.
+struct KerasExport {
+  enum Target { case legacy, weights, archive }
+
+  /// A tensor at its place.
+  struct Weight {
+    let path: String
+    let tensor: StoredTensor
+    let source: String
+  }
+
+  /// A layer of the configuration.
+  struct Layer {
+    let className: String
+    let name: String
+    let config: KerasJSON
+  }
+
+  let model: Exportable
+  /// The source's own names and structure are used.
+  let isOwn: Bool
+  let isKeras1: Bool
+  let version: KerasVersion
+  private(set) var weights: [Weight] = []
+  /// The model as Keras describes it; empty when only weights are written.
+  private(set) var layers: [Layer] = []
+
+  /// - Throws: `CheckpointError.refused` with the reason when the target cannot hold the model.
+  init(_ model: Exportable, _ target: Target) throws(CheckpointError) {
+    self.model = model
+    let configuration = model.configuration
+    let layout = model.options.layout
+    guard layout == nil || [.keras, .kerasCuDNN, .keras1].contains(layout), layout != .keras1 || target == .legacy
+    else {
+      throw .invalidOption(
+        "--layout \(layout?.rawValue ?? ""): this format has Keras' own"
+          + (target == .legacy ? ": keras, keras-cudnn or keras1" : ""), advice: [])
+    }
+    let known = model.provenance?.knownLayout
+    let formats: [Checkpoint.Format] =
+      target == .legacy ? [.kerasH5] : target == .weights ? [.kerasWeights, .kerasArchive] : []
+    let names = model.provenance?.mapping ?? [:]
+    isOwn =
+      formats.map(\.rawValue).contains(model.provenance?.format) && (layout == nil || layout == known)
+      && configuration.parameters.allSatisfy { names[$0.name] != nil }
+    isKeras1 = target == .legacy && (layout == .keras1 || isOwn && known == .keras1)
+    let keepsCuDNN = layout == nil && known == .kerasCuDNN && (target == .legacy || isOwn)
+    guard layout != .kerasCuDNN || target == .legacy || isOwn else {
+      throw .refused(
+        file: model.file, detail: "Keras 3 has no CuDNNLSTM",
+        advice: ["write --to keras-h5, or the biases' sum with --layout keras --bias single"])
+    }
+
+    let obstacle = Self.obstacle(configuration)
+    let gates = Set(configuration.layers.map(\.gateActivation))
+    let isThree =
+      target != .legacy || gates.contains(.hardSigmoidKeras3)
+      || isOwn && !gates.contains(.hardSigmoid) && !names.values.contains { $0.hasSuffix(":0") }
+    let isWhole =
+      target == .archive
+      || target == .legacy && obstacle == nil && !isKeras1 && (!isOwn || Self.hasOwnGroups(configuration, names))
+    if let obstacle, target == .archive || !isOwn && (target == .weights || !obstacle.onlyReadout) {
+      if target != .weights || !obstacle.onlyReadout {
+        throw .refused(file: model.file, detail: "Keras' own layers have no \(obstacle.what)", advice: obstacle.advice)
+      }
+    }
+    // Whoever reads mere weights of hard gates is to ask for them: a version of which nothing is taken for granted.
+    let two = isWhole || !gates.contains(.hardSigmoid) ? "2.15.0" : "2.2.5"
+    version = isKeras1 ? .one : KerasVersion(isThree ? "3.0.0" : two)
+
+    var capabilities = Capabilities(
+      target: isKeras1 ? "Keras 1's LSTM" : isThree ? "Keras 3's LSTM" : "Keras 2's LSTM", biases: [.none, .single],
+      gates: [.sigmoid, isThree ? .hardSigmoidKeras3 : .hardSigmoid])
+    if isKeras1 { capabilities.biases = [.single] }
+    if keepsCuDNN { capabilities.biases = [.none, .single, .dual] }
+    if layout == .kerasCuDNN {
+      capabilities = Capabilities(target: "Keras' CuDNNLSTM", biases: [.dual])
+    }
+    let cells = try model.cells(capabilities)
+    var builder = Builder(
+      model: model, target: target, isOwn: isOwn, isKeras1: isKeras1, isThree: isThree, isWhole: isWhole)
+    builder.build(cells)
+    weights = builder.weights
+    if isWhole { layers = builder.layers }
+  }
+
+  struct Obstacle {
+    let what: String
+    /// Only a whole model has it.
+    var onlyReadout = false
+    var advice: [String] = []
+  }
+
+  /// What no stock layer of Keras does.
+  private static func obstacle(_ configuration: ModelConfiguration) -> Obstacle? {
+    if configuration.readout == .attention { return Obstacle(what: "attention readout of this kind") }
+    if configuration.skip { return Obstacle(what: "place for the concatenation of all layers (skip)") }
+    if configuration.normalizesOutput { return Obstacle(what: "L2 normalisation in a plain stack of layers") }
+    if configuration.readout == nil, !configuration.head.isEmpty {
+      return Obstacle(
+        what: "undecided readout", onlyReadout: true,
+        advice: ["import the model with --readout last, final, all, mean or max"])
+    }
+    if configuration.readout == .last, configuration.layers.last?.isBidirectional == true {
+      return Obstacle(
+        what: "readout of a bidirectional LSTM's last step (theirs is the final state of each direction)",
+        onlyReadout: true, advice: ["it is another number than --readout final gives"])
+    }
+    return nil
+  }
+
+  /// Whether each layer was a group of a whole model's weights, so that a configuration can name them.
+  private static func hasOwnGroups(_ configuration: ModelConfiguration, _ names: [String: String]) -> Bool {
+    var owners: [String: ParameterRole] = [:]
+    for parameter in configuration.parameters {
+      let parts = (names[parameter.name] ?? "").split(separator: "/")
+      guard parts.count > 2, parts[0] == "model_weights" else { return false }
+      var role = parameter.role
+      if case .lstm(let layer, _) = role { role = .lstm(layer: layer, reverse: false) }
+      if let owner = owners.updateValue(role, forKey: String(parts[1])), owner != role { return false }
+    }
+    return true
+  }
+}
+
+/// Lays a model out as Keras' layers.
+private struct Builder {
+  let model: Exportable
+  let target: KerasExport.Target
+  let isOwn: Bool
+  let isKeras1: Bool
+  let isThree: Bool
+  /// The model is described too.
+  let isWhole: Bool
+  var weights: [KerasExport.Weight] = []
+  var layers: [KerasExport.Layer] = []
+  private var used: [String: Int] = [:]
+
+  init(model: Exportable, target: KerasExport.Target, isOwn: Bool, isKeras1: Bool, isThree: Bool, isWhole: Bool) {
+    self.model = model
+    self.target = target
+    self.isOwn = isOwn
+    self.isKeras1 = isKeras1
+    self.isThree = isThree
+    self.isWhole = isWhole
+  }
+
+  private var names: [String: String] { model.provenance?.mapping ?? [:] }
+
+  mutating func build(_ cells: [[RecurrentCell]]) {
+    let configuration = model.configuration
+    var shape: KerasJSON = [nil, nil]
+    if case .features(let size) = configuration.input { shape = [nil, nil, .number(Double(size))] }
+    let isTokens = configuration.input.vocabulary != nil
+    // Keras 3 understands the older name too, where it reads the older format.
+    let isOld = target == .legacy
+    add(
+      "InputLayer", isOld ? "input_1" : "input_layer", nil,
+      [isOld ? "batch_input_shape" : "batch_shape": shape, "dtype": isTokens ? "int32" : "float32"])
+    if case .tokens(let vocabulary, let size) = configuration.input, let table = model["embedding.weight"] {
+      let name = name("embedding", of: "embedding.weight")
+      add("Embedding", name, table, ["input_dim": .number(Double(vocabulary)), "output_dim": .number(Double(size))])
+      put(table, "embedding.weight", name, ["embeddings"], index: 0)
+    }
+    for (index, directions) in cells.enumerated() { addLSTM(directions, index, isLast: index == cells.count - 1) }
+    let pools: [ModelConfiguration.Readout: String] = [.mean: "GlobalAveragePooling1D", .max: "GlobalMaxPooling1D"]
+    if let readout = configuration.readout, let pool = pools[readout] {
+      add(pool, fresh(kerasSnakeCase(pool)), nil, [:])
+    }
+    if let attention = model["attention.weight"] {
+      put(attention.transposed(), "attention.weight", "attention", ["attention_W"], index: 0)
+    }
+    for (index, dense) in configuration.head.enumerated() {
+      guard let kernel = model["head.\(index).weight"] else { continue }
+      let name = name("dense", of: "head.\(index).weight")
+      add(
+        "Dense", name, kernel,
+        [
+          "units": .number(Double(dense.size)), "use_bias": .bool(dense.hasBias),
+          "activation": .string(dense.activation == .none ? "linear" : dense.activation.rawValue),
+        ])
+      put(kernel.transposed(), "head.\(index).weight", name, [isKeras1 ? "\(name)_W" : "kernel"], index: 0)
+      if let bias = model["head.\(index).bias"] {
+        put(bias, "head.\(index).bias", name, [isKeras1 ? "\(name)_b" : "bias"], index: 1)
+      }
+    }
+  }
+
+  private mutating func addLSTM(_ directions: [RecurrentCell], _ index: Int, isLast: Bool) {
+    let isBidirectional = directions.count == 2
+    let name = name(isBidirectional ? "bidirectional" : "lstm", of: "lstm.weight_ih_l\(index)")
+    let readout = model.configuration.readout
+    let gives = !isLast || readout == nil || [.all, .mean, .max, .attention].contains(readout)
+    let lstm: [String: KerasJSON] = [
+      "units": .number(Double(directions[0].hiddenSize)), "activation": "tanh",
+      "recurrent_activation": directions[0].gateActivation == .sigmoid ? "sigmoid" : "hard_sigmoid",
+      "use_bias": .bool(directions[0].bias != .none), "return_sequences": .bool(gives),
+      // The default, an orthogonal matrix, cannot be made in bfloat16; the weights come from the file anyway.
+      "recurrent_initializer": "glorot_uniform",
+    ]
+    if isBidirectional {
+      // What is wrapped has its module in every version.
+      let inner = entry("LSTM", "lstm", directions[0].inputWeight, lstm).json(withModules: true)
+      add("Bidirectional", name, directions[0].inputWeight, ["layer": inner, "merge_mode": "concat"])
+    } else {
+      add("LSTM", name, directions[0].inputWeight, lstm)
+    }
+    for (cell, isReverse) in zip(directions, [false, true]) {
+      let part = isBidirectional ? [isReverse ? "backward" : "forward"] : []
+      put(cell, layer: index, isReverse: isReverse, name, part)
+    }
+  }
+
+  /// The tensors of one cell in Keras' order.
+  private mutating func put(
+    _ cell: RecurrentCell, layer: Int, isReverse: Bool, _ name: String, _ part: [String]
+  ) {
+    func source(_ kind: PyTorchName.Kind) -> String {
+      PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: isReverse)
+    }
+    let biases = cell.bias == .dual ? source(.inputBias) + " + " + source(.recurrentBias) : source(.inputBias)
+    if isKeras1 {
+      let parts = RecurrentLayout.keras1.write(cell)
+      let module = (part.first.map { $0 + "_" } ?? "") + (part.isEmpty ? name : "lstm")
+      for (gate, letter) in ["i", "c", "f", "o"].enumerated() {
+        put(parts.input[gate], source(.inputWeight), name, ["\(module)_W_\(letter)"], index: 0, gate: gate)
+        put(parts.recurrent[gate], source(.recurrentWeight), name, ["\(module)_U_\(letter)"], index: 1, gate: gate)
+        if parts.inputBias.count == 4 {
+          put(parts.inputBias[gate], biases, name, ["\(module)_b_\(letter)"], index: 2, gate: gate)
+        }
+      }
+      return
+    }
+    let isCuDNN = cell.bias == .dual
+    let parts = (isCuDNN ? RecurrentLayout.cudnn : .keras).write(cell)
+    let path = part.map { target == .legacy ? $0 + (isCuDNN ? "_cu_dnnlstm" : "_lstm") : $0 + "_layer" }
+    let module = path + (target == .legacy ? (isCuDNN ? [] : ["lstm_cell"]) : ["cell"])
+    put(parts.input[0], source(.inputWeight), name, module + ["kernel"], index: 0)
+    put(parts.recurrent[0], source(.recurrentWeight), name, module + ["recurrent_kernel"], index: 1)
+    if let bias = parts.inputBias.first { put(bias, biases, name, module + ["bias"], index: 2) }
+  }
+
+  /// - Parameters:
+  ///   - path: within the layer, the role last.
+  ///   - index: its number among the variables of its object.
+  ///   - gate: which of a source's joined tensors it is.
+  private mutating func put(
+    _ tensor: StoredTensor, _ source: String, _ layer: String, _ path: [String], index: Int, gate: Int = 0
+  ) {
+    let first = source.components(separatedBy: " + ")[0]
+    let own = (names[first] ?? "").components(separatedBy: " + ")
+    let place: String
+    if isOwn, own.indices.contains(gate) {
+      place = own[gate]
+    } else if target == .legacy {
+      let base = isWhole ? "model_weights/" : ""
+      let ending = isThree || isKeras1 ? "" : ":0"
+      place = base + layer + "/" + (isKeras1 ? path : [layer] + path).joined(separator: "/") + ending
+    } else {
+      place = (["layers", layer] + path.dropLast() + ["vars", "\(index)"]).joined(separator: "/")
+    }
+    weights.append(.init(path: place, tensor: tensor, source: source))
+  }
+
+  // MARK: - Names and configuration
+
+  private mutating func fresh(_ stem: String) -> String {
+    defer { used[stem, default: 0] += 1 }
+    return used[stem].map { "\(stem)_\($0)" } ?? stem
+  }
+
+  /// The name of a layer: the source's, or Keras' usual one.
+  private mutating func name(_ stem: String, of parameter: String) -> String {
+    let usual = fresh(stem)
+    guard isOwn, isWhole, target == .legacy, let own = names[parameter] else { return usual }
+    return String(own.split(separator: "/")[1])
+  }
+
+  private mutating func add(_ className: String, _ name: String, _ weight: StoredTensor?, _ config: [String: KerasJSON])
+  {
+    layers.append(entry(className, name, weight, config))
+  }
+
+  private func entry(
+    _ className: String, _ name: String, _ weight: StoredTensor?, _ config: [String: KerasJSON]
+  ) -> KerasExport.Layer {
+    var config = config
+    config["name"] = .string(name)
+    if className != "InputLayer" {
+      config["trainable"] = true
+      config["dtype"] = .string(weight?.dataType.rawValue ?? "float32")
+    }
+    return KerasExport.Layer(className: className, name: name, config: .object(config))
+  }
+}
+
+extension KerasExport.Layer {
+  /// - Parameter withModules: as Keras 3 writes it.
+  func json(withModules: Bool) -> KerasJSON {
+    withModules
+      ? ["module": "keras.layers", "class_name": .string(className), "config": config, "registered_name": nil]
+      : ["class_name": .string(className), "config": config]
+  }
+}
+
+extension KerasExport {
+  /// The whole model: `Sequential` of its layers.
+  func json(withModules: Bool) -> KerasJSON {
+    let config: KerasJSON = [
+      "name": "sequential", "layers": .array(layers.map { $0.json(withModules: withModules) }),
+    ]
+    return withModules
+      ? ["module": "keras", "class_name": "Sequential", "config": config, "registered_name": nil]
+      : ["class_name": "Sequential", "config": config]
+  }
+}
+
+extension ModelConfiguration.Input {
+  fileprivate var vocabulary: Int? { if case .tokens(let vocabulary, _) = self { vocabulary } else { nil } }
+}

@@ -1,0 +1,260 @@
+/// A layer of a Keras model with its weights, in the order of computation.
+struct KerasLayer: Sendable {
+  let className: String
+  let name: String
+  /// Its `config`.
+  let config: KerasJSON
+  /// Names of its tensors in Keras' order; both directions', all cells'.
+  var weights: [String] = []
+
+  /// For messages: `layer "encoder" (LSTM)`.
+  var text: String { "layer \"\(name)\" (\(className))" }
+
+  var usesBias: Bool { config["use_bias"]?.bool ?? config["bias"]?.bool ?? true }
+
+  /// The layer that a wrapper wraps, or a cell of an RNN.
+  func inner(_ key: String) -> KerasLayer? { config[key].flatMap { KerasLayer(wrapped: $0, in: name) } }
+
+  private init?(wrapped json: KerasJSON, in name: String) {
+    guard let className = json["class_name"]?.string else { return nil }
+    self.init(className: className, name: json["config"]?["name"]?.string ?? name, config: json["config"] ?? .null)
+  }
+
+  init(className: String, name: String, config: KerasJSON, weights: [String] = []) {
+    self.className = className
+    self.name = name
+    self.config = config
+    self.weights = weights
+  }
+
+  /// Of an `RNN` layer.
+  var cells: [KerasLayer] {
+    guard let cell = config["cell"] else { return [] }
+    let list = cell.array ?? cell["config"]?["cells"]?.array ?? [cell]
+    return list.compactMap { KerasLayer(wrapped: $0, in: name) }
+  }
+
+  /// How many tensors it has; nil for a class that is not known.
+  /// - Parameter keras1: gates apart.
+  func weightCount(keras1: Bool) -> Int? {
+    switch className {
+    case "LSTM", "LSTMCell", "CuDNNLSTM": return keras1 && className == "LSTM" ? 12 : usesBias ? 3 : 2
+    case "Bidirectional": return inner("layer")?.weightCount(keras1: keras1).map { 2 * $0 }
+    case "TimeDistributed": return inner("layer")?.weightCount(keras1: keras1)
+    case "RNN":
+      return cells.reduce(0 as Int?) { sum, cell in
+        sum.flatMap { sum in cell.weightCount(keras1: keras1).map { sum + $0 } }
+      }
+    case "Dense": return usesBias ? 2 : 1
+    case "Embedding": return 1
+    default: return KerasModelReading.weightless.contains(className) ? 0 : nil
+    }
+  }
+}
+
+/// The layers of a model whose graph is one straight line, models within it laid out.
+struct KerasGraph {
+  let structure: KerasStructure
+  let file: String
+
+  func layers() throws(CheckpointError) -> [KerasLayer] {
+    guard let model = structure.model else { return [] }
+    switch structure.weights {
+    case .layers(let groups):
+      return try layers(of: model, .groups(Dictionary(groups.map { ($0.name, $0.weights) }) { first, _ in first }))
+    case .objects(let tree): return try layers(of: model, .tree(tree))
+    }
+  }
+
+  /// Where the weights of a model's layers are found.
+  fileprivate enum Place {
+    case groups([String: [String]])
+    /// A model within a model: all its weights in one list.
+    case list([String])
+    case tree(KerasTree)
+  }
+
+  fileprivate struct Entry {
+    var layer: KerasLayer
+    let json: KerasJSON
+    /// Not nil for a model.
+    var inside: Place?
+  }
+
+  fileprivate static let modelClasses: Set<String> = ["Sequential", "Functional", "Model"]
+
+  private func unsupported(_ detail: String) -> CheckpointError {
+    .unsupported(file: file, detail: detail, advice: [kerasConfigAdvice])
+  }
+
+  private func layers(of model: KerasJSON, _ place: Place) throws(CheckpointError) -> [KerasLayer] {
+    let className = model["class_name"]?.string ?? "?"
+    guard Self.modelClasses.contains(className), let config = model["config"] else {
+      throw unsupported("the model is of the class \(className), whose layers its configuration does not tell")
+    }
+    guard let list = config["layers"]?.array ?? config.array else {
+      throw .unknownFormat(file: file, detail: "its model configuration lists no layers", advice: [])
+    }
+    var entries: [Entry] = []
+    for json in list {
+      guard let className = json["class_name"]?.string else {
+        throw .unknownFormat(
+          file: file, detail: "layer \(entries.count) of its model configuration has no class", advice: [])
+      }
+      let inner = json["config"] ?? .null
+      let name = json["name"]?.string ?? inner["name"]?.string ?? "\(entries.count)"
+      entries.append(Entry(layer: KerasLayer(className: className, name: name, config: inner), json: json))
+    }
+    try place.give(to: &entries, self)
+    let chain = className == "Sequential" ? entries : try line(entries, config)
+    var result: [KerasLayer] = []
+    for entry in chain {
+      if let inside = entry.inside {
+        result += try layers(of: entry.json, inside)
+      } else {
+        result.append(entry.layer)
+      }
+    }
+    return result
+  }
+
+  /// From the output back to the input, one layer reading one other.
+  private func line(_ entries: [Entry], _ config: KerasJSON) throws(CheckpointError) -> [Entry] {
+    let byName = Dictionary(entries.map { ($0.layer.name, $0) }) { first, _ in first }
+    let outputs = Self.references(config["output_layers"] ?? .null)
+    guard outputs.count == 1, let output = outputs.first else {
+      throw unsupported("the model has \(outputs.count) outputs; one is read")
+    }
+    var (result, next, visited): ([Entry], String, Set<String>) = ([], output, [])
+    while true {
+      guard let entry = byName[next] else {
+        throw .unknownFormat(file: file, detail: "its graph names a layer \"\(next)\" that is not there", advice: [])
+      }
+      guard visited.insert(next).inserted else { throw unsupported("the graph runs in a circle at \"\(next)\"") }
+      result.append(entry)
+      let nodes = entry.json["inbound_nodes"]?.array ?? []
+      if nodes.isEmpty { break }
+      guard nodes.count == 1 else { throw unsupported("\(entry.layer.text) is used \(nodes.count) times") }
+      let sources = Self.references(nodes[0])
+      guard sources.count == 1 else {
+        throw unsupported(
+          "\(entry.layer.text) reads \(sources.count) others (\(nameList(sources))): the graph is not one straight line"
+        )
+      }
+      next = sources[0]
+    }
+    for entry in entries where !visited.contains(entry.layer.name) {
+      if entry.inside != nil || !entry.layer.weights.isEmpty {
+        throw unsupported("\(entry.layer.text) is beside the straight line from input to output")
+      }
+    }
+    return result.reversed()
+  }
+
+  /// The layers that a node names: `["a", 0, 0, {}]` in a list or alone, or Keras 3's tensors among `args`.
+  private static func references(_ json: KerasJSON) -> [String] {
+    switch json {
+    case .array(let list):
+      if let name = list.first?.string, list.count >= 3, list[1].integer != nil, let tensor = list[2].integer {
+        let extra = list.count > 3 ? list[3]["initial_state"].map(references) ?? [] : []
+        return [tensor == 0 ? name : "\(name)[\(tensor)]"] + extra
+      }
+      return list.flatMap(references)
+    case .object:
+      if let history = json["config"]?["keras_history"] { return references(history) }
+      if let arguments = json["args"] {
+        return references(arguments) + (json["kwargs"]?["initial_state"].map(references) ?? [])
+      }
+      return []
+    default: return []
+    }
+  }
+}
+
+extension KerasGraph.Place {
+  /// Finds each layer's weights.
+  fileprivate func give(to entries: inout [KerasGraph.Entry], _ graph: KerasGraph) throws(CheckpointError) {
+    switch self {
+    case .groups(let groups):
+      for index in entries.indices {
+        let weights = groups[entries[index].layer.name] ?? []
+        if entries[index].isModel {
+          entries[index].inside = .list(weights)
+        } else {
+          entries[index].layer.weights = weights
+        }
+      }
+    case .list(let all):
+      // Trainable ones come first.
+      let isFrozen = { (entry: KerasGraph.Entry) in entry.layer.config["trainable"]?.bool == false }
+      let order = entries.indices.filter { !isFrozen(entries[$0]) } + entries.indices.filter { isFrozen(entries[$0]) }
+      var rest = all[...]
+      for index in order {
+        let layer = entries[index].layer
+        guard !entries[index].isModel, let count = layer.weightCount(keras1: graph.structure.version.major == 1) else {
+          throw .unsupported(
+            file: graph.file, detail: "\(layer.text) lies within a model within a model, or is of an unknown class",
+            advice: [kerasConfigAdvice])
+        }
+        guard count <= rest.count else {
+          throw .corrupt(tensor: layer.name, detail: "expected \(count) weights, found \(rest.count)")
+        }
+        entries[index].layer.weights = Array(rest.prefix(count))
+        rest = rest.dropFirst(count)
+      }
+      guard rest.isEmpty else {
+        throw .corrupt(tensor: rest.first ?? "", detail: "no layer of the model's configuration has a place for it")
+      }
+    case .tree(let tree): try give(tree, to: &entries)
+    }
+  }
+
+  /// Objects have their class's name and a number: the n-th of a class is the n-th in the configuration.
+  private func give(_ tree: KerasTree, to entries: inout [KerasGraph.Entry]) throws(CheckpointError) {
+    let container = tree.container
+    var members: [String: [KerasTree]] = [:]
+    var used: [String: Int] = [:]
+    for index in entries.indices {
+      let layer = entries[index].layer
+      if layer.weightCount(keras1: false) == 0 { continue }
+      let name = kerasSnakeCase(layer.className)
+      let all = members[name] ?? container?.members(ofClass: name) ?? []
+      members[name] = all
+      let place = used[name, default: 0]
+      used[name] = place + 1
+      guard place < all.count else {
+        throw .corrupt(
+          tensor: layer.name, detail: "the configuration has this \(layer.className), the weights have not")
+      }
+      let node = all[place]
+      if let label = node.label, label != layer.name {
+        throw .corrupt(
+          tensor: layer.name, detail: "the weights in its place are those of a layer called \"\(printable(label))\"")
+      }
+      if entries[index].isModel {
+        entries[index].inside = .tree(node)
+      } else {
+        entries[index].layer.weights = node.inOrder
+      }
+    }
+  }
+}
+
+extension KerasGraph.Entry {
+  fileprivate var isModel: Bool { KerasGraph.modelClasses.contains(layer.className) }
+}
+
+extension KerasTree {
+  /// The tensors of a layer in Keras' order: its own, those of what it wraps, of its cell or of each of its cells.
+  var inOrder: [String] {
+    if !weights.isEmpty { return weights }
+    for key in ["forward_layer", "cell", "layer"] {
+      guard let child = children[key], child.hasWeights else { continue }
+      return child.inOrder + (key == "forward_layer" ? children["backward_layer"]?.inOrder ?? [] : [])
+    }
+    let cells = children["cells"]?.children.sorted { isNaturallyBefore($0.key, $1.key) } ?? []
+    return cells.flatMap(\.value.inOrder)
+  }
+}
+
+let kerasConfigAdvice = "describe the model with --config FILE; its tensors are then matched with that"

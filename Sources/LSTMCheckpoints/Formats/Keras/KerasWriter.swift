@@ -1,0 +1,91 @@
+import Foundation
+import HDF5
+
+/// Writes Keras' files. Tensors keep their types; bfloat16 becomes what Keras makes of it, two bytes without meaning.
+enum KerasWriter {
+  /// Keras' older HDF5: `layer_names` and `weight_names`, and the whole model where Keras can describe it.
+  static func writeLegacy(_ model: Exportable, to path: String) throws -> [WrittenTensor] {
+    let export = try KerasExport(model, .legacy)
+    let isInside = export.weights.allSatisfy { $0.path.hasPrefix("model_weights/") }
+    let base = isInside ? "model_weights" : ""
+    var document = HDF5Document()
+    var order: [String] = []
+    var names: [String: [String]] = [:]
+    for weight in export.weights {
+      let parts = weight.path.split(separator: "/").dropFirst(isInside ? 1 : 0)
+      guard let layer = parts.first.map(String.init), parts.count > 1 else {
+        throw CheckpointError.cannotWrite(file: path, detail: "\(weight.path) is in no layer's group")
+      }
+      if names[layer] == nil { order.append(layer) }
+      names[layer, default: []].append(parts.dropFirst().joined(separator: "/"))
+    }
+    if isInside { document.addGroup(base) }
+    for place in Set(["", base]) {
+      if export.version != .one {
+        document.setAttribute("keras_version", .strings([export.version.text]), on: place)
+      }
+      document.setAttribute("backend", .strings(["tensorflow"]), on: place)
+    }
+    document.setAttribute("layer_names", .strings(order), on: base, scalar: false)
+    if !export.layers.isEmpty {
+      document.setAttribute("model_config", .strings([try json(export.json(withModules: false))]))
+    }
+    for layer in order {
+      let group = base.isEmpty ? layer : base + "/" + layer
+      document.addGroup(group)
+      document.setAttribute("weight_names", .strings(names[layer] ?? []), on: group, scalar: false)
+    }
+    return try write(export, document, to: path)
+  }
+
+  /// Keras 3's `.weights.h5`.
+  static func writeWeights(_ model: Exportable, to path: String) throws -> [WrittenTensor] {
+    try write(KerasExport(model, .weights), HDF5Document(), to: path)
+  }
+
+  /// Keras 3's `.keras`: configuration, metadata and the weights in a ZIP archive.
+  static func writeArchive(_ model: Exportable, to path: String) throws -> [WrittenTensor] {
+    let export = try KerasExport(model, .archive)
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lstm-ft-" + UUID().uuidString)
+    try FileManager.default.createDirectory(
+      at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let weights = folder.appendingPathComponent("model.weights.h5")
+    let written = try write(export, HDF5Document(), to: weights.path)
+    let metadata = try json(
+      ["keras_version": .string(export.version.text), "date_saved": "1980-01-01@00:00:00"] as KerasJSON)
+    let config = try json(export.json(withModules: true))
+    let content = try Data(contentsOf: weights, options: .alwaysMapped)
+    do {
+      try atomicallyWriteFile(to: path) { descriptor in
+        var writer = ZipWriter(archive: path) { bytes in try writeAll(bytes, to: descriptor) }
+        try writer.add("metadata.json", Array(metadata.utf8))
+        try writer.add("config.json", Array(config.utf8))
+        try content.withUnsafeBytes { try writer.add("model.weights.h5", $0) }
+        try writer.finish()
+      }
+    } catch let error as HDF5Error {
+      throw CheckpointError.hdf5(error)
+    }
+    return written
+  }
+
+  private static func write(
+    _ export: KerasExport, _ document: HDF5Document, to path: String
+  ) throws -> [WrittenTensor] {
+    var document = document
+    for weight in export.weights { document.addKeras(weight.tensor, at: weight.path) }
+    try HDF5Writing.write(document, to: path)
+    return export.weights.map {
+      WrittenTensor(NamedTensor(name: $0.path, tensor: $0.tensor, source: $0.source))
+    }
+  }
+}
+
+extension HDF5Document {
+  fileprivate mutating func addKeras(_ tensor: StoredTensor, at path: String) {
+    guard tensor.dataType == .bfloat16 else { return add(tensor, at: path) }
+    addDataset(path, shape: tensor.shape, type: .opaque(length: 2)) { try tensor.forEachPiece($0) }
+    setAttribute("dtype", .strings(["bfloat16"]), on: path)
+  }
+}
