@@ -10,10 +10,7 @@ enum ElementConversion {
   /// float16 and bfloat16 widen exactly; float64 and integers round to nearest. Booleans are 0 and 1.
   static func floats(_ bytes: [UInt8], _ type: DataType) -> [Float] {
     let count = bytes.count / type.byteCount
-    return [Float](unsafeUninitializedCapacity: count) { target, initialised in
-      bytes.withUnsafeBytes { convert($0, type, into: target) }
-      initialised = count
-    }
+    return [Float](filling: count) { target in bytes.withUnsafeBytes { convert($0, type, into: target) } }
   }
 
   /// The same into memory for as many floats as there are elements.
@@ -99,12 +96,10 @@ enum ElementConversion {
   static func bytes(_ values: [Double], _ type: DataType) -> [UInt8] {
     func store<Stored: FixedWidthInteger>(_ convert: (Double) -> Stored) -> [UInt8] {
       let width = MemoryLayout<Stored>.size
-      return [UInt8](unsafeUninitializedCapacity: values.count * width) { target, count in
-        let raw = UnsafeMutableRawBufferPointer(target)
+      return filledBytes(values.count * width) { raw in
         for (index, value) in values.enumerated() {
           raw.storeBytes(of: convert(value).littleEndian, toByteOffset: index * width, as: Stored.self)
         }
-        count = values.count * width
       }
     }
     func whole<Stored: FixedWidthInteger>(_: Stored.Type) -> [UInt8] {
@@ -150,9 +145,8 @@ enum ElementConversion {
     _ bytes: [UInt8], _: Stored.Type, _ convert: (Stored) -> Result
   ) -> [Result] {
     let count = bytes.count / MemoryLayout<Stored>.size
-    return [Result](unsafeUninitializedCapacity: count) { target, initialised in
+    return [Result](filling: count) { target in
       bytes.withUnsafeBytes { map($0, Stored.self, target, convert) }
-      initialised = count
     }
   }
 

@@ -28,7 +28,7 @@ extension StoredTensor {
     var made = shape
     made[axis] = count
     return derived(shape: made) { bytes in
-      moving(outer * count * inner) { to in
+      filledBytes(outer * count * inner) { to in
         var at = 0
         for part in 0..<outer {
           for range in ranges {
@@ -68,7 +68,7 @@ extension StoredTensor {
       name: joined(tensors.map(\.name)), shape: shape, dataType: type, isBigEndian: first.isBigEndian
     ) {
       let all = try parts.map { try $0.bytes() }
-      return moving(outer * shape[axis] * inner) { to in
+      return filledBytes(outer * shape[axis] * inner) { to in
         var at = 0
         for part in 0..<outer {
           for (bytes, count) in zip(all, rows) {
@@ -135,13 +135,6 @@ extension StoredTensor {
   }
 }
 
-private func moving(_ count: Int, _ body: (UnsafeMutableRawBufferPointer) -> Void) -> [UInt8] {
-  [UInt8](unsafeUninitializedCapacity: count) { buffer, made in
-    body(UnsafeMutableRawBufferPointer(buffer))
-    made = count
-  }
-}
-
 private func copy(_ from: [UInt8], _ start: Int, _ to: UnsafeMutableRawBufferPointer, _ at: Int, _ count: Int) {
   from.withUnsafeBytes { bytes in
     UnsafeMutableRawBufferPointer(rebasing: to[at..<at + count])
@@ -153,7 +146,7 @@ private func swapAxes<Element: BitwiseCopyable>(_ bytes: [UInt8], _ rows: Int, _
   -> [UInt8]
 {
   let width = MemoryLayout<Element>.size
-  return moving(bytes.count) { to in
+  return filledBytes(bytes.count) { to in
     bytes.withUnsafeBytes { from in
       // Squares that both sides keep in the cache.
       for firstRow in stride(from: 0, to: rows, by: 32) {

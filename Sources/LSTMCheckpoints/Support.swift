@@ -7,6 +7,21 @@ func json(_ value: some Encodable) throws -> String {
   return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
+extension Array {
+  /// All `count` elements set by `fill`. It is not run for none: the standard library would write their number into the
+  /// storage that all empty arrays share, from whichever thread.
+  init(filling count: Int, _ fill: (UnsafeMutableBufferPointer<Element>) throws -> Void) rethrows {
+    guard count > 0 else {
+      self = []
+      return
+    }
+    try self.init(unsafeUninitializedCapacity: count) { buffer, made in
+      try fill(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+      made = count
+    }
+  }
+}
+
 /// A text on one line for a terminal: names come from files, and control characters in them must not act on it. Very
 /// long ones are cut in the middle.
 public func printable(_ text: String, limit: Int = 2000) -> String {

@@ -222,6 +222,7 @@ public final class Network {
     let size = output.width
     let isPerStep = readout.kind == .all
     let grid = isPerStep ? [shape.count, paddedSteps, size] : [shape.count, size]
+    guard !grid.contains(0) else { return Tensor(shape: grid, values: []) }
     let values = [Float](unsafeUninitializedCapacity: grid.reduce(1, *)) { out, used in
       used = out.count
       guard let base = out.baseAddress else { return }

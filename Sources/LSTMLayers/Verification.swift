@@ -54,7 +54,8 @@ public struct Verification: Sendable, Encodable, Equatable {
         parts.append(try Part(letter, stacked, whole, file))
       }
       for (name, value) in zip(names, states) {
-        if let stored = reference["\(letter)_\(name)"] { parts.append(try Part("\(letter)_\(name)", value, stored, file)) }
+        guard let stored = reference["\(letter)_\(name)"] else { continue }
+        parts.append(try Part("\(letter)_\(name)", value, stored, file))
       }
     }
     guard !parts.isEmpty else {
@@ -113,10 +114,9 @@ public struct Verification: Sendable, Encodable, Equatable {
     func values(_ letter: String, _ sizes: [Int]) throws -> [Tensor]? {
       if let whole = reference[letter + "0"] {
         guard Set(sizes).count == 1, whole.shape == [sizes.count, count, sizes[0]] else {
+          let expected = shapeText([sizes.count, count, sizes[0]])
           throw VerificationError(
-            file: file,
-            detail: "\(letter)0: expected shape (\(sizes.count), \(count), \(sizes[0])), found \(shapeText(whole.shape))",
-            advice: [])
+            file: file, detail: "\(letter)0: expected shape \(expected), found \(shapeText(whole.shape))", advice: [])
         }
         let all = try whole.floats(), size = count * sizes[0]
         return sizes.indices.map {
@@ -146,7 +146,8 @@ extension Verification.Part {
   fileprivate init(_ name: String, _ ours: Tensor, _ stored: StoredTensor, _ file: String) throws {
     guard stored.shape == ours.shape else {
       throw VerificationError(
-        file: file, detail: "\(name): the model gives \(shapeText(ours.shape)), the reference has \(shapeText(stored.shape))",
+        file: file,
+        detail: "\(name): the model gives \(shapeText(ours.shape)), the reference has \(shapeText(stored.shape))",
         advice: name == "y" ? ["another readout or head was meant, perhaps: --config or --readout at import"] : [])
     }
     let theirs = try stored.floats()

@@ -7,10 +7,14 @@ import LSTMLayers
 
 extension ModelConfiguration.Readout: ExpressibleByArgument {}
 extension ModelConfiguration.Activation: ExpressibleByArgument {}
-extension ModelConfiguration.Bias: ExpressibleByArgument {}
+extension ModelConfiguration.Bias: ExpressibleByArgument {
+  public static var allValueStrings: [String] { [ModelConfiguration.Bias.single, .dual].map(\.rawValue) }
+}
 extension ModelConfiguration.GateActivation: ExpressibleByArgument {}
 extension Layout: ExpressibleByArgument {}
-extension DataType: ExpressibleByArgument {}
+extension DataType: ExpressibleByArgument {
+  public static var allValueStrings: [String] { allCases.filter(\.isFloatingPoint).map(\.rawValue) }
+}
 
 let readoutHelp: ArgumentHelp =
   "What the head reads of the LSTM's output; final is each direction's own final state."

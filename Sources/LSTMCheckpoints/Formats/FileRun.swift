@@ -50,10 +50,7 @@ struct FileTensor: TensorSource {
 
 /// Bytes that are written once, by `body`.
 func filledBytes(_ count: Int, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) rethrows -> [UInt8] {
-  try [UInt8](unsafeUninitializedCapacity: count) { buffer, made in
-    try body(UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<count]))
-    made = count
-  }
+  try [UInt8](filling: count) { try body(UnsafeMutableRawBufferPointer($0)) }
 }
 
 /// Turns the bytes of each element round.

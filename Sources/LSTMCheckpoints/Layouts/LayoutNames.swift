@@ -2,19 +2,19 @@
 /// writing share.
 ///
 /// Names are dotted here whatever stands between their parts in a file.
-struct LayoutNames: Sendable {
-  enum Kind: Hashable, Sendable { case input, recurrent, inputBias, recurrentBias, projection, peephole }
+public struct LayoutNames: Sendable {
+  public enum Kind: Hashable, Sendable { case input, recurrent, inputBias, recurrentBias, projection, peephole }
 
   /// A part of a cell: a whole matrix or vector, or one gate's.
-  struct Slot: Hashable, Sendable {
-    let kind: Kind
-    var gate: Gate?
+  public struct Slot: Hashable, Sendable {
+    public let kind: Kind
+    public var gate: Gate?
   }
 
   /// The end of a name, behind that of the module.
-  struct Leaf: Sendable {
-    let path: String
-    let slot: Slot
+  public struct Leaf: Sendable {
+    public let path: String
+    public let slot: Slot
 
     init(_ path: String, _ kind: Kind, _ gate: Gate? = nil) {
       self.path = path
@@ -23,7 +23,7 @@ struct LayoutNames: Sendable {
   }
 
   /// What tells a cell's module from another with the same leaves; compared without its number.
-  enum Module: Sendable {
+  public enum Module: Sendable {
     case any
     /// Its last part contains this.
     case containing(String)
@@ -32,53 +32,53 @@ struct LayoutNames: Sendable {
   }
 
   /// Dense layers and embeddings. What is transposed is (in, out) in the file.
-  struct Dense: Sendable {
-    let weight: String
-    let bias: String
-    let isTransposed: Bool
-    let embedding: String
+  public struct Dense: Sendable {
+    public let weight: String
+    public let bias: String
+    public let isTransposed: Bool
+    public let embedding: String
   }
 
   /// The names of what did not come from this framework; `#` stands for the number of the layer.
-  struct Usual: Sendable {
+  public struct Usual: Sendable {
     /// The one layer of a model, in one direction.
-    let single: String
+    public let single: String
     /// Layers of one direction; without its number for the first where `skipsZero`.
-    let stacked: String
-    var skipsZero = false
+    public let stacked: String
+    public var skipsZero = false
     /// In a stack where some have two directions: those that have one, and each direction of the others.
-    let among: String
-    let forward: String
-    let backward: String
-    let embedding: String
-    let dense: String
+    public let among: String
+    public let forward: String
+    public let backward: String
+    public let embedding: String
+    public let dense: String
     /// Stands between the parts of a name.
-    let separator: Character
+    public let separator: Character
   }
 
-  let layout: Layout
+  public let layout: Layout
   /// For messages: "Flax' LSTM".
-  let title: String
-  let evidence: String
+  public let title: String
+  public let evidence: String
   /// The first of a slot is the name that is written.
-  let leaves: [Leaf]
-  var module = Module.any
-  let dense: Dense
-  let usual: Usual
+  public let leaves: [Leaf]
+  public var module = Module.any
+  public let dense: Dense
+  public let usual: Usual
   /// What it can hold.
-  let biases: Set<ModelConfiguration.Bias>
-  var isBidirectional = true
-  var hasPeepholes = false
-  var hasProjection = false
+  public let biases: Set<ModelConfiguration.Bias>
+  public var isBidirectional = true
+  public var hasPeepholes = false
+  public var hasProjection = false
 
   func first(_ slot: Slot) -> String? { leaves.first { $0.slot == slot }?.path }
 }
 
 extension LayoutNames {
-  static let all = [mlx, keras, flax, flaxOptimised, haiku, tf1, s4tf, burn]
+  public static let all = [mlx, keras, flax, flaxOptimised, haiku, tf1, s4tf, burn]
 
   /// The table of a layout that is known by names; nil for PyTorch's, which has its own, and for those of graphs.
-  static func of(_ layout: Layout) -> LayoutNames? {
+  public static func of(_ layout: Layout) -> LayoutNames? {
     layout == .kerasCuDNN ? cudnn : all.first { $0.layout == layout }
   }
 

@@ -1,41 +1,58 @@
 /// One direction of one LSTM layer in the form that all layouts are read into and written from: PyTorch's.
 ///
 /// Legend: I input, H hidden, S state (P or H). Gates in the order i, f, g, o.
-struct RecurrentCell {
+public struct RecurrentCell: Sendable {
   /// (4H, I)
-  var inputWeight: StoredTensor
+  public var inputWeight: StoredTensor
   /// (4H, S)
-  var recurrentWeight: StoredTensor
+  public var recurrentWeight: StoredTensor
   /// (4H), and alone where the source has one bias.
-  var inputBias: StoredTensor?
+  public var inputBias: StoredTensor?
   /// (4H)
-  var recurrentBias: StoredTensor?
+  public var recurrentBias: StoredTensor?
   /// (P, H)
-  var projection: StoredTensor?
+  public var projection: StoredTensor?
   /// (3H): i, f, o.
-  var peephole: StoredTensor?
-  var gateActivation = ModelConfiguration.GateActivation.sigmoid
+  public var peephole: StoredTensor?
+  public var gateActivation = ModelConfiguration.GateActivation.sigmoid
   /// What the source adds to the forget gate each time it runs, beside the stored bias.
-  var forgetOffset: Float = 0
+  public var forgetOffset: Float = 0
 
-  var hiddenSize: Int { inputWeight.shape[0] / 4 }
-  var inputSize: Int { inputWeight.shape[1] }
-  var bias: ModelConfiguration.Bias { inputBias == nil ? .none : recurrentBias == nil ? .single : .dual }
+  public init(
+    inputWeight: StoredTensor, recurrentWeight: StoredTensor, inputBias: StoredTensor? = nil,
+    recurrentBias: StoredTensor? = nil, projection: StoredTensor? = nil, peephole: StoredTensor? = nil,
+    gateActivation: ModelConfiguration.GateActivation = .sigmoid, forgetOffset: Float = 0
+  ) {
+    self.inputWeight = inputWeight
+    self.recurrentWeight = recurrentWeight
+    self.inputBias = inputBias
+    self.recurrentBias = recurrentBias
+    self.projection = projection
+    self.peephole = peephole
+    self.gateActivation = gateActivation
+    self.forgetOffset = forgetOffset
+  }
+
+  /// H
+  public var hiddenSize: Int { inputWeight.shape[0] / 4 }
+  /// I
+  public var inputSize: Int { inputWeight.shape[1] }
+  public var bias: ModelConfiguration.Bias { inputBias == nil ? .none : recurrentBias == nil ? .single : .dual }
 }
 
 /// A gate of the cell. `cell` is the candidate, which papers call g and Keras c.
-enum Gate: Int, CaseIterable, Sendable {
+public enum Gate: Int, CaseIterable, Sendable {
   case input, forget, cell, output
 
-  var letter: Character { ["i", "f", "g", "o"][rawValue] }
+  public var letter: Character { ["i", "f", "g", "o"][rawValue] }
 }
 
 /// How a framework keeps the tensors of one cell: what is needed to turn them into a `RecurrentCell` and back.
 ///
 /// Only bytes move, so that there and back gives the same file; the two exceptions are sums of two biases, which are only
 /// made when asked for, and are rounded once.
-struct RecurrentLayout: Sendable {
-  enum Matrices: Sendable {
+public struct RecurrentLayout: Sendable {
+  public enum Matrices: Sendable {
     /// (4H, I) and (4H, H)
     case rows
     /// (I, 4H) and (H, 4H)
@@ -48,7 +65,7 @@ struct RecurrentLayout: Sendable {
     case perGate
   }
 
-  enum Biases: Sendable {
+  public enum Biases: Sendable {
     /// (4H), or one (H) for each gate
     case one
     /// Two of these
@@ -58,50 +75,70 @@ struct RecurrentLayout: Sendable {
   }
 
   /// The blocks of a matrix, or the tensors of `perGate`, in the file's order.
-  let gates: [Gate]
-  let matrices: Matrices
-  let biases: Biases
+  public let gates: [Gate]
+  public let matrices: Matrices
+  public let biases: Biases
   /// Added to the forget gate's bias at run time.
-  var forgetOffset: Float = 0
+  public var forgetOffset: Float
 
-  static let pytorch = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .rows, biases: .two)
-  static let keras = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .columns, biases: .one)
-  static let cudnn = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .cudnn, biases: .joined)
-  static let keras1 = RecurrentLayout(gates: [.input, .cell, .forget, .output], matrices: .perGate, biases: .one)
-  static let onnx = RecurrentLayout(gates: [.input, .output, .forget, .cell], matrices: .rows, biases: .joined)
-  static let mlx = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .rows, biases: .one)
-  static let flax = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .perGate, biases: .one)
-  static let flaxOptimised = RecurrentLayout(
+  public init(gates: [Gate], matrices: Matrices, biases: Biases, forgetOffset: Float = 0) {
+    precondition(gates.count == 4 && Set(gates).count == 4, "each of the four gates once")
+    self.gates = gates
+    self.matrices = matrices
+    self.biases = biases
+    self.forgetOffset = forgetOffset
+  }
+
+  public static let pytorch = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .rows, biases: .two)
+  public static let keras = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .columns, biases: .one)
+  public static let cudnn = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .cudnn, biases: .joined)
+  public static let keras1 = RecurrentLayout(gates: [.input, .cell, .forget, .output], matrices: .perGate, biases: .one)
+  public static let onnx = RecurrentLayout(gates: [.input, .output, .forget, .cell], matrices: .rows, biases: .joined)
+  public static let mlx = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .rows, biases: .one)
+  public static let flax = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .perGate, biases: .one)
+  public static let flaxOptimised = RecurrentLayout(
     gates: [.input, .forget, .cell, .output], matrices: .columns, biases: .one)
-  static let haiku = RecurrentLayout(
+  public static let haiku = RecurrentLayout(
     gates: [.input, .cell, .forget, .output], matrices: .fused, biases: .one, forgetOffset: 1)
-  static let s4tf = RecurrentLayout(gates: [.input, .cell, .forget, .output], matrices: .fused, biases: .one)
-  static let burn = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .perGate, biases: .two)
+  public static let s4tf = RecurrentLayout(gates: [.input, .cell, .forget, .output], matrices: .fused, biases: .one)
+  public static let burn = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .perGate, biases: .two)
 
-  static func tf1(forgetBias: Float) -> RecurrentLayout {
+  public static func tf1(forgetBias: Float) -> RecurrentLayout {
     RecurrentLayout(
       gates: [.input, .cell, .forget, .output], matrices: .fused, biases: .one, forgetOffset: forgetBias)
   }
 
   /// The tensors of one cell as a file has them, in the layout's order of gates where there is one for each.
-  struct Parts {
+  public struct Parts: Sendable {
     /// One, or four; with `fused` the one that holds both.
-    var input: [StoredTensor]
+    public var input: [StoredTensor]
     /// One, or four; none with `fused`.
-    var recurrent: [StoredTensor] = []
+    public var recurrent: [StoredTensor] = []
     /// None, one or four; with `joined` the one that holds both.
-    var inputBias: [StoredTensor] = []
-    var recurrentBias: [StoredTensor] = []
+    public var inputBias: [StoredTensor] = []
+    public var recurrentBias: [StoredTensor] = []
     /// (P, H)
-    var projection: StoredTensor?
+    public var projection: StoredTensor?
     /// (3H) in the order i, f, o.
-    var peephole: StoredTensor?
+    public var peephole: StoredTensor?
+
+    public init(
+      input: [StoredTensor], recurrent: [StoredTensor] = [], inputBias: [StoredTensor] = [],
+      recurrentBias: [StoredTensor] = [], projection: StoredTensor? = nil, peephole: StoredTensor? = nil
+    ) {
+      self.input = input
+      self.recurrent = recurrent
+      self.inputBias = inputBias
+      self.recurrentBias = recurrentBias
+      self.projection = projection
+      self.peephole = peephole
+    }
   }
 
   // MARK: - Reading
 
   /// - Throws: `CheckpointError.misshapen` naming the tensor whose shape does not go with the others.
-  func read(_ parts: Parts) throws(CheckpointError) -> RecurrentCell {
+  public func read(_ parts: Parts) throws(CheckpointError) -> RecurrentCell {
     let (input, recurrent) = try matrices(parts)
     var cell = RecurrentCell(inputWeight: input, recurrentWeight: recurrent)
     let h = cell.hiddenSize
@@ -128,7 +165,9 @@ struct RecurrentLayout: Sendable {
 
   /// (4H, I) and (4H, S) in the canonical order.
   private func matrices(_ parts: Parts) throws(CheckpointError) -> (StoredTensor, StoredTensor) {
-    guard let first = parts.input.first else { throw .corrupt(tensor: "?", detail: "no input weight") }
+    guard let first = parts.input.first, matrices == .fused || !parts.recurrent.isEmpty else {
+      throw .corrupt(tensor: parts.input.first?.name ?? "", detail: "a cell has an input and a recurrent weight")
+    }
     switch matrices {
     case .rows:
       let recurrent = parts.recurrent[0]
@@ -208,9 +247,9 @@ struct RecurrentLayout: Sendable {
 
   // MARK: - Writing
 
-  /// The tensors of a cell as a file of this layout has them. The cell has what the layout can hold: see
-  /// `Writing.cells`, which refuses or sums.
-  func write(_ cell: RecurrentCell) -> Parts {
+  /// The tensors of a cell as a file of this layout has them. The cell has what the layout can hold:
+  /// see `Exportable.cells`, which refuses or sums.
+  public func write(_ cell: RecurrentCell) -> Parts {
     let h = cell.hiddenSize
     let input = cell.inputWeight.reordering(fromCanonical), recurrent = cell.recurrentWeight.reordering(fromCanonical)
     func blocks(_ tensor: StoredTensor) -> [StoredTensor] {

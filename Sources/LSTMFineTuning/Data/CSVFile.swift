@@ -20,6 +20,7 @@ enum CSVFile {
       throw CSVError(type == S_IFDIR ? .isDirectory : .notRegularFile, file: path)
     }
     let size = Int(status.st_size)
+    guard size > 0 else { return [] }
     var failure: Int32?
     let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
       while count < size, let base = buffer.baseAddress {

@@ -36,7 +36,7 @@ struct Export: ParsableCommand {
     @Option(help: "One bias for each layer (the sum of two) or two (the second zeros).")
     var bias: ModelConfiguration.Bias?
 
-    @Option(help: "Round every tensor to this type: float16, bfloat16, float32 or float64.")
+    @Option(help: "Round every tensor to this type.")
     var dtype: DataType?
 
     @Option(help: "Whose names and shapes in pytorch-h5, safetensors and npz.")

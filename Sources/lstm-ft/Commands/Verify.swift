@@ -8,7 +8,7 @@ struct Verify: ParsableCommand {
     usage: "lstm-ft verify <model> <reference> [<options>]",
     discussion: """
         lstm-ft verify model.h5 reference.h5
-        lstm-ft verify weights.pt reference.npz --config model.json --tolerance 1e-5
+        lstm-ft verify weights.pt reference.npz --config model.json --tolerance 1e-6
 
       The reference has x, and of y, h and c what is to be compared; scripts/reference-pytorch.py and \
       scripts/reference-keras.py write one beside a checkpoint. Exit code 0 when all is within the tolerance, 1 when not.
@@ -21,7 +21,7 @@ struct Verify: ParsableCommand {
   var reference: String
 
   @Option(help: ArgumentHelp("The largest |ours - theirs| / max(1, |theirs|) that passes.", valueName: "value"))
-  var tolerance = 2e-6
+  var tolerance = 1e-5
 
   @OptionGroup(title: "Names and layout")
   var load: LoadArguments
