@@ -65,7 +65,9 @@ import Testing
     let model = LSTMModel(configuration, seed: 3)
     let x = Tensor(shape: [2, 4, 2], values: (0..<16).map { Float($0) / 8 - 1 })
     let start = LSTMState(
-      hidden: [[2, 3], [2, 2], [2, 2]].map { Tensor(shape: $0, values: [Float](repeating: 0.25, count: $0[0] * $0[1])) },
+      hidden: [[2, 3], [2, 2], [2, 2]].map {
+        Tensor(shape: $0, values: [Float](repeating: 0.25, count: $0[0] * $0[1]))
+      },
       cell: [[2, 3], [2, 2], [2, 2]].map { Tensor(shape: $0, values: [Float](repeating: -0.5, count: $0[0] * $0[1])) })
     let (y, state) = try model(x, state: start)
     var stored = [("x", x), ("y", y)]

@@ -91,8 +91,10 @@ public struct RecurrentLayout: Sendable {
 
   public static let pytorch = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .rows, biases: .two)
   public static let keras = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .columns, biases: .one)
-  public static let cudnn = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .cudnn, biases: .joined)
-  public static let keras1 = RecurrentLayout(gates: [.input, .cell, .forget, .output], matrices: .perGate, biases: .one)
+  public static let cudnn = RecurrentLayout(
+    gates: [.input, .forget, .cell, .output], matrices: .cudnn, biases: .joined)
+  public static let keras1 = RecurrentLayout(
+    gates: [.input, .cell, .forget, .output], matrices: .perGate, biases: .one)
   public static let onnx = RecurrentLayout(gates: [.input, .output, .forget, .cell], matrices: .rows, biases: .joined)
   public static let mlx = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .rows, biases: .one)
   public static let flax = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .perGate, biases: .one)
