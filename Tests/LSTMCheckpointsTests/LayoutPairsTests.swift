@@ -46,15 +46,8 @@ import Testing
     }
   }
 
-  @Test func everyWayLosesWhatTheDocumentSays() async throws {
-    let rows = try await withThrowingTaskGroup(of: (Int, [Set<Fate>]).self) { group in
-      for (index, source) in Self.places.enumerated() {
-        group.addTask { (index, try Self.row(source)) }
-      }
-      var rows = [[Set<Fate>]](repeating: [], count: Self.places.count)
-      for try await (index, row) in group { rows[index] = row }
-      return rows
-    }
+  @Test func everyWayLosesWhatTheDocumentSays() throws {
+    let rows = try Self.places.map(Self.row)
     // A way back to where it came from loses nothing.
     for index in Self.places.indices { #expect(rows[index][index] == [.same], "\(Self.places[index].name)") }
 
@@ -72,8 +65,7 @@ import Testing
 
   /// 1 to 3 layers, I = H and I != H, odd sizes, each of the four types, with embedding and head and without.
   static let shapes: [(layers: Int, input: Int, hidden: Int, type: DataType, isWhole: Bool)] = [
-    (1, 4, 4, .float32, false), (1, 3, 5, .float64, true), (2, 3, 5, .float16, true), (2, 4, 4, .bfloat16, false),
-    (3, 3, 7, .float32, false), (3, 5, 5, .float16, false),
+    (1, 4, 4, .float32, false), (2, 3, 5, .float16, true), (2, 5, 5, .bfloat16, false), (3, 3, 7, .float64, true),
   ]
 
   static func models(offset: Float) -> [Checkpoint] {
