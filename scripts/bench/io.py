@@ -137,6 +137,7 @@ def main() -> None:
     formats = options.formats.split(",")
     if unknown := set(formats) - {"h5", "pt", "safetensors"}:
         parser.error(f"--formats: {', '.join(sorted(unknown))} is not measured")
+    pathlib.Path(options.folder).mkdir(parents=True, exist_ok=True) if options.folder else None
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         folder = pathlib.Path(name)
         plain, packed = folder / "plain.h5", folder / "packed.h5"
