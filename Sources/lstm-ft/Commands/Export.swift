@@ -39,7 +39,7 @@ struct Export: ParsableCommand {
     @Option(help: "Round every tensor to this type.")
     var dtype: DataType?
 
-    @Option(help: "Whose names and shapes in pytorch-h5, safetensors and npz.")
+    @Option(help: "Whose names and shapes in pytorch-h5, safetensors and npz; which of Keras' in keras-h5.")
     var layout: Layout?
 
     @Option(
@@ -60,10 +60,12 @@ struct Export: ParsableCommand {
     if let dtype = target.dtype, !dtype.isFloatingPoint {
       throw ValidationError("--dtype \(dtype.rawValue): weights are float16, bfloat16, float32 or float64")
     }
-    if let layout = target.layout, ![.pytorchHDF5, .safetensors, .npz].contains(target.format) {
+    // Keras' formats have several; which of them, its writer says.
+    let withChoice: [Checkpoint.Format] = [.pytorchHDF5, .safetensors, .npz, .kerasH5, .kerasWeights, .kerasArchive]
+    if let layout = target.layout, !withChoice.contains(target.format) {
       throw ValidationError(
         "--layout \(layout.rawValue): \(target.format.rawValue) has a layout of its own; expected pytorch-h5, "
-          + "safetensors or npz")
+          + "safetensors, npz or keras-h5")
     }
     if target.bias != nil, target.format == .native {
       throw ValidationError("--bias: the native file keeps the biases that the model has")
