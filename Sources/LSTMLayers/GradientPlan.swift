@@ -12,6 +12,9 @@ public struct GradientPlan: Sendable {
   /// The lowest layer that the gradient goes through: -1 when it goes on to the embedding or the input, nil when it
   /// ends above the stack.
   let lowestLayer: Int?
+  /// The layers that the gradient goes through.
+  public var layers: Range<Int> { lowestLayer.map { max($0, 0)..<layerCount } ?? layerCount..<layerCount }
+  private let layerCount: Int
   let attentionTrains: Bool
   let lowestHead: Int?
 
@@ -30,6 +33,7 @@ public struct GradientPlan: Sendable {
       }
     }
     self.trainable = trainable
+    layerCount = configuration.layers.count
     self.lowestLayer = lowestLayer
     self.lowestHead = lowestHead
     self.attentionTrains = attentionTrains

@@ -133,6 +133,14 @@ extension Network {
     }
   }
 
+  /// After `backward`: the norms of dL/d(gates before their activations) of a layer at every step, over its directions
+  /// and all sequences. Falling towards the first step they show gradients that vanish, rising ones that explode.
+  public func gateGradientNorms(layer: Int) -> [Double] {
+    (0..<shape.steps).map { step in
+      directions[layer].reduce(0) { $0 + $1.gateGradientSquares(step, shape) }.squareRoot()
+    }
+  }
+
   /// y = z / |z|:  dz = (dy - y (y dy)) / |z|
   private func normaliseBackward(_ gradient: UnsafeMutablePointer<Float>, rows: Int) {
     let size = configuration.outputSize

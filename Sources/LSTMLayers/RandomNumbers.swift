@@ -4,6 +4,9 @@ import Foundation
 public struct RandomNumbers: RandomNumberGenerator, Sendable, Equatable {
   public private(set) var state: (UInt64, UInt64, UInt64, UInt64)
 
+  /// Goes on where another was.
+  public init(state: (UInt64, UInt64, UInt64, UInt64)) { self.state = state }
+
   public init(seed: UInt64) {
     var seed = seed
     func next() -> UInt64 {

@@ -29,7 +29,12 @@ final class FinetuneReport {
     console.say(console.bold("plan"))
     for group in plan.groups {
       let part = group.fate == .mixed ? " (\(grouped(group.trainableCount)) train)" : ""
-      let rate = group.trainableCount > 0 ? ", rate \(short(session.rule.learningRate))" : ""
+      let pace = plan.pace(of: group, base: session.rule.learningRate)
+      let rate =
+        group.trainableCount == 0
+        ? ""
+        : (pace.learningRate.map { ", rate \(short($0))" } ?? ", at different rates")
+          + (pace.firstEpoch > 1 ? ", from epoch \(pace.firstEpoch)" : "")
       console.say(
         "       \(pad(group.name, 10)) \(pad(grouped(group.parameterCount), 12, right: true))  \(group.fate.rawValue)\(part)\(rate)"
       )
@@ -38,9 +43,23 @@ final class FinetuneReport {
     let clip = options.clipNorm.map { "clip norm \(short($0))" } ?? "no clipping"
     console.say(
       console.bold("train")
-        + "  \(session.loss.name), \(session.rule.name) at \(short(session.rule.learningRate)), batches of \(options.batchSize), \(clip), seed \(options.seed), kernels \(session.kernels.name), \(plural(session.kernels.threads, "thread"))"
+        + "  \(session.loss.name), \(session.rule.name) at \(short(session.rule.learningRate))\(schedule), batches of \(options.batchSize), \(clip), seed \(options.seed), kernels \(session.kernels.name), \(plural(session.kernels.threads, "thread"))"
     )
     console.say()
+  }
+
+  /// Behind the rate, where it does not stay as it is.
+  private var schedule: String {
+    let schedule = session.options.schedule ?? session.plan.recipe.schedule
+    let recipe = session.plan.recipe == .full ? "" : " (\(session.plan.recipe.rawValue))"
+    return recipe + (schedule == .constant ? "" : ", \(schedule.summary)")
+  }
+
+  /// Where a run goes on; nil for one that had not come to its first step.
+  func resuming(_ state: TrainingState?) {
+    guard let state else { return console.say("the run had not begun: from the start\n") }
+    for record in state.epochs { show(.epoch(record)) }
+    console.say("going on in epoch \(state.epoch), after step \(state.step)")
   }
 
   func show(_ event: FineTuner.Event) {
@@ -79,6 +98,38 @@ final class FinetuneReport {
     }
   }
 
+  /// The comparison's run, a live line alone.
+  func showScratch(_ event: FineTuner.Event) {
+    guard case .epoch(let record) = event else { return }
+    console.live(
+      "from scratch: epoch \(record.epoch)/\(session.options.epochs), loss \(record.validation.map { digits($0.loss) } ?? "-")"
+    )
+  }
+
+  /// What transfer was worth.
+  func compare(_ tuned: FineTuner.Run, _ scratch: FineTuner.Run) {
+    console.clearLive()
+    console.say()
+    console.say(
+      "                    \(pad("loss", 12, right: true))\(pad(metricName(tuned.baseline), 12, right: true))    epochs      time"
+    )
+    func row(_ name: String, _ metrics: Metrics?, _ epochs: String, _ time: String) {
+      let values =
+        pad(metrics.map { digits($0.loss) } ?? "-", 12, right: true) + pad(metricValue(metrics), 12, right: true)
+      console.say("\(pad(name, 20))\(values)\(pad(epochs, 10, right: true))\(pad(time, 10, right: true))")
+    }
+    func best(_ run: FineTuner.Run) -> Metrics? {
+      run.epochs.first { $0.epoch == run.bestEpoch }?.validation ?? run.baseline
+    }
+    row("pretrained", tuned.baseline, "0", "-")
+    row("fine-tuned", best(tuned), "\(tuned.epochs.count)", duration(tuned.seconds))
+    row("from scratch", best(scratch), "\(scratch.epochs.count)", duration(scratch.seconds))
+    if let ours = best(tuned)?.loss, let theirs = best(scratch)?.loss {
+      console.say(
+        ours < theirs ? "transfer was worth it" : "transfer was not worth it on this data: from scratch is better")
+    }
+  }
+
   /// - Parameter last: where the newest weights are, for a run that was stopped.
   func finish(_ run: FineTuner.Run, folder: RunFolder, output: String?) {
     console.clearLive()
@@ -89,11 +140,12 @@ final class FinetuneReport {
       console.say(
         "stopped: no better validation loss since \(epoch == 0 ? "the \(session.startName) model" : "epoch \(epoch)") (--patience \(session.options.patience ?? 0))"
       )
+    case .diverging(let epoch, let loss, let best):
+      console.say("stopped: the loss went up to \(digits(loss)) in epoch \(epoch), from \(digits(best)) at its best")
+      console.say("try a --learning-rate below \(short(session.rule.learningRate)), or lstm-ft lr-find")
     case .interrupted:
-      console.say("stopped by a signal after a finished step; the newest weights are in \(folder.file("last.h5"))")
-      console.say(
-        "to go on from there, with a fresh optimiser: lstm-ft finetune \(folder.file("last.h5")) --data \(session.dataFile)"
-      )
+      console.say("stopped by a signal after a finished step; everything is saved in \(folder.path)")
+      console.say("to go on as if nothing had happened: lstm-ft finetune --resume \(folder.path)")
       if run.bestEpoch > 0 { console.say("the best epoch so far is in \(folder.file("best.h5"))") }
       return
     }
@@ -118,7 +170,7 @@ final class FinetuneReport {
       )
     }
     if let output { console.say("wrote \(output)") }
-    console.say("run   \(folder.path): config.json, log.jsonl, best.h5, last.h5, loss.svg")
+    console.say("run   \(folder.path): config.json, log.jsonl, best.h5, last.h5, loss.svg, gradients.svg")
     if let output {
       console.say("next  lstm-ft predict \(output) --data \(session.dataFile)\(session.isSeries ? "" : " -o y.npy")")
       console.say("      lstm-ft export \(output) --to pytorch-h5 -o back.h5")

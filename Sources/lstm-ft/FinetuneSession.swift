@@ -25,6 +25,7 @@ struct FinetuneSession {
   let output: String
   let resolved: ResolvedRun
   let kernels: Kernels
+  let comparesScratch: Bool
 
   init(_ command: Finetune, rule: OptimiserRule, kernels: Kernels, caching: FineTuner.Caching) throws {
     self.rule = rule
@@ -32,6 +33,12 @@ struct FinetuneSession {
     modelPath = command.model
     startName = command.parts.fromScratch ? "untrained" : "pretrained"
     output = command.files.output
+    comparesScratch = command.parts.compareScratch
+    if comparesScratch, command.parts.fromScratch || command.loop.validationSplit == 0 {
+      throw InputError.usage(
+        "--compare-scratch has nothing to compare "
+          + (command.parts.fromScratch ? "with --from-scratch" : "without validation data"), advice: [])
+    }
     let path = try command.data.requiredPath()
     var base = try openModel(command.model, seed: command.loop.seed)
     if command.parts.fromScratch {
@@ -61,7 +68,9 @@ struct FinetuneSession {
     var tuned = fit.model
     try tuned.store(record)
     model = tuned
-    plan = try FreezePlan(tuned, freezing: command.parts.freeze, unfreezing: command.parts.unfreeze)
+    plan = try FreezePlan(
+      tuned, freezing: command.parts.freeze, unfreezing: command.parts.unfreeze, recipe: command.rates.recipe,
+      rates: command.rates.rates())
     var options = FineTuner.Options()
     options.epochs = command.loop.epochs
     options.batchSize = command.loop.batchSize
@@ -69,15 +78,21 @@ struct FinetuneSession {
     options.shuffles = command.loop.shuffle
     options.patience = command.loop.patience == 0 ? nil : command.loop.patience
     options.seed = command.loop.seed
+    options.schedule = try command.rates.choice()
+    options.decaysBiases = command.rates.biasDecay
+    options.saveInterval = command.loop.saveEvery == 0 ? nil : command.loop.saveEvery
     options.caching = caching
     self.options = options
     self.record = record
     self.notes = notes + (command.parts.fromScratch ? ["every weight starts from fresh values, as asked"] : [])
     resolved = ResolvedRun(
-      arguments: Array(CommandLine.arguments.dropFirst()), model: command.model, data: path,
+      arguments: command.arguments, folder: FileManager.default.currentDirectoryPath, model: command.model,
+      modelSHA256: try sha256(ofFile: command.model), data: path, dataSHA256: try sha256(ofFile: path),
       output: command.files.output,
       configuration: tuned.configuration, frozen: zip(plan.parameters, plan.trainable).filter { !$1 }.map(\.0.name),
-      loss: fit.loss.name, optimiser: "\(rule)", epochs: options.epochs, batchSize: options.batchSize,
+      loss: fit.loss.name, optimiser: "\(rule)", recipe: plan.recipe.rawValue,
+      schedule: (options.schedule ?? plan.recipe.schedule).summary, epochs: options.epochs,
+      batchSize: options.batchSize,
       clipNorm: options.clipNorm, shuffle: options.shuffles, patience: options.patience, seed: options.seed,
       validationSplit: command.loop.validationSplit, threads: kernels.threads, cache: caching.isOn,
       preprocessing: record)
@@ -85,13 +100,19 @@ struct FinetuneSession {
 
   struct ResolvedRun: Encodable {
     let arguments: [String]
+    /// Where paths begin.
+    let folder: String
     let model: String
+    let modelSHA256: String
     let data: String
+    let dataSHA256: String
     let output: String
     let configuration: ModelConfiguration
     let frozen: [String]
     let loss: String
     let optimiser: String
+    let recipe: String
+    let schedule: String
     let epochs: Int
     let batchSize: Int
     let clipNorm: Double?
@@ -210,13 +231,17 @@ extension FinetuneSession {
     let baseline: Metrics
     let best: Metrics?
     let epochs: [FineTuner.Epoch]
+    /// The best epoch of the same network from fresh values.
+    let scratch: Metrics?
+    let scratchSeconds: Double?
     let seconds: Double
     let trainable: Int
     let frozen: Int
     let notes: [String]
   }
 
-  func train(_ folder: RunFolder, _ console: Console) throws {
+  /// - Parameter point: where the run left off, to go on from there.
+  func train(_ folder: RunFolder, _ console: Console, resuming point: ResumePoint? = nil) throws {
     Interruption.listen()
     let report = FinetuneReport(self, console)
     var tuner = FineTuner(plan, optimiser: rule, loss: loss, options: options)
@@ -224,7 +249,7 @@ extension FinetuneSession {
     let run: FineTuner.Run
     do {
       run = try tuner.fit(
-        model, training, validation: validation, targetScaler: record.targetScaler, kernels: kernels
+        model, training, validation: validation, targetScaler: record.targetScaler, kernels: kernels, resuming: point
       ) { event in
         report.show(event)
         try folder.record(event) { finished($0, epoch: nil) }
@@ -233,15 +258,39 @@ extension FinetuneSession {
       console.clearLive()
       throw stopped(error, folder)
     }
-    let isInterrupted = run.ending == .interrupted
+    var isInterrupted = run.ending == .interrupted
     if !isInterrupted { try finished(run.best, epoch: run).checkpoint.write(path: output) }
     report.finish(run, folder: folder, output: isInterrupted ? nil : output)
+    var scratch: FineTuner.Run?
+    if comparesScratch, !isInterrupted {
+      let fresh = try trainFromScratch(report)
+      isInterrupted = fresh.ending == .interrupted
+      if !isInterrupted {
+        report.compare(run, fresh)
+        scratch = fresh
+      }
+    }
     try console.result(
       Answer(
         output: isInterrupted ? nil : output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
         baseline: run.baseline, best: run.epochs.first { $0.epoch == run.bestEpoch }?.validation, epochs: run.epochs,
+        scratch: scratch?.epochs.first { $0.epoch == scratch?.bestEpoch }?.validation, scratchSeconds: scratch?.seconds,
         seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes))
     if isInterrupted { throw ExitCode(Interruption.exitCode) }
+  }
+
+  /// The same network from fresh values, nothing frozen, on the same data for as many epochs.
+  private func trainFromScratch(_ report: FinetuneReport) throws -> FineTuner.Run {
+    let fresh = model.replacing(
+      weights: LSTMModel(model.configuration, seed: options.seed).parameters,
+      changed: model.parameters.slots.map { _ in true })
+    var tuner = FineTuner(try FreezePlan(fresh), optimiser: rule, loss: loss, options: options)
+    // A recipe's schedule is for weights that have learned something.
+    tuner.options.schedule = options.schedule ?? .constant
+    tuner.shouldStop = { Interruption.isWished }
+    return try tuner.fit(
+      fresh, training, validation: validation, targetScaler: record.targetScaler, kernels: kernels
+    ) { report.showScratch($0) }
   }
 
   /// A loss that is no number any more, and what is left of the run.

@@ -175,6 +175,55 @@ struct CacheArguments: ParsableArguments {
   }
 }
 
+struct RateArguments: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "What trains when: full; head-first, one epoch of the head alone and then everything at a tenth of the rate; or "
+        + "ulmfit, one part more with every epoch from the head down, each at the rate above it divided by 2.6, with a "
+        + "slanted triangle.", valueName: "recipe"))
+  var recipe: Recipe = .full
+
+  @Option(
+    help: ArgumentHelp(
+      "How the rate moves: constant, linear, cosine, slanted-triangle, one-cycle, step:EPOCHS,FACTOR or "
+        + "plateau:EPOCHS,FACTOR. (default: the recipe's)", valueName: "schedule"))
+  var schedule: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Steps in which the rate rises to where the schedule begins.", valueName: "steps"))
+  var warmUp = 0
+
+  @Option(help: ArgumentHelp("A part with a rate of its own. Repeatable.", valueName: "selector=rate"))
+  var lrFor: [String] = []
+
+  @Flag(inversion: .prefixedNo, help: "Whether the weight decay is for biases, too, as torch.optim's.")
+  var biasDecay = true
+
+  func choice() throws -> Schedule? {
+    guard schedule != nil || warmUp != 0 else { return nil }
+    return try schedule.map { try Schedule($0, warmUp: warmUp) }
+      ?? {
+        guard warmUp >= 0 else {
+          throw InputError.usage("--warm-up \(warmUp): expected at least 0 steps", advice: [])
+        }
+        return Schedule(recipe.schedule.shape, warmUp: warmUp)
+      }()
+  }
+
+  func rates() throws -> [FreezePlan.OwnRate] {
+    try lrFor.map { text in
+      guard let equals = text.lastIndex(of: "="), let rate = Double(text[text.index(after: equals)...]) else {
+        throw InputError.usage(
+          "--lr-for \(text): expected SELECTOR=RATE", advice: ["for example --lr-for layer1=1e-4"])
+      }
+      return FreezePlan.OwnRate(String(text[..<equals]), rate)
+    }
+  }
+}
+
+extension Recipe: ExpressibleByArgument {}
+
 struct LoopArguments: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Times through the data.", valueName: "count"))
   var epochs = 10
@@ -201,11 +250,18 @@ struct LoopArguments: ParsableArguments {
   @Option(parsing: .unconditional, help: "Seed of the order, the split and fresh values.")
   var seed: UInt64 = 0
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Within an epoch, too, the run is saved after so many seconds; 0 for only after epochs.", valueName: "seconds"))
+  var saveEvery = 60.0
+
   func check() throws {
     for (flag, value, isGood, expected) in [
       ("--epochs", Double(epochs), epochs >= 1, "at least 1"),
       ("--batch-size", Double(batchSize), batchSize >= 1, "at least 1"),
       ("--patience", Double(patience), patience >= 0, "at least 0"),
+      ("--save-every", saveEvery, saveEvery >= 0, "at least 0"),
       ("--validation-split", validationSplit, 0..<1 ~= validationSplit, "a number from 0 to below 1"),
     ] where !isGood {
       throw InputError.usage("\(flag) \(short(value)): expected \(expected)", advice: [])

@@ -43,7 +43,8 @@ import Testing
           other.said.contains(size.replacing(" in memory", with: " in a temporary file in file") + "\n"),
           "\(other.said)")
         let names = try FileManager.default.contentsOfDirectory(atPath: place.path(name)).sorted()
-        #expect(names == ["best.h5", "config.json", "last.h5", "log.jsonl", "loss.svg"])
+        #expect(
+          names == ["best.h5", "config.json", "gradients.svg", "last.h5", "log.jsonl", "loss.svg", "times.jsonl"])
       default: #expect(other.said.contains(size + "\n"))
       }
     }

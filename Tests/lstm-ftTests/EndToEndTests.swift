@@ -140,7 +140,7 @@ import Testing
     try await succeeds(place, "import", "weights.h5")
     try await succeeds(place, "finetune", "--data", "data.h5", "--epochs", "3", "--run", "run", "--freeze", "layer0")
     let names = try FileManager.default.contentsOfDirectory(atPath: place.path("run")).sorted()
-    #expect(names == ["best.h5", "config.json", "last.h5", "log.jsonl", "loss.svg"])
+    #expect(names == ["best.h5", "config.json", "gradients.svg", "last.h5", "log.jsonl", "loss.svg", "times.jsonl"])
 
     let configuration = try JSONDecoder().decode(Resolved.self, from: Data(place.read("run/config.json").utf8))
     #expect(configuration.epochs == 3)
@@ -203,11 +203,18 @@ import Testing
     try place.copy("demo/seattle.h5", as: "weights.h5")
     try place.writeSeries()
     let outcome = try await succeeds(
-      place, "finetune", "weights.h5", "--data", "mine.csv", "--target", "temp", "--window", "48", "--lr", "0.5",
+      place, "finetune", "weights.h5", "--data", "mine.csv", "--target", "temp", "--window", "48", "--lr", "0.02",
       "--patience", "2", "--run", "run")
     #expect(outcome.stdout.contains("\nstopped: no better validation loss since the pretrained model (--patience 2)\n"))
     #expect(outcome.stdout.contains("\nno epoch was better than the pretrained model, which is kept: validation loss "))
-    #expect(outcome.stdout.contains("\ntry a --learning-rate below 0.5, or freeze more\n"))
+    #expect(outcome.stdout.contains("\ntry a --learning-rate below 0.02, or freeze more\n"))
+    let wild = try await succeeds(
+      place, "finetune", "weights.h5", "--data", "mine.csv", "--target", "temp", "--window", "48", "--lr", "0.5",
+      "--patience", "0", "--run", "wild", "-o", "wild.h5")
+    #expect(wild.stdout.contains("\nstopped: the loss went up to ") && wild.stdout.contains(", or lstm-ft lr-find\n"))
+    #expect(
+      try place.checkpoint("wild.h5").tensors.map { try $0.bytes() }
+        == place.checkpoint("finetuned.h5").tensors.map { try $0.bytes() })
     let source = try place.checkpoint("weights.h5")
     let kept = try place.checkpoint("finetuned.h5")
     #expect(try #require(kept["head.0.weight"]).bytes() == #require(source["fc.weight"]).bytes())
@@ -243,6 +250,13 @@ import Testing
 /// Runs a command that has to go well.
 @discardableResult
 func succeeds(_ place: Workplace, _ arguments: String...) async throws -> Outcome {
+  let outcome = try await place.run(arguments)
+  #expect(outcome.code == 0, "\(arguments.joined(separator: " ")): \(outcome.stderr)")
+  return outcome
+}
+
+@discardableResult
+func succeeds(_ place: Workplace, _ arguments: [String]) async throws -> Outcome {
   let outcome = try await place.run(arguments)
   #expect(outcome.code == 0, "\(arguments.joined(separator: " ")): \(outcome.stderr)")
   return outcome

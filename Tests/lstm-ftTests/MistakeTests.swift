@@ -412,7 +412,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "a misspelt command", "finetun --data mine.csv", 64, "unknown command finetun",
       "did you mean lstm-ft finetune?",
-      "commands are import, inspect, finetune, evaluate, predict, export, verify, diff"),
+      "commands are import, inspect, finetune, lr-find, evaluate, predict, export, verify, diff"),
     Mistake(
       "a misspelt option", "finetune --dta mine.csv", 64, "unknown option --dta", "did you mean --data?",
       "see lstm-ft finetune --help"),

@@ -87,7 +87,12 @@ import Testing
       ], interrupt: (number, "\n1/100000 "))
     #expect(outcome.code == code)
     #expect(
-      outcome.stdout.contains("\nstopped by a signal after a finished step; the newest weights are in run/last.h5\n"))
+      outcome.stdout.hasSuffix(
+        """
+        stopped by a signal after a finished step; everything is saved in run
+        to go on as if nothing had happened: lstm-ft finetune --resume run
+
+        """) || outcome.stdout.contains("\nthe best epoch so far is in run/best.h5\n"))
     try await succeeds(place, "import", "run/last.h5", "-o", "last.h5")
     #expect(!FileManager.default.fileExists(atPath: place.path("never.h5")))
   }

@@ -20,10 +20,13 @@ final class Workplace: Sendable {
   func path(_ name: String) -> String { folder.path(name) }
 
   /// Runs `lstm-ft` with these arguments and waits for it.
-  /// - Parameter interrupt: a signal to send once standard output contains a text.
+  /// - Parameters:
+  ///   - interrupt: a signal to send once standard output contains a text.
+  ///   - killing: how long it may run before it is killed as by a crash.
   @discardableResult
   func run(
-    _ arguments: [String], environment: [String: String] = [:], interrupt: (signal: Int32, after: String)? = nil
+    _ arguments: [String], environment: [String: String] = [:], interrupt: (signal: Int32, after: String)? = nil,
+    killing limit: Duration? = nil
   ) async throws -> Outcome {
     // Outside the working folder, whose contents are looked at.
     let streams = try TemporaryFolder()
@@ -55,6 +58,10 @@ final class Workplace: Sendable {
       kill(process.processIdentifier, interrupt.signal)
       // A tool that does not listen must not outlive the test.
       try await Task.sleep(for: .seconds(20), while: { process.isRunning })
+      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    }
+    if let limit {
+      try await Task.sleep(for: limit, while: { process.isRunning }, in: .milliseconds(1))
       if process.isRunning { kill(process.processIdentifier, SIGKILL) }
     }
     var code: Int32 = -1
@@ -132,9 +139,11 @@ final class Workplace: Sendable {
 
 extension Task where Success == Never, Failure == Never {
   /// Sleeps in short steps as long as something holds, but not longer than this.
-  fileprivate static func sleep(for limit: Duration, while holds: () -> Bool) async throws {
+  fileprivate static func sleep(
+    for limit: Duration, while holds: () -> Bool, in steps: Duration = .milliseconds(10)
+  ) async throws {
     let end = ContinuousClock.now + limit
-    while holds(), ContinuousClock.now < end { try await sleep(for: .milliseconds(10)) }
+    while holds(), ContinuousClock.now < end { try await sleep(for: steps) }
   }
 }
 

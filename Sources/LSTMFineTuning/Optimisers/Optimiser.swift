@@ -1,3 +1,4 @@
+import LSTMCheckpoints
 import LSTMLayers
 
 /// Which rule moves the weights, with its numbers; exactly as in `torch.optim`.
@@ -30,7 +31,8 @@ public enum OptimiserRule: Sendable, Equatable {
 /// The state of one rule over the trainable parameters. Frozen ones have none, and are never touched.
 public final class Optimiser {
   public let rule: OptimiserRule
-  public private(set) var steps = 0
+  /// For each of the trainable parameters, the steps that it has taken: fewer for those that were unfrozen later.
+  public private(set) var steps: [Int]
   private let trainable: [Bool]
   private let updates: ParameterUpdates
   // First and second moment (and AMSGrad's maximum), or the momentum; of trainable parameters only.
@@ -38,11 +40,21 @@ public final class Optimiser {
   private let second: ParameterStore?
   private let largest: ParameterStore?
 
-  /// - Parameter weights: gives the parameters' shapes; `trainable` says which of them move.
-  public init(_ rule: OptimiserRule, weights: ParameterStore, trainable: [Bool], kernels: Kernels = .best) {
+  /// For each of the model's parameters.
+  private let decays: [Bool]
+
+  /// - Parameters:
+  ///   - weights: gives the parameters' shapes.
+  ///   - trainable: which of them move, at any time.
+  ///   - decays: which of them the weight decay is for; nil for all.
+  public init(
+    _ rule: OptimiserRule, weights: ParameterStore, trainable: [Bool], decays: [Bool]? = nil, kernels: Kernels = .best
+  ) {
     self.rule = rule
     self.trainable = trainable
+    self.decays = decays ?? trainable
     updates = ParameterUpdates(kernels)
+    steps = trainable.filter(\.self).map { _ in 0 }
     let moving = zip(weights.slots, trainable).filter(\.1).map(\.0.specification)
     first = ParameterStore(moving)
     switch rule {
@@ -59,19 +71,28 @@ public final class Optimiser {
   }
 
   /// One step. `gradients` has the layout of `weights`.
-  public func step(_ weights: ParameterStore, _ gradients: ParameterStore) {
-    steps += 1
-    var place = 0
+  /// - Parameters:
+  ///   - active: of the trainable parameters, those that move now; nil for all. The others keep their moments.
+  ///   - rates: for each of the model's parameters; nil for the rule's own.
+  ///   - momentum: in place of the rule's momentum or beta1.
+  public func step(
+    _ weights: ParameterStore, _ gradients: ParameterStore, active: [Bool]? = nil, rates: [Double]? = nil,
+    momentum: Double? = nil
+  ) {
+    var place = -1
     for (index, slot) in weights.slots.enumerated() where trainable[index] {
-      let state = first.slots[place].offset
       place += 1
+      guard active?[index] ?? true else { continue }
+      steps[place] += 1
+      let state = first.slots[place].offset
       let w = weights.pointer + slot.offset
       let g = gradients.pointer + slot.offset
       switch rule {
-      case .sgd(let rate, let momentum, let dampening, let isNesterov, let decay):
+      case .sgd(let rate, let own, let dampening, let isNesterov, let decay):
         updates.sgd(
-          slot.count, g, momentum: first.pointer + state, w, learningRate: rate, momentumFactor: momentum,
-          dampening: dampening, isNesterov: isNesterov, weightDecay: decay, isFirst: steps == 1)
+          slot.count, g, momentum: first.pointer + state, w, learningRate: rates?[index] ?? rate,
+          momentumFactor: momentum ?? own, dampening: dampening, isNesterov: isNesterov,
+          weightDecay: decays[index] ? decay : 0, isFirst: steps[place] == 1)
       case .adam(let rate, let beta1, let beta2, let epsilon, let decay, _),
         .adamW(let rate, let beta1, let beta2, let epsilon, let decay, _):
         guard let second else { continue }
@@ -79,10 +100,45 @@ public final class Optimiser {
         if case .adamW = rule { isDecoupled = true }
         updates.adam(
           slot.count, g, first: first.pointer + state, second: second.pointer + state,
-          largest: largest.map { $0.pointer + state }, w, learningRate: rate, beta1: beta1, beta2: beta2,
-          epsilon: epsilon,
-          weightDecay: decay, isDecoupled: isDecoupled, step: steps)
+          largest: largest.map { $0.pointer + state }, w, learningRate: rates?[index] ?? rate,
+          beta1: momentum ?? beta1, beta2: beta2, epsilon: epsilon, weightDecay: decays[index] ? decay : 0,
+          isDecoupled: isDecoupled, step: steps[place])
       }
     }
+  }
+
+  // MARK: - Resuming
+
+  /// Everything between two steps, as tensors `training/first/<parameter>` and so on.
+  var moments: [StoredTensor] {
+    [("first", first), ("second", second), ("largest", largest)].flatMap { name, store in
+      store.map { store in
+        store.slots.indices.map { index in
+          StoredTensor(
+            name: "training/\(name)/\(store.slots[index].name)", shape: store.slots[index].specification.shape,
+            values: store.values(index))
+        }
+      } ?? []
+    }
+  }
+
+  /// Takes up what `moments` gave.
+  /// - Throws: `CheckpointError` when a tensor is missing or of another shape.
+  func restore(_ tensors: [StoredTensor], steps: [Int]) throws {
+    let byName = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+    for (name, store) in [("first", first), ("second", second), ("largest", largest)] {
+      guard let store else { continue }
+      for (index, slot) in store.slots.enumerated() {
+        let key = "training/\(name)/\(slot.name)"
+        guard let tensor = byName[key], tensor.shape == slot.specification.shape else {
+          throw CheckpointError.corrupt(tensor: key, detail: "the optimiser's state is missing or of another shape")
+        }
+        store.set(index, try tensor.floats())
+      }
+    }
+    guard steps.count == self.steps.count else {
+      throw CheckpointError.corrupt(tensor: "training/state", detail: "the optimiser's steps are of another model")
+    }
+    self.steps = steps
   }
 }

@@ -3,10 +3,12 @@ import HDF5
 import LSTMCheckpoints
 import LSTMLayers
 
-/// What a run leaves behind: `config.json`, `log.jsonl`, `best.h5`, `last.h5`, `loss.svg`.
+/// What a run leaves behind: `config.json`, `log.jsonl`, `times.jsonl`, `best.h5`, `last.h5`, `loss.svg`,
+/// `gradients.svg`.
 ///
-/// Models and the picture are written atomically; the log is appended line by line, so that a crash loses at most
-/// the line being written.
+/// Models and the picture are written atomically, `last.h5` after all that it stands for; logs are appended line by line.
+/// The log says nothing that depends on the machine, so that a run that was killed and resumed leaves the same bytes as
+/// one that was not; how long an epoch took is in `times.jsonl`.
 public final class RunFolder {
   public let path: String
   /// What the model is called before the first step.
@@ -14,6 +16,8 @@ public final class RunFolder {
   private let log: Int32
   private var baseline: Double?
   private var epochs: [FineTuner.Epoch] = []
+  /// Whether the run goes on from a state, and has said how it began.
+  private let isResumed: Bool
   private let encoder: JSONEncoder
 
   /// Makes the folder, and its parents.
@@ -39,10 +43,30 @@ public final class RunFolder {
     self.init(path, log: log)
   }
 
+  /// The folder of a run that was stopped. Its log is cut back to where the state was saved.
+  /// - Parameter state: what its `last.h5` holds; nil when it was stopped before there was one.
+  /// - Throws: `CheckpointError.cannotWrite` when its log is not there or is shorter than it was.
+  public convenience init(resuming path: String, _ state: TrainingState?) throws {
+    let name = path + "/log.jsonl"
+    let log = open(name, O_WRONLY | O_APPEND | O_CLOEXEC)
+    guard log >= 0 else {
+      throw CheckpointError.cannotWrite(file: name, detail: String(cString: strerror(errno)))
+    }
+    let length = off_t(state?.progress.logLength ?? 0)
+    guard lseek(log, 0, SEEK_END) >= length, ftruncate(log, length) == 0 else {
+      close(log)
+      throw CheckpointError.cannotWrite(file: name, detail: "it is shorter than it was when the run was saved")
+    }
+    self.init(path, log: log, isResumed: state != nil)
+    baseline = state?.baseline.loss
+    epochs = state?.epochs ?? []
+  }
+
   /// - Parameter log: the open log, which is closed with the folder.
-  init(_ path: String, log: Int32) {
+  init(_ path: String, log: Int32, isResumed: Bool = false) {
     self.path = path
     self.log = log
+    self.isResumed = isResumed
     encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // A pretrained model may well have a loss that is not finite; JSON has no number for it.
@@ -71,7 +95,7 @@ public final class RunFolder {
   /// - Parameter finish: makes a model ready to be written (its provenance).
   public func record(_ event: FineTuner.Event, finish: (LSTMModel) -> LSTMModel = { $0 }) throws {
     switch event {
-    case .cache(let cache): try append(CacheLine(cache))
+    case .cache(let cache): if !isResumed { try append(CacheLine(cache)) }
     case .start(let metrics):
       baseline = metrics.loss
       try append(StartLine(validation: metrics))
@@ -79,13 +103,26 @@ public final class RunFolder {
       try append(StepLine(epoch: epoch, step: step, loss: loss, learningRate: rate, gradientNorm: norm))
     case .epoch(let record):
       epochs.append(record)
-      try append(EpochLine(record: record))
+      try append(EpochLine(record))
+      try appendTime(record)
       try writeFile(file("loss.svg"), Data(lossChart().svg().utf8))
-    case .weights(let model, _, let isBest):
-      let checkpoint = finish(model).checkpoint
-      try checkpoint.write(path: file("last.h5"))
+      if let chart = gradientChart() { try writeFile(file("gradients.svg"), Data(chart.svg().utf8)) }
+    case .weights(let model, let state, let isBest):
+      var checkpoint = finish(model).checkpoint
+      // In this order: what is resumed from last.h5 finds a log at least as long as it says, and a best model.
       if isBest { try checkpoint.write(path: file("best.h5")) }
+      checkpoint.extras = try state.tensors(logLength: synchroniseLog())
+      try checkpoint.write(path: file("last.h5"))
     }
+  }
+
+  /// - Returns: the log's length, which is on the disk by then.
+  private func synchroniseLog() throws -> Int {
+    let length = lseek(log, 0, SEEK_END)
+    guard length >= 0, fsync(log) == 0 else {
+      throw CheckpointError.cannotWrite(file: file("log.jsonl"), detail: String(cString: strerror(errno)))
+    }
+    return Int(length)
   }
 
   /// Training and validation loss by epoch; epoch 0 is the pretrained model.
@@ -106,6 +143,19 @@ public final class RunFolder {
       }
     }
     return LineChart(title: "Loss", xLabel: "epoch", yLabel: "loss", series: series, annotations: annotations)
+  }
+
+  /// The norms of the gates' gradients by time step, layer by layer, at the end of the newest epoch; nil when no gradient
+  /// went through a layer, or there is one step only.
+  public func gradientChart() -> LineChart? {
+    guard let norms = epochs.last?.gateGradientNorms, norms.values.contains(where: { $0.count > 1 }) else { return nil }
+    var chart = LineChart(
+      title: "Gradients through time", xLabel: "time step", yLabel: "norm of the gates' gradient",
+      series: norms.keys.sorted { $0.localizedStandardCompare($1) == .orderedAscending }.map { name in
+        LineChart.Series(name, y: norms[name] ?? [], startingAt: 1)
+      })
+    chart.yScale = .logarithmic
+    return chart
   }
 
   private struct CacheLine: Encodable {
@@ -142,23 +192,48 @@ public final class RunFolder {
 
   private struct EpochLine: Encodable {
     let event = "epoch"
-    let record: FineTuner.Epoch
+    let epoch: Int
+    let trainingLoss: Double
+    let validation: Metrics?
+    let learningRate: Double
+    let gradientNorm: Double
+    let gradientNorms: [String: Double]?
+    let gateGradientNorms: [String: [Double]]?
+    let isBest: Bool
 
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: Key.self)
-      try container.encode(event, forKey: .event)
-      try record.encode(to: encoder)
+    init(_ record: FineTuner.Epoch) {
+      (epoch, trainingLoss, validation) = (record.epoch, record.trainingLoss, record.validation)
+      (learningRate, gradientNorm) = (record.learningRate, record.gradientNorm)
+      (gradientNorms, gateGradientNorms, isBest) = (record.gradientNorms, record.gateGradientNorms, record.isBest)
     }
-
-    enum Key: String, CodingKey { case event }
   }
 
-  private func append(_ line: some Encodable) throws {
+  private struct TimeLine: Encodable {
+    let epoch: Int
+    let seconds: Double
+    let sequencesPerSecond: Double
+  }
+
+  private func appendTime(_ record: FineTuner.Epoch) throws {
+    let line = TimeLine(
+      epoch: record.epoch, seconds: record.seconds, sequencesPerSecond: record.sequencesPerSecond)
+    let name = file("times.jsonl")
+    let times = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    guard times >= 0 else {
+      throw CheckpointError.cannotWrite(file: name, detail: String(cString: strerror(errno)))
+    }
+    defer { close(times) }
+    try append(line, to: times, name)
+  }
+
+  private func append(_ line: some Encodable) throws { try append(line, to: log, file("log.jsonl")) }
+
+  private func append(_ line: some Encodable, to descriptor: Int32, _ name: String) throws {
     let bytes = [UInt8](try encoder.encode(line)) + [UInt8(ascii: "\n")]
     do {
-      try bytes.withUnsafeBytes { try writeAll($0, to: log) }
+      try bytes.withUnsafeBytes { try writeAll($0, to: descriptor) }
     } catch let error as HDF5Error {
-      throw CheckpointError.hdf5(HDF5Error(error.kind, file: file("log.jsonl"), message: error.message))
+      throw CheckpointError.hdf5(HDF5Error(error.kind, file: name, message: error.message))
     }
   }
 }

@@ -18,13 +18,20 @@ public struct FineTuner: Sendable {
     /// pretrained model's included; nil to run them all.
     public var patience: Int?
     public var seed: UInt64 = 0
+    /// How the learning rates move; nil for the recipe's own.
+    public var schedule: Schedule?
+    /// Whether the weight decay is for biases, too, as in torch.optim when it is given all parameters.
+    public var decaysBiases = true
+    /// The weights and the state are handed over (`Event.weights`) within an epoch, too, after so many seconds.
+    public var saveInterval: Double?
     /// What the frozen bottom of the model gives for each example is computed once and kept. Results are the same bits
     /// with and without.
     public var caching = Caching()
 
     public init(
       epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
-      seed: UInt64 = 0, caching: Caching = Caching()
+      seed: UInt64 = 0, schedule: Schedule? = nil, decaysBiases: Bool = true, saveInterval: Double? = nil,
+      caching: Caching = Caching()
     ) {
       self.epochs = epochs
       self.batchSize = batchSize
@@ -32,6 +39,9 @@ public struct FineTuner: Sendable {
       self.shuffles = shuffles
       self.patience = patience
       self.seed = seed
+      self.schedule = schedule
+      self.decaysBiases = decaysBiases
+      self.saveInterval = saveInterval
       self.caching = caching
     }
   }
@@ -43,12 +53,13 @@ public struct FineTuner: Sendable {
     case cache(Cache)
     /// The pretrained model, before the first step.
     case start(Metrics)
-    /// A step done, from 1. A batch in which no target counts takes none.
+    /// A step done, from 1, at the highest of the parts' learning rates. A batch in which no target counts takes none.
     case step(epoch: Int, step: Int, steps: Int, loss: Double, learningRate: Double, gradientNorm: Double)
     case epoch(Epoch)
-    /// The weights after an epoch, or after the step at which a run was interrupted, and whether they are the best so
-    /// far. Epoch 0 is the pretrained model, so that whoever keeps the best has one from the start.
-    case weights(LSTMModel, epoch: Int, isBest: Bool)
+    /// The weights before the first step, after an epoch, now and then within one, and after the step at which a run was
+    /// interrupted; whether they are the best so far; and what it takes to go on from there. The pretrained model is the
+    /// first best, so that whoever keeps the best has one from the start.
+    case weights(LSTMModel, TrainingState, isBest: Bool)
   }
 
   public struct Epoch: Sendable, Codable, Equatable {
@@ -56,9 +67,15 @@ public struct FineTuner: Sendable {
     public var epoch: Int
     public var trainingLoss: Double
     public var validation: Metrics?
+    /// That of the last step, the highest of the parts'.
     public var learningRate: Double
     /// The mean over the epoch's steps.
     public var gradientNorm: Double
+    /// For each part of the model that trained in this epoch, the root of its mean squared gradient norm over the steps.
+    public var gradientNorms: [String: Double]?
+    /// For each layer that the gradient went through in the epoch's last step, the norms of its gates' gradients by time
+    /// step: whether gradients vanish or explode on their way back through time.
+    public var gateGradientNorms: [String: [Double]]?
     /// With validation.
     public var seconds: Double
     /// Without it.
@@ -70,6 +87,8 @@ public struct FineTuner: Sendable {
     case finished
     /// No better validation loss for `patience` epochs.
     case noImprovement(sinceEpoch: Int)
+    /// The loss of an epoch is more than ten times the best so far and worse than before the first step.
+    case diverging(epoch: Int, loss: Double, best: Double)
     /// The caller asked for it; the step was finished.
     case interrupted
   }
@@ -90,6 +109,8 @@ public struct FineTuner: Sendable {
   public let optimiser: OptimiserRule
   public let loss: Loss
   public var options: Options
+  /// The one asked for, or the recipe's.
+  public var schedule: Schedule { options.schedule ?? plan.recipe.schedule }
   /// Asked after every step; true ends the run, with the step done.
   public var shouldStop: @Sendable () -> Bool = { false }
 
@@ -102,90 +123,7 @@ public struct FineTuner: Sendable {
     self.options = options
   }
 
-  /// Trains a copy of the model; the model itself is a value and stays as it was.
-  /// - Parameters:
-  ///   - targetScaler: to give errors in the data's own units.
-  ///   - events: called on this thread, in order.
-  /// - Throws: `FineTuningError.diverged` at the first loss or gradient that is not finite, before it reaches the
-  ///   weights; `ShapeError` when the data does not fit the model; whatever `events` throws.
-  public func fit(
-    _ model: LSTMModel, _ data: SequenceData, validation: SequenceData? = nil, targetScaler: Scaler? = nil,
-    kernels: Kernels = .best, events: (Event) throws -> Void = { _ in }
-  ) throws -> Run {
-    try check(model, data, validation)
-    let clock = ContinuousClock()
-    let began = clock.now
-    let network = Network(model, kernels: kernels)
-    let caches = try makeCaches(network, data, validation, events)
-    let stepper = Stepper(self, network, kernels)
-    let evaluator = Evaluator(network, loss: loss, targetScaler: targetScaler, batchSize: max(options.batchSize, 64))
-    let batchSize = min(options.batchSize, data.count)
-    let steps = (data.count + batchSize - 1) / batchSize
-
-    let baseline =
-      try validation.map { try evaluator.evaluate($0, caches.validation) } ?? evaluator.evaluate(data, caches.training)
-    try events(.start(baseline))
-    try events(.weights(model, epoch: 0, isBest: true))
-    var run = Run(
-      best: model, last: model, bestEpoch: 0, baseline: baseline, epochs: [], ending: .finished, seconds: 0)
-    var bestLoss = baseline.loss.isFinite ? baseline.loss : .infinity
-    var order = Array(0..<data.count)
-    var random = RandomNumbers(seed: options.seed)
-
-    training: for epoch in stride(from: 1, through: options.epochs, by: 1) {
-      let epochBegan = clock.now
-      if options.shuffles { order.shuffle(using: &random) }
-      var (lossSum, lossCount, normSum, stepsTaken) = (0.0, 0, 0.0, 0)
-      for step in 1...steps {
-        let examples = order[(step - 1) * batchSize..<min(step * batchSize, data.count)]
-        if let (value, norm) = try stepper.step(data, cache: caches.training, examples, epoch: epoch, step: step) {
-          lossSum += value.sum
-          lossCount += value.count
-          normSum += norm
-          stepsTaken += 1
-          try events(
-            .step(
-              epoch: epoch, step: step, steps: steps, loss: value.mean, learningRate: optimiser.learningRate,
-              gradientNorm: norm))
-        }
-        if shouldStop() {
-          run.ending = .interrupted
-          run.last = try stepper.weights(in: model, epoch: epoch, step: step)
-          try events(.weights(run.last, epoch: epoch, isBest: false))
-          break training
-        }
-      }
-      let seconds = (clock.now - epochBegan).seconds
-      let metrics = try validation.map { try evaluator.evaluate($0, caches.validation) }
-      if let metrics, !metrics.loss.isFinite {
-        throw FineTuningError.diverged(
-          epoch: epoch, step: steps, detail: "the validation loss is \(plain(metrics.loss))")
-      }
-      let isBest = metrics.map { $0.loss < bestLoss } ?? true
-      let record = Epoch(
-        epoch: epoch, trainingLoss: lossSum / Double(max(lossCount, 1)), validation: metrics,
-        learningRate: optimiser.learningRate, gradientNorm: normSum / Double(max(stepsTaken, 1)),
-        seconds: (clock.now - epochBegan).seconds, sequencesPerSecond: Double(data.count) / max(seconds, 1e-9),
-        isBest: isBest)
-      run.epochs.append(record)
-      run.last = try stepper.weights(in: model, epoch: epoch, step: steps)
-      if isBest {
-        bestLoss = metrics?.loss ?? bestLoss
-        run.best = run.last
-        run.bestEpoch = epoch
-      }
-      try events(.epoch(record))
-      try events(.weights(run.last, epoch: epoch, isBest: isBest))
-      if validation != nil, let patience = options.patience, epoch - run.bestEpoch >= patience, epoch < options.epochs {
-        run.ending = .noImprovement(sinceEpoch: run.bestEpoch)
-        break
-      }
-    }
-    run.seconds = (clock.now - began).seconds
-    return run
-  }
-
-  private func check(_ model: LSTMModel, _ data: SequenceData, _ validation: SequenceData?) throws(FineTuningError) {
+  func check(_ model: LSTMModel, _ data: SequenceData, _ validation: SequenceData?) throws(FineTuningError) {
     guard plan.parameters == model.configuration.parameters else {
       throw .invalidOption("the freeze plan was made for another model", advice: [])
     }
@@ -194,12 +132,13 @@ public struct FineTuner: Sendable {
     for (flag, value) in [("--batch-size", options.batchSize), ("--patience", options.patience ?? 1)] where value < 1 {
       throw .invalidOption("\(flag) \(value): expected at least 1", advice: [])
     }
+    if case .plateau = schedule.shape, validation == nil {
+      throw .invalidOption(
+        "--schedule plateau goes by the validation loss, and there is no validation data",
+        advice: ["choose another schedule, or give --validation-split"])
+    }
     if let clipNorm = options.clipNorm, !(clipNorm > 0) {
       throw .invalidOption("--clip-norm \(clipNorm): expected a number above 0", advice: [])
     }
   }
-}
-
-extension Duration {
-  fileprivate var seconds: Double { self / .seconds(1) }
 }

@@ -20,19 +20,55 @@ public struct FreezePlan: Sendable {
     public let parameterCount: Int
     public let trainableCount: Int
     public let fate: Fate
+    /// Its parameters, by their number in the model.
+    let members: [Int]
   }
 
-  /// For each of the model's parameters, in its order.
+  /// Which parameters train from an epoch on, until the next phase.
+  public struct Phase: Sendable, Equatable {
+    /// From 1.
+    public let firstEpoch: Int
+    public let trainable: [Bool]
+    /// For all rates.
+    public var rateFactor = 1.0
+  }
+
+  /// For each of the model's parameters, in its order, whether it trains at any time.
   public let trainable: [Bool]
   public let parameters: [ParameterSpecification]
+  /// In order; the first begins with epoch 1.
+  public let phases: [Phase]
+  public let recipe: Recipe
+  /// For each parameter, its rate against the optimiser's.
+  let rateFactors: [Double]
+  /// For each parameter, the rate that was asked for, whatever the optimiser's is.
+  let ownRates: [Double?]
 
-  /// - Throws: `FineTuningError.unknownSelector` with near matches, or `.nothingToTrain`.
-  public init(_ model: LSTMModel, freezing: [String] = [], unfreezing: [String] = []) throws(FineTuningError) {
-    try self.init(model.configuration, freezing: freezing, unfreezing: unfreezing)
+  /// A part of the model with a learning rate of its own.
+  public struct OwnRate: Sendable, Equatable {
+    public let selector: String
+    public let learningRate: Double
+
+    public init(_ selector: String, _ learningRate: Double) {
+      self.selector = selector
+      self.learningRate = learningRate
+    }
+  }
+
+  /// - Parameters:
+  ///   - rates: parts with a rate of their own; of several that name a parameter the last counts.
+  /// - Throws: `FineTuningError.unknownSelector` with near matches, `.nothingToTrain`, or `.invalidOption` for a rate
+  ///   that is none or that of a frozen part.
+  public init(
+    _ model: LSTMModel, freezing: [String] = [], unfreezing: [String] = [], recipe: Recipe = .full,
+    rates: [OwnRate] = []
+  ) throws(FineTuningError) {
+    try self.init(model.configuration, freezing: freezing, unfreezing: unfreezing, recipe: recipe, rates: rates)
   }
 
   public init(
-    _ configuration: ModelConfiguration, freezing: [String] = [], unfreezing: [String] = []
+    _ configuration: ModelConfiguration, freezing: [String] = [], unfreezing: [String] = [], recipe: Recipe = .full,
+    rates: [OwnRate] = []
   ) throws(FineTuningError) {
     parameters = configuration.parameters
     var trainable = parameters.map { _ in true }
@@ -44,6 +80,41 @@ public struct FreezePlan: Sendable {
     }
     guard trainable.contains(true) else { throw .nothingToTrain }
     self.trainable = trainable
+    self.recipe = recipe
+    phases = recipe.phases(configuration, trainable)
+    rateFactors = recipe.rateFactors(configuration, trainable)
+    var ownRates = [Double?](repeating: nil, count: parameters.count)
+    for rate in rates {
+      guard rate.learningRate > 0, rate.learningRate.isFinite else {
+        throw .invalidOption(
+          "--lr-for \(rate.selector)=\(rate.learningRate): expected a number above 0",
+          advice: ["to keep a part as it is, --freeze \(rate.selector)"])
+      }
+      let chosen = try Self.select(rate.selector, parameters)
+      guard chosen.contains(where: { trainable[$0] }) else {
+        throw .invalidOption(
+          "--lr-for \(rate.selector): this part is frozen and has no learning rate",
+          advice: ["take it out of --freeze, or add --unfreeze \(rate.selector)"])
+      }
+      for index in chosen { ownRates[index] = rate.learningRate }
+    }
+    self.ownRates = ownRates
+  }
+
+  /// The phase that an epoch, from 1, belongs to.
+  func phase(ofEpoch epoch: Int) -> Int { (phases.lastIndex { $0.firstEpoch <= epoch }) ?? 0 }
+
+  /// For each parameter, its learning rate before the schedule, in a phase.
+  func rates(base: Double, phase: Int) -> [Double] {
+    parameters.indices.map { (ownRates[$0] ?? base * rateFactors[$0]) * phases[phase].rateFactor }
+  }
+
+  /// The learning rate of a group, where all of its trainable parameters have one, and the epoch in which it first trains.
+  public func pace(of group: Group, base: Double) -> (learningRate: Double?, firstEpoch: Int) {
+    let members = group.members.filter { trainable[$0] }
+    let rates = Set(members.map { ownRates[$0] ?? base * rateFactors[$0] })
+    let first = phases.first { phase in members.contains { phase.trainable[$0] } }?.firstEpoch ?? 1
+    return (rates.count == 1 ? rates.first : nil, first)
   }
 
   private static func select(
@@ -105,7 +176,8 @@ public struct FreezePlan: Sendable {
       if !moving.isEmpty { somethingBelowTrains = true }
       return Group(
         name: name, parameterCount: indices.reduce(0) { $0 + parameters[$1].elementCount },
-        trainableCount: moving.reduce(0) { $0 + parameters[$1].elementCount }, fate: fate)
+        trainableCount: moving.reduce(0) { $0 + parameters[$1].elementCount }, fate: fate,
+        members: indices)
     }
   }
 }

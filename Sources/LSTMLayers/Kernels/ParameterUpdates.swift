@@ -62,10 +62,13 @@ public struct ParameterUpdates: Sendable {
   /// The L2 norm over some parameters of a store.
   public func norm(_ store: ParameterStore, where chosen: [Bool]) -> Double {
     var sum = 0.0
-    for (slot, isChosen) in zip(store.slots, chosen) where isChosen {
-      sum += kernels.table.pointee.sum_of_squares(slot.count, store.pointer + slot.offset)
-    }
+    for (index, isChosen) in chosen.enumerated() where isChosen { sum += sumOfSquares(store, index) }
     return sum.squareRoot()
+  }
+
+  /// The sum of the squares of one parameter of a store.
+  public func sumOfSquares(_ store: ParameterStore, _ index: Int) -> Double {
+    kernels.table.pointee.sum_of_squares(store.slots[index].count, store.pointer + store.slots[index].offset)
   }
 
   public func scale(_ store: ParameterStore, by factor: Float, where chosen: [Bool]) {

@@ -93,6 +93,12 @@ extension LSTMDirection {
     addOtherGradients(pass, shape: shape, gradients: gradients, trainable: trainable)
   }
 
+  /// After `backward`: the sum of the squared gradients of a step's gates.
+  func gateGradientSquares(_ step: Int, _ shape: PackedShape) -> Double {
+    kernels.table.pointee.sum_of_squares(
+      shape.active[step] * gateSize, gates.pointer + shape.offsets[step] * gateSize)
+  }
+
   /// Which gradients are made of the gates'.
   private struct WeightsTraining {
     let input: Bool

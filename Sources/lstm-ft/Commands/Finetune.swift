@@ -12,11 +12,16 @@ struct Finetune: ParsableCommand {
         lstm-ft finetune --data mine.csv --target temp --window 48 --freeze layer0
         lstm-ft finetune encoder.h5 --data mine.npz --freeze lstm --head new:9
         lstm-ft finetune --data mine.h5 --freeze embedding --freeze '*.bias_*'
+        lstm-ft finetune --data mine.h5 --recipe ulmfit --epochs 6
+        lstm-ft finetune --resume runs/2026-01-31-120000
 
       Selectors of --freeze and --unfreeze are layer0, layer1.reverse, lstm, embedding, attention, head, head.0 and \
       globs over tensor names. What becomes of each part is printed before anything runs.
 
-      The run's folder holds config.json, log.jsonl (a line for each step and epoch), best.h5, last.h5 and loss.svg. \
+      The run's folder holds config.json, log.jsonl (a line for each step and epoch), best.h5, last.h5, loss.svg and \
+      gradients.svg. \
+      A run that was stopped, by Ctrl-C or by a crash, goes on with --resume as if it had not been, bit for bit.
+
       A run that any framework can be compared with, step by step:
 
         lstm-ft finetune --data mine.h5 --no-shuffle --validation-split 0 \\
@@ -50,6 +55,9 @@ struct Finetune: ParsableCommand {
   @OptionGroup(title: "Optimiser")
   var optimiser: OptimiserArguments
 
+  @OptionGroup(title: "Optimiser")
+  var rates: RateArguments
+
   @OptionGroup(title: "Output")
   var files: OutputFiles
 
@@ -71,6 +79,13 @@ struct Finetune: ParsableCommand {
     @Flag(help: "Start the whole network from fresh values: what transfer has to beat.")
     var fromScratch = false
 
+    @Flag(
+      help: """
+        Afterwards train the same network from fresh values, with nothing frozen, on the same data for as many epochs, and \
+        say which is better.
+        """)
+    var compareScratch = false
+
     @Option(
       help: ArgumentHelp(
         "Standardisation: keep the model's, refit it to the training part, or none; auto keeps, and refits for CSV "
@@ -88,9 +103,23 @@ struct Finetune: ParsableCommand {
       name: .customLong("run"), help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"),
       completion: .directory)
     var runFolder: String?
+
+    @Option(
+      help: ArgumentHelp(
+        "Go on with the run in this folder, with all that it was begun with; only --threads, --quiet and --json may be "
+          + "given beside it.", valueName: "folder"), completion: .directory)
+    var resume: String?
+  }
+
+  /// What the command was given, for the run's `config.json`.
+  var arguments = Array(CommandLine.arguments.dropFirst())
+
+  private enum CodingKeys: String, CodingKey {
+    case model, data, parts, reading, loss, loop, computing, caching, optimiser, rates, files, out
   }
 
   func run() throws {
+    if let resume = files.resume { return try self.resume(resume) }
     let console = out.console
     try loop.check()
     let rule = try optimiser.rule()
@@ -103,6 +132,23 @@ struct Finetune: ParsableCommand {
     FinetuneReport(session, console).header()
     try folder.writeConfiguration(session.resolved)
     try session.train(folder, console)
+  }
+
+  private func resume(_ path: String) throws {
+    let begun = try BegunRun(path, given: Array(CommandLine.arguments.dropFirst()))
+    let point = try ResumePoint(run: begun.folder)
+    var command = begun.command
+    command.computing = computing
+    command.arguments = begun.arguments
+    let rule = try command.optimiser.rule()
+    let session = try FinetuneSession(
+      command, rule: rule, kernels: computing.kernels(), caching: command.caching.caching(folder: begun.folder))
+    let folder = try RunFolder(resuming: begun.folder, point?.state)
+    folder.startName = session.startName
+    let report = FinetuneReport(session, out.console)
+    report.header()
+    report.resuming(point?.state)
+    try session.train(folder, out.console, resuming: point)
   }
 
   func headChoice() throws -> TaskFit.Head {

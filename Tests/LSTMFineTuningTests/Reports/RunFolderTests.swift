@@ -19,6 +19,10 @@ import Testing
     Set(try FileManager.default.contentsOfDirectory(atPath: path))
   }
 
+  static let state = TrainingState(
+    progress: .init(epoch: 1, step: 0, random: [1, 2, 3, 4], squareSums: [0], baseline: metrics, optimiserSteps: [0]),
+    order: [0], moments: [])
+
   static let metrics = Metrics(loss: 0.5, mae: 1, rmse: 2, accuracy: nil, examples: 3)
 
   static func failure(_ body: () throws -> Void) -> (message: String, category: FailureCategory)? {
@@ -33,6 +37,16 @@ import Testing
   }
 
   // MARK: - What a run leaves
+
+  private struct EpochLine: Decodable, Equatable {
+    var epoch: Int
+    var trainingLoss: Double
+    var validation: Metrics?
+    var gradientNorms: [String: Double]?
+    var gateGradientNorms: [String: [Double]]?
+    var seconds: Double?
+    var sequencesPerSecond: Double?
+  }
 
   @Test func aLineOfJSONForEachStepAndEpoch() throws {
     let folder = try TemporaryFolder()
@@ -51,9 +65,21 @@ import Testing
     #expect(lines[6]["epoch"] as? Int == 2 && lines[6]["step"] as? Int == 2)
     let text = try String(contentsOfFile: path + "/log.jsonl", encoding: .utf8).split(separator: "\n")
     for (epoch, place) in zip(result.epochs, [4, 8, 12]) {
-      #expect(try JSONDecoder().decode(FineTuner.Epoch.self, from: Data(text[place].utf8)) == epoch)
+      let line = try JSONDecoder().decode(EpochLine.self, from: Data(text[place].utf8))
+      #expect(
+        line
+          == EpochLine(
+            epoch: epoch.epoch, trainingLoss: epoch.trainingLoss, validation: epoch.validation,
+            gradientNorms: epoch.gradientNorms, gateGradientNorms: epoch.gateGradientNorms, seconds: nil,
+            sequencesPerSecond: nil), "and nothing that depends on the machine")
+      #expect(line.gateGradientNorms?["layer0"]?.count == data.steps)
     }
-    #expect(try Self.files(path) == ["config.json", "log.jsonl", "best.h5", "last.h5", "loss.svg"])
+    let times = try String(contentsOfFile: path + "/times.jsonl", encoding: .utf8).split(separator: "\n")
+    #expect(times.count == 3 && times.allSatisfy { $0.contains("\"seconds\":") })
+    #expect(
+      try Self.files(path) == [
+        "config.json", "log.jsonl", "times.jsonl", "best.h5", "last.h5", "loss.svg", "gradients.svg",
+      ])
     #expect(xmlProblem(try String(contentsOfFile: run.file("loss.svg"), encoding: .utf8)) == nil)
     let stored = { (name: String) in allValues(try LSTMModel(Checkpoint(path: run.file(name)))) }
     #expect(try stored("last.h5") == allValues(result.last))
@@ -83,9 +109,9 @@ import Testing
     let folder = try TemporaryFolder()
     let run = try RunFolder(folder.path("run"))
     let (a, b) = (featureModel(seed: 1), featureModel(seed: 2))
-    try run.record(.weights(a, epoch: 1, isBest: true))
+    try run.record(.weights(a, Self.state, isBest: true))
     let best = try Data(contentsOf: URL(fileURLWithPath: run.file("best.h5")))
-    try run.record(.weights(b, epoch: 2, isBest: false)) { model in
+    try run.record(.weights(b, Self.state, isBest: false)) { model in
       var model = model
       model.preprocessing = "{}"
       return model
@@ -143,7 +169,7 @@ import Testing
   @Test func aModelThatCannotBeWrittenLeavesTheOldOne() throws {
     let folder = try TemporaryFolder()
     let run = try RunFolder(folder.path("run"))
-    try run.record(.weights(featureModel(seed: 1), epoch: 1, isBest: true))
+    try run.record(.weights(featureModel(seed: 1), Self.state, isBest: true))
     let before = try Data(contentsOf: URL(fileURLWithPath: run.file("best.h5")))
     // A model whose bytes fail half-way, as a source on a broken disk would.
     struct Broken: Error {}
@@ -159,8 +185,8 @@ import Testing
     let folder = try TemporaryFolder()
     let run = try RunFolder(folder.path("run"))
     try FileManager.default.removeItem(atPath: run.path)
-    let failure = Self.failure { try run.record(.weights(featureModel(), epoch: 1, isBest: true)) }
-    #expect(failure?.message == "\(run.file("last.h5")): the directory \(run.path) does not exist")
+    let failure = Self.failure { try run.record(.weights(featureModel(), Self.state, isBest: true)) }
+    #expect(failure?.message == "\(run.file("best.h5")): the directory \(run.path) does not exist")
     #expect(failure?.category == .cannotCreate)
     #expect(Self.failure { try run.writeConfiguration(["a": 1]) }?.category == .cannotCreate)
   }

@@ -106,7 +106,7 @@ import Testing
       func epoch(_ epoch: Int, _ cache: PrefixCache?) throws {
         for (step, start) in stride(from: 0, to: data.count, by: 16).enumerated() {
           _ = try stepper.step(
-            data, cache: cache, order[start..<min(start + 16, data.count)], epoch: epoch, step: step)
+            data, cache: cache, order[start..<min(start + 16, data.count)], .init(epoch: epoch, step: step))
         }
       }
       for cache in caches.training == nil ? [nil] : [nil, caches.training] {

@@ -208,12 +208,12 @@ import Testing
     let network = Network(model)
     let caches = try tuner.makeCaches(network, data, data) { _ in }
     let stepper = Stepper(tuner, network, .best)
-    let loss = try stepper.step(data, cache: caches.training, [0, 1, 2], epoch: 1, step: 1)?.loss.mean
+    let loss = try stepper.step(data, cache: caches.training, [0, 1, 2], .init(epoch: 1, step: 1))?.loss.mean
     for (slot, trains) in zip(network.weights.slots, tuner.plan.trainable) where !trains {
       (network.weights.pointer + slot.offset).update(repeating: .nan, count: slot.count)
     }
     network.weightsChanged()
-    let again = try stepper.step(data, cache: caches.training, [0, 1, 2], epoch: 1, step: 2)?.loss.mean
+    let again = try stepper.step(data, cache: caches.training, [0, 1, 2], .init(epoch: 1, step: 2))?.loss.mean
     let evaluator = Evaluator(network, loss: .meanSquaredError)
     #expect(try #require(again) < #require(loss))
     #expect(try evaluator.evaluate(data, caches.validation).loss.isFinite)
@@ -299,7 +299,7 @@ import Testing
       (stepper.gradients.pointer + slot.offset).update(repeating: .nan, count: slot.count)
     }
     let all = Array(0..<random.data.count)
-    for step in 1...2 { _ = try stepper.step(random.data, all[...], epoch: 1, step: step) }
+    for step in 1...2 { _ = try stepper.step(random.data, all[...], .init(epoch: 1, step: step)) }
     for (index, trains) in tuner.plan.trainable.enumerated() {
       #expect(stepper.gradients.values(index).allSatisfy { $0.isNaN != trains })
     }

@@ -1,0 +1,244 @@
+import LSTMCheckpoints
+import LSTMLayers
+
+extension FineTuner {
+  /// Trains a copy of the model; the model itself is a value and stays as it was.
+  /// - Parameters:
+  ///   - targetScaler: to give errors in the data's own units.
+  ///   - point: where a run with the same model, data and options left off; it goes on from there, bit for bit as if it
+  ///     had never stopped.
+  ///   - events: called on this thread, in order.
+  /// - Throws: `FineTuningError.diverged` at the first loss or gradient that is not finite, before it reaches the
+  ///   weights; `ShapeError` when the data does not fit the model; `CheckpointError.corrupt` when `point` is of another
+  ///   run; whatever `events` throws.
+  public func fit(
+    _ model: LSTMModel, _ data: SequenceData, validation: SequenceData? = nil, targetScaler: Scaler? = nil,
+    kernels: Kernels = .best, resuming point: ResumePoint? = nil, events: (Event) throws -> Void = { _ in }
+  ) throws -> Run {
+    try check(model, data, validation)
+    let loop = try Loop(self, model, data, validation, targetScaler, kernels, point, events)
+    let ending = try loop.train(events)
+    return loop.run(ending)
+  }
+}
+
+/// A run while it goes.
+private final class Loop {
+  private let tuner: FineTuner
+  private let model: LSTMModel
+  private let data: SequenceData
+  private let validation: SequenceData?
+  private let stepper: Stepper
+  private let evaluator: Evaluator
+  private let caches: (training: PrefixCache?, validation: PrefixCache?)
+  private let batchSize: Int
+  /// In an epoch.
+  private let steps: Int
+  private let schedule: Schedule
+  private let groups: [FreezePlan.Group]
+  private let clock = ContinuousClock()
+  private let began: ContinuousClock.Instant
+  private let secondsBefore: Double
+
+  private var progress: TrainingState.Progress
+  private var order: [Int]
+  private var random: RandomNumbers
+  private var best: LSTMModel
+  private var last: LSTMModel
+  private var bestLoss: Double
+  private var savedAt: ContinuousClock.Instant
+
+  init(
+    _ tuner: FineTuner, _ model: LSTMModel, _ data: SequenceData, _ validation: SequenceData?, _ targetScaler: Scaler?,
+    _ kernels: Kernels, _ point: ResumePoint?, _ events: (FineTuner.Event) throws -> Void
+  ) throws {
+    self.tuner = tuner
+    self.model = model
+    self.data = data
+    self.validation = validation
+    began = clock.now
+    savedAt = began
+    let options = tuner.options
+    let network = Network(model, kernels: kernels)
+    caches = try tuner.makeCaches(network, data, validation, events)
+    stepper = Stepper(tuner, network, kernels)
+    evaluator = Evaluator(network, loss: tuner.loss, targetScaler: targetScaler, batchSize: max(options.batchSize, 64))
+    batchSize = min(options.batchSize, data.count)
+    steps = (data.count + batchSize - 1) / batchSize
+    schedule = tuner.schedule
+    groups = tuner.plan.groups
+
+    if let point {
+      let state = point.state
+      guard state.order.count == data.count, state.progress.squareSums.count == groups.count,
+        state.progress.step <= steps
+      else {
+        throw CheckpointError.corrupt(tensor: "training/state", detail: "it is the state of a run on other data")
+      }
+      progress = state.progress
+      order = state.order
+      let r = progress.random
+      random = RandomNumbers(state: (r[0], r[1], r[2], r[3]))
+      try stepper.optimiser.restore(state.moments, steps: progress.optimiserSteps)
+      let weights = model.parameters.copy()
+      best = model
+      if progress.bestEpoch > 0 {
+        try ResumePoint.load(point.best, into: weights)
+        best = model.replacing(weights: weights, changed: tuner.plan.trainable)
+      }
+      try ResumePoint.load(point.last, into: network.weights)
+      network.weightsChanged()
+      last = model.replacing(weights: network.weights, changed: tuner.plan.trainable)
+      secondsBefore = progress.seconds
+    } else {
+      let baseline =
+        try validation.map { [evaluator, caches] in try evaluator.evaluate($0, caches.validation) }
+        ?? evaluator.evaluate(data, caches.training)
+      random = RandomNumbers(seed: options.seed)
+      order = Array(0..<data.count)
+      (best, last) = (model, model)
+      secondsBefore = 0
+      progress = TrainingState.Progress(
+        epoch: 1, step: 0, random: random.words, squareSums: groups.map { _ in 0 }, baseline: baseline,
+        optimiserSteps: stepper.optimiser.steps)
+    }
+    let known = progress
+    let bestLoss = known.epochs.last { $0.epoch == known.bestEpoch }?.validation?.loss ?? known.baseline.loss
+    self.bestLoss = bestLoss.isFinite ? bestLoss : .infinity
+    if point == nil {
+      try events(.start(progress.baseline))
+      try events(.weights(model, state, isBest: true))
+    }
+  }
+
+  private var state: TrainingState {
+    var progress = progress
+    progress.random = random.words
+    progress.optimiserSteps = stepper.optimiser.steps
+    progress.seconds = secondsBefore + (clock.now - began).seconds
+    return TrainingState(progress: progress, order: order, moments: stepper.optimiser.moments)
+  }
+
+  func run(_ ending: FineTuner.Ending) -> FineTuner.Run {
+    FineTuner.Run(
+      best: best, last: last, bestEpoch: progress.bestEpoch, baseline: progress.baseline, epochs: progress.epochs,
+      ending: ending, seconds: secondsBefore + (clock.now - began).seconds)
+  }
+
+  func train(_ events: (FineTuner.Event) throws -> Void) throws -> FineTuner.Ending {
+    while progress.epoch <= tuner.options.epochs {
+      if validation != nil, let patience = tuner.options.patience, progress.epoch - 1 - progress.bestEpoch >= patience {
+        return .noImprovement(sinceEpoch: progress.bestEpoch)
+      }
+      if let ending = divergence { return ending }
+      guard try trainEpoch(events) else { return .interrupted }
+    }
+    return .finished
+  }
+
+  /// A run that has gone astray although every number in it is finite. By the validation loss, or by the training loss
+  /// without one.
+  private var divergence: FineTuner.Ending? {
+    guard let record = progress.epochs.last else { return nil }
+    func loss(_ record: FineTuner.Epoch) -> Double { record.validation?.loss ?? record.trainingLoss }
+    let start = progress.baseline.loss
+    let best = progress.epochs.reduce(start.isFinite ? start : .infinity) { min($0, loss($1)) }
+    guard best > 0, loss(record) > 10 * best, !start.isFinite || loss(record) > start else { return nil }
+    return .diverging(epoch: record.epoch, loss: loss(record), best: best)
+  }
+
+  /// Goes on with the epoch that the progress stands in.
+  /// - Returns: false when the run was interrupted before its end.
+  private func trainEpoch(_ events: (FineTuner.Event) throws -> Void) throws -> Bool {
+    let epochBegan = clock.now
+    let firstStep = progress.step
+    if progress.step == 0, tuner.options.shuffles { order.shuffle(using: &random) }
+    while progress.step < steps {
+      try step(events)
+      if tuner.shouldStop() {
+        last = try stepper.weights(in: model, epoch: progress.epoch, step: progress.step)
+        try events(.weights(last, state, isBest: false))
+        return false
+      }
+      if let interval = tuner.options.saveInterval, progress.step < steps, (clock.now - savedAt).seconds >= interval {
+        let weights = try stepper.weights(in: model, epoch: progress.epoch, step: progress.step)
+        try events(.weights(weights, state, isBest: false))
+        savedAt = clock.now
+      }
+    }
+    let seconds = (clock.now - epochBegan).seconds
+    try finishEpoch(trainingSeconds: seconds, stepsHere: steps - firstStep, epochBegan, events)
+    return true
+  }
+
+  private func step(_ events: (FineTuner.Event) throws -> Void) throws {
+    let (epoch, step) = (progress.epoch, progress.step + 1)
+    let examples = order[(step - 1) * batchSize..<min(step * batchSize, data.count)]
+    let pace = schedule.pace(
+      step: (epoch - 1) * steps + step - 1, of: tuner.options.epochs * steps, epoch: epoch - 1,
+      plateau: progress.plateau.factor)
+    let done = try stepper.step(
+      data, cache: caches.training, examples, .init(epoch: epoch, step: step, pace: pace))
+    progress.step = step
+    guard let (value, norm, rate) = done else { return }
+    progress.lossSum += value.sum
+    progress.lossCount += value.count
+    progress.normSum += norm
+    progress.stepsTaken += 1
+    for (place, group) in groups.enumerated() {
+      for index in group.members { progress.squareSums[place] += stepper.squares[index] }
+    }
+    progress.learningRate = rate
+    if step == steps { progress.gateNorms = stepper.gateNorms(epoch: epoch) }
+    try events(
+      .step(epoch: epoch, step: step, steps: steps, loss: value.mean, learningRate: rate, gradientNorm: norm))
+  }
+
+  private func finishEpoch(
+    trainingSeconds: Double, stepsHere: Int, _ began: ContinuousClock.Instant,
+    _ events: (FineTuner.Event) throws -> Void
+  ) throws {
+    let epoch = progress.epoch
+    let metrics = try validation.map { try evaluator.evaluate($0, caches.validation) }
+    if let metrics, !metrics.loss.isFinite {
+      throw FineTuningError.diverged(epoch: epoch, step: steps, detail: "the validation loss is \(plain(metrics.loss))")
+    }
+    let isBest = metrics.map { $0.loss < bestLoss } ?? true
+    let trains = tuner.plan.phases[tuner.plan.phase(ofEpoch: epoch)].trainable
+    var norms: [String: Double] = [:]
+    for (place, group) in groups.enumerated() where group.members.contains(where: { trains[$0] }) {
+      norms[group.name] = (progress.squareSums[place] / Double(max(progress.stepsTaken, 1))).squareRoot()
+    }
+    let sequences = Double(min(stepsHere * batchSize, data.count))
+    let record = FineTuner.Epoch(
+      epoch: epoch, trainingLoss: progress.lossSum / Double(max(progress.lossCount, 1)), validation: metrics,
+      learningRate: progress.learningRate, gradientNorm: progress.normSum / Double(max(progress.stepsTaken, 1)),
+      gradientNorms: norms,
+      gateGradientNorms: progress.gateNorms,
+      seconds: (clock.now - began).seconds, sequencesPerSecond: sequences / max(trainingSeconds, 1e-9), isBest: isBest)
+    last = try stepper.weights(in: model, epoch: epoch, step: steps)
+    if isBest {
+      bestLoss = metrics?.loss ?? bestLoss
+      best = last
+      progress.bestEpoch = epoch
+    }
+    if let metrics { progress.plateau.observe(metrics.loss, schedule) }
+    progress.epochs.append(record)
+    progress.epoch += 1
+    progress.step = 0
+    (progress.lossSum, progress.lossCount, progress.normSum, progress.stepsTaken) = (0, 0, 0, 0)
+    progress.squareSums = groups.map { _ in 0 }
+    progress.gateNorms = [:]
+    try events(.epoch(record))
+    try events(.weights(last, state, isBest: isBest))
+    savedAt = clock.now
+  }
+}
+
+extension RandomNumbers {
+  fileprivate var words: [UInt64] { [state.0, state.1, state.2, state.3] }
+}
+
+extension Duration {
+  fileprivate var seconds: Double { self / .seconds(1) }
+}

@@ -1,0 +1,123 @@
+import ArgumentParser
+import Foundation
+import LSTMFineTuning
+import LSTMLayers
+
+struct LRFind: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lr-find",
+    abstract: "Find a learning rate: raise it step by step until the loss explodes.",
+    usage: "lstm-ft lr-find [<model>] --data <file> [<options>]",
+    discussion: """
+        lstm-ft lr-find --data mine.csv --target temp --window 48 --freeze layer0
+        lstm-ft lr-find encoder.h5 --data mine.npz --head new:9 --from 1e-6 --to 1
+
+      Data, freezing, loss and optimiser are given as to finetune. Nothing is written but the chart: the model stays as it \
+      is. Train with the valley, or a little below; the steepest rate is bolder.
+      """)
+
+  @Argument(help: "The model file.", completion: .file())
+  var model = "model.h5"
+
+  @OptionGroup(title: "Data")
+  var data: DataArguments
+
+  @OptionGroup(title: "Model")
+  var parts: Finetune.PartArguments
+
+  @OptionGroup(title: "Model")
+  var reading: ReadoutArguments
+
+  @OptionGroup(title: "Loss")
+  var loss: LossArguments
+
+  @OptionGroup(title: "Training")
+  var loop: LoopArguments
+
+  @OptionGroup(title: "Training")
+  var computing: ThreadArguments
+
+  @OptionGroup(title: "Optimiser")
+  var optimiser: OptimiserArguments
+
+  @OptionGroup(title: "Search")
+  var search: SearchArguments
+
+  @OptionGroup(title: "Output")
+  var out: OutputOptions
+
+  struct SearchArguments: ParsableArguments {
+    @Option(parsing: .unconditional, help: ArgumentHelp("The lowest rate.", valueName: "rate"))
+    var from = 1e-7
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("The highest rate.", valueName: "rate"))
+    var to = 10.0
+
+    @Option(parsing: .unconditional, help: ArgumentHelp("Steps between them.", valueName: "count"))
+    var steps = 100
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("The chart to write, as SVG.", valueName: "file"))
+    var output = "lr-find.svg"
+  }
+
+  private struct Answer: Encodable {
+    let valley: Double?
+    let steepest: Double?
+    let exploded: Bool
+    let points: [RateFinder.Point]
+    let output: String
+  }
+
+  func run() throws {
+    let console = out.console
+    try loop.check()
+    guard search.from > 0, search.to > search.from, search.to.isFinite else {
+      throw InputError.usage(
+        "--from \(short(search.from)) --to \(short(search.to)): expected two rising rates above 0", advice: [])
+    }
+    guard 10...100_000 ~= search.steps else {
+      throw InputError.usage("--steps \(search.steps): expected a number from 10 to 100000", advice: [])
+    }
+    try requireOutput(search.output, apartFrom: [data.requiredPath(), model])
+    // As finetune would begin.
+    var command = try Finetune.parse([])
+    (command.model, command.data, command.parts, command.reading) = (model, data, parts, reading)
+    (command.loss, command.loop, command.computing, command.optimiser) = (loss, loop, computing, optimiser)
+    let session = try FinetuneSession(
+      command, rule: optimiser.rule(), kernels: computing.kernels(), caching: .init(isOn: false))
+    for note in session.notes { console.say("note   \(note)") }
+
+    var finder = RateFinder()
+    (finder.lowest, finder.highest, finder.steps) = (search.from, search.to, search.steps)
+    let tuner = FineTuner(session.plan, optimiser: session.rule, loss: session.loss, options: session.options)
+    var done = 0
+    let result = try finder.search(tuner, session.model, session.training, kernels: session.kernels) { point in
+      done += 1
+      console.live("step \(done)/\(finder.steps), rate \(short(point.learningRate)), loss \(digits(point.smoothed))")
+    }
+    console.clearLive()
+    try writeFile(search.output, Data(RateFinder.chart(result).svg().utf8))
+    show(result, console)
+    console.say("wrote \(search.output)")
+    if let rate = result.valley {
+      console.say("next  lstm-ft finetune \(model) --data \(session.dataFile) --learning-rate \(short(rate))")
+    }
+    try console.result(
+      Answer(
+        valley: result.valley, steepest: result.steepest, exploded: result.exploded, points: result.points,
+        output: search.output))
+  }
+
+  private func show(_ result: RateFinder.Result, _ console: Console) {
+    let last = result.points.last.map { short($0.learningRate) } ?? short(search.from)
+    console.say(
+      "\(plural(result.points.count, "step")), rates \(short(search.from)) to \(last)"
+        + (result.exploded ? ", where the loss exploded" : ""))
+    guard let valley = result.valley, let steepest = result.steepest else {
+      console.say("the loss never fell: lower --from, take larger batches, or look at the data")
+      return
+    }
+    console.say("valley    \(short(valley))")
+    console.say("steepest  \(short(steepest))")
+  }
+}
