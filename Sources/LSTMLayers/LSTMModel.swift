@@ -50,10 +50,7 @@ public struct LSTMModel: Sendable {
 
   private func initialise(_ index: Int, seed: UInt64) {
     let slot = parameters.slots[index]
-    // One stream per parameter, so that a new head does not depend on what else is drawn.
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in slot.name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    var random = RandomNumbers(seed: seed ^ hash)
+    var random = RandomNumbers(seed: seed, name: slot.name)
     let bound: Float
     switch slot.specification.role {
     case .embedding:
@@ -139,6 +136,41 @@ public struct LSTMModel: Sendable {
     model.preprocessing = preprocessing
     model.provenance = provenance
     return model
+  }
+
+  /// The same model with a new last dense layer from fresh values: in place of the last one of its head or, when it has
+  /// none, on top of the readout. Everything below keeps its stored bytes; an L2 normalisation of the old output goes.
+  /// - Parameters:
+  ///   - size: O, 1 to 2^24.
+  ///   - seed: of the fresh values, U(-1/sqrt(S), 1/sqrt(S)) for a layer that reads S values, as `torch.nn.Linear` has.
+  /// - Returns: the model, and a line that says what was done.
+  /// - Throws: `ShapeError` when no layer can have that size.
+  public func replacingHead(
+    size: Int, activation: ModelConfiguration.Activation = .none, seed: UInt64 = 0
+  ) throws(ShapeError) -> (model: LSTMModel, note: String) {
+    guard 1...ModelConfiguration.sizeLimit ~= size else {
+      throw ShapeError(
+        what: "new head", expected: "a size from 1 to \(ModelConfiguration.sizeLimit)", found: "\(size)")
+    }
+    let place = max(configuration.head.count - 1, 0)
+    var changed = configuration
+    changed.head = configuration.head.dropLast() + [.init(size: size, activation: activation)]
+    changed.normalizesOutput = false
+    var model = reconfigured(changed, seed: seed)
+    // The old layer may have had this very shape.
+    for (index, slot) in model.parameters.slots.enumerated() where slot.specification.role == .head(place) {
+      model.initialise(index, seed: seed)
+      model.origins[slot.name] = nil
+    }
+    let width = place == 0 ? changed.readoutSize : changed.head[place - 1].size
+    let layer = "a new dense layer \(width) -> \(size)" + (activation == .none ? "" : " \(activation.rawValue)")
+    var note = "head: the model has none; \(layer) starts from fresh values"
+    if let old = configuration.head.last {
+      note =
+        "head: \(layer) from fresh values replaces head.\(place), which gave \(old.size)"
+        + (old.activation == .none ? "" : " \(old.activation.rawValue)")
+    }
+    return (model, note + (configuration.normalizesOutput ? "; its output is no longer normalised" : ""))
   }
 
   /// The model as a checkpoint under the project's names, to be written.

@@ -69,36 +69,53 @@ extension Network {
     public let width: Int
   }
 
-  /// Runs the model from zero states.
+  /// Runs the model, from zero states or from carried ones.
   /// - Parameters:
   ///   - source: what the model reads or, for another `stage`, what there is at that place.
-  ///   - plan: what `backward` will be asked for afterwards, or nil when it will not be.
-  /// - Throws: `ShapeError` when the rows do not fit the model.
+  ///   - plan: what `backward` will be asked for afterwards, or nil when it will not be. No gradient goes into a carried
+  ///     state: it is a constant.
+  ///   - carry: where the states of the layers above `stage` come from and go to; nil to begin at zero.
+  /// - Throws: `ShapeError` when the rows or the states do not fit the model.
   public func run(
     _ source: SequenceRows, from stage: Stage = .input, output form: OutputForm = .activated,
-    for plan: GradientPlan? = nil
+    for plan: GradientPlan? = nil, carrying carry: Carry? = nil
   ) throws(ShapeError) -> Output {
     precondition(stage == .input || plan.map { $0.entry == stage } ?? true, "something below the stage is to train")
     begin(source)
-    zeroState()
-    return try pass(source, from: stage, form, keepingFrom: plan?.lowestLayer ?? .max)
+    try setState(carry)
+    let output = try pass(source, from: stage, form, keepingFrom: plan?.lowestLayer ?? .max)
+    if let carry { keepState(carry, of: layers(from: stage)) }
+    return output
   }
 
-  /// Runs the bottom of the model from zero states and writes what it gives at a place.
+  private func layers(from stage: Stage) -> Range<Int> {
+    switch stage {
+    case .input: 0..<configuration.layers.count
+    case .layer(let layer): layer..<configuration.layers.count
+    case .head: 0..<0
+    }
+  }
+
+  /// Runs the bottom of the model, from zero states or from carried ones, and writes what it gives at a place.
   /// - Parameters:
   ///   - rows: (any, `width(at: stage)`).
   ///   - starts: the row of each sequence's first step there, or of its only one.
   public func run(
-    _ source: SequenceRows, upTo stage: Stage, into rows: UnsafeMutablePointer<Float>, starts: UnsafePointer<Int>
+    _ source: SequenceRows, upTo stage: Stage, into rows: UnsafeMutablePointer<Float>, starts: UnsafePointer<Int>,
+    carrying carry: Carry? = nil
   ) throws(ShapeError) {
     begin(source)
-    zeroState()
+    try setState(carry)
     try gather(source, at: .input)
+    var layers = 0..<configuration.layers.count
     switch stage {
-    case .input: break
-    case .layer(let layer): runLayers(0..<layer, keepingFrom: .max)
-    case .head(let index):
-      runLayers(0..<configuration.layers.count, keepingFrom: .max)
+    case .input: layers = 0..<0
+    case .layer(let layer): layers = 0..<layer
+    case .head: break
+    }
+    runLayers(layers, keepingFrom: .max)
+    if let carry { keepState(carry, of: layers) }
+    if case .head(let index) = stage {
       runReadout()
       runHead(0..<index, .activated)
     }
@@ -276,7 +293,8 @@ extension Network {
     }
   }
 
-  private func zeroState() {
+  private func setState(_ carry: Carry?) throws(ShapeError) {
+    if let carry { return try loadState(carry) }
     startsFromZero = true
     for (index, size) in stateSizes.enumerated() {
       initialCell[index].zero(shape.count * size.cell)

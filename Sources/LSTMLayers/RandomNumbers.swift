@@ -19,6 +19,13 @@ public struct RandomNumbers: RandomNumberGenerator, Sendable, Equatable {
     state = (next(), next(), next(), next())
   }
 
+  /// Numbers of their own for each name, so that one thing drawn does not depend on what else is.
+  public init(seed: UInt64, name: String) {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    self.init(seed: seed ^ hash)
+  }
+
   public mutating func next() -> UInt64 {
     func rotate(_ x: UInt64, _ k: UInt64) -> UInt64 { (x << k) | (x >> (64 - k)) }
     let result = rotate(state.1 &* 5, 7) &* 9

@@ -8,7 +8,7 @@
 public struct ModelConfiguration: Hashable, Sendable {
   /// The largest size that anything may have, and the most layers: products of three sizes and sums over all layers
   /// then fit an `Int`.
-  static let sizeLimit = 1 << 24
+  package static let sizeLimit = 1 << 24
   static let depthLimit = 1000
 
   public enum Input: Hashable, Sendable {
@@ -158,6 +158,12 @@ public struct ParameterSpecification: Hashable, Sendable {
   public let name: String
   public let shape: [Int]
   public let role: ParameterRole
+
+  public init(name: String, shape: [Int], role: ParameterRole) {
+    self.name = name
+    self.shape = shape
+    self.role = role
+  }
 
   public var elementCount: Int { shape.reduce(1, *) }
 }

@@ -1,7 +1,21 @@
+import LSTMCheckpoints
 import LSTMLayers
 
 /// Examples where they lie in memory, so that batches are gathered without arrays in between.
-extension SequenceData {
+extension SequenceData: ExampleRows {
+  var hasLengths: Bool { lengths != nil }
+
+  var sequenceCount: Int { count }
+
+  func batches(of size: Int) -> [Range<Int>] {
+    stride(from: 0, to: count, by: size).map { $0..<$0 + min(size, count - $0) }
+  }
+
+  /// Every example begins at zero.
+  func makeCarriedState(_ configuration: ModelConfiguration) throws(ShapeError) -> CarriedState? { nil }
+
+  func streams(_ example: Int) -> (from: Int, to: Int) { (-1, -1) }
+
   /// Lends all inputs as rows: a row for each step.
   func withInputRows<Result>(
     _ body: (SequenceRows.Values) throws(ShapeError) -> Result

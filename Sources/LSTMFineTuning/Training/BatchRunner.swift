@@ -13,6 +13,8 @@ final class BatchRunner {
   private let lengths = GrowingBuffer<Int>()
   private let targetStarts = GrowingBuffer<Int>()
   private let sums = GrowingBuffer<Double>()
+  private let statesFrom = GrowingBuffer<Int>()
+  private let statesTo = GrowingBuffer<Int>()
 
   init(_ network: Network, loss: Loss) {
     self.network = network
@@ -23,24 +25,31 @@ final class BatchRunner {
   /// - Parameters:
   ///   - cache: what the frozen prefix gives for all of `data`, to begin there.
   ///   - plan: what `Network.backward` will be asked for, or nil.
+  ///   - carried: the states of streams, to go on from and to leave there; nil where every example begins at zero.
   /// - Throws: `ShapeError` when data and model do not fit together.
   func run(
-    _ data: SequenceData, _ cache: PrefixCache? = nil, _ examples: some Collection<Int>, for plan: GradientPlan? = nil
+    _ data: some ExampleRows, _ cache: PrefixCache? = nil, _ examples: some Collection<Int>,
+    for plan: GradientPlan? = nil, carrying carried: CarriedState? = nil
   ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
     let count = examples.count
-    let hasLengths = data.lengths != nil
+    let hasLengths = data.hasLengths
     starts.reserve(count)
     targetStarts.reserve(count)
     if hasLengths { lengths.reserve(count) }
+    var carry: Network.Carry?
+    if let carried {
+      carry = .init(carried, from: statesFrom.reserve(count), to: statesTo.reserve(count))
+    }
     for (place, example) in examples.enumerated() {
       starts.pointer[place] = cache?.row(example) ?? data.inputRow(example)
       targetStarts.pointer[place] = data.targetRow(example)
       if hasLengths { lengths.pointer[place] = data.length(example) }
+      if carry != nil { (statesFrom.pointer[place], statesTo.pointer[place]) = data.streams(example) }
     }
     func run(_ values: SequenceRows.Values, from stage: Network.Stage) throws(ShapeError) -> Network.Output {
       let rows = SequenceRows(
         values, count: count, steps: data.steps, starts: starts.pointer, lengths: hasLengths ? lengths.pointer : nil)
-      return try network.run(rows, from: stage, output: loss.outputForm, for: plan)
+      return try network.run(rows, from: stage, output: loss.outputForm, for: plan, carrying: carry)
     }
     let output: Network.Output
     if let cache {

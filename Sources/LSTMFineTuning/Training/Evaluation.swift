@@ -37,11 +37,17 @@ public struct Evaluator {
   ///   every label is ignored.
   public func evaluate(_ data: SequenceData) throws(ShapeError) -> Metrics { try evaluate(data, nil) }
 
+  /// Metrics over all steps of streams, chunk by chunk, with the states carried from zero: what one pass over the whole
+  /// streams gives.
+  /// - Throws: `ShapeError` as above, and when the model has a layer that runs in reverse.
+  public func evaluate(_ data: StreamData) throws(ShapeError) -> Metrics { try evaluate(data, nil) }
+
   /// - Parameter cache: what the frozen prefix gives for all of `data`, or nil to compute it.
-  func evaluate(_ data: SequenceData, _ cache: PrefixCache?) throws(ShapeError) -> Metrics {
+  func evaluate(_ data: some ExampleRows, _ cache: PrefixCache?) throws(ShapeError) -> Metrics {
     var tally = Tally()
-    for start in stride(from: 0, to: data.count, by: batchSize) {
-      let (output, value) = try runner.run(data, cache, start..<start + min(batchSize, data.count - start))
+    let carried = try data.makeCarriedState(network.configuration)
+    for batch in data.batches(of: batchSize) {
+      let (output, value) = try runner.run(data, cache, batch, carrying: carried)
       tally.sum += value.sum
       tally.count += value.count
       try data.targets.withRows { targets throws(ShapeError) in add(output, targets, to: &tally) }
@@ -49,7 +55,7 @@ public struct Evaluator {
     guard tally.count > 0 else {
       throw ShapeError(what: "targets", expected: "at least one that counts", found: "none")
     }
-    return tally.metrics(examples: data.count)
+    return tally.metrics(examples: data.sequenceCount)
   }
 
   private struct Tally {

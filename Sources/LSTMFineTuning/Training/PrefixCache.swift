@@ -6,9 +6,8 @@ import LSTMLayers
 /// The key is the example's number in the data, and nothing else: within a run the prefix's weights, the data and its
 /// preprocessing do not move, and the kernels give a sequence the same bits whatever batch it stands in. Windows of one
 /// series overlap but start from zero states, so that each has rows of its own. With states carried from batch to batch
-/// the same key will do as long as examples are stretches of streams in a fixed order: the state that a stretch starts
-/// from is then a function of the stretches before it, so the first pass has to visit each stream in order with its state
-/// carried, and the key is the stretch's position in its stream.
+/// the same key does because examples are stretches of streams in a fixed order: the state that a stretch starts from is
+/// a function of the stretches before it, so the first pass visits each stream in order with its state carried.
 final class PrefixCache {
   /// Where a pass over the kept rows begins.
   let stage: Network.Stage
@@ -29,7 +28,7 @@ final class PrefixCache {
   ///   - batchSize: sequences at a time; changes nothing but speed and memory.
   /// - Throws: `ShapeError` when the data does not fit the network, or `FloatStorage.Failure`.
   init(
-    _ network: Network, upTo stage: Network.Stage, _ data: SequenceData, into writer: FloatStorage.Writer,
+    _ network: Network, upTo stage: Network.Stage, _ data: some ExampleRows, into writer: FloatStorage.Writer,
     batchSize: Int
   ) throws {
     self.stage = stage
@@ -37,7 +36,7 @@ final class PrefixCache {
     let isPerStep = network.isPerStep(at: stage)
     rowsEach = isPerStep ? data.steps : 1
     var next = 0
-    if isPerStep, data.lengths != nil {
+    if isPerStep, data.hasLengths {
       starts = (0..<data.count).map { example in
         defer { next += data.length(example) }
         return next
@@ -47,10 +46,12 @@ final class PrefixCache {
     }
 
     let batch = GrowingBuffer<Float>()
-    for first in stride(from: 0, to: data.count, by: batchSize) {
-      let examples = first..<min(first + batchSize, data.count)
+    let carried = try data.makeCarriedState(network.configuration)
+    for examples in data.batches(of: batchSize) {
       let inputStarts = examples.map(data.inputRow)
-      let lengths = data.lengths == nil ? nil : examples.map(data.length)
+      let lengths = data.hasLengths ? examples.map(data.length) : nil
+      let streams = examples.map(data.streams)
+      let (statesFrom, statesTo) = (streams.map(\.from), streams.map(\.to))
       var outputStarts: [Int] = []
       var count = 0
       for example in examples {
@@ -62,9 +63,16 @@ final class PrefixCache {
         try inputStarts.withUnsafeBufferPointer { starts throws(ShapeError) in
           guard let starts = starts.baseAddress else { return }
           func run(_ lengths: UnsafePointer<Int>?) throws(ShapeError) {
-            try network.run(
-              SequenceRows(values, count: examples.count, steps: data.steps, starts: starts, lengths: lengths),
-              upTo: stage, into: rows, starts: outputStarts)
+            let source = SequenceRows(
+              values, count: examples.count, steps: data.steps, starts: starts, lengths: lengths)
+            try statesFrom.withUnsafeBufferPointer { from throws(ShapeError) in
+              try statesTo.withUnsafeBufferPointer { to throws(ShapeError) in
+                guard let from = from.baseAddress, let to = to.baseAddress else { return }
+                try network.run(
+                  source, upTo: stage, into: rows, starts: outputStarts,
+                  carrying: carried.map { Network.Carry($0, from: from, to: to) })
+              }
+            }
           }
           guard let lengths else { return try run(nil) }
           try lengths.withUnsafeBufferPointer { lengths throws(ShapeError) in try run(lengths.baseAddress) }
@@ -76,7 +84,7 @@ final class PrefixCache {
   }
 
   /// Bytes that the rows of some data take.
-  static func byteCount(_ network: Network, upTo stage: Network.Stage, _ data: SequenceData) -> Int {
+  static func byteCount(_ network: Network, upTo stage: Network.Stage, _ data: some ExampleRows) -> Int {
     (network.isPerStep(at: stage) ? data.stepCount : data.count) * network.width(at: stage) * MemoryLayout<Float>.size
   }
 }
@@ -118,8 +126,8 @@ extension FineTuner {
   }
 
   /// Computes what the frozen prefix gives for the data, where it is needed more than once.
-  func makeCaches(
-    _ network: Network, _ data: SequenceData, _ validation: SequenceData?, _ events: (Event) throws -> Void
+  func makeCaches<Rows: ExampleRows>(
+    _ network: Network, _ data: Rows, _ validation: Rows?, _ events: (Event) throws -> Void
   ) throws -> (training: PrefixCache?, validation: PrefixCache?) {
     let configuration = network.configuration
     let stage = GradientPlan(configuration, trainable: plan.trainable).entry

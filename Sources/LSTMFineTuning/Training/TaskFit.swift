@@ -11,8 +11,29 @@ public struct TaskFit: Sendable {
   public enum Head: Sendable, Equatable {
     /// The model's own; a bare LSTM whose output is of another width gets a new one.
     case keep
-    /// A new dense layer in place of the model's head; the size comes from the targets when nil.
+    /// A new dense layer in place of the last one of the model's head, see `LSTMModel.replacingHead`; the size comes from
+    /// the targets when nil.
     case new(size: Int?)
+
+    /// From `new` or `new:SIZE`.
+    /// - Throws: `FineTuningError.invalidOption`.
+    public init(parsing text: String) throws(FineTuningError) {
+      let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+      guard parts[0] == "new", parts.count <= 2 else {
+        throw .invalidOption("--head \(text): expected new or new:SIZE", advice: ["for example --head new:9"])
+      }
+      guard parts.count == 2 else {
+        self = .new(size: nil)
+        return
+      }
+      let limit = ModelConfiguration.sizeLimit
+      guard let size = Int(parts[1]), 1...limit ~= size else {
+        throw .invalidOption(
+          "--head \(text): expected a size from 1 to \(limit), found \"\(parts[1])\"",
+          advice: ["for example --head new:9"])
+      }
+      self = .new(size: size)
+    }
   }
 
   /// - Parameters:
@@ -96,21 +117,14 @@ public struct TaskFit: Sendable {
 
     // 3. The head.
     let needed = wanted ?? (chosen == .binaryCrossEntropy ? 1 : largest + 1)
-    switch head {
-    case .new(let size):
-      configuration.head = [.init(size: size ?? needed)]
-      configuration.normalizesOutput = false
-      notes.append(
-        "head: a new dense layer \(configuration.readoutSize) -> \(size ?? needed) from fresh values, as asked")
-    // A state of just this width can be meant as the output.
-    case .keep where configuration.head.isEmpty && configuration.outputSize != needed && mayChangeModel:
-      configuration.head = [.init(size: needed)]
-      notes.append(
-        "head: the checkpoint has none; a new dense layer \(configuration.readoutSize) -> \(needed) starts from fresh values"
-      )
-    case .keep: break
-    }
-    let width = configuration.outputSize
+    let newSize: Int? =
+      switch head {
+      case .new(let size): size ?? needed
+      // A state of just this width can be meant as the output.
+      case .keep where configuration.head.isEmpty && configuration.outputSize != needed && mayChangeModel: needed
+      case .keep: nil
+      }
+    let width = newSize ?? configuration.outputSize
     guard isClasses && chosen == .crossEntropy ? width > largest : width == needed else {
       throw Self.wrongWidth(
         data, file, per: perStep ? "step" : "sequence", width: width, needed: needed,
@@ -128,16 +142,12 @@ public struct TaskFit: Sendable {
       throw FineTuningError.badData(
         file: file, detail: "binary cross-entropy needs targets from 0 to 1, found \(other)", advice: [])
     }
-    try Self.checkActivation(configuration.head.last?.activation ?? .none, chosen)
+    if newSize == nil { try Self.checkActivation(configuration.head.last?.activation ?? .none, chosen) }
     var fitted = configuration == model.configuration ? model : model.reconfigured(configuration, seed: seed)
-    if case .new = head {
-      // `reconfigured` keeps what has the same shape; the old head may have.
-      let fresh = LSTMModel(configuration, seed: seed)
-      for parameter in configuration.parameters {
-        if case .head = parameter.role, let values = fresh[parameter.name] {
-          try fitted.set(parameter.name, to: values)
-        }
-      }
+    if let newSize {
+      let note: String
+      (fitted, note) = try fitted.replacingHead(size: newSize, seed: seed)
+      notes.append(note)
     }
     self.model = fitted
     self.notes = notes

@@ -73,7 +73,9 @@ struct Finetune: ParsableCommand {
     @Option(help: ArgumentHelp("A part that trains although --freeze covers it. Repeatable.", valueName: "selector"))
     var unfreeze: [String] = []
 
-    @Option(help: ArgumentHelp("Replace the head by a new dense layer: new, or new:SIZE.", valueName: "new[:size]"))
+    @Option(
+      help: ArgumentHelp("Replace the head's last layer by a new dense one: new, or new:SIZE.", valueName: "new[:size]")
+    )
     var head: String?
 
     @Flag(help: "Start the whole network from fresh values: what transfer has to beat.")
@@ -152,13 +154,7 @@ struct Finetune: ParsableCommand {
   }
 
   func headChoice() throws -> TaskFit.Head {
-    guard let head = parts.head else { return .keep }
-    let parts = head.split(separator: ":", omittingEmptySubsequences: false)
-    if head == "new" { return .new(size: nil) }
-    guard parts.count == 2, parts[0] == "new", let size = Int(parts[1]), 1...(1 << 24) ~= size else {
-      throw InputError.usage("--head \(head): expected new or new:SIZE", advice: ["for example --head new:9"])
-    }
-    return .new(size: size)
+    try parts.head.map { try .init(parsing: $0) } ?? .keep
   }
 
   private static func defaultFolder() -> String {

@@ -99,12 +99,42 @@ import Testing
     let model = featureModel()
     let fit = try Self.fit(model, Self.values(1), head: head)
     #expect(fit.model.configuration == model.configuration)
-    #expect(fit.notes == ["head: a new dense layer 4 -> 1 from fresh values, as asked"])
+    #expect(fit.notes == ["head: a new dense layer 4 -> 1 from fresh values replaces head.0, which gave 1"])
     for (name, values) in allValues(fit.model) {
       #expect((values != model[name]?.values) == name.hasPrefix("head"), "\(name)")
     }
     // From the seed.
     #expect(allValues(try Self.fit(model, Self.values(1), head: head).model) == allValues(fit.model))
+  }
+
+  @Test func aHeadOfSeveralLayersLosesTheLastAlone() throws {
+    var configuration = featureModel().configuration
+    configuration.head = [.init(size: 3, activation: .tanh), .init(size: 1)]
+    let model = LSTMModel(configuration, seed: 3)
+    let fit = try Self.fit(model, Self.values(2), head: .new(size: nil))
+    #expect(fit.notes == ["head: a new dense layer 3 -> 2 from fresh values replaces head.1, which gave 1"])
+    for (name, values) in allValues(fit.model) where !name.hasPrefix("head.1") {
+      #expect(values == model[name]?.values, "\(name)")
+    }
+  }
+
+  @Test(arguments: ["new", "new:9", "new:16777216"]) func aHeadIsParsed(_ text: String) throws {
+    let size = text.split(separator: ":").dropFirst().first.flatMap { Int($0) }
+    #expect(try TaskFit.Head(parsing: text) == .new(size: size))
+  }
+
+  @Test(arguments: [
+    ("", "expected new or new:SIZE"), ("old", "expected new or new:SIZE"), ("new:9:2", "expected new or new:SIZE"),
+    ("New", "expected new or new:SIZE"), ("new:", "expected a size from 1 to 16777216, found \"\""),
+    ("new:0", "expected a size from 1 to 16777216, found \"0\""),
+    ("new:-3", "expected a size from 1 to 16777216, found \"-3\""),
+    ("new:nine", "expected a size from 1 to 16777216, found \"nine\""),
+    ("new:99999999999999999999", "expected a size from 1 to 16777216, found \"99999999999999999999\""),
+  ])
+  func whatIsNoHead(_ text: String, _ expected: String) {
+    let error = #expect(throws: FineTuningError.self) { try TaskFit.Head(parsing: text) }
+    #expect(error?.message == "--head \(text): \(expected)")
+    #expect(error?.advice == ["for example --head new:9"])
   }
 
   @Test func aNewHeadHasAnOutputForEachClassOfTheWholeFile() throws {
@@ -121,7 +151,7 @@ import Testing
     let bare = featureModel(readout: nil, outputs: nil)
     let fit = try Self.fit(bare, Self.values(2))
     #expect(fit.model.configuration.head == [.init(size: 2)])
-    #expect(fit.notes.last == "head: the checkpoint has none; a new dense layer 4 -> 2 starts from fresh values")
+    #expect(fit.notes.last == "head: the model has none; a new dense layer 4 -> 2 starts from fresh values")
     #expect(try Self.fit(bare, Self.values(4)).model.configuration.head.isEmpty)
     // Three classes do not make four hidden values their logits.
     #expect(try Self.fit(bare, Self.classes([0, 1, 2])).model.configuration.head == [.init(size: 3)])

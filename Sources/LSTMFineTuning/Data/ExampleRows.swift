@@ -1,0 +1,39 @@
+import LSTMCheckpoints
+import LSTMLayers
+
+/// Examples as the loop takes them, where they lie in memory: sequences that stand for themselves, or the stretches that
+/// streams are cut into.
+protocol ExampleRows {
+  var count: Int { get }
+  /// T: no example is longer.
+  var steps: Int { get }
+  /// Valid steps over all examples.
+  var stepCount: Int { get }
+  var hasLengths: Bool { get }
+  var hasTargetPerStep: Bool { get }
+  /// Of the whole.
+  var targets: SequenceData.Targets { get }
+  /// What a person counts as one: a sequence, or a stream.
+  var sequenceCount: Int { get }
+
+  /// The input row and the target row at which an example begins.
+  func inputRow(_ example: Int) -> Int
+  func targetRow(_ example: Int) -> Int
+  /// Valid steps of an example.
+  func length(_ example: Int) -> Int
+
+  /// Runs of examples that are taken together, of `size` at most where they may be split at will.
+  func batches(of size: Int) -> [Range<Int>]
+
+  /// Zero states to carry through the batches, in their order; nil where every example begins at zero.
+  /// - Throws: `ShapeError` when the model can carry none.
+  func makeCarriedState(_ configuration: ModelConfiguration) throws(ShapeError) -> CarriedState?
+
+  /// The stream whose state an example begins with and the one whose state it leaves; -1 for zero and for none.
+  func streams(_ example: Int) -> (from: Int, to: Int)
+
+  /// Lends all inputs as rows: a row for each step.
+  func withInputRows<Result>(
+    _ body: (SequenceRows.Values) throws(ShapeError) -> Result
+  ) throws(ShapeError) -> Result
+}

@@ -1,0 +1,96 @@
+import LSTMCheckpoints
+import LSTMLayers
+
+/// Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685): chosen matrices W (O, I) stay as they are, and what is learned
+/// is the difference (alpha / r) B A, with A (r, I) and B (O, r).
+public struct LoRA: Sendable, Equatable {
+  /// r, at least 1.
+  public var rank: Int
+  /// Above 0; the difference is scaled by alpha / r.
+  public var alpha: Double
+  /// A freeze plan's selectors. Of what they choose, each LSTM layer's weight_ih and weight_hh and each head layer's
+  /// weight gets a pair of its own.
+  public var targets: [String]
+
+  public var scale: Double { alpha / Double(rank) }
+
+  public init(rank: Int, alpha: Double, targets: [String] = ["lstm"]) {
+    self.rank = rank
+    self.alpha = alpha
+    self.targets = targets
+  }
+
+  /// From text such as `rank=8,alpha=16`. Without an alpha the scale is 1.
+  /// - Throws: `FineTuningError.invalidOption` that says which part is not understood.
+  public init(parsing text: String, targets: [String] = ["lstm"]) throws(FineTuningError) {
+    func expected(_ what: String, found: Substring) -> FineTuningError {
+      .invalidOption(
+        "--lora \(text): expected \(what), found \"\(found)\"", advice: ["for example --lora rank=8,alpha=16"])
+    }
+    var (rank, alpha): (Int?, Double?) = (nil, nil)
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      let sides = part.split(separator: "=", omittingEmptySubsequences: false)
+      guard sides.count == 2 else { throw expected("rank=NUMBER and alpha=NUMBER", found: part) }
+      switch sides[0] {
+      case "rank":
+        guard rank == nil else { throw expected("one rank", found: part) }
+        guard let value = Int(sides[1]), value >= 1 else {
+          throw expected("a whole rank of at least 1", found: sides[1])
+        }
+        rank = value
+      case "alpha":
+        guard alpha == nil else { throw expected("one alpha", found: part) }
+        guard let value = Double(sides[1]), value.isFinite, value > 0 else {
+          throw expected("an alpha above 0", found: sides[1])
+        }
+        alpha = value
+      default: throw expected("rank or alpha", found: sides[0])
+      }
+    }
+    guard let rank else {
+      throw .invalidOption("--lora \(text): there is no rank", advice: ["for example --lora rank=8,alpha=16"])
+    }
+    self.init(rank: rank, alpha: alpha ?? Double(rank), targets: targets)
+  }
+
+  /// The parameters that get adapters, as places in the model's order.
+  /// - Throws: `FineTuningError` when a number is out of range, a selector matches nothing, or matches nothing that an
+  ///   adapter can be put on.
+  func adapted(of configuration: ModelConfiguration) throws(FineTuningError) -> [Int] {
+    let parameters = configuration.parameters
+    var chosen: Set<Int> = []
+    for selector in targets {
+      let selection = try FreezePlan(configuration, freezing: ["*"], unfreezing: [selector]).trainable
+      let matrices = parameters.indices.filter { selection[$0] && Self.canAdapt(parameters[$0]) }
+      guard !matrices.isEmpty else {
+        throw .invalidOption(
+          "--lora-on \(selector): there is no matrix in it that an adapter can be put on",
+          advice: ["adapters go on weight_ih and weight_hh of LSTM layers, and on weights of the head"])
+      }
+      chosen.formUnion(matrices)
+    }
+    guard !chosen.isEmpty else {
+      throw .invalidOption(
+        "--lora-on: expected at least one part of the model, found none", advice: ["for example --lora-on lstm"])
+    }
+    let places = chosen.sorted()
+    let largest = places.reduce(0) { max($0, parameters[$1].shape.min() ?? 0) }
+    guard 1...largest ~= rank else {
+      throw .invalidOption(
+        "--lora: expected a rank from 1 to \(largest), the smaller side of the largest matrix that it is for, found \(rank)",
+        advice: [])
+    }
+    guard alpha.isFinite, alpha > 0 else {
+      throw .invalidOption("--lora: expected an alpha above 0, found \(alpha)", advice: [])
+    }
+    return places
+  }
+
+  private static func canAdapt(_ parameter: ParameterSpecification) -> Bool {
+    switch parameter.role {
+    case .lstm: parameter.name.hasPrefix("lstm.weight_ih_") || parameter.name.hasPrefix("lstm.weight_hh_")
+    case .head: parameter.name.hasSuffix(".weight")
+    case .embedding, .attention: false
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import LSTMCheckpoints
+import LSTMLayers
+
+/// The low-rank adapters of a network: for each adapted W (O, I) a pair A (r, I) and B (O, r), of which the network's own
+/// weights are W + (alpha / r) B A. So the network runs, and is exported, as if it had no adapters.
+///
+/// A starts as Kaiming's uniform with a = sqrt(5), U(-1/sqrt(I), 1/sqrt(I)), and B at zero, as in Hu et al. 2021
+/// (arXiv:2106.09685): before the first step the network's weights are the base's, bit by bit.
+///
+///     let adapters = try LowRankAdapters(lora, network, trainable: plan.trainable, seed: 0)
+///     let backward = GradientPlan(network.configuration, trainable: adapters.needsGradient)
+///     let dense = Optimiser(rule, weights: network.weights, trainable: adapters.trainsItself)
+///     let lowRank = Optimiser(rule, weights: adapters.parameters, trainable: adapters.all)
+///     // each step, after network.backward(..., into: gradients, backward):
+///     adapters.project(gradients)
+///     dense.step(network.weights, gradients)
+///     lowRank.step(adapters.parameters, adapters.gradients)
+///     adapters.apply(to: network.weights)
+///     network.weightsChanged(adapters.needsGradient)
+///
+/// To resume, put back what `base` and `parameters` held and call `apply`: the weights are the same bits.
+public final class LowRankAdapters {
+  public let lora: LoRA
+  /// A and B of each adapted parameter, under names such as `lora.lstm.weight_ih_l1.A`.
+  public let parameters: ParameterStore
+  /// Of `parameters`; written by `project`.
+  public let gradients: ParameterStore
+  /// W of each adapted parameter, under its own name. It does not move.
+  public let base: ParameterStore
+  /// For each of the model's parameters whether it has an adapter.
+  public let isAdapted: [Bool]
+  /// Whether the model's optimiser moves it: it trains and has no adapter.
+  public let trainsItself: [Bool]
+  /// Whether the backward pass has to make its gradient: it trains, or its adapter does.
+  public let needsGradient: [Bool]
+  /// True for each of `parameters`: what an optimiser of theirs is told.
+  public let all: [Bool]
+
+  private let products: LowRankProducts
+  private let pairs: [Pair]
+
+  /// A matrix (O, I), and places in floats: in the model's weights, in `parameters` and in `base`.
+  private struct Pair {
+    let parameter: Int
+    let rows: Int
+    let columns: Int
+    let a: Int
+    let b: Int
+    let base: Int
+  }
+
+  /// - Parameters:
+  ///   - network: its weights, as they are now, become the base.
+  ///   - trainable: for each of the model's parameters whether it trains. What has an adapter need not: it moves through
+  ///     that alone.
+  ///   - seed: of A.
+  /// - Throws: `FineTuningError` when a target matches nothing, or the rank or alpha make no sense.
+  public init(_ lora: LoRA, _ network: Network, trainable: [Bool], seed: UInt64 = 0) throws(FineTuningError) {
+    let slots = network.weights.slots
+    precondition(trainable.count == slots.count, "\(trainable.count) choices for \(slots.count) parameters")
+    let adapted = try lora.adapted(of: network.configuration)
+    self.lora = lora
+    products = LowRankProducts(network.kernels)
+    base = ParameterStore(adapted.map { slots[$0].specification })
+    parameters = ParameterStore(
+      adapted.flatMap { index in
+        let (name, shape, role) = (
+          slots[index].name, slots[index].specification.shape, slots[index].specification.role
+        )
+        return [
+          ParameterSpecification(name: "lora.\(name).A", shape: [lora.rank, shape[1]], role: role),
+          ParameterSpecification(name: "lora.\(name).B", shape: [shape[0], lora.rank], role: role),
+        ]
+      })
+    gradients = ParameterStore(parameters.slots.map(\.specification))
+    all = parameters.slots.map { _ in true }
+    isAdapted = slots.indices.map(adapted.contains)
+    trainsItself = zip(trainable, isAdapted).map { $0 && !$1 }
+    needsGradient = zip(trainable, isAdapted).map { $0 || $1 }
+
+    var pairs: [Pair] = []
+    for (place, index) in adapted.enumerated() {
+      let shape = slots[index].specification.shape
+      let pair = Pair(
+        parameter: slots[index].offset, rows: shape[0], columns: shape[1], a: parameters.slots[2 * place].offset,
+        b: parameters.slots[2 * place + 1].offset, base: base.slots[place].offset)
+      pairs.append(pair)
+      products.reserve(rows: pair.rows, columns: pair.columns, rank: lora.rank)
+      (base.pointer + pair.base).update(from: network.weights.pointer + pair.parameter, count: slots[index].count)
+      var random = RandomNumbers(seed: seed, name: parameters.slots[2 * place].name)
+      let bound = 1 / Float(pair.columns).squareRoot()
+      for j in 0..<lora.rank * pair.columns { (parameters.pointer + pair.a)[j] = random.uniform(bound) }
+    }
+    self.pairs = pairs
+  }
+
+  /// With what a freeze plan says of the parameters.
+  public convenience init(
+    _ lora: LoRA, _ network: Network, plan: FreezePlan, seed: UInt64 = 0
+  ) throws(FineTuningError) {
+    try self.init(lora, network, trainable: plan.trainable, seed: seed)
+  }
+
+  /// Makes the adapters' gradients, dA = s B^T dW and dB = s dW A^T, of what the backward pass made.
+  /// - Parameter dense: of the network's weights, in their layout. It is only read.
+  public func project(_ dense: ParameterStore) {
+    for pair in pairs {
+      products.project(
+        dense.pointer + pair.parameter, parameters.pointer + pair.a, parameters.pointer + pair.b,
+        scale: Float(lora.scale), rows: pair.rows, columns: pair.columns, rank: lora.rank,
+        intoA: gradients.pointer + pair.a, intoB: gradients.pointer + pair.b)
+    }
+  }
+
+  /// Writes W + s B A to the network's weights; whoever calls it then calls the network's `weightsChanged`.
+  public func apply(to weights: ParameterStore) {
+    for pair in pairs {
+      products.add(
+        base.pointer + pair.base, parameters.pointer + pair.a, parameters.pointer + pair.b, scale: Float(lora.scale),
+        rows: pair.rows, columns: pair.columns, rank: lora.rank, into: weights.pointer + pair.parameter)
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import LSTMCheckpoints
+
+/// h and c of every layer for some streams, kept from one pass to the next: what truncated backpropagation through time
+/// carries between chunks. It is made once; passes read and write it in place and allocate nothing.
+///
+///     let carried = try CarriedState(network.configuration, streams: 20)
+///     let output = try network.run(rows, for: plan, carrying: .init(carried, from: streams, to: streams))
+///
+/// One thread at a time.
+public final class CarriedState {
+  /// N
+  public let streams: Int
+  let sizes: [(hidden: Int, cell: Int)]
+  /// For each layer (N, P or H) and (N, H).
+  let hidden: [FloatBuffer]
+  let cell: [FloatBuffer]
+
+  /// Zero states for so many streams.
+  /// - Throws: `ShapeError` when the model has a layer that runs in reverse: its state comes from the end of the
+  ///   sequence, so that nothing can be carried into the next chunk.
+  public init(_ configuration: ModelConfiguration, streams: Int) throws(ShapeError) {
+    if let layer = configuration.layers.firstIndex(where: \.isBidirectional) {
+      throw ShapeError(
+        what: "carried state", expected: "layers that run forward only",
+        found: "layer \(layer), which is bidirectional: its reverse half begins at the end of a sequence")
+    }
+    guard streams > 0 else {
+      throw ShapeError(what: "carried state", expected: "at least one stream", found: "\(streams)")
+    }
+    self.streams = streams
+    sizes = configuration.stateSizes
+    hidden = sizes.map { FloatBuffer(streams * $0.hidden) }
+    cell = sizes.map { FloatBuffer(streams * $0.cell) }
+    reset()
+  }
+
+  /// Back to zero, as at the beginning of an epoch.
+  public func reset() {
+    for (index, size) in sizes.enumerated() {
+      hidden[index].zero(streams * size.hidden)
+      cell[index].zero(streams * size.cell)
+    }
+  }
+
+  /// A copy: (N, P or H) and (N, H) for each layer. Setting it back resumes exactly.
+  public var state: LSTMState {
+    func tensor(_ buffer: FloatBuffer, _ width: Int) -> Tensor {
+      Tensor(
+        shape: [streams, width],
+        values: [Float](UnsafeBufferPointer(start: buffer.pointer, count: streams * width)))
+    }
+    return LSTMState(
+      hidden: zip(hidden, sizes).map { tensor($0, $1.hidden) }, cell: zip(cell, sizes).map { tensor($0, $1.cell) })
+  }
+
+  /// Takes states that were copied before.
+  /// - Throws: `ShapeError`, with nothing changed, when they are of another model or of other streams.
+  public func set(_ state: LSTMState) throws(ShapeError) {
+    for (tensors, widths, name) in [
+      (state.hidden, sizes.map(\.hidden), "h"), (state.cell, sizes.map(\.cell), "c"),
+    ] {
+      let (found, expected) = (tensors.map(\.shape), widths.map { [streams, $0] })
+      guard found == expected else {
+        throw ShapeError(what: "carried \(name)", expected: "\(expected)", found: "\(found)")
+      }
+    }
+    for (buffers, tensors) in [(hidden, state.hidden), (cell, state.cell)] {
+      for (buffer, tensor) in zip(buffers, tensors) {
+        for (place, value) in tensor.values.enumerated() { buffer.pointer[place] = value }
+      }
+    }
+  }
+}
+
+extension Network {
+  /// Which carried states the sequences of a pass begin with, and which they leave. Valid as long as its pointers are.
+  public struct Carry {
+    public var state: CarriedState
+    /// For each sequence the stream whose state it begins with; -1 to begin at zero.
+    public var from: UnsafePointer<Int>
+    /// For each sequence the stream whose state its last step leaves; -1 for none. No two leave the same one's.
+    public var to: UnsafePointer<Int>
+
+    public init(_ state: CarriedState, from: UnsafePointer<Int>, to: UnsafePointer<Int>) {
+      self.state = state
+      self.from = from
+      self.to = to
+    }
+  }
+
+  /// The initial states of the pass that has begun.
+  func loadState(_ carry: Carry) throws(ShapeError) {
+    let state = carry.state
+    var fits = state.sizes.count == configuration.layers.count && state.sizes.count == stateSizes.count
+    for index in state.sizes.indices where fits { fits = state.sizes[index] == stateSizes[index] }
+    guard fits else {
+      throw ShapeError(
+        what: "carried state", expected: "one made for this model", found: "one made for a model of other sizes")
+    }
+    startsFromZero = true
+    for sequence in 0..<shape.count where carry.from[sequence] >= 0 { startsFromZero = false }
+    for (index, size) in stateSizes.enumerated() {
+      initialHidden[index].reserve(shape.count * size.hidden)
+      initialCell[index].reserve(shape.count * size.cell)
+      load(carry, from: state.hidden[index], into: initialHidden[index], size.hidden)
+      load(carry, from: state.cell[index], into: initialCell[index], size.cell)
+    }
+  }
+
+  private func load(_ carry: Carry, from: FloatBuffer, into: FloatBuffer, _ width: Int) {
+    for b in 0..<shape.count {
+      let (stream, row) = (carry.from[shape.order[b]], into.pointer + b * width)
+      precondition(stream < carry.state.streams, "stream \(stream) of \(carry.state.streams)")
+      if stream < 0 {
+        row.update(repeating: 0, count: width)
+      } else {
+        row.update(from: from.pointer + stream * width, count: width)
+      }
+    }
+  }
+
+  /// Keeps what the pass left in some layers, before `backward` can overwrite it.
+  func keepState(_ carry: Carry, of layers: Range<Int>) {
+    for index in layers {
+      let (direction, size, width) = (
+        directions[index][0], stateSizes[index], configuration.layers[index].outputSize
+      )
+      for b in 0..<shape.count {
+        let stream = carry.to[shape.order[b]]
+        guard stream >= 0 else { continue }
+        precondition(stream < carry.state.streams, "stream \(stream) of \(carry.state.streams)")
+        (carry.state.hidden[index].pointer + stream * size.hidden).update(
+          from: layerOutputs[index].pointer + direction.finalRow(b, shape) * width, count: size.hidden)
+        (carry.state.cell[index].pointer + stream * size.cell).update(
+          from: direction.finalCell(b, shape), count: size.cell)
+      }
+    }
+  }
+}
