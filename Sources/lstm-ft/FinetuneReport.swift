@@ -28,7 +28,7 @@ final class FinetuneReport {
     for note in session.notes { console.say("note   \(note)") }
     console.say(console.bold("plan"))
     for group in plan.groups {
-      let part = group.fate == .mixed ? " (\(grouped(group.trainableCount)) train)" : ""
+      let part = group.fate == .mixed || group.fate == .lowRank ? " (\(grouped(group.trainableCount)) train)" : ""
       let pace = plan.pace(of: group, base: session.rule.learningRate)
       let rate =
         group.trainableCount == 0

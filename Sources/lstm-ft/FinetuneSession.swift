@@ -70,7 +70,7 @@ struct FinetuneSession {
     model = tuned
     plan = try FreezePlan(
       tuned, freezing: command.parts.freeze, unfreezing: command.parts.unfreeze, recipe: command.rates.recipe,
-      rates: command.rates.rates())
+      rates: command.rates.rates(), lora: command.rates.adapters())
     var options = FineTuner.Options()
     options.epochs = command.loop.epochs
     options.batchSize = command.loop.batchSize

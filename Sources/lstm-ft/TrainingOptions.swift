@@ -200,6 +200,26 @@ struct RateArguments: ParsableArguments {
   @Flag(inversion: .prefixedNo, help: "Whether the weight decay is for biases, too, as torch.optim's.")
   var biasDecay = true
 
+  @Option(
+    help: ArgumentHelp(
+      "Train low-rank adapters (and the head, and what --unfreeze names) in place of the matrices; they are part of the "
+        + "weights that are written.", valueName: "rank=8[,alpha=16]"))
+  var lora: String?
+
+  @Option(
+    help: ArgumentHelp("A part whose matrices get adapters. Repeatable. (default: lstm)", valueName: "selector"))
+  var loraOn: [String] = []
+
+  func adapters() throws -> LoRA? {
+    guard let lora else {
+      guard loraOn.isEmpty else {
+        throw InputError.usage("--lora-on needs --lora", advice: ["for example --lora rank=8"])
+      }
+      return nil
+    }
+    return try LoRA(parsing: lora, targets: loraOn.isEmpty ? ["lstm"] : loraOn)
+  }
+
   func choice() throws -> Schedule? {
     guard schedule != nil || warmUp != 0 else { return nil }
     return try schedule.map { try Schedule($0, warmUp: warmUp) }

@@ -27,10 +27,12 @@ import Testing
   }
 
   /// Runs in `folder`, stopping and going on again at every step in `stops`, counted from the last stop.
-  private static func run(_ path: String, _ recipe: Recipe, _ schedule: Schedule?, stops: [Int]) throws -> Outcome {
+  private static func run(
+    _ path: String, _ recipe: Recipe, _ schedule: Schedule?, lora: LoRA? = nil, stops: [Int]
+  ) throws -> Outcome {
     let model = featureModel()
     let (data, validation) = (try featureData(14), try featureData(6))
-    let plan = try FreezePlan(model, freezing: recipe == .full ? ["layer0"] : [], recipe: recipe)
+    let plan = try FreezePlan(model, freezing: recipe == .full && lora == nil ? ["layer0"] : [], recipe: recipe, lora: lora)
     var tuner = FineTuner(
       plan, optimiser: .adamW(learningRate: 0.02, isAMSGrad: true),
       options: .init(epochs: 6, batchSize: 4, patience: 4, seed: 7, schedule: schedule))
@@ -75,6 +77,14 @@ import Testing
     for stop in [1, 4, 5, 11] {
       #expect(try Self.run(folder.path("stop\(stop)"), recipe, schedule, stops: [stop, 3]) == whole, "after \(stop)")
     }
+  }
+
+  @Test(arguments: [Recipe.full, .ulmfit])
+  func lowRankAdaptersGoOnToo(_ recipe: Recipe) throws {
+    let folder = try TemporaryFolder()
+    let lora = LoRA(rank: 2, alpha: 4, targets: ["layer1"])
+    let whole = try Self.run(folder.path("whole"), recipe, nil, lora: lora, stops: [])
+    #expect(try Self.run(folder.path("each"), recipe, nil, lora: lora, stops: .init(repeating: 1, count: 30)) == whole)
   }
 
   @Test func aRunOnOtherDataIsRefused() throws {

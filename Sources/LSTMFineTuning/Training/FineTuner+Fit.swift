@@ -61,7 +61,7 @@ private final class Loop {
     let options = tuner.options
     let network = Network(model, kernels: kernels)
     caches = try tuner.makeCaches(network, data, validation, events)
-    stepper = Stepper(tuner, network, kernels)
+    stepper = try Stepper(tuner, network, kernels)
     evaluator = Evaluator(network, loss: tuner.loss, targetScaler: targetScaler, batchSize: max(options.batchSize, 64))
     batchSize = min(options.batchSize, data.count)
     steps = (data.count + batchSize - 1) / batchSize
@@ -79,7 +79,7 @@ private final class Loop {
       order = state.order
       let r = progress.random
       random = RandomNumbers(state: (r[0], r[1], r[2], r[3]))
-      try stepper.optimiser.restore(state.moments, steps: progress.optimiserSteps)
+      try stepper.restore(state.moments, steps: progress.optimiserSteps)
       let weights = model.parameters.copy()
       best = model
       if progress.bestEpoch > 0 {
@@ -100,7 +100,7 @@ private final class Loop {
       secondsBefore = 0
       progress = TrainingState.Progress(
         epoch: 1, step: 0, random: random.words, squareSums: groups.map { _ in 0 }, baseline: baseline,
-        optimiserSteps: stepper.optimiser.steps)
+        optimiserSteps: stepper.optimiserSteps)
     }
     let known = progress
     let bestLoss = known.epochs.last { $0.epoch == known.bestEpoch }?.validation?.loss ?? known.baseline.loss
@@ -114,9 +114,9 @@ private final class Loop {
   private var state: TrainingState {
     var progress = progress
     progress.random = random.words
-    progress.optimiserSteps = stepper.optimiser.steps
+    progress.optimiserSteps = stepper.optimiserSteps
     progress.seconds = secondsBefore + (clock.now - began).seconds
-    return TrainingState(progress: progress, order: order, moments: stepper.optimiser.moments)
+    return TrainingState(progress: progress, order: order, moments: stepper.stateTensors)
   }
 
   func run(_ ending: FineTuner.Ending) -> FineTuner.Run {

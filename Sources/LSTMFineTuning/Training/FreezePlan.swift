@@ -12,6 +12,8 @@ public struct FreezePlan: Sendable {
     /// Frozen, but something below it trains.
     case passesGradient = "frozen, gradient passes through"
     case trainable
+    /// Its matrices move by low-rank adapters.
+    case lowRank = "low rank"
     case mixed = "partly frozen"
   }
 
@@ -39,6 +41,9 @@ public struct FreezePlan: Sendable {
   /// In order; the first begins with epoch 1.
   public let phases: [Phase]
   public let recipe: Recipe
+  public let lora: LoRA?
+  /// For each parameter, whether it moves by a low-rank adapter; it then is among the trainable ones.
+  let adapted: [Bool]
   /// For each parameter, its rate against the optimiser's.
   let rateFactors: [Double]
   /// For each parameter, the rate that was asked for, whatever the optimiser's is.
@@ -57,27 +62,38 @@ public struct FreezePlan: Sendable {
 
   /// - Parameters:
   ///   - rates: parts with a rate of their own; of several that name a parameter the last counts.
+  ///   - lora: what moves by low-rank adapters alone, frozen or not. Of the rest only the head then trains, unless
+  ///     `unfreezing` says otherwise.
   /// - Throws: `FineTuningError.unknownSelector` with near matches, `.nothingToTrain`, or `.invalidOption` for a rate
   ///   that is none or that of a frozen part.
   public init(
     _ model: LSTMModel, freezing: [String] = [], unfreezing: [String] = [], recipe: Recipe = .full,
-    rates: [OwnRate] = []
+    rates: [OwnRate] = [], lora: LoRA? = nil
   ) throws(FineTuningError) {
-    try self.init(model.configuration, freezing: freezing, unfreezing: unfreezing, recipe: recipe, rates: rates)
+    try self.init(model.configuration, freezing: freezing, unfreezing: unfreezing, recipe: recipe, rates: rates,
+      lora: lora)
   }
 
   public init(
     _ configuration: ModelConfiguration, freezing: [String] = [], unfreezing: [String] = [], recipe: Recipe = .full,
-    rates: [OwnRate] = []
+    rates: [OwnRate] = [], lora: LoRA? = nil
   ) throws(FineTuningError) {
     parameters = configuration.parameters
-    var trainable = parameters.map { _ in true }
+    var trainable = parameters.map { parameter in
+      if case .head = parameter.role { true } else { lora == nil }
+    }
     for (selectors, value) in [(freezing, false), (unfreezing, true)] {
       for selector in selectors {
         let chosen = try Self.select(selector, parameters)
         for index in chosen { trainable[index] = value }
       }
     }
+    self.lora = lora
+    var adapted = parameters.map { _ in false }
+    if let lora {
+      for index in try lora.adapted(of: configuration) { (adapted[index], trainable[index]) = (true, true) }
+    }
+    self.adapted = adapted
     guard trainable.contains(true) else { throw .nothingToTrain }
     self.trainable = trainable
     self.recipe = recipe
@@ -144,11 +160,17 @@ public struct FreezePlan: Sendable {
     }
   }
 
-  public var trainableCount: Int { count { $0 } }
-  public var frozenCount: Int { count { !$0 } }
+  /// With those of adapters.
+  public var trainableCount: Int { parameters.indices.reduce(0) { $0 + moving($1) } }
+  /// Adapted matrices among them.
+  public var frozenCount: Int {
+    parameters.indices.reduce(0) { $0 + (trainable[$1] && !adapted[$1] ? 0 : parameters[$1].elementCount) }
+  }
 
-  private func count(where isCounted: (Bool) -> Bool) -> Int {
-    zip(parameters, trainable).reduce(0) { $0 + (isCounted($1.1) ? $1.0.elementCount : 0) }
+  /// Numbers that training moves for a parameter: its own, or its adapter's.
+  private func moving(_ index: Int) -> Int {
+    guard trainable[index] else { return 0 }
+    return adapted[index] ? (lora?.rank ?? 0) * parameters[index].shape.reduce(0, +) : parameters[index].elementCount
   }
 
   /// The plan from the input up, a row for each part of the model.
@@ -169,14 +191,16 @@ public struct FreezePlan: Sendable {
     var somethingBelowTrains = false
     return names.map { name in
       let indices = members[name] ?? []
-      let moving = indices.filter { trainable[$0] }
+      let trains = indices.filter { trainable[$0] }
       let fate: Fate =
-        moving.count == indices.count
-        ? .trainable : !moving.isEmpty ? .mixed : somethingBelowTrains ? .passesGradient : .frozen
-      if !moving.isEmpty { somethingBelowTrains = true }
+        indices.contains { adapted[$0] }
+        ? .lowRank
+        : trains.count == indices.count
+          ? .trainable : !trains.isEmpty ? .mixed : somethingBelowTrains ? .passesGradient : .frozen
+      if !trains.isEmpty { somethingBelowTrains = true }
       return Group(
         name: name, parameterCount: indices.reduce(0) { $0 + parameters[$1].elementCount },
-        trainableCount: moving.reduce(0) { $0 + parameters[$1].elementCount }, fate: fate,
+        trainableCount: indices.reduce(0) { $0 + moving($1) }, fate: fate,
         members: indices)
     }
   }

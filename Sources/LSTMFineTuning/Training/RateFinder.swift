@@ -48,7 +48,7 @@ public struct RateFinder: Sendable {
     }
     try tuner.check(model, data, nil)
     let network = Network(model, kernels: kernels)
-    let stepper = Stepper(tuner, network, kernels)
+    let stepper = try Stepper(tuner, network, kernels)
     let batchSize = min(tuner.options.batchSize, data.count)
     var random = RandomNumbers(seed: tuner.options.seed)
     var order = Array(0..<data.count)

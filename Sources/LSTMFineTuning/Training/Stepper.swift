@@ -1,3 +1,4 @@
+import LSTMCheckpoints
 import LSTMLayers
 
 /// What one optimiser step needs, made once for a run. A step on a batch no larger than one before allocates nothing.
@@ -9,14 +10,28 @@ final class Stepper {
   private let runner: BatchRunner
   private let updates: ParameterUpdates
   let gradients: ParameterStore
-  let optimiser: Optimiser
+  private let optimiser: Optimiser
+  /// For each phase, the parameters that the optimiser moves itself.
+  private let dense: [[Bool]]
+  private var lowRank: LowRankTraining?
   /// For each phase and parameter, its rate before the schedule.
   private let phaseRates: [[Double]]
   private var rates: [Double]
   /// For each parameter, the sum of its squared gradients in the last step.
   private(set) var squares: [Double]
 
-  init(_ tuner: FineTuner, _ network: Network, _ kernels: Kernels) {
+  /// The low-rank adapters, and what moves them.
+  private struct LowRankTraining {
+    let adapters: LowRankAdapters
+    let optimiser: Optimiser
+    /// For each of the adapters' parameters, the model's parameter that it is for.
+    let owners: [Int]
+    var active: [Bool]
+    var rates: [Double]
+  }
+
+  /// - Throws: `FineTuningError` when the plan's adapters do not fit the network.
+  init(_ tuner: FineTuner, _ network: Network, _ kernels: Kernels) throws(FineTuningError) {
     self.tuner = tuner
     self.network = network
     let plan = tuner.plan
@@ -24,12 +39,23 @@ final class Stepper {
     runner = BatchRunner(network, loss: tuner.loss)
     updates = ParameterUpdates(kernels)
     gradients = ParameterStore(network.configuration.parameters)
+    dense = plan.phases.map { zip($0.trainable, plan.adapted).map { $0 && !$1 } }
     optimiser = Optimiser(
-      tuner.optimiser, weights: network.weights, trainable: plan.trainable,
+      tuner.optimiser, weights: network.weights, trainable: zip(plan.trainable, plan.adapted).map { $0 && !$1 },
       decays: plan.parameters.map { tuner.options.decaysBiases || $0.shape.count > 1 }, kernels: kernels)
     phaseRates = plan.phases.indices.map { plan.rates(base: tuner.optimiser.learningRate, phase: $0) }
     rates = phaseRates[0]
     squares = plan.parameters.map { _ in 0 }
+    if let lora = plan.lora {
+      let adapters = try LowRankAdapters(lora, network, plan: plan, seed: tuner.options.seed)
+      lowRank = LowRankTraining(
+        adapters: adapters,
+        optimiser: Optimiser(tuner.optimiser, weights: adapters.parameters, trainable: adapters.all, kernels: kernels),
+        owners: plan.adapted.indices.filter { plan.adapted[$0] }.flatMap { [$0, $0] }, active: adapters.all,
+        rates: adapters.all.map { _ in 0 })
+    } else {
+      lowRank = nil
+    }
   }
 
   /// Where in the run a step is.
@@ -62,22 +88,87 @@ final class Stepper {
     network.backward(runner.gradient.pointer, into: gradients, plan)
     var (square, fastest) = (0.0, 0.0)
     for index in trainable.indices where trainable[index] {
-      squares[index] = updates.sumOfSquares(gradients, index)
-      square += squares[index]
       rates[index] = phaseRates[phase][index] * place.pace.rate
       fastest = max(fastest, rates[index])
+      squares[index] = dense[phase][index] ? updates.sumOfSquares(gradients, index) : 0
+      square += squares[index]
     }
+    square += projectOnAdapters(trainable)
     let norm = square.squareRoot()
     guard norm.isFinite else {
       throw FineTuningError.diverged(
         epoch: place.epoch, step: place.step, detail: "the gradient's norm is \(plain(norm))")
     }
     if let limit = tuner.options.clipNorm, limit / (norm + 1e-6) < 1 {
-      updates.scale(gradients, by: Float(limit / (norm + 1e-6)), where: trainable)
+      updates.scale(gradients, by: Float(limit / (norm + 1e-6)), where: dense[phase])
+      if let lowRank {
+        updates.scale(lowRank.adapters.gradients, by: Float(limit / (norm + 1e-6)), where: lowRank.active)
+      }
     }
-    optimiser.step(network.weights, gradients, active: trainable, rates: rates, momentum: place.pace.momentum)
+    optimiser.step(network.weights, gradients, active: dense[phase], rates: rates, momentum: place.pace.momentum)
+    if let lowRank {
+      lowRank.optimiser.step(
+        lowRank.adapters.parameters, lowRank.adapters.gradients, active: lowRank.active, rates: lowRank.rates,
+        momentum: place.pace.momentum)
+      lowRank.adapters.apply(to: network.weights)
+    }
     network.weightsChanged(trainable)
     return (loss, norm, fastest)
+  }
+
+  /// Makes the adapters' gradients of the matrices', and settles which of them move and how fast.
+  /// - Returns: the sum of their squares.
+  private func projectOnAdapters(_ trainable: [Bool]) -> Double {
+    guard lowRank != nil else { return 0 }
+    lowRank?.adapters.project(gradients)
+    var sum = 0.0
+    for (place, owner) in (lowRank?.owners ?? []).enumerated() {
+      lowRank?.active[place] = trainable[owner]
+      lowRank?.rates[place] = rates[owner]
+      guard trainable[owner], let own = lowRank?.adapters.gradients else { continue }
+      let square = updates.sumOfSquares(own, place)
+      squares[owner] += square
+      sum += square
+    }
+    return sum
+  }
+
+  // MARK: - Resuming
+
+  /// The optimisers' steps for each parameter, those of adapters last.
+  var optimiserSteps: [Int] { optimiser.steps + (lowRank?.optimiser.steps ?? []) }
+
+  /// The optimisers' moments, and the adapters.
+  var stateTensors: [StoredTensor] {
+    guard let lowRank else { return optimiser.moments }
+    let store = lowRank.adapters.parameters
+    let adapters = store.slots.indices.map { index in
+      StoredTensor(
+        name: "training/adapters/\(store.slots[index].name)", shape: store.slots[index].specification.shape,
+        values: store.values(index))
+    }
+    return optimiser.moments + lowRank.optimiser.moments + adapters
+  }
+
+  /// Takes up what `stateTensors` gave; the network's weights are not its business, but those of a network that had the
+  /// run's first ones when this was made.
+  /// - Throws: `CheckpointError.corrupt`.
+  func restore(_ tensors: [StoredTensor], steps: [Int]) throws {
+    let count = optimiser.steps.count
+    guard let lowRank else { return try optimiser.restore(tensors, steps: steps) }
+    guard steps.count >= count else {
+      throw CheckpointError.corrupt(tensor: "training/state", detail: "the optimiser's steps are of another model")
+    }
+    try optimiser.restore(tensors, steps: Array(steps[..<count]))
+    try lowRank.optimiser.restore(tensors, steps: Array(steps[count...]))
+    let store = lowRank.adapters.parameters
+    for (index, slot) in store.slots.enumerated() {
+      let name = "training/adapters/\(slot.name)"
+      guard let tensor = tensors.first(where: { $0.name == name }), tensor.shape == slot.specification.shape else {
+        throw CheckpointError.corrupt(tensor: name, detail: "the adapter is missing or of another shape")
+      }
+      store.set(index, try tensor.floats())
+    }
   }
 
   /// For each layer that the last step's gradient went through, from the input up, its gates' gradient norms by time step.

@@ -101,7 +101,7 @@ import Testing
       let network = Network(model, kernels: kernels)
       let caches = try tuner.makeCaches(network, data, nil) { _ in }
       #expect((caches.training == nil) == test.freezing.isEmpty)
-      let stepper = Stepper(tuner, network, kernels)
+      let stepper = try Stepper(tuner, network, kernels)
       let order = Array(0..<data.count)
       func epoch(_ epoch: Int, _ cache: PrefixCache?) throws {
         for (step, start) in stride(from: 0, to: data.count, by: 16).enumerated() {

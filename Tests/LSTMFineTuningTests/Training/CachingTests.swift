@@ -207,7 +207,7 @@ import Testing
     let tuner = FineTuner(try plan(model, freezing: freezing))
     let network = Network(model)
     let caches = try tuner.makeCaches(network, data, data) { _ in }
-    let stepper = Stepper(tuner, network, .best)
+    let stepper = try Stepper(tuner, network, .best)
     let loss = try stepper.step(data, cache: caches.training, [0, 1, 2], .init(epoch: 1, step: 1))?.loss.mean
     for (slot, trains) in zip(network.weights.slots, tuner.plan.trainable) where !trains {
       (network.weights.pointer + slot.offset).update(repeating: .nan, count: slot.count)
@@ -294,7 +294,7 @@ import Testing
     names.removeLast(Int.random(in: 1...names.count, using: &generator))
     let tuner = FineTuner(try plan(random.model, freezing: names), loss: random.loss)
     let network = Network(random.model)
-    let stepper = Stepper(tuner, network, .best)
+    let stepper = try Stepper(tuner, network, .best)
     for (slot, trains) in zip(stepper.gradients.slots, tuner.plan.trainable) where !trains {
       (stepper.gradients.pointer + slot.offset).update(repeating: .nan, count: slot.count)
     }

@@ -260,7 +260,7 @@ import Testing
     let options = { (options: inout FineTuner.Options) in (options.batchSize, options.shuffles) = (1, false) }
     let network = Network(model)
     var tuner = try Self.tuner(model, options)
-    let stepper = Stepper(tuner, network, .best)
+    let stepper = try Stepper(tuner, network, .best)
     _ = try stepper.step(data, [0], .init(epoch: 1, step: 1))
     _ = try stepper.step(data, [1], .init(epoch: 1, step: 2))
     let before = network.weights.copy()
