@@ -73,14 +73,17 @@ extension Network {
   /// - Parameters:
   ///   - source: what the model reads or, for another `stage`, what there is at that place.
   ///   - plan: what `backward` will be asked for afterwards, or nil when it will not be.
+  ///   - draw: regularisation, from the plan's entry up, with its random numbers; nil for none, as in evaluation.
   /// - Throws: `ShapeError` when the rows do not fit the model.
   public func run(
     _ source: SequenceRows, from stage: Stage = .input, output form: OutputForm = .activated,
-    for plan: GradientPlan? = nil
+    for plan: GradientPlan? = nil, regularisation draw: Regularisation.Draw? = nil
   ) throws(ShapeError) -> Output {
     precondition(stage == .input || plan.map { $0.entry == stage } ?? true, "something below the stage is to train")
     begin(source)
     zeroState()
+    try beginRegularisation(
+      draw, .init(configuration, entry: plan?.entry ?? stage, reachesStack: plan.map { $0.lowestLayer != nil } ?? true))
     return try pass(source, from: stage, form, keepingFrom: plan?.lowestLayer ?? .max)
   }
 
@@ -126,6 +129,7 @@ extension Network {
   /// Takes the shape of what is to come.
   func begin(_ source: SequenceRows) {
     isComplete = false
+    regularised.turnOff()
     shape.update(count: source.count, steps: source.steps, lengths: source.lengths)
   }
 
@@ -150,6 +154,7 @@ extension Network {
       headOutput = headBuffer(index).pointer
       if index == 0 { readoutOutput = headOutput }
     }
+    dropHeadInput()
     runHead(firstHead..<head.count, form)
     let rows = readout.rows(shape)
     if configuration.normalizesOutput { headOutput = normalise(headOutput, rows: rows) }
@@ -162,20 +167,24 @@ extension Network {
     firstKept = min(max(lowest, layers.lowerBound), layers.upperBound)
     for index in layers {
       let outputSize = configuration.layers[index].outputSize
-      let x = index == 0 ? input : layerOutputs[index - 1]
+      drop(at: index)
       layerOutputs[index].reserve(shape.rows * outputSize)
       for (place, direction) in directions[index].enumerated() {
         let states = configuration.stateIndex(layer: index, direction: place)
+        regularised.chooseWeight(direction, layer: index, index: states)
         direction.forward(
-          x.pointer, inputStride: configuration.inputSize(ofLayer: index), shape: shape,
+          rowsRead(at: index), inputStride: configuration.inputSize(ofLayer: index), shape: shape,
           initialHidden: startsFromZero ? nil : UnsafePointer(initialHidden[states].pointer),
           initialCell: initialCell[states].pointer, output: layerOutputs[index].pointer + place * direction.stateSize,
-          outputStride: outputSize, keepsActivations: index >= lowest, tokens: index == 0 ? tokenInput : nil)
+          outputStride: outputSize, keepsActivations: index >= lowest,
+          tokens: index == 0 && !regularised.changesEmbeddings ? tokenInput : nil)
       }
     }
   }
 
   private func runReadout() {
+    drop(at: configuration.layers.count)
+    measurePenalty()
     readoutOutput = readout.forward(stackOutput(shape), shape: shape)
     headOutput = readoutOutput
   }
@@ -235,6 +244,9 @@ extension Network {
           let row = shape.offsets[t] + b
           tokens.pointer[row] = token
           (to + row * width).update(from: table + Int(token) * width, count: width)
+          if let factors = regularised.embeddingFactors {
+            for j in 0..<width { to[row * width + j] *= factors[Int(token)] }
+          }
         }
       }
     case (.features, .tokens):

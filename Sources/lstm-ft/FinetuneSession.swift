@@ -143,7 +143,7 @@ struct FinetuneSession {
     let hasStored = stored.0 != nil || stored.1 != nil
     var isSeries = false
     if case .series = data { isSeries = true }
-    let isRegression = loss != .crossEntropy && loss != .binaryCrossEntropy
+    let isRegression = !loss.isCrossEntropy && loss != .binaryCrossEntropy
     let choice = mode == .auto ? (hasStored ? ScalerMode.keep : isSeries ? .refit : .none) : mode
     var fitted: (inputs: Scaler?, targets: Scaler?)
     if case .series(let series) = data {

@@ -23,9 +23,11 @@ final class BatchRunner {
   /// - Parameters:
   ///   - cache: what the frozen prefix gives for all of `data`, to begin there.
   ///   - plan: what `Network.backward` will be asked for, or nil.
+  ///   - draw: regularisation, for training.
   /// - Throws: `ShapeError` when data and model do not fit together.
   func run(
-    _ data: SequenceData, _ cache: PrefixCache? = nil, _ examples: some Collection<Int>, for plan: GradientPlan? = nil
+    _ data: SequenceData, _ cache: PrefixCache? = nil, _ examples: some Collection<Int>, for plan: GradientPlan? = nil,
+    regularisation draw: Regularisation.Draw? = nil
   ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
     let count = examples.count
     let hasLengths = data.lengths != nil
@@ -40,7 +42,7 @@ final class BatchRunner {
     func run(_ values: SequenceRows.Values, from stage: Network.Stage) throws(ShapeError) -> Network.Output {
       let rows = SequenceRows(
         values, count: count, steps: data.steps, starts: starts.pointer, lengths: hasLengths ? lengths.pointer : nil)
-      return try network.run(rows, from: stage, output: loss.outputForm, for: plan)
+      return try network.run(rows, from: stage, output: loss.outputForm, for: plan, regularisation: draw)
     }
     let output: Network.Output
     if let cache {

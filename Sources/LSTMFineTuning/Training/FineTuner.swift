@@ -21,10 +21,12 @@ public struct FineTuner: Sendable {
     /// What the frozen bottom of the model gives for each example is computed once and kept. Results are the same bits
     /// with and without.
     public var caching = Caching()
+    /// Acts in training passes alone: losses of validation data are those of the whole network.
+    public var regularisation = Regularisation()
 
     public init(
       epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
-      seed: UInt64 = 0, caching: Caching = Caching()
+      seed: UInt64 = 0, caching: Caching = Caching(), regularisation: Regularisation = Regularisation()
     ) {
       self.epochs = epochs
       self.batchSize = batchSize
@@ -33,6 +35,7 @@ public struct FineTuner: Sendable {
       self.patience = patience
       self.seed = seed
       self.caching = caching
+      self.regularisation = regularisation
     }
   }
 
@@ -113,6 +116,7 @@ public struct FineTuner: Sendable {
     kernels: Kernels = .best, events: (Event) throws -> Void = { _ in }
   ) throws -> Run {
     try check(model, data, validation)
+    try options.regularisation.validate()
     let clock = ContinuousClock()
     let began = clock.now
     let network = Network(model, kernels: kernels)
@@ -135,12 +139,12 @@ public struct FineTuner: Sendable {
     training: for epoch in stride(from: 1, through: options.epochs, by: 1) {
       let epochBegan = clock.now
       if options.shuffles { order.shuffle(using: &random) }
-      var (lossSum, lossCount, normSum, stepsTaken) = (0.0, 0, 0.0, 0)
+      var (lossSum, lossWeight, normSum, stepsTaken) = (0.0, 0.0, 0.0, 0)
       for step in 1...steps {
         let examples = order[(step - 1) * batchSize..<min(step * batchSize, data.count)]
         if let (value, norm) = try stepper.step(data, cache: caches.training, examples, epoch: epoch, step: step) {
           lossSum += value.sum
-          lossCount += value.count
+          lossWeight += value.weight
           normSum += norm
           stepsTaken += 1
           try events(
@@ -163,7 +167,7 @@ public struct FineTuner: Sendable {
       }
       let isBest = metrics.map { $0.loss < bestLoss } ?? true
       let record = Epoch(
-        epoch: epoch, trainingLoss: lossSum / Double(max(lossCount, 1)), validation: metrics,
+        epoch: epoch, trainingLoss: lossWeight == 0 ? 0 : lossSum / lossWeight, validation: metrics,
         learningRate: optimiser.learningRate, gradientNorm: normSum / Double(max(stepsTaken, 1)),
         seconds: (clock.now - epochBegan).seconds, sequencesPerSecond: Double(data.count) / max(seconds, 1e-9),
         isBest: isBest)

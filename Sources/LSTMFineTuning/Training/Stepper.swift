@@ -30,8 +30,10 @@ final class Stepper {
     _ data: SequenceData, cache: PrefixCache? = nil, _ examples: ArraySlice<Int>, epoch: Int, step: Int
   ) throws -> (loss: Loss.Sum, norm: Double)? {
     let trainable = plan.trainable
-    let (_, loss) = try runner.run(data, cache, examples, for: plan)
-    guard loss.count > 0 else { return nil }
+    let draw = Regularisation.Draw(
+      tuner.options.regularisation, seed: tuner.options.seed, step: epoch << 32 | step)
+    let (_, loss) = try runner.run(data, cache, examples, for: plan, regularisation: draw)
+    guard loss.weight > 0 else { return nil }
     guard loss.mean.isFinite else {
       throw FineTuningError.diverged(epoch: epoch, step: step, detail: "the loss is \(plain(loss.mean))")
     }
