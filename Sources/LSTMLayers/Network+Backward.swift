@@ -78,7 +78,7 @@ extension Network {
     // 2. The readout and the skip concatenation.
     if readout.kind != .all {
       if plan.lowestLayer != nil { stackGradient.reserve(shape.rows * configuration.readoutSize) }
-      let stack = configuration.skip ? concatenation.pointer : layerOutputs[layerOutputs.count - 1].pointer
+      let stack = configuration.skip ? concatenation.pointer : rowsRead(at: configuration.layers.count)
       readout.backward(
         gradient, x: stack, shape: shape, into: plan.lowestLayer == nil ? nil : stackGradient.pointer,
         gradients: gradients, trainable: plan.trainable)
@@ -86,6 +86,7 @@ extension Network {
     }
     guard let lowest = plan.lowestLayer else { return }
     distribute(gradient, above: lowest)
+    gradient = regularisedTopGradient(gradient)
 
     // 3. The stack, down to the lowest layer that matters.
     for index in stride(from: configuration.layers.count - 1, through: max(lowest, 0), by: -1) {
@@ -93,6 +94,7 @@ extension Network {
       layerBackward(
         index, outputGradient: isTop ? gradient : layerGradients[index + 1].pointer, stateGradient: stateGradient,
         gradients: gradients, trainable: plan.trainable, needsInput: index > lowest, wantsState: wantsState)
+      if index > lowest { dropGradient(at: index) }
     }
 
     // 4. The embedding.
@@ -187,7 +189,7 @@ extension Network {
   ) {
     let outputSize = configuration.layers[index].outputSize
     let inputSize = configuration.inputSize(ofLayer: index)
-    let x = index == 0 ? input.pointer : layerOutputs[index - 1].pointer
+    let x = rowsRead(at: index)
     let hasTable = index == 0 && sumsByToken(wantsState: wantsState)
     for (place, direction) in directions[index].enumerated() {
       let states = configuration.stateIndex(layer: index, direction: place)
@@ -218,7 +220,12 @@ extension Network {
     let table = gradients.pointer(index)
     for row in 0..<shape.rows {
       let (to, from) = (table + Int(tokens.pointer[row]) * size, layerGradients[0].pointer + row * size)
-      for j in 0..<size { to[j] += from[j] }
+      if let factors = regularised.embeddingFactors {
+        let factor = factors[Int(tokens.pointer[row])]
+        for j in 0..<size { to[j] += factor * from[j] }
+      } else {
+        for j in 0..<size { to[j] += from[j] }
+      }
     }
   }
 

@@ -42,6 +42,16 @@ extension Network {
     case layer(Int)
     /// What head layer k reads, or, for the number of head layers, what the model gives before it is normalised.
     case head(Int)
+
+    /// Whether it lies below another place, or is that.
+    func isReached(before other: Stage) -> Bool {
+      switch (self, other) {
+      case (.input, _): true
+      case (.layer(let own), .layer(let place)), (.head(let own), .head(let place)): own <= place
+      case (.layer, .head): true
+      case (.layer, .input), (.head, .input), (.head, .layer): false
+      }
+    }
   }
 
   /// Width of a row at a place.
@@ -75,14 +85,17 @@ extension Network {
   ///   - plan: what `backward` will be asked for afterwards, or nil when it will not be. No gradient goes into a carried
   ///     state: it is a constant.
   ///   - carry: where the states of the layers above `stage` come from and go to; nil to begin at zero.
+  ///   - draw: regularisation, from the plan's entry up, with its random numbers; nil for none, as in evaluation.
   /// - Throws: `ShapeError` when the rows or the states do not fit the model.
   public func run(
     _ source: SequenceRows, from stage: Stage = .input, output form: OutputForm = .activated,
-    for plan: GradientPlan? = nil, carrying carry: Carry? = nil
+    for plan: GradientPlan? = nil, carrying carry: Carry? = nil, regularisation draw: Regularisation.Draw? = nil
   ) throws(ShapeError) -> Output {
-    precondition(stage == .input || plan.map { $0.entry == stage } ?? true, "something below the stage is to train")
+    precondition(plan.map { stage.isReached(before: $0.entry) } ?? true, "something below the stage is to train")
     begin(source)
     try setState(carry)
+    try beginRegularisation(
+      draw, .init(configuration, entry: plan?.entry ?? stage, reachesStack: plan.map { $0.lowestLayer != nil } ?? true))
     let output = try pass(source, from: stage, form, keepingFrom: plan?.lowestLayer ?? .max)
     if let carry { keepState(carry, of: layers(from: stage)) }
     return output
@@ -143,6 +156,7 @@ extension Network {
   /// Takes the shape of what is to come.
   func begin(_ source: SequenceRows) {
     isComplete = false
+    regularised.turnOff()
     shape.update(count: source.count, steps: source.steps, lengths: source.lengths)
   }
 
@@ -167,6 +181,7 @@ extension Network {
       headOutput = headBuffer(index).pointer
       if index == 0 { readoutOutput = headOutput }
     }
+    dropHeadInput()
     runHead(firstHead..<head.count, form)
     let rows = readout.rows(shape)
     if configuration.normalizesOutput { headOutput = normalise(headOutput, rows: rows) }
@@ -179,20 +194,24 @@ extension Network {
     firstKept = min(max(lowest, layers.lowerBound), layers.upperBound)
     for index in layers {
       let outputSize = configuration.layers[index].outputSize
-      let x = index == 0 ? input : layerOutputs[index - 1]
+      drop(at: index)
       layerOutputs[index].reserve(shape.rows * outputSize)
       for (place, direction) in directions[index].enumerated() {
         let states = configuration.stateIndex(layer: index, direction: place)
+        regularised.chooseWeight(direction, layer: index, index: states)
         direction.forward(
-          x.pointer, inputStride: configuration.inputSize(ofLayer: index), shape: shape,
+          rowsRead(at: index), inputStride: configuration.inputSize(ofLayer: index), shape: shape,
           initialHidden: startsFromZero ? nil : UnsafePointer(initialHidden[states].pointer),
           initialCell: initialCell[states].pointer, output: layerOutputs[index].pointer + place * direction.stateSize,
-          outputStride: outputSize, keepsActivations: index >= lowest, tokens: index == 0 ? tokenInput : nil)
+          outputStride: outputSize, keepsActivations: index >= lowest,
+          tokens: index == 0 && !regularised.changesEmbeddings ? tokenInput : nil)
       }
     }
   }
 
   private func runReadout() {
+    drop(at: configuration.layers.count)
+    measurePenalty()
     readoutOutput = readout.forward(stackOutput(shape), shape: shape)
     headOutput = readoutOutput
   }
@@ -252,6 +271,9 @@ extension Network {
           let row = shape.offsets[t] + b
           tokens.pointer[row] = token
           (to + row * width).update(from: table + Int(token) * width, count: width)
+          if let factors = regularised.embeddingFactors {
+            for j in 0..<width { to[row * width + j] *= factors[Int(token)] }
+          }
         }
       }
     case (.features, .tokens):

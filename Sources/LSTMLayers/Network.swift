@@ -41,6 +41,7 @@ public final class Network {
   var headOutput: UnsafeMutablePointer<Float>
   let normalised = FloatBuffer()
   let norms = FloatBuffer()
+  let regularised: RegularisedPass
 
   // Backward only.
   let outputGradient = FloatBuffer()
@@ -73,6 +74,7 @@ public final class Network {
     initialCell = stateSizes.map { _ in FloatBuffer() }
     layerOutputs = configuration.layers.map { _ in FloatBuffer() }
     layerGradients = configuration.layers.map { _ in FloatBuffer() } + [FloatBuffer()]
+    regularised = RegularisedPass(layers: configuration.layers.count)
     readout = ReadoutLayer(
       configuration.readout ?? .all, size: configuration.readoutSize,
       reversedColumns: Self.reversedColumns(configuration), weights: weights)
@@ -138,14 +140,17 @@ public final class Network {
   ///   - batch: N sequences of up to T steps.
   ///   - state: the initial h and c; zero when nil.
   ///   - forBackward: false when `backward` will not be called: a step's activations are then kept instead of all.
+  ///   - draw: regularisation, at all places, with its random numbers; nil for none.
   /// - Returns: the output, (N, T, O) when the readout is all steps (zero at padded steps) and (N, O) otherwise.
   /// - Throws: `ShapeError` when the batch or the state does not fit the model.
   public func forward(
-    _ batch: SequenceBatch, state: LSTMState? = nil, output form: OutputForm = .activated, forBackward: Bool = true
+    _ batch: SequenceBatch, state: LSTMState? = nil, output form: OutputForm = .activated, forBackward: Bool = true,
+    regularisation draw: Regularisation.Draw? = nil
   ) throws(ShapeError) -> Tensor {
     let output = try batch.withRows { source throws(ShapeError) in
       begin(source)
       try loadState(state)
+      try beginRegularisation(draw, .init(configuration, entry: .input, reachesStack: true))
       return try pass(source, from: .input, form, keepingFrom: forBackward ? 0 : .max)
     }
     paddedSteps = batch.steps
@@ -177,13 +182,16 @@ public final class Network {
   }
 
   func stackOutput(_ shape: PackedShape) -> UnsafeMutablePointer<Float> {
-    guard configuration.skip else { return layerOutputs[layerOutputs.count - 1].pointer }
+    guard configuration.skip else { return rowsRead(at: configuration.layers.count) }
     let width = configuration.readoutSize
     concatenation.reserve(shape.rows * width)
-    forEachPart(of: .layer(configuration.layers.count)) { part, size, column in
+    var place = 0
+    forEachPart(of: .layer(configuration.layers.count)) { _, size, column in
+      let part = rowsRead(at: place)
       for row in 0..<shape.rows {
-        (concatenation.pointer + row * width + column).update(from: part.pointer + row * size, count: size)
+        (concatenation.pointer + row * width + column).update(from: part + row * size, count: size)
       }
+      place += 1
     }
     return concatenation.pointer
   }

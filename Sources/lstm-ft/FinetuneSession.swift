@@ -56,7 +56,7 @@ struct FinetuneSession {
       base, parts.training, file: path, loss: command.loss.choice(), head: command.headChoice(),
       readout: command.reading.readout, seed: command.loop.seed)
     notes += fit.notes
-    loss = fit.loss
+    loss = try command.loss.settled(fit.loss, classes: fit.model.configuration.outputSize)
     loaded.describe(in: &record)
     notes += try Self.settleScalers(&record, command.parts.scaler, loaded, parts, loss: fit.loss)
     training = parts.training.scaled(inputs: record.inputScaler, targets: record.targetScaler)
@@ -81,8 +81,14 @@ struct FinetuneSession {
     options.schedule = try command.rates.choice()
     options.decaysBiases = command.rates.biasDecay
     options.saveInterval = command.loop.saveEvery == 0 ? nil : command.loop.saveEvery
+    options.regularisation = try command.regularisation.choice()
     options.caching = caching
     self.options = options
+    let reached = options.regularisation.reach(
+      in: tuned.configuration, GradientPlan(tuned.configuration, trainable: plan.trainable))
+    for kind in reached where kind.isIdle {
+      notes.append("\(kind.kind.name) changes nothing: there is no place for it in what trains")
+    }
     self.record = record
     self.notes = notes + (command.parts.fromScratch ? ["every weight starts from fresh values, as asked"] : [])
     resolved = ResolvedRun(
@@ -164,7 +170,7 @@ struct FinetuneSession {
     let hasStored = stored.0 != nil || stored.1 != nil
     var isSeries = false
     if case .series = data { isSeries = true }
-    let isRegression = loss != .crossEntropy && loss != .binaryCrossEntropy
+    let isRegression = !loss.isCrossEntropy && loss != .binaryCrossEntropy
     let choice = mode == .auto ? (hasStored ? ScalerMode.keep : isSeries ? .refit : .none) : mode
     var fitted: (inputs: Scaler?, targets: Scaler?)
     if case .series(let series) = data {

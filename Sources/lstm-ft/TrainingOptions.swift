@@ -26,6 +26,44 @@ struct LossArguments: ParsableArguments {
       "Where huber turns from square to straight, in the units the model computes in.", valueName: "delta"))
   var huberDelta: Float = 1
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Cross-entropy: the part of each target that is shared among all classes, in training alone.", valueName: "part"))
+  var labelSmoothing: Float = 0
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Cross-entropy: a weight for each class, separated by commas.", valueName: "weights"))
+  var classWeights: String?
+
+  /// With what only cross-entropy has, once it is settled which loss it is.
+  func settled(_ loss: Loss, classes: Int) throws -> Loss {
+    guard labelSmoothing != 0 || classWeights != nil else { return loss }
+    guard loss.isCrossEntropy else {
+      throw InputError.usage(
+        "--\(labelSmoothing != 0 ? "label-smoothing" : "class-weights") needs --loss cross-entropy, found \(loss.name)",
+        advice: [])
+    }
+    guard 0...1 ~= labelSmoothing else {
+      throw InputError.usage(
+        "--label-smoothing \(short(Double(labelSmoothing))): expected a number from 0 to 1", advice: [])
+    }
+    var weights: [Float]?
+    if let classWeights {
+      let texts = classWeights.split(separator: ",", omittingEmptySubsequences: false)
+      let numbers = texts.compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }
+      guard numbers.count == texts.count, numbers.count == classes, numbers.allSatisfy({ $0 >= 0 && $0.isFinite }),
+        numbers.contains(where: { $0 > 0 })
+      else {
+        throw InputError.usage(
+          "--class-weights \(classWeights): expected \(classes) numbers of at least 0, one for each class", advice: [])
+      }
+      weights = numbers
+    }
+    return .crossEntropy(labelSmoothing: labelSmoothing, classWeights: weights)
+  }
+
   func choice() throws -> Loss? {
     guard huberDelta > 0 else {
       throw InputError.usage("--huber-delta \(short(Double(huberDelta))): expected a number above 0", advice: [])
@@ -243,6 +281,57 @@ struct RateArguments: ParsableArguments {
 }
 
 extension Recipe: ExpressibleByArgument {}
+
+struct RegularisationArguments: ParsableArguments {
+  @Option(
+    parsing: .unconditional, help: ArgumentHelp("Dropout between LSTM layers, as torch.nn.LSTM's.", valueName: "part"))
+  var dropout: Float = 0
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp("Locked dropout of the stack's input: the same features at every step.", valueName: "part"))
+  var inputDropout: Float = 0
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Locked dropout between layers.", valueName: "part"))
+  var hiddenDropout: Float = 0
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Locked dropout of the stack's output.", valueName: "part"))
+  var outputDropout: Float = 0
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Dropout of whole tokens' embeddings.", valueName: "part"))
+  var embeddingDropout: Float = 0
+
+  @Option(parsing: .unconditional, help: ArgumentHelp("Dropout of recurrent weights (AWD-LSTM).", valueName: "part"))
+  var weightDrop: Float = 0
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Times the mean square of the stack's dropped output, added to the loss (AR).", valueName: "alpha"))
+  var ar: Float = 0
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Times the mean square of its change from step to step, added to the loss (TAR).", valueName: "beta"))
+  var tar: Float = 0
+
+  func choice() throws -> Regularisation {
+    for (flag, value) in [
+      ("--dropout", dropout), ("--input-dropout", inputDropout), ("--hidden-dropout", hiddenDropout),
+      ("--output-dropout", outputDropout), ("--embedding-dropout", embeddingDropout), ("--weight-drop", weightDrop),
+    ] where !(0..<1 ~= value) {
+      throw InputError.usage("\(flag) \(short(Double(value))): expected a number from 0 to below 1", advice: [])
+    }
+    for (flag, value) in [("--ar", ar), ("--tar", tar)] where !(value >= 0 && value.isFinite) {
+      throw InputError.usage("\(flag) \(short(Double(value))): expected a number of at least 0", advice: [])
+    }
+    return Regularisation(
+      dropout: dropout, inputDropout: inputDropout, hiddenDropout: hiddenDropout, outputDropout: outputDropout,
+      embeddingDropout: embeddingDropout, weightDrop: weightDrop, activationRegularisation: ar,
+      temporalActivationRegularisation: tar)
+  }
+}
 
 struct LoopArguments: ParsableArguments {
   @Option(parsing: .unconditional, help: ArgumentHelp("Times through the data.", valueName: "count"))

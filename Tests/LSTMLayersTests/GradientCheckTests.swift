@@ -12,6 +12,7 @@ import Testing
     let name: String
     let configuration: ModelConfiguration
     var lengths: [Int]? = nil
+    var regularisation = Regularisation()
     var testDescription: String { name }
   }
 
@@ -74,10 +75,54 @@ import Testing
       name: "maximum",
       configuration: .init(
         input: .features(size: 3), layers: [.init(hiddenSize: 7)], readout: .max, head: [.init(size: 1)])),
+    Case(
+      name: "all of AWD-LSTM's regularisation",
+      configuration: .init(
+        input: .tokens(vocabulary: 6, size: 3), layers: [.init(hiddenSize: 5), .init(hiddenSize: 4)], readout: .all,
+        head: [.init(size: 3)]),
+      lengths: [5, 2, 4, 5],
+      regularisation: .init(
+        inputDropout: 0.3, hiddenDropout: 0.25, outputDropout: 0.4, embeddingDropout: 0.3, weightDrop: 0.5,
+        activationRegularisation: 2, temporalActivationRegularisation: 1)),
+    Case(
+      name: "dropouts of features, bidirectional, projected, ragged",
+      configuration: .init(
+        input: .features(size: 3),
+        layers: [
+          .init(hiddenSize: 3, isBidirectional: true), .init(hiddenSize: 5, projectionSize: 2, hasPeepholes: true),
+          .init(hiddenSize: 3, isBidirectional: true, bias: .single),
+        ], readout: .final, head: [.init(size: 3, activation: .tanh), .init(size: 2)]),
+      lengths: [2, 5, 1, 4],
+      regularisation: .init(
+        dropout: 0.3, inputDropout: 0.4, hiddenDropout: 0.2, outputDropout: 0.3, weightDrop: 0.4,
+        activationRegularisation: 0.7, temporalActivationRegularisation: 1.5)),
+    Case(
+      name: "dropouts, tokens, skip, attention",
+      configuration: .init(
+        input: .tokens(vocabulary: 6, size: 3),
+        layers: [.init(hiddenSize: 4), .init(hiddenSize: 3, isBidirectional: true)], skip: true, readout: .attention,
+        head: [.init(size: 3)], normalizesOutput: true),
+      lengths: [4, 5, 2, 1],
+      regularisation: .init(
+        dropout: 0.2, inputDropout: 0.3, hiddenDropout: 0.3, outputDropout: 0.3, embeddingDropout: 0.3,
+        activationRegularisation: 1, temporalActivationRegularisation: 2)),
+    Case(
+      name: "embedding dropout alone, skip, maximum",
+      configuration: .init(
+        input: .tokens(vocabulary: 6, size: 3), layers: [.init(hiddenSize: 4)], skip: true, readout: .max),
+      lengths: [4, 5, 2, 1], regularisation: .init(embeddingDropout: 0.4)),
+    Case(
+      name: "penalties alone, no head",
+      configuration: .init(input: .features(size: 2), layers: [.init(hiddenSize: 3), .init(hiddenSize: 5)]),
+      lengths: [1, 1, 3, 1],
+      regularisation: .init(activationRegularisation: 2, temporalActivationRegularisation: 3)),
+    Case(
+      name: "output dropout alone, mean",
+      configuration: .init(input: .features(size: 2), layers: [.init(hiddenSize: 7)], readout: .mean),
+      regularisation: .init(outputDropout: 0.4)),
   ]
 
-  @Test(arguments: cases, Kernels.available.map(\.name))
-  func everyGradientMatchesCentralDifferences(_ test: Case, on path: String) throws {
+  @Test(arguments: cases) func everyGradientMatchesCentralDifferences(_ test: Case) throws {
     let configuration = test.configuration
     var model = LSTMModel(configuration, seed: 3)
     // Larger weights than PyTorch's, so that gates leave the middle of the sigmoid.
@@ -108,16 +153,16 @@ import Testing
       })
 
     // The loss: a random weighting of outputs and final states.
-    let kernels = try #require(Kernels.available.first { $0.name == path })
-    let network = Network(model, kernels: kernels)
-    let output = try network.forward(batch, state: state)
+    let draw = Regularisation.Draw(test.regularisation, seed: 5, step: 3)
+    let network = Network(model)
+    let output = try network.forward(batch, state: state, regularisation: draw)
     let weights = Tensor(shape: output.shape, values: output.values.map { _ in random.normal() })
     let final = network.finalState()
     let stateWeights = LSTMState(
       hidden: final.hidden.map { Tensor(shape: $0.shape, values: $0.values.map { _ in random.normal() }) },
       cell: final.cell.map { Tensor(shape: $0.shape, values: $0.values.map { _ in random.normal() }) })
 
-    let reference = ReferenceModel(configuration: configuration, batch: batch)
+    let reference = ReferenceModel(configuration: configuration, batch: batch, masks: ReferenceMasks(network))
     var parameters = Dictionary(
       uniqueKeysWithValues: model.parameters.slots.enumerated().map {
         ($1.name, model.parameters.values($0).map(Double.init))
@@ -128,7 +173,7 @@ import Testing
     )
     func loss() -> Double {
       let result = reference.run(parameters: parameters, inputs: inputs, hidden: initial.hidden, cell: initial.cell)
-      var sum = 0.0
+      var sum = result.penalty
       for (value, weight) in zip(result.output, weights.values) { sum += value * Double(weight) }
       for (values, weight) in zip(result.hidden + result.cell, stateWeights.hidden + stateWeights.cell) {
         for (value, weight) in zip(values, weight.values) { sum += value * Double(weight) }
@@ -136,13 +181,20 @@ import Testing
       return sum
     }
     let forward = reference.run(parameters: parameters, inputs: inputs, hidden: initial.hidden, cell: initial.cell)
-    #expect(zip(forward.output, output.values).allSatisfy { abs($0 - Double($1)) < 2e-6 })
-
-    let gradients = ParameterStore(configuration.parameters)
-    let back = try #require(
-      try network.backward(
-        weights, stateGradient: stateWeights, into: gradients, trainable: gradients.slots.map { _ in true },
-        wantsInput: true))
+    // On every path; the differences are the same for all.
+    var found: [(gradients: ParameterStore, back: Network.InputGradients)] = []
+    for kernels in Kernels.available {
+      let network = Network(model, kernels: kernels)
+      let output = try network.forward(batch, state: state, regularisation: draw)
+      #expect(zip(forward.output, output.values).allSatisfy { abs($0 - Double($1)) < 2e-6 }, "\(kernels.name)")
+      #expect(abs(network.penalty.sum - forward.penalty) < 2e-6 * max(1, forward.penalty), "\(kernels.name)")
+      let gradients = ParameterStore(configuration.parameters)
+      let back = try #require(
+        try network.backward(
+          weights, stateGradient: stateWeights, into: gradients, trainable: gradients.slots.map { _ in true },
+          wantsInput: true))
+      found.append((gradients, back))
+    }
     func central(_ change: (Double) -> Void) -> Double {
       let step = 1e-6
       change(step)
@@ -152,24 +204,32 @@ import Testing
       change(step)
       return (above - below) / (2 * step)
     }
-    func compare(_ found: [Float], _ wanted: [Double], _ what: String) {
+    func compare(
+      _ values: (ParameterStore, Network.InputGradients) -> [Float], _ wanted: [Double], _ what: String
+    ) {
       let scale = wanted.reduce(1e-3) { max($0, abs($1)) }
-      for (f, w) in zip(found, wanted) { #expect(abs(Double(f) - w) <= 1e-5 * scale, "\(what): \(f) \(w)") }
+      for (kernels, (gradients, back)) in zip(Kernels.available, found) {
+        let values = values(gradients, back)
+        #expect(values.count == wanted.count)
+        for (f, w) in zip(values, wanted) {
+          #expect(abs(Double(f) - w) <= 1e-5 * scale, "\(kernels.name), \(what): \(f) \(w)")
+        }
+      }
     }
-    for (index, slot) in gradients.slots.enumerated() {
+    for (index, slot) in model.parameters.slots.enumerated() {
       let wanted = (0..<slot.count).map { at in central { parameters[slot.name]?[at] += $0 } }
-      compare(gradients.values(index), wanted, slot.name)
+      compare({ gradients, _ in gradients.values(index) }, wanted, slot.name)
     }
     if case .features = configuration.input {
-      compare(back.input.values, inputs.indices.map { at in central { inputs[at] += $0 } }, "input")
+      compare({ $1.input.values }, inputs.indices.map { at in central { inputs[at] += $0 } }, "input")
     }
     for index in sizes.indices {
       compare(
-        back.state.hidden[index].values,
+        { $1.state.hidden[index].values },
         initial.hidden[index].indices.map { at in central { initial.hidden[index][at] += $0 } },
         "h0 \(index)")
       compare(
-        back.state.cell[index].values,
+        { $1.state.cell[index].values },
         initial.cell[index].indices.map { at in central { initial.cell[index][at] += $0 } },
         "c0 \(index)")
     }

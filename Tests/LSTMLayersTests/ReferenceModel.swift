@@ -1,16 +1,20 @@
 import Foundation
 import LSTMCheckpoints
-import LSTMLayers
+
+@testable import LSTMLayers
 
 /// The model's forward pass in double precision, one sequence and one unit at a time, straight from the formulas.
 struct ReferenceModel {
   let configuration: ModelConfiguration
   let batch: SequenceBatch
+  var masks = ReferenceMasks()
 
   struct Result {
     var output: [Double]
     var hidden: [[Double]]
     var cell: [[Double]]
+    /// AR and TAR, alpha and beta included.
+    var penalty = 0.0
   }
 
   /// The features, (N, T, I); empty for tokens.
@@ -22,6 +26,11 @@ struct ReferenceModel {
     let states = configuration.layers.reduce(0) { $0 + $1.directions }
     var result = Result(
       output: [], hidden: .init(repeating: [], count: states), cell: .init(repeating: [], count: states))
+    var parameters = parameters
+    for (name, factors) in masks.weights {
+      parameters[name] = parameters[name].map { zip($0, factors).map { $0 * $1 } }
+    }
+    var (squares, values, changes, pairs) = (0.0, 0, 0.0, 0)
     for n in 0..<batch.count {
       let length = batch.lengths?[n] ?? batch.steps
       var x: [[Double]] = (0..<length).map { t in
@@ -31,9 +40,11 @@ struct ReferenceModel {
         case .tokens(let tokens):
           let size = configuration.input.size
           let token = Int(tokens[n * batch.steps + t])
-          return Array((parameters["embedding.weight"] ?? [])[token * size..<(token + 1) * size])
+          let row = (parameters["embedding.weight"] ?? [])[token * size..<(token + 1) * size]
+          return row.map { $0 * (masks.embedding?[token] ?? 1) }
         }
       }
+      x = masks.drop(x, place: 0, sequence: n)
       var parts = [x]
       var state = 0
       for (index, layer) in configuration.layers.enumerated() {
@@ -50,8 +61,16 @@ struct ReferenceModel {
           result.cell[state] += c
           state += 1
         }
-        x = outputs
-        parts.append(outputs)
+        x = masks.drop(outputs, place: index + 1, sequence: n)
+        parts.append(x)
+        guard index == configuration.layers.count - 1 else { continue }
+        for t in 0..<length {
+          values += x[t].count
+          squares += x[t].reduce(0) { $0 + $1 * $1 }
+          guard t > 0 else { continue }
+          pairs += x[t].count
+          changes += zip(outputs[t], outputs[t - 1]).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+        }
       }
       if configuration.skip { x = (0..<length).map { t in parts.flatMap { $0[t] } } }
       let rows = readout(x, parameters["attention.weight"] ?? [])
@@ -60,6 +79,8 @@ struct ReferenceModel {
           t < rows.count ? head(rows[t], parameters) : .init(repeating: 0, count: configuration.outputSize)
       }
     }
+    result.penalty = masks.alpha * squares / Double(values)
+    if pairs > 0 { result.penalty += masks.beta * changes / Double(pairs) }
     return result
   }
 
@@ -69,10 +90,12 @@ struct ReferenceModel {
   ) -> ([Double], [Double]) {
     let size = layer.hiddenSize
     func p(_ name: String) -> [Double]? { parameters["lstm.\(name)\(suffix)"] }
+    let (inputBias, recurrentBias) = (p("bias_ih"), p("bias_hh"))
+    let (inputWeight, recurrentWeight) = (p("weight_ih") ?? [], p("weight_hh") ?? [])
     func pre(_ row: Int) -> Double {
-      var sum = (p("bias_ih")?[row] ?? 0) + (p("bias_hh")?[row] ?? 0)
-      for (j, value) in x.enumerated() { sum += (p("weight_ih") ?? [])[row * x.count + j] * value }
-      for (j, value) in h.enumerated() { sum += (p("weight_hh") ?? [])[row * h.count + j] * value }
+      var sum = (inputBias?[row] ?? 0) + (recurrentBias?[row] ?? 0)
+      for j in x.indices { sum += inputWeight[row * x.count + j] * x[j] }
+      for j in h.indices { sum += recurrentWeight[row * h.count + j] * h[j] }
       return sum
     }
     func gate(_ x: Double) -> Double {
@@ -148,5 +171,46 @@ struct ReferenceModel {
       row = row.map { $0 / norm }
     }
     return row
+  }
+}
+
+/// What a network's last pass dropped, in the caller's order.
+struct ReferenceMasks {
+  /// For a place and a sequence, the factors of each valid step.
+  var places: [Int: [[[Double]]]] = [:]
+  var embedding: [Double]?
+  /// By the parameter's name.
+  var weights: [String: [Double]] = [:]
+  var (alpha, beta) = (0.0, 0.0)
+
+  init() {}
+
+  init(_ network: Network) {
+    let (shape, pass) = (network.shape, network.regularised)
+    for (place, mask) in pass.masks.enumerated() where mask.isOn {
+      let width = network.rowWidth(at: place)
+      var list = [[[Double]]](repeating: [], count: shape.count)
+      for b in 0..<shape.count {
+        list[shape.order[b]] = (0..<shape.lengths[b]).map { t in
+          let factors = mask.factors(row: shape.offsets[t] + b, sequence: shape.order[b], width: width)
+          return (0..<width).map { Double(factors[$0]) }
+        }
+      }
+      places[place] = list
+    }
+    if let factors = pass.embeddingFactors, case .tokens(let vocabulary, _) = network.configuration.input {
+      embedding = (0..<vocabulary).map { Double(factors[$0]) }
+    }
+    for direction in network.directions.joined() where direction.dropsRecurrentWeight {
+      let slot = network.weights.slots[direction.parameters.recurrentWeight]
+      weights[slot.name] = (0..<slot.count).map { Double(direction.recurrentFactors.pointer[$0]) }
+    }
+    alpha = Double(pass.draw?.regularisation.activationRegularisation ?? 0)
+    beta = Double(pass.draw?.regularisation.temporalActivationRegularisation ?? 0)
+  }
+
+  func drop(_ rows: [[Double]], place: Int, sequence: Int) -> [[Double]] {
+    guard let factors = places[place]?[sequence] else { return rows }
+    return zip(rows, factors).map { zip($0, $1).map { $0 * $1 } }
   }
 }

@@ -18,6 +18,7 @@ public struct Metrics: Sendable, Codable, Equatable {
 /// Runs a model over data without training.
 public struct Evaluator {
   public let network: Network
+  /// What is measured: the training loss's `forEvaluation`.
   public let loss: Loss
   public let targetScaler: Scaler?
   public let batchSize: Int
@@ -26,10 +27,10 @@ public struct Evaluator {
   /// - Parameter batchSize: sequences at a time; changes nothing but speed and memory.
   public init(_ network: Network, loss: Loss, targetScaler: Scaler? = nil, batchSize: Int = 64) {
     self.network = network
-    self.loss = loss
+    self.loss = loss.forEvaluation
     self.targetScaler = targetScaler
     self.batchSize = max(batchSize, 1)
-    runner = BatchRunner(network, loss: loss)
+    runner = BatchRunner(network, loss: self.loss)
   }
 
   /// Metrics over all examples.
@@ -49,23 +50,23 @@ public struct Evaluator {
     for batch in data.batches(of: batchSize) {
       let (output, value) = try runner.run(data, cache, batch, carrying: carried)
       tally.sum += value.sum
-      tally.count += value.count
+      tally.weight += value.weight
       try data.targets.withRows { targets throws(ShapeError) in add(output, targets, to: &tally) }
     }
-    guard tally.count > 0 else {
+    guard tally.weight > 0 else {
       throw ShapeError(what: "targets", expected: "at least one that counts", found: "none")
     }
     return tally.metrics(examples: data.sequenceCount)
   }
 
   private struct Tally {
-    var (sum, count) = (0.0, 0)
+    var (sum, weight) = (0.0, 0.0)
     var (absolute, square, values) = (0.0, 0.0, 0)
     var (right, classes) = (0, 0)
 
     func metrics(examples: Int) -> Metrics {
       Metrics(
-        loss: sum / Double(count), mae: values == 0 ? nil : absolute / Double(values),
+        loss: sum / weight, mae: values == 0 ? nil : absolute / Double(values),
         rmse: values == 0 ? nil : (square / Double(values)).squareRoot(),
         accuracy: classes == 0 ? nil : Double(right) / Double(classes), examples: examples)
     }

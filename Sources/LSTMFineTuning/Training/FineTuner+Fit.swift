@@ -16,6 +16,7 @@ extension FineTuner {
     kernels: Kernels = .best, resuming point: ResumePoint? = nil, events: (Event) throws -> Void = { _ in }
   ) throws -> Run {
     try check(model, data, validation)
+    try options.regularisation.validate()
     let loop = try Loop(self, model, data, validation, targetScaler, kernels, point, events)
     let ending = try loop.train(events)
     return loop.run(ending)
@@ -182,7 +183,7 @@ private final class Loop {
     progress.step = step
     guard let (value, norm, rate) = done else { return }
     progress.lossSum += value.sum
-    progress.lossCount += value.count
+    progress.lossWeight += value.weight
     progress.normSum += norm
     progress.stepsTaken += 1
     for (place, group) in groups.enumerated() {
@@ -210,8 +211,9 @@ private final class Loop {
       norms[group.name] = (progress.squareSums[place] / Double(max(progress.stepsTaken, 1))).squareRoot()
     }
     let sequences = Double(min(stepsHere * batchSize, data.count))
+    let trainingLoss = progress.lossWeight == 0 ? 0 : progress.lossSum / progress.lossWeight
     let record = FineTuner.Epoch(
-      epoch: epoch, trainingLoss: progress.lossSum / Double(max(progress.lossCount, 1)), validation: metrics,
+      epoch: epoch, trainingLoss: trainingLoss, validation: metrics,
       learningRate: progress.learningRate, gradientNorm: progress.normSum / Double(max(progress.stepsTaken, 1)),
       gradientNorms: norms,
       gateGradientNorms: progress.gateNorms,
@@ -226,7 +228,7 @@ private final class Loop {
     progress.epochs.append(record)
     progress.epoch += 1
     progress.step = 0
-    (progress.lossSum, progress.lossCount, progress.normSum, progress.stepsTaken) = (0, 0, 0, 0)
+    (progress.lossSum, progress.lossWeight, progress.normSum, progress.stepsTaken) = (0, 0, 0, 0)
     progress.squareSums = groups.map { _ in 0 }
     progress.gateNorms = [:]
     try events(.epoch(record))

@@ -27,11 +27,13 @@ public struct FineTuner: Sendable {
     /// What the frozen bottom of the model gives for each example is computed once and kept. Results are the same bits
     /// with and without.
     public var caching = Caching()
+    /// Acts in training passes alone: losses of validation data are those of the whole network.
+    public var regularisation = Regularisation()
 
     public init(
       epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
       seed: UInt64 = 0, schedule: Schedule? = nil, decaysBiases: Bool = true, saveInterval: Double? = nil,
-      caching: Caching = Caching()
+      caching: Caching = Caching(), regularisation: Regularisation = Regularisation()
     ) {
       self.epochs = epochs
       self.batchSize = batchSize
@@ -43,6 +45,7 @@ public struct FineTuner: Sendable {
       self.decaysBiases = decaysBiases
       self.saveInterval = saveInterval
       self.caching = caching
+      self.regularisation = regularisation
     }
   }
 

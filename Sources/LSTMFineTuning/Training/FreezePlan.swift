@@ -70,7 +70,8 @@ public struct FreezePlan: Sendable {
     _ model: LSTMModel, freezing: [String] = [], unfreezing: [String] = [], recipe: Recipe = .full,
     rates: [OwnRate] = [], lora: LoRA? = nil
   ) throws(FineTuningError) {
-    try self.init(model.configuration, freezing: freezing, unfreezing: unfreezing, recipe: recipe, rates: rates,
+    try self.init(
+      model.configuration, freezing: freezing, unfreezing: unfreezing, recipe: recipe, rates: rates,
       lora: lora)
   }
 

@@ -4,6 +4,8 @@ import LSTMLayers
 
 /// What training makes small. Each is the mean over all that counts, as PyTorch's with `reduction="mean"`; padded
 /// steps do not count.
+///
+/// What a `Regularisation` adds is no part of it: see `Network.penalty`.
 public enum Loss: Sendable, Equatable {
   /// (p - y)^2
   case meanSquaredError
@@ -11,8 +13,15 @@ public enum Loss: Sendable, Equatable {
   case meanAbsoluteError
   /// d^2 / 2 for |d| <= delta, delta (|d| - delta / 2) beyond (torch.nn.HuberLoss)
   case huber(delta: Float)
-  /// -log softmax(p)[y], over logits
-  case crossEntropy
+  /// -log softmax(p)[y], over logits (torch.nn.CrossEntropyLoss). With smoothing e and weights w of K classes
+  ///
+  ///     (1 - e) w[y] (-log softmax(p)[y]) + e / K sum over c of w[c] (-log softmax(p)[c])
+  ///
+  /// and the mean divides by the sum of the w[y] that count.
+  /// - Parameters:
+  ///   - labelSmoothing: e, from 0 to 1.
+  ///   - classWeights: (K), of at least 0; 1 each when nil.
+  case crossEntropy(labelSmoothing: Float = 0, classWeights: [Float]? = nil)
   /// -(y log sigmoid(p) + (1 - y) log(1 - sigmoid(p))), over logits
   case binaryCrossEntropy
 
@@ -26,6 +35,18 @@ public enum Loss: Sendable, Equatable {
     }
   }
 
+  /// The plain cross-entropy.
+  public static let crossEntropy = Loss.crossEntropy(labelSmoothing: 0, classWeights: nil)
+
+  /// Whatever its smoothing and weights.
+  public var isCrossEntropy: Bool { if case .crossEntropy = self { true } else { false } }
+
+  /// What validation reports: without label smoothing, which is for training and would hide how likely the right classes
+  /// are. Class weights stay; they say what is wanted.
+  public var forEvaluation: Loss {
+    if case .crossEntropy(_, let classWeights) = self { .crossEntropy(classWeights: classWeights) } else { self }
+  }
+
   /// Whether it has the last layer's softmax or sigmoid in it.
   public var outputForm: Network.OutputForm {
     switch self {
@@ -34,19 +55,21 @@ public enum Loss: Sendable, Equatable {
     }
   }
 
-  /// The sum over what counts, and how much counted.
+  /// The sum over what counts, how much counted, and what that weighs: the count without class weights.
   struct Sum {
     var sum: Double
     var count: Int
-    var mean: Double { count == 0 ? 0 : sum / Double(count) }
+    var weight: Double
+    var mean: Double { weight == 0 ? 0 : sum / weight }
   }
 
-  /// The sum over what counts, how much counted, and the gradient of the *mean*.
+  /// The same, and the gradient of the *mean*.
   struct Value {
     var sum: Double
     var count: Int
+    var weight: Double
     var gradient: Tensor
-    var mean: Double { Sum(sum: sum, count: count).mean }
+    var mean: Double { Sum(sum: sum, count: count, weight: weight).mean }
   }
 
   /// - Parameters:
@@ -76,7 +99,8 @@ public enum Loss: Sendable, Equatable {
       try evaluate(
         packed, width: width, targets, at: rows, gradient: &gradient, sums: &sums, count: rows.count, kernels: .best)
     }
-    var value = Value(sum: sum.sum, count: sum.count, gradient: Tensor(zeros: prediction.shape))
+    var value = Value(
+      sum: sum.sum, count: sum.count, weight: sum.weight, gradient: Tensor(zeros: prediction.shape))
     for (place, row) in rows.enumerated() {
       value.gradient.values.replaceSubrange(
         row * width..<(row + 1) * width, with: gradient[place * width..<(place + 1) * width])
@@ -96,14 +120,16 @@ public enum Loss: Sendable, Equatable {
   }
 
   /// - Parameter count: rows of targets in the batch: one for each example, or for each of its steps.
-  /// - Throws: `ShapeError` when the targets are not of the kind or the size that the output and this loss ask for.
+  /// - Throws: `ShapeError` when the targets are not of the kind or the size that the output and this loss ask for, or
+  ///   the loss does not fit the output.
   func check(_ targets: SequenceData.Targets, rows count: Int, against output: OutputShape) throws(ShapeError) {
     switch (self, targets) {
     case (.crossEntropy, .classes), (.binaryCrossEntropy, .classes):
       guard count == output.rows else { throw mismatch("class numbers for an output \(output.text)", "\(count)") }
-      guard self == .crossEntropy || output.width == 1 else {
+      guard isCrossEntropy || output.width == 1 else {
         throw mismatch("one class number for one output", "\(output.width) outputs")
       }
+      try checkCrossEntropy(classes: output.width)
     case (.crossEntropy, .values): throw mismatch("class numbers for \(name)", "real values")
     case (_, .values(_, let size, _)):
       guard size == output.width, count == output.rows else {
@@ -111,6 +137,21 @@ public enum Loss: Sendable, Equatable {
       }
     case (_, .classes): throw mismatch("real values for \(name)", "class numbers")
     case (_, .none): throw mismatch("something to compare with", "none")
+    }
+  }
+
+  private func checkCrossEntropy(classes: Int) throws(ShapeError) {
+    guard case .crossEntropy(let smoothing, let weights) = self else { return }
+    guard 0...1 ~= smoothing else {
+      throw ShapeError(what: "label smoothing", expected: "a number from 0 to 1", found: "\(smoothing)")
+    }
+    guard let weights else { return }
+    guard weights.count == classes else {
+      throw ShapeError(
+        what: "class weights", expected: "\(classes), one for each class", found: "\(weights.count)")
+    }
+    for weight in weights where !(weight >= 0 && weight.isFinite) {
+      throw ShapeError(what: "class weights", expected: "numbers of at least 0", found: "\(weight)")
     }
   }
 
@@ -125,8 +166,10 @@ public enum Loss: Sendable, Equatable {
     gradient: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Double>, count rows: Int, kernels: Kernels
   ) throws(ShapeError) -> Sum {
     var counted = rows
+    var weight: Double?
+    let isCrossEntropy = isCrossEntropy
     if case .classes(let classes) = targets {
-      let limit = self == .crossEntropy ? width : 2
+      let limit = isCrossEntropy ? width : 2
       for row in 0..<rows {
         let label = classes[places[row]]
         if label == SequenceData.ignored {
@@ -135,11 +178,19 @@ public enum Loss: Sendable, Equatable {
           throw mismatch("classes from 0 to \(limit - 1)", "\(label)")
         }
       }
+      if case .crossEntropy(_, let classWeights?) = self {
+        weight = 0
+        for row in 0..<rows where classes[places[row]] != SequenceData.ignored {
+          weight? += Double(classWeights[Int(classes[places[row]])])
+        }
+      }
     }
+    let count = isCrossEntropy ? counted : counted * width
+    let share = weight.map { $0 > 0 ? Float(1 / $0) : 0 } ?? 1 / Float(max(count, 1))
     let batch = Rows(
       prediction: prediction, width: width, targets: targets, places: places, gradient: gradient, sums: sums,
-      share: 1 / Float(max(self == .crossEntropy ? counted : counted * width, 1)))
-    kernels.forEachShare(of: rows, work: self == .crossEntropy ? 4 * width : width) { part in
+      share: share)
+    kernels.forEachShare(of: rows, work: isCrossEntropy ? 4 * width : width) { part in
       switch self {
       case .meanSquaredError: batch.forEachValue(in: part) { p, y in ((p - y) * (p - y), 2 * (p - y)) }
       // NaN goes through all of them, so that it is seen.
@@ -161,12 +212,14 @@ public enum Loss: Sendable, Equatable {
           let s = p >= 0 ? 1 / (1 + e) : e / (1 + e)
           return (max(p, 0) - p * y + log1p(e), s - y)
         }
-      case .crossEntropy: for row in part { batch.crossEntropy(row, kernels) }
+      case .crossEntropy(0, nil): for row in part { batch.crossEntropy(row, kernels) }
+      case .crossEntropy(let smoothing, let classWeights):
+        for row in part { batch.crossEntropy(row, smoothing: smoothing, classWeights, kernels) }
       }
     }
     var sum = 0.0
     for row in 0..<rows { sum += sums[row] }
-    return Sum(sum: sum, count: self == .crossEntropy ? counted : counted * width)
+    return Sum(sum: sum, count: count, weight: weight ?? Double(count))
   }
 
   private func mismatch(_ expected: String, _ found: String) -> ShapeError {
@@ -223,6 +276,34 @@ public enum Loss: Sendable, Equatable {
       let factor = share / total
       for j in 0..<width { g[j] *= factor }
       g[target] = right
+    }
+
+    /// With s = softmax(p), t = (1 - e) w[y] and u[c] = e / K w[c]:  dp[c] = (t + sum of u) s[c] - u[c], and - t at y.
+    func crossEntropy(_ row: Int, smoothing: Float, _ weights: [Float]?, _ kernels: Kernels) {
+      guard case .classes(let classes) = targets else { return }
+      let (p, g) = (prediction + row * width, gradient + row * width)
+      let label = classes[places[row]]
+      guard label != SequenceData.ignored else {
+        sums[row] = 0
+        return g.update(repeating: 0, count: width)
+      }
+      let target = Int(label)
+      let (largest, total) = kernels.exponentials(p, count: width, into: g)
+      let (logTotal, right) = (log(total), (1 - smoothing) * (weights?[target] ?? 1))
+      let each = smoothing / Float(width)
+      var (sum, all) = (Double(right * (logTotal - (p[target] - largest))), right)
+      // Not 0 times an infinite one.
+      if each > 0 {
+        for j in 0..<width {
+          let weight = each * (weights?[j] ?? 1)
+          sum += Double(weight * (logTotal - (p[j] - largest)))
+          all += weight
+        }
+      }
+      sums[row] = largest.isFinite ? sum : .nan
+      let factor = all / total
+      for j in 0..<width { g[j] = (g[j] * factor - each * (weights?[j] ?? 1)) * share }
+      g[target] -= right * share
     }
   }
 }

@@ -70,7 +70,7 @@ public struct RateFinder: Sendable {
       do {
         done = try stepper.step(
           data, examples,
-          .init(epoch: .max, step: step + 1, pace: .init(rate: rate / base)))?.loss.mean
+          .init(epoch: Int(Int32.max), step: step + 1, pace: .init(rate: rate / base)))?.loss.mean
       } catch FineTuningError.diverged {
         result.exploded = true
         break

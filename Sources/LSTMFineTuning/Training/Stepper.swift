@@ -78,8 +78,10 @@ final class Stepper {
     let phase = tuner.plan.phase(ofEpoch: place.epoch)
     let plan = plans[phase]
     let trainable = plan.trainable
-    let (_, loss) = try runner.run(data, cache, examples, for: plan)
-    guard loss.count > 0 else { return nil }
+    let draw = Regularisation.Draw(
+      tuner.options.regularisation, seed: tuner.options.seed, step: place.epoch << 32 | place.step)
+    let (_, loss) = try runner.run(data, cache, examples, for: plan, regularisation: draw)
+    guard loss.weight > 0 else { return nil }
     guard loss.mean.isFinite else {
       throw FineTuningError.diverged(
         epoch: place.epoch, step: place.step, detail: "the loss is \(plain(loss.mean))")

@@ -68,11 +68,11 @@ public struct TaskFit: Sendable {
     if loss == nil, isBinary {
       notes.append("loss: bce, because the model gives one value and the classes are 0 and 1")
     }
-    if chosen == .crossEntropy, !isClasses {
+    if chosen.isCrossEntropy, !isClasses {
       throw FineTuningError.badData(
         file: file, detail: "cross-entropy needs class numbers in y, found real values", advice: ["save y as integers"])
     }
-    if isClasses, chosen != .crossEntropy, chosen != .binaryCrossEntropy {
+    if isClasses, !chosen.isCrossEntropy, chosen != .binaryCrossEntropy {
       throw FineTuningError.badData(
         file: file, detail: "\(chosen.name) needs real values in y, found class numbers",
         advice: ["save y as floating point, or choose --loss cross-entropy"])
@@ -125,10 +125,10 @@ public struct TaskFit: Sendable {
       case .keep: nil
       }
     let width = newSize ?? configuration.outputSize
-    guard isClasses && chosen == .crossEntropy ? width > largest : width == needed else {
+    guard isClasses && chosen.isCrossEntropy ? width > largest : width == needed else {
       throw Self.wrongWidth(
         data, file, per: perStep ? "step" : "sequence", width: width, needed: needed,
-        isClasses: isClasses && chosen == .crossEntropy, mayChangeModel)
+        isClasses: isClasses && chosen.isCrossEntropy, mayChangeModel)
     }
     if case .classes(let classes, _) = data.targets, chosen == .binaryCrossEntropy,
       let other = classes.first(where: { $0 != 0 && $0 != 1 && $0 != SequenceData.ignored })

@@ -15,7 +15,7 @@ public struct TrainingState: Sendable {
     var random: [UInt64]
     /// Of this epoch so far.
     var lossSum = 0.0
-    var lossCount = 0
+    var lossWeight = 0.0
     var normSum = 0.0
     var squareSums: [Double]
     var stepsTaken = 0

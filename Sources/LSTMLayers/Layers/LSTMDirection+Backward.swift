@@ -61,9 +61,12 @@ extension LSTMDirection {
       bias: parameters.inputBias.map { trainable[$0] } ?? false
         || parameters.recurrentBias.map { trainable[$0] } ?? false)
     if weightsTrain.bias { biasGradient.zero(gateSize) }
+    let recurrentGradient = gradients.pointer(parameters.recurrentWeight)
+    if weightsTrain.recurrent, dropsRecurrentWeight { droppedRecurrentGradient.zero(gateSize * s) }
     let schedule = schedule(shape)
     let job = BackwardJob(
-      pass: pass, shape: shape, inputGradient: inputGradient, wantsState: wantsState, weightsTrain: weightsTrain)
+      pass: pass, shape: shape, inputGradient: inputGradient, wantsState: wantsState, weightsTrain: weightsTrain,
+      recurrentGradient: dropsRecurrentWeight ? droppedRecurrentGradient.pointer : recurrentGradient)
     let rows = min(max((1 << 17) / gateSize, 256), 1024)
     forEachChunk(shape, ascending: reverse, rows: rows) { chunk in
       reserveForWeights(job, chunk)
@@ -83,6 +86,7 @@ extension LSTMDirection {
         sums, weight: trainable[parameters.inputWeight] ? gradients.pointer(parameters.inputWeight) : nil,
         embedding: embeddingGradient)
     }
+    if weightsTrain.recurrent, dropsRecurrentWeight { addDroppedRecurrentGradient(to: recurrentGradient) }
     if weightsTrain.bias {
       parameters.forEachBias { index in
         guard trainable[index] else { return }
@@ -113,6 +117,8 @@ extension LSTMDirection {
     let inputGradient: InputGradient?
     let wantsState: Bool
     let weightsTrain: WeightsTraining
+    /// What the gradient of the recurrent weight that the pass used is added to.
+    let recurrentGradient: UnsafeMutablePointer<Float>
   }
 
   /// Step t of the pass in its own order: the last step first, or the first for a direction that runs in reverse.
@@ -303,8 +309,7 @@ extension LSTMDirection {
       }
       if job.weightsTrain.recurrent {
         table.multiply_strips(
-          some.count, s, k, strips, stateRows.pointer,
-          gradients.pointer(parameters.recurrentWeight) + some.lowerBound * s, s)
+          some.count, s, k, strips, stateRows.pointer, job.recurrentGradient + some.lowerBound * s, s)
       }
       if job.weightsTrain.bias {
         table.add_strip_sums(some.count, k, strips, biasGradient.pointer + some.lowerBound)

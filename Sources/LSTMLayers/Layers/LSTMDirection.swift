@@ -58,6 +58,13 @@ final class LSTMDirection {
   let projectionBackwardPack = FloatBuffer()
   private let bias = FloatBuffer()
 
+  /// Whether the passes use `droppedRecurrentWeight` instead of the weight.
+  private(set) var dropsRecurrentWeight = false
+  // (G, S) each: see `dropRecurrentWeight`.
+  let recurrentFactors = FloatBuffer()
+  let droppedRecurrentWeight = FloatBuffer()
+  let droppedRecurrentGradient = FloatBuffer()
+
   /// What each token adds to the gates, x W^T + b (V, G), once for all rows that have it.
   private let table = FloatBuffer()
   private var isTableCurrent = false
@@ -123,6 +130,18 @@ final class LSTMDirection {
 
   func embeddingChanged() { isTableCurrent = false }
 
+  /// - Parameter dropped: whether passes use `droppedRecurrentWeight`, which has just been made.
+  func useRecurrentWeight(dropped: Bool) {
+    guard dropped || dropsRecurrentWeight else { return }
+    dropsRecurrentWeight = dropped
+    isRecurrentPacked = false
+    isRecurrentPackedForBackward = false
+  }
+
+  private var recurrentWeight: UnsafePointer<Float> {
+    UnsafePointer(dropsRecurrentWeight ? droppedRecurrentWeight.pointer : weights.pointer(parameters.recurrentWeight))
+  }
+
   /// An input that is rows of a table, by number.
   struct Tokens {
     /// (R)
@@ -156,12 +175,12 @@ final class LSTMDirection {
   /// - Parameter recurrentToo: false where no state comes in: one step from zero.
   func packForForward(recurrentToo: Bool = true) {
     if recurrentToo, !isRecurrentPacked {
-      packGateColumns(parameters.recurrentWeight, k: stateSize, into: recurrentPack)
+      packGateColumns(recurrentWeight, k: stateSize, into: recurrentPack)
       isRecurrentPacked = true
     }
     guard !isPacked else { return }
     let (h, s, g) = (hiddenSize, stateSize, gateSize)
-    packGateColumns(parameters.inputWeight, k: inputSize, into: inputPack)
+    packGateColumns(weights.pointer(parameters.inputWeight), k: inputSize, into: inputPack)
     if let projection = parameters.projection {
       kernels.pack(h, s, weights.pointer(projection), rowStride: 1, columnStride: h, into: projectionPack)
     }
@@ -183,13 +202,13 @@ final class LSTMDirection {
 
   func packInputForBackward() {
     guard !isInputPackedForBackward else { return }
-    packGateRows(parameters.inputWeight, n: inputSize, into: inputBackwardPack)
+    packGateRows(weights.pointer(parameters.inputWeight), n: inputSize, into: inputBackwardPack)
     isInputPackedForBackward = true
   }
 
   func packRecurrentForBackward() {
     guard !isRecurrentPackedForBackward else { return }
-    packGateRows(parameters.recurrentWeight, n: stateSize, into: recurrentBackwardPack)
+    packGateRows(recurrentWeight, n: stateSize, into: recurrentBackwardPack)
     if let projection = parameters.projection {
       kernels.pack(
         stateSize, hiddenSize, weights.pointer(projection), rowStride: hiddenSize, columnStride: 1,
@@ -199,26 +218,26 @@ final class LSTMDirection {
   }
 
   /// A weight (G, K) as the right factor of rows (., K), its columns in the kernels' order.
-  private func packGateColumns(_ index: Int, k: Int, into packed: FloatBuffer) {
+  private func packGateColumns(_ weight: UnsafePointer<Float>, k: Int, into packed: FloatBuffer) {
     packed.reserve(kernels.packedCount(k, gateSize))
     let parts = unitParts(work: k * gateSize, each: 1 << 14)
     parallel(parts) { part in
       blocks.forEachRun(in: blocks.share(part: part, of: parts)) { parameter, column, count in
         kernels.table.pointee.pack(
-          k, 0, k, column, count, weights.pointer(index) + parameter * k, 1, k, packed.pointer)
+          k, 0, k, column, count, weight + parameter * k, 1, k, packed.pointer)
       }
     }
   }
 
   /// A weight (G, N) as the right factor of rows of gates, its rows in the kernels' order.
-  private func packGateRows(_ index: Int, n: Int, into packed: FloatBuffer) {
+  private func packGateRows(_ weight: UnsafePointer<Float>, n: Int, into packed: FloatBuffer) {
     let g = gateSize
     packed.reserve(kernels.packedCount(g, n))
     let parts = unitParts(work: n * g, each: 1 << 14)
     parallel(parts) { part in
       blocks.forEachRun(in: blocks.share(part: part, of: parts)) { parameter, column, count in
         kernels.table.pointee.pack(
-          g, column, count, 0, n, weights.pointer(index) + parameter * n, n, 1, packed.pointer)
+          g, column, count, 0, n, weight + parameter * n, n, 1, packed.pointer)
       }
     }
   }

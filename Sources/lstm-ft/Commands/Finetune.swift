@@ -58,6 +58,9 @@ struct Finetune: ParsableCommand {
   @OptionGroup(title: "Optimiser")
   var rates: RateArguments
 
+  @OptionGroup(title: "Regularisation")
+  var regularisation: RegularisationArguments
+
   @OptionGroup(title: "Output")
   var files: OutputFiles
 
@@ -117,7 +120,7 @@ struct Finetune: ParsableCommand {
   var arguments = Array(CommandLine.arguments.dropFirst())
 
   private enum CodingKeys: String, CodingKey {
-    case model, data, parts, reading, loss, loop, computing, caching, optimiser, rates, files, out
+    case model, data, parts, reading, loss, loop, computing, caching, optimiser, rates, regularisation, files, out
   }
 
   func run() throws {

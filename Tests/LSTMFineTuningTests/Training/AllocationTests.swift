@@ -14,6 +14,7 @@ import Testing
     var loss = Loss.meanSquaredError
     var isRagged = false
     var freezing: [String] = []
+    var regularisation = Regularisation()
     var testDescription: String { name }
   }
 
@@ -68,6 +69,17 @@ import Testing
       configuration: .init(
         input: .features(size: 8), layers: [.init(hiddenSize: 64)], readout: .last, head: [.init(size: 1)]),
       loss: .binaryCrossEntropy, freezing: ["lstm"]),
+    Case(
+      name: "ragged, tokens, bidirectional, all regularisation, smoothed and weighted",
+      configuration: .init(
+        input: .tokens(vocabulary: 50, size: 16), layers: bidirectional, readout: .all, head: [.init(size: 5)]),
+      loss: .crossEntropy(labelSmoothing: 0.1, classWeights: [1, 2, 0.5, 3, 1]), isRagged: true,
+      regularisation: RegularisationTests.everything),
+    Case(
+      name: "ragged, features, skip, frozen layer below, all regularisation",
+      configuration: .init(
+        input: .features(size: 8), layers: bidirectional, skip: true, readout: .attention, head: [.init(size: 2)]),
+      isRagged: true, freezing: ["layer0"], regularisation: RegularisationTests.everything),
   ]
 
   static func data(_ test: Case, count: Int = 72, steps: Int = 12) throws -> SequenceData {
@@ -85,7 +97,7 @@ import Testing
     let classes = test.loss == .binaryCrossEntropy ? 2 : size
     return try SequenceData(
       inputs: inputs,
-      targets: test.loss == .crossEntropy || test.loss == .binaryCrossEntropy
+      targets: test.loss.isCrossEntropy || test.loss == .binaryCrossEntropy
         ? .classes((0..<rows).map { _ in Int32.random(in: 0..<Int32(classes), using: &random) }, perStep: perStep)
         : .values(noise(rows * size, seed: 2), size: size, perStep: perStep),
       lengths: test.isRagged ? (0..<count).map { _ in Int.random(in: 1...steps, using: &random) } : nil)
@@ -97,7 +109,8 @@ import Testing
     var kernels = Kernels.best
     kernels.threads = threads
     for rule in [OptimiserRule.adamW(isAMSGrad: true), .sgd(learningRate: 0.01, momentum: 0.9)] {
-      let tuner = FineTuner(try plan(model, freezing: test.freezing), optimiser: rule, loss: test.loss)
+      var tuner = FineTuner(try plan(model, freezing: test.freezing), optimiser: rule, loss: test.loss)
+      tuner.options.regularisation = test.regularisation
       let network = Network(model, kernels: kernels)
       let caches = try tuner.makeCaches(network, data, nil) { _ in }
       #expect((caches.training == nil) == test.freezing.isEmpty)

@@ -67,6 +67,7 @@ import Testing
       try plan(random.model, freezing: frozen.sorted()), optimiser: .adam(learningRate: 0.01), loss: random.loss)
     tuner.options.epochs = Int.random(in: 1...3, using: &generator)
     tuner.options.batchSize = Int.random(in: 1...4, using: &generator)
+    if seed % 2 == 1 { tuner.options.regularisation = RegularisationTests.everything }
     let folder = try TemporaryFolder()
 
     let kept = try Trace(tuner, random.model, random.data, validation)
@@ -124,6 +125,7 @@ import Testing
     let data = try AllocationTests.data(test)
     var tuner = FineTuner(try plan(model, freezing: test.freezing), loss: test.loss)
     (tuner.options.epochs, tuner.options.batchSize) = (2, 32)
+    tuner.options.regularisation = test.regularisation
     var kernels = Kernels.best
     kernels.threads = 1
     let one = try Trace(tuner, model, data, data.selecting(3..<20), kernels: kernels)

@@ -47,6 +47,48 @@ import Testing
     #expect(value.count == 0 && value.mean == 0 && value.gradient.values.allSatisfy { $0 == 0 })
   }
 
+  // MARK: - Smoothing and weights
+
+  @Test func withoutSmoothingAndWithEqualWeightsNothingChanges() throws {
+    let (prediction, targets) = (
+      Tensor(shape: [4, 3], values: noise(12, seed: 5)), SequenceData.Targets.classes([2, -100, 0, 1], perStep: false)
+    )
+    let plain = try Loss.crossEntropy.evaluate(prediction, targets, lengths: nil)
+    #expect(Loss.crossEntropy == .crossEntropy() && plain.weight == 3)
+    for loss in [Loss.crossEntropy(classWeights: [1, 1, 1]), .crossEntropy(classWeights: [4, 4, 4])] {
+      let value = try loss.evaluate(prediction, targets, lengths: nil)
+      #expect(Self.close(value.mean, plain.mean) && value.count == 3)
+      #expect(zip(value.gradient.values, plain.gradient.values).allSatisfy { abs($0 - $1) <= 1e-7 })
+    }
+  }
+
+  @Test func paddedStepsDoNotWeigh() throws {
+    let loss = Loss.crossEntropy(labelSmoothing: 0.2, classWeights: [1, 5])
+    let logits = noise(12, seed: 6)
+    let padded = try loss.evaluate(
+      Tensor(shape: [2, 3, 2], values: logits), .classes([1, 0, 1, 0, 99, 99], perStep: true), lengths: [3, 1])
+    let plain = try loss.evaluate(
+      Tensor(shape: [4, 2], values: Array(logits.prefix(8))), .classes([1, 0, 1, 0], perStep: false), lengths: nil)
+    #expect(padded.mean == plain.mean && padded.weight == 12 && padded.count == 4)
+    #expect(padded.gradient.values == plain.gradient.values + [0, 0, 0, 0])
+  }
+
+  /// A class of no weight is as one that is ignored.
+  @Test func whenNothingWeighsNothingMoves() throws {
+    let value = try Loss.crossEntropy(classWeights: [0, 1]).evaluate(
+      Tensor(shape: [2, 2], values: noise(4, seed: 1)), .classes([0, 0], perStep: false), lengths: nil)
+    #expect(value.weight == 0 && value.mean == 0 && value.gradient.values.allSatisfy { $0 == 0 })
+  }
+
+  @Test func evaluationKeepsWeightsAndLeavesSmoothing() {
+    #expect(Loss.crossEntropy(labelSmoothing: 0.1).forEvaluation == .crossEntropy)
+    #expect(
+      Loss.crossEntropy(labelSmoothing: 0.1, classWeights: [1, 2]).forEvaluation == .crossEntropy(classWeights: [1, 2]))
+    #expect(Loss.huber(delta: 2).forEvaluation == .huber(delta: 2))
+    #expect(
+      Evaluator(Network(featureModel(outputs: 2)), loss: .crossEntropy(labelSmoothing: 0.3)).loss == .crossEntropy)
+  }
+
   // MARK: - Values
 
   @Test func binaryCrossEntropyOfClassesIsThatOfRealTargets() throws {
@@ -81,9 +123,11 @@ import Testing
 
   @Test(arguments: [[0, .nan], [.nan, 0], [.infinity, 0], [0, .infinity], [-.infinity, -.infinity]] as [[Float]])
   func logitsThatAreNotNumbersAreSeen(_ logits: [Float]) throws {
-    let value = try Loss.crossEntropy.evaluate(
-      Tensor(shape: [2, 2], values: [1, 2] + logits), .classes([0, 0], perStep: false), lengths: nil)
-    #expect(!value.mean.isFinite)
+    for loss in [Loss.crossEntropy, .crossEntropy(labelSmoothing: 0.1, classWeights: [1, 2])] {
+      let value = try loss.evaluate(
+        Tensor(shape: [2, 2], values: [1, 2] + logits), .classes([0, 0], perStep: false), lengths: nil)
+      #expect(!value.mean.isFinite)
+    }
   }
 
   // MARK: - What does not fit
@@ -117,6 +161,22 @@ import Testing
       "targets: expected real values for mae, found class numbers"
     ),
     (.meanSquaredError, [2, 1], .none, "targets: expected something to compare with, found none"),
+    (
+      .crossEntropy(labelSmoothing: 1.5), [2, 3], .classes([0, 1], perStep: false),
+      "label smoothing: expected a number from 0 to 1, found 1.5"
+    ),
+    (
+      .crossEntropy(labelSmoothing: .nan), [2, 3], .classes([0, 1], perStep: false),
+      "label smoothing: expected a number from 0 to 1, found nan"
+    ),
+    (
+      .crossEntropy(classWeights: [1, 2]), [2, 3], .classes([0, 1], perStep: false),
+      "class weights: expected 3, one for each class, found 2"
+    ),
+    (
+      .crossEntropy(classWeights: [1, -2, 1]), [2, 3], .classes([0, 1], perStep: false),
+      "class weights: expected numbers of at least 0, found -2.0"
+    ),
   ]
 
   @Test(arguments: misfits.indices) func targetsThatDoNotFit(_ index: Int) {

@@ -1,0 +1,34 @@
+extension LSTMDirection {
+  /// Has the passes to come use the recurrent weight with some of its elements zero and the others scaled: DropConnect
+  /// (Wan et al. 2013), as AWD-LSTM has it. The weight itself stays as it is.
+  /// - Parameter index: of the direction among all layers'.
+  func dropRecurrentWeight(_ draw: Regularisation.Draw, index: Int) {
+    let (g, s) = (gateSize, stateSize)
+    let weight = weights.pointer(parameters.recurrentWeight)
+    let probability = draw.regularisation.weightDrop
+    recurrentFactors.reserve(g * s)
+    droppedRecurrentWeight.reserve(g * s)
+    let parts = kernels.parts(g * s, each: 1 << 14)
+    parallel(parts) { part in
+      for row in share(g, multiple: 1, part: part, of: parts) {
+        let factors = recurrentFactors.pointer + row * s
+        let dropped = droppedRecurrentWeight.pointer + row * s
+        var stream = draw.stream(.weight, index, row)
+        stream.fill(factors, count: s, dropping: probability)
+        for j in 0..<s { dropped[j] = weight[row * s + j] * factors[j] }
+      }
+    }
+    useRecurrentWeight(dropped: true)
+  }
+
+  /// Adds the gradient of the dropped weight, as far as it was not dropped, to the weight's.
+  func addDroppedRecurrentGradient(to gradient: UnsafeMutablePointer<Float>) {
+    let count = gateSize * stateSize
+    let parts = kernels.parts(count, each: 1 << 14)
+    parallel(parts) { part in
+      for j in share(count, multiple: 16, part: part, of: parts) {
+        gradient[j] += recurrentFactors.pointer[j] * droppedRecurrentGradient.pointer[j]
+      }
+    }
+  }
+}
