@@ -4,7 +4,10 @@ import Testing
 /// The help as committed under `Snapshots`, read and approved by a person. After a change, run the tests with
 /// LSTM_FT_REFRESH_SNAPSHOTS=1 and read what git shows.
 @Suite(.serialized) struct HelpTests {
-  static let commands = ["", "import", "inspect", "finetune", "evaluate", "predict", "export", "verify", "diff"]
+  static let commands = [
+    "", "import", "inspect", "finetune", "evaluate", "predict", "generate", "export", "verify",
+    "diff",
+  ]
 
   @Test(arguments: commands)
   func isAsApproved(_ command: String) async throws {

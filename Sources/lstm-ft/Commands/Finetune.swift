@@ -12,6 +12,7 @@ struct Finetune: ParsableCommand {
         lstm-ft finetune --data mine.csv --target temp --window 48 --freeze layer0
         lstm-ft finetune encoder.h5 --data mine.npz --freeze lstm --head new:9
         lstm-ft finetune --data mine.h5 --freeze embedding --freeze '*.bias_*'
+        lstm-ft finetune textgenrnn.h5 --text mine.txt --extend-vocabulary
 
       Selectors of --freeze and --unfreeze are layer0, layer1.reverse, lstm, embedding, attention, head, head.0 and \
       globs over tensor names. What becomes of each part is printed before anything runs.
@@ -28,6 +29,9 @@ struct Finetune: ParsableCommand {
 
   @OptionGroup(title: "Data")
   var data: DataArguments
+
+  @OptionGroup(title: "Data")
+  var vocabulary: VocabularyArguments
 
   @OptionGroup(title: "Model")
   var parts: PartArguments
