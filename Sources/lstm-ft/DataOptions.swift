@@ -16,7 +16,7 @@ struct DataArguments: ParsableArguments {
   var data: String?
 
   @Option(
-    help: ArgumentHelp("A text file, of which the model says the next token.", valueName: "file"), completion: .file())
+    help: ArgumentHelp("A text file, of which the model says each next token.", valueName: "file"), completion: .file())
   var text: String?
 
   @Option(

@@ -269,9 +269,6 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "too few names of classes", "import weights.h5 --classes a,b -o a.h5", 64,
       "--classes a,b: expected 24 different names, found 2"),
-    Mistake(
-      "predicting a text", "predict c.h5 --text mine.csv", 64,
-      "predict reads no text", "let the model go on with one: lstm-ft generate", prepare: writeCharacterModel),
   ]
 
   /// `c.h5`, a model of three tokens.

@@ -73,6 +73,9 @@ import Testing
       place, "generate", "finetuned.h5", "--prompt", "the cat", "--length", "30", "--temperature", "0", "--threads", "1"
     )
     #expect(again.stdout == made.stdout)
+    // The probabilities of what comes next.
+    let next = try await succeeds(place, "predict", "finetuned.h5", "--text", "t.txt", "--readout", "last")
+    #expect(next.stdout.split(separator: "\n").count == 2)
   }
 
   private struct Texts: Decodable {

@@ -135,6 +135,24 @@ public struct TextData: Sendable {
   /// Every place of the text.
   public func examples() throws(ShapeError) -> SequenceData { try examples(parts) }
 
+  /// The last `window` tokens of each document, without targets: what a model reads to say what comes next, or to give
+  /// the document's embedding.
+  public func endings() throws(ShapeError) -> SequenceData {
+    var starts: [Int] = []
+    var lengths: [Int] = []
+    for document in documents {
+      let isEnded = stream[document.upperBound - 1] == vocabulary.end.map { Int32($0) }
+      let end = document.upperBound - (isEnded ? 1 : 0)
+      let length = min(end - document.lowerBound, window)
+      let isPadded = !isPerStep && vocabulary.padding != nil
+      starts.append(end - (isPadded ? window : length))
+      lengths.append(isPadded ? window : length)
+    }
+    return try SequenceData(
+      inputs: .tokenWindows(tokens: stream, starts: starts, steps: window), targets: .none,
+      lengths: lengths.allSatisfy { $0 == window } ? nil : lengths)
+  }
+
   /// Splits in the order of the text: the last part validates. Documents stay whole, unless there is but one.
   /// - Parameter fraction: the part of the targets that is for validation; at least one.
   public func split(

@@ -15,7 +15,8 @@ struct Predict: ParsableCommand {
         lstm-ft predict encoder.h5 --data x.h5 -o embeddings.h5
 
       Arrays are (N, T, I) features or (N, T) tokens. The output is (N, O), or (N, T, O) when the model gives one for \
-      each step, as a bare LSTM does. From a CSV series comes the forecast that begins after its last row.
+      each step, as a bare LSTM does. From a CSV series comes the forecast that begins after its last row, from a text what \
+      the model gives for the last tokens of each document.
 
       A model whose classes have names says the likeliest one's, and the probability of each.
 
@@ -92,7 +93,6 @@ struct Predict: ParsableCommand {
     let output = target.output
     let kernels = try computing.kernels()
     let path = try data.requiredPath()
-    if data.text != nil { throw Self.noText }
     if let output { try requireOutput(output, apartFrom: [path, model]) }
     let kind = try outputKind()
     var base = try openModel(model)
@@ -102,7 +102,7 @@ struct Predict: ParsableCommand {
     let raw: SequenceData
     switch loaded {
     case .series(let series): raw = try series.lastWindow()
-    case .text: throw Self.noText
+    case .text(let text): raw = try text.endings()
     case .labelled(let labelled): raw = labelled.table.data
     case .arrays(let all, _): raw = all
     }
@@ -131,9 +131,6 @@ struct Predict: ParsableCommand {
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
     try console.result(Answer(output: output, shape: y.shape, labels: classes?.labels, y: output == nil ? y : nil))
   }
-
-  private static let noText = InputError.usage(
-    "predict reads no text", advice: ["let the model go on with one: lstm-ft generate"])
 
   private enum Kind { case npy, csv, hdf5 }
 

@@ -24,10 +24,11 @@ import Testing
   /// Each sequence's valid tokens and targets.
   static func rows(_ data: SequenceData) throws -> [(x: [Int32], y: [Int32])] {
     try (0..<data.count).map { example in
-      guard case .tokens(let x) = try data.batch([example]).input,
-        case .classes(let y, let perStep) = data.targetBatch([example])
-      else { return ([], []) }
+      guard case .tokens(let x) = try data.batch([example]).input else { return ([], []) }
       let length = data.lengths?[data.places[example]] ?? data.steps
+      guard case .classes(let y, let perStep) = data.targetBatch([example]) else {
+        return (Array(x.prefix(length)), [])
+      }
       if perStep { #expect(y[length...].allSatisfy { $0 == SequenceData.ignored }) }
       return (Array(x.prefix(length)), Array(y.prefix(perStep ? length : 1)))
     }
@@ -94,6 +95,17 @@ import Testing
   @Test func aFilesEndIsNoDocuments() throws {
     let rows = try Self.rows(Self.text("ab", Self.letters(start: true), window: 4, perStep: true).examples())
     #expect(rows.map(\.x) == [[11, 1]] && rows.map(\.y) == [[1, 2]])
+  }
+
+  @Test func whatAModelReadsToSayWhatComesNext() throws {
+    let vocabulary = try Self.letters(start: true)
+    func read(_ perStep: Bool) throws -> [[Int32]] {
+      try Self.rows(
+        Self.text("abcd\n%\ne", vocabulary, window: 3, perStep: perStep, separator: "%").endings()
+      ).map(\.x)
+    }
+    #expect(try read(false) == [[2, 3, 4], [0, 11, 5]])
+    #expect(try read(true) == [[2, 3, 4], [11, 5]])
   }
 
   // MARK: - Split
