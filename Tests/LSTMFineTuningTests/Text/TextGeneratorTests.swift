@@ -33,7 +33,7 @@ import Testing
   func temperatureZeroIsTheModelsOwnArgmax(
     _ readout: ModelConfiguration.Readout, _ activation: ModelConfiguration.Activation
   ) throws {
-    let (model, vocabulary, window) = (try Self.model(readout, activation: activation), try Self.vocabulary(), 5)
+    let (model, vocabulary, window) = (try Self.model(readout, activation: activation), try Self.vocabulary(), 9)
     var tokens: [Int32] = [11] + vocabulary.encode("abba").tokens
     var expected = ""
     while expected.unicodeScalars.count < 30 {
