@@ -173,6 +173,41 @@ public struct LSTMModel: Sendable {
     return (model, note + (configuration.normalizesOutput ? "; its output is no longer normalised" : ""))
   }
 
+  /// The same model for a larger vocabulary. The embedding gets rows that are the mean of those it has; a last head layer
+  /// of one output a token gets outputs of the mean weights and the mean bias. All else keeps its bytes, and so do the
+  /// rows that there were.
+  /// - Throws: `ShapeError` when the model reads no tokens.
+  public func extendingVocabulary(by count: Int) throws(ShapeError) -> LSTMModel {
+    guard case .tokens(let vocabulary, let size) = configuration.input else {
+      throw ShapeError(what: "vocabulary", expected: "a model that reads tokens", found: "one that reads features")
+    }
+    guard count > 0 else { return self }
+    var larger = configuration
+    larger.input = .tokens(vocabulary: vocabulary + count, size: size)
+    var grown = ["embedding.weight"]
+    if let last = configuration.head.indices.last, configuration.head[last].size == vocabulary {
+      larger.head[last].size += count
+      grown += ["head.\(last).weight", "head.\(last).bias"]
+    }
+    var model = self
+    model.configuration = larger
+    model.parameters = ParameterStore(larger.parameters)
+    for (index, slot) in model.parameters.slots.enumerated() {
+      // The same parameters, in the same order.
+      var values = parameters.values(index)
+      if grown.contains(slot.name) {
+        let width = values.count / vocabulary
+        let mean = (0..<width).map { column in
+          Float((0..<vocabulary).reduce(0.0) { $0 + Double(values[$1 * width + column]) } / Double(vocabulary))
+        }
+        for _ in 0..<count { values += mean }
+        model.origins[slot.name] = slot.extended(origins[slot.name], by: values.suffix(count * width))
+      }
+      model.parameters.set(index, values)
+    }
+    return model
+  }
+
   /// The model as a checkpoint under the project's names, to be written.
   public var checkpoint: Checkpoint {
     Checkpoint(
@@ -189,6 +224,20 @@ extension Checkpoint {
 }
 
 extension ParameterStore.Slot {
+  /// The stored rows and more below them, where the type holds float32 exactly; nil where they would be rounded.
+  fileprivate func extended(_ stored: StoredTensor?, by rows: ArraySlice<Float>) -> StoredTensor? {
+    guard let stored, stored.dataType == .float32 || stored.dataType == .float64 else { return nil }
+    let isDouble = stored.dataType == .float64
+    let more = rows.flatMap { value in
+      isDouble
+        ? withUnsafeBytes(of: Double(value).bitPattern.littleEndian) { [UInt8]($0) }
+        : withUnsafeBytes(of: value.bitPattern.littleEndian) { [UInt8]($0) }
+    }
+    return StoredTensor(
+      name: name, shape: specification.shape, dataType: stored.dataType, isBigEndian: stored.isBigEndian
+    ) { try stored.bytes() + more }
+  }
+
   /// The parameter as float64, which holds float32 exactly.
   fileprivate func widened(parameters: ParameterStore) -> StoredTensor {
     let values = parameters.index(of: name).map(parameters.values) ?? []

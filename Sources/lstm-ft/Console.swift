@@ -33,6 +33,9 @@ struct Console: Sendable {
   /// What was asked for: shown even when quiet.
   func answer(_ text: String) { if !json { write(text + "\n", to: 1, isAsked: true) } }
 
+  /// A piece of what was asked for, as it is made.
+  func stream(_ text: String) { if !json { write(text, to: 1, isAsked: true) } }
+
   /// The machine's answer.
   func result(_ value: some Encodable) throws {
     guard json else { return }

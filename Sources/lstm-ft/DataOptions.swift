@@ -5,6 +5,7 @@ import LSTMFineTuning
 import LSTMLayers
 
 extension MissingValuePolicy: ExpressibleByArgument {}
+extension Vocabulary.Unit: ExpressibleByArgument {}
 
 /// Where data comes from and how it is read.
 struct DataArguments: ParsableArguments {
@@ -13,6 +14,10 @@ struct DataArguments: ParsableArguments {
       "A CSV series, or arrays x, y and maybe lengths in HDF5 or .npz; predict takes x.npy too.", valueName: "file"),
     completion: .file())
   var data: String?
+
+  @Option(
+    help: ArgumentHelp("A text file, of which the model says each next token.", valueName: "file"), completion: .file())
+  var text: String?
 
   @Option(
     help: ArgumentHelp("CSV: the column to predict. Repeatable, or separated by commas.", valueName: "column"))
@@ -35,27 +40,78 @@ struct DataArguments: ParsableArguments {
       "CSV: rows that it predicts. (default: what the model was made for, else 1)", valueName: "rows"))
   var horizon: Int?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "CSV: rows after which the series repeats itself, for the naive forecast that the model is compared with. "
+        + "(default: as fine-tuned, else 1)", valueName: "rows"))
+  var season: Int?
+
   @Option(help: ArgumentHelp("CSV: what becomes of missing values.", valueName: "policy"))
   var missing: MissingValuePolicy = .error
 
   @Flag(inversion: .prefixedNo, help: "CSV: whether the first line names the columns. (default: as it looks)")
   var header: Bool?
 
+  @Option(
+    help: ArgumentHelp("CSV: the column of texts to classify. (default: as fine-tuned)", valueName: "column"))
+  var textColumn: String?
+
+  @Option(
+    help: ArgumentHelp("CSV: the column of the classes' names. (default: as fine-tuned)", valueName: "column"))
+  var labelColumn: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "CSV: the column that holds the rows of a sequence together, to classify sequences, or each of their rows when "
+        + "labels differ within them. (default: as fine-tuned)", valueName: "column"))
+  var sequenceID: String?
+
+  @Option(help: "Text: what a token is. (default: as in the model's vocabulary)")
+  var tokens: Vocabulary.Unit?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Text: tokens from the beginning of one sequence to the next. (default: the window, or 1 when the model gives one "
+        + "output a sequence)", valueName: "tokens"))
+  var stride: Int?
+
+  @Option(help: ArgumentHelp("Text: a line that separates documents, such as %.", valueName: "line"))
+  var separator: String?
+
   func requiredPath() throws -> String {
-    guard let data else {
+    if data != nil, text != nil { throw InputError.usage("--data and --text exclude each other", advice: []) }
+    guard let data = data ?? text else {
       throw InputError.usage("no data given", advice: ["name it with --data mine.csv (or .h5, .npz with x and y)"])
     }
     guard FileManager.default.fileExists(atPath: data) else { throw InputError.notFound(data) }
     return data
   }
 
-  /// A series when the file is a CSV table, arrays otherwise.
-  func load(for model: LSTMModel, _ record: Preprocessing, needsTargets: Bool) throws -> LoadedData {
+  /// What data is loaded for.
+  enum Purpose: Equatable {
+    /// With a new head, classes may be others than the model's.
+    case training(newHead: Bool)
+    case measuring
+    case predicting
+  }
+
+  /// A text when it is called one, a series or labelled sequences when the file is a CSV table, arrays otherwise.
+  /// - Parameter readout: what was asked for instead of the model's.
+  func load(
+    for model: LSTMModel, _ record: Preprocessing, _ purpose: Purpose, readout: ModelConfiguration.Readout? = nil
+  ) throws -> LoadedData {
     let path = try requiredPath()
+    if text != nil { return .text(try textData(path, model, record, readout ?? model.configuration.readout)) }
+    for (flag, isGiven) in [("--stride", stride != nil), ("--separator", separator != nil)] where isGiven {
+      throw InputError.usage("\(flag) is for --text", advice: [])
+    }
     if Self.isArrays(path) {
       for (flag, given) in [
         ("--target", !target.isEmpty), ("--features", features != nil), ("--window", window != nil),
-        ("--horizon", horizon != nil), ("--missing", missing != .error), ("--header", header != nil),
+        ("--horizon", horizon != nil), ("--season", season != nil), ("--missing", missing != .error),
+        ("--header", header != nil),
       ]
       where given {
         throw InputError.usage(
@@ -63,7 +119,11 @@ struct DataArguments: ParsableArguments {
       }
       let checkpoint = try openArrays(path)
       return .arrays(
-        try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: needsTargets), file: path)
+        try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting),
+        file: path)
+    }
+    if let labelled = try labelledTable(path, model, record, purpose, readout ?? model.configuration.readout) {
+      return .labelled(labelled)
     }
     return .series(try series(path, model, record))
   }
@@ -89,7 +149,7 @@ struct DataArguments: ParsableArguments {
     guard case .features(let size) = model.configuration.input else {
       throw FineTuningError.badData(
         file: path, detail: "the model reads tokens, a CSV series holds numbers",
-        advice: ["give an HDF5 or .npz file with token numbers x (N, T)"])
+        advice: ["give a text with --text FILE, or an HDF5 or .npz file with token numbers x (N, T)"])
     }
     let table = try CSVTable(contentsOf: path, options: .init(header: header))
     var targets = target.flatMap { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
@@ -117,7 +177,8 @@ struct DataArguments: ParsableArguments {
     do {
       return try SeriesData(
         table, features: chosen, targets: targets, window: window,
-        horizon: horizon ?? record.horizon ?? defaultHorizon(model, targets.count), missing: missing)
+        horizon: horizon ?? record.horizon ?? defaultHorizon(model, targets.count), missing: missing,
+        season: season ?? record.season ?? 1)
     } catch let error as CSVError {
       throw explained(error, table)
     }
@@ -169,11 +230,15 @@ struct DataArguments: ParsableArguments {
 
 enum LoadedData {
   case series(SeriesData)
+  case text(TextData)
+  case labelled(LabelledData)
   case arrays(SequenceData, file: String)
 
   var file: String {
     switch self {
     case .series(let series): series.file
+    case .text(let text): text.file
+    case .labelled(let labelled): labelled.table.file
     case .arrays(_, let file): file
     }
   }
@@ -182,17 +247,30 @@ enum LoadedData {
   func examples() throws -> SequenceData {
     switch self {
     case .series(let series): try series.examples()
+    case .text(let text): try text.examples()
+    case .labelled(let labelled): labelled.table.data
     case .arrays(let data, _): data
     }
   }
 
-  /// Adds what a series was read with.
+  /// Adds what a series or a text was read with.
   func describe(in record: inout Preprocessing) {
-    guard case .series(let series) = self else { return }
-    record.features = series.features
-    record.targets = series.targets
-    record.window = series.window
-    record.horizon = series.horizon
+    if case .arrays = self { return }
+    record.classes = nil
+    (record.textColumn, record.labelColumn, record.sequenceColumn) = (nil, nil, nil)
+    switch self {
+    case .series(let series):
+      record.features = series.features
+      record.targets = series.targets
+      record.window = series.window
+      record.horizon = series.horizon
+      record.season = series.season == 1 ? nil : series.season
+    case .text(let text):
+      record.window = text.window
+      record.vocabulary = text.vocabulary
+    case .labelled(let labelled): labelled.describe(in: &record)
+    case .arrays: break
+    }
   }
 }
 

@@ -151,9 +151,12 @@ final class FinetuneReport {
     }
     if let best = run.epochs.first(where: { $0.epoch == run.bestEpoch })?.validation {
       let metric =
-        run.baseline.mae.map { "MAE \(digits($0)) -> \(digits(best.mae ?? .nan)), " } ?? run.baseline.accuracy.map {
-          "accuracy \(percent($0)) -> \(percent(best.accuracy ?? .nan)), "
-        } ?? ""
+        run.baseline.bitsPerToken.map {
+          "bits per \(unit) \(digits($0)) -> \(digits(best.bitsPerToken ?? .nan)), "
+        } ?? run.baseline.mae.map { "MAE \(digits($0)) -> \(digits(best.mae ?? .nan)), " } ?? run.baseline.accuracy.map
+      {
+        "accuracy \(percent($0)) -> \(percent(best.accuracy ?? .nan)), "
+      } ?? ""
       console.say(
         console.bold("\(session.startName) -> \(session.startName == "untrained" ? "trained" : "fine-tuned"): ")
           + metric
@@ -172,7 +175,7 @@ final class FinetuneReport {
     if let output { console.say("wrote \(output)") }
     console.say("run   \(folder.path): config.json, log.jsonl, best.h5, last.h5, loss.svg, gradients.svg")
     if let output {
-      console.say("next  lstm-ft predict \(output) --data \(session.dataFile)\(session.isSeries ? "" : " -o y.npy")")
+      console.say("next  \(session.next)")
       console.say("      lstm-ft export \(output) --to pytorch-h5 -o back.h5")
     }
   }
@@ -180,8 +183,12 @@ final class FinetuneReport {
   /// Wide enough for `100/100`, or for more.
   private var epochWidth: Int { max(7, 2 * String(session.options.epochs).count + 1) }
 
+  /// What a text's tokens are.
+  private var unit: String { session.record.vocabulary?.unit.noun ?? "token" }
+
   private func text(_ metrics: Metrics) -> String {
     var text = "loss \(digits(metrics.loss))"
+    if let summary = metrics.textSummary(session.record.vocabulary?.unit) { text += ", " + summary }
     if let mae = metrics.mae { text += ", MAE \(digits(mae))" }
     if let accuracy = metrics.accuracy { text += ", accuracy \(percent(accuracy))" }
     return text
@@ -197,11 +204,13 @@ final class FinetuneReport {
   }
 
   private func metricName(_ metrics: Metrics?) -> String {
-    metrics?.mae != nil ? "MAE" : metrics?.accuracy != nil ? "accuracy" : "-"
+    metrics?.bitsPerToken != nil
+      ? "bits/\(session.record.vocabulary?.unit == .characters ? "char" : "token")"
+      : metrics?.mae != nil ? "MAE" : metrics?.accuracy != nil ? "accuracy" : "-"
   }
 
   private func metricValue(_ metrics: Metrics?) -> String {
-    metrics?.mae.map(digits) ?? metrics?.accuracy.map(percent) ?? "-"
+    metrics?.bitsPerToken.map(digits) ?? metrics?.mae.map(digits) ?? metrics?.accuracy.map(percent) ?? "-"
   }
 }
 

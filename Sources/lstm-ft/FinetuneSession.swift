@@ -21,7 +21,8 @@ struct FinetuneSession {
   let dataFile: String
   /// Lines for people.
   let dataText: [String]
-  let isSeries: Bool
+  /// What a person may type afterwards to use the model.
+  let next: String
   let output: String
   let resolved: ResolvedRun
   let kernels: Kernels
@@ -46,23 +47,26 @@ struct FinetuneSession {
       base = base.replacing(weights: fresh.parameters, changed: fresh.parameters.slots.map { _ in true })
     }
     var record = try base.preprocessingRecord(file: command.model)
-    let loaded = try command.data.load(for: base, record, needsTargets: true)
+    var notes = try command.data.settleVocabulary(
+      &base, &record, isNew: command.parts.fromScratch, extends: command.vocabulary.extendVocabulary)
+    let loaded = try command.data.load(
+      for: base, record, .training(newHead: command.headChoice() != .keep), readout: command.reading.readout)
     dataFile = path
 
     // 1. Split, then fit scalers on the training part alone.
-    var notes: [String] = []
     let parts = try Self.split(loaded, command.loop)
     let fit = try TaskFit(
       base, parts.training, file: path, loss: command.loss.choice(), head: command.headChoice(),
       readout: command.reading.readout, seed: command.loop.seed)
     notes += fit.notes
     loss = try command.loss.settled(fit.loss, classes: fit.model.configuration.outputSize)
+    if try command.headChoice() != .keep { record.classes = nil }
     loaded.describe(in: &record)
     notes += try Self.settleScalers(&record, command.parts.scaler, loaded, parts, loss: fit.loss)
     training = parts.training.scaled(inputs: record.inputScaler, targets: record.targetScaler)
     validation = parts.validation?.scaled(inputs: record.inputScaler, targets: record.targetScaler)
     dataText = Self.describe(loaded, parts, isShuffled: command.loop.shuffle)
-    isSeries = if case .series = loaded { true } else { false }
+    next = Self.next(loaded, output: command.files.output)
 
     // 2. The plan and the loop.
     var tuned = fit.model
@@ -143,7 +147,11 @@ struct FinetuneSession {
     case .series(let series):
       let parts = try series.split(validation: loop.validationSplit)
       return Parts(training: parts.training, validation: parts.validation, trainingRows: parts.firstRow)
-    case .arrays(let all, let file):
+    case .text(let text):
+      let parts = try text.split(validation: loop.validationSplit)
+      return Parts(training: parts.training, validation: parts.validation, trainingRows: nil)
+    case .arrays, .labelled:
+      let (all, file) = (try data.examples(), data.file)
       let count = Int((Double(all.count) * loop.validationSplit).rounded())
       guard loop.validationSplit > 0 else { return Parts(training: all, validation: nil, trainingRows: nil) }
       guard count > 0, count < all.count else {
@@ -168,10 +176,13 @@ struct FinetuneSession {
   ) throws -> [String] {
     let stored = (record.inputScaler, record.targetScaler)
     let hasStored = stored.0 != nil || stored.1 != nil
-    var isSeries = false
-    if case .series = data { isSeries = true }
+    let isTable: Bool
+    switch data {
+    case .series, .labelled: isTable = true
+    case .text, .arrays: isTable = false
+    }
     let isRegression = !loss.isCrossEntropy && loss != .binaryCrossEntropy
-    let choice = mode == .auto ? (hasStored ? ScalerMode.keep : isSeries ? .refit : .none) : mode
+    let choice = mode == .auto ? (hasStored ? ScalerMode.keep : isTable ? .refit : .none) : mode
     var fitted: (inputs: Scaler?, targets: Scaler?)
     if case .series(let series) = data {
       let both = series.scalers(before: parts.trainingRows ?? series.rowCount)
@@ -217,18 +228,38 @@ struct FinetuneSession {
           + "\(plural(series.window, "row")) in, the next \(series.horizon == 1 ? "one" : "\(series.horizon)") out",
         "\(plural(parts.training.count, "window")) to train on\(validation)\(parts.validation == nil ? "" : " (the last rows)")",
       ]
-    case .arrays(let all, let file):
-      let lengths = all.lengths == nil ? "" : ", \(plural(all.stepCount, "valid step"))"
-      let choice = parts.validation == nil ? "" : isShuffled ? " (drawn by the seed)" : " (the last ones)"
+    case .text(let text):
       return [
-        "\(file): \(plural(all.count, "sequence")) of \(plural(all.steps, "step"))\(lengths)",
-        "\(grouped(parts.training.count)) to train on\(validation)\(choice)",
+        text.summary,
+        "\(plural(parts.training.count, "sequence")) of \(plural(text.window, "token")) to train on\(validation)\(parts.validation == nil ? "" : " (the last part)")",
       ]
+    case .labelled(let labelled):
+      return describe(labelled.table.data, data.file, parts, validation, isShuffled) + labelled.summary
+    case .arrays(let all, let file): return describe(all, file, parts, validation, isShuffled)
     }
+  }
+
+  private static func describe(
+    _ all: SequenceData, _ file: String, _ parts: Parts, _ validation: String, _ isShuffled: Bool
+  ) -> [String] {
+    let lengths = all.lengths == nil ? "" : ", \(plural(all.stepCount, "valid step"))"
+    let choice = parts.validation == nil ? "" : isShuffled ? " (drawn by the seed)" : " (the last ones)"
+    return [
+      "\(file): \(plural(all.count, "sequence")) of \(plural(all.steps, "step"))\(lengths)",
+      "\(grouped(parts.training.count)) to train on\(validation)\(choice)",
+    ]
   }
 }
 
 extension FinetuneSession {
+  private static func next(_ data: LoadedData, output: String) -> String {
+    switch data {
+    case .series, .labelled: "lstm-ft predict \(output) --data \(data.file)"
+    case .text: "lstm-ft generate \(output) --prompt TEXT"
+    case .arrays(_, let file): "lstm-ft predict \(output) --data \(file) -o y.npy"
+    }
+  }
+
   struct Answer: Encodable {
     let output: String?
     let run: String

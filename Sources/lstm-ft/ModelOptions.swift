@@ -216,15 +216,27 @@ func requireOutput(_ output: String, apartFrom inputs: [String]) throws {
   }
 }
 
+/// What is kept of the preprocessing; empty when nothing is.
+private func decodePreprocessing(_ json: String?, file: String) throws -> Preprocessing {
+  guard let json else { return Preprocessing() }
+  do {
+    return try JSONDecoder().decode(Preprocessing.self, from: Data(json.utf8))
+  } catch {
+    throw FineTuningError.badPreprocessing(file: file, detail: describe(error))
+  }
+}
+
+extension Checkpoint {
+  /// The stored preprocessing; empty when there is none.
+  func preprocessingRecord(file: String) throws -> Preprocessing {
+    try decodePreprocessing(preprocessing, file: file)
+  }
+}
+
 extension LSTMModel {
   /// The stored preprocessing; empty when there is none.
   func preprocessingRecord(file: String) throws -> Preprocessing {
-    guard let preprocessing else { return Preprocessing() }
-    do {
-      return try JSONDecoder().decode(Preprocessing.self, from: Data(preprocessing.utf8))
-    } catch {
-      throw FineTuningError.badPreprocessing(file: file, detail: describe(error))
-    }
+    try decodePreprocessing(preprocessing, file: file)
   }
 
   mutating func store(_ record: Preprocessing) throws { preprocessing = try record.json }
@@ -245,7 +257,16 @@ extension Preprocessing {
     var parts: [String] = []
     if let features { parts.append("reads " + features.joined(separator: ", ")) }
     if let targets { parts.append("predicts " + targets.joined(separator: ", ")) }
-    if let window { parts.append("\(plural(window, "row")) in" + (horizon.map { ", \($0) out" } ?? "")) }
+    if let vocabulary { parts.append("\(plural(vocabulary.count, "token")): \(vocabulary.unit.rawValue)") }
+    if let window, vocabulary != nil { parts.append("\(plural(window, "token")) at a time") }
+    if let window, vocabulary == nil {
+      parts.append("\(plural(window, "row")) in" + (horizon.map { ", \($0) out" } ?? ""))
+    }
+    if let classes {
+      parts.append(
+        "\(plural(classes.count, "class")): \(classes.prefix(6).joined(separator: ", "))\(classes.count > 6 ? ", ..." : "")"
+      )
+    }
     if let inputScaler { parts.append("scaler " + FinetuneSession.text(inputScaler)) }
     return parts.joined(separator: "; ")
   }

@@ -23,6 +23,7 @@ struct ParserMessage {
 
   private static let wholeNumbers: Set = [
     "--epochs", "--batch-size", "--window", "--horizon", "--patience", "--seed", "--threads", "--cache-memory",
+    "--season", "--stride", "--length", "--top-k", "--count",
   ]
 
   private mutating func invalidValue(_ value: String, flag: String?, name: String, choices text: String) {

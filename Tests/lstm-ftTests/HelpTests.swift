@@ -5,7 +5,7 @@ import Testing
 /// LSTM_FT_REFRESH_SNAPSHOTS=1 and read what git shows.
 @Suite(.serialized) struct HelpTests {
   static let commands = [
-    "", "import", "inspect", "finetune", "lr-find", "evaluate", "predict", "export", "verify", "diff",
+    "", "import", "inspect", "finetune", "lr-find", "evaluate", "predict", "generate", "export", "verify", "diff",
   ]
 
   @Test(arguments: commands)

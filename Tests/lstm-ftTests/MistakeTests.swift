@@ -32,7 +32,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 
 @Suite(.serialized) struct MistakeTests {
   /// Each begins with `weights.h5`, `model.h5` imported from it, and `mine.csv`.
-  @Test(arguments: arguments + data + imports + files + numbers + parsing)
+  @Test(arguments: arguments + data + texts + imports + files + numbers + parsing)
   func isExplained(_ mistake: Mistake) async throws {
     let place = try Workplace()
     try place.copy("demo/seattle.h5", as: "weights.h5")
@@ -69,7 +69,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
   }
 
   @Test func thereAreTwentyFiveAtLeast() {
-    let all = Self.arguments + Self.data + Self.imports + Self.files + Self.numbers + Self.parsing
+    let all = Self.arguments + Self.data + Self.texts + Self.imports + Self.files + Self.numbers + Self.parsing
     #expect(all.count >= 25)
     #expect(Set(all.map(\.what)).count == all.count)
   }
@@ -223,6 +223,60 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       try $0.copy("golden-training/classify_data.h5", as: "d.h5")
     },
   ]
+
+  static let texts = [
+    Mistake(
+      "a text for a model of numbers", "evaluate --text mine.csv", 65,
+      "mine.csv: the model reads features, a text holds characters or words"),
+    Mistake(
+      "a text and no vocabulary", "evaluate c.h5 --text mine.csv", 64,
+      "the model has no vocabulary: nobody knows which number stands for which character or word",
+      "give it with lstm-ft import CHECKPOINT --vocabulary FILE", prepare: writeCharacterModel),
+    Mistake(
+      "a text and data", "evaluate --text mine.csv --data mine.csv", 64, "--data and --text exclude each other"),
+    Mistake("no such text", "evaluate --text nope.txt", 66, "nope.txt: no such file"),
+    Mistake(
+      "a text's option for a series", "evaluate --data mine.csv --stride 3", 64, "--stride is for --text"),
+    Mistake(
+      "a series' option for a text", "evaluate --text mine.csv --target temp", 64,
+      "--target is for CSV files; --text says the next token"),
+    Mistake(
+      "a vocabulary for features", "import weights.h5 --vocabulary mine.csv -o a.h5", 64,
+      "--vocabulary: this model reads features, which are no tokens"),
+    Mistake(
+      "a vocabulary that is too large", "import c.h5 --vocabulary v.txt -o a.h5", 64,
+      "the vocabulary has 4 numbers, the model's embedding 3 rows",
+      "it is another model's vocabulary, or one that was extended"
+    ) {
+      try writeCharacterModel($0)
+      try $0.write("v.txt", "a\nb\nc\nd\n")
+    },
+    Mistake(
+      "no vocabulary to generate with", "generate c.h5 --prompt a", 64,
+      "c.h5 has no vocabulary: nobody knows which number stands for which character or word",
+      "give it with lstm-ft import CHECKPOINT --vocabulary FILE", prepare: writeCharacterModel),
+    Mistake(
+      "a label without a text", "finetune --data mine.csv --label-column temp", 64,
+      "--label-column needs --text-column or --sequence-id"),
+    Mistake(
+      "no label", "finetune --data mine.csv --sequence-id date", 64, "no --label-column given", "columns are temp, date"
+    ),
+    Mistake(
+      "names that the model does not know", "evaluate --data l.csv --sequence-id id --label-column l", 64,
+      "the model does not know which of its outputs stands for which label",
+      "say it with lstm-ft import CHECKPOINT --classes NAMES, or fine-tune it on labelled data"
+    ) { try $0.write("l.csv", "id,x,l\na,1,up\nb,2,down\n") },
+    Mistake(
+      "too few names of classes", "import weights.h5 --classes a,b -o a.h5", 64,
+      "--classes a,b: expected 24 different names, found 2"),
+  ]
+
+  /// `c.h5`, a model of three tokens.
+  private static let writeCharacterModel: @Sendable (Workplace) throws -> Void = { place in
+    let configuration = ModelConfiguration(
+      input: .tokens(vocabulary: 3, size: 2), layers: [.init(hiddenSize: 2)], readout: .all, head: [.init(size: 3)])
+    try LSTMModel(configuration).checkpoint.write(path: place.path("c.h5"), as: .native)
+  }
 
   static let imports = [
     Mistake(
@@ -412,7 +466,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "a misspelt command", "finetun --data mine.csv", 64, "unknown command finetun",
       "did you mean lstm-ft finetune?",
-      "commands are import, inspect, finetune, lr-find, evaluate, predict, export, verify, diff"),
+      "commands are import, inspect, finetune, lr-find, evaluate, predict, generate, export, verify, diff"),
     Mistake(
       "a misspelt option", "finetune --dta mine.csv", 64, "unknown option --dta", "did you mean --data?",
       "see lstm-ft finetune --help"),

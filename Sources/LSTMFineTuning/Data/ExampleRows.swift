@@ -13,6 +13,10 @@ protocol ExampleRows {
   var hasTargetPerStep: Bool { get }
   /// Of the whole.
   var targets: SequenceData.Targets { get }
+  /// Whether the targets are the tokens of a text.
+  var isText: Bool { get }
+  /// For each target column, the naive forecast's error that MASE divides by; nil where there is none.
+  var seasonalScale: [Double]? { get }
   /// What a person counts as one: a sequence, or a stream.
   var sequenceCount: Int { get }
 

@@ -79,16 +79,26 @@ public struct Preprocessing: Sendable, Codable, Equatable {
   public var features: [String]?
   /// CSV columns it predicts, in order.
   public var targets: [String]?
-  /// Rows the model looks at, and rows it predicts.
+  /// Rows or tokens the model looks at, and rows it predicts.
   public var window: Int?
   public var horizon: Int?
   public var inputScaler: Scaler?
   /// One entry per target; a horizon repeats it.
   public var targetScaler: Scaler?
+  /// Rows after which a series repeats itself: what the seasonal naive forecast looks back.
+  public var season: Int?
+  /// Which number stands for which character or word.
+  public var vocabulary: Vocabulary?
+  /// The name of each class, by its number.
+  public var classes: [String]?
+  /// CSV columns of a classification: the text, the label, and what tells one sequence's rows from another's.
+  public var textColumn: String?
+  public var labelColumn: String?
+  public var sequenceColumn: String?
 
   public init(
     features: [String]? = nil, targets: [String]? = nil, window: Int? = nil, horizon: Int? = nil,
-    inputScaler: Scaler? = nil, targetScaler: Scaler? = nil
+    inputScaler: Scaler? = nil, targetScaler: Scaler? = nil, vocabulary: Vocabulary? = nil, classes: [String]? = nil
   ) {
     self.features = features
     self.targets = targets
@@ -96,5 +106,7 @@ public struct Preprocessing: Sendable, Codable, Equatable {
     self.horizon = horizon
     self.inputScaler = inputScaler
     self.targetScaler = targetScaler
+    self.vocabulary = vocabulary
+    self.classes = classes
   }
 }

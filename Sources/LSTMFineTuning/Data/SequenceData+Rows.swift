@@ -26,7 +26,7 @@ extension SequenceData: ExampleRows {
         guard let base = values.baseAddress else { throw Self.empty }
         return try body(.features(base, width: size))
       }
-    case .tokens(let tokens, _):
+    case .tokens(let tokens, _), .tokenWindows(let tokens, _, _):
       return try tokens.withUnsafeBufferPointer { tokens throws(ShapeError) in
         guard let base = tokens.baseAddress else { throw Self.empty }
         return try body(.tokens(base))
@@ -40,7 +40,10 @@ extension SequenceData: ExampleRows {
 
   /// The input row at which an example of this selection begins.
   func inputRow(_ example: Int) -> Int {
-    if case .windows(_, _, let starts, _) = inputs { starts[places[example]] } else { places[example] * steps }
+    switch inputs {
+    case .windows(_, _, let starts, _), .tokenWindows(_, let starts, _): starts[places[example]]
+    default: places[example] * steps
+    }
   }
 
   /// The target row at which an example begins.

@@ -6,15 +6,16 @@ extension SequenceData {
     case .windows(let rows, let size, let starts, let steps):
       var end = 0
       var covered: [Range<Int>] = []
-      for start in places.map({ starts[$0] }).sorted() {
-        let range = max(start, end)..<max(start + steps, end)
+      let lengths = self.lengths
+      for (start, length) in places.map({ (starts[$0], lengths?[$0] ?? steps) }).sorted(by: <) {
+        let range = max(start, end)..<max(start + length, end)
         if !range.isEmpty { covered.append(range) }
         end = range.upperBound
       }
       return Scaler(fitting: rows, columns: size, rows: covered.joined())
     case .features(let values, _, let size):
       return Scaler(fitting: values, columns: size, rows: validSteps)
-    case .tokens:
+    case .tokens, .tokenWindows:
       return nil
     }
   }
@@ -44,7 +45,7 @@ extension SequenceData {
       case .features(var values, let steps, let size):
         inputScaler.apply(&values)
         result.inputs = .features(values, steps: steps, size: size)
-      case .tokens: break
+      case .tokens, .tokenWindows: break
       }
     }
     if let targetScaler, case .values(var values, let size, let perStep) = targets {

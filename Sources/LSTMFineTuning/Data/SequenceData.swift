@@ -11,6 +11,8 @@ public struct SequenceData: Sendable {
     case features([Float], steps: Int, size: Int)
     /// (N, T)
     case tokens([Int32], steps: Int)
+    /// Windows of `steps` tokens of one text; example k starts at token `starts[k]`.
+    case tokenWindows(tokens: [Int32], starts: [Int], steps: Int)
   }
 
   public enum Targets: Sendable {
@@ -29,6 +31,13 @@ public struct SequenceData: Sendable {
   public internal(set) var targets: Targets
   /// Valid steps of each example, or nil when all are full.
   public let lengths: [Int]?
+  /// How many classes there are, which may be more than occur; nil when nobody knows.
+  public internal(set) var classCount: Int?
+  /// Whether the classes are the tokens that come next in a text.
+  public internal(set) var isText = false
+  /// For each target column of a series, the mean absolute error of the seasonal naive forecast on its training part, in
+  /// the data's own units: what MASE divides by. A horizon repeats it.
+  public internal(set) var seasonalScale: [Double]?
   /// The examples of this selection, as places in the arrays.
   public private(set) var places: [Int]
 
@@ -65,12 +74,19 @@ public struct SequenceData: Sendable {
       return (try parts(of: values.count, each: [steps], "inputs"), steps)
     case .windows(let values, let size, let starts, let steps):
       let rows = try parts(of: values.count, each: [size], "rows")
-      guard steps > 0 else { throw ShapeError(what: "windows", expected: "at least one step", found: "\(steps)") }
-      if let start = starts.first(where: { $0 < 0 || $0 > rows - steps }) {
-        throw ShapeError(
-          what: "windows", expected: "\(steps) rows each, out of \(rows)", found: "one that starts at row \(start)")
-      }
+      try checkWindows(starts, steps, rows: rows)
       return (starts.count, steps)
+    case .tokenWindows(let tokens, let starts, let steps):
+      try checkWindows(starts, steps, rows: tokens.count)
+      return (starts.count, steps)
+    }
+  }
+
+  private static func checkWindows(_ starts: [Int], _ steps: Int, rows: Int) throws(ShapeError) {
+    guard steps > 0 else { throw ShapeError(what: "windows", expected: "at least one step", found: "\(steps)") }
+    if let start = starts.first(where: { $0 < 0 || $0 > rows - steps }) {
+      throw ShapeError(
+        what: "windows", expected: "\(steps) rows each, out of \(rows)", found: "one that starts at row \(start)")
     }
   }
 
@@ -96,6 +112,7 @@ public struct SequenceData: Sendable {
     case .windows(_, _, _, let steps): steps
     case .features(_, let steps, _): steps
     case .tokens(_, let steps): steps
+    case .tokenWindows(_, _, let steps): steps
     }
   }
 
@@ -104,7 +121,7 @@ public struct SequenceData: Sendable {
     switch inputs {
     case .windows(_, let size, _, _): size
     case .features(_, _, let size): size
-    case .tokens: nil
+    case .tokens, .tokenWindows: nil
     }
   }
 
@@ -135,6 +152,11 @@ public struct SequenceData: Sendable {
       input = .features(gather(values, chosen, width: steps * size), size: size)
     case .tokens(let values, let steps):
       input = .tokens(gather(values, chosen, width: steps))
+    case .tokenWindows(let tokens, let starts, let steps):
+      var values: [Int32] = []
+      values.reserveCapacity(chosen.count * steps)
+      for place in chosen { values += tokens[starts[place]..<starts[place] + steps] }
+      input = .tokens(values)
     }
     return try SequenceBatch(count: chosen.count, steps: steps, input: input, lengths: lengths)
   }

@@ -16,15 +16,19 @@ public struct SeriesData: Sendable {
   public let rowCount: Int
   public let window: Int
   public let horizon: Int
+  /// Rows after which the series repeats itself; 1 when it does not.
+  public let season: Int
 
-  /// - Parameter missing: how missing cells are filled, before any split. `.interpolate` looks ahead, so that a gap
-  ///   at the end of the training part is filled with the help of the validation part; `.forwardFill` does not.
+  /// - Parameters:
+  ///   - missing: how missing cells are filled, before any split. `.interpolate` looks ahead, so that a gap at the end of
+  ///     the training part is filled with the help of the validation part; `.forwardFill` does not.
+  ///   - season: how far the seasonal naive forecast looks back, which a model is compared with; 1 for the last row.
   /// - Throws: `CSVError` naming line and column; `FineTuningError` when the table is too short.
   public init(
     _ table: CSVTable, features: [String], targets: [String], window: Int, horizon: Int,
-    missing: MissingValuePolicy = .error
+    missing: MissingValuePolicy = .error, season: Int = 1
   ) throws {
-    for (flag, value) in [("--window", window), ("--horizon", horizon)] where value < 1 {
+    for (flag, value) in [("--window", window), ("--horizon", horizon), ("--season", season)] where value < 1 {
       throw FineTuningError.invalidOption("\(flag) \(value): expected at least 1", advice: [])
     }
     for (flag, columns) in [("--features", features), ("--target", targets)] where columns.isEmpty {
@@ -35,6 +39,7 @@ public struct SeriesData: Sendable {
     self.targets = targets
     self.window = window
     self.horizon = horizon
+    self.season = season
     rowCount = table.rowCount
     featureRows = try Self.rows(table, features, missing)
     targetRows = targets == features ? featureRows : try Self.rows(table, targets, missing)
@@ -60,7 +65,9 @@ public struct SeriesData: Sendable {
 
   /// Every window that has its whole horizon, in time order. Targets are (N, horizon * targets), the first row's first.
   public func examples() throws(ShapeError) -> SequenceData {
-    try examples(starts: Array(0...(rowCount - window - horizon)))
+    var data = try examples(starts: Array(0...(rowCount - window - horizon)))
+    data.seasonalScale = seasonalScale(before: rowCount)
+    return data
   }
 
   /// The windows that begin at these rows.
@@ -101,8 +108,10 @@ public struct SeriesData: Sendable {
           "\(rowCount) rows with --validation-split \(fraction) leave \(max(cut, 0)) to train on, fewer than a window of \(window) and a horizon of \(horizon)",
         advice: ["give more data, a smaller --window or a smaller --validation-split"])
     }
-    let training = try examples(starts: Array(0..<trainingCount))
-    let validation = try examples(starts: Array((cut - window)...(rowCount - window - horizon)))
+    var training = try examples(starts: Array(0..<trainingCount))
+    var validation = try examples(starts: Array((cut - window)...(rowCount - window - horizon)))
+    training.seasonalScale = seasonalScale(before: cut)
+    validation.seasonalScale = training.seasonalScale
     return (training, validation, cut)
   }
 
@@ -112,5 +121,39 @@ public struct SeriesData: Sendable {
       Scaler(fitting: rows, columns: columns, rows: 0..<min(end, rowCount))
     }
     return (fit(featureRows, features.count), fit(targetRows, targets.count))
+  }
+
+  /// For each target, the mean of |y_t - y_(t - season)| over the rows before `end`: the error of the seasonal naive
+  /// forecast one row ahead, which MASE divides by (Hyndman and Koehler, 2006). nil when there are too few rows.
+  public func seasonalScale(before end: Int) -> [Double]? {
+    let end = min(end, rowCount)
+    guard end > season else { return nil }
+    let width = targets.count
+    return (0..<width).map { column in
+      let sum = (season..<end).reduce(0.0) {
+        $0 + abs(Double(targetRows[$1 * width + column]) - Double(targetRows[($1 - season) * width + column]))
+      }
+      return sum / Double(end - season)
+    }
+  }
+
+  /// The mean absolute error of the seasonal naive forecast, in the data's own units, for all that `examples()` asks: of
+  /// each row ahead it says the latest known row a whole number of seasons before. nil when no row is so far back.
+  public func naiveError() -> Double? {
+    guard season < rowCount else { return nil }
+    let width = targets.count
+    var (sum, count) = (0.0, 0)
+    for origin in window...(rowCount - horizon) {
+      for ahead in 0..<horizon {
+        let seasons = ahead / season + 1
+        guard origin + ahead >= seasons * season else { continue }
+        for column in 0..<width {
+          let known = targetRows[(origin + ahead - seasons * season) * width + column]
+          sum += abs(Double(targetRows[(origin + ahead) * width + column]) - Double(known))
+        }
+        count += width
+      }
+    }
+    return count == 0 ? nil : sum / Double(count)
   }
 }

@@ -16,6 +16,9 @@ public struct StreamData: Sendable {
   public let chunks: [Range<Int>]
   private let stretches: [Stretch]
 
+  var isText: Bool { sequences.isText }
+  var seasonalScale: [Double]? { sequences.seasonalScale }
+
   private struct Stretch {
     let stream: Int
     let start: Int

@@ -1,20 +1,6 @@
 import LSTMCheckpoints
 import LSTMLayers
 
-/// How good a model's predictions are.
-public struct Metrics: Sendable, Codable, Equatable {
-  /// The mean loss, in the units the model computes in.
-  public var loss: Double
-  /// Mean absolute error in the data's own units; for real-valued targets.
-  public var mae: Double?
-  /// Root of the mean squared error in the data's own units.
-  public var rmse: Double?
-  /// The part of classes that are right.
-  public var accuracy: Double?
-  /// Sequences.
-  public var examples: Int
-}
-
 /// Runs a model over data without training.
 public struct Evaluator {
   public let network: Network
@@ -43,69 +29,35 @@ public struct Evaluator {
   /// - Throws: `ShapeError` as above, and when the model has a layer that runs in reverse.
   public func evaluate(_ data: StreamData) throws(ShapeError) -> Metrics { try evaluate(data, nil) }
 
+  /// The same with the answers to each class, when the targets are classes and no text's tokens.
+  public func report(_ data: SequenceData) throws(ShapeError) -> (metrics: Metrics, confusion: ConfusionMatrix?) {
+    let tally = try tally(data, nil)
+    return (tally.metrics(data), tally.confusion)
+  }
+
   /// - Parameter cache: what the frozen prefix gives for all of `data`, or nil to compute it.
   func evaluate(_ data: some ExampleRows, _ cache: PrefixCache?) throws(ShapeError) -> Metrics {
-    var tally = Tally()
+    try tally(data, cache).metrics(data)
+  }
+
+  private func tally(_ data: some ExampleRows, _ cache: PrefixCache?) throws(ShapeError) -> MetricTally {
+    var tally = MetricTally(loss, data.targets, isText: data.isText, width: network.configuration.outputSize)
+    let scales = (0..<network.configuration.outputSize).map { column in
+      targetScaler.map { Double($0.deviation[column % $0.columns]) } ?? 1
+    }
     let carried = try data.makeCarriedState(network.configuration)
     for batch in data.batches(of: batchSize) {
       let (output, value) = try runner.run(data, cache, batch, carrying: carried)
-      tally.sum += value.sum
-      tally.weight += value.weight
-      try data.targets.withRows { targets throws(ShapeError) in add(output, targets, to: &tally) }
-    }
-    guard tally.weight > 0 else {
-      throw ShapeError(what: "targets", expected: "at least one that counts", found: "none")
-    }
-    return tally.metrics(examples: data.sequenceCount)
-  }
-
-  private struct Tally {
-    var (sum, weight) = (0.0, 0.0)
-    var (absolute, square, values) = (0.0, 0.0, 0)
-    var (right, classes) = (0, 0)
-
-    func metrics(examples: Int) -> Metrics {
-      Metrics(
-        loss: sum / weight, mae: values == 0 ? nil : absolute / Double(values),
-        rmse: values == 0 ? nil : (square / Double(values)).squareRoot(),
-        accuracy: classes == 0 ? nil : Double(right) / Double(classes), examples: examples)
-    }
-  }
-
-  /// Adds the errors or the right answers of the runner's last batch.
-  private func add(_ output: Network.Output, _ targets: TargetRows, to tally: inout Tally) {
-    let width = output.width
-    let places = runner.targetRows.pointer
-    for row in 0..<output.count {
-      let found = output.rows + row * width
-      switch targets {
-      case .values(let values):
-        let wanted = values + places[row] * width
-        for column in 0..<width {
-          if loss == .binaryCrossEntropy {
-            if (found[column] > 0) == (wanted[column] > 0.5) { tally.right += 1 }
-            tally.classes += 1
-          } else {
-            let scale = targetScaler.map { Double($0.deviation[column % $0.columns]) } ?? 1
-            let error = Double(found[column] - wanted[column]) * scale
-            tally.absolute += abs(error)
-            tally.square += error * error
-            tally.values += 1
-          }
-        }
-      case .classes(let classes):
-        let wanted = classes[places[row]]
-        guard wanted != SequenceData.ignored else { continue }
-        var answer = 0
-        if loss == .binaryCrossEntropy {
-          answer = found[0] > 0 ? 1 : 0
-        } else {
-          for column in 0..<width where found[column] > found[answer] { answer = column }
-        }
-        if answer == Int(wanted) { tally.right += 1 }
-        tally.classes += 1
+      tally.lossSum += value.sum
+      tally.lossWeight += value.weight
+      try data.targets.withRows { targets throws(ShapeError) in
+        tally.add(output, targets, at: runner.targetRows.pointer, scales: scales)
       }
     }
+    guard tally.lossWeight > 0 else {
+      throw ShapeError(what: "targets", expected: "at least one that counts", found: "none")
+    }
+    return tally
   }
 
   /// What the source model would return for each example, in the data's own units: (N, O), or (N, T, O) with zero at

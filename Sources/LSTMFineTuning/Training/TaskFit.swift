@@ -116,7 +116,8 @@ public struct TaskFit: Sendable {
     }
 
     // 3. The head.
-    let needed = wanted ?? (chosen == .binaryCrossEntropy ? 1 : largest + 1)
+    let classes = max(largest + 1, data.classCount ?? 0)
+    let needed = wanted ?? (chosen == .binaryCrossEntropy ? 1 : classes)
     let newSize: Int? =
       switch head {
       case .new(let size): size ?? needed
@@ -125,7 +126,7 @@ public struct TaskFit: Sendable {
       case .keep: nil
       }
     let width = newSize ?? configuration.outputSize
-    guard isClasses && chosen.isCrossEntropy ? width > largest : width == needed else {
+    guard isClasses && chosen.isCrossEntropy ? width >= classes : width == needed else {
       throw Self.wrongWidth(
         data, file, per: perStep ? "step" : "sequence", width: width, needed: needed,
         isClasses: isClasses && chosen.isCrossEntropy, mayChangeModel)
@@ -159,9 +160,11 @@ public struct TaskFit: Sendable {
   ) -> FineTuningError {
     func values(_ count: Int) -> String { "\(count) value\(count == 1 ? "" : "s")" }
     let detail =
-      isClasses
-      ? "y: expected classes from 0 to \(width - 1), which the model's \(width) outputs can tell apart, found \(needed - 1)"
-      : "the model gives \(values(width)) a \(example), the targets have \(values(needed))"
+      data.isText
+      ? "the model has \(width) outputs, the vocabulary \(needed) tokens"
+      : isClasses
+        ? "y: expected classes from 0 to \(width - 1), which the model's \(width) outputs can tell apart, found \(needed - 1)"
+        : "the model gives \(values(width)) a \(example), the targets have \(values(needed))"
     var advice =
       mayChangeModel ? "train a head of that size with --head new:\(needed)" : "fine-tune it on this task first"
     if case .windows = data.inputs { advice += ", or change --horizon to what the model was made for" }

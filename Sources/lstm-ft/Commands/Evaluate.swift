@@ -12,9 +12,11 @@ struct Evaluate: ParsableCommand {
         lstm-ft evaluate finetuned.h5 --data test.csv
         lstm-ft evaluate model.h5 --data test.npz --json
         lstm-ft evaluate finetuned.h5 --data test.csv --chart forecast.svg
+        lstm-ft evaluate textgenrnn.h5 --text test.txt --window 40
 
       Columns, window, horizon and scaler are those the model was fine-tuned with, unless said otherwise. Errors are \
-      in the data's own units.
+      in the data's own units. MASE is the error divided by that of the seasonal naive forecast one row ahead on the \
+      file itself; the naive error beside it is that of the same forecast for all the rows that the model predicts.
       """)
 
   @Argument(help: "The model file.", completion: .file())
@@ -48,6 +50,14 @@ struct Evaluate: ParsableCommand {
     let model: String
     let data: String
     let metrics: Metrics
+    /// A series: the mean absolute error of the seasonal naive forecast of the same rows.
+    let naiveError: Double?
+    /// Classes: `confusion[target][answer]`.
+    let confusion: [[Int]]?
+    let classes: [String]?
+    /// A text: its characters or words, and those that are no token.
+    let tokens: Int?
+    let unknownTokens: Int?
     let chart: String?
     let notes: [String]
   }
@@ -60,9 +70,15 @@ struct Evaluate: ParsableCommand {
     if let chart { try requireOutput(chart, apartFrom: [model, path]) }
     let base = try openModel(model)
     let record = try base.preprocessingRecord(file: model)
-    let loaded = try data.load(for: base, record, needsTargets: true)
-    if chart != nil, case .arrays = loaded {
-      throw InputError.usage("--chart draws a CSV series; \(loaded.file) holds arrays", advice: [])
+    let loaded = try data.load(for: base, record, .measuring, readout: reading.readout)
+    if chart != nil {
+      switch loaded {
+      case .series: break
+      case .text: throw InputError.usage("--chart draws a CSV series, not a text", advice: [])
+      case .labelled: throw InputError.usage("--chart draws a CSV series, not labelled sequences", advice: [])
+      case .arrays:
+        throw InputError.usage("--chart draws a CSV series; \(loaded.file) holds arrays", advice: [])
+      }
     }
     let raw = try loaded.examples()
     let fit = try TaskFit(
@@ -70,25 +86,68 @@ struct Evaluate: ParsableCommand {
     try record.checkScalers(features: raw.featureCount, targets: raw.targetSize, file: loaded.file)
     let examples = raw.scaled(inputs: record.inputScaler, targets: record.targetScaler)
     let evaluator = Evaluator(Network(fit.model, kernels: kernels), loss: fit.loss, targetScaler: record.targetScaler)
-    let metrics = try evaluator.evaluate(examples)
+    let (metrics, confusion) = try evaluator.report(examples)
 
     for note in fit.notes { console.say("note: \(note)") }
+    if case .labelled(let labelled) = loaded { for line in labelled.summary { console.say("note: \(line)") } }
     if record.inputScaler == nil, case .series = loaded {
       console.say("note: the model has no scaler: it reads the numbers as they are")
     }
-    var line =
-      "\(model) on \(loaded.file): \(plural(metrics.examples, "sequence")), \(fit.loss.name) \(digits(metrics.loss))"
-    if let mae = metrics.mae, let rmse = metrics.rmse {
-      line += ", MAE \(digits(mae)), RMSE \(digits(rmse)) in the data's units"
-    }
-    if let accuracy = metrics.accuracy { line += ", accuracy \(percent(accuracy))" }
-    console.answer(line)
+    var naiveError: Double?
+    if case .series(let series) = loaded { naiveError = series.naiveError() }
+    console.answer(line(metrics, fit.loss, loaded, naiveError: naiveError))
+    var names = record.classes
+    if case .labelled(let labelled) = loaded { names = labelled.table.classes }
+    if let confusion { console.answer(confusionTable(confusion, names)) }
     if let chart, case .series(let series) = loaded {
       let forecast = try evaluator.predict(examples)
       try writeFile(chart, Data(forecastChart(series, forecast).svg().utf8))
       console.say("wrote \(chart)")
     }
-    try console.result(Answer(model: model, data: loaded.file, metrics: metrics, chart: chart, notes: fit.notes))
+    var tokens: (count: Int, unknown: Int)?
+    switch loaded {
+    case .text(let text): tokens = (text.count, text.unknownCount)
+    case .labelled(let labelled): tokens = (labelled.table.tokenCount, labelled.table.unknownCount)
+    case .series, .arrays: break
+    }
+    try console.result(
+      Answer(
+        model: model, data: loaded.file, metrics: metrics, naiveError: naiveError, confusion: confusion?.counts,
+        classes: confusion == nil ? nil : names, tokens: tokens?.count, unknownTokens: tokens?.unknown, chart: chart,
+        notes: fit.notes))
+  }
+
+  private func line(_ metrics: Metrics, _ loss: Loss, _ data: LoadedData, naiveError: Double?) -> String {
+    var line = "\(model) on \(data.file): \(plural(metrics.examples, "sequence")), \(loss.name) \(digits(metrics.loss))"
+    if case .text(let text) = data {
+      line = "\(model) on \(text.summary), cross-entropy \(digits(metrics.loss))"
+      if let summary = metrics.textSummary(text.vocabulary.unit) { line += ", " + summary }
+    }
+    if let mae = metrics.mae, let rmse = metrics.rmse {
+      line += ", MAE \(digits(mae)), RMSE \(digits(rmse)) in the data's units"
+    }
+    if let r2 = metrics.r2 { line += ", R2 \(digits(r2))" }
+    if let mase = metrics.mase { line += ", MASE \(digits(mase))" }
+    if let naiveError { line += ", naive MAE \(digits(naiveError))" }
+    if let accuracy = metrics.accuracy { line += ", accuracy \(percent(accuracy))" }
+    if let macroF1 = metrics.macroF1 { line += ", macro-F1 \(digits(macroF1))" }
+    return line
+  }
+
+  /// Rows are the targets, columns the answers.
+  private func confusionTable(_ confusion: ConfusionMatrix, _ names: [String]?) -> String {
+    let count = confusion.counts.count
+    let shown = min(count, 20)
+    func name(_ label: Int) -> String {
+      if let names, names.indices ~= label { printable(names[label], limit: 20) } else { "\(label)" }
+    }
+    let rows = (0..<shown).map { label in
+      [name(label)] + confusion.counts[label].prefix(shown).map { grouped($0) }
+        + [confusion.precision(label).map(percent) ?? "-", confusion.recall(label).map(percent) ?? "-"]
+    }
+    let header = ["is \\ found"] + (0..<shown).map(name) + ["precision", "recall"]
+    let more = count > shown ? "\n  and \(count - shown) more; --json has them all" : ""
+    return table(rows, header: header, rightAligned: Set(1..<shown + 3)) + more
   }
 
   /// The truth, and forecasts end to end: each horizon begins where the one before ended.

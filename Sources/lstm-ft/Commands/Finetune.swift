@@ -12,6 +12,7 @@ struct Finetune: ParsableCommand {
         lstm-ft finetune --data mine.csv --target temp --window 48 --freeze layer0
         lstm-ft finetune encoder.h5 --data mine.npz --freeze lstm --head new:9
         lstm-ft finetune --data mine.h5 --freeze embedding --freeze '*.bias_*'
+        lstm-ft finetune textgenrnn.h5 --text mine.txt --extend-vocabulary
         lstm-ft finetune --data mine.h5 --recipe ulmfit --epochs 6
         lstm-ft finetune --resume runs/2026-01-31-120000
 
@@ -33,6 +34,9 @@ struct Finetune: ParsableCommand {
 
   @OptionGroup(title: "Data")
   var data: DataArguments
+
+  @OptionGroup(title: "Data")
+  var vocabulary: VocabularyArguments
 
   @OptionGroup(title: "Model")
   var parts: PartArguments
@@ -120,7 +124,8 @@ struct Finetune: ParsableCommand {
   var arguments = Array(CommandLine.arguments.dropFirst())
 
   private enum CodingKeys: String, CodingKey {
-    case model, data, parts, reading, loss, loop, computing, caching, optimiser, rates, regularisation, files, out
+    case model, data, vocabulary, parts, reading, loss, loop, computing, caching, optimiser, rates, regularisation, files
+    case out
   }
 
   func run() throws {

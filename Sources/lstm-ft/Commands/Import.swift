@@ -13,6 +13,7 @@ struct Import: ParsableCommand {
         lstm-ft import model.keras
         lstm-ft import checkpoint.pt --prefix model_state -o encoder.h5
         lstm-ft import weights.h5 --allow unexpected='optimizer*' --readout last
+        lstm-ft import weights.h5 --vocabulary vocabulary.json --window 40
 
       Nothing is guessed: all that is applied, missing, left over, of another shape or type is reported, and nothing \
       is written unless everything fits. Names are found under any prefix, dotted or in nested groups.
@@ -44,6 +45,25 @@ struct Import: ParsableCommand {
         valueName: "mean,deviation"))
     var scaler: String?
 
+    @Option(
+      help: ArgumentHelp(
+        "Which number stands for which character or word: a JSON object or list, or a text file with one token a line.",
+        valueName: "file"), completion: .file())
+    var vocabulary: String?
+
+    @Option(help: "What the vocabulary's tokens are. (default: characters when each is one)")
+    var tokens: Vocabulary.Unit?
+
+    @Option(
+      help: ArgumentHelp("What the model's outputs stand for, in their order, separated by commas.", valueName: "names")
+    )
+    var classes: String?
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp("Tokens or rows that the model was trained to look at.", valueName: "count"))
+    var window: Int?
+
     @Option(parsing: .unconditional, help: "Seed of fresh values for tensors that are allowed to be missing.")
     var seed: UInt64 = 0
   }
@@ -74,31 +94,80 @@ struct Import: ParsableCommand {
     try made.write(path: output, sourceDigest: digest)
 
     show(plan.report, console)
+    for note in vocabularyNotes(made, plan.configuration) { console.say("note: \(note)") }
     let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
     console.say("wrote \(output) (\(plural(plan.configuration.parameterCount, "parameter")), \(size(bytes)))")
-    console.say(
-      "next: lstm-ft finetune \(output == "model.h5" ? "" : output + " ")--data mine.csv --target COLUMN --window 48 --freeze layer0"
-    )
+    let data = values.vocabulary == nil ? "--data mine.csv --target COLUMN --window 48" : "--text mine.txt"
+    console.say("next: lstm-ft finetune \(output == "model.h5" ? "" : output + " ")\(data) --freeze layer0")
     try console.result(plan.report)
   }
 
+  /// What the file keeps, with what was said of it here.
   private func preprocessing(_ checkpoint: Checkpoint, _ configuration: ModelConfiguration) throws -> String? {
-    guard let scaler = values.scaler else { return checkpoint.preprocessing }
-    let numbers = scaler.split(separator: ",").compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }
-    guard numbers.count == 2, scaler.split(separator: ",").count == 2, numbers[1] > 0, numbers.allSatisfy(\.isFinite)
+    guard [values.scaler, values.vocabulary, values.classes].contains(where: { $0 != nil }) || values.window != nil
+    else {
+      if values.tokens != nil { throw InputError.usage("--tokens needs --vocabulary", advice: []) }
+      return checkpoint.preprocessing
+    }
+    var record = try checkpoint.preprocessingRecord(file: input)
+    if let scaler = values.scaler {
+      (record.inputScaler, record.targetScaler) = try scalers(scaler, configuration)
+    }
+    if let path = values.vocabulary {
+      guard case .tokens(let count, _) = configuration.input else {
+        throw InputError.usage("--vocabulary: this model reads features, which are no tokens", advice: [])
+      }
+      let vocabulary = try Vocabulary(contentsOf: path, unit: values.tokens)
+      try checkVocabulary(vocabulary, embedding: count)
+      record.vocabulary = vocabulary
+    }
+    if let classes = values.classes {
+      let names = classes.split(separator: ",", omittingEmptySubsequences: false).map {
+        $0.trimmingCharacters(in: .whitespaces)
+      }
+      let expected = configuration.outputSize == 1 ? 2 : configuration.outputSize
+      guard names.count == expected, !names.contains(""), Set(names).count == names.count else {
+        throw InputError.usage(
+          "--classes \(classes): expected \(plural(expected, "different name")), found \(names.count)", advice: [])
+      }
+      record.classes = names
+    }
+    if let window = values.window {
+      guard window >= 1 else { throw InputError.usage("--window \(window): expected at least 1", advice: []) }
+      record.window = window
+    }
+    return try record.json
+  }
+
+  private func scalers(_ text: String, _ configuration: ModelConfiguration) throws -> (inputs: Scaler, targets: Scaler)
+  {
+    let numbers = text.split(separator: ",").compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }
+    guard numbers.count == 2, text.split(separator: ",").count == 2, numbers[1] > 0, numbers.allSatisfy(\.isFinite)
     else {
       throw InputError.usage(
-        "--scaler \(scaler): expected MEAN,DEVIATION with a deviation above 0",
+        "--scaler \(text): expected MEAN,DEVIATION with a deviation above 0",
         advice: ["for example --scaler 54.0,9.6"])
     }
     guard case .features(let count) = configuration.input else {
       throw InputError.usage("--scaler: this model reads tokens, which are not standardised", advice: [])
     }
-    return try Preprocessing(
-      inputScaler: Scaler(
+    return (
+      Scaler(
         mean: [Float](repeating: numbers[0], count: count), deviation: [Float](repeating: numbers[1], count: count)),
-      targetScaler: Scaler(mean: [numbers[0]], deviation: [numbers[1]])
-    ).json
+      Scaler(mean: [numbers[0]], deviation: [numbers[1]])
+    )
+  }
+
+  private func vocabularyNotes(_ made: Checkpoint, _ configuration: ModelConfiguration) -> [String] {
+    guard values.vocabulary != nil, case .tokens(let count, _) = configuration.input,
+      let vocabulary = try? made.preprocessingRecord(file: input).vocabulary
+    else { return [] }
+    let padding = vocabulary.padding.map { ", \($0) is padding" } ?? ""
+    let spare = count - vocabulary.count
+    return [
+      "vocabulary: \(plural(vocabulary.tokens.count { $0 != nil }, vocabulary.unit.noun))\(padding)"
+        + (spare > 0 ? "; \(plural(spare, "row")) of the embedding stand for none" : "")
+    ]
   }
 
   private func show(_ report: LoadReport, _ console: Console) {

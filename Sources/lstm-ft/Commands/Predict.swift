@@ -15,7 +15,10 @@ struct Predict: ParsableCommand {
         lstm-ft predict encoder.h5 --data x.h5 -o embeddings.h5
 
       Arrays are (N, T, I) features or (N, T) tokens. The output is (N, O), or (N, T, O) when the model gives one for \
-      each step, as a bare LSTM does. From a CSV series comes the forecast that begins after its last row.
+      each step, as a bare LSTM does. From a CSV series comes the forecast that begins after its last row, from a text what \
+      the model gives for the last tokens of each document.
+
+      A model whose classes have names says the likeliest one's, and the probability of each.
 
       Standardisation is applied to the input and undone in the output. Without -o, CSV goes to standard output.
       """)
@@ -49,6 +52,8 @@ struct Predict: ParsableCommand {
   struct Answer: Encodable {
     let output: String?
     let shape: [Int]
+    /// The name of the likeliest class of each sequence, or of each of its steps.
+    let labels: [[String]]?
     /// The numbers themselves when there is no file to write them to.
     let y: Tensor?
 
@@ -56,6 +61,13 @@ struct Predict: ParsableCommand {
       var container = encoder.container(keyedBy: Key.self)
       try container.encodeIfPresent(output, forKey: .output)
       try container.encode(shape, forKey: .shape)
+      if let labels {
+        if shape.count == 3 {
+          try container.encode(labels, forKey: .labels)
+        } else {
+          try container.encode(labels.flatMap { $0 }, forKey: .labels)
+        }
+      }
       guard let y else { return }
       try encode(y.values[...], y.shape[...], container.nestedUnkeyedContainer(forKey: .y))
     }
@@ -73,7 +85,7 @@ struct Predict: ParsableCommand {
       }
     }
 
-    private enum Key: String, CodingKey { case output, shape, y }
+    private enum Key: String, CodingKey { case output, shape, labels, y }
   }
 
   func run() throws {
@@ -85,11 +97,13 @@ struct Predict: ParsableCommand {
     let kind = try outputKind()
     var base = try openModel(model)
     let record = try base.preprocessingRecord(file: model)
-    let loaded = try data.load(for: base, record, needsTargets: false)
+    let loaded = try data.load(for: base, record, .predicting, readout: reading.readout)
     base = try decided(base)
     let raw: SequenceData
     switch loaded {
     case .series(let series): raw = try series.lastWindow()
+    case .text(let text): raw = try text.endings()
+    case .labelled(let labelled): raw = labelled.table.data
     case .arrays(let all, _): raw = all
     }
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
@@ -98,7 +112,12 @@ struct Predict: ParsableCommand {
     }
     let evaluator = Evaluator(
       Network(base, kernels: kernels), loss: .meanSquaredError, targetScaler: record.targetScaler)
-    let y = try evaluator.predict(raw.scaled(inputs: record.inputScaler, targets: nil))
+    var y = try evaluator.predict(raw.scaled(inputs: record.inputScaler, targets: nil))
+    var classes: ClassPredictions?
+    if let names = record.classes, names.count <= base.configuration.outputSize || base.configuration.outputSize == 1 {
+      let found = ClassPredictions(&y, names, base.configuration, lengths: raw.lengths)
+      classes = found
+    }
     let names = columnNames(loaded, width: y.shape.last ?? 1)
     switch kind {
     case .npy: try writeFile(output ?? "", Data(try NPY.encode(floats: y.values, shape: y.shape)))
@@ -106,11 +125,11 @@ struct Predict: ParsableCommand {
       try Checkpoint(tensors: [StoredTensor(name: "y", shape: y.shape, values: y.values)]).write(
         path: output ?? "", as: .pytorchHDF5)
     case .csv:
-      let text = try csv(y, loaded, names)
+      let text = try classes?.csv(y, loaded) ?? csv(y, loaded, names)
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
     }
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
-    try console.result(Answer(output: output, shape: y.shape, y: output == nil ? y : nil))
+    try console.result(Answer(output: output, shape: y.shape, labels: classes?.labels, y: output == nil ? y : nil))
   }
 
   private enum Kind { case npy, csv, hdf5 }

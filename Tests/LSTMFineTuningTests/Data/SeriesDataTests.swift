@@ -1,4 +1,5 @@
 import LSTMCheckpoints
+import LSTMLayers
 import Testing
 
 @testable import LSTMFineTuning
@@ -125,6 +126,48 @@ import Testing
     let series = try SeriesData(table, features: ["t", "a"], targets: ["a"], window: 2, horizon: 1, missing: policy)
     #expect(series.targetRows == expected)
     #expect(series.featureRows == zip(0..., expected).flatMap { [Float($0), $1] })
+  }
+
+  // MARK: - The naive forecast
+
+  static func seasonal(_ season: Int, horizon: Int = 2) throws -> SeriesData {
+    let text = "a,b\n1,10\n4,10\n2,10\n5,20\n9,20\n5,20\n"
+    return try SeriesData(
+      CSVTable(bytes: Array(text.utf8), name: "mine.csv"), features: ["a"], targets: ["a", "b"], window: 2,
+      horizon: horizon, season: season)
+  }
+
+  /// |y_t - y_(t - m)| of the rows before the cut, by hand.
+  @Test func theScaleIsTheNaiveErrorOneRowAhead() throws {
+    #expect(try Self.seasonal(1).seasonalScale(before: 6) == [16 / 5.0, 2])
+    let thirds = [8 / 3.0, 10 / 3.0]
+    #expect(try Self.seasonal(1).seasonalScale(before: 4) == thirds)
+    #expect(try Self.seasonal(2).seasonalScale(before: 99) == [9 / 4.0, 5])
+    #expect(try Self.seasonal(6).seasonalScale(before: 6) == nil)
+    #expect(message { _ = try Self.seasonal(0) } == "--season 0: expected at least 1")
+    let parts = try Self.seasonal(1).split(validation: 0.3)
+    #expect(parts.training.seasonalScale == thirds)
+    #expect(parts.validation?.seasonalScale == thirds)
+  }
+
+  @Test func theNaiveForecastOfTheSameRows() throws {
+    // The horizons begin at rows 2, 3 and 4; the last value stands for both of their rows.
+    let a: [Double] = [2, 1, 3, 7, 4, 0]
+    let b: [Double] = [0, 10, 10, 10, 0, 0]
+    #expect(try Self.seasonal(1).naiveError() == (a + b).reduce(0, +) / 12)
+    // The first row ahead of row 1 has none three rows before it.
+    let c: [Double] = [4, 4, 5, 5, 3]
+    #expect(try Self.seasonal(3).naiveError() == (c.reduce(0, +) + 50) / 10)
+    #expect(try Self.seasonal(.max).naiveError() == nil)
+  }
+
+  @Test func scaledErrorsAreOfEachTarget() throws {
+    let data = try #require(try Self.seasonal(1).split(validation: 0.3).validation)
+    let model = try EvaluationTests.constant([0, 0, 0, 0])
+    let metrics = try Evaluator(Network(model), loss: .meanSquaredError).evaluate(data)
+    // The two rows after row 3: 9, 20, 5, 20, each by its target's scale.
+    let errors: [Double] = [9 * 3 / 8, 20 * 3 / 10, 5 * 3 / 8, 20 * 3 / 10]
+    #expect(EvaluationTests.close(metrics.mase, errors.reduce(0, +) / 4))
   }
 
   @Test func aMissingValueIsAnErrorThatNamesItsLine() throws {

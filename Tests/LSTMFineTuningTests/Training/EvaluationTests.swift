@@ -75,6 +75,64 @@ import Testing
     }
   }
 
+  /// Two columns, of scikit-learn's `r2_score(y, p)`: 1 - 29 / 26 and 1 - 6 / (2 / 3), and their mean.
+  @Test(arguments: [1, 2, 64]) func determinationIsTheMeanOverColumns(_ batchSize: Int) throws {
+    // The model says 1 and 2 of each.
+    let data = try Self.data(3, .values([1, 3, 6, 4, -1, 3], size: 2, perStep: false))
+    let metrics = try Evaluator(
+      Network(Self.constant([1, 2])), loss: .meanSquaredError,
+      targetScaler: Scaler(mean: [5, 6], deviation: [10, 0.1]), batchSize: batchSize
+    ).evaluate(data)
+    let (first, second) = (1 - 29 / 26.0, 1 - 6 / (2 / 3.0))
+    #expect(Self.close(metrics.r2, (first + second) / 2))
+    #expect(metrics.mase == nil && metrics.macroF1 == nil && metrics.perplexity == nil)
+  }
+
+  @Test func determinationOfColumnsThatNeverVary() throws {
+    let data = try Self.data(2, .values([1, 5, 1, 5], size: 2, perStep: false))
+    let network = Network(try Self.constant([1, 2]))
+    // scikit-learn's: met exactly 1, else 0.
+    #expect(try Evaluator(network, loss: .meanSquaredError).evaluate(data).r2 == 0.5)
+    #expect(try Evaluator(network, loss: .meanSquaredError).evaluate(data.selecting([0])).r2 == nil)
+  }
+
+  @Test func paddingIsNoneOfTheMetrics() throws {
+    func metrics(_ filler: Float) throws -> Metrics {
+      let data = try Self.data(
+        2, .values([1, 2, filler, 3, filler, filler], size: 1, perStep: true), steps: 3, lengths: [2, 1])
+      return try Evaluator(Network(Self.constant([1], readout: .all)), loss: .meanSquaredError).evaluate(data)
+    }
+    #expect(try metrics(99) == metrics(-7))
+    #expect(Self.close(try metrics(99).r2, 1 - 5 / 2.0))
+  }
+
+  /// Of scikit-learn's `f1_score(y, p, average="macro")`, over the classes that occur: (0 + 0 + 6 / 8) / 3.
+  @Test(arguments: [1, 2, 64]) func macroF1AndConfusion(_ batchSize: Int) throws {
+    let data = try Self.data(6, .classes([2, 0, SequenceData.ignored, 2, 1, 2], perStep: false))
+    let evaluator = Evaluator(Network(try Self.constant([0, 1, 2, -9])), loss: .crossEntropy, batchSize: batchSize)
+    let (metrics, confusion) = try evaluator.report(data)
+    // All are said to be 2: of class 3 there is nothing.
+    #expect(Self.close(metrics.macroF1, 2 * 3 / 8.0 / 3))
+    let matrix = try #require(confusion)
+    #expect(matrix.counts == [[0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 3, 0], [0, 0, 0, 0]])
+    #expect(matrix.recall(2) == 1 && matrix.recall(0) == 0 && matrix.recall(3) == nil)
+    #expect(matrix.precision(2) == 0.6 && matrix.precision(0) == nil)
+    #expect(try evaluator.evaluate(data) == metrics)
+  }
+
+  @Test func confusionOfOneLogit() throws {
+    let data = try Self.data(4, .classes([1, 1, 0, 1], perStep: false))
+    let (metrics, confusion) = try Evaluator(Network(Self.constant([0.5])), loss: .binaryCrossEntropy).report(data)
+    #expect(confusion?.counts == [[0, 1], [0, 3]])
+    #expect(Self.close(metrics.macroF1, (0 + 6 / 7.0) / 2))
+  }
+
+  @Test func oldMetricsAreStillRead() throws {
+    let old = #"{"loss":0.5,"mae":1,"examples":3}"#
+    let metrics = try JSONDecoder().decode(Metrics.self, from: Data(old.utf8))
+    #expect(metrics == Metrics(loss: 0.5, mae: 1, examples: 3))
+  }
+
   @Test func oneClassIsAlwaysRight() throws {
     let metrics = try Evaluator(Network(Self.constant([7])), loss: .crossEntropy).evaluate(
       Self.data(2, .classes([0, 0], perStep: false)))

@@ -1,0 +1,242 @@
+import LSTMLayers
+
+/// A text to learn the next token from, or to measure how well a model knows it.
+///
+/// A model that gives an output for each step gets the text in pieces of `window` tokens, and says of each step what comes
+/// next. A model that gives one output gets the `window` tokens before each place and says what stands there; where there
+/// are not so many, they are padded on the left with the vocabulary's padding number, as textgenrnn does it, or, when it
+/// has none, are fewer. A window never reaches from one document into another.
+///
+/// What stands for no token as a target, because it has only the padding's number, does not count.
+public struct TextData: Sendable {
+  public let file: String
+  public let vocabulary: Vocabulary
+  /// Tokens that the model looks at.
+  public let window: Int
+  /// Tokens from the beginning of one sequence to that of the next.
+  public let stride: Int
+  /// Whether the model says the next token at each step.
+  public let isPerStep: Bool
+  /// Characters or words of the text.
+  public let count: Int
+  /// Those that are no token.
+  public let unknownCount: Int
+  public var documentCount: Int { documents.count }
+  /// Tokens to be said: all but the first of each document.
+  public var targetCount: Int { documents.reduce(0) { $0 + $1.count - 1 } }
+
+  /// All documents' tokens, where windows are padded each after `window` of padding, and `window` more at the end.
+  private let stream: [Int32]
+  /// Where each document lies in the stream; two tokens at least.
+  private let documents: [Range<Int>]
+
+  /// - Parameters:
+  ///   - stride: nil for the next sequence to begin where one ends or, when the model gives one output, one token on. A
+  ///     stride that is smaller than the window of a model that says each step gives every target its place in one
+  ///     sequence only, the one that has more of the text before it.
+  ///   - separator: a line that stands between documents, such as fortune's `%`.
+  /// - Throws: `FineTuningError` when the text is too short or an option makes no sense.
+  public init(
+    _ text: String, file: String, vocabulary: Vocabulary, window: Int, stride: Int? = nil, isPerStep: Bool,
+    separator: String? = nil
+  ) throws {
+    for (flag, value) in [("--window", window), ("--stride", stride ?? 1)] where value < 1 {
+      throw FineTuningError.invalidOption("\(flag) \(value): expected at least 1", advice: [])
+    }
+    for (flag, value, limit) in [("--window", window, 1 << 16), ("--stride", stride ?? 1, 1 << 32)] where value > limit
+    {
+      throw FineTuningError.invalidOption("\(flag) \(value): expected at most \(limit)", advice: [])
+    }
+    self.file = file
+    self.vocabulary = vocabulary
+    self.window = window
+    self.stride = stride ?? (isPerStep ? window : 1)
+    self.isPerStep = isPerStep
+
+    let filling = [Int32](repeating: Int32(vocabulary.padding ?? 0), count: window)
+    let isPadded = !isPerStep && vocabulary.padding != nil
+    var stream: [Int32] = []
+    var documents: [Range<Int>] = []
+    var (count, unknownCount) = (0, 0)
+    stream.reserveCapacity(text.utf8.count)
+    for document in Self.documents(of: text, separator: separator) {
+      let encoding = vocabulary.encode(document)
+      count += encoding.count
+      unknownCount += encoding.unknownCount
+      var tokens = encoding.tokens
+      if tokens.isEmpty { continue }
+      if let start = vocabulary.start { tokens.insert(Int32(start), at: 0) }
+      // A file's end is no document's.
+      if separator != nil, let end = vocabulary.end { tokens.append(Int32(end)) }
+      guard tokens.count > 1 else { continue }
+      if isPadded { stream += filling }
+      documents.append(stream.count..<stream.count + tokens.count)
+      stream += tokens
+    }
+    self.stream = stream + filling
+    self.documents = documents
+    self.count = count
+    self.unknownCount = unknownCount
+    guard !documents.isEmpty else {
+      throw FineTuningError.badData(
+        file: file, detail: "no text of two tokens or more, one to read and one to say", advice: [])
+    }
+    let sequences = documents.reduce(0) { $0 + ($1.count - 2) / self.stride + 1 }
+    guard sequences <= (1 << 31) / (isPerStep ? window : 1) else {
+      throw FineTuningError.badData(
+        file: file, detail: "\(sequences) sequences of \(window) tokens are too many",
+        advice: ["give a larger --stride"])
+    }
+  }
+
+  /// Reads the text from a file.
+  /// - Throws: `FineTuningError`, or `CSVError` when the file cannot be read.
+  public init(
+    contentsOf path: String, vocabulary: Vocabulary, window: Int, stride: Int? = nil, isPerStep: Bool,
+    separator: String? = nil
+  ) throws {
+    try self.init(
+      Self.text(contentsOf: path), file: path, vocabulary: vocabulary, window: window, stride: stride,
+      isPerStep: isPerStep, separator: separator)
+  }
+
+  /// A file's text, as data is made of it: UTF-8, with lines that end in LF.
+  public static func text(contentsOf path: String) throws -> String { try TextFile.text(path) }
+
+  /// What stands between the lines that separate; the whole text without a separator.
+  public static func documents(of text: String, separator: String?) -> [String] {
+    guard let separator else { return [text] }
+    var documents: [String] = []
+    var lines: [Substring.UnicodeScalarView] = []
+    func finish() {
+      if !lines.isEmpty { documents.append(lines.map { String($0) }.joined(separator: "\n")) }
+      lines = []
+    }
+    let marker = Array(separator.unicodeScalars)
+    for line in text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false) {
+      if line.elementsEqual(marker) { finish() } else { lines.append(line) }
+    }
+    // A text ends in a line's end, which is no empty line.
+    if lines.last?.isEmpty == true { lines.removeLast() }
+    finish()
+    return documents
+  }
+
+  // MARK: - Examples
+
+  /// Targets at these places of the stream, in a document that begins at `start`.
+  private struct Part {
+    var start: Int
+    var targets: Range<Int>
+  }
+
+  private var parts: [Part] { documents.map { Part(start: $0.lowerBound, targets: $0.lowerBound + 1..<$0.upperBound) } }
+
+  /// Every place of the text.
+  public func examples() throws(ShapeError) -> SequenceData { try examples(parts) }
+
+  /// The last `window` tokens of each document, without targets: what a model reads to say what comes next, or to give
+  /// the document's embedding.
+  public func endings() throws(ShapeError) -> SequenceData {
+    var starts: [Int] = []
+    var lengths: [Int] = []
+    for document in documents {
+      let isEnded = stream[document.upperBound - 1] == vocabulary.end.map { Int32($0) }
+      let end = document.upperBound - (isEnded ? 1 : 0)
+      let length = min(end - document.lowerBound, window)
+      let isPadded = !isPerStep && vocabulary.padding != nil
+      starts.append(end - (isPadded ? window : length))
+      lengths.append(isPadded ? window : length)
+    }
+    return try SequenceData(
+      inputs: .tokenWindows(tokens: stream, starts: starts, steps: window), targets: .none,
+      lengths: lengths.allSatisfy { $0 == window } ? nil : lengths)
+  }
+
+  /// Splits in the order of the text: the last part validates. Documents stay whole, unless there is but one.
+  /// - Parameter fraction: the part of the targets that is for validation; at least one.
+  public func split(
+    validation fraction: Double
+  ) throws -> (training: SequenceData, validation: SequenceData?) {
+    guard 0..<1 ~= fraction else {
+      throw FineTuningError.invalidOption(
+        "--validation-split \(fraction): expected a number from 0 to below 1", advice: [])
+    }
+    guard fraction > 0 else { return (try examples(), nil) }
+    let total = targetCount
+    let wanted = total - max(Int((Double(total) * fraction).rounded()), 1)
+    guard wanted > 0 else {
+      throw FineTuningError.badData(
+        file: file, detail: "\(total) token\(total == 1 ? "" : "s") cannot be split by --validation-split \(fraction)",
+        advice: ["give more text, or --validation-split 0"])
+    }
+    var (training, validation) = ([Part](), [Part]())
+    if let only = parts.first, documents.count == 1 {
+      let cut = only.targets.lowerBound + wanted
+      training = [Part(start: only.start, targets: only.targets.lowerBound..<cut)]
+      validation = [Part(start: only.start, targets: cut..<only.targets.upperBound)]
+    } else {
+      var done = 0
+      for (index, part) in parts.enumerated() {
+        // The middle of a document says on which side it lies; neither side is empty.
+        let isTraining =
+          index == 0 || (index < documents.count - 1 && validation.isEmpty && done + part.targets.count / 2 < wanted)
+        if isTraining { training.append(part) } else { validation.append(part) }
+        done += part.targets.count
+      }
+    }
+    return (try examples(training), try examples(validation))
+  }
+
+  private func examples(_ parts: [Part]) throws(ShapeError) -> SequenceData {
+    var starts: [Int] = []
+    var lengths: [Int] = []
+    var targets: [Int32] = []
+    for part in parts {
+      if isPerStep {
+        addPieces(part, &starts, &lengths, &targets)
+      } else {
+        addWindows(part, &starts, &lengths, &targets)
+      }
+    }
+    var data = try SequenceData(
+      inputs: .tokenWindows(tokens: stream, starts: starts, steps: window),
+      targets: .classes(targets, perStep: isPerStep), lengths: lengths.allSatisfy { $0 == window } ? nil : lengths)
+    data.classCount = vocabulary.count
+    data.isText = true
+    return data
+  }
+
+  private func target(_ place: Int) -> Int32 {
+    let token = stream[place]
+    return token == vocabulary.padding.map { Int32($0) } ? SequenceData.ignored : token
+  }
+
+  /// One target for the tokens before it.
+  private func addWindows(_ part: Part, _ starts: inout [Int], _ lengths: inout [Int], _ targets: inout [Int32]) {
+    for place in Swift.stride(from: part.targets.lowerBound, to: part.targets.upperBound, by: stride) {
+      let before = min(place - part.start, window)
+      let isPadded = vocabulary.padding != nil
+      starts.append(place - (isPadded ? window : before))
+      lengths.append(isPadded ? window : before)
+      targets.append(target(place))
+    }
+  }
+
+  /// A target for each step.
+  private func addPieces(_ part: Part, _ starts: inout [Int], _ lengths: inout [Int], _ targets: inout [Int32]) {
+    var end = part.targets.lowerBound
+    var begin = end
+    while end < part.targets.upperBound {
+      let length = min(window, part.targets.upperBound - begin)
+      starts.append(begin - 1)
+      lengths.append(length)
+      for place in begin..<begin + window {
+        targets.append(place >= end && place < begin + length ? target(place) : SequenceData.ignored)
+      }
+      // With a stride beyond the window, what lies between is left out.
+      end = max(begin + length, begin + stride)
+      begin += stride
+    }
+  }
+}

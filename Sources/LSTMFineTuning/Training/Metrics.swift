@@ -1,0 +1,195 @@
+import Foundation
+import LSTMLayers
+
+/// How good a model's predictions are. Padded steps and ignored labels do not count.
+public struct Metrics: Sendable, Codable, Equatable {
+  /// The mean loss, in the units the model computes in.
+  public var loss: Double
+  /// Mean absolute error in the data's own units; for real-valued targets.
+  public var mae: Double?
+  /// Root of the mean squared error in the data's own units.
+  public var rmse: Double?
+  /// The part of classes that are right.
+  public var accuracy: Double?
+  /// Sequences.
+  public var examples: Int
+  /// Coefficient of determination, 1 - SS_res / SS_tot, the mean over the target columns; a column that never varies
+  /// counts 1 when it is met exactly, else 0.
+  public var r2: Double?
+  /// Mean absolute scaled error (Hyndman and Koehler, 2006): the error divided by that of the seasonal naive forecast, one
+  /// row ahead, on the series' training part; the mean over the target columns.
+  public var mase: Double?
+  /// The mean of the classes' F1, 2 TP / (2 TP + FP + FN), over the classes that occur as target or answer.
+  public var macroF1: Double?
+  /// For a text: e to the mean cross-entropy.
+  public var perplexity: Double?
+  /// For a text: the mean cross-entropy in bits, for each token.
+  public var bitsPerToken: Double?
+}
+
+/// How often each class was taken for which.
+public struct ConfusionMatrix: Sendable, Codable, Equatable {
+  /// `counts[target][answer]`
+  public var counts: [[Int]]
+
+  public init(counts: [[Int]]) { self.counts = counts }
+
+  /// The part of what is of a class that was found to be of it; nil when nothing is.
+  public func recall(_ label: Int) -> Double? {
+    let total = counts[label].reduce(0, +)
+    return total == 0 ? nil : Double(counts[label][label]) / Double(total)
+  }
+
+  /// The part of what was found to be of a class that is of it; nil when nothing was.
+  public func precision(_ label: Int) -> Double? {
+    let total = counts.reduce(0) { $0 + $1[label] }
+    return total == 0 ? nil : Double(counts[label][label]) / Double(total)
+  }
+}
+
+/// Adds up what metrics are made of.
+struct MetricTally {
+  /// The most classes of which a matrix is kept.
+  private static let matrixLimit = 1000
+
+  /// Of one target column.
+  fileprivate struct Column {
+    var (absolute, square) = (0.0, 0.0)
+    /// Targets less the first one, so that little is lost where they vary little.
+    var (first, sum, sumOfSquares) = (0.0, 0.0, 0.0)
+  }
+
+  var (lossSum, lossWeight) = (0.0, 0.0)
+  private let loss: Loss
+  private let isText: Bool
+  private var columns: [Column] = []
+  private var rows = 0
+  private var (right, answers) = (0, 0)
+  /// For each class, of the targets, of the answers, and of those that are both.
+  private var (wanted, found, both) = ([Int](), [Int](), [Int]())
+  private var matrix: [Int] = []
+
+  init(_ loss: Loss, _ targets: SequenceData.Targets, isText: Bool, width: Int) {
+    self.loss = loss
+    self.isText = isText
+    switch targets {
+    case .values where loss != .binaryCrossEntropy: columns = Array(repeating: Column(), count: width)
+    case .classes where !isText:
+      let classes = loss == .binaryCrossEntropy ? 2 : width
+      wanted = Array(repeating: 0, count: classes)
+      (found, both) = (wanted, wanted)
+      if classes <= Self.matrixLimit { matrix = Array(repeating: 0, count: classes * classes) }
+    default: break
+    }
+  }
+
+  /// Adds the errors or the right answers of a batch.
+  /// - Parameters:
+  ///   - places: for each row of the output, the row of its target.
+  ///   - scales: for each column, what takes an error to the data's own units.
+  mutating func add(_ output: Network.Output, _ targets: TargetRows, at places: UnsafePointer<Int>, scales: [Double]) {
+    let width = output.width
+    for row in 0..<output.count {
+      let output = output.rows + row * width
+      switch targets {
+      case .values(let values):
+        let values = values + places[row] * width
+        if loss == .binaryCrossEntropy {
+          for column in 0..<width where (output[column] > 0) == (values[column] > 0.5) { right += 1 }
+          answers += width
+        } else {
+          for column in 0..<width {
+            columns[column].add(output[column], values[column], scale: scales[column], isFirst: rows == 0)
+          }
+          rows += 1
+        }
+      case .classes(let classes):
+        let label = classes[places[row]]
+        guard label != SequenceData.ignored else { continue }
+        var answer = 0
+        if loss == .binaryCrossEntropy {
+          answer = output[0] > 0 ? 1 : 0
+        } else {
+          for column in 0..<width where output[column] > output[answer] { answer = column }
+        }
+        add(answer, Int(label))
+      }
+    }
+  }
+
+  private mutating func add(_ answer: Int, _ label: Int) {
+    answers += 1
+    if answer == label { right += 1 }
+    guard !wanted.isEmpty else { return }
+    wanted[label] += 1
+    found[answer] += 1
+    if answer == label { both[label] += 1 }
+    if !matrix.isEmpty { matrix[label * wanted.count + answer] += 1 }
+  }
+
+  func metrics(_ data: some ExampleRows) -> Metrics {
+    let mean = lossSum / lossWeight
+    var metrics = Metrics(loss: mean, examples: data.sequenceCount)
+    if rows > 0 {
+      let count = Double(rows * columns.count)
+      metrics.mae = columns.reduce(0) { $0 + $1.absolute } / count
+      metrics.rmse = (columns.reduce(0) { $0 + $1.square } / count).squareRoot()
+      metrics.mase = scaledError(data.seasonalScale)
+      if rows > 1 {
+        metrics.r2 = columns.reduce(0) { $0 + $1.determination(rows: rows) } / Double(columns.count)
+      }
+    }
+    if answers > 0 { metrics.accuracy = Double(right) / Double(answers) }
+    metrics.macroF1 = macroF1
+    if isText {
+      metrics.perplexity = exp(mean)
+      metrics.bitsPerToken = mean / log(2)
+    }
+    return metrics
+  }
+
+  private func scaledError(_ scale: [Double]?) -> Double? {
+    guard let scale, !scale.isEmpty, columns.count.isMultiple(of: scale.count) else { return nil }
+    var (sum, count) = (0.0, 0)
+    for (index, column) in columns.enumerated() where scale[index % scale.count] > 0 {
+      sum += column.absolute / Double(rows) / scale[index % scale.count]
+      count += 1
+    }
+    return count == 0 ? nil : sum / Double(count)
+  }
+
+  private var macroF1: Double? {
+    let scores = wanted.indices.compactMap { label in
+      let either = wanted[label] + found[label]
+      return either == 0 ? nil : 2 * Double(both[label]) / Double(either)
+    }
+    return scores.isEmpty ? nil : scores.reduce(0, +) / Double(scores.count)
+  }
+
+  /// nil without classes, or with more than anybody would look at.
+  var confusion: ConfusionMatrix? {
+    guard !matrix.isEmpty else { return nil }
+    let size = wanted.count
+    return ConfusionMatrix(counts: (0..<size).map { Array(matrix[$0 * size..<($0 + 1) * size]) })
+  }
+}
+
+extension MetricTally.Column {
+  @inline(__always)
+  fileprivate mutating func add(_ found: Float, _ wanted: Float, scale: Double, isFirst: Bool) {
+    let error = Double(found - wanted) * scale
+    absolute += abs(error)
+    square += error * error
+    if isFirst { first = Double(wanted) * scale }
+    let target = Double(wanted) * scale - first
+    sum += target
+    sumOfSquares += target * target
+  }
+
+  fileprivate func determination(rows: Int) -> Double {
+    let total = max(sumOfSquares - sum * sum / Double(rows), 0)
+    // Beyond what rounding leaves of a column that never varies.
+    guard total > sumOfSquares * 1e-12 else { return square == 0 ? 1 : 0 }
+    return 1 - square / total
+  }
+}

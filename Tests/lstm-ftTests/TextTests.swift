@@ -1,0 +1,209 @@
+import Foundation
+import LSTMCheckpoints
+import LSTMLayers
+import TestSupport
+import Testing
+
+/// Texts and labelled tables, as a person types it.
+@Suite(.serialized) struct TextTests {
+  static let text = String(repeating: "the cat sat on the mat.\n", count: 40)
+
+  /// `weights.h5`, a model of characters, and `v.json`, textgenrnn's way.
+  private func workplace(_ readout: ModelConfiguration.Readout = .all, outputs: Int? = nil) throws -> Workplace {
+    let place = try Workplace()
+    let letters = Array("thecasonm. \n").map { String($0) }
+    let configuration = ModelConfiguration(
+      input: .tokens(vocabulary: 14, size: 8), layers: [.init(hiddenSize: 16)], readout: readout,
+      head: [.init(size: outputs ?? 14, activation: outputs == nil ? .softmax : .none)])
+    try LSTMModel(configuration, seed: 1).checkpoint.write(path: place.path("weights.h5"), as: .native)
+    let pairs = (letters + ["<s>"]).enumerated().map { [$1: $0 + 1] }
+    let object = pairs.reduce(into: [String: Int]()) { $0.merge($1) { a, _ in a } }
+    try place.write("v.json", JSONEncoder().encode(object))
+    try place.write("t.txt", Self.text)
+    return place
+  }
+
+  private struct Evaluation: Decodable {
+    struct Metrics: Decodable {
+      let bitsPerToken: Double?
+      let perplexity: Double?
+      let accuracy: Double?
+      let macroF1: Double?
+      let r2: Double?
+      let mase: Double?
+    }
+    let metrics: Metrics
+    let tokens: Int?
+    let unknownTokens: Int?
+    let confusion: [[Int]]?
+    let classes: [String]?
+    let naiveError: Double?
+  }
+
+  private func json<Value: Decodable>(_ outcome: Outcome, as type: Value.Type = Value.self) throws -> Value {
+    try JSONDecoder().decode(type, from: Data(outcome.stdout.utf8))
+  }
+
+  @Test(arguments: [ModelConfiguration.Readout.all, .last])
+  func aTextIsLearntAndWritten(_ readout: ModelConfiguration.Readout) async throws {
+    let place = try workplace(readout)
+    let imported = try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json", "--window", "12")
+    #expect(imported.stdout.contains("note: vocabulary: 13 characters, 0 is padding\n"))
+    let tuning = try await succeeds(
+      place, "finetune", "--text", "t.txt", "--lr", "0.02", "--epochs", "10", "--stride", readout == .all ? "12" : "5",
+      "--batch-size", "16")
+    #expect(tuning.stdout.contains("t.txt: 960 characters\n"))
+    #expect(tuning.stdout.contains(" for validation (the last part)\n"))
+    #expect(tuning.stdout.contains("\npretrained -> fine-tuned: bits per character 3."))
+    #expect(tuning.stdout.contains("\nnext  lstm-ft generate finetuned.h5 --prompt TEXT\n"))
+
+    let evaluation: Evaluation = try await json(
+      succeeds(place, "evaluate", "finetuned.h5", "--text", "t.txt", "--json"))
+    #expect(try #require(evaluation.metrics.bitsPerToken) < 2)
+    #expect(evaluation.tokens == 960 && evaluation.unknownTokens == 0 && evaluation.confusion == nil)
+    let said = try await succeeds(place, "evaluate", "finetuned.h5", "--text", "t.txt")
+    #expect(said.stdout.hasPrefix("finetuned.h5 on t.txt: 960 characters, cross-entropy "))
+    #expect(said.stdout.contains(" bits per character"))
+
+    let made = try await succeeds(
+      place, "generate", "finetuned.h5", "--prompt", "the cat", "--length", "30", "--temperature", "0")
+    #expect(made.stdout.hasPrefix("the cat") && made.stdout.hasSuffix("\n"))
+    #expect(made.stderr.isEmpty)
+    let again = try await succeeds(
+      place, "generate", "finetuned.h5", "--prompt", "the cat", "--length", "30", "--temperature", "0", "--threads", "1"
+    )
+    #expect(again.stdout == made.stdout)
+    // The probabilities of what comes next.
+    let next = try await succeeds(place, "predict", "finetuned.h5", "--text", "t.txt", "--readout", "last")
+    #expect(next.stdout.split(separator: "\n").count == 2)
+  }
+
+  private struct Texts: Decodable {
+    struct Text: Decodable, Equatable {
+      let prompt: String
+      let text: String
+      let tokens: Int
+      let ending: String
+      let seed: Int
+    }
+    let texts: [Text]
+  }
+
+  @Test func generateSaysWhatItMade() async throws {
+    let place = try workplace()
+    try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json")
+    let made: Texts = try await json(
+      succeeds(place, "generate", "--prompt", "the", "--length", "20", "--count", "3", "--seed", "5", "--json"))
+    #expect(made.texts.map(\.seed) == [5, 6, 7])
+    let second: Texts = try await json(
+      succeeds(place, "generate", "--prompt", "the", "--length", "20", "--seed", "6", "--json"))
+    #expect(second.texts == [made.texts[1]])
+    let plain = try await succeeds(
+      place, "generate", "--prompt", "the", "--length", "20", "--count", "3", "--seed", "5")
+    #expect(plain.stdout == made.texts.map { "the" + $0.text + "\n" }.joined(separator: "\n"))
+    let unknown = try await succeeds(place, "generate", "--prompt", "tXXh", "--length", "1")
+    #expect(unknown.stderr == "warning: 2 of the prompt's 4 characters are not in the vocabulary\n")
+    // Nobody types: standard input is empty.
+    let none: Texts = try await json(succeeds(place, "generate", "--interactive", "--json"))
+    #expect(none.texts.isEmpty)
+  }
+
+  @Test func aVocabularyGrows() async throws {
+    let place = try workplace()
+    try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json")
+    try place.write("more.txt", String(repeating: "The dog sat.\n", count: 30))
+    let tuning = try await succeeds(
+      place, "finetune", "--text", "more.txt", "--extend-vocabulary", "--freeze", "lstm", "--window", "13", "--epochs",
+      "1")
+    #expect(
+      tuning.stdout.contains("note   vocabulary: 3 characters added, with the mean of the others' weights: T d g\n"))
+    let (old, new) = (try place.checkpoint("model.h5"), try place.checkpoint("finetuned.h5"))
+    #expect(new["embedding.weight"]?.shape == [17, 8] && new["head.0.bias"]?.shape == [17])
+    for tensor in old.tensors where tensor.name.hasPrefix("lstm.") {
+      #expect(try #require(new[tensor.name]).bytes() == tensor.bytes())
+    }
+    let evaluation: Evaluation = try await json(
+      succeeds(place, "evaluate", "finetuned.h5", "--text", "more.txt", "--json"))
+    #expect(evaluation.unknownTokens == 0)
+    let before: Evaluation = try await json(
+      succeeds(place, "evaluate", "--text", "more.txt", "--window", "13", "--json"))
+    #expect(before.unknownTokens == 90)
+  }
+
+  @Test func aNewModelTakesItsVocabularyFromTheText() async throws {
+    let place = try workplace()
+    let tuning = try await succeeds(
+      place, "finetune", "weights.h5", "--text", "t.txt", "--from-scratch", "--epochs", "1", "--window", "24")
+    #expect(tuning.stdout.contains("note   vocabulary: made from t.txt, 12 tokens: characters\n"))
+    try await succeeds(place, "generate", "finetuned.h5", "--prompt", "t", "--length", "5")
+  }
+
+  // MARK: - Classification
+
+  @Test func textsAreClassified() async throws {
+    let place = try workplace(.mean, outputs: 2)
+    try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json")
+    var rows = "body,kind\n"
+    for number in 0..<40 {
+      let piece = String(repeating: number % 2 == 0 ? "cat " : "moon ", count: 1 + number % 3)
+      rows += "\(piece),\(number % 2 == 0 ? "animal" : "thing")\n"
+    }
+    try place.write("d.csv", rows)
+    let tuning = try await succeeds(
+      place, "finetune", "--data", "d.csv", "--text-column", "body", "--label-column", "kind", "--head", "new", "--lr",
+      "0.03", "--epochs", "12")
+    #expect(tuning.stdout.contains("       classes: 0 = animal, 1 = thing\n"))
+    let evaluation: Evaluation = try await json(
+      succeeds(place, "evaluate", "finetuned.h5", "--data", "d.csv", "--json"))
+    #expect(evaluation.classes == ["animal", "thing"] && evaluation.confusion == [[20, 0], [0, 20]])
+    #expect(evaluation.metrics.macroF1 == 1 && evaluation.metrics.perplexity == nil)
+    let said = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "d.csv")
+    #expect(said.stdout.contains("accuracy 100.0 %, macro-F1 1.000\n"))
+    #expect(said.stdout.contains("  animal          20      0    100.0 %  100.0 %\n"))
+    // Nobody needs labels to predict.
+    try place.write("x.csv", "body\ncat\nmoon moon\n")
+    let predicted = try await succeeds(place, "predict", "finetuned.h5", "--data", "x.csv")
+    let lines = predicted.stdout.split(separator: "\n")
+    #expect(lines.first == "label,animal,thing" && lines.count == 3)
+    #expect(lines[1].hasPrefix("animal,0.9") && lines[2].hasPrefix("thing,0.0"))
+  }
+
+  @Test func sequencesAreTagged() async throws {
+    let place = try Workplace()
+    try place.writeBareLSTM()
+    var rows = "walk,speed,gait\n"
+    for walk in 0..<30 {
+      for step in 0...(2 + walk % 4) {
+        let speed = Double((walk * 7 + step * 13) % 20) - 10
+        rows += "w\(walk),\(speed),\(speed > 0 ? "run" : "rest")\n"
+      }
+    }
+    try place.write("d.csv", rows)
+    try await succeeds(
+      place, "finetune", "weights.h5", "--data", "d.csv", "--sequence-id", "walk", "--label-column", "gait", "--lr",
+      "0.03", "--epochs", "20", "--patience", "0")
+    let evaluation: Evaluation = try await json(
+      succeeds(place, "evaluate", "finetuned.h5", "--data", "d.csv", "--json"))
+    #expect(evaluation.classes == ["rest", "run"] && evaluation.confusion?.joined().reduce(0, +) == 133)
+    #expect(try #require(evaluation.metrics.accuracy) > 0.9)
+    let predicted = try await succeeds(place, "predict", "finetuned.h5", "--data", "d.csv")
+    let lines = predicted.stdout.split(separator: "\n")
+    #expect(lines.first == "sequence,step,label,rest,run" && lines.count == 134)
+    #expect(lines[1].hasPrefix("w0,0,"))
+    let labels: Labels = try await json(succeeds(place, "predict", "finetuned.h5", "--data", "d.csv", "--json"))
+    #expect(labels.labels.map(\.count).reduce(0, +) == 133)
+  }
+
+  private struct Labels: Decodable { let labels: [[String]] }
+
+  @Test func aSeriesIsComparedWithTheNaiveForecast() async throws {
+    let place = try Workplace()
+    try place.copy("demo/seattle.h5", as: "weights.h5")
+    try place.writeSeries(rows: 200)
+    let evaluation: Evaluation = try await json(
+      succeeds(place, "evaluate", "weights.h5", "--data", "mine.csv", "--window", "48", "--season", "24", "--json"))
+    #expect(evaluation.naiveError != nil && evaluation.metrics.r2 != nil && evaluation.metrics.mase != nil)
+    let said = try await succeeds(place, "evaluate", "weights.h5", "--data", "mine.csv", "--window", "48")
+    #expect(said.stdout.contains(", MASE ") && said.stdout.contains(", naive MAE "))
+  }
+}
