@@ -124,8 +124,8 @@ struct Finetune: ParsableCommand {
   var arguments = Array(CommandLine.arguments.dropFirst())
 
   private enum CodingKeys: String, CodingKey {
-    case model, data, vocabulary, parts, reading, loss, loop, computing, caching, optimiser, rates, regularisation, files
-    case out
+    case model, data, vocabulary, parts, reading, loss, loop, computing, caching, optimiser, rates, regularisation
+    case files, out
   }
 
   func run() throws {
