@@ -74,9 +74,9 @@ final class FinetuneReport {
       stepsDone += 1
       guard console.isLive, Date().timeIntervalSince(lastDrawn) > 0.1 else { return }
       lastDrawn = Date()
-      let total = steps * session.options.epochs
+      let total = Double(steps) * Double(session.options.epochs)
       let elapsed = Date().timeIntervalSince(began)
-      let remaining = elapsed / Double(stepsDone) * Double(total - stepsDone)
+      let remaining = elapsed / Double(stepsDone) * (total - Double(stepsDone))
       let filled = 20 * step / max(steps, 1)
       let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled)
       console.live(

@@ -118,6 +118,19 @@ import Testing
     }
   }
 
+  /// A run until somebody stops it.
+  @Test func epochsWithoutEndAreFine() throws {
+    struct Enough: Error {}
+    let (model, data) = (featureModel(), try featureData(10))
+    let tuner = FineTuner(
+      try FreezePlan(model), options: .init(epochs: .max, batchSize: 4, schedule: Schedule(.cosine())))
+    #expect(throws: Enough.self) {
+      _ = try tuner.fit(model, data) { event in
+        if case .epoch(let record) = event, record.epoch == 2 { throw Enough() }
+      }
+    }
+  }
+
   @Test func headFirstLeavesTheRestForTheFirstEpoch() throws {
     let (model, data) = (featureModel(), try featureData(10))
     var models: [LSTMModel] = []

@@ -172,11 +172,17 @@ private final class Loop {
     return true
   }
 
+  /// Of the run; whoever wants to go on for ever may say so.
+  private var allSteps: Int {
+    let (product, isTooMany) = tuner.options.epochs.multipliedReportingOverflow(by: steps)
+    return isTooMany ? .max : product
+  }
+
   private func step(_ events: (FineTuner.Event) throws -> Void) throws {
     let (epoch, step) = (progress.epoch, progress.step + 1)
     let examples = order[(step - 1) * batchSize..<min(step * batchSize, data.count)]
     let pace = schedule.pace(
-      step: (epoch - 1) * steps + step - 1, of: tuner.options.epochs * steps, epoch: epoch - 1,
+      step: (epoch - 1) * steps + step - 1, of: allSteps, epoch: epoch - 1,
       plateau: progress.plateau.factor)
     let done = try stepper.step(
       data, cache: caches.training, examples, .init(epoch: epoch, step: step, pace: pace))
