@@ -1,3 +1,4 @@
+import CAllocations
 import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
@@ -216,5 +217,26 @@ import Testing
       results.append(training.weights)
     }
     #expect(results[0] == results[1])
+  }
+
+  @Test(arguments: [1, 2]) func aStepAllocatesNothing(_ threads: Int) throws {
+    var kernels = Kernels.best
+    kernels.threads = threads
+    let model = featureModel(8, layers: [.init(hiddenSize: 64), .init(hiddenSize: 64)], readout: .all, outputs: 2)
+    let sequences = try SequenceData(
+      inputs: .features(noise(16 * 40 * 8, seed: 1), steps: 40, size: 8),
+      targets: .values(noise(16 * 40 * 2, seed: 2), size: 2, perStep: true))
+    let data = try StreamData(sequences, chunkSteps: 10, resets: (0..<16 * 40).map { $0 % 17 == 5 })
+    let training = try Training(model, data, loss: .meanSquaredError, rule: .adam(), kernels: kernels)
+    for chunk in data.chunks { _ = try training.step(data, chunk) }
+    training.carried.reset()
+    let before = allocations_of_this_thread()
+    for chunk in data.chunks { _ = try training.step(data, chunk) }
+    let count = allocations_of_this_thread() - before
+    // Suspected: `BatchRunner.run` is generic, and not specialised when it is called from the tests' module, as adapters'
+    // step was not. To be settled when the loop takes streams.
+    withKnownIssue("a step over streams allocates", isIntermittent: true) {
+      #expect(count == 0)
+    }
   }
 }
