@@ -94,7 +94,7 @@ final class FinetuneReport {
       console.say(
         "\(pad("\(record.epoch)/\(session.options.epochs)", epochWidth))\(pad(digits(record.trainingLoss), 12, right: true))\(pad(validation, 12, right: true))\(pad(metricValue(record.validation), 12, right: true))\(pad(digits(record.gradientNorm), 10, right: true))\(pad(String(format: "%.0f", record.sequencesPerSecond), 10, right: true))\(pad(duration(record.seconds), 10, right: true))\(record.isBest && session.validation != nil ? "  best" : "")"
       )
-    case .weights: break
+    case .sample, .weights, .end: break
     }
   }
 
@@ -143,6 +143,9 @@ final class FinetuneReport {
     case .diverging(let epoch, let loss, let best):
       console.say("stopped: the loss went up to \(digits(loss)) in epoch \(epoch), from \(digits(best)) at its best")
       console.say("try a --learning-rate below \(short(session.rule.learningRate)), or lstm-ft lr-find")
+    case .collapsed(let epoch):
+      console.say("stopped: since epoch \(epoch) the model gives the same answer to everything")
+      console.say("try a --learning-rate below \(short(session.rule.learningRate)), or --clip-norm 0.25")
     case .interrupted:
       console.say("stopped by a signal after a finished step; everything is saved in \(folder.path)")
       console.say("to go on as if nothing had happened: lstm-ft finetune --resume \(folder.path)")

@@ -107,6 +107,8 @@ public final class RunFolder {
       try appendTime(record)
       try writeFile(file("loss.svg"), Data(lossChart().svg().utf8))
       if let chart = gradientChart() { try writeFile(file("gradients.svg"), Data(chart.svg().utf8)) }
+    case .sample(let sample, let epoch): try append(SampleLine(sample, epoch: epoch))
+    case .end: break
     case .weights(let model, let state, let isBest):
       var checkpoint = finish(model).checkpoint
       // In this order: what is resumed from last.h5 finds a log at least as long as it says, and a best model.
@@ -205,6 +207,24 @@ public final class RunFolder {
       (epoch, trainingLoss, validation) = (record.epoch, record.trainingLoss, record.validation)
       (learningRate, gradientNorm) = (record.learningRate, record.gradientNorm)
       (gradientNorms, gateGradientNorms, isBest) = (record.gradientNorms, record.gateGradientNorms, record.isBest)
+    }
+  }
+
+  private struct SampleLine: Encodable {
+    let event = "sample"
+    let epoch: Int
+    var prompt: String?
+    var text: String?
+    var column: String?
+    var truth: [Float]?
+    var forecast: [Float]?
+
+    init(_ sample: Sample, epoch: Int) {
+      self.epoch = epoch
+      switch sample {
+      case .text(let prompt, let continuation): (self.prompt, text) = (prompt, continuation)
+      case .forecast(let series): (column, truth, forecast) = (series.column, series.truth, series.forecast)
+      }
     }
   }
 

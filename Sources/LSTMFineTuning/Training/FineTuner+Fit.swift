@@ -18,8 +18,9 @@ extension FineTuner {
     try check(model, data, validation)
     try options.regularisation.validate()
     let loop = try Loop(self, model, data, validation, targetScaler, kernels, point, events)
-    let ending = try loop.train(events)
-    return loop.run(ending)
+    let run = loop.run(try loop.train(events))
+    try events(.end(run))
+    return run
   }
 }
 
@@ -108,6 +109,7 @@ private final class Loop {
     self.bestLoss = bestLoss.isFinite ? bestLoss : .infinity
     if point == nil {
       try events(.start(progress.baseline))
+      try showSample(of: model, epoch: 0, events)
       try events(.weights(model, state, isBest: true))
     }
   }
@@ -201,6 +203,11 @@ private final class Loop {
       .step(epoch: epoch, step: step, steps: steps, loss: value.mean, learningRate: rate, gradientNorm: norm))
   }
 
+  private func showSample(of model: LSTMModel, epoch: Int, _ events: (FineTuner.Event) throws -> Void) throws {
+    guard let sample = try tuner.sampling?(model) else { return }
+    try events(.sample(sample, epoch: epoch))
+  }
+
   private func finishEpoch(
     trainingSeconds: Double, stepsHere: Int, _ began: ContinuousClock.Instant,
     _ events: (FineTuner.Event) throws -> Void
@@ -238,6 +245,7 @@ private final class Loop {
     progress.squareSums = groups.map { _ in 0 }
     progress.gateNorms = [:]
     try events(.epoch(record))
+    try showSample(of: last, epoch: epoch, events)
     try events(.weights(last, state, isBest: isBest))
     savedAt = clock.now
   }

@@ -59,10 +59,14 @@ public struct FineTuner: Sendable {
     /// A step done, from 1, at the highest of the parts' learning rates. A batch in which no target counts takes none.
     case step(epoch: Int, step: Int, steps: Int, loss: Double, learningRate: Double, gradientNorm: Double)
     case epoch(Epoch)
+    /// What the model does at the end of an epoch, 0 for the pretrained one; only with `sampling`.
+    case sample(Sample, epoch: Int)
     /// The weights before the first step, after an epoch, now and then within one, and after the step at which a run was
     /// interrupted; whether they are the best so far; and what it takes to go on from there. The pretrained model is the
     /// first best, so that whoever keeps the best has one from the start.
     case weights(LSTMModel, TrainingState, isBest: Bool)
+    /// The last event of a run: what `fit` returns. A run that throws has none.
+    case end(Run)
   }
 
   public struct Epoch: Sendable, Codable, Equatable {
@@ -92,6 +96,8 @@ public struct FineTuner: Sendable {
     case noImprovement(sinceEpoch: Int)
     /// The loss of an epoch is more than ten times the best so far and worse than before the first step.
     case diverging(epoch: Int, loss: Double, best: Double)
+    /// The model says the same of everything since this epoch, which it did not before, and its loss is no better.
+    case collapsed(sinceEpoch: Int)
     /// The caller asked for it; the step was finished.
     case interrupted
   }
@@ -116,6 +122,9 @@ public struct FineTuner: Sendable {
   public var schedule: Schedule { options.schedule ?? plan.recipe.schedule }
   /// Asked after every step; true ends the run, with the step done.
   public var shouldStop: @Sendable () -> Bool = { false }
+  /// Shows what a model does, before the first step and after every epoch; see `Sample`. It depends on nothing but the
+  /// model when a resumed run is to leave the same log.
+  public var sampling: (@Sendable (LSTMModel) throws -> Sample?)?
 
   public init(
     _ plan: FreezePlan, optimiser: OptimiserRule = .adam(), loss: Loss = .meanSquaredError, options: Options = Options()
