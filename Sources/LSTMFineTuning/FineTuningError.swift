@@ -38,7 +38,9 @@ public enum FineTuningError: DescribedFailure {
     switch self {
     case .unknownSelector(_, let nearest, let known):
       (nearest.isEmpty ? [] : ["did you mean " + nearest.joined(separator: " or ") + "?"])
-        + ["known are \(known.joined(separator: ", ")), and tensor globs such as 'lstm.weight_hh_*'"]
+        + [
+          "known are \(known.joined(separator: ", ")), gates such as layer0.forget, and tensor globs such as 'lstm.weight_hh_*'"
+        ]
     case .nothingToTrain: ["freeze less, or add --unfreeze head"]
     case .invalidOption(_, let advice), .badData(_, _, let advice): advice
     case .diverged: ["lower --learning-rate, or clip harder with --clip-norm; the last good model is kept"]

@@ -88,12 +88,12 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "no such layer", finetune + "--freeze layer9", 64, "\"layer9\" matches no part of this model",
       "did you mean layer0 or layer1?",
-      "known are lstm, layer0, layer0.forward, layer1, layer1.forward, head, head.0, and tensor globs such as "
+      "known are lstm, layer0, layer0.forward, layer1, layer1.forward, head, head.0, gates such as layer0.forget, and tensor globs such as "
         + "'lstm.weight_hh_*'"),
     Mistake(
       "a misspelt part", finetune + "--freeze haed", 64, "\"haed\" matches no part of this model",
       "did you mean head?",
-      "known are lstm, layer0, layer0.forward, layer1, layer1.forward, head, head.0, and tensor globs such as "
+      "known are lstm, layer0, layer0.forward, layer1, layer1.forward, head, head.0, gates such as layer0.forget, and tensor globs such as "
         + "'lstm.weight_hh_*'"),
     Mistake(
       "everything frozen", finetune + "--freeze lstm --freeze head", 64,

@@ -42,17 +42,22 @@ public final class Optimiser {
 
   /// For each of the model's parameters.
   private let decays: [Bool]
+  /// For each of them, the elements that move.
+  private let parts: [[Range<Int>]]
 
   /// - Parameters:
   ///   - weights: gives the parameters' shapes.
   ///   - trainable: which of them move, at any time.
+  ///   - parts: for each parameter, the elements that move; nil for all.
   ///   - decays: which of them the weight decay is for; nil for all.
   public init(
-    _ rule: OptimiserRule, weights: ParameterStore, trainable: [Bool], decays: [Bool]? = nil, kernels: Kernels = .best
+    _ rule: OptimiserRule, weights: ParameterStore, trainable: [Bool], parts: [[Range<Int>]]? = nil,
+    decays: [Bool]? = nil, kernels: Kernels = .best
   ) {
     self.rule = rule
     self.trainable = trainable
     self.decays = decays ?? trainable
+    self.parts = parts ?? weights.slots.map { [0..<$0.count] }
     updates = ParameterUpdates(kernels)
     steps = trainable.filter(\.self).map { _ in 0 }
     let moving = zip(weights.slots, trainable).filter(\.1).map(\.0.specification)
@@ -84,25 +89,27 @@ public final class Optimiser {
       place += 1
       guard active?[index] ?? true else { continue }
       steps[place] += 1
-      let state = first.slots[place].offset
-      let w = weights.pointer + slot.offset
-      let g = gradients.pointer + slot.offset
-      switch rule {
-      case .sgd(let rate, let own, let dampening, let isNesterov, let decay):
-        updates.sgd(
-          slot.count, g, momentum: first.pointer + state, w, learningRate: rates?[index] ?? rate,
-          momentumFactor: momentum ?? own, dampening: dampening, isNesterov: isNesterov,
-          weightDecay: decays[index] ? decay : 0, isFirst: steps[place] == 1)
-      case .adam(let rate, let beta1, let beta2, let epsilon, let decay, _),
-        .adamW(let rate, let beta1, let beta2, let epsilon, let decay, _):
-        guard let second else { continue }
-        var isDecoupled = false
-        if case .adamW = rule { isDecoupled = true }
-        updates.adam(
-          slot.count, g, first: first.pointer + state, second: second.pointer + state,
-          largest: largest.map { $0.pointer + state }, w, learningRate: rates?[index] ?? rate,
-          beta1: momentum ?? beta1, beta2: beta2, epsilon: epsilon, weightDecay: decays[index] ? decay : 0,
-          isDecoupled: isDecoupled, step: steps[place])
+      for part in parts[index] {
+        let state = first.slots[place].offset + part.lowerBound
+        let w = weights.pointer + slot.offset + part.lowerBound
+        let g = gradients.pointer + slot.offset + part.lowerBound
+        switch rule {
+        case .sgd(let rate, let own, let dampening, let isNesterov, let decay):
+          updates.sgd(
+            part.count, g, momentum: first.pointer + state, w, learningRate: rates?[index] ?? rate,
+            momentumFactor: momentum ?? own, dampening: dampening, isNesterov: isNesterov,
+            weightDecay: decays[index] ? decay : 0, isFirst: steps[place] == 1)
+        case .adam(let rate, let beta1, let beta2, let epsilon, let decay, _),
+          .adamW(let rate, let beta1, let beta2, let epsilon, let decay, _):
+          guard let second else { continue }
+          var isDecoupled = false
+          if case .adamW = rule { isDecoupled = true }
+          updates.adam(
+            part.count, g, first: first.pointer + state, second: second.pointer + state,
+            largest: largest.map { $0.pointer + state }, w, learningRate: rates?[index] ?? rate,
+            beta1: momentum ?? beta1, beta2: beta2, epsilon: epsilon, weightDecay: decays[index] ? decay : 0,
+            isDecoupled: isDecoupled, step: steps[place])
+        }
       }
     }
   }

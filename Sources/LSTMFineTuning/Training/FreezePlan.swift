@@ -4,7 +4,9 @@ import LSTMLayers
 /// Which parameters train and which stay as they are, made from selectors before anything runs.
 ///
 /// Selectors: `layer0`, `layer1.forward`, `layer1.reverse`, `lstm` (all layers), `embedding`, `attention`, `head`,
-/// `head.0`, and globs over tensor names such as `lstm.weight_hh_*`. Freezing comes first, then unfreezing.
+/// `head.0`, and globs over tensor names such as `lstm.weight_hh_*`. Behind what is of an LSTM, a gate: `layer0.forget`,
+/// `lstm.output`, `lstm.bias_*.cell` (input, forget, cell, output, or i, f, g, o). Freezing comes first, then
+/// unfreezing.
 public struct FreezePlan: Sendable {
   /// What becomes of a group of parameters.
   public enum Fate: String, Sendable, Codable {
@@ -42,6 +44,8 @@ public struct FreezePlan: Sendable {
   public let phases: [Phase]
   public let recipe: Recipe
   public let lora: LoRA?
+  /// For each parameter, which of its elements move when it trains: all, or some gates' rows.
+  let parts: [[Range<Int>]]
   /// For each parameter, whether it moves by a low-rank adapter; it then is among the trainable ones.
   let adapted: [Bool]
   /// For each parameter, its rate against the optimiser's.
@@ -80,21 +84,35 @@ public struct FreezePlan: Sendable {
     rates: [OwnRate] = [], lora: LoRA? = nil
   ) throws(FineTuningError) {
     parameters = configuration.parameters
-    var trainable = parameters.map { parameter in
-      if case .head = parameter.role { true } else { lora == nil }
+    var gates: [Gates] = parameters.map { parameter in
+      if case .head = parameter.role { .all } else { lora == nil ? .all : [] }
     }
-    for (selectors, value) in [(freezing, false), (unfreezing, true)] {
-      for selector in selectors {
-        let chosen = try Self.select(selector, parameters)
-        for index in chosen { trainable[index] = value }
+    var partlyFrozen: [Int: String] = [:]
+    for selector in freezing {
+      let selection = try Selection(selector, of: parameters)
+      for (index, chosen) in selection.members {
+        gates[index].subtract(chosen)
+        if selection.isOfGates { partlyFrozen[index] = selector }
       }
+    }
+    for selector in unfreezing {
+      for (index, chosen) in try Selection(selector, of: parameters).members { gates[index].formUnion(chosen) }
     }
     self.lora = lora
     var adapted = parameters.map { _ in false }
     if let lora {
-      for index in try lora.adapted(of: configuration) { (adapted[index], trainable[index]) = (true, true) }
+      for index in try lora.adapted(of: configuration) {
+        if let selector = partlyFrozen[index] {
+          throw .invalidOption(
+            "--freeze \(selector): its matrices move by low-rank adapters, which move all gates",
+            advice: ["take it out of --freeze, or choose other parts with --lora-on"])
+        }
+        (adapted[index], gates[index]) = (true, .all)
+      }
     }
     self.adapted = adapted
+    parts = zip(parameters, gates).map { $0.ranges(of: $1) }
+    let trainable = parts.map { !$0.isEmpty }
     guard trainable.contains(true) else { throw .nothingToTrain }
     self.trainable = trainable
     self.recipe = recipe
@@ -107,7 +125,12 @@ public struct FreezePlan: Sendable {
           "--lr-for \(rate.selector)=\(rate.learningRate): expected a number above 0",
           advice: ["to keep a part as it is, --freeze \(rate.selector)"])
       }
-      let chosen = try Self.select(rate.selector, parameters)
+      let selection = try Selection(rate.selector, of: parameters)
+      guard !selection.isOfGates else {
+        throw .invalidOption(
+          "--lr-for \(rate.selector): gates of a layer share one rate", advice: ["name the layer or the tensor"])
+      }
+      let chosen = selection.indices
       guard chosen.contains(where: { trainable[$0] }) else {
         throw .invalidOption(
           "--lr-for \(rate.selector): this part is frozen and has no learning rate",
@@ -134,44 +157,30 @@ public struct FreezePlan: Sendable {
     return (rates.count == 1 ? rates.first : nil, first)
   }
 
-  private static func select(
-    _ selector: String, _ parameters: [ParameterSpecification]
-  ) throws(FineTuningError) -> [Int] {
-    let chosen = parameters.indices.filter { index in
-      names(of: parameters[index].role).contains(selector) || matches(parameters[index].name, glob: selector)
-    }
-    guard !chosen.isEmpty else {
-      var known: [String] = []
-      for parameter in parameters {
-        for name in names(of: parameter.role) where !known.contains(name) { known.append(name) }
-      }
-      let all = known + parameters.map(\.name)
-      throw .unknownSelector(selector, nearest: nearestNames(to: selector, among: all), known: known)
-    }
-    return chosen
-  }
-
-  private static func names(of role: ParameterRole) -> [String] {
-    switch role {
-    case .embedding: ["embedding"]
-    case .attention: ["attention"]
-    case .head(let index): ["head", "head.\(index)"]
-    case .lstm(let layer, let reverse):
-      ["lstm", "layer\(layer)", "layer\(layer)." + (reverse ? "reverse" : "forward")]
-    }
-  }
-
   /// With those of adapters.
   public var trainableCount: Int { parameters.indices.reduce(0) { $0 + moving($1) } }
   /// Adapted matrices among them.
   public var frozenCount: Int {
-    parameters.indices.reduce(0) { $0 + (trainable[$1] && !adapted[$1] ? 0 : parameters[$1].elementCount) }
+    parameters.indices.reduce(0) { $0 + parameters[$1].elementCount - (adapted[$1] ? 0 : moving($1)) }
   }
 
   /// Numbers that training moves for a parameter: its own, or its adapter's.
   private func moving(_ index: Int) -> Int {
-    guard trainable[index] else { return 0 }
-    return adapted[index] ? (lora?.rank ?? 0) * parameters[index].shape.reduce(0, +) : parameters[index].elementCount
+    adapted[index]
+      ? (lora?.rank ?? 0) * parameters[index].shape.reduce(0, +) : parts[index].reduce(0) { $0 + $1.count }
+  }
+
+  /// The names of what does not move, with the gates of what moves in part.
+  public var frozenNames: [String] {
+    parameters.indices.compactMap { index in
+      let (parameter, parts) = (parameters[index], parts[index])
+      guard moving(index) < parameter.elementCount, !adapted[index] else { return nil }
+      guard !parts.isEmpty else { return parameter.name }
+      let blocks = parameter.gateBlocks
+      let size = parameter.elementCount / blocks.count
+      let frozen = blocks.enumerated().filter { place, _ in !parts.contains { $0.contains(place * size) } }
+      return "\(parameter.name) (\(frozen.map { Gates.names[$0.element] }.joined(separator: ", ")))"
+    }
   }
 
   /// The plan from the input up, a row for each part of the model.
@@ -196,7 +205,7 @@ public struct FreezePlan: Sendable {
       let fate: Fate =
         indices.contains { adapted[$0] }
         ? .lowRank
-        : trains.count == indices.count
+        : indices.allSatisfy { moving($0) == parameters[$0].elementCount }
           ? .trainable : !trains.isEmpty ? .mixed : somethingBelowTrains ? .passesGradient : .frozen
       if !trains.isEmpty { somethingBelowTrains = true }
       return Group(

@@ -42,7 +42,8 @@ final class Stepper {
     dense = plan.phases.map { zip($0.trainable, plan.adapted).map { $0 && !$1 } }
     optimiser = Optimiser(
       tuner.optimiser, weights: network.weights, trainable: zip(plan.trainable, plan.adapted).map { $0 && !$1 },
-      decays: plan.parameters.map { tuner.options.decaysBiases || $0.shape.count > 1 }, kernels: kernels)
+      parts: plan.parts, decays: plan.parameters.map { tuner.options.decaysBiases || $0.shape.count > 1 },
+      kernels: kernels)
     phaseRates = plan.phases.indices.map { plan.rates(base: tuner.optimiser.learningRate, phase: $0) }
     rates = phaseRates[0]
     squares = plan.parameters.map { _ in 0 }
@@ -68,19 +69,22 @@ final class Stepper {
   }
 
   /// Forward, loss, backward, clipping, update.
-  /// - Parameter cache: what the frozen prefix gives for all of `data`, or nil to compute it.
+  /// - Parameters:
+  ///   - cache: what the frozen prefix gives for all of `data`, or nil to compute it.
+  ///   - carried: the states of streams, to go on from and to leave there.
   /// - Returns: the loss, the gradient's norm before clipping, and the highest of the learning rates; nil, with nothing
   ///   moved, when no target of these examples counts.
   /// - Throws: `FineTuningError.diverged` before the weights are touched.
   func step(
-    _ data: SequenceData, cache: PrefixCache? = nil, _ examples: ArraySlice<Int>, _ place: Place
+    _ data: some ExampleRows, cache: PrefixCache? = nil, _ examples: ArraySlice<Int>, _ place: Place,
+    carrying carried: CarriedState? = nil
   ) throws -> (loss: Loss.Sum, norm: Double, learningRate: Double)? {
     let phase = tuner.plan.phase(ofEpoch: place.epoch)
     let plan = plans[phase]
     let trainable = plan.trainable
     let draw = Regularisation.Draw(
       tuner.options.regularisation, seed: tuner.options.seed, step: place.epoch << 32 | place.step)
-    let (_, loss) = try runner.run(data, cache, examples, for: plan, regularisation: draw)
+    let (_, loss) = try runner.run(data, cache, examples, for: plan, carrying: carried, regularisation: draw)
     guard loss.weight > 0 else { return nil }
     guard loss.mean.isFinite else {
       throw FineTuningError.diverged(
@@ -92,7 +96,10 @@ final class Stepper {
     for index in trainable.indices where trainable[index] {
       rates[index] = phaseRates[phase][index] * place.pace.rate
       fastest = max(fastest, rates[index])
-      squares[index] = dense[phase][index] ? updates.sumOfSquares(gradients, index) : 0
+      squares[index] = 0
+      if dense[phase][index] {
+        for part in tuner.plan.parts[index] { squares[index] += updates.sumOfSquares(gradients, index, part) }
+      }
       square += squares[index]
     }
     square += projectOnAdapters(trainable)
@@ -102,7 +109,7 @@ final class Stepper {
         epoch: place.epoch, step: place.step, detail: "the gradient's norm is \(plain(norm))")
     }
     if let limit = tuner.options.clipNorm, limit / (norm + 1e-6) < 1 {
-      updates.scale(gradients, by: Float(limit / (norm + 1e-6)), where: dense[phase])
+      updates.scale(gradients, by: Float(limit / (norm + 1e-6)), where: dense[phase], parts: tuner.plan.parts)
       if let lowRank {
         updates.scale(lowRank.adapters.gradients, by: Float(limit / (norm + 1e-6)), where: lowRank.active)
       }

@@ -68,12 +68,27 @@ public struct ParameterUpdates: Sendable {
 
   /// The sum of the squares of one parameter of a store.
   public func sumOfSquares(_ store: ParameterStore, _ index: Int) -> Double {
-    kernels.table.pointee.sum_of_squares(store.slots[index].count, store.pointer + store.slots[index].offset)
+    sumOfSquares(store, index, 0..<store.slots[index].count)
   }
 
-  public func scale(_ store: ParameterStore, by factor: Float, where chosen: [Bool]) {
-    for (slot, isChosen) in zip(store.slots, chosen) where isChosen {
-      kernels.table.pointee.scale(slot.count, factor, store.pointer + slot.offset)
+  /// The sum of the squares of some of its elements.
+  public func sumOfSquares(_ store: ParameterStore, _ index: Int, _ part: Range<Int>) -> Double {
+    kernels.table.pointee.sum_of_squares(
+      part.count, store.pointer + store.slots[index].offset + part.lowerBound)
+  }
+
+  /// - Parameter parts: of each parameter, the elements that are scaled; nil for all.
+  public func scale(
+    _ store: ParameterStore, by factor: Float, where chosen: [Bool], parts: [[Range<Int>]]? = nil
+  ) {
+    for (index, slot) in store.slots.enumerated() where chosen[index] {
+      guard let parts else {
+        kernels.table.pointee.scale(slot.count, factor, store.pointer + slot.offset)
+        continue
+      }
+      for part in parts[index] {
+        kernels.table.pointee.scale(part.count, factor, store.pointer + slot.offset + part.lowerBound)
+      }
     }
   }
 }
