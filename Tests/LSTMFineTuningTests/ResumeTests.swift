@@ -33,7 +33,7 @@ import Testing
     let model = featureModel()
     let (data, validation) = (try featureData(14), try featureData(6))
     let plan = try FreezePlan(
-      model, freezing: recipe == .full && lora == nil ? ["layer0"] : [], recipe: recipe, lora: lora)
+      model, freezing: recipe == .full && lora == nil ? ["layer0", "layer1.forget"] : [], recipe: recipe, lora: lora)
     var tuner = FineTuner(
       plan, optimiser: .adamW(learningRate: 0.02, isAMSGrad: true),
       options: .init(epochs: 6, batchSize: 4, patience: 4, seed: 7, schedule: schedule))

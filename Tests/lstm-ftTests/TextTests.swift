@@ -44,6 +44,94 @@ import Testing
     try JSONDecoder().decode(type, from: Data(outcome.stdout.utf8))
   }
 
+  // MARK: - Streams
+
+  @Test func aTextIsReadInStreams() async throws {
+    let place = try workplace()
+    try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json")
+    let tuning = try await succeeds(
+      place, "finetune", "--text", "t.txt", "--chunk", "8", "--streams", "4", "--lr", "0.02", "--epochs", "6")
+    #expect(
+      tuning.stdout.contains(
+        "\n       4 streams of 192 steps in 24 chunks of 8 to train on, with the state carried\n"
+          + "       4 streams of 48 steps in 6 chunks of 8 for validation\n"))
+    #expect(tuning.stdout.contains("\npretrained -> fine-tuned: bits per character 3."))
+    // Whatever the chunks are, one stream is one long pass.
+    var found: [Double] = []
+    for chunk in ["7", "100", "2000"] {
+      let evaluation: Evaluation = try await json(
+        succeeds(place, "evaluate", "finetuned.h5", "--text", "t.txt", "--chunk", chunk, "--json"))
+      found.append(try #require(evaluation.metrics.bitsPerToken))
+    }
+    let whole: Evaluation = try await json(
+      succeeds(place, "evaluate", "finetuned.h5", "--text", "t.txt", "--window", "960", "--json"))
+    let bits = try #require(whole.metrics.bitsPerToken)
+    #expect(found.allSatisfy { abs($0 - bits) < 1e-6 * bits } && bits < 2)
+    let chart = try await succeeds(
+      place, "lr-find", "--text", "t.txt", "--chunk", "8", "--streams", "4", "--steps", "30")
+    #expect(chart.stdout.contains("wrote lr-find.svg"))
+  }
+
+  @Test(arguments: [
+    (["evaluate", "--text", "t.txt", "--streams", "4"], "--streams needs --text and --chunk"),
+    (["evaluate", "--text", "t.txt", "--chunk", "0"], "--chunk 0: expected a number from 1 to 16777216"),
+    (
+      ["evaluate", "--text", "t.txt", "--chunk", "4", "--window", "4"],
+      "--chunk 4 says how the text is cut; --window and --stride are for pieces that begin without a state"
+    ),
+    (["predict", "--text", "t.txt", "--chunk", "4"], "--chunk has no meaning here: each sequence is read as a whole"),
+    (
+      ["finetune", "--text", "t.txt", "--chunk", "4", "--streams", "1000"],
+      "t.txt: 768 tokens to say are too few for 1000 streams"
+    ),
+  ])
+  func whatIsNoStream(_ arguments: [String], _ expected: String) async throws {
+    let place = try workplace()
+    try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json")
+    let outcome = try await place.run(arguments)
+    #expect(outcome.stderr.hasPrefix("error: \(expected)\n"), "\(outcome.stderr)")
+    #expect(outcome.code == (expected.hasPrefix("t.txt") ? 65 : 64))
+  }
+
+  @Test func aModelOfOneOutputHasNoStreams() async throws {
+    let place = try workplace(.last)
+    try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json", "--window", "12")
+    let outcome = try await place.run("finetune", "--text", "t.txt", "--chunk", "8")
+    #expect(outcome.code == 64)
+    #expect(outcome.stderr.contains("--chunk needs a model that gives an output for each step"))
+  }
+
+  @Test func arraysAreStreamsWithMarks() async throws {
+    let place = try Workplace()
+    let configuration = ModelConfiguration(
+      input: .features(size: 2), layers: [.init(hiddenSize: 6)], readout: .all, head: [.init(size: 1)])
+    try LSTMModel(configuration, seed: 1).checkpoint.write(path: place.path("model.h5"), as: .native)
+    let values = (0..<400).map { (place: Int) -> Float in Float((place * 37) % 11) / 11 }
+    let marks = (0..<200).map { (place: Int) -> Float in place % 9 == 4 ? 1 : 0 }
+    func data(_ marks: [Float]) -> Checkpoint {
+      Checkpoint(tensors: [
+        StoredTensor(name: "x", shape: [5, 40, 2], values: values),
+        StoredTensor(name: "y", shape: [5, 40, 1], values: Array(values[..<200])),
+        StoredTensor(name: "reset", shape: [5, 40], values: marks),
+      ])
+    }
+    try data(marks).write(path: place.path("d.h5"), as: .pytorchHDF5)
+    let tuning = try await succeeds(
+      place, "finetune", "--data", "d.h5", "--chunk", "16", "--epochs", "2", "--freeze", "layer0.forget")
+    #expect(tuning.stdout.contains("d.h5: 5 streams of 40 steps\n"))
+    #expect(tuning.stdout.contains("4 streams of 40 steps in 3 chunks of 16 to train on, with the state carried\n"))
+    #expect(tuning.stdout.contains(" partly frozen (180 train), rate 0.001\n"))
+    let streamed = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "d.h5", "--chunk", "16")
+    let other = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "d.h5", "--chunk", "3")
+    let whole = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "d.h5")
+    #expect(streamed.stdout == other.stdout && streamed.stdout != whole.stdout)
+    try data(marks.map { $0 * 0.5 }).write(path: place.path("d.h5"), as: .pytorchHDF5)
+    let wrong = try await place.run("evaluate", "--data", "d.h5", "--chunk", "3")
+    #expect(wrong.code == 65 && wrong.stderr.hasPrefix("error: d.h5: reset: expected "))
+  }
+
+  // MARK: - Learning and writing
+
   @Test(arguments: [ModelConfiguration.Readout.all, .last])
   func aTextIsLearntAndWritten(_ readout: ModelConfiguration.Readout) async throws {
     let place = try workplace(readout)

@@ -132,6 +132,30 @@ public struct SequenceData: Sendable {
     return selection
   }
 
+  /// These steps of the only example, with targets at each.
+  func steps(_ range: Range<Int>) throws(ShapeError) -> SequenceData {
+    let (first, targetFirst) = (inputRow(0) + range.lowerBound, targetRow(0) + range.lowerBound)
+    let inputs: Inputs
+    switch self.inputs {
+    case .windows(let rows, let size, _, _), .features(let rows, _, let size):
+      inputs = .features(Array(rows[first * size..<(first + range.count) * size]), steps: range.count, size: size)
+    case .tokens(let tokens, _), .tokenWindows(let tokens, _, _):
+      inputs = .tokens(Array(tokens[first..<first + range.count]), steps: range.count)
+    }
+    let targets: Targets
+    switch self.targets {
+    case .values(let values, let size, _):
+      targets = .values(
+        Array(values[targetFirst * size..<(targetFirst + range.count) * size]), size: size, perStep: true)
+    case .classes(let classes, _):
+      targets = .classes(Array(classes[targetFirst..<targetFirst + range.count]), perStep: true)
+    case .none: targets = .none
+    }
+    var part = try SequenceData(inputs: inputs, targets: targets)
+    (part.classCount, part.isText, part.seasonalScale) = (classCount, isText, seasonalScale)
+    return part
+  }
+
   /// Valid steps over all examples.
   public var stepCount: Int {
     lengths.map { lengths in places.reduce(0) { $0 + lengths[$1] } } ?? count * steps

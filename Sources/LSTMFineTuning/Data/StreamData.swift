@@ -15,6 +15,8 @@ public struct StreamData: Sendable {
   /// The examples of each chunk.
   public let chunks: [Range<Int>]
   private let stretches: [Stretch]
+  /// (N, T) over the streams of this selection.
+  private let resets: [Bool]?
 
   var isText: Bool { sequences.isText }
   var seasonalScale: [Double]? { sequences.seasonalScale }
@@ -74,6 +76,7 @@ public struct StreamData: Sendable {
     self.chunkSteps = min(chunkSteps, steps)
     self.chunks = chunks
     self.stretches = stretches
+    self.resets = resets
   }
 
   /// A text as N streams side by side, each to predict its next token: as PyTorch's word_language_model cuts it, stream k
@@ -140,6 +143,48 @@ public struct StreamData: Sendable {
     }
     if let wrong = marks.first(where: { $0 != 0 && $0 != 1 }) { throw expected("0 or 1", found: "\(wrong)") }
     return try StreamData(sequences, chunkSteps: chunkSteps, resets: marks.map { $0 == 1 })
+  }
+
+  // MARK: - Splitting
+
+  /// Holds whole streams back for validation, or the last steps of the only one, whose state is zero there.
+  /// - Parameters:
+  ///   - fraction: the part of the streams or steps, at least one.
+  ///   - order: in which the streams are taken for training, the rest for validation; nil for their own.
+  /// - Throws: `FineTuningError` when nothing would be left on one of the sides.
+  public func split(
+    validation fraction: Double, order: [Int]? = nil
+  ) throws -> (training: StreamData, validation: StreamData?) {
+    guard 0..<1 ~= fraction else {
+      throw FineTuningError.invalidOption(
+        "--validation-split \(fraction): expected a number from 0 to below 1", advice: [])
+    }
+    guard fraction > 0 else { return (self, nil) }
+    let isOne = streamCount == 1
+    let whole = isOne ? sequences.length(0) : streamCount
+    let held = Int((Double(whole) * fraction).rounded())
+    guard held > 0, held < whole else {
+      throw FineTuningError.invalidOption(
+        "\(whole) \(isOne ? "steps" : "streams") cannot be split by --validation-split \(fraction)",
+        advice: ["give more data, or --validation-split 0"])
+    }
+    if isOne {
+      return (try steps(0..<whole - held), try steps(whole - held..<whole))
+    }
+    let order = order ?? Array(0..<streamCount)
+    return (try selecting(order.dropLast(held).sorted()), try selecting(order.suffix(held).sorted()))
+  }
+
+  private func selecting(_ streams: [Int]) throws(ShapeError) -> StreamData {
+    let steps = sequences.steps
+    return try StreamData(
+      sequences.selecting(streams), chunkSteps: chunkSteps,
+      resets: resets.map { resets in streams.flatMap { resets[$0 * steps..<($0 + 1) * steps] } })
+  }
+
+  /// These steps of the only stream.
+  private func steps(_ range: Range<Int>) throws(ShapeError) -> StreamData {
+    try StreamData(sequences.steps(range), chunkSteps: chunkSteps, resets: resets.map { Array($0[range]) })
   }
 
   /// N

@@ -158,11 +158,16 @@ public struct TextData: Sendable {
   public func split(
     validation fraction: Double
   ) throws -> (training: SequenceData, validation: SequenceData?) {
+    let (training, validation) = try splitParts(validation: fraction)
+    return (try examples(training), try validation.map(examples))
+  }
+
+  private func splitParts(validation fraction: Double) throws -> (training: [Part], validation: [Part]?) {
     guard 0..<1 ~= fraction else {
       throw FineTuningError.invalidOption(
         "--validation-split \(fraction): expected a number from 0 to below 1", advice: [])
     }
-    guard fraction > 0 else { return (try examples(), nil) }
+    guard fraction > 0 else { return (parts, nil) }
     let total = targetCount
     let wanted = total - max(Int((Double(total) * fraction).rounded()), 1)
     guard wanted > 0 else {
@@ -185,7 +190,68 @@ public struct TextData: Sendable {
         done += part.targets.count
       }
     }
-    return (try examples(training), try examples(validation))
+    return (training, validation)
+  }
+
+  /// What a language model is asked to go on with in samples: the text's beginning, where the vocabulary has no token to
+  /// begin with.
+  public func opening(tokens count: Int = 12) -> String {
+    guard vocabulary.start == nil, let first = documents.first else { return "" }
+    return vocabulary.decode(stream[first.prefix(count)])
+  }
+
+  // MARK: - Streams
+
+  /// The whole text as streams side by side, in chunks of `window` steps: stream k is the k-th part of it. Where a
+  /// document begins the state is zero, and nothing says its first token.
+  /// - Throws: `FineTuningError` when the text is too short for so many, or the model gives one output.
+  public func streams(_ count: Int) throws -> StreamData { try streams(count, parts) }
+
+  /// The same, split as sequences are.
+  public func splitStreams(
+    _ count: Int, validation fraction: Double
+  ) throws -> (training: StreamData, validation: StreamData?) {
+    let (training, validation) = try splitParts(validation: fraction)
+    let held = try validation.map { parts in
+      // What is held back may be too short for as many.
+      let targets = parts.reduce(0) { $0 + $1.targets.count }
+      return try streams(max(min(count, targets / window), 1), parts)
+    }
+    return (try streams(count, training), held)
+  }
+
+  private func streams(_ count: Int, _ parts: [Part]) throws -> StreamData {
+    guard isPerStep else {
+      throw FineTuningError.invalidOption(
+        "--chunk needs a model that gives an output for each step, this one gives one a sequence",
+        advice: ["leave it out, or choose --readout all with a new head"])
+    }
+    guard count >= 1 else { throw FineTuningError.invalidOption("--streams \(count): expected at least 1", advice: []) }
+    var (inputs, targets): ([Int32], [Int32]) = ([], [])
+    var begins: [Bool] = []
+    for part in parts {
+      if !inputs.isEmpty { targets.append(SequenceData.ignored) }
+      let places = part.targets.lowerBound - 1..<part.targets.upperBound
+      inputs += stream[places]
+      targets += part.targets.map(target)
+      begins.append(documents.count > 1)
+      begins += repeatElement(false, count: places.count - 1)
+    }
+    // The last token is a target alone.
+    let steps = targets.count / count
+    guard steps >= 1 else {
+      throw FineTuningError.badData(
+        file: file, detail: "\(targets.count) tokens to say are too few for \(count) streams",
+        advice: ["give fewer --streams, or more text"])
+    }
+    let used = steps * count
+    var data = try SequenceData(
+      inputs: .tokens(Array(inputs[..<used]), steps: steps),
+      targets: .classes(Array(targets[..<used]), perStep: true))
+    data.classCount = vocabulary.count
+    data.isText = true
+    return try StreamData(
+      data, chunkSteps: window, resets: documents.count > 1 ? Array(begins[..<used]) : nil)
   }
 
   private func examples(_ parts: [Part]) throws(ShapeError) -> SequenceData {

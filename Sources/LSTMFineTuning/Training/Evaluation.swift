@@ -35,29 +35,66 @@ public struct Evaluator {
     return (tally.metrics(data), tally.confusion)
   }
 
+  /// The same of streams.
+  public func report(_ data: StreamData) throws(ShapeError) -> (metrics: Metrics, confusion: ConfusionMatrix?) {
+    let tally = try tally(data, nil)
+    return (tally.metrics(data), tally.confusion)
+  }
+
   /// - Parameter cache: what the frozen prefix gives for all of `data`, or nil to compute it.
   func evaluate(_ data: some ExampleRows, _ cache: PrefixCache?) throws(ShapeError) -> Metrics {
     try tally(data, cache).metrics(data)
   }
 
-  private func tally(_ data: some ExampleRows, _ cache: PrefixCache?) throws(ShapeError) -> MetricTally {
-    var tally = MetricTally(loss, data.targets, isText: data.isText, width: network.configuration.outputSize)
-    let scales = (0..<network.configuration.outputSize).map { column in
-      targetScaler.map { Double($0.deviation[column % $0.columns]) } ?? 1
-    }
+  /// Metrics, and how much the outputs differ from row to row.
+  func measure(
+    _ data: some ExampleRows, _ cache: PrefixCache?
+  ) throws(ShapeError) -> (metrics: Metrics, spread: Double) {
+    let tally = try tally(data, cache)
+    return (tally.metrics(data), tally.spread.deviation)
+  }
+
+  /// How much the outputs differ from row to row over some examples from all over the data, the first ones of streams.
+  func spread(_ data: some ExampleRows, _ cache: PrefixCache?) throws(ShapeError) -> Double {
+    let wanted = min(max(data.count / 32, 32), 256)
     let carried = try data.makeCarriedState(network.configuration)
-    for batch in data.batches(of: batchSize) {
-      let (output, value) = try runner.run(data, cache, batch, carrying: carried)
-      tally.lossSum += value.sum
-      tally.lossWeight += value.weight
-      try data.targets.withRows { targets throws(ShapeError) in
-        tally.add(output, targets, at: runner.targetRows.pointer, scales: scales)
-      }
+    let batches = data.batches(of: min(batchSize, 8))
+    let count = min(max(wanted * batches.count / data.count, 1), batches.count)
+    var tally = tally(of: data)
+    for place in 0..<count {
+      // Chunks follow one another.
+      let batch = batches[carried == nil ? place * batches.count / count : place]
+      try add(batch, of: data, cache, carried, to: &tally)
     }
+    return tally.spread.deviation
+  }
+
+  private func tally(_ data: some ExampleRows, _ cache: PrefixCache?) throws(ShapeError) -> MetricTally {
+    var tally = tally(of: data)
+    let carried = try data.makeCarriedState(network.configuration)
+    for batch in data.batches(of: batchSize) { try add(batch, of: data, cache, carried, to: &tally) }
     guard tally.lossWeight > 0 else {
       throw ShapeError(what: "targets", expected: "at least one that counts", found: "none")
     }
     return tally
+  }
+
+  private func tally(of data: some ExampleRows) -> MetricTally {
+    let width = network.configuration.outputSize
+    let scales = (0..<width).map { column in targetScaler.map { Double($0.deviation[column % $0.columns]) } ?? 1 }
+    return MetricTally(loss, data.targets, isText: data.isText, width: width, scales: scales)
+  }
+
+  private func add(
+    _ batch: Range<Int>, of data: some ExampleRows, _ cache: PrefixCache?, _ carried: CarriedState?,
+    to tally: inout MetricTally
+  ) throws(ShapeError) {
+    let (output, value) = try runner.run(data, cache, batch, carrying: carried)
+    tally.lossSum += value.sum
+    tally.lossWeight += value.weight
+    try data.targets.withRows { targets throws(ShapeError) in
+      tally.add(output, targets, at: runner.targetRows.pointer)
+    }
   }
 
   /// What the source model would return for each example, in the data's own units: (N, O), or (N, T, O) with zero at

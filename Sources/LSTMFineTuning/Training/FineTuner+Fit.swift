@@ -15,6 +15,24 @@ extension FineTuner {
     _ model: LSTMModel, _ data: SequenceData, validation: SequenceData? = nil, targetScaler: Scaler? = nil,
     kernels: Kernels = .best, resuming point: ResumePoint? = nil, events: (Event) throws -> Void = { _ in }
   ) throws -> Run {
+    try fit(rows: data, model, validation, targetScaler, kernels, point, events)
+  }
+
+  /// The same on long streams, by truncated backpropagation through time: chunk after chunk in their order, an optimiser
+  /// step each, with the LSTM's states carried from one to the next, and zero again at the beginning of every epoch. The
+  /// batch size and the shuffling of the options are for sequences and do nothing here.
+  /// - Throws: as above; `ShapeError`, too, when the model has a layer that runs in reverse.
+  public func fit(
+    _ model: LSTMModel, _ data: StreamData, validation: StreamData? = nil, targetScaler: Scaler? = nil,
+    kernels: Kernels = .best, resuming point: ResumePoint? = nil, events: (Event) throws -> Void = { _ in }
+  ) throws -> Run {
+    try fit(rows: data, model, validation, targetScaler, kernels, point, events)
+  }
+
+  private func fit<Rows: ExampleRows>(
+    rows data: Rows, _ model: LSTMModel, _ validation: Rows?, _ targetScaler: Scaler?, _ kernels: Kernels,
+    _ point: ResumePoint?, _ events: (Event) throws -> Void
+  ) throws -> Run {
     try check(model, data, validation)
     try options.regularisation.validate()
     let loop = try Loop(self, model, data, validation, targetScaler, kernels, point, events)
@@ -25,17 +43,18 @@ extension FineTuner {
 }
 
 /// A run while it goes.
-private final class Loop {
+private final class Loop<Rows: ExampleRows> {
   private let tuner: FineTuner
   private let model: LSTMModel
-  private let data: SequenceData
-  private let validation: SequenceData?
+  private let data: Rows
+  private let validation: Rows?
   private let stepper: Stepper
   private let evaluator: Evaluator
   private let caches: (training: PrefixCache?, validation: PrefixCache?)
-  private let batchSize: Int
-  /// In an epoch.
-  private let steps: Int
+  /// An epoch's, as places in the order of its examples.
+  private let batches: [Range<Int>]
+  /// The states of streams between two chunks.
+  private let carried: CarriedState?
   private let schedule: Schedule
   private let groups: [FreezePlan.Group]
   private let clock = ContinuousClock()
@@ -51,7 +70,7 @@ private final class Loop {
   private var savedAt: ContinuousClock.Instant
 
   init(
-    _ tuner: FineTuner, _ model: LSTMModel, _ data: SequenceData, _ validation: SequenceData?, _ targetScaler: Scaler?,
+    _ tuner: FineTuner, _ model: LSTMModel, _ data: Rows, _ validation: Rows?, _ targetScaler: Scaler?,
     _ kernels: Kernels, _ point: ResumePoint?, _ events: (FineTuner.Event) throws -> Void
   ) throws {
     self.tuner = tuner
@@ -65,15 +84,15 @@ private final class Loop {
     caches = try tuner.makeCaches(network, data, validation, events)
     stepper = try Stepper(tuner, network, kernels)
     evaluator = Evaluator(network, loss: tuner.loss, targetScaler: targetScaler, batchSize: max(options.batchSize, 64))
-    batchSize = min(options.batchSize, data.count)
-    steps = (data.count + batchSize - 1) / batchSize
+    batches = data.batches(of: min(options.batchSize, data.count))
+    carried = try data.makeCarriedState(model.configuration)
     schedule = tuner.schedule
     groups = tuner.plan.groups
 
     if let point {
       let state = point.state
       guard state.order.count == data.count, state.progress.squareSums.count == groups.count,
-        state.progress.step <= steps
+        state.progress.step <= batches.count
       else {
         throw CheckpointError.corrupt(tensor: "training/state", detail: "it is the state of a run on other data")
       }
@@ -82,6 +101,7 @@ private final class Loop {
       let r = progress.random
       random = RandomNumbers(state: (r[0], r[1], r[2], r[3]))
       try stepper.restore(state.moments, steps: progress.optimiserSteps)
+      try carried.map { try state.restore($0) }
       let weights = model.parameters.copy()
       best = model
       if progress.bestEpoch > 0 {
@@ -93,16 +113,16 @@ private final class Loop {
       last = model.replacing(weights: network.weights, changed: tuner.plan.trainable)
       secondsBefore = progress.seconds
     } else {
-      let baseline =
-        try validation.map { [evaluator, caches] in try evaluator.evaluate($0, caches.validation) }
-        ?? evaluator.evaluate(data, caches.training)
+      let (baseline, spread) =
+        try validation.map { [evaluator, caches] in try evaluator.measure($0, caches.validation) }
+        ?? (evaluator.evaluate(data, caches.training), evaluator.spread(data, caches.training))
       random = RandomNumbers(seed: options.seed)
       order = Array(0..<data.count)
       (best, last) = (model, model)
       secondsBefore = 0
       progress = TrainingState.Progress(
         epoch: 1, step: 0, random: random.words, squareSums: groups.map { _ in 0 }, baseline: baseline,
-        optimiserSteps: stepper.optimiserSteps)
+        spreads: [spread], optimiserSteps: stepper.optimiserSteps)
     }
     let known = progress
     let bestLoss = known.epochs.last { $0.epoch == known.bestEpoch }?.validation?.loss ?? known.baseline.loss
@@ -119,7 +139,7 @@ private final class Loop {
     progress.random = random.words
     progress.optimiserSteps = stepper.optimiserSteps
     progress.seconds = secondsBefore + (clock.now - began).seconds
-    return TrainingState(progress: progress, order: order, moments: stepper.stateTensors)
+    return TrainingState(progress: progress, order: order, moments: stepper.stateTensors, carried: carried)
   }
 
   func run(_ ending: FineTuner.Ending) -> FineTuner.Run {
@@ -133,7 +153,7 @@ private final class Loop {
       if validation != nil, let patience = tuner.options.patience, progress.epoch - 1 - progress.bestEpoch >= patience {
         return .noImprovement(sinceEpoch: progress.bestEpoch)
       }
-      if let ending = divergence { return ending }
+      if let ending = divergence ?? collapse { return ending }
       guard try trainEpoch(events) else { return .interrupted }
     }
     return .finished
@@ -150,12 +170,30 @@ private final class Loop {
     return .diverging(epoch: record.epoch, loss: loss(record), best: best)
   }
 
+  /// A model that twice in a row says nearly the same of everything, by the outputs of its best epoch. Where the best is
+  /// just that, as of pure noise, there is nothing to collapse.
+  private var collapse: FineTuner.Ending? {
+    let spreads = progress.spreads
+    guard spreads.count > 2 else { return nil }
+    let start = progress.baseline.loss
+    var (best, healthy) = (start.isFinite ? start : .infinity, spreads[0])
+    for (record, spread) in zip(progress.epochs, spreads.dropFirst()) {
+      let loss = record.validation?.loss ?? record.trainingLoss
+      if loss < best { (best, healthy) = (loss, spread) }
+    }
+    guard spreads.suffix(2).allSatisfy({ $0 < 1e-3 * healthy }) else { return nil }
+    return .collapsed(sinceEpoch: progress.epoch - 2)
+  }
+
   /// Goes on with the epoch that the progress stands in.
   /// - Returns: false when the run was interrupted before its end.
   private func trainEpoch(_ events: (FineTuner.Event) throws -> Void) throws -> Bool {
     let epochBegan = clock.now
     let firstStep = progress.step
-    if progress.step == 0, tuner.options.shuffles { order.shuffle(using: &random) }
+    if progress.step == 0 {
+      // Streams have an order of their own.
+      if let carried { carried.reset() } else if tuner.options.shuffles { order.shuffle(using: &random) }
+    }
     while progress.step < steps {
       try step(events)
       if tuner.shouldStop() {
@@ -174,6 +212,9 @@ private final class Loop {
     return true
   }
 
+  /// In an epoch.
+  private var steps: Int { batches.count }
+
   /// Of the run; whoever wants to go on for ever may say so.
   private var allSteps: Int {
     let (product, isTooMany) = tuner.options.epochs.multipliedReportingOverflow(by: steps)
@@ -182,12 +223,12 @@ private final class Loop {
 
   private func step(_ events: (FineTuner.Event) throws -> Void) throws {
     let (epoch, step) = (progress.epoch, progress.step + 1)
-    let examples = order[(step - 1) * batchSize..<min(step * batchSize, data.count)]
     let pace = schedule.pace(
       step: (epoch - 1) * steps + step - 1, of: allSteps, epoch: epoch - 1,
       plateau: progress.plateau.factor)
     let done = try stepper.step(
-      data, cache: caches.training, examples, .init(epoch: epoch, step: step, pace: pace))
+      data, cache: caches.training, order[batches[step - 1]], .init(epoch: epoch, step: step, pace: pace),
+      carrying: carried)
     progress.step = step
     guard let (value, norm, rate) = done else { return }
     progress.lossSum += value.sum
@@ -213,7 +254,8 @@ private final class Loop {
     _ events: (FineTuner.Event) throws -> Void
   ) throws {
     let epoch = progress.epoch
-    let metrics = try validation.map { try evaluator.evaluate($0, caches.validation) }
+    let measured = try validation.map { try evaluator.measure($0, caches.validation) }
+    let metrics = measured?.metrics
     if let metrics, !metrics.loss.isFinite {
       throw FineTuningError.diverged(epoch: epoch, step: steps, detail: "the validation loss is \(plain(metrics.loss))")
     }
@@ -223,7 +265,7 @@ private final class Loop {
     for (place, group) in groups.enumerated() where group.members.contains(where: { trains[$0] }) {
       norms[group.name] = (progress.squareSums[place] / Double(max(progress.stepsTaken, 1))).squareRoot()
     }
-    let sequences = Double(min(stepsHere * batchSize, data.count))
+    let sequences = Double(batches.suffix(stepsHere).reduce(0) { $0 + $1.count })
     let trainingLoss = progress.lossWeight == 0 ? 0 : progress.lossSum / progress.lossWeight
     let record = FineTuner.Epoch(
       epoch: epoch, trainingLoss: trainingLoss, validation: metrics,
@@ -239,6 +281,8 @@ private final class Loop {
     }
     if let metrics { progress.plateau.observe(metrics.loss, schedule) }
     progress.epochs.append(record)
+    progress.spreads.append(
+      try measured?.spread ?? evaluator.spread(data, caches.training))
     progress.epoch += 1
     progress.step = 0
     (progress.lossSum, progress.lossWeight, progress.normSum, progress.stepsTaken) = (0, 0, 0, 0)

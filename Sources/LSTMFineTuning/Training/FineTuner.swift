@@ -135,7 +135,9 @@ public struct FineTuner: Sendable {
     self.options = options
   }
 
-  func check(_ model: LSTMModel, _ data: SequenceData, _ validation: SequenceData?) throws(FineTuningError) {
+  func check<Rows: ExampleRows>(
+    _ model: LSTMModel, _ data: Rows, _ validation: Rows?
+  ) throws(FineTuningError) {
     guard plan.parameters == model.configuration.parameters else {
       throw .invalidOption("the freeze plan was made for another model", advice: [])
     }

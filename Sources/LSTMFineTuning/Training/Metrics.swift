@@ -60,8 +60,11 @@ struct MetricTally {
   }
 
   var (lossSum, lossWeight) = (0.0, 0.0)
+  private(set) var spread: OutputSpread
   private let loss: Loss
   private let isText: Bool
+  /// For each column, what takes an error to the data's own units.
+  private let scales: [Double]
   private var columns: [Column] = []
   private var rows = 0
   private var (right, answers) = (0, 0)
@@ -69,9 +72,11 @@ struct MetricTally {
   private var (wanted, found, both) = ([Int](), [Int](), [Int]())
   private var matrix: [Int] = []
 
-  init(_ loss: Loss, _ targets: SequenceData.Targets, isText: Bool, width: Int) {
+  init(_ loss: Loss, _ targets: SequenceData.Targets, isText: Bool, width: Int, scales: [Double]) {
     self.loss = loss
+    self.scales = scales
     self.isText = isText
+    spread = OutputSpread(width: width)
     switch targets {
     case .values where loss != .binaryCrossEntropy: columns = Array(repeating: Column(), count: width)
     case .classes where !isText:
@@ -84,13 +89,12 @@ struct MetricTally {
   }
 
   /// Adds the errors or the right answers of a batch.
-  /// - Parameters:
-  ///   - places: for each row of the output, the row of its target.
-  ///   - scales: for each column, what takes an error to the data's own units.
-  mutating func add(_ output: Network.Output, _ targets: TargetRows, at places: UnsafePointer<Int>, scales: [Double]) {
+  /// - Parameter places: for each row of the output, the row of its target.
+  mutating func add(_ output: Network.Output, _ targets: TargetRows, at places: UnsafePointer<Int>) {
     let width = output.width
     for row in 0..<output.count {
       let output = output.rows + row * width
+      spread.add(output)
       switch targets {
       case .values(let values):
         let values = values + places[row] * width
@@ -171,6 +175,42 @@ struct MetricTally {
     guard !matrix.isEmpty else { return nil }
     let size = wanted.count
     return ConfusionMatrix(counts: (0..<size).map { Array(matrix[$0 * size..<($0 + 1) * size]) })
+  }
+}
+
+/// How much a model's outputs differ from row to row: nothing at all when it says the same of everything.
+struct OutputSpread {
+  /// The most columns that are looked at.
+  private static let limit = 32
+
+  private var rows = 0
+  private let step: Int
+  /// Of each column looked at, the first value, and the sums of the others' differences from it and of their squares.
+  private var (first, sums, squares): ([Double], [Double], [Double])
+
+  init(width: Int) {
+    step = max(1, width / Self.limit)
+    let none = [Double](repeating: 0, count: min(max(width, 1), Self.limit))
+    (first, sums, squares) = (none, none, none)
+  }
+
+  mutating func add(_ output: UnsafePointer<Float>) {
+    for column in first.indices {
+      let value = Double(output[column * step])
+      if rows == 0 { first[column] = value }
+      let difference = value - first[column]
+      sums[column] += difference
+      squares[column] += difference * difference
+    }
+    rows += 1
+  }
+
+  /// The root of the columns' mean variance.
+  var deviation: Double {
+    guard rows > 1 else { return 0 }
+    let count = Double(rows)
+    let variance = first.indices.reduce(0.0) { $0 + max(squares[$1] - sums[$1] * sums[$1] / count, 0) / count }
+    return (variance / Double(first.count)).squareRoot()
   }
 }
 

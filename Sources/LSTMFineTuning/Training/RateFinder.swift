@@ -40,37 +40,50 @@ public struct RateFinder: Sendable {
   public func search(
     _ tuner: FineTuner, _ model: LSTMModel, _ data: SequenceData, kernels: Kernels = .best,
     progress: (Point) throws -> Void = { _ in }
+  ) throws -> Result { try search(rows: data, tuner, model, kernels, progress) }
+
+  /// The same on streams, chunk after chunk with the states carried.
+  public func search(
+    _ tuner: FineTuner, _ model: LSTMModel, _ data: StreamData, kernels: Kernels = .best,
+    progress: (Point) throws -> Void = { _ in }
+  ) throws -> Result { try search(rows: data, tuner, model, kernels, progress) }
+
+  private func search<Rows: ExampleRows>(
+    rows data: Rows, _ tuner: FineTuner, _ model: LSTMModel, _ kernels: Kernels, _ progress: (Point) throws -> Void
   ) throws -> Result {
     guard lowest > 0, highest > lowest, highest.isFinite, steps >= 10 else {
       throw FineTuningError.invalidOption(
         "rates from \(lowest) to \(highest) in \(steps) steps: expected rising rates above 0 and at least 10 steps",
         advice: [])
     }
-    try tuner.check(model, data, nil)
+    try tuner.check(model, data, Rows?.none)
     let network = Network(model, kernels: kernels)
     let stepper = try Stepper(tuner, network, kernels)
-    let batchSize = min(tuner.options.batchSize, data.count)
+    let carried = try data.makeCarriedState(model.configuration)
+    let size = min(tuner.options.batchSize, data.count)
+    // Full ones, so that losses can be compared.
+    let batches = data.batches(of: size).filter { carried != nil || $0.count == size }
     var random = RandomNumbers(seed: tuner.options.seed)
     var order = Array(0..<data.count)
-    var next = data.count
+    var next = batches.count
     var result = Result(points: [], exploded: false)
     var (average, best) = (0.0, Double.infinity)
     // Everything trains, as in the last phase, and at the rates that are said.
     let base = tuner.optimiser.learningRate * (tuner.plan.phases.last?.rateFactor ?? 1)
     let ratio = pow(highest / lowest, 1 / Double(steps - 1))
     for step in 0..<steps {
-      if next + batchSize > data.count {
-        if tuner.options.shuffles { order.shuffle(using: &random) }
+      if next == batches.count {
+        if let carried { carried.reset() } else if tuner.options.shuffles { order.shuffle(using: &random) }
         next = 0
       }
-      let examples = order[next..<next + batchSize]
-      next += batchSize
+      let examples = order[batches[next]]
+      next += 1
       let rate = lowest * pow(ratio, Double(step))
       let done: Double?
       do {
         done = try stepper.step(
           data, examples,
-          .init(epoch: Int(Int32.max), step: step + 1, pace: .init(rate: rate / base)))?.loss.mean
+          .init(epoch: Int(Int32.max), step: step + 1, pace: .init(rate: rate / base)), carrying: carried)?.loss.mean
       } catch FineTuningError.diverged {
         result.exploded = true
         break

@@ -21,3 +21,29 @@ public enum Sample: Sendable, Equatable {
     }
   }
 }
+
+extension SeriesData {
+  /// What a model says of the last rows of some windows of this series, end to end: of 48 rows, or a horizon where that
+  /// is more.
+  /// - Parameters:
+  ///   - windows: as `split` or `examples` gave them, standardised as the model reads them.
+  ///   - targetScaler: what takes its outputs to the data's own units.
+  public func sample(
+    of model: LSTMModel, _ windows: SequenceData, targetScaler: Scaler?, kernels: Kernels = .best
+  ) throws -> Sample {
+    let count = min(max(48 / horizon, 1), (windows.count - 1) / horizon + 1)
+    let chosen = windows.selecting((0..<count).map { windows.count - 1 - (count - 1 - $0) * horizon })
+    let evaluator = Evaluator(
+      Network(model, kernels: kernels), loss: .meanSquaredError, targetScaler: targetScaler, batchSize: count)
+    let said = try evaluator.predict(chosen)
+    let width = targets.count
+    var sample = Sample.Forecast(column: targets[0], truth: [], forecast: [])
+    for place in 0..<count {
+      for step in 0..<horizon {
+        sample.forecast.append(said.values[(place * horizon + step) * width])
+        sample.truth.append(targetRows[(chosen.inputRow(place) + window + step) * width])
+      }
+    }
+    return .forecast(sample)
+  }
+}

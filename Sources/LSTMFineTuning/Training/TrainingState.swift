@@ -26,6 +26,8 @@ public struct TrainingState: Sendable {
     var bestEpoch = 0
     var baseline: Metrics
     var epochs: [FineTuner.Epoch] = []
+    /// How much the outputs differ from row to row, of the pretrained model and after each epoch.
+    var spreads: [Double]
     var plateau = Schedule.Plateau()
     /// For each trainable parameter.
     var optimiserSteps: [Int]
@@ -37,6 +39,7 @@ public struct TrainingState: Sendable {
   var progress: Progress
   /// The examples in the order of this epoch.
   var order: [Int]
+  /// With everything else that the optimisers keep.
   var moments: [StoredTensor]
 
   /// The epoch that goes on, from 1.
@@ -46,10 +49,39 @@ public struct TrainingState: Sendable {
   public var epochs: [FineTuner.Epoch] { progress.epochs }
   public var baseline: Metrics { progress.baseline }
 
-  init(progress: Progress, order: [Int], moments: [StoredTensor]) {
+  init(progress: Progress, order: [Int], moments: [StoredTensor], carried: CarriedState? = nil) {
     self.progress = progress
     self.order = order
-    self.moments = moments
+    self.moments = moments + (carried.map(Self.tensors) ?? [])
+  }
+
+  /// h and c of each layer for all streams.
+  private static func tensors(_ carried: CarriedState) -> [StoredTensor] {
+    let state = carried.state
+    return [("h", state.hidden), ("c", state.cell)].flatMap { name, layers in
+      layers.enumerated().map { layer, tensor in
+        StoredTensor(name: "training/carried/\(name)_l\(layer)", shape: tensor.shape, values: tensor.values)
+      }
+    }
+  }
+
+  /// Takes up the streams' states as they were.
+  /// - Throws: `CheckpointError.corrupt` when they are missing or of other streams.
+  func restore(_ carried: CarriedState) throws {
+    func layers(_ name: String) throws -> [Tensor] {
+      try carried.state.hidden.indices.map { layer in
+        let name = "training/carried/\(name)_l\(layer)"
+        guard let tensor = moments.first(where: { $0.name == name }) else {
+          throw CheckpointError.corrupt(tensor: name, detail: "the stream's state is missing")
+        }
+        return Tensor(shape: tensor.shape, values: try tensor.floats())
+      }
+    }
+    do {
+      try carried.set(LSTMState(hidden: layers("h"), cell: layers("c")))
+    } catch let error as ShapeError {
+      throw CheckpointError.corrupt(tensor: "training/carried", detail: "\(error)")
+    }
   }
 
   private static let stateName = "training/state"

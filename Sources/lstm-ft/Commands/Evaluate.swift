@@ -74,19 +74,24 @@ struct Evaluate: ParsableCommand {
     if chart != nil {
       switch loaded {
       case .series: break
-      case .text: throw InputError.usage("--chart draws a CSV series, not a text", advice: [])
+      case .text, .textStreams: throw InputError.usage("--chart draws a CSV series, not a text", advice: [])
       case .labelled: throw InputError.usage("--chart draws a CSV series, not labelled sequences", advice: [])
-      case .arrays:
+      case .arrays, .streams:
         throw InputError.usage("--chart draws a CSV series; \(loaded.file) holds arrays", advice: [])
       }
     }
-    let raw = try loaded.examples()
+    let all = try loaded.examples()
+    let raw = all.sequences
     let fit = try TaskFit(
       base, raw, file: loaded.file, loss: loss.choice(), readout: reading.readout, mayChangeModel: false)
     try record.checkScalers(features: raw.featureCount, targets: raw.targetSize, file: loaded.file)
-    let examples = raw.scaled(inputs: record.inputScaler, targets: record.targetScaler)
+    let examples = all.scaled(inputs: record.inputScaler, targets: record.targetScaler)
     let evaluator = Evaluator(Network(fit.model, kernels: kernels), loss: fit.loss, targetScaler: record.targetScaler)
-    let (metrics, confusion) = try evaluator.report(examples)
+    let (metrics, confusion) =
+      switch examples {
+      case .sequences(let data): try evaluator.report(data)
+      case .streams(let data): try evaluator.report(data)
+      }
 
     for note in fit.notes { console.say("note: \(note)") }
     if case .labelled(let labelled) = loaded { for line in labelled.summary { console.say("note: \(line)") } }
@@ -100,15 +105,15 @@ struct Evaluate: ParsableCommand {
     if case .labelled(let labelled) = loaded { names = labelled.table.classes }
     if let confusion { console.answer(confusionTable(confusion, names)) }
     if let chart, case .series(let series) = loaded {
-      let forecast = try evaluator.predict(examples)
+      let forecast = try evaluator.predict(examples.sequences)
       try writeFile(chart, Data(forecastChart(series, forecast).svg().utf8))
       console.say("wrote \(chart)")
     }
     var tokens: (count: Int, unknown: Int)?
     switch loaded {
-    case .text(let text): tokens = (text.count, text.unknownCount)
+    case .text(let text), .textStreams(let text, _): tokens = (text.count, text.unknownCount)
     case .labelled(let labelled): tokens = (labelled.table.tokenCount, labelled.table.unknownCount)
-    case .series, .arrays: break
+    case .series, .arrays, .streams: break
     }
     try console.result(
       Answer(
@@ -119,9 +124,11 @@ struct Evaluate: ParsableCommand {
 
   private func line(_ metrics: Metrics, _ loss: Loss, _ data: LoadedData, naiveError: Double?) -> String {
     var line = "\(model) on \(data.file): \(plural(metrics.examples, "sequence")), \(loss.name) \(digits(metrics.loss))"
-    if case .text(let text) = data {
+    switch data {
+    case .text(let text), .textStreams(let text, _):
       line = "\(model) on \(text.summary), cross-entropy \(digits(metrics.loss))"
       if let summary = metrics.textSummary(text.vocabulary.unit) { line += ", " + summary }
+    case .series, .labelled, .arrays, .streams: break
     }
     if let mae = metrics.mae, let rmse = metrics.rmse {
       line += ", MAE \(digits(mae)), RMSE \(digits(rmse)) in the data's units"

@@ -17,7 +17,7 @@ struct Finetune: ParsableCommand {
         lstm-ft finetune --resume runs/2026-01-31-120000
 
       Selectors of --freeze and --unfreeze are layer0, layer1.reverse, lstm, embedding, attention, head, head.0 and \
-      globs over tensor names. What becomes of each part is printed before anything runs.
+      globs over tensor names; behind a layer may stand a gate: layer0.forget (input, forget, cell, output). What becomes of each part is printed before anything runs.
 
       The run's folder holds config.json, log.jsonl (a line for each step and epoch), best.h5, last.h5, loss.svg and \
       gradients.svg. \
@@ -112,6 +112,11 @@ struct Finetune: ParsableCommand {
       name: .customLong("run"), help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"),
       completion: .directory)
     var runFolder: String?
+
+    @Flag(
+      inversion: .prefixedNo,
+      help: "Whether to show, after each epoch, what a language model writes or how a forecast lies beside the truth.")
+    var samples = true
 
     @Option(
       help: ArgumentHelp(

@@ -91,16 +91,25 @@ struct LRFind: ParsableCommand {
     (finder.lowest, finder.highest, finder.steps) = (search.from, search.to, search.steps)
     let tuner = FineTuner(session.plan, optimiser: session.rule, loss: session.loss, options: session.options)
     var done = 0
-    let result = try finder.search(tuner, session.model, session.training, kernels: session.kernels) { point in
+    func follow(_ point: RateFinder.Point) {
       done += 1
       console.live("step \(done)/\(finder.steps), rate \(short(point.learningRate)), loss \(digits(point.smoothed))")
     }
+    let result =
+      switch session.training {
+      case .sequences(let data):
+        try finder.search(tuner, session.model, data, kernels: session.kernels, progress: follow)
+      case .streams(let data):
+        try finder.search(tuner, session.model, data, kernels: session.kernels, progress: follow)
+      }
     console.clearLive()
     try writeFile(search.output, Data(RateFinder.chart(result).svg().utf8))
     show(result, console)
     console.say("wrote \(search.output)")
     if let rate = result.valley {
-      console.say("next  lstm-ft finetune \(model) --data \(session.dataFile) --learning-rate \(short(rate))")
+      console.say(
+        "next  lstm-ft finetune \(model) \(data.text == nil ? "--data" : "--text") \(session.dataFile) --learning-rate \(short(rate))"
+      )
     }
     try console.result(
       Answer(

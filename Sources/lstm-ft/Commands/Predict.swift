@@ -102,9 +102,10 @@ struct Predict: ParsableCommand {
     let raw: SequenceData
     switch loaded {
     case .series(let series): raw = try series.lastWindow()
-    case .text(let text): raw = try text.endings()
+    case .text(let text), .textStreams(let text, _): raw = try text.endings()
     case .labelled(let labelled): raw = labelled.table.data
     case .arrays(let all, _): raw = all
+    case .streams(let all, _): raw = all.sequences
     }
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
     if record.inputScaler == nil, case .series = loaded {

@@ -20,7 +20,8 @@ import Testing
   }
 
   static let state = TrainingState(
-    progress: .init(epoch: 1, step: 0, random: [1, 2, 3, 4], squareSums: [0], baseline: metrics, optimiserSteps: [0]),
+    progress: .init(
+      epoch: 1, step: 0, random: [1, 2, 3, 4], squareSums: [0], baseline: metrics, spreads: [1], optimiserSteps: [0]),
     order: [0], moments: [])
 
   static let metrics = Metrics(loss: 0.5, mae: 1, rmse: 2, accuracy: nil, examples: 3)

@@ -111,27 +111,18 @@ import Testing
     for rule in [OptimiserRule.adamW(isAMSGrad: true), .sgd(learningRate: 0.01, momentum: 0.9)] {
       var tuner = FineTuner(try plan(model, freezing: test.freezing), optimiser: rule, loss: test.loss)
       tuner.options.regularisation = test.regularisation
-      let network = Network(model, kernels: kernels)
-      let caches = try tuner.makeCaches(network, data, nil) { _ in }
-      #expect((caches.training == nil) == test.freezing.isEmpty)
-      let stepper = try Stepper(tuner, network, kernels)
-      let order = Array(0..<data.count)
-      func epoch(_ epoch: Int, _ cache: PrefixCache?) throws {
-        for (step, start) in stride(from: 0, to: data.count, by: 16).enumerated() {
-          _ = try stepper.step(
-            data, cache: cache, order[start..<min(start + 16, data.count)], .init(epoch: epoch, step: step))
+      (tuner.options.epochs, tuner.options.batchSize) = (3, 16)
+      for isCached in test.freezing.isEmpty ? [false] : [false, true] {
+        tuner.options.caching.isOn = isCached
+        var places: [FineTuner.Cache.Place] = []
+        let counts = try allocationsBetweenSteps { count in
+          _ = try tuner.fit(model, data, kernels: kernels) { event in
+            if case .cache(let cache) = event { places.append(cache.place) }
+            try count(event)
+          }
         }
-      }
-      for cache in caches.training == nil ? [nil] : [nil, caches.training] {
-        try epoch(1, cache)
-        let before = allocations_of_this_thread()
-        try epoch(2, cache)
-        let count = allocations_of_this_thread() - before
-        #if !DEBUG
-          #expect(count == 0, "\(rule.name), \(cache == nil ? "without" : "with") a cache")
-        #else
-          _ = count
-        #endif
+        #expect(places == (isCached ? [.memory] : []))
+        #expect(!counts.isEmpty && counts.allSatisfy { $0 == 0 }, "\(rule.name), cached: \(isCached), \(counts)")
       }
     }
   }

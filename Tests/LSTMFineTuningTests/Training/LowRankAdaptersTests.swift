@@ -1,4 +1,3 @@
-import CAllocations
 import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
@@ -250,19 +249,9 @@ import Testing
     let model = featureModel(8, layers: [.init(hiddenSize: 64), .init(hiddenSize: 64)])
     let data = try featureData(32, steps: 6, size: 8)
     let lora = LoRA(rank: 8, alpha: 8, targets: ["lstm", "head.0"])
-    let stepper = try Stepper(
-      FineTuner(try FreezePlan(model, lora: lora), options: .init(batchSize: 32)), Network(model, kernels: kernels),
-      kernels)
-    let order = Array(0..<data.count)
-    _ = try stepper.step(data, order[...], .init(epoch: 1, step: 1))
-    let before = allocations_of_this_thread()
-    _ = try stepper.step(data, order[...], .init(epoch: 1, step: 2))
-    let count = allocations_of_this_thread() - before
-    #if !DEBUG
-      #expect(count == 0)
-    #else
-      _ = count
-    #endif
+    let tuner = FineTuner(try FreezePlan(model, lora: lora), options: .init(epochs: 2, batchSize: 8))
+    let counts = try allocationsBetweenSteps { _ = try tuner.fit(model, data, kernels: kernels, events: $0) }
+    #expect(counts == [0, 0])
   }
 
   // MARK: - Options

@@ -1,0 +1,95 @@
+import LSTMCheckpoints
+import LSTMLayers
+import Testing
+
+@testable import LSTMFineTuning
+
+/// A run whose model says the same of everything stops; one that is merely bad goes on.
+@Suite struct CollapseTests {
+  /// The sign of the sum of three numbers, which a small network learns at once.
+  static func signs(_ count: Int, seed: UInt64, isNoise: Bool = false) throws -> SequenceData {
+    let values = noise(count * 3, seed: seed)
+    let other = noise(count * 3, seed: seed + 100)
+    let source = isNoise ? other : values
+    return try SequenceData(
+      inputs: .features(values, steps: 3, size: 1),
+      targets: .classes((0..<count).map { source[$0 * 3..<$0 * 3 + 3].reduce(0, +) > 0 ? 1 : 0 }, perStep: false))
+  }
+
+  static let model = featureModel(1, layers: [.init(hiddenSize: 12)], outputs: 2, seed: 3)
+
+  private static func learned() throws -> LSTMModel {
+    try FineTuner(
+      plan(model), optimiser: .adam(learningRate: 0.02), loss: .crossEntropy, options: .init(epochs: 10, batchSize: 16)
+    ).fit(model, signs(200, seed: 1)).last
+  }
+
+  /// Weight decay alone takes every weight to nothing.
+  private static let ruin = OptimiserRule.adamW(learningRate: 0.02, weightDecay: 40)
+
+  @Test(arguments: [true, false]) func aCollapseStopsTheRun(_ isValidated: Bool) throws {
+    let model = try Self.learned()
+    let tuner = FineTuner(
+      try plan(model), optimiser: Self.ruin, loss: .crossEntropy, options: .init(epochs: 50, batchSize: 16))
+    let run = try tuner.fit(
+      model, Self.signs(200, seed: 1), validation: isValidated ? Self.signs(50, seed: 2) : nil)
+    guard case .collapsed(let epoch) = run.ending else { return #expect(Bool(false), "\(run.ending)") }
+    #expect(epoch == run.epochs.count - 1 && run.epochs.count < 50)
+    // What is kept is the model from before.
+    if isValidated { #expect(run.bestEpoch < epoch) }
+    let evaluator = Evaluator(Network(run.last), loss: .crossEntropy)
+    #expect(try evaluator.spread(Self.signs(50, seed: 2), nil) < 1e-3)
+  }
+
+  /// Resumed between the two epochs that show it, it stops at the same place.
+  @Test func aResumedRunCollapsesAtTheSameEpoch() throws {
+    let model = try Self.learned()
+    let data = try Self.signs(200, seed: 1)
+    let tuner = FineTuner(
+      try plan(model), optimiser: Self.ruin, loss: .crossEntropy, options: .init(epochs: 50, batchSize: 200))
+    let spreads = Spreads()
+    let whole = try tuner.fit(model, data) { event in
+      if case .weights(_, let state, _) = event { spreads.last = state.progress.spreads }
+    }
+    #expect(spreads.last.count == whole.epochs.count + 1 && spreads.last[0] > 0.1)
+    #expect(spreads.last.suffix(2).allSatisfy { $0 < 1e-3 * spreads.last[0] })
+  }
+
+  private final class Spreads { var last: [Double] = [] }
+
+  /// Of noise the best that there is to say is the same of everything: no collapse.
+  @Test func noiseIsNoCollapse() throws {
+    let run = try FineTuner(
+      plan(Self.model), optimiser: .adamW(learningRate: 0.02, weightDecay: 40), loss: .crossEntropy,
+      options: .init(epochs: 12, batchSize: 16)
+    ).fit(Self.model, Self.signs(200, seed: 1, isNoise: true), validation: Self.signs(50, seed: 2, isNoise: true))
+    #expect(run.ending == .finished)
+  }
+
+  @Test func theSpreadIsThatOfTheOutputs() throws {
+    let model = featureModel(2, readout: .last, outputs: 3)
+    let data = try featureData(70, outputs: 3)
+    let evaluator = Evaluator(Network(model), loss: .meanSquaredError, batchSize: 16)
+    let output = try evaluator.predict(data)
+    var sum = 0.0
+    for column in 0..<3 {
+      let values = (0..<70).map { Double(output.values[$0 * 3 + column]) }
+      let mean = values.reduce(0, +) / 70
+      sum += values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 70
+    }
+    let found = try evaluator.measure(data, nil).spread
+    #expect(abs(found - (sum / 3).squareRoot()) < 1e-6 * found)
+    // All of so few examples are looked at.
+    let few = try featureData(20, outputs: 3)
+    #expect(try abs(evaluator.spread(few, nil) - evaluator.measure(few, nil).spread) < 1e-9)
+  }
+
+  @Test func wideOutputsAreSampled() {
+    var spread = OutputSpread(width: 1000)
+    for row in 0..<4 {
+      let values = (0..<1000).map { Float($0) + Float(row % 2) }
+      values.withUnsafeBufferPointer { spread.add($0.baseAddress!) }
+    }
+    #expect(spread.deviation == 0.5)
+  }
+}
