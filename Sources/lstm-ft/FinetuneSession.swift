@@ -56,7 +56,7 @@ struct FinetuneSession {
     dataFile = path
 
     // 1. Split, then fit scalers on the training part alone.
-    let parts = try Self.split(loaded, command.loop)
+    let parts = try DataSplit(loaded, command.loop)
     let fit = try TaskFit(
       base, parts.training.sequences, file: path, loss: command.loss.choice(), head: command.headChoice(),
       readout: command.reading.readout, seed: command.loop.seed)
@@ -64,10 +64,10 @@ struct FinetuneSession {
     loss = try command.loss.settled(fit.loss, classes: fit.model.configuration.outputSize)
     if try command.headChoice() != .keep { record.classes = nil }
     loaded.describe(in: &record)
-    notes += try Self.settleScalers(&record, command.parts.scaler, loaded, parts, loss: fit.loss)
+    notes += try parts.settleScalers(&record, command.parts.scaler, loss: fit.loss)
     training = parts.training.scaled(inputs: record.inputScaler, targets: record.targetScaler)
     validation = parts.validation?.scaled(inputs: record.inputScaler, targets: record.targetScaler)
-    dataText = Self.describe(loaded, parts, isShuffled: command.loop.shuffle)
+    dataText = parts.summary
     next = Self.next(loaded, output: command.files.output)
 
     // 2. The plan and the loop.
@@ -161,162 +161,6 @@ struct FinetuneSession {
     let threads: Int
     let cache: Bool
     let preprocessing: Preprocessing
-  }
-
-  private struct Parts {
-    let training: Examples
-    let validation: Examples?
-    /// Rows of a series before its validation part.
-    var trainingRows: Int?
-
-    init(_ training: SequenceData, _ validation: SequenceData?, trainingRows: Int? = nil) {
-      self.training = .sequences(training)
-      self.validation = validation.map { .sequences($0) }
-      self.trainingRows = trainingRows
-    }
-
-    init(streams training: StreamData, _ validation: StreamData?) {
-      self.training = .streams(training)
-      self.validation = validation.map { .streams($0) }
-    }
-  }
-
-  private static func split(_ data: LoadedData, _ loop: LoopArguments) throws -> Parts {
-    switch data {
-    case .series(let series):
-      let parts = try series.split(validation: loop.validationSplit)
-      return Parts(parts.training, parts.validation, trainingRows: parts.firstRow)
-    case .text(let text):
-      let parts = try text.split(validation: loop.validationSplit)
-      return Parts(parts.training, parts.validation)
-    case .textStreams(let text, let count):
-      let parts = try text.splitStreams(count, validation: loop.validationSplit)
-      return Parts(streams: parts.training, parts.validation)
-    case .streams(let all, _):
-      let parts = try all.split(
-        validation: loop.validationSplit, order: loop.shuffle ? drawn(all.streamCount, loop) : nil)
-      return Parts(streams: parts.training, parts.validation)
-    case .arrays, .labelled:
-      let (all, file) = (try data.examples().sequences, data.file)
-      let count = Int((Double(all.count) * loop.validationSplit).rounded())
-      guard loop.validationSplit > 0 else { return Parts(all, nil) }
-      guard count > 0, count < all.count else {
-        throw FineTuningError.badData(
-          file: file,
-          detail: "\(plural(all.count, "example")) cannot be split by --validation-split \(loop.validationSplit)",
-          advice: ["give more data, or --validation-split 0"])
-      }
-      let order = loop.shuffle ? drawn(all.count, loop) : Array(0..<all.count)
-      return Parts(
-        all.selecting(order.dropLast(count).sorted()), all.selecting(order.suffix(count).sorted()))
-    }
-  }
-
-  /// An order by the seed.
-  private static func drawn(_ count: Int, _ loop: LoopArguments) -> [Int] {
-    var order = Array(0..<count)
-    var random = RandomNumbers(seed: loop.seed ^ 0x5350_4c49_54)
-    order.shuffle(using: &random)
-    return order
-  }
-
-  /// Decides on the scalers; says what was kept or fitted.
-  private static func settleScalers(
-    _ record: inout Preprocessing, _ mode: ScalerMode, _ data: LoadedData, _ parts: Parts, loss: Loss
-  ) throws -> [String] {
-    let stored = (record.inputScaler, record.targetScaler)
-    let hasStored = stored.0 != nil || stored.1 != nil
-    let isTable: Bool
-    switch data {
-    case .series, .labelled: isTable = true
-    case .text, .arrays, .textStreams, .streams: isTable = false
-    }
-    let training = parts.training.sequences
-    let isRegression = !loss.isCrossEntropy && loss != .binaryCrossEntropy
-    let choice = mode == .auto ? (hasStored ? ScalerMode.keep : isTable ? .refit : .none) : mode
-    var fitted: (inputs: Scaler?, targets: Scaler?)
-    if case .series(let series) = data {
-      let both = series.scalers(before: parts.trainingRows ?? series.rowCount)
-      fitted = (both.inputs, both.targets)
-    } else {
-      fitted = (training.fitInputScaler(), training.fitTargetScaler())
-    }
-    switch choice {
-    case .keep:
-      guard hasStored else {
-        throw InputError.usage(
-          "--scaler keep: the model has no scaler",
-          advice: ["give it at import with --scaler MEAN,DEVIATION, or use --scaler refit"])
-      }
-      try record.checkScalers(
-        features: training.featureCount, targets: training.targetSize, file: data.file)
-      let own = fitted.inputs.map { "; the training data's own: \(text($0))" } ?? ""
-      return ["scaler: the model's is kept (\(stored.0.map(text) ?? "targets only"))\(own)"]
-    case .none:
-      (record.inputScaler, record.targetScaler) = (nil, nil)
-      return hasStored ? ["scaler: the model's is dropped, as asked"] : []
-    case .refit, .auto:
-      record.inputScaler = fitted.inputs
-      record.targetScaler = isRegression ? fitted.targets : nil
-      let old = stored.0.map { "; the model's was \(text($0))" } ?? ""
-      return fitted.inputs.map { ["scaler: fitted on the training part (\(text($0)))\(old)"] } ?? []
-    }
-  }
-
-  static func text(_ scaler: Scaler) -> String {
-    let columns = zip(scaler.mean, scaler.deviation).prefix(3).map {
-      "mean \(short(Double($0))), deviation \(short(Double($1)))"
-    }
-    return columns.joined(separator: "; ") + (scaler.columns > 3 ? "; ..." : "")
-  }
-
-  private static func describe(_ data: LoadedData, _ parts: Parts, isShuffled: Bool) -> [String] {
-    let training = parts.training.sequences
-    let validation =
-      parts.validation.map { ", \(grouped($0.sequences.count)) for validation" } ?? ", none for validation"
-    switch data {
-    case .series(let series):
-      return [
-        "\(series.file): \(plural(series.rowCount, "row")); \(series.features.joined(separator: ", ")) -> \(series.targets.joined(separator: ", ")), "
-          + "\(plural(series.window, "row")) in, the next \(series.horizon == 1 ? "one" : "\(series.horizon)") out",
-        "\(plural(training.count, "window")) to train on\(validation)\(parts.validation == nil ? "" : " (the last rows)")",
-      ]
-    case .text(let text):
-      return [
-        text.summary,
-        "\(plural(training.count, "sequence")) of \(plural(text.window, "token")) to train on\(validation)\(parts.validation == nil ? "" : " (the last part)")",
-      ]
-    case .labelled(let labelled):
-      return describe(labelled.table.data, data.file, parts, validation, isShuffled) + labelled.summary
-    case .arrays(let all, let file): return describe(all, file, parts, validation, isShuffled)
-    case .textStreams(let text, _): return [text.summary] + describeStreams(parts)
-    case .streams(let all, let file):
-      return ["\(file): \(plural(all.streamCount, "stream")) of \(plural(all.sequences.steps, "step"))"]
-        + describeStreams(parts)
-    }
-  }
-
-  private static func describeStreams(_ parts: Parts) -> [String] {
-    func text(_ examples: Examples) -> String {
-      guard case .streams(let data) = examples else { return "" }
-      return "\(plural(data.streamCount, "stream")) of \(plural(data.sequences.steps, "step"))"
-        + " in \(plural(data.chunks.count, "chunk")) of \(grouped(data.chunkSteps))"
-    }
-    return [
-      "\(text(parts.training)) to train on, with the state carried",
-      parts.validation.map { "\(text($0)) for validation" } ?? "none for validation",
-    ]
-  }
-
-  private static func describe(
-    _ all: SequenceData, _ file: String, _ parts: Parts, _ validation: String, _ isShuffled: Bool
-  ) -> [String] {
-    let lengths = all.lengths == nil ? "" : ", \(plural(all.stepCount, "valid step"))"
-    let choice = parts.validation == nil ? "" : isShuffled ? " (drawn by the seed)" : " (the last ones)"
-    return [
-      "\(file): \(plural(all.count, "sequence")) of \(plural(all.steps, "step"))\(lengths)",
-      "\(grouped(parts.training.sequences.count)) to train on\(validation)\(choice)",
-    ]
   }
 }
 

@@ -267,7 +267,7 @@ extension Preprocessing {
         "\(plural(classes.count, "class")): \(classes.prefix(6).joined(separator: ", "))\(classes.count > 6 ? ", ..." : "")"
       )
     }
-    if let inputScaler { parts.append("scaler " + FinetuneSession.text(inputScaler)) }
+    if let inputScaler { parts.append("scaler " + inputScaler.summary) }
     return parts.joined(separator: "; ")
   }
 }

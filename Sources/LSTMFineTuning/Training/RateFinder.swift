@@ -105,8 +105,10 @@ public struct RateFinder: Sendable {
   }
 
   private func suggest(_ result: inout Result) {
-    // What exploded last is no guide.
-    let points = result.exploded ? result.points.dropLast(min(5, result.points.count / 4)) : result.points[...]
+    // What exploded last is no guide, nor are the first few, whose average is of hardly more than one batch (fastai
+    // leaves out a tenth and five).
+    let all = result.points
+    let points = all.dropFirst(all.count / 10).dropLast(result.exploded ? min(5, all.count / 4) : 0)
     guard points.count > 3 else { return }
     var slope = 0.0
     for (before, after) in zip(points, points.dropFirst(2)) {
@@ -117,16 +119,17 @@ public struct RateFinder: Sendable {
       }
     }
     // The longest falling subsequence, as fastai's.
+    let first = points.startIndex
     var (lengths, starts) = (points.map { _ in 1 }, Array(points.indices))
     for later in points.indices {
-      for earlier in points.startIndex..<later
-      where points[earlier].smoothed > points[later].smoothed && lengths[earlier] + 1 > lengths[later] {
-        lengths[later] = lengths[earlier] + 1
-        starts[later] = starts[earlier]
+      for earlier in first..<later
+      where points[earlier].smoothed > points[later].smoothed && lengths[earlier - first] + 1 > lengths[later - first] {
+        lengths[later - first] = lengths[earlier - first] + 1
+        starts[later - first] = starts[earlier - first]
       }
     }
     guard let end = lengths.indices.max(by: { lengths[$0] < lengths[$1] }), lengths[end] > 1 else { return }
-    let third = (end - starts[end]) / 3
+    let third = (first + end - starts[end]) / 3
     result.valley = points[starts[end] + third + third / 2].learningRate
   }
 
