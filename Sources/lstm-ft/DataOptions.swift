@@ -77,7 +77,8 @@ struct DataArguments: ParsableArguments {
         + "output a sequence)", valueName: "tokens"))
   var stride: Int?
 
-  @Option(help: ArgumentHelp("Text: a line that separates documents, such as %.", valueName: "line"))
+  @Option(
+    help: ArgumentHelp("Text: a line that separates documents, such as %. (default: as fine-tuned)", valueName: "line"))
   var separator: String?
 
   @Option(
@@ -323,6 +324,7 @@ enum LoadedData {
       record.season = series.season == 1 ? nil : series.season
     case .text(let text), .textStreams(let text, _):
       record.window = text.window
+      record.separator = text.separator
       record.vocabulary = text.vocabulary
     case .labelled(let labelled): labelled.describe(in: &record)
     case .arrays, .streams: break

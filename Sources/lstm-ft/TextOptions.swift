@@ -34,7 +34,7 @@ extension DataArguments {
     }
     return try TextData(
       contentsOf: path, vocabulary: vocabulary, window: window, stride: stride, isPerStep: isPerStep,
-      separator: separator)
+      separator: separator ?? record.separator)
   }
 
   /// The model's vocabulary, which has to go with the options and with the model.
@@ -72,7 +72,7 @@ extension DataArguments {
       let isPerStep = model.configuration.readout == .all || model.configuration.readout == nil
       let vocabulary = try Vocabulary(
         tokens ?? .characters, of: text, limit: count,
-        reserving: (isPerStep ? [] : ["<pad>"]) + (separator == nil ? [] : ["<s>"]))
+        reserving: (isPerStep ? [] : ["<pad>"]) + (separator ?? record.separator == nil ? [] : ["<s>"]))
       record.vocabulary = vocabulary
       return ["vocabulary: made from \(path), \(plural(vocabulary.count, "token")): \(vocabulary.unit.rawValue)"]
     }
@@ -94,7 +94,9 @@ extension DataArguments {
   private func everyText(_ record: Preprocessing) throws -> String? {
     let path = try requiredPath()
     if text != nil {
-      return TextData.documents(of: try TextData.text(contentsOf: path), separator: separator).joined(separator: "\n")
+      return TextData.documents(
+        of: try TextData.text(contentsOf: path), separator: separator ?? record.separator
+      ).joined(separator: "\n")
     }
     guard let column = textColumn ?? record.textColumn else { return nil }
     return try CSVTable(contentsOf: path, options: .init(header: header)).strings(column: column).joined(

@@ -93,6 +93,17 @@ import Testing
     #expect(outcome.code == (expected.hasPrefix("t.txt") ? 65 : 64))
   }
 
+  @Test func theSeparatorIsRemembered() async throws {
+    let place = try workplace()
+    try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json")
+    try place.write("d.txt", String(repeating: "the cat\n-\nsat on the mat.\n-\n", count: 10))
+    try await succeeds(place, "finetune", "--text", "d.txt", "--window", "8", "--separator", "-", "--epochs", "1")
+    let known = try await succeeds(place, "evaluate", "finetuned.h5", "--text", "d.txt")
+    #expect(known.stdout.contains(", 20 documents, "))
+    let said = try await succeeds(place, "evaluate", "finetuned.h5", "--text", "d.txt", "--separator", "-")
+    #expect(said.stdout == known.stdout)
+  }
+
   @Test func aModelOfOneOutputHasNoStreams() async throws {
     let place = try workplace(.last)
     try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json", "--window", "12")

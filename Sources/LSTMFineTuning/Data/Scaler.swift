@@ -87,6 +87,8 @@ public struct Preprocessing: Sendable, Codable, Equatable {
   public var targetScaler: Scaler?
   /// Rows after which a series repeats itself: what the seasonal naive forecast looks back.
   public var season: Int?
+  /// The line that stands between a text's documents.
+  public var separator: String?
   /// Which number stands for which character or word.
   public var vocabulary: Vocabulary?
   /// The name of each class, by its number.

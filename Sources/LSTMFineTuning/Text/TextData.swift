@@ -17,6 +17,8 @@ public struct TextData: Sendable {
   public let stride: Int
   /// Whether the model says the next token at each step.
   public let isPerStep: Bool
+  /// The line that stands between documents.
+  public let separator: String?
   /// Characters or words of the text.
   public let count: Int
   /// Those that are no token.
@@ -52,6 +54,7 @@ public struct TextData: Sendable {
     self.window = window
     self.stride = stride ?? (isPerStep ? window : 1)
     self.isPerStep = isPerStep
+    self.separator = separator
 
     let filling = [Int32](repeating: Int32(vocabulary.padding ?? 0), count: window)
     let isPadded = !isPerStep && vocabulary.padding != nil

@@ -30,6 +30,12 @@ public struct RateFinder: Sendable {
     public var valley: Double?
     /// Where the smoothed loss falls fastest against the logarithm of the rate; nil where it never falls.
     public var steepest: Double?
+    /// What to train with: the geometric mean of the two. On averages as smooth as these the valley is a careful rate, the
+    /// steepest one close to where training breaks.
+    public var suggestion: Double? {
+      guard let valley, let steepest else { return valley ?? steepest }
+      return (valley * steepest).squareRoot()
+    }
     /// Whether the loss exploded before the highest rate.
     public var exploded: Bool
   }

@@ -13,7 +13,7 @@ struct LRFind: ParsableCommand {
         lstm-ft lr-find encoder.h5 --data mine.npz --head new:9 --from 1e-6 --to 1
 
       Data, freezing, loss and optimiser are given as to finetune. Nothing is written but the chart: the model stays as it \
-      is. Train with the valley, or a little below; the steepest rate is bolder.
+      is. The valley is a careful rate, the steepest a bold one; what is suggested lies between them.
       """)
 
   @Argument(help: "The model file.", completion: .file())
@@ -61,6 +61,7 @@ struct LRFind: ParsableCommand {
   }
 
   private struct Answer: Encodable {
+    let suggestion: Double?
     let valley: Double?
     let steepest: Double?
     let exploded: Bool
@@ -106,14 +107,14 @@ struct LRFind: ParsableCommand {
     try writeFile(search.output, Data(RateFinder.chart(result).svg().utf8))
     show(result, console)
     console.say("wrote \(search.output)")
-    if let rate = result.valley {
+    if let rate = result.suggestion {
       console.say(
         "next  lstm-ft finetune \(model) \(data.text == nil ? "--data" : "--text") \(session.dataFile) --learning-rate \(short(rate))"
       )
     }
     try console.result(
       Answer(
-        valley: result.valley, steepest: result.steepest, exploded: result.exploded, points: result.points,
+        suggestion: result.suggestion, valley: result.valley, steepest: result.steepest, exploded: result.exploded, points: result.points,
         output: search.output))
   }
 
@@ -122,11 +123,12 @@ struct LRFind: ParsableCommand {
     console.say(
       "\(plural(result.points.count, "step")), rates \(short(search.from)) to \(last)"
         + (result.exploded ? ", where the loss exploded" : ""))
-    guard let valley = result.valley, let steepest = result.steepest else {
+    guard let valley = result.valley, let steepest = result.steepest, let suggestion = result.suggestion else {
       console.say("the loss never fell: lower --from, take larger batches, or look at the data")
       return
     }
     console.say("valley    \(short(valley))")
     console.say("steepest  \(short(steepest))")
+    console.say("suggested \(short(suggestion)), between the two")
   }
 }
