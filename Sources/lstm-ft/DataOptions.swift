@@ -84,15 +84,16 @@ struct DataArguments: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Text and arrays: take long sequences in chunks of so many steps, in their order, with the state carried from one "
-        + "to the next (truncated backpropagation through time). Arrays may mark with reset (N, T) where it begins anew.",
+      "Take a text, a CSV series or long sequences in chunks of so many steps, in their order, with the state carried from "
+        + "one to the next (truncated backpropagation through time). Arrays may mark with reset (N, T) where it begins "
+        + "anew. (default: as fine-tuned)",
       valueName: "steps"))
   var chunk: Int?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Text with --chunk: parts of the text that are read side by side. (default: 20 to train, 1 to measure)",
+      "With --chunk: parts of a text or a series that are read side by side. (default: 20 of a text to train on, else 1)",
       valueName: "count"))
   var streams: Int?
 
@@ -122,7 +123,7 @@ struct DataArguments: ParsableArguments {
     try checkStreams(purpose)
     if text != nil {
       let data = try textData(path, model, record, readout ?? model.configuration.readout)
-      guard chunk != nil else { return .text(data) }
+      guard chunk != nil || isStreamed(record), purpose != .predicting else { return .text(data) }
       return .textStreams(data, count: streams ?? (purpose == .measuring ? 1 : 20))
     }
     for (flag, isGiven) in [("--stride", stride != nil), ("--separator", separator != nil)] where isGiven {
@@ -139,6 +140,9 @@ struct DataArguments: ParsableArguments {
           "\(flag) is for CSV series; \(path) holds arrays, whose shapes say it all", advice: [])
       }
       let checkpoint = try openArrays(path)
+      if streams != nil {
+        throw InputError.usage("--streams is for a text or a series; \(path) holds so many as x has", advice: [])
+      }
       if let chunk {
         return .streams(
           try StreamData.load(checkpoint, reading: model.configuration.input, chunkSteps: chunk), file: path)
@@ -147,13 +151,18 @@ struct DataArguments: ParsableArguments {
         try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting),
         file: path)
     }
-    if chunk != nil {
-      throw InputError.usage("--chunk is for --text and for arrays; \(path) is a table", advice: [])
-    }
     if let labelled = try labelledTable(path, model, record, purpose, readout ?? model.configuration.readout) {
       return .labelled(labelled)
     }
-    return .series(try series(path, model, record))
+    if let chunk = chunk ?? (isStreamed(record) ? record.chunk : nil) {
+      return .seriesStreams(try series(path, model, record, window: 1), count: streams ?? 1, chunk: chunk)
+    }
+    return .series(try series(path, model, record, window: window ?? record.window))
+  }
+
+  /// Whether what nothing else is said of is read as the model was fine-tuned: on and on.
+  private func isStreamed(_ record: Preprocessing) -> Bool {
+    record.chunk != nil && window == nil && stride == nil
   }
 
   private func checkStreams(_ purpose: Purpose) throws {
@@ -166,13 +175,13 @@ struct DataArguments: ParsableArguments {
         throw InputError.usage("\(flag) \(value): expected a number from 1 to \(1 << 24)", advice: [])
       }
     }
-    guard streams == nil || chunk != nil && text != nil else {
+    guard streams == nil || chunk != nil else {
       throw InputError.usage(
-        "--streams needs --text and --chunk", advice: ["for example --text mine.txt --chunk 70 --streams 20"])
+        "--streams needs --chunk", advice: ["for example --text mine.txt --chunk 70 --streams 20"])
     }
     if let chunk, window != nil || stride != nil {
       throw InputError.usage(
-        "--chunk \(chunk) says how the text is cut; --window and --stride are for pieces that begin without a state",
+        "--chunk \(chunk) says how the data is cut; --window and --stride are for pieces that begin without a state",
         advice: [])
     }
   }
@@ -194,7 +203,9 @@ struct DataArguments: ParsableArguments {
     }
   }
 
-  private func series(_ path: String, _ model: LSTMModel, _ record: Preprocessing) throws -> SeriesData {
+  private func series(
+    _ path: String, _ model: LSTMModel, _ record: Preprocessing, window: Int?
+  ) throws -> SeriesData {
     guard case .features(let size) = model.configuration.input else {
       throw FineTuningError.badData(
         file: path, detail: "the model reads tokens, a CSV series holds numbers",
@@ -218,7 +229,7 @@ struct DataArguments: ParsableArguments {
       targets = numeric
     }
     let chosen = try self.features(table, size: size, targets: targets, record)
-    guard let window = window ?? record.window else {
+    guard let window else {
       throw InputError.usage(
         "no --window given, and the model does not know it from a fine-tuning",
         advice: ["say how many rows the model shall look at, for example --window 48"])
@@ -285,13 +296,22 @@ enum LoadedData {
   /// A text whose window is the chunk, in so many streams.
   case textStreams(TextData, count: Int)
   case streams(StreamData, file: String)
+  case seriesStreams(SeriesData, count: Int, chunk: Int)
 
   var file: String {
     switch self {
-    case .series(let series): series.file
+    case .series(let series), .seriesStreams(let series, _, _): series.file
     case .text(let text), .textStreams(let text, _): text.file
     case .labelled(let labelled): labelled.table.file
     case .arrays(_, let file), .streams(_, let file): file
+    }
+  }
+
+  /// A CSV series, however it is read.
+  var series: SeriesData? {
+    switch self {
+    case .series(let series), .seriesStreams(let series, _, _): series
+    case .text, .labelled, .arrays, .textStreams, .streams: nil
     }
   }
 
@@ -304,6 +324,7 @@ enum LoadedData {
     case .arrays(let data, _): .sequences(data)
     case .textStreams(let text, let count): .streams(try text.streams(count))
     case .streams(let data, _): .streams(data)
+    case .seriesStreams(let series, let count, let chunk): .streams(try series.streams(count, chunkSteps: chunk))
     }
   }
 
@@ -311,20 +332,22 @@ enum LoadedData {
   func describe(in record: inout Preprocessing) {
     switch self {
     case .arrays, .streams: return
-    case .series, .text, .textStreams, .labelled: break
+    case .series, .text, .textStreams, .seriesStreams, .labelled: break
     }
-    record.classes = nil
+    (record.classes, record.chunk) = (nil, nil)
     (record.textColumn, record.labelColumn, record.sequenceColumn) = (nil, nil, nil)
     switch self {
-    case .series(let series):
+    case .series(let series), .seriesStreams(let series, _, _):
       record.features = series.features
       record.targets = series.targets
       record.window = series.window
       record.horizon = series.horizon
       record.season = series.season == 1 ? nil : series.season
+      if case .seriesStreams(_, _, let chunk) = self { (record.window, record.chunk) = (nil, chunk) }
     case .text(let text), .textStreams(let text, _):
       record.window = text.window
       record.separator = text.separator
+      if case .textStreams = self { record.chunk = text.window }
       record.vocabulary = text.vocabulary
     case .labelled(let labelled): labelled.describe(in: &record)
     case .arrays, .streams: break

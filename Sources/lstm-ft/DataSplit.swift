@@ -22,6 +22,11 @@ struct DataSplit {
       (training, validation) = (.sequences(parts.training), parts.validation.map { .sequences($0) })
       trainingRows = parts.firstRow
       return
+    case .seriesStreams(let series, let count, let chunk):
+      let parts = try series.splitStreams(count, chunkSteps: chunk, validation: part)
+      (training, validation) = (.streams(parts.training), parts.validation.map { .streams($0) })
+      trainingRows = parts.firstRow
+      return
     case .text(let text):
       let parts = try text.split(validation: part)
       (training, validation) = (.sequences(parts.training), parts.validation.map { .sequences($0) })
@@ -64,14 +69,14 @@ struct DataSplit {
     let hasStored = stored.0 != nil || stored.1 != nil
     let isTable: Bool
     switch data {
-    case .series, .labelled: isTable = true
+    case .series, .seriesStreams, .labelled: isTable = true
     case .text, .arrays, .textStreams, .streams: isTable = false
     }
     let training = training.sequences
     let isRegression = !loss.isCrossEntropy && loss != .binaryCrossEntropy
     let choice = mode == .auto ? (hasStored ? ScalerMode.keep : isTable ? .refit : .none) : mode
     var fitted: (inputs: Scaler?, targets: Scaler?)
-    if case .series(let series) = data {
+    if let series = data.series {
       let both = series.scalers(before: trainingRows ?? series.rowCount)
       fitted = (both.inputs, both.targets)
     } else {
@@ -105,10 +110,11 @@ struct DataSplit {
     let held =
       validation.map { ", \(grouped($0.sequences.count)) for validation" } ?? ", none for validation"
     switch data {
+    case .seriesStreams(let series, _, _):
+      return ["\(describe(series)), the next \(ahead(series)) out at each"] + streamSummary
     case .series(let series):
       return [
-        "\(series.file): \(plural(series.rowCount, "row")); \(series.features.joined(separator: ", ")) -> \(series.targets.joined(separator: ", ")), "
-          + "\(plural(series.window, "row")) in, the next \(series.horizon == 1 ? "one" : "\(series.horizon)") out",
+        "\(describe(series)), \(plural(series.window, "row")) in, the next \(ahead(series)) out",
         "\(plural(training.count, "window")) to train on\(held)\(validation == nil ? "" : " (the last rows)")",
       ]
     case .text(let text):
@@ -125,6 +131,13 @@ struct DataSplit {
         + streamSummary
     }
   }
+
+  private func describe(_ series: SeriesData) -> String {
+    let names = [series.features, series.targets].map { $0.joined(separator: ", ") }
+    return "\(series.file): \(plural(series.rowCount, "row")); \(names[0]) -> \(names[1])"
+  }
+
+  private func ahead(_ series: SeriesData) -> String { series.horizon == 1 ? "one" : "\(series.horizon)" }
 
   private var streamSummary: [String] {
     func text(_ examples: Examples) -> String {

@@ -74,6 +74,8 @@ struct FinetuneSession {
     var tuned = fit.model
     try tuned.store(record)
     model = tuned
+    // Before there is a folder of a run that cannot begin.
+    if case .streams(let data) = training { _ = try data.carriedState(tuned.configuration) }
     plan = try FreezePlan(
       tuned, freezing: command.parts.freeze, unfreezing: command.parts.unfreeze, recipe: command.rates.recipe,
       rates: command.rates.rates(), lora: command.rates.adapters())
@@ -132,6 +134,11 @@ struct FinetuneSession {
     case .series(let series):
       guard let windows = examples?.sequences, windows.count > 0 else { return nil }
       return { try series.sample(of: $0, windows, targetScaler: record.targetScaler, kernels: kernels) }
+    case .seriesStreams(let series, _, _):
+      return {
+        try series.streamedSample(
+          of: $0, inputScaler: record.inputScaler, targetScaler: record.targetScaler, kernels: kernels)
+      }
     case .labelled, .arrays, .streams: return nil
     }
   }
@@ -167,7 +174,7 @@ struct FinetuneSession {
 extension FinetuneSession {
   private static func next(_ data: LoadedData, output: String) -> String {
     switch data {
-    case .series, .labelled: "lstm-ft predict \(output) --data \(data.file)"
+    case .series, .seriesStreams, .labelled: "lstm-ft predict \(output) --data \(data.file)"
     case .text, .textStreams: "lstm-ft generate \(output) --prompt TEXT"
     case .arrays(_, let file), .streams(_, let file): "lstm-ft predict \(output) --data \(file) -o y.npy"
     }

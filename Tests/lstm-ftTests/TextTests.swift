@@ -73,11 +73,11 @@ import Testing
   }
 
   @Test(arguments: [
-    (["evaluate", "--text", "t.txt", "--streams", "4"], "--streams needs --text and --chunk"),
+    (["evaluate", "--text", "t.txt", "--streams", "4"], "--streams needs --chunk"),
     (["evaluate", "--text", "t.txt", "--chunk", "0"], "--chunk 0: expected a number from 1 to 16777216"),
     (
       ["evaluate", "--text", "t.txt", "--chunk", "4", "--window", "4"],
-      "--chunk 4 says how the text is cut; --window and --stride are for pieces that begin without a state"
+      "--chunk 4 says how the data is cut; --window and --stride are for pieces that begin without a state"
     ),
     (["predict", "--text", "t.txt", "--chunk", "4"], "--chunk has no meaning here: each sequence is read as a whole"),
     (
@@ -102,6 +102,40 @@ import Testing
     #expect(known.stdout.contains(", 20 documents, "))
     let said = try await succeeds(place, "evaluate", "finetuned.h5", "--text", "d.txt", "--separator", "-")
     #expect(said.stdout == known.stdout)
+  }
+
+  @Test func aSeriesIsReadOnAndOn() async throws {
+    let place = try Workplace()
+    try place.writeSeries(rows: 200)
+    let configuration = ModelConfiguration(
+      input: .features(size: 1), layers: [.init(hiddenSize: 8)], readout: .all, head: [.init(size: 3)])
+    try LSTMModel(configuration, seed: 1).checkpoint.write(path: place.path("model.h5"), as: .native)
+    let tuning = try await succeeds(
+      place, "finetune", "--data", "mine.csv", "--target", "temp", "--chunk", "20", "--epochs", "3", "--lr", "0.02")
+    #expect(tuning.stdout.contains("mine.csv: 200 rows; temp -> temp, the next 3 out at each\n"))
+    #expect(tuning.stdout.contains("1 stream of 157 steps in 8 chunks of 20 to train on, with the state carried\n"))
+    #expect(tuning.stdout.contains("1 stream of 38 steps in 2 chunks of 20 for validation\n"))
+    // It knows how it is read.
+    let known = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "mine.csv")
+    let said = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "mine.csv", "--chunk", "33")
+    #expect(known.stdout == said.stdout && known.stdout.contains(", MASE ") && known.stdout.contains(", naive MAE "))
+    let forecast = try await succeeds(place, "predict", "finetuned.h5", "--data", "mine.csv")
+    #expect(forecast.stdout.hasPrefix("ahead,temp\n1,") && forecast.stdout.split(separator: "\n").count == 4)
+    let other = try await place.run("evaluate", "finetuned.h5", "--data", "mine.csv", "--window", "24")
+    #expect(other.code == 65 && other.stderr.contains("the model gives an output for each step"))
+  }
+
+  @Test func aModelThatReadsBackwardsHasNoStreams() async throws {
+    let place = try Workplace()
+    try place.writeSeries(rows: 100)
+    let configuration = ModelConfiguration(
+      input: .features(size: 1), layers: [.init(hiddenSize: 4, isBidirectional: true)], readout: .all,
+      head: [.init(size: 1)])
+    try LSTMModel(configuration, seed: 1).checkpoint.write(path: place.path("model.h5"), as: .native)
+    let outcome = try await place.run(
+      "finetune", "--data", "mine.csv", "--target", "temp", "--chunk", "20", "--run", "run")
+    #expect(outcome.code != 0 && outcome.stderr.contains("layer 0, which is bidirectional"))
+    #expect(try !place.contents().keys.contains { $0.hasPrefix("run") })
   }
 
   @Test func aModelOfOneOutputHasNoStreams() async throws {

@@ -82,6 +82,8 @@ public struct Preprocessing: Sendable, Codable, Equatable {
   /// Rows or tokens the model looks at, and rows it predicts.
   public var window: Int?
   public var horizon: Int?
+  /// Rows or tokens of a chunk, for a model that reads on from one to the next with its state carried.
+  public var chunk: Int?
   public var inputScaler: Scaler?
   /// One entry per target; a horizon repeats it.
   public var targetScaler: Scaler?

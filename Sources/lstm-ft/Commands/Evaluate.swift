@@ -74,6 +74,8 @@ struct Evaluate: ParsableCommand {
     if chart != nil {
       switch loaded {
       case .series: break
+      case .seriesStreams:
+        throw InputError.usage("--chart draws windows; \(loaded.file) is read in one stream", advice: [])
       case .text, .textStreams: throw InputError.usage("--chart draws a CSV series, not a text", advice: [])
       case .labelled: throw InputError.usage("--chart draws a CSV series, not labelled sequences", advice: [])
       case .arrays, .streams:
@@ -95,11 +97,11 @@ struct Evaluate: ParsableCommand {
 
     for note in fit.notes { console.say("note: \(note)") }
     if case .labelled(let labelled) = loaded { for line in labelled.summary { console.say("note: \(line)") } }
-    if record.inputScaler == nil, case .series = loaded {
+    if record.inputScaler == nil, loaded.series != nil {
       console.say("note: the model has no scaler: it reads the numbers as they are")
     }
     var naiveError: Double?
-    if case .series(let series) = loaded { naiveError = series.naiveError() }
+    if let series = loaded.series { naiveError = series.naiveError() }
     console.answer(line(metrics, fit.loss, loaded, naiveError: naiveError))
     var names = record.classes
     if case .labelled(let labelled) = loaded { names = labelled.table.classes }
@@ -113,7 +115,7 @@ struct Evaluate: ParsableCommand {
     switch loaded {
     case .text(let text), .textStreams(let text, _): tokens = (text.count, text.unknownCount)
     case .labelled(let labelled): tokens = (labelled.table.tokenCount, labelled.table.unknownCount)
-    case .series, .arrays, .streams: break
+    case .series, .seriesStreams, .arrays, .streams: break
     }
     try console.result(
       Answer(
@@ -128,7 +130,7 @@ struct Evaluate: ParsableCommand {
     case .text(let text), .textStreams(let text, _):
       line = "\(model) on \(text.summary), cross-entropy \(digits(metrics.loss))"
       if let summary = metrics.textSummary(text.vocabulary.unit) { line += ", " + summary }
-    case .series, .labelled, .arrays, .streams: break
+    case .series, .seriesStreams, .labelled, .arrays, .streams: break
     }
     if let mae = metrics.mae, let rmse = metrics.rmse {
       line += ", MAE \(digits(mae)), RMSE \(digits(rmse)) in the data's units"

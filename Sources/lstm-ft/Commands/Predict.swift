@@ -101,19 +101,26 @@ struct Predict: ParsableCommand {
     base = try decided(base)
     let raw: SequenceData
     switch loaded {
-    case .series(let series): raw = try series.lastWindow()
+    case .series(let series), .seriesStreams(let series, _, _): raw = try series.lastWindow()
     case .text(let text), .textStreams(let text, _): raw = try text.endings()
     case .labelled(let labelled): raw = labelled.table.data
     case .arrays(let all, _): raw = all
     case .streams(let all, _): raw = all.sequences
     }
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
-    if record.inputScaler == nil, case .series = loaded {
+    if record.inputScaler == nil, loaded.series != nil {
       console.warn("\(model) has no scaler: it reads the numbers as they are, and gives its own")
     }
-    let evaluator = Evaluator(
-      Network(base, kernels: kernels), loss: .meanSquaredError, targetScaler: record.targetScaler)
-    var y = try evaluator.predict(raw.scaled(inputs: record.inputScaler, targets: nil))
+    var y: Tensor
+    if case .seriesStreams(let series, _, _) = loaded {
+      let values = try series.forecast(
+        base, inputScaler: record.inputScaler, targetScaler: record.targetScaler, kernels: kernels)
+      y = Tensor(shape: [1, values.count], values: values)
+    } else {
+      let evaluator = Evaluator(
+        Network(base, kernels: kernels), loss: .meanSquaredError, targetScaler: record.targetScaler)
+      y = try evaluator.predict(raw.scaled(inputs: record.inputScaler, targets: nil))
+    }
     var classes: ClassPredictions?
     if let names = record.classes, names.count <= base.configuration.outputSize || base.configuration.outputSize == 1 {
       let found = ClassPredictions(&y, names, base.configuration, lengths: raw.lengths)
@@ -161,13 +168,13 @@ struct Predict: ParsableCommand {
   }
 
   private func columnNames(_ data: LoadedData, width: Int) -> [String] {
-    if case .series(let series) = data, width % series.targets.count == 0 { return series.targets }
+    if let series = data.series, width % series.targets.count == 0 { return series.targets }
     return (0..<width).map { "y\($0)" }
   }
 
   private func csv(_ y: Tensor, _ data: LoadedData, _ names: [String]) throws -> String {
     let width = y.shape.last ?? 1
-    if case .series = data, y.shape.count == 2 {
+    if data.series != nil, y.shape.count == 2 {
       // One row for each row ahead.
       var writer = CSVWriter(columnNames: ["ahead"] + names)
       for step in 0..<width / names.count {
