@@ -51,11 +51,13 @@ struct Console: Sendable {
   var isLive: Bool { !quiet && !json && isatty(1) != 0 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
 
   /// Draws over the current line, with what fits on it: a line that wraps could not be drawn over.
-  func live(_ text: String) { if isLive { write("\r\u{1B}[2K" + text.prefix(max(Self.columns - 1, 1)), to: 1) } }
+  func live(_ text: String) { if isLive { write("\r\u{1B}[2K" + text.prefix(liveWidth), to: 1) } }
 
-  private static var columns: Int {
+  /// The most characters of a line that can be drawn over.
+  var liveWidth: Int {
     var size = winsize()
-    return ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+    let columns = ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+    return max(columns - 1, 1)
   }
 
   func clearLive() { live("") }

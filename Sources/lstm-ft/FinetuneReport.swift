@@ -80,7 +80,7 @@ final class FinetuneReport {
       progress.note(epoch: epoch, step: step, of: steps, at: now)
       guard console.isLive, now.timeIntervalSince(lastDrawn) > 0.1 else { return }
       lastDrawn = now
-      console.live(progress.line(loss: loss, rate: rate, at: now))
+      console.live(progress.line(loss: loss, rate: rate, at: now, width: console.liveWidth))
     case .epoch(let record):
       console.clearLive()
       if !hasHeader { console.say(table.header(record.validation)) }

@@ -38,11 +38,13 @@ struct RunProgress {
   }
 
   /// `epoch 3/10 [#####---------------] loss 0.6160, rate 0.001, 12853 seq/s, 12.3 s left`
-  func line(loss: Double, rate: Double, at now: Date) -> String {
-    let filled = min(20 * step / max(steps, 1), 20)
-    let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled)
+  /// - Parameter width: the most characters; the bar is shorter where there is less room.
+  func line(loss: Double, rate: Double, at now: Date, width: Int = 120) -> String {
     let pace = sequencesPerSecond(at: now).map { String(format: ", %.0f seq/s", $0) } ?? ""
     let rest = remaining(at: now).map { ", \(duration($0)) left" } ?? ""
-    return "epoch \(epoch)/\(epochs) [\(bar)] loss \(digits(loss)), rate \(short(rate))\(pace)\(rest)"
+    let (before, after) = ("epoch \(epoch)/\(epochs) [", "] loss \(digits(loss)), rate \(short(rate))\(pace)\(rest)")
+    let room = min(max(width - before.count - after.count, 4), 20)
+    let filled = Int(Double(room) * min(Double(step) / Double(max(steps, 1)), 1))
+    return before + String(repeating: "#", count: filled) + String(repeating: "-", count: room - filled) + after
   }
 }

@@ -18,6 +18,10 @@ import Testing
     #expect(
       progress.line(loss: 0.25, rate: 0.001, at: Self.time(102))
         == "epoch 1/3 [##########----------] loss 0.2500, rate 0.001, 16 seq/s, 12.5 s left")
+    #expect(
+      progress.line(loss: 0.25, rate: 0.001, at: Self.time(102), width: 70)
+        == "epoch 1/3 [#####------] loss 0.2500, rate 0.001, 16 seq/s, 12.5 s left")
+    #expect(progress.line(loss: 0.25, rate: 0.001, at: Self.time(102), width: 1).contains("[##--]"))
     // What validation takes counts for what is left, and not for the pace of training.
     progress.note(epoch: 1, step: 10, of: 10, at: Self.time(104.5))
     progress.note(epoch: 2, step: 1, of: 10, at: Self.time(110))
