@@ -18,7 +18,7 @@ struct RunPage {
   }
 
   /// The most rows of the table of epochs, and the most samples.
-  private static let (rowLimit, sampleLimit) = (60, 12)
+  private static let (rowLimit, sampleLimit) = (40, 12)
 
   mutating func text() -> String {
     let name = URL(fileURLWithPath: path).lastPathComponent
@@ -127,7 +127,7 @@ struct RunPage {
         [
           grouped(epoch.epoch), digits(epoch.trainingLoss), epoch.validation.map { digits($0.loss) } ?? "–",
           metric?.text(epoch.validation) ?? "", short(epoch.learningRate), digits(epoch.gradientNorm),
-          epoch.sequencesPerSecond.map { String(format: "%.0f", $0) } ?? "–", epoch.seconds.map(duration) ?? "–",
+          epoch.sequencesPerSecond.map { String(format: "%.0f", $0) } ?? "", epoch.seconds.map(duration) ?? "",
           epoch.epoch == best ? "best" : "",
         ]
       }, textColumns: [8], marked: { shown[$0].epoch == best })
