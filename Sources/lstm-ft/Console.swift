@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import LSTMFineTuning
 
 #if canImport(Glibc)
   import Glibc
@@ -49,8 +50,16 @@ struct Console: Sendable {
   /// Whether a line may be drawn over.
   var isLive: Bool { !quiet && !json && isatty(1) != 0 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
 
-  /// Draws over the current line.
-  func live(_ text: String) { if isLive { write("\r\u{1B}[2K" + text, to: 1) } }
+  /// Draws over the current line, with what fits on it: a line that wraps could not be drawn over.
+  func live(_ text: String) { if isLive { write("\r\u{1B}[2K" + text.prefix(liveWidth), to: 1) } }
+
+  /// The most characters of a line that can be drawn over.
+  var liveWidth: Int {
+    var size = winsize()
+    let columns = ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+    return max(columns - 1, 1)
+  }
+
   func clearLive() { live("") }
 
   /// Bold, on a terminal that has not asked for plain text.
@@ -98,17 +107,6 @@ func table(_ rows: [[String]], header: [String], rightAligned: Set<Int> = []) ->
   }.joined(separator: "\n")
 }
 
-/// 53400 -> "53,400"
-func grouped(_ number: Int) -> String {
-  var digits = String(abs(number))
-  var parts: [String] = []
-  while digits.count > 3 {
-    parts.insert(String(digits.suffix(3)), at: 0)
-    digits.removeLast(3)
-  }
-  return (number < 0 ? "-" : "") + ([digits] + parts).joined(separator: ",")
-}
-
 /// Bytes as people say them.
 func size(_ bytes: Int) -> String {
   switch bytes {
@@ -117,22 +115,4 @@ func size(_ bytes: Int) -> String {
   case ..<1_000_000_000: String(format: "%.1f MB", Double(bytes) / 1e6)
   default: String(format: "%.2f GB", Double(bytes) / 1e9)
   }
-}
-
-func plural(_ count: Int, _ noun: String) -> String { "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")" }
-
-/// A number that somebody chose, in at most four significant digits: `0.001`.
-func short(_ value: Double) -> String { value.isFinite ? String(format: "%.4g", value) : "\(value)" }
-
-/// A number that was measured, in four significant digits: `0.6160`.
-func digits(_ value: Double) -> String {
-  if value == 0 || !value.isFinite { return short(value) }
-  let text = String(format: "%#.4g", value)
-  return text.last == "." ? String(text.dropLast()) : text
-}
-
-func duration(_ seconds: Double) -> String {
-  if seconds < 1 { return String(format: "%.2f s", seconds) }
-  if seconds < 60 { return String(format: "%.1f s", seconds) }
-  return "\(Int(seconds) / 60) min \(Int(seconds) % 60) s"
 }

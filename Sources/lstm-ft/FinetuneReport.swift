@@ -7,14 +7,19 @@ import LSTMLayers
 final class FinetuneReport {
   private let session: FinetuneSession
   private let console: Console
-  private let began = Date()
-  private var stepsDone = 0
+  private let table: EpochTable
+  private var progress: RunProgress
   private var lastDrawn = Date.distantPast
   private var hasHeader = false
+  private var losses: [Double] = []
 
   init(_ session: FinetuneSession, _ console: Console) {
     self.session = session
     self.console = console
+    table = EpochTable(
+      epochs: session.options.epochs, unit: session.record.vocabulary?.unit, marksBest: session.validation != nil)
+    progress = RunProgress(
+      epochs: session.options.epochs, batchSize: min(session.options.batchSize, session.training.count))
   }
 
   func header() {
@@ -69,32 +74,23 @@ final class FinetuneReport {
       let measured =
         session.validation == nil
         ? "on the training data, before the first step" : "on the validation data, before the first step"
-      console.say("\(session.startName): \(text(metrics)) \(measured)")
-    case .step(let epoch, let step, let steps, let loss, _, let norm):
-      stepsDone += 1
-      guard console.isLive, Date().timeIntervalSince(lastDrawn) > 0.1 else { return }
-      lastDrawn = Date()
-      let total = Double(steps) * Double(session.options.epochs)
-      let elapsed = Date().timeIntervalSince(began)
-      let remaining = elapsed / Double(stepsDone) * (total - Double(stepsDone))
-      let filled = 20 * step / max(steps, 1)
-      let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: 20 - filled)
-      console.live(
-        "epoch \(epoch)/\(session.options.epochs) [\(bar)] loss \(digits(loss)), norm \(digits(norm)), \(duration(remaining)) left"
-      )
+      console.say("\(session.startName): \(table.text(metrics)) \(measured)")
+    case .step(let epoch, let step, let steps, let loss, let rate, _):
+      let now = Date()
+      progress.note(epoch: epoch, step: step, of: steps, at: now)
+      guard console.isLive, now.timeIntervalSince(lastDrawn) > 0.1 else { return }
+      lastDrawn = now
+      console.live(progress.line(loss: loss, rate: rate, at: now, width: console.liveWidth))
     case .epoch(let record):
       console.clearLive()
-      if !hasHeader {
-        console.say(
-          "\(pad("epoch", epochWidth))\(pad("train", 12, right: true))\(pad("validation", 12, right: true))\(pad(metricName(record.validation), 12, right: true))\(pad("norm", 10, right: true))\(pad("seq/s", 10, right: true))\(pad("time", 10, right: true))"
-        )
-        hasHeader = true
-      }
-      let validation = record.validation.map { digits($0.loss) } ?? "-"
-      console.say(
-        "\(pad("\(record.epoch)/\(session.options.epochs)", epochWidth))\(pad(digits(record.trainingLoss), 12, right: true))\(pad(validation, 12, right: true))\(pad(metricValue(record.validation), 12, right: true))\(pad(digits(record.gradientNorm), 10, right: true))\(pad(String(format: "%.0f", record.sequencesPerSecond), 10, right: true))\(pad(duration(record.seconds), 10, right: true))\(record.isBest && session.validation != nil ? "  best" : "")"
-      )
-    case .sample, .weights, .end: break
+      if !hasHeader { console.say(table.header(record.validation)) }
+      hasHeader = true
+      losses.append(record.validation?.loss ?? record.trainingLoss)
+      console.say(table.row(RunLog.Epoch(record)))
+    case .sample(let sample, _):
+      console.clearLive()
+      console.say(sample.line)
+    case .weights, .end: break
     }
   }
 
@@ -111,11 +107,11 @@ final class FinetuneReport {
     console.clearLive()
     console.say()
     console.say(
-      "                    \(pad("loss", 12, right: true))\(pad(metricName(tuned.baseline), 12, right: true))    epochs      time"
+      "                    \(pad("loss", 12, right: true))\(pad(table.metricName(tuned.baseline), 12, right: true))    epochs      time"
     )
     func row(_ name: String, _ metrics: Metrics?, _ epochs: String, _ time: String) {
       let values =
-        pad(metrics.map { digits($0.loss) } ?? "-", 12, right: true) + pad(metricValue(metrics), 12, right: true)
+        pad(metrics.map { digits($0.loss) } ?? "-", 12, right: true) + pad(table.metricValue(metrics), 12, right: true)
       console.say("\(pad(name, 20))\(values)\(pad(epochs, 10, right: true))\(pad(time, 10, right: true))")
     }
     func best(_ run: FineTuner.Run) -> Metrics? {
@@ -133,6 +129,7 @@ final class FinetuneReport {
   /// - Parameter last: where the newest weights are, for a run that was stopped.
   func finish(_ run: FineTuner.Run, folder: RunFolder, output: String?) {
     console.clearLive()
+    if let line = table.sparkline(losses, isValidation: session.validation != nil) { console.say(line) }
     console.say()
     switch run.ending {
     case .finished: break
@@ -152,49 +149,18 @@ final class FinetuneReport {
       if run.bestEpoch > 0 { console.say("the best epoch so far is in \(folder.file("best.h5"))") }
       return
     }
-    if let best = run.epochs.first(where: { $0.epoch == run.bestEpoch })?.validation {
-      let metric =
-        run.baseline.bitsPerToken.map {
-          "bits per \(unit) \(digits($0)) -> \(digits(best.bitsPerToken ?? .nan)), "
-        } ?? run.baseline.mae.map { "MAE \(digits($0)) -> \(digits(best.mae ?? .nan)), " } ?? run.baseline.accuracy.map
-      {
-        "accuracy \(percent($0)) -> \(percent(best.accuracy ?? .nan)), "
-      } ?? ""
-      console.say(
-        console.bold("\(session.startName) -> \(session.startName == "untrained" ? "trained" : "fine-tuned"): ")
-          + metric
-          + "validation loss \(digits(run.baseline.loss)) -> \(digits(best.loss)) (epoch \(run.bestEpoch), \(duration(run.seconds)))"
-      )
-    } else if session.validation != nil {
-      console.say(
-        "no epoch was better than the \(session.startName) model, which is kept: validation loss \(digits(run.baseline.loss)) (\(duration(run.seconds)))"
-      )
+    if let (name, text) = folder.history.beforeAndAfter(seconds: run.seconds) {
+      console.say((name.isEmpty ? "" : console.bold(name)) + text)
+    }
+    if session.validation != nil, run.bestEpoch == 0 {
       console.say("try a --learning-rate below \(short(session.rule.learningRate)), or freeze more")
-    } else if let last = run.epochs.last {
-      console.say(
-        "loss \(digits(run.baseline.loss)) -> \(digits(last.trainingLoss)) in epoch \(last.epoch) (\(duration(run.seconds)))"
-      )
     }
     if let output { console.say("wrote \(output)") }
-    console.say("run   \(folder.path): config.json, log.jsonl, best.h5, last.h5, loss.svg, gradients.svg")
+    console.say("run   \(folder.path): config.json, log.jsonl, best.h5, last.h5, loss.svg, gradients.svg, report.html")
     if let output {
       console.say("next  \(session.next)")
       console.say("      lstm-ft export \(output) --to pytorch-h5 -o back.h5")
     }
-  }
-
-  /// Wide enough for `100/100`, or for more.
-  private var epochWidth: Int { max(7, 2 * String(session.options.epochs).count + 1) }
-
-  /// What a text's tokens are.
-  private var unit: String { session.record.vocabulary?.unit.noun ?? "token" }
-
-  private func text(_ metrics: Metrics) -> String {
-    var text = "loss \(digits(metrics.loss))"
-    if let summary = metrics.textSummary(session.record.vocabulary?.unit) { text += ", " + summary }
-    if let mae = metrics.mae { text += ", MAE \(digits(mae))" }
-    if let accuracy = metrics.accuracy { text += ", accuracy \(percent(accuracy))" }
-    return text
   }
 
   private func text(_ cache: FineTuner.Cache) -> String {
@@ -205,21 +171,4 @@ final class FinetuneReport {
     case .nowhere(let reason): return "none of \(size(cache.bytes)): \(reason); \(what) is computed in every epoch"
     }
   }
-
-  private func metricName(_ metrics: Metrics?) -> String {
-    metrics?.bitsPerToken != nil
-      ? "bits/\(session.record.vocabulary?.unit == .characters ? "char" : "token")"
-      : metrics?.mae != nil ? "MAE" : metrics?.accuracy != nil ? "accuracy" : "-"
-  }
-
-  private func metricValue(_ metrics: Metrics?) -> String {
-    metrics?.bitsPerToken.map(digits) ?? metrics?.mae.map(digits) ?? metrics?.accuracy.map(percent) ?? "-"
-  }
-}
-
-func percent(_ part: Double) -> String { String(format: "%.1f %%", part * 100) }
-
-func pad(_ text: String, _ width: Int, right: Bool = false) -> String {
-  let padding = String(repeating: " ", count: max(width - text.count, 0))
-  return right ? padding + text : text + padding
 }

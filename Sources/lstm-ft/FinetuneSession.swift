@@ -113,7 +113,7 @@ struct FinetuneSession {
       batchSize: options.batchSize,
       clipNorm: options.clipNorm, shuffle: options.shuffles, patience: options.patience, seed: options.seed,
       validationSplit: command.loop.validationSplit, threads: kernels.threads, cache: caching.isOn,
-      preprocessing: record)
+      preprocessing: record, start: startName, plan: .init(plan, rule))
   }
 
   /// The text that a language model goes on with, or the forecast of a series' last rows.
@@ -168,6 +168,9 @@ struct FinetuneSession {
     let threads: Int
     let cache: Bool
     let preprocessing: Preprocessing
+    /// What the model is called before the first step.
+    let start: String
+    let plan: [RunConfiguration.Part]
   }
 }
 
@@ -212,6 +215,8 @@ extension FinetuneSession {
       }
     } catch let error as FineTuningError {
       console.clearLive()
+      // What cannot be written now hides nothing of why the run stopped.
+      try? folder.record(failure: error)
       throw stopped(error, folder)
     }
     var isInterrupted = run.ending == .interrupted

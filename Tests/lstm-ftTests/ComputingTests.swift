@@ -44,7 +44,9 @@ import Testing
           "\(other.said)")
         let names = try FileManager.default.contentsOfDirectory(atPath: place.path(name)).sorted()
         #expect(
-          names == ["best.h5", "config.json", "gradients.svg", "last.h5", "log.jsonl", "loss.svg", "times.jsonl"])
+          names == [
+            "best.h5", "config.json", "gradients.svg", "last.h5", "log.jsonl", "loss.svg", "report.html", "times.jsonl",
+          ])
       default: #expect(other.said.contains(size + "\n"))
       }
     }

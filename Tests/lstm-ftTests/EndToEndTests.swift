@@ -140,7 +140,10 @@ import Testing
     try await succeeds(place, "import", "weights.h5")
     try await succeeds(place, "finetune", "--data", "data.h5", "--epochs", "3", "--run", "run", "--freeze", "layer0")
     let names = try FileManager.default.contentsOfDirectory(atPath: place.path("run")).sorted()
-    #expect(names == ["best.h5", "config.json", "gradients.svg", "last.h5", "log.jsonl", "loss.svg", "times.jsonl"])
+    #expect(
+      names == [
+        "best.h5", "config.json", "gradients.svg", "last.h5", "log.jsonl", "loss.svg", "report.html", "times.jsonl",
+      ])
 
     let configuration = try JSONDecoder().decode(Resolved.self, from: Data(place.read("run/config.json").utf8))
     #expect(configuration.epochs == 3)

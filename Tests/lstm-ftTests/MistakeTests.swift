@@ -458,7 +458,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       "a rate that explodes", finetune + "--lr 1e30 --clip-norm 0 --run r", 65,
       "stopped in epoch 1, step 2: the loss is inf", "try a --learning-rate below 1e+30, or --clip-norm 1",
       "the last good weights are in r/last.h5",
-      leaves: ["r/", "r/best.h5", "r/config.json", "r/last.h5", "r/log.jsonl"]
+      leaves: ["r/", "r/best.h5", "r/config.json", "r/last.h5", "r/log.jsonl", "r/report.html"]
     ) { try $0.writeSeries(rows: 200) },
   ]
 
@@ -466,7 +466,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "a misspelt command", "finetun --data mine.csv", 64, "unknown command finetun",
       "did you mean lstm-ft finetune?",
-      "commands are import, inspect, finetune, lr-find, evaluate, predict, generate, export, verify, diff"),
+      "commands are import, inspect, finetune, lr-find, evaluate, predict, generate, export, verify, diff, report"),
     Mistake(
       "a misspelt option", "finetune --dta mine.csv", 64, "unknown option --dta", "did you mean --data?",
       "see lstm-ft finetune --help"),

@@ -10,6 +10,14 @@ struct ChartDrawing {
   private static let colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3c4043"]
   private static let dashes = ["", "8 4", "2 4", "10 4 2 4", "14 5", "5 3", "10 3 2 3 2 3"]
 
+  /// What each colour becomes on a dark page.
+  static let darkColours: KeyValuePairs = [
+    paper: "#0d1117", ink: "#e6edf3", quiet: "#9198a1", grid: "#2a313c", faintGrid: "#1c2129", axis: "#6e7681",
+    colours[0]: "#4ea8e8", colours[1]: "#ff8a3d", colours[2]: "#2ec495", colours[3]: "#e39cc8", colours[4]: "#f0b840",
+    colours[5]: "#7cc7f2", colours[6]: "#c4cad1",
+  ]
+
+  private static let paper = "#ffffff"
   private static let ink = "#1f2328"
   private static let quiet = "#59636e"
   private static let grid = "#e7eaee"
@@ -57,7 +65,7 @@ struct ChartDrawing {
       ])
     svg.leaf("title", [:], chart.title)
     svg.leaf("desc", [:], visible.summary(chart))
-    svg.empty("rect", ["width": number(width), "height": number(height), "fill": "#ffffff"])
+    svg.empty("rect", ["width": number(width), "height": number(height), "fill": Self.paper])
     drawHeading()
     if let x = visible.x, let y = visible.y {
       drawPlot(x, y, visible)
@@ -271,7 +279,7 @@ struct ChartDrawing {
         svg.empty(
           "circle",
           [
-            "cx": number(point.x), "cy": number(point.y), "r": "3", "stroke": "#ffffff",
+            "cx": number(point.x), "cy": number(point.y), "r": "3", "stroke": Self.paper,
             "stroke-width": "1",
           ])
       }
@@ -306,7 +314,7 @@ struct ChartDrawing {
       svg.empty(
         "circle",
         [
-          "cx": number(mark.x), "cy": number(mark.y), "r": "5.5", "fill": "#ffffff",
+          "cx": number(mark.x), "cy": number(mark.y), "r": "5.5", "fill": Self.paper,
           "stroke": Self.ink, "stroke-width": "2",
         ])
     }
@@ -321,7 +329,7 @@ struct ChartDrawing {
         [
           "x": number(box.left + box.width / 2), "y": number(box.top + 12),
           "font-size": number(Self.tickSize), "font-weight": "600", "fill": Self.ink,
-          "text-anchor": "middle", "stroke": "#ffffff", "stroke-width": "4",
+          "text-anchor": "middle", "stroke": Self.paper, "stroke-width": "4",
           "stroke-linejoin": "round", "paint-order": "stroke",
         ], text)
     }

@@ -4,18 +4,21 @@ import LSTMCheckpoints
 import LSTMLayers
 
 /// What a run leaves behind: `config.json`, `log.jsonl`, `times.jsonl`, `best.h5`, `last.h5`, `loss.svg`,
-/// `gradients.svg`.
+/// `gradients.svg`, `report.html`.
 ///
-/// Models and the picture are written atomically, `last.h5` after all that it stands for; logs are appended line by line.
+/// Models, pictures and the page are written atomically, `last.h5` after all that it stands for; logs are appended line by line.
 /// The log says nothing that depends on the machine, so that a run that was killed and resumed leaves the same bytes as
 /// one that was not; how long an epoch took is in `times.jsonl`.
 public final class RunFolder {
   public let path: String
-  /// What the model is called before the first step.
-  public var startName = "pretrained"
+  /// What has happened so far.
+  public private(set) var history = RunLog()
   private let log: Int32
-  private var baseline: Double?
-  private var epochs: [FineTuner.Epoch] = []
+  /// Whether an epoch has ended that the page does not show.
+  private var isPageDue = false
+  private var pageWritten = ContinuousClock.now
+  /// Within an epoch, the page is renewed after so long.
+  private static let pageInterval = Duration.seconds(30)
   /// Whether the run goes on from a state, and has said how it began.
   private let isResumed: Bool
   private let encoder: JSONEncoder
@@ -58,8 +61,31 @@ public final class RunFolder {
       throw CheckpointError.cannotWrite(file: name, detail: "it is shorter than it was when the run was saved")
     }
     self.init(path, log: log, isResumed: state != nil)
-    baseline = state?.baseline.loss
-    epochs = state?.epochs ?? []
+    try cutTimes(state)
+    readHistory(state)
+  }
+
+  /// What the log says, so that the page goes on, too. A log that cannot be read stops no training.
+  private func readHistory(_ state: TrainingState?) {
+    do {
+      history = try RunLog(folder: path)
+    } catch {
+      history = RunLog()
+      history.configuration = try? RunConfiguration(contentsOf: file("config.json"))
+      history.gap = (error as? any DescribedFailure)?.message ?? "\(error)"
+      guard let state else { return }
+      history.note(.start(state.baseline))
+      for epoch in state.epochs { history.note(.epoch(epoch)) }
+    }
+  }
+
+  /// The times of the epochs that the state knows, without half a line and what is done once more.
+  private func cutTimes(_ state: TrainingState?) throws {
+    let name = file("times.jsonl")
+    guard FileManager.default.fileExists(atPath: name) else { return }
+    var lines = Data()
+    for record in state?.epochs ?? [] { lines += try encoder.encode(TimeLine(record)) + Data("\n".utf8) }
+    try writeFile(name, lines)
   }
 
   /// - Parameter log: the open log, which is closed with the folder.
@@ -88,34 +114,56 @@ public final class RunFolder {
   public func writeConfiguration(_ configuration: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try writeFile(file("config.json"), try encoder.encode(configuration) + Data("\n".utf8))
+    let json = try encoder.encode(configuration)
+    try writeFile(file("config.json"), json + Data("\n".utf8))
+    history.configuration = try? RunConfiguration(json: json)
   }
 
   /// Takes note of an event.
   /// - Parameter finish: makes a model ready to be written (its provenance).
   public func record(_ event: FineTuner.Event, finish: (LSTMModel) -> LSTMModel = { $0 }) throws {
+    history.note(event)
     switch event {
     case .cache(let cache): if !isResumed { try append(CacheLine(cache)) }
-    case .start(let metrics):
-      baseline = metrics.loss
-      try append(StartLine(validation: metrics))
+    case .start(let metrics): try append(StartLine(validation: metrics))
     case .step(let epoch, let step, _, let loss, let rate, let norm):
       try append(StepLine(epoch: epoch, step: step, loss: loss, learningRate: rate, gradientNorm: norm))
     case .epoch(let record):
-      epochs.append(record)
       try append(EpochLine(record))
       try appendTime(record)
-      try writeFile(file("loss.svg"), Data(lossChart().svg().utf8))
-      if let chart = gradientChart() { try writeFile(file("gradients.svg"), Data(chart.svg().utf8)) }
+      try writeCharts()
+      isPageDue = true
     case .sample(let sample, let epoch): try append(SampleLine(sample, epoch: epoch))
-    case .end: break
+    case .end(let run):
+      // Behind the length that the state knows: a run that goes on has it cut off.
+      try append(EndLine(run))
+      try writePage()
     case .weights(let model, let state, let isBest):
+      if isPageDue || ContinuousClock.now - pageWritten > Self.pageInterval { try writePage() }
       var checkpoint = finish(model).checkpoint
       // In this order: what is resumed from last.h5 finds a log at least as long as it says, and a best model.
       if isBest { try checkpoint.write(path: file("best.h5")) }
       checkpoint.extras = try state.tensors(logLength: synchroniseLog())
       try checkpoint.write(path: file("last.h5"))
     }
+  }
+
+  /// Takes note of why a run had to stop, which throws and has no last event.
+  public func record(failure: any DescribedFailure) throws {
+    history.note(.failed(reason: failure.message))
+    try append(EndLine(reason: failure.message))
+    try writePage()
+  }
+
+  private func writeCharts() throws {
+    try writeFile(file("loss.svg"), Data(lossChart().svg().utf8))
+    if let chart = gradientChart() { try writeFile(file("gradients.svg"), Data(chart.svg().utf8)) }
+  }
+
+  private func writePage() throws {
+    try writeFile(file("report.html"), Data(history.page(path: path).utf8))
+    isPageDue = false
+    pageWritten = .now
   }
 
   /// - Returns: the log's length, which is on the disk by then.
@@ -127,38 +175,12 @@ public final class RunFolder {
     return Int(length)
   }
 
-  /// Training and validation loss by epoch; epoch 0 is the pretrained model.
-  public func lossChart() -> LineChart {
-    var series = [
-      LineChart.Series("training", x: epochs.map { Double($0.epoch) }, y: epochs.map(\.trainingLoss))
-    ]
-    var annotations: [LineChart.Annotation] = []
-    let validated = epochs.filter { $0.validation != nil }
-    if let baseline, !validated.isEmpty {
-      series.append(
-        LineChart.Series(
-          "validation", x: [0] + validated.map { Double($0.epoch) },
-          y: [baseline] + validated.compactMap(\.validation?.loss)))
-      if baseline.isFinite { annotations.append(.point(x: 0, y: baseline, startName)) }
-      if let best = validated.last(where: \.isBest), let loss = best.validation?.loss {
-        annotations.append(.point(x: Double(best.epoch), y: loss, "best: epoch \(best.epoch)"))
-      }
-    }
-    return LineChart(title: "Loss", xLabel: "epoch", yLabel: "loss", series: series, annotations: annotations)
-  }
+  /// Training and validation loss by epoch; epoch 0 is the model before the first step.
+  public func lossChart() -> LineChart { history.lossChart() }
 
   /// The norms of the gates' gradients by time step, layer by layer, at the end of the newest epoch; nil when no gradient
   /// went through a layer, or there is one step only.
-  public func gradientChart() -> LineChart? {
-    guard let norms = epochs.last?.gateGradientNorms, norms.values.contains(where: { $0.count > 1 }) else { return nil }
-    var chart = LineChart(
-      title: "Gradients through time", xLabel: "time step", yLabel: "norm of the gates' gradient",
-      series: norms.keys.sorted { $0.localizedStandardCompare($1) == .orderedAscending }.map { name in
-        LineChart.Series(name, y: norms[name] ?? [], startingAt: 1)
-      })
-    chart.yScale = .logarithmic
-    return chart
-  }
+  public func gradientChart() -> LineChart? { history.gradientChart() }
 
   private struct CacheLine: Encodable {
     let event = "cache"
@@ -228,22 +250,50 @@ public final class RunFolder {
     }
   }
 
+  private struct EndLine: Encodable {
+    let event = "end"
+    let ending: String
+    var bestEpoch: Int?
+    var sinceEpoch: Int?
+    var epoch: Int?
+    var loss: Double?
+    var best: Double?
+    var reason: String?
+
+    init(_ run: FineTuner.Run) {
+      bestEpoch = run.bestEpoch
+      switch run.ending {
+      case .finished: ending = "finished"
+      case .noImprovement(let epoch): (ending, sinceEpoch) = ("noImprovement", epoch)
+      case .diverging(let epoch, let loss, let best):
+        ending = "diverging"
+        (self.epoch, self.loss, self.best) = (epoch, loss, best)
+      case .collapsed(let epoch): (ending, sinceEpoch) = ("collapsed", epoch)
+      case .interrupted: ending = "interrupted"
+      }
+    }
+
+    init(reason: String) { (ending, self.reason) = ("failed", reason) }
+  }
+
   private struct TimeLine: Encodable {
     let epoch: Int
     let seconds: Double
     let sequencesPerSecond: Double
+
+    init(_ record: FineTuner.Epoch) {
+      (epoch, seconds, sequencesPerSecond) = (record.epoch, record.seconds, record.sequencesPerSecond)
+    }
   }
 
   private func appendTime(_ record: FineTuner.Epoch) throws {
-    let line = TimeLine(
-      epoch: record.epoch, seconds: record.seconds, sequencesPerSecond: record.sequencesPerSecond)
     let name = file("times.jsonl")
     let times = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard times >= 0 else {
       throw CheckpointError.cannotWrite(file: name, detail: String(cString: strerror(errno)))
     }
     defer { close(times) }
-    try append(line, to: times, name)
+    try append(TimeLine(record), to: times, name)
   }
 
   private func append(_ line: some Encodable) throws { try append(line, to: log, file("log.jsonl")) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LSTMCheckpoints
+import LSTMFineTuning
 
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LSTMCheckpoints
+import LSTMFineTuning
 import LSTMLayers
 
 extension Checkpoint.Format: ExpressibleByArgument {

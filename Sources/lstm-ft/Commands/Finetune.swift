@@ -19,8 +19,8 @@ struct Finetune: ParsableCommand {
       Selectors of --freeze and --unfreeze are layer0, layer1.reverse, lstm, embedding, attention, head, head.0 and \
       globs over tensor names; behind a layer may stand a gate: layer0.forget (input, forget, cell, output). What becomes of each part is printed before anything runs.
 
-      The run's folder holds config.json, log.jsonl (a line for each step and epoch), best.h5, last.h5, loss.svg and \
-      gradients.svg. \
+      The run's folder holds config.json, log.jsonl (a line for each step and epoch), best.h5, last.h5, loss.svg, \
+      gradients.svg and report.html, a page that shows all of it. \
       A run that was stopped, by Ctrl-C or by a crash, goes on with --resume as if it had not been, bit for bit.
 
       A run that any framework can be compared with, step by step:
@@ -143,7 +143,6 @@ struct Finetune: ParsableCommand {
     let session = try FinetuneSession(
       self, rule: rule, kernels: computing.kernels(), caching: caching.caching(folder: path))
     let folder = try RunFolder(path)
-    folder.startName = session.startName
     FinetuneReport(session, console).header()
     try folder.writeConfiguration(session.resolved)
     try session.train(folder, console)
@@ -159,7 +158,6 @@ struct Finetune: ParsableCommand {
     let session = try FinetuneSession(
       command, rule: rule, kernels: computing.kernels(), caching: command.caching.caching(folder: begun.folder))
     let folder = try RunFolder(resuming: begun.folder, point?.state)
-    folder.startName = session.startName
     let report = FinetuneReport(session, out.console)
     report.header()
     report.resuming(point?.state)

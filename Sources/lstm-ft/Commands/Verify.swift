@@ -1,5 +1,6 @@
 import ArgumentParser
 import LSTMCheckpoints
+import LSTMFineTuning
 import LSTMLayers
 
 struct Verify: ParsableCommand {

@@ -60,7 +60,8 @@ import Testing
     let lines = try Self.log(path)
     #expect(
       lines.compactMap { $0["event"] as? String } == ["start"]
-        + (1...3).flatMap { _ in ["step", "step", "step", "epoch"] })
+        + (1...3).flatMap { _ in ["step", "step", "step", "epoch"] } + ["end"])
+    #expect(lines.last?["ending"] as? String == "finished" && lines.last?["bestEpoch"] as? Int == result.bestEpoch)
     #expect((lines[0]["validation"] as? [String: Any])?["loss"] as? Double == result.baseline.loss)
     #expect(Set(lines[1].keys) == ["event", "epoch", "step", "loss", "learningRate", "gradientNorm"])
     #expect(lines[6]["epoch"] as? Int == 2 && lines[6]["step"] as? Int == 2)
@@ -80,6 +81,7 @@ import Testing
     #expect(
       try Self.files(path) == [
         "config.json", "log.jsonl", "times.jsonl", "best.h5", "last.h5", "loss.svg", "gradients.svg",
+        "report.html",
       ])
     #expect(xmlProblem(try String(contentsOfFile: run.file("loss.svg"), encoding: .utf8)) == nil)
     let stored = { (name: String) in allValues(try LSTMModel(Checkpoint(path: run.file(name)))) }

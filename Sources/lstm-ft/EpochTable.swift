@@ -1,0 +1,84 @@
+import Foundation
+import LSTMCheckpoints
+import LSTMFineTuning
+
+/// A run's epochs as a table in the terminal, a row each.
+struct EpochTable {
+  /// How many there are to be; nil when nobody knows.
+  let epochs: Int?
+  /// What a text's tokens are.
+  let unit: Vocabulary.Unit?
+  /// Whether the best epochs are marked.
+  let marksBest: Bool
+
+  /// - Parameter metrics: of any epoch, for the metric's name.
+  func header(_ metrics: Metrics?) -> String {
+    pad("epoch", width) + right("train", 12) + right("validation", 12) + right(metricName(metrics), 12)
+      + right("norm", 10) + right("seq/s", 10) + right("time", 10)
+  }
+
+  func row(_ epoch: RunLog.Epoch) -> String {
+    let number = "\(epoch.epoch)" + (epochs.map { "/\($0)" } ?? "")
+    return pad(number, width) + right(digits(epoch.trainingLoss), 12)
+      + right(epoch.validation.map { digits($0.loss) } ?? "-", 12) + right(metricValue(epoch.validation), 12)
+      + right(digits(epoch.gradientNorm), 10)
+      + right(epoch.sequencesPerSecond.map { String(format: "%.0f", $0) } ?? "-", 10)
+      + right(epoch.seconds.map(duration) ?? "-", 10) + (epoch.isBest && marksBest ? "  best" : "")
+  }
+
+  /// The losses of the epochs in one line; nil for fewer than two.
+  func sparkline(_ losses: [Double], isValidation: Bool) -> String? {
+    guard losses.count > 1 else { return nil }
+    return "\(isValidation ? "validation" : "training") loss  \(Sparkline.text(losses))"
+  }
+
+  func text(_ metrics: Metrics) -> String {
+    var text = "loss \(digits(metrics.loss))"
+    if let summary = metrics.textSummary(unit) { text += ", " + summary }
+    if let mae = metrics.mae { text += ", MAE \(digits(mae))" }
+    if let accuracy = metrics.accuracy { text += ", accuracy \(percent(accuracy))" }
+    return text
+  }
+
+  func metricName(_ metrics: Metrics?) -> String {
+    guard let metric = RunLog.Metric(metrics) else { return "-" }
+    guard metric == .bitsPerToken else { return metric.name(unit) }
+    return "bits/\(unit == .characters ? "char" : "token")"
+  }
+
+  func metricValue(_ metrics: Metrics?) -> String { RunLog.Metric(metrics)?.text(metrics) ?? "-" }
+
+  /// Wide enough for `100/100`, or for more.
+  private var width: Int { max(7, 2 * String(epochs ?? 0).count + 1) }
+
+  private func right(_ text: String, _ width: Int) -> String { pad(text, width, right: true) }
+}
+
+extension Sample {
+  /// `  sample  "To be, or not"`, or the truth and the forecast as curves on one scale.
+  var line: String {
+    switch self {
+    case .text(let prompt, let continuation): return "  sample  \"\(oneLine(prompt + continuation))\""
+    case .forecast(let series):
+      let curves = Sparkline.texts([series.truth.map(Double.init), series.forecast.map(Double.init)], width: 40)
+      return "  truth \(curves[0])  forecast \(curves[1])  (\(oneLine(series.column, limit: 40)))"
+    }
+  }
+}
+
+extension [RunConfiguration.Part] {
+  /// What is said of the plan's parts in a run's `config.json`.
+  init(_ plan: FreezePlan, _ rule: OptimiserRule) {
+    self = plan.groups.map { group in
+      let pace = plan.pace(of: group, base: rule.learningRate)
+      return RunConfiguration.Part(
+        name: group.name, parameters: group.parameterCount, trainable: group.trainableCount, fate: group.fate.rawValue,
+        learningRate: group.trainableCount == 0 ? nil : pace.learningRate, firstEpoch: pace.firstEpoch)
+    }
+  }
+}
+
+func pad(_ text: String, _ width: Int, right: Bool = false) -> String {
+  let padding = String(repeating: " ", count: max(width - text.count, 0))
+  return right ? padding + text : text + padding
+}
