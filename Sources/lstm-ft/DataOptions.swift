@@ -368,6 +368,14 @@ enum Examples {
     }
   }
 
+  /// Sequences that a step takes, or streams.
+  func perStep(_ batchSize: Int) -> Int {
+    switch self {
+    case .sequences(let data): min(batchSize, data.count)
+    case .streams(let data): data.streamCount
+    }
+  }
+
   func scaled(inputs: Scaler?, targets: Scaler?) -> Examples {
     switch self {
     case .sequences(let data): .sequences(data.scaled(inputs: inputs, targets: targets))

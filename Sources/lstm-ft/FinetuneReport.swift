@@ -19,7 +19,7 @@ final class FinetuneReport {
     table = EpochTable(
       epochs: session.options.epochs, unit: session.record.vocabulary?.unit, marksBest: session.validation != nil)
     progress = RunProgress(
-      epochs: session.options.epochs, batchSize: min(session.options.batchSize, session.training.count))
+      epochs: session.options.epochs, batchSize: session.training.perStep(session.options.batchSize))
   }
 
   func header() {
@@ -48,9 +48,13 @@ final class FinetuneReport {
     let clip = options.clipNorm.map { "clip norm \(short($0))" } ?? "no clipping"
     console.say(
       console.bold("train")
-        + "  \(session.loss.name), \(session.rule.name) at \(short(session.rule.learningRate))\(schedule), batches of \(options.batchSize), \(clip), seed \(options.seed), kernels \(session.kernels.name), \(plural(session.kernels.threads, "thread"))"
+        + "  \(session.loss.name), \(session.rule.name) at \(short(session.rule.learningRate))\(schedule), \(batches), \(clip), seed \(options.seed), kernels \(session.kernels.name), \(plural(session.kernels.threads, "thread"))"
     )
     console.say()
+  }
+
+  private var batches: String {
+    if case .streams = session.training { "a step a chunk" } else { "batches of \(session.options.batchSize)" }
   }
 
   /// Behind the rate, where it does not stay as it is.
@@ -152,7 +156,7 @@ final class FinetuneReport {
     if let (name, text) = folder.history.beforeAndAfter(seconds: run.seconds) {
       console.say((name.isEmpty ? "" : console.bold(name)) + text)
     }
-    if session.validation != nil, run.bestEpoch == 0 {
+    if session.validation != nil, run.bestEpoch == 0, !run.ending.isAstray {
       console.say("try a --learning-rate below \(short(session.rule.learningRate)), or freeze more")
     }
     if let output { console.say("wrote \(output)") }
@@ -169,6 +173,16 @@ final class FinetuneReport {
     case .memory: return "\(what) is computed once: \(size(cache.bytes)) in memory"
     case .file(let folder): return "\(what) is computed once: \(size(cache.bytes)) in a temporary file in \(folder)"
     case .nowhere(let reason): return "none of \(size(cache.bytes)): \(reason); \(what) is computed in every epoch"
+    }
+  }
+}
+
+extension FineTuner.Ending {
+  /// Whether what to try instead was said already.
+  fileprivate var isAstray: Bool {
+    switch self {
+    case .diverging, .collapsed: true
+    case .finished, .noImprovement, .interrupted: false
     }
   }
 }

@@ -26,7 +26,8 @@ import Testing
   @Test func showsTheRunAgain() async throws {
     let (place, tuning) = try await workplace()
     let rows = table(tuning.stdout)
-    #expect(rows.count == 6)
+    // A line above, a row and a sample for each of four epochs, the curve.
+    #expect(rows.count == 10 && rows[2].hasPrefix("  truth "))
     let curve = try #require(rows.last)
     #expect(curve.hasPrefix("validation loss  ") && curve.count == 17 + 4, "\(curve)")
     let before = try place.contents()
@@ -87,7 +88,7 @@ import Testing
     #expect(answer.epochCount == 4 && answer.steps > 4 && answer.files.contains("run/report.html"))
     // A run that was killed has no ending.
     let log = try place.read("run/log.jsonl").split(separator: "\n")
-    try place.write("run/log.jsonl", log.dropLast(2).joined(separator: "\n") + "\n{\"half")
+    try place.write("run/log.jsonl", log.dropLast(3).joined(separator: "\n") + "\n{\"half")
     let killed = try await succeeds(place, "report", "run", "--json")
     let other = try JSONDecoder().decode(Answer.self, from: Data(killed.stdout.utf8))
     #expect(other.ending == nil && other.epochCount == 3)

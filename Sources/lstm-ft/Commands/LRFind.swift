@@ -114,7 +114,8 @@ struct LRFind: ParsableCommand {
     }
     try console.result(
       Answer(
-        suggestion: result.suggestion, valley: result.valley, steepest: result.steepest, exploded: result.exploded, points: result.points,
+        suggestion: result.suggestion, valley: result.valley, steepest: result.steepest, exploded: result.exploded,
+        points: result.points,
         output: search.output))
   }
 
