@@ -43,6 +43,12 @@ let package = Package(
       name: "SeedExample", dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints"],
       path: "Examples/SeedExample"),
     .executableTarget(
+      name: "FineTuneExample", dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints"],
+      path: "Examples/FineTuneExample"),
+    .executableTarget(
+      name: "RecipeExample", dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints"],
+      path: "Examples/RecipeExample"),
+    .executableTarget(
       name: "ConvertExample", dependencies: ["LSTMCheckpoints"], path: "Examples/ConvertExample"),
     .target(name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"], path: "Tests/TestSupport"),
     .target(name: "CAllocations", path: "Tests/CAllocations"),

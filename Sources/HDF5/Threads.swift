@@ -7,11 +7,11 @@
 #endif
 
 /// A thread that runs one closure.
-struct WorkerThread {
+package struct WorkerThread {
   private let thread: pthread_t
 
   /// nil when the system grants no further thread (`pthread_create`).
-  init?(_ body: @escaping @Sendable () -> Void) {
+  package init?(_ body: @escaping @Sendable () -> Void) {
     final class Box {
       let body: @Sendable () -> Void
       init(_ body: @escaping @Sendable () -> Void) { self.body = body }
@@ -47,16 +47,16 @@ struct WorkerThread {
   func join() { pthread_join(thread, nil) }
 
   /// Lets it end by itself (`pthread_detach`).
-  func detach() { pthread_detach(thread) }
+  package func detach() { pthread_detach(thread) }
 }
 
 /// A mutex with a condition, around a value.
-final class Monitor<Value>: @unchecked Sendable {
+package final class Monitor<Value>: @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
   private var value: Value
 
-  init(_ value: Value) {
+  package init(_ value: Value) {
     self.value = value
     mutex = .allocate(capacity: 1)
     mutex.initialize(to: pthread_mutex_t())
@@ -75,7 +75,7 @@ final class Monitor<Value>: @unchecked Sendable {
   }
 
   /// Changes the value and wakes those who wait.
-  func update<Result>(_ body: (inout Value) -> Result) -> Result {
+  package func update<Result>(_ body: (inout Value) -> Result) -> Result {
     pthread_mutex_lock(mutex)
     defer {
       pthread_cond_broadcast(condition)
@@ -85,7 +85,7 @@ final class Monitor<Value>: @unchecked Sendable {
   }
 
   /// Waits until `body` gives something.
-  func wait<Result>(for body: (inout Value) -> Result?) -> Result {
+  package func wait<Result>(for body: (inout Value) -> Result?) -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     while true {

@@ -14,11 +14,14 @@ public enum FineTuningError: DescribedFailure {
   case badPreprocessing(file: String, detail: String)
   /// The loss or a gradient is no longer a finite number.
   case diverged(epoch: Int, step: Int, detail: String)
+  /// The system grants no thread for `FineTuner.events`.
+  case noThread
 
   public var category: FailureCategory {
     switch self {
     case .unknownSelector, .nothingToTrain, .invalidOption: .usage
     case .badData, .badPreprocessing, .diverged: .badInput
+    case .noThread: .inputOutput
     }
   }
 
@@ -31,6 +34,7 @@ public enum FineTuningError: DescribedFailure {
     case .badPreprocessing(let file, let detail):
       "\(file): its preprocessing attribute is not what lstm-ft writes: \(detail)"
     case .diverged(let epoch, let step, let detail): "stopped in epoch \(epoch), step \(step): \(detail)"
+    case .noThread: "the system grants no further thread to train on"
     }
   }
 
@@ -44,7 +48,7 @@ public enum FineTuningError: DescribedFailure {
     case .nothingToTrain: ["freeze less, or add --unfreeze head"]
     case .invalidOption(_, let advice), .badData(_, _, let advice): advice
     case .diverged: ["lower --learning-rate, or clip harder with --clip-norm; the last good model is kept"]
-    case .badPreprocessing: []
+    case .badPreprocessing, .noThread: []
     }
   }
 }

@@ -25,12 +25,14 @@ public struct LSTMModel: Sendable {
     for index in parameters.slots.indices { initialise(index, seed: seed) }
   }
 
-  /// A model from a checkpoint in any layout that is known.
+  /// A model from a checkpoint in any layout that is known. Written again, its tensors have the names that they had.
   /// - Throws: `CheckpointError.incomplete` with the whole load report, or `.ambiguous` naming what decides.
   public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions(), seed: UInt64 = 0) throws {
-    try self.init(LoadPlan(checkpoint, options: options), seed: seed)
+    let plan = try LoadPlan(checkpoint, options: options)
+    try self.init(plan, seed: seed)
     preprocessing = checkpoint.preprocessing
-    provenance = checkpoint.provenance
+    // Without the file's digest, which would read all of it.
+    provenance = plan.provenance(sha256: "")
   }
 
   /// A model from a plan; what may be missing starts from fresh values. All or nothing.

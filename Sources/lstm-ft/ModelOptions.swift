@@ -150,7 +150,7 @@ func openModel(_ path: String, options: LoadOptions = LoadOptions(), seed: UInt6
   guard FileManager.default.fileExists(atPath: path) else { throw InputError.noModel(path) }
   let checkpoint = try openCheckpoint(path)
   var model = try LSTMModel(checkpoint, options: options, seed: seed)
-  if model.provenance == nil {
+  if checkpoint.provenance == nil {
     model.provenance = provenance(
       of: checkpoint, try LoadPlan(checkpoint, options: options), digest: try sha256(ofFile: path))
   }

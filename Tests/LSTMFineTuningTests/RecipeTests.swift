@@ -6,25 +6,29 @@ import Testing
 
 @testable import LSTMFineTuning
 
-/// Schedules, groups and recipes against PyTorch: twenty steps each.
+/// Schedules, groups, recipes and losses against PyTorch: twenty steps each.
 @Suite struct RecipeTests {
   static let cases = fixtureNames(in: "golden-recipes")
 
-  @Test func everyCaseIsThere() { #expect(Self.cases.count == 11) }
+  @Test func everyCaseIsThere() { #expect(Self.cases.count == 14) }
 
   @Test(arguments: cases)
   func twentyStepsFollowPyTorch(_ name: String) throws {
     let golden = try Golden("golden-recipes/\(name).h5")
     let isBidirectional = name.hasSuffix("bidirectional")
     let layer = ModelConfiguration.Layer(hiddenSize: 7, isBidirectional: isBidirectional)
+    let isClasses = name.hasPrefix("smoothing")
+    let isPerStep = name == "smoothing_steps"
     let configuration = ModelConfiguration(
-      input: .features(size: 3), layers: [layer, layer], readout: isBidirectional ? .final : .last,
-      head: [.init(size: 2)])
+      input: .features(size: 3), layers: [layer, layer],
+      readout: isPerStep ? .all : isBidirectional ? .final : .last, head: [.init(size: isClasses ? 3 : 2)])
     let model = try PyTorchTrainingTests.model(configuration, golden.tensors(in: "initial"))
-    let (x, y) = (try golden.tensor("x"), try golden.tensor("y"))
+    let x = try golden.tensor("x")
     let data = try SequenceData(
       inputs: .features(x.values, steps: x.shape[1], size: x.shape[2]),
-      targets: .values(y.values, size: 2, perStep: false),
+      targets: isClasses
+        ? .classes(golden.integers("y").map(Int32.init), perStep: isPerStep)
+        : .values(golden.tensor("y").values, size: 2, perStep: false),
       lengths: golden.has("lengths") ? golden.integers("lengths") : nil)
 
     var rates: [FreezePlan.OwnRate] = []
@@ -45,6 +49,11 @@ import Testing
     }
     let tuner = FineTuner(
       try FreezePlan(model, recipe: recipe, rates: rates), optimiser: try PyTorchTrainingTests.rule(golden),
+      loss: isClasses
+        ? .crossEntropy(
+          labelSmoothing: Float(try golden.double("smoothing")),
+          classWeights: golden.has("class_weights") ? try golden.tensor("class_weights").values : nil)
+        : .meanSquaredError,
       options: options)
     var (losses, paces): ([Double], [Double]) = ([], [])
     let run = try tuner.fit(model, data) { event in

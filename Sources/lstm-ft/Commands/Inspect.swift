@@ -113,7 +113,8 @@ struct Inspect: ParsableCommand {
     for item in checkpoint.skipped { console.answer("  \(item.name): \(item.reason)") }
     if let provenance = checkpoint.provenance {
       console.answer("")
-      console.answer("  from \(provenance.source) (\(provenance.layout), SHA-256 \(provenance.sha256.prefix(16))...)")
+      let digest = provenance.sha256.isEmpty ? "" : ", SHA-256 \(provenance.sha256.prefix(16))..."
+      console.answer("  from \(provenance.source) (\(provenance.layout)\(digest))")
       for event in provenance.history {
         let details = event.details.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
         console.answer("  \(event.date) \(event.action): \(details)")

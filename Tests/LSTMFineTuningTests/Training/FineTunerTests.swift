@@ -405,7 +405,19 @@ import Testing
     }
   }
 
-  // MARK: - Types
+  // MARK: - Types and names
+
+  @Test func whatIsHandedBackHasTheNamesItCameWith() throws {
+    let source = try Checkpoint(path: fixtures.appendingPathComponent("demo/seattle.h5").path)
+    let model = try LSTMModel(source, options: LoadOptions(readout: .last))
+    let data = try featureData(4, size: 1, outputs: 24)
+    let run = try Self.tuner(model, freezing: ["lstm"]) { $0.epochs = 1 }.fit(model, data)
+    let folder = try TemporaryFolder()
+    try Checkpoint(run.best).write(path: folder.path("back.h5"), as: .pytorchHDF5)
+    let back = try Checkpoint(path: folder.path("back.h5"))
+    #expect(Set(back.tensors.map(\.name)) == Set(source.tensors.map(\.name)))
+    #expect(back["fc.weight"]?.shape == [24, 64])
+  }
 
   @Test(arguments: [DataType.float16, .bfloat16, .float64, .float32])
   func whatAFileHeldComesBackInItsType(_ type: DataType) throws {
