@@ -55,6 +55,8 @@ struct EpochTable {
 }
 
 extension Sample {
+  var isForecast: Bool { if case .forecast = self { true } else { false } }
+
   /// `  sample  "To be, or not"`, or the truth and the forecast as curves on one scale.
   var line: String {
     switch self {

@@ -12,6 +12,8 @@ final class FinetuneReport {
   private var lastDrawn = Date.distantPast
   private var hasHeader = false
   private var losses: [Double] = []
+  /// After each epoch.
+  private var forecasts: [Int: Sample] = [:]
 
   init(_ session: FinetuneSession, _ console: Console) {
     self.session = session
@@ -91,7 +93,12 @@ final class FinetuneReport {
       hasHeader = true
       losses.append(record.validation?.loss ?? record.trainingLoss)
       console.say(table.row(RunLog.Epoch(record)))
-    case .sample(let sample, _):
+    case .sample(let sample, let epoch):
+      // A text is read after each epoch; a forecast is looked at before and after.
+      guard !sample.isForecast || epoch == 0 else {
+        forecasts[epoch] = sample
+        return
+      }
       console.clearLive()
       console.say(sample.line)
     case .weights, .end: break
@@ -134,6 +141,7 @@ final class FinetuneReport {
   func finish(_ run: FineTuner.Run, folder: RunFolder, output: String?) {
     console.clearLive()
     if let line = table.sparkline(losses, isValidation: session.validation != nil) { console.say(line) }
+    if let sample = forecasts[run.bestEpoch] { console.say(sample.line) }
     console.say()
     switch run.ending {
     case .finished: break

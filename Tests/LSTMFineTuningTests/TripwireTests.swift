@@ -253,6 +253,42 @@ import Testing
 
   // MARK: - 9
 
+  @Test("8. A model that says the same of everything stops the run with the reason, and the best model is kept")
+  func collapseStops() throws {
+    let (model, data) = (try CollapseTests.learned(), try CollapseTests.signs(60, seed: 1))
+    let tuner = FineTuner(
+      try FreezePlan(model), optimiser: CollapseTests.ruin, loss: .crossEntropy,
+      options: .init(epochs: 50, batchSize: 10))
+    let run = try tuner.fit(model, data, validation: data)
+    #expect(run.ending == .collapsed(sinceEpoch: run.epochs.count - 1) && run.epochs.count < 50)
+    #expect(run.bestEpoch < run.epochs.count - 1)
+    let kept = try Evaluator(Network(run.best), loss: .crossEntropy).evaluate(data)
+    #expect(kept.loss <= run.baseline.loss)
+  }
+
+  @Test("9. A sequence begins at zero whatever was read before it; a stream goes on, until its mark")
+  func stateIsCarriedWhereItIsAskedFor() throws {
+    let model = featureModel(1, layers: [.init(hiddenSize: 6)], readout: .all)
+    let values = noise(12, seed: 3)
+    func sequences(_ steps: Int) throws -> SequenceData {
+      try SequenceData(
+        inputs: .features(values, steps: steps, size: 1), targets: .values(values, size: 1, perStep: true))
+    }
+    let evaluator = Evaluator(Network(model), loss: .meanSquaredError, batchSize: 1)
+    // Three sequences one after the other, and each alone.
+    let three = try evaluator.evaluate(sequences(4)).loss
+    let alone = try (0..<3).map { try evaluator.evaluate(sequences(4).selecting([$0])).loss }
+    #expect(abs(three - alone.reduce(0, +) / 3) < 1e-9)
+    // The same twelve steps as one stream in the same pieces.
+    let whole = try evaluator.evaluate(sequences(12)).loss
+    let streamed = try evaluator.evaluate(StreamData(sequences(12), chunkSteps: 4)).loss
+    #expect(abs(streamed - whole) < 1e-7 && abs(whole - three) > 1e-5)
+    // With marks where the sequences begin, the state is zero there, whatever the chunks are.
+    let marks = (0..<12).map { $0 % 4 == 0 }
+    let marked = try evaluator.evaluate(StreamData(sequences(12), chunkSteps: 5, resets: marks)).loss
+    #expect(abs(marked - three) < 1e-7)
+  }
+
   @Test(
     "9. Padded steps neither compute nor count: whatever lies in them changes no bit",
     arguments: ModelConfiguration.Readout.allCases, [true, false])

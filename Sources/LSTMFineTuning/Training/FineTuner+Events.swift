@@ -18,13 +18,33 @@ extension FineTuner {
     _ model: LSTMModel, _ data: SequenceData, validation: SequenceData? = nil, targetScaler: Scaler? = nil,
     kernels: Kernels = .best, resuming point: ResumePoint? = nil
   ) -> Events {
+    events { tuner, receive in
+      _ = try tuner.fit(
+        model, data, validation: validation, targetScaler: targetScaler, kernels: kernels, resuming: point,
+        events: receive)
+    }
+  }
+
+  /// The same on long streams, by truncated backpropagation through time.
+  public func events(
+    _ model: LSTMModel, _ data: StreamData, validation: StreamData? = nil, targetScaler: Scaler? = nil,
+    kernels: Kernels = .best, resuming point: ResumePoint? = nil
+  ) -> Events {
+    events { tuner, receive in
+      _ = try tuner.fit(
+        model, data, validation: validation, targetScaler: targetScaler, kernels: kernels, resuming: point,
+        events: receive)
+    }
+  }
+
+  private func events(
+    _ fit: @escaping @Sendable (FineTuner, _ receive: (Event) throws -> Void) throws -> Void
+  ) -> Events {
     Events { [self] isOver, receive in
       var tuner = self
       let asked = shouldStop
       tuner.shouldStop = { isOver() || asked() }
-      _ = try tuner.fit(
-        model, data, validation: validation, targetScaler: targetScaler, kernels: kernels, resuming: point,
-        events: receive)
+      try fit(tuner, receive)
     }
   }
 

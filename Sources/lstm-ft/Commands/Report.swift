@@ -87,7 +87,7 @@ struct Report: ParsableCommand {
     var samples = log.samples[...]
     func showSamples(upTo epoch: Int) {
       while let next = samples.first, next.epoch <= epoch {
-        console.say(next.sample.line)
+        if !next.sample.isForecast || next.epoch == 0 { console.say(next.sample.line) }
         samples.removeFirst()
       }
     }
@@ -102,6 +102,10 @@ struct Report: ParsableCommand {
     }
     let losses = log.epochs.map { $0.validation?.loss ?? $0.trainingLoss }
     if let line = table.sparkline(losses, isValidation: log.lastEpoch?.validation != nil) { console.say(line) }
+    let best = log.best?.epoch ?? 0
+    if let last = log.samples.last(where: { $0.epoch == best && best > 0 && $0.sample.isForecast }) {
+      console.say(last.sample.line)
+    }
     console.say()
     console.say(oneLine(log.state, limit: 400))
     if let advice = log.advice { console.say(advice) }

@@ -18,14 +18,14 @@ import Testing
 
   static let model = featureModel(1, layers: [.init(hiddenSize: 12)], outputs: 2, seed: 3)
 
-  private static func learned() throws -> LSTMModel {
+  static func learned() throws -> LSTMModel {
     try FineTuner(
       plan(model), optimiser: .adam(learningRate: 0.02), loss: .crossEntropy, options: .init(epochs: 10, batchSize: 16)
     ).fit(model, signs(200, seed: 1)).last
   }
 
   /// Weight decay alone takes every weight to nothing.
-  private static let ruin = OptimiserRule.adamW(learningRate: 0.02, weightDecay: 40)
+  static let ruin = OptimiserRule.adamW(learningRate: 0.02, weightDecay: 40)
 
   @Test(arguments: [true, false]) func aCollapseStopsTheRun(_ isValidated: Bool) throws {
     let model = try Self.learned()

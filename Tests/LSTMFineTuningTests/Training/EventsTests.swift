@@ -51,6 +51,19 @@ import Testing
     return texts
   }
 
+  @Test func theyAreThoseOfFitOnStreams() async throws {
+    let model = featureModel(readout: .all)
+    let data = try StreamData(
+      SequenceData(
+        inputs: .features(noise(3 * 10 * 2, seed: 1), steps: 10, size: 2),
+        targets: .values(noise(3 * 10, seed: 2), size: 1, perStep: true)), chunkSteps: 4)
+    let tuner = try Self.tuner(model)
+    var expected: [String] = []
+    _ = try tuner.fit(model, data, validation: data) { expected.append(Self.text($0)) }
+    #expect(expected.count { $0.hasPrefix("step") } == 9)
+    #expect(try await Self.texts(tuner.events(model, data, validation: data)) == expected)
+  }
+
   @Test func theyAreThoseOfFitInOrder() async throws {
     let (model, data) = (featureModel(), try featureData(10))
     let tuner = try Self.tuner(model)
