@@ -43,11 +43,9 @@ struct FinetuneSession {
           + (command.parts.fromScratch ? "with --from-scratch" : "without validation data"), advice: [])
     }
     let path = try command.data.requiredPath()
-    var base = try openModel(command.model, seed: command.loop.seed)
-    if command.parts.fromScratch {
-      let fresh = LSTMModel(base.configuration, seed: command.loop.seed)
-      base = base.replacing(weights: fresh.parameters, changed: fresh.parameters.slots.map { _ in true })
-    }
+    var base =
+      try command.parts.fromScratch
+      ? untrainedModel(command.model, seed: command.loop.seed) : openModel(command.model, seed: command.loop.seed)
     var record = try base.preprocessingRecord(file: command.model)
     var notes = try command.data.settleVocabulary(
       &base, &record, isNew: command.parts.fromScratch, extends: command.vocabulary.extendVocabulary)

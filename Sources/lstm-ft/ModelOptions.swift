@@ -157,11 +157,44 @@ func openModel(_ path: String, options: LoadOptions = LoadOptions(), seed: UInt6
   return model
 }
 
+/// A model of fresh values: another model's network, or the one that a configuration file describes.
+func untrainedModel(_ path: String, seed: UInt64) throws -> LSTMModel {
+  guard isConfiguration(path) else {
+    let model = try openModel(path, seed: seed)
+    let fresh = LSTMModel(model.configuration, seed: seed)
+    return model.replacing(weights: fresh.parameters, changed: fresh.parameters.slots.map { _ in true })
+  }
+  guard let json = FileManager.default.contents(atPath: path) else { throw InputError.notFound(path) }
+  let configuration = try ModelConfiguration(json: json, file: path)
+  // Weights, gradients and two moments.
+  let bytes = configuration.parameterCount * 4 * MemoryLayout<Float>.size
+  guard bytes <= Int(clamping: ProcessInfo.processInfo.physicalMemory) else {
+    throw InputError.usage(
+      "\(path): \(plural(configuration.parameterCount, "parameter")) take \(size(bytes)) to train, more memory than there is",
+      advice: [])
+  }
+  return LSTMModel(configuration, seed: seed)
+}
+
+private func isConfiguration(_ path: String) -> Bool {
+  URL(fileURLWithPath: path).pathExtension.lowercased() == "json"
+}
+
 /// Opens a file of named tensors; says what to do with another one.
 func openCheckpoint(
   _ path: String, mayBeArray: Bool = false, allowsExternalData: Bool = false
 ) throws -> Checkpoint {
   guard FileManager.default.fileExists(atPath: path) else { throw InputError.notFound(path) }
+  if isConfiguration(path), let json = FileManager.default.contents(atPath: path),
+    (try? ModelConfiguration(json: json, file: path)) != nil
+  {
+    throw CheckpointError.unknownFormat(
+      file: path, detail: "it describes a network, but holds no weights",
+      advice: [
+        "to train it from fresh values: lstm-ft finetune \(path) --from-scratch --data FILE",
+        "to read a checkpoint with it: lstm-ft import CHECKPOINT --config \(path)",
+      ])
+  }
   let checkpoint: Checkpoint
   do {
     checkpoint = try Checkpoint(path: path, allowsExternalData: allowsExternalData)

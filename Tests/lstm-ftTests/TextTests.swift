@@ -44,6 +44,37 @@ import Testing
     try JSONDecoder().decode(type, from: Data(outcome.stdout.utf8))
   }
 
+  // MARK: - Configurations
+
+  @Test func aConfigurationIsTrainedFromFreshValues() async throws {
+    let place = try Workplace()
+    try place.write("t.txt", Self.text)
+    try place.write(
+      "network.json",
+      #"{"input": {"vocabulary": 20, "embedding": 8}, "layers": [{"hidden": 16}], "readout": "all", "head": [{"size": 20}]}"#
+    )
+    let bare = try await place.run("finetune", "network.json", "--text", "t.txt")
+    #expect(bare.code == 65)
+    #expect(
+      bare.stderr.hasPrefix(
+        "error: network.json: it describes a network, but holds no weights\n"
+          + "  to train it from fresh values: lstm-ft finetune network.json --from-scratch --data FILE\n"))
+    let arguments = ["finetune", "network.json", "--from-scratch", "--text", "t.txt", "--window", "24", "--run", "run"]
+    let tuning = try await succeeds(place, arguments + ["--lr", "0.03", "--epochs", "4"])
+    #expect(tuning.stdout.contains("\nuntrained -> trained: bits per character "))
+    try await succeeds(place, "generate", "finetuned.h5", "--prompt", "the", "--length", "5")
+    // The same seed, the same run.
+    let again = try await succeeds(
+      place, arguments.dropLast() + ["again", "--lr", "0.03", "--epochs", "4", "-o", "again.h5"])
+    #expect(try await place.run("diff", "finetuned.h5", "again.h5").code == 0 && again.code == 0)
+    try place.write("network.json", #"{"input": {"features": 1000000}, "layers": [{"hidden": 1000000}]}"#)
+    let huge = try await place.run("finetune", "network.json", "--from-scratch", "--data", "t.txt")
+    #expect(huge.code == 64 && huge.stderr.contains("more memory than there is"))
+    try place.write("network.json", "{")
+    let broken = try await place.run("finetune", "network.json", "--from-scratch", "--data", "t.txt")
+    #expect(broken.code == 65 && broken.stderr.hasPrefix("error: network.json: "))
+  }
+
   // MARK: - Streams
 
   @Test func aTextIsReadInStreams() async throws {

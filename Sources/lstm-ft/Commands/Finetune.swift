@@ -14,6 +14,7 @@ struct Finetune: ParsableCommand {
         lstm-ft finetune --data mine.h5 --freeze embedding --freeze '*.bias_*'
         lstm-ft finetune textgenrnn.h5 --text mine.txt --extend-vocabulary
         lstm-ft finetune --data mine.h5 --recipe ulmfit --epochs 6
+        lstm-ft finetune network.json --from-scratch --data mine.h5
         lstm-ft finetune --resume runs/2026-01-31-120000
 
       Selectors of --freeze and --unfreeze are layer0, layer1.reverse, lstm, embedding, attention, head, head.0 and \
@@ -85,7 +86,11 @@ struct Finetune: ParsableCommand {
     )
     var head: String?
 
-    @Flag(help: "Start the whole network from fresh values: what transfer has to beat.")
+    @Flag(
+      help: """
+        Start the whole network from fresh values: what transfer has to beat. The model may then be a configuration file, \
+        too (JSON, as of import --config).
+        """)
     var fromScratch = false
 
     @Flag(
