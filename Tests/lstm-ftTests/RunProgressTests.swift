@@ -59,4 +59,19 @@ import Testing
     #expect(series.line == #"  truth ▁▅█·  forecast ▅▅█▁  (te\tmp)"#)
     #expect(Sample.forecast(.init(column: "", truth: [], forecast: [])).line == "  truth   forecast   ()")
   }
+
+  @Test(arguments: [
+    (["lr-find", "--data", "mine.csv"], "--data mine.csv"),
+    (
+      ["lr-find", "my model.h5", "--from", "1e-6", "--to=1", "--data=mine.csv", "--lr", "3", "--freeze", "lstm.*"],
+      "'my model.h5' --data=mine.csv --freeze 'lstm.*'"
+    ),
+    (
+      ["lr-find", "--steps", "20", "-o", "a.svg", "--text", "t.txt", "--chunk", "8", "--json", "-q"],
+      "--text t.txt --chunk 8"
+    ),
+  ])
+  func whatToTypeAfterARangeTest(_ arguments: [String], _ expected: String) {
+    #expect(LRFind.training(arguments, at: 2.5e-4) == "lstm-ft finetune \(expected) --learning-rate 0.00025")
+  }
 }

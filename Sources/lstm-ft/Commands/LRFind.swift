@@ -108,15 +108,29 @@ struct LRFind: ParsableCommand {
     show(result, console)
     console.say("wrote \(search.output)")
     if let rate = result.suggestion {
-      console.say(
-        "next  lstm-ft finetune \(model) \(data.text == nil ? "--data" : "--text") \(session.dataFile) --learning-rate \(short(rate))"
-      )
+      console.say("next  \(Self.training(Array(CommandLine.arguments.dropFirst()), at: rate))")
     }
     try console.result(
       Answer(
         suggestion: result.suggestion, valley: result.valley, steepest: result.steepest, exploded: result.exploded,
         points: result.points,
         output: search.output))
+  }
+
+  /// The command line of a training at a rate, with everything that was said to this command.
+  static func training(_ arguments: [String], at rate: Double) -> String {
+    var rest = arguments.drop { $0 == "lr-find" }
+    var words = ["lstm-ft", "finetune"]
+    while let word = rest.popFirst() {
+      let name = word.split(separator: "=", maxSplits: 1).first.map { String($0) } ?? word
+      switch name {
+      case "--from", "--to", "--steps", "-o", "--output", "--learning-rate", "--lr":
+        if name == word { _ = rest.popFirst() }
+      case "--json", "--quiet", "-q": break
+      default: words.append(shellWord(word))
+      }
+    }
+    return (words + ["--learning-rate", short(rate)]).joined(separator: " ")
   }
 
   private func show(_ result: RateFinder.Result, _ console: Console) {
