@@ -1,6 +1,11 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
+// The optimiser would take half of a release build's time on the tests themselves, and nothing asks how fast they are:
+// scripts/test sets this. Without it there are no unsafe flags.
+let testSettings: [SwiftSetting] =
+  Context.environment["LSTM_FT_UNOPTIMISED_TESTS"] == nil ? [] : [.unsafeFlags(["-Onone"])]
+
 let package = Package(
   name: "lstm-ft",
   platforms: [.macOS(.v14)],
@@ -52,13 +57,29 @@ let package = Package(
       name: "ConvertExample", dependencies: ["LSTMCheckpoints"], path: "Examples/ConvertExample"),
     .target(name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"], path: "Tests/TestSupport"),
     .target(name: "CAllocations", path: "Tests/CAllocations"),
-    .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "CHDF5"]),
-    .testTarget(name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "TestSupport"]),
-    .testTarget(name: "LSTMLayersTests", dependencies: ["LSTMLayers", "CLSTMKernels", "TestSupport"]),
-    .testTarget(name: "LSTMFineTuningTests", dependencies: ["LSTMFineTuning", "TestSupport", "CAllocations"]),
-    .testTarget(name: "lstm-benchTests", dependencies: ["lstm-bench", "LSTMLayers", "LSTMCheckpoints"]),
-    .testTarget(name: "lstm-ftTests", dependencies: ["lstm-ft", "TestSupport"], exclude: ["Snapshots"]),
+    .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "CHDF5"], swiftSettings: testSettings),
+    .testTarget(
+      name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "LSTMLayersTests", dependencies: ["LSTMLayers", "CLSTMKernels", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "LSTMFineTuningTests", dependencies: ["LSTMFineTuning", "TestSupport", "CAllocations"],
+      swiftSettings: testSettings),
+    .testTarget(
+      name: "lstm-benchTests", dependencies: ["lstm-bench", "LSTMLayers", "LSTMCheckpoints"],
+      swiftSettings: testSettings),
+    .testTarget(
+      name: "lstm-ftTests", dependencies: ["lstm-ft", "TestSupport"], exclude: ["Snapshots"],
+      swiftSettings: testSettings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
 )
+
+// What is not in the libraries starts no threads: the thread sanitizer has nothing to see there.
+if Context.environment["LSTM_FT_LIBRARIES_ONLY"] != nil {
+  let isTool = { (name: String) in name.hasPrefix("lstm-") || name.hasSuffix("Example") }
+  package.dependencies = []
+  package.products.removeAll { isTool($0.name) }
+  package.targets.removeAll { isTool($0.name) }
+}
