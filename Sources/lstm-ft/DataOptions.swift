@@ -122,9 +122,12 @@ struct DataArguments: ParsableArguments {
     let path = try requiredPath()
     try checkStreams(purpose)
     if text != nil {
-      let data = try textData(path, model, record, readout ?? model.configuration.readout)
+      // A model that reads on and on has its whole text before it.
+      let whole = purpose == .predicting && isStreamed(record) ? TextData.windowLimit : nil
+      let data = try textData(path, model, record, readout ?? model.configuration.readout, window: whole)
       guard chunk != nil || isStreamed(record), purpose != .predicting else { return .text(data) }
-      return .textStreams(data, count: streams ?? (purpose == .measuring ? 1 : 20))
+      let usual = purpose == .measuring ? 1 : min(20, max(data.targetCount / 4, 1))
+      return .textStreams(data, count: streams ?? usual)
     }
     for (flag, isGiven) in [("--stride", stride != nil), ("--separator", separator != nil)] where isGiven {
       throw InputError.usage("\(flag) is for --text", advice: [])
@@ -140,12 +143,19 @@ struct DataArguments: ParsableArguments {
           "\(flag) is for CSV series; \(path) holds arrays, whose shapes say it all", advice: [])
       }
       let checkpoint = try openArrays(path)
+      try checkMarks(checkpoint, path, purpose)
       if streams != nil {
         throw InputError.usage("--streams is for a text or a series; \(path) holds so many as x has", advice: [])
       }
       if let chunk {
-        return .streams(
-          try StreamData.load(checkpoint, reading: model.configuration.input, chunkSteps: chunk), file: path)
+        do {
+          return .streams(
+            try StreamData.load(checkpoint, reading: model.configuration.input, chunkSteps: chunk), file: path)
+        } catch let error as ShapeError {
+          throw FineTuningError.badData(
+            file: path, detail: "\(error)",
+            advice: ["--chunk needs x (N, T, I) or (N, T) with a target in y at each step"])
+        }
       }
       return .arrays(
         try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting),
@@ -165,14 +175,27 @@ struct DataArguments: ParsableArguments {
     record.chunk != nil && window == nil && stride == nil
   }
 
+  /// Marks that would be passed over.
+  private func checkMarks(_ checkpoint: Checkpoint, _ path: String, _ purpose: Purpose) throws {
+    guard chunk == nil, checkpoint["reset"] != nil else { return }
+    throw FineTuningError.badData(
+      file: path, detail: "reset marks where the state begins anew, and nothing here reads on from chunk to chunk",
+      advice: [
+        purpose == .predicting
+          ? "save what lies between marks as sequences of their own, with lengths"
+          : "say with --chunk how many steps a chunk has, or leave reset out of the file"
+      ])
+  }
+
   private func checkStreams(_ purpose: Purpose) throws {
     for (flag, value) in [("--chunk", chunk), ("--streams", streams)] {
       guard let value else { continue }
       if purpose == .predicting {
         throw InputError.usage("\(flag) has no meaning here: each sequence is read as a whole", advice: [])
       }
-      guard 1...(1 << 24) ~= value else {
-        throw InputError.usage("\(flag) \(value): expected a number from 1 to \(1 << 24)", advice: [])
+      let limit = text == nil ? 1 << 24 : TextData.windowLimit
+      guard 1...limit ~= value else {
+        throw InputError.usage("\(flag) \(value): expected a number from 1 to \(limit)", advice: [])
       }
     }
     guard streams == nil || chunk != nil else {

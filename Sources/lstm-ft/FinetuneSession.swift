@@ -73,7 +73,11 @@ struct FinetuneSession {
     try tuned.store(record)
     model = tuned
     // Before there is a folder of a run that cannot begin.
-    if case .streams(let data) = training { _ = try data.carriedState(tuned.configuration) }
+    if case .streams = training, let layer = tuned.configuration.layers.firstIndex(where: \.isBidirectional) {
+      throw InputError.usage(
+        "--chunk needs layers that run forward only, and layer\(layer) is bidirectional: its reverse half begins at the end of a sequence",
+        advice: ["leave --chunk out, or choose another model"])
+    }
     plan = try FreezePlan(
       tuned, freezing: command.parts.freeze, unfreezing: command.parts.unfreeze, recipe: command.rates.recipe,
       rates: command.rates.rates(), lora: command.rates.adapters())
@@ -94,6 +98,8 @@ struct FinetuneSession {
     options.regularisation = try command.regularisation.choice()
     options.caching = caching
     self.options = options
+    try FineTuner(plan, optimiser: rule, loss: loss, options: options).checkOptions(
+      hasValidation: validation != nil)
     let reached = options.regularisation.reach(
       in: tuned.configuration, GradientPlan(tuned.configuration, trainable: plan.trainable))
     for kind in reached where kind.isIdle {

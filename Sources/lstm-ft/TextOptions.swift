@@ -16,7 +16,8 @@ extension DataArguments {
   private static let usualWindow = 100
 
   func textData(
-    _ path: String, _ model: LSTMModel, _ record: Preprocessing, _ readout: ModelConfiguration.Readout?
+    _ path: String, _ model: LSTMModel, _ record: Preprocessing, _ readout: ModelConfiguration.Readout?,
+    window chosen: Int? = nil
   ) throws -> TextData {
     for (flag, isGiven) in [
       ("--target", !target.isEmpty), ("--features", features != nil), ("--horizon", horizon != nil),
@@ -27,7 +28,7 @@ extension DataArguments {
     where isGiven { throw InputError.usage("\(flag) is for CSV files; --text says the next token", advice: []) }
     let vocabulary = try knownVocabulary(record, model, path)
     let isPerStep = readout == .all || readout == nil
-    guard let window = chunk ?? window ?? record.window ?? (isPerStep ? Self.usualWindow : nil) else {
+    guard let window = chosen ?? chunk ?? window ?? record.window ?? (isPerStep ? Self.usualWindow : nil) else {
       throw InputError.usage(
         "no --window given, and the model does not know it",
         advice: ["say how many \(vocabulary.unit.rawValue) the model shall look at, for example --window 40"])

@@ -240,8 +240,8 @@ struct RateArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Train low-rank adapters (and the head, and what --unfreeze names) in place of the matrices; they are part of the "
-        + "weights that are written.", valueName: "rank=8[,alpha=16]"))
+      "Train low-rank adapters (and the head, and what --unfreeze names) in place of the matrices, but for what --freeze "
+        + "names; they are part of the weights that are written.", valueName: "rank=8[,alpha=16]"))
   var lora: String?
 
   @Option(

@@ -105,7 +105,7 @@ import Testing
 
   @Test(arguments: [
     (["evaluate", "--text", "t.txt", "--streams", "4"], "--streams needs --chunk"),
-    (["evaluate", "--text", "t.txt", "--chunk", "0"], "--chunk 0: expected a number from 1 to 16777216"),
+    (["evaluate", "--text", "t.txt", "--chunk", "0"], "--chunk 0: expected a number from 1 to 65536"),
     (
       ["evaluate", "--text", "t.txt", "--chunk", "4", "--window", "4"],
       "--chunk 4 says how the data is cut; --window and --stride are for pieces that begin without a state"
@@ -165,7 +165,7 @@ import Testing
     try LSTMModel(configuration, seed: 1).checkpoint.write(path: place.path("model.h5"), as: .native)
     let outcome = try await place.run(
       "finetune", "--data", "mine.csv", "--target", "temp", "--chunk", "20", "--run", "run")
-    #expect(outcome.code != 0 && outcome.stderr.contains("layer 0, which is bidirectional"))
+    #expect(outcome.code == 64 && outcome.stderr.contains("layer0 is bidirectional"))
     #expect(try !place.contents().keys.contains { $0.hasPrefix("run") })
   }
 
@@ -199,8 +199,12 @@ import Testing
     #expect(tuning.stdout.contains(" partly frozen (180 train), rate 0.001\n"))
     let streamed = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "d.h5", "--chunk", "16")
     let other = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "d.h5", "--chunk", "3")
-    let whole = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "d.h5")
-    #expect(streamed.stdout == other.stdout && streamed.stdout != whole.stdout)
+    #expect(streamed.stdout == other.stdout)
+    // Marks are never passed over.
+    for command in ["evaluate", "predict", "finetune"] {
+      let unread = try await place.run(command, "model.h5", "--data", "d.h5")
+      #expect(unread.code == 65 && unread.stderr.hasPrefix("error: d.h5: reset marks where the state begins anew"))
+    }
     try data(marks.map { $0 * 0.5 }).write(path: place.path("d.h5"), as: .pytorchHDF5)
     let wrong = try await place.run("evaluate", "--data", "d.h5", "--chunk", "3")
     #expect(wrong.code == 65 && wrong.stderr.hasPrefix("error: d.h5: reset: expected "))

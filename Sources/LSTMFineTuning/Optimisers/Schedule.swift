@@ -46,8 +46,8 @@ public struct Schedule: Sendable, Equatable, Codable {
   ///   - epoch: from 0.
   ///   - plateau: what `Plateau` has come to.
   func pace(step: Int, of total: Int, epoch: Int, plateau: Double = 1) -> Pace {
-    if step < warmUp { return Pace(rate: Double(step + 1) / Double(warmUp + 1) * beginning) }
-    let (t, all) = (Double(step - warmUp), Double(max(total - warmUp, 1)))
+    if step < warmUp { return Pace(rate: Double(step + 1) / (Double(warmUp) + 1) * beginning) }
+    let (t, all) = (Double(step - warmUp), Double(max(total - min(warmUp, total), 1)))
     switch shape {
     case .constant: return Pace(rate: 1)
     case .linear(let final): return Pace(rate: 1 + (final - 1) * t / all)

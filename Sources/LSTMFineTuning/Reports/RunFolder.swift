@@ -43,6 +43,7 @@ public final class RunFolder {
         ? CheckpointError.cannotWrite(file: path, detail: "it already holds a run; choose another --run")
         : CheckpointError.cannotWrite(file: path + "/log.jsonl", detail: String(cString: strerror(code)))
     }
+    try Self.claim(log, path)
     self.init(path, log: log)
   }
 
@@ -55,14 +56,34 @@ public final class RunFolder {
     guard log >= 0 else {
       throw CheckpointError.cannotWrite(file: name, detail: String(cString: strerror(errno)))
     }
+    try Self.claim(log, path)
     let length = off_t(state?.progress.logLength ?? 0)
     guard lseek(log, 0, SEEK_END) >= length, ftruncate(log, length) == 0 else {
       close(log)
       throw CheckpointError.cannotWrite(file: name, detail: "it is shorter than it was when the run was saved")
     }
     self.init(path, log: log, isResumed: state != nil)
+    removeRemains()
     try cutTimes(state)
     readHistory(state)
+  }
+
+  /// Of two processes that write into a folder, the second is refused; a process that is killed lets go.
+  private static func claim(_ log: Int32, _ path: String) throws {
+    guard flock(log, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+      close(log)
+      throw CheckpointError.cannotWrite(file: path, detail: "the run is still going on, in another process")
+    }
+  }
+
+  /// What a process that was killed in the middle of writing has left behind.
+  private func removeRemains() {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    where name.hasPrefix(".") && name.hasSuffix(".tmp")
+      && [".h5.", ".svg.", ".html.", ".json", ".jsonl."].contains(where: name.contains)
+    {
+      unlink(file(name))
+    }
   }
 
   /// What the log says, so that the page goes on, too. A log that cannot be read stops no training.
@@ -138,6 +159,7 @@ public final class RunFolder {
       // Behind the length that the state knows: a run that goes on has it cut off.
       try append(EndLine(run))
       try writePage()
+      flock(log, LOCK_UN)
     case .weights(let model, let state, let isBest):
       if isPageDue || ContinuousClock.now - pageWritten > Self.pageInterval { try writePage() }
       var checkpoint = finish(model).checkpoint
@@ -153,6 +175,7 @@ public final class RunFolder {
     history.note(.failed(reason: failure.message))
     try append(EndLine(reason: failure.message))
     try writePage()
+    flock(log, LOCK_UN)
   }
 
   private func writeCharts() throws {

@@ -9,6 +9,9 @@ import LSTMLayers
 ///
 /// What stands for no token as a target, because it has only the padding's number, does not count.
 public struct TextData: Sendable {
+  /// The most tokens of a window.
+  public static let windowLimit = 1 << 16
+
   public let file: String
   public let vocabulary: Vocabulary
   /// Tokens that the model looks at.
@@ -45,8 +48,8 @@ public struct TextData: Sendable {
     for (flag, value) in [("--window", window), ("--stride", stride ?? 1)] where value < 1 {
       throw FineTuningError.invalidOption("\(flag) \(value): expected at least 1", advice: [])
     }
-    for (flag, value, limit) in [("--window", window, 1 << 16), ("--stride", stride ?? 1, 1 << 32)] where value > limit
-    {
+    for (flag, value, limit) in [("--window", window, Self.windowLimit), ("--stride", stride ?? 1, 1 << 32)]
+    where value > limit {
       throw FineTuningError.invalidOption("\(flag) \(value): expected at most \(limit)", advice: [])
     }
     self.file = file

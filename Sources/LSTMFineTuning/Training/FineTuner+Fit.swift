@@ -60,6 +60,8 @@ private final class Loop<Rows: ExampleRows> {
   private let clock = ContinuousClock()
   private let began: ContinuousClock.Instant
   private let secondsBefore: Double
+  /// Of the data that says which epoch is best.
+  private let trivialLoss: Double
 
   private var progress: TrainingState.Progress
   private var order: [Int]
@@ -88,6 +90,7 @@ private final class Loop<Rows: ExampleRows> {
     carried = try data.makeCarriedState(model.configuration)
     schedule = tuner.schedule
     groups = tuner.plan.groups
+    trivialLoss = (validation ?? data).trivialLoss(tuner.loss)
 
     if let point {
       let state = point.state
@@ -159,30 +162,34 @@ private final class Loop<Rows: ExampleRows> {
     return .finished
   }
 
-  /// A run that has gone astray although every number in it is finite. By the validation loss, or by the training loss
-  /// without one.
+  /// A run that has gone astray although every number in it is finite: worse than whoever says the same of everything, too,
+  /// so that a good start may be left for a while. By the validation loss, or by the training loss without one.
   private var divergence: FineTuner.Ending? {
     guard let record = progress.epochs.last else { return nil }
     func loss(_ record: FineTuner.Epoch) -> Double { record.validation?.loss ?? record.trainingLoss }
     let start = progress.baseline.loss
     let best = progress.epochs.reduce(start.isFinite ? start : .infinity) { min($0, loss($1)) }
-    guard best > 0, loss(record) > 10 * best, !start.isFinite || loss(record) > start else { return nil }
+    guard best > 0, loss(record) > 10 * best, loss(record) > trivialLoss, !start.isFinite || loss(record) > start
+    else { return nil }
     return .diverging(epoch: record.epoch, loss: loss(record), best: best)
   }
 
   /// A model that twice in a row says nearly the same of everything, by the outputs of its best epoch. Where the best is
   /// just that, as of pure noise, there is nothing to collapse.
   private var collapse: FineTuner.Ending? {
-    let spreads = progress.spreads
-    guard spreads.count > 2 else { return nil }
+    guard progress.spreads.count > 2, progress.spreads.suffix(2).allSatisfy(isDead) else { return nil }
+    return .collapsed(sinceEpoch: progress.epoch - 2)
+  }
+
+  /// Whether outputs differ by nearly nothing, against those of the best epoch so far.
+  private func isDead(_ spread: Double) -> Bool {
     let start = progress.baseline.loss
-    var (best, healthy) = (start.isFinite ? start : .infinity, spreads[0])
-    for (record, spread) in zip(progress.epochs, spreads.dropFirst()) {
+    var (best, healthy) = (start.isFinite ? start : .infinity, progress.spreads[0])
+    for (record, spread) in zip(progress.epochs, progress.spreads.dropFirst()) {
       let loss = record.validation?.loss ?? record.trainingLoss
       if loss < best { (best, healthy) = (loss, spread) }
     }
-    guard spreads.suffix(2).allSatisfy({ $0 < 1e-3 * healthy }) else { return nil }
-    return .collapsed(sinceEpoch: progress.epoch - 2)
+    return spread < 1e-2 * healthy
   }
 
   /// Goes on with the epoch that the progress stands in.
@@ -259,7 +266,11 @@ private final class Loop<Rows: ExampleRows> {
     if let metrics, !metrics.loss.isFinite {
       throw FineTuningError.diverged(epoch: epoch, step: steps, detail: "the validation loss is \(plain(metrics.loss))")
     }
-    let isBest = metrics.map { $0.loss < bestLoss } ?? true
+    guard progress.stepsTaken > 0 || epoch > 1 else {
+      throw FineTuningError.invalidOption(
+        "no target of the training data counts: every one is ignored or weighs nothing",
+        advice: ["look at the labels, \(SequenceData.ignored) is ignored, and at --class-weights"])
+    }
     let trains = tuner.plan.phases[tuner.plan.phase(ofEpoch: epoch)].trainable
     var norms: [String: Double] = [:]
     for (place, group) in groups.enumerated() where group.members.contains(where: { trains[$0] }) {
@@ -267,22 +278,24 @@ private final class Loop<Rows: ExampleRows> {
     }
     let sequences = Double(batches.suffix(stepsHere).reduce(0) { $0 + $1.count })
     let trainingLoss = progress.lossWeight == 0 ? 0 : progress.lossSum / progress.lossWeight
-    let record = FineTuner.Epoch(
+    var record = FineTuner.Epoch(
       epoch: epoch, trainingLoss: trainingLoss, validation: metrics,
       learningRate: progress.learningRate, gradientNorm: progress.normSum / Double(max(progress.stepsTaken, 1)),
       gradientNorms: norms,
       gateGradientNorms: progress.gateNorms,
-      seconds: (clock.now - began).seconds, sequencesPerSecond: sequences / max(trainingSeconds, 1e-9), isBest: isBest)
+      seconds: (clock.now - began).seconds, sequencesPerSecond: sequences / max(trainingSeconds, 1e-9), isBest: false)
     last = try stepper.weights(in: model, epoch: epoch, step: steps)
-    if isBest {
+    progress.spreads.append(try measured?.spread ?? evaluator.spread(data, caches.training))
+    progress.epochs.append(record)
+    // Without validation data every epoch is the best so far that has not gone astray.
+    record.isBest = metrics.map { $0.loss < bestLoss } ?? (divergence == nil && !isDead(progress.spreads[epoch]))
+    progress.epochs[epoch - 1].isBest = record.isBest
+    if record.isBest {
       bestLoss = metrics?.loss ?? bestLoss
       best = last
       progress.bestEpoch = epoch
     }
     if let metrics { progress.plateau.observe(metrics.loss, schedule) }
-    progress.epochs.append(record)
-    progress.spreads.append(
-      try measured?.spread ?? evaluator.spread(data, caches.training))
     progress.epoch += 1
     progress.step = 0
     (progress.lossSum, progress.lossWeight, progress.normSum, progress.stepsTaken) = (0, 0, 0, 0)
@@ -290,7 +303,7 @@ private final class Loop<Rows: ExampleRows> {
     progress.gateNorms = [:]
     try events(.epoch(record))
     try showSample(of: last, epoch: epoch, events)
-    try events(.weights(last, state, isBest: isBest))
+    try events(.weights(last, state, isBest: record.isBest))
     savedAt = clock.now
   }
 }

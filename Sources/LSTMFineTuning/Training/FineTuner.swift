@@ -135,6 +135,21 @@ public struct FineTuner: Sendable {
     self.options = options
   }
 
+  /// Whether the options make sense for this data: what `fit` begins with.
+  package func checkOptions(hasValidation: Bool) throws(FineTuningError) {
+    for (flag, value) in [("--batch-size", options.batchSize), ("--patience", options.patience ?? 1)] where value < 1 {
+      throw .invalidOption("\(flag) \(value): expected at least 1", advice: [])
+    }
+    if case .plateau = schedule.shape, !hasValidation {
+      throw .invalidOption(
+        "--schedule plateau goes by the validation loss, and there is no validation data",
+        advice: ["choose another schedule, or give --validation-split"])
+    }
+    if let clipNorm = options.clipNorm, !(clipNorm > 0) {
+      throw .invalidOption("--clip-norm \(clipNorm): expected a number above 0", advice: [])
+    }
+  }
+
   func check<Rows: ExampleRows>(
     _ model: LSTMModel, _ data: Rows, _ validation: Rows?
   ) throws(FineTuningError) {
@@ -143,16 +158,6 @@ public struct FineTuner: Sendable {
     }
     guard data.count > 0 else { throw .invalidOption("there are no examples to train on", advice: []) }
     guard validation?.count != 0 else { throw .invalidOption("there are no examples to validate on", advice: []) }
-    for (flag, value) in [("--batch-size", options.batchSize), ("--patience", options.patience ?? 1)] where value < 1 {
-      throw .invalidOption("\(flag) \(value): expected at least 1", advice: [])
-    }
-    if case .plateau = schedule.shape, validation == nil {
-      throw .invalidOption(
-        "--schedule plateau goes by the validation loss, and there is no validation data",
-        advice: ["choose another schedule, or give --validation-split"])
-    }
-    if let clipNorm = options.clipNorm, !(clipNorm > 0) {
-      throw .invalidOption("--clip-norm \(clipNorm): expected a number above 0", advice: [])
-    }
+    try checkOptions(hasValidation: validation != nil)
   }
 }

@@ -66,8 +66,8 @@ public struct FreezePlan: Sendable {
 
   /// - Parameters:
   ///   - rates: parts with a rate of their own; of several that name a parameter the last counts.
-  ///   - lora: what moves by low-rank adapters alone, frozen or not. Of the rest only the head then trains, unless
-  ///     `unfreezing` says otherwise.
+  ///   - lora: what moves by low-rank adapters alone, unless `freezing` names it. Of the rest only the head then trains,
+  ///     unless `unfreezing` says otherwise.
   /// - Throws: `FineTuningError.unknownSelector` with near matches, `.nothingToTrain`, or `.invalidOption` for a rate
   ///   that is none or that of a frozen part.
   public init(
@@ -88,15 +88,20 @@ public struct FreezePlan: Sendable {
       if case .head = parameter.role { .all } else { lora == nil ? .all : [] }
     }
     var partlyFrozen: [Int: String] = [:]
+    var named: Set<Int> = []
     for selector in freezing {
       let selection = try Selection(selector, of: parameters)
       for (index, chosen) in selection.members {
         gates[index].subtract(chosen)
+        named.insert(index)
         if selection.isOfGates { partlyFrozen[index] = selector }
       }
     }
     for selector in unfreezing {
-      for (index, chosen) in try Selection(selector, of: parameters).members { gates[index].formUnion(chosen) }
+      for (index, chosen) in try Selection(selector, of: parameters).members {
+        gates[index].formUnion(chosen)
+        if gates[index] == .all { named.remove(index) }
+      }
     }
     self.lora = lora
     var adapted = parameters.map { _ in false }
@@ -107,7 +112,14 @@ public struct FreezePlan: Sendable {
             "--freeze \(selector): its matrices move by low-rank adapters, which move all gates",
             advice: ["take it out of --freeze, or choose other parts with --lora-on"])
         }
+        // What is frozen by name keeps every bit.
+        if named.contains(index) { continue }
         (adapted[index], gates[index]) = (true, .all)
+      }
+      guard adapted.contains(true) else {
+        throw .invalidOption(
+          "--freeze \(freezing.joined(separator: ", ")): nothing is left that a low-rank adapter could be put on",
+          advice: ["the matrices under adapters keep their values anyway: take them out of --freeze"])
       }
     }
     self.adapted = adapted

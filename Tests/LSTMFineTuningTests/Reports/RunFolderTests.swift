@@ -193,4 +193,29 @@ import Testing
     #expect(failure?.category == .cannotCreate)
     #expect(Self.failure { try run.writeConfiguration(["a": 1]) }?.category == .cannotCreate)
   }
+
+  // MARK: - Two processes
+
+  @Test func aRunThatGoesOnIsNotResumed() throws {
+    let folder = try TemporaryFolder()
+    let (model, data) = (featureModel(), try featureData(10))
+    let run = try RunFolder(folder.path("run"))
+    let tuner = try FineTunerTests.tuner(model)
+    var refusals: [String] = []
+    _ = try tuner.fit(model, data, validation: data) { event in
+      try run.record(event)
+      guard case .epoch = event else { return }
+      let state = try ResumePoint(run: run.path)?.state
+      refusals.append(message { _ = try RunFolder(resuming: run.path, state) })
+    }
+    let path = run.path
+    #expect(refusals.count == 3)
+    #expect(
+      refusals.allSatisfy { $0 == "cannot write \(path): the run is still going on, in another process" },
+      "\(refusals)")
+    // Once it has ended, it is free; what a killed process left goes.
+    try Data().write(to: URL(fileURLWithPath: path + "/.last.h5.ab12.tmp"))
+    _ = try RunFolder(resuming: path, ResumePoint(run: path)?.state)
+    #expect(try !Self.files(path).contains(".last.h5.ab12.tmp"))
+  }
 }

@@ -1,5 +1,6 @@
 import LSTMCheckpoints
 import LSTMLayers
+import TestSupport
 import Testing
 
 @testable import LSTMFineTuning
@@ -41,21 +42,43 @@ import Testing
     #expect(try evaluator.spread(Self.signs(50, seed: 2), nil) < 1e-3)
   }
 
+  private final class Limit: @unchecked Sendable { var steps = Int.max }
+
   /// Resumed between the two epochs that show it, it stops at the same place.
   @Test func aResumedRunCollapsesAtTheSameEpoch() throws {
-    let model = try Self.learned()
-    let data = try Self.signs(200, seed: 1)
-    let tuner = FineTuner(
+    let (model, data) = (try Self.learned(), try Self.signs(200, seed: 1))
+    // A step an epoch.
+    var tuner = FineTuner(
       try plan(model), optimiser: Self.ruin, loss: .crossEntropy, options: .init(epochs: 50, batchSize: 200))
-    let spreads = Spreads()
-    let whole = try tuner.fit(model, data) { event in
-      if case .weights(_, let state, _) = event { spreads.last = state.progress.spreads }
+    let whole = try tuner.fit(model, data)
+    guard case .collapsed = whole.ending else { return #expect(Bool(false), "\(whole.ending)") }
+    let limit = Limit()
+    limit.steps = whole.epochs.count
+    tuner.shouldStop = {
+      limit.steps -= 1
+      return limit.steps == 0
     }
-    #expect(spreads.last.count == whole.epochs.count + 1 && spreads.last[0] > 0.1)
-    #expect(spreads.last.suffix(2).allSatisfy { $0 < 1e-3 * spreads.last[0] })
+    let folder = try TemporaryFolder()
+    let first = try RunFolder(folder.path("run"))
+    let stopped = try tuner.fit(model, data) { try first.record($0) }
+    #expect(stopped.ending == .interrupted && stopped.epochs.count == whole.epochs.count - 1)
+    let rest = try tuner.fit(model, data, resuming: ResumePoint(run: folder.path("run")))
+    #expect(rest.ending == whole.ending && rest.bestEpoch == whole.bestEpoch)
+    #expect(allValues(rest.best) == allValues(whole.best))
   }
 
-  private final class Spreads { var last: [Double] = [] }
+  /// Without validation data, too, what is kept is from before.
+  @Test func theKeptModelIsNotTheDeadOne() throws {
+    let (model, data) = (try Self.learned(), try Self.signs(200, seed: 1))
+    let tuner = FineTuner(
+      try plan(model), optimiser: Self.ruin, loss: .crossEntropy, options: .init(epochs: 50, batchSize: 16))
+    let run = try tuner.fit(model, data)
+    guard case .collapsed(let epoch) = run.ending else { return #expect(Bool(false), "\(run.ending)") }
+    #expect(run.bestEpoch < epoch)
+    #expect(run.epochs.filter { !$0.isBest }.map(\.epoch) == [epoch, epoch + 1])
+    let evaluator = Evaluator(Network(run.best), loss: .crossEntropy)
+    #expect(try evaluator.spread(data, nil) > 1e-3)
+  }
 
   /// Of noise the best that there is to say is the same of everything: no collapse.
   @Test func noiseIsNoCollapse() throws {

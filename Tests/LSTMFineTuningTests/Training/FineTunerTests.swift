@@ -451,4 +451,63 @@ import Testing
       }
     }
   }
+
+  // MARK: - Going astray
+
+  /// A very good start may be left for a while: only what is worse than saying the mean has gone astray.
+  @Test func aGoodStartMayBeLeft() throws {
+    let model = featureModel()
+    let data = try featureData(40)
+    // Targets that the model meets exactly.
+    let said = try Evaluator(Network(model), loss: .meanSquaredError).predict(data)
+    let exact = try SequenceData(
+      inputs: data.inputs, targets: .values(said.values.map { $0 + 1e-5 }, size: 1, perStep: false))
+    let tuner = FineTuner(
+      try plan(model), optimiser: .adam(learningRate: 0.0005), options: .init(epochs: 3, batchSize: 8))
+    let run = try tuner.fit(model, exact, validation: exact)
+    #expect(run.epochs[0].validation?.loss ?? 0 > 10 * run.baseline.loss)
+    #expect(run.ending == .finished && run.epochs.count == 3)
+  }
+
+  @Test func withoutValidationTheLastGoodModelIsKept() throws {
+    let model = try Self.oneNumber(0)
+    let tuner = FineTuner(
+      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimiser: .sgd(learningRate: 3),
+      options: .init(epochs: 50, clipNorm: nil))
+    let run = try tuner.fit(model, Self.goal(1))
+    guard case .diverging(let epoch, _, _) = run.ending else { return #expect(Bool(false), "\(run.ending)") }
+    #expect(run.bestEpoch == epoch - 1 && allValues(run.best) != allValues(run.last))
+  }
+
+  @Test func dataInWhichNothingCountsIsRefused() throws {
+    let model = featureModel(outputs: 2)
+    let data = try SequenceData(
+      inputs: .features(noise(4 * 3 * 2, seed: 1), steps: 3, size: 2),
+      targets: .classes([Int32](repeating: SequenceData.ignored, count: 3) + [1], perStep: false))
+    let tuner = FineTuner(try plan(model), loss: .crossEntropy)
+    #expect(
+      message { _ = try tuner.fit(model, data.selecting(0..<3), validation: data.selecting([3])) }
+        == "no target of the training data counts: every one is ignored or weighs nothing")
+  }
+
+  @Test func theTrivialLossIsThatOfTheMeanOrOfTheCounts() throws {
+    let values = try SequenceData(
+      inputs: .features([Float](repeating: 0, count: 8), steps: 2, size: 1),
+      targets: .values([0, 0, 2, 8, 1, 4, 9, 9], size: 1, perStep: true), lengths: [2, 2, 2, 1])
+    // 0 0 2 8 1 4 9: the mean is 24 / 7.
+    let mean = 24.0 / 7
+    let all = [0.0, 0, 2, 8, 1, 4, 9].map { abs($0 - mean) }
+    #expect(abs(values.trivialLoss(.meanSquaredError) - all.reduce(0) { $0 + $1 * $1 } / 7) < 1e-12)
+    #expect(abs(values.trivialLoss(.meanAbsoluteError) - all.reduce(0, +) / 7) < 1e-12)
+    let huber = all.reduce(0) { $0 + ($1 <= 2 ? $1 * $1 / 2 : 2 * ($1 - 1)) } / 7
+    #expect(abs(values.trivialLoss(.huber(delta: 2)) - huber) < 1e-12)
+    let classes = try SequenceData(
+      inputs: .features([0, 0, 0, 0, 0], steps: 1, size: 1),
+      targets: .classes([0, 1, 1, SequenceData.ignored, 0], perStep: false))
+    #expect(abs(classes.trivialLoss(.crossEntropy) - 0.6931471805599453) < 1e-12)
+  }
+
+  @Test func aWarmUpMayBeAsLongAsANumberIs() {
+    #expect(Schedule(.cosine(), warmUp: .max).pace(step: 3, of: 10, epoch: 0).rate < 1e-17)
+  }
 }

@@ -141,6 +141,20 @@ import Testing
         == "--freeze layer0.forget: its matrices move by low-rank adapters, which move all gates")
   }
 
+  /// Frozen is frozen: no adapter moves it.
+  @Test func whatIsFrozenByNameGetsNoAdapter() throws {
+    let lora = LoRA(rank: 2, alpha: 2, targets: ["lstm"])
+    let plan = try FreezePlan(Self.peepholes, freezing: ["layer0"], lora: lora)
+    let run = try FineTuner(plan, optimiser: .adam(learningRate: 0.01), options: .init(epochs: 1, batchSize: 5)).fit(
+      Self.peepholes, featureData(10, size: 3))
+    let moved = Self.moved(Self.peepholes, run.last)
+    #expect(!moved.isEmpty && !moved.keys.contains { $0.hasSuffix("_l0") })
+    #expect(plan.groups.map(\.fate) == [.frozen, .lowRank, .trainable])
+    #expect(
+      message { _ = try FreezePlan(Self.peepholes, freezing: ["lstm"], lora: lora) }
+        == "--freeze lstm: nothing is left that a low-rank adapter could be put on")
+  }
+
   /// Gates of a layer that adapters leave alone may be frozen beside them.
   @Test func gatesBesideAdapters() throws {
     let plan = try FreezePlan(

@@ -1,0 +1,56 @@
+import Foundation
+
+extension ExampleRows {
+  /// The loss of whoever says the same of everything, as well as it can be said: the targets' mean, or how often each class
+  /// is. A model that is worse than that has gone astray.
+  func trivialLoss(_ loss: Loss) -> Double {
+    switch targets {
+    case .none: return 0
+    case .classes(let classes, _):
+      var counts: [Int32: Int] = [:]
+      forEachTargetRow { counts[classes[$0], default: 0] += 1 }
+      counts[SequenceData.ignored] = nil
+      let total = Double(counts.values.reduce(0, +))
+      return counts.values.reduce(0) { $0 - Double($1) / total * log(Double($1) / total) }
+    case .values(let values, let size, _):
+      var (sums, rows) = ([Double](repeating: 0, count: size), 0)
+      forEachTargetRow { row in
+        for column in 0..<size { sums[column] += Double(values[row * size + column]) }
+        rows += 1
+      }
+      guard rows > 0 else { return 0 }
+      let means = sums.map { $0 / Double(rows) }
+      if loss == .binaryCrossEntropy {
+        return means.reduce(0) { $0 - xlogx($1) - xlogx(1 - $1) } / Double(size)
+      }
+      var sum = 0.0
+      forEachTargetRow { row in
+        for column in 0..<size { sum += loss.ofDifference(Double(values[row * size + column]) - means[column]) }
+      }
+      return sum / Double(rows * size)
+    }
+  }
+
+  private func forEachTargetRow(_ body: (Int) -> Void) {
+    for example in 0..<count {
+      let first = targetRow(example)
+      for row in first..<first + (hasTargetPerStep ? length(example) : 1) { body(row) }
+    }
+  }
+}
+
+private func xlogx(_ value: Double) -> Double { value > 0 ? value * log(value) : 0 }
+
+extension Loss {
+  /// Of one real value.
+  fileprivate func ofDifference(_ difference: Double) -> Double {
+    let size = abs(difference)
+    switch self {
+    case .meanAbsoluteError: return size
+    case .huber(let delta):
+      let delta = Double(delta)
+      return size <= delta ? size * size / 2 : delta * (size - delta / 2)
+    default: return difference * difference
+    }
+  }
+}
