@@ -26,6 +26,7 @@ public struct LoadPlan: Sendable {
     report.evidence = translation.evidence
     report.configuration = configuration
     report.notes = resolution.notes + names.notes
+    report.assumed = resolution.assumed
 
     var tensors: [String: StoredTensor] = [:]
     var wanted = Set<String>()

@@ -43,6 +43,19 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let hint: String?
   }
 
+  /// Something that the file cannot tell and that was taken for granted, because it nearly always is so.
+  public struct Assumption: Sendable, Codable, Equatable {
+    /// What was assumed: `nothing between the LSTM and head.0`.
+    public let what: String
+    /// How to say otherwise; nil when nothing can be said.
+    public let change: String?
+
+    public init(what: String, change: String? = nil) {
+      self.what = what
+      self.change = change
+    }
+  }
+
   public var file: String
   public var format: Checkpoint.Format
   public var layout: Layout
@@ -53,6 +66,8 @@ public struct LoadReport: Sendable, Codable, Equatable {
   public var missing: [Missing] = []
   public var unexpected: [Unexpected] = []
   public var mismatched: [Mismatch] = []
+  /// What the file cannot tell and was taken for granted; each with the words that would change it.
+  public var assumed: [Assumption] = []
   /// What was decided and on what evidence.
   public var notes: [String] = []
 

@@ -18,6 +18,8 @@ struct Translation {
   private(set) var leftOver: [ModelResolution.LeftOver] = []
   /// What was decided on the way.
   var notes: [String] = []
+  /// What was taken for granted on the way.
+  var assumed: [LoadReport.Assumption] = []
 
   struct CellFacts: Equatable {
     var bias: ModelConfiguration.Bias

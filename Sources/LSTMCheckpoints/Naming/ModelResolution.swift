@@ -25,6 +25,7 @@ struct ModelResolution {
   var mapping: [String: Candidate] = [:]
   var leftOver: [LeftOver] = []
   var notes: [String] = []
+  var assumed: [LoadReport.Assumption] = []
   /// The project's name of an LSTM parameter -> the name it would have in the file.
   private(set) var expectedNames: [String: String] = [:]
   /// False when the first layer's input weight is missing, so that only a user can tell.
@@ -43,6 +44,7 @@ struct ModelResolution {
     }
     let stack = try LSTMStack(candidates.filter { !isAllowed($0) }, file: file, prefix: prefix)
     notes = translation.notes + stack.notes
+    assumed = translation.assumed
     leftOver = translation.leftOver + stack.leftOver
     let given = options.configuration
     configuration = given ?? Self.configuration(of: stack.layers, translation.layers)

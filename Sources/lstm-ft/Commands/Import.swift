@@ -200,6 +200,9 @@ struct Import: ParsableCommand {
     console.say(table(rows, header: ["in the file", "becomes", "shape", "type", ""]))
     console.say()
     for note in report.notes { console.say("note: \(note)") }
+    for assumption in report.assumed {
+      console.say("assumed: \(assumption.what)" + (assumption.change.map { " (otherwise: \($0))" } ?? ""))
+    }
     if let configuration = report.configuration, !configuration.head.isEmpty, configuration.readout == nil,
       report.isComplete
     {
