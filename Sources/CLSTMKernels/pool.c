@@ -67,6 +67,7 @@ static void *work(void *argument) {
   const worker_start *start = argument;
   const size_t index = start->index;
   size_t seen = start->seen;
+  lstmk_begin_computing();
   for (;;) {
     seen = await_job(seen);
     if (index >= (seen & 255) || !take(index, seen)) continue;
@@ -90,7 +91,7 @@ static void add_workers(size_t wanted) {
   }
 }
 
-void lstmk_run(size_t threads, lstmk_task task, void *context) {
+static void run(size_t threads, lstmk_task task, void *context) {
   // A pool that is busy, or a call from inside a job, gets its work done here: the parts are independent.
   if (threads <= 1 || pthread_mutex_trylock(&pool.running) != 0) {
     for (size_t thread = 0; thread < threads; thread++) task(context, thread, threads);
@@ -123,6 +124,12 @@ void lstmk_run(size_t threads, lstmk_task task, void *context) {
     else sched_yield();
   }
   pthread_mutex_unlock(&pool.running);
+}
+
+void lstmk_run(size_t threads, lstmk_task task, void *context) {
+  const uint64_t before = lstmk_begin_computing();
+  run(threads, task, context);
+  lstmk_end_computing(before);
 }
 
 // A Swift closure of one integer, in Swift's calling convention: `Kernels.swift` declares this function and says why.

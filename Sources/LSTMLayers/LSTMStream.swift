@@ -163,6 +163,8 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     inputGates: UnsafePointer<Float>? = nil
   ) {
     precondition(state.values.count == count, "a state of another model")
+    let computing = Computing()
+    defer { computing.end() }
     state.values.withUnsafeMutableBufferPointer { values in
       guard let base = values.baseAddress else { return }
       var input = x

@@ -55,6 +55,8 @@ extension Network {
     _ outputGradient: UnsafeMutablePointer<Float>, into gradients: ParameterStore, _ plan: GradientPlan,
     stateGradient: LSTMState?, wantsState: Bool
   ) {
+    let computing = Computing()
+    defer { computing.end() }
     precondition(isComplete, "backward without a forward pass")
     precondition(max(plan.lowestLayer ?? .max, 0) >= firstKept, "backward goes below what the forward pass kept")
     let rows = readout.rows(shape)
@@ -138,7 +140,9 @@ extension Network {
   /// After `backward`: the norms of dL/d(gates before their activations) of a layer at every step, over its directions
   /// and all sequences. Falling towards the first step they show gradients that vanish, rising ones that explode.
   public func gateGradientNorms(layer: Int) -> [Double] {
-    (0..<shape.steps).map { step in
+    let computing = Computing()
+    defer { computing.end() }
+    return (0..<shape.steps).map { step in
       directions[layer].reduce(0) { $0 + $1.gateGradientSquares(step, shape) }.squareRoot()
     }
   }

@@ -91,6 +91,8 @@ extension Network {
     _ source: SequenceRows, from stage: Stage = .input, output form: OutputForm = .activated,
     for plan: GradientPlan? = nil, carrying carry: Carry? = nil, regularisation draw: Regularisation.Draw? = nil
   ) throws(ShapeError) -> Output {
+    let computing = Computing()
+    defer { computing.end() }
     precondition(plan.map { stage.isReached(before: $0.entry) } ?? true, "something below the stage is to train")
     begin(source)
     try setState(carry)
@@ -117,6 +119,8 @@ extension Network {
     _ source: SequenceRows, upTo stage: Stage, into rows: UnsafeMutablePointer<Float>, starts: UnsafePointer<Int>,
     carrying carry: Carry? = nil
   ) throws(ShapeError) {
+    let computing = Computing()
+    defer { computing.end() }
     begin(source)
     try setState(carry)
     try gather(source, at: .input)

@@ -147,6 +147,8 @@ public final class Network {
     _ batch: SequenceBatch, state: LSTMState? = nil, output form: OutputForm = .activated, forBackward: Bool = true,
     regularisation draw: Regularisation.Draw? = nil
   ) throws(ShapeError) -> Tensor {
+    let computing = Computing()
+    defer { computing.end() }
     let output = try batch.withRows { source throws(ShapeError) in
       begin(source)
       try loadState(state)

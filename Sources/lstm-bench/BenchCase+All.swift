@@ -1,8 +1,9 @@
 import LSTMCheckpoints
 
 extension BenchCase {
-  /// Every case: twelve models that people really run, then plain stacks of equal layers, then stacks with a frozen layer.
-  static let all: [BenchCase] = models + plainStacks + frozenStacks
+  /// Every case: twelve models that people really run, then plain stacks of equal layers, stacks with a frozen layer, and
+  /// models whose numbers vanish.
+  static let all: [BenchCase] = models + plainStacks + frozenStacks + vanishing
 
   // MARK: Models
 
@@ -68,6 +69,19 @@ extension BenchCase {
     BenchCase(
       "frozen-512", stack(512, 512, 512), batch: 32, steps: 64, [.training("frozen", freezing: ["layer0"])]),
   ]
+
+  // MARK: Numbers that vanish
+
+  private static let vanishing = [
+    series("vanishing", steps: 200, [.training]).with(.vanishing),
+    series("dead-units", steps: 100, [.inference, .training]).with(.deadUnits),
+    series("faded-input", steps: 100, [.inference, .training]).with(.fadedInput),
+    series("zero-input", steps: 100, [.inference, .training]).with(.zeroInput),
+  ]
+
+  private static func series(_ name: String, steps: Int, _ figures: [Figure]) -> BenchCase {
+    BenchCase(name, stack(16, 128, 128, readout: .last, head: 24), batch: 64, steps: steps, figures)
+  }
 
   // MARK: Builders
 

@@ -30,7 +30,7 @@ struct BenchCase: Sendable {
   }
 
   let name: String
-  let model: ModelConfiguration
+  var model: ModelConfiguration
   /// B
   let batch: Int
   /// T, the longest
@@ -39,6 +39,7 @@ struct BenchCase: Sendable {
   var shortest: Int
   let loss: Loss
   let figures: [Figure]
+  var numbers = Numbers.usual
 
   init(
     _ name: String, _ model: ModelConfiguration, batch: Int, steps: Int, shortest: Int? = nil,

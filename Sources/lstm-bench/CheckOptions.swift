@@ -15,10 +15,13 @@ struct CheckOptions: ParsableArguments {
   @Flag(help: "Writing and reading a model of 200 MB: HDF5, compressed HDF5, NPZ.")
   var formats = false
 
+  @Flag(help: "Cases whose numbers vanish, against the same with healthy numbers.")
+  var vanishing = false
+
   @Option(help: ArgumentHelp("One point of --scaling, in this process.", visibility: .private))
   var point: String?
 
-  var isAny: Bool { scaling || accuracy || exhaustive || formats || point != nil }
+  var isAny: Bool { scaling || accuracy || exhaustive || formats || vanishing || point != nil }
 
   /// - Throws: `ExitCode.failure` when a limit is not kept.
   func run(_ kernels: Kernels, seconds: Double, json: Bool) throws {
@@ -26,6 +29,7 @@ struct CheckOptions: ParsableArguments {
     var output = Output(json: json)
     if accuracy { try check(accuracy: &output, kernels) }
     if formats { try time(formats: &output) }
+    if vanishing { try check(vanishing: &output, kernels, seconds) }
     if scaling { try check(scaling: &output, kernels, seconds) }
     if exhaustive { check(exhaustive: &output, kernels) }
     if output.hasFailed { throw ExitCode.failure }
@@ -83,6 +87,23 @@ struct CheckOptions: ParsableArguments {
       try? output.say(
         name + String(format: "%.3f ulp at ", result.ulp) + "\(result.at), \(result.wrongNaNs) wrong NaNs", result,
         isKept: isKept)
+    }
+  }
+
+  private func check(vanishing output: inout Output, _ kernels: Kernels, _ seconds: Double) throws {
+    output.say(
+      "time of numbers that vanish, of the same with healthy ones (limit \(NumbersCheck.limit)), kernels \(kernels.name)"
+    )
+    for bench in NumbersCheck.cases {
+      for result in try NumbersCheck.run(bench, kernels: kernels, seconds: seconds) {
+        let isKept = output.judge(result.isWithinLimit)
+        let name = "\(result.bench) \(result.figure)".padding(toLength: 24, withPad: " ", startingAt: 0)
+        try output.say(
+          name
+            + String(
+              format: "%9.4f ms, healthy %9.4f ms: %.2fx (%.2fx to %.2fx)", result.milliseconds,
+              result.healthyMilliseconds, result.ratio, result.lowest, result.highest), result, isKept: isKept)
+      }
     }
   }
 

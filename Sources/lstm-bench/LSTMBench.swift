@@ -13,7 +13,7 @@ struct LSTMBench: ParsableCommand {
       lstm-bench
       lstm-bench --case 512,seed/training --threads 1 --json
       lstm-bench --against torch,tensorflow,onnxruntime,onnxruntime-c,mlx --python .venv/bin/python
-      lstm-bench --scaling --accuracy --exhaustive
+      lstm-bench --scaling --accuracy --vanishing --exhaustive
 
       A figure is the median time of a step, of an inference pass, or of a training step: forward, loss, backward and Adam.
       The peak is that of fused multiply-adds in registers on as many threads, measured in the same run.
@@ -80,7 +80,7 @@ struct LSTMBench: ParsableCommand {
           continue
         }
         let rate = try bench.operations(figure, stepCount: stepCount) / (result.milliseconds * 1e-3)
-        var line = bench.name.padding(toLength: 11, withPad: " ", startingAt: 0)
+        var line = bench.name.padding(toLength: 12, withPad: " ", startingAt: 0)
         line += bench.shape.padding(toLength: 34, withPad: " ", startingAt: 0)
         line += figure.name.padding(toLength: 16, withPad: " ", startingAt: 0)
         line += String(

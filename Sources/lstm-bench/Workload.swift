@@ -19,6 +19,7 @@ struct Workload {
   init(_ bench: BenchCase, sequences: Int? = nil) throws {
     self.bench = bench
     model = LSTMModel(bench.model, seed: 1)
+    bench.numbers.change(model)
     var random = RandomNumbers(seed: 2)
     let (count, steps, width) = (sequences ?? bench.batch, bench.steps, bench.model.input.size)
 
@@ -34,7 +35,7 @@ struct Workload {
     let inputs: SequenceData.Inputs
     switch bench.model.input {
     case .features:
-      var values = (0..<count * steps * width).map { _ in random.normal() }
+      var values = (0..<count * steps * width).map { _ in random.normal() * bench.numbers.inputScale }
       if lengths != nil { for at in values.indices where !isValid(at / width) { values[at] = 0 } }
       inputs = .features(values, steps: steps, size: width)
     case .tokens(let vocabulary, _):

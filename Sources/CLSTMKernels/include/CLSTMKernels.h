@@ -119,8 +119,16 @@ typedef struct lstmk_table {
 // Returns their number; writes at most `capacity` of them.
 size_t lstmk_available(const lstmk_table **tables, size_t capacity);
 
+// The calling thread's floating-point control word; 0 where none is known.
+uint64_t lstmk_float_mode(void);
+void lstmk_set_float_mode(uint64_t mode);
+// Sets what every kernel is to run under, whatever the caller's own: rounding to nearest, no traps, denormal operands and
+// results taken as zero. Returns the mode before, for lstmk_end_computing. Calls may be nested, at next to no cost.
+uint64_t lstmk_begin_computing(void);
+void lstmk_end_computing(uint64_t before);
+
 // Runs task(context, thread, threads) for each thread from 0 to threads - 1, on a pool that persists, and returns when
-// all have finished. The parts must not wait for each other.
+// all have finished. The parts must not wait for each other. Each runs as after lstmk_begin_computing.
 typedef void (*lstmk_task)(void *context, size_t thread, size_t threads);
 void lstmk_run(size_t threads, lstmk_task task, void *context);
 

@@ -17,6 +17,8 @@ extension Kernels {
   public func exponentials(
     _ x: UnsafePointer<Float>, count: Int, into exponentials: UnsafeMutablePointer<Float>
   ) -> (largest: Float, sum: Float) {
+    let computing = Computing()
+    defer { computing.end() }
     // Sixteen lanes, always, so that the sum's order is the same on every machine.
     typealias Lanes = SIMD16<Float>
     let whole = count / 16 * 16

@@ -149,7 +149,11 @@ func share(_ count: Int, multiple: Int, part: Int, of parts: Int) -> Range<Int> 
 
 /// Runs `body` for each part, on the pool's threads. The parts must not wait for each other.
 func parallel(_ parts: Int, _ body: (Int) -> Void) {
-  guard parts > 1 else { return body(0) }
+  guard parts > 1 else {
+    let computing = Computing()
+    defer { computing.end() }
+    return body(0)
+  }
   runParts(parts, body)
 }
 

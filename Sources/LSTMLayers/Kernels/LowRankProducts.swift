@@ -30,6 +30,8 @@ public final class LowRankProducts {
     _ w: UnsafePointer<Float>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, scale: Float, rows o: Int,
     columns i: Int, rank r: Int, into sum: UnsafeMutablePointer<Float>
   ) {
+    let computing = Computing()
+    defer { computing.end() }
     reserve(rows: o, columns: i, rank: r)
     setScaled(b, count: o * r, scale)
     kernels.pack(r, i, a, rowStride: i, columnStride: 1, into: packed)
@@ -58,6 +60,8 @@ public final class LowRankProducts {
     columns i: Int, rank r: Int, intoA aGradient: UnsafeMutablePointer<Float>,
     intoB bGradient: UnsafeMutablePointer<Float>
   ) {
+    let computing = Computing()
+    defer { computing.end() }
     reserve(rows: o, columns: i, rank: r)
     setScaled(b, count: o * r, scale)
     kernels.pack(o, i, gradient, rowStride: i, columnStride: 1, into: packed)

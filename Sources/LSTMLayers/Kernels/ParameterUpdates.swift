@@ -73,7 +73,9 @@ public struct ParameterUpdates: Sendable {
 
   /// The sum of the squares of some of its elements.
   public func sumOfSquares(_ store: ParameterStore, _ index: Int, _ part: Range<Int>) -> Double {
-    kernels.table.pointee.sum_of_squares(
+    let computing = Computing()
+    defer { computing.end() }
+    return kernels.table.pointee.sum_of_squares(
       part.count, store.pointer + store.slots[index].offset + part.lowerBound)
   }
 
@@ -81,6 +83,8 @@ public struct ParameterUpdates: Sendable {
   public func scale(
     _ store: ParameterStore, by factor: Float, where chosen: [Bool], parts: [[Range<Int>]]? = nil
   ) {
+    let computing = Computing()
+    defer { computing.end() }
     for (index, slot) in store.slots.enumerated() where chosen[index] {
       guard let parts else {
         kernels.table.pointee.scale(slot.count, factor, store.pointer + slot.offset)
