@@ -45,6 +45,8 @@ public struct Checkpoint: Sendable {
   public var preprocessing: String?
   public var provenance: Provenance?
   public var skipped: [Skipped]
+  /// The names of tensors that are one in the file, in groups.
+  public var sharing: [[String]] = []
   /// What a native file holds besides the model, such as the training state of a run.
   public var extras: [StoredTensor] = []
   /// What the file says of itself in plain texts: the `__metadata__` of safetensors.
@@ -120,7 +122,7 @@ public struct Checkpoint: Sendable {
     case .pytorchHDF5: return try HDF5Writing.write(try namedTensors(to: path, options: options), to: path)
     case .pt: return try PTWriter.write(try namedTensors(to: path, options: options), to: path)
     case .safetensors:
-      return try SafetensorsWriter.write(
+      return try SafetensorsWriter.writeModel(
         try namedTensors(to: path, options: options, usual: ownNamedLayout), metadata: ownMetadata ?? [:], to: path)
     case .npz: return try NPZWriter.write(try namedTensors(to: path, options: options, usual: ownNamedLayout), to: path)
     case .mlx:

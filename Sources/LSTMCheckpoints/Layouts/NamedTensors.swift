@@ -6,12 +6,15 @@ struct NamedTensor {
   let source: String
   /// What was done to its values; nil when they only moved.
   var how: String?
+  /// The name of the tensor that it is one with, where the format has a way to say so.
+  var sharedWith: String?
 }
 
 extension WrittenTensor {
   init(_ item: NamedTensor) {
     self.init(
-      source: item.source, target: item.name, shape: item.tensor.shape, dataType: item.tensor.dataType, how: item.how)
+      source: item.source, target: item.name, shape: item.tensor.shape, dataType: item.tensor.dataType,
+      how: item.how ?? item.sharedWith.map { "one with \($0)" })
   }
 }
 
@@ -53,7 +56,7 @@ extension Exportable {
       result.append(NamedTensor(name: stateName(of: name), tensor: tensor, source: name, how: how))
     }
     var written = Set<Int>()
-    for parameter in configuration.parameters {
+    for parameter in configuration.places {
       guard case .lstm(let layer, _) = parameter.role else {
         add(parameter.name, self[parameter.name])
         continue
@@ -72,7 +75,20 @@ extension Exportable {
         add(name(.peephole), cell.peephole)
       }
     }
-    return result
+    return sharing(result)
+  }
+
+  /// Has tied parameters be one tensor, where nothing was done to them on the way.
+  private func sharing(_ tensors: [NamedTensor]) -> [NamedTensor] {
+    guard !configuration.validTies.isEmpty else { return tensors }
+    let bySource = Dictionary(tensors.map { ($0.source, $0) }) { first, _ in first }
+    return tensors.map { item in
+      let name = configuration.parameterName(of: item.source)
+      guard name != item.source, item.how == nil, let first = bySource[name], first.how == nil else { return item }
+      var item = item
+      item.sharedWith = first.name
+      return item
+    }
   }
 
   private var isFromPyTorch: Bool { provenance?.knownLayout == .pytorch }
