@@ -176,6 +176,8 @@ public struct Provenance: Sendable, Codable, Equatable {
   public var mapping: [String: String]
   /// What the names in `mapping` begin with because of the file, not of the model: `Checkpoint.stateKey`.
   public var stateKey: String?
+  /// Second names of the source's tensors, `LoadPlan.twins`.
+  public var twins: [String: String]?
   /// What the source said of itself, `Checkpoint.metadata`.
   public var metadata: [String: String]?
   public var history: [Event]
@@ -185,7 +187,7 @@ public struct Provenance: Sendable, Codable, Equatable {
 
   public init(
     source: String, sha256: String, format: String? = nil, layout: String, mapping: [String: String],
-    stateKey: String? = nil, metadata: [String: String]? = nil, history: [Event] = []
+    stateKey: String? = nil, twins: [String: String]? = nil, metadata: [String: String]? = nil, history: [Event] = []
   ) {
     self.source = source
     self.sha256 = sha256
@@ -193,6 +195,7 @@ public struct Provenance: Sendable, Codable, Equatable {
     self.layout = layout
     self.mapping = mapping
     self.stateKey = stateKey
+    self.twins = twins.flatMap { $0.isEmpty ? nil : $0 }
     self.metadata = metadata
     self.history = history
   }

@@ -5,6 +5,8 @@ public struct LoadPlan: Sendable {
   public let configuration: ModelConfiguration
   /// The project's name -> the stored tensor, under the project's name.
   public let tensors: [String: StoredTensor]
+  /// Names in the file of tensors that it has under another name, too -> that name.
+  public let twins: [String: String]
   private let checkpoint: Checkpoint
 
   /// - Throws: `CheckpointError.ambiguous` when the tensors cannot be told apart, naming the flag that decides;
@@ -17,12 +19,15 @@ public struct LoadPlan: Sendable {
     if options.configuration == nil { options.configuration = checkpoint.configuration }
 
     let names = try RewrittenNames(checkpoint, options: options, file: file)
-    let (candidates, twins) = names.withoutTwins(checkpoint.sharing)
+    let (candidates, twins) =
+      checkpoint.format == .native || checkpoint.structure != nil
+      ? (names.candidates, []) : names.withoutTwins(checkpoint.sharing)
+    self.twins = Dictionary(twins.map { ($0.candidate.tensor.name, $0.kept) }) { first, _ in first }
     let translation = try Translation(candidates, of: checkpoint, options: options, file: file)
     if options.configuration == nil { options.configuration = translation.configuration }
     var resolution = try ModelResolution(
       file: file, translation: translation, prefix: names.prefix, options: options)
-    resolution.leftOver += twins
+    resolution.leftOver += twins.map { .init(candidate: $0.candidate, reason: $0.reason, isHarmless: true) }
     let conflicts = try resolution.settleTies(checkpoint, translation.layout, options)
     configuration = resolution.configuration
     var report = LoadReport(file: file, format: checkpoint.format, layout: translation.layout)
@@ -105,7 +110,7 @@ public struct LoadPlan: Sendable {
     checkpoint.provenance
       ?? Provenance(
         source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
-        mapping: mapping, stateKey: checkpoint.stateKey, metadata: checkpoint.ownMetadata)
+        mapping: mapping, stateKey: checkpoint.stateKey, twins: twins, metadata: checkpoint.ownMetadata)
   }
 
   /// Another place of a parameter: nothing is read there, but its name is kept.

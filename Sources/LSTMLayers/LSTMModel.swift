@@ -201,7 +201,8 @@ public struct LSTMModel: Sendable {
     }
     guard larger.validTies == configuration.validTies else {
       throw ShapeError(
-        what: "vocabulary", expected: "an embedding tied to nothing but a last dense layer", found: configuration.summary)
+        what: "vocabulary", expected: "an embedding tied to nothing but a last dense layer",
+        found: configuration.summary)
     }
     var model = self
     model.configuration = larger

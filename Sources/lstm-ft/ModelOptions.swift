@@ -246,7 +246,7 @@ func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan, digest: String) -> 
   let name = URL(fileURLWithPath: checkpoint.path ?? "").lastPathComponent
   return Provenance(
     source: name, sha256: digest, format: checkpoint.format.rawValue, layout: plan.report.layout.rawValue,
-    mapping: plan.mapping, stateKey: checkpoint.stateKey, metadata: checkpoint.ownMetadata,
+    mapping: plan.mapping, stateKey: checkpoint.stateKey, twins: plan.twins, metadata: checkpoint.ownMetadata,
     history: [
       .init(date: timestamp(), action: "import", details: ["file": name, "tensors": "\(plan.report.applied.count)"])
     ])

@@ -130,7 +130,8 @@ import Testing
         readout: .mean, head: [.init(size: 6, activation: .tanh), .init(size: 6)],
         ties: [
           ["lstm.weight_ih_l0", "lstm.weight_ih_l1"], ["lstm.weight_hh_l0", "lstm.weight_hh_l1"],
-          ["lstm.bias_ih_l0", "lstm.bias_hh_l0", "lstm.bias_ih_l1"], ["lstm.weight_hh_l2", "lstm.weight_hh_l2_reverse"],
+          ["lstm.bias_ih_l0", "lstm.bias_hh_l0", "lstm.bias_ih_l1"],
+          ["lstm.weight_hh_l2", "lstm.weight_hh_l2_reverse"],
           ["head.0.weight", "head.1.weight"],
         ])),
     Case(

@@ -75,7 +75,19 @@ extension Exportable {
         add(name(.peephole), cell.peephole)
       }
     }
-    return sharing(result)
+    return sharing(result) + twins(of: sharing(result))
+  }
+
+  /// What the source has under a second name.
+  private func twins(of tensors: [NamedTensor]) -> [NamedTensor] {
+    guard isFromPyTorch, let twins = provenance?.twins else { return [] }
+    let byName = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+    return twins.sorted { isNaturallyBefore($0.key, $1.key) }.compactMap { twin, kept in
+      guard let item = byName[withoutStateKey(kept)] else { return nil }
+      return NamedTensor(
+        name: withoutStateKey(twin), tensor: item.tensor, source: item.source, how: item.how,
+        sharedWith: item.sharedWith ?? item.name)
+    }
   }
 
   /// Has tied parameters be one tensor, where nothing was done to them on the way.
@@ -95,9 +107,12 @@ extension Exportable {
 
   /// As the module itself calls it, for `load_state_dict`: what a `.pt` file kept its state_dict under is left away.
   private func stateName(of name: String) -> String {
-    let known = LSTMCheckpoints.pyTorchName(of: name, provenance: provenance, configuration: configuration)
-    guard let key = provenance?.stateKey, known.hasPrefix(key + ".") else { return known }
-    return String(known.dropFirst(key.count + 1))
+    withoutStateKey(LSTMCheckpoints.pyTorchName(of: name, provenance: provenance, configuration: configuration))
+  }
+
+  private func withoutStateKey(_ name: String) -> String {
+    guard let key = provenance?.stateKey, name.hasPrefix(key + ".") else { return name }
+    return String(name.dropFirst(key.count + 1))
   }
 }
 

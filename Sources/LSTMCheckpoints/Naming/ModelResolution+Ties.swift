@@ -23,7 +23,7 @@ extension ModelResolution {
     } else {
       conflicts = completeTies()
       for group in sharedPlaces(checkpoint, layout) where tie(group) {
-        notes.append("\(sources(of: group)) are one tensor in the file: tied, they stay one parameter")
+        notes.append("\(sources(of: group)) are one tensor in the file: tied, one parameter from here on")
       }
       if !isNative {
         assumeEqualAreTied(layout)
@@ -36,9 +36,10 @@ extension ModelResolution {
 
   // MARK: - Ties
 
-  /// What a tied parameter is called in the file.
+  /// What a tied parameter is called in the file; what it is called here, where the file reads one tensor twice.
   private func sources(of group: [String]) -> String {
-    group.map { mapping[$0]?.tensor.name ?? $0 }.joined(separator: " and ")
+    let names = group.map { mapping[$0]?.tensor.name ?? $0 }
+    return (Set(names).count == 1 ? group : names).joined(separator: " and ")
   }
 
   private mutating func tie(_ group: [String]) -> Bool {
@@ -207,7 +208,7 @@ extension ModelResolution {
 private struct Enough: Error {}
 
 /// Whether two tensors hold the same bytes. Ones that differ do so early: no more than their beginnings are read.
-private func areEqual(_ one: StoredTensor, _ other: StoredTensor) -> Bool {
+func areEqual(_ one: StoredTensor, _ other: StoredTensor) -> Bool {
   guard one.dataType == other.dataType, one.shape == other.shape, 1...(1 << 32) ~= one.byteCount,
     beginning(of: one) == beginning(of: other), let bytes = try? one.bytes()
   else { return false }

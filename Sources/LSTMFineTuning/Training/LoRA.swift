@@ -62,7 +62,8 @@ public struct LoRA: Sendable, Equatable {
     for selector in targets {
       let selection = try FreezePlan(configuration, freezing: ["*"], unfreezing: [selector]).trainable
       let matrices = parameters.indices.filter { selection[$0] && Self.canAdapt(parameters[$0]) }
-      if matrices.isEmpty, let tied = parameters.indices.first(where: { selection[$0] && Self.isTiedTable(parameters[$0]) })
+      if matrices.isEmpty,
+        let tied = parameters.indices.first(where: { selection[$0] && Self.isTiedTable(parameters[$0]) })
       {
         let names = parameters[tied].places.map(\.name)
         throw .invalidOption(

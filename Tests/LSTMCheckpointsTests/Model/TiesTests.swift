@@ -54,7 +54,10 @@ import Testing
   }
 
   @Test(arguments: [
-    (#"[["embedding.weight", "head.0.wieght"]]"#, "the model has no parameter head.0.wieght; did you mean head.0.weight?"),
+    (
+      #"[["embedding.weight", "head.0.wieght"]]"#,
+      "the model has no parameter head.0.wieght; did you mean head.0.weight?"
+    ),
     (#"[["embedding.weight"]]"#, "expected at least two parameters that are one, found 1"),
     (#"[["embedding.weight", "embedding.weight"]]"#, "embedding.weight is named twice"),
     (

@@ -110,7 +110,8 @@ private struct ModelGraph {
     guard let tensor = model[name] else {
       throw CheckpointError.cannotWrite(file: model.file, detail: "the model has no \(name)")
     }
-    weights[name] = builder.weight(name, tensor, source: name)
+    let places = [name] + (configuration.validTies.first { $0[0] == name }?.dropFirst() ?? [])
+    weights[name] = builder.weight(name, tensor, source: places.joined(separator: " + "))
     return weights[name] ?? name
   }
 
