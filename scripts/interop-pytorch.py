@@ -4,7 +4,8 @@ Usage: interop-pytorch.py PATH_OF_LSTM_FT
 
 For each golden LSTM the exported tensors must be byte-identical to the originals; `load_state_dict(strict=True)` must
 take them; and PyTorch's outputs must agree with `lstm-ft predict` within 2e-6. For one model the same is checked after a
-fine-tuning run with layer 0 frozen.
+fine-tuning run with layer 0 frozen. A language model whose embedding is its decoder is fine-tuned, exported and loaded
+into the same tied module, from a `.pt` file and as `safetensors.torch.load_model` does it; a padding row stays zero.
 """
 
 import pathlib
@@ -14,6 +15,7 @@ import tempfile
 
 import h5py
 import numpy
+import safetensors.torch
 import torch
 
 TOOL = sys.argv[1]
@@ -90,6 +92,68 @@ def check_finetuned(folder: str) -> None:
     assert difference <= 2e-6, difference
 
 
+class Tied(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(11, 8)
+        self.lstm = torch.nn.LSTM(8, 8, batch_first=True)
+        self.decoder = torch.nn.Linear(8, 11)
+        self.decoder.weight = self.embedding.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.decoder(self.lstm(self.embedding(x))[0])
+
+
+class Padded(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(20, 6, padding_idx=0)
+        self.lstm = torch.nn.LSTM(6, 8, batch_first=True)
+        self.fc = torch.nn.Linear(8, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.lstm(self.embedding(x))[0][:, -1])
+
+
+def check_tied(folder: str, source: str) -> float:
+    wild = FIXTURES / "wild/tied"
+    run("import", wild / source, "--readout", "all", folder=folder)
+    run("finetune", "--data", wild / "data.npz", "--epochs", 3, "--run", "run", folder=folder)
+    run("predict", "finetuned.h5", "--data", wild / "x.npz", "-o", "y.npy", folder=folder)
+    x, y = torch.tensor(numpy.load(wild / "x.npz")["x"]), torch.tensor(numpy.load(f"{folder}/y.npy"))
+    worst = 0.0
+    for name in ("back.pt", "back.safetensors"):
+        run("export", "finetuned.h5", "--to", pathlib.Path(name).suffix[1:], "-o", name, folder=folder)
+        module = Tied()
+        if name.endswith(".pt"):
+            state = torch.load(f"{folder}/{name}", weights_only=True)
+            assert state["embedding.weight"].data_ptr() == state["decoder.weight"].data_ptr()
+            module.load_state_dict(state, strict=True)
+        else:
+            safetensors.torch.load_model(module, f"{folder}/{name}", strict=True)
+        assert module.embedding.weight is module.decoder.weight
+        with torch.no_grad():
+            worst = max(worst, (module(x) - y).abs().max().item())
+    assert worst <= 1e-6, (source, worst)
+    return worst
+
+
+def check_padded(folder: str) -> None:
+    wild = FIXTURES / "wild/padding-row"
+    run("import", wild / "m.pt", "--readout", "last", folder=folder)
+    run("finetune", "--data", wild / "pre.npz", "--epochs", 3, "--run", "run", folder=folder)
+    run("predict", "finetuned.h5", "--data", wild / "x.npz", "-o", "y.npy", folder=folder)
+    run("export", "finetuned.h5", "--to", "pt", "-o", "back.pt", folder=folder)
+    state, before = (torch.load(path, weights_only=True) for path in (f"{folder}/back.pt", wild / "m.pt"))
+    assert not state["embedding.weight"][0].any()
+    assert (state["embedding.weight"][1:] != before["embedding.weight"][1:]).any()
+    module = Padded()
+    module.load_state_dict(state, strict=True)
+    with torch.no_grad():
+        y = module(torch.tensor(numpy.load(wild / "x.npz")["x"])).numpy()
+    assert numpy.abs(y - numpy.load(f"{folder}/y.npy")).max() <= 1e-6
+
+
 def main() -> None:
     cases = [p for p in sorted((FIXTURES / "golden-lstm").glob("*.h5")) if not p.name.startswith("packed")]
     for path in cases:
@@ -97,6 +161,11 @@ def main() -> None:
             check_lstm(path, folder)
     with tempfile.TemporaryDirectory() as folder:
         check_finetuned(folder)
+    for source in ("tied.pt", "tied.safetensors", "clone.pt", "once.safetensors"):
+        with tempfile.TemporaryDirectory() as folder:
+            print(f"  {source}: tied, fine-tuned and exported, within {check_tied(folder, source):.1e}")
+    with tempfile.TemporaryDirectory() as folder:
+        check_padded(folder)
     print(f"PyTorch {torch.__version__}: {len(cases)} models byte-identical and within 2e-6, a fine-tuned one too")
 
 

@@ -45,6 +45,8 @@ public struct Checkpoint: Sendable {
   public var preprocessing: String?
   public var provenance: Provenance?
   public var skipped: [Skipped]
+  /// The names of tensors that are one in the file, in groups.
+  public var sharing: [[String]] = []
   /// What a native file holds besides the model, such as the training state of a run.
   public var extras: [StoredTensor] = []
   /// What the file says of itself in plain texts: the `__metadata__` of safetensors.
@@ -120,7 +122,7 @@ public struct Checkpoint: Sendable {
     case .pytorchHDF5: return try HDF5Writing.write(try namedTensors(to: path, options: options), to: path)
     case .pt: return try PTWriter.write(try namedTensors(to: path, options: options), to: path)
     case .safetensors:
-      return try SafetensorsWriter.write(
+      return try SafetensorsWriter.writeModel(
         try namedTensors(to: path, options: options, usual: ownNamedLayout), metadata: ownMetadata ?? [:], to: path)
     case .npz: return try NPZWriter.write(try namedTensors(to: path, options: options, usual: ownNamedLayout), to: path)
     case .mlx:
@@ -174,6 +176,8 @@ public struct Provenance: Sendable, Codable, Equatable {
   public var mapping: [String: String]
   /// What the names in `mapping` begin with because of the file, not of the model: `Checkpoint.stateKey`.
   public var stateKey: String?
+  /// Second names of the source's tensors, `LoadPlan.twins`.
+  public var twins: [String: String]?
   /// What the source said of itself, `Checkpoint.metadata`.
   public var metadata: [String: String]?
   public var history: [Event]
@@ -183,7 +187,7 @@ public struct Provenance: Sendable, Codable, Equatable {
 
   public init(
     source: String, sha256: String, format: String? = nil, layout: String, mapping: [String: String],
-    stateKey: String? = nil, metadata: [String: String]? = nil, history: [Event] = []
+    stateKey: String? = nil, twins: [String: String]? = nil, metadata: [String: String]? = nil, history: [Event] = []
   ) {
     self.source = source
     self.sha256 = sha256
@@ -191,6 +195,7 @@ public struct Provenance: Sendable, Codable, Equatable {
     self.layout = layout
     self.mapping = mapping
     self.stateKey = stateKey
+    self.twins = twins.flatMap { $0.isEmpty ? nil : $0 }
     self.metadata = metadata
     self.history = history
   }

@@ -108,7 +108,7 @@ extension CheckpointDifference {
     let keys = [first, second].map { $0.stateKey ?? ($0.format == .native ? $0.provenance?.stateKey : nil) }
     func asStored(_ checkpoint: Checkpoint, outside: Bool) -> Keyed {
       keyed(
-        checkpoint.tensors.map { tensor in
+        (checkpoint.tensors + (outside ? checkpoint.tiedTensors : [])).map { tensor in
           let name = outside ? checkpoint.pyTorchName(of: tensor.name) : tensor.name
           guard keys[0] != keys[1], let key = keys.compactMap({ $0 }).first(where: { name.hasPrefix($0 + ".") })
           else { return tensor.renamed(name) }

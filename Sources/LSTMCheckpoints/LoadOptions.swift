@@ -23,6 +23,16 @@ public struct LoadOptions: Sendable {
   public var gates: ModelConfiguration.GateActivation?
   /// What a TensorFlow 1 cell adds to its forget gate at run time; its files do not say.
   public var forgetBias: Float?
+  /// Keeps parameters apart that the file, or their equal values, would have be one.
+  public var untie = false
+  /// The embedding's row that stands for padding, where the file does not say.
+  public var padding: Padding?
+
+  public enum Padding: Sendable, Equatable {
+    /// There is none.
+    case absent
+    case row(Int)
+  }
 
   public init(
     prefix: String? = nil, rules: [RenamingRule] = [], allowedMissing: [String] = [], allowedUnexpected: [String] = [],

@@ -5,6 +5,8 @@ public struct LoadPlan: Sendable {
   public let configuration: ModelConfiguration
   /// The project's name -> the stored tensor, under the project's name.
   public let tensors: [String: StoredTensor]
+  /// Names in the file of tensors that it has under another name, too -> that name.
+  public let twins: [String: String]
   private let checkpoint: Checkpoint
 
   /// - Throws: `CheckpointError.ambiguous` when the tensors cannot be told apart, naming the flag that decides;
@@ -17,10 +19,16 @@ public struct LoadPlan: Sendable {
     if options.configuration == nil { options.configuration = checkpoint.configuration }
 
     let names = try RewrittenNames(checkpoint, options: options, file: file)
-    let translation = try Translation(names.candidates, of: checkpoint, options: options, file: file)
+    let (candidates, twins) =
+      checkpoint.format == .native || checkpoint.structure != nil
+      ? (names.candidates, []) : names.withoutTwins(checkpoint.sharing)
+    self.twins = Dictionary(twins.map { ($0.candidate.tensor.name, $0.kept) }) { first, _ in first }
+    let translation = try Translation(candidates, of: checkpoint, options: options, file: file)
     if options.configuration == nil { options.configuration = translation.configuration }
-    let resolution = try ModelResolution(
+    var resolution = try ModelResolution(
       file: file, translation: translation, prefix: names.prefix, options: options)
+    resolution.leftOver += twins.map { .init(candidate: $0.candidate, reason: $0.reason, isHarmless: true) }
+    let conflicts = try resolution.settleTies(checkpoint, translation.layout, options)
     configuration = resolution.configuration
     var report = LoadReport(file: file, format: checkpoint.format, layout: translation.layout)
     report.evidence = translation.evidence
@@ -30,8 +38,13 @@ public struct LoadPlan: Sendable {
 
     var tensors: [String: StoredTensor] = [:]
     var wanted = Set<String>()
-    for parameter in configuration.parameters {
+    for parameter in configuration.places {
       wanted.insert(parameter.name)
+      let owner = configuration.parameterName(of: parameter.name)
+      if owner != parameter.name {
+        Self.report(tied: parameter, to: owner, resolution, conflicts, &report)
+        continue
+      }
       guard let candidate = resolution.mapping[parameter.name] else {
         report.missing.append(Self.missing(parameter, resolution, names, options))
         continue
@@ -97,7 +110,26 @@ public struct LoadPlan: Sendable {
     checkpoint.provenance
       ?? Provenance(
         source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
-        mapping: mapping, stateKey: checkpoint.stateKey, metadata: checkpoint.ownMetadata)
+        mapping: mapping, stateKey: checkpoint.stateKey, twins: twins, metadata: checkpoint.ownMetadata)
+  }
+
+  /// Another place of a parameter: nothing is read there, but its name is kept.
+  private static func report(
+    tied place: ParameterSpecification, to owner: String, _ resolution: ModelResolution,
+    _ conflicts: [ModelResolution.TieConflict], _ report: inout LoadReport
+  ) {
+    guard let candidate = resolution.mapping[place.name] else { return }
+    if let conflict = conflicts.first(where: { $0.place == place.name }) {
+      report.mismatched.append(
+        .init(
+          source: candidate.tensor.name, target: place.name, expected: place.shape, found: candidate.shape,
+          hint: "the configuration ties it to \(owner), and its values are not those of \(conflict.other)"))
+    } else {
+      report.applied.append(
+        .init(
+          source: candidate.tensor.name, target: place.name, shape: place.shape, dataType: candidate.tensor.dataType,
+          cast: nil, how: "tied to \(owner)"))
+    }
   }
 
   private static func missing(

@@ -56,7 +56,12 @@ public struct LSTMModel: Sendable {
     let bound: Float
     switch slot.specification.role {
     case .embedding:
-      return parameters.set(index, (0..<slot.count).map { _ in random.normal() })
+      var values = (0..<slot.count).map { _ in random.normal() }
+      let width = configuration.input.size
+      if let row = configuration.paddingToken {
+        values.replaceSubrange(row * width..<(row + 1) * width, with: repeatElement(0, count: width))
+      }
+      return parameters.set(index, values)
     case .lstm(let layer, _): bound = 1 / Float(configuration.layers[layer].hiddenSize).squareRoot()
     case .attention: bound = 1 / Float(configuration.readoutSize).squareRoot()
     case .head(let place):
@@ -108,7 +113,7 @@ public struct LSTMModel: Sendable {
     }
     parameters = parameters.copy()
     parameters.set(index, tensor.values)
-    origins[name] = nil
+    origins[parameters.slots[index].name] = nil
   }
 
   /// The same model with other weights. Parameters for which `changed` is false keep their stored bytes.
@@ -124,16 +129,16 @@ public struct LSTMModel: Sendable {
     return model
   }
 
-  /// The same weights under another configuration, which may differ in the readout and in the head. New
+  /// The same weights under another configuration, which may differ in the readout, the head and the ties. New
   /// parameters start from fresh values.
   public func reconfigured(_ configuration: ModelConfiguration, seed: UInt64 = 0) -> LSTMModel {
     var model = LSTMModel(configuration, seed: seed)
     for (index, slot) in model.parameters.slots.enumerated() {
-      guard let old = parameters.index(of: slot.name), parameters.slots[old].specification == slot.specification else {
-        continue
-      }
+      guard let old = parameters.index(of: slot.name),
+        parameters.slots[old].specification.shape == slot.specification.shape
+      else { continue }
       model.parameters.set(index, parameters.values(old))
-      model.origins[slot.name] = origins[slot.name]
+      model.origins[slot.name] = origins[parameters.slots[old].name]?.renamed(slot.name)
     }
     model.preprocessing = preprocessing
     model.provenance = provenance
@@ -155,7 +160,9 @@ public struct LSTMModel: Sendable {
         what: "new head", expected: "a size from 1 to \(ModelConfiguration.sizeLimit)", found: "\(size)")
     }
     let place = max(configuration.head.count - 1, 0)
-    var changed = configuration
+    // A layer that goes is tied to nothing any more.
+    var changed = configuration.untying("head.\(place).")
+    let isUntied = changed.ties != configuration.validTies
     changed.head = configuration.head.dropLast() + [.init(size: size, activation: activation)]
     changed.normalizesOutput = false
     var model = reconfigured(changed, seed: seed)
@@ -172,13 +179,14 @@ public struct LSTMModel: Sendable {
         "head: \(layer) from fresh values replaces head.\(place), which gave \(old.size)"
         + (old.activation == .none ? "" : " \(old.activation.rawValue)")
     }
+    if isUntied { note += "; it was tied, and the new one is not" }
     return (model, note + (configuration.normalizesOutput ? "; its output is no longer normalised" : ""))
   }
 
   /// The same model for a larger vocabulary. The embedding gets rows that are the mean of those it has; a last head layer
   /// of one output a token gets outputs of the mean weights and the mean bias. All else keeps its bytes, and so do the
-  /// rows that there were.
-  /// - Throws: `ShapeError` when the model reads no tokens.
+  /// rows that there were. A padding row, being no token's, has no part in the mean.
+  /// - Throws: `ShapeError` when the model reads no tokens, or what its embedding is tied to cannot grow with it.
   public func extendingVocabulary(by count: Int) throws(ShapeError) -> LSTMModel {
     guard case .tokens(let vocabulary, let size) = configuration.input else {
       throw ShapeError(what: "vocabulary", expected: "a model that reads tokens", found: "one that reads features")
@@ -191,6 +199,11 @@ public struct LSTMModel: Sendable {
       larger.head[last].size += count
       grown += ["head.\(last).weight", "head.\(last).bias"]
     }
+    guard larger.validTies == configuration.validTies else {
+      throw ShapeError(
+        what: "vocabulary", expected: "an embedding tied to nothing but a last dense layer",
+        found: configuration.summary)
+    }
     var model = self
     model.configuration = larger
     model.parameters = ParameterStore(larger.parameters)
@@ -199,8 +212,9 @@ public struct LSTMModel: Sendable {
       var values = parameters.values(index)
       if grown.contains(slot.name) {
         let width = values.count / vocabulary
+        let rows = (0..<vocabulary).filter { $0 != configuration.paddingToken || vocabulary == 1 }
         let mean = (0..<width).map { column in
-          Float((0..<vocabulary).reduce(0.0) { $0 + Double(values[$1 * width + column]) } / Double(vocabulary))
+          Float(rows.reduce(0.0) { $0 + Double(values[$1 * width + column]) } / Double(rows.count))
         }
         for _ in 0..<count { values += mean }
         model.origins[slot.name] = slot.extended(origins[slot.name], by: values.suffix(count * width))

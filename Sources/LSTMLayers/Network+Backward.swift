@@ -90,7 +90,14 @@ extension Network {
     distribute(gradient, above: lowest)
     gradient = regularisedTopGradient(gradient)
 
-    // 3. The stack, down to the lowest layer that matters.
+    // 3. The stack, down to the lowest layer that matters. What looks the padding row up adds nothing to it; another place
+    // of a tied embedding has done so.
+    let padding = paddingRow(of: gradients, plan)
+    if let padding {
+      paddingGradient.reserve(configuration.input.size)
+      paddingGradient.pointer.update(from: padding, count: configuration.input.size)
+    }
+    defer { if let padding { padding.update(from: paddingGradient.pointer, count: configuration.input.size) } }
     for index in stride(from: configuration.layers.count - 1, through: max(lowest, 0), by: -1) {
       let isTop = index == configuration.layers.count - 1 && !configuration.skip
       layerBackward(
@@ -103,6 +110,14 @@ extension Network {
     if let embedding, plan.trainable[embedding], configuration.skip || !sumsByToken(wantsState: wantsState) {
       addEmbeddingGradient(embedding, gradients: gradients)
     }
+  }
+
+  /// Where the gradient of the embedding's padding row is; nil when there is none, or nothing would move it.
+  private func paddingRow(of gradients: ParameterStore, _ plan: GradientPlan) -> UnsafeMutablePointer<Float>? {
+    guard let row = configuration.paddingToken, let embedding, plan.trainable[embedding] else { return nil }
+    let size = configuration.input.size
+    precondition(row >= 0 && (row + 1) * size <= gradients.slots[embedding].count, "a padding row beyond the embedding")
+    return gradients.pointer(embedding) + row * size
   }
 
   /// What the backward pass left for the input and the initial states.

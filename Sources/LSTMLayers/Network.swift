@@ -11,6 +11,8 @@ public final class Network {
   /// What it runs on.
   public let kernels: Kernels
   let embedding: Int?
+  /// The embedding's gradient in the padding row, as it was before a pass.
+  let paddingGradient = FloatBuffer()
   let directions: [[LSTMDirection]]
   let readout: ReadoutLayer
   let head: [DenseLayer]

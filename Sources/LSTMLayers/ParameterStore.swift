@@ -23,7 +23,7 @@ public final class ParameterStore: @unchecked Sendable {  // Shared only while n
     var slots: [Slot] = []
     var places: [String: Int] = [:]
     for specification in specifications {
-      places[specification.name] = slots.count
+      for place in specification.places { places[place.name] = slots.count }
       slots.append(Slot(specification: specification, offset: offset))
       offset += (specification.elementCount + 15) & ~15
     }
@@ -36,6 +36,7 @@ public final class ParameterStore: @unchecked Sendable {  // Shared only while n
 
   public var pointer: UnsafeMutablePointer<Float> { buffer.pointer }
 
+  /// By the name of any of its places.
   public func index(of name: String) -> Int? { places[name] }
 
   func pointer(_ index: Int) -> UnsafeMutablePointer<Float> { buffer.pointer + slots[index].offset }

@@ -81,6 +81,7 @@ struct FinetuneSession {
     plan = try FreezePlan(
       tuned, freezing: command.parts.freeze, unfreezing: command.parts.unfreeze, recipe: command.rates.recipe,
       rates: command.rates.rates(), lora: command.rates.adapters())
+    notes += plan.notes
     sampling =
       command.files.samples
       ? Self.sampling(loaded, parts.validation == nil ? training : validation, record, command.loop.seed, kernels)

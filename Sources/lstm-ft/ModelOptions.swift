@@ -59,6 +59,15 @@ struct LoadArguments: ParsableArguments {
       "What a TensorFlow 1 cell added to its forget gate; its files do not say (usually 1).", valueName: "value"))
   var forgetBias: Float?
 
+  @Option(
+    help: ArgumentHelp(
+      "The embedding's row that stands for padding and is not trained (PyTorch's padding_idx), or none.",
+      valueName: "row"))
+  var paddingIndex: PaddingIndex?
+
+  @Flag(help: "Keep an embedding and a dense layer apart that the file would have be one parameter (tied).")
+  var untie = false
+
   @Flag(help: "Let an ONNX model keep weights in other files beside it.")
   var externalData = false
 
@@ -69,6 +78,8 @@ struct LoadArguments: ParsableArguments {
     if let forgetBias, !forgetBias.isFinite {
       throw CheckpointError.invalidOption("--forget-bias \(forgetBias): expected a finite number", advice: [])
     }
+    options.untie = untie
+    options.padding = paddingIndex?.padding
     options.rules = try rules.map(RenamingRule.init)
     for allowance in allowances {
       let parts = allowance.split(separator: "=", maxSplits: 1).map(String.init)
@@ -85,6 +96,21 @@ struct LoadArguments: ParsableArguments {
       options.configuration = try ModelConfiguration(json: readWhole(config), file: config)
     }
     return options
+  }
+}
+
+/// A row's number or `none`.
+struct PaddingIndex: ExpressibleByArgument {
+  let padding: LoadOptions.Padding
+
+  init?(argument: String) {
+    if argument == "none" {
+      padding = .absent
+    } else if let row = Int(argument), row >= 0 {
+      padding = .row(row)
+    } else {
+      return nil
+    }
   }
 }
 
@@ -220,7 +246,7 @@ func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan, digest: String) -> 
   let name = URL(fileURLWithPath: checkpoint.path ?? "").lastPathComponent
   return Provenance(
     source: name, sha256: digest, format: checkpoint.format.rawValue, layout: plan.report.layout.rawValue,
-    mapping: plan.mapping, stateKey: checkpoint.stateKey, metadata: checkpoint.ownMetadata,
+    mapping: plan.mapping, stateKey: checkpoint.stateKey, twins: plan.twins, metadata: checkpoint.ownMetadata,
     history: [
       .init(date: timestamp(), action: "import", details: ["file": name, "tensors": "\(plan.report.applied.count)"])
     ])

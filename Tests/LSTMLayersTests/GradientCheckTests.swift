@@ -117,6 +117,24 @@ import Testing
       lengths: [1, 1, 3, 1],
       regularisation: .init(activationRegularisation: 2, temporalActivationRegularisation: 3)),
     Case(
+      name: "an embedding tied to the head",
+      configuration: .init(
+        input: .tokens(vocabulary: 6, size: 4), layers: [.init(hiddenSize: 5, projectionSize: 4)], readout: .all,
+        head: [.init(size: 6, activation: .softmax)], ties: [["embedding.weight", "head.0.weight"]]),
+      lengths: [5, 3, 2, 5]),
+    Case(
+      name: "layers and directions that are one",
+      configuration: .init(
+        input: .features(size: 4),
+        layers: [.init(hiddenSize: 4), .init(hiddenSize: 4), .init(hiddenSize: 3, isBidirectional: true)],
+        readout: .mean, head: [.init(size: 6, activation: .tanh), .init(size: 6)],
+        ties: [
+          ["lstm.weight_ih_l0", "lstm.weight_ih_l1"], ["lstm.weight_hh_l0", "lstm.weight_hh_l1"],
+          ["lstm.bias_ih_l0", "lstm.bias_hh_l0", "lstm.bias_ih_l1"],
+          ["lstm.weight_hh_l2", "lstm.weight_hh_l2_reverse"],
+          ["head.0.weight", "head.1.weight"],
+        ])),
+    Case(
       name: "output dropout alone, mean",
       configuration: .init(input: .features(size: 2), layers: [.init(hiddenSize: 7)], readout: .mean),
       regularisation: .init(outputDropout: 0.4)),
@@ -171,8 +189,13 @@ import Testing
     var initial = (
       hidden: state.hidden.map { $0.values.map(Double.init) }, cell: state.cell.map { $0.values.map(Double.init) }
     )
+    // Each place of what is tied has the one parameter.
+    let owners = configuration.places.map { ($0.name, configuration.parameterName(of: $0.name)) }
+    func placed() -> [String: [Double]] {
+      Dictionary(uniqueKeysWithValues: owners.map { ($0, parameters[$1] ?? []) })
+    }
     func loss() -> Double {
-      let result = reference.run(parameters: parameters, inputs: inputs, hidden: initial.hidden, cell: initial.cell)
+      let result = reference.run(parameters: placed(), inputs: inputs, hidden: initial.hidden, cell: initial.cell)
       var sum = result.penalty
       for (value, weight) in zip(result.output, weights.values) { sum += value * Double(weight) }
       for (values, weight) in zip(result.hidden + result.cell, stateWeights.hidden + stateWeights.cell) {
@@ -180,7 +203,7 @@ import Testing
       }
       return sum
     }
-    let forward = reference.run(parameters: parameters, inputs: inputs, hidden: initial.hidden, cell: initial.cell)
+    let forward = reference.run(parameters: placed(), inputs: inputs, hidden: initial.hidden, cell: initial.cell)
     // On every path; the differences are the same for all.
     var found: [(gradients: ParameterStore, back: Network.InputGradients)] = []
     for kernels in Kernels.available {

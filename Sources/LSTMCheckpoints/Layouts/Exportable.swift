@@ -46,8 +46,13 @@ struct Exportable {
     self.configuration = configuration
     self.options = options
     provenance = checkpoint.provenance
-    tensors = Dictionary(checkpoint.tensors.map { ($0.name, $0) }) { first, _ in first }
-    for parameter in configuration.parameters where tensors[parameter.name]?.shape != parameter.shape {
+    var tensors = Dictionary(checkpoint.tensors.map { ($0.name, $0) }) { first, _ in first }
+    // Each place of a tied parameter has it.
+    for group in configuration.validTies {
+      for name in group.dropFirst() { tensors[name] = tensors[group[0]]?.renamed(name) }
+    }
+    self.tensors = tensors
+    for parameter in configuration.places where tensors[parameter.name]?.shape != parameter.shape {
       throw .cannotWrite(file: file, detail: "the model has no \(parameter.name) \(shapeText(parameter.shape))")
     }
   }

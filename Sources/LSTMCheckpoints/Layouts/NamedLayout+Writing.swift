@@ -38,7 +38,7 @@ extension NamedLayout {
         }
       }
     }
-    for parameter in model.configuration.parameters {
+    for parameter in model.configuration.places {
       if case .lstm = parameter.role { continue }
       guard let tensor = model[parameter.name] else { continue }
       let (usual, isTransposed) = names.other(parameter)
@@ -65,7 +65,7 @@ private struct OwnNames {
     guard let provenance = model.provenance, provenance.knownLayout == names.layout else { return nil }
     mapping = provenance.mapping.mapValues { $0.components(separatedBy: " + ") }
     let perGate = layout.matrices == .perGate ? 4 : 1
-    for parameter in model.configuration.parameters {
+    for parameter in model.configuration.places {
       guard case .lstm = parameter.role else { continue }
       let isPeephole = PyTorchName(parameter.name)?.kind == .peephole
       guard mapping[parameter.name]?.count == (isPeephole ? 3 : perGate) else { return nil }

@@ -6,12 +6,15 @@ struct NamedTensor {
   let source: String
   /// What was done to its values; nil when they only moved.
   var how: String?
+  /// The name of the tensor that it is one with, where the format has a way to say so.
+  var sharedWith: String?
 }
 
 extension WrittenTensor {
   init(_ item: NamedTensor) {
     self.init(
-      source: item.source, target: item.name, shape: item.tensor.shape, dataType: item.tensor.dataType, how: item.how)
+      source: item.source, target: item.name, shape: item.tensor.shape, dataType: item.tensor.dataType,
+      how: item.how ?? item.sharedWith.map { "one with \($0)" })
   }
 }
 
@@ -53,7 +56,7 @@ extension Exportable {
       result.append(NamedTensor(name: stateName(of: name), tensor: tensor, source: name, how: how))
     }
     var written = Set<Int>()
-    for parameter in configuration.parameters {
+    for parameter in configuration.places {
       guard case .lstm(let layer, _) = parameter.role else {
         add(parameter.name, self[parameter.name])
         continue
@@ -72,16 +75,44 @@ extension Exportable {
         add(name(.peephole), cell.peephole)
       }
     }
-    return result
+    return sharing(result) + twins(of: sharing(result))
+  }
+
+  /// What the source has under a second name.
+  private func twins(of tensors: [NamedTensor]) -> [NamedTensor] {
+    guard isFromPyTorch, let twins = provenance?.twins else { return [] }
+    let byName = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+    return twins.sorted { isNaturallyBefore($0.key, $1.key) }.compactMap { twin, kept in
+      guard let item = byName[withoutStateKey(kept)] else { return nil }
+      return NamedTensor(
+        name: withoutStateKey(twin), tensor: item.tensor, source: item.source, how: item.how,
+        sharedWith: item.sharedWith ?? item.name)
+    }
+  }
+
+  /// Has tied parameters be one tensor, where nothing was done to them on the way.
+  private func sharing(_ tensors: [NamedTensor]) -> [NamedTensor] {
+    guard !configuration.validTies.isEmpty else { return tensors }
+    let bySource = Dictionary(tensors.map { ($0.source, $0) }) { first, _ in first }
+    return tensors.map { item in
+      let name = configuration.parameterName(of: item.source)
+      guard name != item.source, item.how == nil, let first = bySource[name], first.how == nil else { return item }
+      var item = item
+      item.sharedWith = first.name
+      return item
+    }
   }
 
   private var isFromPyTorch: Bool { provenance?.knownLayout == .pytorch }
 
   /// As the module itself calls it, for `load_state_dict`: what a `.pt` file kept its state_dict under is left away.
   private func stateName(of name: String) -> String {
-    let known = LSTMCheckpoints.pyTorchName(of: name, provenance: provenance, configuration: configuration)
-    guard let key = provenance?.stateKey, known.hasPrefix(key + ".") else { return known }
-    return String(known.dropFirst(key.count + 1))
+    withoutStateKey(LSTMCheckpoints.pyTorchName(of: name, provenance: provenance, configuration: configuration))
+  }
+
+  private func withoutStateKey(_ name: String) -> String {
+    guard let key = provenance?.stateKey, name.hasPrefix(key + ".") else { return name }
+    return String(name.dropFirst(key.count + 1))
   }
 }
 

@@ -1,16 +1,17 @@
 // The JSON form. Everything that has a usual value may be left out:
 //
-//     { "input": { "features": 8 },                      or { "vocabulary": 465, "embedding": 100 }
+//     { "input": { "features": 8 },                      or { "vocabulary": 465, "embedding": 100, "padding_index": 0 }
 //       "layers": [ { "hidden": 64, "bidirectional": false, "projection": 32,
 //                     "bias": "dual", "gates": "sigmoid", "peepholes": false, "forget_offset": 0 } ],
 //       "skip": false,
 //       "readout": "last",                               all, last, final, mean, max, attention
 //       "head": [ { "size": 1, "bias": true, "activation": "none" } ],
-//       "normalize": "l2" }
+//       "normalize": "l2",
+//       "tied": [ ["embedding.weight", "head.0.weight"] ] }
 
 extension ModelConfiguration: Codable {
   private enum Key: String, CodingKey, CaseIterable {
-    case input, layers, skip, readout, head, normalize
+    case input, layers, skip, readout, head, normalize, tied
   }
 
   public init(from decoder: any Decoder) throws {
@@ -36,29 +37,61 @@ extension ModelConfiguration: Codable {
       throw DecodingError.dataCorruptedError(
         forKey: key, in: values, debugDescription: "expected at most \(Self.depthLimit) layers, found \(count)")
     }
+    paddingToken = try input.decodePadding(values.superDecoder(forKey: .input))
+    let groups = try values.decodeIfPresent([[String]].self, forKey: .tied) ?? []
+    ties = []
+    do throws(TieError) {
+      for group in groups { try tie(group) }
+    } catch {
+      throw DecodingError.dataCorruptedError(forKey: .tied, in: values, debugDescription: error.detail)
+    }
   }
 
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
-    try values.encode(input, forKey: .input)
+    try values.encode(PaddedInput(input: input, padding: paddingToken), forKey: .input)
     try values.encode(layers, forKey: .layers)
     if skip { try values.encode(true, forKey: .skip) }
     try values.encodeIfPresent(readout, forKey: .readout)
     if !head.isEmpty { try values.encode(head, forKey: .head) }
     if normalizesOutput { try values.encode("l2", forKey: .normalize) }
+    if !validTies.isEmpty { try values.encode(validTies, forKey: .tied) }
+  }
+}
+
+/// The input with the padding row, which is its embedding's.
+private struct PaddedInput: Encodable {
+  let input: ModelConfiguration.Input
+  let padding: Int?
+
+  func encode(to encoder: any Encoder) throws {
+    try input.encode(to: encoder)
+    var values = encoder.container(keyedBy: ModelConfiguration.Input.Key.self)
+    try values.encodeIfPresent(padding, forKey: .padding)
   }
 }
 
 extension ModelConfiguration.Input: Codable {
-  private enum Key: String, CodingKey, CaseIterable {
+  fileprivate enum Key: String, CodingKey, CaseIterable {
     case features, vocabulary, embedding
+    case padding = "padding_index"
+  }
+
+  fileprivate func decodePadding(_ decoder: any Decoder) throws -> Int? {
+    let values = try decoder.container(keyedBy: Key.self)
+    guard let row = try values.decodeIfPresent(Int.self, forKey: .padding) else { return nil }
+    guard case .tokens(let vocabulary, _) = self, 0..<vocabulary ~= row else {
+      throw DecodingError.dataCorruptedError(
+        forKey: .padding, in: values, debugDescription: "expected a row of the embedding, found \(row)")
+    }
+    return row
   }
 
   public init(from decoder: any Decoder) throws {
     try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
     let values = try decoder.container(keyedBy: Key.self)
     if values.contains(.features) {
-      if let other = [Key.vocabulary, .embedding].first(where: values.contains) {
+      if let other = [Key.vocabulary, .embedding, .padding].first(where: values.contains) {
         throw DecodingError.dataCorruptedError(
           forKey: other, in: values, debugDescription: "features and tokens exclude each other")
       }

@@ -116,10 +116,14 @@ public struct ModelConfiguration: Hashable, Sendable {
   public var head: [Dense]
   /// Divides the output by its L2 norm.
   public var normalizesOutput: Bool
+  /// The embedding's row that stands for padding, which looking it up never moves: PyTorch's `padding_idx`.
+  public var paddingToken: Int?
+  /// Names of parameters that are one, in groups; see `ModelConfiguration+Ties.swift`.
+  public var ties: [[String]]
 
   public init(
     input: Input, layers: [Layer], skip: Bool = false, readout: Readout? = nil, head: [Dense] = [],
-    normalizesOutput: Bool = false
+    normalizesOutput: Bool = false, paddingToken: Int? = nil, ties: [[String]] = []
   ) {
     self.input = input
     self.layers = layers
@@ -127,6 +131,8 @@ public struct ModelConfiguration: Hashable, Sendable {
     self.readout = readout
     self.head = head
     self.normalizesOutput = normalizesOutput
+    self.paddingToken = paddingToken
+    self.ties = ties
   }
 
   /// Width of what layer `index` reads.
@@ -158,20 +164,36 @@ public struct ParameterSpecification: Hashable, Sendable {
   public let name: String
   public let shape: [Int]
   public let role: ParameterRole
+  /// Where else in the model it stands, when it is tied.
+  public let tied: [Place]
 
-  public init(name: String, shape: [Int], role: ParameterRole) {
+  /// One place in a model.
+  public struct Place: Hashable, Sendable {
+    public let name: String
+    public let role: ParameterRole
+  }
+
+  public init(name: String, shape: [Int], role: ParameterRole, tied: [Place] = []) {
     self.name = name
     self.shape = shape
     self.role = role
+    self.tied = tied
   }
+
+  /// Its own place first.
+  public var places: [Place] { [Place(name: name, role: role)] + tied }
 
   public var elementCount: Int { shape.reduce(1, *) }
 }
 
 extension ModelConfiguration {
   /// Every parameter with its shape, in PyTorch's flat order: embedding, then for each layer and direction
-  /// weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, then attention and head.
-  public var parameters: [ParameterSpecification] {
+  /// weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, then attention and head. What is tied is there once, at its first
+  /// place.
+  public var parameters: [ParameterSpecification] { ties.isEmpty ? places : tiedParameters }
+
+  /// The same with every place that a parameter stands in: what a file has that knows no ties.
+  public var places: [ParameterSpecification] {
     var list: [ParameterSpecification] = []
     func add(_ name: String, _ shape: [Int], _ role: ParameterRole) {
       list.append(ParameterSpecification(name: name, shape: shape, role: role))
@@ -209,7 +231,9 @@ extension ModelConfiguration {
     var parts: [String] = []
     switch input {
     case .features(let size): parts.append("\(size) feature\(size == 1 ? "" : "s")")
-    case .tokens(let vocabulary, let size): parts.append("\(vocabulary) tokens -> embedding \(size)")
+    case .tokens(let vocabulary, let size):
+      let padding = paddingToken.map { " (\($0) is padding)" } ?? ""
+      parts.append("\(vocabulary) tokens\(padding) -> embedding \(size)")
     }
     for layer in layers {
       var text = (layer.isBidirectional ? "bidirectional " : "") + "LSTM \(layer.hiddenSize)"
@@ -230,11 +254,12 @@ extension ModelConfiguration {
     case .attention: parts.append("attention over time")
     case nil: parts.append(head.isEmpty ? "all steps" : "(readout undecided)")
     }
-    for dense in head {
-      parts.append("dense \(dense.size)" + (dense.activation == .none ? "" : " \(dense.activation.rawValue)"))
+    for (index, dense) in head.enumerated() {
+      let tie = isTiedToEmbedding(head: index) ? " tied to the embedding" : ""
+      parts.append("dense \(dense.size)" + tie + (dense.activation == .none ? "" : " \(dense.activation.rawValue)"))
     }
     if normalizesOutput { parts.append("L2 normalisation") }
-    return parts.joined(separator: " -> ")
+    return ([parts.joined(separator: " -> ")] + otherTies).joined(separator: "; ")
   }
 }
 

@@ -52,6 +52,8 @@ public struct FreezePlan: Sendable {
   let rateFactors: [Double]
   /// For each parameter, the rate that was asked for, whatever the optimiser's is.
   let ownRates: [Double?]
+  /// What becomes of parameters that stand in several places.
+  public let notes: [String]
 
   /// A part of the model with a learning rate of its own.
   public struct OwnRate: Sendable, Equatable {
@@ -151,6 +153,7 @@ public struct FreezePlan: Sendable {
       for index in chosen { ownRates[index] = rate.learningRate }
     }
     self.ownRates = ownRates
+    notes = Self.tieNotes(parameters, trainable, freezing: freezing, rates: rates, lora: lora)
   }
 
   /// The phase that an epoch, from 1, belongs to.

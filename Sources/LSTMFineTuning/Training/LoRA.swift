@@ -62,6 +62,15 @@ public struct LoRA: Sendable, Equatable {
     for selector in targets {
       let selection = try FreezePlan(configuration, freezing: ["*"], unfreezing: [selector]).trainable
       let matrices = parameters.indices.filter { selection[$0] && Self.canAdapt(parameters[$0]) }
+      if matrices.isEmpty,
+        let tied = parameters.indices.first(where: { selection[$0] && Self.isTiedTable(parameters[$0]) })
+      {
+        let names = parameters[tied].places.map(\.name)
+        throw .invalidOption(
+          "--lora-on \(selector): \(names.joined(separator: " and ")) are one parameter, and an adapter on one of them"
+            + " would part them",
+          advice: ["leave it out, or import the model with --untie, which makes two of them"])
+      }
       guard !matrices.isEmpty else {
         throw .invalidOption(
           "--lora-on \(selector): there is no matrix in it that an adapter can be put on",
@@ -84,6 +93,11 @@ public struct LoRA: Sendable, Equatable {
       throw .invalidOption("--lora: expected an alpha above 0, found \(alpha)", advice: [])
     }
     return places
+  }
+
+  /// Whether it is the embedding and a layer's weight in one.
+  private static func isTiedTable(_ parameter: ParameterSpecification) -> Bool {
+    parameter.role == .embedding && !parameter.tied.isEmpty
   }
 
   private static func canAdapt(_ parameter: ParameterSpecification) -> Bool {

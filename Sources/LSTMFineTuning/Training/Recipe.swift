@@ -18,7 +18,12 @@ public enum Recipe: String, Sendable, Codable, CaseIterable {
   /// The schedule that the recipe goes with, when no other is asked for.
   public var schedule: Schedule { self == .ulmfit ? Schedule(.slantedTriangle()) : .constant }
 
-  /// How far from the output a parameter is: 0 for head and attention.
+  /// How far from the output a parameter is: 0 for head and attention. What is tied goes with its place nearest the output,
+  /// as fast.ai has the encoder of a language model go with its decoder.
+  private static func depth(_ parameter: ParameterSpecification, _ layers: Int) -> Int {
+    parameter.tied.reduce(depth(parameter.role, layers)) { min($0, depth($1.role, layers)) }
+  }
+
   private static func depth(_ role: ParameterRole, _ layers: Int) -> Int {
     switch role {
     case .head, .attention: 0
@@ -29,7 +34,7 @@ public enum Recipe: String, Sendable, Codable, CaseIterable {
 
   /// For each parameter, its part counted from the output down among those that train; nil for frozen ones.
   private static func parts(_ configuration: ModelConfiguration, _ trainable: [Bool]) -> [Int?] {
-    let depths = configuration.parameters.map { depth($0.role, configuration.layers.count) }
+    let depths = configuration.parameters.map { depth($0, configuration.layers.count) }
     let all = Set(zip(depths, trainable).filter(\.1).map(\.0)).sorted()
     return zip(depths, trainable).map { $1 ? all.firstIndex(of: $0) : nil }
   }

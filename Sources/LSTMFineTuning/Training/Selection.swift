@@ -35,8 +35,9 @@ struct Selection {
   init(_ selector: String, of parameters: [ParameterSpecification]) throws(FineTuningError) {
     func find(_ selector: String) -> [Int] {
       parameters.indices.filter { index in
-        Self.names(of: parameters[index].role).contains(selector)
-          || matches(parameters[index].name, glob: selector)
+        parameters[index].places.contains {
+          Self.names(of: $0.role).contains(selector) || matches($0.name, glob: selector)
+        }
       }
     }
     let whole = find(selector)
@@ -54,13 +55,13 @@ struct Selection {
       }
     }
     var (known, gates) = ([String](), [String]())
-    for parameter in parameters {
-      for name in Self.names(of: parameter.role) where !known.contains(name) {
+    for place in parameters.flatMap(\.places) {
+      for name in Self.names(of: place.role) where !known.contains(name) {
         known.append(name)
-        if case .lstm = parameter.role { gates += Gates.names.map { "\(name).\($0)" } }
+        if case .lstm = place.role { gates += Gates.names.map { "\(name).\($0)" } }
       }
     }
-    let all = known + parameters.map(\.name) + gates
+    let all = known + parameters.flatMap(\.places).map(\.name) + gates
     throw .unknownSelector(selector, nearest: nearestNames(to: selector, among: all), known: known)
   }
 

@@ -88,7 +88,8 @@ struct Inspect: ParsableCommand {
         name: tensor.name, shape: tensor.shape, dataType: tensor.dataType, bytes: tensor.byteCount,
         statistics: stats ? try tensorStatistics(tensor) : nil)
     }
-    let elements = checkpoint.tensors.reduce(0) { $0 + $1.elementCount }
+    let again = Set(checkpoint.sharing.flatMap { $0.dropFirst() })
+    let elements = checkpoint.tensors.reduce(0) { $0 + (again.contains($1.name) ? 0 : $1.elementCount) }
     if out.json {
       return try console.result(
         Answer(
@@ -110,6 +111,7 @@ struct Inspect: ParsableCommand {
     for (key, text) in checkpoint.metadata.sorted(by: { $0.key < $1.key }) {
       console.answer("  \(key): \(printable(text, limit: 200))")
     }
+    for group in checkpoint.sharing { console.answer("  \(group.joined(separator: " and ")) are one tensor") }
     for item in checkpoint.skipped { console.answer("  \(item.name): \(item.reason)") }
     if let provenance = checkpoint.provenance {
       console.answer("")

@@ -44,7 +44,7 @@ struct KerasExport {
     let names = model.provenance?.mapping ?? [:]
     isOwn =
       formats.map(\.rawValue).contains(model.provenance?.format) && (layout == nil || layout == known)
-      && configuration.parameters.allSatisfy { names[$0.name] != nil }
+      && configuration.places.allSatisfy { names[$0.name] != nil }
     isKeras1 = target == .legacy && (layout == .keras1 || isOwn && known == .keras1)
     let keepsCuDNN = layout == nil && known == .kerasCuDNN && (target == .legacy || isOwn)
     guard layout != .kerasCuDNN || target == .legacy || isOwn else {
@@ -114,7 +114,7 @@ struct KerasExport {
   /// Whether each layer was a group of a whole model's weights, so that a configuration can name them.
   private static func hasOwnGroups(_ configuration: ModelConfiguration, _ names: [String: String]) -> Bool {
     var owners: [String: ParameterRole] = [:]
-    for parameter in configuration.parameters {
+    for parameter in configuration.places {
       let parts = (names[parameter.name] ?? "").split(separator: "/")
       guard parts.count > 2, parts[0] == "model_weights" else { return false }
       var role = parameter.role

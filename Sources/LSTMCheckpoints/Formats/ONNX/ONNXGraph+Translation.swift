@@ -218,6 +218,8 @@ extension ONNXGraph {
   ) -> ModelConfiguration {
     var same = written
     same.readout = written.readout ?? (written.head.isEmpty ? .all : nil)
+    // A graph shows no padding row, and its ties are looked for when all of it is known.
+    (same.paddingToken, same.ties) = (found.paddingToken, found.ties)
     guard same == found else {
       translation.notes.append(
         "its \(ONNXStructure.configurationKey) is not used: it says other than the graph, " + written.summary)

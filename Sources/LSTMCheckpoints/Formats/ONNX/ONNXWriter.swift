@@ -40,6 +40,8 @@ private struct ModelGraph {
   let cells: [[RecurrentCell]]
   var builder = ONNXGraphBuilder()
   private let configuration: ModelConfiguration
+  /// What the value of each weight is called.
+  private var weights: [String: String] = [:]
 
   /// Of each layer: (T, B, D*H); (D, B, H); (D, B, H).
   private struct LayerOutput {
@@ -101,11 +103,16 @@ private struct ModelGraph {
     return builder.node("Transpose", [value], ["perm": .integers([1, 0, 2])])
   }
 
-  private mutating func weight(_ name: String) throws -> String {
+  private mutating func weight(_ place: String) throws -> String {
+    let name = configuration.parameterName(of: place)
+    // A tied parameter is one initializer.
+    if let known = weights[name] { return known }
     guard let tensor = model[name] else {
       throw CheckpointError.cannotWrite(file: model.file, detail: "the model has no \(name)")
     }
-    return builder.weight(name, tensor, source: name)
+    let places = [name] + (configuration.validTies.first { $0[0] == name }?.dropFirst() ?? [])
+    weights[name] = builder.weight(name, tensor, source: places.joined(separator: " + "))
+    return weights[name] ?? name
   }
 
   // MARK: - LSTM

@@ -115,6 +115,8 @@ extension Checkpoint {
     var tensors: [StoredTensor] = []
     var skipped = state.leftOut
     var names = Set<String>()
+    var views: [PTView.Place: Int] = [:]
+    var groups: [[String]] = []
     for leaf in state.leaves {
       let tensor = leaf.tensor
       guard let storage = storages[tensor.storage.key] else {
@@ -133,9 +135,32 @@ extension Checkpoint {
           source: PTView(
             storage: storage, start: start, shape: tensor.shape, strides: tensor.strides, width: type.byteCount,
             isBigEndian: isBigEndian)))
+      if tensor.shape.contains(0) { continue }
+      let place = PTView.Place(
+        storage: tensor.storage.key, start: start, shape: tensor.shape, strides: tensor.strides, type: type)
+      if let group = views[place] {
+        groups[group].append(leaf.name)
+      } else {
+        views[place] = groups.count
+        groups.append([leaf.name])
+      }
     }
     self.init(tensors: tensors, skipped: skipped, path: file, format: .pt, byteCount: byteCount)
     stateKey = state.stateKey
+    sharing = groups.filter { $0.count > 1 }
+  }
+}
+
+extension PTView {
+  /// What a view sees of the file: two tensors that see the same are one.
+  ///
+  /// A storage alone tells nothing: the flattened weights of an LSTM on a GPU all lie in one.
+  fileprivate struct Place: Hashable {
+    let storage: String
+    let start: Int
+    let shape: [Int]
+    let strides: [Int]
+    let type: DataType
   }
 }
 

@@ -3,7 +3,8 @@ enum PTWriter {
   static func write(_ tensors: [NamedTensor], to path: String) throws -> [WrittenTensor] {
     // PyTorch names it after the file; a fixed name gives equal files for equal tensors.
     let root = "archive/"
-    let dataByteCount = try ContainerFile.byteCount(of: tensors)
+    let stored = tensors.filter { $0.sharedWith == nil }
+    let dataByteCount = try ContainerFile.byteCount(of: stored)
     let pickle = Self.pickle(tensors)
     let byteCount = dataByteCount + pickle.count + 128 * tensors.count
     try ContainerFile.write(to: path, byteCount: byteCount) { file in
@@ -13,7 +14,7 @@ enum PTWriter {
       try zip.add(root + ".format_version", Array("0".utf8))
       try zip.add(root + ".storage_alignment", Array("64".utf8))
       try zip.add(root + "byteorder", Array("little".utf8))
-      for (key, item) in tensors.enumerated() {
+      for (key, item) in stored.enumerated() {
         try zip.add(root + "data/\(key)", size: item.tensor.byteCount) { try file.write(item.tensor) }
       }
       try zip.add(root + "version", Array("3\n".utf8))
@@ -22,16 +23,18 @@ enum PTWriter {
     return tensors.map(WrittenTensor.init)
   }
 
-  /// An `OrderedDict` of contiguous tensors, each with a storage of its own, in protocol 2.
+  /// An `OrderedDict` of contiguous tensors, each with a storage of its own but for those that are one, in protocol 2.
   private static func pickle(_ tensors: [NamedTensor]) -> [UInt8] {
     var writer = PickleWriter()
     writer.global("collections", "OrderedDict")
     writer.code(")")
     writer.code("R")
     writer.code("(")
-    for (key, item) in tensors.enumerated() {
+    var keys: [String: Int] = [:]
+    for item in tensors where item.sharedWith == nil { keys[item.name] = keys.count }
+    for item in tensors {
       writer.text(item.name)
-      add(item.tensor, key: key, to: &writer)
+      add(item.tensor, key: keys[item.sharedWith ?? item.name] ?? 0, to: &writer)
     }
     writer.code("u")
     writer.code(".")

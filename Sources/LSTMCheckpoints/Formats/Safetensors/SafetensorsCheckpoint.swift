@@ -48,6 +48,21 @@ extension Checkpoint {
     }
     self.init(tensors: tensors, skipped: skipped, path: path, format: .safetensors, byteCount: source.byteCount)
     metadata = header.metadata
+    addRemoved()
+  }
+
+  /// `safetensors.torch.save_model` stores what is shared once, and says under which name others go: removed -> kept.
+  private mutating func addRemoved() {
+    let stored = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+    var groups: [String: [String]] = [:]
+    for (removed, kept) in metadata where stored[removed] == nil && stored[kept] != nil {
+      groups[kept, default: []].append(removed)
+    }
+    for tensor in tensors {
+      guard let removed = groups[tensor.name]?.sorted(by: isNaturallyBefore) else { continue }
+      tensors += removed.map(tensor.renamed)
+      sharing.append([tensor.name] + removed)
+    }
   }
 
   /// The tensors of the safetensors files that an index (`model.safetensors.index.json`) names, which lie beside it.
@@ -66,6 +81,7 @@ extension Checkpoint {
     var byShard: [String: Set<String>] = [:]
     for (tensor, shard) in index.weightMap { byShard[shard, default: []].insert(tensor) }
     var tensors: [StoredTensor] = []
+    var sharing: [[String]] = []
     var skipped: [Skipped] = []
     var byteCount = 0
     for (shard, names) in byShard.sorted(by: { isNaturallyBefore($0.key, $1.key) }) {
@@ -76,14 +92,17 @@ extension Checkpoint {
       if let absent = names.subtracting(held).min() {
         throw SafetensorsError(.notInShard(shard), file: path, tensor: absent)
       }
-      if let stranger = held.subtracting(names).min() {
+      let again = part.sharing.flatMap { $0.dropFirst() }
+      if let stranger = held.subtracting(names).subtracting(again).min() {
         throw SafetensorsError(.notInIndex(shard: shard), file: path, tensor: stranger)
       }
       tensors += part.tensors
+      sharing += part.sharing
       skipped += part.skipped
       byteCount += part.byteCount
     }
     self.init(tensors: tensors, skipped: skipped, path: path, format: .safetensors, byteCount: byteCount)
+    self.sharing = sharing
   }
 }
 

@@ -2,6 +2,31 @@ import Foundation
 
 /// Writes a safetensors file.
 enum SafetensorsWriter {
+  /// A model as `safetensors.torch.save_model` writes it: of tensors that are one, the first by name, and in the metadata
+  /// which others it stands for.
+  static func writeModel(
+    _ tensors: [NamedTensor], metadata: [String: String], to path: String
+  ) throws -> [WrittenTensor] {
+    var metadata = metadata
+    // What the source said of a tie need not be so any more.
+    for item in tensors { metadata[item.name] = nil }
+    var groups: [String: [NamedTensor]] = [:]
+    for item in tensors { groups[item.sharedWith ?? item.name, default: []].append(item) }
+    var (stored, removed) = ([NamedTensor](), [NamedTensor]())
+    for item in tensors {
+      let kept = groups[item.sharedWith ?? item.name]?.map(\.name).min() ?? item.name
+      var item = item
+      item.sharedWith = kept == item.name ? nil : kept
+      if kept == item.name {
+        stored.append(item)
+      } else {
+        metadata[item.name] = kept
+        removed.append(item)
+      }
+    }
+    return try write(stored, metadata: metadata, to: path) + removed.map(WrittenTensor.init)
+  }
+
   /// - Parameter metadata: texts to keep beside the tensors; `format` says which framework's conventions they follow.
   static func write(
     _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String

@@ -1,0 +1,116 @@
+/// A layer that a file has under a second name.
+struct Twin {
+  let candidate: ModelResolution.Candidate
+  /// What the tensor is called that stays.
+  let kept: String
+  /// Why it is taken for the same.
+  let reason: String
+}
+
+extension RewrittenNames {
+  /// The candidates without layers that a file has under a second name: a module that was registered twice, as fast.ai
+  /// has its encoder.
+  ///
+  /// A weight alone may be tied, an LSTM or a square layer may be used twice: these stay.
+  func withoutTwins(_ sharing: [[String]]) -> (candidates: [ModelResolution.Candidate], twins: [Twin]) {
+    var group: [String: Int] = [:]
+    for (number, names) in sharing.enumerated() { for name in names { group[name] = number } }
+    let twins = sharing.isEmpty ? [] : secondModules(group)
+    let all = twins + secondEmbeddings(group)
+    let gone = Set(all.map(\.candidate.name))
+    return (gone.isEmpty ? candidates : candidates.filter { !gone.contains($0.name) }, all)
+  }
+
+  /// Dense layers and norms of which every tensor is another one's.
+  private func secondModules(_ group: [String: Int]) -> [Twin] {
+    struct Module {
+      /// The group of each tensor by its last name; -1 for what is not shared.
+      var parts: [String: Int] = [:]
+      var members: [String: ModelResolution.Candidate] = [:]
+      var mayGo = true
+    }
+    var modules: [String: Module] = [:]
+    var order: [String] = []
+    for candidate in candidates {
+      let (name, leaf) = candidate.place
+      var module = modules[name] ?? Module()
+      if module.parts.isEmpty { order.append(name) }
+      module.parts[leaf] = group[candidate.tensor.name] ?? -1
+      module.members[leaf] = candidate
+      let isSquare = candidate.shape.count == 2 && candidate.shape[0] == candidate.shape[1]
+      module.mayGo = module.mayGo && PyTorchName(candidate.name) == nil && !isSquare
+      modules[name] = module
+    }
+    var kept: [[String: Int]: Module] = [:]
+    var twins: [Twin] = []
+    for name in order {
+      guard let module = modules[name], module.parts.count > 1, module.mayGo, !module.parts.values.contains(-1) else {
+        continue
+      }
+      guard let first = kept[module.parts] else {
+        kept[module.parts] = module
+        continue
+      }
+      twins += module.members.sorted { $0.key < $1.key }.compactMap { leaf, candidate in
+        first.members[leaf].map { Twin(candidate, sameAs: $0, isProven: true) }
+      }
+    }
+    return twins
+  }
+
+  /// Embeddings of one name beside another that are one matrix.
+  private func secondEmbeddings(_ group: [String: Int]) -> [Twin] {
+    let names = Set(candidates.map(\.name))
+    let tables = candidates.filter {
+      $0.isLinearWeight && $0.saysEmbedding && !names.contains($0.siblingBias)
+        && PyTorchName($0.name) == nil && $0.tensor.dataType.isFloatingPoint
+    }
+    guard tables.count > 1 else { return [] }
+    // An output layer that calls itself an embedding is none's second name: another layer has to give the output.
+    func mayGo(_ table: ModelResolution.Candidate) -> Bool {
+      table.shape[0] != table.shape[1]
+        && (table.name.hasSuffix("_dp.emb.weight")
+          || candidates.contains { other in
+            other.isLinearWeight && other.shape[1] == table.shape[1] && PyTorchName(other.name) == nil
+              && !tables.contains { $0.name == other.name }
+          })
+    }
+    var kept: [ModelResolution.Candidate] = []
+    var twins: [Twin] = []
+    for table in tables {
+      let first = kept.first { other in
+        let (one, two) = (group[other.tensor.name], group[table.tensor.name])
+        return one != nil && one == two || other.shape == table.shape && areEqual(other.tensor, table.tensor)
+      }
+      guard let first, mayGo(table) else {
+        kept.append(table)
+        continue
+      }
+      let isProven = group[first.tensor.name] != nil && group[first.tensor.name] == group[table.tensor.name]
+      twins.append(Twin(table, sameAs: first, isProven: isProven))
+    }
+    return twins
+  }
+}
+
+extension Twin {
+  fileprivate init(
+    _ candidate: ModelResolution.Candidate, sameAs other: ModelResolution.Candidate, isProven: Bool
+  ) {
+    self.candidate = candidate
+    kept = other.tensor.name
+    reason = isProven ? "it is \(kept), under a second name" : "it holds the values of \(kept), under a second name"
+  }
+}
+
+extension ModelResolution.Candidate {
+  fileprivate var place: (module: String, leaf: String) {
+    guard let dot = name.lastIndex(of: ".") else { return ("", name) }
+    return (String(name[..<dot]), String(name[name.index(after: dot)...]))
+  }
+
+  fileprivate var saysEmbedding: Bool {
+    let name = name.lowercased()
+    return ["emb", "wte", "encoder"].contains(where: name.contains) && !name.contains("decoder")
+  }
+}
