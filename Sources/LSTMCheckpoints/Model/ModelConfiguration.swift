@@ -92,6 +92,9 @@ public struct ModelConfiguration: Hashable, Sendable {
 
   public enum Activation: String, Hashable, Sendable, Codable, CaseIterable {
     case none, relu, tanh, sigmoid, softmax
+
+    /// What may stand between the readout and the head: what needs no neighbors.
+    public static let elementwise: [Activation] = [.none, .relu, .tanh, .sigmoid]
   }
 
   public struct Dense: Hashable, Sendable {
@@ -113,18 +116,21 @@ public struct ModelConfiguration: Hashable, Sendable {
   public var skip: Bool
   /// nil while undecided: tensors alone do not tell it. A model without a head then gives every step.
   public var readout: Readout?
+  /// What stands between the readout and the head: none, relu, tanh or sigmoid.
+  public var readoutActivation: Activation
   public var head: [Dense]
   /// Divides the output by its L2 norm.
   public var normalizesOutput: Bool
 
   public init(
     input: Input, layers: [Layer], skip: Bool = false, readout: Readout? = nil, head: [Dense] = [],
-    normalizesOutput: Bool = false
+    normalizesOutput: Bool = false, readoutActivation: Activation = .none
   ) {
     self.input = input
     self.layers = layers
     self.skip = skip
     self.readout = readout
+    self.readoutActivation = readoutActivation
     self.head = head
     self.normalizesOutput = normalizesOutput
   }
@@ -230,6 +236,7 @@ extension ModelConfiguration {
     case .attention: parts.append("attention over time")
     case nil: parts.append(head.isEmpty ? "all steps" : "(readout undecided)")
     }
+    if readoutActivation != .none { parts.append(readoutActivation.rawValue) }
     for dense in head {
       parts.append("dense \(dense.size)" + (dense.activation == .none ? "" : " \(dense.activation.rawValue)"))
     }
