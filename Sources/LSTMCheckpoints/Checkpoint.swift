@@ -57,6 +57,8 @@ public struct Checkpoint: Sendable {
   /// Where it was read from.
   public let path: String?
   public let format: Format
+  /// The program that wrote the file, when it is known for storing columns first.
+  var columnMajorWriter: String?
   /// What the file says about its model beside the tensors, when it does.
   var structure: (any ModelStructure)?
   /// Bytes of the file.
@@ -86,6 +88,7 @@ public struct Checkpoint: Sendable {
   /// The same from a path.
   /// - Parameter allowsExternalData: whether an ONNX model may keep weights in other files beside it.
   public init(path: String, allowsExternalData: Bool = false) throws {
+    if let foreign = ForeignFile(path: path) { throw foreign.error(file: path) }
     switch FileSignature(path: path) {
     case .zip: self = try Checkpoint(zip: path)
     case .npy: self = try Checkpoint(npy: path)
@@ -140,6 +143,9 @@ public struct Checkpoint: Sendable {
 }
 
 extension Checkpoint {
+  /// Whether the file has its tensors in the order in which the model names its parts. HDF5 and safetensors sort them.
+  var keepsOrder: Bool { format == .pt || format == .npz }
+
   /// What a native file carries of the source's metadata: what is long is none of the model's.
   public var ownMetadata: [String: String]? {
     if format == .native { return provenance?.metadata }

@@ -2,6 +2,13 @@ import Foundation
 
 /// What a user may say about how names in a file become the project's, and what may be missing or left over.
 public struct LoadOptions: Sendable {
+  /// Which index of a matrix runs fastest in the file.
+  public enum Order: String, Sendable, CaseIterable {
+    case rowMajor = "row-major"
+    /// As Julia, MATLAB and R write: every shape is the other way round.
+    case columnMajor = "column-major"
+  }
+
   /// Only tensors below this module are looked at, `encoder.lstm` or `encoder/lstm`; it is taken off their names.
   /// The report says how many others there are. To keep a head that lies outside, leave the other parts out with
   /// `allowedUnexpected` instead.
@@ -17,6 +24,14 @@ public struct LoadOptions: Sendable {
   public var readout: ModelConfiguration.Readout?
   /// Activation between the dense layers of a head.
   public var activation: ModelConfiguration.Activation?
+  /// What stands between the readout and the head.
+  public var readoutActivation: ModelConfiguration.Activation?
+  /// What the last dense layer's output goes through.
+  public var outputActivation: ModelConfiguration.Activation?
+  /// The modules with an LSTM that stand one above the other, from the input up.
+  public var stack: [String]?
+  /// How matrices lie in the file; nil to go by what it says.
+  public var order: Order?
   /// Whose names, order of gates and shapes the file has; nil to go by what it holds.
   public var layout: Layout?
   /// How the gates are squashed, where the file does not say.

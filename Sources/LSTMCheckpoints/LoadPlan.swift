@@ -25,8 +25,10 @@ public struct LoadPlan: Sendable {
     self.twins = Dictionary(twins.map { ($0.candidate.tensor.name, $0.kept) }) { first, _ in first }
     let translation = try Translation(candidates, of: checkpoint, options: options, file: file)
     if options.configuration == nil { options.configuration = translation.configuration }
+    try Self.checkAgainstFile(options.configuration, checkpoint.configuration ?? translation.configuration, file: file)
     var resolution = try ModelResolution(
-      file: file, translation: translation, prefix: names.prefix, options: options)
+      file: file, translation: translation, prefix: names.prefix, options: options,
+      keepsOrder: checkpoint.keepsOrder)
     resolution.leftOver += twins.map { .init(candidate: $0.candidate, reason: $0.reason, isHarmless: true) }
     let conflicts = try resolution.settleTies(checkpoint, translation.layout, options)
     configuration = resolution.configuration
@@ -64,9 +66,10 @@ public struct LoadPlan: Sendable {
           cast: candidate.tensor.dataType == .float64 ? "computed with as float32" : nil, how: candidate.how))
     }
     let unplaced = resolution.mapping.filter { !wanted.contains($0.key) }
-      .map { ModelResolution.LeftOver(candidate: $0.value, reason: "the configuration has no \($0.key)") }
+      .map { ModelResolution.LeftOver(candidate: $0.value, reason: "the configuration has no \($0.key)", kind: .lstm) }
       .sorted { isNaturallyBefore($0.candidate.name, $1.candidate.name) }
     var unused = Set(options.allowedUnexpected)
+    var leftOut = LeftOutParts()
     for item in unplaced + resolution.leftOver {
       let globs = options.allowedUnexpected.filter {
         matches(item.candidate.name, glob: $0) || matches(item.candidate.tensor.name, glob: $0)
@@ -74,13 +77,41 @@ public struct LoadPlan: Sendable {
       unused.subtract(globs)
       report.unexpected.append(
         .init(
-          source: item.candidate.tensor.name, shape: item.candidate.shape, reason: item.reason,
+          source: item.candidate.tensor.name, shape: item.candidate.shape, reason: item.reason, effect: item.effect,
           isAllowed: item.isHarmless || !globs.isEmpty))
+      if !globs.isEmpty { leftOut.add(item) }
     }
+    report.assumed += leftOut.assumptions
+    report.lstmModule = options.rules.isEmpty ? Self.lstmModule(report) : nil
     report.notes += unused.sorted().map { "--allow unexpected=\($0) matches no tensor" }
     report.notes += checkpoint.skipped.map { "\($0.name) was not looked at: \($0.reason)" }
     self.report = report
     self.tensors = tensors
+  }
+
+  /// - Throws: `CheckpointError.invalidConfiguration` when a user's configuration says other than the file itself.
+  private static func checkAgainstFile(
+    _ given: ModelConfiguration?, _ own: ModelConfiguration?, file: String
+  ) throws(CheckpointError) {
+    guard let given, let own, let detail = own.contradiction(with: given) else { return }
+    throw .invalidConfiguration(file: file, detail: "it contradicts what the file says: " + detail)
+  }
+
+  /// The module that holds the LSTM and nothing else that counts, as the file calls it: what `--prefix` takes it alone by.
+  private static func lstmModule(_ report: LoadReport) -> String? {
+    func parts(_ name: String) -> [Substring] { name.split { $0 == "." || $0 == "/" }.dropLast() }
+    let own = report.applied.filter { $0.target.hasPrefix("lstm.") }.map(\.source)
+    guard var module = own.first.map(parts) else { return nil }
+    for name in own {
+      while !parts(name).starts(with: module) { module.removeLast() }
+    }
+    let others =
+      report.applied.filter { !$0.target.hasPrefix("lstm.") }.map(\.source)
+      + report.unexpected.filter { $0.effect != .none }.map(\.source)
+    guard !module.isEmpty, !own.contains(where: { $0.contains(" + ") }),
+      !others.contains(where: { parts($0).starts(with: module) })
+    else { return nil }
+    return module.joined(separator: ".")
   }
 
   /// - Throws: `CheckpointError.incomplete` with the whole report when something that is not allowed stands in the way.
@@ -158,8 +189,10 @@ public struct LoadPlan: Sendable {
   ) -> String? {
     if !tensor.dataType.isFloatingPoint { return "its elements are \(tensor.dataType.rawValue), not floating point" }
     if tensor.shape.count == 2, tensor.shape == parameter.shape.reversed() {
-      return parameter.name.hasPrefix("lstm.weight")
-        ? "this is the transpose: --layout keras reads kernels (I, 4H)" : "this is the transpose"
+      guard parameter.name.hasPrefix("lstm.weight") else { return "this is the transpose" }
+      // The LSTM's own matrices are never square: they tell, but not what became of an embedding.
+      return "this is the transpose: --order column-major if a program wrote it that stores columns first (Julia, "
+        + "MATLAB, R), --layout keras if these are kernels (I, 4H)"
     }
     if !knowsInputSize, parameter.name.hasPrefix("lstm.weight_ih_l0") {
       return "its second and last dimension is to be the input size"
@@ -177,13 +210,30 @@ struct RewrittenNames {
   /// Dotted, without a dot at either end; empty for none.
   let prefix: String
 
+  /// A tensor as a file in C order would have it: MATLAB's vectors have two axes, and matrices may lie the other way round.
+  private static func inOrder(_ tensor: StoredTensor, isColumnMajor: Bool) -> ModelResolution.Candidate {
+    let name = tensor.name.replacing("/", with: ".")
+    guard tensor.shape.count == 2 else { return .init(name: name, tensor: tensor) }
+    let leaf = name.split(separator: ".").last?.lowercased() ?? ""
+    if leaf.contains("bias"), tensor.shape.contains(1) {
+      return .init(name: name, tensor: tensor.reshaped([tensor.elementCount]), how: "read as a vector")
+    }
+    guard isColumnMajor else { return .init(name: name, tensor: tensor) }
+    return .init(name: name, tensor: tensor.transposed(), how: "transposed")
+  }
+
   init(_ checkpoint: Checkpoint, options: LoadOptions, file: String) throws(CheckpointError) {
     prefix = (options.prefix ?? "").split { $0 == "/" || $0 == "." }.joined(separator: ".")
     var outside: [String] = []
     let expressions = options.rules.map(\.compiled)
     var uses = [Int](repeating: 0, count: expressions.count)
+    let isColumnMajor = options.order.map { $0 == .columnMajor } ?? (checkpoint.columnMajorWriter != nil)
+    if options.order == nil, let writer = checkpoint.columnMajorWriter {
+      notes.append("\(writer) wrote the file, which stores columns first: every matrix is turned")
+    }
     for tensor in checkpoint.tensors {
-      var name = tensor.name.replacing("/", with: ".")
+      let found = Self.inOrder(tensor, isColumnMajor: isColumnMajor)
+      var name = found.name
       if !prefix.isEmpty {
         guard name.hasPrefix(prefix + ".") else {
           outside.append(tensor.name)
@@ -191,10 +241,22 @@ struct RewrittenNames {
         }
         name = String(name.dropFirst(prefix.count + 1))
       }
+      // Reports print a file's own slashes, so that rules may be written with either.
+      var slashed = tensor.name.contains("/") ? String(tensor.name.suffix(name.count)) : nil
       for (index, expression) in expressions.enumerated() {
         let rewritten = expression.apply(to: name)
-        if rewritten != name { uses[index] += 1 }
-        name = rewritten
+        if rewritten != name {
+          uses[index] += 1
+          name = rewritten
+          slashed = nil
+        } else if let own = slashed {
+          let rewritten = expression.apply(to: own)
+          if rewritten != own {
+            uses[index] += 1
+            slashed = rewritten
+            name = rewritten.replacing("/", with: ".")
+          }
+        }
       }
       guard !name.isEmpty else {
         throw .invalidOption("--map leaves nothing of the name \(tensor.name)", advice: [])
@@ -204,7 +266,7 @@ struct RewrittenNames {
           file: file, detail: "\(twin) and \(tensor.name) both become \(name)",
           advice: ["make the --map rules keep them apart, or choose one with --prefix"])
       }
-      candidates.append(.init(name: name, tensor: tensor))
+      candidates.append(.init(name: name, tensor: found.tensor, how: found.how))
     }
     guard !candidates.isEmpty || prefix.isEmpty else { throw Self.emptyPrefix(checkpoint, options, file) }
     for (rule, count) in zip(options.rules, uses) where count == 0 {

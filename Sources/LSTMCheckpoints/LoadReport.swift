@@ -26,11 +26,20 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let isAllowed: Bool
   }
 
+  /// What leaving a tensor out does to a model's output.
+  public enum Effect: String, Sendable, Codable {
+    case none
+    case changesOutput = "changes the output"
+    case unknown
+  }
+
   public struct Unexpected: Sendable, Codable, Equatable {
     public let source: String
     public let shape: [Int]
     /// Why it was not taken.
     public let reason: String
+    /// What leaving it out does to the output.
+    public let effect: Effect
     /// Allowed by `--allow unexpected=GLOB`, or nothing is lost by leaving it out.
     public let isAllowed: Bool
   }
@@ -68,6 +77,8 @@ public struct LoadReport: Sendable, Codable, Equatable {
   public var mismatched: [Mismatch] = []
   /// What the file cannot tell and was taken for granted; each with the words that would change it.
   public var assumed: [Assumption] = []
+  /// The module that holds the LSTM and nothing else that counts.
+  public var lstmModule: String?
   /// What was decided and on what evidence.
   public var notes: [String] = []
 
@@ -102,12 +113,22 @@ public struct LoadReport: Sendable, Codable, Equatable {
   /// At most two lines: which flags let the load go ahead.
   public var advice: [String] {
     var lines: [String] = []
-    let globs = unexpectedGlobs
-    if !globs.isEmpty {
+    func allowances(_ globs: [String]) -> String {
+      globs.prefix(4).map { "--allow unexpected='\($0)'" }.joined(separator: " ") + (globs.count > 4 ? " ..." : "")
+    }
+    if unexpected.contains(where: { !$0.isAllowed && $0.effect == .changesOutput }), let lstmModule {
+      lines.append("the LSTM alone, whose output is then not the model's, is --prefix \(lstmModule)")
+    }
+    // What computes is never proposed to be left out.
+    let idle = unexpectedGlobs(.none)
+    if !idle.isEmpty {
+      lines.append("leave out what is not needed with \(allowances(idle)), or rename it with --map 'REGEX=REPLACEMENT'")
+    }
+    let unknown = unexpectedGlobs(.unknown)
+    if !unknown.isEmpty, idle.isEmpty {
       lines.append(
-        "leave out what is not needed with "
-          + globs.prefix(4).map { "--allow unexpected='\($0)'" }.joined(separator: " ")
-          + (globs.count > 4 ? " ..." : "") + ", or rename it with --map 'REGEX=REPLACEMENT'")
+        "rename what belongs to the model with --map 'REGEX=REPLACEMENT'; only what takes no part in its output may be "
+          + "left out: \(allowances(unknown))")
     }
     if let absent = missing.first(where: { !$0.isAllowed }) {
       let found = "find it with --map 'REGEX=REPLACEMENT' or --prefix"
@@ -115,14 +136,15 @@ public struct LoadReport: Sendable, Codable, Equatable {
         absent.target.hasPrefix("lstm.weight_ih_l0") && absent.note != nil
           ? found : "start it from fresh values with --allow missing='\(absent.target)', or " + found)
     }
-    return lines
+    return Array(lines.prefix(2))
   }
 
-  /// Globs that cover what is unexpected and nothing that is used.
-  private var unexpectedGlobs: [String] {
-    let used = applied.map(\.source) + mismatched.map(\.source)
+  /// Globs that cover what is unexpected and of an effect, and nothing that is used or of another.
+  private func unexpectedGlobs(_ effect: Effect) -> [String] {
+    let used =
+      applied.map(\.source) + mismatched.map(\.source) + unexpected.filter { $0.effect != effect }.map(\.source)
     var globs: [String] = []
-    for extra in unexpected where !extra.isAllowed && globs.count < 5 {
+    for extra in unexpected where !extra.isAllowed && extra.effect == effect && globs.count < 5 {
       if globs.contains(where: { matches(extra.source, glob: $0) }) { continue }
       // The shortest module that holds nothing else.
       let ends = extra.source.indices.filter { "./".contains(extra.source[$0]) }

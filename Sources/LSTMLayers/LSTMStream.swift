@@ -40,6 +40,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   private let gates: Int
   private let raw: Int
   private let joined: Int
+  private let activated: Int
   private let dense: [Int]
   private let carried: Int
   private let count: Int
@@ -89,6 +90,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     gates = take(layers.map(\.gateSize).max() ?? 0)
     raw = take(layers.map(\.hiddenSize).max() ?? 0)
     joined = take(configuration.readoutSize)
+    activated = take(configuration.readoutActivation == .none ? 0 : configuration.readoutSize)
     dense = network.head.map { take($0.size) }
     count = end
   }
@@ -180,6 +182,14 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
         if skips { column = join(input, size: layer.stateSize, at: column, base) }
       }
       if skips { input = UnsafePointer(base + joined) }
+      let activation = network.configuration.readoutActivation
+      if activation != .none {
+        // Not in place: h goes on to the next step.
+        let size = network.configuration.readoutSize
+        (base + activated).update(from: input, count: size)
+        DenseLayer.activate(activation, base + activated, rows: 1, size: size, network.kernels)
+        input = UnsafePointer(base + activated)
+      }
       for index in network.head.indices {
         network.head[index].step(input, into: base + dense[index])
         input = UnsafePointer(base + dense[index])

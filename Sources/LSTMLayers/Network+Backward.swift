@@ -43,7 +43,8 @@ extension Network {
   /// Exact backward through time for the last pass, which `run` was told to expect. Allocates nothing for a batch no
   /// larger than one before.
   /// - Parameters:
-  ///   - outputGradient: dL/d output, row by row as `run` gave it. It is overwritten when the model normalises its output.
+  ///   - outputGradient: dL/d output, row by row as `run` gave it. It is overwritten when the model normalises its output
+  ///     or has an activation behind its readout.
   ///   - gradients: gets the gradients of the trainable parameters added; the others are left alone.
   public func backward(
     _ outputGradient: UnsafeMutablePointer<Float>, into gradients: ParameterStore, _ plan: GradientPlan
@@ -78,6 +79,11 @@ extension Network {
     guard isNeededBelowHead else { return }
 
     // 2. The readout and the skip concatenation.
+    if configuration.readoutActivation != .none {
+      DenseLayer.multiplyBySlope(
+        configuration.readoutActivation, gradient, of: activatedReadout.pointer, rows: rows,
+        size: configuration.readoutSize)
+    }
     if readout.kind != .all {
       if plan.lowestLayer != nil { stackGradient.reserve(shape.rows * configuration.readoutSize) }
       let stack = configuration.skip ? concatenation.pointer : rowsRead(at: configuration.layers.count)

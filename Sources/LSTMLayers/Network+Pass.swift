@@ -40,7 +40,7 @@ extension Network {
     /// What LSTM layer k reads, or, for the number of layers, the readout. With a skip concatenation, all of the
     /// concatenation that lies below.
     case layer(Int)
-    /// What head layer k reads, or, for the number of head layers, what the model gives before it is normalised.
+    /// What head layer k reads, behind the readout's activation, or, for the number of head layers, what the model gives before it is normalised.
     case head(Int)
 
     /// Whether it lies below another place, or is that.
@@ -217,7 +217,18 @@ extension Network {
     drop(at: configuration.layers.count)
     measurePenalty()
     readoutOutput = readout.forward(stackOutput(shape), shape: shape)
+    activateReadout()
     headOutput = readoutOutput
+  }
+
+  /// Into a buffer of its own: every step's readout is the LSTM's output, which backward reads again.
+  private func activateReadout() {
+    guard configuration.readoutActivation != .none else { return }
+    let (rows, size) = (readout.rows(shape), configuration.readoutSize)
+    activatedReadout.reserve(rows * size)
+    activatedReadout.pointer.update(from: readoutOutput, count: rows * size)
+    readoutOutput = activatedReadout.pointer
+    DenseLayer.activate(configuration.readoutActivation, readoutOutput, rows: rows, size: size, kernels)
   }
 
   private func runHead(_ layers: Range<Int>, _ form: OutputForm) {

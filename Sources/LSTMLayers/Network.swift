@@ -35,6 +35,8 @@ public final class Network {
   let layerOutputs: [FloatBuffer]
   let concatenation = FloatBuffer()
   let headInput = FloatBuffer()
+  /// What the readout gave, behind its activation.
+  let activatedReadout = FloatBuffer()
   /// Whether the last pass began with h of zero, so that nothing needs to be multiplied by it.
   var startsFromZero = true
   let initialHidden: [FloatBuffer]

@@ -12,6 +12,7 @@ extension ModelConfiguration.Bias: ExpressibleByArgument {
 }
 extension ModelConfiguration.GateActivation: ExpressibleByArgument {}
 extension Layout: ExpressibleByArgument {}
+extension LoadOptions.Order: ExpressibleByArgument {}
 extension DataType: ExpressibleByArgument {
   public static var allValueStrings: [String] { allCases.filter(\.isFloatingPoint).map(\.rawValue) }
 }
@@ -48,6 +49,21 @@ struct LoadArguments: ParsableArguments {
   @Option(help: "What stands between the dense layers of a head.")
   var activation: ModelConfiguration.Activation?
 
+  @Option(
+    help: "What stands between the LSTM's output and the head: relu, tanh or sigmoid, where the file does not say.")
+  var readoutActivation: ModelConfiguration.Activation?
+
+  @Option(help: "What the last dense layer's output goes through, where the file does not say.")
+  var outputActivation: ModelConfiguration.Activation?
+
+  @Option(
+    help: ArgumentHelp(
+      "LSTMs that stand one above the other, from the input up, separated by commas.", valueName: "modules"))
+  var stack: String?
+
+  @Option(help: "Whether a matrix's rows or its columns come first in the file: Julia, MATLAB and R write columns.")
+  var order: LoadOptions.Order?
+
   @Option(help: "Whose names, order of gates and shapes the tensors have, where they leave a choice.")
   var layout: Layout?
 
@@ -80,6 +96,10 @@ struct LoadArguments: ParsableArguments {
     }
     options.untie = untie
     options.padding = paddingIndex?.padding
+    options.readoutActivation = readoutActivation
+    options.outputActivation = outputActivation
+    options.stack = stack?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    options.order = order
     options.rules = try rules.map(RenamingRule.init)
     for allowance in allowances {
       let parts = allowance.split(separator: "=", maxSplits: 1).map(String.init)
@@ -210,7 +230,9 @@ private func isConfiguration(_ path: String) -> Bool {
 func openCheckpoint(
   _ path: String, mayBeArray: Bool = false, allowsExternalData: Bool = false
 ) throws -> Checkpoint {
-  guard FileManager.default.fileExists(atPath: path) else { throw InputError.notFound(path) }
+  guard FileManager.default.fileExists(atPath: path) else {
+    throw ForeignFile.named(path)?.error(file: path) ?? InputError.notFound(path)
+  }
   if isConfiguration(path), let json = FileManager.default.contents(atPath: path),
     (try? ModelConfiguration(json: json, file: path)) != nil
   {

@@ -28,9 +28,10 @@ import Testing
     ])
     #expect(
       refusal(found) == [
-        "w.h5: lstm.weight_ih_l0: expected shape (16, 3), found (3, 16) (this is the transpose: --layout keras reads "
-          + "kernels (I, 4H)); lstm.weight_hh_l0: expected shape (16, 4), found (4, 16) (this is the transpose: "
-          + "--layout keras reads kernels (I, 4H))"
+        "w.h5: lstm.weight_ih_l0: expected shape (16, 3), found (3, 16) (this is the transpose: --order column-major if a program wrote it that stores columns first (Julia, "
+          + "MATLAB, R), --layout keras if these are kernels (I, 4H)); lstm.weight_hh_l0: expected shape "
+          + "(16, 4), found (4, 16) (this is the transpose: --order column-major if a program wrote it that stores columns first (Julia, "
+          + "MATLAB, R), --layout keras if these are kernels (I, 4H))"
       ])
   }
 
@@ -40,8 +41,9 @@ import Testing
     #expect(
       refusal(found) == [
         "w.h5: holds 2 LSTMs that do not make one stack: decoder.lstm, encoder.lstm",
-        "choose one with --prefix, for example --prefix decoder.lstm",
-        "or leave the others out and keep the rest, for example --allow unexpected='encoder.lstm.*'",
+        "one of them alone, whose output is then not the model's, is --prefix decoder.lstm",
+        "if they work apart, each for an output of its own, leave the others out, for example --allow "
+          + "unexpected='encoder.lstm.*'",
       ])
     #expect(refusal(found, LoadOptions(prefix: "decoder.lstm")) == [])
     #expect(refusal(found, LoadOptions(allowedUnexpected: ["encoder.lstm.*"])) == [])
@@ -52,7 +54,7 @@ import Testing
     #expect(
       refusal(found, LoadOptions(prefix: "net")).prefix(2) == [
         "w.h5: holds 2 LSTMs that do not make one stack: rnns.0, rnns.1; rnns.1 reads 5 values, but rnns.0 gives 4",
-        "choose one with --prefix, for example --prefix net.rnns.0",
+        "one of them alone, whose output is then not the model's, is --prefix net.rnns.0",
       ])
   }
 
@@ -122,8 +124,8 @@ import Testing
         "w.h5: missing lstm.weight_hh_l0 (16, 4), expected as module.lstm.weight_hh_l0 (did you mean "
           + "module.lstm.weigth_hh_l0?); unexpected module.lstm.weigth_hh_l0 (16, 4): no part of this "
           + "model",
-        "leave out what is not needed with --allow unexpected='module.lstm.weigth_hh_l0', or rename it with "
-          + "--map 'REGEX=REPLACEMENT'",
+        "rename what belongs to the model with --map 'REGEX=REPLACEMENT'; only what takes no part in its output may be "
+          + "left out: --allow unexpected='module.lstm.weigth_hh_l0'",
         "start it from fresh values with --allow missing='lstm.weight_hh_l0', or find it with "
           + "--map 'REGEX=REPLACEMENT' or --prefix",
       ])
@@ -155,8 +157,9 @@ import Testing
     #expect(report.unexpected[1].reason == "reads 9 values, but the LSTM gives 4")
     #expect(!report.isComplete)
     #expect(
-      report.advice.first == "leave out what is not needed with --allow unexpected='lstm.bias_xx_l0' "
-        + "--allow unexpected='fc.*', or rename it with --map 'REGEX=REPLACEMENT'")
+      report.advice.first
+        == "rename what belongs to the model with --map 'REGEX=REPLACEMENT'; only what takes no part in "
+        + "its output may be left out: --allow unexpected='lstm.bias_xx_l0'")
   }
 
   @Test func weightNormalisedTensors() throws {
@@ -189,7 +192,8 @@ import Testing
     #expect(
       refusal(found) == [
         "w.h5: 2 linear layers read the same 4 values: policy.weight, value.weight",
-        "leave all but one out, for example --allow unexpected='value.*'",
+        "if they are heads side by side, keep one, whose output is then all there is, for example --allow "
+          + "unexpected='value.*'",
       ])
     #expect(refusal(found, LoadOptions(allowedUnexpected: ["value.*"])) == [])
   }
@@ -204,6 +208,18 @@ import Testing
       try reason([2, 7])
         == "reads 7 values, but the LSTM gives 4; it would fit \"skip\": true in --config, which joins "
         + "the input and every layer's output")
+    #expect(
+      try reason([2, 40])
+        == "reads 40 values, but the LSTM gives 4: 40 = 10 x 4, a head over 10 flattened steps, which this version cannot "
+        + "compute")
+    #expect(
+      try reason([2, 8])
+        == "reads 8 values, but the LSTM gives 4: 8 = 2 x 4, a head over 2 readouts or steps side by side, which this "
+        + "version cannot compute")
+    #expect(
+      try reason([3, 5])
+        == "reads 5 values, but the LSTM gives 4; it may be a dense layer before the LSTM, which this version "
+        + "cannot compute")
   }
 
   @Test func aHeadBiasOfAnotherSize() {

@@ -76,6 +76,24 @@ import Testing
       configuration: .init(
         input: .features(size: 3), layers: [.init(hiddenSize: 7)], readout: .max, head: [.init(size: 1)])),
     Case(
+      name: "relu between the last step and the head, ragged",
+      configuration: .init(
+        input: .features(size: 2), layers: [.init(hiddenSize: 6), .init(hiddenSize: 5)], readout: .last,
+        head: [.init(size: 3, activation: .tanh), .init(size: 2)], readoutActivation: .relu),
+      lengths: [2, 5, 1, 4]),
+    Case(
+      name: "tanh between every step and the head, dropouts",
+      configuration: .init(
+        input: .features(size: 2), layers: [.init(hiddenSize: 4, isBidirectional: true)], readout: .all,
+        head: [.init(size: 3)], readoutActivation: .tanh),
+      lengths: [2, 5, 1, 4], regularisation: .init(outputDropout: 0.4, activationRegularisation: 1)),
+    Case(
+      name: "sigmoid between attention over tokens and the head",
+      configuration: .init(
+        input: .tokens(vocabulary: 6, size: 3), layers: [.init(hiddenSize: 4)], skip: true, readout: .attention,
+        head: [.init(size: 3)], normalizesOutput: true, readoutActivation: .sigmoid),
+      lengths: [4, 5, 2, 1]),
+    Case(
       name: "all of AWD-LSTM's regularisation",
       configuration: .init(
         input: .tokens(vocabulary: 6, size: 3), layers: [.init(hiddenSize: 5), .init(hiddenSize: 4)], readout: .all,

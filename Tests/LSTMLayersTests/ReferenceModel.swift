@@ -73,7 +73,14 @@ struct ReferenceModel {
         }
       }
       if configuration.skip { x = (0..<length).map { t in parts.flatMap { $0[t] } } }
-      let rows = readout(x, parameters["attention.weight"] ?? [])
+      let rows = readout(x, parameters["attention.weight"] ?? []).map { row in
+        switch configuration.readoutActivation {
+        case .relu: row.map { Swift.max($0, 0) }
+        case .tanh: row.map(tanh)
+        case .sigmoid: row.map { 1 / (1 + exp(-$0)) }
+        case .none, .softmax: row
+        }
+      }
       for t in 0..<(configuration.readout ?? .all == .all ? batch.steps : 1) {
         result.output +=
           t < rows.count ? head(rows[t], parameters) : .init(repeating: 0, count: configuration.outputSize)

@@ -20,6 +20,9 @@ import Testing
       input: .features(size: 6),
       layers: [.init(hiddenSize: 19, bias: .single, forgetOffset: 1), .init(hiddenSize: 9, forgetOffset: -0.5)],
       readout: .all),
+    .init(
+      input: .features(size: 6), layers: [.init(hiddenSize: 19)], readout: .all, head: [.init(size: 3)],
+      readoutActivation: .tanh),
   ]
 
   @Test(arguments: KernelTests.paths, configurations.indices)

@@ -335,7 +335,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     ) { try $0.write("three.json", configuration(features: 1, layers: 3)) },
     Mistake(
       "unexpected tensors", "import extra.h5 -o a.h5", 65,
-      "extra.h5: unexpected optimizer/state/0/exp_avg (40, 6): no part of this model, and 1 more",
+      "extra.h5: unexpected optimizer/state/0/exp_avg (40, 6): the state of an optimizer, and 1 more",
       "leave out what is not needed with --allow unexpected='optimizer/*', or rename it with --map 'REGEX=REPLACEMENT'"
     ) { try $0.copy("golden-models/compiled_extras.h5", as: "extra.h5") },
     Mistake(
@@ -355,7 +355,8 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "two heads", "import heads.h5 -o a.h5", 65,
       "heads.h5: 2 linear layers read the same 6 values: one.weight, two.weight",
-      "leave all but one out, for example --allow unexpected='two.*'"
+      "if they are heads side by side, keep one, whose output is then all there is, for example --allow "
+        + "unexpected='two.*'"
     ) { place in
       try place.writeBareLSTM(as: "bare.h5")
       var checkpoint = try place.checkpoint("bare.h5")

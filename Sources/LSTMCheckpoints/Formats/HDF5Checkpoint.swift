@@ -11,6 +11,11 @@ extension Checkpoint {
   init(_ file: HDF5File, path: String, archive: (version: KerasVersion, model: KerasJSON)? = nil) throws {
     let root = try Self.hdf5 { () throws(HDF5Error) in try file.contents() }
     let keepsBFloat = archive != nil || root.attribute("model_config")?.string?.contains("bfloat16") ?? false
+    if root.attribute("PYTABLES_FORMAT_VERSION") != nil, Self.holdsPandas(root) {
+      throw CheckpointError.unknownFormat(
+        file: path, detail: "holds a table that pandas wrote (to_hdf), which is data and no weights",
+        advice: ["save it as text, in Python: pandas.read_hdf(\"\(path)\").to_csv(\"data.csv\")"])
+    }
     var tensors: [StoredTensor] = []
     var extras: [StoredTensor] = []
     var skipped: [Skipped] = []
@@ -33,7 +38,20 @@ extension Checkpoint {
     self.init(tensors: tensors, skipped: skipped, path: path, format: format, byteCount: file.byteCount)
     self.extras = extras
     structure = keras
+    columnMajorWriter = isNative ? nil : Self.columnMajorWriter(root)
     if isNative { try readNativeAttributes(root) }
+  }
+
+  private static func holdsPandas(_ group: HDF5Group, depth: Int = 0) -> Bool {
+    group.attribute("pandas_type") != nil
+      || depth < 8 && group.groups.contains { holdsPandas($0, depth: depth + 1) }
+  }
+
+  /// What a writer leaves at its datasets.
+  private static func columnMajorWriter(_ root: HDF5Group) -> String? {
+    let datasets = root.allDatasets()
+    if datasets.contains(where: { $0.attribute("MATLAB_class") != nil }) { return "MATLAB" }
+    return datasets.contains { $0.attribute("rhdf5-NA.OK") != nil } ? "R" : nil
   }
 
   static let versionAttribute = "lstm_ft_version"

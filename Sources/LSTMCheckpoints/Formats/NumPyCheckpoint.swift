@@ -9,6 +9,8 @@ extension Checkpoint {
       self = try Checkpoint(kerasArchive: archive)
     } else if names.allSatisfy({ $0.hasSuffix(".npy") }) {
       self = try Checkpoint(npz: archive)
+    } else if let foreign = ForeignFile(archive: names, file: path) {
+      throw foreign.error(file: path)
     } else {
       throw CheckpointError.unknownFormat(
         file: path, detail: "is a ZIP archive of neither PyTorch, Keras nor NumPy",

@@ -60,6 +60,9 @@ enum RTNeuralWriter {
     if case .tokens = configuration.input { throw refuse("an embedding") }
     if configuration.skip { throw refuse("a concatenation of all layers") }
     if configuration.normalizesOutput { throw refuse("an L2 normalisation") }
+    if configuration.readoutActivation != .none {
+      throw refuse("\(configuration.readoutActivation.rawValue) between the LSTM and the head")
+    }
     switch configuration.readout {
     case nil, .all: break
     case .last where configuration.layers.allSatisfy({ !$0.isBidirectional }): break

@@ -15,6 +15,13 @@ enum NamedLayout {
       }
       if isAllowed { allowed.append(candidate) } else { rest.append(candidate) }
     }
+    let kinds = TensorKinds(candidates)
+    // What has Keras' names and another number of gates is no LSTM.
+    let foreign = rest.filter { PyTorchName($0.name) == nil && kinds.recurrentKind($0) != nil }
+    if !foreign.isEmpty {
+      let names = Set(foreign.map(\.name))
+      rest.removeAll { names.contains($0.name) }
+    }
     let choice = try Choice(rest, file: file, options: options)
     guard let names = choice.names else { return Translation(pytorch: candidates, evidence: choice.evidence) }
     var translation: Translation
@@ -36,7 +43,13 @@ enum NamedLayout {
           "Keras' recurrent_activation is not in the names: taken for sigmoid; --config with \"gates\" says another")
       }
     }
-    for candidate in allowed { translation.leaveOut(candidate, reason: "left out as allowed") }
+    for candidate in foreign {
+      let kind = kinds.kind(of: candidate)
+      translation.leaveOut(candidate, reason: kind.reason, kind: kind)
+    }
+    for candidate in allowed {
+      translation.leaveOut(candidate, reason: "left out as allowed", kind: kinds.kind(of: candidate))
+    }
     return translation
   }
 

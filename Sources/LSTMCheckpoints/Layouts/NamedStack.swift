@@ -18,6 +18,7 @@ struct NamedStack {
 
   private(set) var layers: [Layer] = []
   private(set) var notes: [String] = []
+  private(set) var assumed: [LoadReport.Assumption] = []
 
   /// - Throws: `CheckpointError.misshapen` naming a tensor that does not go with the others of its cell; `.ambiguous` when
   ///   neither names nor widths tell the order.
@@ -33,9 +34,14 @@ struct NamedStack {
     try pair(cells, names: names, layout: layout, file: file)
     layers.sort { ModulePath.isBefore($0.path, $1.path) }
     if try follow(options.configuration, file: file) { return }
+    if let stack = options.stack {
+      try order(as: stack, names, file: file)
+      return
+    }
     let isOrdered = zip(layers, layers.dropFirst()).allSatisfy { ModulePath.areComparable($0.path, $1.path) }
     if isOrdered {
       try checkWidths(names, file: file)
+      try askWhetherSideBySide(options, file: file)
     } else {
       try orderByWidth(file: file)
     }
@@ -51,6 +57,7 @@ struct NamedStack {
       }
     }
     translation.notes += notes
+    translation.assumed += assumed
   }
 
   // MARK: - Directions
@@ -121,6 +128,43 @@ struct NamedStack {
   // MARK: - Order
 
   private var moduleList: String { nameList(layers.map(\.forward.module)) }
+
+  /// The order that a user gives.
+  private mutating func order(as given: [String], _ names: LayoutNames, file: String) throws(CheckpointError) {
+    let wanted = given.map { $0.replacing("/", with: ".") }
+    let modules = layers.map(\.forward.module)
+    guard wanted.count == modules.count, Set(wanted) == Set(modules) else {
+      throw .invalidOption(
+        "--stack \(given.joined(separator: ",")): expected all of " + modules.joined(separator: ", "), advice: [])
+    }
+    layers = wanted.compactMap { module in layers.first { $0.forward.module == module } }
+    try checkWidths(names, file: file)
+    notes.append("one stack in the order of --stack: \(moduleList)")
+  }
+
+  /// Layers under numbered attributes (`lstm`, `lstm_1`), of which one could as well read what the first does.
+  private mutating func askWhetherSideBySide(_ options: LoadOptions, file: String) throws(CheckpointError) {
+    guard layers.count > 1, options.configuration == nil else { return }
+    let words = zip(layers[0].path.parts, layers[1].path.parts).first { $0 != $1 }?.0.text.lowercased() ?? ""
+    let isList = !words.hasSuffix("lstm") && !words.hasSuffix("rnn")
+    guard !isList, let twin = layers.dropFirst().first(where: { $0.inputSize == layers[0].inputSize }) else {
+      assumed.append(
+        .init(
+          what:
+            "\(moduleList) stand one above the other, in the order of their numbers, with nothing between or around "
+            + "them", change: "--stack MODULES gives another order"))
+      return
+    }
+    throw .ambiguous(
+      file: file,
+      detail: "\(layers[0].forward.module) and \(twin.forward.module) both read \(layers[0].inputSize) values and give "
+        + "\(layers[0].outputSize): they may stand one above the other, or side by side; the tensors do not tell",
+      advice: [
+        "if each reads what the one before gives, and nothing else: --stack "
+          + layers.map(\.forward.module).joined(separator: ","),
+        "LSTMs side by side cannot be computed in this version; one alone is --prefix \(layers[0].forward.module)",
+      ])
+  }
 
   private func checkWidths(_ names: LayoutNames, file: String) throws(CheckpointError) {
     guard layers.count > 1 else { return }

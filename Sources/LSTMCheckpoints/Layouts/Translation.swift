@@ -85,8 +85,10 @@ struct Translation {
   }
 
   /// What is no part of the model; harmless where nothing is lost by it.
-  mutating func leaveOut(_ candidate: Candidate, reason: String, isHarmless: Bool = false) {
-    leftOver.append(.init(candidate: candidate, reason: reason, isHarmless: isHarmless))
+  mutating func leaveOut(
+    _ candidate: Candidate, reason: String, isHarmless: Bool = false, kind: TensorKind = .unknown
+  ) {
+    leftOver.append(.init(candidate: candidate, reason: reason, isHarmless: isHarmless, kind: kind))
   }
 }
 

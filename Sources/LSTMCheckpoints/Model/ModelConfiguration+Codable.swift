@@ -5,6 +5,7 @@
 //                     "bias": "dual", "gates": "sigmoid", "peepholes": false, "forget_offset": 0 } ],
 //       "skip": false,
 //       "readout": "last",                               all, last, final, mean, max, attention
+//       "readout_activation": "none",                    relu, tanh, sigmoid: before the head
 //       "head": [ { "size": 1, "bias": true, "activation": "none" } ],
 //       "normalize": "l2",
 //       "tied": [ ["embedding.weight", "head.0.weight"] ] }
@@ -12,6 +13,7 @@
 extension ModelConfiguration: Codable {
   private enum Key: String, CodingKey, CaseIterable {
     case input, layers, skip, readout, head, normalize, tied
+    case readoutActivation = "readout_activation"
   }
 
   public init(from decoder: any Decoder) throws {
@@ -21,6 +23,7 @@ extension ModelConfiguration: Codable {
     layers = try values.decode([Layer].self, forKey: .layers)
     skip = try values.decodeIfPresent(Bool.self, forKey: .skip) ?? false
     readout = try decodeChoice(.readout, values)
+    readoutActivation = try decodeChoice(.readoutActivation, values, among: Activation.elementwise) ?? .none
     head = try values.decodeIfPresent([Dense].self, forKey: .head) ?? []
     switch try values.decodeIfPresent(String.self, forKey: .normalize) {
     case nil, "none": normalizesOutput = false
@@ -32,6 +35,10 @@ extension ModelConfiguration: Codable {
     if layers.isEmpty {
       throw DecodingError.dataCorruptedError(
         forKey: .layers, in: values, debugDescription: "expected at least one layer, found none")
+    }
+    if readoutActivation != .none, head.isEmpty {
+      throw DecodingError.dataCorruptedError(
+        forKey: .readoutActivation, in: values, debugDescription: "it stands before a head, and there is none")
     }
     for (key, count) in [(Key.layers, layers.count), (.head, head.count)] where count > Self.depthLimit {
       throw DecodingError.dataCorruptedError(
@@ -53,6 +60,7 @@ extension ModelConfiguration: Codable {
     try values.encode(layers, forKey: .layers)
     if skip { try values.encode(true, forKey: .skip) }
     try values.encodeIfPresent(readout, forKey: .readout)
+    if readoutActivation != .none { try values.encode(readoutActivation, forKey: .readoutActivation) }
     if !head.isEmpty { try values.encode(head, forKey: .head) }
     if normalizesOutput { try values.encode("l2", forKey: .normalize) }
     if !validTies.isEmpty { try values.encode(validTies, forKey: .tied) }
@@ -190,11 +198,11 @@ private func decodeSize<Key: CodingKey>(_ key: Key, _ values: KeyedDecodingConta
 
 /// One of a few words; nil when the key is absent.
 private func decodeChoice<Choice: RawRepresentable & CaseIterable, Key: CodingKey>(
-  _ key: Key, _ values: KeyedDecodingContainer<Key>
+  _ key: Key, _ values: KeyedDecodingContainer<Key>, among choices: [Choice] = Array(Choice.allCases)
 ) throws -> Choice? where Choice.RawValue == String {
   guard let text = try values.decodeIfPresent(String.self, forKey: key) else { return nil }
-  if let choice = Choice(rawValue: text) { return choice }
-  let known = Choice.allCases.map(\.rawValue)
+  if let choice = choices.first(where: { $0.rawValue == text }) { return choice }
+  let known = choices.map(\.rawValue)
   let near = nearestNames(to: text, among: known, limit: 1).first.map { "; did you mean \($0)?" } ?? ""
   throw DecodingError.dataCorruptedError(
     forKey: key, in: values,

@@ -92,6 +92,9 @@ public struct ModelConfiguration: Hashable, Sendable {
 
   public enum Activation: String, Hashable, Sendable, Codable, CaseIterable {
     case none, relu, tanh, sigmoid, softmax
+
+    /// What may stand between the readout and the head: what needs no neighbors.
+    public static let elementwise: [Activation] = [.none, .relu, .tanh, .sigmoid]
   }
 
   public struct Dense: Hashable, Sendable {
@@ -113,6 +116,8 @@ public struct ModelConfiguration: Hashable, Sendable {
   public var skip: Bool
   /// nil while undecided: tensors alone do not tell it. A model without a head then gives every step.
   public var readout: Readout?
+  /// What stands between the readout and the head: none, relu, tanh or sigmoid.
+  public var readoutActivation: Activation
   public var head: [Dense]
   /// Divides the output by its L2 norm.
   public var normalizesOutput: Bool
@@ -123,12 +128,14 @@ public struct ModelConfiguration: Hashable, Sendable {
 
   public init(
     input: Input, layers: [Layer], skip: Bool = false, readout: Readout? = nil, head: [Dense] = [],
-    normalizesOutput: Bool = false, paddingToken: Int? = nil, ties: [[String]] = []
+    normalizesOutput: Bool = false, readoutActivation: Activation = .none, paddingToken: Int? = nil,
+    ties: [[String]] = []
   ) {
     self.input = input
     self.layers = layers
     self.skip = skip
     self.readout = readout
+    self.readoutActivation = readoutActivation
     self.head = head
     self.normalizesOutput = normalizesOutput
     self.paddingToken = paddingToken
@@ -254,6 +261,7 @@ extension ModelConfiguration {
     case .attention: parts.append("attention over time")
     case nil: parts.append(head.isEmpty ? "all steps" : "(readout undecided)")
     }
+    if readoutActivation != .none { parts.append(readoutActivation.rawValue) }
     for (index, dense) in head.enumerated() {
       let tie = isTiedToEmbedding(head: index) ? " tied to the embedding" : ""
       parts.append("dense \(dense.size)" + tie + (dense.activation == .none ? "" : " \(dense.activation.rawValue)"))

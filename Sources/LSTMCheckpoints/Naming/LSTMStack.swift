@@ -2,29 +2,37 @@
 struct LSTMStack {
   typealias Candidate = ModelResolution.Candidate
 
-  private(set) var layers: [FoundLayer] = []
+  var layers: [FoundLayer] = []
   private(set) var others: [Candidate] = []
-  private(set) var leftOver: [ModelResolution.LeftOver] = []
-  private(set) var notes: [String] = []
+  var leftOver: [ModelResolution.LeftOver] = []
+  var notes: [String] = []
+  var assumed: [LoadReport.Assumption] = []
 
   /// The most layers that a model may have.
   static let depthLimit = ModelConfiguration.depthLimit
 
   /// - Parameter prefix: what `--prefix` took off the names, to be put back in messages.
-  init(_ candidates: [Candidate], file: String, prefix: String) throws(CheckpointError) {
-    collect(candidates)
-    guard !layers.isEmpty else { throw Self.noLSTM(file: file, candidates: candidates) }
+  init(
+    _ candidates: [Candidate], kinds: TensorKinds, file: String, prefix: String, options: LoadOptions
+  ) throws(CheckpointError) {
+    collect(candidates, kinds)
+    guard !layers.isEmpty else { throw Self.noLSTM(file: file, candidates: candidates, kinds) }
     layers.sort { $0.module == $1.module ? $0.index < $1.index : isNaturallyBefore($0.module, $1.module) }
+    try order(options, file: file, prefix: prefix)
     try fillGaps(file: file)
     guard layers.count <= Self.depthLimit else {
       throw .ambiguous(
         file: file, detail: "holds \(layers.count) LSTM layers; a model has at most \(Self.depthLimit)",
         advice: ["choose one LSTM with --prefix"])
     }
-    try checkOneStack(file: file, prefix: prefix)
+    if options.stack == nil {
+      try checkOneStack(
+        file: file, prefix: prefix, isDescribed: options.configuration?.layers.count == layers.count,
+        others: others)
+    }
   }
 
-  private mutating func collect(_ candidates: [Candidate]) {
+  private mutating func collect(_ candidates: [Candidate], _ kinds: TensorKinds) {
     struct Place: Hashable {
       let module: String
       let index: Int
@@ -32,7 +40,7 @@ struct LSTMStack {
     var places: [Place: Int] = [:]
     var raw = Set<String>()
     for candidate in candidates {
-      guard let name = PyTorchName(candidate.name) else {
+      guard let name = PyTorchName(candidate.name), kinds.recurrentKind(candidate) == nil else {
         others.append(candidate)
         continue
       }
@@ -84,34 +92,14 @@ struct LSTMStack {
     layers = filled
   }
 
-  /// Modules that differ in a number alone are one stack, when each reads what the one before gives.
-  private mutating func checkOneStack(file: String, prefix: String) throws(CheckpointError) {
-    let modules = layers.reduce(into: [String]()) { if $0.last != $1.module { $0.append($1.module) } }
-    guard modules.count > 1 else { return }
-    var detail = "holds \(modules.count) LSTMs that do not make one stack: " + nameList(modules)
-    if Set(modules.map { $0.filter { !$0.isNumber } }).count == 1 {
-      let broken = zip(layers, layers.dropFirst()).first { below, above in
-        above.inputSize.map { $0 != below.configuration.outputSize } ?? false
-      }
-      guard let (below, above) = broken, let width = above.inputSize else {
-        notes.append("one stack of \(layers.count) layers from the modules " + nameList(modules))
-        return
-      }
-      detail +=
-        "; \(above.module) reads \(width) values, but \(below.module.isEmpty ? "(root)" : below.module) gives"
-        + " \(below.configuration.outputSize)"
+  private static func noLSTM(file: String, candidates: [Candidate], _ kinds: TensorKinds) -> CheckpointError {
+    for candidate in candidates where candidate.shape.count == 2 {
+      guard let kind = kinds.recurrentKind(candidate),
+        ["weight_hh", "recurrent_kernel"].contains(where: candidate.name.contains)
+      else { continue }
+      return .unsupported(
+        file: file, detail: "\(candidate.tensor.name) \(shapeText(candidate.shape)): \(kind.reason)", advice: [])
     }
-    let named = modules.filter { !$0.isEmpty }
-    let (chosen, other) = (named[0], named[named.count > 1 ? 1 : 0])
-    throw .ambiguous(
-      file: file, detail: detail,
-      advice: [
-        "choose one with --prefix, for example --prefix \(prefix.isEmpty ? "" : prefix + ".")\(chosen)",
-        "or leave the others out and keep the rest, for example --allow unexpected='\(other).*'",
-      ])
-  }
-
-  private static func noLSTM(file: String, candidates: [Candidate]) -> CheckpointError {
     let names = candidates.map(\.tensor.name)
     guard !names.isEmpty else { return .ambiguous(file: file, detail: "holds no tensors", advice: []) }
     var advice: [String]

@@ -1,17 +1,26 @@
 extension ModelResolution {
   /// The dense layers that follow the readout, by width: each reads what the one before gives.
-  mutating func takeHead(_ others: inout [Candidate], file: String, options: LoadOptions) throws(CheckpointError) {
+  mutating func takeHead(
+    _ others: inout [Candidate], file: String, options: LoadOptions, keepsOrder: Bool
+  ) throws(CheckpointError) {
     let given = options.configuration?.head
     guard given == nil || options.activation == nil else {
       throw .invalidOption(
         "--activation: the model's configuration already says what stands between the dense layers", advice: [])
     }
+    for (flag, activation) in [
+      ("--readout-activation", options.readoutActivation), ("--output-activation", options.outputActivation),
+    ] where given != nil && activation != nil {
+      throw .invalidOption("\(flag): the model's configuration already says it", advice: [])
+    }
     if given?.isEmpty == true { return }
     if let last = given?.indices.last, mapping["head.\(last).weight"] != nil { return }
     let chain = try headChain(others, file: file, given: given)
+    if given == nil, !keepsOrder { try askWhetherItComesBefore(chain, file: file) }
     let dense = takeChain(chain, &others)
     if given != nil { return }
     configuration.head = dense
+    try setActivations(options)
     guard dense.count > 1 else {
       if options.activation != nil { notes.append("--activation has no effect: the head has no two dense layers") }
       return
@@ -31,7 +40,7 @@ extension ModelResolution {
     _ others: [Candidate], file: String, given: [ModelConfiguration.Dense]?
   ) throws(CheckpointError) -> [Candidate] {
     var byWidth: [Int: [Candidate]] = [:]
-    for candidate in others.filter(\.isLinearWeight).sorted(by: { isNaturallyBefore($0.name, $1.name) }) {
+    for candidate in others.filter(isHeadWeight).sorted(by: { isNaturallyBefore($0.name, $1.name) }) {
       byWidth[candidate.shape[1], default: []].append(candidate)
     }
     var chain: [Candidate] = []
@@ -51,7 +60,8 @@ extension ModelResolution {
           file: file,
           detail: "\(next.count) linear layers read the same \(width) values: " + nameList(next.map(\.tensor.name)),
           advice: [
-            "leave all but one out, for example --allow unexpected='\(next[next.count - 1].tensor.name.dropLast(6))*'"
+            "if they are heads side by side, keep one, whose output is then all there is, for example "
+              + "--allow unexpected='\(next[next.count - 1].tensor.name.dropLast(6))*'"
           ])
       }
       chain.append(chosen)

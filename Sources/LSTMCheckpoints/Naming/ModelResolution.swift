@@ -18,6 +18,10 @@ struct ModelResolution {
     let reason: String
     /// Nothing is lost by it: it need not be allowed.
     var isHarmless = false
+    var kind = TensorKind.unknown
+
+    /// What leaving it out does to the output.
+    var effect: LoadReport.Effect { isHarmless ? .none : kind.effect }
   }
 
   var configuration: ModelConfiguration
@@ -30,21 +34,32 @@ struct ModelResolution {
   private(set) var expectedNames: [String: String] = [:]
   /// False when the first layer's input weight is missing, so that only a user can tell.
   private(set) var knowsInputSize = true
+  let kinds: TensorKinds
+  /// Tensors that lie before the LSTM's in a file that keeps the order in which a model names its parts.
+  let preceding: Set<String>
 
-  /// - Parameter prefix: what `--prefix` took off the names.
+  /// - Parameters:
+  ///   - prefix: what `--prefix` took off the names.
+  ///   - keepsOrder: whether the file's tensors are in the model's own order.
   init(
-    file: String, translation: Translation, prefix: String, options: LoadOptions
+    file: String, translation: Translation, prefix: String, options: LoadOptions, keepsOrder: Bool
   ) throws(CheckpointError) {
     let candidates = translation.candidates
+    let kinds = TensorKinds(candidates)
+    self.kinds = kinds
+    preceding =
+      keepsOrder && translation.layout == .pytorch
+      ? Set(candidates.prefix { PyTorchName($0.name) == nil }.map(\.name)) : []
     func isAllowed(_ candidate: Candidate) -> Bool {
       options.allowedUnexpected.contains {
         // Another layout's candidates have the project's names, which are not what a user means.
         translation.layout == .pytorch && matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0)
       }
     }
-    let stack = try LSTMStack(candidates.filter { !isAllowed($0) }, file: file, prefix: prefix)
+    let stack = try LSTMStack(
+      candidates.filter { !isAllowed($0) }, kinds: kinds, file: file, prefix: prefix, options: options)
     notes = translation.notes + stack.notes
-    assumed = translation.assumed
+    assumed = translation.assumed + stack.assumed
     leftOver = translation.leftOver + stack.leftOver
     let given = options.configuration
     configuration = given ?? Self.configuration(of: stack.layers, translation.layers)
@@ -59,16 +74,26 @@ struct ModelResolution {
     take(stack.layers)
 
     var others = stack.others
-    takeExactNames(&others)
+    takeExactNames(&others, headCount: given?.head.count)
     takeEmbedding(&others, isGiven: given != nil)
     takeAttention(&others)
-    try takeHead(&others, file: file, options: options)
+    if given == nil { setAsideWhatComesBefore(&others) }
+    try takeHead(&others, file: file, options: options, keepsOrder: keepsOrder)
+    leaveOutCopies(&others)
     leftOver += others.map { other in
       other.isLoneNumber
         ? LeftOver(candidate: other, reason: "a single number that no layer reads", isHarmless: true)
-        : LeftOver(candidate: other, reason: reason(for: other))
+        : LeftOver(
+          candidate: other, reason: reason(for: other),
+          kind: PyTorchName.isWeightNormFactor(other.name) ? .lstm : kinds.kind(of: other))
     }
-    leftOver += candidates.filter(isAllowed).map { LeftOver(candidate: $0, reason: "left out as allowed") }
+    for candidate in candidates where isAllowed(candidate) {
+      let found = kinds.kind(of: candidate)
+      let kind = found == .unknown && PyTorchName(candidate.name) != nil ? .lstm : found
+      let what = kind == .unknown ? "" : kind.noun + "; "
+      leftOver.append(LeftOver(candidate: candidate, reason: what + "left out as allowed", kind: kind))
+    }
+    if given == nil { assume(options) }
   }
 
   /// - Parameter facts: what a layout says of a layer beside its tensors.
@@ -102,10 +127,20 @@ struct ModelResolution {
   // MARK: - Embedding and attention
 
   /// A file that already uses the project's names for the other parts is taken at its word.
-  private mutating func takeExactNames(_ others: inout [Candidate]) {
+  /// - Parameter headCount: dense layers of a head that is given. An `nn.Sequential` called `head` counts its
+  ///   activations too, so that its numbers are not the project's.
+  private mutating func takeExactNames(_ others: inout [Candidate], headCount: Int?) {
     let known = Set(configuration.parameters.map(\.name))
+    let isSequential = others.contains { candidate in
+      guard let headCount, candidate.name.hasPrefix("head.") else { return false }
+      let parts = candidate.name.split(separator: ".")
+      guard parts.count == 3, let number = Int(parts[1]) else { return false }
+      return number >= headCount || parts[2] == "weight" && candidate.shape.count == 1
+    }
     others.removeAll { candidate in
-      guard known.contains(candidate.name), mapping[candidate.name] == nil else { return false }
+      guard known.contains(candidate.name), mapping[candidate.name] == nil,
+        !(isSequential && candidate.name.hasPrefix("head."))
+      else { return false }
       mapping[candidate.name] = candidate
       return true
     }
@@ -120,9 +155,13 @@ struct ModelResolution {
       return words.contains { name.contains($0) }
     }
     let names = Set(others.map(\.name))
-    let candidates = others.filter { candidate in
+    var candidates = others.filter { candidate in
       candidate.isLinearWeight && candidate.shape[1] == width && !names.contains(candidate.siblingBias)
-        && !says(candidate.name, Self.headWords)
+        && !says(candidate.name, Self.headWords) && [.embedding, .dense].contains(kinds.kind(of: candidate))
+    }
+    // A wrapper that drops whole rows keeps the same tensor under a second name.
+    if candidates.count > 1, let first = candidates.first {
+      candidates = [first] + candidates.dropFirst().filter { !$0.tensor.holdsSameBytes(as: first.tensor) }
     }
     let named = candidates.filter { says($0.name, ["emb", "wte", "token", "lookup", "encoder.weight"]) }
     // Without a telling name a matrix that could as well read the LSTM's output stays for the head.
@@ -139,6 +178,9 @@ struct ModelResolution {
 
   private mutating func takeAttention(_ others: inout [Candidate]) {
     let wanted = configuration.readout == nil || configuration.readout == .attention
+    // One vector is the form that is computed here; with more beside it, it is another.
+    let parts = others.filter { kinds.kind(of: $0) == .attention || $0.name.lowercased().contains("att") }
+    guard parts.count == 1 else { return }
     let names = Set(others.map(\.name))
     guard wanted, mapping["attention.weight"] == nil,
       let found = others.first(where: {
@@ -149,6 +191,10 @@ struct ModelResolution {
     mapping["attention.weight"] = found
     configuration.readout = .attention
     notes.append("attention readout from \(found.tensor.name): \(shapeText(found.shape))")
+    assumed.append(
+      .init(
+        what: "attention as the sum of the LSTM's outputs, weighted by the softmax over time of \(found.tensor.name) "
+          + "times each"))
     others.removeAll { $0.name == found.name }
   }
 
@@ -162,15 +208,26 @@ struct ModelResolution {
     if PyTorchName.isWeightNormFactor(candidate.name) {
       return "one of the two factors of a weight-normalised tensor; " + LSTMStack.weightNormAdvice
     }
-    guard candidate.shape.count == 2, candidate.name.hasSuffix("weight") else { return "no part of this model" }
+    let kind = kinds.kind(of: candidate)
+    guard kind == .dense else { return kind.reason }
+    guard candidate.shape.count == 2, candidate.name.hasSuffix("weight") else { return "a dense layer's" }
     let (width, given) = (candidate.shape[1], configuration.readoutSize)
     if width == given { return "the configuration has no place for it" }
     let mismatch = "reads \(width) values, but the LSTM gives \(given)"
+    if candidate.shape[0] == configuration.input.size {
+      return mismatch + "; it may be a dense layer before the LSTM, which this version cannot compute"
+        + (candidate.shape[0] == given ? ", or the transpose" : "")
+    }
     if candidate.shape[0] == given { return mismatch + "; this may be the transpose" }
     let all = configuration.input.size + configuration.layers.reduce(0) { $0 + $1.outputSize }
-    return width == all
-      ? mismatch + "; it would fit \"skip\": true in --config, which joins the input and every layer's output"
-      : mismatch
+    if width == all {
+      return mismatch
+        + "; it would fit \"skip\": true in --config, which joins the input and every layer's output"
+    }
+    let (count, rest) = width.quotientAndRemainder(dividingBy: given)
+    guard rest == 0, count > 1 else { return mismatch }
+    return mismatch + ": \(width) = \(count) x \(given), a head over \(count) "
+      + (count == 2 ? "readouts or steps side by side" : "flattened steps") + ", which this version cannot compute"
   }
 }
 

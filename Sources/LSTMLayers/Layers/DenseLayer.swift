@@ -63,7 +63,7 @@ final class DenseLayer {
   ) {
     slope.reserve(rows * size)
     slope.pointer.update(from: gradient, count: rows * size)
-    if isActivated { multiplyBySlope(rows: rows) }
+    if isActivated { Self.multiplyBySlope(activation, slope.pointer, of: output.pointer, rows: rows, size: size) }
     if trainable[weight] {
       kernels.pack(rows, inputSize, x, rowStride: inputSize, columnStride: 1, into: productPack)
       kernels.multiplyOnAllThreads(
@@ -81,8 +81,11 @@ final class DenseLayer {
     }
   }
 
-  private func multiplyBySlope(rows: Int) {
-    let (d, y) = (slope.pointer, output.pointer)
+  /// Turns dL/dy into dL/dz in place, where y = activation(z).
+  static func multiplyBySlope(
+    _ activation: ModelConfiguration.Activation, _ d: UnsafeMutablePointer<Float>, of y: UnsafePointer<Float>,
+    rows: Int, size: Int
+  ) {
     switch activation {
     case .none: break
     case .relu: for at in 0..<rows * size where y[at] <= 0 { d[at] = 0 }

@@ -97,8 +97,7 @@ struct Import: ParsableCommand {
     for note in vocabularyNotes(made, plan.configuration) { console.say("note: \(note)") }
     let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
     console.say("wrote \(output) (\(plural(plan.configuration.parameterCount, "parameter")), \(size(bytes)))")
-    let data = values.vocabulary == nil ? "--data mine.csv --target COLUMN --window 48" : "--text mine.txt"
-    console.say("next: lstm-ft finetune \(output == "model.h5" ? "" : output + " ")\(data) --freeze layer0")
+    console.say("next: " + nextCommand(output, plan.configuration, made))
     try console.result(plan.report)
   }
 
@@ -194,21 +193,51 @@ struct Import: ParsableCommand {
         (item.isAllowed ? "allowed to be missing" : "") + near,
       ]
     }
-    rows += report.unexpected.map { item in
-      [item.source, "-", shapeText(item.shape), item.isAllowed ? "left out" : "UNEXPECTED", item.reason]
-    }
+    rows += unexpectedRows(report.unexpected)
     console.say(table(rows, header: ["in the file", "becomes", "shape", "type", ""]))
     console.say()
     for note in report.notes { console.say("note: \(note)") }
     for assumption in report.assumed {
       console.say("assumed: \(assumption.what)" + (assumption.change.map { " (otherwise: \($0))" } ?? ""))
     }
-    if let configuration = report.configuration, !configuration.head.isEmpty, configuration.readout == nil,
-      report.isComplete
-    {
-      console.say(
-        "note: tensors do not tell what of the LSTM's output the head reads; finetune and evaluate settle it from the data, --readout says it"
-      )
+  }
+
+  /// A row for each tensor; those of an optimizer and the like, which come by the dozen, share one.
+  private func unexpectedRows(_ items: [LoadReport.Unexpected]) -> [[String]] {
+    func group(_ item: LoadReport.Unexpected) -> [String]? {
+      guard item.effect == .none else { return nil }
+      let stem = item.source.prefix { $0 != "." && $0 != "/" }
+      return stem.utf8.count < item.source.utf8.count ? [String(stem), item.reason, "\(item.isAllowed)"] : nil
     }
+    let counts = items.compactMap(group).reduce(into: [[String]: Int]()) { $0[$1, default: 0] += 1 }
+    var shown = Set<[String]>()
+    return items.compactMap { item in
+      let state = item.isAllowed ? "left out" : "UNEXPECTED"
+      guard let group = group(item), let count = counts[group], count > 2 else {
+        return [item.source, "-", shapeText(item.shape), state, item.reason]
+      }
+      guard shown.insert(group).inserted else { return nil }
+      return [
+        "\(group[0])\(item.source.dropFirst(group[0].count).prefix(1))*", "-", plural(count, "tensor"), state,
+        item.reason,
+      ]
+    }
+  }
+
+  /// What can be typed next, for this very model.
+  private func nextCommand(_ output: String, _ configuration: ModelConfiguration, _ made: Checkpoint) -> String {
+    var words = ["lstm-ft finetune"]
+    if output != "model.h5" { words.append(output) }
+    let record = try? made.preprocessingRecord(file: input)
+    switch configuration.input {
+    case .tokens:
+      words.append(record?.vocabulary == nil ? "--data mine.npz" : "--text mine.txt")
+    case .features:
+      words.append("--data mine.csv --target COLUMN")
+      if record?.window == nil { words.append("--window 48") }
+    }
+    // The lowest layer is frozen where something is left to train above it.
+    if configuration.layers.count > 1 || !configuration.head.isEmpty { words.append("--freeze layer0") }
+    return words.joined(separator: " ")
   }
 }

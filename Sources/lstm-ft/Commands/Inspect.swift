@@ -51,6 +51,8 @@ struct Inspect: ParsableCommand {
     let evidence: [String]
     let configuration: ModelConfiguration?
     let summary: String?
+    /// What the file cannot tell and was taken for granted.
+    let assumed: [LoadReport.Assumption]
     /// Why the tensors do not make a model, when they do not.
     let problem: String?
     let parameters: Int
@@ -64,13 +66,14 @@ struct Inspect: ParsableCommand {
     let checkpoint = try openCheckpoint(file, mayBeArray: true, allowsExternalData: load.externalData)
     var configuration = checkpoint.configuration
     var problem: String?
+    var assumed: [LoadReport.Assumption] = []
     var (layout, evidence) = (checkpoint.format == .native ? Layout.pytorch : nil, [String]())
     if configuration == nil {
       do {
         let plan = try LoadPlan(checkpoint, options: load.options())
         configuration = plan.configuration
         (layout, evidence) = (plan.report.layout, plan.report.evidence)
-        if !plan.report.isComplete { problem = plan.report.failureSummary }
+        if plan.report.isComplete { assumed = plan.report.assumed } else { problem = plan.report.failureSummary }
       } catch let error as CheckpointError {
         problem = error.message
       }
@@ -94,7 +97,8 @@ struct Inspect: ParsableCommand {
       return try console.result(
         Answer(
           file: file, bytes: checkpoint.byteCount, format: checkpoint.format.rawValue, layout: layout,
-          evidence: evidence, configuration: configuration, summary: configuration?.summary, problem: problem,
+          evidence: evidence, configuration: configuration, summary: configuration?.summary, assumed: assumed,
+          problem: problem,
           parameters: elements, tensors: tensors,
           preprocessing: preprocessing, provenance: checkpoint.provenance))
     }
@@ -106,6 +110,7 @@ struct Inspect: ParsableCommand {
     }
     if let configuration { console.answer("  model: \(configuration.summary)") }
     if let problem { console.answer("  as a model: \(problem)") }
+    for assumption in assumed { console.answer("  assumed: \(assumption.what)") }
     console.answer("")
     console.answer(tensorTable(tensors))
     for (key, text) in checkpoint.metadata.sorted(by: { $0.key < $1.key }) {

@@ -33,7 +33,7 @@ import Testing
                 hasPeepholes: true, forgetOffset: bias == .none ? 0 : -0.5),
             ], skip: true, readout: readout,
             head: ModelConfiguration.Activation.allCases.map { .init(size: 4, hasBias: false, activation: $0) },
-            normalizesOutput: true)
+            normalizesOutput: true, readoutActivation: gates == .sigmoid ? .none : .relu)
           #expect(try read(configuration.json) == configuration)
         }
       }
@@ -55,7 +55,7 @@ import Testing
     ),
     (
       #"{"input": {"features": 8}, "layer": []}"#,
-      "unknown key \"layer\"; known are input, layers, skip, readout, head, normalize, tied"
+        "unknown key \"layer\"; known are input, layers, skip, readout, head, normalize, tied, readout_activation"
     ),
     (#"{"input": {"features": 8}}"#, "\"layers\" is missing"),
     (#"{"layers": [{"hidden": 1}]}"#, "\"input\" is missing"),

@@ -169,6 +169,10 @@ private struct Builder {
     if let readout = configuration.readout, let pool = pools[readout] {
       add(pool, fresh(kerasSnakeCase(pool)), nil, [:])
     }
+    if configuration.readoutActivation != .none {
+      let name = fresh("activation")
+      add("Activation", name, nil, ["activation": .string(configuration.readoutActivation.rawValue)])
+    }
     if let attention = model["attention.weight"] {
       put(attention.transposed(), "attention.weight", "attention", ["attention_W"], index: 0)
     }

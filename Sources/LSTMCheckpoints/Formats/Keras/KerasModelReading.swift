@@ -7,6 +7,7 @@ struct KerasModelReading {
   private var layers: [ModelConfiguration.Layer] = []
   private var head: [ModelConfiguration.Dense] = []
   private var readout: ModelConfiguration.Readout?
+  private var readoutActivation = ModelConfiguration.Activation.none
   /// The last LSTM layer gives every step.
   private var givesSequences = true
   private var notes: [String] = []
@@ -36,7 +37,13 @@ struct KerasModelReading {
     }
     let final: ModelConfiguration.Readout = last.isBidirectional ? .final : .last
     let configuration = ModelConfiguration(
-      input: input, layers: layers, readout: readout ?? (givesSequences ? .all : final), head: head)
+      input: input, layers: layers, readout: readout ?? (givesSequences ? .all : final), head: head,
+      readoutActivation: readoutActivation)
+    if readoutActivation != .none, head.isEmpty {
+      throw .unsupported(
+        file: file, detail: "its model ends in \(readoutActivation.rawValue) behind the LSTM, with no dense layer",
+        advice: [])
+    }
     reading.leaveOutTheRest(candidates, because: "no layer of the model's configuration has it")
     reading.translation.configuration = configuration
     reading.translation.layout = reading.layout
@@ -88,7 +95,7 @@ struct KerasModelReading {
   }
 
   private mutating func readRecurrent(_ layer: KerasLayer) throws(CheckpointError) {
-    guard head.isEmpty, readout == nil, givesSequences else {
+    guard head.isEmpty, readout == nil, givesSequences, readoutActivation == .none else {
       throw unsupported(layer, "comes after a layer that does not give every step of an LSTM")
     }
     var directions = [layer]
@@ -185,6 +192,13 @@ struct KerasModelReading {
   private mutating func apply(_ name: String, _ layer: KerasLayer) throws(CheckpointError) {
     guard let activation = Self.activation(name) else { throw unsupported(layer, "is \(name)") }
     if activation == .none { return }
+    // Between the LSTM's output and the head.
+    if head.isEmpty, !layers.isEmpty, readoutActivation == .none,
+      ModelConfiguration.Activation.elementwise.contains(activation)
+    {
+      readoutActivation = activation
+      return
+    }
     guard let last = head.indices.last, head[last].activation == .none else {
       throw unsupported(layer, "applies \(name) to something else than a dense layer's output")
     }
@@ -196,7 +210,7 @@ struct KerasModelReading {
   }
 
   private mutating func pool(_ layer: KerasLayer, _ kind: ModelConfiguration.Readout) throws(CheckpointError) {
-    guard !layers.isEmpty, head.isEmpty, readout == nil, givesSequences else {
+    guard !layers.isEmpty, head.isEmpty, readout == nil, givesSequences, readoutActivation == .none else {
       throw unsupported(layer, "does not pool over the steps of the last LSTM")
     }
     guard layer.config["keepdims"]?.bool != true,

@@ -53,8 +53,11 @@ struct KerasReading {
       throw .unsupported(
         file: file,
         detail: "\(layer) is no LSTM: its recurrent weight is \(shapeText(shape)), not (H, 4H)"
-          + (shape.count == 2 && shape[1] / 3 == shape[0] ? "; it may be a GRU" : ""),
-        advice: ["leave it out with --allow unexpected='GLOB' if the model does without it"])
+          + (shape.count == 2 && shape[1] % 3 == 0 && shape[1] / 3 == shape[0]
+            ? "; 3H = \(shape[1]): a GRU, which this version cannot compute"
+            : shape.count == 2 && shape[1] == shape[0]
+              ? ", but (H, H): a plain RNN, which this version cannot compute" : ""),
+        advice: [])
     }
     let isCuDNN = tensors.count == 3 && tensors[2].shape.count == 1 && tensors[2].shape[0] / 8 == shape[0]
     if isCuDNN { hasCuDNN = true }

@@ -79,7 +79,7 @@ private struct ModelGraph {
     }
     if configuration.skip { value = builder.node("Concat", [first] + layers.map(\.steps), ["axis": .integer(2)]) }
     let isPerStep = configuration.readout == .all || configuration.readout == nil
-    value = try readout(value, first, layers)
+    value = activated(try readout(value, first, layers), configuration.readoutActivation)
     value = try head(value)
     if configuration.normalizesOutput {
       value = builder.node("LpNormalization", [value], ["axis": .integer(-1), "p": .integer(2)])
@@ -218,15 +218,19 @@ private struct ModelGraph {
       let weight = builder.node("Transpose", [try weight("head.\(index).weight")], ["perm": .integers([1, 0])])
       value = builder.node("MatMul", [value, weight])
       if dense.hasBias { value = builder.node("Add", [value, try self.weight("head.\(index).bias")]) }
-      switch dense.activation {
-      case .none: break
-      case .relu: value = builder.node("Relu", [value])
-      case .tanh: value = builder.node("Tanh", [value])
-      case .sigmoid: value = builder.node("Sigmoid", [value])
-      case .softmax: value = builder.node("Softmax", [value], ["axis": .integer(-1)])
-      }
+      value = activated(value, dense.activation)
     }
     return value
+  }
+
+  private mutating func activated(_ value: String, _ activation: ModelConfiguration.Activation) -> String {
+    switch activation {
+    case .none: value
+    case .relu: builder.node("Relu", [value])
+    case .tanh: builder.node("Tanh", [value])
+    case .sigmoid: builder.node("Sigmoid", [value])
+    case .softmax: builder.node("Softmax", [value], ["axis": .integer(-1)])
+    }
   }
 
   /// `h_n` and `c_n` (L*D, B, H), as `nn.LSTM` gives them; of layers that differ, one each.

@@ -122,13 +122,18 @@ private struct ShardIndex {
     do {
       weightMap = try JSONDecoder().decode(Content.self, from: data).weightMap
     } catch {
-      let keys = (try? JSONSerialization.jsonObject(with: data) as? [String: Any]).map { Set($0.keys) }
-      guard let keys else { throw fail("is text that begins like JSON, but is none; a checkpoint was expected") }
+      let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any]
+      guard let keys = object.map({ Set($0.keys) }) else {
+        throw fail("is text that begins like JSON, but is none; a checkpoint was expected")
+      }
       if keys.contains("weight_map") { throw fail("its weight_map does not give a file's name for each tensor") }
       if keys.isSuperset(of: ["input", "layers"]) {
         throw fail(
           "is a model's configuration, which holds no weights",
           ["give the weights first, and this file as --config \(file)"])
+      }
+      if let foreign = object.flatMap({ ForeignFile(json: $0, file: file) }) {
+        throw fail("is \(foreign.what)", foreign.advice)
       }
       throw fail(
         "is JSON, but not the index of a safetensors checkpoint: it has no weight_map",

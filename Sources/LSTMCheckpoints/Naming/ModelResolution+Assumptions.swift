@@ -1,0 +1,60 @@
+// What tensors alone do not tell: activations, the readout, the gates.
+
+extension ModelResolution {
+  /// The activations that a user says of a model that nothing else describes.
+  mutating func setActivations(_ options: LoadOptions) throws(CheckpointError) {
+    for (flag, activation) in [
+      ("--readout-activation", options.readoutActivation), ("--output-activation", options.outputActivation),
+    ] where activation != nil && configuration.head.isEmpty {
+      throw .invalidOption("\(flag): the model has no dense layer behind its LSTM", advice: [])
+    }
+    if let activation = options.readoutActivation {
+      guard ModelConfiguration.Activation.elementwise.contains(activation) else {
+        let known = ModelConfiguration.Activation.elementwise.map(\.rawValue).joined(separator: ", ")
+        throw .invalidOption("--readout-activation \(activation.rawValue): expected \(known)", advice: [])
+      }
+      configuration.readoutActivation = activation
+    }
+    if let activation = options.outputActivation, let last = configuration.head.indices.last {
+      configuration.head[last].activation = activation
+    }
+  }
+
+  /// Lists what was taken for granted where nothing but the tensors describes the model.
+  mutating func assume(_ options: LoadOptions) {
+    let last = configuration.head.count - 1
+    if options.gates == nil, configuration.layers.allSatisfy({ $0.gateActivation == .sigmoid }) {
+      assumed.append(
+        .init(
+          what: "the LSTM's gates are squashed by sigmoid and its cell by tanh",
+          change: "--gates hard_sigmoid; another activation cannot be computed"))
+    }
+    guard last >= 0 else {
+      if options.readout == nil {
+        assumed.append(.init(what: "nothing behind the LSTM: its output at every step is the model's"))
+      }
+      return
+    }
+    if configuration.readout == nil {
+      assumed.append(
+        .init(
+          what: "what of the LSTM's output the head reads is left open: finetune and evaluate settle it from the data",
+          change: "--readout last, final, all, mean or max"))
+    }
+    if options.readoutActivation == nil {
+      assumed.append(
+        .init(what: "nothing between the LSTM and head.0", change: "--readout-activation relu, tanh or sigmoid"))
+    }
+    if last > 0 {
+      let names = (0...last).compactMap { mapping["head.\($0).weight"]?.tensor.name }
+      assumed.append(
+        .init(
+          what: "the head's layers follow each other: " + names.joined(separator: ", then "), change: "--config FILE"))
+    }
+    if options.outputActivation == nil {
+      assumed.append(
+        .init(
+          what: "no activation after head.\(last)", change: "--output-activation sigmoid, softmax, relu or tanh"))
+    }
+  }
+}

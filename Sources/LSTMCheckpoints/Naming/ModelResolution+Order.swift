@@ -1,0 +1,68 @@
+// What stands before the LSTM, and what a file says of order.
+
+extension ModelResolution {
+  /// Whether a tensor can be the weight of a dense layer of the head: others go by what they are.
+  func isHeadWeight(_ candidate: Candidate) -> Bool {
+    candidate.isLinearWeight && [.dense, .embedding].contains(kinds.kind(of: candidate))
+      && !(kinds.kind(of: candidate) == .embedding && mapping["embedding.weight"] != nil)
+  }
+
+  /// A dense layer gives what the LSTM reads, and lies before it in the file or says that it reads the input.
+  mutating func setAsideWhatComesBefore(_ others: inout [Candidate]) {
+    let width = configuration.input.size
+    var found = Set<String>()
+    for candidate in others where isHeadWeight(candidate) && candidate.shape[0] == width {
+      let isNamedSo = Self.saysInput(candidate.name)
+      guard preceding.contains(candidate.name) || isNamedSo else { continue }
+      found.formUnion([candidate.name, candidate.siblingBias])
+      leftOver.append(
+        LeftOver(
+          candidate: candidate,
+          reason: "a dense layer before the LSTM, by "
+            + (isNamedSo ? "its name" : "the order of the file")
+            + ": it changes the output, and this version cannot compute it; if it stands behind the LSTM, say so with "
+            + "--config", kind: .dense))
+    }
+    guard !found.isEmpty else { return }
+    let taken = Set(leftOver.map(\.candidate.name))
+    for other in others where found.contains(other.name) && !taken.contains(other.name) {
+      leftOver.append(LeftOver(candidate: other, reason: "a dense layer's", kind: .dense))
+    }
+    others.removeAll { found.contains($0.name) }
+  }
+
+  /// A head of several layers of which the first might as well stand before the LSTM, in a file that does not tell.
+  func askWhetherItComesBefore(_ chain: [Candidate], file: String) throws(CheckpointError) {
+    guard chain.count > 1, let first = chain.first, first.shape[0] == configuration.input.size else { return }
+    // `fc1` and `fc2`, `head.0` and `head.3` belong together.
+    func stem(_ candidate: Candidate) -> String { candidate.name.filter { !$0.isNumber } }
+    if stem(first) == stem(chain[1]) { return }
+    throw .ambiguous(
+      file: file,
+      detail:
+        "\(first.tensor.name) \(shapeText(first.shape)) fits before the LSTM and behind it, and the file does not "
+        + "keep the order of its tensors",
+      advice: [
+        "if it stands behind, describe the model with --config FILE; before the LSTM this version cannot compute it"
+      ])
+  }
+
+  private static func saysInput(_ name: String) -> Bool {
+    let words = name.lowercased().split { !$0.isLetter }
+    let before: Set<Substring> = ["inp", "input", "inputs", "pre", "stem"]
+    return words.dropLast().contains { before.contains($0) }
+  }
+
+  /// Tensors that hold the values of one that has its place: a second name for it.
+  mutating func leaveOutCopies(_ others: inout [Candidate]) {
+    guard let embedding = mapping["embedding.weight"] else { return }
+    for other in others where other.shape == embedding.shape && other.tensor.holdsSameBytes(as: embedding.tensor) {
+      leftOver.append(
+        LeftOver(
+          candidate: other, reason: "the same values as \(embedding.tensor.name), under a second name",
+          isHarmless: true))
+    }
+    let harmless = Set(leftOver.lazy.filter(\.isHarmless).map(\.candidate.name))
+    others.removeAll { harmless.contains($0.name) }
+  }
+}

@@ -1,0 +1,379 @@
+import Foundation
+import LSTMCheckpoints
+import LSTMLayers
+import TestSupport
+import Testing
+
+/// Kinds of PyTorch checkpoints that once came in with wrong numbers and without a word: now the numbers are right, what
+/// was taken for granted is said, or the file is refused by what it is.
+@Suite(.serialized) struct WrongWithoutAWordPyTorchTests {
+  // MARK: - What a state_dict cannot show
+
+  @Test(arguments: [
+    ("pt-relu-before-head/model.pt", "pt-relu-before-head/expected.npz", "", ["--readout-activation", "relu"]),
+    (
+      "layer-order-pt/relu_between.pt", "layer-order-pt/x.npz", "layer-order-pt/relu_between.npy",
+      ["--readout-activation", "relu"]
+    ),
+    ("pt-sigmoid-after-head/model.pt", "pt-sigmoid-after-head/expected.npz", "", ["--output-activation", "sigmoid"]),
+  ])
+  func anActivationIsAssumedAloudAndCanBeSaid(_ file: String, _ data: String, _ expected: String, _ said: [String])
+    async throws
+  {
+    let place = try Workplace()
+    try place.copy("wild/\(file)", as: "w.pt")
+    try place.copy("wild/\(data)", as: "x.npz")
+    let bare = try await place.run("import", "w.pt", "-o", "bare.h5")
+    #expect(bare.code == 0)
+    #expect(
+      bare.stdout.contains(
+        "assumed: nothing between the LSTM and head.0 (otherwise: --readout-activation relu, tanh or sigmoid)\n"))
+    #expect(
+      bare.stdout.contains(
+        "assumed: no activation after head.0 (otherwise: --output-activation sigmoid, softmax, relu or tanh)\n"))
+    #expect(bare.stdout.contains("assumed: the LSTM's gates are squashed by sigmoid and its cell by tanh"))
+    #expect(bare.stdout.contains("(otherwise: --readout last, final, all, mean or max)\n"))
+
+    let told = try await place.run(["import", "w.pt", "-o", "told.h5", "--readout", "last"] + said)
+    #expect(told.code == 0)
+    #expect(!told.stdout.contains("assumed: " + (said[0].contains("readout") ? "nothing between" : "no activation")))
+    let wanted = try expected.isEmpty ? place.tensor("x.npz", "y") : Self.array(expected)
+    let right = try await place.predicted("told.h5", "x.npz")
+    #expect(right.differs(from: wanted) < 1e-5)
+    let wrong = try await place.predicted("bare.h5", "x.npz", "--readout", "last")
+    #expect(wrong.differs(from: wanted) > 1e-3)
+  }
+
+  @Test func whatIsAssumedIsInTheJSON() async throws {
+    let place = try Workplace()
+    try place.copy("wild/pt-sigmoid-after-head/model.pt", as: "w.pt")
+    let outcome = try await place.run("import", "w.pt", "--json")
+    let report = try JSONDecoder().decode(LoadReport.self, from: Data(outcome.stdout.utf8))
+    #expect(report.assumed.map(\.what).contains("nothing between the LSTM and head.0"))
+    #expect(report.assumed.map(\.what).contains("no activation after head.0"))
+  }
+
+  @Test func aConfigurationSaysItAllAndNothingIsAssumed() async throws {
+    let place = try Workplace()
+    try place.copy("wild/pt-relu-before-head/model.pt", as: "w.pt")
+    try place.copy("wild/pt-relu-before-head/expected.npz", as: "x.npz")
+    try place.write(
+      "c.json",
+      #"{"input":{"features":3},"layers":[{"hidden":4}],"readout":"last","readout_activation":"relu","head":[{"size":1}]}"#
+    )
+    let outcome = try await place.run("import", "w.pt", "--config", "c.json")
+    #expect(outcome.code == 0)
+    #expect(!outcome.stdout.contains("assumed:"))
+    #expect(outcome.stdout.contains("LSTM 4 -> last step -> relu -> dense 1"))
+    #expect(try await place.predicted("model.h5", "x.npz").differs(from: place.tensor("x.npz", "y")) < 1e-5)
+    let twice = try await place.run("import", "w.pt", "--config", "c.json", "--output-activation", "tanh")
+    #expect(twice.code == 64)
+    #expect(twice.stderr == "error: --output-activation: the model's configuration already says it\n")
+  }
+
+  // MARK: - What computes is never advised away
+
+  @Test(arguments: [
+    ("pt-batchnorm/model.pt", "bn", "bn.weight (4,): a batch normalization: it changes the output"),
+    ("layer-order-pt/ln_after.pt", "ln", "ln.weight (8,): a layer normalization or its like: it changes the output"),
+    ("pt-conv-front/model.pt", "conv", "conv.weight (5, 3, 3): a 1-D convolution: it changes the output"),
+    (
+      "layer-order-pt/square_in.pt", "inp",
+      "inp.weight (8, 8): a dense layer before the LSTM, by its name: it changes the output"
+    ),
+    (
+      "pt-attention-taken-for-dense/model.pt", "attention",
+      "attention.weight (4, 4): an attention: it changes the output"
+    ),
+  ])
+  func aLayerThatComputesIsNamedAndRefused(_ file: String, _ module: String, _ says: String) async throws {
+    let place = try Workplace()
+    try place.copy("wild/\(file)", as: "w.pt")
+    let refused = try await place.run("import", "w.pt")
+    #expect(refused.code == 65)
+    #expect(refused.stderr.contains("w.pt: unexpected \(says), and this version cannot compute it"))
+    #expect(!refused.stderr.contains("--allow unexpected"))
+    #expect(refused.stderr.contains("\n  the LSTM alone, whose output is then not the model's, is --prefix lstm\n"))
+    #expect(try place.contents().keys.sorted() == ["w.pt"])
+
+    // The advice, typed.
+    let alone = try await place.run("import", "w.pt", "--prefix", "lstm", "-o", "alone.h5")
+    #expect(alone.code == 0)
+    #expect(alone.stdout.contains("tensors outside not looked at"))
+    #expect(try place.checkpoint("alone.h5").configuration?.head.isEmpty == true)
+
+    // What a user leaves out all the same is said.
+    let allowed = try await place.run("import", "w.pt", "--allow", "unexpected=\(module).*", "-o", "allowed.h5")
+    #expect(allowed.code == 0)
+    #expect(allowed.stdout.contains("assumed: \(module) (a"))
+    #expect(
+      allowed.stdout.contains(
+        "is left out as you allow: the output is then that of the model without it, not the source's\n"))
+  }
+
+  /// The order of the tensors tells where names do not.
+  @Test func linearBeforeTheLSTM() async throws {
+    let place = try Workplace()
+    let shapes =
+      [("a.weight", [8, 8]), ("a.bias", [8])] + Self.lstm("rnn.", 8, 8) + [("b.weight", [2, 8]), ("b.bias", [2])]
+    try place.save(shapes, as: "w.pt", .pt)
+    let refused = try await place.run("import", "w.pt")
+    #expect(refused.code == 65)
+    #expect(
+      refused.stderr.contains(
+        "unexpected a.weight (8, 8): a dense layer before the LSTM, by the order of the file: it changes the output, "
+          + "and this version cannot compute it; if it stands behind the LSTM, say so with --config"))
+    // HDF5 sorts its names.
+    try place.save(shapes, as: "w.h5", .pytorchHDF5)
+    let asked = try await place.run("import", "w.h5")
+    #expect(asked.code == 65)
+    #expect(
+      asked.stderr == "error: w.h5: a.weight (8, 8) fits before the LSTM and behind it, and the file does not keep the "
+        + "order of its tensors\n  if it stands behind, describe the model with --config FILE; before the LSTM this "
+        + "version cannot compute it\n")
+    try place.write(
+      "c.json",
+      #"{"input":{"features":8},"layers":[{"hidden":8}],"head":[{"size":8,"activation":"relu"},{"size":2}]}"#)
+    for file in ["w.pt", "w.h5"] {
+      #expect(try await place.run("import", file, "--config", "c.json").code == 0)
+      #expect(try place.checkpoint("model.h5").provenance?.mapping["head.0.weight"] == "a.weight")
+    }
+  }
+
+  @Test func attentionIsTakenOnlyWhereItIsTheFormThatIsComputed() async throws {
+    let place = try Workplace()
+    let head = [("fc.weight", [2, 4]), ("fc.bias", [2])]
+    try place.save(Self.lstm("lstm.", 3, 4) + [("attention.weight", [1, 4])] + head, as: "w.pt", .pt)
+    let taken = try await place.run("import", "w.pt")
+    #expect(taken.code == 0)
+    #expect(
+      taken.stdout.contains(
+        "assumed: attention as the sum of the LSTM's outputs, weighted by the softmax over time of attention.weight times each"
+      ))
+    let forms: [[(String, [Int])]] = [
+      [("W.weight", [4, 4]), ("U.weight", [4, 4]), ("v.weight", [1, 4])],
+      [
+        ("mha.in_proj_weight", [12, 4]), ("mha.in_proj_bias", [12]), ("mha.out_proj.weight", [4, 4]),
+        ("mha.out_proj.bias", [4]),
+      ],
+      [("w_omega", [4, 4]), ("u_omega", [4, 1])],
+      [("q_proj.weight", [4, 4]), ("k_proj.weight", [4, 4]), ("v_proj.weight", [4, 4])],
+      [("self_attn.weight", [1, 4]), ("self_attn.bias", [1])],
+    ]
+    for form in forms {
+      try place.save(Self.lstm("lstm.", 3, 4) + form + head, as: "w.pt", .pt)
+      let refused = try await place.run("import", "w.pt", "--activation", "none")
+      #expect(refused.code == 65, "\(form)")
+      #expect(refused.stderr.contains("an attention: it changes the output"), "\(refused.stderr)")
+    }
+  }
+
+  // MARK: - LSTMs of equal shapes
+
+  @Test(arguments: ["par_sum_square", "residual"])
+  func parallelAndResidualLSTMsAreAskedAbout(_ name: String) async throws {
+    let place = try Workplace()
+    try place.copy("wild/parallel-pt/\(name).pt", as: "w.pt")
+    let asked = try await place.run("import", "w.pt")
+    #expect(asked.code == 65)
+    #expect(
+      asked.stderr == "error: w.pt: lstm1 and lstm2 both read 8 values and give 8: they may stand one above the other, "
+        + "or side by side; the tensors do not tell\n  if each reads what the one before gives, and nothing else: --stack "
+        + "lstm1,lstm2\n  LSTMs side by side cannot be computed in this version; one alone is --prefix lstm1\n")
+    let stacked = try await place.run("import", "w.pt", "--stack", "lstm2,lstm1")
+    #expect(stacked.code == 0)
+    #expect(stacked.stdout.contains("note: one stack in the order of --stack: lstm2, lstm1\n"))
+    #expect(try place.checkpoint("model.h5").provenance?.mapping["lstm.weight_ih_l0"] == "lstm2.weight_ih_l0")
+    let alone = try await place.run("import", "w.pt", "--prefix", "lstm1")
+    #expect(alone.code == 0)
+    let stranger = try await place.run("import", "w.pt", "--stack", "lstm1,lstm3")
+    #expect(stranger.code == 64)
+    #expect(stranger.stderr == "error: --stack lstm1,lstm3: no LSTM of w.pt is lstm3\n  it has lstm1, lstm2\n")
+  }
+
+  @Test func aStackIsAssumedAloudWhereNothingElseFits() async throws {
+    let place = try Workplace()
+    let cases = [
+      Self.lstm("lstm1.", 3, 8) + Self.lstm("lstm2.", 8, 8), Self.lstm("rnns.0.", 8, 8) + Self.lstm("rnns.1.", 8, 8),
+    ]
+    for shapes in cases {
+      try place.save(shapes, as: "w.pt", .pt)
+      let outcome = try await place.run("import", "w.pt")
+      #expect(outcome.code == 0)
+      #expect(
+        outcome.stdout.contains(
+          "stand one above the other, in the order of their numbers, with nothing between or around them (otherwise: "
+            + "--stack MODULES"))
+    }
+  }
+
+  // MARK: - Other recurrent layers
+
+  @Test(arguments: [
+    (
+      [
+        ("rnn.weight_ih_l0", [24, 3]), ("rnn.weight_hh_l0", [24, 8]), ("rnn.bias_ih_l0", [24]),
+        ("rnn.bias_hh_l0", [24]),
+      ],
+      "rnn.weight_hh_l0 (24, 8): 3H = 24: a GRU, which this version cannot compute; it changes the output"
+    ),
+    (
+      [("weight_ih", [30, 3]), ("weight_hh", [30, 10])],
+      "weight_hh (30, 10): 3H = 30: a GRU, which this version cannot compute; it changes the output"
+    ),
+    (
+      [("rnn.weight_ih_l0", [8, 3]), ("rnn.weight_hh_l0", [8, 8]), ("rnn.bias_ih_l0", [8]), ("rnn.bias_hh_l0", [8])],
+      "rnn.weight_hh_l0 (8, 8): (H, H) = 8: a plain RNN, which this version cannot compute; it changes the output"
+    ),
+    (
+      [
+        ("gru/gru_cell/kernel", [3, 24]), ("gru/gru_cell/recurrent_kernel", [8, 24]), ("gru/gru_cell/bias", [2, 24]),
+      ],
+      "gru/gru_cell/recurrent_kernel (8, 24): 3H = 24: a GRU, which this version cannot compute; it changes the output"
+    ),
+  ])
+  func aGRUIsCalledAGRU(_ shapes: [(String, [Int])], _ says: String) async throws {
+    let place = try Workplace()
+    try place.save(shapes, as: "w.npz", .npz)
+    let outcome = try await place.run("import", "w.npz")
+    #expect(outcome.code == 65)
+    #expect(outcome.stderr == "error: w.npz: \(says)\n")
+  }
+
+  // MARK: - Columns first
+
+  @Test func aColumnMajorFileIsAskedAboutAndReadRight() async throws {
+    let place = try Workplace()
+    try place.copy("wild/column-major/emb.h5", as: "w.h5")
+    try place.copy("wild/column-major/emb_x.npz", as: "x.npz")
+    let asked = try await place.run("import", "w.h5")
+    #expect(asked.code == 65)
+    #expect(
+      asked.stderr.contains("--order column-major if a program wrote it that stores columns first (Julia, MATLAB, R)"))
+    let outcome = try await place.run("import", "w.h5", "--order", "column-major", "--readout", "last")
+    #expect(outcome.code == 0)
+    let y = try await place.predicted("model.h5", "x.npz")
+    #expect(y.differs(from: try Self.array("column-major/emb.npy")) < 1e-5)
+  }
+
+  /// MATLAB leaves its mark at every dataset, and keeps vectors as matrices of one column.
+  @Test func aFileThatMATLABWroteIsTurned() async throws {
+    let place = try Workplace()
+    try place.copy("wild/matlab/net.mat", as: "net.mat")
+    try place.copy("wild/matlab/x.npz", as: "x.npz")
+    try place.write(
+      "c.json",
+      #"{"input":{"features":3},"layers":[{"hidden":8,"bias":"single"}],"readout":"last","head":[{"size":2}]}"#)
+    let outcome = try await place.run(
+      "import", "net.mat", "--config", "c.json", "--map", "^InputWeights$=lstm.weight_ih_l0", "--map",
+      "^RecurrentWeights$=lstm.weight_hh_l0", "--map", "^Bias$=lstm.bias_ih_l0", "--map", "^fcWeights$=fc.weight",
+      "--map", "^fcBias$=fc.bias")
+    #expect(outcome.code == 0, "\(outcome.stderr)")
+    #expect(
+      outcome.stdout.contains("note: MATLAB wrote the file, which stores columns first: every matrix is turned\n"))
+    let y = try await place.predicted("model.h5", "x.npz")
+    #expect(y.differs(from: try Self.array("matlab/expected.npy")) < 1e-5)
+  }
+
+  // MARK: - AWD-LSTM, averages, a Sequential called head
+
+  @Test func fastaisAWDLSTMKeepsItsDecoder() async throws {
+    let place = try Workplace()
+    try place.copy("wild/awd-lstm/lm_v2.pth", as: "w.pth")
+    try place.copy("wild/awd-lstm/x.npz", as: "x.npz")
+    let outcome = try await place.run("import", "w.pth", "--readout", "all")
+    #expect(outcome.code == 0, "\(outcome.stderr)")
+    #expect(outcome.stdout.contains("the same values as 0.encoder.weight, under a second name"))
+    let y = try await place.predicted("model.h5", "x.npz")
+    #expect(y.differs(from: try Self.array("awd-lstm/expected.npy")) < 1e-5)
+  }
+
+  @Test func ofAModelAndItsAverageOneIsChosenWithItsHead() async throws {
+    let place = try Workplace()
+    let part = Self.lstm("lstm.", 3, 4) + [("fc.weight", [2, 4]), ("fc.bias", [2])]
+    try place.save(part.map { ("model." + $0, $1) } + part.map { ("ema." + $0, $1) }, as: "w.pt", .pt)
+    let asked = try await place.run("import", "w.pt")
+    #expect(asked.code == 65)
+    #expect(
+      asked.stderr
+        == "error: w.pt: tensors of the same names and shapes lie below ema and below model: two copies of one "
+        + "model, or two parts that work together\n  if they are a model and its average, choose one with its head: "
+        + "--prefix ema or --prefix model\n  parts that work together cannot be computed in this version\n")
+    for prefix in ["model", "ema"] {
+      #expect(try await place.run("import", "w.pt", "--prefix", prefix).code == 0)
+      #expect(try place.checkpoint("model.h5").provenance?.mapping["head.0.weight"] == "\(prefix).fc.weight")
+    }
+    // The model at the root.
+    try place.save(part + part.map { ("ema." + $0, $1) }, as: "w.pt", .pt)
+    let root = try await place.run("import", "w.pt")
+    #expect(
+      root.stderr.contains(
+        "if they are a model and its average: --prefix ema takes the one, --allow unexpected='ema.*' the other"))
+    #expect(try await place.run("import", "w.pt", "--prefix", "ema").code == 0)
+    #expect(try place.checkpoint("model.h5").provenance?.mapping["head.0.weight"] == "ema.fc.weight")
+    #expect(try await place.run("import", "w.pt", "--allow", "unexpected=ema.*").code == 0)
+    #expect(try place.checkpoint("model.h5").provenance?.mapping["head.0.weight"] == "fc.weight")
+  }
+
+  @Test func aSequentialCalledHeadIsMatchedInOrder() async throws {
+    let place = try Workplace()
+    let head = [("head.0.weight", [5, 4]), ("head.0.bias", [5]), ("head.3.weight", [2, 5]), ("head.3.bias", [2])]
+    try place.save(Self.lstm("lstm.", 3, 4) + head, as: "w.pt", .pt)
+    try place.write(
+      "c.json",
+      #"{"input":{"features":3},"layers":[{"hidden":4}],"head":[{"size":5,"activation":"relu"},{"size":2}]}"#)
+    let outcome = try await place.run("import", "w.pt", "--config", "c.json")
+    #expect(outcome.code == 0, "\(outcome.stderr)")
+    let mapping = try place.checkpoint("model.h5").provenance?.mapping
+    #expect(mapping?["head.0.weight"] == "head.0.weight")
+    #expect(mapping?["head.1.weight"] == "head.3.weight")
+    #expect(mapping?["head.1.bias"] == "head.3.bias")
+  }
+
+  // MARK: - Fixtures
+
+  /// The tensors of one layer of `nn.LSTM`.
+  private static func lstm(_ prefix: String, _ input: Int, _ hidden: Int) -> [(String, [Int])] {
+    [
+      (prefix + "weight_ih_l0", [4 * hidden, input]), (prefix + "weight_hh_l0", [4 * hidden, hidden]),
+      (prefix + "bias_ih_l0", [4 * hidden]), (prefix + "bias_hh_l0", [4 * hidden]),
+    ]
+  }
+
+  private static func array(_ name: String) throws -> [Float] {
+    try NPY.read(contentsOf: fixtures.appendingPathComponent("wild/" + name).path).floats()
+  }
+}
+
+extension Workplace {
+  /// A checkpoint of these tensors, with values of no meaning.
+  func save(_ shapes: [(String, [Int])], as name: String, _ format: Checkpoint.Format) throws {
+    let tensors = shapes.enumerated().map { index, item in
+      let count = item.1.reduce(1, *)
+      return StoredTensor(
+        name: item.0, shape: item.1, values: (0..<count).map { Float(($0 * 7 + index * 3) % 11) / 11 - 0.5 })
+    }
+    try? FileManager.default.removeItem(atPath: path(name))
+    try Checkpoint(tensors: tensors).write(path: path(name), as: format)
+  }
+
+  func tensor(_ file: String, _ name: String) throws -> [Float] {
+    guard let tensor = try checkpoint(file)[name] else { throw WorkplaceError(description: "\(file) has no \(name)") }
+    return try tensor.floats()
+  }
+
+  /// What `predict` gives for the `x` of a file.
+  func predicted(_ model: String, _ data: String, _ more: String...) async throws -> [Float] {
+    let outcome = try await run(["predict", model, "--data", data, "-o", "predicted.npy"] + more)
+    guard outcome.code == 0 else { throw WorkplaceError(description: outcome.stderr) }
+    return try NPY.read(contentsOf: path("predicted.npy")).floats()
+  }
+}
+
+extension [Float] {
+  /// The largest difference, against the largest value; infinite where the sizes differ.
+  func differs(from wanted: [Float]) -> Float {
+    guard count == wanted.count, let largest = wanted.map(\.magnitude).max() else { return .infinity }
+    return zip(self, wanted).map { ($0 - $1).magnitude }.reduce(0, Swift.max) / Swift.max(largest, 1e-6)
+  }
+}
