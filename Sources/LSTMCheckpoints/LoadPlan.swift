@@ -1,3 +1,5 @@
+import Foundation
+
 /// A checkpoint's tensors brought under the project's names: a report of everything, and, when it is complete, the
 /// tensors. Loading is a transaction: plan, look at the report, then all or nothing.
 public struct LoadPlan: Sendable {
@@ -5,6 +7,11 @@ public struct LoadPlan: Sendable {
   public let configuration: ModelConfiguration
   /// The project's name -> the stored tensor, under the project's name.
   public let tensors: [String: StoredTensor]
+  /// What the source does to its input before the stack, which is a part of what it computes; it goes into
+  /// `preprocessing`.
+  public let inputScaler: FoundScaler?
+  /// The source's layers in their order, where it says them.
+  public let sourceLayers: [Provenance.SourceLayer]
   private let checkpoint: Checkpoint
 
   /// - Throws: `CheckpointError.ambiguous` when the tensors cannot be told apart, naming the flag that decides;
@@ -14,11 +21,17 @@ public struct LoadPlan: Sendable {
     let file = checkpoint.path ?? "checkpoint"
     self.checkpoint = checkpoint
     var options = options
-    if options.configuration == nil { options.configuration = checkpoint.configuration }
+    let given = options.configuration
+    if given == nil { options.configuration = checkpoint.configuration }
 
     let names = try RewrittenNames(checkpoint, options: options, file: file)
     let translation = try Translation(names.candidates, of: checkpoint, options: options, file: file)
-    if options.configuration == nil { options.configuration = translation.configuration }
+    // What the file says stands; a person may fill what it does not.
+    if let found = translation.configuration ?? checkpoint.configuration {
+      options.configuration = try found.filled(by: given, file: file)
+    }
+    inputScaler = translation.inputScaler
+    sourceLayers = translation.sourceLayers
     let resolution = try ModelResolution(
       file: file, translation: translation, prefix: names.prefix, options: options)
     configuration = resolution.configuration
@@ -27,6 +40,13 @@ public struct LoadPlan: Sendable {
     report.configuration = configuration
     report.notes = resolution.notes + names.notes
     report.assumed = resolution.assumed
+    if let inputScaler {
+      report.notes.append(
+        "layer \(inputScaler.path) (\(inputScaler.kind)) scales the input: taken as the model's input scaler")
+    }
+    if let readout = options.readout, let own = translation.configuration?.readout, own != readout {
+      report.notes.append("readout \(readout.rawValue) instead of the file's own, \(own.rawValue), as asked")
+    }
 
     var tensors: [String: StoredTensor] = [:]
     var wanted = Set<String>()
@@ -82,7 +102,25 @@ public struct LoadPlan: Sendable {
     try validate()
     return Checkpoint(
       tensors: configuration.parameters.compactMap { tensors[$0.name] }, configuration: configuration,
-      preprocessing: checkpoint.preprocessing, provenance: provenance(sha256: ""))
+      preprocessing: preprocessing, provenance: provenance(sha256: ""))
+  }
+
+  /// What the checkpoint keeps of the preprocessing, with what the model itself does to its input.
+  public var preprocessing: String? {
+    guard let inputScaler, checkpoint.preprocessing == nil else { return checkpoint.preprocessing }
+    struct Record: Encodable {
+      struct Scaler: Encodable {
+        let mean: [Float]
+        let deviation: [Float]
+      }
+      let inputScaler: Scaler
+    }
+    let record = Record(
+      inputScaler: .init(mean: inputScaler.mean.map(Float.init), deviation: inputScaler.deviation.map(Float.init)))
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    // Finite numbers can be written.
+    return (try? encoder.encode(record)).map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// The project's name -> the name in the file.
@@ -97,7 +135,8 @@ public struct LoadPlan: Sendable {
     checkpoint.provenance
       ?? Provenance(
         source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
-        mapping: mapping, stateKey: checkpoint.stateKey, metadata: checkpoint.ownMetadata)
+        mapping: mapping, stateKey: checkpoint.stateKey, metadata: checkpoint.ownMetadata,
+        layers: sourceLayers.isEmpty ? nil : sourceLayers)
   }
 
   private static func missing(

@@ -116,10 +116,12 @@ public struct ModelConfiguration: Hashable, Sendable {
   public var head: [Dense]
   /// Divides the output by its L2 norm.
   public var normalizesOutput: Bool
+  /// Steps that are passed over, wherever they lie; nil when every step is read.
+  public var mask: Mask?
 
   public init(
     input: Input, layers: [Layer], skip: Bool = false, readout: Readout? = nil, head: [Dense] = [],
-    normalizesOutput: Bool = false
+    normalizesOutput: Bool = false, mask: Mask? = nil
   ) {
     self.input = input
     self.layers = layers
@@ -127,6 +129,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     self.readout = readout
     self.head = head
     self.normalizesOutput = normalizesOutput
+    self.mask = mask
   }
 
   /// Width of what layer `index` reads.
@@ -211,6 +214,7 @@ extension ModelConfiguration {
     case .features(let size): parts.append("\(size) feature\(size == 1 ? "" : "s")")
     case .tokens(let vocabulary, let size): parts.append("\(vocabulary) tokens -> embedding \(size)")
     }
+    if let mask { parts.append("\(mask.summary) masked") }
     for layer in layers {
       var text = (layer.isBidirectional ? "bidirectional " : "") + "LSTM \(layer.hiddenSize)"
       if let projection = layer.projectionSize { text += " projected to \(projection)" }
