@@ -187,13 +187,34 @@ public struct Provenance: Sendable, Codable, Equatable {
   /// What the source said of itself, `Checkpoint.metadata`.
   public var metadata: [String: String]?
   public var history: [Event]
+  /// The source's layers in their order, where it said them: Keras' names and layers are kept for its own formats.
+  public var layers: [SourceLayer]?
+
+  /// A layer of the source.
+  public struct SourceLayer: Sendable, Codable, Equatable {
+    public var name: String
+    /// Its class: `LSTM`, `Dropout`.
+    public var kind: String
+    /// What of the model it is: `embedding`, `layer0`, `head.0`, `mask`, `scaler`, `readout`; nil for what changes nothing.
+    public var part: String?
+    /// What it was made with: `rate`, `mask_value`.
+    public var values: [String: Double]?
+
+    public init(name: String, kind: String, part: String? = nil, values: [String: Double]? = nil) {
+      self.name = name
+      self.kind = kind
+      self.part = part
+      self.values = values
+    }
+  }
 
   /// The layout that the names in `mapping` belong to.
   public var knownLayout: Layout { Layout(rawValue: layout) ?? .pytorch }
 
   public init(
     source: String, sha256: String, format: String? = nil, layout: String, mapping: [String: String],
-    stateKey: String? = nil, twins: [String: String]? = nil, metadata: [String: String]? = nil, history: [Event] = []
+    stateKey: String? = nil, twins: [String: String]? = nil, metadata: [String: String]? = nil, history: [Event] = [],
+    layers: [SourceLayer]? = nil
   ) {
     self.source = source
     self.sha256 = sha256
@@ -204,5 +225,6 @@ public struct Provenance: Sendable, Codable, Equatable {
     self.twins = twins.flatMap { $0.isEmpty ? nil : $0 }
     self.metadata = metadata
     self.history = history
+    self.layers = layers
   }
 }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// A checkpoint's tensors brought under the project's names: a report of everything, and, when it is complete, the
 /// tensors. Loading is a transaction: plan, look at the report, then all or nothing.
 public struct LoadPlan: Sendable {
@@ -7,6 +9,11 @@ public struct LoadPlan: Sendable {
   public let tensors: [String: StoredTensor]
   /// Names in the file of tensors that it has under another name, too -> that name.
   public let twins: [String: String]
+  /// What the source does to its input before the stack, which is a part of what it computes; it goes into
+  /// `preprocessing`.
+  public let inputScaler: FoundScaler?
+  /// The source's layers in their order, where it says them.
+  public let sourceLayers: [Provenance.SourceLayer]
   private let checkpoint: Checkpoint
 
   /// - Throws: `CheckpointError.ambiguous` when the tensors cannot be told apart, naming the flag that decides;
@@ -16,7 +23,8 @@ public struct LoadPlan: Sendable {
     let file = checkpoint.path ?? "checkpoint"
     self.checkpoint = checkpoint
     var options = options
-    if options.configuration == nil { options.configuration = checkpoint.configuration }
+    let given = options.configuration
+    if given == nil { options.configuration = checkpoint.configuration }
 
     let names = try RewrittenNames(checkpoint, options: options, file: file)
     let (candidates, twins) =
@@ -24,8 +32,12 @@ public struct LoadPlan: Sendable {
       ? (names.candidates, []) : names.withoutTwins(checkpoint.sharing)
     self.twins = Dictionary(twins.map { ($0.candidate.tensor.name, $0.kept) }) { first, _ in first }
     let translation = try Translation(candidates, of: checkpoint, options: options, file: file)
-    if options.configuration == nil { options.configuration = translation.configuration }
-    try Self.checkAgainstFile(options.configuration, checkpoint.configuration ?? translation.configuration, file: file)
+    // What the file says stands; a person may fill what it does not.
+    if let found = translation.configuration ?? checkpoint.configuration {
+      options.configuration = try found.filled(by: given, file: file)
+    }
+    inputScaler = translation.inputScaler
+    sourceLayers = translation.sourceLayers
     var resolution = try ModelResolution(
       file: file, translation: translation, prefix: names.prefix, options: options,
       keepsOrder: checkpoint.keepsOrder)
@@ -37,6 +49,13 @@ public struct LoadPlan: Sendable {
     report.configuration = configuration
     report.notes = resolution.notes + names.notes
     report.assumed = resolution.assumed
+    if let inputScaler {
+      report.notes.append(
+        "layer \(inputScaler.path) (\(inputScaler.kind)) scales the input: taken as the model's input scaler")
+    }
+    if let readout = options.readout, let own = translation.configuration?.readout, own != readout {
+      report.notes.append("readout \(readout.rawValue) instead of the file's own, \(own.rawValue), as asked")
+    }
 
     var tensors: [String: StoredTensor] = [:]
     var wanted = Set<String>()
@@ -89,14 +108,6 @@ public struct LoadPlan: Sendable {
     self.tensors = tensors
   }
 
-  /// - Throws: `CheckpointError.invalidConfiguration` when a user's configuration says other than the file itself.
-  private static func checkAgainstFile(
-    _ given: ModelConfiguration?, _ own: ModelConfiguration?, file: String
-  ) throws(CheckpointError) {
-    guard let given, let own, let detail = own.contradiction(with: given) else { return }
-    throw .invalidConfiguration(file: file, detail: "it contradicts what the file says: " + detail)
-  }
-
   /// The module that holds the LSTM and nothing else that counts, as the file calls it: what `--prefix` takes it alone by.
   private static func lstmModule(_ report: LoadReport) -> String? {
     func parts(_ name: String) -> [Substring] { name.split { $0 == "." || $0 == "/" }.dropLast() }
@@ -126,7 +137,25 @@ public struct LoadPlan: Sendable {
     try validate()
     return Checkpoint(
       tensors: configuration.parameters.compactMap { tensors[$0.name] }, configuration: configuration,
-      preprocessing: checkpoint.preprocessing, provenance: provenance(sha256: ""))
+      preprocessing: preprocessing, provenance: provenance(sha256: ""))
+  }
+
+  /// What the checkpoint keeps of the preprocessing, with what the model itself does to its input.
+  public var preprocessing: String? {
+    guard let inputScaler, checkpoint.preprocessing == nil else { return checkpoint.preprocessing }
+    struct Record: Encodable {
+      struct Scaler: Encodable {
+        let mean: [Float]
+        let deviation: [Float]
+      }
+      let inputScaler: Scaler
+    }
+    let record = Record(
+      inputScaler: .init(mean: inputScaler.mean.map(Float.init), deviation: inputScaler.deviation.map(Float.init)))
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    // Finite numbers can be written.
+    return (try? encoder.encode(record)).map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// The project's name -> the name in the file.
@@ -141,7 +170,8 @@ public struct LoadPlan: Sendable {
     checkpoint.provenance
       ?? Provenance(
         source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
-        mapping: mapping, stateKey: checkpoint.stateKey, twins: twins, metadata: checkpoint.ownMetadata)
+        mapping: mapping, stateKey: checkpoint.stateKey, twins: twins, metadata: checkpoint.ownMetadata,
+        layers: sourceLayers.isEmpty ? nil : sourceLayers)
   }
 
   /// Another place of a parameter: nothing is read there, but its name is kept.

@@ -30,7 +30,7 @@ public struct LSTMModel: Sendable {
   public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions(), seed: UInt64 = 0) throws {
     let plan = try LoadPlan(checkpoint, options: options)
     try self.init(plan, seed: seed)
-    preprocessing = checkpoint.preprocessing
+    preprocessing = plan.preprocessing
     // Without the file's digest, which would read all of it.
     provenance = plan.provenance(sha256: "")
   }
@@ -91,8 +91,15 @@ public struct LSTMModel: Sendable {
     _ batch: SequenceBatch, state: LSTMState? = nil
   ) throws(ShapeError) -> (output: Tensor, state: LSTMState) {
     let network = Network(configuration, weights: parameters, kernels: .best)
-    let output = try network.forward(batch, state: state, forBackward: false)
-    return (output, network.finalState())
+    guard let mask = configuration.mask, let hidden = try batch.hidden(by: mask) else {
+      return (try network.forward(batch, state: state, forBackward: false), network.finalState())
+    }
+    try hidden.check(configuration)
+    let output = try network.forward(batch.moved(hidden), state: state, forBackward: false)
+    return (
+      output.shape.count == 3 ? try hidden.spread(output, isReverse: configuration.hasReverseLayers) : output,
+      network.finalState()
+    )
   }
 
   /// A parameter's values in C order, by the project's name.

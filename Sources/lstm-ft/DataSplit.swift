@@ -5,8 +5,8 @@ import LSTMLayers
 /// What of the data is for training and what for validation.
 struct DataSplit {
   let data: LoadedData
-  let training: Examples
-  let validation: Examples?
+  private(set) var training: Examples
+  private(set) var validation: Examples?
   /// Rows of a series before its validation part.
   private let trainingRows: Int?
   private let isDrawn: Bool
@@ -54,6 +54,14 @@ struct DataSplit {
       validation = .sequences(all.selecting(order.suffix(count).sorted()))
     }
     trainingRows = nil
+  }
+
+  /// The same without the steps that a model's mask hides.
+  func hiding(_ configuration: ModelConfiguration) throws -> DataSplit {
+    var parts = self
+    parts.training = try training.hiding(configuration)
+    parts.validation = try validation?.hiding(configuration)
+    return parts
   }
 
   private static func order(_ count: Int, _ loop: LoopArguments) -> [Int] {

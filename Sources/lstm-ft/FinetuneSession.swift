@@ -54,7 +54,8 @@ struct FinetuneSession {
     dataFile = path
 
     // 1. Split, then fit scalers on the training part alone.
-    let parts = try DataSplit(loaded, command.loop)
+    let parts = try DataSplit(loaded, command.loop).hiding(base.configuration)
+    if let note = parts.training.maskNote(base.configuration) { notes.append(note) }
     let fit = try TaskFit(
       base, parts.training.sequences, file: path, loss: command.loss.choice(), head: command.headChoice(),
       readout: command.reading.readout, seed: command.loop.seed)
@@ -137,7 +138,7 @@ struct FinetuneSession {
         return made.map { .text(prompt: prompt, continuation: $0.text) }
       }
     case .series(let series):
-      guard let windows = examples?.sequences, windows.count > 0 else { return nil }
+      guard let windows = examples?.sequences, windows.count > 0, windows.hiddenSteps == nil else { return nil }
       return { try series.sample(of: $0, windows, targetScaler: record.targetScaler, kernels: kernels) }
     case .seriesStreams(let series, _, _):
       return {

@@ -271,7 +271,7 @@ func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan, digest: String) -> 
     mapping: plan.mapping, stateKey: checkpoint.stateKey, twins: plan.twins, metadata: checkpoint.ownMetadata,
     history: [
       .init(date: timestamp(), action: "import", details: ["file": name, "tensors": "\(plan.report.applied.count)"])
-    ])
+    ], layers: plan.sourceLayers.isEmpty ? nil : plan.sourceLayers)
 }
 
 func timestamp() -> String { Date().formatted(.iso8601) }

@@ -20,6 +20,10 @@ struct Translation {
   var notes: [String] = []
   /// What was taken for granted on the way.
   var assumed: [LoadReport.Assumption] = []
+  /// What the model does to its input before the stack: a part of what it computes.
+  var inputScaler: FoundScaler?
+  /// The source's layers in their order, where it has any that can be told.
+  var sourceLayers: [Provenance.SourceLayer] = []
 
   struct CellFacts: Equatable {
     var bias: ModelConfiguration.Bias

@@ -8,11 +8,12 @@
 //       "readout_activation": "none",                    relu, tanh, sigmoid: before the head
 //       "head": [ { "size": 1, "bias": true, "activation": "none" } ],
 //       "normalize": "l2",
+//       "mask": { "token": 0 },                          or { "value": 0.0 }
 //       "tied": [ ["embedding.weight", "head.0.weight"] ] }
 
 extension ModelConfiguration: Codable {
   private enum Key: String, CodingKey, CaseIterable {
-    case input, layers, skip, readout, head, normalize, tied
+    case input, layers, skip, readout, head, normalize, mask, tied
     case readoutActivation = "readout_activation"
   }
 
@@ -31,6 +32,17 @@ extension ModelConfiguration: Codable {
     case let other?:
       throw DecodingError.dataCorruptedError(
         forKey: .normalize, in: values, debugDescription: "expected \"l2\" or \"none\", found \"\(other)\"")
+    }
+    mask = try values.decodeIfPresent(Mask.self, forKey: .mask)
+    switch (mask, input) {
+    case (.token, .features), (.value, .tokens):
+      throw DecodingError.dataCorruptedError(
+        forKey: .mask, in: values,
+        debugDescription: "a model of tokens masks a token, a model of features a value")
+    case (.token(let token), .tokens(let vocabulary, _)) where token >= vocabulary:
+      throw DecodingError.dataCorruptedError(
+        forKey: .mask, in: values, debugDescription: "expected a token below \(vocabulary), found \(token)")
+    default: break
     }
     if layers.isEmpty {
       throw DecodingError.dataCorruptedError(
@@ -63,6 +75,7 @@ extension ModelConfiguration: Codable {
     if readoutActivation != .none { try values.encode(readoutActivation, forKey: .readoutActivation) }
     if !head.isEmpty { try values.encode(head, forKey: .head) }
     if normalizesOutput { try values.encode("l2", forKey: .normalize) }
+    try values.encodeIfPresent(mask, forKey: .mask)
     if !validTies.isEmpty { try values.encode(validTies, forKey: .tied) }
   }
 }
@@ -222,7 +235,7 @@ private struct AnyKey: CodingKey {
 }
 
 /// A misspelt key would otherwise be ignored and its default taken in silence.
-private func rejectUnknownKeys(_ decoder: any Decoder, known: [String]) throws {
+func rejectUnknownKeys(_ decoder: any Decoder, known: [String]) throws {
   for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
     throw DecodingError.dataCorrupted(
       .init(

@@ -1,53 +1,80 @@
 extension ModelConfiguration {
-  /// What another configuration says differently, in the words of the keys: `readout: last here, mean there`; nil when
-  /// the two can be of one network. How many biases are stored changes no output, and what is undecided says nothing.
-  public func contradiction(with other: ModelConfiguration) -> String? {
-    func differ(_ key: String, _ own: some CustomStringConvertible, _ theirs: some CustomStringConvertible) -> String {
-      "\(key): \(own) in the file, \(theirs) in the configuration"
+  /// What a file says of its model, with what a person says where the file says nothing.
+  /// - Parameter given: a person's description; it may only fill gaps.
+  /// - Throws: `CheckpointError.invalidOption` naming the first key in which the two contradict each other.
+  func filled(by given: ModelConfiguration?, file: String) throws(CheckpointError) -> ModelConfiguration {
+    guard let given else { return self }
+    if let other = contradiction(by: given) {
+      throw .invalidOption(
+        "--config: \(other.key) is \(other.said), but \(file) itself says \(other.found)",
+        advice: ["leave --config away: the file describes its model"])
     }
-    if input != other.input { return differ("input", input.text, other.input.text) }
-    if layers.count != other.layers.count { return differ("layers", layers.count, other.layers.count) }
-    for (index, (own, theirs)) in zip(layers, other.layers).enumerated() {
-      let key = "layers[\(index)]."
-      if own.hiddenSize != theirs.hiddenSize { return differ(key + "hidden", own.hiddenSize, theirs.hiddenSize) }
-      if own.isBidirectional != theirs.isBidirectional {
-        return differ(key + "bidirectional", own.isBidirectional, theirs.isBidirectional)
+    var filled = self
+    filled.readout = readout ?? given.readout
+    return filled
+  }
+
+  private struct Contradiction {
+    let key: String
+    let said: String
+    let found: String
+  }
+
+  /// How many biases a layer has is told by its tensors; a description that leaves it out says nothing.
+  private func contradiction(by given: ModelConfiguration) -> Contradiction? {
+    func compare<Value: Equatable>(_ key: String, _ said: Value, _ found: Value) -> Contradiction? {
+      said == found ? nil : Contradiction(key: key, said: "\(said)", found: "\(found)")
+    }
+    func optional<Value: Equatable>(_ key: String, _ said: Value?, _ found: Value?) -> Contradiction? {
+      compare(key, said.map { "\($0)" } ?? "none", found.map { "\($0)" } ?? "none")
+    }
+    if given.input != input {
+      return Contradiction(key: "input", said: given.input.summary, found: input.summary)
+    }
+    if let other = compare("the number of layers", given.layers.count, layers.count) { return other }
+    for (index, (said, found)) in zip(given.layers, layers).enumerated() {
+      let place = "layers[\(index)]."
+      if let other = compare(place + "hidden", said.hiddenSize, found.hiddenSize)
+        ?? compare(place + "bidirectional", said.isBidirectional, found.isBidirectional)
+        ?? optional(place + "projection", said.projectionSize, found.projectionSize)
+        ?? compare(place + "gates", said.gateActivation.rawValue, found.gateActivation.rawValue)
+        ?? compare(place + "peepholes", said.hasPeepholes, found.hasPeepholes)
+        ?? compare(place + "forget_offset", said.forgetOffset, found.forgetOffset)
+      {
+        return other
       }
-      if own.projectionSize != theirs.projectionSize {
-        return differ(key + "projection", own.projectionSize ?? 0, theirs.projectionSize ?? 0)
-      }
-      if own.gateActivation != theirs.gateActivation {
-        return differ(key + "gates", own.gateActivation.rawValue, theirs.gateActivation.rawValue)
-      }
-      if own.hasPeepholes != theirs.hasPeepholes {
-        return differ(key + "peepholes", own.hasPeepholes, theirs.hasPeepholes)
-      }
     }
-    if skip != other.skip { return differ("skip", skip, other.skip) }
-    if let readout, let theirs = other.readout, readout != theirs {
-      return differ("readout", readout.rawValue, theirs.rawValue)
+    if let other = compare("skip", given.skip, skip) { return other }
+    if let said = given.readout, let readout, !isSame(said, readout) {
+      return Contradiction(key: "readout", said: said.rawValue, found: readout.rawValue)
     }
-    if readoutActivation != other.readoutActivation {
-      return differ("readout_activation", readoutActivation.rawValue, other.readoutActivation.rawValue)
+    if let other = compare("readout_activation", given.readoutActivation.rawValue, readoutActivation.rawValue) {
+      return other
     }
-    if head.count != other.head.count { return differ("head", head.count, other.head.count) }
-    for (index, (own, theirs)) in zip(head, other.head).enumerated() {
-      if own.size != theirs.size { return differ("head[\(index)].size", own.size, theirs.size) }
-      if own.activation != theirs.activation {
-        return differ("head[\(index)].activation", own.activation.rawValue, theirs.activation.rawValue)
+    if let other = compare("the number of dense layers in head", given.head.count, head.count) { return other }
+    for (index, (said, found)) in zip(given.head, head).enumerated() {
+      let place = "head[\(index)]."
+      if let other = compare(place + "size", said.size, found.size)
+        ?? compare(place + "bias", said.hasBias, found.hasBias)
+        ?? compare(place + "activation", said.activation.rawValue, found.activation.rawValue)
+      {
+        return other
       }
     }
-    if normalizesOutput != other.normalizesOutput {
-      return differ("normalize", normalizesOutput ? "l2" : "none", other.normalizesOutput ? "l2" : "none")
-    }
-    return nil
+    return compare("normalize", given.normalizesOutput ? "l2" : "none", normalizesOutput ? "l2" : "none")
+      ?? (given.mask == nil ? nil : optional("mask", given.mask?.summary, mask?.summary))
+  }
+
+  /// Of a layer that runs forward alone, the last step's output is its final state.
+  private func isSame(_ a: Readout, _ b: Readout) -> Bool {
+    a == b || Set([a, b]) == [.last, .final] && layers.last?.isBidirectional == false && !skip
   }
 }
 
 extension ModelConfiguration.Input {
-  fileprivate var text: String {
+  fileprivate var summary: String {
     switch self {
-    case .features(let size): "\(size) features"
+    case .features(let size): "\(size) feature\(size == 1 ? "" : "s")"
     case .tokens(let vocabulary, let size): "\(vocabulary) tokens of \(size) values"
     }
   }

@@ -125,11 +125,13 @@ public struct ModelConfiguration: Hashable, Sendable {
   public var paddingToken: Int?
   /// Names of parameters that are one, in groups; see `ModelConfiguration+Ties.swift`.
   public var ties: [[String]]
+  /// Steps that are passed over, wherever they lie; nil when every step is read.
+  public var mask: Mask?
 
   public init(
     input: Input, layers: [Layer], skip: Bool = false, readout: Readout? = nil, head: [Dense] = [],
     normalizesOutput: Bool = false, readoutActivation: Activation = .none, paddingToken: Int? = nil,
-    ties: [[String]] = []
+    ties: [[String]] = [], mask: Mask? = nil
   ) {
     self.input = input
     self.layers = layers
@@ -140,6 +142,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     self.normalizesOutput = normalizesOutput
     self.paddingToken = paddingToken
     self.ties = ties
+    self.mask = mask
   }
 
   /// Width of what layer `index` reads.
@@ -242,6 +245,7 @@ extension ModelConfiguration {
       let padding = paddingToken.map { " (\($0) is padding)" } ?? ""
       parts.append("\(vocabulary) tokens\(padding) -> embedding \(size)")
     }
+    if let mask { parts.append("\(mask.summary) masked") }
     for layer in layers {
       var text = (layer.isBidirectional ? "bidirectional " : "") + "LSTM \(layer.hiddenSize)"
       if let projection = layer.projectionSize { text += " projected to \(projection)" }

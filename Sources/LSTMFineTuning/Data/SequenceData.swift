@@ -38,6 +38,10 @@ public struct SequenceData: Sendable {
   /// For each target column of a series, the mean absolute error of the seasonal naive forecast on its training part, in
   /// the data's own units: what MASE divides by. A horizon repeats it.
   public internal(set) var seasonalScale: [Double]?
+  /// Whether a model's mask has been settled: hidden steps are gone, and what is left may look like one.
+  var isMaskSettled = false
+  /// What a mask hid, for outputs at their own places; in the arrays' order.
+  public internal(set) var hiddenSteps: HiddenSteps?
   /// The examples of this selection, as places in the arrays.
   public private(set) var places: [Int]
 

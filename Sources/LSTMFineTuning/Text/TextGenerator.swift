@@ -58,7 +58,8 @@ public final class TextGenerator {
 
   private enum Engine {
     /// - isActivated: whether the outputs are probabilities already.
-    case stream(LSTMStream, isActivated: Bool)
+    /// - hidden: a token that the model passes over.
+    case stream(LSTMStream, isActivated: Bool, hidden: Int?)
     case window(Network, steps: Int)
   }
 
@@ -88,7 +89,8 @@ public final class TextGenerator {
     }
     if configuration.readout == .all || configuration.readout == nil {
       engine = .stream(
-        try LSTMStream(model, kernels: kernels, threads: kernels.threads), isActivated: activation == .softmax)
+        try LSTMStream(model, kernels: kernels, threads: kernels.threads), isActivated: activation == .softmax,
+        hidden: configuration.mask.flatMap { if case .token(let token) = $0 { token } else { nil } })
     } else {
       guard let window else {
         throw FineTuningError.invalidOption(
@@ -162,12 +164,12 @@ public final class TextGenerator {
     _ tokens: [Int32], _ body: ((_ token: Int?, _ scores: inout [Double]) throws -> Void) throws -> Void
   ) throws {
     switch engine {
-    case .stream(let stream, let isActivated):
+    case .stream(let stream, let isActivated, let hidden):
       var state = stream.makeState()
       var output = [Float](repeating: 0, count: stream.outputSize)
-      for token in tokens { stream.step(token: Int(token), &state, into: &output) }
+      for token in tokens where Int(token) != hidden { stream.step(token: Int(token), &state, into: &output) }
       try body { token, scores in
-        if let token { stream.step(token: token, &state, into: &output) }
+        if let token, token != hidden { stream.step(token: token, &state, into: &output) }
         for index in scores.indices {
           let value = Double(output[index])
           scores[index] = isActivated ? log(value) : value
@@ -182,6 +184,7 @@ public final class TextGenerator {
         }
         let filling = vocabulary.padding.map { [Int32](repeating: Int32($0), count: steps - window.count) } ?? []
         let batch = try SequenceBatch(tokens: filling + window, count: 1, steps: filling.count + window.count)
+          .hiding(network.configuration.mask)
         let output = try network.forward(batch, output: .logits, forBackward: false)
         for index in scores.indices { scores[index] = Double(output.values[index]) }
       }

@@ -22,21 +22,31 @@ public struct Evaluator {
   /// Metrics over all examples.
   /// - Throws: `ShapeError` when data and model do not fit together, or nothing counts: there are no examples, or
   ///   every label is ignored.
-  public func evaluate(_ data: SequenceData) throws(ShapeError) -> Metrics { try evaluate(data, nil) }
+  public func evaluate(_ data: SequenceData) throws(ShapeError) -> Metrics { try evaluate(visible(data), nil) }
+
+  /// The data without the steps that the model passes over.
+  private func visible(_ data: SequenceData) throws(ShapeError) -> SequenceData {
+    try data.hiding(network.configuration.mask, for: network.configuration)
+  }
 
   /// Metrics over all steps of streams, chunk by chunk, with the states carried from zero: what one pass over the whole
   /// streams gives.
   /// - Throws: `ShapeError` as above, and when the model has a layer that runs in reverse.
-  public func evaluate(_ data: StreamData) throws(ShapeError) -> Metrics { try evaluate(data, nil) }
+  public func evaluate(_ data: StreamData) throws(ShapeError) -> Metrics {
+    try data.requireVisible(network.configuration.mask)
+    return try evaluate(data, nil)
+  }
 
   /// The same with the answers to each class, when the targets are classes and no text's tokens.
   public func report(_ data: SequenceData) throws(ShapeError) -> (metrics: Metrics, confusion: ConfusionMatrix?) {
+    let data = try visible(data)
     let tally = try tally(data, nil)
     return (tally.metrics(data), tally.confusion)
   }
 
   /// The same of streams.
   public func report(_ data: StreamData) throws(ShapeError) -> (metrics: Metrics, confusion: ConfusionMatrix?) {
+    try data.requireVisible(network.configuration.mask)
     let tally = try tally(data, nil)
     return (tally.metrics(data), tally.confusion)
   }
@@ -98,8 +108,9 @@ public struct Evaluator {
   }
 
   /// What the source model would return for each example, in the data's own units: (N, O), or (N, T, O) with zero at
-  /// padded steps.
+  /// padded steps. A step that the model's mask hides has the output of the one before it, as in Keras.
   public func predict(_ data: SequenceData) throws(ShapeError) -> Tensor {
+    let data = try visible(data)
     var shape: [Int] = []
     var values: [Float] = []
     for start in stride(from: 0, to: data.count, by: batchSize) {
@@ -109,7 +120,12 @@ public struct Evaluator {
       shape = output.shape
       values += output.values
     }
-    return Tensor(shape: [data.count] + shape.dropFirst(), values: values)
+    let output = Tensor(shape: [data.count] + shape.dropFirst(), values: values)
+    guard let hidden = data.hiddenSteps, output.shape.count == 3 else { return output }
+    guard data.places == Array(0..<hidden.count) else {
+      throw ShapeError(what: "data", expected: "all sequences, of which the mask hides steps", found: "a selection")
+    }
+    return try hidden.spread(output, isReverse: network.configuration.hasReverseLayers)
   }
 
   private func undo(_ scaler: Scaler, of output: inout Tensor, lengths: [Int]?) {

@@ -15,7 +15,10 @@ extension FineTuner {
     _ model: LSTMModel, _ data: SequenceData, validation: SequenceData? = nil, targetScaler: Scaler? = nil,
     kernels: Kernels = .best, resuming point: ResumePoint? = nil, events: (Event) throws -> Void = { _ in }
   ) throws -> Run {
-    try fit(rows: data, model, validation, targetScaler, kernels, point, events)
+    let configuration = model.configuration
+    return try fit(
+      rows: data.hiding(configuration.mask, for: configuration), model,
+      validation?.hiding(configuration.mask, for: configuration), targetScaler, kernels, point, events)
   }
 
   /// The same on long streams, by truncated backpropagation through time: chunk after chunk in their order, an optimiser
@@ -26,7 +29,9 @@ extension FineTuner {
     _ model: LSTMModel, _ data: StreamData, validation: StreamData? = nil, targetScaler: Scaler? = nil,
     kernels: Kernels = .best, resuming point: ResumePoint? = nil, events: (Event) throws -> Void = { _ in }
   ) throws -> Run {
-    try fit(rows: data, model, validation, targetScaler, kernels, point, events)
+    try data.requireVisible(model.configuration.mask)
+    try validation?.requireVisible(model.configuration.mask)
+    return try fit(rows: data, model, validation, targetScaler, kernels, point, events)
   }
 
   private func fit<Rows: ExampleRows>(

@@ -46,13 +46,19 @@ public struct RateFinder: Sendable {
   public func search(
     _ tuner: FineTuner, _ model: LSTMModel, _ data: SequenceData, kernels: Kernels = .best,
     progress: (Point) throws -> Void = { _ in }
-  ) throws -> Result { try search(rows: data, tuner, model, kernels, progress) }
+  ) throws -> Result {
+    try search(
+      rows: data.hiding(model.configuration.mask, for: model.configuration), tuner, model, kernels, progress)
+  }
 
   /// The same on streams, chunk after chunk with the states carried.
   public func search(
     _ tuner: FineTuner, _ model: LSTMModel, _ data: StreamData, kernels: Kernels = .best,
     progress: (Point) throws -> Void = { _ in }
-  ) throws -> Result { try search(rows: data, tuner, model, kernels, progress) }
+  ) throws -> Result {
+    try data.requireVisible(model.configuration.mask)
+    return try search(rows: data, tuner, model, kernels, progress)
+  }
 
   private func search<Rows: ExampleRows>(
     rows data: Rows, _ tuner: FineTuner, _ model: LSTMModel, _ kernels: Kernels, _ progress: (Point) throws -> Void

@@ -82,7 +82,7 @@ struct Evaluate: ParsableCommand {
         throw InputError.usage("--chart draws a CSV series; \(loaded.file) holds arrays", advice: [])
       }
     }
-    let all = try loaded.examples()
+    let all = try loaded.examples().hiding(base.configuration)
     let raw = all.sequences
     let fit = try TaskFit(
       base, raw, file: loaded.file, loss: loss.choice(), readout: reading.readout, mayChangeModel: false)
@@ -95,7 +95,7 @@ struct Evaluate: ParsableCommand {
       case .streams(let data): try evaluator.report(data)
       }
 
-    for note in fit.notes { console.say("note: \(note)") }
+    for note in fit.notes + [all.maskNote(base.configuration)].compactMap({ $0 }) { console.say("note: \(note)") }
     if case .labelled(let labelled) = loaded { for line in labelled.summary { console.say("note: \(line)") } }
     if record.inputScaler == nil, loaded.series != nil {
       console.say("note: the model has no scaler: it reads the numbers as they are")

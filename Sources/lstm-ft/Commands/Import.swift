@@ -77,9 +77,14 @@ struct Import: ParsableCommand {
   func run() throws {
     let console = out.console
     let output = target.output
-    let checkpoint = try openCheckpoint(input, allowsExternalData: load.externalData)
+    var checkpoint = try openCheckpoint(input, allowsExternalData: load.externalData)
     try requireOutput(output, apartFrom: [input])
     let plan = try LoadPlan(checkpoint, options: load.options())
+    if let own = plan.inputScaler, values.scaler != nil {
+      throw InputError.usage(
+        "--scaler: the model scales its input itself, in layer \(own.path) (\(own.kind))", advice: ["leave it away"])
+    }
+    checkpoint.preprocessing = plan.preprocessing
     if out.json && !plan.report.isComplete { try console.result(plan.report) }
     if !plan.report.isComplete { show(plan.report, console) }
     var made = try plan.imported()

@@ -99,7 +99,7 @@ struct Predict: ParsableCommand {
     let record = try base.preprocessingRecord(file: model)
     let loaded = try data.load(for: base, record, .predicting, readout: reading.readout)
     base = try decided(base)
-    let raw: SequenceData
+    var raw: SequenceData
     switch loaded {
     case .series(let series), .seriesStreams(let series, _, _): raw = try series.lastWindow()
     case .text(let text), .textStreams(let text, _): raw = try text.endings()
@@ -107,6 +107,9 @@ struct Predict: ParsableCommand {
     case .arrays(let all, _): raw = all
     case .streams(let all, _): raw = all.sequences
     }
+    if case .seriesStreams(let series, _, _) = loaded { try series.requireVisible(base.configuration) }
+    raw = try raw.hiding(base.configuration.mask, for: base.configuration)
+    if output != nil, let note = Examples.sequences(raw).maskNote(base.configuration) { console.say("note: \(note)") }
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
     if record.inputScaler == nil, loaded.series != nil {
       console.warn("\(model) has no scaler: it reads the numbers as they are, and gives its own")

@@ -6,9 +6,11 @@ struct KerasLayer: Sendable {
   let config: KerasJSON
   /// Names of its tensors in Keras' order; both directions', all cells'.
   var weights: [String] = []
+  /// A concatenation of what the stack reads and of what each of its layers gives.
+  var joinsAll = false
 
-  /// For messages: `layer "encoder" (LSTM)`.
-  var text: String { "layer \"\(name)\" (\(className))" }
+  /// For messages: `layer encoder (LSTM)`.
+  var text: String { "layer \(name) (\(className))" }
 
   var usesBias: Bool { config["use_bias"]?.bool ?? config["bias"]?.bool ?? true }
 
@@ -47,6 +49,8 @@ struct KerasLayer: Sendable {
       }
     case "Dense": return usesBias ? 2 : 1
     case "Embedding": return 1
+    case "Normalization": return config["mean"] == nil ? 3 : 0
+    case "Rescaling": return 0
     default: return KerasModelReading.weightless.contains(className) ? 0 : nil
     }
   }
@@ -81,16 +85,18 @@ struct KerasGraph {
     var inside: Place?
   }
 
-  fileprivate static let modelClasses: Set<String> = ["Sequential", "Functional", "Model"]
+  static let modelClasses: Set<String> = ["Sequential", "Functional", "Model"]
 
   private func unsupported(_ detail: String) -> CheckpointError {
-    .unsupported(file: file, detail: detail, advice: [kerasConfigAdvice])
+    .unsupported(file: file, detail: detail, advice: [])
   }
 
   private func layers(of model: KerasJSON, _ place: Place) throws(CheckpointError) -> [KerasLayer] {
     let className = model["class_name"]?.string ?? "?"
     guard Self.modelClasses.contains(className), let config = model["config"] else {
-      throw unsupported("the model is of the class \(className), whose layers its configuration does not tell")
+      throw .unsupported(
+        file: file, detail: "the model is of the class \(className), whose layers its configuration does not tell",
+        advice: [kerasConfigAdvice])
     }
     guard let list = config["layers"]?.array ?? config.array else {
       throw .unknownFormat(file: file, detail: "its model configuration lists no layers", advice: [])
@@ -136,6 +142,11 @@ struct KerasGraph {
       if nodes.isEmpty { break }
       guard nodes.count == 1 else { throw unsupported("\(entry.layer.text) is used \(nodes.count) times") }
       let sources = Self.references(nodes[0])
+      if sources.count > 1, joinsAll(entry.layer, sources, byName) {
+        result[result.count - 1].layer.joinsAll = true
+        next = sources[sources.count - 1]
+        continue
+      }
       guard sources.count == 1 else {
         throw unsupported(
           "\(entry.layer.text) reads \(sources.count) others (\(nameList(sources))): the graph is not one straight line"
@@ -149,6 +160,34 @@ struct KerasGraph {
       }
     }
     return result.reversed()
+  }
+
+  /// Whether a layer puts side by side what a straight line of LSTMs reads and what each of them gives.
+  private func joinsAll(_ layer: KerasLayer, _ sources: [String], _ byName: [String: Entry]) -> Bool {
+    let axis = layer.config["axis"]?.integer ?? layer.config["concat_axis"]?.integer ?? -1
+    let isConcatenation = layer.className == "Concatenate" || layer.config["mode"]?.string == "concat"
+    guard isConcatenation, axis == -1 || axis == 2 else { return false }
+    func plain(_ name: String) -> Entry? {
+      var name = name
+      for _ in 0..<byName.count {
+        guard let entry = byName[name], KerasLayerKinds.idle.contains(entry.layer.className) else { break }
+        let nodes = entry.json["inbound_nodes"]?.array ?? []
+        guard nodes.count == 1, let source = Self.references(nodes[0]).first else { break }
+        name = source
+      }
+      return byName[name]
+    }
+    var rest = sources[...]
+    while let last = rest.popLast(), let entry = plain(last) {
+      guard ["LSTM", "CuDNNLSTM", "Bidirectional"].contains(entry.layer.className) else {
+        return rest.isEmpty && ["InputLayer", "Embedding"].contains(entry.layer.className)
+      }
+      let nodes = entry.json["inbound_nodes"]?.array ?? []
+      guard nodes.count == 1, let source = Self.references(nodes[0]).first, let below = plain(source),
+        let next = rest.last, plain(next)?.layer.name == below.layer.name
+      else { return false }
+    }
+    return false
   }
 
   /// The layers that a node names: `["a", 0, 0, {}]` in a list or alone, or Keras 3's tensors among `args`.
@@ -194,7 +233,7 @@ extension KerasGraph.Place {
         guard !entries[index].isModel, let count = layer.weightCount(keras1: graph.structure.version.major == 1) else {
           throw .unsupported(
             file: graph.file, detail: "\(layer.text) lies within a model within a model, or is of an unknown class",
-            advice: [kerasConfigAdvice])
+            advice: [])
         }
         guard count <= rest.count else {
           throw .corrupt(tensor: layer.name, detail: "expected \(count) weights, found \(rest.count)")
@@ -216,13 +255,16 @@ extension KerasGraph.Place {
     var used: [String: Int] = [:]
     for index in entries.indices {
       let layer = entries[index].layer
-      if layer.weightCount(keras1: false) == 0 { continue }
+      let expected = layer.weightCount(keras1: false)
+      if expected == 0 { continue }
       let name = kerasSnakeCase(layer.className)
       let all = members[name] ?? container?.members(ofClass: name) ?? []
       members[name] = all
       let place = used[name, default: 0]
       used[name] = place + 1
       guard place < all.count else {
+        // Of a class that is not known nobody knows whether it has any; who reads the layer names it.
+        if expected == nil, !entries[index].isModel { continue }
         throw .corrupt(
           tensor: layer.name, detail: "the configuration has this \(layer.className), the weights have not")
       }
@@ -257,4 +299,5 @@ extension KerasTree {
   }
 }
 
+/// Given where following it is allowed: a configuration may say what the file does not.
 let kerasConfigAdvice = "describe the model with --config FILE; its tensors are then matched with that"

@@ -1,28 +1,32 @@
 /// A model from Keras' own description of it: every layer means something that is known here, or reading stops.
 struct KerasModelReading {
-  private var reading: KerasReading
+  var reading: KerasReading
   private let options: LoadOptions
-  private let keras1: Bool
-  private var input: ModelConfiguration.Input?
-  private var layers: [ModelConfiguration.Layer] = []
+  let keras1: Bool
+  var input: ModelConfiguration.Input?
+  var layers: [ModelConfiguration.Layer] = []
   private var head: [ModelConfiguration.Dense] = []
   private var readout: ModelConfiguration.Readout?
   private var readoutActivation = ModelConfiguration.Activation.none
+  private var mask: ModelConfiguration.Mask?
+  private var joinsAll = false
+  /// What scales the input.
+  private var affine: KerasAffine?
   /// The last LSTM layer gives every step.
-  private var givesSequences = true
-  private var notes: [String] = []
+  var givesSequences = true
+  /// The last LSTM layer gives zeros where a step is hidden.
+  var givesZeros = false
+  var notes: [String] = []
+  private var idle: [String] = []
+  var source: [Provenance.SourceLayer] = []
 
-  /// Layers without weights that change nothing when a model is used.
-  private static let idle: Set<String> = [
-    "InputLayer", "Dropout", "SpatialDropout1D", "GaussianNoise", "GaussianDropout", "AlphaDropout",
-    "ActivityRegularization", "Identity", "NotEqual", "Masking",
-  ]
   private static let readouts: [String: ModelConfiguration.Readout] = [
     "GlobalAveragePooling1D": .mean, "GlobalMaxPooling1D": .max, "GlobalMaxPool1D": .max, "GlobalAvgPool1D": .mean,
   ]
-  static let weightless = idle.union(readouts.keys).union([
+  static let weightless = KerasLayerKinds.idle.union(readouts.keys).union([
     "Activation", "ReLU", "Softmax", "Flatten", "Reshape", "Permute", "RepeatVector", "Lambda", "Concatenate", "Add",
-    "Multiply", "Average", "Maximum", "Subtract", "Dot", "Merge", "LeakyReLU", "ELU",
+    "Multiply", "Average", "Maximum", "Subtract", "Dot", "Merge", "LeakyReLU", "ELU", "Masking", "MaxPooling1D",
+    "AveragePooling1D",
   ])
 
   init(
@@ -37,29 +41,48 @@ struct KerasModelReading {
     }
     let final: ModelConfiguration.Readout = last.isBidirectional ? .final : .last
     let configuration = ModelConfiguration(
-      input: input, layers: layers, readout: readout ?? (givesSequences ? .all : final), head: head,
-      readoutActivation: readoutActivation)
+      input: input, layers: layers, skip: joinsAll, readout: readout ?? (givesSequences ? .all : final), head: head,
+      readoutActivation: readoutActivation, mask: mask)
     if readoutActivation != .none, head.isEmpty {
       throw .unsupported(
         file: file, detail: "its model ends in \(readoutActivation.rawValue) behind the LSTM, with no dense layer",
         advice: [])
     }
+    if mask != nil, givesZeros, configuration.readout == .all {
+      throw .unsupported(
+        file: file, detail: "its last LSTM gives zeros where the mask hides a step (zero_output_for_mask)", advice: [])
+    }
+    if let affine { reading.translation.inputScaler = try affine.scaler(width: input.size, file: file) }
+    if !idle.isEmpty { notes.append("in training only, and without effect here: \(idle.joined(separator: ", "))") }
     reading.leaveOutTheRest(candidates, because: "no layer of the model's configuration has it")
     reading.translation.configuration = configuration
     reading.translation.layout = reading.layout
     reading.translation.notes += notes
+    reading.translation.sourceLayers = source
   }
 
   var translation: Translation { reading.translation }
 
-  private func unsupported(_ layer: KerasLayer, _ what: String) -> CheckpointError {
-    .unsupported(file: reading.file, detail: "\(layer.text) \(what)", advice: [kerasConfigAdvice])
+  func unsupported(_ layer: KerasLayer, _ what: String) -> CheckpointError {
+    .unsupported(file: reading.file, detail: "\(layer.text) \(what)", advice: [])
+  }
+
+  /// Whether the value has one row a sequence.
+  private var isVector: Bool { !layers.isEmpty && (!givesSequences || readout != nil) }
+
+  mutating func remember(_ layer: KerasLayer, _ part: String? = nil, _ values: [String: Double] = [:]) {
+    source.append(
+      .init(name: layer.name, kind: layer.className, part: part, values: values.isEmpty ? nil : values))
   }
 
   private mutating func read(_ layer: KerasLayer) throws(CheckpointError) {
     switch layer.className {
     case "Embedding": try readEmbedding(layer)
-    case "LSTM", "CuDNNLSTM", "Bidirectional", "RNN": try readRecurrent(layer)
+    case "LSTM", "CuDNNLSTM", "Bidirectional", "RNN":
+      guard head.isEmpty, readout == nil, givesSequences, !joinsAll else {
+        throw unsupported(layer, "comes after a layer that does not give every step of an LSTM")
+      }
+      try readRecurrent(layer)
     case "Dense": try readDense(layer, layer)
     case "TimeDistributed":
       guard let inner = layer.inner("layer"), inner.className == "Dense" else {
@@ -72,120 +95,90 @@ struct KerasModelReading {
         (layer.config["threshold"]?.number ?? 0) == 0
       else { throw unsupported(layer, "is not the plain relu") }
       try apply("relu", layer)
-    case "Softmax": try apply("softmax", layer)
-    case "Masking":
-      notes.append(
-        "layer \"\(layer.name)\" masks steps; here padded steps count unless the lengths of the sequences are given")
+    case "Softmax": try readSoftmax(layer)
+    case "Masking": try readMasking(layer)
+    case "Normalization", "Rescaling": try readAffine(layer)
+    // One row a sequence is flat already.
+    case "Flatten" where isVector: remember(layer)
+    case "Concatenate" where layer.joinsAll, "Merge" where layer.joinsAll:
+      guard !layers.isEmpty, head.isEmpty, readout == nil, givesSequences else {
+        throw unsupported(layer, "joins what is not every step of each LSTM")
+      }
+      joinsAll = true
+      remember(layer)
     default:
       if let kind = Self.readouts[layer.className] { return try pool(layer, kind) }
-      guard Self.idle.contains(layer.className) else {
-        throw unsupported(layer, "has no counterpart here")
+      if KerasLayerKinds.idle.contains(layer.className) { return readIdle(layer) }
+      if let what = KerasLayerKinds.computing(layer.className) {
+        throw unsupported(layer, "has no counterpart here: \(what)")
       }
+      throw .unsupported(
+        file: reading.file,
+        detail: "\(layer.text) has no counterpart here: its class is none of Keras' own, and the file does not say what "
+          + "it computes", advice: [kerasConfigAdvice])
     }
   }
 
+  // MARK: - Before the stack
+
   private mutating func readEmbedding(_ layer: KerasLayer) throws(CheckpointError) {
-    guard input == nil, layers.isEmpty else { throw unsupported(layer, "is not the first layer") }
+    guard input == nil, layers.isEmpty, mask == nil, affine == nil else {
+      throw unsupported(layer, "is not the first layer")
+    }
     let weight = try reading.addEmbedding(layer.weights, of: layer.text)
     input = .tokens(vocabulary: weight.shape[0], size: weight.shape[1])
     if layer.config["mask_zero"]?.bool == true {
-      notes.append(
-        "layer \"\(layer.name)\" masks token 0; here it counts unless the lengths of the sequences are given")
+      mask = .token(0)
+      notes.append("layer \(layer.name) masks token 0: such steps are passed over wherever they lie, as in Keras")
     }
+    remember(layer, "embedding")
   }
 
-  private mutating func readRecurrent(_ layer: KerasLayer) throws(CheckpointError) {
-    guard head.isEmpty, readout == nil, givesSequences, readoutActivation == .none else {
-      throw unsupported(layer, "comes after a layer that does not give every step of an LSTM")
+  private mutating func readMasking(_ layer: KerasLayer) throws(CheckpointError) {
+    guard layers.isEmpty, input == nil, mask == nil else {
+      throw unsupported(layer, "hides steps of what another layer gives, which has no counterpart here")
     }
-    var directions = [layer]
-    if layer.className == "Bidirectional" {
-      let mode = layer.config["merge_mode"]?.string
-      guard mode == "concat" else {
-        throw unsupported(layer, "merges its directions by \(mode ?? "nothing"), not concat")
-      }
-      guard let forward = layer.inner("layer") else { throw unsupported(layer, "wraps nothing") }
-      directions = [forward, layer.inner("backward_layer") ?? forward]
+    guard affine == nil else {
+      throw unsupported(layer, "hides steps after they were scaled, which has no counterpart here")
     }
-    let isCellular = directions[0].className == "RNN"
-    if isCellular, directions.count == 2 { throw unsupported(layer, "runs cells in two directions") }
-    // Each cell of a stack is a layer of its own.
-    let stack = isCellular ? directions[0].cells.map { [$0] } : [directions]
-    guard !stack.isEmpty else { throw unsupported(layer, "has no cells") }
-    var rest = layer.weights[...]
-    let count = layer.weights.count / (stack.count * directions.count)
-    guard layer.weights.count == count * stack.count * directions.count, count > 0 || rest.isEmpty else {
-      throw .corrupt(tensor: layer.name, detail: "\(layer.weights.count) weights for \(stack.count) cells")
-    }
-    for part in stack {
-      var weights: [[String]] = []
-      for (index, cell) in part.enumerated() {
-        try check(cell, in: layer, isReverse: index == 1)
-        let expected = cell.weightCount(keras1: keras1) ?? 0
-        let take = min(rest.count, isCellular ? expected : count)
-        weights.append(Array(rest.prefix(take)))
-        rest = rest.dropFirst(take)
-      }
-      let gates = try gates(part[0], in: layer)
-      if part.count == 2, try self.gates(part[1], in: layer) != gates {
-        throw unsupported(layer, "has other gates backward than forward")
-      }
-      let cells = try reading.addLayer(weights, of: layer.text, gates: gates)
-      let units = part[0].config["units"]?.integer ?? part[0].config["output_dim"]?.integer
-      guard cells.allSatisfy({ $0.hiddenSize == cells[0].hiddenSize && $0.bias == cells[0].bias }) else {
-        throw unsupported(layer, "is of another shape backward than forward")
-      }
-      guard units == nil || units == cells[0].hiddenSize else {
-        throw .corrupt(
-          tensor: weights[0].first ?? layer.name,
-          detail: "\(layer.text) has \(units ?? 0) units, but the weights are those of \(cells[0].hiddenSize)")
-      }
-      if input == nil { input = .features(size: cells[0].inputSize) }
-      layers.append(
-        .init(
-          hiddenSize: cells[0].hiddenSize, isBidirectional: part.count == 2, bias: cells[0].bias,
-          gateActivation: gates))
-    }
-    if directions[0].config["stateful"]?.bool == true {
-      notes.append("layer \"\(layer.name)\" is stateful: here each batch begins from zeros unless a state is given")
-    }
-    givesSequences = directions[0].config["return_sequences"]?.bool ?? false
+    let value = Float(layer.config["mask_value"]?.number ?? 0)
+    guard value.isFinite else { throw unsupported(layer, "masks \(value)") }
+    mask = .value(value)
+    notes.append("layer \(layer.name) masks steps of \(value): they are passed over wherever they lie, as in Keras")
+    remember(layer, "mask", ["mask_value": Double(value)])
   }
 
-  /// Refuses what an LSTM here does not do.
-  private func check(_ cell: KerasLayer, in layer: KerasLayer, isReverse: Bool) throws(CheckpointError) {
-    guard ["LSTM", "LSTMCell", "CuDNNLSTM"].contains(cell.className) else {
-      throw unsupported(layer, "is a \(cell.className), not an LSTM")
+  private mutating func readAffine(_ layer: KerasLayer) throws(CheckpointError) {
+    guard layers.isEmpty, input == nil else {
+      throw unsupported(layer, "has no counterpart here: it scales values that are no input")
     }
-    let activation = cell.config["activation"]?.functionName ?? "tanh"
-    guard activation == "tanh" else { throw unsupported(layer, "has the activation \(activation), not tanh") }
-    // The backward layer of a wrapper says that it goes backwards, or is the forward one again.
-    let runsBackwards = cell.config["go_backwards"]?.bool ?? false
-    if runsBackwards, !isReverse { throw unsupported(layer, "goes backwards") }
-    if layer.config["go_backwards"]?.bool == true { throw unsupported(layer, "goes backwards") }
-    if cell.config["time_major"]?.bool == true { throw unsupported(layer, "reads time before batch (time_major)") }
+    guard mask == nil else {
+      throw unsupported(layer, "has no counterpart here: it scales values of which a mask hides steps")
+    }
+    let tensors = layer.weights.isEmpty ? [] : try reading.take(layer.weights, of: layer.text)
+    let next = try KerasAffine(layer, tensors, file: reading.file)
+    affine = try affine.map { first throws(CheckpointError) in try first.followed(by: next, layer, reading.file) } ?? next
+    remember(layer, "scaler")
   }
 
-  private func gates(_ cell: KerasLayer, in layer: KerasLayer) throws(CheckpointError)
-    -> ModelConfiguration.GateActivation
-  {
-    if cell.className == "CuDNNLSTM" { return .sigmoid }
-    let name = (cell.config["recurrent_activation"] ?? cell.config["inner_activation"])?.functionName
-    switch name {
-    case "sigmoid": return .sigmoid
-    case "hard_sigmoid": return reading.version.hardSigmoid
-    case nil:
-      throw unsupported(layer, "does not say its recurrent_activation")
-    case let other?:
-      throw unsupported(layer, "has the recurrent_activation \(other), not sigmoid or hard_sigmoid")
+  private mutating func readIdle(_ layer: KerasLayer) {
+    let numbers = ["rate", "p", "stddev", "sigma", "l1", "l2"]
+    var values: [String: Double] = [:]
+    for key in numbers { if let value = layer.config[key]?.number { values[key] = value } }
+    if !["InputLayer", "NotEqual", "Any", "Identity"].contains(layer.className) {
+      idle.append("\(layer.name) (\(layer.className))")
     }
+    remember(layer, nil, values)
   }
+
+  // MARK: - After the stack
 
   private mutating func readDense(_ dense: KerasLayer, _ layer: KerasLayer) throws(CheckpointError) {
     guard !layers.isEmpty else { throw unsupported(layer, "comes before the first LSTM") }
     let tensors = try reading.addDense(layer.weights, of: layer.text)
     let name = dense.config["activation"]?.functionName ?? "linear"
     guard let activation = Self.activation(name) else { throw unsupported(layer, "has the activation \(name)") }
+    remember(layer, "head.\(head.count)")
     head.append(.init(size: tensors[0].shape[1], hasBias: tensors.count == 2, activation: activation))
   }
 
@@ -205,7 +198,18 @@ struct KerasModelReading {
     head[last].activation = activation
   }
 
-  private static func activation(_ name: String) -> ModelConfiguration.Activation? {
+  private mutating func readSoftmax(_ layer: KerasLayer) throws(CheckpointError) {
+    let rank = isVector ? 2 : 3
+    let axis = layer.config["axis"]?.integer ?? layer.config["axis"]?.array?.first?.integer ?? -1
+    let isOne = (layer.config["axis"]?.array?.count ?? 1) == 1
+    guard isOne, axis == -1 || axis == rank - 1 else {
+      let what = isOne && axis == 1 ? "over the steps" : "over other values than a row's own"
+      throw unsupported(layer, "has no counterpart here: it is a softmax \(what) (axis \(axis))")
+    }
+    try apply("softmax", layer)
+  }
+
+  static func activation(_ name: String) -> ModelConfiguration.Activation? {
     name == "linear" ? ModelConfiguration.Activation.none : name == "none" ? nil : .init(rawValue: name)
   }
 
@@ -217,5 +221,6 @@ struct KerasModelReading {
       (layer.config["data_format"]?.string ?? "channels_last") == "channels_last"
     else { throw unsupported(layer, "keeps the dimension of time, or pools over another") }
     readout = kind
+    remember(layer, "readout")
   }
 }

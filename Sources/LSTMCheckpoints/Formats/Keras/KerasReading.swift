@@ -143,8 +143,11 @@ extension KerasStructure: ModelStructure {
         translation = try KerasModelReading(self, candidates, file: file, options: options).translation
         isWhole = true
       } catch {
-        // The user describes the model; only which tensor is which is left to find.
-        guard options.configuration != nil else { throw error }
+        // A description may say what the file does not; what it does say stands.
+        guard let given = options.configuration, case .unsupported(_, _, [kerasConfigAdvice]) = error else {
+          throw error
+        }
+        try KerasKnownParts(self, file: file).check(against: given)
         translation = try KerasUnits(self, candidates, file: file, options: options).translation()
         translation.notes.append("its own model configuration was not used: \(error.message)")
       }
@@ -155,9 +158,6 @@ extension KerasStructure: ModelStructure {
       throw .invalidOption(
         "--layout \(layout.rawValue): the shapes of the tensors are those of \(translation.layout.rawValue)", advice: []
       )
-    }
-    if isWhole, let given = options.configuration, given != translation.configuration {
-      translation.notes.append("--config describes another model than the file does; --config is followed")
     }
     translation.evidence = evidence(isWhole: isWhole, translation.layout)
     return translation

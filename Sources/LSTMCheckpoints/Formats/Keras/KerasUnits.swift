@@ -18,6 +18,7 @@ struct KerasUnits {
   private let options: LoadOptions
   private var reading: KerasReading
   private var notes: [String] = []
+  private var assumed: [LoadReport.Assumption] = []
 
   init(
     _ structure: KerasStructure, _ candidates: [Translation.Candidate], file: String, options: LoadOptions
@@ -36,6 +37,8 @@ struct KerasUnits {
 
   private mutating func translate() throws(CheckpointError) -> Translation {
     let units = try found().filter { unit in unit.directions.joined().contains { !isLeftOut($0) } }
+    try KerasEvidence(structure, file: file, options: options).check()
+    try refuseOthers(units)
     let stack = try inOrder(units.filter { $0.kind == .recurrent })
     guard !stack.isEmpty else {
       throw .ambiguous(
@@ -53,15 +56,100 @@ struct KerasUnits {
       case .recurrent, .other: break
       }
     }
-    if options.configuration == nil, units.contains(where: { $0.kind == .dense }) {
-      notes.append(
-        "a file of weights does not say the last dense layer's activation: it is taken to have none; "
-          + "--config decides otherwise")
-    }
+    if options.configuration == nil { assume(stack, units) }
     reading.leaveOutTheRest(candidates, because: "no part of an LSTM, a dense layer or an embedding")
     reading.translation.layout = reading.layout
     reading.translation.notes += notes
+    reading.translation.assumed += assumed
     return reading.translation
+  }
+
+  /// What a file of weights cannot tell.
+  private mutating func assume(_ stack: [Unit], _ units: [Unit]) {
+    let isSigmoid = options.gates == nil || options.gates == .sigmoid
+    let isSure = stack.allSatisfy { isCuDNN($0) }
+    if !isSure {
+      assumed.append(
+        .init(
+          what: isSigmoid
+            ? "tanh, and sigmoid in the gates, of \(nameList(stack.map(\.name)))" + because
+            : "tanh in \(nameList(stack.map(\.name)))",
+          change: options.gates == nil ? "--gates hard_sigmoid; another activation has no counterpart here" : nil))
+    }
+    if stack.contains(where: { $0.directions.count == 2 }) {
+      assumed.append(.init(what: "the outputs of two directions side by side (merge_mode concat)"))
+    }
+    if case .objects = structure.weights, units.contains(where: { $0.kind == .dense }) {
+      assumed.append(.init(what: "every dense layer comes after the LSTM"))
+    }
+    if units.contains(where: { $0.kind == .dense }) {
+      assumed.append(
+        .init(
+          what: "no activation of the last dense layer",
+          change: "a --config FILE whose head says \"activation\""))
+    }
+    let hasMasking = KerasEvidence(structure, file: file, options: options).hasMasking
+    if hasMasking || units.contains(where: { $0.kind == .embedding }) {
+      assumed.append(
+        .init(
+          what: hasMasking
+            ? "no step is masked: the file has a layer for it, but does not say which it hides"
+            : "token 0 is one like any other (no mask_zero)",
+          change: "a --config FILE with \"mask\": " + (hasMasking ? "{\"value\": 0}" : "{\"token\": 0}")))
+    }
+  }
+
+  private var because: String {
+    structure.version.isKnown ? ", the default in Keras \(structure.version.text)" : ", the default since Keras 2.3"
+  }
+
+  /// Tensors that compute, of layers that have no counterpart here: without them the numbers are others.
+  private func refuseOthers(_ units: [Unit]) throws(CheckpointError) {
+    for unit in units {
+      let shapes = unit.directions.joined().map { reading.tensors[$0]?.shape ?? [] }
+      guard !unit.directions.joined().allSatisfy(KerasStructure.isHarmless),
+        let what = Self.computing(unit, shapes)
+      else { continue }
+      throw .unsupported(
+        file: file, detail: "layer \(unit.name) has no counterpart here: \(what)", advice: [])
+    }
+    guard case .layers = structure.weights, let first = units.firstIndex(where: { $0.kind == .recurrent }),
+      let last = units.lastIndex(where: { $0.kind == .recurrent })
+    else { return }
+    if let dense = units[..<last].first(where: { $0.kind == .dense }) {
+      let place = units[..<first].contains { $0.name == dense.name } ? "before the first LSTM" : "between two LSTMs"
+      throw .unsupported(
+        file: file, detail: "layer \(dense.name), a dense layer, comes \(place), which has no counterpart here", advice: [])
+    }
+  }
+
+  /// What tensors of these shapes are, by their shapes and names.
+  private static func computing(_ unit: Unit, _ shapes: [[Int]]) -> String? {
+    if unit.kind == .recurrent {
+      guard shapes.count > 1, shapes[1].count == 2, shapes.count != 12, shapes.count != 24 else { return nil }
+      let (hidden, wide) = (shapes[1][0], shapes[1][1])
+      if hidden > 0, wide == 3 * hidden { return "a GRU (\(wide) = 3 x \(hidden))" }
+      if hidden > 0, wide == hidden { return "a plain RNN, a SimpleRNN (\(hidden) x \(hidden))" }
+      return nil
+    }
+    guard unit.kind == .other else { return nil }
+    if let className = KerasLayerKinds.className(ofUsualName: unit.name),
+      let what = KerasLayerKinds.computing(className)
+    {
+      return "\(what) (\(className))"
+    }
+    if shapes.allSatisfy({ $0.count == 1 && $0 == shapes[0] }) {
+      if shapes.count == 4 || shapes.count == 3 { return "a batch normalization changes the outputs" }
+      if shapes.count == 2 { return "a normalization changes the outputs" }
+    }
+    if shapes.first?.count == 3 { return "a convolution over the steps changes the outputs" }
+    return nil
+  }
+
+  private func isCuDNN(_ unit: Unit) -> Bool {
+    let bias = unit.directions[0].count == 3 ? reading.tensors[unit.directions[0][2]]?.shape.first : nil
+    let hidden = reading.tensors[unit.directions[0][1]]?.shape.first
+    return bias != nil && hidden != nil && (bias ?? 0) / 8 == hidden
   }
 
   private func isLeftOut(_ name: String) -> Bool {
@@ -71,12 +159,10 @@ struct KerasUnits {
   // MARK: - Gates
 
   /// A file of weights does not say them: by version, or by the user.
-  private mutating func gates(_ unit: Unit) throws(CheckpointError) -> ModelConfiguration.GateActivation {
+  private func gates(_ unit: Unit) throws(CheckpointError) -> ModelConfiguration.GateActivation {
     if let given = options.gates { return given }
     if options.configuration != nil { return .sigmoid }
-    let bias = unit.directions[0].count == 3 ? reading.tensors[unit.directions[0][2]]?.shape.first : nil
-    let hidden = reading.tensors[unit.directions[0][1]]?.shape.first
-    if let bias, let hidden, bias / 8 == hidden { return .sigmoid }
+    if isCuDNN(unit) { return .sigmoid }
     let version = structure.version
     guard version.defaultsToSigmoid else {
       throw .ambiguous(
@@ -85,10 +171,6 @@ struct KerasUnits {
           + "the gates of \(unit.text) are not known",
         advice: ["say them with --gates hard_sigmoid or --gates sigmoid, or describe the model with --config FILE"])
     }
-    let reason =
-      version.isKnown ? "the default in Keras \(version.text)" : "the default since Keras 2.3"
-    let note = "a file of weights does not say the LSTMs' gates: taken as sigmoid, \(reason); --gates decides otherwise"
-    if !notes.contains(note) { notes.append(note) }
     return .sigmoid
   }
 
@@ -138,9 +220,9 @@ struct KerasUnits {
     var result: [Unit] = []
     for run in runs {
       let unit = unit(run.module, run.names, Set(run.roles))
-      // A wrapper of two directions calls them forward_NAME and backward_NAME.
+      // A wrapper of two directions calls them forward_NAME and backward_NAME; cells within count on and on.
       if unit.kind == .recurrent, let last = result.indices.last, result[last].kind == .recurrent,
-        result[last].directions.count == 1, unit.name == Self.backward(result[last].name)
+        result[last].directions.count == 1, Self.areDirections(result[last].name, unit.name)
       {
         result[last].directions += unit.directions
         result[last].sizes = result[last].sizes.map { ($0.input, 2 * $0.output) }
@@ -151,11 +233,16 @@ struct KerasUnits {
     return result
   }
 
-  private static func backward(_ name: String) -> String? {
-    var parts = name.split(separator: "/").map(String.init)
-    guard let index = parts.lastIndex(where: { $0.hasPrefix("forward_") }) else { return nil }
-    parts[index] = "backward_" + parts[index].dropFirst(8)
-    return parts.joined(separator: "/")
+  /// Whether two names part in `forward_` and `backward_` first: those of one wrapper, whatever is within it.
+  private static func areDirections(_ forward: String, _ backward: String) -> Bool {
+    let (a, b) = (forward.split(separator: "/"), backward.split(separator: "/"))
+    for (x, y) in zip(a, b) where x != y { return isDirection(x, "forward") && isDirection(y, "backward") }
+    return false
+  }
+
+  /// `forward_lstm_3`, `forward`; `lstm_1_forward` of older versions.
+  private static func isDirection(_ part: Substring, _ word: String) -> Bool {
+    part == word || part.hasPrefix(word + "_") || part.hasSuffix("_" + word)
   }
 
   private func unit(_ module: String, _ names: [String], _ roles: Set<String>) -> Unit {

@@ -1,0 +1,86 @@
+/// What a file of weights says of layers that have none: their usual names, or, since Keras 3, their classes.
+struct KerasEvidence {
+  private let file: String
+  private let options: LoadOptions
+  /// In order, where the file has one.
+  private var layers: [(name: String, className: String)] = []
+  /// Names of all layers in order, of those that are none of the above too; empty where there is no order.
+  private var order: [String] = []
+
+  init(_ structure: KerasStructure, file: String, options: LoadOptions) {
+    self.file = file
+    self.options = options
+    // One part of a file was chosen; what lies beside it is not looked at.
+    guard options.prefix == nil else { return }
+    switch structure.weights {
+    case .layers(let groups):
+      order = groups.map(\.name)
+      for group in groups where group.weights.isEmpty {
+        if let known = KerasLayerKinds.className(ofUsualName: group.name) { layers.append((group.name, known)) }
+      }
+    case .objects(let tree): collect(tree)
+    }
+  }
+
+  private mutating func collect(_ tree: KerasTree) {
+    for (key, child) in (tree.container?.children ?? [:]).sorted(by: { isNaturallyBefore($0.key, $1.key) }) {
+      if child.container != nil {
+        collect(child)
+      } else if !child.hasWeights, let known = KerasLayerKinds.className(ofUsualName: key) {
+        layers.append((child.label ?? key, known))
+      }
+    }
+  }
+
+  var hasMasking: Bool { layers.contains { $0.className == "Masking" } }
+
+  /// - Throws: `CheckpointError` naming a layer that has no counterpart here, or of which a description is needed.
+  func check() throws(CheckpointError) {
+    for (name, className) in layers {
+      switch className {
+      case "Masking": continue
+      case "GlobalAveragePooling1D", "GlobalMaxPooling1D":
+        let readout: ModelConfiguration.Readout = className == "GlobalMaxPooling1D" ? .max : .mean
+        let said = options.readout ?? options.configuration?.readout
+        guard said != readout else { continue }
+        throw .ambiguous(
+          file: file, detail: "its layer \(name) (\(className)) says that the readout is \(readout.rawValue)"
+            + (said.map { ", not \($0.rawValue)" } ?? ""), advice: ["say --readout \(readout.rawValue)"])
+      case "Flatten" where followsVector(name): continue
+      case "Activation", "ReLU", "Softmax":
+        guard options.configuration == nil || !followsDense(name) else { continue }
+        guard followsDense(name) else {
+          throw .unsupported(
+            file: file, detail: "layer \(name) (\(className)) has no counterpart here: it applies a function to what is no "
+              + "dense layer's output", advice: [])
+        }
+        throw .ambiguous(
+          file: file, detail: "layer \(name) (\(className)) applies a function that a file of weights does not say",
+          advice: ["describe the model with --config FILE, with the \"activation\" of each dense layer of head"])
+      default:
+        guard let what = KerasLayerKinds.computing(className) else { continue }
+        throw .unsupported(
+          file: file, detail: "layer \(name) (\(className)) has no counterpart here: \(what)", advice: [])
+      }
+    }
+  }
+
+  /// What comes before a layer, past those that change nothing; nil where the file has no order.
+  private func before(_ name: String) -> String? {
+    guard let place = order.firstIndex(of: name) else { return nil }
+    return order[..<place].last { other in
+      let stem = KerasTree.stem(other)
+      return !["dropout", "spatial_dropout1d", "gaussian_noise", "gaussian_dropout", "alpha_dropout"].contains(stem)
+    }
+  }
+
+  private func followsDense(_ name: String) -> Bool {
+    guard !order.isEmpty else { return true }
+    return before(name).map { $0.contains("dense") || $0.hasPrefix("time_distributed") } ?? false
+  }
+
+  /// A pooling gives one row a sequence, which is flat already.
+  private func followsVector(_ name: String) -> Bool {
+    before(name).map { KerasTree.stem($0).hasPrefix("global_") } ?? false
+  }
+}
