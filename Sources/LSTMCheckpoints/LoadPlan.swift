@@ -25,8 +25,8 @@ public struct LoadPlan: Sendable {
     var report = LoadReport(file: file, format: checkpoint.format, layout: translation.layout)
     report.evidence = translation.evidence
     report.configuration = configuration
-    report.notes = resolution.notes + names.notes
-    report.assumed = resolution.assumed
+    report.notes = checkpoint.notes + resolution.notes + names.notes
+    report.assumed = checkpoint.assumed + resolution.assumed
 
     var tensors: [String: StoredTensor] = [:]
     var wanted = Set<String>()

@@ -55,6 +55,8 @@ struct Inspect: ParsableCommand {
     let problem: String?
     let parameters: Int
     let tensors: [Tensor]
+    /// Beside the tensors, when there are any.
+    let scalers: [FoundScaler]?
     let preprocessing: Preprocessing?
     let provenance: Provenance?
   }
@@ -95,6 +97,7 @@ struct Inspect: ParsableCommand {
           file: file, bytes: checkpoint.byteCount, format: checkpoint.format.rawValue, layout: layout,
           evidence: evidence, configuration: configuration, summary: configuration?.summary, problem: problem,
           parameters: elements, tensors: tensors,
+          scalers: checkpoint.foundScalers.isEmpty ? nil : checkpoint.foundScalers,
           preprocessing: preprocessing, provenance: checkpoint.provenance))
     }
     console.answer(
@@ -110,6 +113,7 @@ struct Inspect: ParsableCommand {
     for (key, text) in checkpoint.metadata.sorted(by: { $0.key < $1.key }) {
       console.answer("  \(key): \(printable(text, limit: 200))")
     }
+    for scaler in checkpoint.foundScalers { console.answer("  \(printable(scaler.summary))") }
     for item in checkpoint.skipped { console.answer("  \(item.name): \(item.reason)") }
     if let provenance = checkpoint.provenance {
       console.answer("")
