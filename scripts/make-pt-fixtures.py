@@ -158,8 +158,8 @@ index = {"metadata": {"total_size": sum(t.nbytes for t in state.values())}, "wei
 (OUT / "model-shards.safetensors.index.json").write_text(json.dumps(index, indent=2))
 keep("model-shards.safetensors.index.json", state)
 
-# What is refused.
-torch.save(model, OUT / "refused-module.pt")
+# A whole module, and objects beside the tensors.
+torch.save(model, OUT / "module.pt")
 
 
 def no_source(*_):
@@ -168,9 +168,11 @@ def no_source(*_):
 
 torch.serialization.get_source_lines_and_file = no_source
 warnings.simplefilter("ignore")
-torch.save(model, OUT / "refused-module-legacy.pt", _use_new_zipfile_serialization=False)
-torch.save({"state_dict": state, "args": argparse.Namespace(hidden=6)}, OUT / "refused-namespace.pt")
-torch.save({"w": torch.zeros(2), "loss": numpy.float64(0.5)}, OUT / "refused-numpy.pt")
+torch.save(model, OUT / "module-legacy.pt", _use_new_zipfile_serialization=False)
+torch.save({"state_dict": state, "args": argparse.Namespace(hidden=6)}, OUT / "namespace.pt")
+torch.save({"w": torch.zeros(2), "loss": numpy.float64(0.5)}, OUT / "numpy.pt")
+
+# What is refused.
 with open(OUT / "refused-plain.pkl", "wb") as file:
     pickle.dump({"w": [1.0, 2.0]}, file, protocol=4)
 with tarfile.open(OUT / "refused-tar.pt", "w", format=tarfile.PAX_FORMAT) as file:

@@ -54,6 +54,12 @@ public struct Checkpoint: Sendable {
   /// The keys of a `.pt` file, joined by dots, that its one state_dict was found under: `model_state`. Tensors' names begin
   /// with them.
   public var stateKey: String?
+  /// Scalers that lie beside the tensors, which a file of Python objects may hold.
+  public internal(set) var foundScalers: [FoundScaler] = []
+  /// What was decided while the file was read, for the report.
+  var notes: [String] = []
+  /// What was taken for granted then.
+  var assumed: [LoadReport.Assumption] = []
   /// Where it was read from.
   public let path: String?
   public let format: Format
@@ -92,7 +98,7 @@ public struct Checkpoint: Sendable {
     switch FileSignature(path: path) {
     case .zip: self = try Checkpoint(zip: path)
     case .npy: self = try Checkpoint(npy: path)
-    case .pickle: self = try Checkpoint(legacyPT: path)
+    case .pickle: self = try Checkpoint(pickle: path)
     case .tar: throw PTError(.tar, file: path)
     case .safetensors: self = try Checkpoint(safetensors: path)
     case .json:

@@ -1,16 +1,24 @@
-/// Standardisation that a checkpoint says of itself: (x - mean) / deviation for each feature.
-public struct FoundScaler: Sendable, Equatable {
-  /// Where it was found: a key, or the name of a layer.
-  public let path: String
-  /// What it is there: `StandardScaler`, `Normalization`.
+/// A scaler that lies beside a model's tensors, read from a file as numbers: (x - mean) / deviation for each column.
+///
+/// Whatever its kind, it is an affine one: for a minimum and maximum, `mean` is what becomes 0 and `deviation` what becomes
+/// 1 more.
+public struct FoundScaler: Sendable, Equatable, Codable {
+  /// The keys that lead to it in the file, joined by dots.
+  public let key: String
+  /// What it is in the file: `sklearn.preprocessing.MinMaxScaler`, or `mean and std`.
   public let kind: String
   public let mean: [Double]
   public let deviation: [Double]
+  /// Whether it is one pair of numbers for whatever columns there are.
+  public let isForAll: Bool
 
-  public init(path: String, kind: String, mean: [Double], deviation: [Double]) {
-    self.path = path
-    self.kind = kind
-    self.mean = mean
-    self.deviation = deviation
+  public var columns: Int { mean.count }
+
+  /// nil when the numbers cannot be divided by, or are not one of each for a column.
+  init?(key: String, kind: String, mean: [Double], deviation: [Double], isForAll: Bool = false) {
+    guard !mean.isEmpty, mean.count == deviation.count, mean.allSatisfy(\.isFinite),
+      deviation.allSatisfy({ $0.isFinite && $0 > 0 })
+    else { return nil }
+    (self.key, self.kind, self.mean, self.deviation, self.isForAll) = (key, kind, mean, deviation, isForAll)
   }
 }

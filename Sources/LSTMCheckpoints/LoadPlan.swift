@@ -47,11 +47,11 @@ public struct LoadPlan: Sendable {
     var report = LoadReport(file: file, format: checkpoint.format, layout: translation.layout)
     report.evidence = translation.evidence
     report.configuration = configuration
-    report.notes = resolution.notes + names.notes
-    report.assumed = resolution.assumed
+    report.notes = checkpoint.notes + resolution.notes + names.notes
+    report.assumed = checkpoint.assumed + resolution.assumed
     if let inputScaler {
       report.notes.append(
-        "layer \(inputScaler.path) (\(inputScaler.kind)) scales the input: taken as the model's input scaler")
+        "layer \(inputScaler.key) (\(inputScaler.kind)) scales the input: taken as the model's input scaler")
     }
     if let readout = options.readout, let own = translation.configuration?.readout, own != readout {
       report.notes.append("readout \(readout.rawValue) instead of the file's own, \(own.rawValue), as asked")

@@ -29,6 +29,14 @@ public struct StoredTensor: Sendable {
     self.init(name: name, shape: shape, dataType: .float32) { littleEndianBytes(values) }
   }
 
+  /// The same tensor, whose bytes are shown to `observer` whenever they are read.
+  /// - Parameter observer: gets whole elements, and whether they are the tensor's first.
+  func observed(_ observer: @escaping @Sendable (UnsafeRawBufferPointer, _ isFirst: Bool) -> Void) -> StoredTensor {
+    StoredTensor(
+      name: name, shape: shape, dataType: dataType, isBigEndian: isBigEndian,
+      source: ObservedTensor(inner: source, observer: observer))
+  }
+
   /// A shape whose product overflows counts as `Int.max`: no file has the bytes, so that reading it throws.
   public var elementCount: Int { LSTMCheckpoints.elementCount(shape) ?? .max }
   public var byteCount: Int { LSTMCheckpoints.elementCount(shape + [dataType.byteCount]) ?? .max }
@@ -120,6 +128,33 @@ struct LoadedTensor: TensorSource {
   func bytes() throws -> [UInt8] { try load() }
 
   func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws { try load().withUnsafeBytes(body) }
+}
+
+/// Another source, whose bytes go past somebody.
+private struct ObservedTensor: TensorSource {
+  let inner: any TensorSource
+  let observer: @Sendable (UnsafeRawBufferPointer, _ isFirst: Bool) -> Void
+
+  func bytes() throws -> [UInt8] {
+    let bytes = try inner.bytes()
+    bytes.withUnsafeBytes { observer($0, true) }
+    return bytes
+  }
+
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    var isFirst = true
+    try inner.forEachPiece { piece in
+      observer(piece, isFirst)
+      isFirst = false
+      try body(piece)
+    }
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
+    guard try inner.read(into: buffer) else { return false }
+    observer(UnsafeRawBufferPointer(buffer), true)
+    return true
+  }
 }
 
 /// float32 values as little-endian bytes.

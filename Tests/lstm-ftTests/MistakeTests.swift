@@ -307,10 +307,11 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       try $0.write("zero.h5", "")
     },
     Mistake(
-      "a whole module, under another ending", "import pt.h5", 65,
-      "pt.h5: holds a Python object, __main__.Model, that only running code could build; nothing was run",
-      "save the tensors alone, in Python, if you trust the file: torch.save(model.state_dict(), \"weights.pt\")"
-    ) { try $0.copy("pt/refused-module.pt", as: "pt.h5") },
+      "tensors in an object, under another ending", "import pt.h5", 65,
+      "pt.h5: its tensors lie in a Python object, __main__.make_opaque, under \"learner\", that only running code could take apart; nothing was run",
+      "save the tensors alone, in Python, if you trust the file; the object may have a state_dict:",
+      "x = torch.load(\"pt.h5\", weights_only=False)[\"learner\"]; torch.save(x.state_dict(), \"weights.pt\")"
+    ) { try $0.copy("pickle/refused-opaque.pt", as: "pt.h5") },
     Mistake(
       "a download that broke off", "import s.safetensors", 65,
       "s.safetensors: expected a file of 66 bytes by its header, found 65"

@@ -47,6 +47,12 @@ struct Import: ParsableCommand {
 
     @Option(
       help: ArgumentHelp(
+        "A scaler that lies in the checkpoint, for the features, and one for the targets; KEY:2 and KEY:1-3 are columns of it.",
+        valueName: "key[,key]"))
+    var scalerFrom: String?
+
+    @Option(
+      help: ArgumentHelp(
         "Which number stands for which character or word: a JSON object or list, or a text file with one token a line.",
         valueName: "file"), completion: .file())
     var vocabulary: String?
@@ -82,33 +88,42 @@ struct Import: ParsableCommand {
     let plan = try LoadPlan(checkpoint, options: load.options())
     if let own = plan.inputScaler, values.scaler != nil {
       throw InputError.usage(
-        "--scaler: the model scales its input itself, in layer \(own.path) (\(own.kind))", advice: ["leave it away"])
+        "--scaler: the model scales its input itself, in layer \(own.key) (\(own.kind))", advice: ["leave it away"])
     }
     checkpoint.preprocessing = plan.preprocessing
+    var report = plan.report
     if out.json && !plan.report.isComplete { try console.result(plan.report) }
     if !plan.report.isComplete { show(plan.report, console) }
     var made = try plan.imported()
     made.provenance = checkpoint.provenance
     if plan.report.missing.contains(where: \.isAllowed) { made = try LSTMModel(plan, seed: values.seed).checkpoint }
-    made.preprocessing = try preprocessing(checkpoint, plan.configuration)
+    made.preprocessing = try preprocessing(checkpoint, plan.configuration, &report.notes)
     var digest: FileDigest?
     if made.provenance == nil {
       made.provenance = provenance(of: checkpoint, plan, digest: "")
       digest = FileDigest(ofFile: input)
     }
+    let watch = NonFiniteWatch()
+    made.tensors = made.tensors.map(watch.watching)
     try made.write(path: output, sourceDigest: digest)
+    report.notes += watch.notes(sources: plan.mapping)
 
-    show(plan.report, console)
+    show(report, console)
     for note in vocabularyNotes(made, plan.configuration) { console.say("note: \(note)") }
     let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
     console.say("wrote \(output) (\(plural(plan.configuration.parameterCount, "parameter")), \(size(bytes)))")
     console.say("next: " + nextCommand(output, plan.configuration, made))
-    try console.result(plan.report)
+    try console.result(report)
   }
 
   /// What the file keeps, with what was said of it here.
-  private func preprocessing(_ checkpoint: Checkpoint, _ configuration: ModelConfiguration) throws -> String? {
-    guard [values.scaler, values.vocabulary, values.classes].contains(where: { $0 != nil }) || values.window != nil
+  private func preprocessing(
+    _ checkpoint: Checkpoint, _ configuration: ModelConfiguration, _ notes: inout [String]
+  ) throws -> String? {
+    if values.scaler == nil, values.scalerFrom == nil {
+      notes += scalerOffers(checkpoint.foundScalers, configuration)
+    }
+    guard [values.scaler, values.scalerFrom, values.vocabulary, values.classes].contains(where: { $0 != nil }) || values.window != nil
     else {
       if values.tokens != nil { throw InputError.usage("--tokens needs --vocabulary", advice: []) }
       return checkpoint.preprocessing
@@ -116,6 +131,14 @@ struct Import: ParsableCommand {
     var record = try checkpoint.preprocessingRecord(file: input)
     if let scaler = values.scaler {
       (record.inputScaler, record.targetScaler) = try scalers(scaler, configuration)
+    }
+    if let key = values.scalerFrom {
+      guard values.scaler == nil else {
+        throw InputError.usage("--scaler and --scaler-from both say what the scaler is", advice: [])
+      }
+      let chosen = try ChosenScalers(key, in: checkpoint, configuration)
+      (record.inputScaler, record.targetScaler) = (chosen.inputs, chosen.targets)
+      notes += chosen.notes
     }
     if let path = values.vocabulary {
       guard case .tokens(let count, _) = configuration.input else {

@@ -57,6 +57,8 @@ struct Inspect: ParsableCommand {
     let problem: String?
     let parameters: Int
     let tensors: [Tensor]
+    /// Beside the tensors, when there are any.
+    let scalers: [FoundScaler]?
     let preprocessing: Preprocessing?
     let provenance: Provenance?
   }
@@ -100,6 +102,7 @@ struct Inspect: ParsableCommand {
           evidence: evidence, configuration: configuration, summary: configuration?.summary, assumed: assumed,
           problem: problem,
           parameters: elements, tensors: tensors,
+          scalers: checkpoint.foundScalers.isEmpty ? nil : checkpoint.foundScalers,
           preprocessing: preprocessing, provenance: checkpoint.provenance))
     }
     console.answer(
@@ -117,6 +120,7 @@ struct Inspect: ParsableCommand {
       console.answer("  \(key): \(printable(text, limit: 200))")
     }
     for group in checkpoint.sharing { console.answer("  \(group.joined(separator: " and ")) are one tensor") }
+    for scaler in checkpoint.foundScalers { console.answer("  \(printable(scaler.summary))") }
     for item in checkpoint.skipped { console.answer("  \(item.name): \(item.reason)") }
     if let provenance = checkpoint.provenance {
       console.answer("")

@@ -48,6 +48,12 @@ struct PickleText {
     bytes.append(littleEndian: Int64(value))
   }
 
+  mutating func bytes(_ content: [UInt8]) {
+    code("B")
+    bytes.append(littleEndian: UInt32(content.count))
+    bytes += content
+  }
+
   mutating func tuple(_ values: [Int]) {
     code("(")
     for value in values { integer(value) }
@@ -79,6 +85,19 @@ struct PickleText {
     tuple(shape)
     tuple(strides)
     code("\u{89})tR")
+  }
+
+  /// A storage alone, as Python's own pickle keeps one in the bytes of a stream.
+  static func storage(count: Int = 6) -> PickleText {
+    var pickle = PickleText()
+    pickle.code("(")
+    pickle.text("storage")
+    pickle.global("torch FloatStorage")
+    pickle.text("0")
+    pickle.text("cpu")
+    pickle.integer(count)
+    pickle.code("NtQ.")
+    return pickle
   }
 
   /// `{name: tensor}`, done.
@@ -119,6 +138,15 @@ struct PickleText {
       all += littleEndianBytes((0..<min(max(count, 0), 100)).map(Float.init))
     }
     return all
+  }
+}
+
+extension Checkpoint {
+  /// Opens bytes as if they were in a file.
+  static func reading(_ bytes: [UInt8], named name: String = "x.pt") throws -> Checkpoint {
+    let folder = try TemporaryFolder()
+    try Data(bytes).write(to: URL(fileURLWithPath: folder.path(name)))
+    return try Checkpoint(path: folder.path(name))
   }
 }
 

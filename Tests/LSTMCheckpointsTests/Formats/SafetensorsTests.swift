@@ -30,6 +30,17 @@ import Testing
       ) == nil)
   }
 
+  /// MLX writes null where it has nothing to say.
+  @Test func metadataThatIsNull() throws {
+    let null = #"{"__metadata__": null,"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
+    #expect(try message(null) == nil)
+    #expect(try Checkpoint.reading(file(null), named: "x.safetensors").metadata.isEmpty)
+    #expect(try message(#"{"__metadata__":nul}"#)?.hasPrefix("its header is damaged: expected") == true)
+    #expect(try message(#"{"w":null}"#, data: 0)?.hasPrefix("its header is damaged: expected") == true)
+    #expect(
+      try message(#"{"__metadata__":null,"__metadata__":null}"#, data: 0)?.contains("__metadata__") == true)
+  }
+
   @Test func lengthsThatLie() throws {
     #expect(
       try message(honest, length: 100_000_001)

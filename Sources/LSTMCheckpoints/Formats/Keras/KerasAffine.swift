@@ -85,13 +85,15 @@ struct KerasAffine {
         file: file, detail: "layer \(name) (\(kind)) scales \(mean.count) features, and the LSTM reads \(width)",
         advice: [])
     }
-    guard deviation.allSatisfy({ Float($0).isNormal }), mean.allSatisfy({ Float($0).isFinite }) else {
-      throw .unsupported(
-        file: file, detail: "layer \(name) (\(kind)) scales by numbers beyond a float's", advice: [])
-    }
     let isOne = mean.count == 1
-    return FoundScaler(
-      path: name, kind: kind, mean: isOne ? [Double](repeating: mean[0], count: width) : mean,
-      deviation: isOne ? [Double](repeating: deviation[0], count: width) : deviation)
+    guard deviation.allSatisfy({ Float($0).isNormal }), mean.allSatisfy({ Float($0).isFinite }),
+      let scaler = FoundScaler(
+        key: name, kind: kind, mean: isOne ? [Double](repeating: mean[0], count: width) : mean,
+        deviation: isOne ? [Double](repeating: deviation[0], count: width) : deviation)
+    else {
+      throw .unsupported(
+        file: file, detail: "layer \(name) (\(kind)) scales by numbers below 0 or beyond a float's", advice: [])
+    }
+    return scaler
   }
 }

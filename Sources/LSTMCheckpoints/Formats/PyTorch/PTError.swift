@@ -2,14 +2,21 @@
 struct PTError: DescribedFailure, Equatable {
   enum Kind: Sendable, Equatable {
     case unreadable(UnreadableReason)
-    /// A pickle that does not begin as `torch.save` begins.
-    case foreignPickle
+    /// A pickle without a tensor or an array.
+    case noTensors
+    /// What joblib wrote: a pickle with arrays' bytes between its instructions.
+    case joblib
     /// A tar archive, which PyTorch wrote before its version 0.1.10.
     case tar
     /// A TorchScript program.
     case script
-    /// A Python object that only importing and calling code could build; the name is module and class.
+    /// A function that runs code or programs or opens files; the name is module and function.
     case global(String)
+    /// The tensors lie in a Python object that only its own code could take apart.
+    /// - Parameters:
+    ///   - type: module and class.
+    ///   - key: what it is kept under; nil when it is the whole file.
+    case closed(type: String, key: String?)
     /// An instruction that `torch.save` does not write.
     case opcode(UInt8, offset: Int)
     /// The instructions do not make sense: what was expected, and where.
@@ -57,10 +64,14 @@ struct PTError: DescribedFailure, Equatable {
   private var detail: String {
     switch kind {
     case .unreadable(let reason): reason.message
-    case .foreignPickle: "is a Python pickle, but not one that torch.save wrote"
+    case .noTensors: "is a Python pickle in which there are no tensors and no arrays"
+    case .joblib: "is what joblib.dump wrote, which is no plain pickle"
     case .tar: "is a tar archive, as PyTorch before version 0.1.10 may have saved it; only later files are read"
     case .script: "is a TorchScript program, not a state_dict"
     case .global(let name): "holds a Python object, \(name), that only running code could build; nothing was run"
+    case .closed(let type, let key):
+      "its tensors lie in a Python object, \(type)" + (key.map { ", under \"\($0)\"" } ?? "")
+        + ", that only running code could take apart; nothing was run"
     case .opcode(let code, let offset):
       "its pickle has the instruction 0x\(String(code, radix: 16)) at byte \(offset), which torch.save does not write"
     case .malformed(let expected, let offset): "its pickle is damaged: expected \(expected) at byte \(offset)"
@@ -84,13 +95,23 @@ struct PTError: DescribedFailure, Equatable {
   var advice: [String] {
     switch kind {
     case .global:
-      ["save the tensors alone, in Python, if you trust the file: torch.save(model.state_dict(), \"weights.pt\")"]
+      ["no model needs it: the file may do harm when Python loads it; ask for its weights as safetensors"]
+    case .closed(_, let key):
+      [
+        "save the tensors alone, in Python, if you trust the file; the object may have a state_dict:",
+        "x = torch.load(\"\(file)\", weights_only=False)" + (key.map { Self.subscripts($0) } ?? "")
+          + "; torch.save(x.state_dict(), \"weights.pt\")",
+      ]
     case .script:
       ["save its tensors, in Python: torch.save(torch.jit.load(\"model.pt\").state_dict(), \"weights.pt\")"]
     case .tar: ["load it in Python, if you trust it, and save it again: torch.save(state_dict, \"weights.pt\")"]
-    case .foreignPickle:
+    case .joblib:
       ["load it in Python, if you trust it, and save its arrays: numpy.savez(\"weights.npz\", **arrays)"]
     default: []
     }
+  }
+  /// `a.0` as `["a"][0]`.
+  private static func subscripts(_ key: String) -> String {
+    key.split(separator: ".").map { Int($0) != nil ? "[\($0)]" : "[\"\($0)\"]" }.joined()
   }
 }

@@ -23,7 +23,14 @@ struct Pickle {
     case set([Value])
     case dictionary(Dictionary)
     case storage(Storage)
+    /// A tensor of PyTorch's or an array of numpy's.
     case tensor(Tensor)
+    /// A tensor whose values are not read, and why: a sparse or quantized one.
+    case unread(String)
+    /// A numpy type.
+    case numberType(NumberType)
+    /// An instance of a class that is not known here.
+    case object(Object)
     /// Something harmless that nothing here uses, such as a device.
     case inert
   }
@@ -50,13 +57,15 @@ struct Pickle {
   }
 
   /// What a persistent id says of a storage.
-  struct Storage: Sendable, Equatable {
+  struct Storage: Sendable {
     let key: String
     /// nil for one that is counted in bytes.
     let type: ElementType?
     let count: Int
     /// The part of it that a legacy stream calls a storage of its own, in elements.
     var view: Range<Int>?
+    /// Its bytes, where they are in the pickle itself.
+    var held: PTStorage?
 
     var byteCount: Int? {
       let (bytes, overflow) = count.multipliedReportingOverflow(by: type?.byteCount ?? 1)
@@ -71,6 +80,8 @@ struct Pickle {
     let offset: Int
     let shape: [Int]
     let strides: [Int]
+    /// nil where the file as a whole has an order.
+    var isBigEndian: Bool?
   }
 
   /// An element type by PyTorch's name.
@@ -81,13 +92,38 @@ struct Pickle {
     let dataType: DataType?
   }
 
-  /// The names that a pickle may mention.
-  enum Global: Sendable, Equatable {
-    case orderedDictionary
-    case rebuildTensor, rebuildTensorV2, rebuildTensorV3, rebuildParameter
-    case size, device
-    case storage(ElementType?)
-    case dataType(ElementType)
+  /// numpy's dtype: kind and size, `f8`.
+  struct NumberType: Sendable, Equatable {
+    var code: String
+    var isBigEndian = false
+  }
+
+  /// What a class would be given to make an instance of it. Nobody makes one.
+  struct Object: Sendable {
+    let type: Name
+    /// What its class or a function was called with.
+    var arguments: Value
+    /// What it would restore its attributes from.
+    var state: Value?
+    /// What it holds when it is a kind of dictionary or list.
+    var items = Dictionary()
+    var elements: [Value] = []
+  }
+
+  /// A class or function by module and name.
+  struct Name: Sendable, Equatable {
+    let module: String
+    let name: String
+
+    /// As people write it: without the modules that are an affair of its library.
+    var text: String {
+      if module.hasPrefix("torch.nn.modules.") { return "torch.nn." + name }
+      let path = module.split(separator: ".").filter { !$0.hasPrefix("_") || $0 == "__main__" }
+      return (path.map(String.init) + [name]).joined(separator: ".")
+    }
+
+    /// Both in full.
+    var full: String { module + "." + name }
   }
 
   let nodes: [Node]
@@ -107,30 +143,13 @@ struct Pickle {
   func dictionary(_ value: Value) -> Dictionary? {
     if case .dictionary(let found) = node(value) { found } else { nil }
   }
-}
 
-extension Pickle.Global {
-  /// nil for all that is not listed here, which is then refused by name.
-  init?(module: String, name: String) {
-    switch (module, name) {
-    case ("collections", "OrderedDict"): self = .orderedDictionary
-    case ("torch._utils", "_rebuild_tensor"): self = .rebuildTensor
-    case ("torch._utils", "_rebuild_tensor_v2"): self = .rebuildTensorV2
-    case ("torch._utils", "_rebuild_tensor_v3"): self = .rebuildTensorV3
-    case ("torch._utils", "_rebuild_parameter"): self = .rebuildParameter
-    case ("torch", "Size"): self = .size
-    case ("torch", "device"): self = .device
-    case ("torch", "UntypedStorage"), ("torch.storage", "UntypedStorage"): self = .storage(nil)
-    case ("torch", _), ("torch.storage", _), ("torch.cuda", _):
-      if let type = Pickle.ElementType.storages[name] {
-        self = .storage(type)
-      } else if module == "torch", let type = Pickle.ElementType.types[name] {
-        self = .dataType(type)
-      } else {
-        return nil
-      }
-    default: return nil
-    }
+  /// The attributes of an object, by name. With slots the state is a pair; the first one is the usual.
+  func attributes(_ object: Object) -> Dictionary? {
+    guard let state = object.state else { return nil }
+    if let plain = dictionary(state) { return plain }
+    guard case .tuple(let both) = node(state), both.count == 2 else { return nil }
+    return dictionary(both[0]) ?? dictionary(both[1])
   }
 }
 
@@ -144,8 +163,11 @@ extension Pickle.ElementType {
     ("complex32", nil, 4, nil), ("complex64", "ComplexFloatStorage", 8, nil),
     ("complex128", "ComplexDoubleStorage", 16, nil), ("float8_e4m3fn", nil, 1, nil), ("float8_e5m2", nil, 1, nil),
     ("float8_e4m3fnuz", nil, 1, nil), ("float8_e5m2fnuz", nil, 1, nil), ("float8_e8m0fnu", nil, 1, nil),
+    ("float4_e2m1fn_x2", nil, 1, nil),
     ("qint8", "QInt8Storage", 1, nil), ("quint8", "QUInt8Storage", 1, nil), ("qint32", "QInt32Storage", 4, nil),
     ("quint4x2", "QUInt4x2Storage", 1, nil), ("quint2x4", "QUInt2x4Storage", 1, nil),
+    ("bits1x8", nil, 1, nil), ("bits2x4", nil, 1, nil), ("bits4x2", nil, 1, nil), ("bits8", nil, 1, nil),
+    ("bits16", nil, 2, nil),
   ]
 
   static let types = Dictionary(
@@ -156,4 +178,14 @@ extension Pickle.ElementType {
   /// The name of the storage of a type; nil for those that PyTorch keeps as untyped bytes.
   static let storageNames = Dictionary(
     uniqueKeysWithValues: table.compactMap { row in row.dataType.map { ($0, row.storage) } })
+}
+
+extension Pickle.NumberType {
+  private static let names: [String: String] = [
+    "f2": "float16", "f4": "float32", "f8": "float64", "i1": "int8", "i2": "int16", "i4": "int32", "i8": "int64",
+    "u1": "uint8", "u2": "uint16", "u4": "uint32", "u8": "uint64", "b1": "bool", "bfloat16": "bfloat16",
+  ]
+
+  /// nil for what has no place in a checkpoint: texts, dates, objects, complex numbers.
+  var elementType: Pickle.ElementType? { Self.names[code].flatMap { Pickle.ElementType.types[$0] } }
 }

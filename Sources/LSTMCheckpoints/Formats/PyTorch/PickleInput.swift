@@ -1,7 +1,9 @@
 /// The bytes of a pickle in order, a block at a time: what follows a pickle in a file may be large.
 struct PickleInput {
-  /// What a pickle may take: names, shapes and numbers, no tensors.
+  /// What a pickle may take that has its tensors' bytes elsewhere: names, shapes and numbers.
   static let byteLimit = 64 << 20
+  /// What one may take that holds the numbers themselves; they are read into memory.
+  static let plainByteLimit = 2 << 30
   private static let blockByteCount = 1 << 16
 
   /// Where the next byte is.
@@ -9,15 +11,19 @@ struct PickleInput {
   let file: String
   private let source: ByteSource
   private let end: Int
+  private let limit: Int
   private var block: [UInt8] = []
   private var blockStart = 0
 
-  init(_ source: ByteSource, from start: Int = 0, file: String) {
+  init(_ source: ByteSource, from start: Int = 0, file: String, limit: Int = byteLimit) {
     self.source = source
     self.file = file
+    self.limit = limit
     position = start
     end = source.byteCount
   }
+
+  var sourceByteCount: Int { end }
 
   mutating func byte() throws(PTError) -> UInt8 {
     let offset = position - blockStart
@@ -33,7 +39,7 @@ struct PickleInput {
   /// The next block, of at least one byte.
   private mutating func fill() throws(PTError) {
     guard position < end else { throw PTError(.truncatedPickle, file: file) }
-    guard position < Self.byteLimit else { throw PTError(.tooMuch("bytes", limit: Self.byteLimit), file: file) }
+    guard position < limit else { throw PTError(.tooMuch("bytes", limit: limit), file: file) }
     block = try fetch(min(Self.blockByteCount, end - position))
     blockStart = position
   }
@@ -41,8 +47,8 @@ struct PickleInput {
   /// The range is checked before anything is allocated.
   mutating func bytes(_ count: Int) throws(PTError) -> [UInt8] {
     guard count >= 0, count <= end - position else { throw PTError(.truncatedPickle, file: file) }
-    guard count <= Self.byteLimit - min(position, Self.byteLimit) else {
-      throw PTError(.tooMuch("bytes", limit: Self.byteLimit), file: file)
+    guard count <= limit - min(position, limit) else {
+      throw PTError(.tooMuch("bytes", limit: limit), file: file)
     }
     let offset = position - blockStart
     defer { position += count }
@@ -85,9 +91,27 @@ struct PickleInput {
     let bytes = try bytes(count)
     let text = String(decoding: bytes, as: UTF8.self)
     // Decoding repairs what is not UTF-8.
-    guard text.utf8.elementsEqual(bytes) else {
+    if text.utf8.elementsEqual(bytes) { return text }
+    // Halves of a pair, which Python lets through: names of files that are no UTF-8 have them.
+    let mended = Self.mendingSurrogates(bytes)
+    let repaired = String(decoding: mended, as: UTF8.self)
+    guard repaired.utf8.elementsEqual(mended) else {
       throw PTError(.malformed(expected: "text in UTF-8", offset: start), file: file)
     }
-    return text
+    return repaired
+  }
+
+  private static func mendingSurrogates(_ bytes: [UInt8]) -> [UInt8] {
+    var bytes = bytes
+    var index = 0
+    while index + 2 < bytes.count {
+      guard bytes[index] == 0xed, bytes[index + 1] >= 0xa0 else {
+        index += 1
+        continue
+      }
+      bytes.replaceSubrange(index..<index + 3, with: [0xef, 0xbf, 0xbd])
+      index += 3
+    }
+    return bytes
   }
 }

@@ -1,33 +1,45 @@
-/// Runs the instructions of a pickle (protocols 2 to 5) that `torch.save` writes, within limits, and builds inert values.
+/// Runs the instructions of a pickle (protocols 2 to 5), within limits, and builds inert values.
 ///
-/// A name that is not in `Pickle.Global` ends it, however it comes; so does any instruction that would change something
-/// else than a list or a dictionary.
+/// A class that is not known stays a name with what it would be given. A name that only means harm ends it, however it
+/// comes; so does any instruction that would change what cannot be changed.
 struct PickleMachine {
   /// A tensor takes about thirty.
   static let instructionLimit = 4_000_000
   static let memoLimit = 1_000_000
   static let stackLimit = 1_000_000
   static let rankLimit = 32
+  /// The pickles of a storage that Python's own pickle keeps take some 400 bytes.
+  static let nestedByteLimit = 32 << 20
+  static let nestedByteMinimum = 400
 
-  private typealias Value = Pickle.Value
+  typealias Value = Pickle.Value
 
-  private var input: PickleInput
-  private var nodes: [Pickle.Node] = []
-  private var stack: [Value] = []
+  var input: PickleInput
+  var nodes: [Pickle.Node] = []
+  var stack: [Value] = []
   private var marks: [Int] = []
   private var memo: [Int: Value] = [:]
   /// Where the instruction being run is, for errors.
-  private var offset = 0
+  var offset = 0
+  /// Whether this is a pickle in the bytes of another one.
+  let isNested: Bool
+  /// Bytes of such pickles that were read.
+  var nestedByteCount = 0
+  /// Bytes that calls have made; a value may be remembered and given to many of them.
+  private var madeByteCount = 0
 
   /// Reads one pickle, after which `input` stands behind it.
-  static func run(_ input: inout PickleInput) throws(PTError) -> Pickle {
-    var machine = PickleMachine(input: input)
+  static func run(_ input: inout PickleInput, isNested: Bool = false) throws(PTError) -> Pickle {
+    var machine = PickleMachine(input: input, isNested: isNested)
     let root = try machine.run()
     input = machine.input
     return Pickle(nodes: machine.nodes, root: root)
   }
 
-  private init(input: PickleInput) { self.input = input }
+  private init(input: PickleInput, isNested: Bool) {
+    self.input = input
+    self.isNested = isNested
+  }
 
   private mutating func run() throws(PTError) -> Value {
     for _ in 0..<Self.instructionLimit {
@@ -50,40 +62,47 @@ struct PickleMachine {
 
   // MARK: - The stack
 
-  private func malformed(_ expected: String) -> PTError {
+  func malformed(_ expected: String) -> PTError {
     PTError(.malformed(expected: expected, offset: offset), file: input.file)
   }
 
-  private func tooMuch(_ what: String, _ limit: Int) -> PTError {
+  func tooMuch(_ what: String, _ limit: Int) -> PTError {
     PTError(.tooMuch(what, limit: limit), file: input.file)
   }
 
+  /// Says that a call makes so many bytes, before it does.
+  mutating func willMake(_ count: Int) throws(PTError) {
+    let limit = max(2 * PickleInput.byteLimit, input.sourceByteCount)
+    madeByteCount += count
+    guard madeByteCount <= limit else { throw tooMuch("bytes made of others", limit) }
+  }
+
   /// Values below the last mark are out of reach.
-  private mutating func pop() throws(PTError) -> Value {
+  mutating func pop() throws(PTError) -> Value {
     guard stack.count > marks.last ?? 0, let value = stack.popLast() else { throw malformed("a value on the stack") }
     return value
   }
 
-  private mutating func popMark() throws(PTError) -> [Value] {
+  mutating func popMark() throws(PTError) -> [Value] {
     guard let mark = marks.popLast() else { throw malformed("a mark on the stack") }
     let items = Array(stack[mark...])
     stack.removeSubrange(mark...)
     return items
   }
 
-  private mutating func pop(_ count: Int) throws(PTError) -> [Value] {
+  mutating func pop(_ count: Int) throws(PTError) -> [Value] {
     guard stack.count - (marks.last ?? 0) >= count else { throw malformed("\(count) values on the stack") }
     let items = Array(stack.suffix(count))
     stack.removeLast(count)
     return items
   }
 
-  private func top() throws(PTError) -> Value {
+  func top() throws(PTError) -> Value {
     guard stack.count > marks.last ?? 0, let value = stack.last else { throw malformed("a value on the stack") }
     return value
   }
 
-  private mutating func push(_ node: Pickle.Node) {
+  mutating func push(_ node: Pickle.Node) {
     stack.append(.node(nodes.count))
     nodes.append(node)
   }
@@ -188,6 +207,10 @@ struct PickleMachine {
       nodes[index] = .inert
       held += items
       nodes[index] = .list(held)
+    case .object(var object) where !toSet:
+      nodes[index] = .inert
+      object.elements += items
+      nodes[index] = .object(object)
     case .set(var held) where toSet:
       nodes[index] = .inert
       held += items
@@ -196,15 +219,24 @@ struct PickleMachine {
     }
   }
 
-  /// Keys and values in turn; only a dictionary takes them.
-  private mutating func set(_ items: [Value]) throws(PTError) {
+  /// Keys and values in turn; only a dictionary takes them, or what may be a kind of one.
+  mutating func set(_ items: [Value]) throws(PTError) {
     guard items.count.isMultiple(of: 2) else { throw malformed("a value for each key") }
-    guard case .node(let index) = try top(), case .dictionary(var held) = nodes[index] else {
-      throw malformed("a dictionary to set items of")
+    guard case .node(let index) = try top() else { throw malformed("a dictionary to set items of") }
+    func set(in held: inout Pickle.Dictionary) {
+      for at in stride(from: 0, to: items.count, by: 2) { held.set(items[at], items[at + 1]) }
     }
-    nodes[index] = .inert
-    for at in stride(from: 0, to: items.count, by: 2) { held.set(items[at], items[at + 1]) }
-    nodes[index] = .dictionary(held)
+    switch nodes[index] {
+    case .dictionary(var held):
+      nodes[index] = .inert
+      set(in: &held)
+      nodes[index] = .dictionary(held)
+    case .object(var object):
+      nodes[index] = .inert
+      set(in: &object.items)
+      nodes[index] = .object(object)
+    default: throw malformed("a dictionary to set items of")
+    }
   }
 
   private mutating func runMemo(_ code: UInt8) throws(PTError) -> Bool {
@@ -227,131 +259,5 @@ struct PickleMachine {
   private mutating func remember(_ index: Int) throws(PTError) {
     memo[index] = try top()
     guard memo.count <= Self.memoLimit else { throw tooMuch("remembered values", Self.memoLimit) }
-  }
-
-  // MARK: - Objects
-
-  private mutating func runObject(_ code: UInt8) throws(PTError) -> Bool {
-    switch Character(UnicodeScalar(code)) {
-    case "c": stack.append(.global(try global(input.line(), input.line())))
-    case "i": throw refused(try input.line(), try input.line())
-    case "\u{93}":
-      let names = try pop(2)
-      guard case .text(let module) = names[0], case .text(let name) = names[1] else {
-        throw malformed("the name of an object")
-      }
-      stack.append(.global(try global(module, name)))
-    case "R":
-      let both = try pop(2)
-      try call(both[0], arguments: both[1])
-    case "\u{81}":
-      let both = try pop(2)
-      guard both[0] == .global(.orderedDictionary) else { throw malformed("an OrderedDict to make") }
-      try call(both[0], arguments: both[1])
-    case "b":
-      // What else an OrderedDict has: the versions of the modules, which nothing here needs.
-      _ = try pop()
-      guard case .node(let index) = try top(), case .dictionary = nodes[index] else {
-        throw malformed("an OrderedDict to complete")
-      }
-    case "Q": push(.storage(try storage(try pop())))
-    default: return false
-    }
-    return true
-  }
-
-  private func refused(_ module: String, _ name: String) -> PTError {
-    PTError(.global(module + "." + name), file: input.file)
-  }
-
-  private func global(_ module: String, _ name: String) throws(PTError) -> Pickle.Global {
-    guard let known = Pickle.Global(module: module, name: name) else { throw refused(module, name) }
-    return known
-  }
-
-  private func tuple(_ value: Value) -> [Value]? {
-    if case .node(let index) = value, case .tuple(let items) = nodes[index] { items } else { nil }
-  }
-
-  private mutating func call(_ callee: Value, arguments: Value) throws(PTError) {
-    guard case .global(let global) = callee, let arguments = tuple(arguments) else {
-      throw malformed("a function and its arguments")
-    }
-    switch global {
-    case .orderedDictionary:
-      push(.dictionary(.init()))
-      guard let first = arguments.first else { return }
-      // Python 2 passed the pairs as a list.
-      guard arguments.count == 1, case .node(let index) = first, case .list(let pairs) = nodes[index] else {
-        throw malformed("the pairs of an OrderedDict")
-      }
-      var items: [Value] = []
-      for pair in pairs {
-        guard case .node(let index) = pair else { throw malformed("the pairs of an OrderedDict") }
-        switch nodes[index] {
-        case .list(let both) where both.count == 2, .tuple(let both) where both.count == 2: items += both
-        default: throw malformed("the pairs of an OrderedDict")
-        }
-      }
-      try set(items)
-    case .size:
-      guard arguments.count == 1, case .node(let index) = arguments[0] else { throw malformed("a shape") }
-      switch nodes[index] {
-      case .tuple(let items), .list(let items): push(.tuple(items))
-      default: throw malformed("a shape")
-      }
-    case .device: push(.inert)
-    case .rebuildParameter:
-      guard let first = arguments.first, case .node(let index) = first, case .tensor = nodes[index] else {
-        throw malformed("the tensor of a parameter")
-      }
-      stack.append(first)
-    case .rebuildTensor, .rebuildTensorV2, .rebuildTensorV3:
-      push(.tensor(try tensor(global, arguments)))
-    case .storage, .dataType: throw malformed("a function that torch.save calls")
-    }
-  }
-
-  /// - Parameter arguments: storage, offset, shape, strides, and from version 2 requires_grad and hooks; version 3 adds the
-  ///   type of the elements.
-  private func tensor(_ version: Pickle.Global, _ arguments: [Value]) throws(PTError) -> Pickle.Tensor {
-    guard arguments.count >= 4, case .node(let index) = arguments[0], case .storage(let storage) = nodes[index],
-      case .integer(let offset) = arguments[1]
-    else { throw malformed("the storage and offset of a tensor") }
-    var type = storage.type
-    if version == .rebuildTensorV3, arguments.count >= 7, case .global(.dataType(let given)) = arguments[6] {
-      type = given
-    }
-    guard let type else { throw malformed("the type of a tensor's elements") }
-    return Pickle.Tensor(
-      storage: storage, type: type, offset: offset, shape: try integers(arguments[2]),
-      strides: try integers(arguments[3]))
-  }
-
-  private func integers(_ value: Value) throws(PTError) -> [Int] {
-    guard let items = tuple(value) else { throw malformed("a tensor's shape and strides") }
-    guard items.count <= Self.rankLimit else { throw tooMuch("dimensions of a tensor", Self.rankLimit) }
-    var result: [Int] = []
-    for item in items {
-      guard case .integer(let number) = item else { throw malformed("whole numbers for a shape or strides") }
-      result.append(number)
-    }
-    return result
-  }
-
-  /// - Parameter id: `('storage', type, key, location, count)`, and in a legacy stream `(key, offset, count)` of a view.
-  private func storage(_ id: Value) throws(PTError) -> Pickle.Storage {
-    guard let parts = tuple(id), 5...6 ~= parts.count, parts[0] == .text("storage"),
-      case .global(.storage(let type)) = parts[1], case .text(let key) = parts[2], case .integer(let count) = parts[4],
-      count >= 0
-    else { throw malformed("what describes a storage") }
-    var storage = Pickle.Storage(key: key, type: type, count: count)
-    if parts.count == 6, parts[5] != .none {
-      guard let view = tuple(parts[5]), view.count == 3, case .integer(let start) = view[1],
-        case .integer(let length) = view[2], start >= 0, length >= 0, start <= count, length <= count - start
-      else { throw malformed("a view inside its storage") }
-      storage.view = start..<start + length
-    }
-    return storage
   }
 }

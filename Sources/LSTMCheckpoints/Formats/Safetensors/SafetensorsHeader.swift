@@ -25,7 +25,8 @@ struct SafetensorsHeader {
     try parser.object { (parser, key) throws(SafetensorsError) in
       guard names.insert(key).inserted else { throw SafetensorsError(.duplicateKey(key), file: file) }
       if key == "__metadata__" {
-        metadata = try parser.texts()
+        // MLX writes null for none.
+        if !parser.takeNull() { metadata = try parser.texts() }
       } else {
         guard entries.count < Self.tensorLimit else {
           throw SafetensorsError(.tooMuch("tensors", limit: Self.tensorLimit), file: file)
@@ -72,6 +73,13 @@ extension SafetensorsHeader {
       skipSpace()
       guard position < bytes.count, bytes[position] == character.asciiValue else { return false }
       position += 1
+      return true
+    }
+
+    mutating func takeNull() -> Bool {
+      skipSpace()
+      guard bytes[position...].starts(with: Array("null".utf8)) else { return false }
+      position += 4
       return true
     }
 

@@ -1,0 +1,79 @@
+/// What is said of objects and modules in a report.
+extension PTState {
+  /// Objects that are passed over, by class; the values of Python's own library among them are no news.
+  var passedOver: [Checkpoint.Skipped] {
+    var byType: [(type: String, paths: [String])] = []
+    var places: [String: Int] = [:]
+    for object in closed where !object.type.isPlainValue {
+      let type = object.type.text
+      if let place = places[type] {
+        byType[place].paths.append(object.path)
+      } else {
+        places[type] = byType.count
+        byType.append((type, [object.path]))
+      }
+    }
+    return byType.map { group in
+      if group.paths.count == 1 {
+        let path = group.paths[0]
+        return .init(name: path.isEmpty ? "(root)" : path, reason: "it is a Python object, \(group.type), passed over")
+      }
+      return .init(
+        name: nameList(group.paths), reason: "\(group.paths.count) Python objects, \(group.type), passed over")
+    }
+  }
+
+  var notes: [String] {
+    var notes = opened.prefix(4).map { object in
+      "looked into \(object.path.isEmpty ? "the file's object" : object.path), a Python object (\(object.type.text)), "
+        + "as no model lies beside it"
+    }
+    if let whole = modules.first {
+      let parts = modules.dropFirst().map { "\($0.path) is a \($0.type.text)" }
+      notes.append(
+        "a whole module was saved, \(whole.type.text); its code is not in the file"
+          + (parts.isEmpty ? "" : ": " + parts.prefix(12).joined(separator: ", ") + (parts.count > 12 ? ", ..." : "")))
+    }
+    return notes
+  }
+
+  /// What the modules without tensors would compute, wherever the class's code calls them.
+  var assumed: [LoadReport.Assumption] {
+    var assumed: [LoadReport.Assumption] = []
+    for (index, module) in modules.enumerated() where !module.hasContent && !module.type.isHarmlessModule {
+      let before = modules[..<index].last { $0.hasContent && !$0.path.isEmpty }
+      let after = modules[(index + 1)...].first { $0.hasContent }
+      let places = [before.map { "after \($0.path)" }, after.map { "before \($0.path)" }].compactMap { $0 }
+      assumed.append(
+        .init(
+          what: "\(module.path.isEmpty ? "the module" : module.path), a \(module.type.text), is not applied"
+            + (places.isEmpty ? "" : " (it was made " + places.joined(separator: " and ") + ")")
+            + ": where the model calls it is code, which the file does not hold",
+          change: module.type.isActivation
+            ? "an activation of a dense layer is said with --config FILE; between the LSTM and the head there can be none"
+            : nil))
+    }
+    return assumed
+  }
+}
+
+extension Pickle.Name {
+  private var isTorchModule: Bool { module.hasPrefix("torch.nn.") }
+
+  fileprivate var isActivation: Bool { module == "torch.nn.modules.activation" }
+
+  /// Whether a module without tensors changes nothing when a model is used: dropout, a container, a loss.
+  fileprivate var isHarmlessModule: Bool {
+    if module.hasPrefix("torch.nn.modules.loss") || module.hasPrefix("torchmetrics.") { return true }
+    guard isTorchModule else { return false }
+    return name.contains("Dropout")
+      || ["Identity", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"].contains(name)
+  }
+
+  /// Whether an object is a value of Python's or PyTorch's own, which nobody misses: a date, a path.
+  fileprivate var isPlainValue: Bool {
+    let first = String(module.split(separator: ".").first ?? "")
+    return ["datetime", "pathlib", "decimal", "fractions", "uuid", "builtins"].contains(first)
+      || ["torch", "torch._C", "numpy", "functools", "operator"].contains(module)
+  }
+}

@@ -1,0 +1,112 @@
+import Foundation
+
+/// Counts NaN and infinite values of tensors on their way from one file to another: nothing is read for it.
+///
+///     let watch = NonFiniteWatch()
+///     checkpoint.tensors = checkpoint.tensors.map(watch.watching)
+///     try checkpoint.write(path: path)
+///     for finding in watch.findings { print(finding) }
+public final class NonFiniteWatch: @unchecked Sendable {
+  public struct Finding: Sendable, Equatable {
+    public let tensor: String
+    public let shape: [Int]
+    public internal(set) var nanCount = 0
+    public internal(set) var infiniteCount = 0
+    /// Of the first of them, in C order.
+    public internal(set) var first = 0
+  }
+
+  /// What one tensor has shown so far.
+  private struct Progress {
+    var finding: Finding
+    var seen = 0
+  }
+
+  /// Guards `progress`.
+  private let lock = NSLock()
+  private var progress: [String: Progress] = [:]
+  private var names: [String] = []
+
+  public init() {}
+
+  /// The same tensor, which is counted when it is read next.
+  public func watching(_ tensor: StoredTensor) -> StoredTensor {
+    guard tensor.dataType.isFloatingPoint else { return tensor }
+    let (name, shape, type) = (tensor.name, tensor.shape, tensor.dataType)
+    lock.withLock { names.append(name) }
+    return tensor.observed { [self] piece, isFirst in
+      let count = piece.count / type.byteCount
+      let places = Self.count(piece, type) == 0 ? [] : Self.places(piece, type)
+      lock.withLock {
+        var now = isFirst ? nil : progress[name]
+        if now == nil { now = Progress(finding: Finding(tensor: name, shape: shape)) }
+        guard var now else { return }
+        for (place, isNaN) in places {
+          if now.finding.nanCount + now.finding.infiniteCount == 0 { now.finding.first = now.seen + place }
+          if isNaN { now.finding.nanCount += 1 } else { now.finding.infiniteCount += 1 }
+        }
+        now.seen += count
+        progress[name] = now
+      }
+    }
+  }
+
+  /// Tensors with such values, in the order in which they were given.
+  public var findings: [Finding] {
+    lock.withLock {
+      names.compactMap { progress[$0]?.finding }.filter { $0.nanCount + $0.infiniteCount > 0 }
+    }
+  }
+
+  /// A line for each, for a report.
+  /// - Parameter sources: the names that tensors have in the file that they come from, where those are others.
+  public func notes(sources: [String: String] = [:]) -> [String] {
+    findings.map { finding in
+      var counts: [String] = []
+      if finding.nanCount > 0 { counts.append("\(finding.nanCount) NaN") }
+      if finding.infiniteCount > 0 { counts.append("\(finding.infiniteCount) infinite") }
+      let values = finding.nanCount + finding.infiniteCount == 1 ? "value" : "values"
+      return "\(sources[finding.tensor] ?? finding.tensor) has \(counts.joined(separator: " and ")) \(values), "
+        + "the first at \(shapeText(finding.index)) of \(shapeText(finding.shape)): what reads them computes NaN"
+    }
+  }
+
+  // MARK: - Elements
+
+  /// How many have an exponent of ones: a loop that compilers make wide.
+  private static func count(_ bytes: UnsafeRawBufferPointer, _ type: DataType) -> Int {
+    func count<Bits: FixedWidthInteger & UnsignedInteger>(_: Bits.Type, _ mask: Bits) -> Int {
+      var found = 0
+      for offset in stride(from: 0, to: bytes.count - MemoryLayout<Bits>.size + 1, by: MemoryLayout<Bits>.size) {
+        let word = Bits(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Bits.self))
+        found &+= word & mask == mask ? 1 : 0
+      }
+      return found
+    }
+    switch type {
+    case .float16: return count(UInt16.self, 0x7c00)
+    case .bfloat16: return count(UInt16.self, 0x7f80)
+    case .float32: return count(UInt32.self, 0x7f80_0000)
+    case .float64: return count(UInt64.self, 0x7ff0_0000_0000_0000)
+    default: return 0
+    }
+  }
+
+  private static func places(_ bytes: UnsafeRawBufferPointer, _ type: DataType) -> [(Int, isNaN: Bool)] {
+    (0..<bytes.count / type.byteCount).compactMap { index in
+      let value = ElementConversion.double(bytes, type, at: index)
+      return value.isFinite ? nil : (index, value.isNaN)
+    }
+  }
+}
+
+extension NonFiniteWatch.Finding {
+  /// The first one's place along each axis.
+  public var index: [Int] {
+    var rest = first
+    return shape.reversed().map { size in
+      defer { rest /= max(size, 1) }
+      return rest % max(size, 1)
+    }.reversed()
+  }
+}
