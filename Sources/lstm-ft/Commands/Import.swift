@@ -35,6 +35,9 @@ struct Import: ParsableCommand {
   var target: Target
 
   @OptionGroup(title: "Output")
+  var overwriting: OverwriteArguments
+
+  @OptionGroup(title: "Output")
   var out: OutputOptions
 
   struct ValueArguments: ParsableArguments {
@@ -78,7 +81,7 @@ struct Import: ParsableCommand {
     let console = out.console
     let output = target.output
     let checkpoint = try openCheckpoint(input, allowsExternalData: load.externalData)
-    try requireOutput(output, apartFrom: [input])
+    let replaced = try requireOutput(output, apartFrom: [input], overwrite: overwriting.overwrite)
     let plan = try LoadPlan(checkpoint, options: load.options())
     if out.json && !plan.report.isComplete { try console.result(plan.report) }
     if !plan.report.isComplete { show(plan.report, console) }
@@ -97,6 +100,7 @@ struct Import: ParsableCommand {
     for note in vocabularyNotes(made, plan.configuration) { console.say("note: \(note)") }
     let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
     console.say("wrote \(output) (\(plural(plan.configuration.parameterCount, "parameter")), \(size(bytes)))")
+    console.say(replaced)
     let data = values.vocabulary == nil ? "--data mine.csv --target COLUMN --window 48" : "--text mine.txt"
     console.say("next: lstm-ft finetune \(output == "model.h5" ? "" : output + " ")\(data) --freeze layer0")
     try console.result(plan.report)
