@@ -57,7 +57,7 @@ struct BegunRun {
     while let option = rest.popFirst() {
       switch option {
       case "--resume", "--threads": _ = rest.popFirst()
-      case "--json", "--quiet", "-q": break
+      case "--json", "--quiet", "-q", "--overwrite": break
       case _ where option.hasPrefix("--resume=") || option.hasPrefix("--threads="): break
       default:
         throw InputError.usage(

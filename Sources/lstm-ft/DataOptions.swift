@@ -399,6 +399,14 @@ enum Examples {
     }
   }
 
+  /// With targets as the loss reads them.
+  func read(by fit: TaskFit) -> Examples {
+    switch self {
+    case .sequences(let data): .sequences(fit.prepared(data))
+    case .streams(let data): .streams(fit.prepared(data))
+    }
+  }
+
   func scaled(inputs: Scaler?, targets: Scaler?) -> Examples {
     switch self {
     case .sequences(let data): .sequences(data.scaled(inputs: inputs, targets: targets))

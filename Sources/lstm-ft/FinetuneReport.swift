@@ -138,7 +138,7 @@ final class FinetuneReport {
   }
 
   /// - Parameter last: where the newest weights are, for a run that was stopped.
-  func finish(_ run: FineTuner.Run, folder: RunFolder, output: String?) {
+  func finish(_ run: FineTuner.Run, folder: RunFolder, output: String?, _ replaced: ReplacedFile?) {
     console.clearLive()
     if let line = table.sparkline(losses, isValidation: session.validation != nil) { console.say(line) }
     if let sample = forecasts[run.bestEpoch] { console.say(sample.line) }
@@ -157,9 +157,19 @@ final class FinetuneReport {
       console.say("try a --learning-rate below \(short(session.rule.learningRate)), or --clip-norm 0.25")
     case .interrupted:
       console.say("stopped by a signal after a finished step; everything is saved in \(folder.path)")
-      console.say("to go on as if nothing had happened: lstm-ft finetune --resume \(folder.path)")
+      console.say("to go on as if nothing had happened: lstm-ft finetune --resume \(shellPath(folder.path))")
       if run.bestEpoch > 0 { console.say("the best epoch so far is in \(folder.file("best.h5"))") }
       return
+    }
+    switch run.astray {
+    case .diverging(let epoch, let loss, let best):
+      console.warn(
+        "the loss went up to \(digits(loss)) in epoch \(epoch), from \(digits(best)) at its best; the run went on, as --patience 0 says"
+      )
+    case .collapsed(let epoch):
+      console.warn(
+        "since epoch \(epoch) the model gives the same answer to everything; the run went on, as --patience 0 says")
+    case .finished, .noImprovement, .interrupted, nil: break
     }
     if let (name, text) = folder.history.beforeAndAfter(seconds: run.seconds) {
       console.say((name.isEmpty ? "" : console.bold(name)) + text)
@@ -168,10 +178,12 @@ final class FinetuneReport {
       console.say("try a --learning-rate below \(short(session.rule.learningRate)), or freeze more")
     }
     if let output { console.say("wrote \(output)") }
+    console.say(replaced)
     console.say("run   \(folder.path): config.json, log.jsonl, best.h5, last.h5, loss.svg, gradients.svg, report.html")
     if let output {
-      console.say("next  \(session.next)")
-      console.say("      lstm-ft export \(output) --to pytorch-h5 -o back.h5")
+      for (place, command) in session.next.commands(output, session.model).enumerated() {
+        console.say((place == 0 ? "next  " : "      ") + command)
+      }
     }
   }
 

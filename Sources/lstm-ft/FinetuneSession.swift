@@ -22,7 +22,7 @@ struct FinetuneSession {
   /// Lines for people.
   let dataText: [String]
   /// What a person may type afterwards to use the model.
-  let next: String
+  let next: NextSteps
   let output: String
   let resolved: ResolvedRun
   let kernels: Kernels
@@ -50,7 +50,7 @@ struct FinetuneSession {
     var notes = try command.data.settleVocabulary(
       &base, &record, isNew: command.parts.fromScratch, extends: command.vocabulary.extendVocabulary)
     let loaded = try command.data.load(
-      for: base, record, .training(newHead: command.headChoice() != .keep), readout: command.reading.readout)
+      for: base, record, .training(newHead: command.headChoice().isNew), readout: command.reading.readout)
     dataFile = path
 
     // 1. Split, then fit scalers on the training part alone.
@@ -58,16 +58,18 @@ struct FinetuneSession {
     if let note = parts.training.maskNote(base.configuration) { notes.append(note) }
     let fit = try TaskFit(
       base, parts.training.sequences, file: path, loss: command.loss.choice(), head: command.headChoice(),
-      readout: command.reading.readout, seed: command.loop.seed)
-    notes += fit.notes
+      readout: command.reading.readout, seed: command.loop.seed, knowsClasses: record.classes != nil)
+    notes += [command.loss.loss?.note].compactMap(\.self) + fit.notes
     loss = try command.loss.settled(fit.loss, classes: fit.model.configuration.outputSize)
-    if try command.headChoice() != .keep { record.classes = nil }
+    if try command.headChoice().isNew { record.classes = nil }
     loaded.describe(in: &record)
     notes += try parts.settleScalers(&record, command.parts.scaler, loss: fit.loss)
-    training = parts.training.scaled(inputs: record.inputScaler, targets: record.targetScaler)
-    validation = parts.validation?.scaled(inputs: record.inputScaler, targets: record.targetScaler)
+    // Classes have no unit: what a scaler kept for targets would do to them, predict would do to the answers.
+    if fit.loss.isCrossEntropy || fit.loss == .binaryCrossEntropy { record.targetScaler = nil }
+    training = parts.training.read(by: fit).scaled(inputs: record.inputScaler, targets: record.targetScaler)
+    validation = parts.validation?.read(by: fit).scaled(inputs: record.inputScaler, targets: record.targetScaler)
     dataText = parts.summary
-    next = Self.next(loaded, output: command.files.output)
+    next = NextSteps(loaded, command.arguments)
 
     // 2. The plan and the loop.
     var tuned = fit.model
@@ -93,6 +95,7 @@ struct FinetuneSession {
     options.clipNorm = command.optimiser.clipNorm == 0 ? nil : command.optimiser.clipNorm
     options.shuffles = command.loop.shuffle
     options.patience = command.loop.patience == 0 ? nil : command.loop.patience
+    options.stopsAstray = command.loop.patience != 0
     options.seed = command.loop.seed
     options.schedule = try command.rates.choice()
     options.decaysBiases = command.rates.biasDecay
@@ -119,7 +122,8 @@ struct FinetuneSession {
       batchSize: options.batchSize,
       clipNorm: options.clipNorm, shuffle: options.shuffles, patience: options.patience, seed: options.seed,
       validationSplit: command.loop.validationSplit, threads: kernels.threads, cache: caching.isOn,
-      preprocessing: record, start: startName, plan: .init(plan, rule))
+      preprocessing: record, start: startName, plan: .init(plan, rule), use: next.use,
+      export: NextSteps.exportFormat(tuned)?.rawValue)
   }
 
   /// The text that a language model goes on with, or the forecast of a series' last rows.
@@ -177,18 +181,14 @@ struct FinetuneSession {
     /// What the model is called before the first step.
     let start: String
     let plan: [RunConfiguration.Part]
+    /// What a person may type afterwards to use the model, but for its name.
+    let use: [String]
+    /// What the model goes back to its framework in.
+    let export: String?
   }
 }
 
 extension FinetuneSession {
-  private static func next(_ data: LoadedData, output: String) -> String {
-    switch data {
-    case .series, .seriesStreams, .labelled: "lstm-ft predict \(output) --data \(data.file)"
-    case .text, .textStreams: "lstm-ft generate \(output) --prompt TEXT"
-    case .arrays(_, let file), .streams(_, let file): "lstm-ft predict \(output) --data \(file) -o y.npy"
-    }
-  }
-
   struct Answer: Encodable {
     let output: String?
     let run: String
@@ -226,8 +226,12 @@ extension FinetuneSession {
       throw stopped(error, folder)
     }
     var isInterrupted = run.ending == .interrupted
-    if !isInterrupted { try finished(run.best, epoch: run).checkpoint.write(path: output) }
-    report.finish(run, folder: folder, output: isInterrupted ? nil : output)
+    var replaced: ReplacedFile?
+    if !isInterrupted {
+      replaced = ReplacedFile(output)
+      try finished(run.best, epoch: run).checkpoint.write(path: output)
+    }
+    report.finish(run, folder: folder, output: isInterrupted ? nil : output, replaced)
     var scratch: FineTuner.Run?
     if comparesScratch, !isInterrupted {
       let fresh = try trainFromScratch(report)

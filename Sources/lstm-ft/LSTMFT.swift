@@ -34,6 +34,7 @@ struct LSTMFT: ParsableCommand {
     do {
       try checkCommandName()
       var command = try parseAsRoot()
+      try CommandOptions(type(of: command)).checkRepeats(Array(CommandLine.arguments.dropFirst(2)))
       try command.run()
     } catch let failure as any DescribedFailure {
       Console.fail(failure.message, advice: failure.advice, code: failure.category.exitCode)

@@ -159,13 +159,15 @@ enum InputError: DescribedFailure {
   case stopped(String, advice: [String])
   case noModel(String)
   case sameFile(String)
+  /// An output whose place is taken by what may be somebody's only copy.
+  case exists(String)
   case usage(String, advice: [String])
 
   var category: FailureCategory {
     switch self {
     case .notFound, .noModel: .notFound
     case .unreadable, .stopped: .badInput
-    case .cannotCreate: .cannotCreate
+    case .cannotCreate, .exists: .cannotCreate
     case .sameFile, .usage: .usage
     }
   }
@@ -177,6 +179,7 @@ enum InputError: DescribedFailure {
     case .noModel(let path): "\(path): no such model"
     case .cannotCreate(let path, let detail): "\(path): \(detail)"
     case .sameFile(let path): "\(path): the output would replace what it is made from"
+    case .exists(let path): "\(path): it exists, and it is nothing that lstm-ft is known to have written"
     case .usage(let text, _), .stopped(let text, _): text
     }
   }
@@ -185,6 +188,7 @@ enum InputError: DescribedFailure {
     switch self {
     case .noModel: ["make one with lstm-ft import weights.h5, or name another model"]
     case .sameFile: ["give another -o"]
+    case .exists: ["give another -o, or --overwrite to replace it"]
     case .usage(_, let advice), .stopped(_, let advice): advice
     default: []
     }
@@ -277,8 +281,10 @@ func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan, digest: String) -> 
 func timestamp() -> String { Date().formatted(.iso8601) }
 
 /// Refuses an output before any work is done for it: one that cannot be written, or that would replace what it is
-/// made from.
-func requireOutput(_ output: String, apartFrom inputs: [String]) throws {
+/// made from, or what lstm-ft did not write.
+/// - Returns: what it will take the place of, to be said.
+@discardableResult
+func requireOutput(_ output: String, apartFrom inputs: [String], overwrite: Bool = false) throws -> ReplacedFile? {
   let same = { (path: String) in URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL.path }
   if inputs.contains(where: { same($0) == same(output) }) { throw InputError.sameFile(output) }
   let manager = FileManager.default
@@ -295,6 +301,9 @@ func requireOutput(_ output: String, apartFrom inputs: [String]) throws {
   guard manager.isWritableFile(atPath: folder) else {
     throw InputError.cannotCreate(output, "the directory \(name.isEmpty ? "." : name) may not be written")
   }
+  let replaced = ReplacedFile(output)
+  if let replaced, replaced.description == nil, !overwrite { throw InputError.exists(output) }
+  return replaced
 }
 
 /// What is kept of the preprocessing; empty when nothing is.

@@ -2,23 +2,16 @@ import ArgumentParser
 import LSTMFineTuning
 import LSTMLayers
 
-enum LossName: String, ExpressibleByArgument, CaseIterable {
-  case mse, mae, huber
-  case crossEntropy = "cross-entropy"
-  case bce
-}
-
-enum OptimiserName: String, ExpressibleByArgument, CaseIterable {
-  case adam, adamw, sgd
-}
-
 enum ScalerMode: String, ExpressibleByArgument, CaseIterable, Encodable {
   case auto, keep, refit, none
 }
 
 struct LossArguments: ParsableArguments {
-  @Option(help: "What training makes small. By default mse for real values and cross-entropy for classes.")
-  var loss: LossName?
+  @Option(
+    help:
+      "What training makes small, by these or by PyTorch's and Keras' names. By default mse for real values and cross-entropy for classes."
+  )
+  var loss: LossChoice?
 
   @Option(
     parsing: .unconditional,
@@ -68,10 +61,10 @@ struct LossArguments: ParsableArguments {
     guard huberDelta > 0 else {
       throw InputError.usage("--huber-delta \(short(Double(huberDelta))): expected a number above 0", advice: [])
     }
-    guard huberDelta == 1 || loss == .huber else {
+    guard huberDelta == 1 || loss?.name == .huber else {
       throw InputError.usage("--huber-delta needs --loss huber", advice: [])
     }
-    switch loss {
+    switch loss?.name {
     case .mse: return .meanSquaredError
     case .mae: return .meanAbsoluteError
     case .huber: return .huber(delta: huberDelta)
@@ -86,7 +79,7 @@ struct OptimiserArguments: ParsableArguments {
   @Option(
     name: [.long, .customLong("optimizer")],
     help: ArgumentHelp("The rule that moves the weights, exactly as torch.optim's.", valueName: "rule"))
-  var optimiser: OptimiserName = .adam
+  var optimiser: OptimiserChoice = .adam
 
   @Option(
     name: [.long, .customLong("lr")], parsing: .unconditional,
@@ -125,6 +118,7 @@ struct OptimiserArguments: ParsableArguments {
   var clipNorm = 1.0
 
   func rule() throws -> OptimiserRule {
+    let optimiser = try self.optimiser.known()
     for (flag, value, isGood, expected) in [
       ("--learning-rate", learningRate, learningRate > 0, "a number above 0"),
       ("--momentum", momentum, 0..<1 ~= momentum, "a number from 0 to below 1"),
@@ -353,7 +347,8 @@ struct LoopArguments: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Epochs without a better validation loss before stopping; 0 to run them all.", valueName: "epochs"))
+      "Epochs without a better validation loss before stopping; 0 to run them all, also when the model diverges or collapses, "
+        + "which is then said at the end.", valueName: "epochs"))
   var patience = 5
 
   @Option(parsing: .unconditional, help: "Seed of the order, the split and fresh values.")

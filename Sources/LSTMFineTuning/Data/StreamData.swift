@@ -197,6 +197,13 @@ public struct StreamData: Sendable {
     return result
   }
 
+  /// The same streams with class numbers for targets; see `SequenceData.withClassTargets`.
+  func withClassTargets() -> StreamData {
+    var result = self
+    result.sequences = sequences.withClassTargets()
+    return result
+  }
+
   /// Zero states for the streams, to be carried through the chunks in order and reset before each epoch.
   /// - Throws: `ShapeError` when the model has a layer that runs in reverse.
   public func carriedState(_ configuration: ModelConfiguration) throws(ShapeError) -> CarriedState {

@@ -75,9 +75,13 @@ public struct RunConfiguration: Sendable {
   /// A value that is a text: `model`, `data`, `output`, `folder`, `loss`, ...
   public subscript(_ name: String) -> String? { values[name]?.text }
 
+  /// A list of texts.
+  func words(_ name: String) -> [String]? { values[name]?.words }
+
   /// Everything that fits on a line, by name: numbers, texts and lists of them.
   var lines: [(name: String, value: String)] {
-    values.keys.sorted().compactMap { name in
+    // What a person may type next has a place of its own.
+    values.keys.sorted().filter { !["use", "export"].contains($0) }.compactMap { name in
       // As it was typed.
       if name == "arguments", let words = values[name]?.words {
         return (name, words.map(shellWord).joined(separator: " "))

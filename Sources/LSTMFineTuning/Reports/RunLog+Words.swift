@@ -70,16 +70,28 @@ extension RunLog {
       commands.append(("go on as if nothing had happened", "lstm-ft finetune --resume \(shellPath(path))"))
     }
     let isDone = !isUnfinished && configuration?["output"] != nil
-    let model = shellPath(isDone ? configuration?["output"] ?? "" : path + "/best.h5")
     guard start != nil else { return commands }
-    if let data = configuration?["data"] {
-      let use =
-        configuration?.unit != nil
-        ? "lstm-ft generate \(model) --prompt TEXT" : "lstm-ft predict \(model) --data \(shellPath(data))"
-      commands.append((isDone ? "use the model" : "use the best so far", use))
+    // The run's paths begin where it was begun.
+    let here = FileManager.default.currentDirectoryPath
+    let folder = configuration?["folder"].flatMap { folder in
+      folder != here && FileManager.default.fileExists(atPath: folder) ? folder : nil
+    }
+    let going = folder.map { "cd \(shellPath($0)) && " } ?? ""
+    let best = folder == nil ? path + "/best.h5" : URL(fileURLWithPath: path).standardizedFileURL.path + "/best.h5"
+    let model = isDone ? configuration?["output"] ?? "" : best
+    var use = configuration?.words("use")
+    // Runs of before had none.
+    if use == nil, let data = configuration?["data"] {
+      use = configuration?.unit != nil ? ["generate", "--prompt", "TEXT"] : ["predict", "--data", data]
+    }
+    if let use {
+      commands.append((isDone ? "use the model" : "use the best so far", going + NextCommands.use(model, use, in: folder)))
     }
     commands.append(
-      ("hand it back to the framework it came from", "lstm-ft export \(model) --to pytorch-h5 -o back.h5"))
+      (
+        "hand it back to the framework it came from",
+        going + NextCommands.export(model, to: configuration?["export"], in: folder)
+      ))
     return commands.map { ($0.0, oneLine($0.1, limit: 2000)) }
   }
 }

@@ -153,7 +153,7 @@ private final class Loop<Rows: ExampleRows> {
   func run(_ ending: FineTuner.Ending) -> FineTuner.Run {
     FineTuner.Run(
       best: best, last: last, bestEpoch: progress.bestEpoch, baseline: progress.baseline, epochs: progress.epochs,
-      ending: ending, seconds: secondsBefore + (clock.now - began).seconds)
+      ending: ending, astray: tuner.options.stopsAstray ? nil : divergence ?? collapse, seconds: secondsBefore + (clock.now - began).seconds)
   }
 
   func train(_ events: (FineTuner.Event) throws -> Void) throws -> FineTuner.Ending {
@@ -161,7 +161,7 @@ private final class Loop<Rows: ExampleRows> {
       if validation != nil, let patience = tuner.options.patience, progress.epoch - 1 - progress.bestEpoch >= patience {
         return .noImprovement(sinceEpoch: progress.bestEpoch)
       }
-      if let ending = divergence ?? collapse { return ending }
+      if tuner.options.stopsAstray, let ending = divergence ?? collapse { return ending }
       guard try trainEpoch(events) else { return .interrupted }
     }
     return .finished

@@ -17,6 +17,9 @@ public struct FineTuner: Sendable {
     /// Stops after so many epochs in a row, at least 1, without a validation loss better than the best so far, the
     /// pretrained model's included; nil to run them all.
     public var patience: Int?
+    /// Stops a run that has gone astray although every number is finite: one that diverges or has collapsed. Otherwise it
+    /// goes on, and `Run.astray` says how it ended up.
+    public var stopsAstray = true
     public var seed: UInt64 = 0
     /// How the learning rates move; nil for the recipe's own.
     public var schedule: Schedule?
@@ -111,6 +114,8 @@ public struct FineTuner: Sendable {
     public var baseline: Metrics
     public var epochs: [Epoch]
     public var ending: Ending
+    /// What would have ended the run, had `Options.stopsAstray` not been off, as it was after its last epoch.
+    public var astray: Ending?
     public var seconds: Double
   }
 

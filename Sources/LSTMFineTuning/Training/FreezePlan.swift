@@ -89,33 +89,34 @@ public struct FreezePlan: Sendable {
     var gates: [Gates] = parameters.map { parameter in
       if case .head = parameter.role { .all } else { lora == nil ? .all : [] }
     }
-    var partlyFrozen: [Int: String] = [:]
-    var named: Set<Int> = []
+    // What --freeze names of each parameter, and by which selector when it is some gates.
+    var named: [Gates] = parameters.map { _ in [] }
+    var gateSelectors: [Int: String] = [:]
     for selector in freezing {
       let selection = try Selection(selector, of: parameters)
       for (index, chosen) in selection.members {
         gates[index].subtract(chosen)
-        named.insert(index)
-        if selection.isOfGates { partlyFrozen[index] = selector }
+        named[index].formUnion(chosen)
+        if selection.isOfGates { gateSelectors[index] = selector }
       }
     }
     for selector in unfreezing {
       for (index, chosen) in try Selection(selector, of: parameters).members {
         gates[index].formUnion(chosen)
-        if gates[index] == .all { named.remove(index) }
+        if gates[index] == .all { named[index] = [] }
       }
     }
     self.lora = lora
     var adapted = parameters.map { _ in false }
     if let lora {
       for index in try lora.adapted(of: configuration) {
-        if let selector = partlyFrozen[index] {
+        // What is frozen by name keeps every bit.
+        if named[index] == .all { continue }
+        if !named[index].isEmpty, let selector = gateSelectors[index] {
           throw .invalidOption(
             "--freeze \(selector): its matrices move by low-rank adapters, which move all gates",
             advice: ["take it out of --freeze, or choose other parts with --lora-on"])
         }
-        // What is frozen by name keeps every bit.
-        if named.contains(index) { continue }
         (adapted[index], gates[index]) = (true, .all)
       }
       guard adapted.contains(true) else {

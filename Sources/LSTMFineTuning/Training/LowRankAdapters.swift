@@ -36,30 +36,53 @@ public final class LowRankAdapters {
   /// True for each of `parameters`: what an optimiser of theirs is told.
   public let all: [Bool]
 
+  /// One for each adapted matrix, in the model's order: who wants to know which adapter is for which matrix looks here.
+  public let pairs: [Pair]
   private let products: LowRankProducts
-  private let pairs: [Pair]
 
-  /// A matrix (O, I), and places in floats: in the model's weights, in `parameters` and in `base`.
-  private struct Pair {
-    let parameter: Int
-    let rows: Int
-    let columns: Int
-    let a: Int
-    let b: Int
-    let base: Int
+  /// The adapter of a matrix (O, I).
+  public struct Pair: Sendable {
+    /// The matrix, by its number among the model's parameters.
+    public let owner: Int
+    /// A and B, by their numbers among `LowRankAdapters.parameters`.
+    public let a: Int
+    public let b: Int
+    fileprivate let rows: Int
+    fileprivate let columns: Int
+    /// Where they begin, in floats: in the model's weights, in `parameters` and in `base`.
+    fileprivate let offsets: (weights: Int, a: Int, b: Int, base: Int)
   }
 
+  /// On all that the targets name.
   /// - Parameters:
   ///   - network: its weights, as they are now, become the base.
   ///   - trainable: for each of the model's parameters whether it trains. What has an adapter need not: it moves through
   ///     that alone.
   ///   - seed: of A.
   /// - Throws: `FineTuningError` when a target matches nothing, or the rank or alpha make no sense.
-  public init(_ lora: LoRA, _ network: Network, trainable: [Bool], seed: UInt64 = 0) throws(FineTuningError) {
+  public convenience init(
+    _ lora: LoRA, _ network: Network, trainable: [Bool], seed: UInt64 = 0
+  ) throws(FineTuningError) {
+    let chosen = try lora.adapted(of: network.configuration)
+    self.init(lora, network, on: network.weights.slots.indices.map(chosen.contains), trainable: trainable, seed: seed)
+  }
+
+  /// On what a freeze plan puts them on, which may be less than the targets name.
+  /// - Throws: `FineTuningError.invalidOption` when the plan has none.
+  public convenience init(_ network: Network, plan: FreezePlan, seed: UInt64 = 0) throws(FineTuningError) {
+    guard let lora = plan.lora else {
+      throw .invalidOption("the freeze plan was made without low-rank adapters", advice: [])
+    }
+    self.init(lora, network, on: plan.adapted, trainable: plan.trainable, seed: seed)
+  }
+
+  private init(_ lora: LoRA, _ network: Network, on isAdapted: [Bool], trainable: [Bool], seed: UInt64) {
     let slots = network.weights.slots
     precondition(trainable.count == slots.count, "\(trainable.count) choices for \(slots.count) parameters")
-    let adapted = try lora.adapted(of: network.configuration)
+    precondition(isAdapted.count == slots.count, "\(isAdapted.count) choices for \(slots.count) parameters")
+    let adapted = slots.indices.filter { isAdapted[$0] }
     self.lora = lora
+    self.isAdapted = isAdapted
     products = LowRankProducts(network.kernels)
     base = ParameterStore(adapted.map { slots[$0].specification })
     parameters = ParameterStore(
@@ -74,31 +97,27 @@ public final class LowRankAdapters {
       })
     gradients = ParameterStore(parameters.slots.map(\.specification))
     all = parameters.slots.map { _ in true }
-    isAdapted = slots.indices.map(adapted.contains)
     trainsItself = zip(trainable, isAdapted).map { $0 && !$1 }
     needsGradient = zip(trainable, isAdapted).map { $0 || $1 }
 
     var pairs: [Pair] = []
     for (place, index) in adapted.enumerated() {
       let shape = slots[index].specification.shape
+      let (a, b) = (2 * place, 2 * place + 1)
       let pair = Pair(
-        parameter: slots[index].offset, rows: shape[0], columns: shape[1], a: parameters.slots[2 * place].offset,
-        b: parameters.slots[2 * place + 1].offset, base: base.slots[place].offset)
+        owner: index, a: a, b: b, rows: shape[0], columns: shape[1],
+        offsets: (
+          slots[index].offset, parameters.slots[a].offset, parameters.slots[b].offset, base.slots[place].offset
+        ))
       pairs.append(pair)
       products.reserve(rows: pair.rows, columns: pair.columns, rank: lora.rank)
-      (base.pointer + pair.base).update(from: network.weights.pointer + pair.parameter, count: slots[index].count)
-      var random = RandomNumbers(seed: seed, name: parameters.slots[2 * place].name)
+      (base.pointer + pair.offsets.base).update(
+        from: network.weights.pointer + pair.offsets.weights, count: slots[index].count)
+      var random = RandomNumbers(seed: seed, name: parameters.slots[a].name)
       let bound = 1 / Float(pair.columns).squareRoot()
-      for j in 0..<lora.rank * pair.columns { (parameters.pointer + pair.a)[j] = random.uniform(bound) }
+      for j in 0..<lora.rank * pair.columns { (parameters.pointer + pair.offsets.a)[j] = random.uniform(bound) }
     }
     self.pairs = pairs
-  }
-
-  /// With what a freeze plan says of the parameters.
-  public convenience init(
-    _ lora: LoRA, _ network: Network, plan: FreezePlan, seed: UInt64 = 0
-  ) throws(FineTuningError) {
-    try self.init(lora, network, trainable: plan.trainable, seed: seed)
   }
 
   /// Makes the adapters' gradients, dA = s B^T dW and dB = s dW A^T, of what the backward pass made.
@@ -106,9 +125,9 @@ public final class LowRankAdapters {
   public func project(_ dense: ParameterStore) {
     for pair in pairs {
       products.project(
-        dense.pointer + pair.parameter, parameters.pointer + pair.a, parameters.pointer + pair.b,
-        scale: Float(lora.scale), rows: pair.rows, columns: pair.columns, rank: lora.rank,
-        intoA: gradients.pointer + pair.a, intoB: gradients.pointer + pair.b)
+        dense.pointer + pair.offsets.weights, parameters.pointer + pair.offsets.a,
+        parameters.pointer + pair.offsets.b, scale: Float(lora.scale), rows: pair.rows, columns: pair.columns,
+        rank: lora.rank, intoA: gradients.pointer + pair.offsets.a, intoB: gradients.pointer + pair.offsets.b)
     }
   }
 
@@ -116,8 +135,9 @@ public final class LowRankAdapters {
   public func apply(to weights: ParameterStore) {
     for pair in pairs {
       products.add(
-        base.pointer + pair.base, parameters.pointer + pair.a, parameters.pointer + pair.b, scale: Float(lora.scale),
-        rows: pair.rows, columns: pair.columns, rank: lora.rank, into: weights.pointer + pair.parameter)
+        base.pointer + pair.offsets.base, parameters.pointer + pair.offsets.a, parameters.pointer + pair.offsets.b,
+        scale: Float(lora.scale), rows: pair.rows, columns: pair.columns, rank: lora.rank,
+        into: weights.pointer + pair.offsets.weights)
     }
   }
 }

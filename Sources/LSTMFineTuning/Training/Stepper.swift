@@ -24,8 +24,7 @@ final class Stepper {
   private struct LowRankTraining {
     let adapters: LowRankAdapters
     let optimiser: Optimiser
-    /// For each of the adapters' parameters, the model's parameter that it is for.
-    let owners: [Int]
+    /// For each of the adapters' parameters.
     var active: [Bool]
     var rates: [Double]
   }
@@ -47,13 +46,12 @@ final class Stepper {
     phaseRates = plan.phases.indices.map { plan.rates(base: tuner.optimiser.learningRate, phase: $0) }
     rates = phaseRates[0]
     squares = plan.parameters.map { _ in 0 }
-    if let lora = plan.lora {
-      let adapters = try LowRankAdapters(lora, network, plan: plan, seed: tuner.options.seed)
+    if plan.lora != nil {
+      let adapters = try LowRankAdapters(network, plan: plan, seed: tuner.options.seed)
       lowRank = LowRankTraining(
         adapters: adapters,
         optimiser: Optimiser(tuner.optimiser, weights: adapters.parameters, trainable: adapters.all, kernels: kernels),
-        owners: plan.adapted.indices.filter { plan.adapted[$0] }.flatMap { [$0, $0] }, active: adapters.all,
-        rates: adapters.all.map { _ in 0 })
+        active: adapters.all, rates: adapters.all.map { _ in 0 })
     } else {
       lowRank = nil
     }
@@ -128,15 +126,17 @@ final class Stepper {
   /// Makes the adapters' gradients of the matrices', and settles which of them move and how fast.
   /// - Returns: the sum of their squares.
   private func projectOnAdapters(_ trainable: [Bool]) -> Double {
-    guard lowRank != nil else { return 0 }
-    lowRank?.adapters.project(gradients)
+    guard let adapters = lowRank?.adapters else { return 0 }
+    adapters.project(gradients)
     var sum = 0.0
-    for (place, owner) in (lowRank?.owners ?? []).enumerated() {
-      lowRank?.active[place] = trainable[owner]
-      lowRank?.rates[place] = rates[owner]
-      guard trainable[owner], let own = lowRank?.adapters.gradients else { continue }
-      let square = updates.sumOfSquares(own, place)
-      squares[owner] += square
+    for pair in adapters.pairs {
+      for place in [pair.a, pair.b] {
+        lowRank?.active[place] = trainable[pair.owner]
+        lowRank?.rates[place] = rates[pair.owner]
+      }
+      guard trainable[pair.owner] else { continue }
+      let square = updates.sumOfSquares(adapters.gradients, pair.a) + updates.sumOfSquares(adapters.gradients, pair.b)
+      squares[pair.owner] += square
       sum += square
     }
     return sum

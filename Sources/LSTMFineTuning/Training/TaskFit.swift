@@ -7,20 +7,30 @@ public struct TaskFit: Sendable {
   public let model: LSTMModel
   public let loss: Loss
   public let notes: [String]
+  /// Whether targets of real values are classes: one-hot rows, or numbers of classes stored as floating point.
+  private let readsClasses: Bool
 
   public enum Head: Sendable, Equatable {
     /// The model's own; a bare LSTM whose output is of another width gets a new one.
     case keep
+    /// The model's own, however many more outputs than classes it has.
+    case keepAll
     /// A new dense layer in place of the last one of the model's head, see `LSTMModel.replacingHead`; the size comes from
     /// the targets when nil.
     case new(size: Int?)
 
-    /// From `new` or `new:SIZE`.
+    public var isNew: Bool { if case .new = self { true } else { false } }
+
+    /// From `new`, `new:SIZE` or `keep`.
     /// - Throws: `FineTuningError.invalidOption`.
     public init(parsing text: String) throws(FineTuningError) {
+      if text == "keep" {
+        self = .keepAll
+        return
+      }
       let parts = text.split(separator: ":", omittingEmptySubsequences: false)
       guard parts[0] == "new", parts.count <= 2 else {
-        throw .invalidOption("--head \(text): expected new or new:SIZE", advice: ["for example --head new:9"])
+        throw .invalidOption("--head \(text): expected new, new:SIZE or keep", advice: ["for example --head new:9"])
       }
       guard parts.count == 2 else {
         self = .new(size: nil)
@@ -37,14 +47,21 @@ public struct TaskFit: Sendable {
   }
 
   /// - Parameters:
-  ///   - loss: nil to take the mean squared error for real values and the cross-entropy for classes.
+  ///   - loss: nil to take the mean squared error for real values and the cross-entropy for classes, however they are
+  ///     stored. Where targets may be either it is asked for, unless the model was fine-tuned with one.
   ///   - mayChangeModel: false where a new head would be untrained, as in evaluation.
+  ///   - knowsClasses: whether somebody has said what each of the model's outputs stands for.
   /// - Throws: `FineTuningError` naming what does not fit and the flag that decides.
   public init(
     _ model: LSTMModel, _ data: SequenceData, file: String, loss: Loss? = nil, head: Head = .keep,
-    readout: ModelConfiguration.Readout? = nil, seed: UInt64 = 0, mayChangeModel: Bool = true
+    readout: ModelConfiguration.Readout? = nil, seed: UInt64 = 0, mayChangeModel: Bool = true,
+    knowsClasses: Bool = false
   ) throws {
     var notes: [String] = []
+    let reading = try TargetReading(data, model, file: file, loss: loss, head: head)
+    let data = reading.isClasses ? data.withClassTargets() : data
+    readsClasses = reading.isClasses
+    notes += reading.notes
     var configuration = model.configuration
     if let readout, configuration.readout != readout {
       if let old = configuration.readout {
@@ -63,9 +80,9 @@ public struct TaskFit: Sendable {
     case .none: throw FineTuningError.badData(file: file, detail: "there are no targets", advice: [])
     }
     let largest = try Self.largestClass(data.targets, file)
-    let isBinary = isClasses && head == .keep && configuration.head.last?.size == 1 && largest == 1
-    let chosen = loss ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
-    if loss == nil, isBinary {
+    let isBinary = isClasses && !head.isNew && configuration.head.last?.size == 1 && largest == 1
+    let chosen = loss ?? reading.loss ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
+    if loss == nil, reading.loss == nil, isBinary {
       notes.append("loss: bce, because the model gives one value and the classes are 0 and 1")
     }
     if chosen.isCrossEntropy, !isClasses {
@@ -123,13 +140,24 @@ public struct TaskFit: Sendable {
       case .new(let size): size ?? needed
       // A state of just this width can be meant as the output.
       case .keep where configuration.head.isEmpty && configuration.outputSize != needed && mayChangeModel: needed
-      case .keep: nil
+      case .keep, .keepAll: nil
       }
     let width = newSize ?? configuration.outputSize
     guard isClasses && chosen.isCrossEntropy ? width >= classes : width == needed else {
       throw Self.wrongWidth(
         data, file, per: perStep ? "step" : "sequence", width: width, needed: needed,
         isClasses: isClasses && chosen.isCrossEntropy, mayChangeModel)
+    }
+    if newSize == nil, chosen.isCrossEntropy, !data.isText, !configuration.head.isEmpty {
+      let isNextToken =
+        if perStep, case .tokens(width, _) = configuration.input { true } else { false }
+      let found = largest + 1
+      if !isNextToken, !knowsClasses, head != .keepAll, mayChangeModel, width >= 4 * found, width - found >= 8 {
+        throw Self.tooManyOutputs(file, width: width, classes: found)
+      }
+      if width > found, !knowsClasses {
+        notes.append("the model tells \(width) classes apart, y has class numbers from 0 to \(largest)")
+      }
     }
     if case .classes(let classes, _) = data.targets, chosen == .binaryCrossEntropy,
       let other = classes.first(where: { $0 != 0 && $0 != 1 && $0 != SequenceData.ignored })
@@ -143,7 +171,9 @@ public struct TaskFit: Sendable {
       throw FineTuningError.badData(
         file: file, detail: "binary cross-entropy needs targets from 0 to 1, found \(other)", advice: [])
     }
-    if newSize == nil { try Self.checkActivation(configuration.head.last?.activation ?? .none, chosen) }
+    if newSize == nil, let last = configuration.head.last {
+      try Self.checkActivation(last, chosen, isAsked: loss != nil, isClasses: isClasses, classes: classes, file)
+    }
     var fitted = configuration == model.configuration ? model : model.reconfigured(configuration, seed: seed)
     if let newSize {
       let note: String
@@ -188,17 +218,45 @@ public struct TaskFit: Sendable {
     return Int(largest)
   }
 
+  /// The same examples as the loss reads them: classes that were stored as real values become class numbers.
+  public func prepared(_ data: SequenceData) -> SequenceData { readsClasses ? data.withClassTargets() : data }
+  public func prepared(_ data: StreamData) -> StreamData { readsClasses ? data.withClassTargets() : data }
+
+  private static func tooManyOutputs(_ file: String, width: Int, classes: Int) -> FineTuningError {
+    let numbers = classes == 1 ? "only the class number 0" : "class numbers from 0 to \(classes - 1)"
+    return .badData(
+      file: file, detail: "the model has \(width) outputs, and y has \(numbers)",
+      advice: [
+        "train a head of that size with --head new:\(max(classes, 2))",
+        "or say with --head keep that these are the first of its \(width) classes",
+      ])
+  }
+
   /// A loss with the softmax in it must not get a sigmoid's output, and so on.
-  private static func checkActivation(_ activation: ModelConfiguration.Activation, _ loss: Loss) throws(FineTuningError)
-  {
+  private static func checkActivation(
+    _ last: ModelConfiguration.Dense, _ loss: Loss, isAsked: Bool, isClasses: Bool, classes: Int, _ file: String
+  ) throws(FineTuningError) {
+    let activation = last.activation
+    if activation == .softmax, last.size == 1 {
+      throw .badData(
+        file: file, detail: "the model ends in a softmax over one value, which is always 1: it can learn nothing",
+        advice: ["train a new head with --head new:\(max(classes, isClasses ? 2 : 1))"])
+    }
     switch (loss, activation) {
     case (.crossEntropy, .none), (.crossEntropy, .softmax), (.binaryCrossEntropy, .none),
       (.binaryCrossEntropy, .sigmoid):
       return
     case (.crossEntropy, _), (.binaryCrossEntropy, _):
-      throw .invalidOption(
-        "--loss \(loss.name) does not go with a head that ends in \(activation.rawValue)",
-        advice: ["train a new head with --head new"])
+      let end = "a head that ends in \(activation.rawValue)"
+      var advice = ["train a new head with --head new" + (isClasses && loss.isCrossEntropy ? ":\(max(classes, 2))" : "")]
+      if loss.isCrossEntropy, activation == .sigmoid, last.size > 1 {
+        advice.append("or save y as 0 and 1 for each output, for --loss bce")
+      }
+      throw isAsked
+        ? .invalidOption("--loss \(loss.name) does not go with \(end)", advice: advice)
+        : .badData(
+          file: file,
+          detail: "y has class numbers, which are for \(loss.name), and that does not go with \(end)", advice: advice)
     default: return
     }
   }

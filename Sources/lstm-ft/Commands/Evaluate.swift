@@ -38,6 +38,9 @@ struct Evaluate: ParsableCommand {
   var picture: Picture
 
   @OptionGroup(title: "Output")
+  var overwriting: OverwriteArguments
+
+  @OptionGroup(title: "Output")
   var out: OutputOptions
 
   struct Picture: ParsableArguments {
@@ -67,7 +70,9 @@ struct Evaluate: ParsableCommand {
     let chart = picture.chart
     let kernels = try computing.kernels()
     let path = try data.requiredPath()
-    if let chart { try requireOutput(chart, apartFrom: [model, path]) }
+    let replaced = try chart.flatMap {
+      try requireOutput($0, apartFrom: [model, path], overwrite: overwriting.overwrite)
+    }
     let base = try openModel(model)
     let record = try base.preprocessingRecord(file: model)
     let loaded = try data.load(for: base, record, .measuring, readout: reading.readout)
@@ -85,9 +90,10 @@ struct Evaluate: ParsableCommand {
     let all = try loaded.examples().hiding(base.configuration)
     let raw = all.sequences
     let fit = try TaskFit(
-      base, raw, file: loaded.file, loss: loss.choice(), readout: reading.readout, mayChangeModel: false)
+      base, raw, file: loaded.file, loss: loss.choice(), readout: reading.readout, mayChangeModel: false,
+      knowsClasses: record.classes != nil)
     try record.checkScalers(features: raw.featureCount, targets: raw.targetSize, file: loaded.file)
-    let examples = all.scaled(inputs: record.inputScaler, targets: record.targetScaler)
+    let examples = all.read(by: fit).scaled(inputs: record.inputScaler, targets: record.targetScaler)
     let evaluator = Evaluator(Network(fit.model, kernels: kernels), loss: fit.loss, targetScaler: record.targetScaler)
     let (metrics, confusion) =
       switch examples {
@@ -95,7 +101,8 @@ struct Evaluate: ParsableCommand {
       case .streams(let data): try evaluator.report(data)
       }
 
-    for note in fit.notes + [all.maskNote(base.configuration)].compactMap({ $0 }) { console.say("note: \(note)") }
+    let notes = [loss.loss?.note].compactMap(\.self) + fit.notes + [all.maskNote(base.configuration)].compactMap(\.self)
+    for note in notes { console.say("note: \(note)") }
     if case .labelled(let labelled) = loaded { for line in labelled.summary { console.say("note: \(line)") } }
     if record.inputScaler == nil, loaded.series != nil {
       console.say("note: the model has no scaler: it reads the numbers as they are")
@@ -110,6 +117,7 @@ struct Evaluate: ParsableCommand {
       let forecast = try evaluator.predict(examples.sequences)
       try writeFile(chart, Data(forecastChart(series, forecast).svg().utf8))
       console.say("wrote \(chart)")
+      console.say(replaced)
     }
     var tokens: (count: Int, unknown: Int)?
     switch loaded {
@@ -121,7 +129,7 @@ struct Evaluate: ParsableCommand {
       Answer(
         model: model, data: loaded.file, metrics: metrics, naiveError: naiveError, confusion: confusion?.counts,
         classes: confusion == nil ? nil : names, tokens: tokens?.count, unknownTokens: tokens?.unknown, chart: chart,
-        notes: fit.notes))
+        notes: notes))
   }
 
   private func line(_ metrics: Metrics, _ loss: Loss, _ data: LoadedData, naiveError: Double?) -> String {

@@ -28,6 +28,9 @@ struct Export: ParsableCommand {
   var target: Target
 
   @OptionGroup(title: "Output")
+  var overwriting: OverwriteArguments
+
+  @OptionGroup(title: "Output")
   var out: OutputOptions
 
   struct Target: ParsableArguments {
@@ -77,7 +80,7 @@ struct Export: ParsableCommand {
   func run() throws {
     let console = out.console
     let (format, output) = (target.format, target.output)
-    try requireOutput(output, apartFrom: [model])
+    let replaced = try requireOutput(output, apartFrom: [model], overwrite: overwriting.overwrite)
     let checkpoint = try openModel(model).checkpoint
     let written = try checkpoint.write(
       path: output, as: format,
@@ -89,6 +92,7 @@ struct Export: ParsableCommand {
     console.say()
     if let dtype = target.dtype { try reportRounding(checkpoint, dtype, console) }
     console.say("wrote \(output) (\(plural(written.count, "tensor")))")
+    console.say(replaced)
     try console.result(Answer(output: output, format: format.rawValue, tensors: written))
   }
 

@@ -70,6 +70,9 @@ struct Finetune: ParsableCommand {
   var files: OutputFiles
 
   @OptionGroup(title: "Output")
+  var overwriting: OverwriteArguments
+
+  @OptionGroup(title: "Output")
   var out: OutputOptions
 
   struct PartArguments: ParsableArguments {
@@ -82,7 +85,9 @@ struct Finetune: ParsableCommand {
     var unfreeze: [String] = []
 
     @Option(
-      help: ArgumentHelp("Replace the head's last layer by a new dense one: new, or new:SIZE.", valueName: "new[:size]")
+      help: ArgumentHelp(
+        "Replace the head's last layer by a new dense one: new, or new:SIZE; keep to go on with one that has many more "
+          + "outputs than the data has classes.", valueName: "new[:size]")
     )
     var head: String?
 
@@ -135,7 +140,7 @@ struct Finetune: ParsableCommand {
 
   private enum CodingKeys: String, CodingKey {
     case model, data, vocabulary, parts, reading, loss, loop, computing, caching, optimiser, rates, regularisation
-    case files, out
+    case files, overwriting, out
   }
 
   func run() throws {
@@ -143,7 +148,7 @@ struct Finetune: ParsableCommand {
     let console = out.console
     try loop.check()
     let rule = try optimiser.rule()
-    try requireOutput(files.output, apartFrom: [data.requiredPath(), model])
+    try requireOutput(files.output, apartFrom: [data.requiredPath(), model], overwrite: overwriting.overwrite)
     let path = files.runFolder ?? Self.defaultFolder()
     let session = try FinetuneSession(
       self, rule: rule, kernels: computing.kernels(), caching: caching.caching(folder: path))
@@ -159,6 +164,9 @@ struct Finetune: ParsableCommand {
     var command = begun.command
     command.computing = computing
     command.arguments = begun.arguments
+    try requireOutput(
+      command.files.output, apartFrom: [command.data.requiredPath(), command.model],
+      overwrite: overwriting.overwrite || command.overwriting.overwrite)
     let rule = try command.optimiser.rule()
     let session = try FinetuneSession(
       command, rule: rule, kernels: computing.kernels(), caching: command.caching.caching(folder: begun.folder))

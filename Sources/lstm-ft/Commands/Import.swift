@@ -35,6 +35,9 @@ struct Import: ParsableCommand {
   var target: Target
 
   @OptionGroup(title: "Output")
+  var overwriting: OverwriteArguments
+
+  @OptionGroup(title: "Output")
   var out: OutputOptions
 
   struct ValueArguments: ParsableArguments {
@@ -84,7 +87,7 @@ struct Import: ParsableCommand {
     let console = out.console
     let output = target.output
     var checkpoint = try openCheckpoint(input, allowsExternalData: load.externalData)
-    try requireOutput(output, apartFrom: [input])
+    let replaced = try requireOutput(output, apartFrom: [input], overwrite: overwriting.overwrite)
     let plan = try LoadPlan(checkpoint, options: load.options())
     if let own = plan.inputScaler, values.scaler != nil {
       throw InputError.usage(
@@ -112,6 +115,7 @@ struct Import: ParsableCommand {
     for note in vocabularyNotes(made, plan.configuration) { console.say("note: \(note)") }
     let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
     console.say("wrote \(output) (\(plural(plan.configuration.parameterCount, "parameter")), \(size(bytes)))")
+    console.say(replaced)
     console.say("next: " + nextCommand(output, plan.configuration, made))
     try console.result(report)
   }

@@ -44,6 +44,9 @@ struct LRFind: ParsableCommand {
   var search: SearchArguments
 
   @OptionGroup(title: "Output")
+  var overwriting: OverwriteArguments
+
+  @OptionGroup(title: "Output")
   var out: OutputOptions
 
   struct SearchArguments: ParsableArguments {
@@ -79,7 +82,8 @@ struct LRFind: ParsableCommand {
     guard 10...100_000 ~= search.steps else {
       throw InputError.usage("--steps \(search.steps): expected a number from 10 to 100000", advice: [])
     }
-    try requireOutput(search.output, apartFrom: [data.requiredPath(), model])
+    let replaced = try requireOutput(
+      search.output, apartFrom: [data.requiredPath(), model], overwrite: overwriting.overwrite)
     // As finetune would begin.
     var command = try Finetune.parse([])
     (command.model, command.data, command.parts, command.reading) = (model, data, parts, reading)
@@ -107,6 +111,7 @@ struct LRFind: ParsableCommand {
     try writeFile(search.output, Data(RateFinder.chart(result).svg().utf8))
     show(result, console)
     console.say("wrote \(search.output)")
+    console.say(replaced)
     if let rate = result.suggestion {
       console.say("next  \(Self.training(Array(CommandLine.arguments.dropFirst()), at: rate))")
     }
@@ -126,7 +131,7 @@ struct LRFind: ParsableCommand {
       switch name {
       case "--from", "--to", "--steps", "-o", "--output", "--learning-rate", "--lr":
         if name == word { _ = rest.popFirst() }
-      case "--json", "--quiet", "-q": break
+      case "--json", "--quiet", "-q", "--overwrite": break
       default: words.append(shellWord(word))
       }
     }

@@ -39,6 +39,9 @@ struct Predict: ParsableCommand {
   var target: Target
 
   @OptionGroup(title: "Output")
+  var overwriting: OverwriteArguments
+
+  @OptionGroup(title: "Output")
   var out: OutputOptions
 
   struct Target: ParsableArguments {
@@ -93,12 +96,18 @@ struct Predict: ParsableCommand {
     let output = target.output
     let kernels = try computing.kernels()
     let path = try data.requiredPath()
-    if let output { try requireOutput(output, apartFrom: [path, model]) }
+    let replaced = try output.flatMap {
+      try requireOutput($0, apartFrom: [path, model], overwrite: overwriting.overwrite)
+    }
     let kind = try outputKind()
     var base = try openModel(model)
     let record = try base.preprocessingRecord(file: model)
     let loaded = try data.load(for: base, record, .predicting, readout: reading.readout)
     base = try decided(base)
+    if let series = loaded.series {
+      let isStreamed = if case .seriesStreams = loaded { true } else { false }
+      try data.checkHorizon(series, base, isStreamed: isStreamed)
+    }
     var raw: SequenceData
     switch loaded {
     case .series(let series), .seriesStreams(let series, _, _): raw = try series.lastWindow()
@@ -140,6 +149,7 @@ struct Predict: ParsableCommand {
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
     }
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
+    console.say(replaced)
     try console.result(Answer(output: output, shape: y.shape, labels: classes?.labels, y: output == nil ? y : nil))
   }
 

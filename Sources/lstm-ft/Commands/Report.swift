@@ -25,6 +25,9 @@ struct Report: ParsableCommand {
   var output: String?
 
   @OptionGroup(title: "Output")
+  var overwriting: OverwriteArguments
+
+  @OptionGroup(title: "Output")
   var out: OutputOptions
 
   private struct Answer: Encodable {
@@ -50,15 +53,18 @@ struct Report: ParsableCommand {
     for path in [folder, folder + "/log.jsonl"] where !FileManager.default.fileExists(atPath: path) {
       throw InputError.notFound(path)
     }
+    var replaced: ReplacedFile?
     if let output {
       let names = ["config.json", "log.jsonl", "times.jsonl", "best.h5", "last.h5"]
-      try requireOutput(output, apartFrom: names.map { folder + "/" + $0 })
+      replaced = try requireOutput(
+        output, apartFrom: names.map { folder + "/" + $0 }, overwrite: overwriting.overwrite)
     }
     let log = try RunLog(folder: folder)
     // Before anything is said: a pipe that reads no further than it likes would end the command.
     let files = try write(log, folder)
     show(log, folder, console)
     console.say("wrote \(files.joined(separator: ", "))")
+    console.say(replaced)
     for (place, next) in log.nextCommands(folder).enumerated() {
       console.say((place == 0 ? "next  " : "      ") + next.command)
     }

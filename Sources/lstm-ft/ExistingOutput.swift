@@ -1,0 +1,63 @@
+import ArgumentParser
+import Foundation
+import LSTMCheckpoints
+
+struct OverwriteArguments: ParsableArguments {
+  @Flag(help: "Replace a file that is there already, even one that lstm-ft did not write.")
+  var overwrite = false
+}
+
+/// A file that an output takes the place of.
+struct ReplacedFile {
+  let path: String
+  /// `lstm-ft's model of weights.h5, fine-tuned on 2026-01-31`; nil for what is not known to be this tool's.
+  let description: String?
+
+  /// For people, when it is done.
+  var line: String { "replaced \(path)" + (description.map { " (was \($0))" } ?? "") }
+
+  /// - Returns: nil where nothing is lost: no file, an empty one, or what is no ordinary file.
+  init?(_ path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else { return nil }
+    self.path = path
+    description = Self.ownWork(path)
+  }
+
+  /// What lstm-ft put there, by what the file itself says; nil when it does not say so.
+  private static func ownWork(_ path: String) -> String? {
+    guard let file = FileHandle(forReadingAtPath: path) else { return nil }
+    defer { try? file.close() }
+    let head = (try? file.read(upToCount: 4096)) ?? Data()
+    let text = String(decoding: head, as: UTF8.self)
+    if head.starts(with: [0x89, 0x48, 0x44, 0x46]) {
+      guard let checkpoint = try? Checkpoint(path: path), checkpoint.format == .native else { return nil }
+      return model(checkpoint)
+    }
+    // The fonts that its charts ask for, in their order.
+    if text.hasPrefix("<svg "), text.contains("Arial, &#39;Liberation Sans&#39;, sans-serif") {
+      return "a chart of lstm-ft's"
+    }
+    if text.hasPrefix("<!DOCTYPE html>"), text.contains(": a fine-tuning run</title>") { return "a page of lstm-ft's" }
+    // ONNX: the producer's name comes first.
+    if head.prefix(32).range(of: Data("lstm-ft".utf8)) != nil { return "an ONNX model of lstm-ft's" }
+    return nil
+  }
+
+  private static func model(_ checkpoint: Checkpoint) -> String {
+    guard let provenance = checkpoint.provenance else { return "a model of lstm-ft's" }
+    guard let last = provenance.history.last else { return "the model of \(provenance.source)" }
+    let done =
+      switch last.action {
+      case "import": "imported"
+      case "finetune": "fine-tuned"
+      default: last.action
+      }
+    return "the model of \(provenance.source), \(done) on \(last.date.prefix(10))"
+  }
+}
+
+extension Console {
+  /// After the line that says what was written.
+  func say(_ replaced: ReplacedFile?) { if let replaced { say(replaced.line) } }
+}

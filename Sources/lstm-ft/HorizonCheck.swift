@@ -1,0 +1,28 @@
+import LSTMCheckpoints
+import LSTMFineTuning
+import LSTMLayers
+
+extension DataArguments {
+  /// Whether the model's head gives as many rows and columns ahead as are asked for: nothing else makes a forecast longer.
+  func checkHorizon(_ series: SeriesData, _ model: LSTMModel, isStreamed: Bool) throws {
+    guard horizon != nil || !target.isEmpty else { return }
+    let (width, columns) = (model.configuration.outputSize, series.targets.count)
+    guard !model.configuration.head.isEmpty else {
+      guard let horizon else { return }
+      throw InputError.usage(
+        "--horizon \(horizon): the model has no head, and gives the LSTM's own \(plural(width, "value")) instead of a forecast",
+        advice: ["leave --horizon out, or fine-tune the model first: lstm-ft finetune --horizon \(horizon)"])
+    }
+    guard width != columns * series.horizon else { return }
+    let rows = width % columns == 0 ? width / columns : nil
+    let gives =
+      rows.map { "\(plural($0, "row")) of \(series.targets.joined(separator: ", "))" } ?? plural(width, "value")
+    let asked = horizon.map { "--horizon \($0)" } ?? "--target \(series.targets.joined(separator: ","))"
+    throw InputError.usage(
+      "\(asked): the model's head gives \(gives)\(isStreamed ? "" : " for each window"), and no more",
+      advice: [
+        horizon == nil ? "leave --target out" : "leave --horizon out for what it can do",
+        "for another, fine-tune a new head: lstm-ft finetune --horizon \(series.horizon) --head new:\(columns * series.horizon)",
+      ])
+  }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import LSTMFineTuning
+
+enum LossName: String, CaseIterable {
+  case mse, mae, huber
+  case crossEntropy = "cross-entropy"
+  case bce
+}
+
+/// A loss by its own name or by that which PyTorch, Keras or a person has for it.
+struct LossChoice: ExpressibleByArgument {
+  let name: LossName
+  /// What the name that was given means elsewhere, where that is not quite this; for people.
+  let note: String?
+
+  static var allValueStrings: [String] { LossName.allCases.map(\.rawValue) }
+
+  init?(argument: String) {
+    guard let (name, note) = Self.known[plainName(argument)] else { return nil }
+    (self.name, self.note) = (name, note.map { "--loss \(argument): \($0)" })
+  }
+
+  private static let known: [String: (LossName, String?)] = {
+    var known: [String: (LossName, String?)] = [:]
+    func add(_ name: LossName, _ others: String..., note: String? = nil) { for other in others { known[other] = (name, note) } }
+    add(.mse, "mse", "meansquarederror", "l2", "squarederror")
+    add(.mae, "mae", "meanabsoluteerror", "l1", "absoluteerror")
+    add(.huber, "huber")
+    add(.huber, "smoothl1", note: "it is huber, divided by its delta; with --huber-delta 1, as here unless you say so, the same")
+    add(
+      .crossEntropy, "crossentropy", "ce", "categoricalcrossentropy", "sparsecategoricalcrossentropy",
+      "softmaxcrossentropy", "softmaxcrossentropywithlogits", "sparsesoftmaxcrossentropywithlogits")
+    add(
+      .crossEntropy, "nll", "negativeloglikelihood",
+      note: "taken as cross-entropy, with the softmax in it: the model's outputs are logits, not logarithms of probabilities")
+    add(.bce, "bce", "binarycrossentropy")
+    add(
+      .bce, "bcewithlogits", "binarycrossentropywithlogits", "sigmoidcrossentropy", "sigmoidcrossentropywithlogits",
+      "logistic", "log")
+    return known
+  }()
+}
+
+/// A rule that moves the weights; what other tools have and this one has not is known by name, to say so.
+struct OptimiserChoice: ExpressibleByArgument {
+  enum Name: String, CaseIterable { case adam, adamw, sgd }
+
+  /// nil for a rule that is not here.
+  let name: Name?
+  let given: String
+
+  static let adam = OptimiserChoice(name: .adam, given: "adam")
+  static var allValueStrings: [String] { Name.allCases.map(\.rawValue) }
+
+  private static let foreign: Set = [
+    "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "radam", "amsgrad", "adafactor", "lamb", "lars", "lion", "lbfgs",
+    "ftrl", "rprop", "asgd", "sparseadam", "adabelief", "novograd", "muon", "momentum", "nesterov",
+  ]
+
+  var defaultValueDescription: String { given }
+
+  private init(name: Name?, given: String) { (self.name, self.given) = (name, given) }
+
+  init?(argument: String) {
+    let plain = plainName(argument)
+    (name, given) = (Name(rawValue: plain), argument)
+    guard name != nil || Self.foreign.contains(plain) else { return nil }
+  }
+
+  /// - Throws: `InputError.usage` for a rule that is known, and is not here.
+  func known() throws -> Name {
+    if let name { return name }
+    let advice =
+      switch plainName(given) {
+      case "amsgrad": "it is --optimizer adam --amsgrad"
+      case "momentum": "it is --optimizer sgd --momentum 0.9"
+      case "nesterov": "it is --optimizer sgd --momentum 0.9 --nesterov"
+      case "rmsprop": "adam is nearest to it: the same division by a running mean of squares, and a mean of gradients"
+      default: "adam is what most LSTMs are fine-tuned with"
+      }
+    throw InputError.usage("--optimizer \(given): it is not here; expected adam, adamw or sgd", advice: [advice])
+  }
+}
+
+/// `BCEWithLogitsLoss`, `binary_crossentropy` and `binary-cross-entropy` without what people write differently.
+private func plainName(_ text: String) -> String {
+  var plain = text.lowercased().filter { !"-_ .".contains($0) }
+  for prefix in ["torchnn", "torchoptim", "nn", "kerasloss", "keraslosses", "tfkeraslosses", "optim", "tfkerasoptimizers"]
+  where plain.hasPrefix(prefix) && plain.count > prefix.count && text.contains(".") {
+    plain.removeFirst(prefix.count)
+    break
+  }
+  if plain.count > 4, plain.hasSuffix("loss") { plain.removeLast(4) }
+  return plain
+}
