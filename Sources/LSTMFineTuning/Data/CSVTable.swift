@@ -168,6 +168,22 @@ public struct CSVTable: Sendable {
     try values(column, missing, as: Float.self)
   }
 
+  /// Which rows hold no number in a column, so that what stands there was filled in; `rowCount` flags.
+  ///
+  /// - Throws: `CSVError` of kind `unknownColumn`.
+  public func missing(column: String) throws(CSVError) -> [Bool] {
+    let index = try position(of: column)
+    var marks = CSVNumberParser.Marks()
+    return bytes.withUnsafeBufferPointer { buffer in
+      (firstRow..<cells.rowCount).map { row in
+        let value = cells.value(
+          buffer, row: row, column: index, separator: separator, marks: &marks, as: Double.self)
+        if case .number = value { return false }
+        return true
+      }
+    }
+  }
+
   private func position(of column: String) throws(CSVError) -> Int {
     if let index = columnNames.firstIndex(of: column) { return index }
     var listed = columnNames.prefix(20).joined(separator: ", ")
