@@ -52,6 +52,7 @@ struct FinetuneSession {
     let loaded = try command.data.load(
       for: base, record, .training(newHead: command.headChoice() != .keep), readout: command.reading.readout)
     dataFile = path
+    notes += loaded.readingNotes
 
     // 1. Split, then fit scalers on the training part alone.
     let parts = try DataSplit(loaded, command.loop)
@@ -66,7 +67,7 @@ struct FinetuneSession {
     training = parts.training.scaled(inputs: record.inputScaler, targets: record.targetScaler)
     validation = parts.validation?.scaled(inputs: record.inputScaler, targets: record.targetScaler)
     dataText = parts.summary
-    next = Self.next(loaded, output: command.files.output)
+    next = Self.next(loaded, command.data, output: command.files.output)
 
     // 2. The plan and the loop.
     var tuned = fit.model
@@ -179,9 +180,9 @@ struct FinetuneSession {
 }
 
 extension FinetuneSession {
-  private static func next(_ data: LoadedData, output: String) -> String {
+  private static func next(_ data: LoadedData, _ arguments: DataArguments, output: String) -> String {
     switch data {
-    case .series, .seriesStreams, .labelled: "lstm-ft predict \(output) --data \(data.file)"
+    case .series, .seriesStreams, .labelled: "lstm-ft predict \(output) --data \(data.file)\(arguments.csvWords)"
     case .text, .textStreams: "lstm-ft generate \(output) --prompt TEXT"
     case .arrays(_, let file), .streams(_, let file): "lstm-ft predict \(output) --data \(file) -o y.npy"
     }

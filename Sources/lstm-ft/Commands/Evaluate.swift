@@ -95,7 +95,7 @@ struct Evaluate: ParsableCommand {
       case .streams(let data): try evaluator.report(data)
       }
 
-    for note in fit.notes { console.say("note: \(note)") }
+    for note in loaded.readingNotes + fit.notes { console.say("note: \(note)") }
     if case .labelled(let labelled) = loaded { for line in labelled.summary { console.say("note: \(line)") } }
     if record.inputScaler == nil, loaded.series != nil {
       console.say("note: the model has no scaler: it reads the numbers as they are")
@@ -121,7 +121,7 @@ struct Evaluate: ParsableCommand {
       Answer(
         model: model, data: loaded.file, metrics: metrics, naiveError: naiveError, confusion: confusion?.counts,
         classes: confusion == nil ? nil : names, tokens: tokens?.count, unknownTokens: tokens?.unknown, chart: chart,
-        notes: fit.notes))
+        notes: loaded.readingNotes + fit.notes))
   }
 
   private func line(_ metrics: Metrics, _ loss: Loss, _ data: LoadedData, naiveError: Double?) -> String {
