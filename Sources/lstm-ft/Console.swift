@@ -67,6 +67,9 @@ struct Console: Sendable {
     isLive && ProcessInfo.processInfo.environment["NO_COLOR"] == nil ? "\u{1B}[1m\(text)\u{1B}[0m" : text
   }
 
+  /// Beside an answer that may go to standard output.
+  func note(_ text: String) { if !quiet { write("note: " + text + "\n", to: 2) } }
+
   func warn(_ text: String) { if !quiet { write("warning: " + text + "\n", to: 2) } }
 
   /// One line that says what is wrong, at most two that say what to do; then the end.

@@ -53,6 +53,9 @@ struct DataArguments: ParsableArguments {
   @Flag(inversion: .prefixedNo, help: "CSV: whether the first line names the columns. (default: as it looks)")
   var header: Bool?
 
+  @OptionGroup
+  var csv: CSVArguments
+
   @Option(
     help: ArgumentHelp("CSV: the column of texts to classify. (default: as fine-tuned)", valueName: "column"))
   var textColumn: String?
@@ -137,7 +140,7 @@ struct DataArguments: ParsableArguments {
         ("--target", !target.isEmpty), ("--features", features != nil), ("--window", window != nil),
         ("--horizon", horizon != nil), ("--season", season != nil), ("--missing", missing != .error),
         ("--header", header != nil),
-      ]
+      ] + csv.given
       where given {
         throw InputError.usage(
           "\(flag) is for CSV series; \(path) holds arrays, whose shapes say it all", advice: [])
@@ -234,7 +237,7 @@ struct DataArguments: ParsableArguments {
         file: path, detail: "the model reads tokens, a CSV series holds numbers",
         advice: ["give a text with --text FILE, or an HDF5 or .npz file with token numbers x (N, T)"])
     }
-    let table = try CSVTable(contentsOf: path, options: .init(header: header))
+    let table = try table(path)
     var targets = target.flatMap { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
     if targets.isEmpty { targets = record.targets ?? [] }
     if targets.isEmpty {
@@ -264,19 +267,6 @@ struct DataArguments: ParsableArguments {
         season: season ?? record.season ?? 1)
     } catch let error as CSVError {
       throw explained(error, table)
-    }
-  }
-
-  /// What the file's reader found, with the options of this tool that help.
-  private func explained(_ error: CSVError, _ table: CSVTable) -> any Error {
-    switch error.kind {
-    case .missingValue:
-      return FineTuningError.badLine(
-        error, advice: ["fill missing values with --missing interpolate, forwardFill or zero"])
-    case .notANumber where error.advice.isEmpty && !table.numericColumns.isEmpty:
-      return FineTuningError.badLine(
-        error, advice: ["columns of numbers are " + table.numericColumns.joined(separator: ", ")])
-    default: return error
     }
   }
 
@@ -435,12 +425,5 @@ extension SequenceData {
   /// Real-valued targets a row, nil for classes.
   var targetSize: Int? {
     if case .values(_, let size, _) = targets { size } else { nil }
-  }
-}
-
-extension FineTuningError {
-  /// A place in a CSV file, with other advice.
-  fileprivate static func badLine(_ error: CSVError, advice: [String]) -> FineTuningError {
-    .badData(file: String(error.description.dropLast(error.detail.count + 2)), detail: error.detail, advice: advice)
   }
 }

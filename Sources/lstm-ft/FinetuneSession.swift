@@ -52,6 +52,7 @@ struct FinetuneSession {
     let loaded = try command.data.load(
       for: base, record, .training(newHead: command.headChoice().isNew), readout: command.reading.readout)
     dataFile = path
+    notes += loaded.readingNotes
 
     // 1. Split, then fit scalers on the training part alone.
     let parts = try DataSplit(loaded, command.loop).hiding(base.configuration)

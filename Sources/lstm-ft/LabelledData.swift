@@ -62,7 +62,7 @@ extension DataArguments {
       ("--window", window != nil && sequenceColumn != nil),
     ]
     where isGiven { throw InputError.usage("\(flag) is for a CSV series, not for labelled sequences", advice: []) }
-    let table = try CSVTable(contentsOf: path, options: .init(header: header))
+    let table = try table(path)
     var labels: String?
     if purpose != .predicting {
       guard let column = labelColumn ?? record.labelColumn else {
@@ -84,9 +84,13 @@ extension DataArguments {
         let chosen = try sequenceFeatures(table, model, record, apartFrom: [sequenceColumn, labels])
         (features, columns) = (chosen, .features(chosen, missing: missing))
       }
-      loaded = try LabelledTable(
-        sequences: table, id: sequenceColumn, columns, labels: labels, classes: classes,
-        isTagging: readout.map { $0 == .all })
+      do {
+        loaded = try LabelledTable(
+          sequences: table, id: sequenceColumn, columns, labels: labels, classes: classes,
+          isTagging: readout.map { $0 == .all })
+      } catch let error as CSVError {
+        throw explained(error, table)
+      }
     } else if let textColumn, let vocabulary {
       loaded = try LabelledTable(
         texts: table, column: textColumn, labels: labels, classes: classes, vocabulary: vocabulary, window: window)

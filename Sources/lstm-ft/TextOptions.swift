@@ -24,7 +24,7 @@ extension DataArguments {
       ("--season", season != nil), ("--missing", missing != .error), ("--header", header != nil),
       ("--text-column", textColumn != nil), ("--label-column", labelColumn != nil),
       ("--sequence-id", sequenceID != nil),
-    ]
+    ] + csv.given
     where isGiven { throw InputError.usage("\(flag) is for CSV files; --text says the next token", advice: []) }
     let vocabulary = try knownVocabulary(record, model, path)
     let isPerStep = readout == .all || readout == nil
@@ -100,8 +100,7 @@ extension DataArguments {
       ).joined(separator: "\n")
     }
     guard let column = textColumn ?? record.textColumn else { return nil }
-    return try CSVTable(contentsOf: path, options: .init(header: header)).strings(column: column).joined(
-      separator: "\n")
+    return try table(path).strings(column: column).joined(separator: "\n")
   }
 }
 

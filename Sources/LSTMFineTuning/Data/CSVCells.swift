@@ -17,30 +17,60 @@ struct CSVCells: Sendable {
   private static let lineFeed: UInt8 = 0x0a
   private static let carriageReturn: UInt8 = 0x0d
 
-  /// Finds the cells from `start` on.
+  /// Lines that are no rows.
+  struct Skipped: Sendable {
+    var line: Int
+    var range: Range<Int>
+  }
+  /// Comment lines among the rows.
+  private(set) var comments: [Skipped] = []
+  /// What follows the last row and has other numbers of cells.
+  private(set) var tail: [Skipped] = []
+  /// Rows that had a separator too many at their end, the first one's line and their number.
+  private(set) var trailing: (line: Int, count: Int)?
+
+  /// Where the rows begin, and what to pass over.
+  struct Frame: Sendable {
+    var start: Int
+    var line = 1
+    /// What a comment line begins with.
+    var comment: [UInt8]?
+  }
+
+  private static let tailLimit = 100
+
+  /// Finds the cells from `frame.start` on.
   ///
   /// - Parameter rowLimit: How many rows to read at most.
   init(
-    _ bytes: [UInt8], start: Int, separator: CSVSeparator, file: String, rowLimit: Int = .max
+    _ bytes: [UInt8], _ frame: Frame, separator: CSVSeparator, file: String, rowLimit: Int = .max
   ) throws(CSVError) {
     let failure = bytes.withUnsafeBufferPointer {
-      scan($0, start: start, separator: separator.byte, file: file, rowLimit: rowLimit)
+      scan($0, frame, separator: separator.byte, file: file, rowLimit: rowLimit)
     }
     if let failure { throw failure }
     guard rowCount > 0 else { throw CSVError(.empty, file: file) }
   }
 
   private mutating func scan(
-    _ text: UnsafeBufferPointer<UInt8>, start: Int, separator: UInt8, file: String, rowLimit: Int
+    _ text: UnsafeBufferPointer<UInt8>, _ frame: Frame, separator: UInt8, file: String, rowLimit: Int
   ) -> CSVError? {
     let end = text.count
-    var position = start
-    var line = 1
-    // A blank line is an error only when a row follows it.
+    var position = frame.start
+    var line = frame.line
+    // A blank line or a ragged row is an error only when a row follows it.
     var blankLine: Int?
+    var ragged: (line: Int, found: Int)?
+    var isBroken = false
     while position < end, rowCount < rowLimit {
       let rowStart = position
       let rowLine = line
+      if let mark = frame.comment, Self.begins(text, position, mark) {
+        position = Self.lineEnd(text, position)
+        comments.append(Skipped(line: rowLine, range: rowStart..<position))
+        Self.passLineEnd(text, &position, &line)
+        continue
+      }
       let firstCell = cellEnds.count
       var isBlank = false
       cells: while true {
@@ -70,40 +100,114 @@ struct CSVCells: Sendable {
         }
         position += 1
       }
-      guard position - rowStart <= Int(UInt32.max) else {
+      let rowEnd = position
+      guard rowEnd - rowStart <= Int(UInt32.max) else {
         return CSVError(.rowTooLong, file: file, line: rowLine)
       }
-      if position < end {
-        position +=
-          text[position] == Self.carriageReturn && position + 1 < end
-            && text[position + 1] == Self.lineFeed ? 2 : 1
-        line += 1
-      }
+      Self.passLineEnd(text, &position, &line)
       if isBlank, columnCount != 1 {
         cellEnds.removeLast()
         if blankLine == nil { blankLine = rowLine }
         continue
       }
-      let found = cellEnds.count - firstCell
+      var found = cellEnds.count - firstCell
       if rowCount == 0 { columnCount = found }
-      if let blankLine {
+      if found != columnCount {
+        let isEmptyLast = found > 1 && Self.isBlank(text, rowStart + Int(cellEnds[cellEnds.count - 2]) + 1..<rowEnd)
+        if found == columnCount + 1, isEmptyLast {
+          cellEnds.removeLast()
+          found -= 1
+          trailing = (trailing?.line ?? rowLine, (trailing?.count ?? 0) + 1)
+        } else if rowCount == 1, found == columnCount - 1, found > 0,
+          Self.isBlank(text, lastCell(ofRow: 0))
+        {
+          // The header alone ends in a separator.
+          cellEnds.remove(at: firstCell - 1)
+          columnCount = found
+          trailing = (rowLines[0], 1)
+        } else {
+          cellEnds.removeSubrange(firstCell...)
+          if tail.isEmpty { ragged = (rowLine, found) }
+          tail.append(Skipped(line: rowLine, range: rowStart..<rowEnd))
+          guard tail.count <= Self.tailLimit else {
+            isBroken = true
+            break
+          }
+          continue
+        }
+      }
+      if let blankLine, ragged.map({ blankLine < $0.line }) ?? true {
         return CSVError(
           .raggedRow(expected: columnCount, found: 0), file: file, line: blankLine,
           advice: ["remove the line"])
       }
-      guard found == columnCount else {
-        return raggedRow(found, separator: separator, file: file, line: rowLine)
+      guard ragged == nil else {
+        isBroken = true
+        break
       }
       if rowCount == 0 {
         // The first row's length tells how much there is to come; at most a cell every two bytes.
-        let rows = min((end - start) / max(position - rowStart, 1), (end - start) / (2 * found)) + 1
+        let rows =
+          min((end - frame.start) / max(position - rowStart, 1), (end - frame.start) / (2 * found)) + 1
         cellEnds.reserveCapacity(min(rows, rowLimit) * found)
       }
       rowStarts.append(rowStart)
       rowLines.append(rowLine)
     }
+    if let ragged, isBroken || !isFooter(text, separator) {
+      return raggedRow(ragged.found, separator: separator, file: file, line: ragged.line)
+    }
     dropBlankRowsAtEnd(text)
     return nil
+  }
+
+  /// Whether what differs from the rows stands below them and is no row that was cut short.
+  private func isFooter(_ text: UnsafeBufferPointer<UInt8>, _ separator: UInt8) -> Bool {
+    guard rowCount > 1 else { return false }
+    return tail.allSatisfy { skipped in
+      let cells = text[skipped.range].split(separator: separator, omittingEmptySubsequences: false).map {
+        CSVCells.unquoted(String(decoding: $0, as: UTF8.self))
+      }
+      let filled = cells.filter { !$0.isEmpty }
+      guard let first = filled.first else { return true }
+      if CSVSummary.isSummary(first) || CSVComment.mark(of: first) != nil { return true }
+      // A sentence below a column of dates or numbers.
+      return filled.count == 1 && CSVSummary.isSentence(first) && beginWithDigits(text)
+    }
+  }
+
+  /// Whether the first cells of the last rows begin with a digit or a sign.
+  private func beginWithDigits(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    (max(rowCount - 20, 1)..<rowCount).allSatisfy { row in
+      let cell = text[range(row: row, column: 0)].drop { CSVNumberParser.isBlank($0) || $0 == Self.quote }
+      guard let first = cell.first else { return true }
+      return first &- UInt8(ascii: "0") < 10 || first == UInt8(ascii: "-") || first == UInt8(ascii: "+")
+    }
+  }
+
+  private func lastCell(ofRow row: Int) -> Range<Int> { range(row: row, column: columnCount - 1) }
+
+  private static func begins(_ text: UnsafeBufferPointer<UInt8>, _ start: Int, _ mark: [UInt8]) -> Bool {
+    var position = start
+    while position < text.count, isBlank(text[position]) || text[position] == quote { position += 1 }
+    return position + mark.count <= text.count && text[position..<position + mark.count].elementsEqual(mark)
+  }
+
+  @inline(__always)
+  private static func isBlank(_ byte: UInt8) -> Bool { CSVNumberParser.isBlank(byte) }
+
+  private static func lineEnd(_ text: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+    var position = start
+    while position < text.count, text[position] != lineFeed, text[position] != carriageReturn { position += 1 }
+    return position
+  }
+
+  @inline(__always)
+  private static func passLineEnd(_ text: UnsafeBufferPointer<UInt8>, _ position: inout Int, _ line: inout Int) {
+    guard position < text.count else { return }
+    position +=
+      text[position] == carriageReturn && position + 1 < text.count && text[position + 1] == lineFeed ? 2 : 1
+    line += 1
   }
 
   /// In a table of one column a blank line is a missing value, except at the end.
@@ -198,40 +302,58 @@ struct CSVCells: Sendable {
     return String(decoding: result, as: UTF8.self)
   }
 
-  /// The cell read as a number.
+  /// The cell's bytes without its quotes; doubled ones within stay, which no number has.
   @inline(__always)
-  func value<Number: CSVNumber>(
-    _ text: UnsafeBufferPointer<UInt8>, row: Int, column: Int, separator: CSVSeparator,
-    marks: inout CSVNumberParser.Marks, as type: Number.Type
-  ) -> CSVCellValue<Number> {
-    var cell = UnsafeBufferPointer(rebasing: text[range(row: row, column: column)])
-    // Doubled quotes cannot occur in a number, so dropping the outer pair is enough.
+  func content(_ text: UnsafeBufferPointer<UInt8>, row: Int, column: Int) -> UnsafeBufferPointer<UInt8> {
+    let cell = UnsafeBufferPointer(rebasing: text[range(row: row, column: column)])
     if let first = cell.first, first == Self.quote || CSVNumberParser.isBlank(first) {
       if let open = cell.firstIndex(where: { !CSVNumberParser.isBlank($0) }), cell[open] == Self.quote,
         let close = cell.lastIndex(of: Self.quote), close > open
       {
-        cell = UnsafeBufferPointer(rebasing: cell[(open + 1)..<close])
+        return UnsafeBufferPointer(rebasing: cell[(open + 1)..<close])
       }
     }
-    return CSVNumberParser.parse(cell, decimalComma: separator == .semicolon, marks: &marks, as: type)
+    return cell
+  }
+
+  /// The cell read as a number.
+  @inline(__always)
+  func value<Number: CSVNumber>(
+    _ text: UnsafeBufferPointer<UInt8>, row: Int, column: Int, style: CSVNumberStyle,
+    marks: inout CSVNumberParser.Marks, as type: Number.Type
+  ) -> CSVCellValue<Number> {
+    CSVNumberParser.parse(content(text, row: row, column: column), style: style, marks: &marks, as: type)
   }
 
   /// Whether the rows hold at least one number in the column, and otherwise only missing values.
-  func isNumeric(_ bytes: [UInt8], column: Int, rows: Range<Int>, separator: CSVSeparator) -> Bool {
+  func isNumeric(
+    _ bytes: [UInt8], column: Int, rows: Range<Int>, tokens: CSVMissingTokens<Double> = .init([], as: Double.self)
+  ) -> Bool {
     bytes.withUnsafeBufferPointer { text in
       var marks = CSVNumberParser.Marks()
       var hasNumber = false
       for row in rows {
-        switch value(
-          text, row: row, column: column, separator: separator, marks: &marks, as: Double.self)
-        {
+        switch value(text, row: row, column: column, style: .any, marks: &marks, as: Double.self) {
         case .number: hasNumber = true
         case .missing: break
-        case .tooLarge, .text: return false
+        case .tooLarge: return false
+        case .text:
+          guard tokens.contains(word: trimmedText(bytes, row: row, column: column)) else { return false }
         }
       }
       return hasNumber
     }
+  }
+
+  /// Whether a column is empty in every row.
+  func isBlank(_ bytes: [UInt8], column: Int) -> Bool {
+    bytes.withUnsafeBufferPointer { text in
+      (0..<rowCount).allSatisfy { Self.isBlank(text, range(row: $0, column: column)) }
+    }
+  }
+
+  func trimmedText(_ bytes: [UInt8], row: Int, column: Int) -> String {
+    Self.trimmed(text(bytes, row: row, column: column))
   }
 
   /// The physical line on which a cell starts, which for rows with line ends in quotes is not the row's.
@@ -243,6 +365,13 @@ struct CSVCells: Sendable {
       if bytes[index] == Self.lineFeed || (bytes[index] == Self.carriageReturn && !isPair) { line += 1 }
     }
     return line
+  }
+
+  /// Without blanks and quotes around it, for text that is looked at before the cells are known.
+  static func unquoted(_ text: String) -> String {
+    let plain = trimmed(text)
+    guard plain.count > 1, plain.first == "\"", plain.last == "\"" else { return plain }
+    return trimmed(String(plain.dropFirst().dropLast()))
   }
 
   static func trimmed(_ text: String) -> String {

@@ -47,6 +47,14 @@ public struct CSVError: Error, Sendable, Equatable, CustomStringConvertible {
     case noValues
     /// A column writes its decimals both as "3.5" and as "3,5".
     case mixedDecimalMarks(found: String)
+    /// A column's numbers read two ways: with the mark for decimals, and with the mark between thousands.
+    case ambiguousNumber(found: String, mark: CSVDecimalMark, asDecimal: String, asThousands: String)
+    /// Numbers far outside the others of a column that may mark missing values, as they are written.
+    case suspectedMissing(marks: [String], count: Int, range: String?)
+    /// A first line such as `sep=:` names a separator that is not read.
+    case unknownSeparator(found: String)
+    /// The options contradict each other.
+    case contradiction(String)
   }
 
   /// The file's path, or the name that it was given.
@@ -70,10 +78,15 @@ public struct CSVError: Error, Sendable, Equatable, CustomStringConvertible {
 
   /// One line: where, and what is wrong there.
   public var description: String {
+    "\(Self.place(file, line, column)): \(detail)"
+  }
+
+  /// `mine.csv line 17, column "temp"`
+  static func place(_ file: String, _ line: Int?, _ column: String?) -> String {
     var place = file
     if let line { place += " line \(line)" }
-    if let column { place += "\(line == nil ? " " : ", ")column \(Self.quoted(column))" }
-    return "\(place): \(detail)"
+    if let column { place += "\(line == nil ? " " : ", ")column \(quoted(column))" }
+    return place
   }
 
   /// The same as `description`: an error's message says where.
@@ -107,13 +120,21 @@ public struct CSVError: Error, Sendable, Equatable, CustomStringConvertible {
     case .noValues: "every value is missing"
     case .mixedDecimalMarks(let found):
       "decimals with both \".\" and \",\" in one column, found \(Self.quoted(found))"
+    case .ambiguousNumber(let found, _, let asDecimal, let asThousands):
+      "\(Self.quoted(found)) can be read as \(asDecimal) or as \(asThousands)"
+    case .suspectedMissing(let marks, let count, let range):
+      "\(marks.joined(separator: " and ")) (\(count == 1 ? "once" : "\(count) times")) "
+        + (range.map { "lies far outside the other values, \($0)" } ?? "is all there is")
+        + ": does it mark missing values?"
+    case .unknownSeparator(let found): "separator \(Self.quoted(found)), expected one of , ; | or a tab"
+    case .contradiction(let what): what
     }
   }
 
   private static func cells(_ count: Int) -> String { count == 1 ? "1 cell" : "\(count) cells" }
 
   /// The text in quotes, shortened, on one line and without control characters.
-  private static func quoted(_ text: String) -> String {
+  static func quoted(_ text: String) -> String {
     let line = String(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : Character($0) })
     return line.count > 40 ? "\"\(line.prefix(39))…\"" : "\"\(line)\""
   }

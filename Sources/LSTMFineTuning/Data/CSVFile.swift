@@ -66,7 +66,7 @@ enum CSVFile {
     return bytes.starts(with: [0xef, 0xbb, 0xbf]) ? 3 : 0
   }
 
-  private static func survey(_ bytes: [UInt8]) -> (hasNUL: Bool, isASCII: Bool) {
+  static func survey(_ bytes: [UInt8]) -> (hasNUL: Bool, isASCII: Bool) {
     var high: UInt8 = 0
     var lowest: UInt8 = .max
     // Without branches, so that the compiler can use vector instructions.
@@ -80,7 +80,7 @@ enum CSVFile {
   }
 
   /// The offset of the first byte that does not belong to a UTF-8 sequence (RFC 3629), or nil.
-  private static func firstInvalid(_ bytes: [UInt8]) -> Int? {
+  static func firstInvalid(_ bytes: [UInt8]) -> Int? {
     bytes.withUnsafeBufferPointer { text in
       var index = 0
       while index < text.count {

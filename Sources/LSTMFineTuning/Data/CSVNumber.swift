@@ -50,20 +50,38 @@ enum CSVCellValue<Number: CSVNumber> {
 
 /// Reads decimal numbers and missing-value tokens from bytes.
 enum CSVNumberParser {
-  /// Which decimal marks were met so far in a column.
+  /// What the marks in a column's numbers tell, as far as it was read.
   struct Marks {
-    var point = false
-    var comma = false
+    /// A mark that can only be decimal: not followed by three digits, or below 1, or behind four digits.
+    var surePoint = false
+    var sureComma = false
+    /// One to three digits, a mark and three digits.
+    var eitherPoint = false
+    var eitherComma = false
+    /// Whole numbers without marks, of three digits at most and of more.
+    var short = false
+    var long = false
+
+    var hasPoint: Bool { surePoint || eitherPoint }
+    var hasComma: Bool { sureComma || eitherComma }
   }
 
-  private static let missingTokens: Set<String> = ["na", "n/a", "nan", "null", "none", "-", "?"]
+  private static let missingTokens: Set<String> = [
+    "na", "n/a", "n.a.", "nan", "-nan", "nat", "null", "(null)", "nil", "none", "missing", "-", "--", "?", "<na>",
+    "\\n", "1.#qnan", "-1.#ind", "1.#ind",
+  ]
+  /// What spreadsheets show instead of a value.
+  private static let spreadsheetErrors: Set<String> = [
+    "#n/a", "#n/a n/a", "#nv", "#na", "#div/0!", "#value!", "#wert!", "#ref!", "#bezug!", "#name?", "#num!", "#zahl!",
+    "#null!", "#valeur!", "#nom?", "#nombre!",
+  ]
 
   /// Reads one cell, blanks around it ignored.
   ///
-  /// The grammar is `[+-] digits [. digits] [e [+-] digits]` with at least one digit before the exponent;
-  /// hexadecimal and infinity are text.
+  /// The grammar is `[+-] digits [. digits] [e [+-] digits]` with at least one digit before the exponent, and marks
+  /// between thousands where `style` has them; hexadecimal and infinity are text.
   static func parse<Number: CSVNumber>(
-    _ cell: UnsafeBufferPointer<UInt8>, decimalComma: Bool, marks: inout Marks, as: Number.Type
+    _ cell: UnsafeBufferPointer<UInt8>, style: CSVNumberStyle, marks: inout Marks, as: Number.Type
   ) -> CSVCellValue<Number> {
     var start = 0
     var end = cell.count
@@ -77,11 +95,14 @@ enum CSVNumberParser {
       isNegative = cell[position] == UInt8(ascii: "-")
       position += 1
     }
+    let firstDigit = position
     var mantissa: UInt64 = 0
     var digits = 0  // significant digits in the mantissa
     var seen = 0  // all digits
+    var whole = 0  // those before the mark
     var exponent = 0
     var isTruncated = false
+    var hasExponent = false
     var mark: UInt8 = 0
     while position < end {
       let byte = cell[position]
@@ -96,16 +117,20 @@ enum CSVNumberParser {
           isTruncated = true
           if mark == 0 { exponent += 1 }
         }
-      } else if mark == 0, byte == UInt8(ascii: ".") || (decimalComma && byte == UInt8(ascii: ",")) {
+      } else if mark == 0,
+        (style.point && byte == UInt8(ascii: ".")) || (style.comma && byte == UInt8(ascii: ","))
+      {
         mark = byte
+        whole = seen
       } else {
         break
       }
       position += 1
     }
-    guard seen > 0 else { return missingOrText(cell, start, end) }
+    guard seen > 0 else { return otherwise(cell, start, end, style) }
     if position < end, cell[position] | 0x20 == UInt8(ascii: "e") {
       position += 1
+      hasExponent = true
       var isExponentNegative = false
       if position < end, cell[position] == UInt8(ascii: "-") || cell[position] == UInt8(ascii: "+") {
         isExponentNegative = cell[position] == UInt8(ascii: "-")
@@ -121,9 +146,17 @@ enum CSVNumberParser {
       guard position > first else { return .text }
       exponent += isExponentNegative ? -value : value
     }
-    guard position == end else { return missingOrText(cell, start, end) }
-    if mark == UInt8(ascii: ".") { marks.point = true }
-    if mark == UInt8(ascii: ",") { marks.comma = true }
+    guard position == end else { return otherwise(cell, start, end, style) }
+    if mark == 0 {
+      if seen > 3 { marks.long = true } else { marks.short = true }
+    } else {
+      let isEither = seen - whole == 3 && 1...3 ~= whole && !hasExponent && cell[firstDigit] != UInt8(ascii: "0")
+      if mark == UInt8(ascii: ".") {
+        if isEither { marks.eitherPoint = true } else { marks.surePoint = true }
+      } else {
+        if isEither { marks.eitherComma = true } else { marks.sureComma = true }
+      }
+    }
 
     if !isTruncated, let magnitude = Number.exact(mantissa: mantissa, exponent: exponent) {
       return .number(isNegative ? -magnitude : magnitude)
@@ -135,12 +168,24 @@ enum CSVNumberParser {
     return value.isFinite ? .number(value) : .tooLarge
   }
 
-  private static func missingOrText<Number: CSVNumber>(
-    _ cell: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int
+  /// A number with marks between its thousands, something missing, or text.
+  private static func otherwise<Number: CSVNumber>(
+    _ cell: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, _ style: CSVNumberStyle
   ) -> CSVCellValue<Number> {
-    guard end - start <= 4 else { return .text }
-    let text = String(decoding: UnsafeBufferPointer(rebasing: cell[start..<end]), as: UTF8.self)
-    return missingTokens.contains(text.lowercased()) ? .missing : .text
+    if isMissing(cell, start, end) { return .missing }
+    guard style.grouping != .none, let shape = CSVNumberShape(cell) else { return .text }
+    if shape.isBlank { return .missing }
+    guard !shape.isEmpty, let plain = shape.plain(style) else { return .text }
+    var marks = Marks()
+    return plain.withUnsafeBufferPointer { parse($0, style: .plain, marks: &marks, as: Number.self) }
+  }
+
+  private static func isMissing(_ cell: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int) -> Bool {
+    guard end - start <= 8 || (end - start <= 12 && cell[start] == UInt8(ascii: "#")) else { return false }
+    // What begins with a digit is no token but Microsoft's old "1.#QNAN".
+    if cell[start] &- UInt8(ascii: "0") < 10, !cell[start..<end].contains(UInt8(ascii: "#")) { return false }
+    let text = String(decoding: UnsafeBufferPointer(rebasing: cell[start..<end]), as: UTF8.self).lowercased()
+    return missingTokens.contains(text) || spreadsheetErrors.contains(text)
   }
 
   @inline(__always)

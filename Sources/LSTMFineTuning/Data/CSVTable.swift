@@ -36,11 +36,15 @@ public enum MissingValuePolicy: String, Sendable, CaseIterable {
 /// A table of text read from a CSV file, whose columns are asked for as numbers or strings.
 ///
 /// The format is RFC 4180: cells may be quoted and then hold separators, line ends and doubled quotes. Lines
-/// end in LF, CR LF or CR; a UTF-8 byte-order mark and blank lines at the end are ignored. Each row must have
+/// end in LF, CR LF or CR; a byte-order mark and blank lines at the beginning and end are ignored. Each row must have
 /// as many cells as the first. The text is kept once; cells are ranges in it.
 ///
-/// Missing numbers are empty cells and NA, N/A, NaN, null, None (in any case), "-" and "?". With `;` as the
-/// separator, "3,5" is the number 3.5.
+/// What people have around a table is recognized and told by `notes`: `sep=;`, comments, titles, rows of units, sums
+/// below the last row, separators at the ends of lines, text in UTF-16 or Windows-1252.
+///
+/// Missing numbers are empty cells, NA, N/A, NaN, null, None and their like (in any case), "-", "?" and a spreadsheet's
+/// errors such as #N/A. How numbers are written is decided by the whole column, the separator and the other columns;
+/// where that leaves a doubt, reading the column throws an error of kind `ambiguousNumber`, which `Options` answers.
 public struct CSVTable: Sendable {
   /// How to read a file.
   public struct Options: Sendable {
@@ -49,6 +53,20 @@ public struct CSVTable: Sendable {
     /// Whether the first row holds the columns' names; nil to detect it. A table without a header has
     /// the names "column1", "column2" and so on.
     public var header: Bool?
+    /// What separates decimals; nil to decide it for each column.
+    public var decimal: CSVDecimalMark?
+    /// What separates thousands; nil to decide it for each column.
+    public var thousands: CSVThousands?
+    /// How the text is encoded; nil to detect it.
+    public var encoding: CSVEncoding?
+    /// Lines at the beginning that are passed over.
+    public var skippedLines = 0
+    /// What comment lines begin with; nil to detect it, "none" when there are none.
+    public var comment: String?
+    /// Numbers and words that stand for missing values, beside the usual words.
+    public var missingValues: [String] = []
+    /// Whether numbers such as -9999 far outside the others of their column are numbers.
+    public var takesAllNumbers = false
 
     /// Options of which those left out are detected.
     public init(separator: CSVSeparator? = nil, header: Bool? = nil) {
@@ -66,16 +84,21 @@ public struct CSVTable: Sendable {
   /// The columns' names in order, blanks around them removed.
   public let columnNames: [String]
   /// How many rows there are, the header not counted.
-  public let rowCount: Int
+  public var rowCount: Int { rows.count }
+  /// What was recognized: around the table, and of the numbers in the columns that were read so far.
+  public var notes: [CSVNote] { layoutNotes + readings.notes }
 
+  let options: Options
   let bytes: [UInt8]
   let cells: CSVCells
-  /// The first row of data among `cells`' rows: 1 below a header.
-  let firstRow: Int
+  /// The rows of data among `cells`' rows.
+  let rows: Range<Int>
+  let readings = CSVReadings()
+  private let layoutNotes: [CSVNote]
 
   /// Reads the file at `path`.
   ///
-  /// - Throws: `CSVError` when the file cannot be read, is not UTF-8 text, is empty or is malformed.
+  /// - Throws: `CSVError` when the file cannot be read, is not text, is empty or is malformed.
   public init(contentsOf path: String, options: Options = Options()) throws(CSVError) {
     try self.init(bytes: try CSVFile.bytes(path), name: path, options: options)
   }
@@ -85,32 +108,48 @@ public struct CSVTable: Sendable {
   /// - Parameters:
   ///   - bytes: The whole file.
   ///   - name: What to call it in errors.
-  ///   - options: The separator and header, where they are not to be detected.
+  ///   - options: What is not to be detected.
   /// - Throws: `CSVError` as `init(contentsOf:options:)`.
   public init(bytes: [UInt8], name: String, options: Options = Options()) throws(CSVError) {
-    let start = try CSVFile.checkText(bytes, file: name)
-    self.bytes = bytes
-    file = name
-    separator = options.separator ?? CSVDetection.separator(bytes, start: start)
-    cells = try CSVCells(bytes, start: start, separator: separator, file: name)
-    hasHeader = options.header ?? CSVDetection.hasHeader(bytes, cells, separator)
-    firstRow = hasHeader ? 1 : 0
-    rowCount = cells.rowCount - firstRow
-    guard rowCount > 0 else {
+    if let decimal = options.decimal, decimal.asThousands == options.thousands {
+      throw CSVError(
+        .contradiction("\"\(decimal.rawValue)\" cannot be both the decimal mark and what separates thousands"), file: name)
+    }
+    let text = try CSVText(bytes, file: name, encoding: options.encoding)
+    let layout = try CSVLayout(text.bytes, start: text.start, file: name, options: options)
+    let cells = try CSVCells(text.bytes, layout.frame, separator: layout.separator, file: name)
+    let columns = CSVDetection.usedColumns(text.bytes, cells)
+    hasHeader =
+      layout.hasCommentedHeader ? true : options.header ?? CSVDetection.hasHeader(text.bytes, cells)
+    var first = hasHeader ? 1 : 0
+    guard cells.rowCount > first else {
       throw CSVError(.headerOnly, file: name, line: cells.rowLines[0])
     }
+    let units = hasHeader ? CSVDetection.unitRows(text.bytes, cells, columns: columns) : 0
+    first += units
+    let footer = CSVDetection.footerRows(text.bytes, cells, columns: columns, above: first)
+    rows = first..<cells.rowCount - footer
     columnNames =
       hasHeader
-      ? try Self.names(bytes, cells, file: name)
-      : (1...cells.columnCount).map { "column\($0)" }
+      ? try Self.names(text.bytes, cells, columns: columns, file: name) : (1...columns).map { "column\($0)" }
+    file = name
+    separator = layout.separator
+    self.options = options
+    self.bytes = text.bytes
+    self.cells = cells
+    layoutNotes =
+      text.notes + layout.notes
+      + CSVNote.around(text.bytes, cells, file: name, columns: columns, units: units, footer: footer)
   }
 
-  private static func names(_ bytes: [UInt8], _ cells: CSVCells, file: String) throws(CSVError) -> [String] {
+  private static func names(
+    _ bytes: [UInt8], _ cells: CSVCells, columns: Int, file: String
+  ) throws(CSVError) -> [String] {
     var names: [String] = []
     var seen = Set<String>()
     let line = cells.rowLines[0]
-    for column in 0..<cells.columnCount {
-      let name = CSVCells.trimmed(cells.text(bytes, row: 0, column: column))
+    for column in 0..<columns {
+      let name = cells.trimmedText(bytes, row: 0, column: column)
       guard !name.isEmpty else {
         throw CSVError(
           .emptyColumnName(position: column + 1), file: file, line: line,
@@ -133,114 +172,13 @@ public struct CSVTable: Sendable {
   /// The physical line, counted from 1, on which a row starts.
   ///
   /// - Parameter row: 0 for the first row below the header, to `rowCount` - 1.
-  public func firstLine(ofRow row: Int) -> Int { cells.rowLines[firstRow + row] }
+  public func firstLine(ofRow row: Int) -> Int { cells.rowLines[rows.lowerBound + row] }
 
   /// The cells of a column as text, quotes resolved; `rowCount` strings.
   ///
   /// - Throws: `CSVError` of kind `unknownColumn`.
   public func strings(column: String) throws(CSVError) -> [String] {
     let index = try position(of: column)
-    return (firstRow..<cells.rowCount).map { cells.text(bytes, row: $0, column: index) }
-  }
-
-  /// Whether a column exists, holds at least one number and otherwise only numbers and missing values.
-  public func isNumeric(_ column: String) -> Bool {
-    guard let index = columnNames.firstIndex(of: column) else { return false }
-    return cells.isNumeric(bytes, column: index, rows: firstRow..<cells.rowCount, separator: separator)
-  }
-
-  /// The names of the columns for which `isNumeric(_:)` holds, in order.
-  public var numericColumns: [String] { columnNames.filter(isNumeric) }
-
-  /// A column as double precision, each cell correctly rounded; `rowCount` numbers.
-  ///
-  /// - Parameters:
-  ///   - column: The column's name.
-  ///   - missing: What becomes of missing cells.
-  /// - Throws: `CSVError` naming the line for a cell that is no number, mixed decimal marks, a missing cell
-  ///   under `.error`, or a column without any number; kind `unknownColumn` when there is no such column.
-  public func numbers(column: String, missing: MissingValuePolicy = .error) throws(CSVError) -> [Double] {
-    try values(column, missing, as: Double.self)
-  }
-
-  /// A column as single precision; parameters and errors as `numbers(column:missing:)`.
-  public func floats(column: String, missing: MissingValuePolicy = .error) throws(CSVError) -> [Float] {
-    try values(column, missing, as: Float.self)
-  }
-
-  private func position(of column: String) throws(CSVError) -> Int {
-    if let index = columnNames.firstIndex(of: column) { return index }
-    var listed = columnNames.prefix(20).joined(separator: ", ")
-    if columnNames.count > 20 { listed += ", … (\(columnNames.count) in all)" }
-    var advice = ["available: \(listed)"]
-    if let nearest = nearestNames(to: column, among: columnNames, limit: 1).first {
-      advice.insert("did you mean \"\(nearest)\"?", at: 0)
-    }
-    throw CSVError(.unknownColumn, file: file, column: column, advice: advice)
-  }
-
-  private func values<Number: CSVNumber>(
-    _ column: String, _ policy: MissingValuePolicy, as: Number.Type
-  ) throws(CSVError) -> [Number] {
-    let index = try position(of: column)
-    var values: [Number] = []
-    values.reserveCapacity(rowCount)
-    var gaps: [Int] = []
-    var marks = CSVNumberParser.Marks()
-    // Where reading stopped; the error is made outside, since a typed throw does not leave the closure.
-    var failure: (row: Int, value: CSVCellValue<Number>)?
-    bytes.withUnsafeBufferPointer { buffer in
-      for row in firstRow..<cells.rowCount {
-        let value = cells.value(
-          buffer, row: row, column: index, separator: separator, marks: &marks, as: Number.self)
-        switch value {
-        case .number(let number) where !(marks.point && marks.comma):
-          values.append(number)
-        case .missing where policy != .error:
-          gaps.append(values.count)
-          values.append(0)
-        default:
-          failure = (row, value)
-          return
-        }
-      }
-    }
-    if let failure {
-      throw unusable(failure.value, row: failure.row, column: index)
-    }
-    guard gaps.isEmpty || policy == .zero else {
-      guard gaps.count < values.count else {
-        throw CSVError(
-          .noValues, file: file, column: column, advice: ["leave this column out"])
-      }
-      CSVGaps.fill(&values, gaps, interpolating: policy == .interpolate)
-      return values
-    }
-    return values
-  }
-
-  private func unusable<Number: CSVNumber>(
-    _ value: CSVCellValue<Number>, row: Int, column: Int
-  ) -> CSVError {
-    let text = CSVCells.trimmed(cells.text(bytes, row: row, column: column))
-    let line = cells.line(bytes, row: row, column: column)
-    var advice: [String] = []
-    let kind: CSVError.Kind
-    switch value {
-    case .number:
-      kind = .mixedDecimalMarks(found: text)
-      advice = ["use one decimal mark throughout, and no marks between thousands"]
-    case .missing:
-      kind = .missingValue(found: text)
-      advice = ["fill missing values by interpolation, forward fill or zero"]
-    case .tooLarge:
-      kind = .numberOutOfRange(found: text)
-    case .text:
-      kind = .notANumber(found: text)
-      if separator != .semicolon, text.contains(","), text.allSatisfy({ "0123456789.,+-".contains($0) }) {
-        advice = ["decimal commas need \";\" between the cells, and thousands no marks"]
-      }
-    }
-    return CSVError(kind, file: file, line: line, column: columnNames[column], advice: advice)
+    return rows.map { cells.text(bytes, row: $0, column: index) }
   }
 }

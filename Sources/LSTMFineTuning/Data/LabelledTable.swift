@@ -17,6 +17,8 @@ public struct LabelledTable: Sendable {
   public let unknownCount: Int
   /// Texts of which the end is not read.
   public let shortenedCount: Int
+  /// What was recognized in the table as it was read.
+  public let readingNotes: [CSVNote]
 
   /// What a class's number comes from.
   public enum Classes: Sendable, Equatable {
@@ -172,6 +174,7 @@ public struct LabelledTable: Sendable {
     classes: [String], names: [String]?, tokenCount: Int, unknownCount: Int, shortenedCount: Int = 0
   ) throws {
     file = table.file
+    readingNotes = table.notes
     self.classes = classes
     self.names = names
     self.tokenCount = tokenCount

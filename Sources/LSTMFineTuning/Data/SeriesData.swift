@@ -18,6 +18,8 @@ public struct SeriesData: Sendable {
   public let horizon: Int
   /// Rows after which the series repeats itself; 1 when it does not.
   public let season: Int
+  /// What was recognized in the table as it was read.
+  public let readingNotes: [CSVNote]
 
   /// - Parameters:
   ///   - missing: how missing cells are filled, before any split. `.interpolate` looks ahead, so that a gap at the end of
@@ -43,6 +45,7 @@ public struct SeriesData: Sendable {
     rowCount = table.rowCount
     featureRows = try Self.rows(table, features, missing)
     targetRows = targets == features ? featureRows : try Self.rows(table, targets, missing)
+    readingNotes = table.notes
     // Not window + horizon, which may overflow.
     guard rowCount - window >= horizon else {
       throw FineTuningError.badData(

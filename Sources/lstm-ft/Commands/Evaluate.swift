@@ -101,7 +101,9 @@ struct Evaluate: ParsableCommand {
       case .streams(let data): try evaluator.report(data)
       }
 
-    let notes = [loss.loss?.note].compactMap(\.self) + fit.notes + [all.maskNote(base.configuration)].compactMap(\.self)
+    let notes =
+      loaded.readingNotes + [loss.loss?.note].compactMap(\.self) + fit.notes
+      + [all.maskNote(base.configuration)].compactMap(\.self)
     for note in notes { console.say("note: \(note)") }
     if case .labelled(let labelled) = loaded { for line in labelled.summary { console.say("note: \(line)") } }
     if record.inputScaler == nil, loaded.series != nil {

@@ -59,6 +59,7 @@ struct Predict: ParsableCommand {
     let labels: [[String]]?
     /// The numbers themselves when there is no file to write them to.
     let y: Tensor?
+    let notes: [String]
 
     func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: Key.self)
@@ -71,6 +72,7 @@ struct Predict: ParsableCommand {
           try container.encode(labels.flatMap { $0 }, forKey: .labels)
         }
       }
+      if !notes.isEmpty { try container.encode(notes, forKey: .notes) }
       guard let y else { return }
       try encode(y.values[...], y.shape[...], container.nestedUnkeyedContainer(forKey: .y))
     }
@@ -88,7 +90,7 @@ struct Predict: ParsableCommand {
       }
     }
 
-    private enum Key: String, CodingKey { case output, shape, labels, y }
+    private enum Key: String, CodingKey { case output, shape, labels, y, notes }
   }
 
   func run() throws {
@@ -103,6 +105,7 @@ struct Predict: ParsableCommand {
     var base = try openModel(model)
     let record = try base.preprocessingRecord(file: model)
     let loaded = try data.load(for: base, record, .predicting, readout: reading.readout)
+    for note in loaded.readingNotes { console.note(note) }
     base = try decided(base)
     if let series = loaded.series {
       let isStreamed = if case .seriesStreams = loaded { true } else { false }
@@ -150,7 +153,9 @@ struct Predict: ParsableCommand {
     }
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
     console.say(replaced)
-    try console.result(Answer(output: output, shape: y.shape, labels: classes?.labels, y: output == nil ? y : nil))
+    try console.result(
+      Answer(
+        output: output, shape: y.shape, labels: classes?.labels, y: output == nil ? y : nil, notes: loaded.readingNotes))
   }
 
   private enum Kind { case npy, csv, hdf5 }

@@ -117,6 +117,13 @@ func table(
     #expect(try t.numbers(column: "a", missing: .forwardFill) == [3, 3, 3, 3, 3, 9, 9])
   }
 
+  @Test func missingCellsAreMarked() throws {
+    let t = try table("a,b\n1,x\n,2\nNA,-\n4,5\n")
+    #expect(try t.missing(column: "a") == [false, true, true, false])
+    #expect(try t.missing(column: "b") == [true, false, true, false])
+    #expect(throws: CSVError.self) { try t.missing(column: "c") }
+  }
+
   @Test func isNumericSkipsDatesTextAndEmptyColumns() throws {
     let t = try table("date,v,empty,note\n2010-01-01,1,,a\n2010-01-02,NA,,2\n")
     #expect(t.numericColumns == ["v"])
