@@ -38,6 +38,10 @@ public struct SequenceData: Sendable {
   /// For each target column of a series, the mean absolute error of the seasonal naive forecast on its training part, in
   /// the data's own units: what MASE divides by. A horizon repeats it.
   public internal(set) var seasonalScale: [Double]?
+  /// For each place, whose example it is; nil where all are of one.
+  var groups: [Int32]?
+  /// By group, where each has scalers of its own that these values are in.
+  var groupScalers: [ScalerPair]?
   /// The examples of this selection, as places in the arrays.
   public private(set) var places: [Int]
 
