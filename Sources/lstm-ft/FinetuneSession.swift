@@ -18,6 +18,7 @@ struct FinetuneSession {
   let validation: Examples?
   let record: Preprocessing
   let notes: [String]
+  let series: SeriesAnswer?
   let dataFile: String
   /// Lines for people.
   let dataText: [String]
@@ -54,7 +55,15 @@ struct FinetuneSession {
     dataFile = path
 
     // 1. Split, then fit scalers on the training part alone.
-    let parts = try DataSplit(loaded, command.loop)
+    let held = try command.loop.validationPaths()
+    var heldData: LoadedData?
+    if !held.isEmpty {
+      var asLoaded = record
+      loaded.describe(in: &asLoaded)
+      heldData = try command.data.reading(held).load(for: base, asLoaded, .measuring, readout: command.reading.readout)
+    }
+    let parts = try DataSplit(loaded, command.loop, held: heldData)
+    notes += parts.notes
     let fit = try TaskFit(
       base, parts.training.sequences, file: path, loss: command.loss.choice(), head: command.headChoice(),
       readout: command.reading.readout, seed: command.loop.seed)
@@ -62,9 +71,12 @@ struct FinetuneSession {
     loss = try command.loss.settled(fit.loss, classes: fit.model.configuration.outputSize)
     if try command.headChoice() != .keep { record.classes = nil }
     loaded.describe(in: &record)
-    notes += try parts.settleScalers(&record, command.parts.scaler, loss: fit.loss)
-    training = parts.training.scaled(inputs: record.inputScaler, targets: record.targetScaler)
-    validation = parts.validation?.scaled(inputs: record.inputScaler, targets: record.targetScaler)
+    notes += try parts.settleScalers(
+      &record, command.parts.scaler, loss: fit.loss, perID: command.parts.scalerPerId)
+    let scaled = try parts.scaled(record)
+    (training, validation) = (scaled.training, scaled.validation)
+    notes += scaled.notes
+    series = loaded.series?.answer
     dataText = parts.summary
     next = Self.next(loaded, output: command.files.output)
 
@@ -83,7 +95,8 @@ struct FinetuneSession {
       rates: command.rates.rates(), lora: command.rates.adapters())
     sampling =
       command.files.samples
-      ? Self.sampling(loaded, parts.validation == nil ? training : validation, record, command.loop.seed, kernels)
+      ? Self.sampling(
+        heldData ?? loaded, parts.validation == nil ? training : validation, record, command.loop.seed, kernels)
       : nil
     var options = FineTuner.Options()
     options.epochs = command.loop.epochs
@@ -110,6 +123,9 @@ struct FinetuneSession {
     resolved = ResolvedRun(
       arguments: command.arguments, folder: FileManager.default.currentDirectoryPath, model: command.model,
       modelSHA256: try sha256(ofFile: command.model), data: path, dataSHA256: try sha256(ofFile: path),
+      moreData: try (command.data.requiredPaths().dropFirst() + held).map {
+        .init(path: $0, sha256: try sha256(ofFile: $0))
+      },
       output: command.files.output,
       configuration: tuned.configuration, frozen: plan.frozenNames,
       loss: fit.loss.name, optimiser: "\(rule)", recipe: plan.recipe.rawValue,
@@ -155,6 +171,8 @@ struct FinetuneSession {
     let modelSHA256: String
     let data: String
     let dataSHA256: String
+    /// Further files, and those for validation.
+    let moreData: [BegunRun.File]
     let output: String
     let configuration: ModelConfiguration
     let frozen: [String]
@@ -202,6 +220,7 @@ extension FinetuneSession {
     let trainable: Int
     let frozen: Int
     let notes: [String]
+    let series: SeriesAnswer?
   }
 
   /// - Parameter point: where the run left off, to go on from there.
@@ -240,7 +259,7 @@ extension FinetuneSession {
         output: isInterrupted ? nil : output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
         baseline: run.baseline, best: run.epochs.first { $0.epoch == run.bestEpoch }?.validation, epochs: run.epochs,
         scratch: scratch?.epochs.first { $0.epoch == scratch?.bestEpoch }?.validation, scratchSeconds: scratch?.seconds,
-        seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes))
+        seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes, series: series))
     if isInterrupted { throw ExitCode(Interruption.exitCode) }
   }
 

@@ -46,3 +46,8 @@ extension SeriesData {
     return (result, unknown)
   }
 }
+
+extension SequenceData {
+  /// Scaled errors are told by the training data, also of data of its own.
+  public mutating func keepScale(of training: SequenceData) { seasonalScale = training.seasonalScale }
+}

@@ -48,6 +48,8 @@ public struct SeriesData: Sendable {
   public let parts: [Part]
   /// What the parts' ids are of: columns of the tables, and first the file where there are several.
   public let idColumns: [String]
+  /// Those of them that are columns of the tables.
+  public let ownIDColumns: [String]
   public let findings: [TimeFindings]
   /// For people, about times and what was filled in.
   public let notes: [String]
@@ -90,7 +92,7 @@ public struct SeriesData: Sendable {
     self.horizon = horizon
     self.season = season
     (rowCount, featureRows, targetRows) = (rows.count, rows.features, rows.targets)
-    (parts, idColumns) = (rows.parts, rows.idColumns)
+    (parts, idColumns, ownIDColumns) = (rows.parts, rows.idColumns, rows.ownIDColumns)
     (filled, filledFeatures, filledTargets) = (rows.filled, rows.filledFeatures, rows.filledTargets)
     findings = tables.compactMap(\.findings)
     notes = rows.notes
@@ -135,6 +137,9 @@ public struct SeriesData: Sendable {
     let all = parts.reduce(0) { $0 + max($1.rows.count - window - horizon + 1, 0) }
     return all - starts().count
   }
+
+  /// Where the windows of `examples()` begin, in their order.
+  public var windowStarts: [Int] { starts() }
 
   /// The part that a row belongs to.
   func partIndex(ofRow row: Int) -> Int {

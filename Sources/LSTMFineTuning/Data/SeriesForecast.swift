@@ -98,6 +98,9 @@ extension SeriesData {
     idColumns + (timeColumns ?? (numbersRows ? ["row"] : []))
   }
 
+  /// How its dates are read, where their shape leaves it open.
+  public var dateOrder: TimeFormat.Order? { parts.first?.time?.order }
+
   /// The columns that tell times; nil where there are none.
   public var timeColumns: [String]? { parts.first?.time?.names }
 

@@ -7,6 +7,7 @@ struct SeriesRows {
   private(set) var count = 0
   private(set) var parts: [SeriesData.Part] = []
   private(set) var idColumns: [String] = []
+  private(set) var ownIDColumns: [String] = []
   private(set) var notes: [String] = []
   private(set) var filled: [SeriesData.Filled] = []
   private(set) var filledFeatures: [Bool]?
@@ -23,6 +24,7 @@ struct SeriesRows {
     var counts: [String: Int] = [:]
     let names = features + targets.filter { !features.contains($0) }
     let stems = Self.stems(tables.map(\.table.file))
+    ownIDColumns = tables.first?.idColumns ?? []
     idColumns = (tables.count > 1 ? ["file"] : []) + (tables.first?.idColumns ?? [])
     for (place, table) in tables.enumerated() {
       guard table.idColumns == tables[0].idColumns, table.time?.names == tables[0].time?.names else {

@@ -79,7 +79,7 @@ struct LRFind: ParsableCommand {
     guard 10...100_000 ~= search.steps else {
       throw InputError.usage("--steps \(search.steps): expected a number from 10 to 100000", advice: [])
     }
-    try requireOutput(search.output, apartFrom: [data.requiredPath(), model])
+    try requireOutput(search.output, apartFrom: data.requiredPaths() + [model])
     // As finetune would begin.
     var command = try Finetune.parse([])
     (command.model, command.data, command.parts, command.reading) = (model, data, parts, reading)
