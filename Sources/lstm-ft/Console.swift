@@ -67,6 +67,9 @@ struct Console: Sendable {
     isLive && ProcessInfo.processInfo.environment["NO_COLOR"] == nil ? "\u{1B}[1m\(text)\u{1B}[0m" : text
   }
 
+  /// Text for people where standard output is taken by what was asked for.
+  func aside(_ text: String) { if !quiet { write(text + "\n", to: 2) } }
+
   func warn(_ text: String) { if !quiet { write("warning: " + text + "\n", to: 2) } }
 
   /// One line that says what is wrong, at most two that say what to do; then the end.

@@ -218,3 +218,27 @@ extension Preprocessing {
     }
   }
 }
+
+extension Preprocessing {
+  /// What has to be done to numbers before the model reads them and after it has spoken, for who uses it elsewhere.
+  func scalingLines(numbers limit: Int) -> [String] {
+    func list(_ scaler: Scaler, _ names: [String]?) -> String {
+      let shown = (0..<min(scaler.columns, limit)).map { column in
+        let name = names.flatMap { $0.indices ~= column ? $0[column] : nil } ?? "\(column)"
+        return "\(name): \(scaler.words(column))"
+      }
+      return shown.joined(separator: "; ") + (scaler.columns > limit ? "; ... (all with --json)" : "")
+    }
+    if let entityScalers {
+      return [
+        "the model reads numbers that were standardised for each of \(entityScalers.count) ids by itself, and its outputs are such; --json has all means and deviations"
+      ]
+    }
+    var lines: [String] = []
+    if let inputScaler { lines.append("the model reads standardised inputs: \(list(inputScaler, features))") }
+    if let targetScaler {
+      lines.append("its outputs are standardised, too, and have to be taken back: \(list(targetScaler, targets))")
+    }
+    return lines
+  }
+}

@@ -97,7 +97,10 @@ public struct OrderedTable: Sendable {
     var parts: [Part] = []
     for id in groups.keys.sorted(by: EntityColumn.isBefore) {
       var rows = groups[id] ?? []
-      if let time { direction = Self.merged(direction, try Self.sort(&rows, time, table, id)) }
+      if let time {
+        let found = try Self.sort(&rows, time, table, id, mayStand: choice.id == .none, &notes)
+        direction = Self.merged(direction, found)
+      }
       parts.append(Part(id: id, rows: rows))
     }
     if let found = time {
@@ -155,8 +158,9 @@ public struct OrderedTable: Sendable {
   }
 
   /// Puts rows in order of time.
+  /// - Parameter mayStand: whether rows that cannot be put in order are taken as they are.
   private static func sort(
-    _ rows: inout [Int], _ time: TimeColumn, _ table: CSVTable, _ id: [String]
+    _ rows: inout [Int], _ time: TimeColumn, _ table: CSVTable, _ id: [String], mayStand: Bool, _ notes: inout [String]
   ) throws -> TimeFindings.Direction? {
     let instants = time.instants
     var (rises, falls, repeats) = (0, 0, 0)
@@ -170,9 +174,16 @@ public struct OrderedTable: Sendable {
       rows.reverse()
       return .descending
     }
+    let asTheyStand = rows
     rows.sort { (instants[$0], $0) < (instants[$1], $1) }
     let pairs = zip(rows, rows.dropFirst()).filter { instants[$0] == instants[$1] }
     guard let first = pairs.map({ $1 }).min() else { return .shuffled }
+    if mayStand {
+      rows = asTheyStand
+      notes.append(
+        "time: the rows are in no order and times repeat; they are read on from one to the next as they stand")
+      return nil
+    }
     let whose = id.isEmpty ? "" : " of \(id.joined(separator: ", "))"
     throw TableError.unordered(
       file: table.file,
@@ -243,10 +254,10 @@ extension TimeFindings {
     case .shuffled: lines.append("time: the file's rows are in no order of time; they were put in ascending order")
     }
     func text(_ place: Place, _ one: String, _ many: String) -> String {
-      "time: \(place.count == 1 ? one : "\(place.count) \(many)"), \(place.count == 1 ? "on" : "the first on") line \(place.line) (\(place.time))"
+      "time: \(place.count == 1 ? one + " on" : "\(place.count) \(many), the first on") line \(place.line) (\(place.time))"
     }
     if let repeated {
-      lines.append(text(repeated, "a row repeats the time before it", "rows repeat the time before them"))
+      lines.append(text(repeated, "a row repeats the time before it,", "rows repeat the time before them"))
     }
     if let gaps {
       let rows =

@@ -147,7 +147,7 @@ struct Predict: ParsableCommand {
       y = try evaluator.predict(scaled.sequences)
     }
     // Where the numbers themselves go to standard output, nothing stands between them.
-    for note in notes where output != nil { console.say("note: \(note)") }
+    for note in notes { output == nil ? console.aside("note: \(note)") : console.say("note: \(note)") }
     for warning in origins?.warnings ?? [] { console.warn(warning) }
     notes += origins?.warnings ?? []
     var classes: ClassPredictions?
