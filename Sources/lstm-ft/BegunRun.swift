@@ -10,6 +10,12 @@ struct BegunRun {
   let arguments: [String]
   let command: Finetune
 
+  /// A file that a run was begun with.
+  struct File: Codable {
+    let path: String
+    let sha256: String
+  }
+
   private struct Configuration: Decodable {
     let arguments: [String]
     let folder: String
@@ -17,6 +23,7 @@ struct BegunRun {
     let modelSHA256: String
     let data: String
     let dataSHA256: String
+    let moreData: [File]?
   }
 
   /// Reads what a run was begun with, goes to the folder in which its paths begin, and makes sure that the model and the
@@ -38,7 +45,8 @@ struct BegunRun {
     guard FileManager.default.changeCurrentDirectoryPath(begun.folder) else {
       throw InputError.notFound(begun.folder)
     }
-    for (name, hash) in [(begun.model, begun.modelSHA256), (begun.data, begun.dataSHA256)] {
+    let more = (begun.moreData ?? []).map { ($0.path, $0.sha256) }
+    for (name, hash) in [(begun.model, begun.modelSHA256), (begun.data, begun.dataSHA256)] + more {
       guard FileManager.default.fileExists(atPath: name) else { throw InputError.notFound(name) }
       guard try sha256(ofFile: name) == hash else {
         throw FineTuningError.badData(

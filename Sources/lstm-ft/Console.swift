@@ -69,6 +69,8 @@ struct Console: Sendable {
 
   /// Beside an answer that may go to standard output.
   func note(_ text: String) { if !quiet { write("note: " + text + "\n", to: 2) } }
+  /// Text for people where standard output is taken by what was asked for.
+  func aside(_ text: String) { if !quiet { write(text + "\n", to: 2) } }
 
   func warn(_ text: String) { if !quiet { write("warning: " + text + "\n", to: 2) } }
 

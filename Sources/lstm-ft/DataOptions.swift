@@ -11,9 +11,10 @@ extension Vocabulary.Unit: ExpressibleByArgument {}
 struct DataArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A CSV series, or arrays x, y and maybe lengths in HDF5 or .npz; predict takes x.npy too.", valueName: "file"),
+      "A CSV series, or arrays x, y and maybe lengths in HDF5 or .npz; predict takes x.npy too. Repeatable for CSV, and "
+        + "may be a folder of such files: each is a series of its own.", valueName: "file"),
     completion: .file())
-  var data: String?
+  var data: [String] = []
 
   @Option(
     help: ArgumentHelp("A text file, of which the model says each next token.", valueName: "file"), completion: .file())
@@ -28,6 +29,23 @@ struct DataArguments: ParsableArguments {
       "CSV: the columns that the model reads, separated by commas. (default: the targets, or all)",
       valueName: "columns"))
   var features: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "CSV: the columns that tell a row's time, such as date, or date,hour; none to take the rows as they stand. "
+        + "(default: as fine-tuned, else what is found)", valueName: "columns"))
+  var time: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "CSV: the columns that tell whose row it is, where a table holds several series; none for one series. "
+        + "(default: as fine-tuned)", valueName: "columns"))
+  var id: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "CSV: how the numbers of dates follow each other, where that is open: dmy, mdy or ymd.", valueName: "order"))
+  var dateOrder: TimeFormat.Order?
 
   @Option(
     parsing: .unconditional,
@@ -100,13 +118,19 @@ struct DataArguments: ParsableArguments {
       valueName: "count"))
   var streams: Int?
 
+  /// The first of the files.
   func requiredPath() throws -> String {
-    if data != nil, text != nil { throw InputError.usage("--data and --text exclude each other", advice: []) }
-    guard let data = data ?? text else {
+    try requiredPaths()[0]
+  }
+
+  /// Every file that is read, those of a folder in the order of their names.
+  func requiredPaths() throws -> [String] {
+    if !data.isEmpty, text != nil { throw InputError.usage("--data and --text exclude each other", advice: []) }
+    let given = text.map { [$0] } ?? data
+    guard !given.isEmpty else {
       throw InputError.usage("no data given", advice: ["name it with --data mine.csv (or .h5, .npz with x and y)"])
     }
-    guard FileManager.default.fileExists(atPath: data) else { throw InputError.notFound(data) }
-    return data
+    return text == nil ? try seriesFiles(given) : try given.map(existing)
   }
 
   /// What data is loaded for.
@@ -122,7 +146,8 @@ struct DataArguments: ParsableArguments {
   func load(
     for model: LSTMModel, _ record: Preprocessing, _ purpose: Purpose, readout: ModelConfiguration.Readout? = nil
   ) throws -> LoadedData {
-    let path = try requiredPath()
+    let paths = try requiredPaths()
+    let path = paths[0]
     try checkStreams(purpose)
     if text != nil {
       // A model that reads on and on has its whole text before it.
@@ -135,11 +160,15 @@ struct DataArguments: ParsableArguments {
     for (flag, isGiven) in [("--stride", stride != nil), ("--separator", separator != nil)] where isGiven {
       throw InputError.usage("\(flag) is for --text", advice: [])
     }
-    if Self.isArrays(path) {
+    if let arrays = paths.first(where: Self.isArrays) {
+      guard paths.count == 1 else {
+        throw InputError.usage("\(arrays) holds arrays: several files, or a folder, are for CSV series", advice: [])
+      }
       for (flag, given) in [
         ("--target", !target.isEmpty), ("--features", features != nil), ("--window", window != nil),
         ("--horizon", horizon != nil), ("--season", season != nil), ("--missing", missing != .error),
-        ("--header", header != nil),
+        ("--header", header != nil), ("--time", time != nil), ("--id", id != nil),
+        ("--date-order", dateOrder != nil),
       ] + csv.given
       where given {
         throw InputError.usage(
@@ -164,13 +193,16 @@ struct DataArguments: ParsableArguments {
         try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting),
         file: path)
     }
-    if let labelled = try labelledTable(path, model, record, purpose, readout ?? model.configuration.readout) {
+    if paths.count == 1,
+      let labelled = try labelledTable(path, model, record, purpose, readout ?? model.configuration.readout)
+    {
       return .labelled(labelled)
     }
     if let chunk = chunk ?? (isStreamed(record) ? record.chunk : nil) {
-      return .seriesStreams(try series(path, model, record, window: 1), count: streams ?? 1, chunk: chunk)
+      let read = try series(paths, model, record, window: 1, purpose)
+      return .seriesStreams(read, count: streams ?? 1, chunk: chunk)
     }
-    return .series(try series(path, model, record, window: window ?? record.window))
+    return .series(try series(paths, model, record, window: window ?? record.window, purpose))
   }
 
   /// Whether what nothing else is said of is read as the model was fine-tuned: on and on.
@@ -230,43 +262,51 @@ struct DataArguments: ParsableArguments {
   }
 
   private func series(
-    _ path: String, _ model: LSTMModel, _ record: Preprocessing, window: Int?
+    _ paths: [String], _ model: LSTMModel, _ record: Preprocessing, window: Int?, _ purpose: Purpose
   ) throws -> SeriesData {
     guard case .features(let size) = model.configuration.input else {
       throw FineTuningError.badData(
-        file: path, detail: "the model reads tokens, a CSV series holds numbers",
+        file: paths[0], detail: "the model reads tokens, a CSV series holds numbers",
         advice: ["give a text with --text FILE, or an HDF5 or .npz file with token numbers x (N, T)"])
     }
-    let table = try table(path)
-    var targets = target.flatMap { $0.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) } }
+    let tables = try paths.map { try self.table($0) }
+    let table = tables[0]
+    var targets = target.flatMap(Self.names)
     if targets.isEmpty { targets = record.targets ?? [] }
+    let ordered = try advised {
+      try tables.map { try OrderedTable($0, choice($0, record, targets: targets)) }
+    }
+    // When and whose a row is, is not what is learnt.
+    let told = Set((ordered[0].time?.names ?? []) + ordered[0].idColumns)
+    let numeric = table.numericColumns.filter { !told.contains($0) }
     if targets.isEmpty {
-      let numeric = table.numericColumns
       guard numeric.count == 1 else {
         guard let first = numeric.first else {
           throw FineTuningError.badData(
-            file: path, detail: "no column holds only numbers",
+            file: table.file, detail: "no column holds only numbers",
             advice: ["name the one to predict with --target; its first cell that is no number is then shown"])
         }
         throw InputError.usage(
-          "no --target given, and \(path) has \(numeric.count) columns of numbers: \(numeric.joined(separator: ", "))",
+          "no --target given, and \(table.file) has \(numeric.count) columns of numbers: \(numeric.joined(separator: ", "))",
           advice: ["say which shall be predicted, for example --target \(first)"])
       }
       targets = numeric
     }
-    let chosen = try self.features(table, size: size, targets: targets, record)
+    let chosen = try self.features(table, numeric, size: size, targets: targets, record)
     guard let window else {
       throw InputError.usage(
         "no --window given, and the model does not know it from a fine-tuning",
         advice: ["say how many rows the model shall look at, for example --window 48"])
     }
     do {
-      return try SeriesData(
-        table, features: chosen, targets: targets, window: window,
-        horizon: horizon ?? record.horizon ?? defaultHorizon(model, targets.count), missing: missing,
-        season: season ?? record.season ?? 1)
+      return try advised {
+        try SeriesData(
+          ordered, features: chosen, targets: targets, window: window,
+          horizon: horizon ?? record.horizon ?? defaultHorizon(model, targets.count), missing: missing,
+          season: season ?? record.season ?? 1, needsHorizon: purpose != .predicting)
+      }
     } catch let error as CSVError {
-      throw explained(error, table)
+      throw explained(error, tables.first { $0.file == error.file } ?? table)
     }
   }
 
@@ -276,8 +316,10 @@ struct DataArguments: ParsableArguments {
     return last.size / targets
   }
 
-  private func features(_ table: CSVTable, size: Int, targets: [String], _ record: Preprocessing) throws -> [String] {
-    let given = features?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+  private func features(
+    _ table: CSVTable, _ numeric: [String], size: Int, targets: [String], _ record: Preprocessing
+  ) throws -> [String] {
+    let given = features.map(Self.names)
     if let chosen = given ?? record.features {
       guard chosen.count == size else {
         throw InputError.usage(
@@ -287,7 +329,6 @@ struct DataArguments: ParsableArguments {
       return chosen
     }
     if size == targets.count { return targets }
-    let numeric = table.numericColumns
     if numeric.count == size { return numeric }
     guard numeric.count > size else {
       throw FineTuningError.badData(
@@ -356,6 +397,7 @@ enum LoadedData {
       record.window = series.window
       record.horizon = series.horizon
       record.season = series.season == 1 ? nil : series.season
+      series.describeRows(in: &record)
       if case .seriesStreams(_, _, let chunk) = self { (record.window, record.chunk) = (nil, chunk) }
     case .text(let text), .textStreams(let text, _):
       record.window = text.window

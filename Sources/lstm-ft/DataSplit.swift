@@ -7,25 +7,47 @@ struct DataSplit {
   let data: LoadedData
   private(set) var training: Examples
   private(set) var validation: Examples?
-  /// Rows of a series before its validation part.
-  private let trainingRows: Int?
+  /// Data for validation alone.
+  private let held: LoadedData?
+  /// Rows of each part of a series that train.
+  private let trainingRows: [Range<Int>]?
   private let isDrawn: Bool
+  private let splitNotes: [String]
 
   /// Series and texts are split in time, the rest is drawn by the seed unless the order shall stay.
-  init(_ data: LoadedData, _ loop: LoopArguments) throws {
+  /// - Parameter held: what is for validation alone; all of `data` is then to train on.
+  init(_ data: LoadedData, _ loop: LoopArguments, held: LoadedData? = nil) throws {
     self.data = data
+    self.held = held
     isDrawn = loop.shuffle
+    if loop.trainUntil != nil || loop.validateFrom != nil, data.series == nil {
+      throw InputError.usage(
+        "--\(loop.trainUntil != nil ? "train-until" : "validate-from") is for CSV series, whose rows have times",
+        advice: [])
+    }
+    if let held {
+      switch (try data.examples(), try held.examples()) {
+      case (.sequences(let own), .sequences(var other)):
+        other.keepScale(of: own)
+        (training, validation) = (.sequences(own), .sequences(other))
+      case (.streams(let own), .streams(let other)): (training, validation) = (.streams(own), .streams(other))
+      default: throw InputError.usage("--validation-data: expected data like that of --data", advice: [])
+      }
+      trainingRows = data.series.map { $0.parts.map(\.rows) }
+      splitNotes = held.series.map { $0.rowNotes(scores: true).map { "validation: \($0)" } } ?? []
+      return
+    }
     let part = loop.validationSplit
     switch data {
     case .series(let series):
-      let parts = try series.split(validation: part)
+      let parts = try advised { try series.split(loop.seriesSplit()) }
       (training, validation) = (.sequences(parts.training), parts.validation.map { .sequences($0) })
-      trainingRows = parts.firstRow
+      (trainingRows, splitNotes) = (parts.trainingRows, parts.notes)
       return
     case .seriesStreams(let series, let count, let chunk):
-      let parts = try series.splitStreams(count, chunkSteps: chunk, validation: part)
+      let parts = try advised { try series.splitStreams(count, chunkSteps: chunk, loop.seriesSplit()) }
       (training, validation) = (.streams(parts.training), parts.validation.map { .streams($0) })
-      trainingRows = parts.firstRow
+      (trainingRows, splitNotes) = (parts.rows, [])
       return
     case .text(let text):
       let parts = try text.split(validation: part)
@@ -53,7 +75,18 @@ struct DataSplit {
       training = .sequences(all.selecting(order.dropLast(count).sorted()))
       validation = .sequences(all.selecting(order.suffix(count).sorted()))
     }
-    trainingRows = nil
+    (trainingRows, splitNotes) = (nil, [])
+  }
+
+  /// Lines about the rows of a series.
+  var notes: [String] { (data.series?.rowNotes(scores: true) ?? []) + splitNotes }
+
+  /// Both parts as the model reads them.
+  func scaled(_ record: Preprocessing) throws -> (training: Examples, validation: Examples?, notes: [String]) {
+    let own = try data.scaled(training, record)
+    guard let validation else { return (own.examples, nil, own.notes) }
+    let other = try (held ?? data).scaled(validation, record)
+    return (own.examples, other.examples, own.notes + (held == nil ? [] : other.notes))
   }
 
   /// The same without the steps that a model's mask hides.
@@ -61,6 +94,14 @@ struct DataSplit {
     var parts = self
     parts.training = try training.hiding(configuration)
     parts.validation = try validation?.hiding(configuration)
+    return parts
+  }
+
+  /// The same with targets as the loss reads them.
+  func read(by fit: TaskFit) -> DataSplit {
+    var parts = self
+    parts.training = training.read(by: fit)
+    parts.validation = validation?.read(by: fit)
     return parts
   }
 
@@ -72,9 +113,12 @@ struct DataSplit {
   }
 
   /// Decides on the scalers; says what was kept or fitted.
-  func settleScalers(_ record: inout Preprocessing, _ mode: ScalerMode, loss: Loss) throws -> [String] {
+  func settleScalers(
+    _ record: inout Preprocessing, _ mode: ScalerMode, loss: Loss, perID: Bool = false
+  ) throws -> [String] {
     let stored = (record.inputScaler, record.targetScaler)
-    let hasStored = stored.0 != nil || stored.1 != nil
+    let hasStored = stored.0 != nil || stored.1 != nil || record.entityScalers != nil
+    if perID { return try settleOwnScalers(&record, mode, loss: loss) }
     let isTable: Bool
     switch data {
     case .series, .seriesStreams, .labelled: isTable = true
@@ -85,7 +129,7 @@ struct DataSplit {
     let choice = mode == .auto ? (hasStored ? ScalerMode.keep : isTable ? .refit : .none) : mode
     var fitted: (inputs: Scaler?, targets: Scaler?)
     if let series = data.series {
-      let both = series.scalers(before: trainingRows ?? series.rowCount)
+      let both = series.scalers(trainingRows ?? series.parts.map(\.rows))
       fitted = (both.inputs, both.targets)
     } else {
       fitted = (training.fitInputScaler(), training.fitTargetScaler())
@@ -99,12 +143,14 @@ struct DataSplit {
       }
       try record.checkScalers(
         features: training.featureCount, targets: training.targetSize, file: data.file)
+      if let own = record.entityScalers { return ["scaler: the model's are kept, one for each of \(own.count) ids"] }
       let own = fitted.inputs.map { "; the training data's own: \($0.summary)" } ?? ""
       return ["scaler: the model's is kept (\(stored.0.map(\.summary) ?? "targets only"))\(own)"]
     case .none:
-      (record.inputScaler, record.targetScaler) = (nil, nil)
+      (record.inputScaler, record.targetScaler, record.entityScalers) = (nil, nil, nil)
       return hasStored ? ["scaler: the model's is dropped, as asked"] : []
     case .refit, .auto:
+      record.entityScalers = nil
       record.inputScaler = fitted.inputs
       record.targetScaler = isRegression ? fitted.targets : nil
       let old = stored.0.map { "; the model's was \($0.summary)" } ?? ""
@@ -112,18 +158,38 @@ struct DataSplit {
     }
   }
 
+  /// A scaler for each id, fitted on its own training rows.
+  private func settleOwnScalers(_ record: inout Preprocessing, _ mode: ScalerMode, loss: Loss) throws -> [String] {
+    guard case .series(let series) = data, let trainingRows else {
+      throw InputError.usage("--scaler-per-id is for windows of a CSV series", advice: [])
+    }
+    guard !series.idColumns.isEmpty else {
+      throw InputError.usage(
+        "--scaler-per-id: nothing tells several series apart",
+        advice: ["name the column with --id, or give several files"])
+    }
+    guard mode == .auto || mode == .refit else {
+      throw InputError.usage("--scaler-per-id fits new scalers, which --scaler \(mode.rawValue) does not", advice: [])
+    }
+    let all = series.scalers(trainingRows)
+    (record.inputScaler, record.targetScaler) = (all.inputs, all.targets)
+    record.entityScalers = series.ownScalers(trainingRows)
+    return ["scaler: fitted on the training rows of each of \(series.parts.count) ids"]
+  }
+
   /// Lines for people.
   var summary: [String] {
     let training = training.sequences
+    let from = self.held.map { " from \($0.file)" } ?? ""
     let held =
-      validation.map { ", \(grouped($0.sequences.count)) for validation" } ?? ", none for validation"
+      validation.map { ", \(grouped($0.sequences.count)) for validation\(from)" } ?? ", none for validation"
     switch data {
     case .seriesStreams(let series, _, _):
       return ["\(describe(series)), the next \(ahead(series)) out at each"] + streamSummary
     case .series(let series):
       return [
         "\(describe(series)), \(plural(series.window, "row")) in, the next \(ahead(series)) out",
-        "\(plural(training.count, "window")) to train on\(held)\(validation == nil ? "" : " (the last rows)")",
+        "\(plural(training.count, "window")) to train on\(held)\(validation == nil || self.held != nil ? "" : " (the last rows\(series.parts.count > 1 ? " of each" : ""))")",
       ]
     case .text(let text):
       return [
@@ -142,7 +208,9 @@ struct DataSplit {
 
   private func describe(_ series: SeriesData) -> String {
     let names = [series.features, series.targets].map { $0.joined(separator: ", ") }
-    return "\(series.file): \(plural(series.rowCount, "row")); \(names[0]) -> \(names[1])"
+    let files = Set(series.parts.map(\.file)).count
+    let others = files > 1 ? " and \(plural(files - 1, "file")) more" : ""
+    return "\(series.file)\(others): \(plural(series.rowCount, "row")); \(names[0]) -> \(names[1])"
   }
 
   private func ahead(_ series: SeriesData) -> String { series.horizon == 1 ? "one" : "\(series.horizon)" }
@@ -172,8 +240,13 @@ struct DataSplit {
 extension Scaler {
   /// For people: the first columns.
   var summary: String {
-    let columns = zip(mean, deviation).prefix(3).map {
+    var columns = zip(mean, deviation).prefix(3).map {
       "mean \(short(Double($0))), deviation \(short(Double($1)))"
+    }
+    if let limits {
+      columns = zip(limits.minimum, limits.maximum).prefix(3).map {
+        "\(short(Double($0)))...\(short(Double($1))) to \(short(Double(limits.range[0])))...\(short(Double(limits.range[1])))"
+      }
     }
     return columns.joined(separator: "; ") + (self.columns > 3 ? "; ..." : "")
   }

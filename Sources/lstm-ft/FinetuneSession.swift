@@ -18,6 +18,7 @@ struct FinetuneSession {
   let validation: Examples?
   let record: Preprocessing
   let notes: [String]
+  let series: SeriesAnswer?
   let dataFile: String
   /// Lines for people.
   let dataText: [String]
@@ -55,7 +56,15 @@ struct FinetuneSession {
     notes += loaded.readingNotes
 
     // 1. Split, then fit scalers on the training part alone.
-    let parts = try DataSplit(loaded, command.loop).hiding(base.configuration)
+    let held = try command.loop.validationPaths()
+    var heldData: LoadedData?
+    if !held.isEmpty {
+      var asLoaded = record
+      loaded.describe(in: &asLoaded)
+      heldData = try command.data.reading(held).load(for: base, asLoaded, .measuring, readout: command.reading.readout)
+    }
+    let parts = try DataSplit(loaded, command.loop, held: heldData).hiding(base.configuration)
+    notes += parts.notes
     if let note = parts.training.maskNote(base.configuration) { notes.append(note) }
     let fit = try TaskFit(
       base, parts.training.sequences, file: path, loss: command.loss.choice(), head: command.headChoice(),
@@ -64,11 +73,14 @@ struct FinetuneSession {
     loss = try command.loss.settled(fit.loss, classes: fit.model.configuration.outputSize)
     if try command.headChoice().isNew { record.classes = nil }
     loaded.describe(in: &record)
-    notes += try parts.settleScalers(&record, command.parts.scaler, loss: fit.loss)
+    notes += try parts.settleScalers(
+      &record, command.parts.scaler, loss: fit.loss, perID: command.parts.scalerPerId)
     // Classes have no unit: what a scaler kept for targets would do to them, predict would do to the answers.
     if fit.loss.isCrossEntropy || fit.loss == .binaryCrossEntropy { record.targetScaler = nil }
-    training = parts.training.read(by: fit).scaled(inputs: record.inputScaler, targets: record.targetScaler)
-    validation = parts.validation?.read(by: fit).scaled(inputs: record.inputScaler, targets: record.targetScaler)
+    let scaled = try parts.read(by: fit).scaled(record)
+    (training, validation) = (scaled.training, scaled.validation)
+    notes += scaled.notes
+    series = loaded.series?.answer
     dataText = parts.summary
     next = NextSteps(loaded, command.arguments)
 
@@ -88,7 +100,8 @@ struct FinetuneSession {
     notes += plan.notes
     sampling =
       command.files.samples
-      ? Self.sampling(loaded, parts.validation == nil ? training : validation, record, command.loop.seed, kernels)
+      ? Self.sampling(
+        heldData ?? loaded, parts.validation == nil ? training : validation, record, command.loop.seed, kernels)
       : nil
     var options = FineTuner.Options()
     options.epochs = command.loop.epochs
@@ -116,6 +129,9 @@ struct FinetuneSession {
     resolved = ResolvedRun(
       arguments: command.arguments, folder: FileManager.default.currentDirectoryPath, model: command.model,
       modelSHA256: try sha256(ofFile: command.model), data: path, dataSHA256: try sha256(ofFile: path),
+      moreData: try (command.data.requiredPaths().dropFirst() + held).map {
+        .init(path: $0, sha256: try sha256(ofFile: $0))
+      },
       output: command.files.output,
       configuration: tuned.configuration, frozen: plan.frozenNames,
       loss: fit.loss.name, optimiser: "\(rule)", recipe: plan.recipe.rawValue,
@@ -162,6 +178,8 @@ struct FinetuneSession {
     let modelSHA256: String
     let data: String
     let dataSHA256: String
+    /// Further files, and those for validation.
+    let moreData: [BegunRun.File]
     let output: String
     let configuration: ModelConfiguration
     let frozen: [String]
@@ -205,6 +223,7 @@ extension FinetuneSession {
     let trainable: Int
     let frozen: Int
     let notes: [String]
+    let series: SeriesAnswer?
   }
 
   /// - Parameter point: where the run left off, to go on from there.
@@ -247,7 +266,7 @@ extension FinetuneSession {
         output: isInterrupted ? nil : output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
         baseline: run.baseline, best: run.epochs.first { $0.epoch == run.bestEpoch }?.validation, epochs: run.epochs,
         scratch: scratch?.epochs.first { $0.epoch == scratch?.bestEpoch }?.validation, scratchSeconds: scratch?.seconds,
-        seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes))
+        seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes, series: series))
     if isInterrupted { throw ExitCode(Interruption.exitCode) }
   }
 

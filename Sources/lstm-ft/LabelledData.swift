@@ -59,7 +59,8 @@ extension DataArguments {
     }
     for (flag, isGiven) in [
       ("--target", !target.isEmpty), ("--horizon", horizon != nil), ("--season", season != nil),
-      ("--window", window != nil && sequenceColumn != nil),
+      ("--window", window != nil && sequenceColumn != nil), ("--time", time != nil), ("--id", id != nil),
+      ("--date-order", dateOrder != nil),
     ]
     where isGiven { throw InputError.usage("\(flag) is for a CSV series, not for labelled sequences", advice: []) }
     let table = try table(path)

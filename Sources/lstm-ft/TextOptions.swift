@@ -23,7 +23,8 @@ extension DataArguments {
       ("--target", !target.isEmpty), ("--features", features != nil), ("--horizon", horizon != nil),
       ("--season", season != nil), ("--missing", missing != .error), ("--header", header != nil),
       ("--text-column", textColumn != nil), ("--label-column", labelColumn != nil),
-      ("--sequence-id", sequenceID != nil),
+      ("--sequence-id", sequenceID != nil), ("--time", time != nil), ("--id", id != nil),
+      ("--date-order", dateOrder != nil),
     ] + csv.given
     where isGiven { throw InputError.usage("\(flag) is for CSV files; --text says the next token", advice: []) }
     let vocabulary = try knownVocabulary(record, model, path)

@@ -345,6 +345,23 @@ struct LoopArguments: ParsableArguments {
   var validationSplit = 0.2
 
   @Option(
+    help: ArgumentHelp(
+      "CSV with times: the last time to train on, a date or a date and time; what comes after it is for validation.",
+      valueName: "date"))
+  var trainUntil: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "CSV with times: the first time to validate on; what comes before it is to train on.", valueName: "date"))
+  var validateFrom: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Data for validation alone: a file like those of --data, or a folder. Repeatable.", valueName: "file"),
+    completion: .file())
+  var validationData: [String] = []
+
+  @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
       "Epochs without a better validation loss before stopping; 0 to run them all, also when the model diverges or collapses, "

@@ -26,6 +26,10 @@ protocol ExampleRows {
   /// Valid steps of an example.
   func length(_ example: Int) -> Int
 
+  /// What takes an example's targets to the data's own units, where not all have the same; else nil.
+  func targetScaler(_ example: Int) -> Scaler?
+  var hasOwnScalers: Bool { get }
+
   /// Runs of examples that are taken together, of `size` at most where they may be split at will.
   func batches(of size: Int) -> [Range<Int>]
 
@@ -40,4 +44,9 @@ protocol ExampleRows {
   func withInputRows<Result>(
     _ body: (SequenceRows.Values) throws(ShapeError) -> Result
   ) throws(ShapeError) -> Result
+}
+
+extension ExampleRows {
+  func targetScaler(_ example: Int) -> Scaler? { nil }
+  var hasOwnScalers: Bool { false }
 }

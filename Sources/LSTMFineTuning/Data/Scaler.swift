@@ -1,13 +1,41 @@
-/// Standardisation: (x - mean) / deviation for each column.
+/// What is done to each column before the model reads it: (x - mean) / deviation.
+///
+/// A scaler that was given as minima and maxima keeps them; its `mean` and `deviation` are then those that take each
+/// column's minimum and maximum to the ends of the range.
 public struct Scaler: Sendable, Codable, Equatable {
-  public var mean: [Float]
-  /// Population standard deviation; 1 for a column that does not vary.
-  public var deviation: [Float]
+  /// What a column was seen to hold, and where that is taken to.
+  public struct Limits: Sendable, Codable, Equatable {
+    public let minimum: [Float]
+    public let maximum: [Float]
+    /// Where minimum and maximum are taken to: 0 and 1, mostly.
+    public let range: [Float]
+  }
+
+  /// What becomes 0.
+  public private(set) var mean: [Float]
+  /// What becomes 1: a population standard deviation, mostly; 1 for a column that does not vary.
+  public private(set) var deviation: [Float]
+  /// Of a scaler of minima and maxima; nil for one of means and deviations.
+  public private(set) var limits: Limits?
 
   public init(mean: [Float], deviation: [Float]) {
     precondition(mean.count == deviation.count)
     self.mean = mean
     self.deviation = deviation
+  }
+
+  /// Takes each column's minimum and maximum to the ends of a range, as scikit-learn's MinMaxScaler does: a column that
+  /// does not vary is moved and keeps its unit.
+  public init(minimum: [Float], maximum: [Float], range: ClosedRange<Float> = 0...1) {
+    precondition(minimum.count == maximum.count && range.lowerBound < range.upperBound)
+    let (low, width) = (Double(range.lowerBound), Double(range.upperBound) - Double(range.lowerBound))
+    let deviations = zip(minimum, maximum).map { minimum, maximum in
+      let extent = Double(maximum) - Double(minimum)
+      return (extent > 0 ? extent : 1) / width
+    }
+    mean = zip(minimum, deviations).map { Float(Double($0) - low * $1) }
+    deviation = deviations.map(Float.init)
+    limits = Limits(minimum: minimum, maximum: maximum, range: [range.lowerBound, range.upperBound])
   }
 
   /// Fits some rows of a table (rows, columns). Sums are in double, in two passes.
@@ -38,18 +66,50 @@ public struct Scaler: Sendable, Codable, Equatable {
   /// - Throws: `DecodingError` when the numbers cannot be divided by, or are not one of each for a column.
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    mean = try container.decode([Float].self, forKey: .mean)
-    deviation = try container.decode([Float].self, forKey: .deviation)
-    guard mean.count == deviation.count else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .deviation, in: container,
-        debugDescription: "expected \(mean.count) numbers, as many as mean has, found \(deviation.count)")
+    func numbers(_ key: CodingKeys) throws -> [Float] { try container.decode([Float].self, forKey: key) }
+    func wrong(_ key: CodingKeys, _ detail: String) -> DecodingError {
+      .dataCorruptedError(forKey: key, in: container, debugDescription: detail)
     }
-    guard mean.allSatisfy(\.isFinite), deviation.allSatisfy({ $0 > 0 && $0.isFinite }) else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .deviation, in: container, debugDescription: "expected finite means and deviations above 0")
+    guard container.contains(.minimum) else {
+      let (mean, deviation) = (try numbers(.mean), try numbers(.deviation))
+      guard mean.count == deviation.count else {
+        throw wrong(.deviation, "expected \(mean.count) numbers, as many as mean has, found \(deviation.count)")
+      }
+      guard mean.allSatisfy(\.isFinite), deviation.allSatisfy({ $0 > 0 && $0.isFinite }) else {
+        throw wrong(.deviation, "expected finite means and deviations above 0")
+      }
+      self.init(mean: mean, deviation: deviation)
+      return
+    }
+    let (minimum, maximum) = (try numbers(.minimum), try numbers(.maximum))
+    let range = try container.decodeIfPresent([Float].self, forKey: .range) ?? [0, 1]
+    guard minimum.count == maximum.count else {
+      throw wrong(.maximum, "expected \(minimum.count) numbers, as many as minimum has, found \(maximum.count)")
+    }
+    guard range.count == 2, range.allSatisfy(\.isFinite), range[0] < range[1] else {
+      throw wrong(.range, "expected two rising numbers")
+    }
+    guard (minimum + maximum).allSatisfy(\.isFinite), zip(minimum, maximum).allSatisfy({ $0 <= $1 }) else {
+      throw wrong(.maximum, "expected finite maxima that are not below the minima")
+    }
+    self.init(minimum: minimum, maximum: maximum, range: range[0]...range[1])
+    guard deviation.allSatisfy({ $0 > 0 && $0.isFinite }), mean.allSatisfy(\.isFinite) else {
+      throw wrong(.maximum, "expected limits that a float can divide by")
     }
   }
+
+  /// Means and deviations are always there, so that what knows no limits computes the same.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(mean, forKey: .mean)
+    try container.encode(deviation, forKey: .deviation)
+    guard let limits else { return }
+    try container.encode(limits.minimum, forKey: .minimum)
+    try container.encode(limits.maximum, forKey: .maximum)
+    try container.encode(limits.range, forKey: .range)
+  }
+
+  private enum CodingKeys: String, CodingKey { case mean, deviation, minimum, maximum, range }
 
   public var columns: Int { mean.count }
 
@@ -70,6 +130,17 @@ public struct Scaler: Sendable, Codable, Equatable {
       body(at, column)
       column = column + 1 == columns ? 0 : column + 1
     }
+  }
+}
+
+/// The scalers of what a model reads and of what it says.
+public struct ScalerPair: Sendable, Codable, Equatable {
+  public var inputs: Scaler
+  public var targets: Scaler
+
+  public init(inputs: Scaler, targets: Scaler) {
+    self.inputs = inputs
+    self.targets = targets
   }
 }
 
@@ -99,6 +170,14 @@ public struct Preprocessing: Sendable, Codable, Equatable {
   public var textColumn: String?
   public var labelColumn: String?
   public var sequenceColumn: String?
+  /// CSV columns that tell a row's time, together.
+  public var timeColumns: [String]?
+  /// How the numbers of its dates follow each other, where that is not plain: `TimeFormat.Order`.
+  public var dateOrder: String?
+  /// CSV columns that tell whose row it is, together; empty where none is to be looked for.
+  public var idColumns: [String]?
+  /// By id, where each has scalers of its own; `inputScaler` and `targetScaler` are then those of all rows.
+  public var entityScalers: [String: ScalerPair]?
 
   public init(
     features: [String]? = nil, targets: [String]? = nil, window: Int? = nil, horizon: Int? = nil,

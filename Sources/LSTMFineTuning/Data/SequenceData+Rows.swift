@@ -56,6 +56,13 @@ extension SequenceData: ExampleRows {
     }
   }
 
+  var hasOwnScalers: Bool { groupScalers != nil }
+
+  func targetScaler(_ example: Int) -> Scaler? {
+    guard let groupScalers, let groups else { return groupScalers?.first?.targets }
+    return groupScalers[Int(groups[places[example]])].targets
+  }
+
   /// Valid steps of an example.
   func length(_ example: Int) -> Int { lengths?[places[example]] ?? steps }
 }

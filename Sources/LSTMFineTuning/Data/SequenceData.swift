@@ -42,6 +42,10 @@ public struct SequenceData: Sendable {
   var isMaskSettled = false
   /// What a mask hid, for outputs at their own places; in the arrays' order.
   public internal(set) var hiddenSteps: HiddenSteps?
+  /// For each place, whose example it is; nil where all are of one.
+  var groups: [Int32]?
+  /// By group, where each has scalers of its own that these values are in.
+  var groupScalers: [ScalerPair]?
   /// The examples of this selection, as places in the arrays.
   public private(set) var places: [Int]
 

@@ -1,12 +1,39 @@
 import LSTMCheckpoints
 import LSTMLayers
 
-/// A table of rows in time order, cut into windows: the model reads `window` rows and says the targets of the next
-/// `horizon`.
+/// Rows in time order, cut into windows: the model reads `window` rows and says the targets of the next `horizon`.
 ///
 /// Window k reads rows k ..< k + window. Its targets are one line of horizon * targets values, row by row: all
-/// targets of row k + window, then those of the row after it, and so on.
+/// targets of row k + window, then those of the row after it, and so on. Rows of several series, of ids or of files,
+/// stand one after another, and no window reads or says rows of two.
 public struct SeriesData: Sendable {
+  /// The rows of one series.
+  public struct Part: Sendable {
+    public let file: String
+    /// What the id columns say; empty where there are none.
+    public let id: [String]
+    public let rows: Range<Int>
+    /// When each row was; nil where nothing tells.
+    let times: [Int64]?
+    /// The line of the file on which each row stood.
+    let lines: [Int]
+    let time: TimeColumn?
+    /// For each row, where in the file's rows it stood.
+    let places: [Int]
+
+    /// For people, and as the name of its scalers: `A`, or `A, 3`; the file's name without one.
+    public var name: String {
+      id.isEmpty ? SeriesData.stem(file) : id.joined(separator: ", ")
+    }
+  }
+
+  /// Cells of a column that held no number.
+  public struct Filled: Sendable, Equatable {
+    public let column: String
+    public let count: Int
+  }
+
+  /// The first of the files.
   public let file: String
   public let features: [String]
   public let targets: [String]
@@ -20,6 +47,18 @@ public struct SeriesData: Sendable {
   public let season: Int
   /// What was recognized in the table as it was read.
   public let readingNotes: [CSVNote]
+  public let parts: [Part]
+  /// What the parts' ids are of: columns of the tables, and first the file where there are several.
+  public let idColumns: [String]
+  /// Those of them that are columns of the tables.
+  public let ownIDColumns: [String]
+  public let findings: [TimeFindings]
+  /// For people, about times and what was filled in.
+  public let notes: [String]
+  public let filled: [Filled]
+  /// Rows of which a feature or a target was filled in; nil where none was.
+  let filledFeatures: [Bool]?
+  let filledTargets: [Bool]?
 
   /// - Parameters:
   ///   - missing: how missing cells are filled, before any split. `.interpolate` looks ahead, so that a gap at the end of
@@ -30,47 +69,113 @@ public struct SeriesData: Sendable {
     _ table: CSVTable, features: [String], targets: [String], window: Int, horizon: Int,
     missing: MissingValuePolicy = .error, season: Int = 1
   ) throws {
+    try self.init(
+      [OrderedTable(asItStands: table)], features: features, targets: targets, window: window, horizon: horizon,
+      missing: missing, season: season)
+  }
+
+  /// Several files, or a file of several series. Parameters and errors as above.
+  /// - Parameter needsHorizon: false for data to predict on, of which no row needs to have another after it.
+  public init(
+    _ tables: [OrderedTable], features: [String], targets: [String], window: Int, horizon: Int,
+    missing: MissingValuePolicy = .error, season: Int = 1, needsHorizon: Bool = true
+  ) throws {
     for (flag, value) in [("--window", window), ("--horizon", horizon), ("--season", season)] where value < 1 {
       throw FineTuningError.invalidOption("\(flag) \(value): expected at least 1", advice: [])
     }
     for (flag, columns) in [("--features", features), ("--target", targets)] where columns.isEmpty {
       throw FineTuningError.invalidOption("\(flag): expected at least one column", advice: [])
     }
-    file = table.file
+    let rows = try SeriesRows(tables, features: features, targets: targets, missing)
+    file = tables.first?.table.file ?? ""
     self.features = features
     self.targets = targets
     self.window = window
     self.horizon = horizon
     self.season = season
-    rowCount = table.rowCount
-    featureRows = try Self.rows(table, features, missing)
-    targetRows = targets == features ? featureRows : try Self.rows(table, targets, missing)
-    readingNotes = table.notes
+    (rowCount, featureRows, targetRows) = (rows.count, rows.features, rows.targets)
+    (parts, idColumns, ownIDColumns) = (rows.parts, rows.idColumns, rows.ownIDColumns)
+    (filled, filledFeatures, filledTargets) = (rows.filled, rows.filledFeatures, rows.filledTargets)
+    findings = tables.compactMap(\.findings)
+    readingNotes = tables.flatMap(\.table.notes)
+    notes = rows.notes
+    let longest = parts.map(\.rows.count).max() ?? 0
     // Not window + horizon, which may overflow.
-    guard rowCount - window >= horizon else {
+    guard longest - window >= (needsHorizon ? horizon : 0) else {
+      let whose = parts.count > 1 ? "the longest of \(parts.count) series has " : ""
       throw FineTuningError.badData(
         file: file,
-        detail: "\(rowCount) rows are too few for a window of \(window) and a horizon of \(horizon)",
+        detail: "\(whose)\(longest) rows\(parts.count > 1 ? ", which" : "") are too few for a window of \(window)"
+          + (needsHorizon ? " and a horizon of \(horizon)" : ""),
         advice: ["give a smaller --window, or more data"])
     }
   }
 
-  private static func rows(_ table: CSVTable, _ columns: [String], _ missing: MissingValuePolicy) throws -> [Float] {
-    let values = try columns.map { try table.floats(column: $0, missing: missing) }
-    if values.count == 1 { return values[0] }
-    var rows: [Float] = []
-    rows.reserveCapacity(table.rowCount * columns.count)
-    for row in 0..<table.rowCount {
-      for column in values { rows.append(column[row]) }
+  /// Where every window begins that lies in one part with its whole horizon, within some of the part's rows.
+  /// - Parameters:
+  ///   - reading: the rows that may be read or said, of each part.
+  ///   - saying: the first row that may be said, of each part.
+  func starts(reading: [Range<Int>]? = nil, saying: [Int]? = nil) -> [Int] {
+    var starts: [Int] = []
+    for (place, part) in parts.enumerated() {
+      let rows = reading?[place] ?? part.rows
+      let first = max(rows.lowerBound, (saying?[place] ?? rows.lowerBound) - window)
+      // Not window + horizon, which may overflow.
+      guard rows.count > 0, rows.count - window >= horizon, first <= rows.upperBound - window - horizon else {
+        continue
+      }
+      starts += first...(rows.upperBound - window - horizon)
     }
-    return rows
+    guard let filledTargets else { return starts }
+    // What was made up is not to be learnt and not to be measured with.
+    var before = [0]
+    before.reserveCapacity(rowCount + 1)
+    for isFilled in filledTargets { before.append(before[before.count - 1] + (isFilled ? 1 : 0)) }
+    return starts.filter { before[$0 + window + horizon] == before[$0 + window] }
+  }
+
+  /// Windows that are left out since a target of theirs was filled in.
+  public var unscoredWindows: Int {
+    guard filledTargets != nil else { return 0 }
+    let all = parts.reduce(0) { $0 + max($1.rows.count - window - horizon + 1, 0) }
+    return all - starts().count
+  }
+
+  /// Where the windows of `examples()` begin, in their order.
+  public var windowStarts: [Int] { starts() }
+
+  /// The part that a row belongs to.
+  func partIndex(ofRow row: Int) -> Int {
+    var (low, high) = (0, parts.count - 1)
+    while low < high {
+      let middle = (low + high + 1) / 2
+      if parts[middle].rows.lowerBound <= row { low = middle } else { high = middle - 1 }
+    }
+    return low
+  }
+
+  /// A file's name without its folder and its ending.
+  static func stem(_ file: String) -> String {
+    let name = file.split(separator: "/").last.map { String($0) } ?? file
+    guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return name }
+    return String(name[..<dot])
   }
 
   /// Every window that has its whole horizon, in time order. Targets are (N, horizon * targets), the first row's first.
-  public func examples() throws(ShapeError) -> SequenceData {
-    var data = try examples(starts: Array(0...(rowCount - window - horizon)))
+  public func examples() throws -> SequenceData {
+    let starts = starts()
+    guard !starts.isEmpty else { throw noWindows(unscoredWindows) }
+    var data = try examples(starts: starts)
     data.seasonalScale = seasonalScale(before: rowCount)
     return data
+  }
+
+  func noWindows(_ unscored: Int) -> FineTuningError {
+    .badData(
+      file: file,
+      detail:
+        "every window of \(window) rows has a target among the next \(horizon) that was filled in (\(unscored) windows): nothing is left to measure with",
+      advice: ["give data that has its targets"])
   }
 
   /// The windows that begin at these rows.
@@ -79,65 +184,47 @@ public struct SeriesData: Sendable {
     var values: [Float] = []
     values.reserveCapacity(starts.count * horizon * width)
     for start in starts { values += targetRows[(start + window) * width..<(start + window + horizon) * width] }
-    return try SequenceData(
+    var data = try SequenceData(
       inputs: .windows(rows: featureRows, size: features.count, starts: starts, steps: window),
       targets: .values(values, size: horizon * width, perStep: false))
-  }
-
-  /// The last window, whose horizon lies beyond the data: what to predict from.
-  public func lastWindow() throws(ShapeError) -> SequenceData {
-    try SequenceData(
-      inputs: .windows(rows: featureRows, size: features.count, starts: [rowCount - window], steps: window),
-      targets: .none)
-  }
-
-  /// Splits in time: no training window reaches into the validation rows, whose windows may look back.
-  /// - Parameter fraction: the part of the rows, at the end, that is for validation; at least one horizon.
-  /// - Returns: `firstRow` is the first row for validation: every row that training reads or predicts is before it.
-  public func split(validation fraction: Double) throws -> (
-    training: SequenceData, validation: SequenceData?, firstRow: Int
-  ) {
-    guard 0..<1 ~= fraction else {
-      throw FineTuningError.invalidOption(
-        "--validation-split \(fraction): expected a number from 0 to below 1", advice: [])
-    }
-    guard fraction > 0 else { return (try examples(), nil, rowCount) }
-    let cut = rowCount - max(Int((Double(rowCount) * fraction).rounded()), horizon)
-    let trainingCount = cut - window - horizon + 1
-    guard trainingCount > 0 else {
-      throw FineTuningError.badData(
-        file: file,
-        detail:
-          "\(rowCount) rows with --validation-split \(fraction) leave \(max(cut, 0)) to train on, fewer than a window of \(window) and a horizon of \(horizon)",
-        advice: ["give more data, a smaller --window or a smaller --validation-split"])
-    }
-    var training = try examples(starts: Array(0..<trainingCount))
-    var validation = try examples(starts: Array((cut - window)...(rowCount - window - horizon)))
-    training.seasonalScale = seasonalScale(before: cut)
-    validation.seasonalScale = training.seasonalScale
-    return (training, validation, cut)
+    if parts.count > 1 { data.groups = starts.map { Int32(partIndex(ofRow: $0)) } }
+    return data
   }
 
   /// Scalers of the rows before `end`, one entry per column.
   public func scalers(before end: Int) -> (inputs: Scaler, targets: Scaler) {
-    func fit(_ rows: [Float], _ columns: Int) -> Scaler {
-      Scaler(fitting: rows, columns: columns, rows: 0..<min(end, rowCount))
-    }
-    return (fit(featureRows, features.count), fit(targetRows, targets.count))
+    let pair = scalers(of: [0..<min(end, rowCount)])
+    return (pair.inputs, pair.targets)
+  }
+
+  /// Scalers of some rows, one entry per column.
+  func scalers(of rows: [Range<Int>]) -> ScalerPair {
+    ScalerPair(
+      inputs: Scaler(fitting: featureRows, columns: features.count, rows: rows.joined()),
+      targets: Scaler(fitting: targetRows, columns: targets.count, rows: rows.joined()))
   }
 
   /// For each target, the mean of |y_t - y_(t - season)| over the rows before `end`: the error of the seasonal naive
   /// forecast one row ahead, which MASE divides by (Hyndman and Koehler, 2006). nil when there are too few rows.
   public func seasonalScale(before end: Int) -> [Double]? {
-    let end = min(end, rowCount)
-    guard end > season else { return nil }
+    seasonalScale(of: parts.map { $0.rows.clamped(to: 0..<max(min(end, rowCount), 0)) })
+  }
+
+  /// The same over some rows of each part.
+  func seasonalScale(of rows: [Range<Int>]) -> [Double]? {
     let width = targets.count
-    return (0..<width).map { column in
-      let sum = (season..<end).reduce(0.0) {
-        $0 + abs(Double(targetRows[$1 * width + column]) - Double(targetRows[($1 - season) * width + column]))
+    let filled = filledTargets
+    var (sums, count) = ([Double](repeating: 0, count: width), 0)
+    for rows in rows where rows.count > season {
+      for row in rows.dropFirst(season) where filled == nil || filled?[row] == false && filled?[row - season] == false {
+        for column in 0..<width {
+          sums[column] += abs(
+            Double(targetRows[row * width + column]) - Double(targetRows[(row - season) * width + column]))
+        }
+        count += 1
       }
-      return sum / Double(end - season)
     }
+    return count == 0 ? nil : sums.map { $0 / Double(count) }
   }
 
   /// The mean absolute error of the seasonal naive forecast, in the data's own units, for all that `examples()` asks: of
@@ -146,10 +233,12 @@ public struct SeriesData: Sendable {
     guard season < rowCount else { return nil }
     let width = targets.count
     var (sum, count) = (0.0, 0)
-    for origin in window...(rowCount - horizon) {
+    for start in starts() {
+      let origin = start + window
+      let first = parts[partIndex(ofRow: start)].rows.lowerBound
       for ahead in 0..<horizon {
         let seasons = ahead / season + 1
-        guard origin + ahead >= seasons * season else { continue }
+        guard origin - first + ahead >= seasons * season else { continue }
         for column in 0..<width {
           let known = targetRows[(origin + ahead - seasons * season) * width + column]
           sum += abs(Double(targetRows[(origin + ahead) * width + column]) - Double(known))

@@ -103,7 +103,8 @@ public struct Evaluator {
     tally.lossSum += value.sum
     tally.lossWeight += value.weight
     try data.targets.withRows { targets throws(ShapeError) in
-      tally.add(output, targets, at: runner.targetRows.pointer)
+      guard data.hasOwnScalers else { return tally.add(output, targets, at: runner.targetRows.pointer) }
+      tally.add(output, targets, at: runner.targetRows.pointer) { data.targetScaler(batch.lowerBound + $0) }
     }
   }
 
@@ -116,7 +117,17 @@ public struct Evaluator {
     for start in stride(from: 0, to: data.count, by: batchSize) {
       let examples = start..<start + min(batchSize, data.count - start)
       var output = try network.forward(data.batch(examples), forBackward: false)
-      if let targetScaler { undo(targetScaler, of: &output, lengths: data.lengthBatch(examples)) }
+      if data.hasOwnScalers {
+        let width = output.values.count / examples.count
+        for example in examples {
+          guard let scaler = data.targetScaler(example) else { continue }
+          var values = Array(output.values[(example - start) * width..<(example - start + 1) * width])
+          scaler.undo(&values)
+          output.values.replaceSubrange((example - start) * width..<(example - start + 1) * width, with: values)
+        }
+      } else if let targetScaler {
+        undo(targetScaler, of: &output, lengths: data.lengthBatch(examples))
+      }
       shape = output.shape
       values += output.values
     }

@@ -89,8 +89,13 @@ struct MetricTally {
   }
 
   /// Adds the errors or the right answers of a batch.
-  /// - Parameter places: for each row of the output, the row of its target.
-  mutating func add(_ output: Network.Output, _ targets: TargetRows, at places: UnsafePointer<Int>) {
+  /// - Parameters:
+  ///   - places: for each row of the output, the row of its target.
+  ///   - scaler: for each row of the output, what takes it to the data's own units, where not all have the same.
+  mutating func add(
+    _ output: Network.Output, _ targets: TargetRows, at places: UnsafePointer<Int>,
+    scaler: ((_ row: Int) -> Scaler?)? = nil
+  ) {
     let width = output.width
     for row in 0..<output.count {
       let output = output.rows + row * width
@@ -101,6 +106,15 @@ struct MetricTally {
         if loss == .binaryCrossEntropy {
           for column in 0..<width where (output[column] > 0) == (values[column] > 0.5) { right += 1 }
           answers += width
+        } else if let scaler {
+          let own = scaler(row)
+          for column in 0..<width {
+            let scale = own.map { Double($0.deviation[column % $0.columns]) } ?? 1
+            let mean = own.map { Double($0.mean[column % $0.columns]) } ?? 0
+            columns[column].add(
+              output[column], values[column], scale: scale, isFirst: rows == 0, offset: mean)
+          }
+          rows += 1
         } else {
           for column in 0..<width {
             columns[column].add(output[column], values[column], scale: scales[column], isFirst: rows == 0)
@@ -216,12 +230,14 @@ struct OutputSpread {
 
 extension MetricTally.Column {
   @inline(__always)
-  fileprivate mutating func add(_ found: Float, _ wanted: Float, scale: Double, isFirst: Bool) {
+  fileprivate mutating func add(
+    _ found: Float, _ wanted: Float, scale: Double, isFirst: Bool, offset: Double = 0
+  ) {
     let error = Double(found - wanted) * scale
     absolute += abs(error)
     square += error * error
-    if isFirst { first = Double(wanted) * scale }
-    let target = Double(wanted) * scale - first
+    if isFirst { first = Double(wanted) * scale + offset }
+    let target = Double(wanted) * scale + offset - first
     sum += target
     sumOfSquares += target * target
   }

@@ -31,7 +31,11 @@ extension SeriesData {
   public func sample(
     of model: LSTMModel, _ windows: SequenceData, targetScaler: Scaler?, kernels: Kernels = .best
   ) throws -> Sample {
-    let count = min(max(48 / horizon, 1), (windows.count - 1) / horizon + 1)
+    // Of one series, the last.
+    let last = partIndex(ofRow: windows.inputRow(windows.count - 1))
+    var own = 1
+    while own < min(48, windows.count), partIndex(ofRow: windows.inputRow(windows.count - 1 - own)) == last { own += 1 }
+    let count = min(max(48 / horizon, 1), (own - 1) / horizon + 1)
     let chosen = windows.selecting((0..<count).map { windows.count - 1 - (count - 1 - $0) * horizon })
     let evaluator = Evaluator(
       Network(model, kernels: kernels), loss: .meanSquaredError, targetScaler: targetScaler, batchSize: count)

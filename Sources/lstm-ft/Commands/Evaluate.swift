@@ -63,15 +63,16 @@ struct Evaluate: ParsableCommand {
     let unknownTokens: Int?
     let chart: String?
     let notes: [String]
+    let series: SeriesAnswer?
   }
 
   func run() throws {
     let console = out.console
     let chart = picture.chart
     let kernels = try computing.kernels()
-    let path = try data.requiredPath()
+    let paths = try data.requiredPaths()
     let replaced = try chart.flatMap {
-      try requireOutput($0, apartFrom: [model, path], overwrite: overwriting.overwrite)
+      try requireOutput($0, apartFrom: [model] + paths, overwrite: overwriting.overwrite)
     }
     let base = try openModel(model)
     let record = try base.preprocessingRecord(file: model)
@@ -93,7 +94,8 @@ struct Evaluate: ParsableCommand {
       base, raw, file: loaded.file, loss: loss.choice(), readout: reading.readout, mayChangeModel: false,
       knowsClasses: record.classes != nil)
     try record.checkScalers(features: raw.featureCount, targets: raw.targetSize, file: loaded.file)
-    let examples = all.read(by: fit).scaled(inputs: record.inputScaler, targets: record.targetScaler)
+    let (examples, scalerNotes) = try loaded.scaled(all.read(by: fit), record)
+    let rowNotes = (loaded.series?.rowNotes(scores: true) ?? []) + scalerNotes
     let evaluator = Evaluator(Network(fit.model, kernels: kernels), loss: fit.loss, targetScaler: record.targetScaler)
     let (metrics, confusion) =
       switch examples {
@@ -103,7 +105,7 @@ struct Evaluate: ParsableCommand {
 
     let notes =
       loaded.readingNotes + [loss.loss?.note].compactMap(\.self) + fit.notes
-      + [all.maskNote(base.configuration)].compactMap(\.self)
+      + [all.maskNote(base.configuration)].compactMap(\.self) + rowNotes
     for note in notes { console.say("note: \(note)") }
     if case .labelled(let labelled) = loaded { for line in labelled.summary { console.say("note: \(line)") } }
     if record.inputScaler == nil, loaded.series != nil {
@@ -131,7 +133,7 @@ struct Evaluate: ParsableCommand {
       Answer(
         model: model, data: loaded.file, metrics: metrics, naiveError: naiveError, confusion: confusion?.counts,
         classes: confusion == nil ? nil : names, tokens: tokens?.count, unknownTokens: tokens?.unknown, chart: chart,
-        notes: notes))
+        notes: notes, series: loaded.series?.answer))
   }
 
   private func line(_ metrics: Metrics, _ loss: Loss, _ data: LoadedData, naiveError: Double?) -> String {
@@ -169,26 +171,30 @@ struct Evaluate: ParsableCommand {
     return table(rows, header: header, rightAligned: Set(1..<shown + 3)) + more
   }
 
-  /// The truth, and forecasts end to end: each horizon begins where the one before ended.
+  /// The truth, and forecasts end to end: each horizon begins where the one before ended. Of several series, the first.
   private func forecastChart(_ series: SeriesData, _ forecast: Tensor) -> LineChart {
     let width = series.targets.count
-    let horizons = stride(from: 0, to: forecast.shape[0], by: series.horizon)
+    let part = series.parts[0]
+    let starts = series.windowStarts
     var lines: [LineChart.Series] = []
     for (column, name) in series.targets.prefix(3).enumerated() {
-      let rows = Array(series.window..<series.rowCount)
+      let rows = Array(part.rows.lowerBound + series.window..<part.rows.upperBound)
       lines.append(.init(name, x: rows.map { Double($0) }, y: rows.map { series.targetRows[$0 * width + column] }))
       var (x, y) = ([Double](), [Float]())
-      for example in horizons {
+      var next = 0
+      for (example, start) in starts.enumerated() where start >= next && part.rows.contains(start) {
         for step in 0..<series.horizon {
-          x.append(Double(example + series.window + step))
+          x.append(Double(start + series.window + step))
           y.append(forecast.values[(example * series.horizon + step) * width + column])
         }
+        next = start + series.horizon
       }
       lines.append(.init("forecast of \(name)", x: x, y: y))
     }
     let ahead = series.horizon == 1 ? "one row ahead" : "\(series.horizon) rows at a time"
+    let whose = series.parts.count > 1 ? ", \(part.name)" : ""
     return LineChart(
-      title: "Forecast against truth", subtitle: "\(series.file), \(ahead)", xLabel: "row",
+      title: "Forecast against truth", subtitle: "\(series.file)\(whose), \(ahead)", xLabel: "row",
       yLabel: series.targets.prefix(3).joined(separator: ", "), series: lines)
   }
 }

@@ -55,6 +55,12 @@ struct Export: ParsableCommand {
     let output: String
     let format: String
     let tensors: [WrittenTensor]
+    /// What is done to the data before the model reads it, and undone to what it says: the file does not hold it.
+    let inputScaler: Scaler?
+    let targetScaler: Scaler?
+    let features: [String]?
+    let targets: [String]?
+    let entityScalers: [String: ScalerPair]?
   }
 
   func validate() throws {
@@ -92,8 +98,14 @@ struct Export: ParsableCommand {
     console.say()
     if let dtype = target.dtype { try reportRounding(checkpoint, dtype, console) }
     console.say("wrote \(output) (\(plural(written.count, "tensor")))")
+    let record = try checkpoint.preprocessingRecord(file: model)
+    if format != .native { for line in record.scalingLines(numbers: 8) { console.say("note: \(line)") } }
     console.say(replaced)
-    try console.result(Answer(output: output, format: format.rawValue, tensors: written))
+    try console.result(
+      Answer(
+        output: output, format: format.rawValue, tensors: written, inputScaler: record.inputScaler,
+        targetScaler: record.targetScaler, features: record.features, targets: record.targets,
+        entityScalers: record.entityScalers))
   }
 
   /// The largest change that a narrower type makes.

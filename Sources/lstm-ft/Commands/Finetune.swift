@@ -110,6 +110,9 @@ struct Finetune: ParsableCommand {
         "Standardisation: keep the model's, refit it to the training part, or none; auto keeps, and refits for CSV "
           + "when the model has none.", valueName: "mode"))
     var scaler: ScalerMode = .auto
+
+    @Flag(help: "CSV with --id, or several files: each id's rows are standardised by its own scaler.")
+    var scalerPerId = false
   }
 
   struct OutputFiles: ParsableArguments {
@@ -148,7 +151,9 @@ struct Finetune: ParsableCommand {
     let console = out.console
     try loop.check()
     let rule = try optimiser.rule()
-    try requireOutput(files.output, apartFrom: [data.requiredPath(), model], overwrite: overwriting.overwrite)
+    try requireOutput(
+      files.output, apartFrom: data.requiredPaths() + loop.validationPaths() + [model],
+      overwrite: overwriting.overwrite)
     let path = files.runFolder ?? Self.defaultFolder()
     let session = try FinetuneSession(
       self, rule: rule, kernels: computing.kernels(), caching: caching.caching(folder: path))

@@ -56,6 +56,13 @@ struct Import: ParsableCommand {
 
     @Option(
       help: ArgumentHelp(
+        "A JSON file with the standardisation of each feature and target: mean and scale, or min and max, as "
+          + "scikit-learn's scalers have them, under inputs and targets.", valueName: "file"),
+      completion: .file(extensions: ["json"]))
+    var scalerFile: String?
+
+    @Option(
+      help: ArgumentHelp(
         "Which number stands for which character or word: a JSON object or list, or a text file with one token a line.",
         valueName: "file"), completion: .file())
     var vocabulary: String?
@@ -113,6 +120,9 @@ struct Import: ParsableCommand {
 
     show(report, console)
     for note in vocabularyNotes(made, plan.configuration) { console.say("note: \(note)") }
+    if let path = values.scalerFile, let record = try? made.preprocessingRecord(file: output) {
+      for line in record.scalingLines(numbers: 4) { console.say("note: \(path): \(line)") }
+    }
     let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
     console.say("wrote \(output) (\(plural(plan.configuration.parameterCount, "parameter")), \(size(bytes)))")
     console.say(replaced)
@@ -124,10 +134,15 @@ struct Import: ParsableCommand {
   private func preprocessing(
     _ checkpoint: Checkpoint, _ configuration: ModelConfiguration, _ notes: inout [String]
   ) throws -> String? {
-    if values.scaler == nil, values.scalerFrom == nil {
-      notes += scalerOffers(checkpoint.foundScalers, configuration)
+    let scalerOptions: [(flag: String, value: String?)] = [
+      ("--scaler", values.scaler), ("--scaler-from", values.scalerFrom), ("--scaler-file", values.scalerFile),
+    ]
+    let given = scalerOptions.filter { $0.value != nil }.map(\.flag)
+    if given.count > 1 {
+      throw InputError.usage("\(given[0]) and \(given[1]) both say what the scaler is", advice: [])
     }
-    guard [values.scaler, values.scalerFrom, values.vocabulary, values.classes].contains(where: { $0 != nil }) || values.window != nil
+    if given.isEmpty { notes += scalerOffers(checkpoint.foundScalers, configuration) }
+    guard !given.isEmpty || values.vocabulary != nil || values.classes != nil || values.window != nil
     else {
       if values.tokens != nil { throw InputError.usage("--tokens needs --vocabulary", advice: []) }
       return checkpoint.preprocessing
@@ -137,13 +152,11 @@ struct Import: ParsableCommand {
       (record.inputScaler, record.targetScaler) = try scalers(scaler, configuration)
     }
     if let key = values.scalerFrom {
-      guard values.scaler == nil else {
-        throw InputError.usage("--scaler and --scaler-from both say what the scaler is", advice: [])
-      }
       let chosen = try ChosenScalers(key, in: checkpoint, configuration)
       (record.inputScaler, record.targetScaler) = (chosen.inputs, chosen.targets)
       notes += chosen.notes
     }
+    if let path = values.scalerFile { try readScalers(path, configuration, &record) }
     if let path = values.vocabulary {
       guard case .tokens(let count, _) = configuration.input else {
         throw InputError.usage("--vocabulary: this model reads features, which are no tokens", advice: [])
@@ -168,6 +181,22 @@ struct Import: ParsableCommand {
       record.window = window
     }
     return try record.json
+  }
+
+  private func readScalers(
+    _ path: String, _ configuration: ModelConfiguration, _ record: inout Preprocessing
+  ) throws {
+    guard values.scaler == nil else {
+      throw InputError.usage("--scaler and --scaler-file exclude each other", advice: [])
+    }
+    guard case .features(let count) = configuration.input else {
+      throw InputError.usage("--scaler-file: this model reads tokens, which are not standardised", advice: [])
+    }
+    let file = try ScalerFile(
+      json: readWhole(path), file: path, features: count, outputs: configuration.outputSize)
+    (record.inputScaler, record.targetScaler) = (file.inputs, file.targets)
+    record.features = file.features ?? record.features
+    record.targets = file.targetNames ?? record.targets
   }
 
   private func scalers(_ text: String, _ configuration: ModelConfiguration) throws -> (inputs: Scaler, targets: Scaler)

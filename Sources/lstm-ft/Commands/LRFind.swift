@@ -83,7 +83,7 @@ struct LRFind: ParsableCommand {
       throw InputError.usage("--steps \(search.steps): expected a number from 10 to 100000", advice: [])
     }
     let replaced = try requireOutput(
-      search.output, apartFrom: [data.requiredPath(), model], overwrite: overwriting.overwrite)
+      search.output, apartFrom: data.requiredPaths() + [model], overwrite: overwriting.overwrite)
     // As finetune would begin.
     var command = try Finetune.parse([])
     (command.model, command.data, command.parts, command.reading) = (model, data, parts, reading)

@@ -15,7 +15,8 @@ struct Predict: ParsableCommand {
         lstm-ft predict encoder.h5 --data x.h5 -o embeddings.h5
 
       Arrays are (N, T, I) features or (N, T) tokens. The output is (N, O), or (N, T, O) when the model gives one for \
-      each step, as a bare LSTM does. From a CSV series comes the forecast that begins after its last row, from a text what \
+      each step, as a bare LSTM does. From a CSV series comes the forecast that begins after its last row, with the \
+      times and ids that the table has; with --rolling one for every row. From a text comes what \
       the model gives for the last tokens of each document.
 
       A model whose classes have names says the likeliest one's, and the probability of each.
@@ -50,6 +51,9 @@ struct Predict: ParsableCommand {
       help: ArgumentHelp("The file to write: .npy, .csv or .h5 (dataset y).", valueName: "file"),
       completion: .file())
     var output: String?
+
+    @Flag(help: "CSV: a forecast for every row that has a window before it, and for the one after the last.")
+    var rolling = false
   }
 
   struct Answer: Encodable {
@@ -57,6 +61,11 @@ struct Predict: ParsableCommand {
     let shape: [Int]
     /// The name of the likeliest class of each sequence, or of each of its steps.
     let labels: [[String]]?
+    /// A series: the columns that name the rows of forecasts, and for each forecast the names of its rows.
+    let rowColumns: [String]?
+    let rows: [[[String]]]?
+    let notes: [String]
+    let series: SeriesAnswer?
     /// The numbers themselves when there is no file to write them to.
     let y: Tensor?
     let notes: [String]
@@ -72,7 +81,10 @@ struct Predict: ParsableCommand {
           try container.encode(labels.flatMap { $0 }, forKey: .labels)
         }
       }
+      try container.encodeIfPresent(rowColumns, forKey: .rowColumns)
+      try container.encodeIfPresent(rows, forKey: .rows)
       if !notes.isEmpty { try container.encode(notes, forKey: .notes) }
+      try container.encodeIfPresent(series, forKey: .series)
       guard let y else { return }
       try encode(y.values[...], y.shape[...], container.nestedUnkeyedContainer(forKey: .y))
     }
@@ -90,16 +102,16 @@ struct Predict: ParsableCommand {
       }
     }
 
-    private enum Key: String, CodingKey { case output, shape, labels, y, notes }
+    private enum Key: String, CodingKey { case output, shape, labels, rowColumns, rows, notes, series, y }
   }
 
   func run() throws {
     let console = out.console
     let output = target.output
     let kernels = try computing.kernels()
-    let path = try data.requiredPath()
+    let paths = try data.requiredPaths()
     let replaced = try output.flatMap {
-      try requireOutput($0, apartFrom: [path, model], overwrite: overwriting.overwrite)
+      try requireOutput($0, apartFrom: paths + [model], overwrite: overwriting.overwrite)
     }
     let kind = try outputKind()
     var base = try openModel(model)
@@ -111,9 +123,16 @@ struct Predict: ParsableCommand {
       let isStreamed = if case .seriesStreams = loaded { true } else { false }
       try data.checkHorizon(series, base, isStreamed: isStreamed)
     }
+    if target.rolling, loaded.series == nil {
+      throw InputError.usage("--rolling is for CSV series; every sequence of \(loaded.file) is predicted", advice: [])
+    }
+    var origins: ForecastOrigins?
     var raw: SequenceData
     switch loaded {
-    case .series(let series), .seriesStreams(let series, _, _): raw = try series.lastWindow()
+    case .series(let series):
+      let found = target.rolling ? try series.rollingWindows() : try series.lastWindows()
+      (origins, raw) = (found, found.windows)
+    case .seriesStreams(let series, _, _): raw = try series.lastWindow()
     case .text(let text), .textStreams(let text, _): raw = try text.endings()
     case .labelled(let labelled): raw = labelled.table.data
     case .arrays(let all, _): raw = all
@@ -123,19 +142,28 @@ struct Predict: ParsableCommand {
     raw = try raw.hiding(base.configuration.mask, for: base.configuration)
     if output != nil, let note = Examples.sequences(raw).maskNote(base.configuration) { console.say("note: \(note)") }
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
+    var notes = loaded.series?.rowNotes(scores: false) ?? []
     if record.inputScaler == nil, loaded.series != nil {
       console.warn("\(model) has no scaler: it reads the numbers as they are, and gives its own")
     }
     var y: Tensor
     if case .seriesStreams(let series, _, _) = loaded {
-      let values = try series.forecast(
-        base, inputScaler: record.inputScaler, targetScaler: record.targetScaler, kernels: kernels)
-      y = Tensor(shape: [1, values.count], values: values)
+      let said = try series.streamedForecasts(
+        base, inputScaler: record.inputScaler, targetScaler: record.targetScaler, isRolling: target.rolling,
+        kernels: kernels)
+      origins = said.origins
+      y = Tensor(shape: [said.origins.count, said.values.count / max(said.origins.count, 1)], values: said.values)
     } else {
+      let (scaled, scalerNotes) = try loaded.scaled(.sequences(raw), record)
+      notes += scalerNotes
       let evaluator = Evaluator(
         Network(base, kernels: kernels), loss: .meanSquaredError, targetScaler: record.targetScaler)
-      y = try evaluator.predict(raw.scaled(inputs: record.inputScaler, targets: nil))
+      y = try evaluator.predict(scaled.sequences)
     }
+    // Where the numbers themselves go to standard output, nothing stands between them.
+    for note in notes { output == nil ? console.aside("note: \(note)") : console.say("note: \(note)") }
+    for warning in origins?.warnings ?? [] { console.warn(warning) }
+    notes += origins?.warnings ?? []
     var classes: ClassPredictions?
     if let names = record.classes, names.count <= base.configuration.outputSize || base.configuration.outputSize == 1 {
       let found = ClassPredictions(&y, names, base.configuration, lengths: raw.lengths)
@@ -148,14 +176,32 @@ struct Predict: ParsableCommand {
       try Checkpoint(tensors: [StoredTensor(name: "y", shape: y.shape, values: y.values)]).write(
         path: output ?? "", as: .pytorchHDF5)
     case .csv:
-      let text = try classes?.csv(y, loaded) ?? csv(y, loaded, names)
+      let text = try classes?.csv(y, loaded) ?? csv(y, loaded, names, origins)
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
     }
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
     console.say(replaced)
+    let named = namedRows(y, loaded, names, origins)
     try console.result(
       Answer(
-        output: output, shape: y.shape, labels: classes?.labels, y: output == nil ? y : nil, notes: loaded.readingNotes))
+        output: output, shape: y.shape, labels: classes?.labels, rowColumns: named?.columns, rows: named?.rows,
+        notes: loaded.readingNotes + notes, series: loaded.series?.answer, y: output == nil ? y : nil))
+  }
+
+  /// What tells the rows of forecasts apart, where the table has times or ids; nil else.
+  private func namedRows(
+    _ y: Tensor, _ data: LoadedData, _ names: [String], _ origins: ForecastOrigins?
+  ) -> (columns: [String], rows: [[[String]]])? {
+    guard let series = data.series, let origins, y.shape.count == 2 else { return nil }
+    let columns = series.forecastColumns(numbersRows: target.rolling)
+    guard !columns.isEmpty else { return nil }
+    let steps = (y.shape.last ?? 0) / max(names.count, 1)
+    return (
+      columns,
+      (0..<origins.count).map { origin in
+        (0..<steps).map { series.labels(origins, origin, ahead: $0, numbersRows: target.rolling) }
+      }
+    )
   }
 
   private enum Kind { case npy, csv, hdf5 }
@@ -190,13 +236,20 @@ struct Predict: ParsableCommand {
     return (0..<width).map { "y\($0)" }
   }
 
-  private func csv(_ y: Tensor, _ data: LoadedData, _ names: [String]) throws -> String {
+  private func csv(
+    _ y: Tensor, _ data: LoadedData, _ names: [String], _ origins: ForecastOrigins?
+  ) throws -> String {
     let width = y.shape.last ?? 1
     if data.series != nil, y.shape.count == 2 {
       // One row for each row ahead.
-      var writer = CSVWriter(columnNames: ["ahead"] + names)
-      for step in 0..<width / names.count {
-        try writer.append(Array(y.values[step * names.count..<(step + 1) * names.count]), labels: ["\(step + 1)"])
+      let named = namedRows(y, data, names, origins)
+      var writer = CSVWriter(columnNames: (named?.columns ?? []) + ["ahead"] + names)
+      for origin in 0..<y.shape[0] {
+        for step in 0..<width / names.count {
+          let first = origin * width + step * names.count
+          try writer.append(
+            Array(y.values[first..<first + names.count]), labels: (named?.rows[origin][step] ?? []) + ["\(step + 1)"])
+        }
       }
       return writer.text
     }

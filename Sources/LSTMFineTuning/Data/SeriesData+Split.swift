@@ -1,0 +1,163 @@
+import LSTMCheckpoints
+import LSTMLayers
+
+/// Where a series is split in time.
+public enum SeriesSplit: Sendable, Equatable {
+  /// The part of each series' rows, at its end, that is for validation; at least one horizon.
+  case fraction(Double)
+  /// By dates as a person writes them: the last time to train on, and the first one to validate on. The rows between
+  /// them, if there are any, are only looked back to.
+  case dated(trainUntil: String?, validateFrom: String?)
+}
+
+/// What of some series is for training and what for validation.
+public struct SplitSeries: Sendable {
+  public let training: SequenceData
+  public let validation: SequenceData?
+  /// The rows of each part that training reads or says.
+  public let trainingRows: [Range<Int>]
+  /// The first row of each part that validation says.
+  public let firstRows: [Int]
+  /// For people.
+  public let notes: [String]
+}
+
+extension SeriesData {
+  /// Splits in time: no training window reaches into the validation rows, whose windows may look back.
+  /// - Parameter fraction: the part of the rows, at the end, that is for validation; at least one horizon.
+  /// - Returns: `firstRow` is the first row for validation: every row that training reads or predicts is before it.
+  public func split(validation fraction: Double) throws -> (
+    training: SequenceData, validation: SequenceData?, firstRow: Int
+  ) {
+    let split = try split(.fraction(fraction))
+    return (split.training, split.validation, split.validation == nil ? rowCount : split.firstRows.last ?? rowCount)
+  }
+
+  /// The rows of each part to train on, and the first one to validate on; the part's end where nothing is held back.
+  func cuts(_ split: SeriesSplit) throws -> [(train: Range<Int>, validate: Int)] {
+    switch split {
+    case .fraction(let fraction):
+      guard 0..<1 ~= fraction else {
+        throw FineTuningError.invalidOption(
+          "--validation-split \(fraction): expected a number from 0 to below 1", advice: [])
+      }
+      return parts.map { part in
+        guard fraction > 0 else { return (part.rows, part.rows.upperBound) }
+        let held = max(Int((Double(part.rows.count) * fraction).rounded()), horizon)
+        let cut = max(part.rows.upperBound - held, part.rows.lowerBound)
+        return (part.rows.lowerBound..<cut, cut)
+      }
+    case .dated(let until, let from):
+      guard parts.allSatisfy({ $0.times != nil }) else {
+        throw TableError.badDate(
+          until ?? from ?? "", detail: "the table has no column of dates or times to split it by")
+      }
+      return try parts.map { part in
+        let (time, times) = (part.time, part.times ?? [])
+        let end = try until.map { try Self.instants($0, time).end }
+        let begin = try from.map { try Self.instants($0, time).begin }
+        if let end, let begin, begin < end {
+          throw TableError.badDate(
+            "\(until ?? "") and \(from ?? "")", detail: "validation would begin before training has ended")
+        }
+        let first = part.rows.lowerBound
+        let trainEnd = first + (times.firstIndex { $0 >= (end ?? begin ?? .max) } ?? times.count)
+        let validate = first + (times.firstIndex { $0 >= (begin ?? end ?? .max) } ?? times.count)
+        return (first..<trainEnd, validate)
+      }
+    }
+  }
+
+  /// When a date as a person writes it begins, and the first instant after it.
+  private static func instants(_ text: String, _ time: TimeColumn?) throws -> (begin: Int64, end: Int64) {
+    func wrong(_ detail: String) -> TableError { TableError.badDate(text, detail: detail) }
+    guard let time, time.isCalendar else {
+      guard let number = TimeCells.Number(text), let found = TimeCells.counts([number])?.instants.first else {
+        throw wrong("expected a number, as the table's column of times has them")
+      }
+      return (found, found + 1)
+    }
+    if let year = TimeCells.Number(text), year.digits == 4, year.decimals == 0,
+      let date = CivilDate(year: Int(year.whole), month: 1, day: 1)
+    {
+      return (date.microseconds, TimeText.Precision.year.end(of: date.microseconds))
+    }
+    if let number = TimeCells.Number(text), let found = TimeCells.calendar([number]), let begin = found.instants.first {
+      return (begin, found.format.precision.end(of: begin))
+    }
+    guard let found = TimeText(text), found.shape != .clock else {
+      throw wrong("expected a date such as 2024-03-25 or \"2024-03-25 14:00\"")
+    }
+    let order = found.orders.count == 1 ? found.orders[0] : time.order ?? .yearFirst
+    guard found.orders.contains(order) else { throw wrong("expected a date such as 2024-03-25, with the year first") }
+    guard let begin = found.instant(order) else { throw wrong("there is no such day") }
+    return (begin, found.precision.end(of: begin))
+  }
+
+  /// Splits every part in time.
+  public func split(_ split: SeriesSplit) throws -> SplitSeries {
+    let cuts = try cuts(split)
+    var notes: [String] = []
+    if split == .fraction(0) {
+      return SplitSeries(
+        training: try examples(), validation: nil, trainingRows: parts.map(\.rows),
+        firstRows: parts.map(\.rows.upperBound), notes: [])
+    }
+    let rows = cuts.map(\.train)
+    let trainingStarts = starts(reading: rows)
+    guard !trainingStarts.isEmpty else {
+      if let longest = rows.map(\.count).max(), longest >= window, longest - window >= horizon {
+        throw noWindows(unscoredWindows)
+      }
+      throw tooFewToTrain(split, rows)
+    }
+    let validationStarts = starts(saying: cuts.map(\.validate))
+    guard !validationStarts.isEmpty else {
+      throw FineTuningError.badData(
+        file: file, detail: "\(split.words) leaves no window to validate on",
+        advice: ["choose another place to split, or give more data"])
+    }
+    let without = zip(parts, rows).filter { $0.0.rows.count - window < horizon || $0.1.count - window < horizon }
+    if parts.count > 1, !without.isEmpty {
+      notes.append(
+        "\(without.count) of \(parts.count) series \(without.count == 1 ? "is" : "are") too short to train on: "
+          + without.prefix(5).map(\.0.name).joined(separator: ", ") + (without.count > 5 ? ", ..." : ""))
+    }
+    var training = try examples(starts: trainingStarts)
+    var validation = try examples(starts: validationStarts)
+    training.seasonalScale = seasonalScale(of: rows)
+    validation.seasonalScale = training.seasonalScale
+    return SplitSeries(
+      training: training, validation: validation, trainingRows: rows, firstRows: cuts.map(\.validate), notes: notes)
+  }
+
+  private func tooFewToTrain(_ split: SeriesSplit, _ rows: [Range<Int>]) -> FineTuningError {
+    let longest = rows.map(\.count).max() ?? 0
+    let advice = ["give more data, a smaller --window or a smaller --validation-split"]
+    if case .fraction(let fraction) = split {
+      let all = parts.count == 1 ? "\(rowCount) rows" : "\(parts.count) series of \(rowCount) rows"
+      return .badData(
+        file: file,
+        detail:
+          "\(all) with --validation-split \(fraction) leave \(longest) to train on\(parts.count == 1 ? "" : " at most"), fewer than a window of \(window) and a horizon of \(horizon)",
+        advice: advice)
+    }
+    return .badData(
+      file: file,
+      detail:
+        "\(split.words) leaves \(longest) rows to train on, fewer than a window of \(window) and a horizon of \(horizon)",
+      advice: ["choose a later date, or give a smaller --window"])
+  }
+}
+
+extension SeriesSplit {
+  /// For people.
+  var words: String {
+    switch self {
+    case .fraction(let fraction): "a validation part of \(fraction)"
+    case .dated(let until?, let from?): "training until \(until) and validating from \(from)"
+    case .dated(let until?, nil): "training until \(until)"
+    case .dated(nil, let from): "validating from \(from ?? "?")"
+    }
+  }
+}
