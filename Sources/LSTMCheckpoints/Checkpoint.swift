@@ -137,6 +137,7 @@ public struct Checkpoint: Sendable {
     case .mlx:
       var options = options
       options.layout = .mlx
+      try model().refuse([.float64], of: "MLX' safetensors")
       return try SafetensorsWriter.write(try namedTensors(to: path, options: options), to: path)
     case .kerasH5: return try KerasWriter.writeLegacy(model(), to: path)
     case .kerasWeights: return try KerasWriter.writeWeights(model(), to: path)

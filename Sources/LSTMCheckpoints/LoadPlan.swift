@@ -12,6 +12,8 @@ public struct LoadPlan: Sendable {
   /// What the source does to its input before the stack, which is a part of what it computes; it goes into
   /// `preprocessing`.
   public let inputScaler: FoundScaler?
+  /// The same for what it does to its output.
+  public let outputScaler: FoundScaler?
   /// The source's layers in their order, where it says them.
   public let sourceLayers: [Provenance.SourceLayer]
   private let checkpoint: Checkpoint
@@ -37,6 +39,7 @@ public struct LoadPlan: Sendable {
       options.configuration = try found.filled(by: given, file: file)
     }
     inputScaler = translation.inputScaler
+    outputScaler = translation.outputScaler
     sourceLayers = translation.sourceLayers
     var resolution = try ModelResolution(
       file: file, translation: translation, prefix: names.prefix, options: options,
@@ -49,9 +52,9 @@ public struct LoadPlan: Sendable {
     report.configuration = configuration
     report.notes = checkpoint.notes + resolution.notes + names.notes
     report.assumed = checkpoint.assumed + resolution.assumed
-    if let inputScaler {
-      report.notes.append(
-        "layer \(inputScaler.key) (\(inputScaler.kind)) scales the input: taken as the model's input scaler")
+    for (scaler, what) in [(inputScaler, "input"), (outputScaler, "output")] {
+      guard let scaler else { continue }
+      report.notes.append("\(scaler.key) (\(scaler.kind)) scales the \(what): taken as the model's scaler of it")
     }
     if let readout = options.readout, let own = translation.configuration?.readout, own != readout {
       report.notes.append("readout \(readout.rawValue) instead of the file's own, \(own.rawValue), as asked")
@@ -142,16 +145,21 @@ public struct LoadPlan: Sendable {
 
   /// What the checkpoint keeps of the preprocessing, with what the model itself does to its input.
   public var preprocessing: String? {
-    guard let inputScaler, checkpoint.preprocessing == nil else { return checkpoint.preprocessing }
+    guard inputScaler != nil || outputScaler != nil, checkpoint.preprocessing == nil else {
+      return checkpoint.preprocessing
+    }
     struct Record: Encodable {
       struct Scaler: Encodable {
         let mean: [Float]
         let deviation: [Float]
       }
-      let inputScaler: Scaler
+      let inputScaler: Scaler?
+      let targetScaler: Scaler?
     }
-    let record = Record(
-      inputScaler: .init(mean: inputScaler.mean.map(Float.init), deviation: inputScaler.deviation.map(Float.init)))
+    func scaler(_ found: FoundScaler?) -> Record.Scaler? {
+      found.map { .init(mean: $0.mean.map(Float.init), deviation: $0.deviation.map(Float.init)) }
+    }
+    let record = Record(inputScaler: scaler(inputScaler), targetScaler: scaler(outputScaler))
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys]
     // Finite numbers can be written.

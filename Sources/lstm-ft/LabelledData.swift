@@ -36,7 +36,9 @@ struct LabelledData {
       )
     }
     if table.shortenedCount > 0, let window {
-      lines.append("\(plural(table.shortenedCount, "text")) read to the first \(plural(window, "token")) only")
+      lines.append(
+        "\(plural(table.shortenedCount, "text")) read to the \(vocabulary?.rules == nil ? "first" : "last") \(plural(window, "token")) only"
+      )
     }
     return lines
   }
@@ -74,7 +76,8 @@ extension DataArguments {
     }
     let classes = classes(model, record, purpose)
     let vocabulary = textColumn == nil ? nil : try knownVocabulary(record, model, path)
-    let window = window ?? (record.textColumn == nil ? nil : record.window)
+    // Keras' padding is a part of what the model was trained on.
+    let window = window ?? (record.textColumn == nil && vocabulary?.rules == nil ? nil : record.window)
     let loaded: LabelledTable
     var features: [String]?
     if let sequenceColumn {

@@ -14,7 +14,8 @@ extension Examples {
   func maskNote(_ configuration: ModelConfiguration) -> String? {
     let hidden = sequences.hiddenCount
     guard let mask = configuration.mask, hidden > 0 else { return nil }
-    return "mask: \(plural(hidden, "step")) of \(mask.summary) hidden, as in Keras; \(hidden == 1 ? "it is" : "they are")"
+    return
+      "mask: \(plural(hidden, "step")) of \(mask.summary) hidden, as in Keras; \(hidden == 1 ? "it is" : "they are")"
       + " no part of a sequence"
   }
 }

@@ -30,7 +30,7 @@ import Testing
 
   /// What becomes of a model on its way.
   enum Fate: Hashable, Comparable {
-    case same, summed, zeros, shifted, oneDirection, noBfloat16
+    case same, summed, zeros, shifted, oneDirection, noBfloat16, noFloat64
     case refused(String)
 
     var mark: String {
@@ -41,6 +41,7 @@ import Testing
       case .shifted: "±1"
       case .oneDirection: "→"
       case .noBfloat16: "b"
+      case .noFloat64: "d"
       case .refused(let reason): "refused: \(reason)"
       }
     }
@@ -171,6 +172,8 @@ import Testing
     } catch let error as CheckpointError {
       if error.message.contains("has two directions") { return [.oneDirection] }
       if error.message.contains("is bfloat16, a type that NumPy has not") { return [.noBfloat16] }
+      if error.message.contains("cannot be loaded with bfloat16") { return [.noBfloat16] }
+      if error.message.contains("cannot be loaded with float64") { return [.noFloat64] }
       return [.refused(error.message.replacing("cannot write \(path): ", with: ""))]
     }
     let (made, _) = try imported(path, target)
@@ -235,7 +238,8 @@ import Testing
       "| ±1 | one side adds 1 to the forget gate when it runs (Haiku; TensorFlow 1, whose `forget_bias` is 1 here) and the "
         + "other does not: 1 is added to or taken off the forget gate's bias, rounded once |",
       "| → | two directions are refused |",
-      "| b | bfloat16, which NumPy has not, is refused; with `--dtype float32` it is kept exactly |", "",
+      "| b | bfloat16, which NumPy and h5py have not, is refused; with `--dtype float32` it is kept exactly |",
+      "| d | float64, which MLX does not load, is refused; with `--dtype float32` it is rounded |", "",
       "Where a source has one bias and the target two, the second is zeros and nothing is lost. Projections go between "
         + "PyTorch and TensorFlow 1, peepholes between TensorFlow 1 and the native file; these other layouts refuse them.",
       "",

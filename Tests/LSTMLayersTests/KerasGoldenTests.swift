@@ -48,6 +48,8 @@ struct KerasOptions: Decodable {
       if writing.bias == .single { writing.layout = .keras }
       // No layer of Keras joins the outputs of others; the source's own weights keep their places.
       if model.configuration.skip, format != .kerasH5 { continue }
+      // Keras does not load them.
+      if format == .kerasH5, model.checkpoint.tensors.contains(where: { $0.dataType == .bfloat16 }) { continue }
       // A hard sigmoid has another slope in Keras 3.
       if format != .kerasH5, gates.contains(.hardSigmoid) { continue }
       let back = folder.path("\(format.rawValue).h5")

@@ -35,6 +35,8 @@ struct Exportable {
   let configuration: ModelConfiguration
   let options: WriteOptions
   let provenance: Provenance?
+  /// What the source itself did to input and output.
+  let scalers: OwnScalers
   private let tensors: [String: StoredTensor]
 
   /// - Throws: `CheckpointError.refused` when there is no configuration or a tensor is missing.
@@ -46,6 +48,7 @@ struct Exportable {
     self.configuration = configuration
     self.options = options
     provenance = checkpoint.provenance
+    scalers = OwnScalers(checkpoint.preprocessing, checkpoint.provenance)
     var tensors = Dictionary(checkpoint.tensors.map { ($0.name, $0) }) { first, _ in first }
     // Each place of a tied parameter has it.
     for group in configuration.validTies {
@@ -59,6 +62,19 @@ struct Exportable {
 
   /// A tensor that is none of a cell's, in the type asked for.
   subscript(name: String) -> StoredTensor? { tensors[name].map(typed) }
+
+  /// The type that a tensor is written in.
+  func writtenType(_ name: String) -> DataType? { options.dataType ?? tensors[name]?.dataType }
+
+  /// Refuses types that a target does not load.
+  func refuse(_ types: Set<DataType>, of target: String) throws(CheckpointError) {
+    for parameter in configuration.parameters {
+      guard let type = writtenType(parameter.name), types.contains(type) else { continue }
+      throw .refused(
+        file: file, detail: "\(target) cannot be loaded with \(type.rawValue), the type of \(parameter.name)",
+        advice: ["write it with --dtype float32"])
+    }
+  }
 
   func typed(_ tensor: StoredTensor) -> StoredTensor {
     options.dataType.map { tensor.converted(to: $0) } ?? tensor

@@ -22,6 +22,8 @@ struct Translation {
   var assumed: [LoadReport.Assumption] = []
   /// What the model does to its input before the stack: a part of what it computes.
   var inputScaler: FoundScaler?
+  /// What the model does to its output after the head, the other way round: a scaler of targets.
+  var outputScaler: FoundScaler?
   /// The source's layers in their order, where it has any that can be told.
   var sourceLayers: [Provenance.SourceLayer] = []
 
@@ -115,6 +117,10 @@ extension Translation {
     if checkpoint.format == .native {
       self.init(pytorch: candidates, evidence: ["lstm-ft wrote it"])
     } else if let structure = checkpoint.structure {
+      self = try structure.translate(candidates, file: file, options: options)
+    } else if options.layout.map({ [.keras, .kerasCuDNN].contains($0) }) ?? true,
+      let structure = KerasStructure(objects: candidates.map(\.tensor.name))
+    {
       self = try structure.translate(candidates, file: file, options: options)
     } else {
       self = try NamedLayout.translate(candidates, file: file, options: options)

@@ -34,7 +34,8 @@ public struct LabelledTable: Sendable {
   /// Texts, one a row.
   /// - Parameters:
   ///   - labels: the column of labels; nil when there are none to read.
-  ///   - window: tokens of a text to read at most, from its beginning; nil for all.
+  ///   - window: tokens of a text to read at most, from its beginning; nil for all. With a vocabulary of Keras' Tokenizer
+  ///     each text becomes so many, as its `pad_sequences` does: the last ones, after padding.
   /// - Throws: `CSVError` or `FineTuningError` naming file, line and column.
   public init(
     texts table: CSVTable, column: String, labels: String?, classes: Classes = .found, vocabulary: Vocabulary,
@@ -50,6 +51,15 @@ public struct LabelledTable: Sendable {
       let encoding = vocabulary.encode(text)
       count += encoding.count
       unknownCount += encoding.unknownCount
+      // Keras' pad_sequences keeps the end of a long text, and fills a short one up before it.
+      if vocabulary.rules != nil, let window {
+        let tokens = encoding.tokens.suffix(window)
+        if tokens.count < encoding.tokens.count { shortenedCount += 1 }
+        starts.append(stream.count)
+        lengths.append(window)
+        stream += [Int32](repeating: Int32(vocabulary.padding ?? 0), count: window - tokens.count) + tokens
+        continue
+      }
       guard !encoding.tokens.isEmpty else {
         throw Self.bad(
           table, row, column, "expected a text, found \(encoding.count == 0 ? "nothing" : "no known token")")

@@ -4,6 +4,8 @@ extension Vocabulary {
   /// Reads a vocabulary: a JSON object of token and number (textgenrnn, Keras, Hugging Face), a JSON list of tokens, or a
   /// plain text with one token a line, numbered from 0.
   ///
+  /// Keras' `Tokenizer.to_json()` says with it how a text is taken apart.
+  ///
   /// An object whose numbers begin at 1 leaves 0 to the padding, as Keras does.
   /// - Parameter unit: nil to take characters when every token is one, not counting those in angle or square brackets.
   /// - Throws: `FineTuningError.badData` naming the file, and the line or the token.
@@ -13,6 +15,14 @@ extension Vocabulary {
       .badData(file: path, detail: detail, advice: advice)
     }
     let tokens: [String?]
+    if let keras = try Vocabulary(kerasTokenizer: text, file: path) {
+      if let unit, unit != keras.unit {
+        throw FineTuningError.invalidOption(
+          "--tokens \(unit.rawValue): \(path) is of Keras' Tokenizer, which says \(keras.unit.rawValue)", advice: [])
+      }
+      self = keras
+      return
+    }
     if path.lowercased().hasSuffix(".json") {
       do throws(TokenJSON.Problem) {
         tokens = try Self.numbered(TokenJSON(text).read())

@@ -30,6 +30,9 @@ public struct Vocabulary: Sendable {
   public let end: Int?
   /// Words: the number of a line's end.
   public let lineEnd: Int?
+  /// How Keras' Tokenizer takes text apart, where it made the vocabulary. Then what is no token and has no number of its
+  /// own is left out, and nothing begins or ends a text.
+  public let rules: KerasTextRules?
 
   private let scalars: [UInt32: Int32]
   private let numbers: [[UInt8]: Int32]
@@ -39,7 +42,7 @@ public struct Vocabulary: Sendable {
   ///   - unknown: the unknown token's number; by default that of one called `<unk>`.
   /// - Throws: `FineTuningError.invalidOption` when a token is there twice or empty, or a number is none of the tokens'.
   public init(
-    _ unit: Unit, tokens: [String?], padding: Int? = nil, unknown: Int? = nil
+    _ unit: Unit, tokens: [String?], padding: Int? = nil, unknown: Int? = nil, rules: KerasTextRules? = nil
   ) throws(FineTuningError) {
     var numbers: [[UInt8]: Int32] = [:]
     var scalars: [UInt32: Int32] = [:]
@@ -66,10 +69,12 @@ public struct Vocabulary: Sendable {
     self.unit = unit
     self.tokens = tokens
     self.padding = padding ?? first(["<pad>", "<PAD>", "[PAD]", "xxpad"])
-    self.unknown = unknown ?? first(["<unk>", "<UNK>", "[UNK]", "xxunk"])
-    lineEnd = unit == .words ? first(["\n", "<eos>"]) : nil
-    let start = first(["<s>", "<bos>", "xxbos", "<|endoftext|>"])
-    let end = first(["</s>", "<eos>", "xxeos", "<|endoftext|>", "<s>"])
+    self.rules = rules
+    self.unknown =
+      unknown ?? (rules != nil ? nil : first(["<unk>", "<UNK>", "[UNK]", "xxunk", "<OOV>", "<oov>", "[OOV]"]))
+    lineEnd = unit == .words && rules == nil ? first(["\n", "<eos>"]) : nil
+    let start = rules != nil ? nil : first(["<s>", "<bos>", "xxbos", "<|endoftext|>"])
+    let end = rules != nil ? nil : first(["</s>", "<eos>", "xxeos", "<|endoftext|>", "<s>"])
     self.start = start
     self.end = end == lineEnd ? nil : end
     self.numbers = numbers
@@ -91,7 +96,7 @@ public struct Vocabulary: Sendable {
   /// - Throws: as `init`.
   public func extended(by more: [String], from first: Int? = nil) throws(FineTuningError) -> Vocabulary {
     let gap = [String?](repeating: nil, count: max((first ?? count) - count, 0))
-    return try Vocabulary(unit, tokens: tokens + gap + more, padding: padding, unknown: unknown)
+    return try Vocabulary(unit, tokens: tokens + gap + more, padding: padding, unknown: unknown, rules: rules)
   }
 
   // MARK: - Text to numbers
@@ -112,7 +117,7 @@ public struct Vocabulary: Sendable {
   /// padding's, as in textgenrnn; and with neither it is left out.
   public func encode(_ text: String) -> Encoding {
     var encoding = Encoding()
-    let substitute = (unknown ?? padding).map { Int32($0) }
+    let substitute = (unknown ?? (rules == nil ? padding : nil)).map { Int32($0) }
     func add(_ number: Int32?) {
       encoding.count += 1
       if number == nil { encoding.unknownCount += 1 }
@@ -121,7 +126,7 @@ public struct Vocabulary: Sendable {
     switch unit {
     case .characters:
       encoding.tokens.reserveCapacity(text.utf8.count)
-      for scalar in text.unicodeScalars { add(scalars[scalar.value]) }
+      for scalar in (rules?.characters(text) ?? text).unicodeScalars { add(scalars[scalar.value]) }
     case .words: forEachWord(text) { add(numbers[Array($0.utf8)]) }
     }
     return encoding
@@ -132,7 +137,7 @@ public struct Vocabulary: Sendable {
     var counts: [[UInt8]: Int] = [:]
     switch unit {
     case .characters:
-      for scalar in text.unicodeScalars where scalars[scalar.value] == nil {
+      for scalar in (rules?.characters(text) ?? text).unicodeScalars where scalars[scalar.value] == nil {
         counts[Array(String(scalar).utf8), default: 0] += 1
       }
     case .words:
@@ -152,6 +157,7 @@ public struct Vocabulary: Sendable {
   /// Words are what stands between blanks. What is no token as a whole is taken apart: letters and digits, with the
   /// apostrophes and hyphens within them, are a word, and every other character is one by itself.
   private func forEachWord(_ text: String, _ body: (Substring) -> Void) {
+    if let rules { return rules.forEachWord(text, body) }
     let lineEndName = lineEnd.flatMap { tokens[$0] }
     WordSplitter.forEachChunk(text) { chunk in
       if chunk == "\n" {
@@ -227,13 +233,14 @@ extension Vocabulary {
 
 extension Vocabulary: Equatable {
   public static func == (a: Vocabulary, b: Vocabulary) -> Bool {
-    a.unit == b.unit && a.padding == b.padding && a.unknown == b.unknown && a.tokens.count == b.tokens.count
+    a.unit == b.unit && a.rules == b.rules && a.padding == b.padding && a.unknown == b.unknown
+      && a.tokens.count == b.tokens.count
       && zip(a.tokens, b.tokens).allSatisfy { $0.map { Array($0.utf8) } == $1.map { Array($0.utf8) } }
   }
 }
 
 extension Vocabulary: Codable {
-  private enum Key: String, CodingKey { case unit, tokens, padding, unknown }
+  private enum Key: String, CodingKey { case unit, tokens, padding, unknown, rules }
 
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Key.self)
@@ -241,7 +248,8 @@ extension Vocabulary: Codable {
       try self.init(
         values.decode(Unit.self, forKey: .unit), tokens: values.decode([String?].self, forKey: .tokens),
         padding: values.decodeIfPresent(Int.self, forKey: .padding),
-        unknown: values.decodeIfPresent(Int.self, forKey: .unknown))
+        unknown: values.decodeIfPresent(Int.self, forKey: .unknown),
+        rules: values.decodeIfPresent(KerasTextRules.self, forKey: .rules))
     } catch let error as FineTuningError {
       throw DecodingError.dataCorruptedError(forKey: .tokens, in: values, debugDescription: error.message)
     }
@@ -253,6 +261,7 @@ extension Vocabulary: Codable {
     try values.encode(tokens, forKey: .tokens)
     try values.encodeIfPresent(padding, forKey: .padding)
     try values.encodeIfPresent(unknown, forKey: .unknown)
+    try values.encodeIfPresent(rules, forKey: .rules)
   }
 }
 

@@ -96,6 +96,7 @@ struct Export: ParsableCommand {
         written.map { [$0.source, $0.target, shapeText($0.shape), $0.dataType.rawValue, $0.how ?? ""] },
         header: ["in the model", "written as", "shape", "type", ""]))
     console.say()
+    for note in checkpoint.exportNotes(as: format) { console.say("note: \(note)") }
     if let dtype = target.dtype { try reportRounding(checkpoint, dtype, console) }
     console.say("wrote \(output) (\(plural(written.count, "tensor")))")
     let record = try checkpoint.preprocessingRecord(file: model)

@@ -96,9 +96,9 @@ struct Import: ParsableCommand {
     var checkpoint = try openCheckpoint(input, allowsExternalData: load.externalData)
     let replaced = try requireOutput(output, apartFrom: [input], overwrite: overwriting.overwrite)
     let plan = try LoadPlan(checkpoint, options: load.options())
-    if let own = plan.inputScaler, values.scaler != nil {
+    if let own = plan.inputScaler ?? plan.outputScaler, values.scaler != nil {
       throw InputError.usage(
-        "--scaler: the model scales its input itself, in layer \(own.key) (\(own.kind))", advice: ["leave it away"])
+        "--scaler: the model has a scaler of its own, \(own.key) (\(own.kind))", advice: ["leave it away"])
     }
     checkpoint.preprocessing = plan.preprocessing
     var report = plan.report
@@ -224,6 +224,12 @@ struct Import: ParsableCommand {
     else { return [] }
     let padding = vocabulary.padding.map { ", \($0) is padding" } ?? ""
     let spare = count - vocabulary.count
+    if vocabulary.rules != nil, values.window == nil {
+      return [
+        "vocabulary: of Keras' Tokenizer, \(plural(vocabulary.tokens.count { $0 != nil }, vocabulary.unit.noun)); texts are "
+          + "read as long as they are: --window N fills them up to N tokens, as pad_sequences(maxlen=N) does"
+      ]
+    }
     return [
       "vocabulary: \(plural(vocabulary.tokens.count { $0 != nil }, vocabulary.unit.noun))\(padding)"
         + (spare > 0 ? "; \(plural(spare, "row")) of the embedding stand for none" : "")

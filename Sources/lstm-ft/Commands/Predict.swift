@@ -68,7 +68,6 @@ struct Predict: ParsableCommand {
     let series: SeriesAnswer?
     /// The numbers themselves when there is no file to write them to.
     let y: Tensor?
-    let notes: [String]
 
     func encode(to encoder: any Encoder) throws {
       var container = encoder.container(keyedBy: Key.self)

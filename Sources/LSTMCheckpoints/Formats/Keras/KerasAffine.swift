@@ -79,6 +79,14 @@ struct KerasAffine {
     return both
   }
 
+  /// The other way round: what takes an output back to the data's own units.
+  var undone: KerasAffine {
+    var result = self
+    result.deviation = deviation.map { 1 / $0 }
+    result.mean = zip(mean, deviation).map { -$0 / $1 }
+    return result
+  }
+
   func scaler(width: Int, file: String) throws(CheckpointError) -> FoundScaler {
     guard mean.count == 1 || mean.count == width else {
       throw .unsupported(
@@ -88,7 +96,7 @@ struct KerasAffine {
     let isOne = mean.count == 1
     guard deviation.allSatisfy({ Float($0).isNormal }), mean.allSatisfy({ Float($0).isFinite }),
       let scaler = FoundScaler(
-        key: name, kind: kind, mean: isOne ? [Double](repeating: mean[0], count: width) : mean,
+        key: "layer \(name)", kind: kind, mean: isOne ? [Double](repeating: mean[0], count: width) : mean,
         deviation: isOne ? [Double](repeating: deviation[0], count: width) : deviation)
     else {
       throw .unsupported(

@@ -88,6 +88,19 @@ extension Checkpoint {
 }
 
 extension KerasStructure {
+  /// Keras 3's names in a file of another kind: `layers/lstm/cell/vars/0`; nil when the names are others.
+  init?(objects names: [String]) {
+    let paths = names.map { $0.split { $0 == "/" || $0 == "." }.map(String.init) }
+    guard !paths.isEmpty,
+      paths.allSatisfy({ $0.count > 2 && $0[$0.count - 2] == "vars" && Int($0[$0.count - 1]) != nil })
+    else { return nil }
+    var tree = KerasTree()
+    for (name, path) in zip(names, paths).sorted(by: { isNaturallyBefore($0.0, $1.0) }) {
+      tree.add(name, at: path.dropLast(2))
+    }
+    self.init(shards: tree)
+  }
+
   init(shards tree: KerasTree) {
     weights = .objects(tree)
     version = .unknown

@@ -44,14 +44,16 @@ struct KerasEvidence {
         let said = options.readout ?? options.configuration?.readout
         guard said != readout else { continue }
         throw .ambiguous(
-          file: file, detail: "its layer \(name) (\(className)) says that the readout is \(readout.rawValue)"
+          file: file,
+          detail: "its layer \(name) (\(className)) says that the readout is \(readout.rawValue)"
             + (said.map { ", not \($0.rawValue)" } ?? ""), advice: ["say --readout \(readout.rawValue)"])
       case "Flatten" where followsVector(name): continue
       case "Activation", "ReLU", "Softmax":
         guard options.configuration == nil || !followsDense(name) else { continue }
         guard followsDense(name) else {
           throw .unsupported(
-            file: file, detail: "layer \(name) (\(className)) has no counterpart here: it applies a function to what is no "
+            file: file,
+            detail: "layer \(name) (\(className)) has no counterpart here: it applies a function to what is no "
               + "dense layer's output", advice: [])
         }
         throw .ambiguous(

@@ -38,6 +38,8 @@ struct KerasExport {
         "--layout \(layout?.rawValue ?? ""): this format has Keras' own"
           + (target == .legacy ? ": keras, keras-cudnn or keras1" : ""), advice: [])
     }
+    // h5py has no such type, and gives Keras bytes without meaning.
+    if target == .legacy { try model.refuse([.bfloat16], of: "Keras' HDF5") }
     let known = model.provenance?.knownLayout
     let formats: [Checkpoint.Format] =
       target == .legacy ? [.kerasH5] : target == .weights ? [.kerasWeights, .kerasArchive] : []
@@ -136,7 +138,11 @@ private struct Builder {
   let isWhole: Bool
   var weights: [KerasExport.Weight] = []
   var layers: [KerasExport.Layer] = []
-  private var used: [String: Int] = [:]
+  /// Names that are taken, and how many objects of a class there are.
+  private var taken = Set<String>()
+  private var objects: [String: Int] = [:]
+  /// The source's layers that are still to come.
+  private var source: [Provenance.SourceLayer] = []
 
   init(model: Exportable, target: KerasExport.Target, isOwn: Bool, isKeras1: Bool, isThree: Bool, isWhole: Bool) {
     self.model = model
@@ -145,6 +151,10 @@ private struct Builder {
     self.isKeras1 = isKeras1
     self.isThree = isThree
     self.isWhole = isWhole
+    // One name that is there twice is no name.
+    let all = model.provenance?.layers ?? []
+    source = Set(all.map(\.name)).count == all.count ? all : []
+    taken = Set(source.map(\.name))
   }
 
   private var names: [String: String] { model.provenance?.mapping ?? [:] }
@@ -156,60 +166,116 @@ private struct Builder {
     let isTokens = configuration.input.vocabulary != nil
     // Keras 3 understands the older name too, where it reads the older format.
     let isOld = target == .legacy
+    let input = source.first { $0.kind == "InputLayer" }?.name ?? fresh(isOld ? "input_1" : "input_layer")
+    source.removeAll { $0.kind == "InputLayer" }
     add(
-      "InputLayer", isOld ? "input_1" : "input_layer", nil,
+      "InputLayer", input, nil,
       [isOld ? "batch_input_shape" : "batch_shape": shape, "dtype": isTokens ? "int32" : "float32"])
+    if let scaler = model.scalers.input { addScaler(scaler, part: "scaler") }
+    if case .value(let value) = configuration.mask {
+      let name = name("masking", of: nil, part: "mask")
+      add("Masking", name.layer, nil, ["mask_value": .number(Double(value))])
+    }
     if case .tokens(let vocabulary, let size) = configuration.input, let table = model["embedding.weight"] {
-      let name = name("embedding", of: "embedding.weight")
-      add("Embedding", name, table, ["input_dim": .number(Double(vocabulary)), "output_dim": .number(Double(size))])
+      let name = name("embedding", of: "embedding.weight", part: "embedding")
+      add(
+        "Embedding", name.layer, table,
+        [
+          "input_dim": .number(Double(vocabulary)), "output_dim": .number(Double(size)),
+          "mask_zero": .bool(configuration.mask == .token(0)),
+        ])
       put(table, "embedding.weight", name, ["embeddings"], index: 0)
     }
     for (index, directions) in cells.enumerated() { addLSTM(directions, index, isLast: index == cells.count - 1) }
     let pools: [ModelConfiguration.Readout: String] = [.mean: "GlobalAveragePooling1D", .max: "GlobalMaxPooling1D"]
     if let readout = configuration.readout, let pool = pools[readout] {
-      add(pool, fresh(kerasSnakeCase(pool)), nil, [:])
+      add(pool, name(kerasSnakeCase(pool), of: nil, part: "readout").layer, nil, [:])
     }
     if configuration.readoutActivation != .none {
       let name = fresh("activation")
       add("Activation", name, nil, ["activation": .string(configuration.readoutActivation.rawValue)])
     }
     if let attention = model["attention.weight"] {
-      put(attention.transposed(), "attention.weight", "attention", ["attention_W"], index: 0)
+      put(
+        attention.transposed(), "attention.weight", (layer: "attention", object: "attention"), ["attention_W"], index: 0
+      )
     }
     for (index, dense) in configuration.head.enumerated() {
       guard let kernel = model["head.\(index).weight"] else { continue }
-      let name = name("dense", of: "head.\(index).weight")
+      let name = name("dense", of: "head.\(index).weight", part: "head.\(index)")
       add(
-        "Dense", name, kernel,
+        "Dense", name.layer, kernel,
         [
           "units": .number(Double(dense.size)), "use_bias": .bool(dense.hasBias),
           "activation": .string(dense.activation == .none ? "linear" : dense.activation.rawValue),
         ])
-      put(kernel.transposed(), "head.\(index).weight", name, [isKeras1 ? "\(name)_W" : "kernel"], index: 0)
+      put(kernel.transposed(), "head.\(index).weight", name, [isKeras1 ? "\(name.layer)_W" : "kernel"], index: 0)
       if let bias = model["head.\(index).bias"] {
-        put(bias, "head.\(index).bias", name, [isKeras1 ? "\(name)_b" : "bias"], index: 1)
+        put(bias, "head.\(index).bias", name, [isKeras1 ? "\(name.layer)_b" : "bias"], index: 1)
       }
     }
+    if let scaler = model.scalers.target { addScaler(scaler, part: "target scaler") }
+    addIdle(before: source.count)
+  }
+
+  /// Layers of the source that act in training alone, in the places that they had.
+  private mutating func addIdle(before end: Int) {
+    for layer in source.prefix(end) where layer.part == nil {
+      var config: [String: KerasJSON] = [:]
+      for (key, value) in layer.values ?? [:] { config[key] = .number(value) }
+      // Keras 1's words.
+      if let rate = layer.values?["p"] { (config["rate"], config["p"]) = (.number(rate), nil) }
+      if let deviation = layer.values?["sigma"] { (config["stddev"], config["sigma"]) = (.number(deviation), nil) }
+      guard KerasLayerKinds.idle.contains(layer.kind), !["NotEqual", "Any", "Identity"].contains(layer.kind) else {
+        continue
+      }
+      add(layer.kind, layer.name, nil, config)
+    }
+    source.removeFirst(min(end, source.count))
+  }
+
+  /// The source's own scaling, with the numbers that the model has now.
+  private mutating func addScaler(_ scaler: OwnScalers.Scaler, part: String) {
+    let isInput = part == "scaler"
+    func list(_ values: [Double]) -> KerasJSON {
+      Set(values).count == 1 ? .number(values[0]) : .array(values.map { .number($0) })
+    }
+    if isInput, source.first(where: { $0.part == part })?.kind != "Rescaling" {
+      let name = name("normalization", of: nil, part: part).layer
+      add(
+        "Normalization", name, nil,
+        [
+          "axis": .array([.number(-1)]), "invert": false, "mean": .array(scaler.mean.map { .number($0) }),
+          "variance": .array(scaler.deviation.map { .number($0 * $0) }),
+        ])
+      return
+    }
+    let name = name("rescaling", of: nil, part: part).layer
+    let scale = isInput ? scaler.deviation.map { 1 / $0 } : scaler.deviation
+    let offset = isInput ? zip(scaler.mean, scaler.deviation).map { -$0 / $1 } : scaler.mean
+    add("Rescaling", name, nil, ["scale": list(scale), "offset": list(offset)])
   }
 
   private mutating func addLSTM(_ directions: [RecurrentCell], _ index: Int, isLast: Bool) {
     let isBidirectional = directions.count == 2
-    let name = name(isBidirectional ? "bidirectional" : "lstm", of: "lstm.weight_ih_l\(index)")
+    let dropouts = source.first { $0.part == "layer\(index)" }?.values ?? [:]
+    let name = name(isBidirectional ? "bidirectional" : "lstm", of: "lstm.weight_ih_l\(index)", part: "layer\(index)")
     let readout = model.configuration.readout
     let gives = !isLast || readout == nil || [.all, .mean, .max, .attention].contains(readout)
-    let lstm: [String: KerasJSON] = [
+    var lstm: [String: KerasJSON] = [
       "units": .number(Double(directions[0].hiddenSize)), "activation": "tanh",
       "recurrent_activation": directions[0].gateActivation == .sigmoid ? "sigmoid" : "hard_sigmoid",
       "use_bias": .bool(directions[0].bias != .none), "return_sequences": .bool(gives),
       // The default, an orthogonal matrix, cannot be made in bfloat16; the weights come from the file anyway.
       "recurrent_initializer": "glorot_uniform",
     ]
+    for (key, value) in dropouts { lstm[key] = .number(value) }
     if isBidirectional {
       // What is wrapped has its module in every version.
       let inner = entry("LSTM", "lstm", directions[0].inputWeight, lstm).json(withModules: true)
-      add("Bidirectional", name, directions[0].inputWeight, ["layer": inner, "merge_mode": "concat"])
+      add("Bidirectional", name.layer, directions[0].inputWeight, ["layer": inner, "merge_mode": "concat"])
     } else {
-      add("LSTM", name, directions[0].inputWeight, lstm)
+      add("LSTM", name.layer, directions[0].inputWeight, lstm)
     }
     for (cell, isReverse) in zip(directions, [false, true]) {
       let part = isBidirectional ? [isReverse ? "backward" : "forward"] : []
@@ -219,7 +285,7 @@ private struct Builder {
 
   /// The tensors of one cell in Keras' order.
   private mutating func put(
-    _ cell: RecurrentCell, layer: Int, isReverse: Bool, _ name: String, _ part: [String]
+    _ cell: RecurrentCell, layer: Int, isReverse: Bool, _ name: Name, _ part: [String]
   ) {
     func source(_ kind: PyTorchName.Kind) -> String {
       PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: isReverse)
@@ -227,7 +293,7 @@ private struct Builder {
     let biases = cell.bias == .dual ? source(.inputBias) + " + " + source(.recurrentBias) : source(.inputBias)
     if isKeras1 {
       let parts = RecurrentLayout.keras1.write(cell)
-      let module = (part.first.map { $0 + "_" } ?? "") + (part.isEmpty ? name : "lstm")
+      let module = (part.first.map { $0 + "_" } ?? "") + (part.isEmpty ? name.layer : "lstm")
       for (gate, letter) in ["i", "c", "f", "o"].enumerated() {
         put(parts.input[gate], source(.inputWeight), name, ["\(module)_W_\(letter)"], index: 0, gate: gate)
         put(parts.recurrent[gate], source(.recurrentWeight), name, ["\(module)_U_\(letter)"], index: 1, gate: gate)
@@ -251,7 +317,7 @@ private struct Builder {
   ///   - index: its number among the variables of its object.
   ///   - gate: which of a source's joined tensors it is.
   private mutating func put(
-    _ tensor: StoredTensor, _ source: String, _ layer: String, _ path: [String], index: Int, gate: Int = 0
+    _ tensor: StoredTensor, _ source: String, _ layer: Name, _ path: [String], index: Int, gate: Int = 0
   ) {
     let first = source.components(separatedBy: " + ")[0]
     let own = (names[first] ?? "").components(separatedBy: " + ")
@@ -261,25 +327,43 @@ private struct Builder {
     } else if target == .legacy {
       let base = isWhole ? "model_weights/" : ""
       let ending = isThree || isKeras1 ? "" : ":0"
-      place = base + layer + "/" + (isKeras1 ? path : [layer] + path).joined(separator: "/") + ending
+      let name = layer.layer
+      place = base + name + "/" + (isKeras1 ? path : [name] + path).joined(separator: "/") + ending
     } else {
-      place = (["layers", layer] + path.dropLast() + ["vars", "\(index)"]).joined(separator: "/")
+      place = (["layers", layer.object] + path.dropLast() + ["vars", "\(index)"]).joined(separator: "/")
     }
     weights.append(.init(path: place, tensor: tensor, source: source))
   }
 
   // MARK: - Names and configuration
 
+  /// What a layer is called, and the object that Keras 3 keeps its weights in.
+  private typealias Name = (layer: String, object: String)
+
   private mutating func fresh(_ stem: String) -> String {
-    defer { used[stem, default: 0] += 1 }
-    return used[stem].map { "\(stem)_\($0)" } ?? stem
+    var (name, number) = (stem, 0)
+    while !taken.insert(name).inserted {
+      number += 1
+      name = "\(stem)_\(number)"
+    }
+    return name
   }
 
-  /// The name of a layer: the source's, or Keras' usual one.
-  private mutating func name(_ stem: String, of parameter: String) -> String {
-    let usual = fresh(stem)
-    guard isOwn, isWhole, target == .legacy, let own = names[parameter] else { return usual }
-    return String(own.split(separator: "/")[1])
+  /// The name of a layer: the source's, or Keras' usual one. What came before it in the source comes before it here.
+  private mutating func name(_ stem: String, of parameter: String?, part: String) -> Name {
+    let count = objects[stem, default: 0]
+    objects[stem] = count + 1
+    let object = count == 0 ? stem : "\(stem)_\(count)"
+    if isOwn, isWhole, target == .legacy, let parameter, let own = names[parameter] {
+      if let place = source.firstIndex(where: { $0.part == part }) {
+        addIdle(before: place)
+        source.removeFirst()
+      }
+      return (String(own.split(separator: "/")[1]), object)
+    }
+    guard let place = source.firstIndex(where: { $0.part == part }) else { return (fresh(stem), object) }
+    addIdle(before: place)
+    return (source.removeFirst().name, object)
   }
 
   private mutating func add(_ className: String, _ name: String, _ weight: StoredTensor?, _ config: [String: KerasJSON])
@@ -294,7 +378,8 @@ private struct Builder {
     config["name"] = .string(name)
     if className != "InputLayer" {
       config["trainable"] = true
-      config["dtype"] = .string(weight?.dataType.rawValue ?? "float32")
+      // Weights of 16 bits are read into layers that compute with 32, as they are here.
+      config["dtype"] = weight?.dataType == .float64 ? "float64" : "float32"
     }
     return KerasExport.Layer(className: className, name: name, config: .object(config))
   }

@@ -68,7 +68,8 @@ struct KerasKnownParts {
       }
       if layer.className == "Embedding", layer.config["mask_zero"]?.bool == true, given.mask == nil {
         throw .invalidOption(
-          "--config: it has no mask, but \(layer.text) of \(file) masks token 0", advice: ["say \"mask\": {\"token\": 0}"])
+          "--config: it has no mask, but \(layer.text) of \(file) masks token 0",
+          advice: ["say \"mask\": {\"token\": 0}"])
       }
     }
     guard units.count == given.layers.count else {

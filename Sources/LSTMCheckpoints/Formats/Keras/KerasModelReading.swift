@@ -12,6 +12,8 @@ struct KerasModelReading {
   private var joinsAll = false
   /// What scales the input.
   private var affine: KerasAffine?
+  /// What scales the output.
+  private var outputAffine: KerasAffine?
   /// The last LSTM layer gives every step.
   var givesSequences = true
   /// The last LSTM layer gives zeros where a step is hidden.
@@ -53,6 +55,9 @@ struct KerasModelReading {
         file: file, detail: "its last LSTM gives zeros where the mask hides a step (zero_output_for_mask)", advice: [])
     }
     if let affine { reading.translation.inputScaler = try affine.scaler(width: input.size, file: file) }
+    if let outputAffine {
+      reading.translation.outputScaler = try outputAffine.undone.scaler(width: configuration.outputSize, file: file)
+    }
     if !idle.isEmpty { notes.append("in training only, and without effect here: \(idle.joined(separator: ", "))") }
     reading.leaveOutTheRest(candidates, because: "no layer of the model's configuration has it")
     reading.translation.configuration = configuration
@@ -76,6 +81,9 @@ struct KerasModelReading {
   }
 
   private mutating func read(_ layer: KerasLayer) throws(CheckpointError) {
+    if outputAffine != nil, !KerasLayerKinds.idle.contains(layer.className), layer.className != "Rescaling" {
+      throw unsupported(layer, "comes after a layer that scales the output")
+    }
     switch layer.className {
     case "Embedding": try readEmbedding(layer)
     case "LSTM", "CuDNNLSTM", "Bidirectional", "RNN":
@@ -114,7 +122,8 @@ struct KerasModelReading {
       }
       throw .unsupported(
         file: reading.file,
-        detail: "\(layer.text) has no counterpart here: its class is none of Keras' own, and the file does not say what "
+        detail:
+          "\(layer.text) has no counterpart here: its class is none of Keras' own, and the file does not say what "
           + "it computes", advice: [kerasConfigAdvice])
     }
   }
@@ -149,6 +158,13 @@ struct KerasModelReading {
   }
 
   private mutating func readAffine(_ layer: KerasLayer) throws(CheckpointError) {
+    if layer.className == "Rescaling", !head.isEmpty {
+      let next = try KerasAffine(layer, [], file: reading.file)
+      outputAffine =
+        try outputAffine.map { first throws(CheckpointError) in try first.followed(by: next, layer, reading.file) }
+        ?? next
+      return remember(layer, "target scaler")
+    }
     guard layers.isEmpty, input == nil else {
       throw unsupported(layer, "has no counterpart here: it scales values that are no input")
     }
@@ -157,7 +173,8 @@ struct KerasModelReading {
     }
     let tensors = layer.weights.isEmpty ? [] : try reading.take(layer.weights, of: layer.text)
     let next = try KerasAffine(layer, tensors, file: reading.file)
-    affine = try affine.map { first throws(CheckpointError) in try first.followed(by: next, layer, reading.file) } ?? next
+    affine =
+      try affine.map { first throws(CheckpointError) in try first.followed(by: next, layer, reading.file) } ?? next
     remember(layer, "scaler")
   }
 

@@ -155,8 +155,29 @@ struct KerasTree: Sendable {
         weights = child.datasets.sorted { isNaturallyBefore($0.name, $1.name) }.map { String($0.path.dropFirst()) }
         label = child.attribute("name")?.string
       } else {
-        children[child.name] = KerasTree(child)
+        add(KerasTree(child), at: child.name.split(separator: "\\").map(String.init)[...])
       }
+    }
+  }
+
+  /// Keras on Windows has written paths with backslashes as one name.
+  private mutating func add(_ tree: KerasTree, at path: ArraySlice<String>) {
+    guard let first = path.first else { return }
+    if path.count == 1 {
+      children[first] = children[first]?.merging(tree) ?? tree
+    } else {
+      children[first, default: KerasTree()].add(tree, at: path.dropFirst())
+    }
+  }
+
+  init() {}
+
+  /// A tensor of the object at a path.
+  mutating func add(_ tensor: String, at path: ArraySlice<String>) {
+    if let first = path.first {
+      children[first, default: KerasTree()].add(tensor, at: path.dropFirst())
+    } else {
+      weights.append(tensor)
     }
   }
 

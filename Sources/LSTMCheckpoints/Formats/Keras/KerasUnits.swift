@@ -119,7 +119,8 @@ struct KerasUnits {
     if let dense = units[..<last].first(where: { $0.kind == .dense }) {
       let place = units[..<first].contains { $0.name == dense.name } ? "before the first LSTM" : "between two LSTMs"
       throw .unsupported(
-        file: file, detail: "layer \(dense.name), a dense layer, comes \(place), which has no counterpart here", advice: [])
+        file: file, detail: "layer \(dense.name), a dense layer, comes \(place), which has no counterpart here",
+        advice: [])
     }
   }
 

@@ -157,7 +157,9 @@ extension ONNXGraph {
 
   /// What it reads, with the axes in the places that its layout calls for; nil when that is not understood.
   private mutating func readInput(_ node: ONNXModel.Node, _ size: Int, _ batchFirst: Bool) -> ONNXFlow? {
-    guard var flow = flow(node), flow.axes.count == 3, !flow.isNormalised, !flow.isWhole else { return nil }
+    guard var flow = flow(node, mayBeScaled: true), flow.axes.count == 3, !flow.isNormalised, !flow.isWhole else {
+      return nil
+    }
     let (time, batch) = batchFirst ? (1, 0) : (0, 1)
     guard case .sequence(let times) = flow.axes[time], times.count == 1 else { return nil }
     switch flow.axes[batch] {
@@ -172,6 +174,11 @@ extension ONNXGraph {
       featureAxis = ids[0]
       flow = normalised(flow)
     default: return nil
+    }
+    if let affine = flow.parts.first(where: { $0.affine != nil })?.affine {
+      // Each feature has its own: the axis that the constants went along is that of the features.
+      guard flow.parts.count == 1, case .input = flow.parts[0].source, affine.axis == nil || affine.axis == featureAxis
+      else { return nil }
     }
     if flow.parts.count == 1, flow.parts[0].size == nil { flow.parts[0].size = size }
     guard flow.featureCount == size else { return nil }

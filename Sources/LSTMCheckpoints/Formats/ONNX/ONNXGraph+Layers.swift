@@ -5,7 +5,8 @@ extension ONNXGraph {
     switch node.operation {
     case "MatMul": return matrixProduct(node)
     case "Gemm": return generalProduct(node)
-    case "Add": return withBias(node)
+    case "Add": return withBias(node) ?? scaled(node)
+    case "Sub": return scaled(node)
     case "Relu": return activated(node, .relu)
     case "Tanh": return activated(node, .tanh)
     case "Sigmoid": return activated(node, .sigmoid)
@@ -15,7 +16,7 @@ extension ONNXGraph {
     case "ReduceSum": return summed(node)
     case "ReduceL2": return norm(node)
     case "Clip", "Max": return bounded(node)
-    case "Div": return divided(node)
+    case "Div": return divided(node) ?? scaled(node)
     case "LpNormalization": return lpNormalised(node)
     default: return nil
     }

@@ -12,11 +12,12 @@ extension ONNXGraph {
   func reshaped(_ node: ONNXModel.Node) -> ONNXValue? {
     guard let name = node.inputs.first else { return nil }
     if case .zeros? = values[name] { return .zeros }
-    if let flow = flow(node) {
+    if let flow = flow(node, mayBeScaled: true) {
       if node.operation == "Flatten" { return flattened(flow, axis: integer(node, "axis") ?? 1).map { .flow($0) } }
-      guard node.inputs.count == 2, let target = numbers(node.inputs[1]), integer(node, "allowzero") ?? 0 == 0 else {
-        return nil
-      }
+      // Then a zero is no size that is copied; nothing here has one.
+      guard node.inputs.count == 2, let target = numbers(node.inputs[1]),
+        integer(node, "allowzero") ?? 0 == 0 || !target.values.contains(ONNXSize(factor: 0))
+      else { return nil }
       return reshaped(flow, target.values).map { .flow($0) }
     }
     guard node.operation == "Reshape", node.inputs.count == 2 else { return nil }

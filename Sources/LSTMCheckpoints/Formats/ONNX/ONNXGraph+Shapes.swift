@@ -11,7 +11,8 @@ extension ONNXGraph {
     case "Cast": return cast(node).map { [$0] }
     case "Constant", "ConstantOfShape": return made(node).map { [$0] }
     case "Shape": return shape(node).map { [$0] }
-    case "Mul": return (product(node) ?? weighted(node)).map { [$0] }
+    case "Mul": return (product(node) ?? weighted(node) ?? scaled(node)).map { [$0] }
+    case "Equal": return compared(node).map { [$0] }
     case "Expand": return expanded(node).map { [$0] }
     case "Transpose": return transposed(node).map { [$0] }
     case "Squeeze", "Unsqueeze": return squeezed(node).map { [$0] }
@@ -52,12 +53,16 @@ extension ONNXGraph {
       guard let list = integers(node, attribute: key) else { continue }
       return .numbers(list.map { ONNXSize(factor: $0) }, isScalar: key == "value_int")
     }
-    return number(node, "value_float").map { $0 == 0 ? .zeros : .unknown }
+    return number(node, "value_float").map { value in
+      value == 0
+        ? .zeros
+        : .constant(ONNXConstant(tensor: StoredTensor(name: node.outputs[0], shape: [], values: [value]), sources: []))
+    }
   }
 
   private func shape(_ node: ONNXModel.Node) -> ONNXValue? {
     var sizes: [ONNXSize?]
-    if let flow = flow(node) {
+    if let flow = flow(node, mayBeScaled: true) {
       sizes = flow.axes.map { size(of: $0, flow) }
     } else if let constant = constant(node, 0) {
       sizes = constant.shape.map { ONNXSize(factor: $0) }
@@ -85,11 +90,22 @@ extension ONNXGraph {
     return .numbers(sizes, isScalar: a.isScalar && b.isScalar)
   }
 
-  private func expanded(_ node: ONNXModel.Node) -> ONNXValue? {
+  /// Sizes that are known, compared.
+  private func compared(_ node: ONNXModel.Node) -> ONNXValue? {
+    guard node.inputs.count == 2, let a = numbers(node.inputs[0]), let b = numbers(node.inputs[1]),
+      a.values.count == 1, b.values.count == 1, let x = a.values[0]?.known, let y = b.values[0]?.known
+    else { return nil }
+    return .numbers([ONNXSize(factor: x == y ? 1 : 0)], isScalar: a.isScalar && b.isScalar)
+  }
+
+  private mutating func expanded(_ node: ONNXModel.Node) -> ONNXValue? {
     guard let name = node.inputs.first, let value = values[name] else { return nil }
     switch value {
     case .zeros, .norm: return value
-    case .constant(let constant): return floats(constant)?.allSatisfy { $0 == 0 } == true ? .zeros : nil
+    case .constant(let constant):
+      guard isZero(constant) else { return nil }
+      for source in constant.sources { harmless[source] = "zeros, as an initial state has them" }
+      return .zeros
     // The length of every sequence, for an LSTM's `sequence_lens`.
     case .numbers(let sizes, _): return sizes.count == 1 ? value : nil
     default: return nil
@@ -102,7 +118,7 @@ extension ONNXGraph {
       let order = integers(node, attribute: "perm") ?? Array((0..<rank).reversed())
       return order.sorted() == Array(0..<rank) ? order : nil
     }
-    if var flow = flow(node) {
+    if var flow = flow(node, mayBeScaled: true) {
       guard let order = order(flow.axes.count) else { return nil }
       flow.axes = order.map { flow.axes[$0] }
       return .flow(flow)
@@ -120,7 +136,7 @@ extension ONNXGraph {
     let axes = integers(node, attribute: "axes", input: 1)
     if !isSqueeze, axes == nil { return nil }
     if case .zeros? = values[name] { return .zeros }
-    if let flow = flow(node) {
+    if let flow = flow(node, mayBeScaled: true) {
       return (isSqueeze ? squeeze(flow, axes) : unsqueeze(flow, axes ?? [])).map { .flow($0) }
     }
     if let constant = constant(node, 0), constant.tensor.dataType.isFloatingPoint {

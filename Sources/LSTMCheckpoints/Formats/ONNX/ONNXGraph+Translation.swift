@@ -9,6 +9,8 @@ extension ONNXGraph {
     var head: [(dense: Int, activation: ModelConfiguration.Activation)] = []
     var attention: Int?
     var isNormalised = false
+    /// What constants do to the output.
+    var affine: ONNXAffine?
   }
 
   mutating func translation(
@@ -26,14 +28,15 @@ extension ONNXGraph {
     let tail = stackIsOne() ? modelTail() : nil
     if let tail {
       addTail(tail, &translation)
+      try addScalers(tail, &translation)
       var configuration = configuration(tail, translation)
       if let written { configuration = reconcile(configuration, written, &translation) }
       translation.configuration = configuration
     } else {
-      try giveUp(&translation, given)
+      throw giveUp()
     }
     translation.notes += notes
-    leaveOut(candidates, isUnderstood: tail != nil, &translation)
+    leaveOut(candidates, &translation)
     return translation
   }
 
@@ -43,13 +46,27 @@ extension ONNXGraph {
 
   private func checkLayers() throws(CheckpointError) {
     guard !layers.isEmpty else {
+      let quantised = ["DynamicQuantizeLSTM", "DynamicQuantizeGRU"]
+      if let node = model.nodes.first(where: { quantised.contains($0.operation) }) {
+        throw .unsupported(
+          file: file, detail: "\(node.description): it is quantised, which is not computed here",
+          advice: ["import the model as it was before it was quantised"])
+      }
+      if let node = model.nodes.first(where: { ["If", "Loop", "Scan"].contains($0.operation) && $0.domain.isEmpty }) {
+        throw .unsupported(
+          file: file,
+          detail: "has no node with the operator LSTM outside of \(node.description): "
+            + (node.operation == "If"
+              ? "which of its branches runs is only known when it runs" : "what it repeats is not followed"),
+          advice: [])
+      }
       var operations: [String] = []
       for node in model.nodes where !operations.contains(node.operation) && operations.count < 8 {
         operations.append(node.operation)
       }
       throw .unsupported(
         file: file, detail: "has no node with the operator LSTM; it has " + nameList(operations),
-        advice: ["an LSTM that was taken apart, quantised or put in a loop cannot be read"])
+        advice: [])
     }
     if let reversed = layers.first(where: { $0.cells[false] == nil }) {
       throw .unsupported(
@@ -121,7 +138,13 @@ extension ONNXGraph {
     var flow = output
     var head: [(dense: Int, activation: ModelConfiguration.Activation)] = []
     var pick = ONNXFlow.Pick.every
+    var affine: ONNXAffine?
     while flow.parts.count == 1, case .dense(let index, let activation) = flow.parts[0].source {
+      if let found = flow.parts[0].affine {
+        // Of the last layer alone it is the output's.
+        guard head.isEmpty else { return nil }
+        affine = found
+      }
       // Each step goes through a dense layer alone, so that one may be picked after it as well.
       if flow.parts[0].pick != .every { pick = flow.parts[0].pick }
       guard let input = denses[index].input, head.count < ModelConfiguration.depthLimit else { return nil }
@@ -133,13 +156,16 @@ extension ONNXGraph {
       flow = picked
     }
     guard !flow.axes.contains(.stack) || flow.parts.count == 1 else { return nil }
+    guard !flow.isScaled else { return nil }
     let top = sources(layers.count - 1)
     let everything = (layers[0].input?.parts.map(\.source) ?? []) + layers.indices.flatMap(sources)
     let found = flow.parts.map(\.source)
     guard found == top || found == everything, let readout = readout(flow) else { return nil }
     var tail = Tail(readout: readout, skip: found != top, head: head, isNormalised: output.isNormalised)
     if case .attention(let index) = flow.parts[0].pick { tail.attention = index }
-    return tail
+    tail.affine = affine
+    // What joins the input with the stack's output would have to scale it alike.
+    return tail.skip && layers[0].input?.isScaled == true ? nil : tail
   }
 
   private func readout(_ flow: ONNXFlow) -> ModelConfiguration.Readout? {
@@ -167,6 +193,24 @@ extension ONNXGraph {
   private mutating func addTail(_ tail: Tail, _ translation: inout Translation) {
     for (index, (dense, _)) in tail.head.enumerated() { add(denses[dense], "head.\(index)", &translation) }
     if let attention = tail.attention { add(denses[attention], "attention", &translation) }
+  }
+
+  /// Constant scaling of the input and of the output, as the model's scalers.
+  private func addScalers(_ tail: Tail, _ translation: inout Translation) throws(CheckpointError) {
+    if let affine = layers[0].input?.parts.first?.affine {
+      translation.inputScaler = affine.scaler("input", width: layers[0].cells[false]?.inputSize ?? 1)
+      translation.sourceLayers.append(.init(name: "input", kind: "Rescaling", part: "scaler"))
+      guard translation.inputScaler != nil else { throw unscaled("input") }
+    }
+    if let affine = tail.affine?.undone, let last = tail.head.last {
+      translation.outputScaler = affine.scaler("output", width: denses[last.dense].weight.shape[0])
+      translation.sourceLayers.append(.init(name: "output", kind: "Rescaling", part: "target scaler"))
+      guard translation.outputScaler != nil else { throw unscaled("output") }
+    }
+  }
+
+  private func unscaled(_ what: String) -> CheckpointError {
+    .unsupported(file: file, detail: "it scales its \(what) by constants of another width", advice: [])
   }
 
   private mutating func add(_ dense: Dense, _ name: String, _ translation: inout Translation) {
@@ -230,34 +274,15 @@ extension ONNXGraph {
 
   // MARK: - What is left
 
-  /// The layers alone, when the user says what the model is; otherwise the node that stands in the way.
-  private mutating func giveUp(
-    _ translation: inout Translation, _ given: ModelConfiguration?
-  ) throws(CheckpointError) {
+  /// The node that stands in the way. What a graph computes it says: no description can say otherwise.
+  private func giveUp() -> CheckpointError {
     let first = misunderstood.first.map { "\($0.node): \($0.detail)" }
-    let reason = first ?? "what its outputs are made of is no model that can be described here"
-    guard given != nil else {
-      throw .unsupported(
-        file: file, detail: reason,
-        advice: [
-          "if the model is one that can be described, do so with --config FILE: its tensors are found all the same"
-        ])
-    }
-    translation.notes.append("the graph is not followed to its end, the configuration is yours: " + reason)
-    // By place; sizes then tell which is which.
-    var number = 0
-    for (index, dense) in denses.enumerated() {
-      let isTaken = !used.isDisjoint(with: dense.weight.sources)
-      let isWithoutBias =
-        dense.bias == nil && denses[(index + 1)...].contains { $0.weight.sources == dense.weight.sources }
-      if isTaken || isWithoutBias { continue }
-      add(dense, "dense.\(number)", &translation)
-      number += 1
-    }
+    return .unsupported(
+      file: file, detail: first ?? "what its outputs are made of is no model that can be described here", advice: [])
   }
 
   private func leaveOut(
-    _ candidates: [ModelResolution.Candidate], isUnderstood: Bool, _ translation: inout Translation
+    _ candidates: [ModelResolution.Candidate], _ translation: inout Translation
   ) {
     var readers: [String: String] = [:]
     for node in model.nodes { for name in node.inputs { readers[name] = node.description } }
@@ -267,12 +292,10 @@ extension ONNXGraph {
         translation.leaveOut(candidate, reason: reason, isHarmless: true)
       } else if readers[name] == nil {
         translation.leaveOut(candidate, reason: "no node reads it", isHarmless: true)
-      } else if isUnderstood {
+      } else {
         translation.leaveOut(
           candidate, reason: "read by \(readers[name] ?? ""), which is no part of the model",
           isHarmless: candidate.tensor.elementCount == 1)
-      } else {
-        translation.add(candidate.name, candidate.tensor)
       }
     }
   }

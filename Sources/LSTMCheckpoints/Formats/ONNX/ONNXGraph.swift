@@ -81,6 +81,12 @@ struct ONNXGraph {
 
   private mutating func run(_ node: ONNXModel.Node) throws(CheckpointError) {
     if node.domain.isEmpty, node.operation == "LSTM" { return try addLSTM(node) }
+    if node.domain.isEmpty, node.operation == "If" {
+      if let branch = decidedBranch(node) { return try inline(branch, of: node) }
+      misunderstood.append((node.description, "which of its branches runs is only known when it runs"))
+      for name in node.outputs where !name.isEmpty { values[name] = .unknown }
+      return
+    }
     if let results = results(of: node) {
       for (name, value) in zip(node.outputs, results) where !name.isEmpty {
         values[name] = value
@@ -119,10 +125,43 @@ struct ONNXGraph {
     if !isUnknown { misunderstood.append((node.description, "it is not understood here")) }
   }
 
+  // MARK: - Branches
+
+  /// The branch that a condition of known sizes chooses.
+  private func decidedBranch(_ node: ONNXModel.Node) -> ONNXModel.Subgraph? {
+    guard let name = node.inputs.first, let condition = numbers(name), condition.values.count == 1,
+      let value = condition.values[0]?.known,
+      case .graph(let branch)? = node.attributes[value != 0 ? "then_branch" : "else_branch"],
+      branch.outputs.count == node.outputs.count
+    else { return nil }
+    return branch
+  }
+
+  private mutating func inline(_ branch: ONNXModel.Subgraph, of node: ONNXModel.Node) throws(CheckpointError) {
+    func twice(_ name: String) -> CheckpointError {
+      .unknownFormat(file: file, detail: "is no valid ONNX model: \"\(name)\" is given twice", advice: [])
+    }
+    for tensor in branch.constants {
+      guard values[tensor.name] == nil else { throw twice(tensor.name) }
+      if case .external = tensor.elements { continue }
+      values[tensor.name] = .constant(ONNXConstant(tensor: tensor.stored(in: source, file: file), sources: []))
+    }
+    for inner in branch.nodes {
+      for name in inner.outputs where !name.isEmpty && values[name] != nil { throw twice(name) }
+      try run(inner)
+    }
+    for (name, result) in zip(node.outputs, branch.outputs) where !name.isEmpty {
+      values[name] = values[result] ?? .unknown
+    }
+  }
+
   // MARK: - For the operators
 
-  func flow(_ node: ONNXModel.Node, _ index: Int = 0) -> ONNXFlow? {
-    guard node.inputs.indices.contains(index), case .flow(let flow)? = values[node.inputs[index]] else { return nil }
+  /// - Parameter mayBeScaled: whether constants may have been added to it or multiplied with it.
+  func flow(_ node: ONNXModel.Node, _ index: Int = 0, mayBeScaled: Bool = false) -> ONNXFlow? {
+    guard node.inputs.indices.contains(index), case .flow(let flow)? = values[node.inputs[index]],
+      mayBeScaled || !flow.isScaled
+    else { return nil }
     return normalised(flow)
   }
 

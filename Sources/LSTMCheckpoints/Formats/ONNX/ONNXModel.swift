@@ -24,8 +24,16 @@ struct ONNXModel: Sendable {
     case integers([Int])
     case texts([String])
     case tensor(ONNXTensor)
-    /// Graphs, sparse tensors: not read.
+    /// A branch of `If`.
+    indirect case graph(Subgraph)
+    /// Sparse tensors, graphs within graphs within graphs: not read.
     case other
+  }
+
+  struct Subgraph: Sendable {
+    let nodes: [Node]
+    let constants: [ONNXTensor]
+    let outputs: [String]
   }
 
   struct Input: Sendable {
@@ -46,6 +54,9 @@ struct ONNXModel: Sendable {
   var producer = ""
   var metadata: [String: String] = [:]
 
+  /// How many graphs it lies in.
+  private var depth = 0
+  private static let depthLimit = 3
   private static let countLimit = 100_000
   private static let listLimit = 65536
 
@@ -120,7 +131,7 @@ struct ONNXModel: Sendable {
       case 1:
         guard nodes.count < Self.countLimit else { throw Failure("it has more than \(Self.countLimit) nodes") }
         var node = try reader.message()
-        nodes.append(try Self.node(&node))
+        nodes.append(try Self.node(&node, depth))
       case 5:
         guard constants.count < Self.countLimit else { throw Failure("it has more than \(Self.countLimit) tensors") }
         switch try ONNXTensor.read(reader.message()) {
@@ -137,7 +148,14 @@ struct ONNXModel: Sendable {
     }
   }
 
-  private static func node(_ reader: inout ProtobufReader) throws(Failure) -> Node {
+  /// A graph within an attribute.
+  private init(subgraph reader: inout ProtobufReader, depth: Int) throws(Failure) {
+    self.depth = depth
+    try readGraph(&reader)
+    try liftConstants()
+  }
+
+  private static func node(_ reader: inout ProtobufReader, _ depth: Int) throws(Failure) -> Node {
     var node = Node()
     while let field = try reader.next() {
       guard field.wire == .bytes else {
@@ -154,7 +172,7 @@ struct ONNXModel: Sendable {
       case 4: node.operation = try reader.text()
       case 5:
         var message = try reader.message()
-        let (name, value) = try attribute(&message)
+        let (name, value) = try attribute(&message, depth)
         node.attributes[name] = value
       case 7:
         let domain = try reader.text()
@@ -165,7 +183,7 @@ struct ONNXModel: Sendable {
     return node
   }
 
-  private static func attribute(_ reader: inout ProtobufReader) throws(Failure) -> (String, Attribute) {
+  private static func attribute(_ reader: inout ProtobufReader, _ depth: Int) throws(Failure) -> (String, Attribute) {
     var name = ""
     var value = Attribute.other
     var (floats, integers, texts, kind) = ([Float](), [Int](), [String](), UInt64(0))
@@ -184,6 +202,11 @@ struct ONNXModel: Sendable {
         value = range.count <= 4096 ? .text(String(decoding: try copy.bytes(4096), as: UTF8.self)) : .other
       case (5, .bytes):
         if case .success(let tensor) = try ONNXTensor.read(reader.message()) { value = .tensor(tensor) }
+      case (6, .bytes):
+        var message = try reader.message()
+        guard depth < depthLimit else { continue }
+        let graph = try ONNXModel(subgraph: &message, depth: depth + 1)
+        value = .graph(Subgraph(nodes: graph.nodes, constants: graph.constants, outputs: graph.outputs))
       case (7, _):
         var list = floats
         try reader.numbers(field, width: 4) { bits throws(Failure) in

@@ -93,6 +93,8 @@ struct ONNXFlow: Equatable {
     /// Features; nil for an input whose sizes are not known.
     var size: Int?
     var pick = Pick.every
+    /// What constants have done to it.
+    var affine: ONNXAffine?
   }
 
   var axes: [Axis]
@@ -106,6 +108,8 @@ struct ONNXFlow: Equatable {
     if axes.contains(.stack) { return parts.first?.size }
     return parts.reduce(Int?(0)) { sum, part in part.size.flatMap { size in sum.map { $0 + size } } }
   }
+
+  var isScaled: Bool { parts.contains { $0.affine != nil } }
 
   func place(_ axis: Axis) -> Int? { axes.firstIndex(of: axis) }
 

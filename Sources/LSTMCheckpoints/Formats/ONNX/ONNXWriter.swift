@@ -65,6 +65,8 @@ private struct ModelGraph {
       written.layers[index].bias = cells[0].inputBias == nil ? .none : kept == .single ? .single : .dual
       written.layers[index].forgetOffset = 0
     }
+    // The graph reads every step.
+    written.mask = nil
     return written
   }
 
@@ -84,6 +86,10 @@ private struct ModelGraph {
     if configuration.normalizesOutput {
       value = builder.node("LpNormalization", [value], ["axis": .integer(-1), "p": .integer(2)])
     }
+    if let scaler = model.scalers.target {
+      value = builder.node("Mul", [value, numbers("output.deviation", scaler.deviation)])
+      value = builder.node("Add", [value, numbers("output.mean", scaler.mean)])
+    }
     builder.node("Identity", [value], outputs: ["output"])
     let size = Size.number(configuration.outputSize)
     builder.output("output", isPerStep ? [.symbol("batch"), .symbol("time"), size] : [.symbol("batch"), size])
@@ -96,11 +102,19 @@ private struct ModelGraph {
     switch configuration.input {
     case .features(let size):
       builder.input("input", [.symbol("batch"), .symbol("time"), .number(size)])
+      if let scaler = model.scalers.input {
+        value = builder.node("Sub", [value, numbers("input.mean", scaler.mean)])
+        value = builder.node("Div", [value, numbers("input.deviation", scaler.deviation)])
+      }
     case .tokens:
       builder.input("input", [.symbol("batch"), .symbol("time")], isInteger: true)
       value = builder.node("Gather", [try weight("embedding.weight"), value], ["axis": .integer(0)])
     }
     return builder.node("Transpose", [value], ["perm": .integers([1, 0, 2])])
+  }
+
+  private mutating func numbers(_ name: String, _ values: [Double]) -> String {
+    builder.weight(name, StoredTensor(name: name, shape: [values.count], values: values.map(Float.init)), source: name)
   }
 
   private mutating func weight(_ place: String) throws -> String {
