@@ -256,6 +256,29 @@ import Testing
     #expect(y.differs(from: try Self.array("column-major/emb.npy")) < 1e-5)
   }
 
+  /// The LSTM's matrices tell that the file is turned, a square embedding does not: Keras turns all but that.
+  @Test func aSquareEmbeddingOfATurnedFileIsSaid() async throws {
+    let place = try Workplace()
+    try place.save(
+      [
+        ("embedding/weight", [5, 5]), ("lstm/weight_ih_l0", [5, 32]), ("lstm/weight_hh_l0", [8, 32]),
+        ("fc/weight", [8, 2]), ("fc/bias", [2]),
+      ], as: "w.h5", .pytorchHDF5)
+    #expect(try await place.run("import", "w.h5").code == 65)
+    let keras = try await place.run("import", "w.h5", "--layout", "keras", "-o", "keras.h5")
+    #expect(keras.code == 0)
+    #expect(
+      keras.stdout.contains(
+        "assumed: embedding/weight (5, 5) has a row for each token, as Keras keeps it (otherwise: --order column-major in "
+          + "place of --layout keras)\n"))
+    let columns = try await place.run("import", "w.h5", "--order", "column-major", "-o", "columns.h5")
+    #expect(columns.code == 0)
+    let stored = try place.tensor("w.h5", "embedding/weight")
+    #expect(try place.tensor("keras.h5", "embedding.weight") == stored)
+    let turned = (0..<25).map { stored[$0 % 5 * 5 + $0 / 5] }
+    #expect(try place.tensor("columns.h5", "embedding.weight") == turned)
+  }
+
   /// MATLAB leaves its mark at every dataset, and keeps vectors as matrices of one column.
   @Test func aFileThatMATLABWroteIsTurned() async throws {
     let place = try Workplace()

@@ -209,6 +209,11 @@ struct ModelResolution {
       return "one of the two factors of a weight-normalised tensor; " + LSTMStack.weightNormAdvice
     }
     let kind = kinds.kind(of: candidate)
+    if kind == .embedding, candidate.shape.count == 2 {
+      let (found, read) = (candidate.shape[1], configuration.input.size)
+      if found != read { return "an embedding of \(found) values, but the LSTM reads \(read)" }
+      if mapping["embedding.weight"] == nil { return "an embedding that fits, but for its name" }
+    }
     guard kind == .dense else { return kind.reason }
     guard candidate.shape.count == 2, candidate.name.hasSuffix("weight") else { return "a dense layer's" }
     let (width, given) = (candidate.shape[1], configuration.readoutSize)
