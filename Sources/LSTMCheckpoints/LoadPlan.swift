@@ -19,7 +19,6 @@ public struct LoadPlan: Sendable {
     let names = try RewrittenNames(checkpoint, options: options, file: file)
     let translation = try Translation(names.candidates, of: checkpoint, options: options, file: file)
     if options.configuration == nil { options.configuration = translation.configuration }
-    try Self.checkAgainstFile(options.configuration, checkpoint.configuration ?? translation.configuration, file: file)
     let resolution = try ModelResolution(
       file: file, translation: translation, prefix: names.prefix, options: options,
       keepsOrder: checkpoint.keepsOrder)
@@ -74,14 +73,6 @@ public struct LoadPlan: Sendable {
     report.notes += checkpoint.skipped.map { "\($0.name) was not looked at: \($0.reason)" }
     self.report = report
     self.tensors = tensors
-  }
-
-  /// - Throws: `CheckpointError.invalidConfiguration` when a user's configuration says other than the file itself.
-  private static func checkAgainstFile(
-    _ given: ModelConfiguration?, _ own: ModelConfiguration?, file: String
-  ) throws(CheckpointError) {
-    guard let given, let own, let detail = own.contradiction(with: given) else { return }
-    throw .invalidConfiguration(file: file, detail: "it contradicts what the file says: " + detail)
   }
 
   /// The module that holds the LSTM and nothing else that counts, as the file calls it: what `--prefix` takes it alone by.
