@@ -121,8 +121,9 @@ public struct LoadPlan: Sendable {
     }
     let others =
       report.applied.filter { !$0.target.hasPrefix("lstm.") }.map(\.source)
-      + report.unexpected.filter { $0.effect != .none }.map(\.source)
-    guard !module.isEmpty, !own.contains(where: { $0.contains(" + ") }),
+      + report.unexpected.filter { !$0.isAllowed || $0.effect != .none }.map(\.source)
+    guard !module.isEmpty, report.mismatched.isEmpty, report.missing.isEmpty,
+      !own.contains(where: { $0.contains(" + ") }),
       !others.contains(where: { parts($0).starts(with: module) })
     else { return nil }
     return module.joined(separator: ".")

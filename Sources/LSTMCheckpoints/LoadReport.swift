@@ -95,7 +95,11 @@ public struct LoadReport: Sendable, Codable, Equatable {
 
   /// Everything that stands in the way, in one line.
   public var failureSummary: String {
-    var parts = mismatched.prefix(3).map(\.summary)
+    var hints = Set<String>()
+    var parts = mismatched.prefix(3).map { item in
+      // The same reason is given once.
+      item.hint.map { hints.insert($0).inserted } ?? true ? item.summary : item.withoutHint.summary
+    }
     if mismatched.count > 3 { parts.append("and \(mismatched.count - 3) more that do not fit") }
     let absent = missing.filter { !$0.isAllowed }
     if let first = absent.first {
@@ -149,13 +153,27 @@ public struct LoadReport: Sendable, Codable, Equatable {
       // The shortest module that holds nothing else.
       let ends = extra.source.indices.filter { "./".contains(extra.source[$0]) }
       let stem = ends.lazy.map { extra.source[...$0] }.first { stem in !used.contains { $0.hasPrefix(stem) } }
-      globs.append(stem.map { $0 + "*" } ?? extra.source)
+      var glob = stem.map { $0 + "*" } ?? extra.source
+      // Or what has this last name wherever it is, as an optimizer's state that lies beside each weight.
+      if let end = ends.last {
+        let leaf = extra.source[end...]
+        let below = stem.map { stem in unexpected.count { $0.source.hasPrefix(stem) } } ?? 1
+        if unexpected.count(where: { $0.source.hasSuffix(leaf) }) > below, !used.contains(where: { $0.hasSuffix(leaf) })
+        {
+          glob = "*" + leaf
+        }
+      }
+      globs.append(glob)
     }
     return globs
   }
 }
 
 extension LoadReport.Mismatch {
+  fileprivate var withoutHint: Self {
+    expected == found ? self : .init(source: source, target: target, expected: expected, found: found, hint: nil)
+  }
+
   /// `fc.weight: expected shape (3, 4), found (3, 5)`, and why where that is known.
   public var summary: String {
     let shapes = expected == found ? nil : "expected shape \(shapeText(expected)), found \(shapeText(found))"

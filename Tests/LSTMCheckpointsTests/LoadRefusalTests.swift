@@ -28,10 +28,9 @@ import Testing
     ])
     #expect(
       refusal(found) == [
-        "w.h5: lstm.weight_ih_l0: expected shape (16, 3), found (3, 16) (this is the transpose: --order column-major if a program wrote it that stores columns first (Julia, "
-          + "MATLAB, R), --layout keras if these are kernels (I, 4H)); lstm.weight_hh_l0: expected shape "
-          + "(16, 4), found (4, 16) (this is the transpose: --order column-major if a program wrote it that stores columns first (Julia, "
-          + "MATLAB, R), --layout keras if these are kernels (I, 4H))"
+        "w.h5: lstm.weight_ih_l0: expected shape (16, 3), found (3, 16) (this is the transpose: --order column-major if a "
+          + "program wrote it that stores columns first (Julia, MATLAB, R), --layout keras if these are kernels (I, 4H)); "
+          + "lstm.weight_hh_l0: expected shape (16, 4), found (4, 16)"
       ])
   }
 

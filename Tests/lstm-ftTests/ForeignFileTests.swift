@@ -116,7 +116,7 @@ import Testing
       "RTNeural's JSON", "is a model for RTNeural, which is written here and not read",
       "give the checkpoint that it was made from"
     ) { place in
-      let model = LSTMModel(.init(input: .features(size: 1), layers: [.init(hiddenSize: 2)]), seed: 1)
+      let model = LSTMModel(.init(input: .features(size: 1), layers: [.init(hiddenSize: 2, bias: .single)]), seed: 1)
       try model.checkpoint.write(path: place.path("f"), as: .rtneural)
     },
   ]

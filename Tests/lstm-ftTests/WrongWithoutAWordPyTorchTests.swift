@@ -71,6 +71,28 @@ import Testing
     #expect(twice.stderr == "error: --output-activation: the model's configuration already says it\n")
   }
 
+  /// What stands between the LSTM and the head goes out with the model, or the export is refused.
+  @Test func theReadoutsActivationIsExported() async throws {
+    let place = try Workplace()
+    try place.copy("wild/pt-relu-before-head/model.pt", as: "w.pt")
+    try place.copy("wild/pt-relu-before-head/expected.npz", as: "x.npz")
+    try await place.run("import", "w.pt", "--readout", "last", "--readout-activation", "relu")
+    for format in ["keras", "keras-h5"] {
+      let exported = try await place.run("export", "model.h5", "--to", format, "--bias", "single", "-o", "out")
+      #expect(exported.code == 0, "\(exported.stderr)")
+      let back = try await place.run("import", "out", "-o", "back.h5")
+      #expect(back.code == 0, "\(back.stderr)")
+      #expect(try place.checkpoint("back.h5").configuration?.readoutActivation == .relu)
+      let y = try await place.predicted("back.h5", "x.npz")
+      #expect(y.differs(from: try place.tensor("x.npz", "y")) < 1e-5)
+      try FileManager.default.removeItem(atPath: place.path("out"))
+    }
+    #expect(try await place.run("export", "model.h5", "--to", "onnx", "-o", "out.onnx").code == 0)
+    let refused = try await place.run("export", "model.h5", "--to", "rtneural-json", "-o", "out.json")
+    #expect(refused.code == 64)
+    #expect(refused.stderr.contains("the model has relu between the LSTM and the head, which RTNeural has not"))
+  }
+
   // MARK: - What computes is never advised away
 
   @Test(arguments: [
@@ -256,6 +278,29 @@ import Testing
     #expect(y.differs(from: try Self.array("column-major/emb.npy")) < 1e-5)
   }
 
+  /// The LSTM's matrices tell that the file is turned, a square embedding does not: Keras turns all but that.
+  @Test func aSquareEmbeddingOfATurnedFileIsSaid() async throws {
+    let place = try Workplace()
+    try place.save(
+      [
+        ("embedding/weight", [5, 5]), ("lstm/weight_ih_l0", [5, 32]), ("lstm/weight_hh_l0", [8, 32]),
+        ("fc/weight", [8, 2]), ("fc/bias", [2]),
+      ], as: "w.h5", .pytorchHDF5)
+    #expect(try await place.run("import", "w.h5").code == 65)
+    let keras = try await place.run("import", "w.h5", "--layout", "keras", "-o", "keras.h5")
+    #expect(keras.code == 0)
+    #expect(
+      keras.stdout.contains(
+        "assumed: embedding/weight (5, 5) has a row for each token, as Keras keeps it (otherwise: --order column-major in "
+          + "place of --layout keras)\n"))
+    let columns = try await place.run("import", "w.h5", "--order", "column-major", "-o", "columns.h5")
+    #expect(columns.code == 0)
+    let stored = try place.tensor("w.h5", "embedding/weight")
+    #expect(try place.tensor("keras.h5", "embedding.weight") == stored)
+    let turned = (0..<25).map { stored[$0 % 5 * 5 + $0 / 5] }
+    #expect(try place.tensor("columns.h5", "embedding.weight") == turned)
+  }
+
   /// MATLAB leaves its mark at every dataset, and keeps vectors as matrices of one column.
   @Test func aFileThatMATLABWroteIsTurned() async throws {
     let place = try Workplace()
@@ -275,18 +320,7 @@ import Testing
     #expect(y.differs(from: try Self.array("matlab/expected.npy")) < 1e-5)
   }
 
-  // MARK: - AWD-LSTM, averages, a Sequential called head
-
-  @Test func fastaisAWDLSTMKeepsItsDecoder() async throws {
-    let place = try Workplace()
-    try place.copy("wild/awd-lstm/lm_v2.pth", as: "w.pth")
-    try place.copy("wild/awd-lstm/x.npz", as: "x.npz")
-    let outcome = try await place.run("import", "w.pth", "--readout", "all")
-    #expect(outcome.code == 0, "\(outcome.stderr)")
-    #expect(outcome.stdout.contains("the same values as 0.encoder.weight, under a second name"))
-    let y = try await place.predicted("model.h5", "x.npz")
-    #expect(y.differs(from: try Self.array("awd-lstm/expected.npy")) < 1e-5)
-  }
+  // MARK: - Averages, a Sequential called head
 
   @Test func ofAModelAndItsAverageOneIsChosenWithItsHead() async throws {
     let place = try Workplace()

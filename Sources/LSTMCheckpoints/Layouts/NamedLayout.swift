@@ -131,7 +131,7 @@ enum NamedLayout {
 
   /// PyTorch's names with Keras' shapes, which only a user can tell: every matrix but an embedding is (in, out).
   private static func columnsUnderPyTorchNames(_ candidates: [Candidate], evidence: [String]) -> Translation {
-    Translation(
+    var translation = Translation(
       .keras,
       candidates: candidates.map { candidate in
         let isMatrix = candidate.shape.count == 2
@@ -139,6 +139,14 @@ enum NamedLayout {
         guard isMatrix, isDense || PyTorchName(candidate.name)?.isMatrix == true else { return candidate }
         return Candidate(name: candidate.name, tensor: candidate.tensor.transposed(), how: "transposed")
       }, evidence: evidence)
+    for candidate in candidates where candidate.shape.count == 2 && candidate.shape[0] == candidate.shape[1] {
+      guard saysEmbedding(candidate.name) else { continue }
+      translation.assumed.append(
+        .init(
+          what: "\(candidate.tensor.name) \(shapeText(candidate.shape)) has a row for each token, as Keras keeps it",
+          change: "--order column-major in place of --layout keras"))
+    }
+    return translation
   }
 }
 

@@ -146,7 +146,7 @@ struct NamedStack {
   private mutating func askWhetherSideBySide(_ options: LoadOptions, file: String) throws(CheckpointError) {
     guard layers.count > 1, options.configuration == nil else { return }
     let words = zip(layers[0].path.parts, layers[1].path.parts).first { $0 != $1 }?.0.text.lowercased() ?? ""
-    let isList = !words.hasSuffix("lstm") && !words.hasSuffix("rnn")
+    let isList = words.hasSuffix("lstms") || !words.contains("lstm") && !words.hasSuffix("rnn")
     guard !isList, let twin = layers.dropFirst().first(where: { $0.inputSize == layers[0].inputSize }) else {
       assumed.append(
         .init(

@@ -52,17 +52,4 @@ extension ModelResolution {
     let before: Set<Substring> = ["inp", "input", "inputs", "pre", "stem"]
     return words.dropLast().contains { before.contains($0) }
   }
-
-  /// Tensors that hold the values of one that has its place: a second name for it.
-  mutating func leaveOutCopies(_ others: inout [Candidate]) {
-    guard let embedding = mapping["embedding.weight"] else { return }
-    for other in others where other.shape == embedding.shape && other.tensor.holdsSameBytes(as: embedding.tensor) {
-      leftOver.append(
-        LeftOver(
-          candidate: other, reason: "the same values as \(embedding.tensor.name), under a second name",
-          isHarmless: true))
-    }
-    let harmless = Set(leftOver.lazy.filter(\.isHarmless).map(\.candidate.name))
-    others.removeAll { harmless.contains($0.name) }
-  }
 }

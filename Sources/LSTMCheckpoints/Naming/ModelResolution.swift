@@ -79,7 +79,6 @@ struct ModelResolution {
     takeAttention(&others)
     if given == nil { setAsideWhatComesBefore(&others) }
     try takeHead(&others, file: file, options: options, keepsOrder: keepsOrder)
-    leaveOutCopies(&others)
     leftOver += others.map { other in
       other.isLoneNumber
         ? LeftOver(candidate: other, reason: "a single number that no layer reads", isHarmless: true)
@@ -155,13 +154,9 @@ struct ModelResolution {
       return words.contains { name.contains($0) }
     }
     let names = Set(others.map(\.name))
-    var candidates = others.filter { candidate in
+    let candidates = others.filter { candidate in
       candidate.isLinearWeight && candidate.shape[1] == width && !names.contains(candidate.siblingBias)
         && !says(candidate.name, Self.headWords) && [.embedding, .dense].contains(kinds.kind(of: candidate))
-    }
-    // A wrapper that drops whole rows keeps the same tensor under a second name.
-    if candidates.count > 1, let first = candidates.first {
-      candidates = [first] + candidates.dropFirst().filter { !$0.tensor.holdsSameBytes(as: first.tensor) }
     }
     let named = candidates.filter { says($0.name, ["emb", "wte", "token", "lookup", "encoder.weight"]) }
     // Without a telling name a matrix that could as well read the LSTM's output stays for the head.
@@ -209,6 +204,11 @@ struct ModelResolution {
       return "one of the two factors of a weight-normalised tensor; " + LSTMStack.weightNormAdvice
     }
     let kind = kinds.kind(of: candidate)
+    if kind == .embedding, candidate.shape.count == 2 {
+      let (found, read) = (candidate.shape[1], configuration.input.size)
+      if found != read { return "an embedding of \(found) values, but the LSTM reads \(read)" }
+      if mapping["embedding.weight"] == nil { return "an embedding that fits, but for its name" }
+    }
     guard kind == .dense else { return kind.reason }
     guard candidate.shape.count == 2, candidate.name.hasSuffix("weight") else { return "a dense layer's" }
     let (width, given) = (candidate.shape[1], configuration.readoutSize)

@@ -198,7 +198,7 @@ struct TensorKinds {
 
   /// The words of a part of a name: `self_attn2` is `self` and `attn`.
   private static func words(_ part: String) -> [String] {
-    part.split { !$0.isLetter }.map(String.init)
+    part.utf8.split { !(0x61...0x7a ~= $0) && $0 < 0x80 }.map { String(Substring($0)) }
   }
 
   private static let optimizerWords: Set<String> = [

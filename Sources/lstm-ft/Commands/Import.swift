@@ -264,7 +264,7 @@ struct Import: ParsableCommand {
     console.say(table(rows, header: ["in the file", "becomes", "shape", "type", ""]))
     console.say()
     for note in report.notes { console.say("note: \(note)") }
-    for assumption in report.assumed {
+    for assumption in report.assumed where report.isComplete {
       console.say("assumed: \(assumption.what)" + (assumption.change.map { " (otherwise: \($0))" } ?? ""))
     }
   }
