@@ -119,7 +119,9 @@ struct Import: ParsableCommand {
     if values.scaler == nil, values.scalerFrom == nil {
       notes += scalerOffers(checkpoint.foundScalers, configuration)
     }
-    guard [values.scaler, values.scalerFrom, values.vocabulary, values.classes].contains(where: { $0 != nil }) || values.window != nil
+    guard
+      [values.scaler, values.scalerFrom, values.vocabulary, values.classes].contains(where: { $0 != nil })
+        || values.window != nil
     else {
       if values.tokens != nil { throw InputError.usage("--tokens needs --vocabulary", advice: []) }
       return checkpoint.preprocessing
