@@ -70,7 +70,7 @@ public struct LoadPlan: Sendable {
         continue
       }
       guard let candidate = resolution.mapping[parameter.name] else {
-        report.missing.append(Self.missing(parameter, resolution, names, options))
+        report.missing.append(Self.missing(parameter, resolution, names, options, skipped: checkpoint.skipped))
         continue
       }
       guard candidate.shape == parameter.shape, candidate.tensor.dataType.isFloatingPoint else {
@@ -203,7 +203,8 @@ public struct LoadPlan: Sendable {
   }
 
   private static func missing(
-    _ parameter: ParameterSpecification, _ resolution: ModelResolution, _ names: RewrittenNames, _ options: LoadOptions
+    _ parameter: ParameterSpecification, _ resolution: ModelResolution, _ names: RewrittenNames, _ options: LoadOptions,
+    skipped: [Checkpoint.Skipped]
   ) -> LoadReport.Missing {
     let isAllowed = options.allowedMissing.contains { matches(parameter.name, glob: $0) }
     let expected = resolution.expectedNames[parameter.name] ?? parameter.name
@@ -217,10 +218,14 @@ public struct LoadPlan: Sendable {
     {
       note = "there is a bias_ih; a model with one bias is described with --config and \"bias\": \"single\""
     }
+    let isKnown = resolution.knowsInputSize || note == nil
+    if let unread = skipped.first(where: { $0.name == names.prefixed(expected) }) {
+      note = "the file has it, but \(unread.reason)"
+    }
     return .init(
       target: parameter.name, shape: parameter.shape, nearest: nearest,
       expectedName: expected == parameter.name ? nil : names.prefixed(expected), note: note,
-      isAllowed: isAllowed && (resolution.knowsInputSize || note == nil))
+      isAllowed: isAllowed && isKnown)
   }
 
   private static func hint(

@@ -16,7 +16,7 @@ import Testing
 
   private func array(_ path: String, _ name: String?) throws -> StoredTensor {
     let file = try Checkpoint(path: fixtures.appendingPathComponent(path).path)
-    return try #require(name.map { file[$0] } ?? file.tensors.first)
+    return try #require(name == nil ? file.tensors.first : file.tensors.first { $0.name == name })
   }
 
   private func write(_ tensor: StoredTensor, to place: Workplace, as name: String) throws {
@@ -27,19 +27,22 @@ import Testing
     let file: String
     let x: String
     let y: String
-    var options: [String] = []
     var testDescription: String { file }
   }
 
-  static let forecasts =
-    ["counter", "namespace", "numpy_scalar", "sklearn"].map {
-      Forecast(
-        file: "pickle-objects/\($0).pt", x: "pickle-objects/x.npz", y: "pickle-objects/expected.npy")
+  static let forecasts: [Forecast] = {
+    let beside = ["counter", "namespace", "numpy_scalar", "sklearn"].map { name in
+      Forecast(file: "pickle-objects/\(name).pt", x: "pickle-objects/x.npz", y: "pickle-objects/expected.npy")
     }
-    + ["pt-scaler-beside/model.pt", "pt-whole-module/model.pt", "mlx-null-metadata/model.safetensors"].map {
-      let expected = $0.split(separator: "/")[0] + "/expected.npz"
-      return Forecast(file: $0, x: expected, y: expected)
-    }
+    let alone: [(folder: String, file: String)] = [
+      ("pt-scaler-beside", "model.pt"), ("pt-whole-module", "model.pt"), ("mlx-null-metadata", "model.safetensors"),
+    ]
+    return beside
+      + alone.map { item in
+        let expected = item.folder + "/expected.npz"
+        return Forecast(file: item.folder + "/" + item.file, x: expected, y: expected)
+      }
+  }()
 
   /// The framework's own numbers.
   @Test(arguments: forecasts)
@@ -70,9 +73,11 @@ import Testing
     // The advice, as it stands.
     let taken = try await succeeds(place, "import", "model.pt", "--readout", "last", "--scaler-from", "scaler")
     #expect(
-      taken.stdout.contains("note: features are scaled with scaler, a sklearn.preprocessing.MinMaxScaler of 3 columns\n"))
+      taken.stdout.contains(
+        "note: features are scaled with scaler, a sklearn.preprocessing.MinMaxScaler of 3 columns\n"))
     let advice = "--scaler-from scaler,scaler:1"
-    #expect(taken.stdout.contains("note: outputs stay as the model gives them; were the targets a column of it: \(advice)"))
+    #expect(
+      taken.stdout.contains("note: outputs stay as the model gives them; were the targets a column of it: \(advice)"))
     try await succeeds(
       place, "import", "model.pt", "--readout", "last", "--scaler-from", "scaler,scaler:1", "-o", "both.h5")
 
@@ -151,9 +156,8 @@ import Testing
     try place.copy("pickle/scaler-two.pt", as: "model.pt")
     let outcome = try await succeeds(place, "inspect", "model.pt")
     #expect(outcome.stdout.contains("  scaler_x, a sklearn.preprocessing.MinMaxScaler of 3 columns\n"))
-    #expect(
-      outcome.stdout.contains(
-        "  scaler_y: it is a Python object, sklearn.preprocessing.StandardScaler, passed over\n"))
+    #expect(outcome.stdout.contains("  scaler_y, a sklearn.preprocessing.StandardScaler of 1 column\n"))
+    #expect(!outcome.stdout.contains("passed over"))
     let json = try await succeeds(place, "inspect", "model.pt", "--json")
     #expect(json.stdout.contains("\"scaler_y\""))
   }

@@ -52,15 +52,17 @@ extension Checkpoint {
       guard input.position == source.byteCount else {
         throw PTError(.malformed(expected: "the end of the file", offset: input.position), file: path)
       }
-      try self.init(first, storages: [:], isBigEndian: false, file: path, byteCount: source.byteCount)
-      guard !tensors.isEmpty || !skipped.isEmpty else { throw PTError(.noTensors, file: path) }
+      try self.init(
+        first, storages: [:], isBigEndian: false, file: path, byteCount: source.byteCount, needsTensors: true)
     }
   }
 
   private init(
-    _ pickle: Pickle, storages: [String: PTStorage], isBigEndian: Bool, file: String, byteCount: Int
+    _ pickle: Pickle, storages: [String: PTStorage], isBigEndian: Bool, file: String, byteCount: Int,
+    needsTensors: Bool = false
   ) throws(PTError) {
     let state = try PTState(pickle, file: file)
+    if needsTensors, state.leaves.isEmpty { throw PTError(.noTensors, file: file) }
     let reader = PTReader(storages: storages, isBigEndian: isBigEndian, file: file)
     var tensors: [StoredTensor] = []
     var skipped = state.leftOut
@@ -94,12 +96,14 @@ extension Checkpoint {
         }
       }
     }
+    let scalers = ScalerSearch.scalers(in: pickle, reader)
     self.init(
-      tensors: tensors, skipped: skipped + state.passedOver, path: file, format: .pt, byteCount: byteCount)
+      tensors: tensors, skipped: skipped + state.passedOver(apartFrom: scalers), path: file, format: .pt,
+      byteCount: byteCount)
     stateKey = state.stateKey
     notes = state.notes
     assumed = state.assumed
-    foundScalers = ScalerSearch.scalers(in: pickle, reader)
+    foundScalers = scalers
     sharing = groups.filter { $0.count > 1 }
   }
 }

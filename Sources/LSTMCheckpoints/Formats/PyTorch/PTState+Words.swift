@@ -1,10 +1,12 @@
 /// What is said of objects and modules in a report.
 extension PTState {
   /// Objects that are passed over, by class; the values of Python's own library among them are no news.
-  var passedOver: [Checkpoint.Skipped] {
+  /// - Parameter scalers: the keys of those that are offered.
+  func passedOver(apartFrom scalers: [FoundScaler]) -> [Checkpoint.Skipped] {
+    let offered = Set(scalers.map(\.key))
     var byType: [(type: String, paths: [String])] = []
     var places: [String: Int] = [:]
-    for object in closed where !object.type.isPlainValue {
+    for object in closed where !object.type.isPlainValue && !offered.contains(object.path) {
       let type = object.type.text
       if let place = places[type] {
         byType[place].paths.append(object.path)
@@ -28,10 +30,11 @@ extension PTState {
       "looked into \(object.path.isEmpty ? "the file's object" : object.path), a Python object (\(object.type.text)), "
         + "as no model lies beside it"
     }
-    if let whole = modules.first {
-      let parts = modules.dropFirst().map { "\($0.path) is a \($0.type.text)" }
+    for (index, whole) in modules.enumerated() where whole.isWhole {
+      let parts = modules[(index + 1)...].prefix { !$0.isWhole }.map { "\($0.path) is a \($0.type.text)" }
       notes.append(
-        "a whole module was saved, \(whole.type.text); its code is not in the file"
+        (whole.path.isEmpty ? "a whole module was saved" : "\(whole.path) is a whole module")
+          + ", \(whole.type.text); its code is not in the file"
           + (parts.isEmpty ? "" : ": " + parts.prefix(12).joined(separator: ", ") + (parts.count > 12 ? ", ..." : "")))
     }
     return notes
@@ -41,7 +44,7 @@ extension PTState {
   var assumed: [LoadReport.Assumption] {
     var assumed: [LoadReport.Assumption] = []
     for (index, module) in modules.enumerated() where !module.hasContent && !module.type.isHarmlessModule {
-      let before = modules[..<index].last { $0.hasContent && !$0.path.isEmpty }
+      let before = modules[..<index].last { $0.hasContent && !$0.isWhole }
       let after = modules[(index + 1)...].first { $0.hasContent }
       let places = [before.map { "after \($0.path)" }, after.map { "before \($0.path)" }].compactMap { $0 }
       assumed.append(
@@ -60,11 +63,13 @@ extension PTState {
 extension Pickle.Name {
   private var isTorchModule: Bool { module.hasPrefix("torch.nn.") }
 
+  var isLoss: Bool { module == "torch.nn.modules.loss" }
+
   fileprivate var isActivation: Bool { module == "torch.nn.modules.activation" }
 
   /// Whether a module without tensors changes nothing when a model is used: dropout, a container, a loss.
   fileprivate var isHarmlessModule: Bool {
-    if module.hasPrefix("torch.nn.modules.loss") || module.hasPrefix("torchmetrics.") { return true }
+    if isLoss || module.hasPrefix("torchmetrics.") { return true }
     guard isTorchModule else { return false }
     return name.contains("Dropout")
       || ["Identity", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"].contains(name)
@@ -74,6 +79,6 @@ extension Pickle.Name {
   fileprivate var isPlainValue: Bool {
     let first = String(module.split(separator: ".").first ?? "")
     return ["datetime", "pathlib", "decimal", "fractions", "uuid", "builtins"].contains(first)
-      || ["torch", "torch._C", "numpy", "functools", "operator"].contains(module)
+      || ["torch", "torch._C", "torch.torch_version", "numpy", "functools", "operator"].contains(module)
   }
 }

@@ -18,11 +18,14 @@ struct PTState {
 
   /// A module of a model that was saved whole, in the order in which the modules were made.
   struct Module {
-    /// Empty for the whole.
+    /// The keys that lead to it; empty for the whole file.
     let path: String
+    /// Not a part of another one.
+    let isWhole: Bool
     let type: Pickle.Name
     /// Has parameters, buffers or modules of its own.
     let hasContent: Bool
+    fileprivate let container: Int
   }
 
   /// An object that is passed over.
@@ -43,7 +46,7 @@ struct PTState {
   private(set) var leftOut: [Checkpoint.Skipped] = []
   /// The keys that all that is kept lies under, when that is one state_dict.
   private(set) var stateKey: String?
-  /// What there is of modules, when there are any.
+  /// The modules that what is kept is in, when there are any.
   private(set) var modules: [Module] = []
   private(set) var closed: [Closed] = []
   /// Objects in whose attributes tensors were found.
@@ -54,7 +57,6 @@ struct PTState {
     let path: String
     /// Where training state begins, when this is part of it.
     let training: String?
-    var isModule = false
     /// Holds names such as weight_ih_l0.
     var hasRecurrentWeights = false
     /// Holds what a layer is made of: a `weight` or a `bias`.
@@ -136,8 +138,7 @@ struct PTState {
     case .list(let list), .tuple(let list): items = list.enumerated().map { (String($0.offset), $0.element) }
     case .object(let object):
       if pickle.isModule(object) {
-        let container = addContainer(path, training: training)
-        containers[container].isModule = true
+        let container = addContainer(path, training: object.type.isLoss ? path : training)
         return try walk(module: object, path: path, name: "", depth: depth, container: container)
       }
       let attributes = opensObjects ? pickle.attributes(object)?.pairs ?? [] : []
@@ -185,7 +186,9 @@ struct PTState {
     try descend(joined(path, name), depth: depth, count: own.count + inner.count + 1)
     let tensors = own.filter { content(of: $0.value) != nil }
     modules.append(
-      Module(path: name, type: module.type, hasContent: !tensors.isEmpty || inner.contains { $0.value != .none }))
+      Module(
+        path: joined(path, name), isWhole: name.isEmpty, type: module.type,
+        hasContent: !tensors.isEmpty || inner.contains { $0.value != .none }, container: container))
     for (key, value) in tensors where !temporary.contains(Self.text(key)) {
       if let content = content(of: value) {
         try add(content, name: joined(path, joined(name, Self.text(key))), to: container)
@@ -264,6 +267,7 @@ struct PTState {
       if !isKept { leaveOut(leaves[index], container) }
     }
     let kept = Set(leaves.filter(\.isKept).map(\.container))
+    modules.removeAll { !kept.contains($0.container) }
     if let only = kept.first, kept.count == 1, !containers[only].path.isEmpty { stateKey = containers[only].path }
     leftOut = groups.map { group in
       let count = group.tensors.count

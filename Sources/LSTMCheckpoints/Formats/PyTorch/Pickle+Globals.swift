@@ -96,7 +96,9 @@ extension Pickle.Name {
     // Through a harmless module's own imports: `torch`, `os.system`.
     let inner = name.split(separator: ".").map(String.init)
     let ways = inner.dropLast()
-    if ways.contains(where: { Self.harmfulModules.contains($0) || $0.hasPrefix("__") || $0 == "builtins" }) { return true }
+    if ways.contains(where: { Self.harmfulModules.contains($0) || $0.hasPrefix("__") || $0 == "builtins" }) {
+      return true
+    }
     if inner.count > 1, inner.last?.hasPrefix("__") == true { return true }
     if module == "builtins" || module == "__builtin__" { return Self.harmfulFunctions.contains(inner.last ?? "") }
     return Self.harmfulNames.contains(full)
@@ -104,7 +106,8 @@ extension Pickle.Name {
 
   /// With all that lies below them. A project may well have a package called `code` or `signal`: those are in the names.
   private static let harmfulModules: Set<String> = [
-    "os", "posix", "nt", "subprocess", "_posixsubprocess", "popen2", "pty", "sys", "shutil", "socket", "_socket", "ctypes",
+    "os", "posix", "nt", "subprocess", "_posixsubprocess", "popen2", "pty", "sys", "shutil", "socket", "_socket",
+    "ctypes",
     "_ctypes", "importlib", "imp", "_imp", "runpy", "marshal",
   ]
 

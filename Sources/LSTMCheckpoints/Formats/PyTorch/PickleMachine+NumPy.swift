@@ -93,5 +93,7 @@ extension PickleMachine {
 
 extension Pickle.Name {
   /// Whether its instances are numpy's arrays, with the state of one.
-  var isArray: Bool { (module == "numpy" && ["ndarray", "matrix", "recarray"].contains(name)) || full == "numpy.memmap" }
+  var isArray: Bool {
+    (module == "numpy" && ["ndarray", "matrix", "recarray"].contains(name)) || full == "numpy.memmap"
+  }
 }

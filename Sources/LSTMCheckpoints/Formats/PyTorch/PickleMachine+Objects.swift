@@ -29,7 +29,7 @@ extension PickleMachine {
     case "b":
       let state = try pop()
       try build(from: state)
-    case "Q": push(.storage(try storage(try pop())))
+    case "Q": try pushPersistent(pop())
     default: return false
     }
     return true
@@ -102,7 +102,8 @@ extension PickleMachine {
     case .attribute:
       // A method of an object, or a constant of a class; both are harmless where nothing runs. Of anything else, or
       // of what only Python itself reads, it is the first step to running code.
-      guard arguments.count == 2, case .text(let name) = arguments[1], !name.hasPrefix("_"), isClassOrObject(arguments[0])
+      guard arguments.count == 2, case .text(let name) = arguments[1], !name.hasPrefix("_") || name == "__new__",
+        isClassOrObject(arguments[0])
       else { throw PTError(.global("builtins.getattr"), file: input.file) }
       push(.object(.init(type: .init(module: "builtins", name: "getattr"), arguments: all)))
     case .other(let name):

@@ -3,7 +3,8 @@ extension PickleMachine {
   /// - Parameter arguments: storage, offset, shape, strides, and from version 2 requires_grad and hooks; version 3 adds the
   ///   type of the elements.
   func tensor(_ version: Pickle.Global, _ arguments: [Value]) throws(PTError) -> Pickle.Tensor {
-    guard arguments.count >= 4, case .storage(let storage) = node(arguments[0]), case .integer(let offset) = arguments[1]
+    guard arguments.count >= 4, case .storage(let storage) = node(arguments[0]),
+      case .integer(let offset) = arguments[1]
     else { throw malformed("the storage and offset of a tensor") }
     var type = storage.type
     if version == .rebuildTensorV3, arguments.count >= 7, case .global(.dataType(let given)) = arguments[6] {
@@ -79,8 +80,17 @@ extension PickleMachine {
 
   // MARK: - Storages
 
+  /// What a persistent id stands for: a storage, and in a legacy stream also a module's class, beside its source code.
+  mutating func pushPersistent(_ id: Value) throws(PTError) {
+    if let parts = tuple(id), parts.first == .text("module"), parts.count >= 2, case .global = parts[1] {
+      stack.append(parts[1])
+    } else {
+      push(.storage(try storage(id)))
+    }
+  }
+
   /// - Parameter id: `('storage', type, key, location, count)`, and in a legacy stream `(key, offset, count)` of a view.
-  func storage(_ id: Value) throws(PTError) -> Pickle.Storage {
+  private func storage(_ id: Value) throws(PTError) -> Pickle.Storage {
     guard let parts = tuple(id), 5...6 ~= parts.count, parts[0] == .text("storage"),
       case .global(.storage(let type)) = parts[1], case .text(let key) = parts[2], case .integer(let count) = parts[4],
       count >= 0

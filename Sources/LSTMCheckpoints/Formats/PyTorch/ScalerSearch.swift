@@ -27,7 +27,8 @@ struct ScalerSearch {
   }
 
   private mutating func visit(_ value: Pickle.Value, path: String, depth: Int) {
-    guard case .node(let index) = value, depth < Self.depthLimit, found.count < Self.scalerLimit, path.utf8.count <= 500,
+    guard case .node(let index) = value, depth < Self.depthLimit, found.count < Self.scalerLimit,
+      path.utf8.count <= 500,
       seen.insert(index).inserted
     else { return }
     switch pickle.nodes[index] {
@@ -48,8 +49,13 @@ struct ScalerSearch {
         // What a module holds besides its modules. Its own numbers are for its own code to apply.
         visit(attributes.pairs.filter { !Self.name($0.key).hasPrefix("_") }, path: path, depth: depth)
       } else if !take(attributes, of: object.type, path: path) {
-        takePairs(attributes, path: path, kind: object.type.text)
-        visit(object.items.pairs, path: path, depth: depth)
+        let name = object.type.name.lowercased()
+        if Self.scalerWords.contains(where: name.contains) {
+          takePairs(attributes, path: path, kind: object.type.text)
+        }
+        // What scikit-learn makes of several steps is none of them alone.
+        if object.type.module.hasPrefix("sklearn.") { return }
+        visit(object.items.pairs + attributes.pairs, path: path, depth: depth)
       }
     default: return
     }
@@ -106,7 +112,8 @@ struct ScalerSearch {
         "mean_ and scale_")
     } else if has("min_") {
       // Applied as x * scale_ + min_.
-      guard let scale = given?.values, let least = numbers(attributes["min_"])?.values, least.count == scale.count else {
+      guard let scale = given?.values, let least = numbers(attributes["min_"])?.values, least.count == scale.count
+      else {
         return true
       }
       add(zip(least, scale).map { -$0 / $1 }, scale.map { 1 / $0 }, "min_ and scale_")
@@ -123,6 +130,21 @@ struct ScalerSearch {
     }
     return true
   }
+
+  private static let scalerWords = ["scal", "norm", "standard", "transform"]
+
+  /// Parts of the names of pairs that are no data's: what training has measured.
+  private static let otherWords: Set<String> = [
+    "loss", "grad", "score", "acc", "accuracy", "lr", "rate", "reward", "error", "time", "weight", "epoch", "metric",
+    "running", "bn", "clip", "epsilon", "alpha", "beta",
+  ]
+
+  /// Parts that say of a lone number that it is the data's.
+  private static let dataWords: Set<String> = [
+    "x", "y", "input", "inputs", "output", "outputs", "feature", "features", "target", "targets", "data", "train",
+    "scaler", "scale", "scaling", "norm", "normalization", "normalisation", "stats", "statistics", "label", "labels",
+    "series", "price", "close",
+  ]
 
   /// Words for one number of a pair, and for the other.
   private static let words: [(first: String, second: [String], isRange: Bool)] = [
@@ -142,6 +164,10 @@ struct ScalerSearch {
           Self.words.first { $0.first == part.element.lowercased() }.map { (part.offset, $0) }
         }).first
       else { continue }
+      let said = Set((parts + path.split { "._".contains($0) }.map(String.init)).map { $0.lowercased() })
+      guard said.isDisjoint(with: Self.otherWords) else { continue }
+      // A least and a greatest number may be anything's.
+      if word.isRange, first.isLone, kind == nil, said.isDisjoint(with: Self.dataWords) { continue }
       let others = word.second.map { other in
         parts.enumerated().map { $0.offset == place ? Self.cased(other, like: $0.element) : $0.element }
           .joined(separator: "_")
