@@ -106,7 +106,7 @@ struct Predict: ParsableCommand {
     base = try decided(base)
     if let series = loaded.series {
       let isStreamed = if case .seriesStreams = loaded { true } else { false }
-      try data.checkHorizon(series, base, isStreamed: isStreamed)
+      try data.checkHorizon(series, base, file: model, isStreamed: isStreamed)
     }
     let raw: SequenceData
     switch loaded {
