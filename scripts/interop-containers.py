@@ -24,7 +24,7 @@ TYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.
 
 
 def run(*arguments: object, folder: str, expect: int = 0) -> str:
-    done = subprocess.run([TOOL, *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([TOOL, *map(str, arguments), *(["--overwrite"] if arguments[0] in ("export", "predict") else [])], cwd=folder, capture_output=True, text=True)
     if done.returncode != expect:
         raise SystemExit(f"lstm-ft {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr}")
     return done.stderr

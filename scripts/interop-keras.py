@@ -30,7 +30,7 @@ LIMIT = 2e-6
 
 
 def attempt(*arguments, folder):
-    return subprocess.run([TOOL, *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+    return subprocess.run([TOOL, *map(str, arguments), *(["--overwrite"] if arguments[0] in ("export", "predict") else [])], cwd=folder, capture_output=True, text=True)
 
 
 def run(*arguments, folder):

@@ -21,7 +21,7 @@ FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 
 
 def call(*arguments: object, folder: str) -> subprocess.CompletedProcess:
-    return subprocess.run([TOOL, *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+    return subprocess.run([TOOL, *map(str, arguments), *(["--overwrite"] if arguments[0] in ("export", "predict") else [])], cwd=folder, capture_output=True, text=True)
 
 
 def run(*arguments: object, folder: str) -> None:

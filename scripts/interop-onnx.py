@@ -27,7 +27,7 @@ worst = 0.0
 
 
 def run(*arguments: object, folder: str) -> None:
-    done = subprocess.run([TOOL, *map(str, arguments)], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([TOOL, *map(str, arguments), *(["--overwrite"] if arguments[0] in ("export", "predict") else [])], cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"lstm-ft {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr}")
 

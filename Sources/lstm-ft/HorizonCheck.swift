@@ -4,14 +4,18 @@ import LSTMLayers
 
 extension DataArguments {
   /// Whether the model's head gives as many rows and columns ahead as are asked for: nothing else makes a forecast longer.
-  func checkHorizon(_ series: SeriesData, _ model: LSTMModel, isStreamed: Bool) throws {
+  func checkHorizon(_ series: SeriesData, _ model: LSTMModel, file: String, isStreamed: Bool) throws {
     guard horizon != nil || !target.isEmpty else { return }
     let (width, columns) = (model.configuration.outputSize, series.targets.count)
+    // All that a model that was never fine-tuned does not know.
+    let finetune =
+      "lstm-ft finetune \(shellPath(file)) --data \(shellPath(series.file)) --target \(shellWord(series.targets.joined(separator: ",")))"
+      + (isStreamed ? "" : " --window \(series.window)") + " --horizon \(series.horizon)"
     guard !model.configuration.head.isEmpty else {
       guard let horizon else { return }
       throw InputError.usage(
         "--horizon \(horizon): the model has no head, and gives the LSTM's own \(plural(width, "value")) instead of a forecast",
-        advice: ["leave --horizon out, or fine-tune the model first: lstm-ft finetune --horizon \(horizon)"])
+        advice: ["leave --horizon out, or fine-tune the model first:", finetune])
     }
     guard width != columns * series.horizon else { return }
     let rows = width % columns == 0 ? width / columns : nil
@@ -22,7 +26,7 @@ extension DataArguments {
       "\(asked): the model's head gives \(gives)\(isStreamed ? "" : " for each window"), and no more",
       advice: [
         horizon == nil ? "leave --target out" : "leave --horizon out for what it can do",
-        "for another, fine-tune a new head: lstm-ft finetune --horizon \(series.horizon) --head new:\(columns * series.horizon)",
+        "for another, train a new head: \(finetune) --head new:\(columns * series.horizon)",
       ])
   }
 }

@@ -76,25 +76,25 @@ struct CommandOptions {
   /// The parser takes the last of two values without a word, and of a flag and its opposite the last one.
   /// - Throws: `InputError.usage`, naming the option.
   func checkRepeats(_ arguments: [String]) throws {
-    var first: [Int: (name: String, value: String?)] = [:]
+    var (first, flags) = ([Int: (name: String, value: String?)](), Set<String>())
     for word in words(arguments) {
       guard let (index, name, value) = word.option, !options[index].isRepeatable else { continue }
       let option = options[index]
+      guard option.takesValue else {
+        // The same flag twice says nothing new.
+        flags.insert(name)
+        let opposite = name.hasPrefix("--no-") ? "--" + name.dropFirst(5) : "--no-" + name.dropFirst(2)
+        guard flags.contains(opposite) else { continue }
+        throw InputError.usage("\(opposite) and \(name) exclude each other", advice: ["leave one of them out"])
+      }
       guard let earlier = first[index] else {
         first[index] = (name, value)
         continue
       }
-      if option.takesValue {
-        let names = earlier.name == name ? name : "\(earlier.name) and \(name), which are one option,"
-        let lists = option.help.contains("separated by commas")
-        throw InputError.usage(
-          "\(names) \(earlier.name == name ? "is" : "are") given twice: \(earlier.value ?? "") and \(value ?? "")",
-          advice: [lists ? "separate several by commas" : "leave one of them out"])
-      }
-      // The same flag twice says nothing new.
-      if earlier.name != name {
-        throw InputError.usage("\(earlier.name) and \(name) exclude each other", advice: ["leave one of them out"])
-      }
+      let names = earlier.name == name ? "\(name) is" : "\(earlier.name) and \(name), which are one option, are"
+      throw InputError.usage(
+        "\(names) given twice: \(earlier.value ?? "") and \(value ?? "")",
+        advice: [option.help.contains("separated by commas") ? "separate several by commas" : "leave one of them out"])
     }
   }
 }

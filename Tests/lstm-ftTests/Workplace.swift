@@ -77,7 +77,7 @@ final class Workplace: Sendable {
   }
 
   /// The tool lies beside the test bundle.
-  private static func executable() throws -> URL {
+  static func executable() throws -> URL {
     #if os(macOS)
       let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
       let products = bundle?.deletingLastPathComponent()

@@ -4,15 +4,20 @@ import LSTMLayers
 /// The learning-rate range test (Smith 2015): the rate rises from step to step until the loss explodes, and where it fell
 /// best says what to train with.
 ///
+/// Batches differ from each other by more than a small rate changes any of them, and an average that is long enough to
+/// hide that lags behind the rate by decades. So each batch is measured twice, with the weights as they are by then and as
+/// they were at the start: what counts is the ratio, which is 1 as long as nothing is learned, on whatever data. It
+/// needs little smoothing, and that is done to both sides, so that nothing lags.
+///
 /// It works on a copy: the model, a value, and everything random stay as they were.
 public struct RateFinder: Sendable {
   public var lowest = 1e-7
   public var highest = 10.0
   /// Steps from the lowest to the highest, in equal ratios.
   public var steps = 100
-  /// Of the smoothed loss: the weight of what came before.
-  public var smoothing = 0.98
-  /// It stops where the smoothed loss is so many times the best.
+  /// Of the running average that says where to stop: the weight of what came before.
+  public var smoothing = 0.8
+  /// It stops where the loss has come to so many times its best, against the start's.
   public var explosion = 4.0
 
   public init() {}
@@ -20,21 +25,28 @@ public struct RateFinder: Sendable {
   public struct Point: Sendable, Codable, Equatable {
     public var learningRate: Double
     public var loss: Double
-    /// The exponential average of the losses, corrected for its beginning.
+    /// What the loss is at this rate without what batches differ by, smoothed to both sides. While the search goes on, a
+    /// running average.
     public var smoothed: Double
   }
 
   public struct Result: Sendable, Codable, Equatable {
     public var points: [Point]
-    /// Two thirds down the longest descent of the smoothed loss (fastai's "valley"); nil where there is none.
+    /// Half way, in ratios, from where the loss has begun to fall to where it is lowest; nil where it does not fall.
     public var valley: Double?
-    /// Where the smoothed loss falls fastest against the logarithm of the rate; nil where it never falls.
+    /// Where, between these, it falls fastest against the logarithm of the rate.
     public var steepest: Double?
-    /// What to train with: the geometric mean of the two. On averages as smooth as these the valley is a careful rate, the
-    /// steepest one close to where training breaks.
+    /// Beyond so many times from each other the two say nothing together.
+    public static let contradiction = 16.0
+    /// What to train with: the geometric mean of the two, the valley being careful and the steepest bold; nil where they
+    /// contradict each other.
     public var suggestion: Double? {
-      guard let valley, let steepest else { return valley ?? steepest }
+      guard let valley, let steepest, !isContradictory else { return nil }
       return (valley * steepest).squareRoot()
+    }
+    public var isContradictory: Bool {
+      guard let valley, let steepest else { return false }
+      return max(valley / steepest, steepest / valley) > Self.contradiction
     }
     /// Whether the loss exploded before the highest rate.
     public var exploded: Bool
@@ -72,6 +84,11 @@ public struct RateFinder: Sendable {
     let network = Network(model, kernels: kernels)
     let stepper = try Stepper(tuner, network, kernels)
     let carried = try data.makeCarriedState(model.configuration)
+    // The model as it was, with states of its own.
+    let start = BatchRunner(Network(model, kernels: kernels), loss: tuner.loss)
+    let startCarried = try data.makeCarriedState(model.configuration)
+    let everything = GradientPlan(
+      model.configuration, trainable: tuner.plan.phases.last?.trainable ?? tuner.plan.trainable)
     let size = min(tuner.options.batchSize, data.count)
     // Full ones, so that losses can be compared.
     let batches = data.batches(of: size).filter { carried != nil || $0.count == size }
@@ -79,70 +96,93 @@ public struct RateFinder: Sendable {
     var order = Array(0..<data.count)
     var next = batches.count
     var result = Result(points: [], exploded: false)
-    var (average, best) = (0.0, Double.infinity)
+    var before: [Double] = []
+    var (average, startAverage, best) = (0.0, 0.0, 1.0)
     // Everything trains, as in the last phase, and at the rates that are said.
     let base = tuner.optimiser.learningRate * (tuner.plan.phases.last?.rateFactor ?? 1)
     let ratio = pow(highest / lowest, 1 / Double(steps - 1))
     for step in 0..<steps {
       if next == batches.count {
         if let carried { carried.reset() } else if tuner.options.shuffles { order.shuffle(using: &random) }
+        startCarried?.reset()
         next = 0
       }
       let examples = order[batches[next]]
       next += 1
       let rate = lowest * pow(ratio, Double(step))
-      let done: Double?
+      let place = Stepper.Place(epoch: Int(Int32.max), step: step + 1, pace: .init(rate: rate / base))
+      let loss: Double
       do {
-        done = try stepper.step(
-          data, examples,
-          .init(epoch: Int(Int32.max), step: step + 1, pace: .init(rate: rate / base)), carrying: carried)?.loss.mean
+        guard let done = try stepper.step(data, examples, place, carrying: carried) else { continue }
+        loss = done.loss.mean
       } catch FineTuningError.diverged {
         result.exploded = true
         break
       }
-      guard let loss = done else { continue }
+      let first = try start.run(
+        data, nil, examples, for: everything, carrying: startCarried, regularisation: tuner.draw(place)
+      ).loss.mean
+      before.append(first)
       average = smoothing * average + (1 - smoothing) * loss
-      let smoothed = average / (1 - pow(smoothing, Double(result.points.count + 1)))
-      let point = Point(learningRate: rate, loss: loss, smoothed: smoothed)
+      startAverage = smoothing * startAverage + (1 - smoothing) * first
+      let now = startAverage > 0 ? average / startAverage : 1
+      let point = Point(
+        learningRate: rate, loss: loss, smoothed: now * before.reduce(0, +) / Double(before.count))
       result.points.append(point)
       try progress(point)
-      best = min(best, smoothed)
-      if smoothed > explosion * best {
+      best = min(best, now)
+      if now > explosion * best {
         result.exploded = true
         break
       }
     }
-    suggest(&result)
+    suggest(&result, before)
     return result
   }
 
-  private func suggest(_ result: inout Result) {
-    // What exploded last is no guide, nor are the first few, whose average is of hardly more than one batch (fastai
-    // leaves out a tenth and five).
-    let all = result.points
-    let points = all.dropFirst(all.count / 10).dropLast(result.exploded ? min(5, all.count / 4) : 0)
-    guard points.count > 3 else { return }
+  /// The least that a loss has to fall, of what it was, and by how many standard errors, to be a fall.
+  private static let leastFall = 0.03
+  private static let leastErrors = 4.0
+  /// How much of the fall lies before where it has begun.
+  private static let beginning = 0.1
+
+  /// - Parameter before: what the model as it was made of each step's batch.
+  private func suggest(_ result: inout Result, _ before: [Double]) {
+    let count = before.count
+    let mean = before.reduce(0, +) / Double(max(count, 1))
+    guard count > 3, mean > 0, mean.isFinite else { return }
+    // What explodes is no guide to what lies beside it.
+    let losses = zip(result.points, before).map { min($0.loss, explosion * $1) }
+    let width = max(1, Double(steps) / 50)
+    func weights(_ place: Int) -> [Double] {
+      let raw = (0..<count).map { exp(-pow(Double($0 - place) / width, 2) / 2) }
+      let sum = raw.reduce(0, +)
+      return raw.map { $0 / sum }
+    }
+    /// Of the loss against the start's, at each step, and how far the step itself is from that.
+    var (changes, deviations) = ([Double](), [Double]())
+    for place in 0..<count {
+      let weights = weights(place)
+      let first = zip(weights, before).reduce(0) { $0 + $1.0 * $1.1 }
+      guard first > 0 else { return }
+      changes.append(zip(weights, losses).reduce(0) { $0 + $1.0 * $1.1 } / first - 1)
+      deviations.append((losses[place] - before[place]) / first - changes[place])
+      result.points[place].smoothed = mean * (1 + changes[place])
+    }
+    guard let lowest = changes.indices.min(by: { changes[$0] < changes[$1] }), lowest > 1 else { return }
+    let fall = -changes[lowest]
+    let variance = deviations[...lowest].reduce(0) { $0 + $1 * $1 } / Double(lowest + 1)
+    let error = (variance * weights(lowest).reduce(0) { $0 + $1 * $1 }).squareRoot()
+    guard fall >= Self.leastFall, fall >= Self.leastErrors * error else { return }
+    let first = changes[...lowest].lastIndex { $0 >= -Self.beginning * fall } ?? 0
+    let rates = result.points.map(\.learningRate)
+    result.valley = (rates[first] * rates[lowest]).squareRoot()
     var slope = 0.0
-    for (before, after) in zip(points, points.dropFirst(2)) {
-      let fall = (after.smoothed - before.smoothed) / log(after.learningRate / before.learningRate)
-      if fall < slope {
-        slope = fall
-        result.steepest = (before.learningRate * after.learningRate).squareRoot()
-      }
+    for place in first...lowest {
+      let (a, b) = (max(place - 1, 0), min(place + 1, count - 1))
+      let here = (changes[b] - changes[a]) / log(rates[b] / rates[a])
+      if here < slope { (slope, result.steepest) = (here, rates[place]) }
     }
-    // The longest falling subsequence, as fastai's.
-    let first = points.startIndex
-    var (lengths, starts) = (points.map { _ in 1 }, Array(points.indices))
-    for later in points.indices {
-      for earlier in first..<later
-      where points[earlier].smoothed > points[later].smoothed && lengths[earlier - first] + 1 > lengths[later - first] {
-        lengths[later - first] = lengths[earlier - first] + 1
-        starts[later - first] = starts[earlier - first]
-      }
-    }
-    guard let end = lengths.indices.max(by: { lengths[$0] < lengths[$1] }), lengths[end] > 1 else { return }
-    let third = (first + end - starts[end]) / 3
-    result.valley = points[starts[end] + third + third / 2].learningRate
   }
 
   /// The smoothed loss over the decimal logarithm of the rate, with what is suggested.

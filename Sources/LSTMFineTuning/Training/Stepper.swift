@@ -80,9 +80,8 @@ final class Stepper {
     let phase = tuner.plan.phase(ofEpoch: place.epoch)
     let plan = plans[phase]
     let trainable = plan.trainable
-    let draw = Regularisation.Draw(
-      tuner.options.regularisation, seed: tuner.options.seed, step: place.epoch << 32 | place.step)
-    let (_, loss) = try runner.run(data, cache, examples, for: plan, carrying: carried, regularisation: draw)
+    let (_, loss) = try runner.run(
+      data, cache, examples, for: plan, carrying: carried, regularisation: tuner.draw(place))
     guard loss.weight > 0 else { return nil }
     guard loss.mean.isFinite else {
       throw FineTuningError.diverged(
@@ -204,6 +203,13 @@ final class Stepper {
       throw .diverged(epoch: epoch, step: step, detail: "a weight is no longer a finite number")
     }
     return model.replacing(weights: network.weights, changed: tuner.plan.trainable)
+  }
+}
+
+extension FineTuner {
+  /// What regularisation draws for a step.
+  func draw(_ place: Stepper.Place) -> Regularisation.Draw {
+    Regularisation.Draw(options.regularisation, seed: options.seed, step: place.epoch << 32 | place.step)
   }
 }
 

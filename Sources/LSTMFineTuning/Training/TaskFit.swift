@@ -237,11 +237,6 @@ public struct TaskFit: Sendable {
     _ last: ModelConfiguration.Dense, _ loss: Loss, isAsked: Bool, isClasses: Bool, classes: Int, _ file: String
   ) throws(FineTuningError) {
     let activation = last.activation
-    if activation == .softmax, last.size == 1 {
-      throw .badData(
-        file: file, detail: "the model ends in a softmax over one value, which is always 1: it can learn nothing",
-        advice: ["train a new head with --head new:\(max(classes, isClasses ? 2 : 1))"])
-    }
     switch (loss, activation) {
     case (.crossEntropy, .none), (.crossEntropy, .softmax), (.binaryCrossEntropy, .none),
       (.binaryCrossEntropy, .sigmoid):
@@ -257,6 +252,10 @@ public struct TaskFit: Sendable {
         : .badData(
           file: file,
           detail: "y has class numbers, which are for \(loss.name), and that does not go with \(end)", advice: advice)
+    case (_, .softmax) where last.size == 1:
+      throw .badData(
+        file: file, detail: "the model ends in a softmax over one value, which is always 1: it can learn nothing",
+        advice: ["train a new head with --head new:1"])
     default: return
     }
   }

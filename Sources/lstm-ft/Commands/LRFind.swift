@@ -143,12 +143,22 @@ struct LRFind: ParsableCommand {
     console.say(
       "\(plural(result.points.count, "step")), rates \(short(search.from)) to \(last)"
         + (result.exploded ? ", where the loss exploded" : ""))
-    guard let valley = result.valley, let steepest = result.steepest, let suggestion = result.suggestion else {
-      console.say("the loss never fell: lower --from, take larger batches, or look at the data")
+    guard let valley = result.valley, let steepest = result.steepest else {
+      console.say("the loss did not clearly fall at any rate, so that none is suggested")
+      console.say(
+        "take more steps (--steps \(min(search.steps * 3, 100_000))) or larger batches (--batch-size \(loop.batchSize * 4)); a model that is as good as it can be on this data never falls"
+      )
       return
     }
     console.say("valley    \(short(valley))")
     console.say("steepest  \(short(steepest))")
+    guard let suggestion = result.suggestion else {
+      console.say("the two contradict each other, so that none is suggested: look at the chart")
+      console.say(
+        "take more steps (--steps \(min(search.steps * 3, 100_000))) or larger batches (--batch-size \(loop.batchSize * 4)), or begin with the lower one"
+      )
+      return
+    }
     console.say("suggested \(short(suggestion)), between the two")
   }
 }

@@ -120,7 +120,7 @@ struct Predict: ParsableCommand {
     base = try decided(base)
     if let series = loaded.series {
       let isStreamed = if case .seriesStreams = loaded { true } else { false }
-      try data.checkHorizon(series, base, isStreamed: isStreamed)
+      try data.checkHorizon(series, base, file: model, isStreamed: isStreamed)
     }
     if target.rolling, loaded.series == nil {
       throw InputError.usage("--rolling is for CSV series; every sequence of \(loaded.file) is predicted", advice: [])

@@ -33,11 +33,112 @@ import Testing
     #expect(try Self.search(seed: 3).0 != Self.search(seed: 4).0)
   }
 
-  @Test func smoothingIsCorrectedForItsBeginning() throws {
-    let (result, _, _) = try Self.search()
-    #expect(abs(result.points[0].smoothed - result.points[0].loss) < 1e-12 * abs(result.points[0].loss))
-    let (a, b) = (result.points[0].loss, result.points[1].loss)
-    let expected = (0.98 * 0.02 * a + 0.02 * b) / (1 - 0.98 * 0.98)
-    #expect(abs(result.points[1].smoothed - expected) < 1e-12)
+  // MARK: - Rates to train with
+
+  /// What is learned, and from how much.
+  struct Task: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let examples: Int
+    var steps = 12
+    /// Beside the waves.
+    let noise: Float
+    /// Sequences of very different sizes, so that a batch's loss says little of the next one's.
+    var isUneven = false
+    var isPretrained = false
+
+    func data(seed: UInt64) throws -> SequenceData {
+      var random = RandomNumbers(seed: seed)
+      var (x, y): ([Float], [Float]) = ([], [])
+      for _ in 0..<examples {
+        let phase = random.uniform() * 100
+        let size = isUneven ? exp(0.8 * random.normal()) : 1
+        let wave = (0...steps).map { step in
+          size * (sin(0.42 * Float(step) + phase) + 0.7 * sin(0.13 * Float(step) + 2 * phase) + noise * random.normal())
+        }
+        x += wave.dropLast()
+        y.append(wave[steps])
+      }
+      return try SequenceData(
+        inputs: .features(x, steps: steps, size: 1), targets: .values(y, size: 1, perStep: false))
+    }
+  }
+
+  static let tasks = [
+    Task(testDescription: "long data", examples: 16_000, noise: 0.1),
+    Task(testDescription: "long data, from weights that know something", examples: 16_000, noise: 0.1, isPretrained: true),
+    Task(testDescription: "little data", examples: 96, noise: 0.1),
+    Task(testDescription: "noise as large as the signal", examples: 4000, noise: 1),
+    Task(testDescription: "sequences of very different sizes", examples: 8000, noise: 0.1, isUneven: true),
+  ]
+
+  static func model() -> LSTMModel { featureModel(1, layers: [.init(hiddenSize: 12)]) }
+
+  static func tuner(_ model: LSTMModel, rate: Double, epochs: Int = 1) throws -> FineTuner {
+    FineTuner(
+      try FreezePlan(model), optimiser: .adam(learningRate: rate), options: .init(epochs: epochs, batchSize: 16))
+  }
+
+  /// So many steps of 16.
+  static func loss(_ model: LSTMModel, _ data: SequenceData, rate: Double, steps: Int = 240) throws -> Double {
+    let held = data.count / 6
+    let training = data.selecting(0..<min(data.count - held, steps * 16))
+    let epochs = max(1, steps * 16 / training.count)
+    let tuner = try tuner(model, rate: rate, epochs: epochs)
+    let validation = data.selecting(data.count - min(held, 500)..<data.count)
+    let run = try? tuner.fit(model, training, validation: validation)
+    return run?.epochs.last?.validation?.loss ?? .infinity
+  }
+
+  /// Ten times less or more trains no better, or hardly; and one of them far worse.
+  @Test(arguments: tasks) func whatIsSuggestedTrainsWell(_ task: Task) throws {
+    var model = Self.model()
+    if task.isPretrained {
+      let other = try Task(testDescription: "", examples: 2000, noise: 0.5).data(seed: 77)
+      model = try Self.tuner(model, rate: 1e-2, epochs: 2).fit(model, other).last
+    }
+    for seed in [11, 12] as [UInt64] {
+      let data = try task.data(seed: seed)
+      let result = try RateFinder().search(Self.tuner(model, rate: 1e-3), model, data)
+      let rate = try #require(result.suggestion, "\(result.valley ?? 0), \(result.steepest ?? 0)")
+      let (loss, less, more) = (
+        try Self.loss(model, data, rate: rate), try Self.loss(model, data, rate: rate / 10),
+        try Self.loss(model, data, rate: rate * 10)
+      )
+      #expect(loss <= 1.15 * min(less, more), "\(rate): \(loss), less \(less), more \(more)")
+      #expect(loss < 0.8 * max(less, more), "\(rate): \(loss), less \(less), more \(more)")
+    }
+  }
+
+  /// The fault that this is against: an average of batches that differ falls and rises by itself where nothing is learned.
+  @Test func noiseAtTheLowestRatesSuggestsNothing() throws {
+    let data = try Self.tasks[4].data(seed: 5)
+    let model = Self.model()
+    var finder = RateFinder()
+    (finder.lowest, finder.highest) = (1e-9, 1e-6)
+    let result = try finder.search(Self.tuner(model, rate: 1e-3), model, data)
+    #expect(result.valley == nil && result.steepest == nil && result.suggestion == nil && !result.exploded)
+    // Batches differ a lot, the curve does not.
+    let losses = result.points.map(\.loss)
+    #expect((losses.max() ?? 0) > 2 * (losses.min() ?? 0))
+    let smoothed = result.points.map(\.smoothed)
+    #expect((smoothed.max() ?? 0) < 1.01 * (smoothed.min() ?? 0))
+  }
+
+  @Test func aModelAsGoodAsItGetsIsNotToldARate() throws {
+    // Targets that nothing foretells, about the mean that the model says.
+    var model = Self.model()
+    let data = try featureData(3000, steps: 4, size: 1)
+    model = try Self.tuner(model, rate: 3e-3, epochs: 3).fit(model, data).last
+    let result = try RateFinder().search(Self.tuner(model, rate: 1e-3), model, data)
+    #expect(result.suggestion == nil, "\(result.valley ?? 0), \(result.steepest ?? 0)")
+  }
+
+  @Test func twoThatContradictEachOtherSuggestNothing() {
+    var result = RateFinder.Result(points: [], valley: 1e-3, steepest: 1e-2, exploded: false)
+    #expect(abs((result.suggestion ?? 0) - 3.1623e-3) < 1e-6 && !result.isContradictory)
+    result.steepest = 1e-1
+    #expect(result.suggestion == nil && result.isContradictory)
+    result.steepest = nil
+    #expect(result.suggestion == nil && !result.isContradictory)
   }
 }

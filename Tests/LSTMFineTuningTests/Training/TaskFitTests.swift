@@ -124,8 +124,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("", "expected new or new:SIZE"), ("old", "expected new or new:SIZE"), ("new:9:2", "expected new or new:SIZE"),
-    ("New", "expected new or new:SIZE"), ("new:", "expected a size from 1 to 16777216, found \"\""),
+    ("", "expected new, new:SIZE or keep"), ("old", "expected new, new:SIZE or keep"), ("new:9:2", "expected new, new:SIZE or keep"),
+    ("New", "expected new, new:SIZE or keep"), ("new:", "expected a size from 1 to 16777216, found \"\""),
     ("new:0", "expected a size from 1 to 16777216, found \"0\""),
     ("new:-3", "expected a size from 1 to 16777216, found \"-3\""),
     ("new:nine", "expected a size from 1 to 16777216, found \"nine\""),
