@@ -107,13 +107,15 @@ extension CheckpointDifference {
     // Where one of them has the state_dict under a key and the other has not, the key is no part of the names.
     let keys = [first, second].map { $0.stateKey ?? ($0.format == .native ? $0.provenance?.stateKey : nil) }
     func asStored(_ checkpoint: Checkpoint, outside: Bool) -> Keyed {
-      keyed(
+      let list = keyed(
         (checkpoint.tensors + (outside ? checkpoint.tiedTensors : [])).map { tensor in
           let name = outside ? checkpoint.pyTorchName(of: tensor.name) : tensor.name
           guard keys[0] != keys[1], let key = keys.compactMap({ $0 }).first(where: { name.hasPrefix($0 + ".") })
           else { return tensor.renamed(name) }
           return tensor.renamed(String(name.dropFirst(key.count + 1)))
         })
+      return list
+        + (outside ? checkpoint.secondNames(list, key: keys[0] == keys[1] ? nil : checkpoint.provenance?.stateKey) : [])
     }
     // 1. What has the same names is compared under them.
     let isMixed = (first.format == .native) != (second.format == .native)

@@ -27,7 +27,7 @@ extension ModelResolution {
       }
       if !isNative {
         assumeEqualAreTied(layout)
-        assumeTiedHead(options)
+        findTiedHead(options)
       }
     }
     try settlePadding(options, mayAssume: !isNative && [.pytorch, .onnx].contains(layout))
@@ -105,9 +105,16 @@ extension ModelResolution {
   }
 
   /// A state_dict that keeps a tied weight once: of the layer that shares it the bias is left.
-  private mutating func assumeTiedHead(_ options: LoadOptions) {
-    guard case .tokens(let vocabulary, let size) = configuration.input, configuration.head.isEmpty,
-      size == configuration.readoutSize, options.configuration == nil, let table = mapping["embedding.weight"]
+  private mutating func findTiedHead(_ options: LoadOptions) {
+    guard case .tokens(let vocabulary, let size) = configuration.input, let table = mapping["embedding.weight"] else {
+      return
+    }
+    let group = configuration.validTies.first { $0[0] == "embedding.weight" }
+    let known = group?.compactMap { name in headPlaces.firstIndex(of: name) }.first
+    let place = known ?? 0
+    guard mapping["head.\(place).weight"] == nil, mapping["head.\(place).bias"] == nil,
+      known.map({ configuration.head[$0].hasBias })
+        ?? (configuration.head.isEmpty && size == configuration.readoutSize && options.configuration == nil)
     else { return }
     let biases = leftOver.indices.filter { index in
       let candidate = leftOver[index].candidate
@@ -119,16 +126,15 @@ extension ModelResolution {
     }
     guard biases.count == 1 else { return }
     let bias = leftOver.remove(at: biases[0]).candidate
-    configuration.head = [.init(size: vocabulary)]
-    mapping["head.0.bias"] = bias
+    mapping["head.\(place).bias"] = bias
     let name = String(bias.tensor.name.dropLast(4)) + "weight"
-    mapping["head.0.weight"] = Candidate(
+    mapping["head.\(place).weight"] = Candidate(
       name: String(bias.name.dropLast(4)) + "weight", tensor: table.tensor.renamed(name))
+    let what = "\(name), which the file has not, is tied to \(table.tensor.name): the layer of \(bias.tensor.name)"
+    if known != nil { return notes.append(what) }
+    configuration.head = [.init(size: vocabulary)]
     guard tie(["embedding.weight", "head.0.weight"]) else { return }
-    assumed.append(
-      .init(
-        what: "\(name), which the file has not, is tied to \(table.tensor.name): the layer of \(bias.tensor.name)",
-        change: "--allow unexpected='\(bias.tensor.name)' leaves the layer out"))
+    assumed.append(.init(what: what, change: "--allow unexpected='\(bias.tensor.name)' leaves the layer out"))
   }
 
   /// Gives each place of what would be tied a tensor of its own.
@@ -256,6 +262,20 @@ extension ModelResolution {
 }
 
 extension Checkpoint {
+  /// Tensors under the second names that the source has for them.
+  /// - Parameter key: what all names have lost that they began with.
+  func secondNames(
+    _ tensors: [(key: String, tensor: StoredTensor)], key: String?
+  ) -> [(key: String, tensor: StoredTensor)] {
+    func dropped(_ name: String) -> String {
+      guard let key, name.hasPrefix(key + ".") else { return name }
+      return String(name.dropFirst(key.count + 1))
+    }
+    return (provenance?.twins ?? [:]).sorted { isNaturallyBefore($0.key, $1.key) }.compactMap { twin, kept in
+      tensors.first { $0.key == dropped(kept) }.map { (dropped(twin), $0.tensor.renamed(dropped(twin))) }
+    }
+  }
+
   /// The places of tied parameters that the tensors' names do not have.
   var tiedTensors: [StoredTensor] {
     (configuration?.validTies ?? []).flatMap { group in
