@@ -166,8 +166,76 @@ def check_rtneural(folder: str) -> None:
     assert difference <= 2e-6, difference
 
 
-def main() -> None:
+def exported_by_torch() -> int:
+    """What `torch.onnx.export` makes of the usual ways to read an LSTM out, with sizes that are known and with such that are not.
+
+    The exporter by tracing is run; the newer one too, where onnxscript is installed.
+    """
+    import contextlib
+    import importlib.util
+    import io
+    import warnings
+
+    import torch
+
+    warnings.filterwarnings("ignore")
+
+    class Model(torch.nn.Module):
+        def __init__(self, how, hidden=4, layers=1, both=False):
+            super().__init__()
+            self.how = how
+            self.lstm = torch.nn.LSTM(3, hidden, layers, batch_first=True, bidirectional=both)
+            self.fc = torch.nn.Linear((2 if both else 1) * hidden, 2)
+
+        def forward(self, x):
+            y, (h, _) = self.lstm(x)
+            if self.how == "view":
+                return self.fc(y.reshape(-1, y.shape[-1])).view(y.shape[0], y.shape[1], -1)
+            return self.fc({
+                "last": lambda: y[:, -1], "slice": lambda: y[:, -1:].squeeze(1), "state": lambda: h[-1],
+                "mean": lambda: y.mean(1), "all": lambda: y}[self.how]())
+
+    torch.manual_seed(0)
     count = 0
+    cases = [Model(how) for how in ("last", "slice", "state", "mean", "all", "view")]
+    cases += [Model("last", hidden=40), Model("last", layers=2), Model("all", layers=2, both=True)]
+    both = {0: torch.export.Dim("n", min=2, max=64), 1: torch.export.Dim("t", min=2, max=64)}
+    for model in cases:
+        model.eval()
+        x = torch.randn(2, 6, 3)
+        ways = [{}, {"do_constant_folding": False}, {"dynamic_axes": {"x": {0: "n"}}}, {"dynamic_axes": {"x": {0: "n", 1: "t"}}}]
+        ways = [dict(dynamo=False, input_names=["x"], output_names=["y"], **way) for way in ways]
+        if importlib.util.find_spec("onnxscript"):
+            ways += [dict(dynamo=True, external_data=False), dict(dynamo=True, external_data=False, dynamic_shapes=(both,))]
+        for way in ways:
+            with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+                torch.onnx.export(model, (x,), f"{folder}/m.onnx", **way)
+                session = onnxruntime.InferenceSession(f"{folder}/m.onnx", providers=["CPUExecutionProvider"])
+                y = session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]
+                numpy.save(f"{folder}/x.npy", x.numpy())
+                run("import", "m.onnx", folder=folder)
+                run("predict", "model.h5", "--data", "x.npy", "-o", "y.npy", folder=folder)
+                difference = numpy.abs(numpy.load(f"{folder}/y.npy") - y).max()
+                assert difference <= 2e-6, (model.how, way, difference)
+                count += 1
+    return count
+
+
+def scaled() -> None:
+    """Constants around a model are a part of what it computes, there and back."""
+    wild = FIXTURES / "wild" / "onnx-scaling"
+    x = numpy.load(wild / "x.npz")["x"]
+    with tempfile.TemporaryDirectory() as folder:
+        run("import", wild / "minmax_ts.onnx", folder=folder)
+        run("export", "model.h5", "--to", "onnx", "-o", "back.onnx", folder=folder)
+        session = onnxruntime.InferenceSession(f"{folder}/back.onnx", providers=["CPUExecutionProvider"])
+        y, wanted = session.run(["output"], {"input": x})[0], numpy.load(wild / "minmax.npy")
+        assert numpy.abs(y - wanted).max() <= 1e-5 * numpy.abs(wanted).max()
+
+
+def main() -> None:
+    count = exported_by_torch()
+    scaled()
     for path in sorted((FIXTURES / "golden-models").glob("*.reference.h5")):
         name = path.name.removesuffix(".reference.h5")
         with h5py.File(path) as golden, tempfile.TemporaryDirectory() as folder:

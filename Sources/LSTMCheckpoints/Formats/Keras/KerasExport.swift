@@ -151,9 +151,9 @@ private struct Builder {
     self.isKeras1 = isKeras1
     self.isThree = isThree
     self.isWhole = isWhole
-    // One name that is there twice is no name.
+    // A name that is there twice is no name; a slash would be another group.
     let all = model.provenance?.layers ?? []
-    source = Set(all.map(\.name)).count == all.count ? all : []
+    source = Set(all.map(\.name)).count == all.count && !all.contains { $0.name.contains("/") } ? all : []
     taken = Set(source.map(\.name))
   }
 
