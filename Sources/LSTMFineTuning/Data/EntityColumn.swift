@@ -1,3 +1,5 @@
+import Foundation
+
 /// Finds the columns that tell whose row it is, in a table of several series.
 enum EntityColumn {
   /// A column as small numbers, one for each different cell.
@@ -83,8 +85,8 @@ enum EntityColumn {
   /// Names in the order that people expect: numbers by their value.
   static func isBefore(_ a: [String], _ b: [String]) -> Bool {
     for (a, b) in zip(a, b) where a != b {
-      if let a = Double(a), let b = Double(b), a != b { return a < b }
-      return a < b
+      let order = a.compare(b, options: .numeric)
+      return order == .orderedSame ? a < b : order == .orderedAscending
     }
     return a.count < b.count
   }

@@ -121,7 +121,7 @@ public enum TimeStep: Sendable, Equatable {
     case .businessDays: return "business day"
     case .months(let count, _):
       let (number, unit) =
-        count % 12 == 0 ? (count / 12, "year") : count % 3 == 0 ? (count / 3, "quarter") : (count, "month")
+        count % 12 == 0 ? (count / 12, "year") : count == 3 ? (1, "quarter") : (count, "month")
       return number == 1 ? unit : "\(number) \(unit)s"
     case .fixed(let step):
       guard isCalendar else {
