@@ -214,10 +214,39 @@ import Testing
     ] {
       #expect(try message(shape: shape, type: type, count: count)?.contains("elements of an array") == true, "\(shape)")
     }
+    #expect(try message(shape: [0, 1 << 62, 1 << 62], type: "f4", count: 0)?.hasPrefix("no described") != true)
     #expect(try message(shape: [1], type: "f4", order: "?", count: 4)?.contains("the byte order") == true)
     #expect(try message(shape: [1], type: "O", count: 8) == nil)
     let deep = [Int](repeating: 1, count: 33)
     #expect(
       try message(shape: deep, type: "f4", count: 4) == "x.pt: its pickle has more than 32 dimensions of a tensor")
+  }
+
+  /// A list of a hundred thousand numbers that is every mean and every deviation: looking for scalers ends.
+  @Test func scalersThatMultiply() throws {
+    var pickle = PickleText()
+    pickle.code("}(")
+    pickle.text("w")
+    pickle.tensor()
+    pickle.text("scaler")
+    pickle.code("](")
+    for number in 0..<100_000 { pickle.code("K\(UnicodeScalar(UInt8(number % 100)))") }
+    pickle.code("eq\u{1}")
+    for number in 0..<200 {
+      pickle.text("scaler\(number)")
+      pickle.code("}(")
+      for part in 0..<400 {
+        pickle.text("a\(part)_mean")
+        pickle.code("h\u{1}")
+        pickle.text("a\(part)_std")
+        pickle.code("h\u{1}")
+      }
+      pickle.code("u")
+    }
+    pickle.code("u.")
+    let start = ContinuousClock.now
+    // A deviation of 0 is none.
+    #expect(try Checkpoint.reading(pickle.archive()).foundScalers.isEmpty)
+    #expect(ContinuousClock.now - start < .seconds(120))
   }
 }

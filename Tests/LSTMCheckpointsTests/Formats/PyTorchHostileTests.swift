@@ -176,6 +176,8 @@ import Testing
     #expect(try message({ $0.tensor(offset: -1) })?.contains("makes no tensor") == true)
     #expect(
       try message({ $0.tensor(shape: [1 << 28], strides: [0]) }) == "claims 1073741824 bytes of 24 that are stored")
+    // Nothing is stored of it, and nothing read.
+    #expect(try message({ $0.tensor(shape: [1 << 40, 1 << 40, 0], strides: [1, 1, 1]) }) == nil)
     let deep = [Int](repeating: 1, count: 33)
     let tooDeep = PickleText.dictionary { $0.tensor(shape: deep, strides: deep) }
     #expect(try first(tooDeep) == "x.pt: its pickle has more than 32 dimensions of a tensor")

@@ -92,7 +92,7 @@ struct PTView: TensorSource {
   let width: Int
   let isBigEndian: Bool
 
-  private var byteCount: Int { shape.reduce(width, *) }
+  private var byteCount: Int { elementCount(shape + [width]) ?? 0 }
 
   /// Whether the elements lie one after the other in C order.
   private var isContiguous: Bool {

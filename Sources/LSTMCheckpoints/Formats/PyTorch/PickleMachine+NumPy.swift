@@ -67,8 +67,9 @@ extension PickleMachine {
     guard shape.allSatisfy({ $0 >= 0 }), let count = elementCount(shape + [element.byteCount]), count == bytes.count
     else { throw malformed("\(shapeText(shape)) elements of an array") }
     var strides = [Int](repeating: 1, count: shape.count)
+    // With an axis of 0 the others may be anything; nothing is read then.
     let order = isFortranOrder ? Array(shape.indices) : shape.indices.reversed()
-    for (axis, next) in zip(order, order.dropFirst()) { strides[next] = strides[axis] * max(shape[axis], 1) }
+    for (axis, next) in zip(order, order.dropFirst()) { strides[next] = strides[axis] &* max(shape[axis], 1) }
     let run = FileRun(source: .memory(bytes), offset: 0, byteCount: bytes.count, file: input.file)
     let storage = Pickle.Storage(
       key: "", type: element, count: bytes.count / element.byteCount, held: PTStorage(.run(run), file: input.file))

@@ -9,11 +9,14 @@ struct ScalerSearch {
   /// Columns of a table.
   private static let columnLimit = 100_000
   private static let scalerLimit = 100
+  /// Numbers, and bytes of storages, that are looked at in all.
+  private static let workLimit = 1 << 25
 
   private let pickle: Pickle
   private let reader: PTReader
   private var seen = Set<Int>()
   private var found: [FoundScaler] = []
+  private var work = 0
 
   /// In the file's order.
   static func scalers(in pickle: Pickle, _ reader: PTReader) -> [FoundScaler] {
@@ -157,13 +160,14 @@ struct ScalerSearch {
   /// `mean` and `std` side by side, also as a part of a name: `x_mean` and `x_std`.
   private mutating func takePairs(_ dictionary: Pickle.Dictionary, path: String, kind: String?) {
     for (key, value) in dictionary.pairs.prefix(Self.widthLimit) {
-      guard case .text(let name) = key, name.utf8.count <= 100, let first = numbers(value) else { continue }
+      guard case .text(let name) = key, name.utf8.count <= 100 else { continue }
       let parts = name.split(separator: "_", omittingEmptySubsequences: false).map(String.init)
       guard
         let (place, word) = parts.enumerated().lazy.compactMap({ part in
           Self.words.first { $0.first == part.element.lowercased() }.map { (part.offset, $0) }
         }).first
       else { continue }
+      guard let first = numbers(value) else { continue }
       let said = Set((parts + path.split { "._".contains($0) }.map(String.init)).map { $0.lowercased() })
       guard said.isDisjoint(with: Self.otherWords) else { continue }
       // A least and a greatest number may be anything's.
@@ -198,23 +202,29 @@ struct ScalerSearch {
   // MARK: - Numbers
 
   /// What a value is as numbers: one, a list, an array. nil for everything else.
-  private func numbers(_ value: Pickle.Value?) -> (values: [Double], isLone: Bool)? {
+  private mutating func numbers(_ value: Pickle.Value?) -> (values: [Double], isLone: Bool)? {
     guard let value else { return nil }
     if let lone = number(value) { return ([lone], true) }
     switch pickle.node(value) {
     case .tensor(let tensor):
       guard let type = tensor.type.dataType, type != .bool, let count = elementCount(tensor.shape),
-        count <= Self.columnLimit, let view = try? reader.view(tensor, name: ""), let bytes = try? view.bytes()
+        count <= Self.columnLimit, let view = try? reader.view(tensor, name: ""), mayRead(view.storage.byteCount),
+        let bytes = try? view.bytes()
       else { return nil }
       // A lone number, or a vector that broadcasting may have given axes of size 1.
       guard tensor.shape.filter({ $0 != 1 }).count <= 1 else { return nil }
       return (ElementConversion.doubles(bytes, type), tensor.shape.isEmpty)
     case .list(let items), .tuple(let items):
-      guard !items.isEmpty, items.count <= Self.columnLimit else { return nil }
+      guard !items.isEmpty, items.count <= Self.columnLimit, mayRead(items.count) else { return nil }
       let values = items.compactMap(number)
       return values.count == items.count ? (values, false) : nil
     default: return nil
     }
+  }
+
+  private mutating func mayRead(_ count: Int) -> Bool {
+    work += count
+    return work <= Self.workLimit
   }
 
   private func number(_ value: Pickle.Value) -> Double? {
