@@ -1,6 +1,6 @@
 extension CSVTable {
   /// One cell as text.
-  func cell(row: Int, column: Int) -> String { cells.text(bytes, row: firstRow + row, column: column) }
+  func cell(row: Int, column: Int) -> String { cells.text(bytes, row: rows.lowerBound + row, column: column) }
 
   /// A column's position; nil when there is none of the name.
   func index(of column: String) -> Int? { columnNames.firstIndex(of: column) }

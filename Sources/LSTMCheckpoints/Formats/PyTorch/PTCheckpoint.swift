@@ -117,7 +117,6 @@ private struct SeenPlace: Hashable {
   let shape: [Int]
   let strides: [Int]
   let type: DataType
-  }
 }
 
 /// Tensors of a pickle as views of the storages of its file.
