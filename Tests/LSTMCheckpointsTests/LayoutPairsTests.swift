@@ -100,7 +100,7 @@ import Testing
   /// A model as `import` makes it; its tensors in memory.
   static func imported(_ path: String, _ place: Place) throws -> (Checkpoint, [StoredTensor]) {
     let file = try Checkpoint(path: path)
-    let plan = try plan(file, place.load)
+    let plan = try LoadPlan(file, options: place.load)
     try plan.validate()
     return (
       Checkpoint(
@@ -109,21 +109,6 @@ import Testing
         provenance: place.format == .native ? nil : plan.provenance(sha256: "")),
       try file.tensors.map(inMemory)
     )
-  }
-
-  /// Layers of equal shapes under numbered names may as well stand side by side: the question is answered as its advice
-  /// says.
-  private static func plan(_ file: Checkpoint, _ options: LoadOptions) throws -> LoadPlan {
-    do {
-      return try LoadPlan(file, options: options)
-    } catch CheckpointError.ambiguous(let name, let detail, let advice) {
-      guard let order = advice.first?.components(separatedBy: "--stack "), order.count == 2 else {
-        throw CheckpointError.ambiguous(file: name, detail: detail, advice: advice)
-      }
-      var options = options
-      options.stack = order[1].components(separatedBy: ",")
-      return try LoadPlan(file, options: options)
-    }
   }
 
   static func inMemory(_ tensor: StoredTensor) throws -> StoredTensor {

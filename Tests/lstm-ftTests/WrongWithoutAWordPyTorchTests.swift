@@ -229,6 +229,21 @@ import Testing
     }
   }
 
+  /// Arrays under another framework's names.
+  @Test func aStackUnderKerasNamesIsAssumedAloudAndCanBeOrdered() async throws {
+    let place = try Workplace()
+    func cell(_ module: String) -> [(String, [Int])] {
+      [(module + "/kernel", [8, 32]), (module + "/recurrent_kernel", [8, 32]), (module + "/bias", [32])]
+    }
+    try place.save(cell("lstm") + cell("lstm_1"), as: "w.npz", .npz)
+    let outcome = try await place.run("import", "w.npz")
+    #expect(outcome.code == 0)
+    #expect(outcome.stdout.contains("assumed: lstm, lstm_1 stand one above the other, in the order of their numbers"))
+    let ordered = try await place.run("import", "w.npz", "--stack", "lstm_1,lstm")
+    #expect(ordered.code == 0, "\(ordered.stderr)")
+    #expect(try place.checkpoint("model.h5").provenance?.mapping["lstm.weight_ih_l0"] == "lstm_1/kernel")
+  }
+
   // MARK: - Other recurrent layers
 
   @Test(arguments: [

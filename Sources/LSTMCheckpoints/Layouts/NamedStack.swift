@@ -41,7 +41,7 @@ struct NamedStack {
     let isOrdered = zip(layers, layers.dropFirst()).allSatisfy { ModulePath.areComparable($0.path, $1.path) }
     if isOrdered {
       try checkWidths(names, file: file)
-      try askWhetherSideBySide(options, file: file)
+      if options.configuration == nil { assumeStack() }
     } else {
       try orderByWidth(file: file)
     }
@@ -142,28 +142,15 @@ struct NamedStack {
     notes.append("one stack in the order of --stack: \(moduleList)")
   }
 
-  /// Layers under numbered attributes (`lstm`, `lstm_1`), of which one could as well read what the first does.
-  private mutating func askWhetherSideBySide(_ options: LoadOptions, file: String) throws(CheckpointError) {
-    guard layers.count > 1, options.configuration == nil else { return }
-    let words = zip(layers[0].path.parts, layers[1].path.parts).first { $0 != $1 }?.0.text.lowercased() ?? ""
-    let isList = words.hasSuffix("lstms") || !words.contains("lstm") && !words.hasSuffix("rnn")
-    guard !isList, let twin = layers.dropFirst().first(where: { $0.inputSize == layers[0].inputSize }) else {
-      assumed.append(
-        .init(
-          what:
-            "\(moduleList) stand one above the other, in the order of their numbers, with nothing between or around "
-            + "them", change: "--stack MODULES gives another order"))
-      return
-    }
-    throw .ambiguous(
-      file: file,
-      detail: "\(layers[0].forward.module) and \(twin.forward.module) both read \(layers[0].inputSize) values and give "
-        + "\(layers[0].outputSize): they may stand one above the other, or side by side; the tensors do not tell",
-      advice: [
-        "if each reads what the one before gives, and nothing else: --stack "
-          + layers.map(\.forward.module).joined(separator: ","),
-        "LSTMs side by side cannot be computed in this version; one alone is --prefix \(layers[0].forward.module)",
-      ])
+  /// Names and widths say so much, and no more: what stands side by side may have them too.
+  private mutating func assumeStack() {
+    guard layers.count > 1 else { return }
+    assumed.append(
+      .init(
+        what:
+          "\(moduleList) stand one above the other, in the order of their numbers, with nothing between or around them",
+        change:
+          "--stack MODULES gives another order; LSTMs side by side or with residual connections cannot be computed"))
   }
 
   private func checkWidths(_ names: LayoutNames, file: String) throws(CheckpointError) {

@@ -56,8 +56,11 @@ struct ModelResolution {
         translation.layout == .pytorch && matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0)
       }
     }
+    var stackOptions = options
+    // A translation has put its cells in order already.
+    if !translation.layers.isEmpty { stackOptions.stack = nil }
     let stack = try LSTMStack(
-      candidates.filter { !isAllowed($0) }, kinds: kinds, file: file, prefix: prefix, options: options)
+      candidates.filter { !isAllowed($0) }, kinds: kinds, file: file, prefix: prefix, options: stackOptions)
     notes = translation.notes + stack.notes
     assumed = translation.assumed + stack.assumed
     leftOver = translation.leftOver + stack.leftOver
