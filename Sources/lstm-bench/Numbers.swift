@@ -23,7 +23,7 @@ extension BenchCase {
     var inputScale: Float {
       switch self {
       case .usual, .healthy, .vanishing, .deadUnits: 1
-      case .fadedInput: 1e-40
+      case .fadedInput: 0x1p-132
       case .zeroInput: 0
       }
     }

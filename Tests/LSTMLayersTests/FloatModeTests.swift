@@ -85,7 +85,7 @@ import Testing
     for index in configuration.layers.indices { configuration.layers[index].bias = .none }
     configuration.head[0].hasBias = false
     let network = Network(LSTMModel(configuration, seed: 1), kernels: kernels)
-    let tiny = try network.forward(Self.input(value: 3e-39)).values
+    let tiny = try network.forward(Self.input(value: 0x1p-128)).values
     let zero = try network.forward(Self.input(value: 0)).values
     #expect(tiny.map(\.bitPattern) == zero.map(\.bitPattern))
     #expect(tiny.allSatisfy { $0 == 0 })
