@@ -147,9 +147,9 @@ enum CSVNumberParser {
       exponent += isExponentNegative ? -value : value
     }
     guard position == end else { return otherwise(cell, start, end, style) }
-    if mark == 0 {
+    if mark == 0, !hasExponent {
       if seen > 3 { marks.long = true } else { marks.short = true }
-    } else {
+    } else if mark != 0 {
       let isEither = seen - whole == 3 && 1...3 ~= whole && !hasExponent && cell[firstDigit] != UInt8(ascii: "0")
       if mark == UInt8(ascii: ".") {
         if isEither { marks.eitherPoint = true } else { marks.surePoint = true }

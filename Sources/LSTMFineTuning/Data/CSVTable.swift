@@ -113,7 +113,8 @@ public struct CSVTable: Sendable {
   public init(bytes: [UInt8], name: String, options: Options = Options()) throws(CSVError) {
     if let decimal = options.decimal, decimal.asThousands == options.thousands {
       throw CSVError(
-        .contradiction("\"\(decimal.rawValue)\" cannot be both the decimal mark and what separates thousands"), file: name)
+        .contradiction("\"\(decimal.rawValue)\" cannot be both the decimal mark and what separates thousands"),
+        file: name)
     }
     let text = try CSVText(bytes, file: name, encoding: options.encoding)
     let layout = try CSVLayout(text.bytes, start: text.start, file: name, options: options)
