@@ -173,7 +173,7 @@ enum CSVNumberParser {
     _ cell: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, _ style: CSVNumberStyle
   ) -> CSVCellValue<Number> {
     if isMissing(cell, start, end) { return .missing }
-    guard style.grouping != .none, let shape = CSVNumberShape(cell) else { return .text }
+    guard let shape = CSVNumberShape(cell) else { return .text }
     if shape.isBlank { return .missing }
     guard !shape.isEmpty, let plain = shape.plain(style) else { return .text }
     var marks = Marks()

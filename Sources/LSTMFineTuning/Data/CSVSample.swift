@@ -105,7 +105,8 @@ struct CSVSample {
     let below = rows.dropFirst(index + 1).prefix(3)
     for row in below {
       guard matches(row) || row.cells.count == width - 1, !row.isBlank else { return false }
-      if row.cells.contains(where: Self.isNumber) { return true }
+      // A title with the table's separators behind it names too few.
+      if row.cells.contains(where: Self.isNumber) { return cells.count >= row.filled }
     }
     return false
   }

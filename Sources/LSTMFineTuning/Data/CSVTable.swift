@@ -130,6 +130,10 @@ public struct CSVTable: Sendable {
     first += units
     let footer = CSVDetection.footerRows(text.bytes, cells, columns: columns, above: first)
     rows = first..<cells.rowCount - footer
+    if let blank = cells.blank, blank.row < rows.upperBound {
+      throw CSVError(
+        .raggedRow(expected: cells.columnCount, found: 0), file: name, line: blank.line, advice: ["remove the line"])
+    }
     columnNames =
       hasHeader
       ? try Self.names(text.bytes, cells, columns: columns, file: name) : (1...columns).map { "column\($0)" }
