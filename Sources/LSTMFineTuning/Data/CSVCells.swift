@@ -37,6 +37,9 @@ struct CSVCells: Sendable {
     var comment: [UInt8]?
   }
 
+  /// The first blank line that a row follows, and that row.
+  private(set) var blank: (line: Int, row: Int)?
+
   private static let tailLimit = 100
 
   /// Finds the cells from `frame.start` on.
@@ -58,7 +61,7 @@ struct CSVCells: Sendable {
     let end = text.count
     var position = frame.start
     var line = frame.line
-    // A blank line or a ragged row is an error only when a row follows it.
+    // A blank line or a ragged row is an error only when a row of data follows it.
     var blankLine: Int?
     var ragged: (line: Int, found: Int)?
     var isBroken = false
@@ -136,11 +139,7 @@ struct CSVCells: Sendable {
           continue
         }
       }
-      if let blankLine, ragged.map({ blankLine < $0.line }) ?? true {
-        return CSVError(
-          .raggedRow(expected: columnCount, found: 0), file: file, line: blankLine,
-          advice: ["remove the line"])
-      }
+      if let line = blankLine, blank == nil, ragged == nil { blank = (line, rowCount) }
       guard ragged == nil else {
         isBroken = true
         break

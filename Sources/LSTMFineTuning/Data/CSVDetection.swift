@@ -88,7 +88,8 @@ enum CSVDetection {
     let others = first..<min(first + sampleRows, row)
     let above = others.map { cells.trimmedText(bytes, row: $0, column: place) }
     // A column of dates or numbers holds no words.
-    if above.allSatisfy({ !CSVSummary.isSentence($0) }) { return true }
+    let values = above.filter { !CSVSummary.isSummary($0) }
+    if !values.isEmpty, values.allSatisfy({ !CSVSummary.isSentence($0) }) { return true }
     guard !above.contains(texts[place]), CSVSummary.isSummary(texts[place]) else { return false }
     // Words among words: something is empty that never is elsewhere.
     return texts.indices.contains { column in

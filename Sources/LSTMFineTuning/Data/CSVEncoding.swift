@@ -117,7 +117,6 @@ struct CSVText {
   /// as a sequence of UTF-8, which would be damaged UTF-8.
   private static func looksLikeWindows(_ bytes: [UInt8]) -> Bool {
     var run = 0
-    var (letters, others) = (0, 0)
     for (index, byte) in bytes.enumerated() {
       guard byte >= 0x80 else {
         if run > 2 { return false }
@@ -126,10 +125,8 @@ struct CSVText {
       }
       run += 1
       if byte < 0xa0, windows[Int(byte - 0x80)] == 0 { return false }
-      if byte >= 0xc2, byte < 0xf5, index + 1 < bytes.count, 0x80..<0xc0 ~= bytes[index + 1] { return false }
-      // Letters with marks are written within words; a degree or a micro sign beside other signs.
-      if byte >= 0xc0 { letters += 1 } else { others += 1 }
+      if byte >= 0xc0, index + 1 < bytes.count, 0x80..<0xc0 ~= bytes[index + 1] { return false }
     }
-    return run <= 2 && letters + others > 0
+    return run <= 2
   }
 }

@@ -36,14 +36,44 @@ struct CSVEvidence: Sendable {
     [sureDecimal[mark], sureThousands[mark.other.asThousands]].compactMap { $0 }.min()
   }
 
+  /// Takes over what reading a cell told; false where it told nothing.
+  mutating func add(_ marks: CSVNumberParser.Marks, _ value: Double, row: Int) -> Bool {
+    if marks.long {
+      if longRow == nil { longRow = row }
+    } else if marks.short {
+      addShort(value)
+    } else if marks.surePoint {
+      Self.note(row, &sureDecimal[.point])
+    } else if marks.sureComma {
+      Self.note(row, &sureDecimal[.comma])
+    } else if marks.eitherPoint {
+      addEither(.point, value, row)
+    } else if marks.eitherComma {
+      addEither(.comma, value, row)
+    } else {
+      return false
+    }
+    return true
+  }
+
+  private mutating func addShort(_ value: Double) {
+    shortSum += abs(value)
+    shortCount += 1
+  }
+
+  private mutating func addEither(_ mark: CSVDecimalMark, _ value: Double, _ row: Int) {
+    Self.note(row, &either[mark])
+    eitherSum += abs(value)
+    eitherCount += 1
+  }
+
   /// Looks at the text of a cell.
   mutating func add(_ shape: CSVNumberShape, _ value: Double, row: Int) {
     if let digits = shape.bareDigits {
       if digits > 3 {
         if longRow == nil { longRow = row }
       } else {
-        shortSum += abs(value)
-        shortCount += 1
+        addShort(value)
       }
       return
     }
@@ -53,9 +83,7 @@ struct CSVEvidence: Sendable {
       if let thousands = decimal.thousands { Self.note(row, &sureThousands[thousands]) }
     case (nil, let thousands?): Self.note(row, &sureThousands[thousands])
     case (let decimal?, _?):
-      Self.note(row, &either[decimal.mark])
-      eitherSum += abs(value)
-      eitherCount += 1
+      addEither(decimal.mark, value, row)
     case (nil, nil): break
     }
   }
@@ -74,6 +102,8 @@ struct CSVConvention: Sendable {
     case column(Int)
     /// Quoted numbers between commas.
     case quoted
+    /// As is usual beside the separator: the file does not tell.
+    case guess
   }
 
   var style: CSVNumberStyle
@@ -150,7 +180,10 @@ struct CSVJudge {
       guard own.longRow == nil else { return .doubt(mark, row: row) }
       return .convention(.init(mark.other, mark.asThousands, .column(other), row: row))
     }
-    if isUsual { return .convention(asDecimal) }
+    if isUsual {
+      // Beside commas, points are decimal as good as always.
+      return .convention(separator == .comma ? asDecimal : .init(mark, nil, .guess, row: row))
+    }
     guard separator == .comma, other == nil, own.longRow == nil, !hasEuropeanDates || own.looksGrouped
     else {
       return .doubt(mark, row: row)

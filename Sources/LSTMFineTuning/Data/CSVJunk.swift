@@ -3,7 +3,8 @@ enum CSVSummary {
   /// These stand before other words, too.
   private static let beginnings = [
     "total", "grand total", "subtotal", "sum", "summe", "gesamt", "average", "mean", "mittelwert", "durchschnitt",
-    "median", "source", "sources", "quelle", "quellen", "note", "notes", "footnote", "footnotes", "copyright", "©", "(c)",
+    "median", "source", "sources", "quelle", "quellen", "note", "notes", "footnote", "footnotes", "copyright", "©",
+    "(c)",
     "end of", "end", "totale", "moyenne", "somme", "totaux", "media", "promedio", "suma", "fuente", "fonte", "minimum",
     "maximum", "min", "max", "count", "anzahl", "std", "stddev", "standard deviation", "variance", "hinweis", "stand",
     "generated", "exported", "downloaded", "last updated", "n =", "legend", "remark", "remarks", "*",
@@ -46,14 +47,20 @@ enum CSVComment {
 enum CSVUnit {
   private static let known: Set<String> = [
     "c", "°c", "degc", "deg c", "deg_c", "celsius", "f", "degf", "deg f", "fahrenheit", "k", "kelvin", "m", "mm", "cm",
-    "km", "in", "inch", "inches", "ft", "feet", "meter", "meters", "metres", "m/s", "ms-1", "m s-1", "km/h", "kmh", "mph",
-    "kt", "kts", "kn", "knots", "hpa", "pa", "kpa", "mbar", "mb", "bar", "psi", "mmhg", "inhg", "%", "percent", "pct", "w",
+    "km", "in", "inch", "inches", "ft", "feet", "meter", "meters", "metres", "m/s", "ms-1", "m s-1", "km/h", "kmh",
+    "mph",
+    "kt", "kts", "kn", "knots", "hpa", "pa", "kpa", "mbar", "mb", "bar", "psi", "mmhg", "inhg", "%", "percent", "pct",
+    "w",
     "kw", "mw", "gw", "wh", "kwh", "mwh", "gwh", "w/m2", "w/m^2", "w m-2", "j", "kj", "mj", "kcal", "v", "mv", "kv",
     "volt", "volts", "a", "ma", "amp", "amps", "hz", "khz", "mhz", "ghz", "ms", "s", "sec", "secs", "second", "seconds",
-    "min", "mins", "minutes", "h", "hr", "hrs", "hour", "hours", "d", "day", "days", "g", "kg", "mg", "t", "ton", "tons",
-    "tonnes", "lb", "lbs", "ug/m3", "mg/l", "mg/m3", "ppm", "ppb", "l", "ml", "m2", "m3", "m3/s", "m^3/s", "m3/h", "l/s",
-    "l/min", "cfs", "cms", "mm/d", "mm/day", "mm/h", "usd", "eur", "gbp", "chf", "jpy", "inr", "deg", "degree", "degrees",
-    "rad", "lux", "lx", "db", "dba", "dbm", "count", "counts", "pcs", "unit", "units", "number", "n", "nm", "rpm", "bpm",
+    "min", "mins", "minutes", "h", "hr", "hrs", "hour", "hours", "d", "day", "days", "g", "kg", "mg", "t", "ton",
+    "tons",
+    "tonnes", "lb", "lbs", "ug/m3", "mg/l", "mg/m3", "ppm", "ppb", "l", "ml", "m2", "m3", "m3/s", "m^3/s", "m3/h",
+    "l/s",
+    "l/min", "cfs", "cms", "mm/d", "mm/day", "mm/h", "usd", "eur", "gbp", "chf", "jpy", "inr", "deg", "degree",
+    "degrees",
+    "rad", "lux", "lx", "db", "dba", "dbm", "count", "counts", "pcs", "unit", "units", "number", "n", "nm", "rpm",
+    "bpm",
     "1/min", "avg", "smp", "max", "tot", "std", "ohm", "ph", "ntu", "float", "int", "integer", "double", "numeric",
   ]
 
@@ -64,6 +71,7 @@ enum CSVUnit {
     for (open, close) in [("[", "]"), ("(", ")"), ("<", ">"), ("{", "}")]
     where text.hasPrefix(open) && text.hasSuffix(close) { return true }
     if known.contains(text) { return true }
-    return !text.contains(where: \.isNumber) && text.unicodeScalars.contains { "°µμ²³%‰€$£¥Ω".unicodeScalars.contains($0) }
+    return !text.contains(where: \.isNumber)
+      && text.unicodeScalars.contains { "°µμ²³%‰€$£¥Ω".unicodeScalars.contains($0) }
   }
 }

@@ -115,7 +115,9 @@ struct CSVLayout {
     else { return false }
     var content = last.content
     let blanks: Set<UInt8> = [0x20, 0x09, UInt8(ascii: "#"), UInt8(ascii: "%")]
-    while let byte = bytes[content].first, blanks.contains(byte) { content = content.lowerBound + 1..<content.upperBound }
+    while let byte = bytes[content].first, blanks.contains(byte) {
+      content = content.lowerBound + 1..<content.upperBound
+    }
     let names = CSVSample(Array(bytes[content]), .init(start: 0), separator, limit: 1).rows.first?.cells ?? []
     guard names.count == sample.width, !names.contains(""), !names.contains(where: CSVSample.isNumber),
       Set(names).count == names.count, first.cells.contains(where: CSVSample.isNumber)

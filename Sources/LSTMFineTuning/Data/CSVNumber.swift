@@ -147,9 +147,9 @@ enum CSVNumberParser {
       exponent += isExponentNegative ? -value : value
     }
     guard position == end else { return otherwise(cell, start, end, style) }
-    if mark == 0 {
+    if mark == 0, !hasExponent {
       if seen > 3 { marks.long = true } else { marks.short = true }
-    } else {
+    } else if mark != 0 {
       let isEither = seen - whole == 3 && 1...3 ~= whole && !hasExponent && cell[firstDigit] != UInt8(ascii: "0")
       if mark == UInt8(ascii: ".") {
         if isEither { marks.eitherPoint = true } else { marks.surePoint = true }
@@ -173,7 +173,7 @@ enum CSVNumberParser {
     _ cell: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int, _ style: CSVNumberStyle
   ) -> CSVCellValue<Number> {
     if isMissing(cell, start, end) { return .missing }
-    guard style.grouping != .none, let shape = CSVNumberShape(cell) else { return .text }
+    guard let shape = CSVNumberShape(cell) else { return .text }
     if shape.isBlank { return .missing }
     guard !shape.isEmpty, let plain = shape.plain(style) else { return .text }
     var marks = Marks()

@@ -52,7 +52,9 @@ struct CSVNumberStyle: Sendable, Equatable {
   }
 
   init(_ decimal: CSVDecimalMark, _ thousands: CSVThousands?) {
-    self.init(point: decimal == .point, comma: decimal == .comma, grouping: thousands.map { $0 == .never ? .none : .only($0) } ?? .none)
+    self.init(
+      point: decimal == .point, comma: decimal == .comma,
+      grouping: thousands.map { $0 == .never ? .none : .only($0) } ?? .none)
   }
 
   func isDecimal(_ mark: CSVThousands) -> Bool { (mark == .point && point) || (mark == .comma && comma) }

@@ -53,6 +53,7 @@ final class CSVReadings: Sendable {
         case .tooLarge: continue
         case .number(let number):
           if tokens.contains(number) { continue }
+          if found.add(marks, number, row: row) { continue }
           let cell = table.cells.content(buffer, row: row, column: column)
           if let shape = CSVNumberShape(cell) { found.add(shape, number, row: row) }
         }

@@ -26,8 +26,9 @@ struct CSVSample {
     width = counts.max { ($0.value, $0.key) < ($1.value, $1.key) }?.key ?? 1
   }
 
-  private mutating func read(_ text: UnsafeBufferPointer<UInt8>, _ frame: CSVCells.Frame, _ separator: UInt8, _ limit: Int)
-  {
+  private mutating func read(
+    _ text: UnsafeBufferPointer<UInt8>, _ frame: CSVCells.Frame, _ separator: UInt8, _ limit: Int
+  ) {
     let quote = UInt8(ascii: "\"")
     var (position, line) = (frame.start, frame.line)
     // Very wide rows: a few tell enough.
@@ -41,7 +42,9 @@ struct CSVSample {
         if isQuoted {
           if byte == quote { isQuoted = false }
           if byte == 0x0a { line += 1 }
-        } else if byte == quote, text[cell..<position].allSatisfy(CSVNumberParser.isBlank) || text[position - 1] == quote {
+        } else if byte == quote,
+          text[cell..<position].allSatisfy(CSVNumberParser.isBlank) || text[position - 1] == quote
+        {
           // A quote that never ends, as in a title, is a character.
           isQuoted = text[(position + 1)...].prefix(1 << 16).contains(quote)
         } else if byte == separator {
@@ -102,7 +105,8 @@ struct CSVSample {
     let below = rows.dropFirst(index + 1).prefix(3)
     for row in below {
       guard matches(row) || row.cells.count == width - 1, !row.isBlank else { return false }
-      if row.cells.contains(where: Self.isNumber) { return true }
+      // A title with the table's separators behind it names too few.
+      if row.cells.contains(where: Self.isNumber) { return cells.count >= row.filled }
     }
     return false
   }

@@ -57,6 +57,8 @@ extension CSVTable {
         found = read(index, style, policy)
         if let note = note(on: convention, index) { notes.append(note) }
       }
+    } else if let note = guess(found, index) {
+      notes.append(note)
     }
     if let failure = found.failure { throw unusable(failure.value, row: failure.row, column: index) }
     if let marks = found.suspects(options, rows: rows) { throw suspected(marks, style, column: index) }
@@ -158,9 +160,10 @@ extension CSVTable {
     if !marks.hasPoint, !marks.hasComma { return false }
     if marks.hasPoint, marks.hasComma { return true }
     if marks.surePoint || marks.sureComma { return false }
-    let isUsual = marks.hasComma == (separator == .semicolon)
-    return !isUsual || marks.short || mayHaveOtherMark
+    return !isUsual(marks) || marks.short || mayHaveOtherMark
   }
+
+  private func isUsual(_ marks: CSVNumberParser.Marks) -> Bool { marks.hasComma == (separator == .semicolon) }
 
   /// Whether other columns may show that the usual decimal mark is none here.
   private var mayHaveOtherMark: Bool {
@@ -169,6 +172,32 @@ extension CSVTable {
     case .semicolon: bytes.contains(UInt8(ascii: "."))
     case .tab, .bar: bytes.contains(UInt8(ascii: ","))
     }
+  }
+
+  /// The usual decimal mark was taken, and every number has three digits behind it.
+  private func guess<Number: CSVNumber>(_ found: Found<Number>, _ column: Int) -> CSVNote? {
+    let marks = found.marks
+    guard separator != .comma, found.failure == nil, marks.hasPoint || marks.hasComma, !marks.surePoint,
+      !marks.sureComma
+    else { return nil }
+    let mark: CSVDecimalMark = marks.hasComma ? .comma : .point
+    var row: Int?
+    for index in columnNames.indices {
+      var marks = CSVNumberParser.Marks()
+      bytes.withUnsafeBufferPointer { buffer in
+        for place in rows.prefix(1000) {
+          let value = cells.value(buffer, row: place, column: index, style: .any, marks: &marks, as: Double.self)
+          if case .text = value {
+            marks = .init()
+            return
+          }
+          if index == column, row == nil, marks.hasPoint || marks.hasComma { row = place }
+        }
+      }
+      // A column beside it tells.
+      if mark == .comma ? marks.sureComma : marks.surePoint { return nil }
+    }
+    return row.flatMap { note(on: CSVConvention(mark, nil, .guess, row: $0), column) }
   }
 
   /// How the column is written, from all of the file.
@@ -207,7 +236,10 @@ extension CSVTable {
       // A decimal mark alone is worth a word only where it is not the usual one.
       if convention.thousands == nil, convention.decimal == .point || separator == .semicolon { return nil }
     case .column(let index): detail += ", as column \(CSVError.quoted(columnNames[index])) has its numbers"
-    case .quoted: detail += ", three digits behind each comma"
+    case .quoted: detail += ": three digits behind each comma"
+    case .guess:
+      let other = CSVNumberStyle(convention.decimal.other, convention.decimal.asThousands)
+      detail += ", not as \(plain(row, column, other)): the column does not tell"
     }
     return CSVNote(
       .numbers, file: file, line: cells.line(bytes, row: row, column: column), column: columnNames[column], detail)

@@ -113,7 +113,8 @@ public struct CSVTable: Sendable {
   public init(bytes: [UInt8], name: String, options: Options = Options()) throws(CSVError) {
     if let decimal = options.decimal, decimal.asThousands == options.thousands {
       throw CSVError(
-        .contradiction("\"\(decimal.rawValue)\" cannot be both the decimal mark and what separates thousands"), file: name)
+        .contradiction("\"\(decimal.rawValue)\" cannot be both the decimal mark and what separates thousands"),
+        file: name)
     }
     let text = try CSVText(bytes, file: name, encoding: options.encoding)
     let layout = try CSVLayout(text.bytes, start: text.start, file: name, options: options)
@@ -129,6 +130,10 @@ public struct CSVTable: Sendable {
     first += units
     let footer = CSVDetection.footerRows(text.bytes, cells, columns: columns, above: first)
     rows = first..<cells.rowCount - footer
+    if let blank = cells.blank, blank.row < rows.upperBound {
+      throw CSVError(
+        .raggedRow(expected: cells.columnCount, found: 0), file: name, line: blank.line, advice: ["remove the line"])
+    }
     columnNames =
       hasHeader
       ? try Self.names(text.bytes, cells, columns: columns, file: name) : (1...columns).map { "column\($0)" }

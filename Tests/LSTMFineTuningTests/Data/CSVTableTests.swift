@@ -149,7 +149,8 @@ func table(
     var marks = CSVNumberParser.Marks()
     let bytes = Array(text.utf8)
     return bytes.withUnsafeBufferPointer { cell -> Number? in
-      let value = CSVNumberParser.parse(cell, decimalComma: comma, marks: &marks, as: Number.self)
+      let value = CSVNumberParser.parse(
+        cell, style: .usual(comma ? .semicolon : .comma), marks: &marks, as: Number.self)
       if case .number(let number) = value { return number }
       return nil
     }
