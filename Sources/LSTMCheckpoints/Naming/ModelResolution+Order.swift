@@ -48,8 +48,8 @@ extension ModelResolution {
   }
 
   private static func saysInput(_ name: String) -> Bool {
-    let words = name.lowercased().split { !$0.isLetter }
-    let before: Set<Substring> = ["inp", "input", "inputs", "pre", "stem"]
+    let words = TensorKinds.words(name)
+    let before: Set = ["inp", "input", "inputs", "pre", "stem"]
     return words.dropLast().contains { before.contains($0) }
   }
 }

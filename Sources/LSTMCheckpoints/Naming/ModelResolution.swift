@@ -177,14 +177,14 @@ struct ModelResolution {
   private mutating func takeAttention(_ others: inout [Candidate]) {
     let wanted = configuration.readout == nil || configuration.readout == .attention
     // One vector is the form that is computed here; with more beside it, it is another.
-    let parts = others.filter { kinds.kind(of: $0) == .attention || $0.name.lowercased().contains("att") }
-    guard parts.count == 1 else { return }
+    let parts = others.filter { kinds.kind(of: $0) == .attention }
+    guard parts.count < 2 else { return }
     let names = Set(others.map(\.name))
     guard wanted, mapping["attention.weight"] == nil,
       let found = others.first(where: {
-        $0.name.lowercased().contains("att") && $0.isLinearWeight && $0.shape == [1, configuration.readoutSize]
-          && !names.contains($0.siblingBias)
-      })
+        $0.isLinearWeight && $0.shape == [1, configuration.readoutSize] && !names.contains($0.siblingBias)
+          && $0.name.lowercased().contains("att")
+      }), parts.isEmpty || parts[0].name == found.name
     else { return }
     mapping["attention.weight"] = found
     configuration.readout = .attention

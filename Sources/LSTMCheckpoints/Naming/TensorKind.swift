@@ -148,14 +148,14 @@ struct TensorKinds {
   private func decided(_ candidate: Candidate) -> TensorKind {
     if let kind = recurrentKind(candidate) { return kind }
     let (module, leaf) = Self.parts(candidate.name)
-    let path = (module.isEmpty ? [] : module.split(separator: ".").map { $0.lowercased() })
-    let words = Set(path.flatMap(Self.words) + Self.words(leaf.lowercased()))
-    let leaves = modules[module] ?? [:]
     let lower = leaf.lowercased()
-    if !words.isDisjoint(with: Self.optimizerWords) || Self.optimizerLeaves.contains(lower) { return .optimizer }
-    if !words.isDisjoint(with: Self.lossWords) || lower == "pos_weight" || lower == "class_weights" { return .loss }
+    let words = Self.words(candidate.name)
+    func has(_ known: Set<String>) -> Bool { words.contains(where: known.contains) }
+    let leaves = modules[module] ?? [:]
+    if has(Self.optimizerWords) || Self.optimizerLeaves.contains(lower) { return .optimizer }
+    if has(Self.lossWords) || lower == "pos_weight" || lower == "class_weights" { return .loss }
     if lower == "num_batches_tracked" || lower == "n_averaged" { return .counter }
-    if !words.isDisjoint(with: Self.averageWords) { return .average }
+    if has(Self.averageWords) { return .average }
     if ["running_mean", "running_var", "moving_mean", "moving_variance"].contains(where: { leaves[$0] != nil }) {
       return .batchNormalization
     }
@@ -189,16 +189,19 @@ struct TensorKinds {
     return .unknown
   }
 
-  private func saysAttention(_ module: String, _ leaf: String, _ words: Set<String>) -> Bool {
-    if !words.isDisjoint(with: Self.attentionWords) || leaf.hasPrefix("in_proj_") { return true }
-    if words.contains(where: { $0.contains("attention") || $0.contains("attn") }) { return true }
+  private func saysAttention(_ module: String, _ leaf: String, _ words: [String]) -> Bool {
+    if words.contains(where: Self.attentionWords.contains) || leaf.hasPrefix("in_proj_") { return true }
+    if words.contains(where: { $0.utf8.count > 4 && ($0.contains("attention") || $0.contains("attn")) || $0 == "attn" })
+    {
+      return true
+    }
     if ["context_vector", "context_weight", "attention_vector"].contains(leaf) { return true }
     return attention.contains(module) || attention.contains(module + "." + leaf)
   }
 
-  /// The words of a part of a name: `self_attn2` is `self` and `attn`.
-  private static func words(_ part: String) -> [String] {
-    part.utf8.split { !(0x61...0x7a ~= $0) && $0 < 0x80 }.map { String(Substring($0)) }
+  /// The words of a name in small letters: `self_attn2` is `self` and `attn`.
+  static func words(_ name: String) -> [String] {
+    name.utf8.split { !(0x61...0x7a ~= $0 | 0x20) && $0 < 0x80 }.map { String($0)?.lowercased() ?? "" }
   }
 
   private static let optimizerWords: Set<String> = [
