@@ -89,7 +89,7 @@ struct Evaluate: ParsableCommand {
       base, raw, file: loaded.file, loss: loss.choice(), readout: reading.readout, mayChangeModel: false)
     try record.checkScalers(features: raw.featureCount, targets: raw.targetSize, file: loaded.file)
     let (examples, scalerNotes) = try loaded.scaled(all, record)
-    let rowNotes = (loaded.series?.rowNotes(scores: true) ?? []) + scalerNotes
+    let rowNotes = (loaded.series?.rowNotes(scores: true, isKnown: true) ?? []) + scalerNotes
     let evaluator = Evaluator(Network(fit.model, kernels: kernels), loss: fit.loss, targetScaler: record.targetScaler)
     let (metrics, confusion) =
       switch examples {

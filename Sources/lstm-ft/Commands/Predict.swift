@@ -128,7 +128,7 @@ struct Predict: ParsableCommand {
     case .streams(let all, _): raw = all.sequences
     }
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
-    var notes = loaded.series?.rowNotes(scores: false) ?? []
+    var notes = loaded.series?.rowNotes(scores: false, isKnown: true) ?? []
     if record.inputScaler == nil, loaded.series != nil {
       console.warn("\(model) has no scaler: it reads the numbers as they are, and gives its own")
     }
