@@ -159,9 +159,10 @@ extension SeriesData {
   }
 
   /// Lines for people about rows, and about what is not scored.
-  func rowNotes(scores: Bool) -> [String] {
-    var lines = notes
-    if parts.count > 1 {
+  /// - Parameter isKnown: whether the model was trained on such a table, so that only what is odd is said.
+  func rowNotes(scores: Bool, isKnown: Bool = false) -> [String] {
+    var lines = isKnown ? notes.filter { line in !findings.contains { line.hasSuffix($0.summary) } } : notes
+    if parts.count > 1, !isKnown {
       lines.append(
         "\(idColumns.joined(separator: ", ")): \(parts.count) series, \(parts.prefix(4).map(\.name).joined(separator: "; "))\(parts.count > 4 ? "; ..." : ""); no window reaches over two"
       )

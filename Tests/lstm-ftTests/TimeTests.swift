@@ -88,7 +88,8 @@ import Testing
     #expect(forecast.code == 0, "\(forecast.stderr)")
     let table = try CSVTable(contentsOf: place.path("f.csv"))
     #expect(table.columnNames == ["store", "date", "ahead", "sales"] && table.rowCount == 36)
-    #expect(try table.strings(column: "store") == (1...12).flatMap { Array(repeating: "s\($0)", count: 3) })
+    let names: [String] = (1...12).flatMap { Array(repeating: "s\($0)", count: 3) }
+    #expect(try table.strings(column: "store") == names)
     #expect(try table.strings(column: "date").prefix(3) == ["2024-07-01", "2024-07-02", "2024-07-03"])
     // Each is near its own store's numbers.
     for (row, value) in try table.floats(column: "sales").enumerated() {

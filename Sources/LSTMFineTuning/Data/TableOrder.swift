@@ -239,12 +239,14 @@ public struct OrderedTable: Sendable {
 }
 
 extension TimeFindings {
-  /// For people.
+  /// For people, where all is as it should be.
+  public var summary: String {
+    "time: \(columns.joined(separator: ", ")), \(first) to \(last)"
+      + (step.map { ", every \($0)" } ?? ", with no usual step from row to row")
+  }
+
   var lines: [String] {
-    let name = columns.joined(separator: ", ")
-    var lines = [
-      "time: \(name), \(first) to \(last)" + (step.map { ", every \($0)" } ?? ", with no usual step from row to row")
-    ]
+    var lines = [summary]
     switch direction {
     case .ascending: break
     case .descending:

@@ -95,7 +95,7 @@ struct Evaluate: ParsableCommand {
       knowsClasses: record.classes != nil)
     try record.checkScalers(features: raw.featureCount, targets: raw.targetSize, file: loaded.file)
     let (examples, scalerNotes) = try loaded.scaled(all.read(by: fit), record)
-    let rowNotes = (loaded.series?.rowNotes(scores: true) ?? []) + scalerNotes
+    let rowNotes = (loaded.series?.rowNotes(scores: true, isKnown: true) ?? []) + scalerNotes
     let evaluator = Evaluator(Network(fit.model, kernels: kernels), loss: fit.loss, targetScaler: record.targetScaler)
     let (metrics, confusion) =
       switch examples {

@@ -141,7 +141,7 @@ struct Predict: ParsableCommand {
     raw = try raw.hiding(base.configuration.mask, for: base.configuration)
     if output != nil, let note = Examples.sequences(raw).maskNote(base.configuration) { console.say("note: \(note)") }
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
-    var notes = loaded.series?.rowNotes(scores: false) ?? []
+    var notes = loaded.series?.rowNotes(scores: false, isKnown: true) ?? []
     if record.inputScaler == nil, loaded.series != nil {
       console.warn("\(model) has no scaler: it reads the numbers as they are, and gives its own")
     }
