@@ -15,7 +15,7 @@ import Testing
 
   /// Sixty rows; `cell` writes a value from 950 to 1068.
   private func series(_ separator: String, _ cell: (Int) -> String) -> String {
-    "t\(separator)v\n" + (0..<60).map { "row \($0)\(separator)\(cell(950 + 2 * $0))" }.joined(separator: "\n") + "\n"
+    "t\(separator)v\n" + (0..<60).map { "\($0)\(separator)\(cell(950 + 2 * $0))" }.joined(separator: "\n") + "\n"
   }
 
   private func german(_ value: Int) -> String {
