@@ -14,6 +14,9 @@ import Testing
     let configuration = ModelConfiguration(
       input: .features(size: 1), layers: [.init(hiddenSize: 4)], readout: .last, head: [.init(size: horizon)])
     try LSTMModel(configuration, seed: 7).checkpoint.write(path: place.path("model.h5"), as: .native)
+    if FileManager.default.fileExists(atPath: place.path("run")) {
+      try FileManager.default.removeItem(atPath: place.path("run"))
+    }
     return try await place.run(
       ["finetune", "--data", data, "--window", "6", "--epochs", "1", "--run", "run", "--no-samples"] + options)
   }
@@ -93,7 +96,8 @@ import Testing
     #expect(try table.strings(column: "date").prefix(3) == ["2024-07-01", "2024-07-02", "2024-07-03"])
     // Each is near its own store's numbers.
     for (row, value) in try table.floats(column: "sales").enumerated() {
-      #expect(abs(value - Float(row / 3 + 1) * 100 - 3) < 20)
+      let level = Float((row / 3 + 1) * 100 + 3)
+      #expect(abs(value - level) < 20)
     }
     let rolling = try await place.run("predict", "finetuned.h5", "--data", "mine.csv", "--rolling")
     let lineCount = rolling.stdout.split(separator: "\n").count
@@ -124,14 +128,14 @@ import Testing
     let json = try Data(contentsOf: fixtures.appendingPathComponent("wild/scaler-minmax/expected.json"))
     let expected = try JSONDecoder().decode([Float].self, from: json)
     #expect(said.count == 577 && expected.count == 20)
-    #expect(largestDifference(Array(said.suffix(20)), expected) <= 1e-5 * 28)
+    #expect(largestDifference(Array(said.suffix(20)), expected) <= 2.8e-4)
     let exported = try await place.run("export", "model.h5", "--to", "safetensors", "-o", "back.safetensors", "--json")
     #expect(
       exported.stderr.contains("the model reads standardised inputs: temp: 11.457757 to 28.75638 becomes 0.0 to 1.0;"))
     #expect(exported.stdout.contains("\"inputScaler\":{") && exported.stdout.contains("\"minimum\":[11.457757"))
     // Fine-tuning keeps it.
     let tuning = try await place.run("finetune", "--data", "mm.csv", "--epochs", "1", "--run", "run")
-    #expect(tuning.stdout.contains("scaler: the model's is kept (11.46...28.76 to 0.000...1.000;"), "\(tuning.stdout)")
+    #expect(tuning.stdout.contains("scaler: the model's is kept (11.46...28.76 to 0...1;"), "\(tuning.stdout)")
   }
 
   // MARK: - What was filled in
@@ -174,10 +178,10 @@ import Testing
     try Self.fixture(place, "dst")
     let until = try await Self.tuned(place, "--train-until", "2024-04-05")
     #expect(
-      until.stdout.contains("279 windows to train on, 110 for validation (the last rows)\n"),
+      until.stdout.contains("279 windows to train on, 111 for validation (the last rows)\n"),
       "\(until.stdout)\(until.stderr)")
     let from = try await Self.tuned(place, "--validate-from", "2024-04-06 00:00")
-    #expect(from.stdout.contains("279 windows to train on, 110 for validation (the last rows)\n"))
+    #expect(from.stdout.contains("279 windows to train on, 111 for validation (the last rows)\n"))
     let wrong = try await Self.tuned(place, "--train-until", "tomorrow")
     #expect(wrong.code == 64 && wrong.stderr.hasPrefix("error: tomorrow: expected a date such as 2024-03-25"))
   }
@@ -208,12 +212,12 @@ import Testing
     let place = try Workplace()
     try place.write("mine.csv", "a\n" + (1...20).map { "\($0)\n" }.joined())
     let tuning = try await Self.tuned(place)
-    #expect(!tuning.stdout.contains("time"))
+    #expect(!tuning.stdout.contains("note   time"))
     let forecast = try await place.run("predict", "finetuned.h5", "--data", "mine.csv")
     #expect(forecast.stdout.hasPrefix("ahead,a\n1,") && forecast.stderr.isEmpty)
     let rolling = try await place.run("predict", "finetuned.h5", "--data", "mine.csv", "--rolling")
     let rows = rolling.stdout.split(separator: "\n")
-    #expect(rows.count == 1 + 15 * 3 && rows[0] == "row,ahead,a" && rows[1].hasPrefix("7,1,"))
+    #expect(rows.count == 46 && rows[0] == "row,ahead,a" && rows[1].hasPrefix("7,1,"))
     #expect(rows[45].hasPrefix("23,3,"))
   }
 
