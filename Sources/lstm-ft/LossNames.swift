@@ -22,17 +22,23 @@ struct LossChoice: ExpressibleByArgument {
 
   private static let known: [String: (LossName, String?)] = {
     var known: [String: (LossName, String?)] = [:]
-    func add(_ name: LossName, _ others: String..., note: String? = nil) { for other in others { known[other] = (name, note) } }
+    func add(_ name: LossName, _ others: String..., note: String? = nil) {
+      for other in others { known[other] = (name, note) }
+    }
     add(.mse, "mse", "meansquarederror", "l2", "squarederror")
     add(.mae, "mae", "meanabsoluteerror", "l1", "absoluteerror")
     add(.huber, "huber")
-    add(.huber, "smoothl1", note: "it is huber, divided by its delta; with --huber-delta 1, as here unless you say so, the same")
+    add(
+      .huber, "smoothl1",
+      note: "it is huber, divided by its delta; with --huber-delta 1, as here unless you say so, the same")
     add(
       .crossEntropy, "crossentropy", "ce", "categoricalcrossentropy", "sparsecategoricalcrossentropy",
       "softmaxcrossentropy", "softmaxcrossentropywithlogits", "sparsesoftmaxcrossentropywithlogits")
     add(
       .crossEntropy, "nll", "negativeloglikelihood",
-      note: "taken as cross-entropy, with the softmax in it: the model's outputs are logits, not logarithms of probabilities")
+      note:
+        "taken as cross-entropy, with the softmax in it: the model's outputs are logits, not logarithms of probabilities"
+    )
     add(.bce, "bce", "binarycrossentropy")
     add(
       .bce, "bcewithlogits", "binarycrossentropywithlogits", "sigmoidcrossentropy", "sigmoidcrossentropywithlogits",
@@ -53,7 +59,8 @@ struct OptimiserChoice: ExpressibleByArgument {
   static var allValueStrings: [String] { Name.allCases.map(\.rawValue) }
 
   private static let foreign: Set = [
-    "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "radam", "amsgrad", "adafactor", "lamb", "lars", "lion", "lbfgs",
+    "rmsprop", "adagrad", "adadelta", "adamax", "nadam", "radam", "amsgrad", "adafactor", "lamb", "lars", "lion",
+    "lbfgs",
     "ftrl", "rprop", "asgd", "sparseadam", "adabelief", "novograd", "muon", "momentum", "nesterov",
   ]
 
@@ -85,7 +92,9 @@ struct OptimiserChoice: ExpressibleByArgument {
 /// `BCEWithLogitsLoss`, `binary_crossentropy` and `binary-cross-entropy` without what people write differently.
 private func plainName(_ text: String) -> String {
   var plain = text.lowercased().filter { !"-_ .".contains($0) }
-  for prefix in ["torchnn", "torchoptim", "nn", "kerasloss", "keraslosses", "tfkeraslosses", "optim", "tfkerasoptimizers"]
+  for prefix in [
+    "torchnn", "torchoptim", "nn", "kerasloss", "keraslosses", "tfkeraslosses", "optim", "tfkerasoptimizers",
+  ]
   where plain.hasPrefix(prefix) && plain.count > prefix.count && text.contains(".") {
     plain.removeFirst(prefix.count)
     break

@@ -29,7 +29,9 @@ struct Advice {
   /// An option and the value beside it, in the first place where it is told, such as ["--head", "new:2"].
   /// - Parameter place: of several, which one.
   func option(_ name: String, _ place: Int = 0) throws -> [String] {
-    let words = text.split { $0 == " " || $0 == "\n" }.map { $0.trimmingCharacters(in: CharacterSet(charactersIn: ",;()")) }
+    let words = text.split { $0 == " " || $0 == "\n" }.map {
+      $0.trimmingCharacters(in: CharacterSet(charactersIn: ",;()"))
+    }
     let found = words.indices.filter { words[$0] == name && words.indices.contains($0 + 1) }
     let index = try #require(found.indices.contains(place) ? found[place] : nil, "\(name) is not in \(text)")
     return [name, words[index + 1]]

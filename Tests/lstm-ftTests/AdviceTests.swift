@@ -41,7 +41,8 @@ import Testing
   // MARK: - What to type next
 
   @Test(arguments: [
-    (Checkpoint.Format.pytorchHDF5, "back.h5"), (.pt, "back.pt"), (.safetensors, "back.safetensors"), (.npz, "back.npz"),
+    (Checkpoint.Format.pytorchHDF5, "back.h5"), (.pt, "back.pt"), (.safetensors, "back.safetensors"),
+    (.npz, "back.npz"),
     (.kerasH5, "back.h5"), (.kerasWeights, "back.weights.h5"), (.kerasArchive, "back.keras"), (.onnx, "back.onnx"),
     (.mlx, "back.safetensors"),
   ])
@@ -73,7 +74,8 @@ import Testing
     try place.write("bare.csv", rows.joined(separator: "\n") + "\n")
     let column = rows[0].split(separator: ",").count == 2 && text[0].hasPrefix("temp") ? "1" : "2"
     let done = try await place.run(
-      "finetune", model, "--data", "bare.csv", "--no-header", "--missing", "interpolate", "--target", column, "--window",
+      "finetune", model, "--data", "bare.csv", "--no-header", "--missing", "interpolate", "--target", column,
+      "--window",
       "12", "--epochs", "1")
     #expect(done.code == 0, "\(done.stderr)")
     let next = Advice(done).next
@@ -85,7 +87,8 @@ import Testing
     let (place, model) = try await Self.place()
     let x = (0..<240).map { Float($0 % 17) / 17 }
     try Checkpoint(tensors: [
-      StoredTensor(name: "x", shape: [20, 12, 1], values: x), StoredTensor(name: "y", shape: [20, 1], values: Array(x[..<20])),
+      StoredTensor(name: "x", shape: [20, 12, 1], values: x),
+      StoredTensor(name: "y", shape: [20, 1], values: Array(x[..<20])),
     ]).write(path: place.path("some arrays.h5"), as: .pytorchHDF5)
     let arrays = try await place.run("finetune", model, "--data", "some arrays.h5", "--epochs", "1")
     #expect(arrays.code == 0, "\(arrays.stderr)")
@@ -150,12 +153,15 @@ import Testing
     let refused = try await place.run(predict + ["--horizon", "3"])
     #expect(refused.code == 64 && refused.stdout.isEmpty)
     #expect(
-      refused.stderr.hasPrefix("error: --horizon 3: the model's head gives 1 row of temp for each window, and no more\n"))
+      refused.stderr.hasPrefix(
+        "error: --horizon 3: the model's head gives 1 row of temp for each window, and no more\n"))
     // What it can do.
     #expect(try await place.run(predict).stdout.split(separator: "\n").count == 2)
     #expect(try await place.run(predict + ["--horizon", "1"]).code == 0)
     try await Self.type(Advice(refused).commands, place)
-    #expect(try await place.run(["predict", "--data", "my data.csv", "finetuned.h5"]).stdout.split(separator: "\n").count == 4)
+    #expect(
+      try await place.run(["predict", "--data", "my data.csv", "finetuned.h5"]).stdout.split(separator: "\n").count == 4
+    )
   }
 
   @Test func aModelWithoutAHeadHasNoHorizon() async throws {
@@ -287,13 +293,15 @@ import Testing
   @Test func itsOwnFilesAreReplacedWithAWord() async throws {
     let (place, model) = try await Self.place()
     let again = try await place.run("import", "the weights", "--readout", "last", "-o", model)
-    #expect(again.code == 0 && again.stdout.contains("replaced my model.h5 (was the model of the weights, imported on "))
+    #expect(
+      again.code == 0 && again.stdout.contains("replaced my model.h5 (was the model of the weights, imported on "))
     let find = ["lr-find", model] + Self.finetune.dropLast(2) + ["--steps", "20"]
     #expect(try await place.run(find).stdout.contains("replaced") == false)
     #expect(try await place.run(find).stdout.contains("replaced lr-find.svg (was a chart of lstm-ft's)\n"))
     try await place.run("export", model, "--to", "onnx", "-o", "m.onnx")
     let onnx = try await place.run("export", model, "--to", "onnx", "-o", "m.onnx")
-    #expect(onnx.code == 0 && onnx.stdout.contains("replaced m.onnx (was an ONNX model of lstm-ft's)"), "\(onnx.stderr)")
+    #expect(
+      onnx.code == 0 && onnx.stdout.contains("replaced m.onnx (was an ONNX model of lstm-ft's)"), "\(onnx.stderr)")
     try place.write("empty.csv", "")
     let data = ["--data", "my data.csv", "--target", "temp", "--window", "12"]
     let predicted = try await place.run(["predict", model] + data + ["-o", "empty.csv"])

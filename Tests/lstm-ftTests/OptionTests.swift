@@ -11,11 +11,16 @@ import Testing
       "finetune --data mine.csv --lr=1 --learning-rate 2",
       "--lr and --learning-rate, which are one option, are given twice: 1 and 2", "leave one of them out"
     ),
-    ("import weights.h5 -o a.h5 --output b.h5", "-o and --output, which are one option, are given twice: a.h5 and b.h5",
-      "leave one of them out"),
+    (
+      "import weights.h5 -o a.h5 --output b.h5",
+      "-o and --output, which are one option, are given twice: a.h5 and b.h5",
+      "leave one of them out"
+    ),
     ("evaluate --data mine.csv --window 3 --window=4", "--window is given twice: 3 and 4", "leave one of them out"),
-    ("predict --data mine.csv --features a --features b", "--features is given twice: a and b",
-      "separate several by commas"),
+    (
+      "predict --data mine.csv --features a --features b", "--features is given twice: a and b",
+      "separate several by commas"
+    ),
     ("lr-find --data mine.csv --from 1 --from 2", "--from is given twice: 1 and 2", "leave one of them out"),
     ("export model.h5 --to pt --to onnx -o x", "--to is given twice: pt and onnx", "leave one of them out"),
     ("generate --seed -0 --seed 1", "--seed is given twice: -0 and 1", "leave one of them out"),
@@ -23,8 +28,10 @@ import Testing
     ("diff a b --prefix x --prefix y", "--prefix is given twice: x and y", "leave one of them out"),
     ("inspect a --readout last --readout all", "--readout is given twice: last and all", "leave one of them out"),
     ("report run -o a -o b", "-o is given twice: a and b", "leave one of them out"),
-    ("finetune --data mine.csv --shuffle --no-shuffle", "--shuffle and --no-shuffle exclude each other",
-      "leave one of them out"),
+    (
+      "finetune --data mine.csv --shuffle --no-shuffle", "--shuffle and --no-shuffle exclude each other",
+      "leave one of them out"
+    ),
   ])
   func anOptionIsGivenOnce(_ typed: String, _ message: String, _ advice: String) async throws {
     let outcome = try await Workplace().run(typed.split(separator: " ").map(String.init))
@@ -74,7 +81,8 @@ import Testing
     ] {
       // Temperatures are neither.
       let refused = try await place.run(Self.finetune + ["--loss", name])
-      #expect(refused.code == 65 && refused.stderr.hasPrefix("error: mine.csv: \(loss) needs"), "\(name): \(refused.stderr)")
+      #expect(
+        refused.code == 65 && refused.stderr.hasPrefix("error: mine.csv: \(loss) needs"), "\(name): \(refused.stderr)")
     }
     let unknown = try await place.run(Self.finetune + ["--loss", "focal"])
     #expect(unknown.code == 64)

@@ -85,7 +85,8 @@ extension RunLog {
       use = configuration?.unit != nil ? ["generate", "--prompt", "TEXT"] : ["predict", "--data", data]
     }
     if let use {
-      commands.append((isDone ? "use the model" : "use the best so far", going + NextCommands.use(model, use, in: folder)))
+      commands.append(
+        (isDone ? "use the model" : "use the best so far", going + NextCommands.use(model, use, in: folder)))
     }
     commands.append(
       (

@@ -148,7 +148,8 @@ private final class Loop<Rows: ExampleRows> {
   func run(_ ending: FineTuner.Ending) -> FineTuner.Run {
     FineTuner.Run(
       best: best, last: last, bestEpoch: progress.bestEpoch, baseline: progress.baseline, epochs: progress.epochs,
-      ending: ending, astray: tuner.options.stopsAstray ? nil : divergence ?? collapse, seconds: secondsBefore + (clock.now - began).seconds)
+      ending: ending, astray: tuner.options.stopsAstray ? nil : divergence ?? collapse,
+      seconds: secondsBefore + (clock.now - began).seconds)
   }
 
   func train(_ events: (FineTuner.Event) throws -> Void) throws -> FineTuner.Ending {

@@ -28,7 +28,9 @@ enum TargetKind: Equatable {
           zeros += 1
         } else if value == 1 {
           (ones, rowOnes, place) = (ones + 1, rowOnes + 1, column)
-        } else if isWhole, value == value.rounded(), 0...Self.classLimit ~= value || value == Float(SequenceData.ignored) {
+        } else if isWhole, value == value.rounded(),
+          0...Self.classLimit ~= value || value == Float(SequenceData.ignored)
+        {
           largest = max(largest, value)
         } else {
           self = .numbers
@@ -98,7 +100,9 @@ struct TargetReading {
       isClasses = true
       if loss == nil { self.loss = .crossEntropy }
       notes.append("y: each row is one 1 and zeros, read as class numbers from 0 to \(size - 1)")
-      if loss == nil { notes.append("loss: cross-entropy, because y has classes; --loss mse takes the rows as numbers") }
+      if loss == nil {
+        notes.append("loss: cross-entropy, because y has classes; --loss mse takes the rows as numbers")
+      }
     case .classNumbers(let largest) where !isSeries && (loss?.isCrossEntropy ?? (!head.isNew && width > 1)):
       isClasses = true
       if loss == nil { self.loss = .crossEntropy }
@@ -119,7 +123,8 @@ struct TargetReading {
         notes.append("loss: \(known.name), with which the model was fine-tuned; the targets are 0 and 1")
       } else if [.none, .softmax].contains(activation) {
         throw .badData(
-          file: file, detail: "every target is 0 or 1: they may be classes or numbers, and the model gives plain numbers",
+          file: file,
+          detail: "every target is 0 or 1: they may be classes or numbers, and the model gives plain numbers",
           advice: [
             "choose --loss bce for yes or no (the model's outputs then are logits: above 0 is yes)",
             "or --loss mse for numbers",

@@ -81,7 +81,8 @@ public struct TaskFit: Sendable {
     }
     let largest = try Self.largestClass(data.targets, file)
     let isBinary = isClasses && !head.isNew && configuration.head.last?.size == 1 && largest == 1
-    let chosen = loss ?? reading.loss ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
+    let chosen =
+      loss ?? reading.loss ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
     if loss == nil, reading.loss == nil, isBinary {
       notes.append("loss: bce, because the model gives one value and the classes are 0 and 1")
     }
@@ -243,7 +244,9 @@ public struct TaskFit: Sendable {
       return
     case (.crossEntropy, _), (.binaryCrossEntropy, _):
       let end = "a head that ends in \(activation.rawValue)"
-      var advice = ["train a new head with --head new" + (isClasses && loss.isCrossEntropy ? ":\(max(classes, 2))" : "")]
+      var advice = [
+        "train a new head with --head new" + (isClasses && loss.isCrossEntropy ? ":\(max(classes, 2))" : "")
+      ]
       if loss.isCrossEntropy, activation == .sigmoid, last.size > 1 {
         advice.append("or save y as 0 and 1 for each output, for --loss bce")
       }

@@ -42,7 +42,8 @@ import Testing
     let order: [String]
 
     init() throws {
-      golden = try Golden("golden-lora/plans.h5")
+      let golden = try Golden("golden-lora/plans.h5")
+      self.golden = golden
       func choices(_ name: String) throws -> [[String]] {
         try golden.text(name).split(separator: ";", omittingEmptySubsequences: false).map {
           $0.split(separator: ",").map(String.init)
@@ -183,7 +184,9 @@ import Testing
       // No adapter but those of what trains.
       #expect(
         Set(adapters(states[0]).keys)
-          == Set(adapted.flatMap { index in ["A", "B"].map { "training/adapters/lora.\(plan.parameters[index].name).\($0)" } }))
+          == Set(
+            adapted.flatMap { index in ["A", "B"].map { "training/adapters/lora.\(plan.parameters[index].name).\($0)" }
+            }))
       for index in adapted {
         let name = "training/adapters/lora.\(plan.parameters[index].name).B"
         let first = try #require(plan.phases.firstIndex { $0.trainable[index] })

@@ -39,7 +39,7 @@ import Testing
   struct Task: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let examples: Int
-    var steps = 12
+    var steps = 8
     /// Beside the waves.
     let noise: Float
     /// Sequences of very different sizes, so that a batch's loss says little of the next one's.
@@ -64,49 +64,49 @@ import Testing
   }
 
   static let tasks = [
-    Task(testDescription: "long data", examples: 16_000, noise: 0.1),
-    Task(testDescription: "long data, from weights that know something", examples: 16_000, noise: 0.1, isPretrained: true),
+    Task(testDescription: "long data", examples: 8000, noise: 0.1),
+    Task(
+      testDescription: "long data, from weights that know something", examples: 8000, noise: 0.1, isPretrained: true),
     Task(testDescription: "little data", examples: 96, noise: 0.1),
-    Task(testDescription: "noise as large as the signal", examples: 4000, noise: 1),
-    Task(testDescription: "sequences of very different sizes", examples: 8000, noise: 0.1, isUneven: true),
+    Task(testDescription: "noise as large as the signal", examples: 2500, noise: 1),
+    Task(testDescription: "sequences of very different sizes", examples: 4000, noise: 0.1, isUneven: true),
   ]
 
-  static func model() -> LSTMModel { featureModel(1, layers: [.init(hiddenSize: 12)]) }
+  static func model() -> LSTMModel { featureModel(1, layers: [.init(hiddenSize: 8)]) }
 
   static func tuner(_ model: LSTMModel, rate: Double, epochs: Int = 1) throws -> FineTuner {
     FineTuner(
       try FreezePlan(model), optimiser: .adam(learningRate: rate), options: .init(epochs: epochs, batchSize: 16))
   }
 
-  /// So many steps of 16.
-  static func loss(_ model: LSTMModel, _ data: SequenceData, rate: Double, steps: Int = 240) throws -> Double {
-    let held = data.count / 6
-    let training = data.selecting(0..<min(data.count - held, steps * 16))
-    let epochs = max(1, steps * 16 / training.count)
-    let tuner = try tuner(model, rate: rate, epochs: epochs)
-    let validation = data.selecting(data.count - min(held, 500)..<data.count)
-    let run = try? tuner.fit(model, training, validation: validation)
-    return run?.epochs.last?.validation?.loss ?? .infinity
+  /// Before and after 120 steps of 16.
+  static func losses(_ model: LSTMModel, _ data: SequenceData, rate: Double) throws -> (before: Double, after: Double) {
+    let held = min(data.count / 6, 300)
+    let training = data.selecting(0..<min(data.count - held, 120 * 16))
+    let tuner = try tuner(model, rate: rate, epochs: max(1, 120 * 16 / training.count))
+    let run = try tuner.fit(
+      model, training, validation: data.selecting(data.count - held..<data.count))
+    return (run.baseline.loss, run.epochs.last?.validation?.loss ?? .infinity)
   }
 
-  /// Ten times less or more trains no better, or hardly; and one of them far worse.
+  /// Of all that can be learned in so many steps it learns nearly as much as ten times less or more do at their best; what
+  /// was suggested before for long data does not.
   @Test(arguments: tasks) func whatIsSuggestedTrainsWell(_ task: Task) throws {
     var model = Self.model()
     if task.isPretrained {
-      let other = try Task(testDescription: "", examples: 2000, noise: 0.5).data(seed: 77)
+      let other = try Task(testDescription: "", examples: 1000, noise: 0.5).data(seed: 77)
       model = try Self.tuner(model, rate: 1e-2, epochs: 2).fit(model, other).last
     }
-    for seed in [11, 12] as [UInt64] {
-      let data = try task.data(seed: seed)
-      let result = try RateFinder().search(Self.tuner(model, rate: 1e-3), model, data)
-      let rate = try #require(result.suggestion, "\(result.valley ?? 0), \(result.steepest ?? 0)")
-      let (loss, less, more) = (
-        try Self.loss(model, data, rate: rate), try Self.loss(model, data, rate: rate / 10),
-        try Self.loss(model, data, rate: rate * 10)
-      )
-      #expect(loss <= 1.15 * min(less, more), "\(rate): \(loss), less \(less), more \(more)")
-      #expect(loss < 0.8 * max(less, more), "\(rate): \(loss), less \(less), more \(more)")
+    let data = try task.data(seed: 11)
+    let result = try RateFinder().search(Self.tuner(model, rate: 1e-3), model, data)
+    let rate = try #require(result.suggestion, "\(result.valley ?? 0), \(result.steepest ?? 0)")
+    func learned(_ rate: Double) throws -> Double {
+      let losses = try Self.losses(model, data, rate: rate)
+      return losses.before - losses.after
     }
+    let (here, less, more) = (try learned(rate), try learned(rate / 10), try learned(rate * 10))
+    #expect(here >= 0.9 * max(less, more, here), "\(rate): \(here), less \(less), more \(more)")
+    #expect(try learned(6e-6) < 0.5 * here)
   }
 
   /// The fault that this is against: an average of batches that differ falls and rises by itself where nothing is learned.

@@ -29,13 +29,14 @@ import Testing
 
   // MARK: - What they are
 
-  @Test(arguments: [
-    ([0, 1, 0, 1], 1, TargetKind.binary), ([0, 0, 0, 0], 1, .numbers), ([1, 1], 1, .numbers),
-    ([0, 1, 2, 1], 1, .classNumbers(largest: 2)), ([0, 1, 2.5], 1, .numbers), ([0, -1], 1, .numbers),
-    ([0, .nan], 1, .numbers), ([1, 0, 0, 1], 2, .oneHot), ([1, 0, 1, 0], 2, .binary), ([1, 1, 0, 1], 2, .binary),
-    ([0, 0, 0, 1], 2, .binary), ([1, 0, 0, 2], 2, .numbers), ([0.5, 0.5, 1, 0], 2, .numbers),
-    ([0, 2e9], 1, .numbers),
-  ] as [([Float], Int, TargetKind)])
+  @Test(
+    arguments: [
+      ([0, 1, 0, 1], 1, TargetKind.binary), ([0, 0, 0, 0], 1, .numbers), ([1, 1], 1, .numbers),
+      ([0, 1, 2, 1], 1, .classNumbers(largest: 2)), ([0, 1, 2.5], 1, .numbers), ([0, -1], 1, .numbers),
+      ([0, .nan], 1, .numbers), ([1, 0, 0, 1], 2, .oneHot), ([1, 0, 1, 0], 2, .binary), ([1, 1, 0, 1], 2, .binary),
+      ([0, 0, 0, 1], 2, .binary), ([1, 0, 0, 2], 2, .numbers), ([0.5, 0.5, 1, 0], 2, .numbers),
+      ([0, 2e9], 1, .numbers),
+    ] as [([Float], Int, TargetKind)])
   func areTold(_ y: [Float], _ size: Int, _ kind: TargetKind) throws {
     #expect(try TargetKind(Self.data(y, size: size)) == kind)
   }
@@ -45,7 +46,10 @@ import Testing
     let y: [Float] = [1, 0, 0, 1, 1, 0, 0, 1, 0, 0, 7, 7]
     let data = try Self.data(y, size: 2, perStep: true, lengths: [3, 1])
     #expect(TargetKind(data) == .oneHot)
-    guard case .classes(let classes, true) = data.withClassTargets().targets else { return Issue.record("no classes") }
+    guard case .classes(let classes, true) = data.withClassTargets().targets else {
+      Issue.record("no classes")
+      return
+    }
     #expect(classes == [0, 1, 0, 1, -100, -100])
     #expect(data.withClassTargets().classCount == 2)
     #expect(data.selecting([1]).withClassTargets().count == 1)
@@ -63,7 +67,10 @@ import Testing
         "y: each row is one 1 and zeros, read as class numbers from 0 to 2",
         "loss: cross-entropy, because y has classes; --loss mse takes the rows as numbers",
       ])
-    guard case .classes(let classes, false) = fit.prepared(data).targets else { return Issue.record("no classes") }
+    guard case .classes(let classes, false) = fit.prepared(data).targets else {
+      Issue.record("no classes")
+      return
+    }
     #expect(classes == [0, 1, 2, 1])
     // The same run as with class numbers.
     let numbers = try TaskFitTests.classes([0, 1, 2, 1], steps: 3)
@@ -84,7 +91,10 @@ import Testing
     let data = try Self.data([1, 0, 0, 1], size: 2)
     let fit = try Self.fit(Self.model(2, .softmax), data, loss: .meanSquaredError)
     #expect(fit.loss == .meanSquaredError && fit.notes.isEmpty)
-    guard case .values = fit.prepared(data).targets else { return Issue.record("no values") }
+    guard case .values = fit.prepared(data).targets else {
+      Issue.record("no values")
+      return
+    }
   }
 
   @Test(arguments: [[1, 0, 0, 1, 1, 0], [1, 1, 0, 1, 0, 0]] as [[Float]])
@@ -135,7 +145,8 @@ import Testing
     #expect(fit.notes == ["y: whole numbers stored as real values, read as class numbers from 0 to 2"])
     // One output gives one number.
     #expect(try Self.fit(Self.model(1), data).loss == .meanSquaredError)
-    #expect(try Self.fit(Self.model(1), data, loss: .crossEntropy, head: .new(size: nil)).model.configuration.outputSize == 3)
+    #expect(
+      try Self.fit(Self.model(1), data, loss: .crossEntropy, head: .new(size: nil)).model.configuration.outputSize == 3)
   }
 
   // MARK: - Heads
@@ -154,13 +165,15 @@ import Testing
     // Measuring changes nothing, and says it.
     #expect(try Self.fit(Self.model(465), data, evaluating: true).notes.count == 1)
     // A few more than there are may well be right.
-    #expect(try Self.fit(Self.model(5), data).notes == ["the model tells 5 classes apart, y has class numbers from 0 to 1"])
+    #expect(
+      try Self.fit(Self.model(5), data).notes == ["the model tells 5 classes apart, y has class numbers from 0 to 1"])
   }
 
   @Test func aLanguageModelsVocabularyIsNoHeadTooLarge() throws {
     let model = LSTMModel(
       ModelConfiguration(
-        input: .tokens(vocabulary: 90, size: 4), layers: [.init(hiddenSize: 4)], readout: .all, head: [.init(size: 90)]))
+        input: .tokens(vocabulary: 90, size: 4), layers: [.init(hiddenSize: 4)], readout: .all, head: [.init(size: 90)])
+    )
     let data = try SequenceData(
       inputs: .tokens([1, 2, 3, 4, 5, 6], steps: 3), targets: .classes([2, 3, 4, 5, 6, 7], perStep: true))
     #expect(try Self.fit(model, data).loss == .crossEntropy)

@@ -124,7 +124,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("", "expected new, new:SIZE or keep"), ("old", "expected new, new:SIZE or keep"), ("new:9:2", "expected new, new:SIZE or keep"),
+    ("", "expected new, new:SIZE or keep"), ("old", "expected new, new:SIZE or keep"),
+    ("new:9:2", "expected new, new:SIZE or keep"),
     ("New", "expected new, new:SIZE or keep"), ("new:", "expected a size from 1 to 16777216, found \"\""),
     ("new:0", "expected a size from 1 to 16777216, found \"0\""),
     ("new:-3", "expected a size from 1 to 16777216, found \"-3\""),
