@@ -377,7 +377,8 @@ private struct Builder {
     var config = config
     config["name"] = .string(name)
     if className != "InputLayer" {
-      config["trainable"] = true
+      // SpatialDropout1D of Keras 3 takes no such word.
+      if weight != nil { config["trainable"] = true }
       // Weights of 16 bits are read into layers that compute with 32, as they are here.
       config["dtype"] = weight?.dataType == .float64 ? "float64" : "float32"
     }
