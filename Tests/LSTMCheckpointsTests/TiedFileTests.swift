@@ -36,7 +36,7 @@ import Testing
   func itIsKeptApartWhenAskedFor(_ name: String) throws {
     let plan = try Self.plan("tied/" + name) { $0.untie = true }
     #expect(plan.report.isComplete)
-    #expect(plan.configuration.ties.isEmpty && plan.report.assumed.isEmpty)
+    #expect(plan.configuration.ties.isEmpty && !plan.report.assumed.contains { $0.what.contains("tied") })
     #expect(plan.report.notes.contains { $0.contains("not tied, as asked") })
     let (table, weight) = (try #require(plan.tensors["embedding.weight"]), try #require(plan.tensors["head.0.weight"]))
     #expect(try table.bytes() == weight.bytes())
@@ -116,7 +116,7 @@ import Testing
         values: [Float](repeating: 0.5, count: parameter.elementCount))
     }
     let plan = try LoadPlan(Checkpoint(tensors: tensors, path: "x.pt", format: .pt))
-    #expect(plan.report.isComplete && plan.configuration.ties.isEmpty && plan.report.assumed.isEmpty)
+    #expect(plan.report.isComplete && plan.configuration.ties.isEmpty && !plan.report.assumed.contains { $0.what.contains("tied") })
   }
 
   /// A configuration may tie what the file has twice only where it has it twice.
@@ -149,15 +149,15 @@ import Testing
   @Test func aRowOfZerosIsAssumedToBePadding() throws {
     let plan = try Self.plan("padding-row/m.pt")
     #expect(plan.report.isComplete && plan.configuration.paddingToken == 0)
-    let assumption = try #require(plan.report.assumed.first)
+    let assumption = try #require(plan.report.assumed.first { $0.what.contains("padding") })
     #expect(
       assumption.what
         == "row 0 of embedding.weight is all zero: it stands for padding (padding_idx=0) and is not trained")
     #expect(assumption.change == "--padding-index none")
     let none = try Self.plan("padding-row/m.pt") { $0.padding = .absent }
-    #expect(none.configuration.paddingToken == nil && none.report.assumed.isEmpty)
+    #expect(none.configuration.paddingToken == nil && !none.report.assumed.contains { $0.what.contains("padding") })
     let said = try Self.plan("padding-row/m.pt") { $0.padding = .row(7) }
-    #expect(said.configuration.paddingToken == 7 && said.report.assumed.isEmpty)
+    #expect(said.configuration.paddingToken == 7 && !said.report.assumed.contains { $0.what.contains("padding") })
     #expect(throws: CheckpointError.self) { try Self.plan("padding-row/m.pt") { $0.padding = .row(20) } }
   }
 

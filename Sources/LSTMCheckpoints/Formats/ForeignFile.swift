@@ -185,6 +185,10 @@ public struct ForeignFile: Sendable, Equatable {
     let keys = Set(json.keys)
     if keys.contains("modelTopology") || keys.contains("weightsManifest") {
       self = Self.tensorFlowJS
+    } else if json["class_name"] as? String == "Tokenizer" {
+      self.init(
+        "the vocabulary of a Keras Tokenizer, which holds no weights",
+        "give it to the model that it is for: lstm-ft import CHECKPOINT --vocabulary \(file)")
     } else if keys.isSuperset(of: ["class_name", "config"]) {
       self.init(
         "the architecture of a Keras model, which holds no weights",

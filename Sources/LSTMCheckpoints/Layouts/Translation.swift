@@ -20,6 +20,8 @@ struct Translation {
   var notes: [String] = []
   /// What was taken for granted on the way.
   var assumed: [LoadReport.Assumption] = []
+  /// Whether it is known, or said under `assumed`, how gates and cells are squashed.
+  var tellsGates = false
   /// What the model does to its input before the stack: a part of what it computes.
   var inputScaler: FoundScaler?
   /// What the model does to its output after the head, the other way round: a scaler of targets.

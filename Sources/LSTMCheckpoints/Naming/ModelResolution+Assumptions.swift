@@ -21,9 +21,9 @@ extension ModelResolution {
   }
 
   /// Lists what was taken for granted where nothing but the tensors describes the model.
-  mutating func assume(_ options: LoadOptions) {
+  mutating func assume(_ options: LoadOptions, tellsGates: Bool) {
     let last = configuration.head.count - 1
-    if options.gates == nil, configuration.layers.allSatisfy({ $0.gateActivation == .sigmoid }) {
+    if !tellsGates, options.gates == nil, configuration.layers.allSatisfy({ $0.gateActivation == .sigmoid }) {
       assumed.append(
         .init(
           what: "the LSTM's gates are squashed by sigmoid and its cell by tanh",

@@ -95,7 +95,7 @@ struct ModelResolution {
       let what = kind == .unknown ? "" : kind.noun + "; "
       leftOver.append(LeftOver(candidate: candidate, reason: what + "left out as allowed", kind: kind))
     }
-    if given == nil { assume(options) }
+    if given == nil { assume(options, tellsGates: translation.tellsGates) }
   }
 
   /// - Parameter facts: what a layout says of a layer beside its tensors.

@@ -61,6 +61,7 @@ struct KerasUnits {
     reading.translation.layout = reading.layout
     reading.translation.notes += notes
     reading.translation.assumed += assumed
+    reading.translation.tellsGates = true
     return reading.translation
   }
 
@@ -81,12 +82,6 @@ struct KerasUnits {
     }
     if case .objects = structure.weights, units.contains(where: { $0.kind == .dense }) {
       assumed.append(.init(what: "every dense layer comes after the LSTM"))
-    }
-    if units.contains(where: { $0.kind == .dense }) {
-      assumed.append(
-        .init(
-          what: "no activation of the last dense layer",
-          change: "a --config FILE whose head says \"activation\""))
     }
     let hasMasking = KerasEvidence(structure, file: file, options: options).hasMasking
     if hasMasking || units.contains(where: { $0.kind == .embedding }) {
