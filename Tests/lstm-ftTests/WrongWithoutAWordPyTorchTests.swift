@@ -77,17 +77,16 @@ import Testing
     try place.copy("wild/pt-relu-before-head/model.pt", as: "w.pt")
     try place.copy("wild/pt-relu-before-head/expected.npz", as: "x.npz")
     try await place.run("import", "w.pt", "--readout", "last", "--readout-activation", "relu")
-    for format in ["keras", "keras-h5"] {
+    for format in ["keras", "keras-h5", "onnx"] {
       let exported = try await place.run("export", "model.h5", "--to", format, "--bias", "single", "-o", "out")
       #expect(exported.code == 0, "\(exported.stderr)")
       let back = try await place.run("import", "out", "-o", "back.h5")
-      #expect(back.code == 0, "\(back.stderr)")
+      #expect(back.code == 0 && !back.stdout.contains("is not used"), "\(back.stdout)\(back.stderr)")
       #expect(try place.checkpoint("back.h5").configuration?.readoutActivation == .relu)
       let y = try await place.predicted("back.h5", "x.npz")
       #expect(y.differs(from: try place.tensor("x.npz", "y")) < 1e-5)
       try FileManager.default.removeItem(atPath: place.path("out"))
     }
-    #expect(try await place.run("export", "model.h5", "--to", "onnx", "-o", "out.onnx").code == 0)
     let refused = try await place.run("export", "model.h5", "--to", "rtneural-json", "-o", "out.json")
     #expect(refused.code == 64)
     #expect(refused.stderr.contains("the model has relu between the LSTM and the head, which RTNeural has not"))

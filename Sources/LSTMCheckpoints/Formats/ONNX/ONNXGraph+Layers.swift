@@ -29,7 +29,7 @@ extension ONNXGraph {
       weight.tensor.dataType.isFloatingPoint
     else { return nil }
     weight.isTransposed.toggle()
-    return dense(flow(node), weight, bias: nil)
+    return dense(flow(node, mayBeActivated: true), weight, bias: nil)
   }
 
   private mutating func generalProduct(_ node: ONNXModel.Node) -> ONNXValue? {
@@ -43,7 +43,7 @@ extension ONNXGraph {
       else { return nil }
       bias = vector
     }
-    return dense(flow(node), weight, bias: bias)
+    return dense(flow(node, mayBeActivated: true), weight, bias: bias)
   }
 
   /// A bias of (O), perhaps with axes of 1 before.
@@ -68,6 +68,7 @@ extension ONNXGraph {
     denses.append(Dense(input: readable, weight: weight, bias: bias))
     guard var flow = readable else { return nil }
     flow.parts = [.init(source: .dense(denses.count - 1, .none), size: weight.shape[0])]
+    flow.activation = .none
     return .flow(flow)
   }
 
@@ -88,10 +89,15 @@ extension ONNXGraph {
   }
 
   private func activated(_ node: ONNXModel.Node, _ activation: ModelConfiguration.Activation) -> ONNXValue? {
-    guard var flow = flow(node), flow.parts.count == 1, case .dense(let index, .none) = flow.parts[0].source,
-      !flow.isNormalised
-    else { return nil }
-    flow.parts[0].source = .dense(index, activation)
+    guard var flow = flow(node), !flow.isNormalised, !flow.isWhole else { return nil }
+    if flow.parts.count == 1, case .dense(let index, .none) = flow.parts[0].source {
+      flow.parts[0].source = .dense(index, activation)
+      return .flow(flow)
+    }
+    // Of the LSTM's output each value stands for itself, so that steps may be taken before it or after it.
+    let isOutput = flow.parts.allSatisfy { if case .hidden = $0.source { true } else { false } }
+    guard isOutput, ModelConfiguration.Activation.elementwise.contains(activation) else { return nil }
+    flow.activation = activation
     return .flow(flow)
   }
 

@@ -11,7 +11,7 @@ extension ONNXGraph {
     let steps = integers(node, attribute: "steps", input: 4) ?? starts.map { _ in 1 }
     guard axes.count == starts.count, steps.count == starts.count, steps.allSatisfy({ $0 == 1 }) else { return nil }
 
-    if var flow = flow(node, mayBeScaled: true) {
+    if var flow = flow(node, mayBeScaled: true, mayBeActivated: true) {
       for (index, axis) in axes.enumerated() {
         guard let place = self.axis(axis, rank: flow.axes.count),
           let cut = cut(flow, place, start: starts[index], end: ends[index])
@@ -106,7 +106,7 @@ extension ONNXGraph {
       }
       return .numbers(taken, isScalar: indices.isScalar)
     }
-    guard let flow = flow(node, mayBeScaled: true), let place = axis(along, rank: flow.axes.count) else { return nil }
+    guard let flow = flow(node, mayBeScaled: true, mayBeActivated: true), let place = axis(along, rank: flow.axes.count) else { return nil }
     if flow.axes[place] == .stack {
       var parts: [ONNXFlow.Part] = []
       for index in indices.values {

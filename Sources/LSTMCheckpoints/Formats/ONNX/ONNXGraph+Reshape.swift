@@ -12,7 +12,7 @@ extension ONNXGraph {
   func reshaped(_ node: ONNXModel.Node) -> ONNXValue? {
     guard let name = node.inputs.first else { return nil }
     if case .zeros? = values[name] { return .zeros }
-    if let flow = flow(node, mayBeScaled: true) {
+    if let flow = flow(node, mayBeScaled: true, mayBeActivated: true) {
       if node.operation == "Flatten" { return flattened(flow, axis: integer(node, "axis") ?? 1).map { .flow($0) } }
       // Then a zero is no size that is copied; nothing here has one.
       guard node.inputs.count == 2, let target = numbers(node.inputs[1]),

@@ -62,7 +62,7 @@ extension ONNXGraph {
 
   private func shape(_ node: ONNXModel.Node) -> ONNXValue? {
     var sizes: [ONNXSize?]
-    if let flow = flow(node, mayBeScaled: true) {
+    if let flow = flow(node, mayBeScaled: true, mayBeActivated: true) {
       sizes = flow.axes.map { size(of: $0, flow) }
     } else if let constant = constant(node, 0) {
       sizes = constant.shape.map { ONNXSize(factor: $0) }
@@ -118,7 +118,7 @@ extension ONNXGraph {
       let order = integers(node, attribute: "perm") ?? Array((0..<rank).reversed())
       return order.sorted() == Array(0..<rank) ? order : nil
     }
-    if var flow = flow(node, mayBeScaled: true) {
+    if var flow = flow(node, mayBeScaled: true, mayBeActivated: true) {
       guard let order = order(flow.axes.count) else { return nil }
       flow.axes = order.map { flow.axes[$0] }
       return .flow(flow)
@@ -136,7 +136,7 @@ extension ONNXGraph {
     let axes = integers(node, attribute: "axes", input: 1)
     if !isSqueeze, axes == nil { return nil }
     if case .zeros? = values[name] { return .zeros }
-    if let flow = flow(node, mayBeScaled: true) {
+    if let flow = flow(node, mayBeScaled: true, mayBeActivated: true) {
       return (isSqueeze ? squeeze(flow, axes) : unsqueeze(flow, axes ?? [])).map { .flow($0) }
     }
     if let constant = constant(node, 0), constant.tensor.dataType.isFloatingPoint {

@@ -5,6 +5,7 @@ extension ONNXGraph {
   private struct Tail {
     var readout: ModelConfiguration.Readout
     var skip = false
+    var activation = ModelConfiguration.Activation.none
     /// Places in `denses`, in order.
     var head: [(dense: Int, activation: ModelConfiguration.Activation)] = []
     var attention: Int?
@@ -156,14 +157,14 @@ extension ONNXGraph {
       flow = picked
     }
     guard !flow.axes.contains(.stack) || flow.parts.count == 1 else { return nil }
-    guard !flow.isScaled else { return nil }
+    guard !flow.isScaled, flow.activation == .none || !head.isEmpty else { return nil }
     let top = sources(layers.count - 1)
     let everything = (layers[0].input?.parts.map(\.source) ?? []) + layers.indices.flatMap(sources)
     let found = flow.parts.map(\.source)
     guard found == top || found == everything, let readout = readout(flow) else { return nil }
     var tail = Tail(readout: readout, skip: found != top, head: head, isNormalised: output.isNormalised)
     if case .attention(let index) = flow.parts[0].pick { tail.attention = index }
-    tail.affine = affine
+    (tail.affine, tail.activation) = (affine, flow.activation)
     // What joins the input with the stack's output would have to scale it alike.
     return tail.skip && layers[0].input?.isScaled == true ? nil : tail
   }
@@ -241,7 +242,7 @@ extension ONNXGraph {
       head: tail.head.map { dense, activation in
         .init(size: denses[dense].weight.shape[0], hasBias: denses[dense].bias != nil, activation: activation)
       },
-      normalizesOutput: tail.isNormalised)
+      normalizesOutput: tail.isNormalised, readoutActivation: tail.activation)
   }
 
   // MARK: - What lstm-ft wrote beside the graph

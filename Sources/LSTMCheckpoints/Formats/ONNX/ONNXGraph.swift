@@ -158,9 +158,12 @@ struct ONNXGraph {
   // MARK: - For the operators
 
   /// - Parameter mayBeScaled: whether constants may have been added to it or multiplied with it.
-  func flow(_ node: ONNXModel.Node, _ index: Int = 0, mayBeScaled: Bool = false) -> ONNXFlow? {
+  /// - Parameter mayBeActivated: whether an activation may stand between it and the LSTM.
+  func flow(
+    _ node: ONNXModel.Node, _ index: Int = 0, mayBeScaled: Bool = false, mayBeActivated: Bool = false
+  ) -> ONNXFlow? {
     guard node.inputs.indices.contains(index), case .flow(let flow)? = values[node.inputs[index]],
-      mayBeScaled || !flow.isScaled
+      mayBeScaled || !flow.isScaled, mayBeActivated || flow.activation == .none
     else { return nil }
     return normalised(flow)
   }

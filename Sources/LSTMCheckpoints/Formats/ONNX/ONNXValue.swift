@@ -99,6 +99,8 @@ struct ONNXFlow: Equatable {
 
   var axes: [Axis]
   var parts: [Part]
+  /// What the LSTM's output went through, which a dense layer reads.
+  var activation = ModelConfiguration.Activation.none
   var isNormalised = false
   /// Cut to whole numbers, which only a table is looked up with.
   var isWhole = false
