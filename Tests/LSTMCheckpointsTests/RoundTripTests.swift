@@ -46,7 +46,8 @@ import Testing
     let back = try Checkpoint(path: folder.path("back.h5"))
     #expect(back.format == .pytorchHDF5)
     let left = source.tensors.filter { tensor in made.provenance?.mapping.values.contains(tensor.name) == true }
-    #expect(left.count == made.tensors.count)
+    // A tied parameter, stored once, is written in each of its places.
+    #expect(left.count == made.configuration?.places.count)
     #expect(Set(back.tensors.map(\.name)) == Set(left.map(\.name)))
     for original in left {
       let tensor = try #require(back[original.name])
