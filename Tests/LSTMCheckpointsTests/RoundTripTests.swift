@@ -46,6 +46,7 @@ import Testing
     let back = try Checkpoint(path: folder.path("back.h5"))
     #expect(back.format == .pytorchHDF5)
     let left = source.tensors.filter { tensor in made.provenance?.mapping.values.contains(tensor.name) == true }
+    // A tied parameter, stored once, is written in each of its places.
     #expect(left.count == made.configuration?.places.count)
     #expect(Set(back.tensors.map(\.name)) == Set(left.map(\.name)))
     for original in left {
