@@ -14,8 +14,8 @@ struct NextSteps {
     case .text, .textStreams: use = ["generate", "--prompt", "TEXT"]
     case .series, .seriesStreams, .labelled: use = ["predict"] + Self.reading(arguments, data.file)
     case .arrays: use = ["predict"] + Self.reading(arguments, data.file) + ["-o", "predictions.npy"]
-    // Whole sequences are what predict reads; these may begin anew in the middle.
-    case .streams: use = ["evaluate"] + Self.reading(arguments, data.file)
+    // Whole sequences are what predict reads; these may begin anew in the middle. No model keeps how long a chunk of arrays is.
+    case .streams: use = ["evaluate"] + Self.reading(arguments, data.file, keeping: ["--chunk"])
     }
   }
 
@@ -26,13 +26,13 @@ struct NextSteps {
     "--json", "--quiet",
   ]
 
-  private static func reading(_ arguments: [String], _ file: String) -> [String] {
+  private static func reading(_ arguments: [String], _ file: String, keeping: Set<String> = []) -> [String] {
     let (mine, others) = (CommandOptions(Finetune.self), CommandOptions(Predict.self).options.flatMap(\.names))
     var words: [String] = []
     for word in mine.words(Array(arguments.dropFirst())) {
       guard let option = word.option else { continue }
       let names = mine.options[option.index].names
-      if !left.isDisjoint(with: names) || !others.contains(option.name) { continue }
+      if !left.subtracting(keeping).isDisjoint(with: names) || !others.contains(option.name) { continue }
       words += word.words
     }
     return words.contains("--data") || words.contains { $0.hasPrefix("--data=") } ? words : ["--data", file] + words

@@ -52,7 +52,7 @@ import Testing
     try place.writeBareLSTM()
     try place.writeSeries()
     try await succeeds(place, "import", "weights.h5")
-    try await succeeds(place, Self.arguments + ["--epochs", "2", "--run", "run", "-o", "tuned.h5"])
+    try await succeeds(place, Self.arguments.map { $0 == "25" ? "2" : $0 } + ["--run", "run", "-o", "tuned.h5"])
     // What has ended is written again, and nothing else happens.
     let before = try Self.weights(place, "tuned.h5")
     try await succeeds(place, "finetune", "--resume", "run", "--threads", "1")

@@ -103,7 +103,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       "no --window given, and the model does not know it from a fine-tuning",
       "say how many rows the model shall look at, for example --window 48"),
     Mistake(
-      "a head that is no head", finetune + "--head nonsense", 64, "--head nonsense: expected new or new:SIZE",
+      "a head that is no head", finetune + "--head nonsense", 64, "--head nonsense: expected new, new:SIZE or keep",
       "for example --head new:9"),
     Mistake(
       "readout undecided", "predict --data mine.csv --window 48", 64,

@@ -160,7 +160,7 @@ import Testing
     let place = try Workplace()
     try place.copy("demo/seattle.h5", as: "model.h5")
     try place.writeSeries()
-    let stopped = try await place.run(Self.finetune + ["--epochs", "2000"], interrupt: (SIGINT, "\n2/2000 "))
+    let stopped = try await place.run(Self.finetune.map { $0 == "4" ? "2000" : $0 }, interrupt: (SIGINT, "\n2/2000 "))
     #expect(stopped.code == 130)
     #expect(stopped.stdout.contains("\nvalidation loss  "))
     let page = try place.read("run/report.html")
