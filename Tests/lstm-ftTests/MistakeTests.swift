@@ -144,7 +144,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     ) { try $0.write("many.csv", "a,b,c\n1,2,x\n2,3,y\n") },
     Mistake(
       "a folder as data", "finetune --data folder --target temp", 65,
-      "folder: is a directory, expected a CSV file"
+      "folder: the folder holds no .csv file", "name a file, or a folder of CSV files"
     ) { try $0.makeFolder("folder") },
     Mistake("an empty CSV", "finetune --data e.csv --target temp --window 48", 65, "e.csv: the file is empty") {
       try $0.write("e.csv", "")

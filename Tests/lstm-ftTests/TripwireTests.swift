@@ -106,7 +106,7 @@ import Testing
     #expect(record.inputScaler == new.inputs && record.targetScaler == new.targets && new.inputs != old)
     // What is in the file is what a forecast goes by: degrees, not deviations.
     let forecast = try await succeeds(place, "predict", "kept.h5", "--data", "mine.csv")
-    let degrees = forecast.stdout.split(separator: "\n").dropFirst().compactMap { Float($0.split(separator: ",")[1]) }
+    let degrees = forecast.stdout.split(separator: "\n").dropFirst().compactMap { Float($0.split(separator: ",")[2]) }
     #expect(degrees.count == 24 && degrees.allSatisfy { 30..<80 ~= $0 }, "\(degrees)")
   }
 
