@@ -19,13 +19,12 @@ extension CSVThousands: ExpressibleByArgument {
 struct CSVArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "CSV: what stands before decimals, . or , (default: as the columns and the separator show)", valueName: "mark"))
+      "CSV: what stands before decimals. (default: as the columns and the separator show)", valueName: "mark"))
   var decimal: CSVDecimalMark?
 
   @Option(
     help: ArgumentHelp(
-      "CSV: what stands between thousands: . , ' space or none. (default: as the columns and the separator show)",
-      valueName: "mark"))
+      "CSV: what stands between thousands. (default: as the columns and the separator show)", valueName: "mark"))
   var thousands: CSVThousands?
 
   @Option(
@@ -44,9 +43,7 @@ struct CSVArguments: ParsableArguments {
   var comment: String?
 
   @Option(
-    help: ArgumentHelp(
-      "CSV: the text's encoding: \(CSVEncoding.allCases.map(\.rawValue).joined(separator: ", ")). (default: as it looks)",
-      valueName: "name"))
+    help: ArgumentHelp("CSV: how the text is encoded. (default: as it looks)", valueName: "name"))
   var encoding: CSVEncoding?
 
   /// Each option, and whether it was given.
