@@ -214,11 +214,11 @@ import Testing
     let table = try #require(original["embedding.weight"]).bytes()
     #expect(try plan.tensors["embedding.weight"]?.bytes() == table)
     if isKeras { #expect(try plan.tensors["head.0.weight"]?.bytes() == table) }
-    let isProven = [.pt, .safetensors, .onnx].contains(format)
-    // What is written beside a graph of our own tells the tie, too.
-    let isTold = plan.report.notes.contains { $0.contains("one tensor in the file") }
-    #expect(isTold == isProven || format == .onnx)
-    #expect(plan.report.assumed.contains { $0.what.contains("tied") } == (!isProven && !isKeras && format != .native))
+    let isProven = [.pt, .safetensors].contains(format)
+    // The native file and the graph's metadata hold the configuration.
+    let isSaid = [.native, .onnx].contains(format)
+    #expect(plan.report.notes.contains { $0.contains("one tensor in the file") } == isProven)
+    #expect(plan.report.assumed.contains { $0.what.contains("tied") } == (!isProven && !isKeras && !isSaid))
   }
 
   @Test func ptSharesItsStorageAndSafetensorsItsMetadata() throws {

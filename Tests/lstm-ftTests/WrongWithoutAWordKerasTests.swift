@@ -138,7 +138,7 @@ import Testing
       if file == "noise.h5", format != "onnx" {
         #expect(again.stdout.contains("noise (GaussianNoise), drop (SpatialDropout1D), reg (ActivityRegularization)"))
       }
-      let predicted = try await place.run("predict", "again.h5", "--data", "data.npz", "-o", "y.h5")
+      let predicted = try await place.run("predict", "again.h5", "--data", "data.npz", "-o", "y.h5", "--overwrite")
       #expect(predicted.code == 0, "\(format): \(predicted.stderr)")
       #expect(relativeDifference(try #require(try place.checkpoint("y.h5")["y"]).floats(), wanted) <= 1e-5, "\(format)")
     }
