@@ -116,7 +116,9 @@ import Testing
         values: [Float](repeating: 0.5, count: parameter.elementCount))
     }
     let plan = try LoadPlan(Checkpoint(tensors: tensors, path: "x.pt", format: .pt))
-    #expect(plan.report.isComplete && plan.configuration.ties.isEmpty && !plan.report.assumed.contains { $0.what.contains("tied") })
+    #expect(
+      plan.report.isComplete && plan.configuration.ties.isEmpty
+        && !plan.report.assumed.contains { $0.what.contains("tied") })
   }
 
   /// A configuration may tie what the file has twice only where it has it twice.

@@ -412,7 +412,7 @@ extension Workplace {
 
   /// What `predict` gives for the `x` of a file.
   func predicted(_ model: String, _ data: String, _ more: String...) async throws -> [Float] {
-    let outcome = try await run(["predict", model, "--data", data, "-o", "predicted.npy"] + more)
+    let outcome = try await run(["predict", model, "--data", data, "-o", "predicted.npy", "--overwrite"] + more)
     guard outcome.code == 0 else { throw WorkplaceError(description: outcome.stderr) }
     return try NPY.read(contentsOf: path("predicted.npy")).floats()
   }

@@ -26,6 +26,12 @@ struct OwnScalers {
 }
 
 extension Checkpoint {
+  /// Whether a file of a format scales input and output itself, as the model's source did, so that nobody else must.
+  public func scalesItself(as format: Format) -> Bool {
+    let scales = provenance?.layers?.contains { $0.part == "scaler" || $0.part == "target scaler" } ?? false
+    return scales && [.kerasH5, .kerasArchive, .onnx].contains(format)
+  }
+
   /// What of the model a format cannot hold, so that whoever runs the file has to do it: lines for people.
   public func exportNotes(as format: Format) -> [String] {
     guard let configuration, format != .native else { return [] }

@@ -100,7 +100,11 @@ struct Export: ParsableCommand {
     if let dtype = target.dtype { try reportRounding(checkpoint, dtype, console) }
     console.say("wrote \(output) (\(plural(written.count, "tensor")))")
     let record = try checkpoint.preprocessingRecord(file: model)
-    if format != .native { for line in record.scalingLines(numbers: 8) { console.say("note: \(line)") } }
+    if checkpoint.scalesItself(as: format) {
+      console.say("note: the file scales what it reads and gives itself, as the model's source did")
+    } else if format != .native {
+      for line in record.scalingLines(numbers: 8) { console.say("note: \(line)") }
+    }
     console.say(replaced)
     try console.result(
       Answer(

@@ -106,7 +106,8 @@ extension ONNXGraph {
       }
       return .numbers(taken, isScalar: indices.isScalar)
     }
-    guard let flow = flow(node, mayBeScaled: true, mayBeActivated: true), let place = axis(along, rank: flow.axes.count) else { return nil }
+    guard let flow = flow(node, mayBeScaled: true, mayBeActivated: true), let place = axis(along, rank: flow.axes.count)
+    else { return nil }
     if flow.axes[place] == .stack {
       var parts: [ONNXFlow.Part] = []
       for index in indices.values {
