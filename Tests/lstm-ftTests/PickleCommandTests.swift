@@ -9,7 +9,7 @@ import Testing
 @Suite(.serialized) struct PickleCommandTests {
   @discardableResult
   private func succeeds(_ place: Workplace, _ arguments: String...) async throws -> Outcome {
-    let outcome = try await place.run(arguments)
+    let outcome = try await place.run(arguments + (arguments.contains("-o") ? ["--overwrite"] : []))
     #expect(outcome.code == 0, "\(arguments): \(outcome.stderr)")
     return outcome
   }
