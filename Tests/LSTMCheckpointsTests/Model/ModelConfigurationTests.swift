@@ -55,7 +55,7 @@ import Testing
     ),
     (
       #"{"input": {"features": 8}, "layer": []}"#,
-      "unknown key \"layer\"; known are input, layers, skip, readout, head, normalize"
+      "unknown key \"layer\"; known are input, layers, skip, readout, head, normalize, mask"
     ),
     (#"{"input": {"features": 8}}"#, "\"layers\" is missing"),
     (#"{"layers": [{"hidden": 1}]}"#, "\"input\" is missing"),

@@ -5,7 +5,9 @@ extension ONNXGraph {
     switch node.operation {
     case "MatMul": return matrixProduct(node)
     case "Gemm": return generalProduct(node)
-    case "Add": return withBias(node) ?? scaled(node)
+    case "Add":
+      if let known = withBias(node) { return known }
+      return scaled(node)
     case "Sub": return scaled(node)
     case "Relu": return activated(node, .relu)
     case "Tanh": return activated(node, .tanh)
@@ -16,7 +18,9 @@ extension ONNXGraph {
     case "ReduceSum": return summed(node)
     case "ReduceL2": return norm(node)
     case "Clip", "Max": return bounded(node)
-    case "Div": return divided(node) ?? scaled(node)
+    case "Div":
+      if let known = divided(node) { return known }
+      return scaled(node)
     case "LpNormalization": return lpNormalised(node)
     default: return nil
     }

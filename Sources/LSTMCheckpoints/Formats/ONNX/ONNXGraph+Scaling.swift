@@ -49,7 +49,7 @@ struct ONNXAffine: Equatable {
 
 extension ONNXGraph {
   /// A constant that is added to, taken from, multiplied with or divided into the graph's input or a dense layer's output.
-  func scaled(_ node: ONNXModel.Node) -> ONNXValue? {
+  mutating func scaled(_ node: ONNXModel.Node) -> ONNXValue? {
     guard node.inputs.count == 2 else { return nil }
     let places = node.operation == "Add" || node.operation == "Mul" ? [(0, 1), (1, 0)] : [(0, 1)]
     for (one, other) in places {
@@ -71,6 +71,7 @@ extension ONNXGraph {
       guard var affine = (flow.parts[0].affine ?? ONNXAffine()).after(node.operation, values) else { continue }
       if affine.mean.count > 1 { affine.axis = axis }
       flow.parts[0].affine = affine
+      for source in constant.sources { harmless[source] = "scales the input or the output: kept as the model's scaler" }
       return .flow(flow)
     }
     return nil

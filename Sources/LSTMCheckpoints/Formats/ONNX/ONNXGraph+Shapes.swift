@@ -11,7 +11,9 @@ extension ONNXGraph {
     case "Cast": return cast(node).map { [$0] }
     case "Constant", "ConstantOfShape": return made(node).map { [$0] }
     case "Shape": return shape(node).map { [$0] }
-    case "Mul": return (product(node) ?? weighted(node) ?? scaled(node)).map { [$0] }
+    case "Mul":
+      if let known = product(node) ?? weighted(node) { return [known] }
+      return scaled(node).map { [$0] }
     case "Equal": return compared(node).map { [$0] }
     case "Expand": return expanded(node).map { [$0] }
     case "Transpose": return transposed(node).map { [$0] }
