@@ -57,7 +57,7 @@ let package = Package(
       name: "ConvertExample", dependencies: ["LSTMCheckpoints"], path: "Examples/ConvertExample"),
     .target(name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"], path: "Tests/TestSupport"),
     .target(name: "CAllocations", path: "Tests/CAllocations"),
-    .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "CHDF5"], swiftSettings: testSettings),
+    .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "CHDF5", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "TestSupport"], swiftSettings: testSettings),
     .testTarget(

@@ -1,5 +1,6 @@
 import Foundation
 import HDF5
+import TestSupport
 import Testing
 
 @Suite("Writing and reading back")
@@ -179,7 +180,7 @@ struct DocumentTests {
       let file = try HDF5File(reading: directory + "/many.h5")
       _ = try file.contents()
       var count = 0
-      let time = try ContinuousClock().measure { count = try file.contents().allDatasets().count }
+      let time = try processorTime { count = try file.contents().allDatasets().count }
       #expect(count == 5000)
       print("contents() of 5000 datasets: \(time)")
       #expect(time < .seconds(2))
@@ -198,7 +199,7 @@ struct DocumentTests {
       try document.write(to: directory + "/large.h5")
       let file = try HDF5File(reading: directory + "/large.h5")
       var count = 0
-      let time = try ContinuousClock().measure { count = try file.contents().datasets.count }
+      let time = try processorTime { count = try file.contents().datasets.count }
       #expect(count == 3)
       #expect(time < .milliseconds(500))
       #expect(file.byteCount > megabytes * 3 << 20)

@@ -214,9 +214,10 @@ import Testing
   @Test func manyTensorsTakeNoTime() throws {
     let shapes = (0..<20_000).map { ("block.\($0).weight", [4, 4]) } + (0..<20_000).map { ("s\($0).bias", [4]) }
     let found = checkpoint(layer("lstm.", 0, 4, 4).dropLast() + shapes)
-    let start = ContinuousClock.now
-    _ = refusal(found, LoadOptions(activation: .relu))
-    _ = refusal(found, LoadOptions(prefix: "blokc"))
-    #expect(ContinuousClock.now - start < .seconds(20))
+    let time = processorTime {
+      _ = refusal(found, LoadOptions(activation: .relu))
+      _ = refusal(found, LoadOptions(prefix: "blokc"))
+    }
+    #expect(time < .seconds(20))
   }
 }
