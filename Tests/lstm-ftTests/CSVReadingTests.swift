@@ -98,7 +98,7 @@ import Testing
     for note in [
       "note: a.csv line 1: it says what separates the cells",
       "note: a.csv line 2: a line above the table, passed over: \"Station 12\"",
-      "note: a.csv line 64: a line below the table, passed over: \"Total 9\"",
+      "note: a.csv line 204: a line below the table, passed over: \"Total 9\"",
     ] {
       #expect(outcome.stdout.contains(note))
     }
