@@ -135,7 +135,9 @@ import Testing
         try files.record(event)
       }
       #expect(first.ending == .interrupted)
-      let second = try tuner.fit(fixture.model, fixture.data, resuming: try #require(try ResumePoint(run: path)))
+      let point = try ResumePoint(run: path)
+      #expect(point != nil)
+      let second = try tuner.fit(fixture.model, fixture.data, resuming: point)
       #expect(allValues(second.last) == allValues(whole.last), "\(request.testDescription)")
     }
   }
