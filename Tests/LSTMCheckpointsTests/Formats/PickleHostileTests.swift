@@ -242,7 +242,7 @@ import Testing
       pickle.code("u")
     }
     pickle.code("u.")
-    let archive = pickle.archive(count: count)
+    let archive = try pickle.archive(count: count)
     var found: [FoundScaler]?
     let time = try processorTime { found = try Checkpoint.reading(archive).foundScalers }
     // A deviation of 0 is none.
