@@ -37,28 +37,3 @@ struct Advice {
     return [name, words[index + 1]]
   }
 }
-
-extension Workplace {
-  /// Types a line into a shell, as a person would who has the tool on their path.
-  /// - Parameter folder: where they are; nil for the workplace.
-  @discardableResult
-  func type(_ line: String, in folder: String? = nil) async throws -> Outcome {
-    let process = Process()
-    let (out, err) = (Pipe(), Pipe())
-    process.executableURL = URL(fileURLWithPath: "/bin/sh")
-    process.arguments = ["-c", line]
-    process.currentDirectoryURL = folder.map { URL(fileURLWithPath: $0) } ?? url
-    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      ["PATH": try Self.executable().deletingLastPathComponent().path + ":" + path]
-    ) { $1 }
-    process.standardInput = FileHandle.nullDevice
-    (process.standardOutput, process.standardError) = (out, err)
-    try process.run()
-    // What is said is little; neither pipe fills while the other is read.
-    let said = String(decoding: out.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    let complained = String(decoding: err.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return Outcome(code: process.terminationStatus, stdout: said, stderr: complained)
-  }
-}

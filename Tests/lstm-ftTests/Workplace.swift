@@ -28,6 +28,46 @@ final class Workplace: Sendable {
     _ arguments: [String], environment: [String: String] = [:], interrupt: (signal: Int32, after: String)? = nil,
     killing limit: Duration? = nil
   ) async throws -> Outcome {
+    try await launch(
+      try Self.executable(), arguments, in: url, environment: environment, interrupt: interrupt, killing: limit)
+  }
+
+  /// Types a line into a shell, as a person would who has the tool on their path.
+  /// - Parameter folder: where they are; nil for the workplace.
+  @discardableResult
+  func type(_ line: String, in folder: String? = nil) async throws -> Outcome {
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+    let tools = try Self.executable().deletingLastPathComponent().path
+    return try await launch(
+      URL(fileURLWithPath: "/bin/sh"), ["-c", line], in: folder.map { URL(fileURLWithPath: $0) } ?? url,
+      environment: ["PATH": tools + ":" + path])
+  }
+
+  /// A few processes at a time: all tests run at once, and hundreds of processes on a few cores only wait for each
+  /// other, each with its open files.
+  private static let turns = Turns(ProcessInfo.processInfo.activeProcessorCount + 2)
+
+  private func launch(
+    _ executable: URL, _ arguments: [String], in folder: URL, environment: [String: String],
+    interrupt: (signal: Int32, after: String)? = nil, killing limit: Duration? = nil
+  ) async throws -> Outcome {
+    await Self.turns.take()
+    let outcome: Result<Outcome, any Error>
+    do {
+      outcome = .success(
+        try await finish(
+          executable, arguments, in: folder, environment: environment, interrupt: interrupt, killing: limit))
+    } catch {
+      outcome = .failure(error)
+    }
+    await Self.turns.giveBack()
+    return try outcome.get()
+  }
+
+  private func finish(
+    _ executable: URL, _ arguments: [String], in folder: URL, environment: [String: String],
+    interrupt: (signal: Int32, after: String)?, killing limit: Duration?
+  ) async throws -> Outcome {
     // Outside the working folder, whose contents are looked at.
     let streams = try TemporaryFolder()
     let (out, err) = (streams.path("stdout"), streams.path("stderr"))
@@ -35,13 +75,16 @@ final class Workplace: Sendable {
       throw WorkplaceError(description: "\(path) cannot be made")
     }
     let process = Process()
-    process.executableURL = try Self.executable()
+    process.executableURL = executable
     process.arguments = arguments
-    process.currentDirectoryURL = url
+    process.currentDirectoryURL = folder
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
-    process.standardOutput = try FileHandle(forWritingTo: URL(fileURLWithPath: out))
-    process.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: err))
+    let handles = try [out, err].map { try FileHandle(forWritingTo: URL(fileURLWithPath: $0)) }
+    (process.standardOutput, process.standardError) = (handles[0], handles[1])
+    // A finished `Process` may live on, and its handles with it. With some 1,400 open files, `Process.run` reads
+    // past the end of the list of them, which the address sanitizer sees.
+    defer { handles.forEach { try? $0.close() } }
     let ended = AsyncStream<Int32> { continuation in
       process.terminationHandler = { process in
         // As a shell says it.
@@ -144,6 +187,30 @@ extension Task where Success == Never, Failure == Never {
   ) async throws {
     let end = ContinuousClock.now + limit
     while holds(), ContinuousClock.now < end { try await sleep(for: steps) }
+  }
+}
+
+/// How many may do something at once; the others wait for their turn.
+private actor Turns {
+  private var free: Int
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  init(_ count: Int) { free = count }
+
+  func take() async {
+    if free > 0 {
+      free -= 1
+    } else {
+      await withCheckedContinuation { waiting.append($0) }
+    }
+  }
+
+  func giveBack() {
+    if waiting.isEmpty {
+      free += 1
+    } else {
+      waiting.removeFirst().resume()
+    }
   }
 }
 
