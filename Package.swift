@@ -1,19 +1,21 @@
 // swift-tools-version: 6.1
 import PackageDescription
 
-// The optimiser would take half of a release build's time on the tests themselves, and nothing asks how fast they are:
+// The optimizer would take half of a release build's time on the tests themselves, and nothing asks how fast they are:
 // scripts/test sets this. Without it there are no unsafe flags.
 let testSettings: [SwiftSetting] =
-  Context.environment["LSTM_FT_UNOPTIMISED_TESTS"] == nil ? [] : [.unsafeFlags(["-Onone"])]
+  Context.environment["LSTM_FT_UNOPTIMIZED_TESTS"] == nil ? [] : [.unsafeFlags(["-Onone"])]
 
 let package = Package(
   name: "lstm-ft",
   platforms: [.macOS(.v14)],
   products: [
+    .library(name: "FileIO", targets: ["FileIO"]),
     .library(name: "HDF5", targets: ["HDF5"]),
     .library(name: "LSTMCheckpoints", targets: ["LSTMCheckpoints"]),
     .library(name: "LSTMLayers", targets: ["LSTMLayers"]),
     .library(name: "LSTMFineTuning", targets: ["LSTMFineTuning"]),
+    .library(name: "LSTMReports", targets: ["LSTMReports"]),
     .executable(name: "lstm-ft", targets: ["lstm-ft"]),
     .executable(name: "lstm-bench", targets: ["lstm-bench"]),
   ],
@@ -27,21 +29,23 @@ let package = Package(
     .systemLibrary(
       name: "CZlib", pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-    .target(name: "HDF5", dependencies: ["CHDF5", "CZlib", "CFileIO"]),
     .target(name: "CFileIO"),
-    .target(name: "LSTMCheckpoints", dependencies: ["HDF5", "CFileIO"]),
+    .target(name: "FileIO", dependencies: ["CFileIO", "CZlib"]),
+    .target(name: "HDF5", dependencies: ["CHDF5", "FileIO"]),
+    .target(name: "LSTMCheckpoints", dependencies: ["HDF5", "FileIO"]),
     .target(name: "CLSTMKernels"),
-    .target(name: "LSTMLayers", dependencies: ["LSTMCheckpoints", "CLSTMKernels"]),
-    .target(name: "LSTMFineTuning", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"]),
+    .target(name: "LSTMLayers", dependencies: ["LSTMCheckpoints", "CLSTMKernels", "FileIO"]),
+    .target(name: "LSTMFineTuning", dependencies: ["LSTMLayers", "LSTMCheckpoints", "FileIO"]),
+    .target(name: "LSTMReports", dependencies: ["LSTMFineTuning", "LSTMCheckpoints", "FileIO"]),
     .executableTarget(
       name: "lstm-ft",
       dependencies: [
-        "LSTMFineTuning", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "LSTMReports", "LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints", "FileIO", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "lstm-bench",
       dependencies: [
-        "LSTMLayers", "LSTMCheckpoints", "LSTMFineTuning", "HDF5",
+        "LSTMLayers", "LSTMCheckpoints", "LSTMFineTuning", "HDF5", "FileIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
@@ -55,15 +59,22 @@ let package = Package(
       path: "Examples/RecipeExample"),
     .executableTarget(
       name: "ConvertExample", dependencies: ["LSTMCheckpoints"], path: "Examples/ConvertExample"),
-    .target(name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5"], path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5", "FileIO"], path: "Tests/TestSupport"),
     .target(name: "CAllocations", path: "Tests/CAllocations"),
-    .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "CHDF5", "TestSupport"], swiftSettings: testSettings),
+    .target(
+      name: "TrainingSupport", dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints", "FileIO", "CAllocations"],
+      path: "Tests/TrainingSupport"),
+    .testTarget(name: "FileIOTests", dependencies: ["FileIO", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "CHDF5", "FileIO", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
-      name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "TestSupport"], swiftSettings: testSettings),
+      name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "HDF5", "FileIO", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "LSTMLayersTests", dependencies: ["LSTMLayers", "CLSTMKernels", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
-      name: "LSTMFineTuningTests", dependencies: ["LSTMFineTuning", "TestSupport", "CAllocations"],
+      name: "LSTMFineTuningTests", dependencies: ["LSTMFineTuning", "LSTMReports", "TestSupport", "TrainingSupport"],
+      swiftSettings: testSettings),
+    .testTarget(
+      name: "LSTMReportsTests", dependencies: ["LSTMReports", "TestSupport", "TrainingSupport"],
       swiftSettings: testSettings),
     .testTarget(
       name: "lstm-benchTests", dependencies: ["lstm-bench", "LSTMLayers", "LSTMCheckpoints"],

@@ -218,7 +218,7 @@ def main():
     with golden.create(folder / "plans.h5") as file:
         for key, value in dict(rank=RANK, alpha=ALPHA, lr=RATE, weight_decay=DECAY, clip_norm=CLIP, epochs=EPOCHS, batch=BATCH,
                                seed=SEED, lora_on=";".join(LORA_ON), freeze=";".join(FREEZE), recipe=";".join(RECIPES),
-                               rates=";".join(RATES), order=",".join(order), optimiser="adamw",
+                               rates=";".join(RATES), order=",".join(order), optimizer="adamw",
                                torch_version=str(torch.__version__)).items():
             file.attrs[key] = value
         golden.put(file, "x", x), golden.put(file, "y", y)

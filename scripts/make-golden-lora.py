@@ -7,7 +7,7 @@ fixtures/golden-lora/NAME.h5
 
     LSTM(5, 8), two layers, fc 8 -> 3 on the last step, MSE, a batch of 12 x 7 steps, the same one in every step.
     attributes: rank, alpha, targets (as lstm-ft names them), trainable (names that train themselves, or none),
-    optimiser, lr, weight_decay, clip_norm (0: none), steps
+    optimizer, lr, weight_decay, clip_norm (0: none), steps
     x, y, initial/NAME, lora/NAME.A and lora/NAME.B at the start,
     losses (steps), norms (steps): before each step, norms of all that trains, before clipping,
     step{1,2,20}/NAME the weights W after it, lora20/NAME.A and .B
@@ -35,13 +35,13 @@ class Model(nn.Module):
         return self.fc(self.lstm(x)[0][:, -1])
 
 
-def fit(start, adapters, x, y, adapted, scale, dtype, *, optimiser, trainable, clip, **options):
+def fit(start, adapters, x, y, adapted, scale, dtype, *, optimizer, trainable, clip, **options):
     """Returns losses, norms, the weights after each step, and A and B at the end."""
     model = Model().to(dtype)
     weights = {name: value.to(dtype).requires_grad_(name in trainable) for name, value in start.items()}
     pairs = {name: value.to(dtype).requires_grad_() for name, value in adapters.items()}
     moving = [w for w in weights.values() if w.requires_grad] + list(pairs.values())
-    update = getattr(torch.optim, optimiser)(moving, **options)
+    update = getattr(torch.optim, optimizer)(moving, **options)
 
     def effective():
         return {name: w + scale * (pairs[name + ".B"] @ pairs[name + ".A"]) if name in adapted else w
@@ -60,7 +60,7 @@ def fit(start, adapters, x, y, adapted, scale, dtype, *, optimiser, trainable, c
     return losses, norms, after, {name: p.detach().clone() for name, p in pairs.items()}
 
 
-def case(folder, name, *, rank, alpha, targets, adapted, trainable, optimiser, lr, weight_decay, clip):
+def case(folder, name, *, rank, alpha, targets, adapted, trainable, optimizer, lr, weight_decay, clip):
     golden.seed("lora " + name)
     start = golden.state_of(Model())
     x, y = torch.randn(12, 7, 5), torch.randn(12, 3)
@@ -71,7 +71,7 @@ def case(folder, name, *, rank, alpha, targets, adapted, trainable, optimiser, l
         nn.init.kaiming_uniform_(adapters[key + ".A"], a=5**0.5)
         adapters[key + ".B"] = torch.zeros(rows, rank)
     copy = lambda tensors: {key: value.clone() for key, value in tensors.items()}
-    options = dict(optimiser=optimiser, trainable=trainable, clip=clip, lr=lr, weight_decay=weight_decay)
+    options = dict(optimizer=optimizer, trainable=trainable, clip=clip, lr=lr, weight_decay=weight_decay)
     losses, norms, after, ends = fit(copy(start), copy(adapters), x, y, adapted, alpha / rank, torch.float32, **options)
     exact = fit(copy(start), copy(adapters), x, y, adapted, alpha / rank, torch.float64, **options)
     noise = max((a.double() - b).abs().max().item() for a, b in zip(after[-1].values(), exact[2][-1].values()))
@@ -80,7 +80,7 @@ def case(folder, name, *, rank, alpha, targets, adapted, trainable, optimiser, l
         raise SystemExit(f"error: {name}: clipping at {clip} does not engage: {norms}")
     with golden.create(folder / f"{name}.h5") as file:
         for key, value in dict(rank=rank, alpha=alpha, targets=",".join(targets), trainable=",".join(trainable) or "none",
-                               optimiser=optimiser.lower(), lr=lr, weight_decay=weight_decay, clip_norm=clip, steps=STEPS,
+                               optimizer=optimizer.lower(), lr=lr, weight_decay=weight_decay, clip_norm=clip, steps=STEPS,
                                torch_version=str(torch.__version__)).items():
             file.attrs[key] = value
         golden.put(file, "x", x), golden.put(file, "y", y)
@@ -97,10 +97,10 @@ def main():
     golden.deterministic()
     layer = lambda k: [f"lstm.weight_ih_l{k}", f"lstm.weight_hh_l{k}"]
     case(folder, "head_and_layer1", rank=3, alpha=6.0, targets=["layer1", "head"], adapted=[*layer(1), "fc.weight"],
-         trainable=[], optimiser="Adam", lr=1e-2, weight_decay=0.0, clip=0.0)
+         trainable=[], optimizer="Adam", lr=1e-2, weight_decay=0.0, clip=0.0)
     case(folder, "lstm_clip", rank=2, alpha=5.0, targets=["lstm"], adapted=[*layer(0), *layer(1)],
          trainable=[f"lstm.bias_{kind}_l{k}" for k in (0, 1) for kind in ("ih", "hh")] + ["fc.weight", "fc.bias"],
-         optimiser="AdamW", lr=1e-2, weight_decay=0.01, clip=0.05)
+         optimizer="AdamW", lr=1e-2, weight_decay=0.01, clip=0.05)
     golden.summary(folder)
 
 

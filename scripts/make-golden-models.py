@@ -138,7 +138,7 @@ def main():
     golden.seed("optimizer")
     extra = {"optimizer/state/0/exp_avg": torch.randn(40, 6) * 1e-3, "optimizer/state/0/exp_avg_sq": torch.rand(40, 6) * 1e-6,
              "optimizer/state/0/step": torch.tensor(120.0), "step": torch.tensor(120), "bn.num_batches_tracked": torch.tensor(37)}
-    case("compiled_extras", "_orig_mod. prefix; an optimiser's group and int64 scalars beside the weights",
+    case("compiled_extras", "_orig_mod. prefix; an optimizer's group and int64 scalars beside the weights",
          lambda: Network([("lstm", lstm(6, 10))], [("fc", nn.Linear(10, 1))]), prefix="_orig_mod.", extra=extra)
     case("awd", "AWD-LSTM's modules: encoder (embedding), rnns.0-2 of 20-33-33-20, decoder tied to the encoder, all steps",
          lambda: Network([(f"rnns.{k}", lstm(a, b)) for k, (a, b) in enumerate([(20, 33), (33, 33), (33, 20)])],

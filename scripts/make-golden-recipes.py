@@ -2,7 +2,7 @@
 
 fixtures/golden-recipes/<name>.h5:
 
-    attributes  optimiser and its hyperparameters, lr, epochs (5), batch (10), hidden, layers, bidirectional
+    attributes  optimizer and its hyperparameters, lr, epochs (5), batch (10), hidden, layers, bidirectional
     x (40, 6, 3), y (40, 2), maybe lengths (40); with smoothing y is class numbers (40) or (40, 6), -100 to be ignored
     class_weights (3)            where there are any; smoothing is an attribute
     initial/NAME, weights/NAME   before and after; lstm.* and fc.* (two layers, fc on the last step; on h_n of the last
@@ -53,33 +53,33 @@ def slanted(t, cut=0.1, ratio=32):
     return (1 + p * (ratio - 1)) / ratio
 
 
-OPTIMISERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 CASES = {
-    "discriminative": dict(optimiser="adam", lr=1e-2, divide=2.6),
-    "own_rates": dict(optimiser="sgd", lr=0.1, momentum=0.9, own=[0.1, 0.05, 0.01]),
-    "one_cycle": dict(optimiser="adamw", lr=1e-2, schedule=lambda o: schedules.OneCycleLR(o, 1e-2, total_steps=STEPS)),
-    "one_cycle_sgd": dict(optimiser="sgd", lr=0.1, momentum=0.9, schedule=lambda o: schedules.OneCycleLR(o, 0.1, total_steps=STEPS)),
-    "linear": dict(optimiser="adam", lr=1e-2, schedule=lambda o: schedules.LinearLR(o, 1.0, 0.1, total_iters=STEPS)),
-    "cosine": dict(optimiser="adam", lr=1e-2, schedule=lambda o: schedules.CosineAnnealingLR(o, STEPS)),
-    "step": dict(optimiser="sgd", lr=0.1, momentum=0.9, each_epoch=lambda o: schedules.StepLR(o, 2, 0.5)),
-    "decay_of_weights": dict(optimiser="adamw", lr=1e-2, weight_decay=0.5, spare_biases=True),
-    "ulmfit": dict(optimiser="adam", lr=1e-2, divide=2.6, unfreeze=True, schedule=lambda o: schedules.LambdaLR(o, slanted)),
-    "lengths": dict(optimiser="adam", lr=1e-2, ragged=True),
-    "lengths_bidirectional": dict(optimiser="adam", lr=1e-2, ragged=True, bidirectional=True),
-    "smoothing": dict(optimiser="adam", lr=1e-2, smoothing=0.1),
-    "smoothing_weights": dict(optimiser="adamw", lr=1e-2, smoothing=0.2, weights=[0.5, 2.0, 1.25]),
-    "smoothing_steps": dict(optimiser="sgd", lr=0.1, momentum=0.9, smoothing=0.1, weights=[0.5, 2.0, 1.25], steps=True),
+    "discriminative": dict(optimizer="adam", lr=1e-2, divide=2.6),
+    "own_rates": dict(optimizer="sgd", lr=0.1, momentum=0.9, own=[0.1, 0.05, 0.01]),
+    "one_cycle": dict(optimizer="adamw", lr=1e-2, schedule=lambda o: schedules.OneCycleLR(o, 1e-2, total_steps=STEPS)),
+    "one_cycle_sgd": dict(optimizer="sgd", lr=0.1, momentum=0.9, schedule=lambda o: schedules.OneCycleLR(o, 0.1, total_steps=STEPS)),
+    "linear": dict(optimizer="adam", lr=1e-2, schedule=lambda o: schedules.LinearLR(o, 1.0, 0.1, total_iters=STEPS)),
+    "cosine": dict(optimizer="adam", lr=1e-2, schedule=lambda o: schedules.CosineAnnealingLR(o, STEPS)),
+    "step": dict(optimizer="sgd", lr=0.1, momentum=0.9, each_epoch=lambda o: schedules.StepLR(o, 2, 0.5)),
+    "decay_of_weights": dict(optimizer="adamw", lr=1e-2, weight_decay=0.5, spare_biases=True),
+    "ulmfit": dict(optimizer="adam", lr=1e-2, divide=2.6, unfreeze=True, schedule=lambda o: schedules.LambdaLR(o, slanted)),
+    "lengths": dict(optimizer="adam", lr=1e-2, ragged=True),
+    "lengths_bidirectional": dict(optimizer="adam", lr=1e-2, ragged=True, bidirectional=True),
+    "smoothing": dict(optimizer="adam", lr=1e-2, smoothing=0.1),
+    "smoothing_weights": dict(optimizer="adamw", lr=1e-2, smoothing=0.2, weights=[0.5, 2.0, 1.25]),
+    "smoothing_steps": dict(optimizer="sgd", lr=0.1, momentum=0.9, smoothing=0.1, weights=[0.5, 2.0, 1.25], steps=True),
 }
 
 
-def fit(model, x, y, lengths, *, optimiser, lr, divide=1.0, own=None, schedule=None, each_epoch=None, spare_biases=False,
+def fit(model, x, y, lengths, *, optimizer, lr, divide=1.0, own=None, schedule=None, each_epoch=None, spare_biases=False,
         unfreeze=False, ragged=False, bidirectional=False, smoothing=None, weights=None, steps=False, **options):
     parts = model.parts()
     groups = [{"params": part, "lr": own[k] if own else lr / divide**k} for k, part in enumerate(parts)]
     if spare_biases:
         groups = [{"params": [p for p in model.parameters() if p.dim() > 1]},
                   {"params": [p for p in model.parameters() if p.dim() == 1], "weight_decay": 0.0}]
-    update = OPTIMISERS[optimiser](groups, lr=lr, **options)
+    update = OPTIMIZERS[optimizer](groups, lr=lr, **options)
     stepwise, epochwise = schedule and schedule(update), each_epoch and each_epoch(update)
     losses, rates, momenta = [], [], []
     for epoch in range(EPOCHS):

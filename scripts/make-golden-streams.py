@@ -63,8 +63,8 @@ def chunks(model, x, y, resets):
         yield loss, state, count
 
 
-def fit(model, x, y, resets, optimiser, **options):
-    update = getattr(torch.optim, optimiser)(model.parameters(), **options)
+def fit(model, x, y, resets, optimizer, **options):
+    update = getattr(torch.optim, optimizer)(model.parameters(), **options)
     losses, norms = [], []
     for loss, state, _ in chunks(model, x, y, resets):
         update.zero_grad()
@@ -77,18 +77,18 @@ def fit(model, x, y, resets, optimiser, **options):
     return losses, norms, state, sum(a * b for a, b in parts) / sum(b for _, b in parts)
 
 
-def case(folder, name, make, x, y, resets, extra, optimiser, **options):
+def case(folder, name, make, x, y, resets, extra, optimizer, **options):
     doubled = lambda t: t.double() if t.is_floating_point() else t
     model = make()
     twin = make().double()
     start = golden.state_of(model)
     twin.load_state_dict({key: value.double() for key, value in start.items()})
-    losses, norms, state, evaluation = fit(model, x, y, resets, optimiser, **options)
-    fit(twin, doubled(x), doubled(y), resets, optimiser, **options)
+    losses, norms, state, evaluation = fit(model, x, y, resets, optimizer, **options)
+    fit(twin, doubled(x), doubled(y), resets, optimizer, **options)
     noise = max((a.double() - b).abs().max().item() for a, b in zip(model.parameters(), twin.parameters()))
     print(f"  {name:<20} float32 from float64 {noise:.2e}; loss {losses[0]:.6f} -> {losses[-1]:.6f}")
     with golden.create(folder / f"{name}.h5") as file:
-        for key, value in (dict(chunk=CHUNK, streams=len(x), optimiser=optimiser.lower(), evaluation=evaluation,
+        for key, value in (dict(chunk=CHUNK, streams=len(x), optimizer=optimizer.lower(), evaluation=evaluation,
                                 torch_version=str(torch.__version__)) | options).items():
             file.attrs[key] = value
         for key, value in extra.items():

@@ -2,7 +2,7 @@
 
 fixtures/golden-text/:
 
-    text.txt           four lines, of which the model has learnt the characters; "Z" is not in the vocabulary
+    text.txt           four lines, of which the model has learned the characters; "Z" is not in the vocabulary
     vocabulary.json    textgenrnn's form: character -> number from 1, 0 is padding
     steps.h5           state_dict: embedding (V, 8), LSTM(8, 16), fc 16 -> V; every step says the next character
     window.h5          the same sizes; the last step of a window of 8 says the next character
@@ -47,12 +47,12 @@ def windows(tokens, ends):
 
 
 def train(model, run, steps=300):
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(steps):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         logits, targets = run(model)
         F.cross_entropy(logits, targets, ignore_index=0).backward()
-        optimiser.step()
+        optimizer.step()
 
 
 def measure(model, run):

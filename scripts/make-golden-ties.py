@@ -7,7 +7,7 @@ fixtures/golden-ties/:
     padding_<optimizer>.h5   embedding (13, 5) with padding_idx=0, LSTM(5, 7), fc 7 -> 4 on the last step, cross-entropy
     both_<optimizer>.h5      the tied model with padding_idx=2: the row gets the decoder's gradient alone
     stray_<optimizer>.h5     the padded model whose padding row is not zero: weight decay moves it, nothing else
-    attributes               optimiser and its hyperparameters, clip_norm (0: none), padding_idx (-1: none)
+    attributes               optimizer and its hyperparameters, clip_norm (0: none), padding_idx (-1: none)
     datasets                 x, y (int64); initial/NAME; losses (20), norms (20, before clipping); after/NAME: the state_dict
                              after the last step
 fixtures/wild/:
@@ -81,7 +81,7 @@ def case(folder, kind, model, x, y, padding):
     for name, (make, options, clip) in OPTIMIZERS.items():
         trained = copy.deepcopy(model)
         with golden.create(folder / f"{kind}_{name}.h5") as file:
-            file.attrs["optimiser"] = name
+            file.attrs["optimizer"] = name
             for key, value in options.items():
                 file.attrs[key] = value
             file.attrs["clip_norm"], file.attrs["padding_idx"] = clip, -1 if padding is None else padding

@@ -1,9 +1,9 @@
-"""Golden files for training: optimisers, losses, the seed example, fine-tuning with frozen layers.
+"""Golden files for training: optimizers, losses, the seed example, fine-tuning with frozen layers.
 
 fixtures/golden-training/:
 
-    optim_<name>[_clip].h5     LSTM(3, 7) + fc 7 -> 2 on the last step, MSE, one batch of 8 x 6 steps, ten optimiser steps.
-                               attributes: optimiser and its hyperparameters, clip_norm (0: none), steps
+    optim_<name>[_clip].h5     LSTM(3, 7) + fc 7 -> 2 on the last step, MSE, one batch of 8 x 6 steps, ten optimizer steps.
+                               attributes: optimizer and its hyperparameters, clip_norm (0: none), steps
                                x, y, initial/NAME, losses (10, float64 of the float32 loss before each step),
                                norms (10, float64, global gradient norm before clipping), step{1..10}/NAME
     seed_example_weights.h5    a bare LSTM(100, 1)'s state_dict; seed_example_data.h5: x (1000,1,100), y (1000,1,1);
@@ -54,15 +54,15 @@ class Bare(nn.Module):
         return self.lstm(x)[0]
 
 
-OPTIMISERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
-def fit(model, x, y, loss, *, optimiser, epochs, batch, clip=0.0, frozen=(), each=None, **options):
+def fit(model, x, y, loss, *, optimizer, epochs, batch, clip=0.0, frozen=(), each=None, **options):
     """Batches in order. Returns the losses and the gradient norms before clipping; `each` is called after every step."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not any(part in name for part in frozen))
     parameters = [p for p in model.parameters() if p.requires_grad]
-    update = OPTIMISERS[optimiser](parameters, **options)
+    update = OPTIMIZERS[optimizer](parameters, **options)
     losses, norms = [], []
     for _ in range(epochs):
         for rows in torch.arange(len(x)).split(batch):
@@ -89,20 +89,20 @@ def noise_of(name, model, twin, losses, exact_losses):
     return {"weights": weights, "losses_relative": loss}
 
 
-def optimisers(folder, noise):
+def optimizers(folder, noise):
     table = {
-        "sgd_momentum": dict(optimiser="sgd", lr=0.05, momentum=0.9),
-        "sgd_nesterov": dict(optimiser="sgd", lr=0.05, momentum=0.9, nesterov=True),
-        "sgd_dampening": dict(optimiser="sgd", lr=0.05, momentum=0.9, dampening=0.1, weight_decay=1e-2),
-        "adam": dict(optimiser="adam", lr=1e-2),
-        "adam_decay": dict(optimiser="adam", lr=1e-2, weight_decay=1e-2),
-        "adam_amsgrad": dict(optimiser="adam", lr=1e-2, amsgrad=True),
-        "adamw": dict(optimiser="adamw", lr=1e-2, weight_decay=0.01),
+        "sgd_momentum": dict(optimizer="sgd", lr=0.05, momentum=0.9),
+        "sgd_nesterov": dict(optimizer="sgd", lr=0.05, momentum=0.9, nesterov=True),
+        "sgd_dampening": dict(optimizer="sgd", lr=0.05, momentum=0.9, dampening=0.1, weight_decay=1e-2),
+        "adam": dict(optimizer="adam", lr=1e-2),
+        "adam_decay": dict(optimizer="adam", lr=1e-2, weight_decay=1e-2),
+        "adam_amsgrad": dict(optimizer="adam", lr=1e-2, amsgrad=True),
+        "adamw": dict(optimizer="adamw", lr=1e-2, weight_decay=0.01),
     }
     defaults = {"sgd": dict(momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False),
                 "adam": dict(beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.0, amsgrad=False)}
     defaults["adamw"] = defaults["adam"]
-    golden.seed("optimisers")
+    golden.seed("optimizers")
     start = Model(3, 7, 2)
     x, y = torch.randn(8, 6, 3), torch.randn(8, 2) * 2 + 1
     for name, options in table.items():
@@ -110,7 +110,7 @@ def optimisers(folder, noise):
             full = name + ("_clip" if clip else "")
             model, twin = copy.deepcopy(start), copy.deepcopy(start).double()
             with golden.create(folder / f"optim_{full}.h5") as file:
-                for key, value in (dict(clip_norm=clip, steps=10) | defaults[options["optimiser"]] | options).items():
+                for key, value in (dict(clip_norm=clip, steps=10) | defaults[options["optimizer"]] | options).items():
                     file.attrs[key] = int(value) if isinstance(value, bool) else value
                 file.attrs["torch_version"] = str(torch.__version__)
                 golden.put(file, "x", x), golden.put(file, "y", y)
@@ -194,25 +194,25 @@ def main():
     folder = golden.arguments(__doc__, "golden-training").out
     golden.deterministic()
     noise = {}
-    optimisers(folder, noise)
+    optimizers(folder, noise)
 
     golden.seed("seed example")
     x, y = torch.randn(1000, 1, 100), torch.randn(1000, 1, 1)
     finetune(folder, noise, "seed_example", Bare(100, 1), x, y, F.mse_loss, user=lambda key: key.removeprefix("lstm."),
-             optimiser="adam", lr=1e-3, epochs=5, batch=100)
+             optimizer="adam", lr=1e-3, epochs=5, batch=100)
 
     golden.seed("freeze layer0")
     model = Model(4, 12, 1, layers=2)
     x = torch.randn(96, 10, 4)
     y = x[:, -3:, :2].sum((1, 2))[:, None] * 0.5 + torch.randn(96, 1) * 0.1
     common = dict(epochs=3, batch=16, frozen=("_l0",), lr=1e-3)
-    finetune(folder, noise, "freeze_layer0", model, x, y, F.mse_loss, optimiser="adam", **common)
-    finetune(folder, noise, "freeze_layer0_adamw", model, x, y, F.mse_loss, stem="freeze_layer0", optimiser="adamw",
+    finetune(folder, noise, "freeze_layer0", model, x, y, F.mse_loss, optimizer="adam", **common)
+    finetune(folder, noise, "freeze_layer0_adamw", model, x, y, F.mse_loss, stem="freeze_layer0", optimizer="adamw",
              weight_decay=0.01, clip=1.0, **common)
 
     golden.seed("classify")
     tokens = torch.randint(11, (64, 9))
-    common = dict(epochs=2, batch=16, frozen=("embedding",), optimiser="sgd", lr=0.1, momentum=0.9)
+    common = dict(epochs=2, batch=16, frozen=("embedding",), optimizer="sgd", lr=0.1, momentum=0.9)
     finetune(folder, noise, "classify", Model(6, 10, 3, vocabulary=11), tokens, tokens.sum(1) % 3, F.cross_entropy, **common)
     finetune(folder, noise, "classify_bce", Model(6, 10, 1, vocabulary=11), tokens, (tokens[:, -1:] > 5).float(),
              F.binary_cross_entropy_with_logits, **common)

@@ -81,7 +81,7 @@ def case(name, major, description, build, kinds, vocabulary=None, exact=None, **
     y = np.asarray(judge(x))
     for kind in kinds:
         file, said = SAVERS[kind](model, name)
-        normalise(OUT / file)
+        normalize(OUT / file)
         suffix = "" if len(kinds) == 1 else "_" + kind
         reference(name + suffix, description + " (" + kind + ")", f"Keras {k.__version__}", file, x, y, {**said, **options.get(kind, {})})
 
@@ -115,7 +115,7 @@ def save_archive(model, name):
 SAVERS = {"full": save_full, "legacy": save_legacy_weights, "weights": save_weights3, "archive": save_archive}
 
 
-def normalise(path):
+def normalize(path):
     """Archives hold dates; the rest is the same on every run."""
     if path.suffix != ".keras":
         return

@@ -140,12 +140,12 @@ def flax():
             return nn.Dense(2)(x), carries
     linen("flax_linen", Cells(), lambda random: features(random, 5), nested=True)
 
-    class Optimised(nn.Module):
+    class Optimized(nn.Module):
         @nn.compact
         def __call__(self, x):
             carry, x = nn.RNN(nn.OptimizedLSTMCell(4), return_carry=True)(x)
             return x, [carry]
-    linen("flax_linen_optimized_cell", Optimised(), lambda random: features(random, 3), prefix="")
+    linen("flax_linen_optimized_cell", Optimized(), lambda random: features(random, 3), prefix="")
 
     class Both(nn.Module):
         def setup(self):

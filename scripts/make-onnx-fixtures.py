@@ -55,9 +55,9 @@ def write(folder, name, model, x, summary, description, bias="dual", time_major=
 
 class Network(nn.Module):
     def __init__(self, read, inputs=5, hidden=6, layers=1, bi=False, tokens=None, head=(), batch_first=True, bias=True,
-                 normalise=False):
+                 normalize=False):
         super().__init__()
-        self.read, self.bi, self.batch_first, self.normalise = read, bi, batch_first, normalise
+        self.read, self.bi, self.batch_first, self.normalize = read, bi, batch_first, normalize
         self.embedding = nn.Embedding(tokens, inputs) if tokens else None
         self.lstm = nn.LSTM(inputs, hidden, layers, bidirectional=bi, batch_first=batch_first, bias=bias)
         sizes = [hidden * (2 if bi else 1)] + [size for size, _ in head]
@@ -88,8 +88,8 @@ class Network(nn.Module):
             y = y.max(time).values
         for layer, activation in zip(self.head, self.activations):
             y = activation(layer(y))
-        if self.normalise:
-            y = nn.functional.normalize(y, dim=-1) if self.normalise == "F" else y / y.norm(dim=1, keepdim=True)
+        if self.normalize:
+            y = nn.functional.normalize(y, dim=-1) if self.normalize == "F" else y / y.norm(dim=1, keepdim=True)
         return y if self.head or self.read != "all" else (y, h, c)
 
 
@@ -148,7 +148,7 @@ def lstm_twin(name, *, hidden=4, inputs=3, direction="forward", bias=True, peeph
     if peephole:
         tensors["P"] = (d, 3 * hidden)
     type_ = kind or TensorProto.FLOAT
-    nodes, initialisers, names = [], [], {}
+    nodes, initializers, names = [], [], {}
     for key, shape in tensors.items():
         values = random.uniform(-0.6, 0.6, shape).astype(np.float32)
         if raw:
@@ -158,7 +158,7 @@ def lstm_twin(name, *, hidden=4, inputs=3, direction="forward", bias=True, peeph
         if constants:
             nodes.append(helper.make_node("Constant", [], [key], value=tensor))
         else:
-            initialisers.append(tensor)
+            initializers.append(tensor)
         names[key] = key
         if cast:
             names[key] = key + "_float"
@@ -185,7 +185,7 @@ def lstm_twin(name, *, hidden=4, inputs=3, direction="forward", bias=True, peeph
         graph = helper.make_graph(
             made, name, [helper.make_tensor_value_info("x", TensorProto.FLOAT, sizes)],
             [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", d * hidden] if read == "final" else ["a", "b", d * hidden])],
-            initialisers + [e for e in extra if e.name in read_names])
+            initializers + [e for e in extra if e.name in read_names])
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8, producer_name="onnx.helper")
 
     return build(layout), build(0), x
@@ -204,9 +204,9 @@ def made(folder, name, summary, description, bias="dual", layout=0, **options):
             file.attrs[key] = value
 
 
-def model_of(name, nodes, initialisers, x_shape, y_shape, x_type=TensorProto.FLOAT, opset=17):
+def model_of(name, nodes, initializers, x_shape, y_shape, x_type=TensorProto.FLOAT, opset=17):
     graph = helper.make_graph(nodes, name, [helper.make_tensor_value_info("x", x_type, x_shape)],
-                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, y_shape)], initialisers)
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, y_shape)], initializers)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8, producer_name="onnx.helper")
 
 
@@ -222,10 +222,10 @@ def two_nodes(folder):
     """A forward and a reverse node over the same input, joined."""
     name = "made_forward_and_reverse"
     random = np.random.default_rng(golden.seed_for(name))
-    initialisers = [values(key + side, shape, random) for side in "fr" for key, shape in (("W", (1, 16, 3)), ("R", (1, 16, 4)), ("B", (1, 32)))]
+    initializers = [values(key + side, shape, random) for side in "fr" for key, shape in (("W", (1, 16, 3)), ("R", (1, 16, 4)), ("B", (1, 32)))]
     nodes = [helper.make_node("LSTM", ["x", "W" + s, "R" + s, "B" + s], ["Y" + s], hidden_size=4, direction=d) for s, d in (("f", "forward"), ("r", "reverse"))]
     nodes += [helper.make_node("Squeeze", ["Y" + s, "one"], ["y" + s]) for s in "fr"] + [helper.make_node("Concat", ["yf", "yr"], ["y"], axis=2)]
-    model = model_of(name, nodes, initialisers + [integers("one", [1])], ["time", "batch", 3], ["time", "batch", 8])
+    model = model_of(name, nodes, initializers + [integers("one", [1])], ["time", "batch", 3], ["time", "batch", 8])
     x = random.standard_normal((T, N, 3)).astype(np.float32)
     write(folder, name, model, x, "3 features -> bidirectional LSTM 4 -> all steps", two_nodes.__doc__, time_major=True)
 
@@ -234,7 +234,7 @@ def keras_like(folder):
     """As tf2onnx writes a Keras model: Y_h split by direction, MatMul and Add, time-distributed by reshapes."""
     name = "made_keras_like"
     random = np.random.default_rng(golden.seed_for(name))
-    initialisers = [values("W", (2, 16, 3), random), values("R", (2, 16, 4), random), values("B", (2, 32), random),
+    initializers = [values("W", (2, 16, 3), random), values("R", (2, 16, 4), random), values("B", (2, 32), random),
                     values("kernel", (8, 6), random), values("bias", (6,), random), integers("zero", [0])]
     nodes = [helper.make_node("Transpose", ["x"], ["xt"], perm=[1, 0, 2]),
              helper.make_node("LSTM", ["xt", "W", "R", "B"], ["", "h"], hidden_size=4, direction="bidirectional"),
@@ -243,11 +243,11 @@ def keras_like(folder):
              helper.make_node("Concat", ["f", "r"], ["c"], axis=-1),
              helper.make_node("MatMul", ["c", "kernel"], ["m"]), helper.make_node("Add", ["m", "bias"], ["a"]),
              helper.make_node("Sigmoid", ["a"], ["y"])]
-    model = model_of(name, nodes, initialisers, ["batch", "time", 3], ["batch", 6])
+    model = model_of(name, nodes, initializers, ["batch", "time", 3], ["batch", 6])
     x = random.standard_normal((N, T, 3)).astype(np.float32)
     write(folder, name, model, x, "3 features -> bidirectional LSTM 4 -> final state -> dense 6 sigmoid", keras_like.__doc__)
     name = "made_time_distributed"
-    initialisers = [values("W", (1, 16, 3), random), values("R", (1, 16, 4), random), values("B", (1, 32), random),
+    initializers = [values("W", (1, 16, 3), random), values("R", (1, 16, 4), random), values("B", (1, 32), random),
                     values("kernel", (4, 6), random), values("bias", (6,), random), integers("one", [1]), integers("flat", [-1, 4]),
                     integers("six", [6])]
     nodes = [helper.make_node("Transpose", ["x"], ["xt"], perm=[1, 0, 2]),
@@ -256,7 +256,7 @@ def keras_like(folder):
              helper.make_node("Shape", ["bt"], ["shape"], start=0, end=2), helper.make_node("Concat", ["shape", "six"], ["back"], axis=0),
              helper.make_node("Reshape", ["bt", "flat"], ["rows"]), helper.make_node("MatMul", ["rows", "kernel"], ["m"]),
              helper.make_node("Add", ["m", "bias"], ["a"]), helper.make_node("Tanh", ["a"], ["t"]), helper.make_node("Reshape", ["t", "back"], ["y"])]
-    model = model_of(name, nodes, initialisers, ["batch", "time", 3], ["batch", "time", 6])
+    model = model_of(name, nodes, initializers, ["batch", "time", 3], ["batch", "time", 6])
     write(folder, name, model, x, "3 features -> LSTM 4 -> all steps -> dense 6 tanh", keras_like.__doc__)
 
 
@@ -265,12 +265,12 @@ def whole_lengths(folder):
     name = "made_whole_lengths"
     random = np.random.default_rng(golden.seed_for(name))
     zeros = numpy_helper.from_array(np.zeros((1, N, 4), dtype=np.float32), "zeros")
-    initialisers = [values("W", (1, 16, 3), random), values("R", (1, 16, 4), random), zeros, integers("one", [1])]
+    initializers = [values("W", (1, 16, 3), random), values("R", (1, 16, 4), random), zeros, integers("one", [1])]
     nodes = [helper.make_node("Shape", ["x"], ["steps"], start=0, end=1), helper.make_node("Shape", ["x"], ["count"], start=1, end=2),
              helper.make_node("Expand", ["steps", "count"], ["long"]), helper.make_node("Cast", ["long"], ["lengths"], to=TensorProto.INT32),
              helper.make_node("LSTM", ["x", "W", "R", "", "lengths", "zeros", "zeros"], ["Y"], hidden_size=4),
              helper.make_node("Squeeze", ["Y", "one"], ["y"])]
-    model = model_of(name, nodes, initialisers, ["time", N, 3], ["time", N, 4])
+    model = model_of(name, nodes, initializers, ["time", N, 3], ["time", N, 4])
     x = random.standard_normal((T, N, 3)).astype(np.float32)
     write(folder, name, model, x, "3 features -> LSTM 4 without bias -> all steps", whole_lengths.__doc__, bias="none", time_major=True)
 
@@ -291,27 +291,27 @@ def refused(folder):
 
     random = np.random.default_rng(1)
 
-    def around(name, before=(), after=(), state=(), initialisers=(), **sizes):
+    def around(name, before=(), after=(), state=(), initializers=(), **sizes):
         weights = [values("W", (1, 16, 3), random), values("R", (1, 16, 4), random), values("B", (1, 32), random), integers("one", [1])]
         nodes = [*before, helper.make_node("LSTM", [sizes.get("reads", "x"), "W", "R", "B", "", *state], ["Y"], hidden_size=4),
                  helper.make_node("Squeeze", ["Y", "one"], ["s"]), *after]
-        save(name, model_of(name, nodes, weights + list(initialisers), ["time", "batch", 3], ["time", "batch", 4]))
+        save(name, model_of(name, nodes, weights + list(initializers), ["time", "batch", 3], ["time", "batch", 4]))
 
-    around("initial_state", state=["h0"], initialisers=[values("h0", (1, N, 4), random)], after=[helper.make_node("Identity", ["s"], ["y"])])
+    around("initial_state", state=["h0"], initializers=[values("h0", (1, N, 4), random)], after=[helper.make_node("Identity", ["s"], ["y"])])
     lengths = numpy_helper.from_array(np.array([5, 4, 3], dtype=np.int32), "lengths")
     weights = [values("W", (1, 16, 3), random), values("R", (1, 16, 4), random), lengths]
     nodes = [helper.make_node("LSTM", ["x", "W", "R", "", "lengths"], ["y"], hidden_size=4)]
     save("fixed_lengths", model_of("fixed_lengths", nodes, weights, [T, N, 3], [T, 1, N, 4]))
     around("leaky_relu", after=[helper.make_node("LeakyRelu", ["s"], ["y"])])
     around("reversed_steps", after=[helper.make_node("Slice", ["s", "from", "to", "axis", "step"], ["y"])],
-           initialisers=[integers("from", [-1]), integers("to", [-(2**62)]), integers("axis", [0]), integers("step", [-1])])
-    around("dense_before", before=[helper.make_node("MatMul", ["x", "K"], ["k"])], reads="k", initialisers=[values("K", (3, 3), random)],
+           initializers=[integers("from", [-1]), integers("to", [-(2**62)]), integers("axis", [0]), integers("step", [-1])])
+    around("dense_before", before=[helper.make_node("MatMul", ["x", "K"], ["k"])], reads="k", initializers=[values("K", (3, 3), random)],
            after=[helper.make_node("Identity", ["s"], ["y"])])
     around("residual", after=[helper.make_node("Add", ["s", "s"], ["y"])])
-    quantised = [numpy_helper.from_array(np.zeros((1, 16, 3), dtype=np.int8), "Wq"), numpy_helper.from_array(np.float32(0.1), "scale"),
+    quantized = [numpy_helper.from_array(np.zeros((1, 16, 3), dtype=np.int8), "Wq"), numpy_helper.from_array(np.float32(0.1), "scale"),
                  values("R", (1, 16, 4), random)]
     nodes = [helper.make_node("DequantizeLinear", ["Wq", "scale"], ["W"]), helper.make_node("LSTM", ["x", "W", "R"], ["y"], hidden_size=4)]
-    save("quantised", model_of("quantised", nodes, quantised, ["time", "batch", 3], ["time", 1, "batch", 4]))
+    save("quantized", model_of("quantized", nodes, quantized, ["time", "batch", 3], ["time", 1, "batch", 4]))
     save("gru", model_of("gru", [helper.make_node("GRU", ["x", "W", "R"], ["y"], hidden_size=4)],
                          [values("W", (1, 12, 3), random), values("R", (1, 12, 4), random)], ["time", "batch", 3], ["time", 1, "batch", 4]))
     model = lstm_twin("external")[0]
@@ -351,10 +351,10 @@ def main():
     torch_case("torch_nobias", "5 features -> LSTM 6 without bias -> all steps", "all", bias=False)
     torch_case("torch_unfolded", "5 features -> bidirectional LSTM 6 -> bidirectional LSTM 6 -> last step -> dense 2", "last", layers=2, bi=True,
                head=[(2, identity)], fold=False)
-    torch_case("torch_speaker", "5 features -> LSTM 6 -> LSTM 6 -> final state -> dense 4 relu -> L2 normalisation", "final", layers=2,
-               head=[(4, relu)], normalise="/")
-    torch_case("torch_normalize", "5 features -> LSTM 6 -> mean over time -> dense 4 -> L2 normalisation", "mean", head=[(4, identity)],
-               normalise="F")
+    torch_case("torch_speaker", "5 features -> LSTM 6 -> LSTM 6 -> final state -> dense 4 relu -> L2 normalization", "final", layers=2,
+               head=[(4, relu)], normalize="/")
+    torch_case("torch_normalize", "5 features -> LSTM 6 -> mean over time -> dense 4 -> L2 normalization", "mean", head=[(4, identity)],
+               normalize="F")
     torch_case("torch_states_given", "5 features -> LSTM 6 -> LSTM 6 -> all steps", "all", layers=2, state=True, static=True)
     torch_case("torch_one_unit", "1 feature -> LSTM 1 -> LSTM 1 -> all steps", "all", inputs=1, hidden=1, layers=2)
     torch_case("torch_one_step", "3 features -> bidirectional LSTM 7 -> mean over time -> dense 1", "mean", inputs=3, hidden=7, bi=True, steps=1,
@@ -368,7 +368,7 @@ def main():
             ("final", "final", dict(layers=2, bi=True, batch_first=False, head=[(2, identity)])),
             ("mean", "mean", dict(bi=True, head=[(2, tanh)])), ("max", "max", dict(head=[(2, identity)])),
             ("last", "last", dict(layers=3, head=[(2, identity)])), ("bare", "all", dict(bi=True, layers=2)),
-            ("sliced", "last_sliced", dict(head=[(2, identity)])), ("speaker", "final", dict(head=[(4, relu)], normalise="/"))):
+            ("sliced", "last_sliced", dict(head=[(2, identity)])), ("speaker", "final", dict(head=[(4, relu)], normalize="/"))):
         bi = "bidirectional " if options.get("bi") else ""
         stack = " -> ".join([bi + "LSTM 6"] * options.get("layers", 1))
         words = {"all": "all steps", "final": "final state", "mean": "mean over time", "max": "maximum over time", "last": "last step",
@@ -376,7 +376,7 @@ def main():
         start = "11 tokens -> embedding 5" if options.get("tokens") else "5 features"
         ends = {identity: "", relu: " relu", tanh: " tanh", softmax: " softmax"}
         parts = [start, stack, words] + [f"dense {size}{ends[act]}" for size, act in options.get("head", [])]
-        parts += ["L2 normalisation"] if options.get("normalise") else []
+        parts += ["L2 normalization"] if options.get("normalize") else []
         torch_case(f"dynamo_{name}", " -> ".join(parts), read, dynamo=True, static=True, opset=20 if name == "last" else 18, **options)
     one, both = "3 features -> LSTM 4", "3 features -> bidirectional LSTM 4"
     hard = {"activations": ["HardSigmoid", "Tanh", "Tanh"]}

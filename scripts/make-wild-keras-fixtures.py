@@ -34,7 +34,7 @@ def fill(model, name):
     ])
 
 
-def normalise(path):
+def normalize(path):
     if path.suffix != ".keras":
         return
     with zipfile.ZipFile(path) as old:
@@ -62,7 +62,7 @@ def save(name, model, x, kinds=("keras",), adapted=None):
             model.save_weights(path)
         else:
             model.save(path)
-        normalise(path)
+        normalize(path)
     np.savez(OUT / f"{name}.npz", x=x, y=np.asarray(model(x)))
     print(" ", name)
 

@@ -4,7 +4,7 @@
     pretrain-seattle.py compare     zero-shot / fine-tuned / from-scratch on San Francisco, a table of MAE in deg F
     pretrain-seattle.py explore     the same over horizons, weeks, epochs and scalers (pretrains one model each)
 
-The set-up is the one `lstm-ft finetune --target temp --window 48 --horizon K` has: one feature, standardised
+The set-up is the one `lstm-ft finetune --target temp --window 48 --horizon K` has: one feature, standardized
 (population standard deviation) with the training part's figures only; a window of 48 hours predicts the vector
 of the next K; two LSTM layers of 64, the last step's output, one linear layer; MSE; Adam; a chronological
 split; the best epoch by validation loss is kept.
@@ -70,17 +70,17 @@ def train(model, training, validation, *, epochs, batch, rate, seed, decay=False
     """Adam on MSE over shuffled batches; the weights of the best epoch by validation loss are restored."""
     generator = torch.Generator().manual_seed(seed)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = torch.optim.Adam(parameters, lr=rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs, eta_min=rate / 50) if decay else None
+    optimizer = torch.optim.Adam(parameters, lr=rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs, eta_min=rate / 50) if decay else None
     best, best_epoch, weights = float("inf"), 0, None
     for epoch in range(1, epochs + 1):
         model.train()
         total = 0.0
         for rows in torch.randperm(len(training[0]), generator=generator).split(batch):
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss = torch.nn.functional.mse_loss(model(training[0][rows]), training[1][rows])
             loss.backward()
-            optimiser.step()
+            optimizer.step()
             total += loss.item() * len(rows)
         if schedule:
             schedule.step()

@@ -21,7 +21,7 @@ let (data, validation) = (
 let model = try LSTMModel(Checkpoint(path: folder + "/seattle.h5"), options: LoadOptions(readout: .last))
 let plan = try FreezePlan(model, freezing: ["layer0"])
 for group in plan.groups { print(group.name, group.parameterCount, group.fate.rawValue) }
-var tuner = FineTuner(plan, optimiser: .adam(learningRate: 2e-3))
+var tuner = FineTuner(plan, optimizer: .adam(learningRate: 2e-3))
 tuner.options = .init(epochs: 4, schedule: Schedule(.oneCycle()))
 for try await event in tuner.events(model, data, validation: validation, targetScaler: scaler) {
   switch event {

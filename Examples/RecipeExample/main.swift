@@ -23,7 +23,7 @@ let plans = [
   ("LoRA, rank 4", try FreezePlan(model, lora: LoRA(rank: 4, alpha: 8))),
 ]
 for (name, plan) in plans {
-  let tuner = FineTuner(plan, optimiser: .adam(learningRate: 2e-3), options: .init(epochs: 4))
+  let tuner = FineTuner(plan, optimizer: .adam(learningRate: 2e-3), options: .init(epochs: 4))
   let run = try tuner.fit(model, data, validation: validation, targetScaler: scaler)
   let found = run.bestEpoch == 0 ? run.baseline : run.epochs[run.bestEpoch - 1].validation
   print(name, "trains", plan.trainableCount, "numbers:", run.baseline.mae ?? 0, "->", found?.mae ?? 0, "degrees off")

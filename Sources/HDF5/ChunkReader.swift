@@ -1,4 +1,5 @@
 import CHDF5
+import FileIO
 
 /// Reads a chunked dataset: libhdf5 finds and delivers each stored chunk, the rest is done here, by as many threads as
 /// there are processors.

@@ -1,4 +1,5 @@
 import CHDF5
+import FileIO
 
 #if canImport(Darwin)
   import Darwin

@@ -1,6 +1,6 @@
 import CHDF5
 
-/// A datatype of a file, recognised by its fields.
+/// A datatype of a file, recognized by its fields.
 struct Datatype {
   let scalar: HDF5ScalarType
   let byteOrder: HDF5ByteOrder

@@ -1,3 +1,5 @@
+import FileIO
+
 /// Reads a written file back, as any reader would, and compares it with what was to be written.
 struct DocumentVerifier {
   let plan: DocumentPlan

@@ -1,4 +1,5 @@
 import CHDF5
+import FileIO
 
 /// Writes a planned document: libhdf5 lays the file out, and contiguous data is written here with `pwrite`.
 ///

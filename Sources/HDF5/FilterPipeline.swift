@@ -1,3 +1,5 @@
+import FileIO
+
 /// Memory that grows to the largest piece asked for and is used again.
 final class Scratch {
   private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)

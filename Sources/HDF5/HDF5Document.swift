@@ -1,3 +1,5 @@
+import FileIO
+
 /// A description of a file to write: groups, datasets and attributes, in the order they shall appear.
 ///
 ///     var document = HDF5Document()
@@ -57,7 +59,7 @@ public struct HDF5Document: Sendable {
 
   /// Adds a group; those above it are created as needed. To add it twice is harmless.
   public mutating func addGroup(_ path: String) {
-    nodes.append(Node(path: Self.normalise(path), content: .group))
+    nodes.append(Node(path: Self.normalize(path), content: .group))
   }
 
   /// Adds a dataset of numbers, booleans or fixed-length strings.
@@ -75,7 +77,7 @@ public struct HDF5Document: Sendable {
     let data = Data(
       shape: shape, type: type, byteOrder: byteOrder, chunkShape: chunkShape, deflate: deflate,
       shuffle: shuffle, fletcher32: fletcher32, source: .whole(bytes))
-    nodes.append(Node(path: Self.normalise(path), content: .data(data)))
+    nodes.append(Node(path: Self.normalize(path), content: .data(data)))
   }
 
   /// Adds a contiguous dataset whose data passes through memory a piece at a time.
@@ -88,12 +90,12 @@ public struct HDF5Document: Sendable {
     let data = Data(
       shape: shape, type: type, byteOrder: byteOrder, chunkShape: nil, deflate: nil, shuffle: false,
       fletcher32: false, source: .pieces(pieces))
-    nodes.append(Node(path: Self.normalise(path), content: .data(data)))
+    nodes.append(Node(path: Self.normalize(path), content: .data(data)))
   }
 
   /// Adds a one-dimensional dataset of variable-length UTF-8 strings.
   public mutating func addStrings(_ path: String, _ strings: [String]) {
-    nodes.append(Node(path: Self.normalise(path), content: .strings(strings)))
+    nodes.append(Node(path: Self.normalize(path), content: .strings(strings)))
   }
 
   /// Sets an attribute of a group or dataset, replacing one of that name. Strings are variable-length UTF-8
@@ -102,7 +104,7 @@ public struct HDF5Document: Sendable {
   public mutating func setAttribute(
     _ name: String, _ value: HDF5Value, on path: String = "/", scalar: Bool = true
   ) {
-    let path = Self.normalise(path)
+    let path = Self.normalize(path)
     let attribute = Attribute(name: name, value: value, isScalar: scalar && value.count == 1)
     if let index = attributes[path]?.firstIndex(where: { $0.name == name }) {
       attributes[path]?[index] = attribute
@@ -129,6 +131,15 @@ public struct HDF5Document: Sendable {
 
   /// - Parameter imageLimit: bytes of data up to which the file is laid out in memory.
   package func write(to path: String, imageLimit: Int = 16 << 20, faults: Faults = .none) throws {
+    do {
+      try replaceFile(at: path, imageLimit: imageLimit, faults: faults)
+    } catch let error as FileError where error.file == path {
+      let isCreating = if case .cannotCreate = error { true } else { false }
+      throw HDF5Error(isCreating ? .cannotCreate : .io, file: path, message: error.detail)
+    }
+  }
+
+  private func replaceFile(at path: String, imageLimit: Int, faults: Faults) throws {
     var plan = try DocumentPlan(self, file: path)
     let file = try AtomicFile(path, faults: faults)
     let inMemory = plan.byteCount <= imageLimit
@@ -152,7 +163,7 @@ public struct HDF5Document: Sendable {
     }
   }
 
-  private static func normalise(_ path: String) -> String {
+  private static func normalize(_ path: String) -> String {
     String(path.drop { $0 == "/" })
   }
 }

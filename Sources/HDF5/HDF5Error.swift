@@ -1,5 +1,7 @@
+import FileIO
+
 /// What went wrong with an HDF5 file: a kind to branch on, where, and one plain line.
-public struct HDF5Error: Error, Sendable, CustomStringConvertible {
+public struct HDF5Error: DescribedFailure {
   public enum Kind: Sendable, Equatable {
     /// No file of that name, or no object of that name in the file.
     case notFound
@@ -36,7 +38,7 @@ public struct HDF5Error: Error, Sendable, CustomStringConvertible {
   /// The object's path within the file, such as `/lstm/weight_ih_l0`.
   public let object: String?
   /// One line of plain English: what is wrong, what was found, what was expected.
-  public let message: String
+  public let detail: String
   /// The frames of HDF5's own error stack, innermost first; empty when the library was not at fault.
   public let libraryStack: [String]
 
@@ -46,26 +48,19 @@ public struct HDF5Error: Error, Sendable, CustomStringConvertible {
     self.kind = kind
     self.file = file
     self.object = object
-    self.message = message
+    detail = message
     self.libraryStack = libraryStack
   }
 
-  public var description: String {
-    let place = object.map { "\(printable(file)): \(printable($0))" } ?? printable(file)
-    return "\(place): \(printable(message))"
-  }
-}
+  /// The same with the file and the object.
+  public var message: String { printable("\(object.map { "\(file): \($0)" } ?? file): \(detail)") }
 
-/// Names come from the file, so that control characters in them must not reach a terminal.
-func printable(_ text: String) -> String {
-  guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
-  var result = ""
-  for scalar in text.unicodeScalars {
-    if scalar.properties.generalCategory == .control {
-      result += "\\u{\(String(scalar.value, radix: 16))}"
-    } else {
-      result.unicodeScalars.append(scalar)
+  public var category: FailureCategory {
+    switch kind {
+    case .notFound: .notFound
+    case .cannotCreate: .cannotCreate
+    case .io, .permissionDenied: .inputOutput
+    default: .badInput
     }
   }
-  return result
 }

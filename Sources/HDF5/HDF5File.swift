@@ -1,4 +1,5 @@
 import CHDF5
+import FileIO
 
 #if canImport(Darwin)
   import Darwin
@@ -90,31 +91,24 @@ final class Locked<Value: Sendable>: @unchecked Sendable {
 
 /// The two handles of an open file: libhdf5's for metadata, a descriptor for bytes. Closed together.
 final class OpenFile: Sendable {
-  let descriptor: Int32
-  let byteCount: Int
+  private let file: RegularFile
   let id: hid_t
 
   init(_ path: String, named name: String) throws(HDF5Error) {
     let call = Call(file: name, object: nil)
-    let descriptor = try Self.openRegular(path, call)
-    do throws(HDF5Error) {
-      let status = try Self.status(descriptor, call)
-      byteCount = Int(status.st_size)
-      try Signature.check(descriptor, byteCount, call)
-      id = try Library.locked { () throws(HDF5Error) in
-        try Self.openLibrary(path, same: status, call)
-      }
-      self.descriptor = descriptor
-    } catch {
-      try? System.close(descriptor)
-      throw error
+    let file = try Self.openRegular(path, call)
+    let status = try Self.status(file.descriptor, call)
+    try Signature.check(file, call)
+    id = try Library.locked { () throws(HDF5Error) in
+      try Self.openLibrary(path, same: status, call)
     }
+    self.file = file
   }
 
-  deinit {
-    Library.locked { _ = H5Fclose(id) }
-    try? System.close(descriptor)
-  }
+  var descriptor: Int32 { file.descriptor }
+  var byteCount: Int { file.byteCount }
+
+  deinit { Library.locked { _ = H5Fclose(id) } }
 
   private static func status(_ descriptor: Int32, _ call: Call) throws(HDF5Error) -> stat {
     do {
@@ -124,33 +118,23 @@ final class OpenFile: Sendable {
     }
   }
 
-  private static func openRegular(_ path: String, _ call: Call) throws(HDF5Error) -> Int32 {
-    let descriptor: Int32
-    do {
-      descriptor = try System.open(path, O_RDONLY)
+  private static func openRegular(_ path: String, _ call: Call) throws(HDF5Error) -> RegularFile {
+    let file: RegularFile
+    do throws(UnreadableReason) {
+      file = try RegularFile(path: path)
     } catch {
-      switch error.code {
-      case ENOENT, ENOTDIR: throw call.error(.notFound, "there is no such file")
-      case EACCES, EPERM: throw call.error(.permissionDenied, "it may not be read (\(error.text))")
-      case EISDIR: throw call.error(.isDirectory, "it is a directory, not an HDF5 file")
-      case ENXIO, ENODEV: throw call.error(.notRegularFile, "it is not a regular file")
-      default: throw call.error(.io, "it cannot be opened: \(error.text)")
+      switch error {
+      case .notFound, .system(_, ENOTDIR): throw call.error(.notFound, "there is no such file")
+      case .directory: throw call.error(.isDirectory, "it is a directory, not an HDF5 file")
+      case .notRegular, .system(_, ENXIO), .system(_, ENODEV):
+        throw call.error(.notRegularFile, "it is a pipe, a socket or a device, not a regular file")
+      case .system(_, let code) where code == EACCES || code == EPERM:
+        throw call.error(.permissionDenied, "it may not be read (\(System.Errno(code: code).text))")
+      case .system, .truncated: throw call.error(.io, "it cannot be opened: \(error.message)")
       }
     }
-    do throws(HDF5Error) {
-      let status = try status(descriptor, call)
-      switch status.st_mode & S_IFMT {
-      case S_IFREG: break
-      case S_IFDIR: throw call.error(.isDirectory, "it is a directory, not an HDF5 file")
-      case S_IFIFO: throw call.error(.notRegularFile, "it is a FIFO, not a regular file")
-      default: throw call.error(.notRegularFile, "it is a device or a socket, not a regular file")
-      }
-      if status.st_size == 0 { throw call.error(.empty, "it is empty (0 bytes)") }
-      return descriptor
-    } catch {
-      try? System.close(descriptor)
-      throw error
-    }
+    if file.byteCount == 0 { throw call.error(.empty, "it is empty (0 bytes)") }
+    return file
   }
 
   /// `H5Fopen`, and proof by `H5Fget_vfd_handle` that it opened the file that was examined.

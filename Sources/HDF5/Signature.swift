@@ -1,15 +1,18 @@
+import FileIO
+
 /// Tells an HDF5 file from others by its first bytes, and names the others.
 enum Signature {
   private static let hdf5: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]
 
   /// The signature stands at byte 0, or after a user block at 512, 1024, 2048 and so on.
-  static func check(_ descriptor: Int32, _ byteCount: Int, _ call: Call) throws(HDF5Error) {
+  static func check(_ file: RegularFile, _ call: Call) throws(HDF5Error) {
+    let byteCount = file.byteCount
     var offset = 0
     while offset < byteCount {
-      if try read(descriptor, 8, at: offset, call) == hdf5 { return }
+      if try read(file, 8, at: offset, call) == hdf5 { return }
       offset = max(512, offset * 2)
     }
-    let start = try read(descriptor, 64, at: 0, call)
+    let start = try read(file, 64, at: 0, call)
     if start.count < 8, hdf5.starts(with: start) {
       throw call.error(.corrupt, "it is truncated: it has only \(byteCount) bytes")
     }
@@ -17,16 +20,12 @@ enum Signature {
   }
 
   private static func read(
-    _ descriptor: Int32, _ count: Int, at offset: Int, _ call: Call
+    _ file: RegularFile, _ count: Int, at offset: Int, _ call: Call
   ) throws(HDF5Error) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    do throws(System.Errno) {
-      let read = try bytes.lendMutable { buffer throws(System.Errno) in
-        try System.read(descriptor, into: buffer, at: offset)
-      }
-      return Array(bytes.prefix(read))
+    do throws(UnreadableReason) {
+      return try ByteSource.file(file).bytes(at: offset, count: min(count, file.byteCount - offset))
     } catch {
-      throw call.error(.io, "it cannot be read: \(error.text)")
+      throw call.error(.io, "it cannot be read: \(error.message)")
     }
   }
 

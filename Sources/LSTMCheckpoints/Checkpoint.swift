@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// The tensors of a file by name, and what the file says about them. Nothing is read until a tensor's bytes are

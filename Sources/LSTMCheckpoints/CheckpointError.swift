@@ -1,15 +1,17 @@
 import Foundation
-import HDF5
+import FileIO
 
 /// Why a checkpoint cannot be read, loaded or written.
 public enum CheckpointError: DescribedFailure {
-  /// The container itself: HDF5 says no.
-  case hdf5(HDF5Error)
-  /// Not a format that is known here.
+  /// The container itself cannot be read or written: HDF5, a ZIP archive or the file system says no.
+  case container(any DescribedFailure)
+  /// Nothing in it tells of a format that is known here.
+  case unrecognized(file: String, detail: String)
+  /// Something else than a checkpoint, or one of a kind that is not read; the advice says what to do.
   case unknownFormat(file: String, detail: String, advice: [String])
   case corrupt(tensor: String, detail: String)
   case notIntegers(tensor: String, found: String)
-  /// A tensor of a layout other than PyTorch's does not go with its neighbours.
+  /// A tensor of a layout other than PyTorch's does not go with its neighbors.
   case misshapen(tensor: String, expected: String, found: String, advice: [String])
   /// The file says something that the model cannot express: another activation, a clip. Reading it would change numbers.
   case unsupported(file: String, detail: String, advice: [String])
@@ -27,7 +29,7 @@ public enum CheckpointError: DescribedFailure {
 
   public var category: FailureCategory {
     switch self {
-    case .hdf5(let error): error.category
+    case .container(let failure): failure.category
     case .invalidOption, .refused: .usage
     case .cannotWrite: .cannotCreate
     case .unreadable(_, let reason): reason.category
@@ -39,8 +41,8 @@ public enum CheckpointError: DescribedFailure {
 
   private var text: String {
     switch self {
-    case .hdf5(let error): error.message(withFile: true)
-    case .unknownFormat(let file, let detail, _): "\(file): \(detail)"
+    case .container(let failure): failure.message
+    case .unrecognized(let file, let detail), .unknownFormat(let file, let detail, _): "\(file): \(detail)"
     case .corrupt(let tensor, let detail): "tensor \"\(tensor)\": \(detail)"
     case .notIntegers(let tensor, let found): "tensor \"\(tensor)\": expected whole numbers, found \(found)"
     case .misshapen(let tensor, let expected, let found, _):
@@ -66,51 +68,5 @@ public enum CheckpointError: DescribedFailure {
       default: [String]()
       }
     return lines.map { printable($0) }
-  }
-}
-
-/// Why a file cannot be opened or read, whatever its format.
-public enum UnreadableReason: Error, Sendable, Equatable {
-  case notFound
-  case directory
-  /// A pipe, a socket or a device.
-  case notRegular
-  /// A system call failed; `code` is its `errno`.
-  case system(operation: String, code: Int32)
-  /// The file ended before the bytes asked for.
-  case truncated
-
-  var category: FailureCategory {
-    switch self {
-    case .notFound: .notFound
-    case .system: .inputOutput
-    case .directory, .notRegular, .truncated: .badInput
-    }
-  }
-
-  var message: String {
-    switch self {
-    case .notFound: "there is no such file"
-    case .directory: "it is a directory, not a file"
-    case .notRegular: "it is not a regular file"
-    case .system(let operation, let code): "\(operation) failed: \(String(cString: strerror(code)))"
-    case .truncated: "it ended while it was being read"
-    }
-  }
-}
-
-extension HDF5Error {
-  var category: FailureCategory {
-    switch kind {
-    case .notFound: .notFound
-    case .cannotCreate: .cannotCreate
-    case .io, .permissionDenied: .inputOutput
-    default: .badInput
-    }
-  }
-
-  func message(withFile: Bool) -> String {
-    let place = object.map { "\(file): \($0)" } ?? file
-    return withFile ? "\(place): \(message)" : message
   }
 }

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// A checkpoint's tensors brought under the project's names: a report of everything, and, when it is complete, the

@@ -1,4 +1,4 @@
-import HDF5
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 

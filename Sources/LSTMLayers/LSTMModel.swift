@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 
@@ -22,7 +23,7 @@ public struct LSTMModel: Sendable {
     self.configuration = configuration
     parameters = ParameterStore(configuration.parameters)
     origins = [:]
-    for index in parameters.slots.indices { initialise(index, seed: seed) }
+    for index in parameters.slots.indices { initialize(index, seed: seed) }
   }
 
   /// A model from a checkpoint in any layout that is known. Written again, its tensors have the names that they had.
@@ -45,12 +46,12 @@ public struct LSTMModel: Sendable {
       if let tensor = plan.tensors[slot.name] {
         try parameters.load(index, tensor)
       } else {
-        initialise(index, seed: seed)
+        initialize(index, seed: seed)
       }
     }
   }
 
-  private func initialise(_ index: Int, seed: UInt64) {
+  private func initialize(_ index: Int, seed: UInt64) {
     let slot = parameters.slots[index]
     var random = RandomNumbers(seed: seed, name: slot.name)
     let bound: Float
@@ -153,7 +154,7 @@ public struct LSTMModel: Sendable {
   }
 
   /// The same model with a new last dense layer from fresh values: in place of the last one of its head or, when it has
-  /// none, on top of the readout. Everything below keeps its stored bytes; an L2 normalisation of the old output goes.
+  /// none, on top of the readout. Everything below keeps its stored bytes; an L2 normalization of the old output goes.
   /// - Parameters:
   ///   - size: O, 1 to 2^24.
   ///   - seed: of the fresh values, U(-1/sqrt(S), 1/sqrt(S)) for a layer that reads S values, as `torch.nn.Linear` has.
@@ -175,7 +176,7 @@ public struct LSTMModel: Sendable {
     var model = reconfigured(changed, seed: seed)
     // The old layer may have had this very shape.
     for (index, slot) in model.parameters.slots.enumerated() where slot.specification.role == .head(place) {
-      model.initialise(index, seed: seed)
+      model.initialize(index, seed: seed)
       model.origins[slot.name] = nil
     }
     let width = place == 0 ? changed.readoutSize : changed.head[place - 1].size
@@ -187,7 +188,7 @@ public struct LSTMModel: Sendable {
         + (old.activation == .none ? "" : " \(old.activation.rawValue)")
     }
     if isUntied { note += "; it was tied, and the new one is not" }
-    return (model, note + (configuration.normalizesOutput ? "; its output is no longer normalised" : ""))
+    return (model, note + (configuration.normalizesOutput ? "; its output is no longer normalized" : ""))
   }
 
   /// The same model for a larger vocabulary. The embedding gets rows that are the mean of those it has; a last head layer

@@ -195,7 +195,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
         input = UnsafePointer(base + dense[index])
       }
       y.update(from: input, count: outputSize)
-      if network.configuration.normalizesOutput { normaliseRow(y, size: outputSize) }
+      if network.configuration.normalizesOutput { normalizeRow(y, size: outputSize) }
     }
   }
 

@@ -43,7 +43,7 @@ extension Network {
   /// Exact backward through time for the last pass, which `run` was told to expect. Allocates nothing for a batch no
   /// larger than one before.
   /// - Parameters:
-  ///   - outputGradient: dL/d output, row by row as `run` gave it. It is overwritten when the model normalises its output
+  ///   - outputGradient: dL/d output, row by row as `run` gave it. It is overwritten when the model normalizes its output
   ///     or has an activation behind its readout.
   ///   - gradients: gets the gradients of the trainable parameters added; the others are left alone.
   public func backward(
@@ -62,7 +62,7 @@ extension Network {
     precondition(max(plan.lowestLayer ?? .max, 0) >= firstKept, "backward goes below what the forward pass kept")
     let rows = readout.rows(shape)
     var gradient = outputGradient
-    if configuration.normalizesOutput { normaliseBackward(gradient, rows: rows) }
+    if configuration.normalizesOutput { normalizeBackward(gradient, rows: rows) }
 
     // 1. The head, from the top.
     let isNeededBelowHead = plan.lowestLayer != nil || plan.attentionTrains
@@ -94,7 +94,7 @@ extension Network {
     }
     guard let lowest = plan.lowestLayer else { return }
     distribute(gradient, above: lowest)
-    gradient = regularisedTopGradient(gradient)
+    gradient = regularizedTopGradient(gradient)
 
     // 3. The stack, down to the lowest layer that matters. What looks the padding row up adds nothing to it; another place
     // of a tied embedding has done so.
@@ -169,10 +169,10 @@ extension Network {
   }
 
   /// y = z / |z|:  dz = (dy - y (y dy)) / |z|
-  private func normaliseBackward(_ gradient: UnsafeMutablePointer<Float>, rows: Int) {
+  private func normalizeBackward(_ gradient: UnsafeMutablePointer<Float>, rows: Int) {
     let size = configuration.outputSize
     for row in 0..<rows {
-      let (y, d) = (normalised.pointer + row * size, gradient + row * size)
+      let (y, d) = (normalized.pointer + row * size, gradient + row * size)
       var along: Float = 0
       for j in 0..<size { along += y[j] * d[j] }
       for j in 0..<size { d[j] = (d[j] - y[j] * along) / norms.pointer[row] }
@@ -245,7 +245,7 @@ extension Network {
     let table = gradients.pointer(index)
     for row in 0..<shape.rows {
       let (to, from) = (table + Int(tokens.pointer[row]) * size, layerGradients[0].pointer + row * size)
-      if let factors = regularised.embeddingFactors {
+      if let factors = regularized.embeddingFactors {
         let factor = factors[Int(tokens.pointer[row])]
         for j in 0..<size { to[j] += factor * from[j] }
       } else {

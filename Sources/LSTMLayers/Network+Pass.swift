@@ -40,7 +40,7 @@ extension Network {
     /// What LSTM layer k reads, or, for the number of layers, the readout. With a skip concatenation, all of the
     /// concatenation that lies below.
     case layer(Int)
-    /// What head layer k reads, behind the readout's activation, or, for the number of head layers, what the model gives before it is normalised.
+    /// What head layer k reads, behind the readout's activation, or, for the number of head layers, what the model gives before it is normalized.
     case head(Int)
 
     /// Whether it lies below another place, or is that.
@@ -85,18 +85,18 @@ extension Network {
   ///   - plan: what `backward` will be asked for afterwards, or nil when it will not be. No gradient goes into a carried
   ///     state: it is a constant.
   ///   - carry: where the states of the layers above `stage` come from and go to; nil to begin at zero.
-  ///   - draw: regularisation, from the plan's entry up, with its random numbers; nil for none, as in evaluation.
+  ///   - draw: regularization, from the plan's entry up, with its random numbers; nil for none, as in evaluation.
   /// - Throws: `ShapeError` when the rows or the states do not fit the model.
   public func run(
     _ source: SequenceRows, from stage: Stage = .input, output form: OutputForm = .activated,
-    for plan: GradientPlan? = nil, carrying carry: Carry? = nil, regularisation draw: Regularisation.Draw? = nil
+    for plan: GradientPlan? = nil, carrying carry: Carry? = nil, regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> Output {
     let computing = Computing()
     defer { computing.end() }
     precondition(plan.map { stage.isReached(before: $0.entry) } ?? true, "something below the stage is to train")
     begin(source)
     try setState(carry)
-    try beginRegularisation(
+    try beginRegularization(
       draw, .init(configuration, entry: plan?.entry ?? stage, reachesStack: plan.map { $0.lowestLayer != nil } ?? true))
     let output = try pass(source, from: stage, form, keepingFrom: plan?.lowestLayer ?? .max)
     if let carry { keepState(carry, of: layers(from: stage)) }
@@ -160,7 +160,7 @@ extension Network {
   /// Takes the shape of what is to come.
   func begin(_ source: SequenceRows) {
     isComplete = false
-    regularised.turnOff()
+    regularized.turnOff()
     shape.update(count: source.count, steps: source.steps, lengths: source.lengths)
   }
 
@@ -188,7 +188,7 @@ extension Network {
     dropHeadInput()
     runHead(firstHead..<head.count, form)
     let rows = readout.rows(shape)
-    if configuration.normalizesOutput { headOutput = normalise(headOutput, rows: rows) }
+    if configuration.normalizesOutput { headOutput = normalize(headOutput, rows: rows) }
     isComplete = true
     return Output(rows: headOutput, count: rows, width: configuration.outputSize)
   }
@@ -202,13 +202,13 @@ extension Network {
       layerOutputs[index].reserve(shape.rows * outputSize)
       for (place, direction) in directions[index].enumerated() {
         let states = configuration.stateIndex(layer: index, direction: place)
-        regularised.chooseWeight(direction, layer: index, index: states)
+        regularized.chooseWeight(direction, layer: index, index: states)
         direction.forward(
           rowsRead(at: index), inputStride: configuration.inputSize(ofLayer: index), shape: shape,
           initialHidden: startsFromZero ? nil : UnsafePointer(initialHidden[states].pointer),
           initialCell: initialCell[states].pointer, output: layerOutputs[index].pointer + place * direction.stateSize,
           outputStride: outputSize, keepsActivations: index >= lowest,
-          tokens: index == 0 && !regularised.changesEmbeddings ? tokenInput : nil)
+          tokens: index == 0 && !regularized.changesEmbeddings ? tokenInput : nil)
       }
     }
   }
@@ -286,7 +286,7 @@ extension Network {
           let row = shape.offsets[t] + b
           tokens.pointer[row] = token
           (to + row * width).update(from: table + Int(token) * width, count: width)
-          if let factors = regularised.embeddingFactors {
+          if let factors = regularized.embeddingFactors {
             for j in 0..<width { to[row * width + j] *= factors[Int(token)] }
           }
         }
@@ -338,12 +338,12 @@ extension Network {
     }
   }
 
-  private func normalise(_ x: UnsafePointer<Float>, rows: Int) -> UnsafeMutablePointer<Float> {
+  private func normalize(_ x: UnsafePointer<Float>, rows: Int) -> UnsafeMutablePointer<Float> {
     let size = configuration.outputSize
-    normalised.reserve(rows * size)
+    normalized.reserve(rows * size)
     norms.reserve(rows)
-    normalised.pointer.update(from: x, count: rows * size)
-    for row in 0..<rows { norms.pointer[row] = normaliseRow(normalised.pointer + row * size, size: size) }
-    return normalised.pointer
+    normalized.pointer.update(from: x, count: rows * size)
+    for row in 0..<rows { norms.pointer[row] = normalizeRow(normalized.pointer + row * size, size: size) }
+    return normalized.pointer
   }
 }

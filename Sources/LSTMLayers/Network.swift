@@ -43,9 +43,9 @@ public final class Network {
   let initialCell: [FloatBuffer]
   var readoutOutput: UnsafeMutablePointer<Float>
   var headOutput: UnsafeMutablePointer<Float>
-  let normalised = FloatBuffer()
+  let normalized = FloatBuffer()
   let norms = FloatBuffer()
-  let regularised: RegularisedPass
+  let regularized: RegularizedPass
 
   // Backward only.
   let outputGradient = FloatBuffer()
@@ -78,7 +78,7 @@ public final class Network {
     initialCell = stateSizes.map { _ in FloatBuffer() }
     layerOutputs = configuration.layers.map { _ in FloatBuffer() }
     layerGradients = configuration.layers.map { _ in FloatBuffer() } + [FloatBuffer()]
-    regularised = RegularisedPass(layers: configuration.layers.count)
+    regularized = RegularizedPass(layers: configuration.layers.count)
     readout = ReadoutLayer(
       configuration.readout ?? .all, size: configuration.readoutSize,
       reversedColumns: Self.reversedColumns(configuration), weights: weights)
@@ -144,19 +144,19 @@ public final class Network {
   ///   - batch: N sequences of up to T steps.
   ///   - state: the initial h and c; zero when nil.
   ///   - forBackward: false when `backward` will not be called: a step's activations are then kept instead of all.
-  ///   - draw: regularisation, at all places, with its random numbers; nil for none.
+  ///   - draw: regularization, at all places, with its random numbers; nil for none.
   /// - Returns: the output, (N, T, O) when the readout is all steps (zero at padded steps) and (N, O) otherwise.
   /// - Throws: `ShapeError` when the batch or the state does not fit the model.
   public func forward(
     _ batch: SequenceBatch, state: LSTMState? = nil, output form: OutputForm = .activated, forBackward: Bool = true,
-    regularisation draw: Regularisation.Draw? = nil
+    regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> Tensor {
     let computing = Computing()
     defer { computing.end() }
     let output = try batch.withRows { source throws(ShapeError) in
       begin(source)
       try loadState(state)
-      try beginRegularisation(draw, .init(configuration, entry: .input, reachesStack: true))
+      try beginRegularization(draw, .init(configuration, entry: .input, reachesStack: true))
       return try pass(source, from: .input, form, keepingFrom: forBackward ? 0 : .max)
     }
     paddedSteps = batch.steps
@@ -252,7 +252,7 @@ public final class Network {
 
 /// Divides by the L2 norm (1e-12 at least), and returns it.
 @discardableResult
-func normaliseRow(_ x: UnsafeMutablePointer<Float>, size: Int) -> Float {
+func normalizeRow(_ x: UnsafeMutablePointer<Float>, size: Int) -> Float {
   var sum: Float = 0
   for j in 0..<size { sum += x[j] * x[j] }
   let norm = max(sum.squareRoot(), 1e-12)

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 
 /// Float32 values with a shape, in C order.

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 
 /// What a model makes of a stored input, beside what the framework that it came from made of it.

@@ -19,7 +19,7 @@ struct LSTMBench: ParsableCommand {
       The peak is that of fused multiply-adds in registers on as many threads, measured in the same run.
 
       Against others, their scripts get the same weights and data, must agree with our outputs and gradients, and
-      are then timed in fresh processes in the order A B B A. A ratio above 1 is in our favour.
+      are then timed in fresh processes in the order A B B A. A ratio above 1 is in our favor.
       """)
 
   @Option(name: .customLong("case"), help: "Only these cases or figures, such as seed or seed/training,512.")

@@ -72,7 +72,7 @@ struct Measuring {
       data = data.selecting((0..<repeats).flatMap { _ in 0..<bench.batch })
     }
     var tuner = FineTuner(
-      try FreezePlan(workload.model, freezing: figure.freezing), optimiser: .adam(learningRate: 1e-3), loss: bench.loss)
+      try FreezePlan(workload.model, freezing: figure.freezing), optimizer: .adam(learningRate: 1e-3), loss: bench.loss)
     tuner.options = .init(epochs: .max, batchSize: bench.batch, clipNorm: nil, shuffles: false)
     var watch = StepWatch(seconds: seconds, firstCounted: isCached ? 2 : 1)
     do {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import LSTMCheckpoints
 import LSTMFineTuning
+import LSTMReports
 
 extension CSVDecimalMark: ExpressibleByArgument {}
 extension CSVEncoding: ExpressibleByArgument {}
@@ -132,7 +133,7 @@ extension LoadedData {
   var readingNotes: [String] {
     switch self {
     case .series(let series), .seriesStreams(let series, _, _): series.readingNotes.map(\.description)
-    case .labelled(let labelled): labelled.table.readingNotes.map(\.description)
+    case .labeled(let labeled): labeled.table.readingNotes.map(\.description)
     case .text, .arrays, .textStreams, .streams: []
     }
   }

@@ -3,6 +3,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 extension MissingValuePolicy: ExpressibleByArgument {}
 extension Vocabulary.Unit: ExpressibleByArgument {}
@@ -141,7 +142,7 @@ struct DataArguments: ParsableArguments {
     case predicting
   }
 
-  /// A text when it is called one, a series or labelled sequences when the file is a CSV table, arrays otherwise.
+  /// A text when it is called one, a series or labeled sequences when the file is a CSV table, arrays otherwise.
   /// - Parameter readout: what was asked for instead of the model's.
   func load(
     for model: LSTMModel, _ record: Preprocessing, _ purpose: Purpose, readout: ModelConfiguration.Readout? = nil
@@ -194,9 +195,9 @@ struct DataArguments: ParsableArguments {
         file: path)
     }
     if paths.count == 1,
-      let labelled = try labelledTable(path, model, record, purpose, readout ?? model.configuration.readout)
+      let labeled = try labeledTable(path, model, record, purpose, readout ?? model.configuration.readout)
     {
-      return .labelled(labelled)
+      return .labeled(labeled)
     }
     if let chunk = chunk ?? (isStreamed(record) ? record.chunk : nil) {
       let read = try series(paths, model, record, window: 1, purpose)
@@ -254,9 +255,9 @@ struct DataArguments: ParsableArguments {
   private func openArrays(_ path: String) throws -> Checkpoint {
     do {
       return try Checkpoint(path: path)
-    } catch CheckpointError.hdf5(let error) where error.kind == .notHDF5 {
+    } catch CheckpointError.unrecognized(_, let detail) {
       throw CheckpointError.unknownFormat(
-        file: path, detail: error.message,
+        file: path, detail: detail,
         advice: ["arrays are HDF5, .npz or .npy files; a series is a text file named .csv"])
     }
   }
@@ -276,7 +277,7 @@ struct DataArguments: ParsableArguments {
     let ordered = try advised {
       try tables.map { try OrderedTable($0, choice($0, record, targets: targets)) }
     }
-    // When and whose a row is, is not what is learnt.
+    // When and whose a row is, is not what is learned.
     let told = Set((ordered[0].time?.names ?? []) + ordered[0].idColumns)
     let numeric = table.numericColumns.filter { !told.contains($0) }
     if targets.isEmpty {
@@ -345,7 +346,7 @@ struct DataArguments: ParsableArguments {
 enum LoadedData {
   case series(SeriesData)
   case text(TextData)
-  case labelled(LabelledData)
+  case labeled(LabeledData)
   case arrays(SequenceData, file: String)
   /// A text whose window is the chunk, in so many streams.
   case textStreams(TextData, count: Int)
@@ -356,7 +357,7 @@ enum LoadedData {
     switch self {
     case .series(let series), .seriesStreams(let series, _, _): series.file
     case .text(let text), .textStreams(let text, _): text.file
-    case .labelled(let labelled): labelled.table.file
+    case .labeled(let labeled): labeled.table.file
     case .arrays(_, let file), .streams(_, let file): file
     }
   }
@@ -365,7 +366,7 @@ enum LoadedData {
   var series: SeriesData? {
     switch self {
     case .series(let series), .seriesStreams(let series, _, _): series
-    case .text, .labelled, .arrays, .textStreams, .streams: nil
+    case .text, .labeled, .arrays, .textStreams, .streams: nil
     }
   }
 
@@ -374,7 +375,7 @@ enum LoadedData {
     switch self {
     case .series(let series): .sequences(try series.examples())
     case .text(let text): .sequences(try text.examples())
-    case .labelled(let labelled): .sequences(labelled.table.data)
+    case .labeled(let labeled): .sequences(labeled.table.data)
     case .arrays(let data, _): .sequences(data)
     case .textStreams(let text, let count): .streams(try text.streams(count))
     case .streams(let data, _): .streams(data)
@@ -386,7 +387,7 @@ enum LoadedData {
   func describe(in record: inout Preprocessing) {
     switch self {
     case .arrays, .streams: return
-    case .series, .text, .textStreams, .seriesStreams, .labelled: break
+    case .series, .text, .textStreams, .seriesStreams, .labeled: break
     }
     (record.classes, record.chunk) = (nil, nil)
     (record.textColumn, record.labelColumn, record.sequenceColumn) = (nil, nil, nil)
@@ -404,7 +405,7 @@ enum LoadedData {
       record.separator = text.separator
       if case .textStreams = self { record.chunk = text.window }
       record.vocabulary = text.vocabulary
-    case .labelled(let labelled): labelled.describe(in: &record)
+    case .labeled(let labeled): labeled.describe(in: &record)
     case .arrays, .streams: break
     }
   }

@@ -1,6 +1,7 @@
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 /// What of the data is for training and what for validation.
 struct DataSplit {
@@ -58,7 +59,7 @@ struct DataSplit {
     case .streams(let all, _):
       let parts = try all.split(validation: part, order: Self.order(all.streamCount, loop))
       (training, validation) = (.streams(parts.training), parts.validation.map { .streams($0) })
-    case .arrays, .labelled:
+    case .arrays, .labeled:
       let all = try data.examples().sequences
       let count = Int((Double(all.count) * part).rounded())
       if part == 0 {
@@ -121,7 +122,7 @@ struct DataSplit {
     if perID { return try settleOwnScalers(&record, mode, loss: loss) }
     let isTable: Bool
     switch data {
-    case .series, .seriesStreams, .labelled: isTable = true
+    case .series, .seriesStreams, .labeled: isTable = true
     case .text, .arrays, .textStreams, .streams: isTable = false
     }
     let training = training.sequences
@@ -196,8 +197,8 @@ struct DataSplit {
         text.summary,
         "\(plural(training.count, "sequence")) of \(plural(text.window, "token")) to train on\(held)\(validation == nil ? "" : " (the last part)")",
       ]
-    case .labelled(let labelled):
-      return describe(labelled.table.data, held) + labelled.summary
+    case .labeled(let labeled):
+      return describe(labeled.table.data, held) + labeled.summary
     case .arrays(let all, _): return describe(all, held)
     case .textStreams(let text, _): return [text.summary] + streamSummary
     case .streams(let all, let file):

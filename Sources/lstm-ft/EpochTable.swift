@@ -1,6 +1,7 @@
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
+import LSTMReports
 
 /// A run's epochs as a table in the terminal, a row each.
 struct EpochTable {
@@ -70,7 +71,7 @@ extension Sample {
 
 extension [RunConfiguration.Part] {
   /// What is said of the plan's parts in a run's `config.json`.
-  init(_ plan: FreezePlan, _ rule: OptimiserRule) {
+  init(_ plan: FreezePlan, _ rule: Optimizer) {
     self = plan.groups.map { group in
       let pace = plan.pace(of: group, base: rule.learningRate)
       return RunConfiguration.Part(

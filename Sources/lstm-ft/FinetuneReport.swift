@@ -2,6 +2,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 /// What a run shows while it goes: the plan, a line per epoch, the result.
 final class FinetuneReport {

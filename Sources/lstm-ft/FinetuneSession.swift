@@ -1,8 +1,10 @@
 import ArgumentParser
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 /// Everything a fine-tuning run needs, resolved and checked before the first step.
 struct FinetuneSession {
@@ -11,7 +13,7 @@ struct FinetuneSession {
   let startName: String
   let model: LSTMModel
   let plan: FreezePlan
-  let rule: OptimiserRule
+  let rule: Optimizer
   let loss: Loss
   let options: FineTuner.Options
   let training: Examples
@@ -31,7 +33,7 @@ struct FinetuneSession {
   /// What the model does, for people to look at after each epoch; nil where there is nothing to show.
   let sampling: (@Sendable (LSTMModel) throws -> Sample?)?
 
-  init(_ command: Finetune, rule: OptimiserRule, kernels: Kernels, caching: FineTuner.Caching) throws {
+  init(_ command: Finetune, rule: Optimizer, kernels: Kernels, caching: FineTuner.Caching) throws {
     self.rule = rule
     self.kernels = kernels
     modelPath = command.model
@@ -106,7 +108,7 @@ struct FinetuneSession {
     var options = FineTuner.Options()
     options.epochs = command.loop.epochs
     options.batchSize = command.loop.batchSize
-    options.clipNorm = command.optimiser.clipNorm == 0 ? nil : command.optimiser.clipNorm
+    options.clipNorm = command.optimizer.clipNorm == 0 ? nil : command.optimizer.clipNorm
     options.shuffles = command.loop.shuffle
     options.patience = command.loop.patience == 0 ? nil : command.loop.patience
     options.stopsAstray = command.loop.patience != 0
@@ -114,12 +116,12 @@ struct FinetuneSession {
     options.schedule = try command.rates.choice()
     options.decaysBiases = command.rates.biasDecay
     options.saveInterval = command.loop.saveEvery == 0 ? nil : command.loop.saveEvery
-    options.regularisation = try command.regularisation.choice()
+    options.regularization = try command.regularization.choice()
     options.caching = caching
     self.options = options
-    try FineTuner(plan, optimiser: rule, loss: loss, options: options).checkOptions(
+    try FineTuner(plan, optimizer: rule, loss: loss, options: options).checkOptions(
       hasValidation: validation != nil)
-    let reached = options.regularisation.reach(
+    let reached = options.regularization.reach(
       in: tuned.configuration, GradientPlan(tuned.configuration, trainable: plan.trainable))
     for kind in reached where kind.isIdle {
       notes.append("\(kind.kind.name) changes nothing: there is no place for it in what trains")
@@ -134,7 +136,7 @@ struct FinetuneSession {
       },
       output: command.files.output,
       configuration: tuned.configuration, frozen: plan.frozenNames,
-      loss: fit.loss.name, optimiser: "\(rule)", recipe: plan.recipe.rawValue,
+      loss: fit.loss.name, optimizer: "\(rule)", recipe: plan.recipe.rawValue,
       schedule: (options.schedule ?? plan.recipe.schedule).summary, epochs: options.epochs,
       batchSize: options.batchSize,
       clipNorm: options.clipNorm, shuffle: options.shuffles, patience: options.patience, seed: options.seed,
@@ -166,7 +168,7 @@ struct FinetuneSession {
         try series.streamedSample(
           of: $0, inputScaler: record.inputScaler, targetScaler: record.targetScaler, kernels: kernels)
       }
-    case .labelled, .arrays, .streams: return nil
+    case .labeled, .arrays, .streams: return nil
     }
   }
 
@@ -184,7 +186,7 @@ struct FinetuneSession {
     let configuration: ModelConfiguration
     let frozen: [String]
     let loss: String
-    let optimiser: String
+    let optimizer: String
     let recipe: String
     let schedule: String
     let epochs: Int
@@ -230,7 +232,7 @@ extension FinetuneSession {
   func train(_ folder: RunFolder, _ console: Console, resuming point: ResumePoint? = nil) throws {
     Interruption.listen()
     let report = FinetuneReport(self, console)
-    var tuner = FineTuner(plan, optimiser: rule, loss: loss, options: options)
+    var tuner = FineTuner(plan, optimizer: rule, loss: loss, options: options)
     tuner.shouldStop = { Interruption.isWished }
     tuner.sampling = sampling
     let run: FineTuner.Run
@@ -275,7 +277,7 @@ extension FinetuneSession {
     let fresh = model.replacing(
       weights: LSTMModel(model.configuration, seed: options.seed).parameters,
       changed: model.parameters.slots.map { _ in true })
-    var tuner = FineTuner(try FreezePlan(fresh), optimiser: rule, loss: loss, options: options)
+    var tuner = FineTuner(try FreezePlan(fresh), optimizer: rule, loss: loss, options: options)
     // A recipe's schedule is for weights that have learned something.
     tuner.options.schedule = options.schedule ?? .constant
     tuner.shouldStop = { Interruption.isWished }
@@ -317,7 +319,7 @@ extension FinetuneSession {
     var model = model
     var details = [
       "data": dataFile, "frozen": "\(plan.frozenCount) of \(plan.frozenCount + plan.trainableCount) parameters",
-      "optimiser": rule.name, "learning rate": short(rule.learningRate), "loss": loss.name, "seed": "\(options.seed)",
+      "optimizer": rule.name, "learning rate": short(rule.learningRate), "loss": loss.name, "seed": "\(options.seed)",
     ]
     if let run {
       details["best epoch"] = "\(run.bestEpoch)"

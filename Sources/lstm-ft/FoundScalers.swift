@@ -1,5 +1,6 @@
 import LSTMCheckpoints
 import LSTMFineTuning
+import LSTMReports
 
 /// The scalers of a checkpoint that `--scaler-from` names.
 struct ChosenScalers {
@@ -20,7 +21,7 @@ struct ChosenScalers {
     let second = try parts.dropFirst().first.map { try Self.part($0, of: found) } ?? nil
     if let first {
       guard case .features(let count) = configuration.input else {
-        throw InputError.usage("--scaler-from: this model reads tokens, which are not standardised", advice: [])
+        throw InputError.usage("--scaler-from: this model reads tokens, which are not standardized", advice: [])
       }
       inputs = try first.scaler(for: count, option: "--scaler-from \(parts[0])")
       notes.append("features are scaled with \(first.summary)")

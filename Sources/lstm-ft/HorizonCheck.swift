@@ -1,6 +1,7 @@
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 extension DataArguments {
   /// Whether the model's head gives as many rows and columns ahead as are asked for: nothing else makes a forecast longer.

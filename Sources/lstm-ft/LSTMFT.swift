@@ -1,6 +1,6 @@
 import ArgumentParser
+import FileIO
 import Foundation
-import HDF5
 import LSTMCheckpoints
 
 @main
@@ -38,9 +38,6 @@ struct LSTMFT: ParsableCommand {
       try command.run()
     } catch let failure as any DescribedFailure {
       Console.fail(failure.message, advice: failure.advice, code: failure.category.exitCode)
-    } catch let failure as HDF5Error {
-      let failure = CheckpointError.hdf5(failure)
-      Console.fail(failure.message, advice: failure.advice, code: failure.category.exitCode)
     } catch let code as ExitCode {
       exit(withError: code)
     } catch {
@@ -53,7 +50,7 @@ struct LSTMFT: ParsableCommand {
     }
   }
 
-  /// The parser would take what follows a misspelt command for the mistake.
+  /// The parser would take what follows a misspelled command for the mistake.
   private static func checkCommandName() throws {
     let names = configuration.subcommands.map { $0._commandName }
     guard let first = CommandLine.arguments.dropFirst().first, !first.hasPrefix("-"), first != "help",

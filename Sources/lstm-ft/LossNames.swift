@@ -48,14 +48,14 @@ struct LossChoice: ExpressibleByArgument {
 }
 
 /// A rule that moves the weights; what other tools have and this one has not is known by name, to say so.
-struct OptimiserChoice: ExpressibleByArgument {
+struct OptimizerChoice: ExpressibleByArgument {
   enum Name: String, CaseIterable { case adam, adamw, sgd }
 
   /// nil for a rule that is not here.
   let name: Name?
   let given: String
 
-  static let adam = OptimiserChoice(name: .adam, given: "adam")
+  static let adam = OptimizerChoice(name: .adam, given: "adam")
   static var allValueStrings: [String] { Name.allCases.map(\.rawValue) }
 
   private static let foreign: Set = [

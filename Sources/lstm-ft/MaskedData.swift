@@ -1,6 +1,7 @@
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 extension Examples {
   /// The same without the steps that the model's mask hides. To come before scalers: what is hidden is told by the data's

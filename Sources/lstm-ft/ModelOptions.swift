@@ -1,9 +1,10 @@
 import ArgumentParser
+import FileIO
 import Foundation
-import HDF5
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 extension ModelConfiguration.Readout: ExpressibleByArgument {}
 extension ModelConfiguration.Activation: ExpressibleByArgument {}
@@ -250,10 +251,10 @@ func openCheckpoint(
   let checkpoint: Checkpoint
   do {
     checkpoint = try Checkpoint(path: path, allowsExternalData: allowsExternalData)
-  } catch CheckpointError.hdf5(let error) where error.kind == .notHDF5 {
+  } catch CheckpointError.unrecognized(_, let detail) {
     let isTable = ["csv", "tsv", "txt"].contains(URL(fileURLWithPath: path).pathExtension.lowercased())
     throw CheckpointError.unknownFormat(
-      file: path, detail: error.message,
+      file: path, detail: detail,
       advice: [
         isTable
           ? "weights and models are HDF5 or .npz files; a table is data: --data \(path)"

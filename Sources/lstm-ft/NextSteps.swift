@@ -2,6 +2,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 /// What a person may type after a run, to use the model and to hand it back. Every line works as it stands.
 struct NextSteps {
@@ -12,7 +13,7 @@ struct NextSteps {
   init(_ data: LoadedData, _ arguments: [String]) {
     switch data {
     case .text, .textStreams: use = ["generate", "--prompt", "TEXT"]
-    case .series, .seriesStreams, .labelled: use = ["predict"] + Self.reading(arguments, data.file)
+    case .series, .seriesStreams, .labeled: use = ["predict"] + Self.reading(arguments, data.file)
     case .arrays: use = ["predict"] + Self.reading(arguments, data.file) + ["-o", "predictions.npy"]
     // Whole sequences are what predict reads; these may begin anew in the middle. No model keeps how long a chunk of arrays is.
     case .streams: use = ["evaluate"] + Self.reading(arguments, data.file, keeping: ["--chunk"])

@@ -1,5 +1,6 @@
 import Foundation
 import LSTMFineTuning
+import LSTMReports
 
 /// How far a run is, how fast, and how long it still takes; also one that goes on where it was stopped.
 struct RunProgress {

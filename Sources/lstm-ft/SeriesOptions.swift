@@ -1,8 +1,10 @@
 import ArgumentParser
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 extension TimeFormat.Order: ExpressibleByArgument {}
 
@@ -200,7 +202,7 @@ extension LoadedData {
     return (
       .sequences(scaled),
       [
-        "the model has no scaler of \(names): \(unknown.count == 1 ? "it is" : "they are") standardised by \(unknown.count == 1 ? "its" : "their") own rows in this file"
+        "the model has no scaler of \(names): \(unknown.count == 1 ? "it is" : "they are") standardized by \(unknown.count == 1 ? "its" : "their") own rows in this file"
       ]
     )
   }
@@ -232,13 +234,13 @@ extension Preprocessing {
     }
     if let entityScalers {
       return [
-        "the model reads numbers that were standardised for each of \(entityScalers.count) ids by itself, and its outputs are such; --json has all means and deviations"
+        "the model reads numbers that were standardized for each of \(entityScalers.count) ids by itself, and its outputs are such; --json has all means and deviations"
       ]
     }
     var lines: [String] = []
-    if let inputScaler { lines.append("the model reads standardised inputs: \(list(inputScaler, features))") }
+    if let inputScaler { lines.append("the model reads standardized inputs: \(list(inputScaler, features))") }
     if let targetScaler {
-      lines.append("its outputs are standardised, too, and have to be taken back: \(list(targetScaler, targets))")
+      lines.append("its outputs are standardized, too, and have to be taken back: \(list(targetScaler, targets))")
     }
     return lines
   }

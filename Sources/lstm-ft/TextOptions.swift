@@ -1,7 +1,9 @@
 import ArgumentParser
+import FileIO
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 /// What becomes of a model's vocabulary in a fine-tuning.
 struct VocabularyArguments: ParsableArguments {

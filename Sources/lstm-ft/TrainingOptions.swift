@@ -1,6 +1,7 @@
 import ArgumentParser
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 enum ScalerMode: String, ExpressibleByArgument, CaseIterable, Encodable {
   case auto, keep, refit, none
@@ -75,11 +76,11 @@ struct LossArguments: ParsableArguments {
   }
 }
 
-struct OptimiserArguments: ParsableArguments {
+struct OptimizerArguments: ParsableArguments {
   @Option(
-    name: [.long, .customLong("optimizer")],
+    name: [.long, .customLong("optimiser")],
     help: ArgumentHelp("The rule that moves the weights, exactly as torch.optim's.", valueName: "rule"))
-  var optimiser: OptimiserChoice = .adam
+  var optimizer: OptimizerChoice = .adam
 
   @Option(
     name: [.long, .customLong("lr")], parsing: .unconditional,
@@ -117,8 +118,8 @@ struct OptimiserArguments: ParsableArguments {
     parsing: .unconditional, help: ArgumentHelp("Largest global norm of the gradients; 0 for none.", valueName: "norm"))
   var clipNorm = 1.0
 
-  func rule() throws -> OptimiserRule {
-    let optimiser = try self.optimiser.known()
+  func rule() throws -> Optimizer {
+    let optimizer = try self.optimizer.known()
     for (flag, value, isGood, expected) in [
       ("--learning-rate", learningRate, learningRate > 0, "a number above 0"),
       ("--momentum", momentum, 0..<1 ~= momentum, "a number from 0 to below 1"),
@@ -132,21 +133,21 @@ struct OptimiserArguments: ParsableArguments {
       throw InputError.usage("\(flag) \(short(value)): expected \(expected)", advice: [])
     }
     let foreign: [(String, Bool)] =
-      optimiser == .sgd
+      optimizer == .sgd
       ? [
         ("--beta1", beta1 != 0.9), ("--beta2", beta2 != 0.999), ("--epsilon", epsilon != 1e-8), ("--amsgrad", amsgrad),
       ]
       : [("--momentum", momentum != 0), ("--dampening", dampening != 0), ("--nesterov", nesterov)]
     for (flag, isGiven) in foreign where isGiven {
       throw InputError.usage(
-        "\(flag) has no meaning for --optimiser \(optimiser.rawValue)",
-        advice: [optimiser == .sgd ? "choose --optimiser adam or adamw" : "choose --optimiser sgd"])
+        "\(flag) has no meaning for --optimizer \(optimizer.rawValue)",
+        advice: [optimizer == .sgd ? "choose --optimizer adam or adamw" : "choose --optimizer sgd"])
     }
     if nesterov && (momentum == 0 || dampening != 0) {
       throw InputError.usage(
         "--nesterov needs --momentum above 0 and no --dampening", advice: ["for example --momentum 0.9"])
     }
-    switch optimiser {
+    switch optimizer {
     case .adam:
       return .adam(
         learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay ?? 0,
@@ -276,7 +277,7 @@ struct RateArguments: ParsableArguments {
 
 extension Recipe: ExpressibleByArgument {}
 
-struct RegularisationArguments: ParsableArguments {
+struct RegularizationArguments: ParsableArguments {
   @Option(
     parsing: .unconditional, help: ArgumentHelp("Dropout between LSTM layers, as torch.nn.LSTM's.", valueName: "part"))
   var dropout: Float = 0
@@ -310,7 +311,7 @@ struct RegularisationArguments: ParsableArguments {
       "Times the mean square of its change from step to step, added to the loss (TAR).", valueName: "beta"))
   var tar: Float = 0
 
-  func choice() throws -> Regularisation {
+  func choice() throws -> Regularization {
     for (flag, value) in [
       ("--dropout", dropout), ("--input-dropout", inputDropout), ("--hidden-dropout", hiddenDropout),
       ("--output-dropout", outputDropout), ("--embedding-dropout", embeddingDropout), ("--weight-drop", weightDrop),
@@ -320,10 +321,10 @@ struct RegularisationArguments: ParsableArguments {
     for (flag, value) in [("--ar", ar), ("--tar", tar)] where !(value >= 0 && value.isFinite) {
       throw InputError.usage("\(flag) \(short(Double(value))): expected a number of at least 0", advice: [])
     }
-    return Regularisation(
+    return Regularization(
       dropout: dropout, inputDropout: inputDropout, hiddenDropout: hiddenDropout, outputDropout: outputDropout,
-      embeddingDropout: embeddingDropout, weightDrop: weightDrop, activationRegularisation: ar,
-      temporalActivationRegularisation: tar)
+      embeddingDropout: embeddingDropout, weightDrop: weightDrop, activationRegularization: ar,
+      temporalActivationRegularization: tar)
   }
 }
 

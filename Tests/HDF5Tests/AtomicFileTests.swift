@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import HDF5
 import Testing
@@ -29,7 +30,7 @@ struct AtomicFileTests {
   @Test func intoAMissingDirectory() {
     let error = hdf5Error { try document(1).write(to: "no/such/place/file.h5") }
     #expect(error?.kind == .cannotCreate)
-    #expect(error?.message == "the directory no/such/place does not exist")
+    #expect(error?.detail == "the directory no/such/place does not exist")
     #expect(error?.file == "no/such/place/file.h5")
   }
 
@@ -37,7 +38,7 @@ struct AtomicFileTests {
     try withTemporaryDirectory { directory in
       let error = hdf5Error { try document(1).write(to: directory) }
       #expect(error?.kind == .cannotCreate)
-      #expect(error?.message.contains("is a directory") == true)
+      #expect(error?.detail.contains("is a directory") == true)
       #expect(hdf5Error { try document(1).write(to: directory + "/new/") }?.kind == .cannotCreate)
     }
     #expect(hdf5Error { try document(1).write(to: "/dev/null") }?.kind == .cannotCreate)
@@ -152,11 +153,13 @@ struct AtomicFileTests {
         try Array("1,2\n".utf8).withUnsafeBytes { try writeAll($0, to: descriptor) }
       }
       #expect(try contentsOfFile(path) == Array("a,b\n1,2\n".utf8))
-      let error = hdf5Error {
+      let error = #expect(throws: FileError.self) {
         try atomicallyWriteFile(to: path) { _ in try [1].withUnsafeBytes { try writeAll($0, to: -1) } }
       }
-      #expect(error?.kind == .io)
-      #expect(error?.file == path)
+      guard case .writingFailed(path, _) = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
       #expect(throws: Refusal()) {
         try atomicallyWriteFile(to: path, verify: { _ in throw Refusal() }) { descriptor in
           try [1, 2].withUnsafeBytes { try writeAll($0, to: descriptor) }

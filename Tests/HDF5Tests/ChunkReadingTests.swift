@@ -150,13 +150,13 @@ struct ChunkReadingTests {
       let first = try #require(hdf5Error { _ = try read(dataset, threads: 1) })
       #expect(first.kind == .corrupt)
       #expect(first.object == "/w")
-      #expect(first.message.contains("the chunk at ["), "\(first)")
+      #expect(first.detail.contains("the chunk at ["), "\(first)")
       for _ in 0..<20 {
         let error = hdf5Error { _ = try read(dataset, threads: 4) }
-        #expect(error?.message == first.message)
+        #expect(error?.detail == first.detail)
         #expect(error?.object == "/w")
       }
-      #expect(hdf5Error { try dataset.forEachPiece { _ in } }?.message == first.message)
+      #expect(hdf5Error { try dataset.forEachPiece { _ in } }?.detail == first.detail)
     }
   }
 
@@ -191,8 +191,8 @@ struct ChunkReadingTests {
         let error = hdf5Error { try read() }
         #expect(error?.kind == .corrupt)
         #expect(error?.object == "/w")
-        if !chunked { #expect(error?.message.hasPrefix("its data is cut short: ") == true) }
-        if !chunked { #expect(error?.message.hasSuffix("bytes are left of 3145728") == true) }
+        if !chunked { #expect(error?.detail.hasPrefix("its data is cut short: ") == true) }
+        if !chunked { #expect(error?.detail.hasSuffix("bytes are left of 3145728") == true) }
       }
     }
   }

@@ -25,7 +25,7 @@ struct HostileFileTests {
     let error = try #require(hdf5Error { _ = try file.contents() })
     #expect(error.kind == kind, "\(error)")
     #expect(error.object?.hasPrefix(object) == true, "\(error)")
-    #expect(message.split(separator: "|").contains { error.message.contains($0) }, "\(error)")
+    #expect(message.split(separator: "|").contains { error.detail.contains($0) }, "\(error)")
   }
 
   @Test func hardLinksToGroupsAboveEndTheWalk() throws {
@@ -51,7 +51,7 @@ struct HostileFileTests {
     let error = try #require(hdf5Error { _ = try dataset.readBytes() })
     #expect(error.kind == .corrupt)
     #expect(error.object == "/" + name)
-    #expect(error.message.contains(message), "\(error)")
+    #expect(error.detail.contains(message), "\(error)")
   }
 
   @Test func bombOfStrings() throws {
@@ -74,7 +74,7 @@ struct HostileFileTests {
     let root = try HDF5File(reading: fixture("flipped-checksum.h5")).contents()
     let error = hdf5Error { _ = try root.datasets.first?.readBytes() }
     #expect(error?.kind == .corrupt)
-    #expect(error?.message.contains("fletcher32") == true)
+    #expect(error?.detail.contains("fletcher32") == true)
   }
 
   @Test(

@@ -26,7 +26,7 @@ struct OpenErrorTests {
       try #require(mkfifo(path, 0o600) == 0)
       let error = hdf5Error { _ = try HDF5File(reading: path) }
       #expect(error?.kind == .notRegularFile)
-      #expect(error?.message.contains("FIFO") == true)
+      #expect(error?.detail.contains("a pipe") == true)
     }
   }
 
@@ -61,8 +61,8 @@ struct OpenErrorTests {
       try write(bytes, to: path)
       let error = hdf5Error { _ = try HDF5File(reading: path) }
       #expect(error?.kind == .notHDF5)
-      #expect(error?.message.hasPrefix("it is not an HDF5 file: it begins") == true || hint == "Git LFS")
-      #expect(error?.message.contains(hint) == true, "\(error?.message ?? "")")
+      #expect(error?.detail.hasPrefix("it is not an HDF5 file: it begins") == true || hint == "Git LFS")
+      #expect(error?.detail.contains(hint) == true, "\(error?.detail ?? "")")
     }
   }
 
@@ -89,7 +89,7 @@ struct OpenErrorTests {
         }
         #expect(error.map { [.empty, .notHDF5, .corrupt].contains($0.kind) } == true, "cut at \(length)")
         if length > 600 {
-          #expect(error?.message.contains("truncated") == true)
+          #expect(error?.detail.contains("truncated") == true)
           #expect(error?.libraryStack.isEmpty == false)
         }
       }
@@ -112,6 +112,6 @@ struct OpenErrorTests {
 
   @Test func controlCharactersDoNotReachTheTerminal() {
     let error = HDF5Error(.corrupt, file: "a\u{1B}[31m", object: "/b\n", message: "c")
-    #expect(error.description == "a\\u{1b}[31m: /b\\u{a}: c")
+    #expect(error.description == "a?[31m: /b?: c")
   }
 }

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import Testing
 
@@ -44,7 +45,7 @@ struct PiecewiseWritingTests {
       let error = hdf5Error { try document.write(to: directory + "/file.h5", imageLimit: limit) }
       #expect(error?.kind == .invalid)
       #expect(error?.object == "/w")
-      #expect(error?.message == "\(count) bytes were given; its shape [100] of float32 needs 400")
+      #expect(error?.detail == "\(count) bytes were given; its shape [100] of float32 needs 400")
       let left = try names(directory)
       #expect(left.isEmpty)
     }
@@ -74,7 +75,7 @@ struct PiecewiseWritingTests {
       var document = HDF5Document()
       document.addDataset("w", shape: [1 << 20], type: .uint8) { given }
       let faults = Faults { step in
-        guard step == .synchronise else { return nil }
+        guard step == .synchronize else { return nil }
         // All is written; a bit of it flips.
         let name = (try? names(directory))?.first { $0.hasSuffix(".tmp") } ?? ""
         let file = FileHandle(forUpdatingAtPath: directory + "/" + name)
@@ -85,7 +86,7 @@ struct PiecewiseWritingTests {
       }
       let error = hdf5Error { try document.write(to: path, imageLimit: -1, faults: faults) }
       #expect(error?.kind == .io)
-      #expect(error?.message.contains("its bytes are not what was written") == true, "\(String(describing: error))")
+      #expect(error?.detail.contains("its bytes are not what was written") == true, "\(String(describing: error))")
       #expect(try contentsOfFile(path) == [1, 2, 3])
       #expect(try names(directory) == ["file.h5"])
     }
@@ -104,7 +105,7 @@ struct PiecewiseWritingTests {
       let faults = Faults { step in
         if step == .write { counter.writes += 1 }
         guard
-          step == .synchronise && what != "its bytes" || step == .write && counter.writes == 2 && what == "its bytes"
+          step == .synchronize && what != "its bytes" || step == .write && counter.writes == 2 && what == "its bytes"
         else { return nil }
         let name = (try? names(directory))?.first { $0.hasSuffix(".tmp") } ?? ""
         guard var bytes = try? contentsOfFile(directory + "/" + name), let place = bytes.firstRange(of: old) else {
@@ -118,7 +119,7 @@ struct PiecewiseWritingTests {
       }
       let error = hdf5Error { try late.write(to: directory + "/file.h5", imageLimit: -1, faults: faults) }
       #expect(error?.kind == .io)
-      #expect(error?.message.contains("\(what) are not what was written") == true, "\(String(describing: error))")
+      #expect(error?.detail.contains("\(what) are not what was written") == true, "\(String(describing: error))")
       let left = try names(directory)
       #expect(left.isEmpty)
     }

@@ -3,6 +3,7 @@ import HDF5
 import TestSupport
 import Testing
 
+@testable import FileIO
 @testable import LSTMCheckpoints
 
 /// Files that are not what they should be, with the words a user reads.

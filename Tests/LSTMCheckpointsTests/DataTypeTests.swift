@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  /// Between two neighbouring halves the nearer wins, and half-way the even one.
+  /// Between two neighboring halves the nearer wins, and half-way the even one.
   @Test func roundsToNearestTiesToEven() {
     for bits in UInt16(0)..<0x7bff {
       let (low, high) = (Double(float(half: bits)), Double(float(half: bits + 1)))

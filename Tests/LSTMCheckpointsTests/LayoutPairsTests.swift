@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import TestSupport
 import Testing
@@ -25,7 +26,7 @@ import Testing
     [Place(format: .native)]
     + ([.pt, .safetensors, .npz] as [Checkpoint.Format]).map { Place(format: $0, layout: .pytorch) }
     + ([.mlx, .kerasH5, .kerasWeights, .kerasArchive, .onnx] as [Checkpoint.Format]).map { Place(format: $0) }
-    + ([.pytorch, .mlx, .keras, .kerasCuDNN, .flax, .flaxOptimised, .haiku, .tf1, .s4tf, .burn] as [Layout])
+    + ([.pytorch, .mlx, .keras, .kerasCuDNN, .flax, .flaxOptimized, .haiku, .tf1, .s4tf, .burn] as [Layout])
     .map { Place(format: .pytorchHDF5, layout: $0) }
 
   /// What becomes of a model on its way.

@@ -115,7 +115,7 @@ import Testing
     #expect(refusal(found, LoadOptions(configuration: single)) == [])
   }
 
-  @Test func aMisspeltTensor() {
+  @Test func aMisspelledTensor() {
     var shapes = layer("module.lstm.", 0, 3, 4)
     shapes[1].0 = "module.lstm.weigth_hh_l0"
     #expect(
@@ -161,20 +161,20 @@ import Testing
         + "its output may be left out: --allow unexpected='lstm.bias_xx_l0'")
   }
 
-  @Test func weightNormalisedTensors() throws {
+  @Test func weightNormalizedTensors() throws {
     var shapes = layer("lstm.", 0, 3, 4)
     shapes.remove(at: 1)
     let factors = [("lstm.weight_hh_l0_g", [16, 1]), ("lstm.weight_hh_l0_v", [16, 4])]
     let report = try LoadPlan(checkpoint(shapes + factors)).report
     #expect(report.missing.first?.nearest == ["lstm.weight_hh_l0_g", "lstm.weight_hh_l0_v"])
     let reason =
-      "one of the two factors of a weight-normalised tensor; fold them with "
+      "one of the two factors of a weight-normalized tensor; fold them with "
       + "torch.nn.utils.remove_weight_norm (or parametrize.remove_parametrizations) before saving"
     #expect(report.unexpected.map(\.reason) == [reason, reason])
     let parametrized = [("lstm.parametrizations.weight_hh_l0.original0", [16, 1])]
     #expect(try LoadPlan(checkpoint(shapes + parametrized)).report.unexpected.map(\.reason) == [reason])
     #expect(
-      refusal(checkpoint(factors)).last == "its weights are weight-normalised; fold them with "
+      refusal(checkpoint(factors)).last == "its weights are weight-normalized; fold them with "
         + "torch.nn.utils.remove_weight_norm (or parametrize.remove_parametrizations) before saving")
   }
 

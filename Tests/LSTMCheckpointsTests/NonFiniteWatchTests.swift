@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import FileIO
 @testable import LSTMCheckpoints
 
 @Suite struct NonFiniteWatchTests {
@@ -40,7 +41,7 @@ import Testing
   /// A tensor that comes in pieces, its one NaN in the last of them.
   @Test func placesGoOnFromPieceToPiece() throws {
     let folder = try TemporaryFolder()
-    let count = 3 * FileRun.pieceByteCount / 4 + 5
+    let count = 3 * ByteSource.pieceByteCount / 4 + 5
     var values = [Float](repeating: 1, count: count)
     values[count - 2] = .nan
     let path = folder.path("x.safetensors")

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import TestSupport
 import Testing
@@ -47,7 +48,7 @@ import Testing
     #expect(try sha256(ofFile: folder.path("late.h5")) == sha256(ofFile: folder.path("known.h5")))
     #expect(try Checkpoint(path: folder.path("late.h5")).provenance == made.provenance)
 
-    let error = #expect(throws: CheckpointError.self) {
+    let error = #expect(throws: FileError.self) {
       try made.write(path: folder.path("none.h5"), sourceDigest: FileDigest(ofFile: folder.path("missing")))
     }
     #expect(error?.message == "\(folder.path("missing")): there is no such file")

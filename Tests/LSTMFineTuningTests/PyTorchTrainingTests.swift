@@ -3,10 +3,11 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
-/// Training trajectories against PyTorch's: losses, gradients, optimisers, whole fine-tuning runs.
+/// Training trajectories against PyTorch's: losses, gradients, optimizers, whole fine-tuning runs.
 @Suite struct PyTorchTrainingTests {
   static let paths = Kernels.available.map(\.name)
 
@@ -45,15 +46,15 @@ import Testing
     #expect(relativeDifference(value.gradient.values, try golden.tensor("\(name)/grad").values) <= 1e-6)
   }
 
-  // MARK: - Optimisers
+  // MARK: - Optimizers
 
-  static let optimisers = fixtureNames(in: "golden-training").filter { $0.hasPrefix("optim_") }
+  static let optimizers = fixtureNames(in: "golden-training").filter { $0.hasPrefix("optim_") }
 
-  @Test func everyOptimiserIsCoveredWithAndWithoutClipping() {
-    #expect(Self.optimisers.count == 14)
+  @Test func everyOptimizerIsCoveredWithAndWithoutClipping() {
+    #expect(Self.optimizers.count == 14)
   }
 
-  @Test(arguments: optimisers, paths)
+  @Test(arguments: optimizers, paths)
   func tenStepsFollowPyTorch(_ name: String, on path: String) throws {
     let golden = try Golden("golden-training/\(name).h5")
     let kernels = try Self.kernels(path)
@@ -65,7 +66,7 @@ import Testing
     let clip = try golden.double("clip_norm")
     let network = Network(model, kernels: kernels)
     let gradients = ParameterStore(configuration.parameters)
-    let optimiser = Optimiser(
+    let optimizer = OptimizerState(
       try Self.rule(golden), weights: network.weights, trainable: plan.trainable, kernels: kernels)
     let updates = ParameterUpdates(kernels)
     let losses = try golden.doubles("losses")
@@ -82,7 +83,7 @@ import Testing
       if clip > 0, clip / (norm + 1e-6) < 1 {
         updates.scale(gradients, by: Float(clip / (norm + 1e-6)), where: plan.trainable)
       }
-      optimiser.step(network.weights, gradients)
+      optimizer.step(network.weights, gradients)
       network.weightsChanged()
       for (tensor, expected) in try golden.tensors(in: "step\(step + 1)") {
         let index = try #require(network.weights.index(of: Self.projectName(tensor)))
@@ -101,7 +102,7 @@ import Testing
     let data = try Self.arrays("seed_example_data", model)
     let fit = try TaskFit(model, data, file: "data")
     #expect(fit.model.configuration.head.isEmpty)
-    var tuner = FineTuner(try FreezePlan(fit.model), optimiser: .adam(learningRate: 1e-3), loss: fit.loss)
+    var tuner = FineTuner(try FreezePlan(fit.model), optimizer: .adam(learningRate: 1e-3), loss: fit.loss)
     tuner.options = Self.plain(epochs: 5, batchSize: 100)
     let losses = try Self.losses(tuner, fit.model, data, kernels: Self.kernels(path)).losses
     let wanted = try expected.doubles("losses")
@@ -118,7 +119,7 @@ import Testing
     let data = try Self.arrays("freeze_layer0_data", model)
     let fit = try TaskFit(model, data, file: "data")
     var tuner = FineTuner(
-      try FreezePlan(fit.model, freezing: ["layer0"]), optimiser: try Self.rule(expected), loss: fit.loss)
+      try FreezePlan(fit.model, freezing: ["layer0"]), optimizer: try Self.rule(expected), loss: fit.loss)
     tuner.options = Self.plain(epochs: try expected.integer("epochs"), batchSize: try expected.integer("batch"))
     let clip = try expected.double("clip")
     tuner.options.clipNorm = clip > 0 ? clip : nil
@@ -150,7 +151,7 @@ import Testing
     let loss: Loss = name == "classify" ? .crossEntropy : .binaryCrossEntropy
     let fit = try TaskFit(model, data, file: "data", loss: loss)
     var tuner = FineTuner(
-      try FreezePlan(fit.model, freezing: ["embedding"]), optimiser: try Self.rule(expected), loss: loss)
+      try FreezePlan(fit.model, freezing: ["embedding"]), optimizer: try Self.rule(expected), loss: loss)
     tuner.options = Self.plain(epochs: try expected.integer("epochs"), batchSize: try expected.integer("batch"))
     let (losses, run) = try Self.losses(tuner, fit.model, data, kernels: Self.kernels(path))
     for (loss, wanted) in zip(losses, try expected.doubles("losses")) {
@@ -205,10 +206,10 @@ import Testing
     return model
   }
 
-  static func rule(_ golden: Golden) throws -> OptimiserRule {
+  static func rule(_ golden: Golden) throws -> Optimizer {
     func number(_ name: String, _ fallback: Double) -> Double { (try? golden.double(name)) ?? fallback }
     let rate = try golden.double("lr")
-    switch try golden.text("optimiser").lowercased() {
+    switch try golden.text("optimizer").lowercased() {
     case "sgd":
       return .sgd(
         learningRate: rate, momentum: number("momentum", 0), dampening: number("dampening", 0),

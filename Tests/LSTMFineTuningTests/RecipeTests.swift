@@ -3,6 +3,7 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -48,7 +49,7 @@ import Testing
     default: break
     }
     let tuner = FineTuner(
-      try FreezePlan(model, recipe: recipe, rates: rates), optimiser: try PyTorchTrainingTests.rule(golden),
+      try FreezePlan(model, recipe: recipe, rates: rates), optimizer: try PyTorchTrainingTests.rule(golden),
       loss: isClasses
         ? .crossEntropy(
           labelSmoothing: Float(try golden.double("smoothing")),
@@ -144,7 +145,7 @@ import Testing
     let (model, data) = (featureModel(), try featureData(10))
     var models: [LSTMModel] = []
     let tuner = FineTuner(
-      try FreezePlan(model, recipe: .headFirst), optimiser: .adam(learningRate: 0.01),
+      try FreezePlan(model, recipe: .headFirst), optimizer: .adam(learningRate: 0.01),
       options: .init(epochs: 2, batchSize: 4))
     _ = try tuner.fit(model, data) { event in
       if case .weights(let model, _, _) = event { models.append(model) }

@@ -1,8 +1,10 @@
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
+import LSTMReports
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -35,7 +37,7 @@ import Testing
     let plan = try FreezePlan(
       model, freezing: recipe == .full && lora == nil ? ["layer0", "layer1.forget"] : [], recipe: recipe, lora: lora)
     var tuner = FineTuner(
-      plan, optimiser: .adamW(learningRate: 0.02, isAMSGrad: true),
+      plan, optimizer: .adamW(learningRate: 0.02, isAMSGrad: true),
       options: .init(epochs: 6, batchSize: 4, patience: 4, seed: 7, schedule: schedule))
     let counter = Counter()
     tuner.shouldStop = { counter.steps >= counter.limit }

@@ -1,8 +1,10 @@
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
+import LSTMReports
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -15,7 +17,7 @@ import Testing
 
   // MARK: - 2
 
-  static let rules: [OptimiserRule] = [
+  static let rules: [Optimizer] = [
     .sgd(learningRate: 0.1, weightDecay: 0.5),
     .sgd(learningRate: 0.1, momentum: 0.9, dampening: 0.1, weightDecay: 0.5),
     .sgd(learningRate: 0.1, momentum: 0.9, isNesterov: true, weightDecay: 0.5),
@@ -24,14 +26,14 @@ import Testing
   ]
 
   @Test(
-    "2. Frozen weights are byte-identical after any run, under every optimiser, and have no optimiser state",
+    "2. Frozen weights are byte-identical after any run, under every optimizer, and have no optimizer state",
     arguments: rules, Recipe.allCases)
-  func frozenStaysFrozen(_ rule: OptimiserRule, _ recipe: Recipe) throws {
+  func frozenStaysFrozen(_ rule: Optimizer, _ recipe: Recipe) throws {
     let (model, data) = (featureModel(), try featureData(10))
     let plan = try FreezePlan(model, freezing: ["layer0", "lstm.bias_*_l1"], recipe: recipe)
     let folder = try TemporaryFolder()
     let record = try RunFolder(folder.path("run"))
-    _ = try FineTuner(plan, optimiser: rule, options: .init(epochs: 3, batchSize: 4)).fit(
+    _ = try FineTuner(plan, optimizer: rule, options: .init(epochs: 3, batchSize: 4)).fit(
       model, data, validation: featureData(4, seed: 9)
     ) { try record.record($0) }
     let last = try Checkpoint(path: record.file("last.h5"))
@@ -51,7 +53,7 @@ import Testing
     func step(freezing: [String], clip: Double?) throws -> (norm: Double, moved: Double) {
       var norm = 0.0
       let tuner = FineTuner(
-        try plan(model, freezing: freezing), optimiser: .sgd(learningRate: 1),
+        try plan(model, freezing: freezing), optimizer: .sgd(learningRate: 1),
         options: .init(epochs: 1, batchSize: 6, clipNorm: clip))
       let run = try tuner.fit(model, data) { event in
         if case .step(_, _, _, _, _, let found) = event { norm = found }
@@ -84,7 +86,7 @@ import Testing
     let plan = try FreezePlan(model, freezing: ["lstm", "head"])
     #expect(plan.groups.map(\.fate) == [.trainable, .passesGradient, .passesGradient, .passesGradient])
     let tuner = FineTuner(
-      plan, optimiser: .sgd(learningRate: 1), options: .init(epochs: 1, batchSize: 3, clipNorm: nil))
+      plan, optimizer: .sgd(learningRate: 1), options: .init(epochs: 1, batchSize: 3, clipNorm: nil))
     let run = try tuner.fit(model, data)
     for (name, values) in Self.bits(model) {
       #expect((Self.bits(run.last)[name] == values) == (name != "embedding.weight"))
@@ -113,10 +115,10 @@ import Testing
     final class Steps: @unchecked Sendable { var count = 0 }  // Used on one thread.
     let (model, data, validation) = (featureModel(), try featureData(14), try featureData(6, seed: 77))
     var tuner = FineTuner(
-      try FreezePlan(model, recipe: .ulmfit), optimiser: .adamW(learningRate: 0.02, isAMSGrad: true),
+      try FreezePlan(model, recipe: .ulmfit), optimizer: .adamW(learningRate: 0.02, isAMSGrad: true),
       options: .init(
         epochs: 12, batchSize: 4, patience: 3, seed: 7, schedule: Schedule(.oneCycle()),
-        regularisation: Regularisation(dropout: 0.2, hiddenDropout: 0.1, weightDrop: 0.2)))
+        regularization: Regularization(dropout: 0.2, hiddenDropout: 0.1, weightDrop: 0.2)))
     let steps = Steps()
     tuner.shouldStop = {
       steps.count += 1
@@ -160,7 +162,7 @@ import Testing
     let (run, found, stopped) = try Self.state(
       stop: stop > 0 ? stop : 4 * whole.epochs.count + stop, in: folder.path("stopped"))
     let then = try #require(stopped)
-    #expect(then.progress.optimiserSteps != end.progress.optimiserSteps)
+    #expect(then.progress.optimizerSteps != end.progress.optimizerSteps)
     #expect(Self.bits(run.last) == Self.bits(whole.last) && Self.bits(run.best) == Self.bits(whole.best))
     #expect(found.order == end.order && found.order != Array(0..<14))
     #expect(found.moments.map(\.name) == end.moments.map(\.name) && end.moments.count == 3 * 10)
@@ -187,7 +189,7 @@ import Testing
     let goal = Float(best) * 0.125
     let validation = try FineTunerTests.goal(goal)
     let tuner = FineTuner(
-      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimiser: .sgd(learningRate: 0.125),
+      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimizer: .sgd(learningRate: 0.125),
       loss: .meanAbsoluteError, options: .init(epochs: 8, clipNorm: nil))
     let folder = try TemporaryFolder()
     let record = try RunFolder(folder.path("run"))
@@ -216,7 +218,7 @@ import Testing
   func notANumberStops() throws {
     let model = try FineTunerTests.oneNumber(0)
     let tuner = FineTuner(
-      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimiser: .sgd(learningRate: 1e30),
+      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimizer: .sgd(learningRate: 1e30),
       options: .init(epochs: 5, clipNorm: nil))
     let folder = try TemporaryFolder()
     let record = try RunFolder(folder.path("run"))
@@ -243,7 +245,7 @@ import Testing
     // At this rate the distance to the goal grows fivefold with every step, the loss 25 times.
     let model = try FineTunerTests.oneNumber(0)
     let tuner = FineTuner(
-      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimiser: .sgd(learningRate: 3),
+      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimizer: .sgd(learningRate: 3),
       options: .init(epochs: 50, clipNorm: nil))
     let data = try FineTunerTests.goal(1)
     let run = try tuner.fit(model, data, validation: data)
@@ -257,7 +259,7 @@ import Testing
   func collapseStops() throws {
     let (model, data) = (try CollapseTests.learned(), try CollapseTests.signs(60, seed: 1))
     let tuner = FineTuner(
-      try FreezePlan(model), optimiser: CollapseTests.ruin, loss: .crossEntropy,
+      try FreezePlan(model), optimizer: CollapseTests.ruin, loss: .crossEntropy,
       options: .init(epochs: 50, batchSize: 10))
     let run = try tuner.fit(model, data, validation: data)
     #expect(run.ending == .collapsed(sinceEpoch: run.epochs.count - 1) && run.epochs.count < 50)
@@ -320,7 +322,7 @@ import Testing
     func trained(_ data: SequenceData) throws -> (weights: [String: [UInt32]], numbers: [Double]) {
       var numbers: [Double] = []
       let tuner = FineTuner(
-        try FreezePlan(model), optimiser: .adam(learningRate: 0.02), options: .init(epochs: 3, batchSize: 3))
+        try FreezePlan(model), optimizer: .adam(learningRate: 0.02), options: .init(epochs: 3, batchSize: 3))
       let run = try tuner.fit(model, data, validation: data) { event in
         if case .step(_, _, _, let loss, _, let norm) = event { numbers += [loss, norm] }
         if case .epoch(let record) = event { numbers += [record.trainingLoss, record.validation?.loss ?? -1] }

@@ -12,7 +12,7 @@ import Testing
     let name: String
     let configuration: ModelConfiguration
     var lengths: [Int]? = nil
-    var regularisation = Regularisation()
+    var regularization = Regularization()
     var testDescription: String { name }
   }
 
@@ -86,7 +86,7 @@ import Testing
       configuration: .init(
         input: .features(size: 2), layers: [.init(hiddenSize: 4, isBidirectional: true)], readout: .all,
         head: [.init(size: 3)], readoutActivation: .tanh),
-      lengths: [2, 5, 1, 4], regularisation: .init(outputDropout: 0.4, activationRegularisation: 1)),
+      lengths: [2, 5, 1, 4], regularization: .init(outputDropout: 0.4, activationRegularization: 1)),
     Case(
       name: "sigmoid between attention over tokens and the head",
       configuration: .init(
@@ -94,14 +94,14 @@ import Testing
         head: [.init(size: 3)], normalizesOutput: true, readoutActivation: .sigmoid),
       lengths: [4, 5, 2, 1]),
     Case(
-      name: "all of AWD-LSTM's regularisation",
+      name: "all of AWD-LSTM's regularization",
       configuration: .init(
         input: .tokens(vocabulary: 6, size: 3), layers: [.init(hiddenSize: 5), .init(hiddenSize: 4)], readout: .all,
         head: [.init(size: 3)]),
       lengths: [5, 2, 4, 5],
-      regularisation: .init(
+      regularization: .init(
         inputDropout: 0.3, hiddenDropout: 0.25, outputDropout: 0.4, embeddingDropout: 0.3, weightDrop: 0.5,
-        activationRegularisation: 2, temporalActivationRegularisation: 1)),
+        activationRegularization: 2, temporalActivationRegularization: 1)),
     Case(
       name: "dropouts of features, bidirectional, projected, ragged",
       configuration: .init(
@@ -111,9 +111,9 @@ import Testing
           .init(hiddenSize: 3, isBidirectional: true, bias: .single),
         ], readout: .final, head: [.init(size: 3, activation: .tanh), .init(size: 2)]),
       lengths: [2, 5, 1, 4],
-      regularisation: .init(
+      regularization: .init(
         dropout: 0.3, inputDropout: 0.4, hiddenDropout: 0.2, outputDropout: 0.3, weightDrop: 0.4,
-        activationRegularisation: 0.7, temporalActivationRegularisation: 1.5)),
+        activationRegularization: 0.7, temporalActivationRegularization: 1.5)),
     Case(
       name: "dropouts, tokens, skip, attention",
       configuration: .init(
@@ -121,19 +121,19 @@ import Testing
         layers: [.init(hiddenSize: 4), .init(hiddenSize: 3, isBidirectional: true)], skip: true, readout: .attention,
         head: [.init(size: 3)], normalizesOutput: true),
       lengths: [4, 5, 2, 1],
-      regularisation: .init(
+      regularization: .init(
         dropout: 0.2, inputDropout: 0.3, hiddenDropout: 0.3, outputDropout: 0.3, embeddingDropout: 0.3,
-        activationRegularisation: 1, temporalActivationRegularisation: 2)),
+        activationRegularization: 1, temporalActivationRegularization: 2)),
     Case(
       name: "embedding dropout alone, skip, maximum",
       configuration: .init(
         input: .tokens(vocabulary: 6, size: 3), layers: [.init(hiddenSize: 4)], skip: true, readout: .max),
-      lengths: [4, 5, 2, 1], regularisation: .init(embeddingDropout: 0.4)),
+      lengths: [4, 5, 2, 1], regularization: .init(embeddingDropout: 0.4)),
     Case(
       name: "penalties alone, no head",
       configuration: .init(input: .features(size: 2), layers: [.init(hiddenSize: 3), .init(hiddenSize: 5)]),
       lengths: [1, 1, 3, 1],
-      regularisation: .init(activationRegularisation: 2, temporalActivationRegularisation: 3)),
+      regularization: .init(activationRegularization: 2, temporalActivationRegularization: 3)),
     Case(
       name: "an embedding tied to the head",
       configuration: .init(
@@ -155,7 +155,7 @@ import Testing
     Case(
       name: "output dropout alone, mean",
       configuration: .init(input: .features(size: 2), layers: [.init(hiddenSize: 7)], readout: .mean),
-      regularisation: .init(outputDropout: 0.4)),
+      regularization: .init(outputDropout: 0.4)),
   ]
 
   @Test(arguments: cases) func everyGradientMatchesCentralDifferences(_ test: Case) throws {
@@ -189,9 +189,9 @@ import Testing
       })
 
     // The loss: a random weighting of outputs and final states.
-    let draw = Regularisation.Draw(test.regularisation, seed: 5, step: 3)
+    let draw = Regularization.Draw(test.regularization, seed: 5, step: 3)
     let network = Network(model)
-    let output = try network.forward(batch, state: state, regularisation: draw)
+    let output = try network.forward(batch, state: state, regularization: draw)
     let weights = Tensor(shape: output.shape, values: output.values.map { _ in random.normal() })
     let final = network.finalState()
     let stateWeights = LSTMState(
@@ -226,7 +226,7 @@ import Testing
     var found: [(gradients: ParameterStore, back: Network.InputGradients)] = []
     for kernels in Kernels.available {
       let network = Network(model, kernels: kernels)
-      let output = try network.forward(batch, state: state, regularisation: draw)
+      let output = try network.forward(batch, state: state, regularization: draw)
       #expect(zip(forward.output, output.values).allSatisfy { abs($0 - Double($1)) < 2e-6 }, "\(kernels.name)")
       #expect(abs(network.penalty.sum - forward.penalty) < 2e-6 * max(1, forward.penalty), "\(kernels.name)")
       let gradients = ParameterStore(configuration.parameters)

@@ -51,12 +51,12 @@ import Testing
     #expect(try model.replacingHead(size: 9, seed: 4).model[last + "weight"] != weight)
   }
 
-  @Test func anActivationAndANormalisationAreSaid() throws {
+  @Test func anActivationAndANormalizationAreSaid() throws {
     let model = try Self.stored([.init(size: 4, activation: .relu)], normalizes: true)
     let (changed, note) = try model.replacingHead(size: 2, activation: .softmax)
     #expect(
       note == "head: a new dense layer 5 -> 2 softmax from fresh values replaces head.0, which gave 4 relu; "
-        + "its output is no longer normalised")
+        + "its output is no longer normalized")
     #expect(!changed.configuration.normalizesOutput)
     #expect(changed.configuration.head == [.init(size: 2, activation: .softmax)])
   }

@@ -19,7 +19,7 @@ import Testing
     "reversed_steps": "Slice \"y\": it is not understood",
     "dense_before": "MatMul \"k\": it is not understood",
     "residual": "Add \"y\": it is not understood",
-    "quantised": "is no constant of floating-point numbers",
+    "quantized": "is no constant of floating-point numbers",
     "gru": "has no node with the operator LSTM; it has GRU",
     "external": "lies in another file, \"external.onnx.data\"",
   ]
@@ -236,7 +236,7 @@ import Testing
       (.init(input: features, layers: [.init(hiddenSize: 3, bias: .single, hasPeepholes: true)]), "peepholes"),
       (.init(input: features, layers: [.init(hiddenSize: 3)]), "two biases"),
       (.init(input: features, layers: [one], readout: .mean), "the readout mean"),
-      (.init(input: features, layers: [one], normalizesOutput: true), "an L2 normalisation"),
+      (.init(input: features, layers: [one], normalizesOutput: true), "an L2 normalization"),
     ]
     let folder = try TemporaryFolder()
     for (configuration, reason) in cases {

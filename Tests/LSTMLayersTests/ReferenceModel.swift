@@ -193,7 +193,7 @@ struct ReferenceMasks {
   init() {}
 
   init(_ network: Network) {
-    let (shape, pass) = (network.shape, network.regularised)
+    let (shape, pass) = (network.shape, network.regularized)
     for (place, mask) in pass.masks.enumerated() where mask.isOn {
       let width = network.rowWidth(at: place)
       var list = [[[Double]]](repeating: [], count: shape.count)
@@ -212,8 +212,8 @@ struct ReferenceMasks {
       let slot = network.weights.slots[direction.parameters.recurrentWeight]
       weights[slot.name] = (0..<slot.count).map { Double(direction.recurrentFactors.pointer[$0]) }
     }
-    alpha = Double(pass.draw?.regularisation.activationRegularisation ?? 0)
-    beta = Double(pass.draw?.regularisation.temporalActivationRegularisation ?? 0)
+    alpha = Double(pass.draw?.regularization.activationRegularization ?? 0)
+    beta = Double(pass.draw?.regularization.temporalActivationRegularization ?? 0)
   }
 
   func drop(_ rows: [[Double]], place: Int, sequence: Int) -> [[Double]] {

@@ -91,7 +91,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       "known are lstm, layer0, layer0.forward, layer1, layer1.forward, head, head.0, gates such as layer0.forget, and tensor globs such as "
         + "'lstm.weight_hh_*'"),
     Mistake(
-      "a misspelt part", finetune + "--freeze haed", 64, "\"haed\" matches no part of this model",
+      "a misspelled part", finetune + "--freeze haed", 64, "\"haed\" matches no part of this model",
       "did you mean head?",
       "known are lstm, layer0, layer0.forward, layer1, layer1.forward, head, head.0, gates such as layer0.forget, and tensor globs such as "
         + "'lstm.weight_hh_*'"),
@@ -264,7 +264,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake(
       "names that the model does not know", "evaluate --data l.csv --sequence-id id --label-column l", 64,
       "the model does not know which of its outputs stands for which label",
-      "say it with lstm-ft import CHECKPOINT --classes NAMES, or fine-tune it on labelled data"
+      "say it with lstm-ft import CHECKPOINT --classes NAMES, or fine-tune it on labeled data"
     ) { try $0.write("l.csv", "id,x,l\na,1,up\nb,2,down\n") },
     Mistake(
       "too few names of classes", "import weights.h5 --classes a,b -o a.h5", 64,
@@ -368,7 +368,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       try checkpoint.write(path: place.path("heads.h5"), as: .pytorchHDF5)
     },
     Mistake(
-      "a misspelt key", "import weights.h5 --config bad.json", 65,
+      "a misspelled key", "import weights.h5 --config bad.json", 65,
       "bad.json: not a model configuration: layers[0]: unknown key \"projecton\"; known are hidden, bidirectional, "
         + "projection, bias, gates, peepholes, forget_offset"
     ) { try $0.write("bad.json", #"{"input":{"features":1},"layers":[{"hidden":64,"projecton":3}]}"#) },
@@ -447,14 +447,14 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       "a window of none", "finetune --data mine.csv --target temp --window 0", 64,
       "--window 0: expected at least 1"),
     Mistake(
-      "Nesterov without momentum", finetune + "--optimiser sgd --nesterov", 64,
+      "Nesterov without momentum", finetune + "--optimizer sgd --nesterov", 64,
       "--nesterov needs --momentum above 0 and no --dampening", "for example --momentum 0.9"),
     Mistake(
-      "momentum for Adam", finetune + "--momentum 0.9", 64, "--momentum has no meaning for --optimiser adam",
-      "choose --optimiser sgd"),
+      "momentum for Adam", finetune + "--momentum 0.9", 64, "--momentum has no meaning for --optimizer adam",
+      "choose --optimizer sgd"),
     Mistake(
-      "AMSGrad for SGD", finetune + "--optimiser sgd --amsgrad", 64,
-      "--amsgrad has no meaning for --optimiser sgd", "choose --optimiser adam or adamw"),
+      "AMSGrad for SGD", finetune + "--optimizer sgd --amsgrad", 64,
+      "--amsgrad has no meaning for --optimizer sgd", "choose --optimizer adam or adamw"),
     Mistake("a delta without Huber", finetune + "--huber-delta 2", 64, "--huber-delta needs --loss huber"),
     Mistake(
       "a rate that explodes", finetune + "--lr 1e30 --clip-norm 0 --run r", 65,
@@ -466,11 +466,11 @@ struct Mistake: Sendable, CustomTestStringConvertible {
 
   static let parsing = [
     Mistake(
-      "a misspelt command", "finetun --data mine.csv", 64, "unknown command finetun",
+      "a misspelled command", "finetun --data mine.csv", 64, "unknown command finetun",
       "did you mean lstm-ft finetune?",
       "commands are import, inspect, finetune, lr-find, evaluate, predict, generate, export, verify, diff, report"),
     Mistake(
-      "a misspelt option", "finetune --dta mine.csv", 64, "unknown option --dta", "did you mean --data?",
+      "a misspelled option", "finetune --dta mine.csv", 64, "unknown option --dta", "did you mean --data?",
       "see lstm-ft finetune --help"),
     Mistake(
       "an option without its value", "finetune --data", 64, "--data: expected <file>, found nothing",
@@ -497,11 +497,11 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       "one file too many", "import weights.h5 more.h5", 64, "unexpected argument more.h5",
       "see lstm-ft import --help"),
     Mistake(
-      "a misspelt readout", "import weights.h5 --readout lst", 64,
+      "a misspelled readout", "import weights.h5 --readout lst", 64,
       "--readout lst: expected all, last, final, mean, max or attention", "did you mean last?",
       "see lstm-ft import --help"),
     Mistake(
-      "a misspelt policy", finetune + "--missing interpolat", 64,
+      "a misspelled policy", finetune + "--missing interpolat", 64,
       "--missing interpolat: expected error, interpolate, forwardFill or zero", "did you mean interpolate?",
       "see lstm-ft finetune --help"),
   ]

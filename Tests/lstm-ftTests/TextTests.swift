@@ -4,7 +4,7 @@ import LSTMLayers
 import TestSupport
 import Testing
 
-/// Texts and labelled tables, as a person types it.
+/// Texts and labeled tables, as a person types it.
 @Suite(.serialized) struct TextTests {
   static let text = String(repeating: "the cat sat on the mat.\n", count: 40)
 
@@ -213,7 +213,7 @@ import Testing
   // MARK: - Learning and writing
 
   @Test(arguments: [ModelConfiguration.Readout.all, .last])
-  func aTextIsLearntAndWritten(_ readout: ModelConfiguration.Readout) async throws {
+  func aTextIsLearnedAndWritten(_ readout: ModelConfiguration.Readout) async throws {
     let place = try workplace(readout)
     let imported = try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json", "--window", "12")
     #expect(imported.stdout.contains("note: vocabulary: 13 characters, 0 is padding\n"))

@@ -2,6 +2,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 import TestSupport
 import Testing
 
@@ -107,7 +108,7 @@ import Testing
     // One that the model has no scaler of.
     try place.write("new.csv", Self.stores(1).replacingOccurrences(of: ",s1,", with: ",new,"))
     let new = try await place.run("predict", "finetuned.h5", "--data", "new.csv")
-    #expect(new.code == 0 && new.stderr.contains("the model has no scaler of new: it is standardised by its own rows"))
+    #expect(new.code == 0 && new.stderr.contains("the model has no scaler of new: it is standardized by its own rows"))
     let without = try await place.run("predict", "finetuned.h5", "--data", "plain.csv")
     #expect(without.code == 66)
     try place.write("plain.csv", "sales\n" + (0..<9).map { "\($0)\n" }.joined())
@@ -131,7 +132,7 @@ import Testing
     #expect(largestDifference(Array(said.suffix(20)), expected) <= 2.8e-4)
     let exported = try await place.run("export", "model.h5", "--to", "safetensors", "-o", "back.safetensors", "--json")
     #expect(
-      exported.stderr.contains("the model reads standardised inputs: temp: 11.457757 to 28.75638 becomes 0.0 to 1.0;"))
+      exported.stderr.contains("the model reads standardized inputs: temp: 11.457757 to 28.75638 becomes 0.0 to 1.0;"))
     #expect(exported.stdout.contains("\"inputScaler\":{") && exported.stdout.contains("\"minimum\":[11.457757"))
     // Fine-tuning keeps it.
     let tuning = try await place.run("finetune", "--data", "mm.csv", "--epochs", "1", "--run", "run")

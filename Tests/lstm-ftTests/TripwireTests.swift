@@ -148,7 +148,7 @@ import Testing
 
   // MARK: - 7
 
-  @Test("7. A series is split in time: what is validated comes after all that was learnt from")
+  @Test("7. A series is split in time: what is validated comes after all that was learned from")
   func seriesAreSplitInTime() async throws {
     let place = try await workplace("--scaler", "54.0378,9.5609", "--readout", "last")
     let tuning = try await succeeds(place, Self.finetune + ["--run", "run", "--seed", "3"])

@@ -129,7 +129,7 @@ import Testing
     for (format, name) in [("keras", "back.keras"), ("keras-h5", "back.h5"), ("onnx", "back.onnx")] {
       let outcome = try await place.run("export", "model.h5", "--to", format, "-o", name)
       #expect(outcome.code == 0, "\(format): \(outcome.stderr)")
-      #expect(!outcome.stdout.contains("standardised"))
+      #expect(!outcome.stdout.contains("standardized"))
       if format == "onnx" {
         #expect(outcome.stdout.contains("the mask is not in this format") == stem.hasPrefix("mask"))
         if stem.hasPrefix("mask") { continue }
@@ -213,7 +213,7 @@ import Testing
 
   @Test(arguments: [
     ("onnx-if/model.onnx", "which of its branches runs is only known when it runs"),
-    ("onnx-quantised/model.onnx", "it is quantised, which is not computed here"),
+    ("onnx-quantized/model.onnx", "it is quantized, which is not computed here"),
   ])
   func onnxThatIsNotComputedIsNamed(_ file: String, _ words: String) async throws {
     try await expectRefused(file, [words])

@@ -119,15 +119,15 @@ class Training:
         if case.vocabulary and "embedding.weight" in figure.frozen:
             self.model.embedding.freeze()
         self.x, self.target = mx.array(case.x), mx.array(case.target)
-        self.optimiser = mlx.optimizers.Adam(1e-3, bias_correction=True)
+        self.optimizer = mlx.optimizers.Adam(1e-3, bias_correction=True)
         self.grade = nn.value_and_grad(self.model, self.loss)
 
         def step(x, target):
             value, gradients = self.grade(x, target)
-            self.optimiser.update(self.model, gradients)
+            self.optimizer.update(self.model, gradients)
             return value
 
-        self.carried = [self.model.state, self.optimiser.state]
+        self.carried = [self.model.state, self.optimizer.state]
         if compiled:
             step = mx.compile(step, inputs=self.carried, outputs=self.carried)
         self.step = step

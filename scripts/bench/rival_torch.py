@@ -144,7 +144,7 @@ class Training:
         if case.loss == "cross-entropy":
             self.target = self.target.long()
         moving = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self.optimiser = torch.optim.Adam(moving, lr=1e-3, fused=True)
+        self.optimizer = torch.optim.Adam(moving, lr=1e-3, fused=True)
 
     def loss(self):
         y = self.forward(self.x) if self.forward else self.model(self.x, self.lengths, self.split)
@@ -155,16 +155,16 @@ class Training:
         return y, value
 
     def run(self):
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         self.loss()[1].backward()
-        self.optimiser.step()
+        self.optimizer.step()
 
     def check(self):
         y, value = self.loss()
         value.backward()
         gradients = {n: p.grad.numpy() for n, p in self.model.names.items() if p.requires_grad}
         result = rivals.Result(y.detach().numpy().copy(), value.item(), {n: g.copy() for n, g in gradients.items()})
-        self.optimiser.zero_grad()
+        self.optimizer.zero_grad()
         return result
 
 

@@ -1,4 +1,4 @@
-import HDF5
+import FileIO
 
 /// A run of a file's bytes that holds a tensor, or the storage of several: read where it is wanted, with no copy between.
 struct FileRun: Sendable {
@@ -6,9 +6,6 @@ struct FileRun: Sendable {
   let offset: Int
   let byteCount: Int
   let file: String
-
-  /// Bytes that are read at a time where they are wanted in pieces: they stay in the processor's cache.
-  static let pieceByteCount = 1 << 19
 
   func read(_ range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer) throws(CheckpointError) {
     precondition(range.lowerBound >= 0 && range.upperBound <= byteCount && range.count == buffer.count)
@@ -20,14 +17,10 @@ struct FileRun: Sendable {
   }
 
   func forEachPiece(_ range: Range<Int>, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
-    let size = min(Self.pieceByteCount, range.count)
-    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: max(size, 1), alignment: 64)
-    defer { piece.deallocate() }
-    for start in stride(from: range.lowerBound, to: range.upperBound, by: max(size, 1)) {
-      let end = min(start + size, range.upperBound)
-      let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<(end - start)])
-      try read(start..<end, into: part)
-      try body(part)
+    do {
+      try source.forEachPiece(offset + range.lowerBound..<offset + range.upperBound, body)
+    } catch let reason as UnreadableReason {
+      throw CheckpointError.unreadable(file: file, reason: reason)
     }
   }
 }

@@ -1,3 +1,5 @@
+import FileIO
+
 /// What a file's first bytes say it is. What cannot be opened counts as `other`: the reader says why.
 enum FileSignature {
   case hdf5, zip, npy, pickle, tar, safetensors, json, protobuf, other

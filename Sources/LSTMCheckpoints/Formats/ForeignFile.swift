@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// A file or folder that people take for a checkpoint, and that is none that is read here: what it is, and what to do.

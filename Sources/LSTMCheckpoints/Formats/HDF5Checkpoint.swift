@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import HDF5
 
@@ -113,7 +114,11 @@ extension Checkpoint {
   }
 
   static func hdf5<Value>(_ body: () throws(HDF5Error) -> Value) throws(CheckpointError) -> Value {
-    do throws(HDF5Error) { return try body() } catch { throw .hdf5(error) }
+    do throws(HDF5Error) {
+      return try body()
+    } catch {
+      throw error.kind == .notHDF5 ? .unrecognized(file: error.file, detail: error.detail) : .container(error)
+    }
   }
 }
 
@@ -126,13 +131,7 @@ enum HDF5Writing {
     return tensors.map(WrittenTensor.init)
   }
 
-  static func write(_ document: HDF5Document, to path: String) throws {
-    do {
-      try document.write(to: path)
-    } catch let error as HDF5Error {
-      throw CheckpointError.hdf5(error)
-    }
-  }
+  static func write(_ document: HDF5Document, to path: String) throws { try document.write(to: path) }
 }
 
 private struct HDF5Tensor: TensorSource {
@@ -149,7 +148,7 @@ private struct HDF5Tensor: TensorSource {
     do {
       try dataset.forEachPiece(body)
     } catch let error as HDF5Error {
-      throw CheckpointError.hdf5(error)
+      throw CheckpointError.container(error)
     }
   }
 }

@@ -1,3 +1,5 @@
+import FileIO
+
 /// An array read from an NPY file: C order, little-endian, whatever the file had.
 public struct NPYArray: Sendable, Equatable {
   /// The length of each dimension; empty for a scalar.

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// What is wrong with an NPY file, or with what was asked of it.

@@ -1,3 +1,5 @@
+import FileIO
+
 /// The header of an NPY file: what follows it, and from where.
 ///
 /// Format: numpy's NEP 1, versions 1.0, 2.0 and 3.0.

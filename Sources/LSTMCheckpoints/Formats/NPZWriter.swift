@@ -1,3 +1,5 @@
+import FileIO
+
 /// Writes an `.npz` archive that `numpy.load` reads, uncompressed: one `.npy` entry for each tensor.
 enum NPZWriter {
   static func write(_ tensors: [NamedTensor], to path: String) throws -> [WrittenTensor] {

@@ -1,3 +1,5 @@
+import FileIO
+
 extension Checkpoint {
   /// Whatever the ZIP archive holds.
   init(zip path: String) throws {
@@ -45,16 +47,6 @@ extension Checkpoint {
     ) { try NPY.read(contentsOf: path).bytes }
     self.init(
       tensors: [tensor], path: path, format: .npy, byteCount: header.dataOffset + header.dataByteCount)
-  }
-}
-
-extension ZipError: DescribedFailure {
-  public var category: FailureCategory {
-    switch kind {
-    case .notFound: .notFound
-    case .system: .inputOutput
-    default: .badInput
-    }
   }
 }
 

@@ -1,5 +1,5 @@
+import FileIO
 import Foundation
-import HDF5
 
 /// Writes the JSON that RTNeural's `json_parser` reads: a list of layers, each with its activation, its shape and its
 /// weights in Keras' layout. RTNeural runs sample by sample, so that a model gives something at every step.
@@ -38,17 +38,13 @@ enum RTNeuralWriter {
       let activation = dense.activation == .none ? "" : dense.activation.rawValue
       layers.append(Layer(kind: "dense", activation: activation, size: dense.size, weights: [kernel, bias]))
     }
-    do {
-      try atomicallyWriteFile(to: path) { descriptor in
-        try put("{\n  \"in_shape\": [null, null, \(configuration.input.size)],\n  \"layers\": [", descriptor)
-        for (index, layer) in layers.enumerated() {
-          try put(index == 0 ? "\n" : ",\n", descriptor)
-          try layer.write(to: descriptor)
-        }
-        try put("\n  ]\n}\n", descriptor)
+    try atomicallyWriteFile(to: path) { descriptor in
+      try put("{\n  \"in_shape\": [null, null, \(configuration.input.size)],\n  \"layers\": [", descriptor)
+      for (index, layer) in layers.enumerated() {
+        try put(index == 0 ? "\n" : ",\n", descriptor)
+        try layer.write(to: descriptor)
       }
-    } catch let error as HDF5Error {
-      throw CheckpointError.hdf5(error)
+      try put("\n  ]\n}\n", descriptor)
     }
     return written
   }
@@ -59,7 +55,7 @@ enum RTNeuralWriter {
     }
     if case .tokens = configuration.input { throw refuse("an embedding") }
     if configuration.skip { throw refuse("a concatenation of all layers") }
-    if configuration.normalizesOutput { throw refuse("an L2 normalisation") }
+    if configuration.normalizesOutput { throw refuse("an L2 normalization") }
     if configuration.readoutActivation != .none {
       throw refuse("\(configuration.readoutActivation.rawValue) between the LSTM and the head")
     }

@@ -15,7 +15,7 @@ public enum Layout: String, Sendable, Codable, CaseIterable {
   /// Flax linen and NNX `LSTMCell`: ii, if, ig, io and hi, hf, hg, ho.
   case flax
   /// Flax' `OptimizedLSTMCell` in NNX: dense_i and dense_h.
-  case flaxOptimised = "flax-optimized"
+  case flaxOptimized = "flax-optimized"
   /// Haiku `LSTM`: w (I + H, 4H), b; gates i, g, f, o; 1 is added to f at run time.
   case haiku
   /// TensorFlow 1 cells: kernel (I + H, 4H), bias; gates i, c, f, o; forget_bias is added at run time.

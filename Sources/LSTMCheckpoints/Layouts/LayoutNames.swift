@@ -75,7 +75,7 @@ public struct LayoutNames: Sendable {
 }
 
 extension LayoutNames {
-  public static let all = [mlx, keras, flax, flaxOptimised, haiku, tf1, s4tf, burn]
+  public static let all = [mlx, keras, flax, flaxOptimized, haiku, tf1, s4tf, burn]
 
   /// The table of a layout that is known by names; nil for PyTorch's, which has its own, and for those of graphs.
   public static func of(_ layout: Layout) -> LayoutNames? {
@@ -130,8 +130,8 @@ extension LayoutNames {
       backward: "layers_#.backward_rnn.cell", embedding: "Embed_0", dense: "Dense_#", separator: "/"),
     biases: [.single])
 
-  static let flaxOptimised = LayoutNames(
-    layout: .flaxOptimised, title: "Flax' OptimizedLSTMCell", evidence: "dense_i and dense_h: Flax' names",
+  static let flaxOptimized = LayoutNames(
+    layout: .flaxOptimized, title: "Flax' OptimizedLSTMCell", evidence: "dense_i and dense_h: Flax' names",
     leaves: [
       Leaf("dense_i.kernel", .input), Leaf("dense_h.kernel", .recurrent), Leaf("dense_h.bias", .inputBias),
     ],
@@ -220,7 +220,7 @@ extension RecurrentLayout {
     case .kerasCuDNN: self = .cudnn
     case .mlx: self = .mlx
     case .flax: self = .flax
-    case .flaxOptimised: self = .flaxOptimised
+    case .flaxOptimized: self = .flaxOptimized
     case .haiku: self = .haiku
     case .tf1: self = .tf1(forgetBias: forgetBias)
     case .s4tf: self = .s4tf

@@ -98,7 +98,7 @@ public struct RecurrentLayout: Sendable {
   public static let onnx = RecurrentLayout(gates: [.input, .output, .forget, .cell], matrices: .rows, biases: .joined)
   public static let mlx = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .rows, biases: .one)
   public static let flax = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .perGate, biases: .one)
-  public static let flaxOptimised = RecurrentLayout(
+  public static let flaxOptimized = RecurrentLayout(
     gates: [.input, .forget, .cell, .output], matrices: .columns, biases: .one)
   public static let haiku = RecurrentLayout(
     gates: [.input, .cell, .forget, .output], matrices: .fused, biases: .one, forgetOffset: 1)

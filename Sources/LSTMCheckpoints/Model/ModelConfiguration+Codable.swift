@@ -234,7 +234,7 @@ private struct AnyKey: CodingKey {
   init?(intValue: Int) { nil }
 }
 
-/// A misspelt key would otherwise be ignored and its default taken in silence.
+/// A misspelled key would otherwise be ignored and its default taken in silence.
 func rejectUnknownKeys(_ decoder: any Decoder, known: [String]) throws {
   for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
     throw DecodingError.dataCorrupted(

@@ -270,7 +270,7 @@ extension ModelConfiguration {
       let tie = isTiedToEmbedding(head: index) ? " tied to the embedding" : ""
       parts.append("dense \(dense.size)" + tie + (dense.activation == .none ? "" : " \(dense.activation.rawValue)"))
     }
-    if normalizesOutput { parts.append("L2 normalisation") }
+    if normalizesOutput { parts.append("L2 normalization") }
     return ([parts.joined(separator: " -> ")] + otherTies).joined(separator: "; ")
   }
 }

@@ -106,7 +106,7 @@ struct LSTMStack {
     if names.contains(where: { $0.contains("recurrent_kernel") }) {
       advice = ["this looks like Keras, whose LSTM has a kernel beside each recurrent_kernel"]
     } else if candidates.contains(where: { PyTorchName.isWeightNormFactor($0.name) }) {
-      advice = ["its weights are weight-normalised; " + weightNormAdvice]
+      advice = ["its weights are weight-normalized; " + weightNormAdvice]
     } else {
       advice = [
         "rename tensors with --map 'REGEX=REPLACEMENT', for example --map '^rnn_(.*)$=lstm.$1'",

@@ -204,7 +204,7 @@ struct ModelResolution {
 
   private func reason(for candidate: Candidate) -> String {
     if PyTorchName.isWeightNormFactor(candidate.name) {
-      return "one of the two factors of a weight-normalised tensor; " + LSTMStack.weightNormAdvice
+      return "one of the two factors of a weight-normalized tensor; " + LSTMStack.weightNormAdvice
     }
     let kind = kinds.kind(of: candidate)
     if kind == .embedding, candidate.shape.count == 2 {
@@ -241,7 +241,7 @@ extension ModelResolution.Candidate {
       && (name == "weight" || name.hasSuffix(".weight"))
   }
 
-  /// Whether it is one value under a name that no layer's parameter has: a counter, or what a loss has learnt.
+  /// Whether it is one value under a name that no layer's parameter has: a counter, or what a loss has learned.
   var isLoneNumber: Bool {
     (shape.isEmpty || shape == [1]) && !["weight", "bias"].contains(name.split(separator: ".").last)
       && PyTorchName(name) == nil

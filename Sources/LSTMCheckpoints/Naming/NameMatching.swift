@@ -49,7 +49,7 @@ private func contains(_ set: ArraySlice<Character>, _ character: Character) -> B
   return false
 }
 
-/// The edits between two names: insertions, deletions, substitutions and swaps of neighbours (the optimal string
+/// The edits between two names: insertions, deletions, substitutions and swaps of neighbors (the optimal string
 /// alignment distance), over at most 256 bytes each.
 public func editDistance(_ a: String, _ b: String) -> Int {
   let (a, b) = (Array(a.utf8.prefix(256)), Array(b.utf8.prefix(256)))

@@ -52,7 +52,7 @@ struct PyTorchName {
     (module.isEmpty ? "" : module + ".") + kind.rawValue + (isCell ? "" : "_l\(layer)") + (isReverse ? "_reverse" : "")
   }
 
-  /// Whether it names one of the two factors that weight normalisation stores instead of a weight: `weight_hh_l0_g`,
+  /// Whether it names one of the two factors that weight normalization stores instead of a weight: `weight_hh_l0_g`,
   /// `weight_hh_l0_v`, or `parametrizations.weight_hh_l0.original0` and `original1`.
   static func isWeightNormFactor(_ name: String) -> Bool {
     let parts = name.split(separator: ".")

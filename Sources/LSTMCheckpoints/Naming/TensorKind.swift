@@ -2,7 +2,7 @@
 enum TensorKind: Hashable {
   case batchNormalization
   case normalization
-  /// A 1-D weight without a bias: a normalization without one, or an activation with learnt slopes.
+  /// A 1-D weight without a bias: a normalization without one, or an activation with learned slopes.
   case scaling
   /// By the number of axes that it slides over.
   case convolution(Int)
@@ -36,13 +36,13 @@ enum TensorKind: Hashable {
     switch self {
     case .batchNormalization: "a batch normalization"
     case .normalization: "a layer normalization or its like"
-    case .scaling: "a normalization, or an activation with learnt slopes"
+    case .scaling: "a normalization, or an activation with learned slopes"
     case .convolution(let axes): "a \(axes)-D convolution"
     case .attention: "an attention"
     case .gru: "a GRU"
     case .rnn: "a plain RNN"
     case .crf: "a conditional random field (CRF)"
-    case .initialState: "a learnt initial state"
+    case .initialState: "a learned initial state"
     case .positions: "an encoding of positions"
     case .embedding: "an embedding"
     case .dense: "a dense layer"

@@ -100,11 +100,11 @@ enum CSVDetection {
 
 /// Fills the gaps of a column.
 enum CSVGaps {
-  /// Replaces the values at `gaps`, ascending positions, by their neighbours' line or the one before them.
+  /// Replaces the values at `gaps`, ascending positions, by their neighbors' line or the one before them.
   static func fill<Number: CSVNumber>(_ values: inout [Number], _ gaps: [Int], interpolating: Bool) {
     var next = 0
     while next < gaps.count {
-      // One run of neighbouring gaps at a time.
+      // One run of neighboring gaps at a time.
       let first = gaps[next]
       var last = first
       while next + 1 < gaps.count, gaps[next + 1] == last + 1 {

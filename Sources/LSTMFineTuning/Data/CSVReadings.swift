@@ -1,4 +1,4 @@
-import HDF5
+import FileIO
 
 /// What is known of the ways in which a table's columns are written, found when it is first asked for: a column without
 /// doubts never needs the others.

@@ -25,7 +25,7 @@ public enum CSVSeparator: String, Sendable, CaseIterable {
 public enum MissingValuePolicy: String, Sendable, CaseIterable {
   /// A missing cell is an error.
   case error
-  /// On the straight line between the neighbours; gaps at either end hold the nearest number.
+  /// On the straight line between the neighbors; gaps at either end hold the nearest number.
   case interpolate
   /// The number before it; a gap at the start holds the first number.
   case forwardFill

@@ -113,7 +113,7 @@ public struct Scaler: Sendable, Codable, Equatable {
 
   public var columns: Int { mean.count }
 
-  /// Standardises rows in place. `values` may hold several rows of the columns.
+  /// Standardizes rows in place. `values` may hold several rows of the columns.
   public func apply(_ values: inout [Float]) {
     forEachPlace(in: values.count) { at, column in values[at] = (values[at] - mean[column]) / deviation[column] }
   }

@@ -33,7 +33,7 @@ extension SequenceData {
     return places.lazy.map { $0 * steps..<$0 * steps + (lengths?[$0] ?? steps) }.joined()
   }
 
-  /// The same examples with standardised inputs and targets. A scaler of fewer columns than the targets have is
+  /// The same examples with standardized inputs and targets. A scaler of fewer columns than the targets have is
   /// repeated: a horizon of several rows has one entry per target column.
   public func scaled(inputs inputScaler: Scaler?, targets targetScaler: Scaler?) -> SequenceData {
     var result = self

@@ -127,7 +127,7 @@ public struct SeriesData: Sendable {
       starts += first...(rows.upperBound - window - horizon)
     }
     guard let filledTargets else { return starts }
-    // What was made up is not to be learnt and not to be measured with.
+    // What was made up is not to be learned and not to be measured with.
     var before = [0]
     before.reserveCapacity(rowCount + 1)
     for isFilled in filledTargets { before.append(before[before.count - 1] + (isFilled ? 1 : 0)) }

@@ -190,7 +190,7 @@ public struct StreamData: Sendable {
   /// N
   public var streamCount: Int { sequences.count }
 
-  /// The same streams with standardised inputs and targets.
+  /// The same streams with standardized inputs and targets.
   public func scaled(inputs: Scaler?, targets: Scaler?) -> StreamData {
     var result = self
     result.sequences = sequences.scaled(inputs: inputs, targets: targets)

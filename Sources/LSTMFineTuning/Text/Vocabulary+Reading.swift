@@ -134,7 +134,7 @@ struct TokenJSON {
     guard take("\"") else { throw expected("the end of a text") }
     let content = bytes[begin + 1..<at - 1]
     guard content.contains(UInt8(ascii: "\\")) else { return String(decoding: content, as: UTF8.self) }
-    // Escapes are Foundation's business; a text alone is not normalised.
+    // Escapes are Foundation's business; a text alone is not normalized.
     guard let text = try? JSONDecoder().decode([String].self, from: Data("[".utf8) + bytes[begin..<at] + Data("]".utf8))
     else {
       at = begin

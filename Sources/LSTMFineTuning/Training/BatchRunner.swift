@@ -26,12 +26,12 @@ final class BatchRunner {
   ///   - cache: what the frozen prefix gives for all of `data`, to begin there.
   ///   - plan: what `Network.backward` will be asked for, or nil.
   ///   - carried: the states of streams, to go on from and to leave there; nil where every example begins at zero.
-  ///   - draw: regularisation, for training.
+  ///   - draw: regularization, for training.
   /// - Throws: `ShapeError` when data and model do not fit together.
   func run(
     _ data: some ExampleRows, _ cache: PrefixCache? = nil, _ examples: some Collection<Int>,
     for plan: GradientPlan? = nil, carrying carried: CarriedState? = nil,
-    regularisation draw: Regularisation.Draw? = nil
+    regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
     let count = examples.count
     let hasLengths = data.hasLengths
@@ -52,7 +52,7 @@ final class BatchRunner {
       let rows = SequenceRows(
         values, count: count, steps: data.steps, starts: starts.pointer, lengths: hasLengths ? lengths.pointer : nil)
       return try network.run(
-        rows, from: stage, output: loss.outputForm, for: plan, carrying: carry, regularisation: draw)
+        rows, from: stage, output: loss.outputForm, for: plan, carrying: carry, regularization: draw)
     }
     let output: Network.Output
     if let cache {

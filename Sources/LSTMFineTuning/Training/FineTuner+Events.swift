@@ -1,4 +1,4 @@
-import HDF5
+import FileIO
 import LSTMLayers
 
 extension FineTuner {

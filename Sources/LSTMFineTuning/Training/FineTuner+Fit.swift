@@ -21,7 +21,7 @@ extension FineTuner {
       validation?.hiding(configuration.mask, for: configuration), targetScaler, kernels, point, events)
   }
 
-  /// The same on long streams, by truncated backpropagation through time: chunk after chunk in their order, an optimiser
+  /// The same on long streams, by truncated backpropagation through time: chunk after chunk in their order, an optimizer
   /// step each, with the LSTM's states carried from one to the next, and zero again at the beginning of every epoch. The
   /// batch size and the shuffling of the options are for sequences and do nothing here.
   /// - Throws: as above; `ShapeError`, too, when the model has a layer that runs in reverse.
@@ -39,7 +39,7 @@ extension FineTuner {
     _ point: ResumePoint?, _ events: (Event) throws -> Void
   ) throws -> Run {
     try check(model, data, validation)
-    try options.regularisation.validate()
+    try options.regularization.validate()
     let loop = try Loop(self, model, data, validation, targetScaler, kernels, point, events)
     let run = loop.run(try loop.train(events))
     try events(.end(run))
@@ -108,7 +108,7 @@ private final class Loop<Rows: ExampleRows> {
       order = state.order
       let r = progress.random
       random = RandomNumbers(state: (r[0], r[1], r[2], r[3]))
-      try stepper.restore(state.moments, steps: progress.optimiserSteps)
+      try stepper.restore(state.moments, steps: progress.optimizerSteps)
       try carried.map { try state.restore($0) }
       let weights = model.parameters.copy()
       best = model
@@ -130,7 +130,7 @@ private final class Loop<Rows: ExampleRows> {
       secondsBefore = 0
       progress = TrainingState.Progress(
         epoch: 1, step: 0, random: random.words, squareSums: groups.map { _ in 0 }, baseline: baseline,
-        spreads: [spread], optimiserSteps: stepper.optimiserSteps)
+        spreads: [spread], optimizerSteps: stepper.optimizerSteps)
     }
     let known = progress
     let bestLoss = known.epochs.last { $0.epoch == known.bestEpoch }?.validation?.loss ?? known.baseline.loss
@@ -145,7 +145,7 @@ private final class Loop<Rows: ExampleRows> {
   private var state: TrainingState {
     var progress = progress
     progress.random = random.words
-    progress.optimiserSteps = stepper.optimiserSteps
+    progress.optimizerSteps = stepper.optimizerSteps
     progress.seconds = secondsBefore + (clock.now - began).seconds
     return TrainingState(progress: progress, order: order, moments: stepper.stateTensors, carried: carried)
   }

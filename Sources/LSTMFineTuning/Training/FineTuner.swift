@@ -1,11 +1,11 @@
 import LSTMCheckpoints
 import LSTMLayers
 
-/// The fine-tuning loop: mini-batches, clipping, one optimiser step each, validation after every epoch, the best
+/// The fine-tuning loop: mini-batches, clipping, one optimizer step each, validation after every epoch, the best
 /// weights kept.
 ///
 ///     let plan = try FreezePlan(model, freezing: ["layer0"])
-///     let run = try FineTuner(plan, optimiser: .adam(learningRate: 1e-3)).fit(model, data) { event in ... }
+///     let run = try FineTuner(plan, optimizer: .adam(learningRate: 1e-3)).fit(model, data) { event in ... }
 ///     try Checkpoint(run.best).write(to: url, as: .pytorchHDF5)
 public struct FineTuner: Sendable {
   public struct Options: Sendable, Equatable {
@@ -31,12 +31,12 @@ public struct FineTuner: Sendable {
     /// with and without.
     public var caching = Caching()
     /// Acts in training passes alone: losses of validation data are those of the whole network.
-    public var regularisation = Regularisation()
+    public var regularization = Regularization()
 
     public init(
       epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
       seed: UInt64 = 0, schedule: Schedule? = nil, decaysBiases: Bool = true, saveInterval: Double? = nil,
-      caching: Caching = Caching(), regularisation: Regularisation = Regularisation()
+      caching: Caching = Caching(), regularization: Regularization = Regularization()
     ) {
       self.epochs = epochs
       self.batchSize = batchSize
@@ -48,7 +48,7 @@ public struct FineTuner: Sendable {
       self.decaysBiases = decaysBiases
       self.saveInterval = saveInterval
       self.caching = caching
-      self.regularisation = regularisation
+      self.regularization = regularization
     }
   }
 
@@ -120,7 +120,7 @@ public struct FineTuner: Sendable {
   }
 
   public let plan: FreezePlan
-  public let optimiser: OptimiserRule
+  public let optimizer: Optimizer
   public let loss: Loss
   public var options: Options
   /// The one asked for, or the recipe's.
@@ -132,10 +132,10 @@ public struct FineTuner: Sendable {
   public var sampling: (@Sendable (LSTMModel) throws -> Sample?)?
 
   public init(
-    _ plan: FreezePlan, optimiser: OptimiserRule = .adam(), loss: Loss = .meanSquaredError, options: Options = Options()
+    _ plan: FreezePlan, optimizer: Optimizer = .adam(), loss: Loss = .meanSquaredError, options: Options = Options()
   ) {
     self.plan = plan
-    self.optimiser = optimiser
+    self.optimizer = optimizer
     self.loss = loss
     self.options = options
   }

@@ -1,5 +1,5 @@
+import FileIO
 import Foundation
-import HDF5
 
 /// Many floats in memory, or in a mapped file that has no name and is gone with the process, however that ends.
 final class FloatStorage {
@@ -118,10 +118,10 @@ final class FloatStorage {
     func append(_ values: UnsafePointer<Float>, _ count: Int) throws(Failure) {
       precondition(next + count * MemoryLayout<Float>.size <= bytes)
       if descriptor >= 0 {
-        do throws(HDF5Error) {
+        do throws(FileError) {
           try writeAll(UnsafeRawBufferPointer(start: values, count: count * MemoryLayout<Float>.size), to: descriptor)
         } catch {
-          throw Failure(reason: error.message)
+          throw Failure(reason: error.detail)
         }
       }
       next += count * MemoryLayout<Float>.size

@@ -48,9 +48,9 @@ public struct FreezePlan: Sendable {
   let parts: [[Range<Int>]]
   /// For each parameter, whether it moves by a low-rank adapter; it then is among the trainable ones.
   let adapted: [Bool]
-  /// For each parameter, its rate against the optimiser's.
+  /// For each parameter, its rate against the optimizer's.
   let rateFactors: [Double]
-  /// For each parameter, the rate that was asked for, whatever the optimiser's is.
+  /// For each parameter, the rate that was asked for, whatever the optimizer's is.
   let ownRates: [Double?]
   /// What becomes of parameters that stand in several places.
   public let notes: [String]

@@ -5,7 +5,7 @@ import LSTMLayers
 /// What training makes small. Each is the mean over all that counts, as PyTorch's with `reduction="mean"`; padded
 /// steps do not count.
 ///
-/// What a `Regularisation` adds is no part of it: see `Network.penalty`.
+/// What a `Regularization` adds is no part of it: see `Network.penalty`.
 public enum Loss: Sendable, Equatable {
   /// (p - y)^2
   case meanSquaredError

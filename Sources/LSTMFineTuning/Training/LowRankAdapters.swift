@@ -9,8 +9,8 @@ import LSTMLayers
 ///
 ///     let adapters = try LowRankAdapters(lora, network, trainable: plan.trainable, seed: 0)
 ///     let backward = GradientPlan(network.configuration, trainable: adapters.needsGradient)
-///     let dense = Optimiser(rule, weights: network.weights, trainable: adapters.trainsItself)
-///     let lowRank = Optimiser(rule, weights: adapters.parameters, trainable: adapters.all)
+///     let dense = OptimizerState(rule, weights: network.weights, trainable: adapters.trainsItself)
+///     let lowRank = OptimizerState(rule, weights: adapters.parameters, trainable: adapters.all)
 ///     // each step, after network.backward(..., into: gradients, backward):
 ///     adapters.project(gradients)
 ///     dense.step(network.weights, gradients)
@@ -29,11 +29,11 @@ public final class LowRankAdapters {
   public let base: ParameterStore
   /// For each of the model's parameters whether it has an adapter.
   public let isAdapted: [Bool]
-  /// Whether the model's optimiser moves it: it trains and has no adapter.
+  /// Whether the model's optimizer moves it: it trains and has no adapter.
   public let trainsItself: [Bool]
   /// Whether the backward pass has to make its gradient: it trains, or its adapter does.
   public let needsGradient: [Bool]
-  /// True for each of `parameters`: what an optimiser of theirs is told.
+  /// True for each of `parameters`: what an optimizer of theirs is told.
   public let all: [Bool]
 
   /// One for each adapted matrix, in the model's order: who wants to know which adapter is for which matrix looks here.

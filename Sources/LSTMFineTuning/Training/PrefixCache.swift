@@ -123,6 +123,10 @@ extension FineTuner {
     /// Exactly, for training and validation data.
     public var bytes: Int
     public var place: Place
+
+    package init(parts: [String], bytes: Int, place: Place) {
+      (self.parts, self.bytes, self.place) = (parts, bytes, place)
+    }
   }
 
   /// Computes what the frozen prefix gives for the data, where it is needed more than once.

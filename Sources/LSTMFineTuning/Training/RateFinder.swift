@@ -99,7 +99,7 @@ public struct RateFinder: Sendable {
     var before: [Double] = []
     var (average, startAverage, best) = (0.0, 0.0, 1.0)
     // Everything trains, as in the last phase, and at the rates that are said.
-    let base = tuner.optimiser.learningRate * (tuner.plan.phases.last?.rateFactor ?? 1)
+    let base = tuner.optimizer.learningRate * (tuner.plan.phases.last?.rateFactor ?? 1)
     let ratio = pow(highest / lowest, 1 / Double(steps - 1))
     for step in 0..<steps {
       if next == batches.count {
@@ -120,7 +120,7 @@ public struct RateFinder: Sendable {
         break
       }
       let first = try start.run(
-        data, nil, examples, for: everything, carrying: startCarried, regularisation: tuner.draw(place)
+        data, nil, examples, for: everything, carrying: startCarried, regularization: tuner.draw(place)
       ).loss.mean
       before.append(first)
       average = smoothing * average + (1 - smoothing) * loss
@@ -183,21 +183,5 @@ public struct RateFinder: Sendable {
       let here = (changes[b] - changes[a]) / log(rates[b] / rates[a])
       if here < slope { (slope, result.steepest) = (here, rates[place]) }
     }
-  }
-
-  /// The smoothed loss over the decimal logarithm of the rate, with what is suggested.
-  public static func chart(_ result: Result) -> LineChart {
-    let x = result.points.map { log10($0.learningRate) }
-    var annotations: [LineChart.Annotation] = []
-    for (name, rate) in [("valley", result.valley), ("steepest", result.steepest)] {
-      guard let rate, let point = result.points.last(where: { $0.learningRate <= rate * (1 + 1e-9) }) else { continue }
-      annotations.append(.point(x: log10(rate), y: point.smoothed, "\(name): \(String(format: "%.1e", rate))"))
-    }
-    return LineChart(
-      title: "Loss by learning rate", xLabel: "log10 of the learning rate", yLabel: "loss",
-      series: [
-        .init("smoothed", x: x, y: result.points.map(\.smoothed)),
-        .init("each step", x: x, y: result.points.map(\.loss)),
-      ], annotations: annotations)
   }
 }

@@ -1,7 +1,7 @@
 import LSTMCheckpoints
 import LSTMLayers
 
-/// What one optimiser step needs, made once for a run. A step on a batch no larger than one before allocates nothing.
+/// What one optimizer step needs, made once for a run. A step on a batch no larger than one before allocates nothing.
 final class Stepper {
   private let tuner: FineTuner
   private let network: Network
@@ -10,8 +10,8 @@ final class Stepper {
   private let runner: BatchRunner
   private let updates: ParameterUpdates
   let gradients: ParameterStore
-  private let optimiser: Optimiser
-  /// For each phase, the parameters that the optimiser moves itself.
+  private let optimizer: OptimizerState
+  /// For each phase, the parameters that the optimizer moves itself.
   private let dense: [[Bool]]
   private var lowRank: LowRankTraining?
   /// For each phase and parameter, its rate before the schedule.
@@ -23,7 +23,7 @@ final class Stepper {
   /// The low-rank adapters, and what moves them.
   private struct LowRankTraining {
     let adapters: LowRankAdapters
-    let optimiser: Optimiser
+    let optimizer: OptimizerState
     /// For each of the adapters' parameters.
     var active: [Bool]
     var rates: [Double]
@@ -39,18 +39,18 @@ final class Stepper {
     updates = ParameterUpdates(kernels)
     gradients = ParameterStore(network.configuration.parameters)
     dense = plan.phases.map { zip($0.trainable, plan.adapted).map { $0 && !$1 } }
-    optimiser = Optimiser(
-      tuner.optimiser, weights: network.weights, trainable: zip(plan.trainable, plan.adapted).map { $0 && !$1 },
+    optimizer = OptimizerState(
+      tuner.optimizer, weights: network.weights, trainable: zip(plan.trainable, plan.adapted).map { $0 && !$1 },
       parts: plan.parts, decays: plan.parameters.map { tuner.options.decaysBiases || $0.shape.count > 1 },
       kernels: kernels)
-    phaseRates = plan.phases.indices.map { plan.rates(base: tuner.optimiser.learningRate, phase: $0) }
+    phaseRates = plan.phases.indices.map { plan.rates(base: tuner.optimizer.learningRate, phase: $0) }
     rates = phaseRates[0]
     squares = plan.parameters.map { _ in 0 }
     if plan.lora != nil {
       let adapters = try LowRankAdapters(network, plan: plan, seed: tuner.options.seed)
       lowRank = LowRankTraining(
         adapters: adapters,
-        optimiser: Optimiser(tuner.optimiser, weights: adapters.parameters, trainable: adapters.all, kernels: kernels),
+        optimizer: OptimizerState(tuner.optimizer, weights: adapters.parameters, trainable: adapters.all, kernels: kernels),
         active: adapters.all, rates: adapters.all.map { _ in 0 })
     } else {
       lowRank = nil
@@ -81,7 +81,7 @@ final class Stepper {
     let plan = plans[phase]
     let trainable = plan.trainable
     let (_, loss) = try runner.run(
-      data, cache, examples, for: plan, carrying: carried, regularisation: tuner.draw(place))
+      data, cache, examples, for: plan, carrying: carried, regularization: tuner.draw(place))
     guard loss.weight > 0 else { return nil }
     guard loss.mean.isFinite else {
       throw FineTuningError.diverged(
@@ -111,9 +111,9 @@ final class Stepper {
         updates.scale(lowRank.adapters.gradients, by: Float(limit / (norm + 1e-6)), where: lowRank.active)
       }
     }
-    optimiser.step(network.weights, gradients, active: dense[phase], rates: rates, momentum: place.pace.momentum)
+    optimizer.step(network.weights, gradients, active: dense[phase], rates: rates, momentum: place.pace.momentum)
     if let lowRank {
-      lowRank.optimiser.step(
+      lowRank.optimizer.step(
         lowRank.adapters.parameters, lowRank.adapters.gradients, active: lowRank.active, rates: lowRank.rates,
         momentum: place.pace.momentum)
       lowRank.adapters.apply(to: network.weights)
@@ -143,32 +143,32 @@ final class Stepper {
 
   // MARK: - Resuming
 
-  /// The optimisers' steps for each parameter, those of adapters last.
-  var optimiserSteps: [Int] { optimiser.steps + (lowRank?.optimiser.steps ?? []) }
+  /// The optimizers' steps for each parameter, those of adapters last.
+  var optimizerSteps: [Int] { optimizer.steps + (lowRank?.optimizer.steps ?? []) }
 
-  /// The optimisers' moments, and the adapters.
+  /// The optimizers' moments, and the adapters.
   var stateTensors: [StoredTensor] {
-    guard let lowRank else { return optimiser.moments }
+    guard let lowRank else { return optimizer.moments }
     let store = lowRank.adapters.parameters
     let adapters = store.slots.indices.map { index in
       StoredTensor(
         name: "training/adapters/\(store.slots[index].name)", shape: store.slots[index].specification.shape,
         values: store.values(index))
     }
-    return optimiser.moments + lowRank.optimiser.moments + adapters
+    return optimizer.moments + lowRank.optimizer.moments + adapters
   }
 
   /// Takes up what `stateTensors` gave; the network's weights are not its business, but those of a network that had the
   /// run's first ones when this was made.
   /// - Throws: `CheckpointError.corrupt`.
   func restore(_ tensors: [StoredTensor], steps: [Int]) throws {
-    let count = optimiser.steps.count
-    guard let lowRank else { return try optimiser.restore(tensors, steps: steps) }
+    let count = optimizer.steps.count
+    guard let lowRank else { return try optimizer.restore(tensors, steps: steps) }
     guard steps.count >= count else {
-      throw CheckpointError.corrupt(tensor: "training/state", detail: "the optimiser's steps are of another model")
+      throw CheckpointError.corrupt(tensor: "training/state", detail: "the optimizer's steps are of another model")
     }
-    try optimiser.restore(tensors, steps: Array(steps[..<count]))
-    try lowRank.optimiser.restore(tensors, steps: Array(steps[count...]))
+    try optimizer.restore(tensors, steps: Array(steps[..<count]))
+    try lowRank.optimizer.restore(tensors, steps: Array(steps[count...]))
     let store = lowRank.adapters.parameters
     for (index, slot) in store.slots.enumerated() {
       let name = "training/adapters/\(slot.name)"
@@ -207,9 +207,9 @@ final class Stepper {
 }
 
 extension FineTuner {
-  /// What regularisation draws for a step.
-  func draw(_ place: Stepper.Place) -> Regularisation.Draw {
-    Regularisation.Draw(options.regularisation, seed: options.seed, step: place.epoch << 32 | place.step)
+  /// What regularization draws for a step.
+  func draw(_ place: Stepper.Place) -> Regularization.Draw {
+    Regularization.Draw(options.regularization, seed: options.seed, step: place.epoch << 32 | place.step)
   }
 }
 

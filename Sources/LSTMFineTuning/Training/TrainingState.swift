@@ -30,22 +30,31 @@ public struct TrainingState: Sendable {
     var spreads: [Double]
     var plateau = Schedule.Plateau()
     /// For each trainable parameter.
-    var optimiserSteps: [Int]
+    var optimizerSteps: [Int]
     var seconds = 0.0
     /// How long the run's log is, in bytes.
     var logLength = 0
+
+    /// As they are in files that exist.
+    private enum CodingKeys: String, CodingKey {
+      case epoch, step, random, lossSum, lossWeight, normSum, squareSums, stepsTaken, learningRate, gateNorms, bestEpoch
+      case baseline, epochs, spreads, plateau, seconds, logLength
+      case optimizerSteps = "optimiserSteps"
+    }
   }
 
   var progress: Progress
   /// The examples in the order of this epoch.
   var order: [Int]
-  /// With everything else that the optimisers keep.
+  /// With everything else that the optimizers keep.
   var moments: [StoredTensor]
 
   /// The epoch that goes on, from 1.
   public var epoch: Int { progress.epoch }
   /// Steps of it that are done.
   public var step: Int { progress.step }
+  /// How long the run's log was when this was saved, in bytes.
+  package var logLength: Int { progress.logLength }
   public var epochs: [FineTuner.Epoch] { progress.epochs }
   public var baseline: Metrics { progress.baseline }
 
@@ -88,7 +97,7 @@ public struct TrainingState: Sendable {
   private static let orderName = "training/order"
 
   /// As tensors, for `Checkpoint.extras`.
-  func tensors(logLength: Int) throws -> [StoredTensor] {
+  package func tensors(logLength: Int) throws -> [StoredTensor] {
     var progress = progress
     progress.logLength = logLength
     let json = [UInt8](try Self.encoder.encode(progress))

@@ -24,7 +24,7 @@ final class DropoutMask {
   ///   - lockedProbability: of dropping a sequence's feature at all steps; (B, width), in the caller's order.
   ///   - probability: of dropping a value; (R, width) packed rows, which get both factors.
   func draw(
-    _ draw: Regularisation.Draw, place: Int, width: Int, shape: PackedShape, lockedProbability: Float,
+    _ draw: Regularization.Draw, place: Int, width: Int, shape: PackedShape, lockedProbability: Float,
     probability: Float, kernels: Kernels
   ) {
     kind = probability > 0 ? .elements : lockedProbability > 0 ? .locked : .off

@@ -2,10 +2,10 @@ extension LSTMDirection {
   /// Has the passes to come use the recurrent weight with some of its elements zero and the others scaled: DropConnect
   /// (Wan et al. 2013), as AWD-LSTM has it. The weight itself stays as it is.
   /// - Parameter index: of the direction among all layers'.
-  func dropRecurrentWeight(_ draw: Regularisation.Draw, index: Int) {
+  func dropRecurrentWeight(_ draw: Regularization.Draw, index: Int) {
     let (g, s) = (gateSize, stateSize)
     let weight = weights.pointer(parameters.recurrentWeight)
-    let probability = draw.regularisation.weightDrop
+    let probability = draw.regularization.weightDrop
     recurrentFactors.reserve(g * s)
     droppedRecurrentWeight.reserve(g * s)
     let parts = kernels.parts(g * s, each: 1 << 14)

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
+import LSTMReports
 
 struct Diff: ParsableCommand {
   static let configuration = CommandConfiguration(

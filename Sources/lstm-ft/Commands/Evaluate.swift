@@ -1,8 +1,10 @@
 import ArgumentParser
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -83,7 +85,7 @@ struct Evaluate: ParsableCommand {
       case .seriesStreams:
         throw InputError.usage("--chart draws windows; \(loaded.file) is read in one stream", advice: [])
       case .text, .textStreams: throw InputError.usage("--chart draws a CSV series, not a text", advice: [])
-      case .labelled: throw InputError.usage("--chart draws a CSV series, not labelled sequences", advice: [])
+      case .labeled: throw InputError.usage("--chart draws a CSV series, not labeled sequences", advice: [])
       case .arrays, .streams:
         throw InputError.usage("--chart draws a CSV series; \(loaded.file) holds arrays", advice: [])
       }
@@ -107,7 +109,7 @@ struct Evaluate: ParsableCommand {
       loaded.readingNotes + [loss.loss?.note].compactMap(\.self) + fit.notes
       + [all.maskNote(base.configuration)].compactMap(\.self) + rowNotes
     for note in notes { console.say("note: \(note)") }
-    if case .labelled(let labelled) = loaded { for line in labelled.summary { console.say("note: \(line)") } }
+    if case .labeled(let labeled) = loaded { for line in labeled.summary { console.say("note: \(line)") } }
     if record.inputScaler == nil, loaded.series != nil {
       console.say("note: the model has no scaler: it reads the numbers as they are")
     }
@@ -115,7 +117,7 @@ struct Evaluate: ParsableCommand {
     if let series = loaded.series { naiveError = series.naiveError() }
     console.answer(line(metrics, fit.loss, loaded, naiveError: naiveError))
     var names = record.classes
-    if case .labelled(let labelled) = loaded { names = labelled.table.classes }
+    if case .labeled(let labeled) = loaded { names = labeled.table.classes }
     if let confusion { console.answer(confusionTable(confusion, names)) }
     if let chart, case .series(let series) = loaded {
       let forecast = try evaluator.predict(examples.sequences)
@@ -126,7 +128,7 @@ struct Evaluate: ParsableCommand {
     var tokens: (count: Int, unknown: Int)?
     switch loaded {
     case .text(let text), .textStreams(let text, _): tokens = (text.count, text.unknownCount)
-    case .labelled(let labelled): tokens = (labelled.table.tokenCount, labelled.table.unknownCount)
+    case .labeled(let labeled): tokens = (labeled.table.tokenCount, labeled.table.unknownCount)
     case .series, .seriesStreams, .arrays, .streams: break
     }
     try console.result(
@@ -142,7 +144,7 @@ struct Evaluate: ParsableCommand {
     case .text(let text), .textStreams(let text, _):
       line = "\(model) on \(text.summary), cross-entropy \(digits(metrics.loss))"
       if let summary = metrics.textSummary(text.vocabulary.unit) { line += ", " + summary }
-    case .series, .seriesStreams, .labelled, .arrays, .streams: break
+    case .series, .seriesStreams, .labeled, .arrays, .streams: break
     }
     if let mae = metrics.mae, let rmse = metrics.rmse {
       line += ", MAE \(digits(mae)), RMSE \(digits(rmse)) in the data's units"

@@ -3,6 +3,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 extension Checkpoint.Format: ExpressibleByArgument {
   public static var allValueStrings: [String] { writable.map(\.rawValue) }

@@ -3,6 +3,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 struct Finetune: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -57,14 +58,14 @@ struct Finetune: ParsableCommand {
   @OptionGroup(title: "Training")
   var caching: CacheArguments
 
-  @OptionGroup(title: "Optimiser")
-  var optimiser: OptimiserArguments
+  @OptionGroup(title: "Optimizer")
+  var optimizer: OptimizerArguments
 
-  @OptionGroup(title: "Optimiser")
+  @OptionGroup(title: "Optimizer")
   var rates: RateArguments
 
-  @OptionGroup(title: "Regularisation")
-  var regularisation: RegularisationArguments
+  @OptionGroup(title: "Regularization")
+  var regularization: RegularizationArguments
 
   @OptionGroup(title: "Output")
   var files: OutputFiles
@@ -107,11 +108,11 @@ struct Finetune: ParsableCommand {
 
     @Option(
       help: ArgumentHelp(
-        "Standardisation: keep the model's, refit it to the training part, or none; auto keeps, and refits for CSV "
+        "Standardization: keep the model's, refit it to the training part, or none; auto keeps, and refits for CSV "
           + "when the model has none.", valueName: "mode"))
     var scaler: ScalerMode = .auto
 
-    @Flag(help: "CSV with --id, or several files: each id's rows are standardised by its own scaler.")
+    @Flag(help: "CSV with --id, or several files: each id's rows are standardized by its own scaler.")
     var scalerPerId = false
   }
 
@@ -142,7 +143,7 @@ struct Finetune: ParsableCommand {
   var arguments = Array(CommandLine.arguments.dropFirst())
 
   private enum CodingKeys: String, CodingKey {
-    case model, data, vocabulary, parts, reading, loss, loop, computing, caching, optimiser, rates, regularisation
+    case model, data, vocabulary, parts, reading, loss, loop, computing, caching, optimizer, rates, regularization
     case files, overwriting, out
   }
 
@@ -150,7 +151,7 @@ struct Finetune: ParsableCommand {
     if let resume = files.resume { return try self.resume(resume) }
     let console = out.console
     try loop.check()
-    let rule = try optimiser.rule()
+    let rule = try optimizer.rule()
     try requireOutput(
       files.output, apartFrom: data.requiredPaths() + loop.validationPaths() + [model],
       overwrite: overwriting.overwrite)
@@ -172,7 +173,7 @@ struct Finetune: ParsableCommand {
     try requireOutput(
       command.files.output, apartFrom: [command.data.requiredPath(), command.model],
       overwrite: overwriting.overwrite || command.overwriting.overwrite)
-    let rule = try command.optimiser.rule()
+    let rule = try command.optimizer.rule()
     let session = try FinetuneSession(
       command, rule: rule, kernels: computing.kernels(), caching: command.caching.caching(folder: begun.folder))
     let folder = try RunFolder(resuming: begun.folder, point?.state)

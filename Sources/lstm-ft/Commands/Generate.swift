@@ -3,6 +3,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 #if canImport(Glibc)
   import Glibc

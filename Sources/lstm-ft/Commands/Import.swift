@@ -1,8 +1,10 @@
 import ArgumentParser
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 struct Import: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -44,7 +46,7 @@ struct Import: ParsableCommand {
     @Option(
       parsing: .unconditional,
       help: ArgumentHelp(
-        "The standardisation that the model was trained with, for all features and targets.",
+        "The standardization that the model was trained with, for all features and targets.",
         valueName: "mean,deviation"))
     var scaler: String?
 
@@ -56,7 +58,7 @@ struct Import: ParsableCommand {
 
     @Option(
       help: ArgumentHelp(
-        "A JSON file with the standardisation of each feature and target: mean and scale, or min and max, as "
+        "A JSON file with the standardization of each feature and target: mean and scale, or min and max, as "
           + "scikit-learn's scalers have them, under inputs and targets.", valueName: "file"),
       completion: .file(extensions: ["json"]))
     var scalerFile: String?
@@ -190,7 +192,7 @@ struct Import: ParsableCommand {
       throw InputError.usage("--scaler and --scaler-file exclude each other", advice: [])
     }
     guard case .features(let count) = configuration.input else {
-      throw InputError.usage("--scaler-file: this model reads tokens, which are not standardised", advice: [])
+      throw InputError.usage("--scaler-file: this model reads tokens, which are not standardized", advice: [])
     }
     let file = try ScalerFile(
       json: readWhole(path), file: path, features: count, outputs: configuration.outputSize)
@@ -209,7 +211,7 @@ struct Import: ParsableCommand {
         advice: ["for example --scaler 54.0,9.6"])
     }
     guard case .features(let count) = configuration.input else {
-      throw InputError.usage("--scaler: this model reads tokens, which are not standardised", advice: [])
+      throw InputError.usage("--scaler: this model reads tokens, which are not standardized", advice: [])
     }
     return (
       Scaler(

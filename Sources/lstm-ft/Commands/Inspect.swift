@@ -1,7 +1,9 @@
 import ArgumentParser
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
+import LSTMReports
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,9 @@
 import ArgumentParser
+import FileIO
 import Foundation
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 struct LRFind: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -12,7 +14,7 @@ struct LRFind: ParsableCommand {
         lstm-ft lr-find --data mine.csv --target temp --window 48 --freeze layer0
         lstm-ft lr-find encoder.h5 --data mine.npz --head new:9 --from 1e-6 --to 1
 
-      Data, freezing, loss and optimiser are given as to finetune. Nothing is written but the chart: the model stays as it \
+      Data, freezing, loss and optimizer are given as to finetune. Nothing is written but the chart: the model stays as it \
       is. The valley is a careful rate, the steepest a bold one; what is suggested lies between them.
       """)
 
@@ -37,8 +39,8 @@ struct LRFind: ParsableCommand {
   @OptionGroup(title: "Training")
   var computing: ThreadArguments
 
-  @OptionGroup(title: "Optimiser")
-  var optimiser: OptimiserArguments
+  @OptionGroup(title: "Optimizer")
+  var optimizer: OptimizerArguments
 
   @OptionGroup(title: "Search")
   var search: SearchArguments
@@ -87,14 +89,14 @@ struct LRFind: ParsableCommand {
     // As finetune would begin.
     var command = try Finetune.parse([])
     (command.model, command.data, command.parts, command.reading) = (model, data, parts, reading)
-    (command.loss, command.loop, command.computing, command.optimiser) = (loss, loop, computing, optimiser)
+    (command.loss, command.loop, command.computing, command.optimizer) = (loss, loop, computing, optimizer)
     let session = try FinetuneSession(
-      command, rule: optimiser.rule(), kernels: computing.kernels(), caching: .init(isOn: false))
+      command, rule: optimizer.rule(), kernels: computing.kernels(), caching: .init(isOn: false))
     for note in session.notes { console.say("note   \(note)") }
 
     var finder = RateFinder()
     (finder.lowest, finder.highest, finder.steps) = (search.from, search.to, search.steps)
-    let tuner = FineTuner(session.plan, optimiser: session.rule, loss: session.loss, options: session.options)
+    let tuner = FineTuner(session.plan, optimizer: session.rule, loss: session.loss, options: session.options)
     var done = 0
     func follow(_ point: RateFinder.Point) {
       done += 1

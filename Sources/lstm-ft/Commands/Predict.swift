@@ -1,9 +1,10 @@
 import ArgumentParser
+import FileIO
 import Foundation
-import HDF5
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,7 +22,7 @@ struct Predict: ParsableCommand {
 
       A model whose classes have names says the likeliest one's, and the probability of each.
 
-      Standardisation is applied to the input and undone in the output. Without -o, CSV goes to standard output.
+      Standardization is applied to the input and undone in the output. Without -o, CSV goes to standard output.
       """)
 
   @Argument(help: "The model file.", completion: .file())
@@ -133,7 +134,7 @@ struct Predict: ParsableCommand {
       (origins, raw) = (found, found.windows)
     case .seriesStreams(let series, _, _): raw = try series.lastWindow()
     case .text(let text), .textStreams(let text, _): raw = try text.endings()
-    case .labelled(let labelled): raw = labelled.table.data
+    case .labeled(let labeled): raw = labeled.table.data
     case .arrays(let all, _): raw = all
     case .streams(let all, _): raw = all.sequences
     }

@@ -1,7 +1,9 @@
 import ArgumentParser
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
+import LSTMReports
 
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(

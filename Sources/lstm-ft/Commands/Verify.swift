@@ -2,6 +2,7 @@ import ArgumentParser
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
+import LSTMReports
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// The files that scripts/make-formats-fixtures.py writes, and helpers to lie with them.
 enum FormatFixtures {

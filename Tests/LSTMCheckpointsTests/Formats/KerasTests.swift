@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import HDF5
 import TestSupport
@@ -204,7 +205,7 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
     #expect(try LoadPlan(kerasFixture("k2_l3.keras")).report.notes.contains { $0.contains("masks steps") })
   }
 
-  @Test func theOptimiserIsHarmless() throws {
+  @Test func theOptimizerIsHarmless() throws {
     let folder = try TemporaryFolder()
     let made = try importedKeras(try kerasFixture("k3_l1.weights.h5"), LoadOptions(readout: .last))
     var document = HDF5Document()

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import TestSupport
 import Testing
@@ -36,7 +37,7 @@ import Testing
   private static func field(_ number: UInt64, _ value: UInt64) -> [UInt8] { varint(number << 3) + varint(value) }
   private static func field(_ number: UInt64, _ text: String) -> [UInt8] { field(number, Array(text.utf8)) }
 
-  /// A model with these initialisers and nodes.
+  /// A model with these initializers and nodes.
   private static func model(_ tensors: [[UInt8]] = [], nodes: [[UInt8]] = [], more: [UInt8] = []) -> [UInt8] {
     let graph = nodes.flatMap { field(1, $0) } + tensors.flatMap { field(5, $0) } + more
     return field(1, 8) + field(7, graph) + field(8, field(2, 17))

@@ -2,6 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
+@testable import FileIO
 @testable import LSTMCheckpoints
 
 /// Files of the real torch.save and safetensors.

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import FileIO
 @testable import LSTMCheckpoints
 
 @Suite struct ZipArchiveTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import LSTMCheckpoints
+@testable import FileIO
 
 /// One test for each lie that a zip can tell.
 @Suite struct ZipHostileTests {

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import TestSupport
 import Testing
@@ -10,7 +11,7 @@ import Testing
 
   @Test func everyFrameworkIsThere() throws {
     let layouts = try Set(Self.cases.map { try plan($0).report.layout })
-    #expect(layouts == [.mlx, .keras, .flax, .flaxOptimised, .haiku, .tf1, .s4tf, .burn])
+    #expect(layouts == [.mlx, .keras, .flax, .flaxOptimized, .haiku, .tf1, .s4tf, .burn])
   }
 
   private func plan(_ name: String) throws -> LoadPlan {

@@ -39,7 +39,7 @@ import Testing
     #expect(try names(both, .s4tf).last == "layers.0.backward.cell.fusedBias")
     #expect(try names(one, .burn).first == "lstm.input_gate.input_transform.weight")
     #expect(
-      try names(one, .flaxOptimised).prefix(2) == ["layers/0/cell/dense_i/kernel", "layers/0/cell/dense_h/kernel"])
+      try names(one, .flaxOptimized).prefix(2) == ["layers/0/cell/dense_i/kernel", "layers/0/cell/dense_h/kernel"])
   }
 
   @Test func whatAFrameworkHasNotIsRefused() {

@@ -1,9 +1,11 @@
+import FileIO
 import Foundation
 import HDF5
 import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 

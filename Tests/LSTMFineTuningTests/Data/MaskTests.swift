@@ -1,6 +1,7 @@
 import LSTMCheckpoints
 import LSTMLayers
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -52,7 +53,7 @@ import Testing
     var options = FineTuner.Options()
     (options.epochs, options.batchSize) = (3, 2)
     let tuner = FineTuner(
-      try FreezePlan(model), optimiser: .adam(learningRate: 0.01), loss: .crossEntropy, options: options)
+      try FreezePlan(model), optimizer: .adam(learningRate: 0.01), loss: .crossEntropy, options: options)
     let one = try tuner.fit(model, padded).best
     let other = try tuner.fit(model, short).best
     for slot in one.parameters.slots { #expect(one[slot.name]?.values == other[slot.name]?.values, "\(slot.name)") }

@@ -2,6 +2,7 @@ import Foundation
 import LSTMCheckpoints
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 

@@ -1,6 +1,7 @@
 import Foundation
 import LSTMCheckpoints
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 

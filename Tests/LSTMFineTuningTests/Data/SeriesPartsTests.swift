@@ -2,6 +2,7 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -70,7 +71,7 @@ import Testing
     #expect((training + validation).count { Set($0.map { Int($0) / 1000 }).count > 1 } == 0)
   }
 
-  @Test func betweenTwoDatesNothingIsLearnt() throws {
+  @Test func betweenTwoDatesNothingIsLearned() throws {
     let series = try Self.series(Self.stores())
     let parts = try series.split(.dated(trainUntil: "2023-12-31", validateFrom: "2024-01-11"))
     #expect(Self.windows(parts.training).allSatisfy { $0.allSatisfy { Int($0) % 1000 <= 22 } })

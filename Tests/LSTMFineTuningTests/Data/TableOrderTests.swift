@@ -1,6 +1,7 @@
 import LSTMCheckpoints
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 

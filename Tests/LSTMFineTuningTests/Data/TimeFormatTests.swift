@@ -1,5 +1,6 @@
 import LSTMCheckpoints
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 

@@ -2,6 +2,7 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 

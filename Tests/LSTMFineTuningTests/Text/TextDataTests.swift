@@ -3,6 +3,7 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -204,7 +205,7 @@ import Testing
       seed: 1)
     let text = try Self.text(String(repeating: "abcabd", count: 60), Self.letters(), window: 12, perStep: true)
     let (training, validation) = try text.split(validation: 0.2)
-    var tuner = FineTuner(try FreezePlan(model), optimiser: .adam(learningRate: 0.03), loss: .crossEntropy)
+    var tuner = FineTuner(try FreezePlan(model), optimizer: .adam(learningRate: 0.03), loss: .crossEntropy)
     tuner.options = .init(epochs: 20, batchSize: 4)
     let run = try tuner.fit(model, training, validation: validation)
     let before = try #require(run.baseline.bitsPerToken)

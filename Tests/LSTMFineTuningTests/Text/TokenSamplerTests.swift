@@ -1,6 +1,7 @@
 import Foundation
 import LSTMLayers
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 

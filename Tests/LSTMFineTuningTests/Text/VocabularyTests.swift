@@ -3,6 +3,7 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 

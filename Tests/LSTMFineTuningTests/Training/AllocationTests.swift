@@ -2,11 +2,12 @@ import CAllocations
 import LSTMCheckpoints
 import LSTMLayers
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
 /// A training step allocates nothing once its shapes have been seen. Where nobody counts (macOS, sanitizers) or nobody
-/// optimises there is nothing to see.
+/// optimizes there is nothing to see.
 @Suite struct AllocationTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String
@@ -14,7 +15,7 @@ import Testing
     var loss = Loss.meanSquaredError
     var isRagged = false
     var freezing: [String] = []
-    var regularisation = Regularisation()
+    var regularization = Regularization()
     var testDescription: String { name }
   }
 
@@ -70,16 +71,16 @@ import Testing
         input: .features(size: 8), layers: [.init(hiddenSize: 64)], readout: .last, head: [.init(size: 1)]),
       loss: .binaryCrossEntropy, freezing: ["lstm"]),
     Case(
-      name: "ragged, tokens, bidirectional, all regularisation, smoothed and weighted",
+      name: "ragged, tokens, bidirectional, all regularization, smoothed and weighted",
       configuration: .init(
         input: .tokens(vocabulary: 50, size: 16), layers: bidirectional, readout: .all, head: [.init(size: 5)]),
       loss: .crossEntropy(labelSmoothing: 0.1, classWeights: [1, 2, 0.5, 3, 1]), isRagged: true,
-      regularisation: RegularisationTests.everything),
+      regularization: RegularizationTests.everything),
     Case(
-      name: "ragged, features, skip, frozen layer below, all regularisation",
+      name: "ragged, features, skip, frozen layer below, all regularization",
       configuration: .init(
         input: .features(size: 8), layers: bidirectional, skip: true, readout: .attention, head: [.init(size: 2)]),
-      isRagged: true, freezing: ["layer0"], regularisation: RegularisationTests.everything),
+      isRagged: true, freezing: ["layer0"], regularization: RegularizationTests.everything),
   ]
 
   static func data(_ test: Case, count: Int = 72, steps: Int = 12) throws -> SequenceData {
@@ -108,9 +109,9 @@ import Testing
     let data = try Self.data(test)
     var kernels = Kernels.best
     kernels.threads = threads
-    for rule in [OptimiserRule.adamW(isAMSGrad: true), .sgd(learningRate: 0.01, momentum: 0.9)] {
-      var tuner = FineTuner(try plan(model, freezing: test.freezing), optimiser: rule, loss: test.loss)
-      tuner.options.regularisation = test.regularisation
+    for rule in [Optimizer.adamW(isAMSGrad: true), .sgd(learningRate: 0.01, momentum: 0.9)] {
+      var tuner = FineTuner(try plan(model, freezing: test.freezing), optimizer: rule, loss: test.loss)
+      tuner.options.regularization = test.regularization
       // In one order: a larger batch than any before may allocate.
       (tuner.options.epochs, tuner.options.batchSize, tuner.options.shuffles) = (3, 16, false)
       for isCached in test.freezing.isEmpty ? [false] : [false, true] {

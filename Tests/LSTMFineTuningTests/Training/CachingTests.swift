@@ -3,6 +3,7 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -64,10 +65,10 @@ import Testing
     }
     let validation = Bool.random(using: &generator) ? random.data.selecting([0, random.data.count - 1, 0]) : nil
     var tuner = FineTuner(
-      try plan(random.model, freezing: frozen.sorted()), optimiser: .adam(learningRate: 0.01), loss: random.loss)
+      try plan(random.model, freezing: frozen.sorted()), optimizer: .adam(learningRate: 0.01), loss: random.loss)
     tuner.options.epochs = Int.random(in: 1...3, using: &generator)
     tuner.options.batchSize = Int.random(in: 1...4, using: &generator)
-    if seed % 2 == 1 { tuner.options.regularisation = RegularisationTests.everything }
+    if seed % 2 == 1 { tuner.options.regularization = RegularizationTests.everything }
     let folder = try TemporaryFolder()
 
     let kept = try Trace(tuner, random.model, random.data, validation)
@@ -125,7 +126,7 @@ import Testing
     let data = try AllocationTests.data(test)
     var tuner = FineTuner(try plan(model, freezing: test.freezing), loss: test.loss)
     (tuner.options.epochs, tuner.options.batchSize) = (2, 32)
-    tuner.options.regularisation = test.regularisation
+    tuner.options.regularization = test.regularization
     var kernels = Kernels.best
     kernels.threads = 1
     let one = try Trace(tuner, model, data, data.selecting(3..<20), kernels: kernels)

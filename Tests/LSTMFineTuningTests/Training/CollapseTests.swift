@@ -1,7 +1,9 @@
 import LSTMCheckpoints
 import LSTMLayers
+import LSTMReports
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -21,17 +23,17 @@ import Testing
 
   static func learned() throws -> LSTMModel {
     try FineTuner(
-      plan(model), optimiser: .adam(learningRate: 0.02), loss: .crossEntropy, options: .init(epochs: 10, batchSize: 16)
+      plan(model), optimizer: .adam(learningRate: 0.02), loss: .crossEntropy, options: .init(epochs: 10, batchSize: 16)
     ).fit(model, signs(200, seed: 1)).last
   }
 
   /// Weight decay alone takes every weight to nothing.
-  static let ruin = OptimiserRule.adamW(learningRate: 0.02, weightDecay: 40)
+  static let ruin = Optimizer.adamW(learningRate: 0.02, weightDecay: 40)
 
   @Test(arguments: [true, false]) func aCollapseStopsTheRun(_ isValidated: Bool) throws {
     let model = try Self.learned()
     let tuner = FineTuner(
-      try plan(model), optimiser: Self.ruin, loss: .crossEntropy, options: .init(epochs: 50, batchSize: 16))
+      try plan(model), optimizer: Self.ruin, loss: .crossEntropy, options: .init(epochs: 50, batchSize: 16))
     let run = try tuner.fit(
       model, Self.signs(200, seed: 1), validation: isValidated ? Self.signs(50, seed: 2) : nil)
     guard case .collapsed(let epoch) = run.ending else { return #expect(Bool(false), "\(run.ending)") }
@@ -49,7 +51,7 @@ import Testing
     let (model, data) = (try Self.learned(), try Self.signs(200, seed: 1))
     // A step an epoch.
     var tuner = FineTuner(
-      try plan(model), optimiser: Self.ruin, loss: .crossEntropy, options: .init(epochs: 50, batchSize: 200))
+      try plan(model), optimizer: Self.ruin, loss: .crossEntropy, options: .init(epochs: 50, batchSize: 200))
     let whole = try tuner.fit(model, data)
     guard case .collapsed = whole.ending else { return #expect(Bool(false), "\(whole.ending)") }
     let limit = Limit()
@@ -71,7 +73,7 @@ import Testing
   @Test func theKeptModelIsNotTheDeadOne() throws {
     let (model, data) = (try Self.learned(), try Self.signs(200, seed: 1))
     let tuner = FineTuner(
-      try plan(model), optimiser: Self.ruin, loss: .crossEntropy, options: .init(epochs: 50, batchSize: 16))
+      try plan(model), optimizer: Self.ruin, loss: .crossEntropy, options: .init(epochs: 50, batchSize: 16))
     let run = try tuner.fit(model, data)
     guard case .collapsed(let epoch) = run.ending else { return #expect(Bool(false), "\(run.ending)") }
     #expect(run.bestEpoch < epoch)
@@ -83,7 +85,7 @@ import Testing
   /// Of noise the best that there is to say is the same of everything: no collapse.
   @Test func noiseIsNoCollapse() throws {
     let run = try FineTuner(
-      plan(Self.model), optimiser: .adamW(learningRate: 0.02, weightDecay: 40), loss: .crossEntropy,
+      plan(Self.model), optimizer: .adamW(learningRate: 0.02, weightDecay: 40), loss: .crossEntropy,
       options: .init(epochs: 12, batchSize: 16)
     ).fit(Self.model, Self.signs(200, seed: 1, isNoise: true), validation: Self.signs(50, seed: 2, isNoise: true))
     #expect(run.ending == .finished)

@@ -1,7 +1,9 @@
 import Foundation
 import LSTMLayers
+import LSTMReports
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -11,7 +13,7 @@ import Testing
     _ model: LSTMModel, epochs: Int = 3, seed: UInt64 = 5, patience: Int? = nil
   ) throws -> FineTuner {
     var tuner = FineTuner(
-      try plan(model, freezing: ["layer0"]), optimiser: .adamW(learningRate: 0.02),
+      try plan(model, freezing: ["layer0"]), optimizer: .adamW(learningRate: 0.02),
       options: .init(epochs: epochs, batchSize: 4, patience: patience, seed: seed))
     tuner.sampling = { model in .text(prompt: "", continuation: "\(allValues(model)["head.0.bias"] ?? [])") }
     return tuner

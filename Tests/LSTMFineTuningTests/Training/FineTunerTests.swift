@@ -3,21 +3,11 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
 @Suite struct FineTunerTests {
-  static func tuner(
-    _ model: LSTMModel, freezing: [String] = [], optimiser: OptimiserRule = .adam(learningRate: 0.01),
-    loss: Loss = .meanSquaredError, _ change: (inout FineTuner.Options) -> Void = { _ in }
-  ) throws -> FineTuner {
-    var options = FineTuner.Options()
-    options.epochs = 3
-    options.batchSize = 4
-    change(&options)
-    return FineTuner(try plan(model, freezing: freezing), optimiser: optimiser, loss: loss, options: options)
-  }
-
   /// The losses, norms and models that a run reports.
   struct Report {
     var losses: [Double] = []
@@ -39,7 +29,7 @@ import Testing
 
   @Test func theSameSeedGivesTheSameBitsAndAnotherDoesNot() throws {
     let (model, data) = (featureModel(), try featureData(10))
-    let run = { seed in try Self.tuner(model) { $0.seed = seed }.fit(model, data) }
+    let run = { seed in try makeTuner(model) { $0.seed = seed }.fit(model, data) }
     let (a, b, c) = (try run(5), try run(5), try run(6))
     #expect(allValues(a.last) == allValues(b.last) && a.epochs.map(\.trainingLoss) == b.epochs.map(\.trainingLoss))
     #expect(allValues(a.last) != allValues(c.last))
@@ -50,7 +40,7 @@ import Testing
   @Test func eachEpochTakesEveryExampleOnceInANewOrder() throws {
     let (model, data) = (featureModel(), try featureData(12))
     func orders(shuffles: Bool) throws -> [[Int]] {
-      let tuner = try Self.tuner(model, optimiser: .sgd(learningRate: 0)) {
+      let tuner = try makeTuner(model, optimizer: .sgd(learningRate: 0)) {
         ($0.batchSize, $0.shuffles) = (1, shuffles)
       }
       var report = Report()
@@ -75,7 +65,7 @@ import Testing
   func oneExampleOneStepAndABatchLargerThanTheData(_ count: Int, _ steps: Int, _ batchSize: Int) throws {
     let (model, data) = (featureModel(), try featureData(count, steps: steps))
     var report = Report()
-    let run = try Self.tuner(model) { $0.batchSize = batchSize }.fit(model, data) { report.add($0) }
+    let run = try makeTuner(model) { $0.batchSize = batchSize }.fit(model, data) { report.add($0) }
     #expect(report.losses.count == 3 * ((count - 1) / min(batchSize, count) + 1))
     #expect(run.epochs.count == 3 && run.ending == .finished && run.bestEpoch == 3)
     #expect(allValues(run.last) != allValues(model) && allValues(run.best) == allValues(run.last))
@@ -84,7 +74,7 @@ import Testing
   @Test(arguments: [0, -3]) func noEpochsLeaveThePretrainedModel(_ epochs: Int) throws {
     let (model, data) = (featureModel(), try featureData(5))
     var report = Report()
-    let run = try Self.tuner(model) { $0.epochs = epochs }.fit(model, data) { report.add($0) }
+    let run = try makeTuner(model) { $0.epochs = epochs }.fit(model, data) { report.add($0) }
     #expect(run.epochs.isEmpty && run.bestEpoch == 0 && run.ending == .finished && report.losses.isEmpty)
     #expect(allValues(run.best) == allValues(model) && allValues(run.last) == allValues(model))
     #expect(report.weights.map(\.epoch) == [0] && report.weights[0].isBest)
@@ -92,13 +82,13 @@ import Testing
 
   @Test func theMeanOfAnEpochCountsTheLastSmallBatchForWhatItIs() throws {
     let (model, data) = (featureModel(), try featureData(5))
-    let run = try Self.tuner(model, optimiser: .sgd(learningRate: 0)) { $0.epochs = 1 }.fit(model, data)
+    let run = try makeTuner(model, optimizer: .sgd(learningRate: 0)) { $0.epochs = 1 }.fit(model, data)
     #expect(abs(run.epochs[0].trainingLoss - run.baseline.loss) <= 1e-6 * run.baseline.loss)
   }
 
   @Test func validationMayHaveOtherStepsThanTraining() throws {
     let model = featureModel()
-    let run = try Self.tuner(model).fit(model, featureData(5, steps: 3), validation: featureData(4, steps: 7))
+    let run = try makeTuner(model).fit(model, featureData(5, steps: 3), validation: featureData(4, steps: 7))
     #expect(run.epochs.count == 3 && run.epochs.allSatisfy { $0.validation?.examples == 4 })
   }
 
@@ -106,8 +96,8 @@ import Testing
     let model = featureModel(outputs: 2)
     let data = try SequenceData(
       inputs: .features(noise(24, seed: 1), steps: 3, size: 2), targets: .classes([-100, -100, 0, 1], perStep: false))
-    let decay = OptimiserRule.adamW(learningRate: 0.1, weightDecay: 0.5)
-    let tuner = try Self.tuner(model, optimiser: decay, loss: .crossEntropy) {
+    let decay = Optimizer.adamW(learningRate: 0.1, weightDecay: 0.5)
+    let tuner = try makeTuner(model, optimizer: decay, loss: .crossEntropy) {
       ($0.batchSize, $0.shuffles, $0.epochs) = (2, false, 1)
     }
     var report = Report()
@@ -125,12 +115,12 @@ import Testing
     ] as [(String, @Sendable (inout FineTuner.Options) -> Void)])
   func optionsThatMakeNoSense(_ expected: String, _ change: @Sendable (inout FineTuner.Options) -> Void) throws {
     let (model, data) = (featureModel(), try featureData(5))
-    #expect(message { _ = try Self.tuner(model, change).fit(model, data) } == expected)
+    #expect(message { _ = try makeTuner(model, change).fit(model, data) } == expected)
   }
 
   @Test func dataThatDoesNotFit() throws {
     let (model, data) = (featureModel(), try featureData(5))
-    let tuner = try Self.tuner(model)
+    let tuner = try makeTuner(model)
     #expect(message { _ = try tuner.fit(model, data.selecting([])) } == "there are no examples to train on")
     #expect(
       message { _ = try tuner.fit(model, data, validation: data.selecting([])) }
@@ -161,7 +151,7 @@ import Testing
   static func walk(best: Float, epochs: Int, patience: Int?) throws -> FineTuner.Run {
     let model = try oneNumber(0)
     let tuner = FineTuner(
-      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimiser: .sgd(learningRate: 0.125),
+      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimizer: .sgd(learningRate: 0.125),
       loss: .meanAbsoluteError,
       options: { options in
         var options = options
@@ -195,7 +185,7 @@ import Testing
 
   @Test func anEqualLossIsNoImprovement() throws {
     let model = try Self.oneNumber(0)
-    let run = try Self.tuner(model, optimiser: .sgd(learningRate: 0)) { $0.patience = 2 }.fit(
+    let run = try makeTuner(model, optimizer: .sgd(learningRate: 0)) { $0.patience = 2 }.fit(
       model, Self.goal(1), validation: Self.goal(1))
     #expect(run.bestEpoch == 0 && run.epochs.count == 2 && run.ending == .noImprovement(sinceEpoch: 0))
   }
@@ -203,7 +193,7 @@ import Testing
   @Test func anInterruptionFinishesTheStepAndHandsOverTheWeights() throws {
     let (model, data) = (featureModel(), try featureData(10))
     let counter = Counter()
-    var tuner = try Self.tuner(model)
+    var tuner = try makeTuner(model)
     tuner.shouldStop = { counter.next() == 5 }
     var report = Report()
     let run = try tuner.fit(model, data, validation: data) { report.add($0) }
@@ -234,7 +224,7 @@ import Testing
     let data = try SequenceData(
       inputs: .features(noise(48, seed: 1), steps: 3, size: 2),
       targets: .values([0, 0, 0, 0, 0, 0, 3e38, 0], size: 1, perStep: false))
-    let tuner = try Self.tuner(model) { ($0.batchSize, $0.shuffles) = (2, false) }
+    let tuner = try makeTuner(model) { ($0.batchSize, $0.shuffles) = (2, false) }
     var report = Report()
     do {
       _ = try tuner.fit(model, data, validation: data.selecting([0, 1])) { report.add($0) }
@@ -259,7 +249,7 @@ import Testing
       targets: .values([0, 0, 0], size: 1, perStep: false))
     let options = { (options: inout FineTuner.Options) in (options.batchSize, options.shuffles) = (1, false) }
     let network = Network(model)
-    var tuner = try Self.tuner(model, options)
+    var tuner = try makeTuner(model, options)
     let stepper = try Stepper(tuner, network, .best)
     _ = try stepper.step(data, [0], .init(epoch: 1, step: 1))
     _ = try stepper.step(data, [1], .init(epoch: 1, step: 2))
@@ -288,7 +278,7 @@ import Testing
     let data = try SequenceData(
       inputs: .features([1e-30], steps: 1, size: 1), targets: .values([-100], size: 1, perStep: false))
     for index in ["lstm.bias_ih_l0", "lstm.bias_hh_l0"] { try model.set(index, to: Tensor(zeros: [4])) }
-    let found = message { _ = try Self.tuner(model).fit(model, data) }
+    let found = message { _ = try makeTuner(model).fit(model, data) }
     #expect(found.hasPrefix("stopped in epoch 1, step 1: the gradient's norm is "), "\(found)")
   }
 
@@ -296,7 +286,7 @@ import Testing
   @Test func aWeightThatIsNotFiniteIsNeverHandedOver() throws {
     let (model, data) = (featureModel(readout: .last), try featureData(4))
     var report = Report()
-    let tuner = try Self.tuner(model, optimiser: .sgd(learningRate: 1e300)) { $0.epochs = 1 }
+    let tuner = try makeTuner(model, optimizer: .sgd(learningRate: 1e300)) { $0.epochs = 1 }
     let found = message { _ = try tuner.fit(model, data) { report.add($0) } }
     #expect(found == "stopped in epoch 1, step 1: a weight is no longer a finite number")
     #expect(report.weights.map(\.epoch) == [0])
@@ -306,21 +296,21 @@ import Testing
     let (model, data) = (featureModel(), try featureData(4))
     let wild = try SequenceData(
       inputs: .features(noise(6, seed: 1), steps: 3, size: 2), targets: .values([3e38], size: 1, perStep: false))
-    let found = message { _ = try Self.tuner(model).fit(model, data, validation: wild) }
+    let found = message { _ = try makeTuner(model).fit(model, data, validation: wild) }
     #expect(found == "stopped in epoch 1, step 1: the validation loss is inf")
   }
 
   // MARK: - Frozen
 
-  static let rules: [OptimiserRule] = [
+  static let rules: [Optimizer] = [
     .sgd(learningRate: 0.1, momentum: 0.9, isNesterov: true, weightDecay: 0.1),
     .adam(learningRate: 0.01, weightDecay: 0.1), .adamW(learningRate: 0.01, weightDecay: 0.5, isAMSGrad: true),
   ]
 
   @Test(arguments: rules, ["layer0", "layer1", "head", "lstm.weight_hh_*", "lstm"])
-  func frozenParametersNeitherMoveNorDecay(_ rule: OptimiserRule, _ selector: String) throws {
+  func frozenParametersNeitherMoveNorDecay(_ rule: Optimizer, _ selector: String) throws {
     let (model, data) = (featureModel(), try featureData(10))
-    let tuner = try Self.tuner(model, freezing: [selector], optimiser: rule)
+    let tuner = try makeTuner(model, freezing: [selector], optimizer: rule)
     let run = try tuner.fit(model, data)
     for (parameter, trains) in zip(tuner.plan.parameters, tuner.plan.trainable) {
       let (before, after) = (model[parameter.name], run.last[parameter.name])
@@ -347,7 +337,7 @@ import Testing
       if trains { square += all.values(index).reduce(0) { $0 + Double($1) * Double($1) } }
     }
     var report = Report()
-    let tuner = try Self.tuner(model, freezing: ["layer0", "head.0.bias"]) { ($0.batchSize, $0.shuffles) = (6, false) }
+    let tuner = try makeTuner(model, freezing: ["layer0", "head.0.bias"]) { ($0.batchSize, $0.shuffles) = (6, false) }
     _ = try tuner.fit(model, data) { report.add($0) }
     #expect(abs(report.norms[0] - square.squareRoot()) <= 1e-6 * square.squareRoot())
     let full = try gradients(everything).slots.indices.reduce(0.0) { sum, index in
@@ -355,14 +345,14 @@ import Testing
     }
     #expect(full.squareRoot() > report.norms[0] * 1.01, "the frozen part would have shown")
     let network = Network(model)
-    let optimiser = Optimiser(.adam(isAMSGrad: true), weights: network.weights, trainable: frozen.trainable)
-    #expect(optimiser.stateCount == 3 * frozen.trainableCount)
+    let optimizer = OptimizerState(.adam(isAMSGrad: true), weights: network.weights, trainable: frozen.trainable)
+    #expect(optimizer.stateCount == 3 * frozen.trainableCount)
   }
 
   @Test func clippingScalesByTheNormOfWhatTrains() throws {
     let (model, data) = (featureModel(), try featureData(6))
     func firstStep(clip: Double?) throws -> (norm: Double, moved: [Float]) {
-      let tuner = try Self.tuner(model, freezing: ["layer0"], optimiser: .sgd(learningRate: 1)) {
+      let tuner = try makeTuner(model, freezing: ["layer0"], optimizer: .sgd(learningRate: 1)) {
         ($0.batchSize, $0.epochs, $0.clipNorm) = (6, 1, clip)
       }
       var report = Report()
@@ -388,14 +378,14 @@ import Testing
     let data = try SequenceData(
       inputs: .tokens([0, 1, 2, 3, 1, 2], steps: 3), targets: .values([1, -1], size: 1, perStep: false))
     let changed = { (freezing: [String]) in
-      let run = try Self.tuner(model, freezing: freezing).fit(model, data)
+      let run = try makeTuner(model, freezing: freezing).fit(model, data)
       return Set(allValues(model).filter { run.last[$0.key]?.values != $0.value }.keys)
     }
     #expect(try changed(["lstm", "head"]) == ["embedding.weight"])
     #expect(try changed(["embedding", "layer1", "head"]) == Set(allValues(model).keys.filter { $0.hasSuffix("_l0") }))
     #expect(try changed(["embedding", "lstm", "head.1"]) == ["head.0.weight", "head.0.bias"])
     // The rows of tokens that do not occur stay.
-    let run = try Self.tuner(model, freezing: ["lstm", "head"]).fit(model, data)
+    let run = try makeTuner(model, freezing: ["lstm", "head"]).fit(model, data)
     let (before, after) = (
       try #require(model["embedding.weight"]).values, try #require(run.last["embedding.weight"]).values
     )
@@ -411,7 +401,7 @@ import Testing
     let source = try Checkpoint(path: fixtures.appendingPathComponent("demo/seattle.h5").path)
     let model = try LSTMModel(source, options: LoadOptions(readout: .last))
     let data = try featureData(4, size: 1, outputs: 24)
-    let run = try Self.tuner(model, freezing: ["lstm"]) { $0.epochs = 1 }.fit(model, data)
+    let run = try makeTuner(model, freezing: ["lstm"]) { $0.epochs = 1 }.fit(model, data)
     let folder = try TemporaryFolder()
     try Checkpoint(run.best).write(path: folder.path("back.h5"), as: .pytorchHDF5)
     let back = try Checkpoint(path: folder.path("back.h5"))
@@ -437,7 +427,7 @@ import Testing
     }
     let source = Checkpoint(tensors: tensors, configuration: plain.configuration)
     let model = try LSTMModel(source)
-    let run = try Self.tuner(model, freezing: ["layer0"]).fit(model, featureData(6))
+    let run = try makeTuner(model, freezing: ["layer0"]).fit(model, featureData(6))
     let folder = try TemporaryFolder()
     try Checkpoint(run.last).write(path: folder.path("m.h5"))
     let written = try Checkpoint(path: folder.path("m.h5"))
@@ -463,7 +453,7 @@ import Testing
     let exact = try SequenceData(
       inputs: data.inputs, targets: .values(said.values.map { $0 + 1e-5 }, size: 1, perStep: false))
     let tuner = FineTuner(
-      try plan(model), optimiser: .adam(learningRate: 0.0005), options: .init(epochs: 3, batchSize: 8))
+      try plan(model), optimizer: .adam(learningRate: 0.0005), options: .init(epochs: 3, batchSize: 8))
     let run = try tuner.fit(model, exact, validation: exact)
     #expect(run.epochs[0].validation?.loss ?? 0 > 10 * run.baseline.loss)
     #expect(run.ending == .finished && run.epochs.count == 3)
@@ -472,7 +462,7 @@ import Testing
   @Test func withoutValidationTheLastGoodModelIsKept() throws {
     let model = try Self.oneNumber(0)
     let tuner = FineTuner(
-      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimiser: .sgd(learningRate: 3),
+      try FreezePlan(model, freezing: ["*"], unfreezing: ["head.0.bias"]), optimizer: .sgd(learningRate: 3),
       options: .init(epochs: 50, clipNorm: nil))
     let run = try tuner.fit(model, Self.goal(1))
     guard case .diverging(let epoch, _, _) = run.ending else { return #expect(Bool(false), "\(run.ending)") }

@@ -1,6 +1,7 @@
 import LSTMCheckpoints
 import LSTMLayers
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -25,16 +26,16 @@ import Testing
     Set(rows.lowerBound * width..<rows.upperBound * width)
   }
 
-  static let rules: [OptimiserRule] = [
+  static let rules: [Optimizer] = [
     .adamW(learningRate: 0.01, weightDecay: 0.3, isAMSGrad: true), .adam(learningRate: 0.01, weightDecay: 0.3),
     .sgd(learningRate: 0.05, momentum: 0.9, weightDecay: 0.3),
   ]
 
-  @Test(arguments: rules) func frozenGatesKeepEveryBitAndTheOthersMove(_ rule: OptimiserRule) throws {
+  @Test(arguments: rules) func frozenGatesKeepEveryBitAndTheOthersMove(_ rule: Optimizer) throws {
     let model = Self.peepholes
     let plan = try FreezePlan(
       model, freezing: ["*", "layer0.forget"], unfreezing: ["layer0.input", "layer0.o", "layer1.reverse.cell"])
-    let run = try FineTuner(plan, optimiser: rule, options: .init(epochs: 3, batchSize: 5)).fit(
+    let run = try FineTuner(plan, optimizer: rule, options: .init(epochs: 3, batchSize: 5)).fit(
       model, featureData(20, size: 3))
     let moved = Self.moved(model, run.last)
     let blocks = { (width: Int) in Self.rows(0..<5, of: width).union(Self.rows(15..<20, of: width)) }
@@ -59,7 +60,7 @@ import Testing
     func squares(_ freezing: [String], clip: Double?) throws -> (norm: Double, model: LSTMModel) {
       var norms: [Double] = []
       let tuner = FineTuner(
-        try FreezePlan(model, freezing: ["head"] + freezing), optimiser: .sgd(learningRate: 1),
+        try FreezePlan(model, freezing: ["head"] + freezing), optimizer: .sgd(learningRate: 1),
         options: .init(epochs: 1, batchSize: 8, clipNorm: clip, shuffles: false))
       let run = try tuner.fit(model, data) { event in
         if case .step(_, _, _, _, _, let norm) = event { norms.append(norm) }
@@ -145,7 +146,7 @@ import Testing
   @Test func whatIsFrozenByNameGetsNoAdapter() throws {
     let lora = LoRA(rank: 2, alpha: 2, targets: ["lstm"])
     let plan = try FreezePlan(Self.peepholes, freezing: ["layer0"], lora: lora)
-    let run = try FineTuner(plan, optimiser: .adam(learningRate: 0.01), options: .init(epochs: 1, batchSize: 5)).fit(
+    let run = try FineTuner(plan, optimizer: .adam(learningRate: 0.01), options: .init(epochs: 1, batchSize: 5)).fit(
       Self.peepholes, featureData(10, size: 3))
     let moved = Self.moved(Self.peepholes, run.last)
     #expect(!moved.isEmpty && !moved.keys.contains { $0.hasSuffix("_l0") })
@@ -160,7 +161,7 @@ import Testing
     let plan = try FreezePlan(
       Self.peepholes, freezing: ["layer0.forget"], unfreezing: ["layer0.cell"],
       lora: LoRA(rank: 2, alpha: 2, targets: ["layer1"]))
-    let run = try FineTuner(plan, optimiser: .adam(learningRate: 0.01), options: .init(epochs: 1, batchSize: 5)).fit(
+    let run = try FineTuner(plan, optimizer: .adam(learningRate: 0.01), options: .init(epochs: 1, batchSize: 5)).fit(
       Self.peepholes, featureData(10, size: 3))
     let moved = Self.moved(Self.peepholes, run.last)
     #expect(moved["lstm.weight_hh_l0"] == Self.rows(10..<15, of: 5) && moved["lstm.weight_hh_l1"] != nil)

@@ -2,6 +2,7 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -13,13 +14,13 @@ import Testing
     let adapters: LowRankAdapters
     let plan: GradientPlan
     let gradients: ParameterStore
-    let dense: Optimiser
-    let lowRank: Optimiser
+    let dense: OptimizerState
+    let lowRank: OptimizerState
     let runner: BatchRunner
     let updates: ParameterUpdates
 
     init(
-      _ model: LSTMModel, _ lora: LoRA, trainable: [Bool]? = nil, rule: OptimiserRule = .adam(learningRate: 1e-2),
+      _ model: LSTMModel, _ lora: LoRA, trainable: [Bool]? = nil, rule: Optimizer = .adam(learningRate: 1e-2),
       kernels: Kernels = .best, seed: UInt64 = 0
     ) throws {
       network = Network(model, kernels: kernels)
@@ -27,8 +28,8 @@ import Testing
         lora, network, trainable: trainable ?? model.parameters.slots.map { _ in false }, seed: seed)
       plan = GradientPlan(model.configuration, trainable: adapters.needsGradient)
       gradients = ParameterStore(model.configuration.parameters)
-      dense = Optimiser(rule, weights: network.weights, trainable: adapters.trainsItself, kernels: kernels)
-      lowRank = Optimiser(rule, weights: adapters.parameters, trainable: adapters.all, kernels: kernels)
+      dense = OptimizerState(rule, weights: network.weights, trainable: adapters.trainsItself, kernels: kernels)
+      lowRank = OptimizerState(rule, weights: adapters.parameters, trainable: adapters.all, kernels: kernels)
       runner = BatchRunner(network, loss: .meanSquaredError)
       updates = ParameterUpdates(kernels)
     }

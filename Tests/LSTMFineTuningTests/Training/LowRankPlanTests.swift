@@ -1,8 +1,10 @@
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
+import LSTMReports
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -81,7 +83,7 @@ import Testing
     func tuner(_ plan: FreezePlan) throws -> FineTuner {
       FineTuner(
         plan,
-        optimiser: .adamW(
+        optimizer: .adamW(
           learningRate: try golden.double("lr"), weightDecay: try golden.double("weight_decay")),
         options: .init(
           epochs: try golden.integer("epochs"), batchSize: try golden.integer("batch"),
@@ -166,7 +168,7 @@ import Testing
         continue
       }
       var tuner = FineTuner(
-        plan, optimiser: .adam(learningRate: 1e-2), options: .init(epochs: 4, batchSize: 8, clipNorm: nil))
+        plan, optimizer: .adam(learningRate: 1e-2), options: .init(epochs: 4, batchSize: 8, clipNorm: nil))
       tuner.options.schedule = .constant
       var states: [TrainingState] = []
       _ = try tuner.fit(model, data) { event in

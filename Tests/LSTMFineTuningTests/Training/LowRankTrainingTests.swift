@@ -2,6 +2,7 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -10,7 +11,7 @@ import Testing
   @Test func onlyTheAdaptedMatricesAndTheHeadMove() throws {
     let (model, data) = (featureModel(), try featureData(10))
     let plan = try FreezePlan(model, lora: LoRA(rank: 2, alpha: 4, targets: ["layer1"]))
-    let tuner = FineTuner(plan, optimiser: .adam(learningRate: 0.01), options: .init(epochs: 2, batchSize: 4))
+    let tuner = FineTuner(plan, optimizer: .adam(learningRate: 0.01), options: .init(epochs: 2, batchSize: 4))
     let run = try tuner.fit(model, data)
     for parameter in model.configuration.parameters {
       let moves =
@@ -23,7 +24,7 @@ import Testing
   @Test func theDifferenceHasTheRankOfTheAdapters() throws {
     let (model, data) = (featureModel(), try featureData(10))
     let plan = try FreezePlan(model, lora: LoRA(rank: 2, alpha: 4, targets: ["layer1"]))
-    let run = try FineTuner(plan, optimiser: .adam(learningRate: 0.05), options: .init(epochs: 5, batchSize: 4)).fit(
+    let run = try FineTuner(plan, optimizer: .adam(learningRate: 0.05), options: .init(epochs: 5, batchSize: 4)).fit(
       model, data)
     let (new, old) = (try #require(run.last["lstm.weight_hh_l1"]), try #require(model["lstm.weight_hh_l1"]))
     let columns = new.shape[1]

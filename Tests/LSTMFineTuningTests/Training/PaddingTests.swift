@@ -2,10 +2,11 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
-/// Random models on random batches: what a sequence gives does not depend on its neighbours or on its padding.
+/// Random models on random batches: what a sequence gives does not depend on its neighbors or on its padding.
 @Suite struct PaddingTests {
   struct Case {
     var model: LSTMModel

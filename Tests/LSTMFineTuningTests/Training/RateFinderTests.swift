@@ -2,6 +2,7 @@ import Foundation
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -9,7 +10,7 @@ import Testing
   private static func search(seed: UInt64 = 0) throws -> (RateFinder.Result, LSTMModel, [String: [Float]]) {
     let (model, data) = (featureModel(), try featureData(40))
     let tuner = FineTuner(
-      try FreezePlan(model), optimiser: .sgd(learningRate: 0.1), options: .init(batchSize: 8, clipNorm: nil, seed: seed)
+      try FreezePlan(model), optimizer: .sgd(learningRate: 0.1), options: .init(batchSize: 8, clipNorm: nil, seed: seed)
     )
     let before = allValues(model)
     return (try RateFinder().search(tuner, model, data), model, before)
@@ -76,7 +77,7 @@ import Testing
 
   static func tuner(_ model: LSTMModel, rate: Double, epochs: Int = 1) throws -> FineTuner {
     FineTuner(
-      try FreezePlan(model), optimiser: .adam(learningRate: rate), options: .init(epochs: epochs, batchSize: 16))
+      try FreezePlan(model), optimizer: .adam(learningRate: rate), options: .init(epochs: epochs, batchSize: 16))
   }
 
   /// Before and after 120 steps of 16.

@@ -1,7 +1,10 @@
+import Foundation
 import LSTMCheckpoints
 import LSTMLayers
+import LSTMReports
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -52,7 +55,9 @@ import Testing
     }
     let epochs = (1...3).flatMap { ["epoch \($0)", "sample \($0)", "weights"] }
     #expect(seen == ["start", "sample 0", "weights"] + epochs + ["end"])
-    let lines = try RunFolderTests.log(run.path).filter { $0["event"] as? String == "sample" }
+    let lines = try String(contentsOfFile: run.path + "/log.jsonl", encoding: .utf8).split(separator: "\n").map {
+      try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])
+    }.filter { $0["event"] as? String == "sample" }
     #expect(lines.map { $0["epoch"] as? Int } == [0, 1, 2, 3])
     #expect(lines.last?["text"] as? String == "\(result.last.parameters.values(0)[0])")
   }

@@ -1,8 +1,10 @@
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
+import LSTMReports
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -13,7 +15,7 @@ import Testing
     let golden = try Golden("golden-streams/\(name).h5")
     let (model, data, loss) = try TruncatedBackpropagationTests.load(golden)
     let tuner = FineTuner(
-      try plan(model), optimiser: try PyTorchTrainingTests.rule(golden), loss: loss,
+      try plan(model), optimizer: try PyTorchTrainingTests.rule(golden), loss: loss,
       options: .init(epochs: 1, clipNorm: nil))
     var (losses, norms) = ([Double](), [Double]())
     let run = try tuner.fit(model, data) { event in
@@ -36,9 +38,9 @@ import Testing
   /// The state is zero again at the beginning of each epoch, and shuffling and the batch size do nothing.
   @Test func epochsBeginAtZero() throws {
     let (model, data, loss) = try TruncatedBackpropagationTests.load(Golden("golden-streams/features_sgd_resets.h5"))
-    let rule = OptimiserRule.sgd(learningRate: 0.05)
+    let rule = Optimizer.sgd(learningRate: 0.05)
     func run(_ model: LSTMModel, _ options: FineTuner.Options) throws -> LSTMModel {
-      try FineTuner(try plan(model), optimiser: rule, loss: loss, options: options).fit(model, data).last
+      try FineTuner(try plan(model), optimizer: rule, loss: loss, options: options).fit(model, data).last
     }
     let two = try run(model, .init(epochs: 2, batchSize: 1, shuffles: true, seed: 5))
     let oneAndOne = try run(run(model, .init(epochs: 1)), .init(epochs: 1, shuffles: false))
@@ -58,7 +60,7 @@ import Testing
     let folder = try TemporaryFolder()
     func run(_ name: String, _ stops: [Int]) throws -> ([String: [Float]], Data) {
       var tuner = FineTuner(
-        try plan(model, freezing: freezing), optimiser: .adam(learningRate: 0.01), loss: loss,
+        try plan(model, freezing: freezing), optimizer: .adam(learningRate: 0.01), loss: loss,
         options: .init(epochs: 2))
       let limit = Limit()
       tuner.shouldStop = {

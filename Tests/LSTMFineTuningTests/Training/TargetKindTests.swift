@@ -1,6 +1,8 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 

@@ -1,6 +1,7 @@
 import LSTMCheckpoints
 import LSTMLayers
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 

@@ -1,8 +1,10 @@
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
+import LSTMReports
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -46,7 +48,7 @@ import Testing
       targets: .classes(golden.integers("y").map(Int32.init), perStep: isTied))
 
     var tuner = FineTuner(
-      try FreezePlan(model), optimiser: try PyTorchTrainingTests.rule(golden), loss: .crossEntropy,
+      try FreezePlan(model), optimizer: try PyTorchTrainingTests.rule(golden), loss: .crossEntropy,
       options: PyTorchTrainingTests.plain(epochs: 20, batchSize: 6))
     let clip = try golden.double("clip_norm")
     tuner.options.clipNorm = clip > 0 ? clip : nil
@@ -99,7 +101,7 @@ import Testing
     let model = LSTMModel(Self.tied(), seed: 3)
     let data = try Self.data()
     let tuner = FineTuner(
-      try FreezePlan(model, freezing: ["embedding"]), optimiser: .adamW(learningRate: 0.01, weightDecay: 0.1),
+      try FreezePlan(model, freezing: ["embedding"]), optimizer: .adamW(learningRate: 0.01, weightDecay: 0.1),
       loss: .crossEntropy, options: .init(epochs: 2, batchSize: 4))
     let run = try tuner.fit(model, data)
     #expect(run.last["embedding.weight"] == model["embedding.weight"])
@@ -152,7 +154,7 @@ import Testing
     let model = LSTMModel(Self.tied(padding: 2), seed: 3)
     let data = try Self.data()
     var tuner = FineTuner(
-      try FreezePlan(model), optimiser: .adamW(learningRate: 0.01, weightDecay: 0.1), loss: .crossEntropy,
+      try FreezePlan(model), optimizer: .adamW(learningRate: 0.01, weightDecay: 0.1), loss: .crossEntropy,
       options: .init(epochs: 3, batchSize: 4, seed: 2))
     let whole = try tuner.fit(model, data)
     let run = try RunFolder(folder.path("run"))

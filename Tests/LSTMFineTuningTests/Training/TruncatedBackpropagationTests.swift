@@ -2,6 +2,7 @@ import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
 import Testing
+import TrainingSupport
 
 @testable import LSTMFineTuning
 
@@ -12,20 +13,20 @@ import Testing
     let runner: BatchRunner
     let plan: GradientPlan
     let gradients: ParameterStore
-    let optimiser: Optimiser
+    let optimizer: OptimizerState
     let updates: ParameterUpdates
     let carried: CarriedState
 
     init(
-      _ model: LSTMModel, _ data: StreamData, loss: Loss, rule: OptimiserRule, freezing: [String] = [],
+      _ model: LSTMModel, _ data: StreamData, loss: Loss, rule: Optimizer, freezing: [String] = [],
       kernels: Kernels = .best
     ) throws {
-      let freezes = try LSTMFineTuningTests.plan(model, freezing: freezing)
+      let freezes = try TrainingSupport.plan(model, freezing: freezing)
       network = Network(model, kernels: kernels)
       runner = BatchRunner(network, loss: loss)
       plan = GradientPlan(model.configuration, trainable: freezes.trainable)
       gradients = ParameterStore(model.configuration.parameters)
-      optimiser = Optimiser(rule, weights: network.weights, trainable: freezes.trainable, kernels: kernels)
+      optimizer = OptimizerState(rule, weights: network.weights, trainable: freezes.trainable, kernels: kernels)
       updates = ParameterUpdates(kernels)
       carried = try data.carriedState(model.configuration)
     }
@@ -37,7 +38,7 @@ import Testing
       for slot in gradients.slots { (gradients.pointer + slot.offset).update(repeating: 0, count: slot.count) }
       network.backward(runner.gradient.pointer, into: gradients, plan)
       let norm = updates.norm(gradients, where: plan.trainable)
-      optimiser.step(network.weights, gradients)
+      optimizer.step(network.weights, gradients)
       network.weightsChanged(plan.trainable)
       return (loss, norm)
     }
@@ -182,7 +183,7 @@ import Testing
   /// Weights and carried states are all that a run without momentum is.
   @Test func aResumedRunIsTheUninterruptedOne() throws {
     let (model, data, loss) = try Self.load(Golden("golden-streams/features_sgd_resets.h5"))
-    let rule = OptimiserRule.sgd(learningRate: 0.1)
+    let rule = Optimizer.sgd(learningRate: 0.1)
     let whole = try Training(model, data, loss: loss, rule: rule)
     for chunk in data.chunks { _ = try whole.step(data, chunk) }
     let first = try Training(model, data, loss: loss, rule: rule)
@@ -200,7 +201,7 @@ import Testing
   @Test(arguments: [["layer0"], ["layer0", "layer1"]])
   func aCachedPrefixChangesNoBit(_ freezing: [String]) throws {
     let (model, data, loss) = try Self.load(Golden("golden-streams/features_sgd_resets.h5"))
-    let rule = OptimiserRule.adam(learningRate: 1e-2)
+    let rule = Optimizer.adam(learningRate: 1e-2)
     var results: [[[Float]]] = []
     for isCached in [false, true] {
       let training = try Training(model, data, loss: loss, rule: rule, freezing: freezing)

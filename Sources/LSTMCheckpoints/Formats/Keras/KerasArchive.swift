@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import HDF5
 
@@ -44,8 +45,8 @@ extension Checkpoint {
     defer { close(descriptor) }
     do {
       try archive.forEachPiece(of: entry) { piece throws in try writeAll(piece, to: descriptor) }
-    } catch let error as HDF5Error {
-      throw failed("the weights of \(archive.name) do not fit there: \(error.message)")
+    } catch let error as FileError {
+      throw failed("the weights of \(archive.name) do not fit there: \(error.detail)")
     }
     return try hdf5 { () throws(HDF5Error) in try HDF5File(reading: path, named: label) }
   }

@@ -99,7 +99,7 @@ struct KerasExport {
   private static func obstacle(_ configuration: ModelConfiguration) -> Obstacle? {
     if configuration.readout == .attention { return Obstacle(what: "attention readout of this kind") }
     if configuration.skip { return Obstacle(what: "place for the concatenation of all layers (skip)") }
-    if configuration.normalizesOutput { return Obstacle(what: "L2 normalisation in a plain stack of layers") }
+    if configuration.normalizesOutput { return Obstacle(what: "L2 normalization in a plain stack of layers") }
     if configuration.readout == nil, !configuration.head.isEmpty {
       return Obstacle(
         what: "undecided readout", onlyReadout: true,

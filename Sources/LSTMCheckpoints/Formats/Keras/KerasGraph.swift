@@ -1,3 +1,5 @@
+import FileIO
+
 /// A layer of a Keras model with its weights, in the order of computation.
 struct KerasLayer: Sendable {
   let className: String

@@ -30,8 +30,8 @@ enum KerasLayerKinds {
   ]
 
   private static let families = [
-    ("Pooling1D", "it pools over neighbouring steps"), ("Pooling2D", "it pools"), ("Pooling3D", "it pools"),
-    ("Pool1D", "it pools over neighbouring steps"), ("Pool2D", "it pools"),
+    ("Pooling1D", "it pools over neighboring steps"), ("Pooling2D", "it pools"), ("Pooling3D", "it pools"),
+    ("Pool1D", "it pools over neighboring steps"), ("Pool2D", "it pools"),
     ("Conv1D", "a convolution over the steps changes the outputs"), ("Conv2D", "a convolution changes the outputs"),
     ("Conv3D", "a convolution changes the outputs"), ("Convolution1D", "a convolution changes the outputs"),
     ("Conv1DTranspose", "a convolution changes the outputs"),

@@ -121,7 +121,7 @@ struct KerasReading {
     for candidate in candidates where !used.contains(candidate.tensor.name) {
       let isHarmless = KerasStructure.isHarmless(candidate.tensor.name)
       translation.leaveOut(
-        candidate, reason: isHarmless ? "an optimiser's, a metric's or a generator's; no part of the model" : reason,
+        candidate, reason: isHarmless ? "an optimizer's, a metric's or a generator's; no part of the model" : reason,
         isHarmless: isHarmless)
     }
   }

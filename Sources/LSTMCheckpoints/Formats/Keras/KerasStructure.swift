@@ -107,7 +107,7 @@ struct KerasStructure: Sendable {
     }
   }
 
-  /// Parts of a file that belong to no model: what an optimiser keeps, metrics, generators of random numbers.
+  /// Parts of a file that belong to no model: what an optimizer keeps, metrics, generators of random numbers.
   static func isHarmless(_ name: String) -> Bool {
     let parts = name.split(separator: "/")
     let first = parts.first.map(String.init) ?? ""

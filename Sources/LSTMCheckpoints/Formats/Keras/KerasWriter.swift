@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import HDF5
 
@@ -56,16 +57,12 @@ enum KerasWriter {
       ["keras_version": .string(export.version.text), "date_saved": "1980-01-01@00:00:00"] as KerasJSON)
     let config = try json(export.json(withModules: true))
     let content = try Data(contentsOf: weights, options: .alwaysMapped)
-    do {
-      try atomicallyWriteFile(to: path) { descriptor in
-        var writer = ZipWriter(archive: path) { bytes in try writeAll(bytes, to: descriptor) }
-        try writer.add("metadata.json", Array(metadata.utf8))
-        try writer.add("config.json", Array(config.utf8))
-        try content.withUnsafeBytes { try writer.add("model.weights.h5", $0) }
-        try writer.finish()
-      }
-    } catch let error as HDF5Error {
-      throw CheckpointError.hdf5(error)
+    try atomicallyWriteFile(to: path) { descriptor in
+      var writer = ZipWriter(archive: path) { bytes in try writeAll(bytes, to: descriptor) }
+      try writer.add("metadata.json", Array(metadata.utf8))
+      try writer.add("config.json", Array(config.utf8))
+      try content.withUnsafeBytes { try writer.add("model.weights.h5", $0) }
+      try writer.finish()
     }
     return written
   }

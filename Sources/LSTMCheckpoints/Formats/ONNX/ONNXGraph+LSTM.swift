@@ -34,7 +34,7 @@ extension ONNXGraph {
         throw unsupported(
           type.map { "its \(what) \"\($0.name)\" is of ONNX type \($0.typeCode), which is not read" }
             ?? "its \(what) \"\(node.inputs[index])\" is no constant of floating-point numbers",
-          ["weights that are computed or quantised cannot be read; export the model before it is quantised"])
+          ["weights that are computed or quantized cannot be read; export the model before it is quantized"])
       }
       return found
     }
@@ -157,7 +157,7 @@ extension ONNXGraph {
 
   /// What it reads, with the axes in the places that its layout calls for; nil when that is not understood.
   private mutating func readInput(_ node: ONNXModel.Node, _ size: Int, _ batchFirst: Bool) -> ONNXFlow? {
-    guard var flow = flow(node, mayBeScaled: true), flow.axes.count == 3, !flow.isNormalised, !flow.isWhole else {
+    guard var flow = flow(node, mayBeScaled: true), flow.axes.count == 3, !flow.isNormalized, !flow.isWhole else {
       return nil
     }
     let (time, batch) = batchFirst ? (1, 0) : (0, 1)
@@ -172,7 +172,7 @@ extension ONNXGraph {
     case .features: break
     case .sequence(let ids) where ids.count == 1 && layers.isEmpty:
       featureAxis = ids[0]
-      flow = normalised(flow)
+      flow = normalized(flow)
     default: return nil
     }
     if let affine = flow.parts.first(where: { $0.affine != nil })?.affine {

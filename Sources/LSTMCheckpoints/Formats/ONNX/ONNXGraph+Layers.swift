@@ -21,7 +21,7 @@ extension ONNXGraph {
     case "Div":
       if let known = divided(node) { return known }
       return scaled(node)
-    case "LpNormalization": return lpNormalised(node)
+    case "LpNormalization": return lpNormalized(node)
     default: return nil
     }
   }
@@ -63,7 +63,7 @@ extension ONNXGraph {
       weight.shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 })
     else { return nil }
     let readable = input.flatMap { flow -> ONNXFlow? in
-      guard flow.axes.last == .features, !flow.axes.contains(.stack), !flow.isNormalised, !flow.isWhole,
+      guard flow.axes.last == .features, !flow.axes.contains(.stack), !flow.isNormalized, !flow.isWhole,
         !layers.isEmpty,
         flow.featureCount == weight.shape[1]
       else { return nil }
@@ -93,7 +93,7 @@ extension ONNXGraph {
   }
 
   private func activated(_ node: ONNXModel.Node, _ activation: ModelConfiguration.Activation) -> ONNXValue? {
-    guard var flow = flow(node), !flow.isNormalised, !flow.isWhole else { return nil }
+    guard var flow = flow(node), !flow.isNormalized, !flow.isWhole else { return nil }
     if flow.parts.count == 1, case .dense(let index, .none) = flow.parts[0].source {
       flow.parts[0].source = .dense(index, activation)
       return .flow(flow)
@@ -130,7 +130,7 @@ extension ONNXGraph {
   }
 
   private func overTime(_ node: ONNXModel.Node, _ pick: (ONNXFlow.Part) -> ONNXFlow.Pick?) -> ONNXValue? {
-    guard var flow = flow(node), let (axes, keeps) = reduction(node, flow), axes.count == 1, !flow.isNormalised,
+    guard var flow = flow(node), let (axes, keeps) = reduction(node, flow), axes.count == 1, !flow.isNormalized,
       let timeAxis, flow.axes[axes[0]] == .sequence([timeAxis])
     else { return nil }
     for index in flow.parts.indices {
@@ -169,7 +169,7 @@ extension ONNXGraph {
     flow(node, index).flatMap { $0.parts.count == 1 ? $0 : nil }
   }
 
-  // MARK: - L2 normalisation
+  // MARK: - L2 normalization
 
   private func norm(_ node: ONNXModel.Node) -> ONNXValue? {
     guard let flow = flow(node), let (axes, keeps) = reduction(node, flow), keeps, axes == [flow.axes.count - 1],
@@ -188,17 +188,17 @@ extension ONNXGraph {
 
   private func divided(_ node: ONNXModel.Node) -> ONNXValue? {
     guard node.inputs.count == 2, var flow = flow(node), case .norm(let of)? = values[node.inputs[1]], of == flow,
-      !flow.isNormalised
+      !flow.isNormalized
     else { return nil }
-    flow.isNormalised = true
+    flow.isNormalized = true
     return .flow(flow)
   }
 
-  private func lpNormalised(_ node: ONNXModel.Node) -> ONNXValue? {
-    guard var flow = flow(node), integer(node, "p") ?? 2 == 2, !flow.isNormalised, flow.axes.last == .features,
+  private func lpNormalized(_ node: ONNXModel.Node) -> ONNXValue? {
+    guard var flow = flow(node), integer(node, "p") ?? 2 == 2, !flow.isNormalized, flow.axes.last == .features,
       !flow.axes.contains(.stack), axis(integer(node, "axis") ?? -1, rank: flow.axes.count) == flow.axes.count - 1
     else { return nil }
-    flow.isNormalised = true
+    flow.isNormalized = true
     return .flow(flow)
   }
 }

@@ -173,7 +173,7 @@ extension ONNXGraph {
     if given.allSatisfy({ if case .flow? = $0 { true } else { false } }) {
       let flows = node.inputs.indices.compactMap { flow(node, $0) }
       guard var joined = flows.first, let place = axis(along, rank: joined.axes.count),
-        flows.allSatisfy({ $0.axes == joined.axes && !$0.isNormalised })
+        flows.allSatisfy({ $0.axes == joined.axes && !$0.isNormalized })
       else { return nil }
       let isStack = joined.axes[place] == .stack
       guard isStack || joined.axes[place] == .features && !joined.axes.contains(.stack) else { return nil }

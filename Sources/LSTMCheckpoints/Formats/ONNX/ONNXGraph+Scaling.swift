@@ -54,7 +54,7 @@ extension ONNXGraph {
     let places = node.operation == "Add" || node.operation == "Mul" ? [(0, 1), (1, 0)] : [(0, 1)]
     for (one, other) in places {
       guard var flow = flow(node, one, mayBeScaled: true), let constant = constant(node, other), flow.parts.count == 1,
-        flow.parts[0].pick == .every || isDense(flow.parts[0]), !flow.isNormalised, !flow.isWhole,
+        flow.parts[0].pick == .every || isDense(flow.parts[0]), !flow.isNormalized, !flow.isWhole,
         let values = featureValues(constant), let last = flow.axes.last
       else { continue }
       var axis: Int?

@@ -9,7 +9,7 @@ extension ONNXGraph {
     /// Places in `denses`, in order.
     var head: [(dense: Int, activation: ModelConfiguration.Activation)] = []
     var attention: Int?
-    var isNormalised = false
+    var isNormalized = false
     /// What constants do to the output.
     var affine: ONNXAffine?
   }
@@ -47,11 +47,11 @@ extension ONNXGraph {
 
   private func checkLayers() throws(CheckpointError) {
     guard !layers.isEmpty else {
-      let quantised = ["DynamicQuantizeLSTM", "DynamicQuantizeGRU"]
-      if let node = model.nodes.first(where: { quantised.contains($0.operation) }) {
+      let quantized = ["DynamicQuantizeLSTM", "DynamicQuantizeGRU"]
+      if let node = model.nodes.first(where: { quantized.contains($0.operation) }) {
         throw .unsupported(
-          file: file, detail: "\(node.description): it is quantised, which is not computed here",
-          advice: ["import the model as it was before it was quantised"])
+          file: file, detail: "\(node.description): it is quantized, which is not computed here",
+          advice: ["import the model as it was before it was quantized"])
       }
       if let node = model.nodes.first(where: { ["If", "Loop", "Scan"].contains($0.operation) && $0.domain.isEmpty }) {
         throw .unsupported(
@@ -126,7 +126,7 @@ extension ONNXGraph {
     for name in model.outputs {
       guard case .flow(let flow)? = values[name] else { return nil }
       // h_n and c_n are given beside the output.
-      guard let tail = tail(normalised(flow)) else {
+      guard let tail = tail(normalized(flow)) else {
         if flow.parts.allSatisfy({ $0.pick == .final }) { continue }
         return nil
       }
@@ -162,7 +162,7 @@ extension ONNXGraph {
     let everything = (layers[0].input?.parts.map(\.source) ?? []) + layers.indices.flatMap(sources)
     let found = flow.parts.map(\.source)
     guard found == top || found == everything, let readout = readout(flow) else { return nil }
-    var tail = Tail(readout: readout, skip: found != top, head: head, isNormalised: output.isNormalised)
+    var tail = Tail(readout: readout, skip: found != top, head: head, isNormalized: output.isNormalized)
     if case .attention(let index) = flow.parts[0].pick { tail.attention = index }
     (tail.affine, tail.activation) = (affine, flow.activation)
     // What joins the input with the stack's output would have to scale it alike.
@@ -242,7 +242,7 @@ extension ONNXGraph {
       head: tail.head.map { dense, activation in
         .init(size: denses[dense].weight.shape[0], hasBias: denses[dense].bias != nil, activation: activation)
       },
-      normalizesOutput: tail.isNormalised, readoutActivation: tail.activation)
+      normalizesOutput: tail.isNormalized, readoutActivation: tail.activation)
   }
 
   // MARK: - What lstm-ft wrote beside the graph

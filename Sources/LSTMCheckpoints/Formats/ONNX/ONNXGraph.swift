@@ -1,3 +1,5 @@
+import FileIO
+
 /// Goes through the nodes of an ONNX graph in order and makes of them an LSTM stack, what feeds it and what reads it.
 ///
 /// Each value has a meaning (`ONNXValue`); a node turns meanings into meanings. Where that fails the result is unknown and
@@ -165,11 +167,11 @@ struct ONNXGraph {
     guard node.inputs.indices.contains(index), case .flow(let flow)? = values[node.inputs[index]],
       mayBeScaled || !flow.isScaled, mayBeActivated || flow.activation == .none
     else { return nil }
-    return normalised(flow)
+    return normalized(flow)
   }
 
   /// Once an LSTM has told which axis the features are on, the input's last axis is that.
-  func normalised(_ flow: ONNXFlow) -> ONNXFlow {
+  func normalized(_ flow: ONNXFlow) -> ONNXFlow {
     guard let featureAxis, let place = flow.axes.firstIndex(of: .sequence([featureAxis])) else { return flow }
     var copy = flow
     copy.axes[place] = .features

@@ -1,3 +1,5 @@
+import FileIO
+
 /// What is needed of an ONNX model: its nodes in order, constants, inputs and outputs.
 struct ONNXModel: Sendable {
   struct Node: Sendable {

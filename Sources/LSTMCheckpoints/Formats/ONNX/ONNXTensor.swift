@@ -1,3 +1,5 @@
+import FileIO
+
 /// A TensorProto: where its elements lie, which are read when asked for.
 struct ONNXTensor: Sendable {
   var name: String

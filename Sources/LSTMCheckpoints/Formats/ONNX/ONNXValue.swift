@@ -101,7 +101,7 @@ struct ONNXFlow: Equatable {
   var parts: [Part]
   /// What the LSTM's output went through, which a dense layer reads.
   var activation = ModelConfiguration.Activation.none
-  var isNormalised = false
+  var isNormalized = false
   /// Cut to whole numbers, which only a table is looked up with.
   var isWhole = false
 

@@ -1,4 +1,4 @@
-import HDF5
+import FileIO
 
 /// Writes a model that runs as it is: from features (batch, time, I) or tokens (batch, time) to `output`, and beside it the
 /// final states `h_n` and `c_n` as PyTorch has them.
@@ -24,11 +24,7 @@ enum ONNXWriter {
         file: path, detail: "the model has \(message.byteCount) bytes, and an ONNX file holds 2 GiB at most",
         advice: ["write it smaller with --dtype float16, or in another format"])
     }
-    do {
-      try atomicallyWriteFile(to: path) { try message.write(to: $0) }
-    } catch let error as HDF5Error {
-      throw CheckpointError.hdf5(error)
-    }
+    try atomicallyWriteFile(to: path) { try message.write(to: $0) }
     return graph.builder.written
   }
 }

@@ -1,4 +1,4 @@
-import HDF5
+import FileIO
 
 /// A protobuf message being put together: small parts in memory, tensors read when it is written.
 struct ProtobufMessage {

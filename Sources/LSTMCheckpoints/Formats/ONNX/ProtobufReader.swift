@@ -1,3 +1,5 @@
+import FileIO
+
 /// A cursor over a protobuf message in a file: varints, lengths and counts are bounded, whatever is not asked for is
 /// passed over unread. There is no recursion but that of the messages that are asked for.
 struct ProtobufReader {

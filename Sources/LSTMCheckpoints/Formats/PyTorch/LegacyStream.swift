@@ -1,3 +1,5 @@
+import FileIO
+
 /// What `torch.save` wrote before 1.6: a stream of pickles - magic number, protocol, system, object, keys of storages -
 /// and then the storages, each a count of elements in eight bytes and its elements. These are little-endian on every
 /// machine, whatever the system's pickle says.

@@ -1,3 +1,5 @@
+import FileIO
+
 extension Checkpoint {
   /// What `torch.save` writes since 1.6: `<root>/data.pkl`, and each storage as an entry `<root>/data/<key>`.
   init(pt archive: ZipArchive) throws {

@@ -1,3 +1,5 @@
+import FileIO
+
 /// What is wrong with a file that `torch.save` should have written.
 struct PTError: DescribedFailure, Equatable {
   enum Kind: Sendable, Equatable {

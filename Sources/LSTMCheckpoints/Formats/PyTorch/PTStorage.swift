@@ -1,5 +1,5 @@
+import FileIO
 import Foundation
-import HDF5
 
 /// The bytes of a storage in a file; tensors are views of it.
 final class PTStorage: @unchecked Sendable {

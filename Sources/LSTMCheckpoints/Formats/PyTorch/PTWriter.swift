@@ -1,3 +1,5 @@
+import FileIO
+
 /// Writes what `torch.save` writes of a state_dict: a zip archive whose pickle `torch.load(weights_only=True)` takes.
 enum PTWriter {
   static func write(_ tensors: [NamedTensor], to path: String) throws -> [WrittenTensor] {

@@ -1,3 +1,5 @@
+import FileIO
+
 /// The bytes of a pickle in order, a block at a time: what follows a pickle in a file may be large.
 struct PickleInput {
   /// What a pickle may take that has its tensors' bytes elsewhere: names, shapes and numbers.

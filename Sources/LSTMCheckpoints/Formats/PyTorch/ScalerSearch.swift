@@ -145,7 +145,7 @@ struct ScalerSearch {
   /// Parts that say of a lone number that it is the data's.
   private static let dataWords: Set<String> = [
     "x", "y", "input", "inputs", "output", "outputs", "feature", "features", "target", "targets", "data", "train",
-    "scaler", "scale", "scaling", "norm", "normalization", "normalisation", "stats", "statistics", "label", "labels",
+    "scaler", "scale", "scaling", "norm", "normalization", "normalization", "stats", "statistics", "label", "labels",
     "series", "price", "close",
   ]
 

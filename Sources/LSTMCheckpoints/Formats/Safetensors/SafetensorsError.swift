@@ -1,3 +1,5 @@
+import FileIO
+
 /// What is wrong with a safetensors file, or with the index of several.
 struct SafetensorsError: DescribedFailure, Equatable {
   enum Kind: Sendable, Equatable {

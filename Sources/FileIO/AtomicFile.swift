@@ -1,0 +1,187 @@
+import Foundation
+
+/// Writes a file so that at every moment its path names either the old file, whole, or the new one, whole.
+///
+/// A temporary file in the same directory is written by `body`, synchronized with the device (`fsync`,
+/// `F_FULLFSYNC` on Apple platforms), checked by `verify`, renamed over the target, and the directory is
+/// synchronized. On any failure the temporary file is removed and the target is left alone. An existing
+/// file's mode is kept; through a symbolic link the file it points at is replaced.
+/// - Parameters:
+///   - verify: called with the temporary file's path before the rename; to throw is to keep the old file.
+///   - body: called with a descriptor open for reading and writing, at offset 0.
+/// - Throws: ``FileError`` (`cannotCreate`, `writingFailed`), or what the closures throw.
+public func atomicallyWriteFile(
+  to path: String, verify: (String) throws -> Void = { _ in }, _ body: (Int32) throws -> Void
+) throws {
+  let file = try AtomicFile(path)
+  try file.replace { descriptor, _ in
+    do {
+      try body(descriptor)
+    } catch let error as FileError where error.file.isEmpty {
+      // From writeAll, which knows only the descriptor.
+      throw FileError.writingFailed(file: path, detail: error.detail)
+    }
+  } verify: { temporary in
+    try verify(temporary)
+  }
+}
+
+/// Writes all of the bytes at the descriptor's own position (`write`); for the body of
+/// ``atomicallyWriteFile(to:verify:_:)``.
+public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws(FileError) {
+  var done = 0
+  while done < bytes.count, let base = bytes.baseAddress {
+    do throws(System.Errno) {
+      let count = write(descriptor, base + done, min(bytes.count - done, 1 << 30))
+      if count >= 0 {
+        done += count
+      } else if errno != EINTR {
+        throw System.Errno(code: errno)
+      }
+    } catch {
+      throw .writingFailed(file: "", detail: "writing failed: \(error.text)")
+    }
+  }
+}
+
+/// Writes a small file atomically.
+/// - Throws: `FileError` when it cannot be created or written.
+public func writeFile(_ path: String, _ data: Data) throws {
+  try atomicallyWriteFile(to: path) { descriptor in
+    try data.withUnsafeBytes { bytes in try writeAll(bytes, to: descriptor) }
+  }
+}
+
+/// One replacement of one file.
+package struct AtomicFile {
+  private let path: String
+  private let faults: Faults
+  private let target: String
+  private let directory: String
+  private let temporary: String
+  private let existing: stat?
+
+  /// Finds out where the bytes shall go, and that they can; creates nothing.
+  package init(_ path: String, faults: Faults = .none) throws(FileError) {
+    self.faults = faults
+    self.path = path
+    guard !path.isEmpty, !path.utf8.contains(0) else { throw .cannotCreate(file: path, detail: "the path is not usable") }
+    (target, existing) = try Self.resolve(path)
+    if let existing {
+      switch existing.st_mode & S_IFMT {
+      case S_IFREG: break
+      case S_IFDIR: throw .cannotCreate(file: path, detail: "it is a directory; a file is to be written here")
+      default: throw .cannotCreate(file: path, detail: "it is not a regular file and will not be replaced")
+      }
+    }
+    let name: String
+    (directory, name) = Self.split(target)
+    guard !name.isEmpty, name != ".", name != ".." else {
+      throw .cannotCreate(file: path, detail: "the path does not end in a file name")
+    }
+    var status = stat()
+    guard stat(directory, &status) == 0 else {
+      let reason = System.Errno(code: errno)
+      throw .cannotCreate(file: path, detail: reason.code == ENOENT
+          ? "the directory \(directory) does not exist" : "the directory \(directory): \(reason.text)")
+    }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw .cannotCreate(file: path, detail: "\(directory) is not a directory")
+    }
+    // Scalars, not characters: one character can be longer than a file name may be.
+    let stem = String(String.UnicodeScalarView(name.unicodeScalars.prefix(40)))
+    let unique = String(UInt64.random(in: .min ... .max), radix: 36)
+    temporary = (directory == "/" ? "" : directory) + "/.\(stem).\(unique).tmp"
+  }
+
+  /// Runs `body` on the temporary file and its path, then `verify`, then puts the file in place.
+  package func replace(
+    _ body: (_ descriptor: Int32, _ temporary: String) throws -> Void,
+    verify: (_ temporary: String) throws -> Void
+  ) throws {
+    let descriptor = try create()
+    var isOpen = true
+    do {
+      try body(descriptor, temporary)
+      try keepMode(descriptor)
+      try attempt("it cannot be made durable") { () throws(System.Errno) in
+        try System.synchronize(descriptor, faults)
+      }
+      isOpen = false
+      try attempt("writing failed") { () throws(System.Errno) in try System.close(descriptor) }
+      try verify(temporary)
+      try attempt("the new file cannot be put in place") { () throws(System.Errno) in
+        try System.rename(temporary, to: target, faults)
+      }
+    } catch {
+      if isOpen { try? System.close(descriptor) }
+      unlink(temporary)
+      throw error
+    }
+    try synchronizeDirectory()
+  }
+
+  private func attempt(_ message: String, _ body: () throws(System.Errno) -> Void) throws(FileError) {
+    do {
+      try body()
+    } catch {
+      throw .writingFailed(file: path, detail: "\(message): \(error.text)")
+    }
+  }
+
+  /// A new file has the mode that any program would give it. One that will replace another is private until
+  /// it has taken over that file's mode.
+  private func create() throws(FileError) -> Int32 {
+    do {
+      return try System.open(temporary, O_RDWR | O_CREAT | O_EXCL, mode: existing == nil ? 0o644 : 0o600)
+    } catch {
+      let reason = error.code == EACCES ? "the directory \(directory) may not be written" : error.text
+      throw .cannotCreate(file: path, detail: "no file can be created: \(reason)")
+    }
+  }
+
+  private func keepMode(_ descriptor: Int32) throws(FileError) {
+    guard let existing else { return }
+    // Only root may give files away; for others the new file is theirs, as with any program.
+    if existing.st_uid != geteuid() || existing.st_gid != getegid() {
+      _ = fchown(descriptor, existing.st_uid, existing.st_gid)
+    }
+    guard fchmod(descriptor, existing.st_mode & 0o7777) == 0 else {
+      throw .writingFailed(file: path, detail: "the file's mode cannot be kept: \(System.Errno(code: errno).text)")
+    }
+  }
+
+  /// Without this, the rename itself could be lost in a power failure.
+  private func synchronizeDirectory() throws(FileError) {
+    try attempt("its directory cannot be made durable") { () throws(System.Errno) in
+      let descriptor = try System.open(directory, O_RDONLY)
+      defer { try? System.close(descriptor) }
+      try System.synchronize(descriptor, faults)
+    }
+  }
+
+  /// Follows symbolic links by hand: the last one may point at a file that does not exist yet.
+  private static func resolve(_ path: String) throws(FileError) -> (String, stat?) {
+    var current = path
+    do throws(System.Errno) {
+      for _ in 0..<40 {
+        guard let status = try System.linkStatus(current) else { return (current, nil) }
+        guard status.st_mode & S_IFMT == S_IFLNK else { return (current, status) }
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink(current, &buffer, buffer.count)
+        guard count >= 0 else { throw System.Errno(code: errno) }
+        let link = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        current = link.hasPrefix("/") ? link : split(current).directory + "/" + link
+      }
+    } catch {
+      throw .cannotCreate(file: path, detail: error.text)
+    }
+    throw .cannotCreate(file: path, detail: "it is a symbolic link that leads in a circle")
+  }
+
+  private static func split(_ path: String) -> (directory: String, name: String) {
+    guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+    let directory = path[..<slash]
+    return (directory.isEmpty ? "/" : String(directory), String(path[path.index(after: slash)...]))
+  }
+}

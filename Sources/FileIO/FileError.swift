@@ -1,0 +1,65 @@
+import Foundation
+
+/// Why a file, whatever it holds, cannot be read or written.
+public enum FileError: DescribedFailure, Equatable {
+  case unreadable(file: String, reason: UnreadableReason)
+  /// The file to write cannot be created where it was asked for.
+  case cannotCreate(file: String, detail: String)
+  /// Writing failed: a full disk, a broken device.
+  case writingFailed(file: String, detail: String)
+
+  /// The file's path, as the caller gave it.
+  public var file: String {
+    switch self {
+    case .unreadable(let file, _), .cannotCreate(let file, _), .writingFailed(let file, _): file
+    }
+  }
+
+  /// What is wrong, without the file.
+  public var detail: String {
+    switch self {
+    case .unreadable(_, let reason): reason.message
+    case .cannotCreate(_, let detail), .writingFailed(_, let detail): detail
+    }
+  }
+
+  public var category: FailureCategory {
+    switch self {
+    case .unreadable(_, let reason): reason.category
+    case .cannotCreate: .cannotCreate
+    case .writingFailed: .inputOutput
+    }
+  }
+
+  public var message: String { printable("\(file): \(detail)") }
+}
+
+/// Why a file cannot be opened or read.
+public enum UnreadableReason: Error, Sendable, Equatable {
+  case notFound
+  case directory
+  /// A pipe, a socket or a device.
+  case notRegular
+  /// A system call failed; `code` is its `errno`.
+  case system(operation: String, code: Int32)
+  /// The file ended before the bytes asked for.
+  case truncated
+
+  package var category: FailureCategory {
+    switch self {
+    case .notFound: .notFound
+    case .system: .inputOutput
+    case .directory, .notRegular, .truncated: .badInput
+    }
+  }
+
+  package var message: String {
+    switch self {
+    case .notFound: "there is no such file"
+    case .directory: "it is a directory, not a file"
+    case .notRegular: "it is not a regular file"
+    case .system(let operation, let code): "\(operation) failed: \(String(cString: strerror(code)))"
+    case .truncated: "it ended while it was being read"
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import Foundation
+
+/// An open regular file, read by offset.
+///
+/// `pread` keeps no position, so one value may be read from several threads at once.
+package final class RegularFile: Sendable {
+  package typealias Failure = UnreadableReason
+
+  /// The size in bytes when the file was opened.
+  package let byteCount: Int
+  /// Open for reading as long as this value lives.
+  package let descriptor: Int32
+
+  package init(path: String) throws(Failure) {
+    let descriptor: Int32
+    do throws(System.Errno) {
+      descriptor = try System.open(path, O_RDONLY)
+    } catch {
+      throw error.code == ENOENT ? .notFound : .system(operation: "open", code: error.code)
+    }
+    let status: stat
+    do throws(System.Errno) {
+      status = try System.status(descriptor)
+    } catch {
+      close(descriptor)
+      throw .system(operation: "fstat", code: error.code)
+    }
+    let kind = status.st_mode & S_IFMT
+    guard kind == S_IFREG else {
+      close(descriptor)
+      throw kind == S_IFDIR ? .directory : .notRegular
+    }
+    self.descriptor = descriptor
+    self.byteCount = Int(status.st_size)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Fills `buffer` from `offset`, or throws.
+  package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(Failure) {
+    guard offset >= 0, offset <= byteCount, buffer.count <= byteCount - offset else { throw .truncated }
+    let done: Int
+    do throws(System.Errno) {
+      done = try System.read(descriptor, into: buffer, at: offset)
+    } catch {
+      throw .system(operation: "pread", code: error.code)
+    }
+    if done < buffer.count { throw .truncated }
+  }
+}
+
+/// Bytes that can be read by offset: a file on disk or an array in memory.
+package enum ByteSource: Sendable {
+  case file(RegularFile)
+  case memory([UInt8])
+
+  package var byteCount: Int {
+    switch self {
+    case .file(let file): file.byteCount
+    case .memory(let bytes): bytes.count
+    }
+  }
+
+  /// Fills `buffer` from `offset`, or throws.
+  package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(RegularFile.Failure) {
+    switch self {
+    case .file(let file):
+      try file.read(at: offset, into: buffer)
+    case .memory(let bytes):
+      guard offset >= 0, offset <= bytes.count, buffer.count <= bytes.count - offset else {
+        throw .truncated
+      }
+      bytes.withUnsafeBytes {
+        buffer.copyMemory(from: .init(rebasing: $0[offset..<(offset + buffer.count)]))
+      }
+    }
+  }
+
+  /// `count` bytes from `offset`. The range is checked before anything is allocated.
+  package func bytes(at offset: Int, count: Int) throws(RegularFile.Failure) -> [UInt8] {
+    guard offset >= 0, count >= 0, offset <= byteCount, count <= byteCount - offset else {
+      throw .truncated
+    }
+    var result = [UInt8](repeating: 0, count: count)
+    // A typed throw does not pass through withUnsafeMutableBytes on every toolchain; carry it out by value.
+    let outcome: Result<Void, RegularFile.Failure> = result.withUnsafeMutableBytes { buffer in
+      do throws(RegularFile.Failure) {
+        return .success(try read(at: offset, into: buffer))
+      } catch {
+        return .failure(error)
+      }
+    }
+    try outcome.get()
+    return result
+  }
+
+  /// Bytes of a piece of ``forEachPiece(_:_:)``.
+  package static let pieceByteCount = 1 << 19
+
+  /// Lends a range a piece at a time; a piece stays in the processor's cache.
+  /// - Throws: ``UnreadableReason``, or what `body` throws.
+  package func forEachPiece(_ range: Range<Int>, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
+    let size = max(min(Self.pieceByteCount, range.count), 1)
+    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+    defer { piece.deallocate() }
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: size) {
+      let part = UnsafeMutableRawBufferPointer(rebasing: piece[..<min(size, range.upperBound - start)])
+      try read(at: start, into: part)
+      try body(part)
+    }
+  }
+}

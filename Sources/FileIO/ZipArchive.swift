@@ -1,0 +1,213 @@
+/// How an entry's bytes are kept.
+public enum ZipMethod: Int, Sendable {
+  /// As they are (method 0).
+  case stored = 0
+  /// Compressed by deflate (method 8).
+  case deflate = 8
+}
+
+/// One file inside a zip archive. Sizes and offsets are in bytes.
+public struct ZipEntry: Sendable, Hashable {
+  /// The name, a relative path with `/` between its parts.
+  public let name: String
+  /// How the bytes are kept.
+  public let method: ZipMethod
+  /// The size inside the archive.
+  public let compressedSize: Int
+  /// The size once read.
+  public let size: Int
+  /// The CRC-32 of the content; 0 means "not computed", as PyTorch can write.
+  public let crc: UInt32
+  /// Where the bytes start, counted from the start of the archive.
+  public let dataOffset: Int
+
+  /// Whether the entry stands for a folder.
+  public var isDirectory: Bool { name.hasSuffix("/") }
+}
+
+/// A zip archive whose directory was read and proved consistent; contents are read on demand.
+///
+/// The file is never read whole: `read(_:)` fetches one entry by its offset. Opening refuses what an honest
+/// archive never holds: overlapping entries, duplicate or unsafe names, headers that disagree, encryption,
+/// methods other than stored and deflate, and ratios that deflate cannot reach. Zip64 is supported.
+///
+/// A value may be read from several threads at once.
+public struct ZipArchive: Sendable {
+  /// The most entries that an archive may hold.
+  public static let entryLimit = 100_000
+  /// Deflate's highest ratio of content to compressed size.
+  public static let ratioLimit = Inflate.greatestRatio
+
+  /// The archive's path, or the name that it was given; used in errors.
+  public let name: String
+  /// The entries in the order of the central directory.
+  public let entries: [ZipEntry]
+
+  /// The size of the archive.
+  public var byteCount: Int { source.byteCount }
+
+  package let source: ByteSource
+  private let indices: [String: Int]
+
+  /// Opens the archive at `path` and reads its directory.
+  ///
+  /// - Throws: `ZipError` when the file cannot be read or the directory breaks a rule.
+  public init(contentsOf path: String) throws(ZipError) {
+    do throws(RegularFile.Failure) {
+      source = .file(try RegularFile(path: path))
+    } catch {
+      throw ZipError(.init(error, part: "file"), archive: path)
+    }
+    name = path
+    entries = try ZipDirectory.entries(of: source, archive: path)
+    indices = Self.indices(entries)
+  }
+
+  /// Reads the directory of an archive held in memory.
+  ///
+  /// - Parameters:
+  ///   - bytes: The whole archive.
+  ///   - name: What to call it in errors.
+  /// - Throws: `ZipError` when the directory breaks a rule.
+  public init(bytes: [UInt8], name: String) throws(ZipError) {
+    source = .memory(bytes)
+    self.name = name
+    entries = try ZipDirectory.entries(of: source, archive: name)
+    indices = Self.indices(entries)
+  }
+
+  private static func indices(_ entries: [ZipEntry]) -> [String: Int] {
+    Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
+  }
+
+  /// The entry of that name, if there is one.
+  public func entry(named name: String) -> ZipEntry? {
+    indices[name].map { entries[$0] }
+  }
+
+  /// The content of `entry`, `entry.size` bytes, its CRC-32 checked.
+  ///
+  /// - Throws: `ZipError` when the bytes cannot be read, do not inflate to exactly `entry.size` bytes
+  ///   or fail the checksum.
+  public func read(_ entry: ZipEntry) throws(ZipError) -> [UInt8] {
+    // The directory's checks bound `size` by 1032 times bytes that the file really has.
+    var content = [UInt8](repeating: 0, count: entry.size)
+    let outcome: Result<Void, ZipError> = content.withUnsafeMutableBytes { buffer in
+      do throws(ZipError) {
+        return .success(try read(entry, into: buffer))
+      } catch {
+        return .failure(error)
+      }
+    }
+    try outcome.get()
+    return content
+  }
+
+  /// The content of the entry called `name`.
+  ///
+  /// - Throws: `ZipError`, of kind `noSuchEntry` when there is none.
+  public func read(named name: String) throws(ZipError) -> [UInt8] {
+    guard let entry = entry(named: name) else {
+      throw ZipError(.noSuchEntry, archive: self.name, entry: name)
+    }
+    return try read(entry)
+  }
+
+  /// Reads the content of `entry` into `buffer`, which holds exactly `entry.size` bytes.
+  ///
+  /// - Throws: `ZipError`; the buffer's content is then undefined.
+  public func read(_ entry: ZipEntry, into buffer: UnsafeMutableRawBufferPointer) throws(ZipError) {
+    // An entry of another archive would not have been proved against this one.
+    guard entry == self.entry(named: entry.name) else {
+      throw ZipError(.noSuchEntry, archive: name, entry: entry.name)
+    }
+    guard buffer.count == entry.size else {
+      throw ZipError(
+        .bufferSize(expected: entry.size, found: buffer.count), archive: name, entry: entry.name)
+    }
+    switch entry.method {
+    case .stored:
+      try fetch(entry) { () throws(RegularFile.Failure) in
+        try source.read(at: entry.dataOffset, into: buffer)
+      }
+    case .deflate:
+      let compressed = try fetch(entry) { () throws(RegularFile.Failure) in
+        try source.bytes(at: entry.dataOffset, count: entry.compressedSize)
+      }
+      if let failure = Self.inflate(compressed, into: buffer, expectsAll: true) {
+        throw ZipError(
+          failure.isDamage ? .corruptData : .inflatedSize(expected: entry.size), archive: name, entry: entry.name)
+      }
+    }
+    guard entry.crc != 0 else { return }
+    let found = Inflate.crc32(UnsafeRawBufferPointer(buffer))
+    guard found == entry.crc else {
+      throw ZipError(.checksum(expected: entry.crc, found: found), archive: name, entry: entry.name)
+    }
+  }
+
+  /// The first `count` bytes of `entry`'s content, or all of it when it is shorter. The checksum covers the whole
+  /// content and is checked only when that was read.
+  ///
+  /// - Throws: `ZipError` when the bytes cannot be read or do not inflate.
+  public func readPrefix(_ entry: ZipEntry, count: Int) throws(ZipError) -> [UInt8] {
+    guard count < entry.size else { return try read(entry) }
+    // A little more than honest deflate needs for that many bytes.
+    let wanted = entry.method == .stored ? count : min(entry.compressedSize, count + count / 8 + 1024)
+    let stored = try fetch(entry) { () throws(RegularFile.Failure) in
+      try source.bytes(at: entry.dataOffset, count: wanted)
+    }
+    if entry.method == .stored { return stored }
+    var prefix = [UInt8](repeating: 0, count: count)
+    let failure = prefix.withUnsafeMutableBytes { Self.inflate(stored, into: $0, expectsAll: false) }
+    // Whatever else the start of the stream did, reading it whole says what is wrong with it.
+    return failure == nil ? prefix : Array(try read(entry).prefix(count))
+  }
+
+  /// Some bytes of an entry that is stored as it is; its checksum, of the whole, is for the caller.
+  package func readStored(_ entry: ZipEntry, from start: Int, count: Int) throws(ZipError) -> [UInt8] {
+    guard entry == self.entry(named: entry.name), entry.method == .stored else {
+      throw ZipError(.noSuchEntry, archive: name, entry: entry.name)
+    }
+    guard start >= 0, count >= 0, start <= entry.size, count <= entry.size - start else {
+      throw ZipError(.bufferSize(expected: entry.size, found: count), archive: name, entry: entry.name)
+    }
+    return try fetch(entry) { () throws(RegularFile.Failure) in
+      try source.bytes(at: entry.dataOffset + start, count: count)
+    }
+  }
+
+  private struct InflateFailure {
+    /// Otherwise the stream is sound and holds another number of bytes.
+    let isDamage: Bool
+  }
+
+  /// Fills `buffer`; nil on success.
+  /// - Parameter expectsAll: whether stream, input and buffer must end together; otherwise the stream may go on.
+  private static func inflate(
+    _ compressed: [UInt8], into buffer: UnsafeMutableRawBufferPointer, expectsAll: Bool
+  ) -> InflateFailure? {
+    compressed.withUnsafeBytes { input in
+      do throws(InflateError) {
+        let taken = try Inflate.inflateExactly(input, into: buffer, raw: true)
+        return !expectsAll || taken == input.count ? nil : InflateFailure(isDamage: false)
+      } catch {
+        switch error {
+        case .tooLong: return expectsAll ? InflateFailure(isDamage: false) : nil
+        case .tooShort: return InflateFailure(isDamage: false)
+        case .corrupt, .truncated: return InflateFailure(isDamage: true)
+        }
+      }
+    }
+  }
+
+  private func fetch<T>(
+    _ entry: ZipEntry, _ body: () throws(RegularFile.Failure) -> T
+  ) throws(ZipError) -> T {
+    do throws(RegularFile.Failure) {
+      return try body()
+    } catch {
+      throw ZipError(.init(error, part: "entry"), archive: name, entry: entry.name)
+    }
+  }
+}

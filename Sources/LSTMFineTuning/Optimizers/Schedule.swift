@@ -1,0 +1,188 @@
+import Foundation
+
+/// How the learning rate moves over a run: a factor for every parameter's own rate, step by step.
+///
+/// All but `plateau` are functions of the step alone, so that a run that is resumed needs nothing but its number.
+public struct Schedule: Sendable, Equatable, Codable {
+  public enum Shape: Sendable, Equatable, Codable {
+    case constant
+    /// From 1 in equal steps to `final` after the last step (torch's LinearLR from 1).
+    case linear(final: Double = 0)
+    /// Half a cosine from 1 to `final` after the last step (torch's CosineAnnealingLR).
+    case cosine(final: Double = 0)
+    /// Up in the first `cut` of the steps and down in the rest, between 1 / `ratio` and 1 (ULMFiT, Howard and Ruder 2018).
+    case slantedTriangle(cut: Double = 0.1, ratio: Double = 32)
+    /// Up by half a cosine from 1 / `division` in the first `peak` of the steps, down to 1 / (`division` *
+    /// `finalDivision`) in the rest, while momentum (Adam's beta1) goes from 0.95 to 0.85 and back (torch's OneCycleLR).
+    case oneCycle(peak: Double = 0.3, division: Double = 25, finalDivision: Double = 1e4)
+    /// Times `factor` after every so many epochs (torch's StepLR).
+    case step(epochs: Int, factor: Double = 0.1)
+    /// Times `factor` after more than `patience` epochs without a validation loss 0.01 % below the best (torch's
+    /// ReduceLROnPlateau).
+    case plateau(patience: Int = 2, factor: Double = 0.1)
+  }
+
+  public var shape: Shape
+  /// Steps in which the rate rises in equal parts to the shape's beginning; the shape has the steps that are left.
+  public var warmUp: Int
+
+  public init(_ shape: Shape = .constant, warmUp: Int = 0) {
+    self.shape = shape
+    self.warmUp = warmUp
+  }
+
+  public static let constant = Schedule()
+
+  /// What one step goes by.
+  struct Pace: Equatable {
+    var rate: Double
+    /// In place of the optimizer's own momentum or beta1.
+    var momentum: Double?
+  }
+
+  /// - Parameters:
+  ///   - step: from 0, over the whole run.
+  ///   - total: steps of the run.
+  ///   - epoch: from 0.
+  ///   - plateau: what `Plateau` has come to.
+  func pace(step: Int, of total: Int, epoch: Int, plateau: Double = 1) -> Pace {
+    if step < warmUp { return Pace(rate: Double(step + 1) / (Double(warmUp) + 1) * beginning) }
+    let (t, all) = (Double(step - warmUp), Double(max(total - min(warmUp, total), 1)))
+    switch shape {
+    case .constant: return Pace(rate: 1)
+    case .linear(let final): return Pace(rate: 1 + (final - 1) * t / all)
+    case .cosine(let final): return Pace(rate: final + (1 - final) * (1 + cos(.pi * t / all)) / 2)
+    case .slantedTriangle(let cut, let ratio):
+      let turn = (all * cut).rounded(.down)
+      let p = t < turn ? t / turn : 1 - (t - turn) / max(all - turn, 1)
+      return Pace(rate: (1 + p * (ratio - 1)) / ratio)
+    case .oneCycle(let peak, let division, let finalDivision):
+      let turn = peak * all - 1
+      func between(_ a: Double, _ b: Double, _ part: Double) -> Double { b + (a - b) / 2 * (cos(.pi * part) + 1) }
+      if t <= turn {
+        let part = turn > 0 ? t / turn : 1
+        return Pace(rate: between(1 / division, 1, part), momentum: between(0.95, 0.85, part))
+      }
+      let part = min((t - turn) / max(all - 1 - turn, 1e-9), 1)
+      return Pace(rate: between(1, 1 / (division * finalDivision), part), momentum: between(0.85, 0.95, part))
+    case .step(let epochs, let factor): return Pace(rate: pow(factor, Double(epoch / max(epochs, 1))))
+    case .plateau: return Pace(rate: plateau)
+    }
+  }
+
+  /// The factor at which the shape itself begins.
+  private var beginning: Double {
+    switch shape {
+    case .slantedTriangle(_, let ratio): 1 / ratio
+    case .oneCycle(_, let division, _): 1 / division
+    default: 1
+    }
+  }
+
+  /// What torch's ReduceLROnPlateau keeps.
+  struct Plateau: Sendable, Codable, Equatable {
+    private(set) var factor = 1.0
+    private var best = Double.infinity
+    private var badEpochs = 0
+
+    /// Takes the loss of an epoch.
+    mutating func observe(_ loss: Double, _ schedule: Schedule) {
+      guard case .plateau(let patience, let reduction) = schedule.shape else { return }
+      if loss < best * (1 - 1e-4) {
+        (best, badEpochs) = (loss, 0)
+      } else {
+        badEpochs += 1
+      }
+      if badEpochs > patience { (factor, badEpochs) = (factor * reduction, 0) }
+    }
+
+    private enum CodingKeys: String, CodingKey { case factor, best, badEpochs }
+
+    init() {}
+
+    init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      factor = try container.decode(Double.self, forKey: .factor)
+      // JSON has no number for "none so far".
+      best = try container.decodeIfPresent(Double.self, forKey: .best) ?? .infinity
+      badEpochs = try container.decode(Int.self, forKey: .badEpochs)
+    }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(factor, forKey: .factor)
+      if best.isFinite { try container.encode(best, forKey: .best) }
+      try container.encode(badEpochs, forKey: .badEpochs)
+    }
+  }
+}
+
+extension Schedule {
+  /// From a text: `constant`, `linear`, `cosine`, `slanted-triangle`, `one-cycle`, `step` or `plateau`, each maybe with
+  /// numbers: `linear:0.1`, `cosine:0.01`, `slanted-triangle:0.1,32`, `one-cycle:0.3,25,10000`, `step:2,0.5`,
+  /// `plateau:2,0.1`.
+  /// - Throws: `FineTuningError.invalidOption` saying what was expected.
+  public init(_ text: String, warmUp: Int = 0) throws(FineTuningError) {
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    let texts = parts.count < 2 ? [] : parts[1].split(separator: ",", omittingEmptySubsequences: false)
+    let numbers = texts.compactMap { Double($0) }
+    func refused(_ expected: String) -> FineTuningError {
+      .invalidOption("--schedule \(text): expected \(expected)", advice: [])
+    }
+    func number(_ place: Int, _ usual: Double) -> Double { numbers.indices.contains(place) ? numbers[place] : usual }
+    guard numbers.count == texts.count, numbers.allSatisfy(\.isFinite) else {
+      throw refused("numbers behind the colon")
+    }
+    guard warmUp >= 0 else { throw .invalidOption("--warm-up \(warmUp): expected at least 0 steps", advice: []) }
+    self.warmUp = warmUp
+    let most: Int
+    switch parts[0] {
+    case "constant": (shape, most) = (.constant, 0)
+    case "linear": (shape, most) = (.linear(final: number(0, 0)), 1)
+    case "cosine": (shape, most) = (.cosine(final: number(0, 0)), 1)
+    case "slanted-triangle":
+      guard 0..<1 ~= number(0, 0.1), number(1, 32) >= 1 else {
+        throw refused("a part from 0 to below 1, and a ratio of at least 1")
+      }
+      (shape, most) = (.slantedTriangle(cut: number(0, 0.1), ratio: number(1, 32)), 2)
+    case "one-cycle":
+      guard 0..<1 ~= number(0, 0.3), number(1, 25) >= 1, number(2, 1e4) >= 1 else {
+        throw refused("a part from 0 to below 1, and two divisors of at least 1")
+      }
+      (shape, most) = (.oneCycle(peak: number(0, 0.3), division: number(1, 25), finalDivision: number(2, 1e4)), 3)
+    case "step", "plateau":
+      let count = number(0, parts[0] == "step" ? 1 : 2)
+      let least = parts[0] == "step" ? 1.0 : 0.0
+      guard count >= least, count <= 1e9, count == count.rounded(), number(1, 0.1) > 0, number(1, 0.1) <= 1 else {
+        throw refused("a whole number of epochs, and a factor above 0 and up to 1")
+      }
+      shape =
+        parts[0] == "step"
+        ? .step(epochs: Int(count), factor: number(1, 0.1)) : .plateau(patience: Int(count), factor: number(1, 0.1))
+      most = 2
+    default:
+      throw refused("constant, linear, cosine, slanted-triangle, one-cycle, step or plateau")
+    }
+    guard numbers.count <= most else {
+      throw refused(most == 0 ? "no numbers" : "at most \(most) \(most == 1 ? "number" : "numbers")")
+    }
+    if case .linear(let final) = shape, final < 0 { throw refused("a final factor of at least 0") }
+    if case .cosine(let final) = shape, final < 0 { throw refused("a final factor of at least 0") }
+  }
+
+  /// For people: `cosine`, `one-cycle, 20 steps of warm-up`.
+  public var summary: String {
+    let name =
+      switch shape {
+      case .constant: "constant"
+      case .linear(let final): final == 0 ? "linear" : "linear to \(final)"
+      case .cosine(let final): final == 0 ? "cosine" : "cosine to \(final)"
+      case .slantedTriangle: "slanted triangle"
+      case .oneCycle: "one cycle"
+      case .step(let epochs, let factor): "times \(factor) every \(epochs == 1 ? "epoch" : "\(epochs) epochs")"
+      case .plateau(let patience, let factor):
+        "times \(factor) after \(patience + 1) epochs without a better validation loss"
+      }
+    return warmUp == 0 ? name : "\(name), \(warmUp) steps of warm-up"
+  }
+}

@@ -1,0 +1,160 @@
+import LSTMCheckpoints
+
+/// What keeps a network from learning its few examples by heart: the dropouts of PyTorch's `nn.LSTM` and of AWD-LSTM
+/// (Merity, Keskar and Socher 2018, "Regularizing and Optimizing LSTM Language Models"), and its two penalties.
+///
+/// Probabilities are those of dropping, from 0 to below 1; what is kept is multiplied by 1 / (1 - p). 0 is off. Nothing of
+/// this is part of a model: it acts in training passes alone.
+///
+/// A value is dropped once, where it leaves its layer, for all who read it: the next layer, the readout and a skip
+/// concatenation. A layer's own recurrence reads its undropped state, and final states are undropped.
+///
+/// Below the first place that something trains (`GradientPlan.entry`) nothing is dropped: the frozen prefix gives the same
+/// for an example in every epoch, and may be computed once. What the first trainable layer reads is dropped. Where nothing
+/// but the head trains, `outputDropout` falls on what the head reads. `reach(in:_:)` tells what that comes to.
+public struct Regularization: Sendable, Hashable, Codable {
+  /// Every value of every layer's output but the last layer's: `nn.LSTM`'s dropout.
+  public var dropout: Float
+  /// What layer 0 reads, features or embeddings. As with the next two, one mask for each sequence and feature, the same at
+  /// every step: variational or locked dropout (Gal and Ghahramani 2016; AWD-LSTM's `dropouti`).
+  public var inputDropout: Float
+  /// Every layer's output but the last layer's, locked: AWD-LSTM's `dropouth`.
+  public var hiddenDropout: Float
+  /// The last layer's output, locked: AWD-LSTM's `dropout`.
+  public var outputDropout: Float
+  /// Whole rows of the embedding, the same ones for all sequences of a batch: AWD-LSTM's `dropoute`.
+  public var embeddingDropout: Float
+  /// Elements of every layer's and direction's weight_hh, the same ones for all steps of a batch, on a copy: DropConnect,
+  /// AWD-LSTM's `wdrop`. A frozen weight_hh of a layer that gradients go through is dropped, too.
+  public var weightDrop: Float
+  /// alpha: the loss gets alpha times the mean square of the last layer's dropped output (AR). Padded steps do not count.
+  public var activationRegularization: Float
+  /// beta: the loss gets beta times the mean of (h[t] - h[t-1])^2 over the last layer's undropped output (TAR), where both
+  /// steps are valid.
+  public var temporalActivationRegularization: Float
+
+  public init(
+    dropout: Float = 0, inputDropout: Float = 0, hiddenDropout: Float = 0, outputDropout: Float = 0,
+    embeddingDropout: Float = 0, weightDrop: Float = 0, activationRegularization: Float = 0,
+    temporalActivationRegularization: Float = 0
+  ) {
+    self.dropout = dropout
+    self.inputDropout = inputDropout
+    self.hiddenDropout = hiddenDropout
+    self.outputDropout = outputDropout
+    self.embeddingDropout = embeddingDropout
+    self.weightDrop = weightDrop
+    self.activationRegularization = activationRegularization
+    self.temporalActivationRegularization = temporalActivationRegularization
+  }
+
+  public enum Kind: String, Sendable, Codable, CaseIterable {
+    case dropout, inputDropout, hiddenDropout, outputDropout, embeddingDropout, weightDrop, activationRegularization
+    case temporalActivationRegularization
+
+    /// In words: `hidden dropout`.
+    public var name: String {
+      switch self {
+      case .dropout: "dropout"
+      case .inputDropout: "input dropout"
+      case .hiddenDropout: "hidden dropout"
+      case .outputDropout: "output dropout"
+      case .embeddingDropout: "embedding dropout"
+      case .weightDrop: "weight drop"
+      case .activationRegularization: "activation regularization"
+      case .temporalActivationRegularization: "temporal activation regularization"
+      }
+    }
+
+    var isPenalty: Bool { self == .activationRegularization || self == .temporalActivationRegularization }
+  }
+
+  public subscript(kind: Kind) -> Float {
+    switch kind {
+    case .dropout: dropout
+    case .inputDropout: inputDropout
+    case .hiddenDropout: hiddenDropout
+    case .outputDropout: outputDropout
+    case .embeddingDropout: embeddingDropout
+    case .weightDrop: weightDrop
+    case .activationRegularization: activationRegularization
+    case .temporalActivationRegularization: temporalActivationRegularization
+    }
+  }
+
+  /// Whether there is nothing to do.
+  public var isOff: Bool {
+    dropout == 0 && inputDropout == 0 && hiddenDropout == 0 && outputDropout == 0 && embeddingDropout == 0
+      && weightDrop == 0 && activationRegularization == 0 && temporalActivationRegularization == 0
+  }
+
+  /// - Throws: `ShapeError` naming the first number that makes no sense.
+  public func validate() throws(ShapeError) {
+    for kind in Self.kinds {
+      let value = self[kind]
+      guard kind.isPenalty ? value >= 0 && value.isFinite : 0..<1 ~= value else {
+        throw ShapeError(
+          what: kind.name, expected: kind.isPenalty ? "a number of at least 0" : "a number from 0 to below 1",
+          found: "\(value)")
+      }
+    }
+  }
+
+  /// Made once, where `allCases` makes an array in every step.
+  private static let kinds = Kind.allCases
+
+  // MARK: - Where it acts
+
+  /// The places at which one kind acts, and those at which it would if more of the model trained.
+  public struct Reach: Sendable, Equatable {
+    public let kind: Kind
+    /// What is dropped or penalized: what is read at a place, and for weight drop the layer.
+    public let active: [Network.Stage]
+    public let inactive: [Network.Stage]
+    /// Whether it changes nothing: hidden dropout with one layer, embedding dropout without an embedding, ...
+    public var isIdle: Bool { active.isEmpty }
+  }
+
+  /// For each kind that is on, where it acts in the training passes of a plan.
+  public func reach(in configuration: ModelConfiguration, _ plan: GradientPlan) -> [Reach] {
+    let sites = Sites(configuration, entry: plan.entry, reachesStack: plan.lowestLayer != nil)
+    let layers = configuration.layers.count
+    var hasTokens = false
+    if case .tokens = configuration.input { hasTokens = true }
+    return Self.kinds.filter { self[$0] != 0 }.map { kind in
+      let places: [Int] =
+        switch kind {
+        case .dropout, .hiddenDropout: Array(1..<layers)
+        case .inputDropout: [0]
+        case .embeddingDropout: hasTokens ? [0] : []
+        case .weightDrop: Array(0..<layers)
+        case .outputDropout, .activationRegularization, .temporalActivationRegularization: [layers]
+        }
+      func stage(_ place: Int) -> Network.Stage { place == 0 && kind != .weightDrop ? .input : .layer(place) }
+      if kind == .outputDropout, sites.dropsHeadInput { return Reach(kind: kind, active: [.head(0)], inactive: []) }
+      func acts(_ place: Int) -> Bool { kind.isPenalty ? sites.penalizes : place >= sites.firstPlace }
+      return Reach(
+        kind: kind, active: places.filter(acts).map(stage), inactive: places.filter { !acts($0) }.map(stage))
+    }
+  }
+
+  /// Where regularization acts in a pass.
+  struct Sites {
+    /// What layer k reads is dropped from this k on, and so are its recurrent weights; the number of layers stands for the
+    /// stack's output.
+    let firstPlace: Int
+    /// Whether what the head reads stands in for the stack's output.
+    let dropsHeadInput: Bool
+    /// Whether a gradient reaches the stack's output.
+    let penalizes: Bool
+
+    init(_ configuration: ModelConfiguration, entry: Network.Stage, reachesStack: Bool) {
+      switch entry {
+      case .input: (firstPlace, dropsHeadInput) = (0, false)
+      case .layer(let layer): (firstPlace, dropsHeadInput) = (layer, false)
+      case .head(let index): (firstPlace, dropsHeadInput) = (configuration.layers.count + 1, index == 0)
+      }
+      penalizes = reachesStack
+    }
+  }
+}

@@ -1,0 +1,333 @@
+import FileIO
+import Foundation
+import LSTMCheckpoints
+import LSTMFineTuning
+import LSTMLayers
+
+/// What a run leaves behind: `config.json`, `log.jsonl`, `times.jsonl`, `best.h5`, `last.h5`, `loss.svg`,
+/// `gradients.svg`, `report.html`.
+///
+/// Models, pictures and the page are written atomically, `last.h5` after all that it stands for; logs are appended line by line.
+/// The log says nothing that depends on the machine, so that a run that was killed and resumed leaves the same bytes as
+/// one that was not; how long an epoch took is in `times.jsonl`.
+public final class RunFolder {
+  public let path: String
+  /// What has happened so far.
+  public private(set) var history = RunLog()
+  private let log: Int32
+  /// Whether an epoch has ended that the page does not show.
+  private var isPageDue = false
+  private var pageWritten = ContinuousClock.now
+  /// Within an epoch, the page is renewed after so long.
+  private static let pageInterval = Duration.seconds(30)
+  /// Whether the run goes on from a state, and has said how it began.
+  private let isResumed: Bool
+  private let encoder: JSONEncoder
+
+  /// Makes the folder, and its parents.
+  /// - Throws: `CheckpointError.cannotWrite` when it cannot, or when it already holds a run.
+  public convenience init(_ path: String) throws {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+      throw CheckpointError.cannotWrite(file: path, detail: "it is a file; a run needs a folder")
+    }
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw CheckpointError.cannotWrite(file: path, detail: "the folder cannot be made\(Self.reason(error))")
+    }
+    // Exclusive, so that of two runs that start at once one is refused.
+    let log = open(path + "/log.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o644)
+    guard log >= 0 else {
+      let code = errno
+      throw code == EEXIST
+        ? CheckpointError.cannotWrite(file: path, detail: "it already holds a run; choose another --run")
+        : CheckpointError.cannotWrite(file: path + "/log.jsonl", detail: String(cString: strerror(code)))
+    }
+    try Self.claim(log, path)
+    self.init(path, log: log)
+  }
+
+  /// The folder of a run that was stopped. Its log is cut back to where the state was saved.
+  /// - Parameter state: what its `last.h5` holds; nil when it was stopped before there was one.
+  /// - Throws: `CheckpointError.cannotWrite` when its log is not there or is shorter than it was.
+  public convenience init(resuming path: String, _ state: TrainingState?) throws {
+    let name = path + "/log.jsonl"
+    let log = open(name, O_WRONLY | O_APPEND | O_CLOEXEC)
+    guard log >= 0 else {
+      throw CheckpointError.cannotWrite(file: name, detail: String(cString: strerror(errno)))
+    }
+    try Self.claim(log, path)
+    let length = off_t(state?.logLength ?? 0)
+    guard lseek(log, 0, SEEK_END) >= length, ftruncate(log, length) == 0 else {
+      close(log)
+      throw CheckpointError.cannotWrite(file: name, detail: "it is shorter than it was when the run was saved")
+    }
+    self.init(path, log: log, isResumed: state != nil)
+    removeRemains()
+    try cutTimes(state)
+    readHistory(state)
+  }
+
+  /// Of two processes that write into a folder, the second is refused; a process that is killed lets go.
+  private static func claim(_ log: Int32, _ path: String) throws {
+    guard flock(log, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+      close(log)
+      throw CheckpointError.cannotWrite(file: path, detail: "the run is still going on, in another process")
+    }
+  }
+
+  /// What a process that was killed in the middle of writing has left behind.
+  private func removeRemains() {
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    where name.hasPrefix(".") && name.hasSuffix(".tmp")
+      && [".h5.", ".svg.", ".html.", ".json", ".jsonl."].contains(where: name.contains)
+    {
+      unlink(file(name))
+    }
+  }
+
+  /// What the log says, so that the page goes on, too. A log that cannot be read stops no training.
+  private func readHistory(_ state: TrainingState?) {
+    do {
+      history = try RunLog(folder: path)
+    } catch {
+      history = RunLog()
+      history.configuration = try? RunConfiguration(contentsOf: file("config.json"))
+      history.gap = (error as? any DescribedFailure)?.message ?? "\(error)"
+      guard let state else { return }
+      history.note(.start(state.baseline))
+      for epoch in state.epochs { history.note(.epoch(epoch)) }
+    }
+  }
+
+  /// The times of the epochs that the state knows, without half a line and what is done once more.
+  private func cutTimes(_ state: TrainingState?) throws {
+    let name = file("times.jsonl")
+    guard FileManager.default.fileExists(atPath: name) else { return }
+    var lines = Data()
+    for record in state?.epochs ?? [] { lines += try encoder.encode(TimeLine(record)) + Data("\n".utf8) }
+    try writeFile(name, lines)
+  }
+
+  /// - Parameter log: the open log, which is closed with the folder.
+  init(_ path: String, log: Int32, isResumed: Bool = false) {
+    self.path = path
+    self.log = log
+    self.isResumed = isResumed
+    encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // A pretrained model may well have a loss that is not finite; JSON has no number for it.
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+  }
+
+  deinit { close(log) }
+
+  private static func reason(_ error: any Error) -> String {
+    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+    guard let underlying, underlying.domain == NSPOSIXErrorDomain else { return "" }
+    return ": " + String(cString: strerror(Int32(underlying.code)))
+  }
+
+  public func file(_ name: String) -> String { path + "/" + name }
+
+  /// Writes `config.json`: everything that was resolved, for people and for doing it again.
+  public func writeConfiguration(_ configuration: some Encodable) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let json = try encoder.encode(configuration)
+    try writeFile(file("config.json"), json + Data("\n".utf8))
+    history.configuration = try? RunConfiguration(json: json)
+  }
+
+  /// Takes note of an event.
+  /// - Parameter finish: makes a model ready to be written (its provenance).
+  public func record(_ event: FineTuner.Event, finish: (LSTMModel) -> LSTMModel = { $0 }) throws {
+    history.note(event)
+    switch event {
+    case .cache(let cache): if !isResumed { try append(CacheLine(cache)) }
+    case .start(let metrics): try append(StartLine(validation: metrics))
+    case .step(let epoch, let step, _, let loss, let rate, let norm):
+      try append(StepLine(epoch: epoch, step: step, loss: loss, learningRate: rate, gradientNorm: norm))
+    case .epoch(let record):
+      try append(EpochLine(record))
+      try appendTime(record)
+      try writeCharts()
+      isPageDue = true
+    case .sample(let sample, let epoch): try append(SampleLine(sample, epoch: epoch))
+    case .end(let run):
+      // Behind the length that the state knows: a run that goes on has it cut off.
+      try append(EndLine(run))
+      try writePage()
+      flock(log, LOCK_UN)
+    case .weights(let model, let state, let isBest):
+      if isPageDue || ContinuousClock.now - pageWritten > Self.pageInterval { try writePage() }
+      var checkpoint = finish(model).checkpoint
+      // In this order: what is resumed from last.h5 finds a log at least as long as it says, and a best model.
+      if isBest { try checkpoint.write(path: file("best.h5")) }
+      checkpoint.extras = try state.tensors(logLength: synchronizeLog())
+      try checkpoint.write(path: file("last.h5"))
+    }
+  }
+
+  /// Takes note of why a run had to stop, which throws and has no last event.
+  public func record(failure: any DescribedFailure) throws {
+    history.note(.failed(reason: failure.message))
+    try append(EndLine(reason: failure.message))
+    try writePage()
+    flock(log, LOCK_UN)
+  }
+
+  private func writeCharts() throws {
+    try writeFile(file("loss.svg"), Data(lossChart().svg().utf8))
+    if let chart = gradientChart() { try writeFile(file("gradients.svg"), Data(chart.svg().utf8)) }
+  }
+
+  private func writePage() throws {
+    try writeFile(file("report.html"), Data(history.page(path: path).utf8))
+    isPageDue = false
+    pageWritten = .now
+  }
+
+  /// - Returns: the log's length, which is on the disk by then.
+  private func synchronizeLog() throws -> Int {
+    let length = lseek(log, 0, SEEK_END)
+    guard length >= 0, fsync(log) == 0 else {
+      throw CheckpointError.cannotWrite(file: file("log.jsonl"), detail: String(cString: strerror(errno)))
+    }
+    return Int(length)
+  }
+
+  /// Training and validation loss by epoch; epoch 0 is the model before the first step.
+  public func lossChart() -> LineChart { history.lossChart() }
+
+  /// The norms of the gates' gradients by time step, layer by layer, at the end of the newest epoch; nil when no gradient
+  /// went through a layer, or there is one step only.
+  public func gradientChart() -> LineChart? { history.gradientChart() }
+
+  private struct CacheLine: Encodable {
+    let event = "cache"
+    let parts: [String]
+    let bytes: Int
+    let place: String
+    var folder: String?
+    var reason: String?
+
+    init(_ cache: FineTuner.Cache) {
+      (parts, bytes) = (cache.parts, cache.bytes)
+      switch cache.place {
+      case .memory: place = "memory"
+      case .file(let folder): (place, self.folder) = ("file", folder)
+      case .nowhere(let reason): (place, self.reason) = ("nowhere", reason)
+      }
+    }
+  }
+
+  private struct StartLine: Encodable {
+    let event = "start"
+    let validation: Metrics
+  }
+
+  private struct StepLine: Encodable {
+    let event = "step"
+    let epoch: Int
+    let step: Int
+    let loss: Double
+    let learningRate: Double
+    let gradientNorm: Double
+  }
+
+  private struct EpochLine: Encodable {
+    let event = "epoch"
+    let epoch: Int
+    let trainingLoss: Double
+    let validation: Metrics?
+    let learningRate: Double
+    let gradientNorm: Double
+    let gradientNorms: [String: Double]?
+    let gateGradientNorms: [String: [Double]]?
+    let isBest: Bool
+
+    init(_ record: FineTuner.Epoch) {
+      (epoch, trainingLoss, validation) = (record.epoch, record.trainingLoss, record.validation)
+      (learningRate, gradientNorm) = (record.learningRate, record.gradientNorm)
+      (gradientNorms, gateGradientNorms, isBest) = (record.gradientNorms, record.gateGradientNorms, record.isBest)
+    }
+  }
+
+  private struct SampleLine: Encodable {
+    let event = "sample"
+    let epoch: Int
+    var prompt: String?
+    var text: String?
+    var column: String?
+    var truth: [Float]?
+    var forecast: [Float]?
+
+    init(_ sample: Sample, epoch: Int) {
+      self.epoch = epoch
+      switch sample {
+      case .text(let prompt, let continuation): (self.prompt, text) = (prompt, continuation)
+      case .forecast(let series): (column, truth, forecast) = (series.column, series.truth, series.forecast)
+      }
+    }
+  }
+
+  private struct EndLine: Encodable {
+    let event = "end"
+    let ending: String
+    var bestEpoch: Int?
+    var sinceEpoch: Int?
+    var epoch: Int?
+    var loss: Double?
+    var best: Double?
+    var reason: String?
+
+    init(_ run: FineTuner.Run) {
+      bestEpoch = run.bestEpoch
+      switch run.ending {
+      case .finished: ending = "finished"
+      case .noImprovement(let epoch): (ending, sinceEpoch) = ("noImprovement", epoch)
+      case .diverging(let epoch, let loss, let best):
+        ending = "diverging"
+        (self.epoch, self.loss, self.best) = (epoch, loss, best)
+      case .collapsed(let epoch): (ending, sinceEpoch) = ("collapsed", epoch)
+      case .interrupted: ending = "interrupted"
+      }
+    }
+
+    init(reason: String) { (ending, self.reason) = ("failed", reason) }
+  }
+
+  private struct TimeLine: Encodable {
+    let epoch: Int
+    let seconds: Double
+    let sequencesPerSecond: Double
+
+    init(_ record: FineTuner.Epoch) {
+      (epoch, seconds, sequencesPerSecond) = (record.epoch, record.seconds, record.sequencesPerSecond)
+    }
+  }
+
+  private func appendTime(_ record: FineTuner.Epoch) throws {
+    let name = file("times.jsonl")
+    let times = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    guard times >= 0 else {
+      throw CheckpointError.cannotWrite(file: name, detail: String(cString: strerror(errno)))
+    }
+    defer { close(times) }
+    try append(TimeLine(record), to: times, name)
+  }
+
+  private func append(_ line: some Encodable) throws { try append(line, to: log, file("log.jsonl")) }
+
+  private func append(_ line: some Encodable, to descriptor: Int32, _ name: String) throws {
+    let bytes = [UInt8](try encoder.encode(line)) + [UInt8(ascii: "\n")]
+    do {
+      try bytes.withUnsafeBytes { try writeAll($0, to: descriptor) }
+    } catch let error as FileError {
+      throw FileError.writingFailed(file: name, detail: error.detail)
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import LSTMCheckpoints
+import LSTMFineTuning
+
+extension RunLog {
+  /// How far the run came and why it went no further, in a sentence.
+  package var state: String {
+    let of = configuration?.epochs.map { " of \(grouped($0))" } ?? ""
+    let done = "\(grouped(lastEpoch?.epoch ?? 0))\(of) epoch\(of.isEmpty && lastEpoch?.epoch == 1 ? "" : "s")"
+    switch ending {
+    case nil where start == nil: return "not begun"
+    case nil: return "not at its end: it goes on, or it was killed; \(done) done"
+    case .failed(let reason): return reason
+    case .ended(.finished): return "finished: \(done) done"
+    case .ended(.noImprovement(let epoch)):
+      let since = epoch == 0 ? "the \(startName) model" : "epoch \(epoch)"
+      return "stopped after \(done): no better validation loss since \(since)"
+    case .ended(.diverging(let epoch, let loss, let best)):
+      return "stopped: the loss went up to \(digits(loss)) in epoch \(epoch), from \(digits(best)) at its best"
+    case .ended(.collapsed(let epoch)):
+      return "stopped: since epoch \(epoch) the model gives the same answer to everything"
+    case .ended(.interrupted): return "stopped by a signal after a finished step; \(done) done"
+    }
+  }
+
+  /// What to do about an ending; nil where there is nothing to do.
+  package var advice: String? {
+    switch ending {
+    case .failed, .ended(.diverging):
+      "try a lower --learning-rate, a smaller --clip-norm, or lstm-ft lr-find"
+    case .ended(.collapsed): "try a lower --learning-rate, or --clip-norm 0.25"
+    case .ended(.finished), .ended(.noImprovement), .ended(.interrupted), nil:
+      best == nil && ending != nil && ending != .ended(.interrupted) && lastEpoch?.validation != nil
+        ? "try a lower --learning-rate, or freeze more" : nil
+    }
+  }
+
+  package var startName: String { oneLine(configuration?.startName ?? "pretrained", limit: 40) }
+
+  /// Whether the run can go on where it is.
+  package var isUnfinished: Bool { ending == nil || ending == .ended(.interrupted) }
+
+  /// `pretrained -> fine-tuned: ` and what became of the model, in two halves; nil before the first epoch.
+  /// - Parameter total: what it all took; nil for what the epochs did.
+  package func beforeAndAfter(arrow: String = "->", seconds total: Double? = nil) -> (name: String, text: String)? {
+    guard let start, let last = lastEpoch else { return nil }
+    let time = (total ?? seconds).map { ", \(duration($0))" } ?? ""
+    guard last.validation != nil else {
+      return ("", "loss \(digits(start.loss)) \(arrow) \(digits(last.trainingLoss)) in epoch \(last.epoch)\(time)")
+    }
+    guard let best, let after = best.validation else {
+      let loss = digits(start.loss)
+      return ("", "no epoch was better than the \(startName) model, which is kept: validation loss \(loss)\(time)")
+    }
+    let unit = configuration?.unit
+    let metric = Metric(start).map { metric in
+      "\(metric.name(unit)) \(metric.text(start)) \(arrow) \(metric.text(after)), "
+    }
+    return (
+      "\(startName) \(arrow) \(startName == "untrained" ? "trained" : "fine-tuned"): ",
+      (metric ?? "") + "validation loss \(digits(start.loss)) \(arrow) \(digits(after.loss))"
+        + " (epoch \(best.epoch)\(time))"
+    )
+  }
+
+  /// What a person may type next, and what for.
+  /// - Parameter path: the run's folder, as it is to be typed.
+  package func nextCommands(_ path: String) -> [(purpose: String, command: String)] {
+    var commands: [(String, String)] = []
+    if isUnfinished, start != nil {
+      commands.append(("go on as if nothing had happened", "lstm-ft finetune --resume \(shellPath(path))"))
+    }
+    let isDone = !isUnfinished && configuration?["output"] != nil
+    guard start != nil else { return commands }
+    // The run's paths begin where it was begun.
+    let here = FileManager.default.currentDirectoryPath
+    let folder = configuration?["folder"].flatMap { folder in
+      folder != here && FileManager.default.fileExists(atPath: folder) ? folder : nil
+    }
+    let going = folder.map { "cd \(shellPath($0)) && " } ?? ""
+    let best = folder == nil ? path + "/best.h5" : URL(fileURLWithPath: path).standardizedFileURL.path + "/best.h5"
+    let model = isDone ? configuration?["output"] ?? "" : best
+    var use = configuration?.words("use")
+    // Runs of before had none.
+    if use == nil, let data = configuration?["data"] {
+      use = configuration?.unit != nil ? ["generate", "--prompt", "TEXT"] : ["predict", "--data", data]
+    }
+    if let use {
+      commands.append(
+        (isDone ? "use the model" : "use the best so far", going + NextCommands.use(model, use, in: folder)))
+    }
+    commands.append(
+      (
+        "hand it back to the framework it came from",
+        going + NextCommands.export(model, to: configuration?["export"], in: folder)
+      ))
+    return commands.map { ($0.0, oneLine($0.1, limit: 2000)) }
+  }
+}

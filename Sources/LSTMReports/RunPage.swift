@@ -1,0 +1,276 @@
+import Foundation
+import LSTMCheckpoints
+import LSTMFineTuning
+
+/// A run on one page: HTML that is well-formed XML, too, without scripts or anything from elsewhere.
+struct RunPage {
+  private let log: RunLog
+  private let path: String
+  private let written: Date
+  private var html = ""
+
+  /// - Parameters:
+  ///   - path: the run's folder, as a person would type it.
+  ///   - written: what the page says of its own age.
+  init(_ log: RunLog, path: String, written: Date = Date()) {
+    self.log = log
+    self.path = path
+    self.written = written
+  }
+
+  /// The most rows of the table of epochs, and the most samples.
+  private static let (rowLimit, sampleLimit) = (40, 12)
+
+  mutating func text() -> String {
+    let name = URL(fileURLWithPath: path).lastPathComponent
+    html = """
+      <!DOCTYPE html>
+      <html xmlns="http://www.w3.org/1999/xhtml" lang="en">
+      <head>
+      <meta charset="utf-8" />
+      <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'" />
+      <meta name="viewport" content="width=device-width, initial-scale=1" />
+      <title>\(Self.line("\(name): a fine-tuning run"))</title>
+      <style>
+      \(Self.style)
+      </style>
+      </head>
+      <body>
+      <main>
+
+      """
+    head(name)
+    plan()
+    losses()
+    table()
+    if let chart = log.metricChart() { figure(chart) }
+    steps()
+    gradients()
+    samples()
+    next()
+    configuration()
+    footer()
+    html += "</main>\n</body>\n</html>\n"
+    return html
+  }
+
+  // MARK: Parts
+
+  private mutating func head(_ name: String) {
+    leaf("h1", name)
+    leaf("p", log.state, class: "state")
+    if let advice = log.advice { leaf("p", advice) }
+    if let (name, text) = log.beforeAndAfter(arrow: "→") {
+      html += "<p class=\"result\"><strong>\(Self.line(name))</strong>\(Self.line(text))</p>\n"
+    }
+    if let gap = log.gap { leaf("p", "The beginning of the log could not be read: \(gap)", class: "note") }
+  }
+
+  private mutating func plan() {
+    guard let configuration = log.configuration else { return }
+    leaf("h2", "The plan")
+    var rows: [(String, String)] = []
+    if let model = configuration["model"] {
+      rows.append(("model", model + (configuration.model.map { ": \($0.summary)" } ?? "")))
+    }
+    if let data = configuration["data"] { rows.append(("data", data)) }
+    for name in ["loss", "optimizer", "recipe", "schedule"] {
+      if let value = configuration[name] { rows.append((name, value)) }
+    }
+    if let cache = log.cache { rows.append(("cache", Self.words(cache))) }
+    definitions(rows)
+    guard !configuration.plan.isEmpty else { return }
+    let shown = configuration.plan.prefix(Self.rowLimit)
+    grid(
+      header: ["part", "parameters", "of which train", "what becomes of it", "rate", "from epoch"],
+      rows: shown.map { part in
+        [
+          oneLine(part.name), grouped(part.parameters), grouped(part.trainable), oneLine(part.fate),
+          part.learningRate.map(short) ?? (part.trainable > 0 ? "several" : ""),
+          part.trainable > 0 ? "\(part.firstEpoch)" : "",
+        ]
+      }, textColumns: [0, 3])
+    let rest = configuration.plan.count - shown.count
+    if rest > 0 { leaf("p", "… and \(plural(rest, "more part"))", class: "note") }
+  }
+
+  private static func words(_ cache: FineTuner.Cache) -> String {
+    let what = "what \(cache.parts.prefix(20).joined(separator: ", ")) \(cache.parts.count == 1 ? "gives" : "give")"
+    let size = "\(grouped(cache.bytes)) bytes"
+    switch cache.place {
+    case .memory: return "\(what) is computed once: \(size) in memory"
+    case .file(let folder): return "\(what) is computed once: \(size) in a temporary file in \(folder)"
+    case .nowhere(let reason): return "none of \(size): \(reason)"
+    }
+  }
+
+  private mutating func losses() {
+    guard log.epochCount > 0 else { return }
+    leaf("h2", "Epochs")
+    figure(log.lossChart())
+  }
+
+  private mutating func table() {
+    let epochs = log.epochs
+    guard !epochs.isEmpty else { return }
+    let (metric, best) = (log.metric, log.best?.epoch)
+    // The first, the last, the best, and as many between them as there is room for.
+    let pace = (epochs.count + Self.rowLimit - 1) / Self.rowLimit
+    let shown = epochs.enumerated().filter { place, epoch in
+      place % pace == 0 || place == epochs.count - 1 || epoch.epoch == best
+    }.map(\.element)
+    grid(
+      header: [
+        "epoch", "training loss", "validation loss", metric?.name(log.configuration?.unit) ?? "", "rate",
+        "gradient norm", "sequences/s", "time", "",
+      ],
+      rows: shown.map { epoch in
+        [
+          grouped(epoch.epoch), digits(epoch.trainingLoss), epoch.validation.map { digits($0.loss) } ?? "–",
+          metric?.text(epoch.validation) ?? "", short(epoch.learningRate), digits(epoch.gradientNorm),
+          epoch.sequencesPerSecond.map { String(format: "%.0f", $0) } ?? "", epoch.seconds.map(duration) ?? "",
+          epoch.epoch == best ? "best" : "",
+        ]
+      }, textColumns: [8], marked: { shown[$0].epoch == best })
+    if shown.count < log.epochCount {
+      leaf("p", "\(grouped(shown.count)) of \(grouped(log.epochCount)) epochs.", class: "note")
+    }
+  }
+
+  private mutating func steps() {
+    let charts = log.stepCharts()
+    guard !charts.isEmpty else { return }
+    leaf("h2", "Steps")
+    let thinning =
+      log.stepCount > ThinnedCurve.limit
+      ? " Where steps lie close, a curve shows the least and the greatest value of each stretch." : ""
+    let rate = log.constantRate.map { " The learning rate was \(short($0)) all along." } ?? ""
+    leaf("p", "\(plural(log.stepCount, "step")).\(rate)\(thinning)")
+    for chart in charts { figure(chart, height: 320) }
+  }
+
+  private mutating func gradients() {
+    let (parts, time) = (log.partChart(), log.gradientChart())
+    guard parts != nil || time != nil else { return }
+    leaf("h2", "Gradients")
+    if let parts { figure(parts, height: 360) }
+    guard let time else { return }
+    leaf(
+      "p",
+      "How to read it: the loss sends its gradient from the last steps, on the right, back to the first, on the left; a "
+        + "line that keeps its height is healthy, one that sinks towards the left by many powers of ten vanishes (what lies "
+        + "far back is not learned from), and one that climbs towards the left explodes (clip harder, or lower the rate)."
+    )
+    figure(time, height: 360)
+  }
+
+  private mutating func samples() {
+    let samples = log.samples
+    guard let first = samples.first, let last = samples.last else { return }
+    leaf("h2", "What the model does")
+    var texts: [RunLog.Sampled] = []
+    var charted: Set<Int> = []
+    for sampled in samples {
+      switch sampled.sample {
+      case .text: texts.append(sampled)
+      case .forecast(let series):
+        let isBest = sampled.epoch == log.best?.epoch
+        guard sampled == first || sampled == last || isBest, charted.insert(sampled.epoch).inserted else { continue }
+        figure(
+          series.chart(title: "Forecast \(when(sampled.epoch))\(isBest ? ", the best" : "")"), height: 320)
+      }
+    }
+    guard !texts.isEmpty else { return }
+    let pace = (texts.count + Self.sampleLimit - 1) / Self.sampleLimit
+    html += "<dl class=\"samples\">\n"
+    for (place, sampled) in texts.enumerated() {
+      let isBest = sampled.epoch == log.best?.epoch
+      guard place % pace == 0 || place == texts.count - 1 || isBest, case .text(let prompt, let text) = sampled.sample
+      else { continue }
+      leaf("dt", when(sampled.epoch) + (isBest ? ", the best" : ""))
+      // Isolated: text that runs from the right turns nothing else round.
+      html += "<dd><bdi><b>\(Self.lines(prompt))</b>\(Self.lines(text))</bdi></dd>\n"
+    }
+    html += "</dl>\n"
+  }
+
+  private func when(_ epoch: Int) -> String { epoch == 0 ? "before the first step" : "after epoch \(grouped(epoch))" }
+
+  private mutating func next() {
+    let commands = log.nextCommands(path)
+    guard !commands.isEmpty else { return }
+    leaf("h2", "How to go on")
+    if let folder = log.configuration?["folder"] { leaf("p", "In \(oneLine(folder, limit: 400)):") }
+    for (purpose, command) in commands {
+      html += "<p class=\"command\">\(Self.line(purpose))<code>\(Self.line(command))</code></p>\n"
+    }
+  }
+
+  private mutating func configuration() {
+    guard let lines = log.configuration?.lines, !lines.isEmpty else { return }
+    leaf("h2", "Configuration")
+    html += "<details>\n<summary>Everything that was settled before the first step (config.json)</summary>\n"
+    definitions(lines.prefix(80).map { (oneLine($0.name, limit: 60), $0.value) })
+    html += "</details>\n"
+  }
+
+  private mutating func footer() {
+    let formatter = ISO8601DateFormatter()
+    formatter.formatOptions = [.withInternetDateTime, .withSpaceBetweenDateAndTime]
+    html += "<footer>\n"
+    leaf("p", "Written by lstm-ft, \(formatter.string(from: written)). lstm-ft report renews this page.")
+    if log.endsInHalfALine { leaf("p", "The log ends in half a line: the run was killed, or was just writing.") }
+    if log.unknownLines > 0 { leaf("p", "\(plural(log.unknownLines, "line")) of the log of an unknown kind.") }
+    html += "</footer>\n"
+  }
+
+  // MARK: Elements
+
+  private mutating func leaf(_ name: String, _ text: String, class kind: String? = nil) {
+    html += "<\(name)\(kind.map { " class=\"\($0)\"" } ?? "")>\(Self.line(text))</\(name)>\n"
+  }
+
+  /// On one line, without what cannot be seen, and cut where nobody would read on.
+  private static func line(_ text: String) -> String { SVG.escaped(oneLine(text, limit: 2000)) }
+
+  private mutating func figure(_ chart: LineChart, height: Int = 400) {
+    var chart = chart
+    chart.height = height
+    html += "<figure>\n\(chart.svg())</figure>\n"
+  }
+
+  private mutating func definitions(_ rows: [(String, String)]) {
+    html += "<dl>\n"
+    for (name, value) in rows {
+      leaf("dt", name)
+      leaf("dd", oneLine(value, limit: 600))
+    }
+    html += "</dl>\n"
+  }
+
+  /// - Parameters:
+  ///   - textColumns: those that are not numbers.
+  ///   - marked: whether a row stands out.
+  private mutating func grid(
+    header: [String], rows: [[String]], textColumns: Set<Int>, marked: (Int) -> Bool = { _ in false }
+  ) {
+    // A column in which nothing stands is left out.
+    let columns = header.indices.filter { column in rows.contains { !$0[column].isEmpty } }
+    func cells(_ row: [String], _ name: String) -> String {
+      columns.map { column in
+        "<\(name)\(textColumns.contains(column) ? " class=\"text\"" : "")>\(Self.line(row[column]))</\(name)>"
+      }.joined()
+    }
+    html += "<div class=\"wide\"><table>\n<thead><tr>\(cells(header, "th"))</tr></thead>\n<tbody>\n"
+    for (place, row) in rows.enumerated() {
+      html += "<tr\(marked(place) ? " class=\"marked\"" : "")>\(cells(row, "td"))</tr>\n"
+    }
+    html += "</tbody>\n</table></div>\n"
+  }
+
+  /// Text with its line ends, and with no other characters that one cannot see.
+  private static func lines(_ text: String) -> String {
+    let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+    return lines.map { SVG.escaped(oneLine(String($0), limit: .max)) }.joined(separator: "\n")
+  }
+}
