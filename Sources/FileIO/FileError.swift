@@ -31,7 +31,7 @@ public enum FileError: DescribedFailure, Equatable {
     }
   }
 
-  public var message: String { printable("\(file): \(detail)") }
+  public var message: Message { Message(printable("\(file): \(detail)")) }
 }
 
 /// Why a file cannot be opened or read.

@@ -78,9 +78,9 @@ public struct ZipError: DescribedFailure, Equatable {
   }
 
   /// One line: where, and what is wrong there.
-  public var message: String {
+  public var message: Message {
     let place = entry.map { "\(archive), entry \"\($0)\"" } ?? archive
-    return printable("\(place): \(detail)")
+    return Message(printable("\(place): \(detail)"))
   }
 
   public var category: FailureCategory {

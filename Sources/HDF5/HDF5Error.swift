@@ -53,7 +53,7 @@ public struct HDF5Error: DescribedFailure {
   }
 
   /// The same with the file and the object.
-  public var message: String { printable("\(object.map { "\(file): \($0)" } ?? file): \(detail)") }
+  public var message: Message { Message(printable("\(object.map { "\(file): \($0)" } ?? file): \(detail)")) }
 
   public var category: FailureCategory {
     switch kind {

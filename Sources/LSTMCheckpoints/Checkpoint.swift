@@ -58,7 +58,7 @@ public struct Checkpoint: Sendable {
   /// Scalers that lie beside the tensors, which a file of Python objects may hold.
   public internal(set) var foundScalers: [FoundScaler] = []
   /// What was decided while the file was read, for the report.
-  var notes: [String] = []
+  var notes: [Message] = []
   /// What was taken for granted then.
   var assumed: [LoadReport.Assumption] = []
   /// Where it was read from.

@@ -6,40 +6,43 @@ public enum CheckpointError: DescribedFailure {
   /// The container itself cannot be read or written: HDF5, a ZIP archive or the file system says no.
   case container(any DescribedFailure)
   /// Nothing in it tells of a format that is known here.
-  case unrecognized(file: String, detail: String)
+  case unrecognized(file: String, detail: Message)
   /// Something else than a checkpoint, or one of a kind that is not read; the advice says what to do.
-  case unknownFormat(file: String, detail: String, advice: [String])
-  case corrupt(tensor: String, detail: String)
+  case unknownFormat(file: String, detail: Message, advice: [Message])
+  case corrupt(tensor: String, detail: Message)
   case notIntegers(tensor: String, found: String)
   /// A tensor of a layout other than PyTorch's does not go with its neighbors.
-  case misshapen(tensor: String, expected: String, found: String, advice: [String])
+  case misshapen(tensor: String, expected: String, found: String, advice: [Message])
   /// The file says something that the model cannot express: another activation, a clip. Reading it would change numbers.
-  case unsupported(file: String, detail: String, advice: [String])
+  case unsupported(file: String, detail: Message, advice: [Message])
   /// The tensors do not make one model; the message names the flag that decides.
-  case ambiguous(file: String, detail: String, advice: [String])
+  case ambiguous(file: String, detail: Message, advice: [Message])
   /// The load report has entries that are not allowed.
   case incomplete(LoadReport)
-  case invalidConfiguration(file: String, detail: String)
-  case invalidOption(String, advice: [String])
-  case cannotWrite(file: String, detail: String)
+  case invalidConfiguration(file: String, detail: Message)
+  /// A setting has a value that makes no sense here; nil for one that has no value of its own.
+  case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message])
+  /// Settings that contradict each other or the file.
+  case invalidOption(Message, advice: [Message])
+  case cannotWrite(file: String, detail: Message)
   /// The target cannot hold what the model has; the advice names the flag that decides what is lost.
-  case refused(file: String, detail: String, advice: [String])
+  case refused(file: String, detail: Message, advice: [Message])
   /// The file itself cannot be opened or read.
   case unreadable(file: String, reason: UnreadableReason)
 
   public var category: FailureCategory {
     switch self {
     case .container(let failure): failure.category
-    case .invalidOption, .refused: .usage
+    case .invalid, .invalidOption, .refused: .usage
     case .cannotWrite: .cannotCreate
     case .unreadable(_, let reason): reason.category
     default: .badInput
     }
   }
 
-  public var message: String { printable(text) }
+  public var message: Message { text.printable }
 
-  private var text: String {
+  private var text: Message {
     switch self {
     case .container(let failure): failure.message
     case .unrecognized(let file, let detail), .unknownFormat(let file, let detail, _): "\(file): \(detail)"
@@ -51,6 +54,8 @@ public enum CheckpointError: DescribedFailure {
     case .ambiguous(let file, let detail, _): "\(file): \(detail)"
     case .incomplete(let report): report.failureSummary
     case .invalidConfiguration(let file, let detail): "\(file): not a model configuration: \(detail)"
+    case .invalid(let setting, let value?, let reason, _): "\(setting, value): \(reason)"
+    case .invalid(let setting, nil, let reason, _): "\(setting): \(reason)"
     case .invalidOption(let detail, _): detail
     case .refused(let file, let detail, _): "cannot write \(file): \(detail)"
     case .cannotWrite(let file, let detail): "cannot write \(file): \(detail)"
@@ -58,15 +63,15 @@ public enum CheckpointError: DescribedFailure {
     }
   }
 
-  public var advice: [String] {
+  public var advice: [Message] {
     let lines =
       switch self {
-      case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice),
+      case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice), .invalid(_, _, _, let advice),
         .misshapen(_, _, _, let advice), .unsupported(_, _, let advice), .refused(_, _, let advice):
         advice
       case .incomplete(let report): report.advice
-      default: [String]()
+      default: [Message]()
       }
-    return lines.map { printable($0) }
+    return lines.map(\.printable)
   }
 }

@@ -1,3 +1,5 @@
+import FileIO
+
 /// Tensors that a user leaves out, module by module, and what the output then is not.
 struct LeftOutParts {
   private var modules: [String] = []
@@ -26,8 +28,9 @@ struct LeftOutParts {
     if !unknown.isEmpty {
       list.append(
         .init(
-          what: nameList(unknown) + (unknown.count == 1 ? " takes" : " take")
-            + " no part in the output, as you allow to leave " + (unknown.count == 1 ? "it" : "them") + " out"))
+          what: unknown.count == 1
+            ? "\(unknown[0]) takes no part in the output, as you allow to leave it out"
+            : "\(nameList(unknown)) take no part in the output, as you allow to leave them out"))
     }
     return list
   }

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// What a user may say about how names in a file become the project's, and what may be missing or left over.
@@ -69,7 +70,7 @@ public struct LoadOptions: Sendable {
 }
 
 /// `REGEX=REPLACEMENT`: every match in a name is replaced; `$1` stands for the first group. Names are dotted, without
-/// the prefix that `--prefix` takes off.
+/// the prefix that ``LoadOptions/prefix`` takes off.
 public struct RenamingRule: Sendable, Equatable {
   public let pattern: String
   public let replacement: String
@@ -79,18 +80,18 @@ public struct RenamingRule: Sendable, Equatable {
   ///   replacement names a group that it does not have.
   public init(_ text: String) throws(CheckpointError) {
     guard let equals = text.lastIndex(of: "=") else {
-      throw .invalidOption(
-        "--map \(text): expected REGEX=REPLACEMENT, found no =", advice: ["for example --map '^rnn\\.=lstm.'"])
+      throw .invalid(
+        .rules, "\(text)", "expected REGEX=REPLACEMENT, found no =", advice: ["for example \(.rules, "^rnn\\.=lstm.")"])
     }
     pattern = String(text[..<equals])
     replacement = String(text[text.index(after: equals)...])
     guard !pattern.isEmpty, let expression = try? NSRegularExpression(pattern: pattern) else {
-      throw .invalidOption("--map \(text): \"\(pattern)\" is not a regular expression", advice: [])
+      throw .invalid(.rules, "\(text)", "\"\(pattern)\" is not a regular expression", advice: [])
     }
     let groups = expression.numberOfCaptureGroups
     if let group = Self.groups(in: replacement).first(where: { $0 > groups }) {
-      throw .invalidOption(
-        "--map \(text): $\(group) stands for a group that the expression does not have (it has \(groups))", advice: [])
+      throw .invalid(
+        .rules, "\(text)", "$\(group) stands for a group that the expression does not have (it has \(groups))", advice: [])
     }
   }
 

@@ -106,13 +106,13 @@ public struct LoadPlan: Sendable {
     }
     report.assumed += leftOut.assumptions
     report.lstmModule = options.rules.isEmpty ? Self.lstmModule(report) : nil
-    report.notes += unused.sorted().map { "--allow unexpected=\($0) matches no tensor" }
+    report.notes += unused.sorted().map { "\(.allowedUnexpected, $0) matches no tensor" }
     report.notes += checkpoint.skipped.map { "\($0.name) was not looked at: \($0.reason)" }
     self.report = report
     self.tensors = tensors
   }
 
-  /// The module that holds the LSTM and nothing else that counts, as the file calls it: what `--prefix` takes it alone by.
+  /// The module that holds the LSTM and nothing else that counts, as the file calls it: what ``LoadOptions/prefix`` takes it alone by.
   private static func lstmModule(_ report: LoadReport) -> String? {
     func parts(_ name: String) -> [Substring] { name.split { $0 == "." || $0 == "/" }.dropLast() }
     let own = report.applied.filter { $0.target.hasPrefix("lstm.") }.map(\.source)
@@ -211,13 +211,13 @@ public struct LoadPlan: Sendable {
     let expected = resolution.expectedNames[parameter.name] ?? parameter.name
     let nearest = nearestNames(to: expected, among: resolution.leftOver.lazy.map(\.candidate.name))
       .compactMap { names.sources[$0] }
-    var note: String?
+    var note: Message?
     if !resolution.knowsInputSize, parameter.name.hasPrefix("lstm.weight_ih_l0") {
       note = "without it the input size is not known"
     } else if parameter.name.contains("bias_hh"),
       resolution.mapping[parameter.name.replacing("bias_hh", with: "bias_ih")] != nil
     {
-      note = "there is a bias_ih; a model with one bias is described with --config and \"bias\": \"single\""
+      note = "there is a bias_ih; a model with one bias is described with \(.configuration) and \"bias\": \"single\""
     }
     let isKnown = resolution.knowsInputSize || note == nil
     if let unread = skipped.first(where: { $0.name == names.prefixed(expected) }) {
@@ -231,13 +231,13 @@ public struct LoadPlan: Sendable {
 
   private static func hint(
     _ parameter: ParameterSpecification, _ tensor: StoredTensor, knowsInputSize: Bool
-  ) -> String? {
+  ) -> Message? {
     if !tensor.dataType.isFloatingPoint { return "its elements are \(tensor.dataType.rawValue), not floating point" }
     if tensor.shape.count == 2, tensor.shape == parameter.shape.reversed() {
       guard parameter.name.hasPrefix("lstm.weight") else { return "this is the transpose" }
       // The LSTM's own matrices are never square: they tell, but not what became of an embedding.
-      return "this is the transpose: --order column-major if a program wrote it that stores columns first (Julia, "
-        + "MATLAB, R), --layout keras if these are kernels (I, 4H)"
+      return "this is the transpose: \(.order, "column-major") if a program wrote it that stores columns first (Julia, "
+        + "MATLAB, R), \(.layout, "keras") if these are kernels (I, 4H)"
     }
     if !knowsInputSize, parameter.name.hasPrefix("lstm.weight_ih_l0") {
       return "its second and last dimension is to be the input size"
@@ -251,7 +251,7 @@ struct RewrittenNames {
   private(set) var candidates: [ModelResolution.Candidate] = []
   /// Rewritten name -> the name in the file.
   private(set) var sources: [String: String] = [:]
-  private(set) var notes: [String] = []
+  private(set) var notes: [Message] = []
   /// Dotted, without a dot at either end; empty for none.
   let prefix: String
 
@@ -304,22 +304,22 @@ struct RewrittenNames {
         }
       }
       guard !name.isEmpty else {
-        throw .invalidOption("--map leaves nothing of the name \(tensor.name)", advice: [])
+        throw .invalidOption("\(.rules) leaves nothing of the name \(tensor.name)", advice: [])
       }
       if let twin = sources.updateValue(tensor.name, forKey: name) {
         throw .ambiguous(
           file: file, detail: "\(twin) and \(tensor.name) both become \(name)",
-          advice: ["make the --map rules keep them apart, or choose one with --prefix"])
+          advice: ["make the \(.rules) rules keep them apart, or choose one with \(.prefix)"])
       }
       candidates.append(.init(name: name, tensor: found.tensor, how: found.how))
     }
     guard !candidates.isEmpty || prefix.isEmpty else { throw Self.emptyPrefix(checkpoint, options, file) }
     for (rule, count) in zip(options.rules, uses) where count == 0 {
-      notes.append("--map \(rule.pattern)=\(rule.replacement) changes no name")
+      notes.append("\(.rules, "\(rule.pattern)=\(rule.replacement)") changes no name")
     }
     if !outside.isEmpty {
       let what = outside.count == 1 ? "1 tensor outside" : "\(outside.count) tensors outside"
-      notes.append("--prefix \(prefix): \(what) not looked at: " + nameList(outside))
+      notes.append("\(.prefix, prefix): \(what) not looked at: \(nameList(outside))")
     }
   }
 
@@ -339,8 +339,8 @@ struct RewrittenNames {
       if modules.count > 2000 { break }
     }
     let near = nearestNames(to: options.prefix ?? "", among: modules.sorted())
-    return .invalidOption(
-      "--prefix \(options.prefix ?? ""): no tensor of \(file) is below it",
-      advice: near.isEmpty ? [] : ["did you mean " + near.joined(separator: " or ") + "?"])
+    return .invalid(
+      .prefix, "\(options.prefix ?? "")", "no tensor of \(file) is below it",
+      advice: near.isEmpty ? [] : ["did you mean \(near.joined(separator: " or "))?"])
   }
 }

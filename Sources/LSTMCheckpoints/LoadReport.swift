@@ -1,3 +1,5 @@
+import FileIO
+
 /// What loading a checkpoint would do, tensor by tensor. Made before anything is applied: all or nothing.
 public struct LoadReport: Sendable, Codable, Equatable {
   public struct Applied: Sendable, Codable, Equatable {
@@ -21,8 +23,8 @@ public struct LoadReport: Sendable, Codable, Equatable {
     /// The name it would have in the file, where that is another than the project's.
     public let expectedName: String?
     /// What else is to be known about it.
-    public let note: String?
-    /// Allowed by `--allow missing=GLOB`.
+    public let note: Message?
+    /// Allowed by ``LoadOptions/allowedMissing``.
     public let isAllowed: Bool
   }
 
@@ -37,10 +39,10 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let source: String
     public let shape: [Int]
     /// Why it was not taken.
-    public let reason: String
+    public let reason: Message
     /// What leaving it out does to the output.
     public let effect: Effect
-    /// Allowed by `--allow unexpected=GLOB`, or nothing is lost by leaving it out.
+    /// Allowed by ``LoadOptions/allowedUnexpected``, or nothing is lost by leaving it out.
     public let isAllowed: Bool
   }
 
@@ -49,17 +51,17 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let target: String
     public let expected: [Int]
     public let found: [Int]
-    public let hint: String?
+    public let hint: Message?
   }
 
   /// Something that the file cannot tell and that was taken for granted, because it nearly always is so.
   public struct Assumption: Sendable, Codable, Equatable {
     /// What was assumed: `nothing between the LSTM and head.0`.
-    public let what: String
+    public let what: Message
     /// How to say otherwise; nil when nothing can be said.
-    public let change: String?
+    public let change: Message?
 
-    public init(what: String, change: String? = nil) {
+    public init(what: Message, change: Message? = nil) {
       self.what = what
       self.change = change
     }
@@ -69,7 +71,7 @@ public struct LoadReport: Sendable, Codable, Equatable {
   public var format: Checkpoint.Format
   public var layout: Layout
   /// Why it was read in this layout.
-  public var evidence: [String] = []
+  public var evidence: [Message] = []
   public var configuration: ModelConfiguration?
   public var applied: [Applied] = []
   public var missing: [Missing] = []
@@ -80,7 +82,7 @@ public struct LoadReport: Sendable, Codable, Equatable {
   /// The module that holds the LSTM and nothing else that counts.
   public var lstmModule: String?
   /// What was decided and on what evidence.
-  public var notes: [String] = []
+  public var notes: [Message] = []
 
   public init(file: String, format: Checkpoint.Format, layout: Layout) {
     self.file = file
@@ -94,8 +96,8 @@ public struct LoadReport: Sendable, Codable, Equatable {
   }
 
   /// Everything that stands in the way, in one line.
-  public var failureSummary: String {
-    var hints = Set<String>()
+  public var failureSummary: Message {
+    var hints = Set<Message>()
     var parts = mismatched.prefix(3).map { item in
       // The same reason is given once.
       item.hint.map { hints.insert($0).inserted } ?? true ? item.summary : item.withoutHint.summary
@@ -114,31 +116,31 @@ public struct LoadReport: Sendable, Codable, Equatable {
     return "\(file): " + (parts.isEmpty ? "nothing stands in the way" : parts.joined(separator: "; "))
   }
 
-  /// At most two lines: which flags let the load go ahead.
-  public var advice: [String] {
-    var lines: [String] = []
-    func allowances(_ globs: [String]) -> String {
-      globs.prefix(4).map { "--allow unexpected='\($0)'" }.joined(separator: " ") + (globs.count > 4 ? " ..." : "")
+  /// At most two lines: which settings let the load go ahead.
+  public var advice: [Message] {
+    var lines: [Message] = []
+    func allowances(_ globs: [String]) -> Message {
+      globs.prefix(4).map { "\(.allowedUnexpected, $0)" as Message }.joined(separator: " ") + (globs.count > 4 ? " ..." : "")
     }
     if unexpected.contains(where: { !$0.isAllowed && $0.effect == .changesOutput }), let lstmModule {
-      lines.append("the LSTM alone, whose output is then not the model's, is --prefix \(lstmModule)")
+      lines.append("the LSTM alone, whose output is then not the model's, is \(.prefix, lstmModule)")
     }
     // What computes is never proposed to be left out.
     let idle = unexpectedGlobs(.none)
     if !idle.isEmpty {
-      lines.append("leave out what is not needed with \(allowances(idle)), or rename it with --map 'REGEX=REPLACEMENT'")
+      lines.append("leave out what is not needed with \(allowances(idle)), or rename it with \(.rules, "REGEX=REPLACEMENT")")
     }
     let unknown = unexpectedGlobs(.unknown)
     if !unknown.isEmpty, idle.isEmpty {
       lines.append(
-        "rename what belongs to the model with --map 'REGEX=REPLACEMENT'; only what takes no part in its output may be "
+        "rename what belongs to the model with \(.rules, "REGEX=REPLACEMENT"); only what takes no part in its output may be "
           + "left out: \(allowances(unknown))")
     }
     if let absent = missing.first(where: { !$0.isAllowed }) {
-      let found = "find it with --map 'REGEX=REPLACEMENT' or --prefix"
+      let found: Message = "find it with \(.rules, "REGEX=REPLACEMENT") or \(.prefix)"
       lines.append(
         absent.target.hasPrefix("lstm.weight_ih_l0") && absent.note != nil
-          ? found : "start it from fresh values with --allow missing='\(absent.target)', or " + found)
+          ? found : "start it from fresh values with \(.allowedMissing, absent.target), or " + found)
     }
     return Array(lines.prefix(2))
   }
@@ -175,18 +177,18 @@ extension LoadReport.Mismatch {
   }
 
   /// `fc.weight: expected shape (3, 4), found (3, 5)`, and why where that is known.
-  public var summary: String {
-    let shapes = expected == found ? nil : "expected shape \(shapeText(expected)), found \(shapeText(found))"
+  public var summary: Message {
+    let shapes: Message? = expected == found ? nil : "expected shape \(shapeText(expected)), found \(shapeText(found))"
     guard let shapes else { return "\(source): \(hint ?? "does not fit")" }
-    return "\(source): \(shapes)" + (hint.map { " (\($0))" } ?? "")
+    return "\(source): \(shapes)" + (hint.map { " (\($0))" as Message } ?? "")
   }
 }
 
 extension LoadReport.Missing {
   /// `lstm.bias_hh_l0 (48,)`, by which name it was looked for, and what comes close.
-  public var summary: String {
+  public var summary: Message {
     // A shape that rests on an unknown input size would be a guess.
-    var text = target + (note == nil || target.contains("bias") ? " \(shapeText(shape))" : "")
+    var text: Message = "\(target)" + (note == nil || target.contains("bias") ? " \(shapeText(shape))" : "")
     if let expectedName { text += ", expected as \(expectedName)" }
     if let near = nearest.first { text += " (did you mean \(near)?)" }
     if let note { text += ": " + note }

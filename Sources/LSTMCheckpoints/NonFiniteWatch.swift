@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// Counts NaN and infinite values of tensors on their way from one file to another: nothing is read for it.

@@ -1,3 +1,5 @@
+import FileIO
+
 /// A tensor as a file holds it: name, shape and element type are known, its bytes are read when asked for.
 public struct StoredTensor: Sendable {
   public var name: String

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// JSON with sorted keys, so that equal values give equal files.
@@ -30,7 +31,7 @@ extension ModelConfiguration {
     do {
       self = try JSONDecoder().decode(ModelConfiguration.self, from: json)
     } catch {
-      throw .invalidConfiguration(file: file, detail: syntaxError(in: json) ?? describe(error))
+      throw .invalidConfiguration(file: file, detail: Message(syntaxError(in: json) ?? describe(error)))
     }
   }
 

@@ -7,28 +7,32 @@ public enum FineTuningError: DescribedFailure {
   /// A selector that matches nothing.
   case unknownSelector(String, nearest: [String], known: [String])
   case nothingToTrain
-  /// Options that contradict each other or the model.
-  case invalidOption(String, advice: [String])
+  /// A setting has a value that makes no sense here; nil for one that has no value of its own.
+  case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message])
+  /// Settings that contradict each other or the model.
+  case invalidOption(Message, advice: [Message])
   /// Data that does not fit the model or itself.
-  case badData(file: String, detail: String, advice: [String])
-  case badPreprocessing(file: String, detail: String)
+  case badData(file: String, detail: Message, advice: [Message])
+  case badPreprocessing(file: String, detail: Message)
   /// The loss or a gradient is no longer a finite number.
-  case diverged(epoch: Int, step: Int, detail: String)
+  case diverged(epoch: Int, step: Int, detail: Message)
   /// The system grants no thread for `FineTuner.events`.
   case noThread
 
   public var category: FailureCategory {
     switch self {
-    case .unknownSelector, .nothingToTrain, .invalidOption: .usage
+    case .unknownSelector, .nothingToTrain, .invalid, .invalidOption: .usage
     case .badData, .badPreprocessing, .diverged: .badInput
     case .noThread: .inputOutput
     }
   }
 
-  public var message: String {
+  public var message: Message {
     switch self {
     case .unknownSelector(let selector, _, _): "\"\(selector)\" matches no part of this model"
     case .nothingToTrain: "everything is frozen: there is nothing to train"
+    case .invalid(let setting, let value?, let reason, _): "\(setting, value): \(reason)"
+    case .invalid(let setting, nil, let reason, _): "\(setting): \(reason)"
     case .invalidOption(let detail, _): detail
     case .badData(let file, let detail, _): "\(file): \(detail)"
     case .badPreprocessing(let file, let detail):
@@ -38,22 +42,30 @@ public enum FineTuningError: DescribedFailure {
     }
   }
 
-  public var advice: [String] {
+  public var advice: [Message] {
     switch self {
     case .unknownSelector(_, let nearest, let known):
-      (nearest.isEmpty ? [] : ["did you mean " + nearest.joined(separator: " or ") + "?"])
+      (nearest.isEmpty ? [] : ["did you mean \(nearest.joined(separator: " or "))?"])
         + [
           "known are \(known.joined(separator: ", ")), gates such as layer0.forget, and tensor globs such as 'lstm.weight_hh_*'"
         ]
-    case .nothingToTrain: ["freeze less, or add --unfreeze head"]
-    case .invalidOption(_, let advice), .badData(_, _, let advice): advice
-    case .diverged: ["lower --learning-rate, or clip harder with --clip-norm; the last good model is kept"]
+    case .nothingToTrain: ["freeze less, or add \(.unfreezing, "head")"]
+    case .invalid(_, _, _, let advice), .invalidOption(_, let advice), .badData(_, _, let advice): advice
+    case .diverged: ["lower \(.learningRate), or clip harder with \(.clipNorm); the last good model is kept"]
     case .badPreprocessing, .noThread: []
     }
   }
 }
 
 extension CSVError: DescribedFailure {
+  /// Where, and what is wrong there.
+  public var message: Message { "\(place): \(detail)" }
+
+  public var description: String { message.description }
+
+  /// `mine.csv line 17, column "temp"`
+  package var place: String { Self.place(file, line, column) }
+
   public var category: FailureCategory {
     switch kind {
     case .notFound: .notFound

@@ -116,5 +116,5 @@ public struct ShapeError: DescribedFailure, Equatable {
   }
 
   public var category: FailureCategory { .badInput }
-  public var message: String { "\(what): expected \(expected), found \(found)" }
+  public var message: Message { "\(what): expected \(expected), found \(found)" }
 }

@@ -50,7 +50,7 @@ public struct Verification: Sendable, Encodable, Equatable {
         guard let stacked else {
           throw VerificationError(
             file: file, detail: "\(letter) is one array, but the model's layers differ in size",
-            advice: ["store each layer's own: " + names.map { "\(letter)_\($0)" }.joined(separator: ", ")])
+            advice: ["store each layer's own: \(names.map { "\(letter)_\($0)" }.joined(separator: ", "))"])
         }
         parts.append(try Part(letter, stacked, whole, file))
       }
@@ -149,7 +149,7 @@ extension Verification.Part {
       throw VerificationError(
         file: file,
         detail: "\(name): the model gives \(shapeText(ours.shape)), the reference has \(shapeText(stored.shape))",
-        advice: name == "y" ? ["another readout or head was meant, perhaps: --config or --readout at import"] : [])
+        advice: name == "y" ? ["another readout or head was meant, perhaps: \(.configuration) or \(.readout) at import"] : [])
     }
     let theirs = try stored.floats()
     var (largest, relative, place) = (0.0, 0.0, 0)
@@ -178,8 +178,8 @@ private func unravelled(_ place: Int, _ shape: [Int]) -> [Int] {
 public struct VerificationError: DescribedFailure, Equatable {
   public let file: String
   public let detail: String
-  public let advice: [String]
+  public let advice: [Message]
 
   public var category: FailureCategory { .badInput }
-  public var message: String { printable("\(file): \(detail)") }
+  public var message: Message { Message(printable("\(file): \(detail)")) }
 }

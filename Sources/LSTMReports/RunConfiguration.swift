@@ -47,7 +47,7 @@ public struct RunConfiguration: Sendable {
       try self.init(json: json)
     } catch {
       throw FineTuningError.badData(
-        file: file, detail: "it is not what lstm-ft writes beside a run", advice: ["name the run's folder"])
+        file: file, detail: "it is not the configuration of a run", advice: ["name the run's folder"])
     }
   }
 
@@ -77,7 +77,7 @@ public struct RunConfiguration: Sendable {
   public subscript(_ name: String) -> String? { values[name]?.text }
 
   /// A list of texts.
-  func words(_ name: String) -> [String]? { values[name]?.words }
+  package func words(_ name: String) -> [String]? { values[name]?.words }
 
   /// Everything that fits on a line, by name: numbers, texts and lists of them.
   var lines: [(name: String, value: String)] {

@@ -22,11 +22,12 @@ public final class RunFolder {
   private static let pageInterval = Duration.seconds(30)
   /// Whether the run goes on from a state, and has said how it began.
   private let isResumed: Bool
+  private let guide: RunGuide
   private let encoder: JSONEncoder
 
   /// Makes the folder, and its parents.
   /// - Throws: `CheckpointError.cannotWrite` when it cannot, or when it already holds a run.
-  public convenience init(_ path: String) throws {
+  public convenience init(_ path: String, guide: RunGuide = .none) throws {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
       throw CheckpointError.cannotWrite(file: path, detail: "it is a file; a run needs a folder")
@@ -41,21 +42,21 @@ public final class RunFolder {
     guard log >= 0 else {
       let code = errno
       throw code == EEXIST
-        ? CheckpointError.cannotWrite(file: path, detail: "it already holds a run; choose another --run")
-        : CheckpointError.cannotWrite(file: path + "/log.jsonl", detail: String(cString: strerror(code)))
+        ? CheckpointError.cannotWrite(file: path, detail: "it already holds a run; choose another \(.runFolder)")
+        : CheckpointError.cannotWrite(file: path + "/log.jsonl", detail: Message(String(cString: strerror(code))))
     }
     try Self.claim(log, path)
-    self.init(path, log: log)
+    self.init(path, log: log, guide: guide)
   }
 
   /// The folder of a run that was stopped. Its log is cut back to where the state was saved.
   /// - Parameter state: what its `last.h5` holds; nil when it was stopped before there was one.
   /// - Throws: `CheckpointError.cannotWrite` when its log is not there or is shorter than it was.
-  public convenience init(resuming path: String, _ state: TrainingState?) throws {
+  public convenience init(resuming path: String, _ state: TrainingState?, guide: RunGuide = .none) throws {
     let name = path + "/log.jsonl"
     let log = open(name, O_WRONLY | O_APPEND | O_CLOEXEC)
     guard log >= 0 else {
-      throw CheckpointError.cannotWrite(file: name, detail: String(cString: strerror(errno)))
+      throw CheckpointError.cannotWrite(file: name, detail: Message(String(cString: strerror(errno))))
     }
     try Self.claim(log, path)
     let length = off_t(state?.logLength ?? 0)
@@ -63,7 +64,7 @@ public final class RunFolder {
       close(log)
       throw CheckpointError.cannotWrite(file: name, detail: "it is shorter than it was when the run was saved")
     }
-    self.init(path, log: log, isResumed: state != nil)
+    self.init(path, log: log, isResumed: state != nil, guide: guide)
     removeRemains()
     try cutTimes(state)
     readHistory(state)
@@ -94,7 +95,7 @@ public final class RunFolder {
     } catch {
       history = RunLog()
       history.configuration = try? RunConfiguration(contentsOf: file("config.json"))
-      history.gap = (error as? any DescribedFailure)?.message ?? "\(error)"
+      history.gap = (error as? any DescribedFailure)?.message.text(spelling: guide.spelling) ?? "\(error)"
       guard let state else { return }
       history.note(.start(state.baseline))
       for epoch in state.epochs { history.note(.epoch(epoch)) }
@@ -111,10 +112,11 @@ public final class RunFolder {
   }
 
   /// - Parameter log: the open log, which is closed with the folder.
-  init(_ path: String, log: Int32, isResumed: Bool = false) {
+  init(_ path: String, log: Int32, isResumed: Bool = false, guide: RunGuide = .none) {
     self.path = path
     self.log = log
     self.isResumed = isResumed
+    self.guide = guide
     encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // A pretrained model may well have a loss that is not finite; JSON has no number for it.
@@ -173,8 +175,9 @@ public final class RunFolder {
 
   /// Takes note of why a run had to stop, which throws and has no last event.
   public func record(failure: any DescribedFailure) throws {
-    history.note(.failed(reason: failure.message))
-    try append(EndLine(reason: failure.message))
+    let reason = failure.message.text(spelling: guide.spelling)
+    history.note(.failed(reason: reason))
+    try append(EndLine(reason: reason))
     try writePage()
     flock(log, LOCK_UN)
   }
@@ -185,7 +188,7 @@ public final class RunFolder {
   }
 
   private func writePage() throws {
-    try writeFile(file("report.html"), Data(history.page(path: path).utf8))
+    try writeFile(file("report.html"), Data(history.page(path: path, guide: guide).utf8))
     isPageDue = false
     pageWritten = .now
   }
@@ -194,7 +197,7 @@ public final class RunFolder {
   private func synchronizeLog() throws -> Int {
     let length = lseek(log, 0, SEEK_END)
     guard length >= 0, fsync(log) == 0 else {
-      throw CheckpointError.cannotWrite(file: file("log.jsonl"), detail: String(cString: strerror(errno)))
+      throw CheckpointError.cannotWrite(file: file("log.jsonl"), detail: Message(String(cString: strerror(errno))))
     }
     return Int(length)
   }
@@ -314,7 +317,7 @@ public final class RunFolder {
     let name = file("times.jsonl")
     let times = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard times >= 0 else {
-      throw CheckpointError.cannotWrite(file: name, detail: String(cString: strerror(errno)))
+      throw CheckpointError.cannotWrite(file: name, detail: Message(String(cString: strerror(errno))))
     }
     defer { close(times) }
     try append(TimeLine(record), to: times, name)

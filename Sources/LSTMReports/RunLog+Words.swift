@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
@@ -24,14 +25,14 @@ extension RunLog {
   }
 
   /// What to do about an ending; nil where there is nothing to do.
-  package var advice: String? {
+  package var advice: Message? {
     switch ending {
     case .failed, .ended(.diverging):
-      "try a lower --learning-rate, a smaller --clip-norm, or lstm-ft lr-find"
-    case .ended(.collapsed): "try a lower --learning-rate, or --clip-norm 0.25"
+      "try a lower \(.learningRate), a smaller \(.clipNorm), or \(.rateFinder)"
+    case .ended(.collapsed): "try a lower \(.learningRate), or \(.clipNorm, 0.25)"
     case .ended(.finished), .ended(.noImprovement), .ended(.interrupted), nil:
       best == nil && ending != nil && ending != .ended(.interrupted) && lastEpoch?.validation != nil
-        ? "try a lower --learning-rate, or freeze more" : nil
+        ? "try a lower \(.learningRate), or freeze more" : nil
     }
   }
 
@@ -61,39 +62,5 @@ extension RunLog {
       (metric ?? "") + "validation loss \(digits(start.loss)) \(arrow) \(digits(after.loss))"
         + " (epoch \(best.epoch)\(time))"
     )
-  }
-
-  /// What a person may type next, and what for.
-  /// - Parameter path: the run's folder, as it is to be typed.
-  package func nextCommands(_ path: String) -> [(purpose: String, command: String)] {
-    var commands: [(String, String)] = []
-    if isUnfinished, start != nil {
-      commands.append(("go on as if nothing had happened", "lstm-ft finetune --resume \(shellPath(path))"))
-    }
-    let isDone = !isUnfinished && configuration?["output"] != nil
-    guard start != nil else { return commands }
-    // The run's paths begin where it was begun.
-    let here = FileManager.default.currentDirectoryPath
-    let folder = configuration?["folder"].flatMap { folder in
-      folder != here && FileManager.default.fileExists(atPath: folder) ? folder : nil
-    }
-    let going = folder.map { "cd \(shellPath($0)) && " } ?? ""
-    let best = folder == nil ? path + "/best.h5" : URL(fileURLWithPath: path).standardizedFileURL.path + "/best.h5"
-    let model = isDone ? configuration?["output"] ?? "" : best
-    var use = configuration?.words("use")
-    // Runs of before had none.
-    if use == nil, let data = configuration?["data"] {
-      use = configuration?.unit != nil ? ["generate", "--prompt", "TEXT"] : ["predict", "--data", data]
-    }
-    if let use {
-      commands.append(
-        (isDone ? "use the model" : "use the best so far", going + NextCommands.use(model, use, in: folder)))
-    }
-    commands.append(
-      (
-        "hand it back to the framework it came from",
-        going + NextCommands.export(model, to: configuration?["export"], in: folder)
-      ))
-    return commands.map { ($0.0, oneLine($0.1, limit: 2000)) }
   }
 }

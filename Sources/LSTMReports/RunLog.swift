@@ -111,9 +111,11 @@ public struct RunLog: Sendable {
   public private(set) var seconds: Double? = 0
 
   /// A page of HTML that shows all of it, with nothing from elsewhere.
-  /// - Parameter path: the run's folder, as a person would type it.
-  public func page(path: String) -> String {
-    var page = RunPage(self, path: path)
+  /// - Parameters:
+  ///   - path: the run's folder, as a person would type it.
+  ///   - guide: what to do next, as it is entered.
+  public func page(path: String, guide: RunGuide = .none) -> String {
+    var page = RunPage(self, path: path, guide: guide)
     return page.text()
   }
 

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
@@ -6,15 +7,18 @@ import LSTMFineTuning
 struct RunPage {
   private let log: RunLog
   private let path: String
+  private let guide: RunGuide
   private let written: Date
   private var html = ""
 
   /// - Parameters:
   ///   - path: the run's folder, as a person would type it.
+  ///   - guide: what to do next.
   ///   - written: what the page says of its own age.
-  init(_ log: RunLog, path: String, written: Date = Date()) {
+  init(_ log: RunLog, path: String, guide: RunGuide, written: Date = Date()) {
     self.log = log
     self.path = path
+    self.guide = guide
     self.written = written
   }
 
@@ -59,7 +63,7 @@ struct RunPage {
   private mutating func head(_ name: String) {
     leaf("h1", name)
     leaf("p", log.state, class: "state")
-    if let advice = log.advice { leaf("p", advice) }
+    if let advice = log.advice { leaf("p", advice.text(spelling: guide.spelling)) }
     if let (name, text) = log.beforeAndAfter(arrow: "→") {
       html += "<p class=\"result\"><strong>\(Self.line(name))</strong>\(Self.line(text))</p>\n"
     }
@@ -197,12 +201,12 @@ struct RunPage {
   private func when(_ epoch: Int) -> String { epoch == 0 ? "before the first step" : "after epoch \(grouped(epoch))" }
 
   private mutating func next() {
-    let commands = log.nextCommands(path)
-    guard !commands.isEmpty else { return }
+    let steps = guide.steps(log, path)
+    guard !steps.isEmpty else { return }
     leaf("h2", "How to go on")
     if let folder = log.configuration?["folder"] { leaf("p", "In \(oneLine(folder, limit: 400)):") }
-    for (purpose, command) in commands {
-      html += "<p class=\"command\">\(Self.line(purpose))<code>\(Self.line(command))</code></p>\n"
+    for step in steps {
+      html += "<p class=\"command\">\(Self.line(step.purpose))<code>\(Self.line(step.command))</code></p>\n"
     }
   }
 
@@ -218,7 +222,7 @@ struct RunPage {
     let formatter = ISO8601DateFormatter()
     formatter.formatOptions = [.withInternetDateTime, .withSpaceBetweenDateAndTime]
     html += "<footer>\n"
-    leaf("p", "Written by lstm-ft, \(formatter.string(from: written)). lstm-ft report renews this page.")
+    leaf("p", "Written by lstm-ft, \(formatter.string(from: written))." + (guide.renewal.map { " \($0) renews this page." } ?? ""))
     if log.endsInHalfALine { leaf("p", "The log ends in half a line: the run was killed, or was just writing.") }
     if log.unknownLines > 0 { leaf("p", "\(plural(log.unknownLines, "line")) of the log of an unknown kind.") }
     html += "</footer>\n"

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileIO
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMReports
@@ -55,18 +56,6 @@ struct CSVArguments: ParsableArguments {
     ]
   }
 
-  /// What was typed, to be typed again with the next command for the same file.
-  var typed: [String] {
-    var words: [String] = []
-    if let decimal { words += ["--decimal", decimal.rawValue] }
-    if let thousands { words += ["--thousands", thousands.rawValue] }
-    words += missingValue.map { "--missing-value=\($0)" }
-    if let skipLines { words += ["--skip-lines", "\(skipLines)"] }
-    if let comment { words += ["--comment", comment] }
-    if let encoding { words += ["--encoding", encoding.rawValue] }
-    return words
-  }
-
   func options(header: Bool?) throws -> CSVTable.Options {
     if let decimal, thousands?.rawValue == decimal.rawValue {
       throw InputError.usage(
@@ -91,12 +80,6 @@ struct CSVArguments: ParsableArguments {
 }
 
 extension DataArguments {
-  /// The words that read the same file in the same way, for the next command.
-  var csvWords: String {
-    let words = csv.typed + (missing == .error ? [] : ["--missing", missing.rawValue])
-    return words.map { " " + shellWord($0) }.joined()
-  }
-
   func table(_ path: String) throws -> CSVTable {
     do {
       return try CSVTable(contentsOf: path, options: csv.options(header: header))
@@ -107,11 +90,11 @@ extension DataArguments {
 
   /// What the file's reader found, with the options of this tool that help.
   func explained(_ error: CSVError, _ table: CSVTable?) -> any Error {
-    let advice: [String]
+    let advice: [Message]
     switch error.kind {
     case .missingValue: advice = ["fill missing values with --missing interpolate, forwardFill or zero"]
     case .notANumber where error.advice.isEmpty && table?.numericColumns.isEmpty == false:
-      advice = ["columns of numbers are " + (table?.numericColumns ?? []).joined(separator: ", ")]
+      advice = ["columns of numbers are \((table?.numericColumns ?? []).joined(separator: ", "))"]
     case .ambiguousNumber(_, let mark, let asDecimal, let asThousands):
       advice = ["say --decimal \(mark.rawValue) for \(asDecimal), or --thousands \(mark.rawValue) for \(asThousands)"]
     case .suspectedMissing(let marks, _, _):
@@ -141,7 +124,7 @@ extension LoadedData {
 
 extension FineTuningError {
   /// A place in a CSV file, with other advice.
-  fileprivate static func badLine(_ error: CSVError, advice: [String]) -> FineTuningError {
-    .badData(file: String(error.description.dropLast(error.detail.count + 2)), detail: error.detail, advice: advice)
+  fileprivate static func badLine(_ error: CSVError, advice: [Message]) -> FineTuningError {
+    .badData(file: error.place, detail: Message(error.detail), advice: advice)
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileIO
 import Foundation
 import LSTMFineTuning
 
@@ -42,6 +43,7 @@ struct Console: Sendable {
     guard json else { return }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.userInfo[.settingSpelling] = Spelling.text(_:_:) as @Sendable (Setting, String?) -> String
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
     write(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n", to: 1, isAsked: true)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
@@ -335,7 +336,7 @@ struct DataArguments: ParsableArguments {
       throw FineTuningError.badData(
         file: table.file,
         detail: "the model reads \(plural(size, "feature")) a step, found \(plural(numeric.count, "column")) of numbers"
-          + (numeric.isEmpty ? "" : ": " + numeric.joined(separator: ", ")), advice: [])
+          + (numeric.isEmpty ? "" : ": \(numeric.joined(separator: ", "))"), advice: [])
     }
     throw InputError.usage(
       "the model reads \(plural(size, "feature")) a step, but \(table.file) has \(numeric.count) columns of numbers: \(numeric.joined(separator: ", "))",

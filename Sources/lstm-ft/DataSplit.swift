@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
@@ -43,7 +44,7 @@ struct DataSplit {
     case .series(let series):
       let parts = try advised { try series.split(loop.seriesSplit()) }
       (training, validation) = (.sequences(parts.training), parts.validation.map { .sequences($0) })
-      (trainingRows, splitNotes) = (parts.trainingRows, parts.notes)
+      (trainingRows, splitNotes) = (parts.trainingRows, parts.notes.map(\.spelled))
       return
     case .seriesStreams(let series, let count, let chunk):
       let parts = try advised { try series.splitStreams(count, chunkSteps: chunk, loop.seriesSplit()) }

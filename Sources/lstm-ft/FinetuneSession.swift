@@ -71,7 +71,7 @@ struct FinetuneSession {
     let fit = try TaskFit(
       base, parts.training.sequences, file: path, loss: command.loss.choice(), head: command.headChoice(),
       readout: command.reading.readout, seed: command.loop.seed, knowsClasses: record.classes != nil)
-    notes += [command.loss.loss?.note].compactMap(\.self) + fit.notes
+    notes += [command.loss.loss?.note].compactMap(\.self) + fit.notes.map(\.spelled)
     loss = try command.loss.settled(fit.loss, classes: fit.model.configuration.outputSize)
     if try command.headChoice().isNew { record.classes = nil }
     loaded.describe(in: &record)
@@ -99,7 +99,7 @@ struct FinetuneSession {
     plan = try FreezePlan(
       tuned, freezing: command.parts.freeze, unfreezing: command.parts.unfreeze, recipe: command.rates.recipe,
       rates: command.rates.rates(), lora: command.rates.adapters())
-    notes += plan.notes
+    notes += plan.notes.map(\.spelled)
     sampling =
       command.files.samples
       ? Self.sampling(

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMReports
@@ -48,8 +49,8 @@ struct ChosenScalers {
     }
   }
 
-  private static func advice(_ found: [FoundScaler]) -> [String] {
-    found.isEmpty ? [] : ["the file has " + found.prefix(4).map(\.summary).joined(separator: "; ")]
+  private static func advice(_ found: [FoundScaler]) -> [Message] {
+    found.isEmpty ? [] : ["the file has \(found.prefix(4).map(\.summary).joined(separator: "; "))"]
   }
 
   /// nil for `none`.

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
@@ -16,7 +17,7 @@ extension DataArguments {
       guard let horizon else { return }
       throw InputError.usage(
         "--horizon \(horizon): the model has no head, and gives the LSTM's own \(plural(width, "value")) instead of a forecast",
-        advice: ["leave --horizon out, or fine-tune the model first:", finetune])
+        advice: ["leave --horizon out, or fine-tune the model first:", Message(finetune)])
     }
     guard width != columns * series.horizon else { return }
     let rows = width % columns == 0 ? width / columns : nil

@@ -37,7 +37,7 @@ struct LSTMFT: ParsableCommand {
       try CommandOptions(type(of: command)).checkRepeats(Array(CommandLine.arguments.dropFirst(2)))
       try command.run()
     } catch let failure as any DescribedFailure {
-      Console.fail(failure.message, advice: failure.advice, code: failure.category.exitCode)
+      Console.fail(failure.message.spelled, advice: failure.advice.map(\.spelled), code: failure.category.exitCode)
     } catch let code as ExitCode {
       exit(withError: code)
     } catch {

@@ -136,7 +136,7 @@ extension DataArguments {
     guard chosen.count == size else {
       throw InputError.usage(
         "the model reads \(plural(size, "feature")) a step, found \(plural(chosen.count, "column")) of numbers"
-          + (chosen.isEmpty ? "" : ": " + chosen.joined(separator: ", ")), advice: ["choose with --features"])
+          + (chosen.isEmpty ? "" : ": \(chosen.joined(separator: ", "))"), advice: ["choose with --features"])
     }
     return chosen
   }

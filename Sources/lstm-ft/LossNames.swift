@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileIO
 import LSTMFineTuning
 
 enum LossName: String, CaseIterable {
@@ -85,7 +86,7 @@ struct OptimizerChoice: ExpressibleByArgument {
       case "rmsprop": "adam is nearest to it: the same division by a running mean of squares, and a mean of gradients"
       default: "adam is what most LSTMs are fine-tuned with"
       }
-    throw InputError.usage("--optimizer \(given): it is not here; expected adam, adamw or sgd", advice: [advice])
+    throw InputError.usage("--optimizer \(given): it is not here; expected adam, adamw or sgd", advice: [Message(advice)])
   }
 }
 

@@ -157,12 +157,12 @@ enum InputError: DescribedFailure {
   case unreadable(String)
   case cannotCreate(String, String)
   /// A run that had to stop.
-  case stopped(String, advice: [String])
+  case stopped(Message, advice: [Message])
   case noModel(String)
   case sameFile(String)
   /// An output whose place is taken by what may be somebody's only copy.
   case exists(String)
-  case usage(String, advice: [String])
+  case usage(Message, advice: [Message])
 
   var category: FailureCategory {
     switch self {
@@ -173,7 +173,7 @@ enum InputError: DescribedFailure {
     }
   }
 
-  var message: String {
+  var message: Message {
     switch self {
     case .notFound(let path): "\(path): no such file"
     case .unreadable(let path): "\(path): it is a folder or cannot be read"
@@ -185,7 +185,7 @@ enum InputError: DescribedFailure {
     }
   }
 
-  var advice: [String] {
+  var advice: [Message] {
     switch self {
     case .noModel: ["make one with lstm-ft import weights.h5, or name another model"]
     case .sameFile: ["give another -o"]
@@ -313,7 +313,7 @@ private func decodePreprocessing(_ json: String?, file: String) throws -> Prepro
   do {
     return try JSONDecoder().decode(Preprocessing.self, from: Data(json.utf8))
   } catch {
-    throw FineTuningError.badPreprocessing(file: file, detail: describe(error))
+    throw FineTuningError.badPreprocessing(file: file, detail: Message(describe(error)))
   }
 }
 

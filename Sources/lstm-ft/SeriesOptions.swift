@@ -11,10 +11,10 @@ extension TimeFormat.Order: ExpressibleByArgument {}
 /// A failure of the library's with the options of this tool that help.
 struct AdvisedFailure: DescribedFailure {
   let failure: TableError
-  let advice: [String]
+  let advice: [Message]
 
   var category: FailureCategory { failure.category }
-  var message: String { failure.message }
+  var message: Message { failure.message }
 }
 
 /// Does something with tables; says how to answer what they leave open.
@@ -28,7 +28,7 @@ func advised<Result>(_ body: () throws -> Result) throws -> Result {
 
 extension TableError {
   /// What to type.
-  fileprivate var options: [String] {
+  fileprivate var options: [Message] {
     switch self {
     case .needsID(_, let columns, _):
       return [
@@ -36,7 +36,7 @@ extension TableError {
         "or read on from one to the next with --id none",
       ]
     case .needsDateOrder(_, _, _, let orders):
-      return ["say it with --date-order " + orders.map(\.rawValue).joined(separator: " or --date-order ")]
+      return ["say it with --date-order \(orders.map(\.rawValue).joined(separator: " or --date-order "))"]
     case .unordered:
       return [
         "where the table holds several series, name the column that tells them apart with --id",
@@ -163,7 +163,8 @@ extension SeriesData {
   /// Lines for people about rows, and about what is not scored.
   /// - Parameter isKnown: whether the model was trained on such a table, so that only what is odd is said.
   func rowNotes(scores: Bool, isKnown: Bool = false) -> [String] {
-    var lines = isKnown ? notes.filter { line in !findings.contains { line.hasSuffix($0.summary) } } : notes
+    var lines = notes.map(\.spelled)
+    if isKnown { lines.removeAll { line in findings.contains { line.hasSuffix($0.summary) } } }
     if parts.count > 1, !isKnown {
       lines.append(
         "\(idColumns.joined(separator: ", ")): \(parts.count) series, \(parts.prefix(4).map(\.name).joined(separator: "; "))\(parts.count > 4 ? "; ..." : ""); no window reaches over two"

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileIO
 import LSTMFineTuning
 import LSTMLayers
 import LSTMReports

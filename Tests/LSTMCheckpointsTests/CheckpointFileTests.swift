@@ -14,7 +14,7 @@ import Testing
       _ = try Checkpoint(path: path)
       return []
     } catch let error as any DescribedFailure {
-      return [error.message] + error.advice
+      return ([error.message] + error.advice).map(\.description)
     } catch {
       return ["no described failure: \(error)"]
     }

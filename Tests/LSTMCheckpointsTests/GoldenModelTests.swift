@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import TestSupport
 import Testing
@@ -69,7 +70,7 @@ func goldenCheckpoint(_ path: String) throws -> Checkpoint {
     #expect(plan.report.unexpected.count == 5)
     #expect(
       error?.advice == [
-        "leave out what is not needed with --allow unexpected='optimizer/*', or rename it with --map 'REGEX=REPLACEMENT'"
+        "leave out what is not needed with allowedUnexpected optimizer/*, or rename it with rules REGEX=REPLACEMENT"
       ])
   }
 
@@ -89,7 +90,7 @@ func goldenCheckpoint(_ path: String) throws -> Checkpoint {
     #expect(plan.mapping["lstm.weight_hh_l1"] == "module.encoder.lstm.weight_hh_l1")
     #expect(
       plan.report.notes == [
-        "--prefix module.encoder.lstm: 2 tensors outside not looked at: module.decoder.bias, module.decoder.weight"
+        "prefix module.encoder.lstm: 2 tensors outside not looked at: module.decoder.bias, module.decoder.weight"
       ])
   }
 
@@ -97,11 +98,11 @@ func goldenCheckpoint(_ path: String) throws -> Checkpoint {
     let checkpoint = try goldenCheckpoint("golden-models/head_fc1_fc2.h5")
     let error = #expect(throws: CheckpointError.self) { try LoadPlan(checkpoint) }
     #expect(
-      error?.message == "\(checkpoint.path ?? ""): the head has 2 dense layers (fc1.weight, fc2.weight) and tensors do "
+      error?.message.description == "\(checkpoint.path ?? ""): the head has 2 dense layers (fc1.weight, fc2.weight) and tensors do "
         + "not tell what stands between them")
     #expect(
       error?.advice == [
-        "say it with --activation none, relu, tanh or sigmoid, or describe the model with --config FILE"
+        "say it with activation none, relu, tanh or sigmoid, or describe the model with configuration FILE"
       ])
   }
 

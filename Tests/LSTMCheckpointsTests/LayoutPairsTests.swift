@@ -175,7 +175,7 @@ import Testing
       if error.message.contains("is bfloat16, a type that NumPy has not") { return [.noBfloat16] }
       if error.message.contains("cannot be loaded with bfloat16") { return [.noBfloat16] }
       if error.message.contains("cannot be loaded with float64") { return [.noFloat64] }
-      return [.refused(error.message.replacing("cannot write \(path): ", with: ""))]
+      return [.refused(error.message.description.replacing("cannot write \(path): ", with: ""))]
     }
     let (made, _) = try imported(path, target)
     let layers = try #require(model.configuration?.layers)
@@ -233,14 +233,14 @@ import Testing
         + "what a cell does not say is kept byte for byte: all weights always, in the type they have.", "",
       "| mark | what becomes of the model |", "|---|---|",
       "| = | there and back again gives the same bytes |",
-      "| Σ | two biases are refused; with `--bias single` their sum is written, rounded once: the same outputs, but in "
+      "| Σ | two biases are refused; with one bias asked for, their sum is written, rounded once: the same outputs, but in "
         + "training it moves half as fast |",
       "| 0 | a model without bias gets one of zeros: the same outputs, but training moves it |",
       "| ±1 | one side adds 1 to the forget gate when it runs (Haiku; TensorFlow 1, whose `forget_bias` is 1 here) and the "
         + "other does not: 1 is added to or taken off the forget gate's bias, rounded once |",
       "| → | two directions are refused |",
-      "| b | bfloat16, which NumPy and h5py have not, is refused; with `--dtype float32` it is kept exactly |",
-      "| d | float64, which MLX does not load, is refused; with `--dtype float32` it is rounded |", "",
+      "| b | bfloat16, which NumPy and h5py have not, is refused; as float32 it is kept exactly |",
+      "| d | float64, which MLX does not load, is refused; as float32 it is rounded |", "",
       "Where a source has one bias and the target two, the second is zeros and nothing is lost. Projections go between "
         + "PyTorch and TensorFlow 1, peepholes between TensorFlow 1 and the native file; these other layouts refuse them.",
       "",

@@ -84,7 +84,7 @@ import Testing
     try plan.validate()
     #expect(plan.mapping["head.0.weight"] == "proj_out/W")
     #expect(plan.mapping["lstm.bias_ih_l0"] == "core_bias_ih_l0")
-    #expect(plan.report.notes.last == "--map ^x=y changes no name")
+    #expect(plan.report.notes.last == "rules ^x=y changes no name")
   }
 
   @Test func rulesSeeNamesWithoutThePrefix() throws {
@@ -95,7 +95,7 @@ import Testing
   @Test func anAllowedGlobThatMatchesNothingIsSaid() throws {
     let plan = try LoadPlan(
       checkpoint(layer("", 0, 3, 4)), options: LoadOptions(allowedUnexpected: ["optimizer*"]))
-    #expect(plan.report.notes == ["--allow unexpected=optimizer* matches no tensor"])
+    #expect(plan.report.notes == ["allowedUnexpected optimizer* matches no tensor"])
   }
 
   @Test func whatIsAllowedToBeMissingIsStillReported() throws {
@@ -159,17 +159,17 @@ import Testing
         _ = try RenamingRule(text)
         return []
       } catch {
-        return [error.message] + error.advice
+        return ([error.message] + error.advice).map(\.description)
       }
     }
     #expect(
       refusal("lstm") == [
-        "--map lstm: expected REGEX=REPLACEMENT, found no =", "for example --map '^rnn\\.=lstm.'",
+        "rules lstm: expected REGEX=REPLACEMENT, found no =", "for example rules ^rnn\\.=lstm.",
       ])
-    #expect(refusal("(=x") == ["--map (=x: \"(\" is not a regular expression"])
-    #expect(refusal("=x") == ["--map =x: \"\" is not a regular expression"])
+    #expect(refusal("(=x") == ["rules (=x: \"(\" is not a regular expression"])
+    #expect(refusal("=x") == ["rules =x: \"\" is not a regular expression"])
     #expect(
-      refusal("a(.)=$2") == ["--map a(.)=$2: $2 stands for a group that the expression does not have (it has 1)"])
+      refusal("a(.)=$2") == ["rules a(.)=$2: $2 stands for a group that the expression does not have (it has 1)"])
     #expect(refusal("(?=a)b=c") == [])
     #expect(refusal("a=\\$5") == [])
   }

@@ -1,3 +1,4 @@
+import FileIO
 import TestSupport
 import Testing
 
@@ -12,8 +13,8 @@ import Testing
     #expect(
       refusal(found) == [
         "w.h5: holds no LSTM: expected names like weight_ih_l0 and weight_hh_l0, found conv.weight, conv.bias, a, b, ...",
-        "rename tensors with --map 'REGEX=REPLACEMENT', for example --map '^rnn_(.*)$=lstm.$1'",
-        "or say whose they are with --layout mlx, keras, flax, flax-optimized, haiku, tf1, s4tf, burn",
+        "rename tensors with rules REGEX=REPLACEMENT, for example rules ^rnn_(.*)$=lstm.$1",
+        "or say whose they are with layout mlx, keras, flax, flax-optimized, haiku, tf1, s4tf, burn",
       ])
   }
 
@@ -28,8 +29,8 @@ import Testing
     ])
     #expect(
       refusal(found) == [
-        "w.h5: lstm.weight_ih_l0: expected shape (16, 3), found (3, 16) (this is the transpose: --order column-major if a "
-          + "program wrote it that stores columns first (Julia, MATLAB, R), --layout keras if these are kernels (I, 4H)); "
+        "w.h5: lstm.weight_ih_l0: expected shape (16, 3), found (3, 16) (this is the transpose: order column-major if a "
+          + "program wrote it that stores columns first (Julia, MATLAB, R), layout keras if these are kernels (I, 4H)); "
           + "lstm.weight_hh_l0: expected shape (16, 4), found (4, 16)"
       ])
   }
@@ -40,9 +41,9 @@ import Testing
     #expect(
       refusal(found) == [
         "w.h5: holds 2 LSTMs that do not make one stack: decoder.lstm, encoder.lstm",
-        "one of them alone, whose output is then not the model's, is --prefix decoder.lstm",
-        "if they work apart, each for an output of its own, leave the others out, for example --allow "
-          + "unexpected='encoder.lstm.*'",
+        "one of them alone, whose output is then not the model's, is prefix decoder.lstm",
+        "if they work apart, each for an output of its own, leave the others out, for example "
+          + "allowedUnexpected encoder.lstm.*",
       ])
     #expect(refusal(found, LoadOptions(prefix: "decoder.lstm")) == [])
     #expect(refusal(found, LoadOptions(allowedUnexpected: ["encoder.lstm.*"])) == [])
@@ -53,7 +54,7 @@ import Testing
     #expect(
       refusal(found, LoadOptions(prefix: "net")).prefix(2) == [
         "w.h5: holds 2 LSTMs that do not make one stack: rnns.0, rnns.1; rnns.1 reads 5 values, but rnns.0 gives 4",
-        "one of them alone, whose output is then not the model's, is --prefix net.rnns.0",
+        "one of them alone, whose output is then not the model's, is prefix net.rnns.0",
       ])
   }
 
@@ -69,8 +70,8 @@ import Testing
     #expect(
       refusal(found) == [
         "w.h5: missing lstm.weight_ih_l1 (16, 4), and 3 more",
-        "start it from fresh values with --allow missing='lstm.weight_ih_l1', or find it with "
-          + "--map 'REGEX=REPLACEMENT' or --prefix",
+        "start it from fresh values with allowedMissing lstm.weight_ih_l1, or find it with "
+          + "rules REGEX=REPLACEMENT or prefix",
       ])
     #expect(refusal(found, LoadOptions(allowedMissing: ["lstm.*_l1"])) == [])
   }
@@ -80,7 +81,7 @@ import Testing
     #expect(
       refusal(found, LoadOptions(allowedMissing: ["*"])) == [
         "w.h5: missing lstm.weight_ih_l0: without it the input size is not known",
-        "find it with --map 'REGEX=REPLACEMENT' or --prefix",
+        "find it with rules REGEX=REPLACEMENT or prefix",
       ])
   }
 
@@ -89,7 +90,7 @@ import Testing
     #expect(
       refusal(found) == [
         "w.h5: lstm.weight_ih_l9999 is of layer 9999, but the one below it is of layer 0",
-        "rename it with --map 'REGEX=REPLACEMENT', or leave it out with --allow unexpected=GLOB",
+        "rename it with rules REGEX=REPLACEMENT, or leave it out with allowedUnexpected GLOB",
       ])
     #expect(
       refusal(checkpoint(layer("", 700, 3, 4))).first
@@ -99,17 +100,17 @@ import Testing
   @Test func moreLayersThanAnyModelHas() {
     let found = checkpoint((0...1000).flatMap { layer("rnns.\($0).", 0, 1, 1) })
     #expect(
-      refusal(found) == ["w.h5: holds 1001 LSTM layers; a model has at most 1000", "choose one LSTM with --prefix"])
+      refusal(found) == ["w.h5: holds 1001 LSTM layers; a model has at most 1000", "choose one LSTM with prefix"])
   }
 
   @Test func oneBiasOfTwo() {
     let found = checkpoint(layer("lstm.", 0, 3, 4).dropLast())
     #expect(
       refusal(found) == [
-        "w.h5: missing lstm.bias_hh_l0 (16,): there is a bias_ih; a model with one bias is described with --config "
+        "w.h5: missing lstm.bias_hh_l0 (16,): there is a bias_ih; a model with one bias is described with configuration "
           + "and \"bias\": \"single\"",
-        "start it from fresh values with --allow missing='lstm.bias_hh_l0', or find it with "
-          + "--map 'REGEX=REPLACEMENT' or --prefix",
+        "start it from fresh values with allowedMissing lstm.bias_hh_l0, or find it with "
+          + "rules REGEX=REPLACEMENT or prefix",
       ])
     let single = ModelConfiguration(input: .features(size: 3), layers: [.init(hiddenSize: 4, bias: .single)])
     #expect(refusal(found, LoadOptions(configuration: single)) == [])
@@ -123,10 +124,10 @@ import Testing
         "w.h5: missing lstm.weight_hh_l0 (16, 4), expected as module.lstm.weight_hh_l0 (did you mean "
           + "module.lstm.weigth_hh_l0?); unexpected module.lstm.weigth_hh_l0 (16, 4): no part of this "
           + "model",
-        "rename what belongs to the model with --map 'REGEX=REPLACEMENT'; only what takes no part in its output may be "
-          + "left out: --allow unexpected='module.lstm.weigth_hh_l0'",
-        "start it from fresh values with --allow missing='lstm.weight_hh_l0', or find it with "
-          + "--map 'REGEX=REPLACEMENT' or --prefix",
+        "rename what belongs to the model with rules REGEX=REPLACEMENT; only what takes no part in its output may be "
+          + "left out: allowedUnexpected module.lstm.weigth_hh_l0",
+        "start it from fresh values with allowedMissing lstm.weight_hh_l0, or find it with "
+          + "rules REGEX=REPLACEMENT or prefix",
       ])
   }
 
@@ -156,9 +157,9 @@ import Testing
     #expect(report.unexpected[1].reason == "reads 9 values, but the LSTM gives 4")
     #expect(!report.isComplete)
     #expect(
-      report.advice.first
-        == "rename what belongs to the model with --map 'REGEX=REPLACEMENT'; only what takes no part in "
-        + "its output may be left out: --allow unexpected='lstm.bias_xx_l0'")
+      report.advice.first?.description
+        == "rename what belongs to the model with rules REGEX=REPLACEMENT; only what takes no part in "
+        + "its output may be left out: allowedUnexpected lstm.bias_xx_l0")
   }
 
   @Test func weightNormalizedTensors() throws {
@@ -167,7 +168,7 @@ import Testing
     let factors = [("lstm.weight_hh_l0_g", [16, 1]), ("lstm.weight_hh_l0_v", [16, 4])]
     let report = try LoadPlan(checkpoint(shapes + factors)).report
     #expect(report.missing.first?.nearest == ["lstm.weight_hh_l0_g", "lstm.weight_hh_l0_v"])
-    let reason =
+    let reason: Message =
       "one of the two factors of a weight-normalized tensor; fold them with "
       + "torch.nn.utils.remove_weight_norm (or parametrize.remove_parametrizations) before saving"
     #expect(report.unexpected.map(\.reason) == [reason, reason])
@@ -191,21 +192,21 @@ import Testing
     #expect(
       refusal(found) == [
         "w.h5: 2 linear layers read the same 4 values: policy.weight, value.weight",
-        "if they are heads side by side, keep one, whose output is then all there is, for example --allow "
-          + "unexpected='value.*'",
+        "if they are heads side by side, keep one, whose output is then all there is, for example "
+          + "allowedUnexpected value.*",
       ])
     #expect(refusal(found, LoadOptions(allowedUnexpected: ["value.*"])) == [])
   }
 
   @Test func aHeadThatReadsOtherThanTheLSTMGives() throws {
-    func reason(_ shape: [Int]) throws -> String? {
+    func reason(_ shape: [Int]) throws -> Message? {
       try LoadPlan(checkpoint(layer("lstm.", 0, 3, 4) + [("fc.weight", shape)])).report.unexpected.first?.reason
     }
     #expect(try reason([2, 9]) == "reads 9 values, but the LSTM gives 4")
     #expect(try reason([4, 2]) == "reads 2 values, but the LSTM gives 4; this may be the transpose")
     #expect(
       try reason([2, 7])
-        == "reads 7 values, but the LSTM gives 4; it would fit \"skip\": true in --config, which joins "
+        == "reads 7 values, but the LSTM gives 4; it would fit \"skip\": true in configuration, which joins "
         + "the input and every layer's output")
     #expect(
       try reason([2, 40])
@@ -231,7 +232,7 @@ import Testing
     #expect(
       refusal(found) == [
         "w.h5: lstm.weight_ih_l0 and lstm/weight_ih_l0 both become lstm.weight_ih_l0",
-        "make the --map rules keep them apart, or choose one with --prefix",
+        "make the rules rules keep them apart, or choose one with prefix",
       ])
   }
 
@@ -239,11 +240,11 @@ import Testing
     let found = checkpoint(layer("model/encoder.lstm.", 0, 3, 4))
     #expect(
       refusal(found, LoadOptions(prefix: "model.encoder.lst")) == [
-        "--prefix model.encoder.lst: no tensor of w.h5 is below it",
+        "prefix model.encoder.lst: no tensor of w.h5 is below it",
         "did you mean model.encoder.lstm or model.encoder or model?",
       ])
     // Half a name is no module.
-    #expect(refusal(found, LoadOptions(prefix: "mod")).first == "--prefix mod: no tensor of w.h5 is below it")
+    #expect(refusal(found, LoadOptions(prefix: "mod")).first == "prefix mod: no tensor of w.h5 is below it")
   }
 
   @Test func anActivationThatTheConfigurationHasAlready() {
@@ -251,7 +252,7 @@ import Testing
     let found = checkpoint(layer("lstm.", 0, 3, 4))
     #expect(
       refusal(found, LoadOptions(configuration: configuration, activation: .relu)) == [
-        "--activation: the model's configuration already says what stands between the dense layers"
+        "activation: the model's configuration already says what stands between the dense layers"
       ])
   }
 

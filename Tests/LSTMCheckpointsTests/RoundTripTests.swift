@@ -175,7 +175,7 @@ import Testing
   }
 
   @Test func whatPyTorchLacksIsRefused() {
-    func message(_ layer: ModelConfiguration.Layer) -> String? {
+    func message(_ layer: ModelConfiguration.Layer) -> Message? {
       #expect(throws: CheckpointError.self) { try model([layer]).write(path: "/nowhere/out.h5", as: .pytorchHDF5) }?
         .message
     }

@@ -1,3 +1,4 @@
+import FileIO
 import TestSupport
 import Testing
 
@@ -38,6 +39,6 @@ func refusal(_ checkpoint: Checkpoint, _ options: LoadOptions = LoadOptions()) -
     try LoadPlan(checkpoint, options: options).validate()
     return []
   } catch {
-    return [error.message] + error.advice
+    return ([error.message] + error.advice).map(\.description)
   }
 }

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
@@ -113,7 +114,8 @@ import TrainingSupport
       _ = try Schedule(text)
       Issue.record("\(text) is accepted")
     } catch {
-      #expect(error.message.hasPrefix("--schedule \(text): ") && error.message.contains(expected), "\(error.message)")
+      #expect(error.message.description.hasPrefix("schedule \(text): "), "\(error.message)")
+      #expect(error.message.contains(expected), "\(error.message)")
     }
   }
 
@@ -124,7 +126,7 @@ import TrainingSupport
       _ = try FreezePlan(configuration, freezing: ["layer0"], rates: [.init("layer0", 1e-3)])
       Issue.record("accepted")
     } catch {
-      #expect(error.message == "--lr-for layer0: this part is frozen and has no learning rate")
+      #expect(error.message == "learningRateFor layer0: this part is frozen and has no learning rate")
     }
   }
 

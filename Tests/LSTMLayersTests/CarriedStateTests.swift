@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import TestSupport
 import Testing
@@ -234,7 +235,7 @@ import Testing
     configuration.layers[1].isBidirectional = true
     let reversed = #expect(throws: ShapeError.self) { try CarriedState(configuration, streams: 2) }
     #expect(
-      reversed?.message == "carried state: expected layers that run forward only, found layer 1, which is "
+      reversed?.message.description == "carried state: expected layers that run forward only, found layer 1, which is "
         + "bidirectional: its reverse half begins at the end of a sequence")
     let none = #expect(throws: ShapeError.self) { try CarriedState(Self.configurations[0], streams: 0) }
     #expect(none?.message == "carried state: expected at least one stream, found 0")

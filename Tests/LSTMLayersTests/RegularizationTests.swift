@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import TestSupport
 import Testing
@@ -313,7 +314,7 @@ import Testing
     let error = #expect(throws: ShapeError.self) {
       try network.forward(batch, regularization: .init(rule, seed: 1, step: 1))
     }
-    #expect(error?.message == expected)
+    #expect(error?.message.description == expected)
     #expect(try network.forward(batch) == before)
   }
 }

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import TestSupport
 import Testing
@@ -91,7 +92,7 @@ import Testing
     let error = #expect(throws: VerificationError.self) {
       try Verification(model, against: Checkpoint(tensors: left))
     }
-    #expect(error?.message == message)
+    #expect(error?.message.description == message)
   }
 
   @Test func anotherShapeIsRefused() throws {

@@ -33,7 +33,7 @@ import TrainingSupport
     do {
       try body()
     } catch let error as any DescribedFailure {
-      return (error.message, error.category)
+      return (error.message.description, error.category)
     } catch {
       Issue.record("not a described failure: \(error)")
     }
@@ -135,7 +135,7 @@ import TrainingSupport
     let first = try RunFolder(folder.path("run"))
     try first.record(.start(Self.metrics))
     let failure = Self.failure { _ = try RunFolder(folder.path("run")) }
-    #expect(failure?.message == "cannot write \(first.path): it already holds a run; choose another --run")
+    #expect(failure?.message == "cannot write \(first.path): it already holds a run; choose another runFolder")
     #expect(failure?.category == .cannotCreate)
     #expect(try Self.log(first.path).count == 1)
   }
@@ -145,7 +145,7 @@ import TrainingSupport
     try Data([1]).write(to: URL(fileURLWithPath: folder.path("run")))
     for path in [folder.path("run"), folder.path("run/below")] {
       let failure = Self.failure { _ = try RunFolder(path) }
-      #expect(failure?.message.hasPrefix("cannot write \(path): ") == true, "\(failure?.message ?? "")")
+      #expect(failure?.message.description.hasPrefix("cannot write \(path): ") == true, "\(failure?.message ?? "")")
       #expect(failure?.category == .cannotCreate)
     }
   }
@@ -159,7 +159,7 @@ import TrainingSupport
         atPath: folder.path("locked"), withIntermediateDirectories: false, attributes: [.posixPermissions: 0o500])
     }
     let failure = Self.failure { _ = try RunFolder(path) }
-    #expect(failure?.message.hasPrefix("cannot write \(path): the folder cannot be made") == true)
+    #expect(failure?.message.description.hasPrefix("cannot write \(path): the folder cannot be made") == true)
     #expect(failure?.category == .cannotCreate)
   }
 

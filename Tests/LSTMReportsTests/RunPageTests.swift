@@ -79,8 +79,7 @@ func wellFormed(_ page: String, _ location: SourceLocation = #_sourceLocation) t
       "finished: 3 of 3 epochs done", "model.h5: 2 features -> LSTM 5 -> last step -> dense 1", "frozen", "1,000",
       "Loss",
       "MAE", "9 steps.", "The learning rate was", "Loss by step", "Gradient norm by step", "Gradient norm of each part",
-      "Gradients through time", "How to read it: ", "Forecast before the first step", "In /home/me:",
-      "lstm-ft predict tuned.h5 --data mine.csv", "lstm-ft export tuned.h5 --to pytorch-h5 -o back.h5",
+      "Gradients through time", "How to read it: ", "Forecast before the first step",
       digits(result.epochs[1].trainingLoss), digits(result.baseline.loss),
     ]
     if result.bestEpoch > 0 { expected.append("pretrained → fine-tuned: ") }
@@ -94,7 +93,10 @@ func wellFormed(_ page: String, _ location: SourceLocation = #_sourceLocation) t
 
   @Test func isThereAfterEachEpochAndSaysThatTheRunGoesOn() throws {
     let folder = try TemporaryFolder()
-    let run = try RunFolder(folder.path("run"))
+    let guide = RunGuide(
+      renewal: "a button", spelling: { setting, _ in "<\(setting.rawValue)>" },
+      steps: { _, path in [.init(purpose: "go on", command: "resume \(path)")] })
+    let run = try RunFolder(folder.path("run"), guide: guide)
     let (model, data) = (featureModel(), try featureData(10))
     var pages: [String] = []
     _ = try makeTuner(model).fit(model, data, validation: featureData(4, seed: 9)) { event in
@@ -105,7 +107,8 @@ func wellFormed(_ page: String, _ location: SourceLocation = #_sourceLocation) t
     #expect(pages.count == 3)
     for (place, page) in pages.enumerated() {
       #expect(page.contains("not at its end: it goes on, or it was killed; \(place + 1) epoch"))
-      #expect(page.contains("\(3 * (place + 1)) steps.") && page.contains("lstm-ft finetune --resume "))
+      #expect(page.contains("\(3 * (place + 1)) steps.") && page.contains("resume \(run.path)"))
+      #expect(page.contains("a button renews this page."))
     }
   }
 

@@ -59,7 +59,7 @@ package func message(_ location: SourceLocation = #_sourceLocation, of body: () 
     Issue.record("nothing was thrown", sourceLocation: location)
     return ""
   } catch let failure as any DescribedFailure {
-    return failure.message
+    return failure.message.description
   } catch {
     Issue.record("not a described failure: \(error)", sourceLocation: location)
     return ""

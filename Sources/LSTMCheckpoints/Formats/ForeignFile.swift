@@ -5,9 +5,9 @@ import Foundation
 public struct ForeignFile: Sendable, Equatable {
   /// `a TensorFlow SavedModel`
   public let what: String
-  public let advice: [String]
+  public let advice: [Message]
 
-  init(_ what: String, _ advice: String...) {
+  init(_ what: String, _ advice: Message...) {
     self.what = what
     self.advice = advice
   }
@@ -189,7 +189,7 @@ public struct ForeignFile: Sendable, Equatable {
     } else if json["class_name"] as? String == "Tokenizer" {
       self.init(
         "the vocabulary of a Keras Tokenizer, which holds no weights",
-        "give it to the model that it is for: lstm-ft import CHECKPOINT --vocabulary \(file)")
+        "give it to the model that it is for: lstm-ft import CHECKPOINT \(.vocabulary, file)")
     } else if keys.isSuperset(of: ["class_name", "config"]) {
       self.init(
         "the architecture of a Keras model, which holds no weights",

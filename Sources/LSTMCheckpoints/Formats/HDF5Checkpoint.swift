@@ -117,7 +117,7 @@ extension Checkpoint {
     do throws(HDF5Error) {
       return try body()
     } catch {
-      throw error.kind == .notHDF5 ? .unrecognized(file: error.file, detail: error.detail) : .container(error)
+      throw error.kind == .notHDF5 ? .unrecognized(file: error.file, detail: Message(error.detail)) : .container(error)
     }
   }
 }

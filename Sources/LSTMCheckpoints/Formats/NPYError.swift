@@ -2,7 +2,7 @@ import FileIO
 import Foundation
 
 /// What is wrong with an NPY file, or with what was asked of it.
-public struct NPYError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct NPYError: Error, Sendable, Equatable {
   /// The ways in which reading or converting an array fails.
   public enum Kind: Sendable, Equatable {
     /// There is no file at the path.
@@ -60,8 +60,7 @@ public struct NPYError: Error, Sendable, Equatable, CustomStringConvertible {
   }
 
   /// One line: where, and what is wrong there.
-  public var message: String { printable("\(file): \(detail)") }
-  public var description: String { message }
+  public var message: Message { Message(printable("\(file): \(detail)")) }
 
   /// What is wrong, without the place.
   public var detail: String {

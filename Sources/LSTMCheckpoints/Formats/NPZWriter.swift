@@ -8,7 +8,7 @@ enum NPZWriter {
       guard let descr = item.tensor.dataType.npyDescr else {
         throw .refused(
           file: path, detail: "\(item.name) is \(item.tensor.dataType.rawValue), a type that NumPy has not",
-          advice: ["write float32, which holds each of its values exactly: --dtype float32"])
+          advice: ["write float32, which holds each of its values exactly: \(.dataType, "float32")"])
       }
       return (item, header: NPY.header(descr, item.tensor.shape))
     }

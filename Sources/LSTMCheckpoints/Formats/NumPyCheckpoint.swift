@@ -16,7 +16,7 @@ extension Checkpoint {
     } else {
       throw CheckpointError.unknownFormat(
         file: path, detail: "is a ZIP archive of neither PyTorch, Keras nor NumPy",
-        advice: ["it holds " + nameList(names)])
+        advice: ["it holds \(nameList(names))"])
     }
   }
 

@@ -50,7 +50,7 @@ enum RTNeuralWriter {
   }
 
   private static func check(_ configuration: ModelConfiguration, file: String) throws(CheckpointError) {
-    func refuse(_ what: String, _ advice: [String] = []) -> CheckpointError {
+    func refuse(_ what: String, _ advice: [Message] = []) -> CheckpointError {
       .refused(file: file, detail: "the model has \(what), which RTNeural has not", advice: advice)
     }
     if case .tokens = configuration.input { throw refuse("an embedding") }

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// What a model does to its input and output beside its layers, where the source did it itself.
@@ -33,9 +34,9 @@ extension Checkpoint {
   }
 
   /// What of the model a format cannot hold, so that whoever runs the file has to do it: lines for people.
-  public func exportNotes(as format: Format) -> [String] {
+  public func exportNotes(as format: Format) -> [Message] {
     guard let configuration, format != .native else { return [] }
-    var notes: [String] = []
+    var notes: [Message] = []
     let isWholeKeras = format == .kerasH5 || format == .kerasArchive
     if let mask = configuration.mask, !isWholeKeras {
       notes.append("the mask is not in this format: whoever runs it has to leave out \(mask.summary)")

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// How a model is to be written where the target leaves a choice, or cannot hold all of it.
@@ -72,7 +73,7 @@ struct Exportable {
       guard let type = writtenType(parameter.name), types.contains(type) else { continue }
       throw .refused(
         file: file, detail: "\(target) cannot be loaded with \(type.rawValue), the type of \(parameter.name)",
-        advice: ["write it with --dtype float32"])
+        advice: ["write it with \(.dataType, "float32")"])
     }
   }
 
@@ -98,7 +99,7 @@ struct Exportable {
   private func check(
     _ layer: ModelConfiguration.Layer, _ index: Int, _ capabilities: Capabilities
   ) throws(CheckpointError) {
-    func refuse(_ what: String, _ advice: [String] = []) -> CheckpointError {
+    func refuse(_ what: String, _ advice: [Message] = []) -> CheckpointError {
       .refused(file: file, detail: "layer \(index) has \(what), which \(capabilities.target) has not", advice: advice)
     }
     if layer.projectionSize != nil, !capabilities.projection { throw refuse("a projection") }
@@ -155,11 +156,11 @@ struct Exportable {
       guard cell.bias == .dual else {
         throw .refused(
           file: file, detail: "\(capabilities.target) has one bias, and so has layer \(index)",
-          advice: ["leave --bias dual away"])
+          advice: ["leave \(.bias, "dual") away"])
       }
       throw .refused(
         file: file, detail: "layer \(index) has two biases, \(capabilities.target) has one",
-        advice: ["write their sum with --bias single: the same outputs, but training on moves it half as fast"])
+        advice: ["write their sum with \(.bias, "single"): the same outputs, but training on moves it half as fast"])
     }
     // A single bias goes into a layout of two as itself and zeros: nothing is lost.
     if cell.recurrentBias == nil { cell.recurrentBias = cell.inputBias.map { .zeros($0.name, like: $0) } }

@@ -1,3 +1,5 @@
+import FileIO
+
 /// How a framework names the tensors of an LSTM and of what stands around it: a table for each layout, that reading and
 /// writing share.
 ///
@@ -59,7 +61,7 @@ public struct LayoutNames: Sendable {
   public let layout: Layout
   /// For messages: "Flax' LSTM".
   public let title: String
-  public let evidence: String
+  public let evidence: Message
   /// The first of a slot is the name that is written.
   public let leaves: [Leaf]
   public var module = Module.any
@@ -198,7 +200,7 @@ extension LayoutNames {
     var known = Set(leaves.map(\.path))
     let loose = Self.looseFused.filter { known.insert($0.path).inserted }
     return LayoutNames(
-      layout: layout, title: title, evidence: "--layout \(layout.rawValue)", leaves: leaves + loose,
+      layout: layout, title: title, evidence: "\(.layout, layout.rawValue)", leaves: leaves + loose,
       module: .containing("lstm"), dense: dense, usual: usual, biases: biases, isBidirectional: isBidirectional,
       hasPeepholes: hasPeepholes, hasProjection: hasProjection)
   }

@@ -1,3 +1,5 @@
+import FileIO
+
 /// The cells of a file by the names of one layout, and the tensors that are none of theirs.
 struct NamedCells {
   typealias Candidate = ModelResolution.Candidate
@@ -63,7 +65,7 @@ struct NamedCells {
     for (index, twin) in twins.sorted(by: { $0.key < $1.key }) where isCell[index] {
       throw .ambiguous(
         file: file, detail: "\(twin.0) and \(twin.1) are names of the same part of a cell",
-        advice: ["leave one out, for example --allow unexpected='\(twin.1)'"])
+        advice: ["leave one out, for example \(.allowedUnexpected, twin.1)"])
     }
     cells = zip(groups, isCell).filter(\.1).map(\.0)
     others = found.filter { item in item.group.map { !isCell[$0] } ?? true }.map(\.candidate)
@@ -108,8 +110,8 @@ extension NamedCells.Cell {
           let present = tensors.filter { $0.key.kind == kind }.map(\.value.tensor.name).sorted()
           throw .ambiguous(
             file: file,
-            detail: "\(module.isEmpty ? "the cell" : module) has no \(wanted) beside " + nameList(present),
-            advice: ["rename it with --map 'REGEX=REPLACEMENT'"])
+            detail: "\(module.isEmpty ? "the cell" : module) has no \(wanted) beside \(nameList(present))",
+            advice: ["rename it with \(.rules, "REGEX=REPLACEMENT")"])
         }
         if let first = list.first, first.dataType != candidate.tensor.dataType {
           throw .misshapen(

@@ -1,3 +1,5 @@
+import FileIO
+
 extension NamedLayout {
   /// A model under the names, order of gates and shapes of a layout: the source's own names where it had that layout, else
   /// the framework's usual ones.
@@ -7,7 +9,7 @@ extension NamedLayout {
     else {
       throw .refused(
         file: model.file, detail: "\(layout.rawValue) is the layout of a file format, not of named tensors",
-        advice: ["choose it with --to: keras-h5 for Keras, onnx for ONNX"])
+        advice: ["choose it with \(.format): keras-h5 for Keras, onnx for ONNX"])
     }
     let own = OwnNames(model, names, recurrent)
     let layers = model.configuration.layers

@@ -1,3 +1,5 @@
+import FileIO
+
 /// Layouts that are known by the names of their tensors, whatever file these are in.
 enum NamedLayout {
   typealias Candidate = ModelResolution.Candidate
@@ -40,7 +42,7 @@ enum NamedLayout {
       addOthers(named.others, names, to: &translation)
       if translation.layout == .keras, options.configuration == nil {
         translation.notes.append(
-          "Keras' recurrent_activation is not in the names: taken for sigmoid; --config with \"gates\" says another")
+          "Keras' recurrent_activation is not in the names: taken for sigmoid; \(.configuration) with \"gates\" says another")
       }
     }
     for candidate in foreign {
@@ -61,15 +63,15 @@ enum NamedLayout {
       throw .ambiguous(
         file: file,
         detail: "TensorFlow 1 adds forget_bias to the forget gate each time it runs; the file does not say it",
-        advice: ["say it with --forget-bias VALUE; the cells' own default is 1, --forget-bias 1"])
+        advice: ["say it with \(.forgetBias, "VALUE"); the cells' own default is 1, \(.forgetBias, "1")"])
     }
     if layout != .tf1, let bias = options.forgetBias {
-      throw .invalidOption(
-        "--forget-bias \(bias): the file is read in the layout \(layout.rawValue), which says it itself",
-        advice: ["it goes with --layout tf1"])
+      throw .invalid(
+        .forgetBias, "\(bias)", "the file is read in the layout \(layout.rawValue), which says it itself",
+        advice: ["it goes with \(.layout, "tf1")"])
     }
     guard let recurrent = RecurrentLayout(layout, forgetBias: options.forgetBias ?? 0) else {
-      throw .invalidOption("--layout \(layout.rawValue): not a layout of named tensors", advice: [])
+      throw .invalid(.layout, "\(layout.rawValue)", "not a layout of named tensors", advice: [])
     }
     return recurrent
   }
@@ -130,7 +132,7 @@ enum NamedLayout {
   }
 
   /// PyTorch's names with Keras' shapes, which only a user can tell: every matrix but an embedding is (in, out).
-  private static func columnsUnderPyTorchNames(_ candidates: [Candidate], evidence: [String]) -> Translation {
+  private static func columnsUnderPyTorchNames(_ candidates: [Candidate], evidence: [Message]) -> Translation {
     var translation = Translation(
       .keras,
       candidates: candidates.map { candidate in
@@ -144,7 +146,7 @@ enum NamedLayout {
       translation.assumed.append(
         .init(
           what: "\(candidate.tensor.name) \(shapeText(candidate.shape)) has a row for each token, as Keras keeps it",
-          change: "--order column-major in place of --layout keras"))
+          change: "\(.order, "column-major") in place of \(.layout, "keras")"))
     }
     return translation
   }
@@ -157,7 +159,7 @@ private struct Choice {
   var layout: Layout
   /// nil for PyTorch's names.
   var names: LayoutNames?
-  var evidence: [String]
+  var evidence: [Message]
   /// Keras' shapes under PyTorch's names.
   var isPyTorchNamed = false
 
@@ -176,8 +178,8 @@ private struct Choice {
       throw .ambiguous(
         file: file, detail: "holds LSTMs under the names of several layouts: " + evidence.joined(separator: "; "),
         advice: [
-          "choose one with --layout, and leave the others out with --allow unexpected=GLOB",
-          "or look at one part only with --prefix",
+          "choose one with \(.layout), and leave the others out with \(.allowedUnexpected, "GLOB")",
+          "or look at one part only with \(.prefix)",
         ])
     }
     if let names = found.first {
@@ -192,13 +194,13 @@ private struct Choice {
           detail: "\(weight.tensor.name) \(shapeText(weight.shape)) can be the one weight (I + H, 4H) of Haiku, of "
             + "TensorFlow 1 or of swift-apis: the same order of gates, but Haiku adds 1 to the forget gate when it runs, "
             + "TensorFlow 1 its forget_bias, swift-apis nothing",
-          advice: ["say which with --layout haiku, --layout tf1 --forget-bias 1, or --layout s4tf"])
+          advice: ["say which with \(.layout, "haiku"), \(.layout, "tf1") \(.forgetBias, "1"), or \(.layout, "s4tf")"])
       }
     }
     self.init(layout: .pytorch, names: nil, evidence: hasPyTorch ? evidence : ["no other layout's names"])
   }
 
-  private init(layout: Layout, names: LayoutNames?, evidence: [String]) {
+  private init(layout: Layout, names: LayoutNames?, evidence: [Message]) {
     self.layout = layout
     self.names = names
     self.evidence = evidence
@@ -207,7 +209,7 @@ private struct Choice {
   private init(
     forced layout: Layout, _ candidates: [Candidate], hasPyTorch: Bool, file: String
   ) throws(CheckpointError) {
-    let said = "--layout \(layout.rawValue)"
+    let said: Message = "\(.layout, layout.rawValue)"
     self.init(layout: layout, names: LayoutNames.of(layout), evidence: [said])
     guard let names else {
       guard layout == .pytorch else {
@@ -240,8 +242,8 @@ private struct Choice {
     throw .ambiguous(
       file: file,
       detail: "holds no LSTM in the layout \(layout.rawValue): expected \(wanted.joined(separator: " and "))\(module), "
-        + "found " + nameList(candidates.map(\.tensor.name)),
-      advice: ["rename tensors with --map 'REGEX=REPLACEMENT', or leave --layout away to go by the names"])
+        + "found \(nameList(candidates.map(\.tensor.name)))",
+      advice: ["rename tensors with \(.rules, "REGEX=REPLACEMENT"), or leave \(.layout) away to go by the names"])
   }
 
   private static func looksFused(_ candidate: Candidate) -> Bool {

@@ -1,3 +1,5 @@
+import FileIO
+
 /// The cells of a file put in order: which is above which, and which two are the directions of one layer.
 struct NamedStack {
   struct Direction {
@@ -17,7 +19,7 @@ struct NamedStack {
   }
 
   private(set) var layers: [Layer] = []
-  private(set) var notes: [String] = []
+  private(set) var notes: [Message] = []
   private(set) var assumed: [LoadReport.Assumption] = []
 
   /// - Throws: `CheckpointError.misshapen` naming a tensor that does not go with the others of its cell; `.ambiguous` when
@@ -29,7 +31,7 @@ struct NamedStack {
       throw .ambiguous(
         file: file,
         detail: "holds \(cells.count) LSTM cells; a model has at most \(ModelConfiguration.depthLimit) layers",
-        advice: ["choose one LSTM with --prefix"])
+        advice: ["choose one LSTM with \(.prefix)"])
     }
     try pair(cells, names: names, layout: layout, file: file)
     layers.sort { ModulePath.isBefore($0.path, $1.path) }
@@ -85,7 +87,7 @@ struct NamedStack {
       } else if let marker = path.marker, path.isReverse, ["bw", "backward_rnn", "backward_layer"].contains(marker) {
         throw .ambiguous(
           file: file, detail: "\(cell.module) reads from the end, and there is no cell that reads from the start",
-          advice: ["choose a part of the file with --prefix, or rename it with --map 'REGEX=REPLACEMENT'"])
+          advice: ["choose a part of the file with \(.prefix), or rename it with \(.rules, "REGEX=REPLACEMENT")"])
       } else {
         layers.append(Layer(path: ModulePath(plain: cell.module, numbersCells: numbersCells), forward: direction))
       }
@@ -95,7 +97,7 @@ struct NamedStack {
       guard let at = places[path.parts], layers[at].backward == nil else {
         throw .ambiguous(
           file: file, detail: "\(direction.module) is the second cell of its layer that reads from the end",
-          advice: ["choose a part of the file with --prefix"])
+          advice: ["choose a part of the file with \(.prefix)"])
       }
       layers[at].backward = direction
     }
@@ -134,12 +136,12 @@ struct NamedStack {
     let wanted = given.map { $0.replacing("/", with: ".") }
     let modules = layers.map(\.forward.module)
     guard wanted.count == modules.count, Set(wanted) == Set(modules) else {
-      throw .invalidOption(
-        "--stack \(given.joined(separator: ",")): expected all of " + modules.joined(separator: ", "), advice: [])
+      throw .invalid(
+        .stack, "\(given.joined(separator: ","))", "expected all of \(modules.joined(separator: ", "))", advice: [])
     }
     layers = wanted.compactMap { module in layers.first { $0.forward.module == module } }
     try checkWidths(names, file: file)
-    notes.append("one stack in the order of --stack: \(moduleList)")
+    notes.append("one stack in the order of \(.stack): \(moduleList)")
   }
 
   /// Names and widths say so much, and no more: what stands side by side may have them too.
@@ -150,7 +152,7 @@ struct NamedStack {
         what:
           "\(moduleList) stand one above the other, in the order of their numbers, with nothing between or around them",
         change:
-          "--stack MODULES gives another order; LSTMs side by side or with residual connections cannot be computed"))
+          "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be computed"))
   }
 
   private func checkWidths(_ names: LayoutNames, file: String) throws(CheckpointError) {
@@ -161,8 +163,8 @@ struct NamedStack {
         detail: "holds \(layers.count) LSTMs that do not make one stack: \(moduleList); \(above.forward.module) reads "
           + "\(above.inputSize) values, but \(below.forward.module) gives \(below.outputSize)",
         advice: [
-          "choose one with --prefix, or leave the others out with --allow unexpected='\(above.forward.module)*'",
-          "if two of them are the directions of one layer, describe the model with --config: its layers are filled in "
+          "choose one with \(.prefix), or leave the others out with \(.allowedUnexpected, "\(above.forward.module)*")",
+          "if two of them are the directions of one layer, describe the model with \(.configuration): its layers are filled in "
             + "the order of the names, forward first",
         ])
     }
@@ -188,8 +190,8 @@ struct NamedStack {
         file: file,
         detail: "holds \(layers.count) LSTMs whose order neither their names nor their widths tell: \(moduleList)",
         advice: [
-          "number them in order with --map, for example --map '^\(layers[0].forward.module)\\.=lstm_0.'",
-          "or choose one with --prefix",
+          "number them in order with \(.rules), for example \(.rules, "^\(layers[0].forward.module)\\.=lstm_0.")",
+          "or choose one with \(.prefix)",
         ])
     }
     self.layers = ways[0].map { layers[$0] }

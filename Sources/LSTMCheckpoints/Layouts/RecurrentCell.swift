@@ -1,3 +1,5 @@
+import FileIO
+
 /// One direction of one LSTM layer in the form that all layouts are read into and written from: PyTorch's.
 ///
 /// Legend: I input, H hidden, S state (P or H). Gates in the order i, f, g, o.

@@ -1,3 +1,5 @@
+import FileIO
+
 /// A file's tensors in the project's terms: what any layout is read into, before parts are matched to a model.
 ///
 /// A translator groups the tensors of each cell, turns them with a `RecurrentLayout`, and adds what else it knows; which
@@ -7,7 +9,7 @@ struct Translation {
 
   var layout: Layout
   /// Why it is read in this layout, one reason each.
-  var evidence: [String] = []
+  var evidence: [Message] = []
   /// Under PyTorch's names (`lstm.weight_ih_l0`), the project's (`head.0.weight`), or, where only shapes can tell what they
   /// are, a name that ends in `.weight` or `.bias`.
   private(set) var candidates: [Candidate] = []
@@ -17,7 +19,7 @@ struct Translation {
   private(set) var layers: [Int: CellFacts] = [:]
   private(set) var leftOver: [ModelResolution.LeftOver] = []
   /// What was decided on the way.
-  var notes: [String] = []
+  var notes: [Message] = []
   /// What was taken for granted on the way.
   var assumed: [LoadReport.Assumption] = []
   /// Whether it is known, or said under `assumed`, how gates and cells are squashed.
@@ -35,18 +37,18 @@ struct Translation {
     var forgetOffset: Float
   }
 
-  init(_ layout: Layout, evidence: [String] = []) {
+  init(_ layout: Layout, evidence: [Message] = []) {
     self.layout = layout
     self.evidence = evidence
   }
 
   /// A file that has PyTorch's names needs no translation.
-  init(pytorch candidates: [Candidate], evidence: [String]) {
+  init(pytorch candidates: [Candidate], evidence: [Message]) {
     self.init(.pytorch, candidates: candidates, evidence: evidence)
   }
 
   /// Candidates that have the project's names already.
-  init(_ layout: Layout, candidates: [Candidate], evidence: [String]) {
+  init(_ layout: Layout, candidates: [Candidate], evidence: [Message]) {
     self.init(layout, evidence: evidence)
     self.candidates = candidates
   }
@@ -94,7 +96,7 @@ struct Translation {
 
   /// What is no part of the model; harmless where nothing is lost by it.
   mutating func leaveOut(
-    _ candidate: Candidate, reason: String, isHarmless: Bool = false, kind: TensorKind = .unknown
+    _ candidate: Candidate, reason: Message, isHarmless: Bool = false, kind: TensorKind = .unknown
   ) {
     leftOver.append(.init(candidate: candidate, reason: reason, isHarmless: isHarmless, kind: kind))
   }

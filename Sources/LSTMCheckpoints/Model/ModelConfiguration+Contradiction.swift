@@ -1,3 +1,5 @@
+import FileIO
+
 extension ModelConfiguration {
   /// What a file says of its model, with what a person says where the file says nothing.
   /// - Parameter given: a person's description; it may only fill gaps.
@@ -5,9 +7,9 @@ extension ModelConfiguration {
   func filled(by given: ModelConfiguration?, file: String) throws(CheckpointError) -> ModelConfiguration {
     guard let given else { return self }
     if let other = contradiction(by: given) {
-      throw .invalidOption(
-        "--config: \(other.key) is \(other.said), but \(file) itself says \(other.found)",
-        advice: ["leave --config away: the file describes its model"])
+      throw .invalid(
+        .configuration, nil, "\(other.key) is \(other.said), but \(file) itself says \(other.found)",
+        advice: ["leave \(.configuration) away: the file describes its model"])
     }
     var filled = self
     filled.readout = readout ?? given.readout

@@ -3,7 +3,7 @@
 ///     input (features or tokens) -> [embedding] -> LSTM stack -> readout -> head
 ///
 /// Legend: N batch, T time steps, I input size, H hidden size, P projection size, L layers, D directions (1 or 2).
-/// It is stored as JSON in the native file and can be given with `--config`; see `ModelConfiguration+Codable.swift`
+/// It is stored as JSON in the native file and can be given when a checkpoint is read; see `ModelConfiguration+Codable.swift`
 /// for the keys.
 public struct ModelConfiguration: Hashable, Sendable {
   /// The largest size that anything may have, and the most layers: products of three sizes and sums over all layers

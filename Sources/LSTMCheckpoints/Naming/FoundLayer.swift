@@ -1,3 +1,5 @@
+import FileIO
+
 /// One LSTM layer as a file names it.
 struct FoundLayer {
   let module: String

@@ -1,3 +1,5 @@
+import FileIO
+
 // Several modules with an LSTM each: one stack, parts that stand side by side, or copies of one model.
 
 extension LSTMStack {
@@ -13,16 +15,16 @@ extension LSTMStack {
     }
     let known = modules
     guard Set(names).count == names.count, !names.isEmpty else {
-      throw .invalidOption("--stack \(given.joined(separator: ",")): names a module twice", advice: [])
+      throw .invalid(.stack, "\(given.joined(separator: ","))", "names a module twice", advice: [])
     }
     if let stranger = names.first(where: { !known.contains($0) }) {
-      throw .invalidOption(
-        "--stack \(given.joined(separator: ",")): no LSTM of \(file) is \(stranger)",
-        advice: ["it has " + nameList(known)])
+      throw .invalid(
+        .stack, "\(given.joined(separator: ","))", "no LSTM of \(file) is \(stranger)",
+        advice: ["it has \(nameList(known))"])
     }
     for layer in layers where !names.contains(layer.module) {
       for candidate in layer.tensors.values.flatMap(\.values) {
-        leftOver.append(.init(candidate: candidate, reason: "an LSTM that --stack does not name", kind: .lstm))
+        leftOver.append(.init(candidate: candidate, reason: "an LSTM that \(.stack) does not name", kind: .lstm))
       }
     }
     let places = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
@@ -33,10 +35,10 @@ extension LSTMStack {
       guard let width = above.inputSize, width != below.configuration.outputSize else { continue }
       throw .ambiguous(
         file: file,
-        detail: "--stack \(given.joined(separator: ",")): \(above.module) reads \(width) values, but "
+        detail: "\(.stack, given.joined(separator: ",")): \(above.module) reads \(width) values, but "
           + "\(below.module) gives \(below.configuration.outputSize)", advice: [])
     }
-    if names.count > 1 { notes.append("one stack in the order of --stack: " + nameList(names)) }
+    if names.count > 1 { notes.append("one stack in the order of \(.stack): \(nameList(names))") }
   }
 
   /// Modules that differ in a number alone are one stack, when each reads what the one before gives and could not as
@@ -57,12 +59,12 @@ extension LSTMStack {
       let width = layers[0].inputSize
       let twin = layers.first { $0.module != modules[0] && width != nil && $0.inputSize == width }
       guard let twin, !isDescribed, !Self.isList(modules) else {
-        notes.append("one stack of \(layers.count) layers from the modules " + list)
+        notes.append("one stack of \(layers.count) layers from the modules \(list)")
         assumed.append(
           .init(
             what:
               "\(list) stand one above the other, in the order of their numbers, with nothing between or around them",
-            change: "--stack MODULES gives another order; LSTMs side by side or with residual connections cannot be "
+            change: "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be "
               + "computed"))
         return
       }
@@ -72,29 +74,29 @@ extension LSTMStack {
           + "\(layers[0].configuration.outputSize): they may stand one above the other, or side by side; the tensors do "
           + "not tell",
         advice: [
-          "if each reads what the one before gives, and nothing else: --stack \(modules.map(full).joined(separator: ","))",
-          "LSTMs side by side cannot be computed in this version; one alone is --prefix \(full(modules[0]))",
+          "if each reads what the one before gives, and nothing else: \(.stack, modules.map(full).joined(separator: ","))",
+          "LSTMs side by side cannot be computed in this version; one alone is \(.prefix, full(modules[0]))",
         ])
     }
     if let error = copies(modules, others, file: file, full: full) { throw error }
-    var detail = "holds \(modules.count) LSTMs that do not make one stack: " + list
+    var detail: Message = "holds \(modules.count) LSTMs that do not make one stack: \(list)"
     if isNumbered, let (below, above) = broken, let width = above.inputSize {
       detail +=
         "; \(above.module) reads \(width) values, but \(below.module.isEmpty ? "(root)" : below.module) gives"
         + " \(below.configuration.outputSize)"
     }
-    var advice: [String] = []
+    var advice: [Message] = []
     if let order = onlyOrder(modules) {
-      advice.append("if each reads what the one before gives: --stack " + order.map(full).joined(separator: ","))
+      advice.append("if each reads what the one before gives: \(.stack, order.map(full).joined(separator: ","))")
     }
     let named = modules.filter { !$0.isEmpty }
     let (chosen, other) = (named[0], named[named.count > 1 ? 1 : 0])
     if advice.isEmpty {
-      advice.append("one of them alone, whose output is then not the model's, is --prefix \(full(chosen))")
+      advice.append("one of them alone, whose output is then not the model's, is \(.prefix, full(chosen))")
     }
     advice.append(
-      "if they work apart, each for an output of its own, leave the others out, for example --allow "
-        + "unexpected='\(full(other)).*'")
+      "if they work apart, each for an output of its own, leave the others out, for example "
+        + "\(.allowedUnexpected, "\(full(other)).*")")
     throw .ambiguous(file: file, detail: detail, advice: advice)
   }
 
@@ -162,10 +164,10 @@ extension LSTMStack {
       return nil
     }
     let names = roots.map { $0.isEmpty ? "the root" : full($0) }
-    let advice =
+    let advice: Message =
       roots.contains("")
-      ? "if they are a model and its average: --prefix \(full(outer)) takes the one, --allow unexpected='\(full(outer)).*' the other"
-      : "if they are a model and its average, choose one with its head: --prefix \(names[0]) or --prefix \(names[1])"
+      ? "if they are a model and its average: \(.prefix, full(outer)) takes the one, \(.allowedUnexpected, "\(full(outer)).*") the other"
+      : "if they are a model and its average, choose one with its head: \(.prefix, names[0]) or \(.prefix, names[1])"
     return .ambiguous(
       file: file,
       detail:

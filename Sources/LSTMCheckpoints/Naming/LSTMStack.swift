@@ -1,3 +1,5 @@
+import FileIO
+
 /// The LSTM layers of a file, in order, and the tensors that are none of theirs.
 struct LSTMStack {
   typealias Candidate = ModelResolution.Candidate
@@ -5,13 +7,13 @@ struct LSTMStack {
   var layers: [FoundLayer] = []
   private(set) var others: [Candidate] = []
   var leftOver: [ModelResolution.LeftOver] = []
-  var notes: [String] = []
+  var notes: [Message] = []
   var assumed: [LoadReport.Assumption] = []
 
   /// The most layers that a model may have.
   static let depthLimit = ModelConfiguration.depthLimit
 
-  /// - Parameter prefix: what `--prefix` took off the names, to be put back in messages.
+  /// - Parameter prefix: what ``LoadOptions/prefix`` took off the names, to be put back in messages.
   init(
     _ candidates: [Candidate], kinds: TensorKinds, file: String, prefix: String, options: LoadOptions
   ) throws(CheckpointError) {
@@ -23,7 +25,7 @@ struct LSTMStack {
     guard layers.count <= Self.depthLimit else {
       throw .ambiguous(
         file: file, detail: "holds \(layers.count) LSTM layers; a model has at most \(Self.depthLimit)",
-        advice: ["choose one LSTM with --prefix"])
+        advice: ["choose one LSTM with \(.prefix)"])
     }
     if options.stack == nil {
       try checkOneStack(
@@ -54,7 +56,7 @@ struct LSTMStack {
       if let earlier {
         // Weight drop stores the true weight as `_raw` and a dropped copy beside it.
         let earlierIsRaw = raw.contains(earlier.name)
-        let copy = "a copy with dropout applied; the true weight is the one with _raw"
+        let copy: Message = "a copy with dropout applied; the true weight is the one with _raw"
         switch (name.isRaw, earlierIsRaw) {
         case (true, false): leftOver.append(.init(candidate: earlier, reason: copy, isHarmless: true))
         case (false, true):
@@ -82,7 +84,7 @@ struct LSTMStack {
           file: file,
           detail: "\(layer.name(.inputWeight, isReverse: false)) is of layer \(layer.index), but "
             + (below < 0 ? "there is none below it" : "the one below it is of layer \(below)"),
-          advice: ["rename it with --map 'REGEX=REPLACEMENT', or leave it out with --allow unexpected=GLOB"])
+          advice: ["rename it with \(.rules, "REGEX=REPLACEMENT"), or leave it out with \(.allowedUnexpected, "GLOB")"])
       }
       for index in (below + 1)..<(below + 1 + max(gap, 0)) {
         filled.append(FoundLayer(module: layer.module, index: index, assumed: layer.configuration))
@@ -102,19 +104,19 @@ struct LSTMStack {
     }
     let names = candidates.map(\.tensor.name)
     guard !names.isEmpty else { return .ambiguous(file: file, detail: "holds no tensors", advice: []) }
-    var advice: [String]
+    var advice: [Message]
     if names.contains(where: { $0.contains("recurrent_kernel") }) {
       advice = ["this looks like Keras, whose LSTM has a kernel beside each recurrent_kernel"]
     } else if candidates.contains(where: { PyTorchName.isWeightNormFactor($0.name) }) {
-      advice = ["its weights are weight-normalized; " + weightNormAdvice]
+      advice = ["its weights are weight-normalized; \(weightNormAdvice)"]
     } else {
       advice = [
-        "rename tensors with --map 'REGEX=REPLACEMENT', for example --map '^rnn_(.*)$=lstm.$1'",
-        "or say whose they are with --layout " + LayoutNames.all.map(\.layout.rawValue).joined(separator: ", "),
+        "rename tensors with \(.rules, "REGEX=REPLACEMENT"), for example \(.rules, "^rnn_(.*)$=lstm.$1")",
+        "or say whose they are with \(.layout) \(LayoutNames.all.map(\.layout.rawValue).joined(separator: ", "))",
       ]
     }
     return .ambiguous(
-      file: file, detail: "holds no LSTM: expected names like weight_ih_l0 and weight_hh_l0, found " + nameList(names),
+      file: file, detail: "holds no LSTM: expected names like weight_ih_l0 and weight_hh_l0, found \(nameList(names))",
       advice: advice)
   }
 

@@ -1,17 +1,19 @@
+import FileIO
+
 // What tensors alone do not tell: activations, the readout, the gates.
 
 extension ModelResolution {
   /// The activations that a user says of a model that nothing else describes.
   mutating func setActivations(_ options: LoadOptions) throws(CheckpointError) {
-    for (flag, activation) in [
-      ("--readout-activation", options.readoutActivation), ("--output-activation", options.outputActivation),
+    for (setting, activation) in [
+      (Setting.readoutActivation, options.readoutActivation), (.outputActivation, options.outputActivation),
     ] where activation != nil && configuration.head.isEmpty {
-      throw .invalidOption("\(flag): the model has no dense layer behind its LSTM", advice: [])
+      throw .invalid(setting, nil, "the model has no dense layer behind its LSTM", advice: [])
     }
     if let activation = options.readoutActivation {
       guard ModelConfiguration.Activation.elementwise.contains(activation) else {
         let known = ModelConfiguration.Activation.elementwise.map(\.rawValue).joined(separator: ", ")
-        throw .invalidOption("--readout-activation \(activation.rawValue): expected \(known)", advice: [])
+        throw .invalid(.readoutActivation, "\(activation.rawValue)", "expected \(known)", advice: [])
       }
       configuration.readoutActivation = activation
     }
@@ -27,7 +29,7 @@ extension ModelResolution {
       assumed.append(
         .init(
           what: "the LSTM's gates are squashed by sigmoid and its cell by tanh",
-          change: "--gates hard_sigmoid; another activation cannot be computed"))
+          change: "\(.gates, "hard_sigmoid"); another activation cannot be computed"))
     }
     guard last >= 0 else {
       if options.readout == nil {
@@ -39,22 +41,22 @@ extension ModelResolution {
       assumed.append(
         .init(
           what: "what of the LSTM's output the head reads is left open: finetune and evaluate settle it from the data",
-          change: "--readout last, final, all, mean or max"))
+          change: "\(.readout, "last"), final, all, mean or max"))
     }
     if options.readoutActivation == nil {
       assumed.append(
-        .init(what: "nothing between the LSTM and head.0", change: "--readout-activation relu, tanh or sigmoid"))
+        .init(what: "nothing between the LSTM and head.0", change: "\(.readoutActivation) relu, tanh or sigmoid"))
     }
     if last > 0 {
       let names = (0...last).compactMap { mapping["head.\($0).weight"]?.tensor.name }
       assumed.append(
         .init(
-          what: "the head's layers follow each other: " + names.joined(separator: ", then "), change: "--config FILE"))
+          what: "the head's layers follow each other: \(names.joined(separator: ", then "))", change: "\(.configuration, "FILE")"))
     }
     if options.outputActivation == nil {
       assumed.append(
         .init(
-          what: "no activation after head.\(last)", change: "--output-activation sigmoid, softmax, relu or tanh"))
+          what: "no activation after head.\(last)", change: "\(.outputActivation) sigmoid, softmax, relu or tanh"))
     }
   }
 }

@@ -1,3 +1,5 @@
+import FileIO
+
 extension ModelResolution {
   /// The dense layers that follow the readout, by width: each reads what the one before gives.
   mutating func takeHead(
@@ -5,13 +7,13 @@ extension ModelResolution {
   ) throws(CheckpointError) {
     let given = options.configuration?.head
     guard given == nil || options.activation == nil else {
-      throw .invalidOption(
-        "--activation: the model's configuration already says what stands between the dense layers", advice: [])
+      throw .invalid(
+        .activation, nil, "the model's configuration already says what stands between the dense layers", advice: [])
     }
-    for (flag, activation) in [
-      ("--readout-activation", options.readoutActivation), ("--output-activation", options.outputActivation),
+    for (setting, activation) in [
+      (Setting.readoutActivation, options.readoutActivation), (.outputActivation, options.outputActivation),
     ] where given != nil && activation != nil {
-      throw .invalidOption("\(flag): the model's configuration already says it", advice: [])
+      throw .invalid(setting, nil, "the model's configuration already says it", advice: [])
     }
     if given?.isEmpty == true { return }
     if let last = given?.indices.last, mapping["head.\(last).weight"] != nil { return }
@@ -22,15 +24,15 @@ extension ModelResolution {
     configuration.head = dense
     try setActivations(options)
     guard dense.count > 1 else {
-      if options.activation != nil { notes.append("--activation has no effect: the head has no two dense layers") }
+      if options.activation != nil { notes.append("\(.activation) has no effect: the head has no two dense layers") }
       return
     }
     guard let activation = options.activation else {
       throw .ambiguous(
         file: file,
-        detail: "the head has \(dense.count) dense layers (" + nameList(chain.map(\.tensor.name))
+        detail: "the head has \(dense.count) dense layers (\(nameList(chain.map(\.tensor.name)))"
           + ") and tensors do not tell what stands between them",
-        advice: ["say it with --activation none, relu, tanh or sigmoid, or describe the model with --config FILE"])
+        advice: ["say it with \(.activation) none, relu, tanh or sigmoid, or describe the model with \(.configuration, "FILE")"])
     }
     for index in dense.indices.dropLast() { configuration.head[index].activation = activation }
   }
@@ -58,10 +60,10 @@ extension ModelResolution {
       guard ends.count <= 1, let chosen = next.first(where: { $0.shape[0] == width }) ?? next.first else {
         throw .ambiguous(
           file: file,
-          detail: "\(next.count) linear layers read the same \(width) values: " + nameList(next.map(\.tensor.name)),
+          detail: "\(next.count) linear layers read the same \(width) values: \(nameList(next.map(\.tensor.name)))",
           advice: [
             "if they are heads side by side, keep one, whose output is then all there is, for example "
-              + "--allow unexpected='\(next[next.count - 1].tensor.name.dropLast(6))*'"
+              + "\(.allowedUnexpected, "\(next[next.count - 1].tensor.name.dropLast(6))*")"
           ])
       }
       chain.append(chosen)

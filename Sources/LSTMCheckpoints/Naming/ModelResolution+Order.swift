@@ -1,3 +1,5 @@
+import FileIO
+
 // What stands before the LSTM, and what a file says of order.
 
 extension ModelResolution {
@@ -21,7 +23,7 @@ extension ModelResolution {
           reason: "a dense layer before the LSTM, by "
             + (isNamedSo ? "its name" : "the order of the file")
             + ": it changes the output, and this version cannot compute it; if it stands behind the LSTM, say so with "
-            + "--config", kind: .dense))
+            + "\(.configuration)", kind: .dense))
     }
     guard !found.isEmpty else { return }
     let taken = Set(leftOver.map(\.candidate.name))
@@ -43,7 +45,7 @@ extension ModelResolution {
         "\(first.tensor.name) \(shapeText(first.shape)) fits before the LSTM and behind it, and the file does not "
         + "keep the order of its tensors",
       advice: [
-        "if it stands behind, describe the model with --config FILE; before the LSTM this version cannot compute it"
+        "if it stands behind, describe the model with \(.configuration, "FILE"); before the LSTM this version cannot compute it"
       ])
   }
 

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// Which parameters are one, and which row of the embedding is padding.
@@ -100,7 +101,7 @@ extension ModelResolution {
       guard tie(["embedding.weight", place]) else { continue }
       let names = sources(of: ["embedding.weight", place])
       assumed.append(
-        .init(what: "\(names) have equal values: they are tied, one parameter", change: "--untie keeps them apart"))
+        .init(what: "\(names) have equal values: they are tied, one parameter", change: "\(.untie) keeps them apart"))
     }
   }
 
@@ -130,11 +131,11 @@ extension ModelResolution {
     let name = String(bias.tensor.name.dropLast(4)) + "weight"
     mapping["head.\(place).weight"] = Candidate(
       name: String(bias.name.dropLast(4)) + "weight", tensor: table.tensor.renamed(name))
-    let what = "\(name), which the file has not, is tied to \(table.tensor.name): the layer of \(bias.tensor.name)"
+    let what: Message = "\(name), which the file has not, is tied to \(table.tensor.name): the layer of \(bias.tensor.name)"
     if known != nil { return notes.append(what) }
     configuration.head = [.init(size: vocabulary)]
     guard tie(["embedding.weight", "head.0.weight"]) else { return }
-    assumed.append(.init(what: what, change: "--allow unexpected='\(bias.tensor.name)' leaves the layer out"))
+    assumed.append(.init(what: what, change: "\(.allowedUnexpected, bias.tensor.name) leaves the layer out"))
   }
 
   /// Gives each place of what would be tied a tensor of its own.
@@ -150,7 +151,7 @@ extension ModelResolution {
     }
     configuration.ties = []
     notes += apart.map { "\($0) are not tied, as asked: they begin equal and come apart in training" }
-    if apart.isEmpty { notes.append("--untie has no effect: nothing is tied") }
+    if apart.isEmpty { notes.append("\(.untie) has no effect: nothing is tied") }
   }
 
   // MARK: - The padding row
@@ -158,7 +159,7 @@ extension ModelResolution {
   private mutating func settlePadding(_ options: LoadOptions, mayAssume: Bool) throws(CheckpointError) {
     guard case .tokens(let vocabulary, _) = configuration.input else {
       if case .row(let row) = options.padding {
-        throw .invalidOption("--padding-index \(row): the model reads features and has no embedding", advice: [])
+        throw .invalid(.padding, "\(row)", "the model reads features and has no embedding", advice: [])
       }
       return
     }
@@ -166,8 +167,8 @@ extension ModelResolution {
     case .absent: configuration.paddingToken = nil
     case .row(let row):
       guard 0..<vocabulary ~= row else {
-        throw .invalidOption(
-          "--padding-index \(row): expected a row of the embedding, 0 to \(vocabulary - 1), or none", advice: [])
+        throw .invalid(
+          .padding, "\(row)", "expected a row of the embedding, 0 to \(vocabulary - 1), or none", advice: [])
       }
       configuration.paddingToken = row
     case nil:
@@ -178,7 +179,7 @@ extension ModelResolution {
       assumed.append(
         .init(
           what: "row \(row) of \(table.tensor.name) is all zero: it stands for padding (padding_idx=\(row)) and is not"
-            + " trained", change: "--padding-index none"))
+            + " trained", change: "\(.padding, "none")"))
     }
   }
 

@@ -1,3 +1,5 @@
+import FileIO
+
 /// Finds in a set of named tensors the parts of one model: the LSTM stack, its embedding and its head.
 ///
 /// Recurrent tensors are known by name; embedding and head by shape and position, with names to break ties. What
@@ -15,7 +17,7 @@ struct ModelResolution {
 
   struct LeftOver {
     let candidate: Candidate
-    let reason: String
+    let reason: Message
     /// Nothing is lost by it: it need not be allowed.
     var isHarmless = false
     var kind = TensorKind.unknown
@@ -28,7 +30,7 @@ struct ModelResolution {
   /// The project's name -> the candidate.
   var mapping: [String: Candidate] = [:]
   var leftOver: [LeftOver] = []
-  var notes: [String] = []
+  var notes: [Message] = []
   var assumed: [LoadReport.Assumption] = []
   /// The project's name of an LSTM parameter -> the name it would have in the file.
   private(set) var expectedNames: [String: String] = [:]
@@ -39,7 +41,7 @@ struct ModelResolution {
   let preceding: Set<String>
 
   /// - Parameters:
-  ///   - prefix: what `--prefix` took off the names.
+  ///   - prefix: what ``LoadOptions/prefix`` took off the names.
   ///   - keepsOrder: whether the file's tensors are in the model's own order.
   init(
     file: String, translation: Translation, prefix: String, options: LoadOptions, keepsOrder: Bool
@@ -70,7 +72,7 @@ struct ModelResolution {
     if let readout = options.readout { configuration.readout = readout }
     if let gates = options.gates {
       guard given == nil || configuration.layers.allSatisfy({ $0.gateActivation == gates }) else {
-        throw .invalidOption("--gates: the model's configuration already says how the gates are squashed", advice: [])
+        throw .invalid(.gates, nil, "the model's configuration already says how the gates are squashed", advice: [])
       }
       for index in configuration.layers.indices { configuration.layers[index].gateActivation = gates }
     }
@@ -93,7 +95,7 @@ struct ModelResolution {
       let found = kinds.kind(of: candidate)
       let kind = found == .unknown && PyTorchName(candidate.name) != nil ? .lstm : found
       let what = kind == .unknown ? "" : kind.noun + "; "
-      leftOver.append(LeftOver(candidate: candidate, reason: what + "left out as allowed", kind: kind))
+      leftOver.append(LeftOver(candidate: candidate, reason: "\(what)left out as allowed", kind: kind))
     }
     if given == nil { assume(options, tellsGates: translation.tellsGates) }
   }
@@ -202,9 +204,9 @@ struct ModelResolution {
     "fc", "linear", "head", "out", "decoder", "dense", "proj", "classif", "regress", "logit", "pred",
   ]
 
-  private func reason(for candidate: Candidate) -> String {
+  private func reason(for candidate: Candidate) -> Message {
     if PyTorchName.isWeightNormFactor(candidate.name) {
-      return "one of the two factors of a weight-normalized tensor; " + LSTMStack.weightNormAdvice
+      return "one of the two factors of a weight-normalized tensor; \(LSTMStack.weightNormAdvice)"
     }
     let kind = kinds.kind(of: candidate)
     if kind == .embedding, candidate.shape.count == 2 {
@@ -216,7 +218,7 @@ struct ModelResolution {
     guard candidate.shape.count == 2, candidate.name.hasSuffix("weight") else { return "a dense layer's" }
     let (width, given) = (candidate.shape[1], configuration.readoutSize)
     if width == given { return "the configuration has no place for it" }
-    let mismatch = "reads \(width) values, but the LSTM gives \(given)"
+    let mismatch: Message = "reads \(width) values, but the LSTM gives \(given)"
     if candidate.shape[0] == configuration.input.size {
       return mismatch + "; it may be a dense layer before the LSTM, which this version cannot compute"
         + (candidate.shape[0] == given ? ", or the transpose" : "")
@@ -225,7 +227,7 @@ struct ModelResolution {
     let all = configuration.input.size + configuration.layers.reduce(0) { $0 + $1.outputSize }
     if width == all {
       return mismatch
-        + "; it would fit \"skip\": true in --config, which joins the input and every layer's output"
+        + "; it would fit \"skip\": true in \(.configuration), which joins the input and every layer's output"
     }
     let (count, rest) = width.quotientAndRemainder(dividingBy: given)
     guard rest == 0, count > 1 else { return mismatch }

@@ -1,3 +1,5 @@
+import FileIO
+
 /// What a tensor is by its shape, its name and what lies beside it, for those that have no place in a model here.
 enum TensorKind: Hashable {
   case batchNormalization
@@ -56,11 +58,12 @@ enum TensorKind: Hashable {
   }
 
   /// Why it was not taken.
-  var reason: String {
+  var reason: Message {
     switch self {
     case .gru(let hidden): "3H = \(3 * hidden): a GRU, which this version cannot compute; it changes the output"
     case .rnn(let hidden): "(H, H) = \(hidden): a plain RNN, which this version cannot compute; it changes the output"
-    default: effect == .changesOutput ? "\(noun): it changes the output, and this version cannot compute it" : noun
+    default:
+      effect == .changesOutput ? "\(noun): it changes the output, and this version cannot compute it" : "\(noun)"
     }
   }
 }

@@ -1,10 +1,12 @@
+import FileIO
+
 /// A layer that a file has under a second name.
 struct Twin {
   let candidate: ModelResolution.Candidate
   /// What the tensor is called that stays.
   let kept: String
   /// Why it is taken for the same.
-  let reason: String
+  let reason: Message
 }
 
 extension RewrittenNames {

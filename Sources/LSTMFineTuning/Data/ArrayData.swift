@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -31,8 +32,7 @@ public enum ArrayData {
     let names = checkpoint.tensors.prefix(6).map(\.name)
     throw FineTuningError.badData(
       file: file,
-      detail: "no dataset \"\(name)\""
-        + (names.isEmpty ? "; it holds none" : "; it holds " + names.joined(separator: ", ")),
+      detail: "no dataset \"\(name)\"; it holds \(names.isEmpty ? "none" : names.joined(separator: ", "))",
       advice: ["data files hold x (N, T, I), y and, for different lengths, lengths (N)"])
   }
 
@@ -47,7 +47,7 @@ public enum ArrayData {
       self.file = file
     }
 
-    func expected(_ what: String, found: String? = nil, advice: [String] = []) -> FineTuningError {
+    func expected(_ what: Message, found: Message? = nil, advice: [Message] = []) -> FineTuningError {
       .badData(
         file: file,
         detail:

@@ -1,3 +1,5 @@
+import FileIO
+
 /// Where each cell of a CSV text lies.
 ///
 /// A row's cells are kept as the distances of their ends from the row's start, four bytes a cell.
@@ -222,7 +224,7 @@ struct CSVCells: Sendable {
   }
 
   private func raggedRow(_ found: Int, separator: UInt8, file: String, line: Int) -> CSVError {
-    var advice: [String] = []
+    var advice: [Message] = []
     if separator == UInt8(ascii: ","), found > columnCount {
       advice = [
         "quote cells that hold a comma; where the comma is the decimal mark, separate cells by \";\""

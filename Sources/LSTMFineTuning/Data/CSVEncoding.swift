@@ -1,3 +1,5 @@
+import FileIO
+
 /// How a text's characters are written as bytes.
 public enum CSVEncoding: String, Sendable, CaseIterable {
   /// UTF-8

@@ -1,10 +1,11 @@
+import FileIO
 import Foundation
 
 /// What is wrong with a CSV file, or with what was asked of it.
 ///
 /// `description` is one line such as
 /// `mine.csv line 17, column "temp": expected a number, found "warm"`; `advice` says what to do next.
-public struct CSVError: Error, Sendable, Equatable, CustomStringConvertible {
+public struct CSVError: Error, Sendable, Equatable {
   /// The ways in which reading or writing a table fails.
   public enum Kind: Sendable, Equatable {
     /// There is no file at the path.
@@ -66,19 +67,14 @@ public struct CSVError: Error, Sendable, Equatable, CustomStringConvertible {
   /// What is wrong.
   public let kind: Kind
   /// What to do next; at most two lines.
-  public let advice: [String]
+  public let advice: [Message]
 
-  init(_ kind: Kind, file: String, line: Int? = nil, column: String? = nil, advice: [String] = []) {
+  init(_ kind: Kind, file: String, line: Int? = nil, column: String? = nil, advice: [Message] = []) {
     self.kind = kind
     self.file = file
     self.line = line
     self.column = column
     self.advice = advice
-  }
-
-  /// One line: where, and what is wrong there.
-  public var description: String {
-    "\(Self.place(file, line, column)): \(detail)"
   }
 
   /// `mine.csv line 17, column "temp"`
@@ -88,9 +84,6 @@ public struct CSVError: Error, Sendable, Equatable, CustomStringConvertible {
     if let column { place += "\(line == nil ? " " : ", ")column \(quoted(column))" }
     return place
   }
-
-  /// The same as `description`: an error's message says where.
-  public var message: String { description }
 
   /// What is wrong, without the place.
   public var detail: String {

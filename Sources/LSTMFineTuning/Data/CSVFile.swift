@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// Reads a file for `CSVTable` and proves that it is text.
@@ -47,7 +48,7 @@ enum CSVFile {
     }
     let (hasNUL, isASCII) = survey(bytes)
     if hasNUL {
-      let advice: [String] =
+      let advice: [Message] =
         if bytes.starts(with: [0x1f, 0x8b]) {
           ["it looks like gzip; decompress it first"]
         } else if bytes.starts(with: [0x50, 0x4b]) {

@@ -1,3 +1,5 @@
+import FileIO
+
 /// Words by which rows below a table are known.
 enum CSVSummary {
   /// These stand before other words, too.

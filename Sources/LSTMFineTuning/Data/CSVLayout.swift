@@ -1,3 +1,5 @@
+import FileIO
+
 /// Where a text's table lies, what separates its cells, and what stands above it.
 struct CSVLayout {
   var frame: CSVCells.Frame

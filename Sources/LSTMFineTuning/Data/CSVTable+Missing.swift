@@ -1,3 +1,5 @@
+import FileIO
+
 extension CSVTable {
   /// Which rows hold no number in a column, so that what stands there was filled in; `rowCount` flags.
   ///

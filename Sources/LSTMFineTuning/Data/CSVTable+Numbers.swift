@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 
 extension CSVTable {
@@ -32,7 +33,7 @@ extension CSVTable {
     if let index = columnNames.firstIndex(of: column) { return index }
     var listed = columnNames.prefix(20).joined(separator: ", ")
     if columnNames.count > 20 { listed += ", … (\(columnNames.count) in all)" }
-    var advice = ["available: \(listed)"]
+    var advice: [Message] = ["available: \(listed)"]
     if let nearest = nearestNames(to: column, among: columnNames, limit: 1).first {
       advice.insert("did you mean \"\(nearest)\"?", at: 0)
     }
@@ -264,7 +265,7 @@ extension CSVTable {
   ) -> CSVError {
     let text = cells.trimmedText(bytes, row: row, column: column)
     let line = cells.line(bytes, row: row, column: column)
-    var advice: [String] = []
+    var advice: [Message] = []
     let kind: CSVError.Kind
     switch value {
     case .number, .missing:

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 
 /// What separates the cells of a row.

@@ -1,3 +1,5 @@
+import FileIO
+
 /// Builds a CSV text: a header, then rows of numbers.
 ///
 /// Numbers are the shortest text that reads back as the same value, so `CSVTable` returns them bit for bit.

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -42,7 +43,7 @@ public struct LabeledTable: Sendable {
     window: Int? = nil
   ) throws {
     if let window, window < 1 {
-      throw FineTuningError.invalidOption("--window \(window): expected at least 1", advice: [])
+      throw FineTuningError.invalid(.window, "\(window)", "expected at least 1", advice: [])
     }
     var stream: [Int32] = []
     var (starts, lengths) = ([Int](), [Int]())
@@ -129,7 +130,7 @@ public struct LabeledTable: Sendable {
     switch columns {
     case .features(let features, let missing):
       guard !features.isEmpty else {
-        throw FineTuningError.invalidOption("--features: expected at least one column", advice: [])
+        throw FineTuningError.invalid(.features, nil, "expected at least one column", advice: [])
       }
       let values = try features.map { try table.floats(column: $0, missing: missing) }
       var stream: [Float] = []
@@ -169,7 +170,7 @@ public struct LabeledTable: Sendable {
           throw Self.bad(
             table, other, labels ?? "",
             "the sequence has another label than in line \(table.firstLine(ofRow: rows[0]))",
-            advice: ["a model that gives an output for each step takes a label for each row: --readout all"])
+            advice: ["a model that gives an output for each step takes a label for each row: \(.readout, "all")"])
         }
         targets = .classes(rows.map { numbers[$0[0]] }, perStep: false)
       }
@@ -197,7 +198,7 @@ public struct LabeledTable: Sendable {
   }
 
   private static func bad(
-    _ table: CSVTable, _ row: Int, _ column: String, _ detail: String, advice: [String] = []
+    _ table: CSVTable, _ row: Int, _ column: String, _ detail: Message, advice: [Message] = []
   ) -> FineTuningError {
     .badData(
       file: "\(table.file) line \(table.firstLine(ofRow: row)), column \(quoted(column))", detail: detail,
@@ -232,7 +233,7 @@ public struct LabeledTable: Sendable {
         let shown = classes.prefix(8).joined(separator: ", ") + (classes.count > 8 ? ", ..." : "")
         throw bad(
           table, row, column, "\(quoted(cell)) is none of the model's classes",
-          advice: ["they are \(shown)", "train a head for others with --head new"])
+          advice: ["they are \(shown)", "train a head for others with \(.head, "new")"])
       }
       return Int32(number)
     }

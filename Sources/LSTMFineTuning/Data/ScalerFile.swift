@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 
@@ -81,7 +82,7 @@ public struct ScalerFile: Sendable, Equatable {
   private struct Reader {
     let file: String
 
-    func wrong(_ detail: String) -> FineTuningError {
+    func wrong(_ detail: Message) -> FineTuningError {
       .badData(
         file: file, detail: detail,
         advice: ["for example {\"inputs\": {\"mean\": [1.5], \"scale\": [0.4]}, \"targets\": {\"min\": 0, \"max\": 9}}"]
@@ -156,9 +157,8 @@ public struct ScalerFile: Sendable, Equatable {
       }
       if center == nil, deviation == nil, let largest = try numbers("max_abs_", "max_abs") { deviation = largest }
       guard let count = center?.count ?? deviation?.count else {
-        throw wrong(
-          "\(what): expected mean and scale, or min and max; found "
-            + (object.isEmpty ? "nothing" : object.keys.sorted().prefix(6).joined(separator: ", ")))
+        let found = object.isEmpty ? "nothing" : object.keys.sorted().prefix(6).joined(separator: ", ")
+        throw wrong("\(what): expected mean and scale, or min and max; found \(found)")
       }
       return try made(
         center ?? [Double](repeating: 0, count: count), deviation ?? [Double](repeating: 1, count: count), what)

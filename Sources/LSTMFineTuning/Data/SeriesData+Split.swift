@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -19,7 +20,7 @@ public struct SplitSeries: Sendable {
   /// The first row of each part that validation says.
   public let firstRows: [Int]
   /// For people.
-  public let notes: [String]
+  public let notes: [Message]
 }
 
 extension SeriesData {
@@ -38,8 +39,8 @@ extension SeriesData {
     switch split {
     case .fraction(let fraction):
       guard 0..<1 ~= fraction else {
-        throw FineTuningError.invalidOption(
-          "--validation-split \(fraction): expected a number from 0 to below 1", advice: [])
+        throw FineTuningError.invalid(
+          .validationSplit, "\(fraction)", "expected a number from 0 to below 1", advice: [])
       }
       return parts.map { part in
         guard fraction > 0 else { return (part.rows, part.rows.upperBound) }
@@ -97,7 +98,7 @@ extension SeriesData {
   /// Splits every part in time.
   public func split(_ split: SeriesSplit) throws -> SplitSeries {
     let cuts = try cuts(split)
-    var notes: [String] = []
+    var notes: [Message] = []
     if split == .fraction(0) {
       return SplitSeries(
         training: try examples(), validation: nil, trainingRows: parts.map(\.rows),
@@ -119,9 +120,9 @@ extension SeriesData {
     }
     let without = zip(parts, rows).filter { $0.0.rows.count - window < horizon || $0.1.count - window < horizon }
     if parts.count > 1, !without.isEmpty {
+      let names = without.prefix(5).map(\.0.name).joined(separator: ", ") + (without.count > 5 ? ", ..." : "")
       notes.append(
-        "\(without.count) of \(parts.count) series \(without.count == 1 ? "is" : "are") too short to train on: "
-          + without.prefix(5).map(\.0.name).joined(separator: ", ") + (without.count > 5 ? ", ..." : ""))
+        "\(without.count) of \(parts.count) series \(without.count == 1 ? "is" : "are") too short to train on: \(names)")
     }
     var training = try examples(starts: trainingStarts)
     var validation = try examples(starts: validationStarts)
@@ -133,20 +134,20 @@ extension SeriesData {
 
   private func tooFewToTrain(_ split: SeriesSplit, _ rows: [Range<Int>]) -> FineTuningError {
     let longest = rows.map(\.count).max() ?? 0
-    let advice = ["give more data, a smaller --window or a smaller --validation-split"]
+    let advice: [Message] = ["give more data, a smaller \(.window) or a smaller \(.validationSplit)"]
     if case .fraction(let fraction) = split {
       let all = parts.count == 1 ? "\(rowCount) rows" : "\(parts.count) series of \(rowCount) rows"
       return .badData(
         file: file,
         detail:
-          "\(all) with --validation-split \(fraction) leave \(longest) to train on\(parts.count == 1 ? "" : " at most"), fewer than a window of \(window) and a horizon of \(horizon)",
+          "\(all) with \(.validationSplit, fraction) leave \(longest) to train on\(parts.count == 1 ? "" : " at most"), fewer than a window of \(window) and a horizon of \(horizon)",
         advice: advice)
     }
     return .badData(
       file: file,
       detail:
         "\(split.words) leaves \(longest) rows to train on, fewer than a window of \(window) and a horizon of \(horizon)",
-      advice: ["choose a later date, or give a smaller --window"])
+      advice: ["choose a later date, or give a smaller \(.window)"])
   }
 }
 

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -41,7 +42,7 @@ extension SeriesData {
   }
 
   private func streams(_ count: Int, chunkSteps: Int, rows: [Range<Int>], scale: [Double]?) throws -> StreamData {
-    guard count >= 1 else { throw FineTuningError.invalidOption("--streams \(count): expected at least 1", advice: []) }
+    guard count >= 1 else { throw FineTuningError.invalid(.streams, "\(count)", "expected at least 1", advice: []) }
     if let filledTargets {
       // A stream reads on over every row, and measures itself at each.
       throw FineTuningError.badData(
@@ -73,7 +74,7 @@ extension SeriesData {
     .badData(
       file: file,
       detail: "\(rows) rows are too few for \(count) stream\(count == 1 ? "" : "s") and a horizon of \(horizon)",
-      advice: ["give fewer --streams, or more data"])
+      advice: ["give fewer \(.streams), or more data"])
   }
 
   /// Rows to read as sequences of so many steps, the shorter ones padded, with the next rows' targets at each.

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -54,7 +55,7 @@ public struct SeriesData: Sendable {
   public let ownIDColumns: [String]
   public let findings: [TimeFindings]
   /// For people, about times and what was filled in.
-  public let notes: [String]
+  public let notes: [Message]
   public let filled: [Filled]
   /// Rows of which a feature or a target was filled in; nil where none was.
   let filledFeatures: [Bool]?
@@ -80,11 +81,11 @@ public struct SeriesData: Sendable {
     _ tables: [OrderedTable], features: [String], targets: [String], window: Int, horizon: Int,
     missing: MissingValuePolicy = .error, season: Int = 1, needsHorizon: Bool = true
   ) throws {
-    for (flag, value) in [("--window", window), ("--horizon", horizon), ("--season", season)] where value < 1 {
-      throw FineTuningError.invalidOption("\(flag) \(value): expected at least 1", advice: [])
+    for (setting, value) in [(Setting.window, window), (.horizon, horizon), (.season, season)] where value < 1 {
+      throw FineTuningError.invalid(setting, "\(value)", "expected at least 1", advice: [])
     }
-    for (flag, columns) in [("--features", features), ("--target", targets)] where columns.isEmpty {
-      throw FineTuningError.invalidOption("\(flag): expected at least one column", advice: [])
+    for (setting, columns) in [(Setting.features, features), (.targets, targets)] where columns.isEmpty {
+      throw FineTuningError.invalid(setting, nil, "expected at least one column", advice: [])
     }
     let rows = try SeriesRows(tables, features: features, targets: targets, missing)
     file = tables.first?.table.file ?? ""
@@ -107,7 +108,7 @@ public struct SeriesData: Sendable {
         file: file,
         detail: "\(whose)\(longest) rows\(parts.count > 1 ? ", which" : "") are too few for a window of \(window)"
           + (needsHorizon ? " and a horizon of \(horizon)" : ""),
-        advice: ["give a smaller --window, or more data"])
+        advice: ["give a smaller \(.window), or more data"])
     }
   }
 

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 
 /// The numbers of some tables, one series after another.
@@ -8,7 +9,7 @@ struct SeriesRows {
   private(set) var parts: [SeriesData.Part] = []
   private(set) var idColumns: [String] = []
   private(set) var ownIDColumns: [String] = []
-  private(set) var notes: [String] = []
+  private(set) var notes: [Message] = []
   private(set) var filled: [SeriesData.Filled] = []
   private(set) var filledFeatures: [Bool]?
   private(set) var filledTargets: [Bool]?

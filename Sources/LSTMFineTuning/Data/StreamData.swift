@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -156,8 +157,8 @@ public struct StreamData: Sendable {
     validation fraction: Double, order: [Int]? = nil
   ) throws -> (training: StreamData, validation: StreamData?) {
     guard 0..<1 ~= fraction else {
-      throw FineTuningError.invalidOption(
-        "--validation-split \(fraction): expected a number from 0 to below 1", advice: [])
+      throw FineTuningError.invalid(
+        .validationSplit, "\(fraction)", "expected a number from 0 to below 1", advice: [])
     }
     guard fraction > 0 else { return (self, nil) }
     let isOne = streamCount == 1
@@ -165,8 +166,8 @@ public struct StreamData: Sendable {
     let held = Int((Double(whole) * fraction).rounded())
     guard held > 0, held < whole else {
       throw FineTuningError.invalidOption(
-        "\(whole) \(isOne ? "steps" : "streams") cannot be split by --validation-split \(fraction)",
-        advice: ["give more data, or --validation-split 0"])
+        "\(whole) \(isOne ? "steps" : "streams") cannot be split by \(.validationSplit, fraction)",
+        advice: ["give more data, or \(.validationSplit, "0")"])
     }
     if isOne {
       return (try steps(0..<whole - held), try steps(whole - held..<whole))

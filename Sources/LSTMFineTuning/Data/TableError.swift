@@ -25,7 +25,7 @@ public enum TableError: DescribedFailure, Equatable {
     }
   }
 
-  public var message: String {
+  public var message: Message {
     switch self {
     case .needsID(let file, _, let detail), .unordered(let file, let detail), .differentColumns(let file, let detail):
       "\(file): \(detail)"
@@ -40,5 +40,4 @@ public enum TableError: DescribedFailure, Equatable {
     }
   }
 
-  public var advice: [String] { [] }
-}
+  }

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 
 /// What a person says about a table's rows; the rest is found.
@@ -66,13 +67,13 @@ public struct OrderedTable: Sendable {
   public let parts: [Part]
   public let findings: TimeFindings?
   /// For people.
-  public let notes: [String]
+  public let notes: [Message]
 
   /// - Throws: `TableError` where the table leaves open what decides the numbers; `CSVError` for an unknown column.
   public init(_ table: CSVTable, _ choice: TableChoice = .init()) throws {
     self.table = table
     let numeric = table.numericColumns
-    var notes: [String] = []
+    var notes: [Message] = []
     var time: TimeColumn?
     switch choice.time {
     case .none: break
@@ -108,7 +109,7 @@ public struct OrderedTable: Sendable {
     }
     (self.time, self.idColumns, self.parts) = (time, idColumns, parts)
     findings = time.map { Self.findings($0, parts, table, direction ?? .ascending) }
-    if let findings { notes += findings.lines }
+    if let findings { notes += findings.lines.map { Message($0) } }
     self.notes = notes
   }
 
@@ -160,7 +161,7 @@ public struct OrderedTable: Sendable {
   /// Puts rows in order of time.
   /// - Parameter mayStand: whether rows that cannot be put in order are taken as they are.
   private static func sort(
-    _ rows: inout [Int], _ time: TimeColumn, _ table: CSVTable, _ id: [String], mayStand: Bool, _ notes: inout [String]
+    _ rows: inout [Int], _ time: TimeColumn, _ table: CSVTable, _ id: [String], mayStand: Bool, _ notes: inout [Message]
   ) throws -> TimeFindings.Direction? {
     let instants = time.instants
     var (rises, falls, repeats) = (0, 0, 0)

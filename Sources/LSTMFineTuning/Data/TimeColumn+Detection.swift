@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 
 extension TimeColumn {
@@ -9,7 +10,7 @@ extension TimeColumn {
   /// - Throws: `TableError.needsDateOrder`.
   static func find(
     in table: CSVTable, apartFrom reserved: Set<String>, numeric: [String], order: TimeFormat.Order?,
-    notes: inout [String]
+    notes: inout [Message]
   ) throws -> TimeColumn? {
     let numeric = Set(numeric)
     let free = table.columnNames.filter { !reserved.contains($0) }

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 
 /// When each row of a table was: one column, or several together.

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// How the learning rate moves over a run: a factor for every parameter's own rate, step by step.
@@ -127,13 +128,13 @@ extension Schedule {
     let texts = parts.count < 2 ? [] : parts[1].split(separator: ",", omittingEmptySubsequences: false)
     let numbers = texts.compactMap { Double($0) }
     func refused(_ expected: String) -> FineTuningError {
-      .invalidOption("--schedule \(text): expected \(expected)", advice: [])
+      .invalid(.schedule, "\(text)", "expected \(expected)", advice: [])
     }
     func number(_ place: Int, _ usual: Double) -> Double { numbers.indices.contains(place) ? numbers[place] : usual }
     guard numbers.count == texts.count, numbers.allSatisfy(\.isFinite) else {
       throw refused("numbers behind the colon")
     }
-    guard warmUp >= 0 else { throw .invalidOption("--warm-up \(warmUp): expected at least 0 steps", advice: []) }
+    guard warmUp >= 0 else { throw .invalid(.warmUp, "\(warmUp)", "expected at least 0 steps", advice: []) }
     self.warmUp = warmUp
     let most: Int
     switch parts[0] {

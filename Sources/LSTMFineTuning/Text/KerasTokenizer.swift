@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// How Keras' `Tokenizer` takes a text apart.

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMLayers
 
 /// A text to learn the next token from, or to measure how well a model knows it.
@@ -45,12 +46,12 @@ public struct TextData: Sendable {
     _ text: String, file: String, vocabulary: Vocabulary, window: Int, stride: Int? = nil, isPerStep: Bool,
     separator: String? = nil
   ) throws {
-    for (flag, value) in [("--window", window), ("--stride", stride ?? 1)] where value < 1 {
-      throw FineTuningError.invalidOption("\(flag) \(value): expected at least 1", advice: [])
+    for (setting, value) in [(Setting.window, window), (.stride, stride ?? 1)] where value < 1 {
+      throw FineTuningError.invalid(setting, "\(value)", "expected at least 1", advice: [])
     }
-    for (flag, value, limit) in [("--window", window, Self.windowLimit), ("--stride", stride ?? 1, 1 << 32)]
+    for (setting, value, limit) in [(Setting.window, window, Self.windowLimit), (.stride, stride ?? 1, 1 << 32)]
     where value > limit {
-      throw FineTuningError.invalidOption("\(flag) \(value): expected at most \(limit)", advice: [])
+      throw FineTuningError.invalid(setting, "\(value)", "expected at most \(limit)", advice: [])
     }
     self.file = file
     self.vocabulary = vocabulary
@@ -91,7 +92,7 @@ public struct TextData: Sendable {
     guard sequences <= (1 << 31) / (isPerStep ? window : 1) else {
       throw FineTuningError.badData(
         file: file, detail: "\(sequences) sequences of \(window) tokens are too many",
-        advice: ["give a larger --stride"])
+        advice: ["give a larger \(.stride)"])
     }
   }
 
@@ -170,16 +171,16 @@ public struct TextData: Sendable {
 
   private func splitParts(validation fraction: Double) throws -> (training: [Part], validation: [Part]?) {
     guard 0..<1 ~= fraction else {
-      throw FineTuningError.invalidOption(
-        "--validation-split \(fraction): expected a number from 0 to below 1", advice: [])
+      throw FineTuningError.invalid(
+        .validationSplit, "\(fraction)", "expected a number from 0 to below 1", advice: [])
     }
     guard fraction > 0 else { return (parts, nil) }
     let total = targetCount
     let wanted = total - max(Int((Double(total) * fraction).rounded()), 1)
     guard wanted > 0 else {
       throw FineTuningError.badData(
-        file: file, detail: "\(total) token\(total == 1 ? "" : "s") cannot be split by --validation-split \(fraction)",
-        advice: ["give more text, or --validation-split 0"])
+        file: file, detail: "\(total) token\(total == 1 ? "" : "s") cannot be split by \(.validationSplit, fraction)",
+        advice: ["give more text, or \(.validationSplit, "0")"])
     }
     var (training, validation) = ([Part](), [Part]())
     if let only = parts.first, documents.count == 1 {
@@ -229,10 +230,10 @@ public struct TextData: Sendable {
   private func streams(_ count: Int, _ parts: [Part]) throws -> StreamData {
     guard isPerStep else {
       throw FineTuningError.invalidOption(
-        "--chunk needs a model that gives an output for each step, this one gives one a sequence",
-        advice: ["leave it out, or choose --readout all with a new head"])
+        "\(.chunk) needs a model that gives an output for each step, this one gives one a sequence",
+        advice: ["leave it out, or choose \(.readout, "all") with a new head"])
     }
-    guard count >= 1 else { throw FineTuningError.invalidOption("--streams \(count): expected at least 1", advice: []) }
+    guard count >= 1 else { throw FineTuningError.invalid(.streams, "\(count)", "expected at least 1", advice: []) }
     var (inputs, targets): ([Int32], [Int32]) = ([], [])
     var begins: [Bool] = []
     for part in parts {
@@ -248,7 +249,7 @@ public struct TextData: Sendable {
     guard steps >= 1 else {
       throw FineTuningError.badData(
         file: file, detail: "\(targets.count) tokens to say are too few for \(count) streams",
-        advice: ["give fewer --streams, or more text"])
+        advice: ["give fewer \(.streams), or more text"])
     }
     let used = steps * count
     var data = try SequenceData(

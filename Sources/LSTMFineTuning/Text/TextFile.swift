@@ -1,3 +1,5 @@
+import FileIO
+
 /// Reads text files.
 enum TextFile {
   /// The file's text: UTF-8, a byte-order mark dropped, and lines that end in LF, whatever they end in there.
@@ -9,12 +11,12 @@ enum TextFile {
       bytes = try CSVFile.bytes(path)
       start = try CSVFile.checkText(bytes, file: path)
     } catch let error {
-      let detail: String
+      let detail: Message
       switch error.kind {
       case .isDirectory: detail = "is a directory, expected a text file"
       case .notRegularFile: detail = "is not a regular file, expected a text file"
       case .binary: detail = "is not a text file (it holds NUL bytes)"
-      case .notUTF8: detail = error.line.map { "line \($0): is not UTF-8 text" } ?? error.detail
+      case .notUTF8: detail = error.line.map { "line \($0): is not UTF-8 text" } ?? Message(error.detail)
       default: throw error
       }
       throw FineTuningError.badData(file: path, detail: detail, advice: error.advice)

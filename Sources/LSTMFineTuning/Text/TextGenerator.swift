@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
@@ -94,10 +95,10 @@ public final class TextGenerator {
     } else {
       guard let window else {
         throw FineTuningError.invalidOption(
-          "no --window given, and the model does not know it", advice: ["say how many tokens it shall look at"])
+          "no \(.window) given, and the model does not know it", advice: ["say how many tokens it shall look at"])
       }
       guard 1...(1 << 16) ~= window else {
-        throw FineTuningError.invalidOption("--window \(window): expected a number from 1 to \(1 << 16)", advice: [])
+        throw FineTuningError.invalid(.window, "\(window)", "expected a number from 1 to \(1 << 16)", advice: [])
       }
       engine = .window(Network(model, kernels: kernels), steps: window)
     }
@@ -111,7 +112,7 @@ public final class TextGenerator {
     after prompt: String, _ options: Options = Options(), show: (String) throws -> Void = { _ in }
   ) throws -> Generation {
     guard options.length >= 0 else {
-      throw FineTuningError.invalidOption("--length \(options.length): expected at least 0", advice: [])
+      throw FineTuningError.invalid(.length, "\(options.length)", "expected at least 0", advice: [])
     }
     var sampler = try TokenSampler(
       temperature: options.temperature, topK: options.topK, topP: options.topP, seed: options.seed)
@@ -121,7 +122,7 @@ public final class TextGenerator {
     guard let last = tokens.last else {
       throw FineTuningError.invalidOption(
         "nothing to begin with: the vocabulary has no start token, and the prompt no token that it knows",
-        advice: ["give a --prompt"])
+        advice: ["give a \(.prompt)"])
     }
     var generation = Generation(text: "", tokens: 0, ending: .length)
     func add(_ text: String) throws {

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMLayers
 
@@ -19,11 +20,11 @@ public struct TokenSampler: Sendable {
     temperature: Double = 1, topK: Int? = nil, topP: Double? = nil, seed: UInt64 = 0
   ) throws(FineTuningError) {
     guard temperature >= 0, temperature.isFinite else {
-      throw .invalidOption("--temperature \(temperature): expected a number of at least 0", advice: [])
+      throw .invalid(.temperature, "\(temperature)", "expected a number of at least 0", advice: [])
     }
-    if let topK, topK < 1 { throw .invalidOption("--top-k \(topK): expected at least 1", advice: []) }
+    if let topK, topK < 1 { throw .invalid(.topK, "\(topK)", "expected at least 1", advice: []) }
     if let topP, !(topP > 0 && topP <= 1) {
-      throw .invalidOption("--top-p \(topP): expected a number above 0, up to 1", advice: [])
+      throw .invalid(.topP, "\(topP)", "expected a number above 0, up to 1", advice: [])
     }
     self.temperature = temperature
     self.topK = topK

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 extension Vocabulary {
@@ -11,14 +12,14 @@ extension Vocabulary {
   /// - Throws: `FineTuningError.badData` naming the file, and the line or the token.
   public init(contentsOf path: String, unit: Unit? = nil) throws {
     let text = try TextFile.text(path)
-    func bad(_ detail: String, _ advice: [String] = []) -> FineTuningError {
+    func bad(_ detail: Message, _ advice: [Message] = []) -> FineTuningError {
       .badData(file: path, detail: detail, advice: advice)
     }
     let tokens: [String?]
     if let keras = try Vocabulary(kerasTokenizer: text, file: path) {
       if let unit, unit != keras.unit {
-        throw FineTuningError.invalidOption(
-          "--tokens \(unit.rawValue): \(path) is of Keras' Tokenizer, which says \(keras.unit.rawValue)", advice: [])
+        throw FineTuningError.invalid(
+          .tokens, "\(unit.rawValue)", "\(path) is of Keras' Tokenizer, which says \(keras.unit.rawValue)", advice: [])
       }
       self = keras
       return
@@ -27,7 +28,7 @@ extension Vocabulary {
       do throws(TokenJSON.Problem) {
         tokens = try Self.numbered(TokenJSON(text).read())
       } catch {
-        throw bad(error.detail, ["expected {\"token\": number, ...} or [\"token\", ...]"])
+        throw bad(Message(error.detail), ["expected {\"token\": number, ...} or [\"token\", ...]"])
       }
     } else {
       var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false).map { String($0) }

@@ -1,3 +1,5 @@
+import FileIO
+
 /// Which number stands for which character or word.
 ///
 /// Characters are Unicode scalars, as Python counts them: an accent that is written apart is a character of its own.
@@ -251,7 +253,7 @@ extension Vocabulary: Codable {
         unknown: values.decodeIfPresent(Int.self, forKey: .unknown),
         rules: values.decodeIfPresent(KerasTextRules.self, forKey: .rules))
     } catch let error as FineTuningError {
-      throw DecodingError.dataCorruptedError(forKey: .tokens, in: values, debugDescription: error.message)
+      throw DecodingError.dataCorruptedError(forKey: .tokens, in: values, debugDescription: error.message.description)
     }
   }
 

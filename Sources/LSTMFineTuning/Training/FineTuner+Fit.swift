@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -275,7 +276,7 @@ private final class Loop<Rows: ExampleRows> {
     guard progress.stepsTaken > 0 || epoch > 1 else {
       throw FineTuningError.invalidOption(
         "no target of the training data counts: every one is ignored or weighs nothing",
-        advice: ["look at the labels, \(SequenceData.ignored) is ignored, and at --class-weights"])
+        advice: ["look at the labels, \(SequenceData.ignored) is ignored, and at \(.classWeights)"])
     }
     let trains = tuner.plan.phases[tuner.plan.phase(ofEpoch: epoch)].trainable
     var norms: [String: Double] = [:]

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -142,16 +143,16 @@ public struct FineTuner: Sendable {
 
   /// Whether the options make sense for this data: what `fit` begins with.
   package func checkOptions(hasValidation: Bool) throws(FineTuningError) {
-    for (flag, value) in [("--batch-size", options.batchSize), ("--patience", options.patience ?? 1)] where value < 1 {
-      throw .invalidOption("\(flag) \(value): expected at least 1", advice: [])
+    for (setting, value) in [(Setting.batchSize, options.batchSize), (.patience, options.patience ?? 1)] where value < 1 {
+      throw .invalid(setting, "\(value)", "expected at least 1", advice: [])
     }
     if case .plateau = schedule.shape, !hasValidation {
       throw .invalidOption(
-        "--schedule plateau goes by the validation loss, and there is no validation data",
-        advice: ["choose another schedule, or give --validation-split"])
+        "\(.schedule, "plateau") goes by the validation loss, and there is no validation data",
+        advice: ["choose another schedule, or give \(.validationSplit)"])
     }
     if let clipNorm = options.clipNorm, !(clipNorm > 0) {
-      throw .invalidOption("--clip-norm \(clipNorm): expected a number above 0", advice: [])
+      throw .invalid(.clipNorm, "\(clipNorm)", "expected a number above 0", advice: [])
     }
   }
 

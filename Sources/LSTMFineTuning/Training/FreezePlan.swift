@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -53,7 +54,7 @@ public struct FreezePlan: Sendable {
   /// For each parameter, the rate that was asked for, whatever the optimizer's is.
   let ownRates: [Double?]
   /// What becomes of parameters that stand in several places.
-  public let notes: [String]
+  public let notes: [Message]
 
   /// A part of the model with a learning rate of its own.
   public struct OwnRate: Sendable, Equatable {
@@ -89,7 +90,7 @@ public struct FreezePlan: Sendable {
     var gates: [Gates] = parameters.map { parameter in
       if case .head = parameter.role { .all } else { lora == nil ? .all : [] }
     }
-    // What --freeze names of each parameter, and by which selector when it is some gates.
+    // What `freezing` names of each parameter, and by which selector when it is some gates.
     var named: [Gates] = parameters.map { _ in [] }
     var gateSelectors: [Int: String] = [:]
     for selector in freezing {
@@ -113,16 +114,16 @@ public struct FreezePlan: Sendable {
         // What is frozen by name keeps every bit.
         if named[index] == .all { continue }
         if !named[index].isEmpty, let selector = gateSelectors[index] {
-          throw .invalidOption(
-            "--freeze \(selector): its matrices move by low-rank adapters, which move all gates",
-            advice: ["take it out of --freeze, or choose other parts with --lora-on"])
+          throw .invalid(
+            .freezing, "\(selector)", "its matrices move by low-rank adapters, which move all gates",
+            advice: ["take it out of \(.freezing), or choose other parts with \(.loraTargets)"])
         }
         (adapted[index], gates[index]) = (true, .all)
       }
       guard adapted.contains(true) else {
-        throw .invalidOption(
-          "--freeze \(freezing.joined(separator: ", ")): nothing is left that a low-rank adapter could be put on",
-          advice: ["the matrices under adapters keep their values anyway: take them out of --freeze"])
+        throw .invalid(
+          .freezing, "\(freezing.joined(separator: ", "))", "nothing is left that a low-rank adapter could be put on",
+          advice: ["the matrices under adapters keep their values anyway: take them out of \(.freezing)"])
       }
     }
     self.adapted = adapted
@@ -136,20 +137,20 @@ public struct FreezePlan: Sendable {
     var ownRates = [Double?](repeating: nil, count: parameters.count)
     for rate in rates {
       guard rate.learningRate > 0, rate.learningRate.isFinite else {
-        throw .invalidOption(
-          "--lr-for \(rate.selector)=\(rate.learningRate): expected a number above 0",
-          advice: ["to keep a part as it is, --freeze \(rate.selector)"])
+        throw .invalid(
+          .learningRateFor, "\(rate.selector)=\(rate.learningRate)", "expected a number above 0",
+          advice: ["to keep a part as it is, \(.freezing, rate.selector)"])
       }
       let selection = try Selection(rate.selector, of: parameters)
       guard !selection.isOfGates else {
-        throw .invalidOption(
-          "--lr-for \(rate.selector): gates of a layer share one rate", advice: ["name the layer or the tensor"])
+        throw .invalid(
+          .learningRateFor, "\(rate.selector)", "gates of a layer share one rate", advice: ["name the layer or the tensor"])
       }
       let chosen = selection.indices
       guard chosen.contains(where: { trainable[$0] }) else {
-        throw .invalidOption(
-          "--lr-for \(rate.selector): this part is frozen and has no learning rate",
-          advice: ["take it out of --freeze, or add --unfreeze \(rate.selector)"])
+        throw .invalid(
+          .learningRateFor, "\(rate.selector)", "this part is frozen and has no learning rate",
+          advice: ["take it out of \(.freezing), or add \(.unfreezing, rate.selector)"])
       }
       for index in chosen { ownRates[index] = rate.learningRate }
     }

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -24,8 +25,8 @@ public struct LoRA: Sendable, Equatable {
   /// - Throws: `FineTuningError.invalidOption` that says which part is not understood.
   public init(parsing text: String, targets: [String] = ["lstm"]) throws(FineTuningError) {
     func expected(_ what: String, found: Substring) -> FineTuningError {
-      .invalidOption(
-        "--lora \(text): expected \(what), found \"\(found)\"", advice: ["for example --lora rank=8,alpha=16"])
+      .invalid(
+        .lora, "\(text)", "expected \(what), found \"\(found)\"", advice: ["for example \(.lora, "rank=8,alpha=16")"])
     }
     var (rank, alpha): (Int?, Double?) = (nil, nil)
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -48,7 +49,7 @@ public struct LoRA: Sendable, Equatable {
       }
     }
     guard let rank else {
-      throw .invalidOption("--lora \(text): there is no rank", advice: ["for example --lora rank=8,alpha=16"])
+      throw .invalid(.lora, "\(text)", "there is no rank", advice: ["for example \(.lora, "rank=8,alpha=16")"])
     }
     self.init(rank: rank, alpha: alpha ?? Double(rank), targets: targets)
   }
@@ -66,31 +67,31 @@ public struct LoRA: Sendable, Equatable {
         let tied = parameters.indices.first(where: { selection[$0] && Self.isTiedTable(parameters[$0]) })
       {
         let names = parameters[tied].places.map(\.name)
-        throw .invalidOption(
-          "--lora-on \(selector): \(names.joined(separator: " and ")) are one parameter, and an adapter on one of them"
+        throw .invalid(
+          .loraTargets, "\(selector)", "\(names.joined(separator: " and ")) are one parameter, and an adapter on one of them"
             + " would part them",
-          advice: ["leave it out, or import the model with --untie, which makes two of them"])
+          advice: ["leave it out, or import the model with \(.untie), which makes two of them"])
       }
       guard !matrices.isEmpty else {
-        throw .invalidOption(
-          "--lora-on \(selector): there is no matrix in it that an adapter can be put on",
+        throw .invalid(
+          .loraTargets, "\(selector)", "there is no matrix in it that an adapter can be put on",
           advice: ["adapters go on weight_ih and weight_hh of LSTM layers, and on weights of the head"])
       }
       chosen.formUnion(matrices)
     }
     guard !chosen.isEmpty else {
-      throw .invalidOption(
-        "--lora-on: expected at least one part of the model, found none", advice: ["for example --lora-on lstm"])
+      throw .invalid(
+        .loraTargets, nil, "expected at least one part of the model, found none", advice: ["for example \(.loraTargets, "lstm")"])
     }
     let places = chosen.sorted()
     let largest = places.reduce(0) { max($0, parameters[$1].shape.min() ?? 0) }
     guard 1...largest ~= rank else {
-      throw .invalidOption(
-        "--lora: expected a rank from 1 to \(largest), the smaller side of the largest matrix that it is for, found \(rank)",
+      throw .invalid(
+        .lora, nil, "expected a rank from 1 to \(largest), the smaller side of the largest matrix that it is for, found \(rank)",
         advice: [])
     }
     guard alpha.isFinite, alpha > 0 else {
-      throw .invalidOption("--lora: expected an alpha above 0, found \(alpha)", advice: [])
+      throw .invalid(.lora, nil, "expected an alpha above 0, found \(alpha)", advice: [])
     }
     return places
   }

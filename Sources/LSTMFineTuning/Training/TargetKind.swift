@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -83,7 +84,7 @@ struct TargetReading {
   var isClasses = false
   /// nil for the usual one.
   var loss: Loss?
-  var notes: [String] = []
+  var notes: [Message] = []
 
   init(
     _ data: SequenceData, _ model: LSTMModel, file: String, loss: Loss?, head: TaskFit.Head
@@ -101,7 +102,7 @@ struct TargetReading {
       if loss == nil { self.loss = .crossEntropy }
       notes.append("y: each row is one 1 and zeros, read as class numbers from 0 to \(size - 1)")
       if loss == nil {
-        notes.append("loss: cross-entropy, because y has classes; --loss mse takes the rows as numbers")
+        notes.append("loss: cross-entropy, because y has classes; \(.loss, "mse") takes the rows as numbers")
       }
     case .classNumbers(let largest) where !isSeries && (loss?.isCrossEntropy ?? (!head.isNew && width > 1)):
       isClasses = true
@@ -126,8 +127,8 @@ struct TargetReading {
           file: file,
           detail: "every target is 0 or 1: they may be classes or numbers, and the model gives plain numbers",
           advice: [
-            "choose --loss bce for yes or no (the model's outputs then are logits: above 0 is yes)",
-            "or --loss mse for numbers",
+            "choose \(.loss, "bce") for yes or no (the model's outputs then are logits: above 0 is yes)",
+            "or \(.loss, "mse") for numbers",
           ])
       }
     case .classNumbers: return

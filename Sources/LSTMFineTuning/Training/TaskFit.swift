@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
@@ -6,7 +7,7 @@ import LSTMLayers
 public struct TaskFit: Sendable {
   public let model: LSTMModel
   public let loss: Loss
-  public let notes: [String]
+  public let notes: [Message]
   /// Whether targets of real values are classes: one-hot rows, or numbers of classes stored as floating point.
   private let readsClasses: Bool
 
@@ -30,7 +31,7 @@ public struct TaskFit: Sendable {
       }
       let parts = text.split(separator: ":", omittingEmptySubsequences: false)
       guard parts[0] == "new", parts.count <= 2 else {
-        throw .invalidOption("--head \(text): expected new, new:SIZE or keep", advice: ["for example --head new:9"])
+        throw .invalid(.head, "\(text)", "expected new, new:SIZE or keep", advice: ["for example \(.head, "new:9")"])
       }
       guard parts.count == 2 else {
         self = .new(size: nil)
@@ -38,9 +39,9 @@ public struct TaskFit: Sendable {
       }
       let limit = ModelConfiguration.sizeLimit
       guard let size = Int(parts[1]), 1...limit ~= size else {
-        throw .invalidOption(
-          "--head \(text): expected a size from 1 to \(limit), found \"\(parts[1])\"",
-          advice: ["for example --head new:9"])
+        throw .invalid(
+          .head, "\(text)", "expected a size from 1 to \(limit), found \"\(parts[1])\"",
+          advice: ["for example \(.head, "new:9")"])
       }
       self = .new(size: size)
     }
@@ -57,7 +58,7 @@ public struct TaskFit: Sendable {
     readout: ModelConfiguration.Readout? = nil, seed: UInt64 = 0, mayChangeModel: Bool = true,
     knowsClasses: Bool = false
   ) throws {
-    var notes: [String] = []
+    var notes: [Message] = []
     let reading = try TargetReading(data, model, file: file, loss: loss, head: head)
     let data = reading.isClasses ? data.withClassTargets() : data
     readsClasses = reading.isClasses
@@ -93,7 +94,7 @@ public struct TaskFit: Sendable {
     if isClasses, !chosen.isCrossEntropy, chosen != .binaryCrossEntropy {
       throw FineTuningError.badData(
         file: file, detail: "\(chosen.name) needs real values in y, found class numbers",
-        advice: ["save y as floating point, or choose --loss cross-entropy"])
+        advice: ["save y as floating point, or choose \(.loss, "cross-entropy")"])
     }
     self.loss = chosen
 
@@ -107,7 +108,7 @@ public struct TaskFit: Sendable {
         throw FineTuningError.invalidOption(
           "a bidirectional model can be read out in two ways, and \(file) asks for one value a sequence",
           advice: [
-            "choose --readout final (each direction's own final state, PyTorch's h_n) or --readout last (its output at the last step)"
+            "choose \(.readout, "final") (each direction's own final state, PyTorch's h_n) or \(.readout, "last") (its output at the last step)"
           ])
       }
       notes.append(
@@ -122,13 +123,13 @@ public struct TaskFit: Sendable {
         detail: perStep
           ? "y has a target for each step, but the model gives one output a sequence"
           : "y has one target a sequence, but the model gives an output for each step",
-        advice: ["choose another --readout: " + (perStep ? "all" : "last, final, mean or max")]
+        advice: ["choose another \(.readout): " + (perStep ? "all" : "last, final, mean or max")]
           + (mayBePerStep ? ["or, if y holds one value for each step, save it as (N, \(data.steps), 1)"] : []))
     }
     if configuration.readout == .attention, model.configuration.readout != .attention {
       guard mayChangeModel else {
-        throw FineTuningError.invalidOption(
-          "--readout attention: the model has no attention weights", advice: ["fine-tune it with them first"])
+        throw FineTuningError.invalid(
+          .readout, "\("attention")", "the model has no attention weights", advice: ["fine-tune it with them first"])
       }
       notes.append("attention: its weights start from fresh values")
     }
@@ -179,7 +180,7 @@ public struct TaskFit: Sendable {
     if let newSize {
       let note: String
       (fitted, note) = try fitted.replacingHead(size: newSize, seed: seed)
-      notes.append(note)
+      notes.append(Message(note))
     }
     self.model = fitted
     self.notes = notes
@@ -190,15 +191,15 @@ public struct TaskFit: Sendable {
     _ mayChangeModel: Bool
   ) -> FineTuningError {
     func values(_ count: Int) -> String { "\(count) value\(count == 1 ? "" : "s")" }
-    let detail =
+    let detail: Message =
       data.isText
       ? "the model has \(width) outputs, the vocabulary \(needed) tokens"
       : isClasses
         ? "y: expected classes from 0 to \(width - 1), which the model's \(width) outputs can tell apart, found \(needed - 1)"
         : "the model gives \(values(width)) a \(example), the targets have \(values(needed))"
-    var advice =
-      mayChangeModel ? "train a head of that size with --head new:\(needed)" : "fine-tune it on this task first"
-    if case .windows = data.inputs { advice += ", or change --horizon to what the model was made for" }
+    var advice: Message =
+      mayChangeModel ? "train a head of that size with \(.head, "new:\(needed)")" : "fine-tune it on this task first"
+    if case .windows = data.inputs { advice += ", or change \(.horizon) to what the model was made for" }
     return .badData(file: file, detail: detail, advice: [advice])
   }
 
@@ -228,8 +229,8 @@ public struct TaskFit: Sendable {
     return .badData(
       file: file, detail: "the model has \(width) outputs, and y has \(numbers)",
       advice: [
-        "train a head of that size with --head new:\(max(classes, 2))",
-        "or say with --head keep that these are the first of its \(width) classes",
+        "train a head of that size with \(.head, "new:\(max(classes, 2))")",
+        "or say with \(.head, "keep") that these are the first of its \(width) classes",
       ])
   }
 
@@ -244,21 +245,21 @@ public struct TaskFit: Sendable {
       return
     case (.crossEntropy, _), (.binaryCrossEntropy, _):
       let end = "a head that ends in \(activation.rawValue)"
-      var advice = [
-        "train a new head with --head new" + (isClasses && loss.isCrossEntropy ? ":\(max(classes, 2))" : "")
+      var advice: [Message] = [
+        "train a new head with \(.head, "new")" + (isClasses && loss.isCrossEntropy ? ":\(max(classes, 2))" : "")
       ]
       if loss.isCrossEntropy, activation == .sigmoid, last.size > 1 {
-        advice.append("or save y as 0 and 1 for each output, for --loss bce")
+        advice.append("or save y as 0 and 1 for each output, for \(.loss, "bce")")
       }
       throw isAsked
-        ? .invalidOption("--loss \(loss.name) does not go with \(end)", advice: advice)
+        ? .invalidOption("\(.loss, loss.name) does not go with \(end)", advice: advice)
         : .badData(
           file: file,
           detail: "y has class numbers, which are for \(loss.name), and that does not go with \(end)", advice: advice)
     case (_, .softmax) where last.size == 1:
       throw .badData(
         file: file, detail: "the model ends in a softmax over one value, which is always 1: it can learn nothing",
-        advice: ["train a new head with --head new:1"])
+        advice: ["train a new head with \(.head, "new:1")"])
     default: return
     }
   }

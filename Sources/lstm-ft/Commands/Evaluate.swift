@@ -105,9 +105,8 @@ struct Evaluate: ParsableCommand {
       case .streams(let data): try evaluator.report(data)
       }
 
-    let notes =
-      loaded.readingNotes + [loss.loss?.note].compactMap(\.self) + fit.notes
-      + [all.maskNote(base.configuration)].compactMap(\.self) + rowNotes
+    var notes = loaded.readingNotes + [loss.loss?.note].compactMap(\.self)
+    notes += fit.notes.map(\.spelled) + [all.maskNote(base.configuration)].compactMap(\.self) + rowNotes
     for note in notes { console.say("note: \(note)") }
     if case .labeled(let labeled) = loaded { for line in labeled.summary { console.say("note: \(line)") } }
     if record.inputScaler == nil, loaded.series != nil {

@@ -158,7 +158,7 @@ struct Finetune: ParsableCommand {
     let path = files.runFolder ?? Self.defaultFolder()
     let session = try FinetuneSession(
       self, rule: rule, kernels: computing.kernels(), caching: caching.caching(folder: path))
-    let folder = try RunFolder(path)
+    let folder = try RunFolder(path, guide: .commandLine)
     FinetuneReport(session, console).header()
     try folder.writeConfiguration(session.resolved)
     try session.train(folder, console)
@@ -176,7 +176,7 @@ struct Finetune: ParsableCommand {
     let rule = try command.optimizer.rule()
     let session = try FinetuneSession(
       command, rule: rule, kernels: computing.kernels(), caching: command.caching.caching(folder: begun.folder))
-    let folder = try RunFolder(resuming: begun.folder, point?.state)
+    let folder = try RunFolder(resuming: begun.folder, point?.state, guide: .commandLine)
     let report = FinetuneReport(session, out.console)
     report.header()
     report.resuming(point?.state)

@@ -109,7 +109,9 @@ struct Import: ParsableCommand {
     var made = try plan.imported()
     made.provenance = checkpoint.provenance
     if plan.report.missing.contains(where: \.isAllowed) { made = try LSTMModel(plan, seed: values.seed).checkpoint }
-    made.preprocessing = try preprocessing(checkpoint, plan.configuration, &report.notes)
+    var notes: [String] = []
+    made.preprocessing = try preprocessing(checkpoint, plan.configuration, &notes)
+    report.notes += notes.map { Message($0) }
     var digest: FileDigest?
     if made.provenance == nil {
       made.provenance = provenance(of: checkpoint, plan, digest: "")
@@ -118,7 +120,7 @@ struct Import: ParsableCommand {
     let watch = NonFiniteWatch()
     made.tensors = made.tensors.map(watch.watching)
     try made.write(path: output, sourceDigest: digest)
-    report.notes += watch.notes(sources: plan.mapping)
+    report.notes += watch.notes(sources: plan.mapping).map { Message($0) }
 
     show(report, console)
     for note in vocabularyNotes(made, plan.configuration) { console.say("note: \(note)") }
@@ -252,7 +254,7 @@ struct Import: ParsableCommand {
     rows += report.mismatched.map { item in
       [
         item.source, item.target, shapeText(item.found), "WRONG",
-        "expected \(shapeText(item.expected))" + (item.hint.map { "; " + $0 } ?? ""),
+        "expected \(shapeText(item.expected))" + (item.hint.map { "; \($0)" } ?? ""),
       ]
     }
     rows += report.missing.map { item in
@@ -276,19 +278,19 @@ struct Import: ParsableCommand {
     func group(_ item: LoadReport.Unexpected) -> [String]? {
       guard item.effect == .none else { return nil }
       let stem = item.source.prefix { $0 != "." && $0 != "/" }
-      return stem.utf8.count < item.source.utf8.count ? [String(stem), item.reason, "\(item.isAllowed)"] : nil
+      return stem.utf8.count < item.source.utf8.count ? [String(stem), item.reason.spelled, "\(item.isAllowed)"] : nil
     }
     let counts = items.compactMap(group).reduce(into: [[String]: Int]()) { $0[$1, default: 0] += 1 }
     var shown = Set<[String]>()
     return items.compactMap { item in
       let state = item.isAllowed ? "left out" : "UNEXPECTED"
       guard let group = group(item), let count = counts[group], count > 2 else {
-        return [item.source, "-", shapeText(item.shape), state, item.reason]
+        return [item.source, "-", shapeText(item.shape), state, item.reason.spelled]
       }
       guard shown.insert(group).inserted else { return nil }
       return [
         "\(group[0])\(item.source.dropFirst(group[0].count).prefix(1))*", "-", plural(count, "tensor"), state,
-        item.reason,
+        item.reason.spelled,
       ]
     }
   }

@@ -76,10 +76,10 @@ struct Inspect: ParsableCommand {
       do {
         let plan = try LoadPlan(checkpoint, options: load.options())
         configuration = plan.configuration
-        (layout, evidence) = (plan.report.layout, plan.report.evidence)
-        if plan.report.isComplete { assumed = plan.report.assumed } else { problem = plan.report.failureSummary }
+        (layout, evidence) = (plan.report.layout, plan.report.evidence.map(\.spelled))
+        if plan.report.isComplete { assumed = plan.report.assumed } else { problem = plan.report.failureSummary.spelled }
       } catch let error as CheckpointError {
-        problem = error.message
+        problem = error.message.spelled
       }
     }
     var preprocessing: Preprocessing?
@@ -87,7 +87,7 @@ struct Inspect: ParsableCommand {
       do {
         preprocessing = try JSONDecoder().decode(Preprocessing.self, from: Data(stored.utf8))
       } catch {
-        problem = FineTuningError.badPreprocessing(file: file, detail: describe(error)).message
+        problem = FineTuningError.badPreprocessing(file: file, detail: Message(describe(error))).message.spelled
       }
     }
     let tensors = try checkpoint.tensors.map { tensor in

@@ -67,7 +67,7 @@ struct Report: ParsableCommand {
     show(log, folder, console)
     console.say("wrote \(files.joined(separator: ", "))")
     console.say(replaced)
-    for (place, next) in log.nextCommands(folder).enumerated() {
+    for (place, next) in log.nextSteps(folder).enumerated() {
       console.say((place == 0 ? "next  " : "      ") + next.command)
     }
     try console.result(
@@ -116,7 +116,7 @@ struct Report: ParsableCommand {
     }
     console.say()
     console.say(oneLine(log.state, limit: 400))
-    if let advice = log.advice { console.say(advice) }
+    if let advice = log.advice { console.say(advice.spelled) }
     if let (name, text) = log.beforeAndAfter() { console.say((name.isEmpty ? "" : console.bold(name)) + text) }
     if log.endsInHalfALine { console.say("note: the log ends in half a line, which is passed over") }
     if log.unknownLines > 0 { console.say("note: \(plural(log.unknownLines, "line")) of an unknown kind in the log") }
@@ -124,7 +124,7 @@ struct Report: ParsableCommand {
 
   /// - Returns: the files written.
   private func write(_ log: RunLog, _ folder: String) throws -> [String] {
-    let page = Data(log.page(path: folder).utf8)
+    let page = Data(log.page(path: folder, guide: .commandLine).utf8)
     if let output {
       try writeFile(output, page)
       return [output]

@@ -57,7 +57,7 @@ import Testing
     let error = #expect(throws: CheckpointError.self) { try source.write(path: folder.path("x.npz"), as: .npz) }
     #expect(
       error?.message == "cannot write \(folder.path("x.npz")): bfloat16 is bfloat16, a type that NumPy has not")
-    #expect(error?.advice == ["write float32, which holds each of its values exactly: --dtype float32"])
+    #expect(error?.advice == ["write float32, which holds each of its values exactly: dataType float32"])
     #expect(!FileManager.default.fileExists(atPath: folder.path("x.npz")))
   }
 

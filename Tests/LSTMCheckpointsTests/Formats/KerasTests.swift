@@ -49,7 +49,7 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
     // Keras saves them and cannot load them.
     if format == .kerasH5, made.tensors.contains(where: { $0.dataType == .bfloat16 }) {
       let error = #expect(throws: CheckpointError.self) { try made.write(path: path, as: format) }
-      #expect(error?.advice == ["write it with --dtype float32"])
+      #expect(error?.advice == ["write it with dataType float32"])
       return
     }
     try made.write(path: path, as: format)
@@ -132,9 +132,9 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
   @Test func oldWeightsAskForTheirGates() throws {
     let error = try refusal("keras1_l2.h5")
     #expect(error?.message.contains("hard_sigmoid") == true)
-    #expect(error?.advice.first?.contains("--gates hard_sigmoid") == true)
+    #expect(error?.advice.first?.contains("gates hard_sigmoid") == true)
     let plan = try LoadPlan(kerasFixture("k2_l1_w.h5"))
-    #expect(plan.report.assumed.contains { $0.what.hasPrefix("tanh, and sigmoid") && $0.change != nil })
+    #expect(plan.report.assumed.contains { $0.what.description.hasPrefix("tanh, and sigmoid") && $0.change != nil })
   }
 
   @Test func gatesThatTheModelTellsAreNotOverruled() throws {
@@ -194,7 +194,7 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
       _ = try LoadPlan(kerasFixture(file), options: LoadOptions(configuration: given))
     }
     #expect(error?.category == .usage)
-    #expect(error?.message.hasPrefix("--config: ") == true, "\(error?.message ?? "") of \(found.summary)")
+    #expect(error?.message.description.hasPrefix("configuration: ") == true, "\(error?.message ?? "") of \(found.summary)")
     #expect(error?.message.contains(key) == true || file == "k3_bi.keras", "\(error?.message ?? "")")
     // Its own word is no contradiction.
     #expect(try LoadPlan(kerasFixture(file), options: LoadOptions(configuration: found)).configuration == found)
@@ -414,7 +414,7 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
   @Test(arguments: [Checkpoint.Format.kerasH5, .kerasWeights, .kerasArchive])
   func whatKerasLacksIsRefused(_ format: Checkpoint.Format) {
     let dual = ModelConfiguration(input: .features(size: 2), layers: [.init(hiddenSize: 3)])
-    #expect(refusal(dual, format)?.advice.first?.contains("--bias single") == true)
+    #expect(refusal(dual, format)?.advice.first?.contains("bias single") == true)
     var other = ModelConfiguration(
       input: .features(size: 2), layers: [.init(hiddenSize: 3, projectionSize: 2, bias: .single)])
     #expect(refusal(other, format)?.message.contains("a projection") == true)
@@ -460,6 +460,6 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
     try made.write(path: folder.path("w.h5"), as: .kerasH5)
     let read = try Checkpoint(path: folder.path("w.h5"))
     let error = #expect(throws: CheckpointError.self) { try LoadPlan(read) }
-    #expect(error?.advice.first?.contains("--gates") == true)
+    #expect(error?.advice.first?.contains("gates") == true)
   }
 }

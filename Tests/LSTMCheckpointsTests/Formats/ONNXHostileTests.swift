@@ -18,7 +18,7 @@ import Testing
   private static func refusal(_ bytes: [UInt8]) throws -> String {
     let folder = try TemporaryFolder()
     let error = #expect(throws: CheckpointError.self) { try plan(bytes, folder) }
-    return error?.message ?? ""
+    return error?.message.description ?? ""
   }
 
   private static func varint(_ value: UInt64) -> [UInt8] {
@@ -159,7 +159,7 @@ import Testing
     let path = folder.path("model.onnx")
     try Data(Self.model([tensor])).write(to: URL(fileURLWithPath: path))
     let unasked = #expect(throws: CheckpointError.self) { _ = try Checkpoint(path: path) }
-    #expect(unasked?.advice.first?.contains("--external-data") == true)
+    #expect(unasked?.advice.first?.contains("allowsExternalData") == true)
     #expect(throws: CheckpointError.self) { _ = try Checkpoint(path: path, allowsExternalData: true) }
   }
 

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import TestSupport
 import Testing
@@ -54,18 +55,18 @@ import Testing
   @Test func aModuleUnderAKeySaysSo() throws {
     let note = try LoadPlan(checkpoint("whole-in-dictionary.pt")).report.notes.first
     #expect(
-      note == "model is a whole module, __main__.Model; its code is not in the file: "
+      note?.description == "model is a whole module, __main__.Model; its code is not in the file: "
         + "model.lstm is a torch.nn.LSTM, model.fc is a torch.nn.Linear")
   }
 
   @Test func whatAModuleIsMadeOfIsSaid() throws {
     let report = try LoadPlan(checkpoint("whole-activated.pt")).report
     #expect(
-      report.notes.first == "a whole module was saved, __main__.Activated; its code is not in the file: "
+      report.notes.first?.description == "a whole module was saved, __main__.Activated; its code is not in the file: "
         + "rnn is a torch.nn.LSTM, drop is a torch.nn.Dropout, act is a torch.nn.ReLU, out is a torch.nn.Linear, "
         + "squash is a torch.nn.Sigmoid, loss is a torch.nn.MSELoss")
     #expect(
-      report.assumed.prefix(2).map(\.what) == [
+      report.assumed.prefix(2).map(\.what.description) == [
         "act, a torch.nn.ReLU, is not applied (it was made after rnn and before out): "
           + "where the model calls it is code, which the file does not hold",
         "squash, a torch.nn.Sigmoid, is not applied (it was made after out): "

@@ -160,7 +160,7 @@ func refusal(ofFile bytes: [UInt8], named name: String = "x.pt") throws -> [Stri
     for tensor in try Checkpoint(path: path).tensors { _ = try tensor.bytes() }
     return []
   } catch let error as any DescribedFailure {
-    return ([error.message] + error.advice).map { $0.replacing(path, with: name) }
+    return ([error.message] + error.advice).map { $0.description.replacing(path, with: name) }
   } catch {
     return ["no described failure: \(error)"]
   }

@@ -123,7 +123,7 @@ import Testing
       _ = try Checkpoint(path: path)
       return []
     } catch let error as any DescribedFailure {
-      return ([error.message] + error.advice).map { $0.replacing(folder.url.path + "/", with: "") }
+      return ([error.message] + error.advice).map { $0.description.replacing(folder.url.path + "/", with: "") }
     }
   }
 
@@ -156,7 +156,7 @@ import Testing
     #expect(
       try index(#"{"input":{"features":3},"layers":[{"hidden":4}]}"#, in: folder) == [
         "\(name): is a model's configuration, which holds no weights",
-        "give the weights first, and this file as --config \(name)",
+        "give the weights first, and this file as configuration \(name)",
       ])
     #expect(
       try index(#"{"a":1,"b":2}"#, in: folder) == [

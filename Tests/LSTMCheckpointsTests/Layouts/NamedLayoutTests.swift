@@ -80,7 +80,7 @@ import Testing
         "w.h5: lstm/kernel (7, 16) can be the one weight (I + H, 4H) of Haiku, of TensorFlow 1 or of swift-apis: the same "
           + "order of gates, but Haiku adds 1 to the forget gate when it runs, TensorFlow 1 its forget_bias, swift-apis "
           + "nothing",
-        "say which with --layout haiku, --layout tf1 --forget-bias 1, or --layout s4tf",
+        "say which with layout haiku, layout tf1 forgetBias 1, or layout s4tf",
       ])
     for (layout, offset) in [(Layout.haiku, Float(1)), (.tf1, 0.5), (.s4tf, 0)] {
       let plan = try LoadPlan(
@@ -96,12 +96,12 @@ import Testing
     #expect(
       refusal(found) == [
         "w.h5: TensorFlow 1 adds forget_bias to the forget gate each time it runs; the file does not say it",
-        "say it with --forget-bias VALUE; the cells' own default is 1, --forget-bias 1",
+        "say it with forgetBias VALUE; the cells' own default is 1, forgetBias 1",
       ])
     #expect(refusal(found, LoadOptions(forgetBias: 1)).isEmpty)
     #expect(
       refusal(checkpoint(["lstm.Wx": [16, 3], "lstm.Wh": [16, 4]]), LoadOptions(forgetBias: 1)).first
-        == "--forget-bias 1.0: the file is read in the layout mlx, which says it itself")
+        == "forgetBias 1.0: the file is read in the layout mlx, which says it itself")
   }
 
   @Test func namesOfTwoLayouts() {
@@ -110,8 +110,8 @@ import Testing
       refusal(found) == [
         "w.h5: holds LSTMs under the names of several layouts: weight_ih and weight_hh: PyTorch's names; "
           + "Wx and Wh: MLX' names",
-        "choose one with --layout, and leave the others out with --allow unexpected=GLOB",
-        "or look at one part only with --prefix",
+        "choose one with layout, and leave the others out with allowedUnexpected GLOB",
+        "or look at one part only with prefix",
       ])
     #expect(refusal(found, LoadOptions(allowedUnexpected: ["rnn.*"])).isEmpty)
     #expect(refusal(found, LoadOptions(allowedUnexpected: ["lstm.*"])).isEmpty)
@@ -124,11 +124,11 @@ import Testing
       refusal(found, LoadOptions(layout: .flax)) == [
         "w.h5: holds no LSTM in the layout flax: expected ii.kernel and hi.kernel, found lstm.weight_ih_l0, "
           + "lstm.weight_hh_l0, lstm.bias_ih_l0, lstm.bias_hh_l0",
-        "rename tensors with --map 'REGEX=REPLACEMENT', or leave --layout away to go by the names",
+        "rename tensors with rules REGEX=REPLACEMENT, or leave layout away to go by the names",
       ])
     #expect(
       refusal(found, LoadOptions(layout: .onnx)).first
-        == "--layout onnx: its tensors are known by their place in a file of their framework, not by names")
+        == "layout onnx: its tensors are known by their place in a file of their framework, not by names")
     #expect(
       refusal(checkpoint(["lstm.Wx": [16, 3], "lstm.Wh": [16, 4]]), LoadOptions(layout: .pytorch)).first?
         .contains("holds no LSTM: expected names like weight_ih_l0") == true)
@@ -208,7 +208,7 @@ import Testing
     #expect(
       refusal(cells([("a", 4, 4), ("b", 4, 4)])) == [
         "w.h5: holds 2 LSTMs whose order neither their names nor their widths tell: a, b",
-        "number them in order with --map, for example --map '^a\\.=lstm_0.'", "or choose one with --prefix",
+        "number them in order with rules, for example rules ^a\\.=lstm_0.", "or choose one with prefix",
       ])
     #expect(
       refusal(cells([("l_0", 4, 4), ("l_1", 3, 4)])).first

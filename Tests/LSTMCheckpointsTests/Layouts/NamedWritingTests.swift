@@ -1,3 +1,4 @@
+import FileIO
 import TestSupport
 import Testing
 
@@ -45,12 +46,12 @@ import Testing
   @Test func whatAFrameworkHasNotIsRefused() {
     func message(_ layer: ModelConfiguration.Layer, _ layout: Layout) -> [String] {
       let error = #expect(throws: CheckpointError.self) { try names(model([layer]), layout) }
-      return [error?.message ?? ""] + (error?.advice ?? [])
+      return ([error?.message ?? ""] + (error?.advice ?? [])).map(\.description)
     }
     #expect(
       message(.init(hiddenSize: 4), .mlx) == [
         "cannot write out: layer 0 has two biases, MLX' LSTM has one",
-        "write their sum with --bias single: the same outputs, but training on moves it half as fast",
+        "write their sum with bias single: the same outputs, but training on moves it half as fast",
       ])
     #expect(
       message(.init(hiddenSize: 4, isBidirectional: true, bias: .single), .mlx).first
@@ -64,7 +65,7 @@ import Testing
     #expect(
       message(.init(hiddenSize: 4, bias: .single), .onnx) == [
         "cannot write out: onnx is the layout of a file format, not of named tensors",
-        "choose it with --to: keras-h5 for Keras, onnx for ONNX",
+        "choose it with format: keras-h5 for Keras, onnx for ONNX",
       ])
   }
 

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import Testing
 
@@ -123,7 +124,7 @@ import Testing
 
   @Test func whatIsNoJSONSaysWhere() {
     let error = #expect(throws: CheckpointError.self) { try read("{\n  \"input\": oops }") }
-    #expect(error?.message.hasPrefix("model.json: not a model configuration: not valid JSON: ") == true)
+    #expect(error?.message.description.hasPrefix("model.json: not a model configuration: not valid JSON: ") == true)
     #expect(error?.message.contains("Invalid value around ") == true)
     #expect(error?.message.contains("\n") == false)
   }

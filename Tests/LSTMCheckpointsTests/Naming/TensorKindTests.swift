@@ -78,6 +78,6 @@ import Testing
     #expect(TensorKind.batchNormalization.effect == .changesOutput)
     #expect(TensorKind.optimizer.effect == .none)
     #expect(TensorKind.unknown.effect == .unknown)
-    #expect(TensorKind.gru(8).reason.hasPrefix("3H = 24: a GRU"))
+    #expect(TensorKind.gru(8).reason.description.hasPrefix("3H = 24: a GRU"))
   }
 }

@@ -77,7 +77,7 @@ import TrainingSupport
         == "t.csv line 2, column \"text\": expected a text, found no known token")
     #expect(message { _ = try Self.texts("text,label\ngood,\n") } == "t.csv: column \"label\": every label is empty")
     #expect(message { _ = try Self.texts("text,class\ngood,a\n") } == "t.csv column \"label\": no such column")
-    #expect(message { _ = try Self.texts(Self.reviews, window: 0) } == "--window 0: expected at least 1")
+    #expect(message { _ = try Self.texts(Self.reviews, window: 0) } == "window 0: expected at least 1")
   }
 
   // MARK: - Sequences

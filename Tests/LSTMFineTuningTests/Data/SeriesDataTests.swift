@@ -56,11 +56,11 @@ import TrainingSupport
   }
 
   @Test(arguments: [
-    (0, 1, ["a"], ["a"], "--window 0: expected at least 1"),
-    (-4, 1, ["a"], ["a"], "--window -4: expected at least 1"),
-    (3, 0, ["a"], ["a"], "--horizon 0: expected at least 1"),
-    (3, 1, [], ["a"], "--features: expected at least one column"),
-    (3, 1, ["a"], [], "--target: expected at least one column"),
+    (0, 1, ["a"], ["a"], "window 0: expected at least 1"),
+    (-4, 1, ["a"], ["a"], "window -4: expected at least 1"),
+    (3, 0, ["a"], ["a"], "horizon 0: expected at least 1"),
+    (3, 1, [], ["a"], "features: expected at least one column"),
+    (3, 1, ["a"], [], "targets: expected at least one column"),
     (3, 1, ["d"], ["a"], "mine.csv column \"d\": no such column"),
   ])
   func optionsThatMakeNoSense(
@@ -101,15 +101,15 @@ import TrainingSupport
   @Test(arguments: [
     (
       8, 0.5,
-      "mine.csv: 8 rows with --validation-split 0.5 leave 4 to train on, fewer than a window of 3 and a horizon of 2"
+      "mine.csv: 8 rows with validationSplit 0.5 leave 4 to train on, fewer than a window of 3 and a horizon of 2"
     ),
     (
       6, 0.9,
-      "mine.csv: 6 rows with --validation-split 0.9 leave 1 to train on, fewer than a window of 3 and a horizon of 2"
+      "mine.csv: 6 rows with validationSplit 0.9 leave 1 to train on, fewer than a window of 3 and a horizon of 2"
     ),
-    (9, 1, "--validation-split 1.0: expected a number from 0 to below 1"),
-    (9, -0.1, "--validation-split -0.1: expected a number from 0 to below 1"),
-    (9, .nan, "--validation-split nan: expected a number from 0 to below 1"),
+    (9, 1, "validationSplit 1.0: expected a number from 0 to below 1"),
+    (9, -0.1, "validationSplit -0.1: expected a number from 0 to below 1"),
+    (9, .nan, "validationSplit nan: expected a number from 0 to below 1"),
   ])
   func splitsThatCannotBe(_ rows: Int, _ fraction: Double, _ expected: String) throws {
     let series = try Self.series(rows: rows, horizon: 2)
@@ -145,7 +145,7 @@ import TrainingSupport
     #expect(try Self.seasonal(1).seasonalScale(before: 4) == thirds)
     #expect(try Self.seasonal(2).seasonalScale(before: 99) == [9 / 4.0, 5])
     #expect(try Self.seasonal(6).seasonalScale(before: 6) == nil)
-    #expect(message { _ = try Self.seasonal(0) } == "--season 0: expected at least 1")
+    #expect(message { _ = try Self.seasonal(0) } == "season 0: expected at least 1")
     let parts = try Self.seasonal(1).split(validation: 0.3)
     #expect(parts.training.seasonalScale == thirds)
     #expect(parts.validation?.seasonalScale == thirds)

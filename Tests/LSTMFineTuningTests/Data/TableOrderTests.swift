@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import TestSupport
 import Testing
@@ -126,7 +127,7 @@ import TrainingSupport
     ("gap", "time: 2 gaps end, the first on line 1002 (2010/03/04 12:00:00), 501 rows missing in all"),
   ])
   func whatIsUnevenIsReported(_ name: String, _ line: String) throws {
-    #expect(try Self.wild(name).notes.contains(line))
+    #expect(try Self.wild(name).notes.contains(Message(line)))
   }
 
   // MARK: - Ids

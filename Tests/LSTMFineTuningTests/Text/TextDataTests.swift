@@ -120,7 +120,7 @@ import TrainingSupport
     if !perStep { #expect(said[0].x == [4, 5, 6]) }
     #expect(try text.split(validation: 0).validation == nil)
     #expect(
-      message { _ = try text.split(validation: 1) } == "--validation-split 1.0: expected a number from 0 to below 1")
+      message { _ = try text.split(validation: 1) } == "validationSplit 1.0: expected a number from 0 to below 1")
   }
 
   @Test(arguments: [0.01, 0.3, 0.5, 0.7]) func documentsAreNotSplit(_ fraction: Double) throws {
@@ -136,16 +136,16 @@ import TrainingSupport
       message { _ = try Self.text(text, vocabulary, window: window, stride: stride, perStep: true) }
     }
     #expect(said("a") == "t.txt: no text of two tokens or more, one to read and one to say")
-    #expect(said(window: 0) == "--window 0: expected at least 1")
-    #expect(said(stride: 0) == "--stride 0: expected at least 1")
-    #expect(said(window: .max) == "--window 9223372036854775807: expected at most 65536")
-    #expect(said(stride: .max) == "--stride 9223372036854775807: expected at most 4294967296")
+    #expect(said(window: 0) == "window 0: expected at least 1")
+    #expect(said(stride: 0) == "stride 0: expected at least 1")
+    #expect(said(window: .max) == "window 9223372036854775807: expected at most 65536")
+    #expect(said(stride: .max) == "stride 9223372036854775807: expected at most 4294967296")
     #expect(
       said(String(repeating: "ab", count: 20_000), window: 65_536, stride: 1)
         == "t.txt: 39999 sequences of 65536 tokens are too many")
     let two = try Self.text("ab", vocabulary, window: 3, perStep: true)
     #expect(
-      message { _ = try two.split(validation: 0.5) } == "t.txt: 1 token cannot be split by --validation-split 0.5")
+      message { _ = try two.split(validation: 0.5) } == "t.txt: 1 token cannot be split by validationSplit 0.5")
   }
 
   @Test func filesOfAnyLineEnd() throws {

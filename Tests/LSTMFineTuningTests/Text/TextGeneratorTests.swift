@@ -130,7 +130,7 @@ import TrainingSupport
     }
     #expect(said(featureModel(), vocabulary) == "the model reads features: it has no tokens to go on with")
     #expect(
-      said(try Self.model(.last), vocabulary) == "no --window given, and the model does not know it")
+      said(try Self.model(.last), vocabulary) == "no window given, and the model does not know it")
     #expect(
       said(try Self.model(.all, activation: .tanh), vocabulary) == "the model's outputs are no probabilities of tokens")
     #expect(

@@ -112,11 +112,11 @@ import TrainingSupport
   }
 
   @Test func mistakes() {
-    #expect(message { _ = try TokenSampler(temperature: -1) } == "--temperature -1.0: expected a number of at least 0")
-    #expect(message { _ = try TokenSampler(temperature: .nan) } == "--temperature nan: expected a number of at least 0")
-    #expect(message { _ = try TokenSampler(topK: 0) } == "--top-k 0: expected at least 1")
-    #expect(message { _ = try TokenSampler(topP: 0) } == "--top-p 0.0: expected a number above 0, up to 1")
-    #expect(message { _ = try TokenSampler(topP: 1.1) } == "--top-p 1.1: expected a number above 0, up to 1")
+    #expect(message { _ = try TokenSampler(temperature: -1) } == "temperature -1.0: expected a number of at least 0")
+    #expect(message { _ = try TokenSampler(temperature: .nan) } == "temperature nan: expected a number of at least 0")
+    #expect(message { _ = try TokenSampler(topK: 0) } == "topK 0: expected at least 1")
+    #expect(message { _ = try TokenSampler(topP: 0) } == "topP 0.0: expected a number above 0, up to 1")
+    #expect(message { _ = try TokenSampler(topP: 1.1) } == "topP 1.1: expected a number above 0, up to 1")
   }
 
   // MARK: - Stop texts

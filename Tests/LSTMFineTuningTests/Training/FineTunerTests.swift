@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
@@ -108,10 +109,10 @@ import TrainingSupport
 
   @Test(
     arguments: [
-      ("--batch-size 0: expected at least 1", { @Sendable options in options.batchSize = 0 }),
-      ("--patience 0: expected at least 1", { options in options.patience = 0 }),
-      ("--clip-norm -1.0: expected a number above 0", { options in options.clipNorm = -1 }),
-      ("--clip-norm nan: expected a number above 0", { options in options.clipNorm = .nan }),
+      ("batchSize 0: expected at least 1", { @Sendable options in options.batchSize = 0 }),
+      ("patience 0: expected at least 1", { options in options.patience = 0 }),
+      ("clipNorm -1.0: expected a number above 0", { options in options.clipNorm = -1 }),
+      ("clipNorm nan: expected a number above 0", { options in options.clipNorm = .nan }),
     ] as [(String, @Sendable (inout FineTuner.Options) -> Void)])
   func optionsThatMakeNoSense(_ expected: String, _ change: @Sendable (inout FineTuner.Options) -> Void) throws {
     let (model, data) = (featureModel(), try featureData(5))

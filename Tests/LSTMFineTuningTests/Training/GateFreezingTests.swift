@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 import Testing
@@ -133,13 +134,13 @@ import TrainingSupport
   @Test func whatDoesNotGoWithGates() {
     #expect(
       message { _ = try FreezePlan(Self.peepholes, rates: [.init("layer0.forget", 0.1)]) }
-        == "--lr-for layer0.forget: gates of a layer share one rate")
+        == "learningRateFor layer0.forget: gates of a layer share one rate")
     #expect(
       message {
         _ = try FreezePlan(
           Self.peepholes, freezing: ["layer0.forget"], lora: LoRA(rank: 2, alpha: 2, targets: ["lstm"]))
       }
-        == "--freeze layer0.forget: its matrices move by low-rank adapters, which move all gates")
+        == "freezing layer0.forget: its matrices move by low-rank adapters, which move all gates")
   }
 
   /// Frozen is frozen: no adapter moves it.
@@ -153,7 +154,7 @@ import TrainingSupport
     #expect(plan.groups.map(\.fate) == [.frozen, .lowRank, .trainable])
     #expect(
       message { _ = try FreezePlan(Self.peepholes, freezing: ["lstm"], lora: lora) }
-        == "--freeze lstm: nothing is left that a low-rank adapter could be put on")
+        == "freezing lstm: nothing is left that a low-rank adapter could be put on")
   }
 
   /// Gates of a layer that adapters leave alone may be frozen beside them.

@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 import TestSupport
@@ -283,31 +284,31 @@ import TrainingSupport
   ])
   func whatIsNoOption(_ text: String, _ expected: String) {
     let error = #expect(throws: FineTuningError.self) { try LoRA(parsing: text) }
-    #expect(error?.message == "--lora \(text): \(expected)")
-    #expect(error?.advice == ["for example --lora rank=8,alpha=16"])
+    #expect(error?.message == "lora \(text): \(expected)")
+    #expect(error?.advice == ["for example lora rank=8,alpha=16"])
   }
 
   @Test(arguments: [
     (LoRA(rank: 1, alpha: 1, targets: ["layer7"]), "\"layer7\" matches no part of this model"),
     (
       LoRA(rank: 1, alpha: 1, targets: ["lstm", "lstm.bias_*"]),
-      "--lora-on lstm.bias_*: there is no matrix in it that an adapter can be put on"
+      "loraTargets lstm.bias_*: there is no matrix in it that an adapter can be put on"
     ),
     (
       LoRA(rank: 1, alpha: 1, targets: ["embedding"]),
-      "--lora-on embedding: there is no matrix in it that an adapter can be put on"
+      "loraTargets embedding: there is no matrix in it that an adapter can be put on"
     ),
-    (LoRA(rank: 1, alpha: 1, targets: []), "--lora-on: expected at least one part of the model, found none"),
+    (LoRA(rank: 1, alpha: 1, targets: []), "loraTargets: expected at least one part of the model, found none"),
     (
       LoRA(rank: 6, alpha: 1, targets: ["lstm"]),
-      "--lora: expected a rank from 1 to 5, the smaller side of the largest matrix that it is for, found 6"
+      "lora: expected a rank from 1 to 5, the smaller side of the largest matrix that it is for, found 6"
     ),
     (
       LoRA(rank: 0, alpha: 1, targets: ["head"]),
-      "--lora: expected a rank from 1 to 3, the smaller side of the largest matrix that it is for, found 0"
+      "lora: expected a rank from 1 to 3, the smaller side of the largest matrix that it is for, found 0"
     ),
-    (LoRA(rank: 1, alpha: 0, targets: ["head"]), "--lora: expected an alpha above 0, found 0.0"),
-    (LoRA(rank: 1, alpha: .nan, targets: ["head"]), "--lora: expected an alpha above 0, found nan"),
+    (LoRA(rank: 1, alpha: 0, targets: ["head"]), "lora: expected an alpha above 0, found 0.0"),
+    (LoRA(rank: 1, alpha: .nan, targets: ["head"]), "lora: expected an alpha above 0, found nan"),
   ])
   func targetsThatMakeNoSense(_ lora: LoRA, _ expected: String) throws {
     let model = LSTMModel(

@@ -23,7 +23,7 @@ import TrainingSupport
 
     var testDescription: String {
       let rates = rates.map { "\($0.selector)=\($0.learningRate)" }
-      return "--lora-on \(loraOn) --freeze \(freezing) --recipe \(recipe.rawValue) --lr-for \(rates)"
+      return "LoRA on \(loraOn), freezing \(freezing), recipe \(recipe.rawValue), rates \(rates)"
     }
 
     func plan(_ model: LSTMModel, rank: Int = 2, alpha: Double = 3) throws -> FreezePlan {
@@ -209,7 +209,7 @@ import TrainingSupport
     }
   }
 
-  // MARK: - What --freeze says beside adapters
+  // MARK: - What freezing says beside adapters
 
   static let stack = featureModel(layers: [.init(hiddenSize: 4), .init(hiddenSize: 4)])
 
@@ -221,7 +221,7 @@ import TrainingSupport
     }
     #expect(
       message { _ = try FreezePlan(Self.stack, freezing: ["layer0.forget"], lora: LoRA(rank: 1, alpha: 1)) }
-        == "--freeze layer0.forget: its matrices move by low-rank adapters, which move all gates")
+        == "freezing layer0.forget: its matrices move by low-rank adapters, which move all gates")
   }
 
   @Test func whatIsUnfrozenAgainGetsItsAdapter() throws {

@@ -129,7 +129,7 @@ import TrainingSupport
     #expect(try data.split(validation: 0).validation == nil)
     #expect(
       message { _ = try data.split(validation: 0.01) }
-        == "20 steps cannot be split by --validation-split 0.01")
+        == "20 steps cannot be split by validationSplit 0.01")
   }
 
   @Test func wholeStreamsAreHeldBack() throws {

@@ -67,7 +67,7 @@ import TrainingSupport
     #expect(
       fit.notes == [
         "y: each row is one 1 and zeros, read as class numbers from 0 to 2",
-        "loss: cross-entropy, because y has classes; --loss mse takes the rows as numbers",
+        "loss: cross-entropy, because y has classes; loss mse takes the rows as numbers",
       ])
     guard case .classes(let classes, false) = fit.prepared(data).targets else {
       Issue.record("no classes")

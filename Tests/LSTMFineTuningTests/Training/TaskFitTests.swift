@@ -1,3 +1,4 @@
+import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 import Testing
@@ -67,7 +68,7 @@ import TrainingSupport
     } catch let error as FineTuningError {
       #expect(
         error.advice == [
-          "choose another --readout: last, final, mean or max",
+          "choose another readout: last, final, mean or max",
           "or, if y holds one value for each step, save it as (N, 4, 1)",
         ])
     }
@@ -90,7 +91,7 @@ import TrainingSupport
     #expect(attention.model["attention.weight"]?.shape == [1, 4])
     #expect(
       message { _ = try Self.fit(featureModel(), Self.values(1), readout: .attention, mayChangeModel: false) }
-        == "--readout attention: the model has no attention weights")
+        == "readout attention: the model has no attention weights")
   }
 
   // MARK: - Head
@@ -135,8 +136,8 @@ import TrainingSupport
   ])
   func whatIsNoHead(_ text: String, _ expected: String) {
     let error = #expect(throws: FineTuningError.self) { try TaskFit.Head(parsing: text) }
-    #expect(error?.message == "--head \(text): \(expected)")
-    #expect(error?.advice == ["for example --head new:9"])
+    #expect(error?.message == "head \(text): \(expected)")
+    #expect(error?.advice == ["for example head new:9"])
   }
 
   @Test func aNewHeadHasAnOutputForEachClassOfTheWholeFile() throws {
@@ -199,7 +200,7 @@ import TrainingSupport
     _ loss: Loss, _ activation: ModelConfiguration.Activation, _ expected: String
   ) throws {
     let data = try Self.classes([0, 0])
-    #expect(message { _ = try Self.fit(Self.ending(in: activation), data, loss: loss) } == "--loss " + expected)
+    #expect(message { _ = try Self.fit(Self.ending(in: activation), data, loss: loss) } == "loss " + expected)
     #expect(try Self.fit(Self.ending(in: activation), data, loss: loss, head: .new(size: nil)).loss == loss)
   }
 

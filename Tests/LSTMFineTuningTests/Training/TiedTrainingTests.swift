@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
@@ -82,7 +83,7 @@ import TrainingSupport
     #expect(frozen.contains("head.0.bias") == ["head", "head.0"].contains(selector))
     #expect(
       plan.notes == [
-        "embedding.weight and head.0.weight are one parameter (tied), frozen as one, by --freeze \(selector)"
+        "embedding.weight and head.0.weight are one parameter (tied), frozen as one, by freezing \(selector)"
       ])
     #expect(plan.frozenCount + plan.trainableCount == Self.tied().parameterCount)
     let thawed = try FreezePlan(Self.tied(), freezing: ["*"], unfreezing: [selector])
@@ -119,7 +120,7 @@ import TrainingSupport
   @Test func theLastRateCounts() throws {
     let plan = try FreezePlan(Self.tied(), rates: [.init("embedding", 0.1), .init("head", 0.2)])
     #expect(plan.rates(base: 1, phase: 0).first == 0.2)
-    #expect(plan.notes[0].hasSuffix("; of its rates the last counts, that of head"))
+    #expect(plan.notes[0].description.hasSuffix("; of its rates the last counts, that of head"))
     #expect(try !FreezePlan(Self.tied(), rates: [.init("embedding", 0.1)]).notes[0].contains("rates"))
   }
 
@@ -136,11 +137,11 @@ import TrainingSupport
     let lora = LoRA(rank: 2, alpha: 2, targets: ["head"])
     #expect(
       message { _ = try FreezePlan(Self.tied(), lora: lora) }
-        == "--lora-on head: embedding.weight and head.0.weight are one parameter, and an adapter on one of them would part them"
+        == "loraTargets head: embedding.weight and head.0.weight are one parameter, and an adapter on one of them would part them"
     )
     let plan = try FreezePlan(Self.tied(), lora: LoRA(rank: 2, alpha: 2))
     #expect(zip(plan.parameters, plan.trainable).filter(\.1).map(\.0.name).contains("embedding.weight") == false)
-    #expect(plan.notes[0].contains("frozen as one, and no adapter can be put on it; --unfreeze embedding"))
+    #expect(plan.notes[0].contains("frozen as one, and no adapter can be put on it; unfreezing embedding"))
     let thawed = try FreezePlan(Self.tied(), unfreezing: ["embedding"], lora: LoRA(rank: 2, alpha: 2))
     #expect(thawed.trainable[0])
   }

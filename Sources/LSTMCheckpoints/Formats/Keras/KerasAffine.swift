@@ -1,3 +1,5 @@
+import FileIO
+
 /// What a `Normalization` or `Rescaling` does to the input: (x - mean) / deviation.
 struct KerasAffine {
   let name: String

@@ -31,7 +31,7 @@ extension Checkpoint {
   private static func openInside(_ archive: ZipArchive, _ entry: ZipEntry) throws -> HDF5File {
     let label = "\(archive.name): \(entry.name)"
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lstm-ft-" + UUID().uuidString)
-    func failed(_ detail: String) -> CheckpointError { .cannotWrite(file: folder.path, detail: detail) }
+    func failed(_ detail: Message) -> CheckpointError { .cannotWrite(file: folder.path, detail: detail) }
     do {
       try FileManager.default.createDirectory(
         at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])

@@ -1,3 +1,5 @@
+import FileIO
+
 /// What a file of weights says of layers that have none: their usual names, or, since Keras 3, their classes.
 struct KerasEvidence {
   private let file: String
@@ -46,7 +48,7 @@ struct KerasEvidence {
         throw .ambiguous(
           file: file,
           detail: "its layer \(name) (\(className)) says that the readout is \(readout.rawValue)"
-            + (said.map { ", not \($0.rawValue)" } ?? ""), advice: ["say --readout \(readout.rawValue)"])
+            + (said.map { ", not \($0.rawValue)" } ?? ""), advice: ["say \(.readout, readout.rawValue)"])
       case "Flatten" where followsVector(name): continue
       case "Activation", "ReLU", "Softmax":
         guard options.configuration == nil || !followsDense(name) else { continue }
@@ -58,7 +60,7 @@ struct KerasEvidence {
         }
         throw .ambiguous(
           file: file, detail: "layer \(name) (\(className)) applies a function that a file of weights does not say",
-          advice: ["describe the model with --config FILE, with the \"activation\" of each dense layer of head"])
+          advice: ["describe the model with \(.configuration, "FILE"), with the \"activation\" of each dense layer of head"])
       default:
         guard let what = KerasLayerKinds.computing(className) else { continue }
         throw .unsupported(

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// A model as Keras' layers: what is written, under which names, and whether Keras can describe the whole.
@@ -34,8 +35,8 @@ struct KerasExport {
     let layout = model.options.layout
     guard layout == nil || [.keras, .kerasCuDNN, .keras1].contains(layout), layout != .keras1 || target == .legacy
     else {
-      throw .invalidOption(
-        "--layout \(layout?.rawValue ?? ""): this format has Keras' own"
+      throw .invalid(
+        .layout, "\(layout?.rawValue ?? "")", "this format has Keras' own"
           + (target == .legacy ? ": keras, keras-cudnn or keras1" : ""), advice: [])
     }
     // h5py has no such type, and gives Keras bytes without meaning.
@@ -52,7 +53,7 @@ struct KerasExport {
     guard layout != .kerasCuDNN || target == .legacy || isOwn else {
       throw .refused(
         file: model.file, detail: "Keras 3 has no CuDNNLSTM",
-        advice: ["write --to keras-h5, or the biases' sum with --layout keras --bias single"])
+        advice: ["write \(.format, "keras-h5"), or the biases' sum with \(.layout, "keras") \(.bias, "single")"])
     }
 
     let obstacle = Self.obstacle(configuration)
@@ -92,7 +93,7 @@ struct KerasExport {
     let what: String
     /// Only a whole model has it.
     var onlyReadout = false
-    var advice: [String] = []
+    var advice: [Message] = []
   }
 
   /// What no stock layer of Keras does.
@@ -103,12 +104,12 @@ struct KerasExport {
     if configuration.readout == nil, !configuration.head.isEmpty {
       return Obstacle(
         what: "undecided readout", onlyReadout: true,
-        advice: ["import the model with --readout last, final, all, mean or max"])
+        advice: ["import the model with \(.readout, "last"), final, all, mean or max"])
     }
     if configuration.readout == .last, configuration.layers.last?.isBidirectional == true {
       return Obstacle(
         what: "readout of a bidirectional LSTM's last step (theirs is the final state of each direction)",
-        onlyReadout: true, advice: ["it is another number than --readout final gives"])
+        onlyReadout: true, advice: ["it is another number than \(.readout, "final") gives"])
     }
     return nil
   }

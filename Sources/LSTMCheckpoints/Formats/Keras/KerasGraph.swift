@@ -89,7 +89,7 @@ struct KerasGraph {
 
   static let modelClasses: Set<String> = ["Sequential", "Functional", "Model"]
 
-  private func unsupported(_ detail: String) -> CheckpointError {
+  private func unsupported(_ detail: Message) -> CheckpointError {
     .unsupported(file: file, detail: detail, advice: [])
   }
 
@@ -302,4 +302,4 @@ extension KerasTree {
 }
 
 /// Given where following it is allowed: a configuration may say what the file does not.
-let kerasConfigAdvice = "describe the model with --config FILE; its tensors are then matched with that"
+let kerasConfigAdvice: Message = "describe the model with \(.configuration, "FILE"); its tensors are then matched with that"

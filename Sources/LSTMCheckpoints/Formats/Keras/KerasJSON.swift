@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 /// The JSON of a Keras configuration, of which nothing is believed.

@@ -1,3 +1,5 @@
+import FileIO
+
 /// The layers of a model whose graph the file does not tell, or has a layer of a class of somebody's own. Of those of
 /// Keras' own the file says what they do, and no description may say otherwise.
 struct KerasKnownParts {
@@ -54,37 +56,37 @@ struct KerasKnownParts {
         let name = layer.config["activation"]?.functionName ?? "linear"
         guard let activation = KerasModelReading.activation(name) else { throw refuse("has the activation \(name)") }
         guard activation == .none || given.head.contains(where: { $0.activation == activation }) else {
-          throw .invalidOption(
-            "--config: no dense layer of head has the activation \(name), but \(layer.text) of \(file) has it",
+          throw .invalid(
+            .configuration, nil, "no dense layer of head has the activation \(name), but \(layer.text) of \(file) has it",
             advice: [])
         }
       case "Softmax", "Masking":
         if layer.className == "Masking", given.mask == nil {
-          throw .invalidOption(
-            "--config: it has no mask, but \(layer.text) of \(file) masks steps",
+          throw .invalid(
+            .configuration, nil, "it has no mask, but \(layer.text) of \(file) masks steps",
             advice: ["say \"mask\": {\"value\": \(layer.config["mask_value"]?.number ?? 0)}"])
         }
       default: break
       }
       if layer.className == "Embedding", layer.config["mask_zero"]?.bool == true, given.mask == nil {
-        throw .invalidOption(
-          "--config: it has no mask, but \(layer.text) of \(file) masks token 0",
+        throw .invalid(
+          .configuration, nil, "it has no mask, but \(layer.text) of \(file) masks token 0",
           advice: ["say \"mask\": {\"token\": 0}"])
       }
     }
     guard units.count == given.layers.count else {
-      throw .invalidOption(
-        "--config: the number of layers is \(given.layers.count), but \(file) itself says \(units.count)", advice: [])
+      throw .invalid(
+        .configuration, nil, "the number of layers is \(given.layers.count), but \(file) itself says \(units.count)", advice: [])
     }
     for (index, (unit, said)) in zip(units, given.layers).enumerated() {
       if let count = unit.units, count != said.hiddenSize {
-        throw .invalidOption(
-          "--config: layers[\(index)].hidden is \(said.hiddenSize), but \(unit.layer.text) of \(file) has \(count) units",
+        throw .invalid(
+          .configuration, nil, "layers[\(index)].hidden is \(said.hiddenSize), but \(unit.layer.text) of \(file) has \(count) units",
           advice: [])
       }
       guard unit.isBidirectional == said.isBidirectional else {
-        throw .invalidOption(
-          "--config: layers[\(index)].bidirectional is \(said.isBidirectional), but \(unit.layer.text) of \(file) is "
+        throw .invalid(
+          .configuration, nil, "layers[\(index)].bidirectional is \(said.isBidirectional), but \(unit.layer.text) of \(file) is "
             + (unit.isBidirectional ? "" : "not"), advice: [])
       }
     }

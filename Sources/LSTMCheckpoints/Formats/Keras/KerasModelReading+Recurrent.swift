@@ -1,3 +1,5 @@
+import FileIO
+
 extension KerasModelReading {
   mutating func readRecurrent(_ layer: KerasLayer) throws(CheckpointError) {
     var directions = [layer]

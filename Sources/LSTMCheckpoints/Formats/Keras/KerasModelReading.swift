@@ -1,3 +1,5 @@
+import FileIO
+
 /// A model from Keras' own description of it: every layer means something that is known here, or reading stops.
 struct KerasModelReading {
   var reading: KerasReading
@@ -18,7 +20,7 @@ struct KerasModelReading {
   var givesSequences = true
   /// The last LSTM layer gives zeros where a step is hidden.
   var givesZeros = false
-  var notes: [String] = []
+  var notes: [Message] = []
   private var idle: [String] = []
   var source: [Provenance.SourceLayer] = []
 

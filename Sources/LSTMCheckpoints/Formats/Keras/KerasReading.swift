@@ -1,3 +1,5 @@
+import FileIO
+
 /// Turns a Keras file's tensors into the project's, cell by cell.
 struct KerasReading {
   let file: String
@@ -117,7 +119,7 @@ struct KerasReading {
   }
 
   /// What no layer took.
-  mutating func leaveOutTheRest(_ candidates: [Translation.Candidate], because reason: String) {
+  mutating func leaveOutTheRest(_ candidates: [Translation.Candidate], because reason: Message) {
     for candidate in candidates where !used.contains(candidate.tensor.name) {
       let isHarmless = KerasStructure.isHarmless(candidate.tensor.name)
       translation.leaveOut(
@@ -132,8 +134,8 @@ extension KerasStructure: ModelStructure {
     _ candidates: [Translation.Candidate], file: String, options: LoadOptions
   ) throws(CheckpointError) -> Translation {
     if let layout = options.layout, ![.keras, .kerasCuDNN, .keras1].contains(layout) {
-      throw .invalidOption(
-        "--layout \(layout.rawValue): \(file) is Keras' and says itself which layer is which", advice: [])
+      throw .invalid(
+        .layout, "\(layout.rawValue)", "\(file) is Keras' and says itself which layer is which", advice: [])
     }
     var translation: Translation
     var isWhole = false
@@ -155,8 +157,8 @@ extension KerasStructure: ModelStructure {
       translation = try KerasUnits(self, candidates, file: file, options: options).translation()
     }
     if let layout = options.layout, layout != translation.layout {
-      throw .invalidOption(
-        "--layout \(layout.rawValue): the shapes of the tensors are those of \(translation.layout.rawValue)", advice: []
+      throw .invalid(
+        .layout, "\(layout.rawValue)", "the shapes of the tensors are those of \(translation.layout.rawValue)", advice: []
       )
     }
     translation.evidence = evidence(isWhole: isWhole, translation.layout)
@@ -170,8 +172,8 @@ extension KerasStructure: ModelStructure {
     }
   }
 
-  private func evidence(isWhole: Bool, _ layout: Layout) -> [String] {
-    var list: [String] = []
+  private func evidence(isWhole: Bool, _ layout: Layout) -> [Message] {
+    var list: [Message] = []
     switch weights {
     case .layers: list.append("attributes layer_names and weight_names")
     case .objects: list.append("objects with vars/0, vars/1, as Keras 3 stores them")

@@ -1,3 +1,4 @@
+import FileIO
 import HDF5
 
 /// What a Keras file says beside its tensors: which layer each belongs to, the version, and perhaps the whole model.

@@ -1,3 +1,5 @@
+import FileIO
+
 /// A Keras file whose layers are known by the names and shapes of their tensors alone: weights without a model.
 struct KerasUnits {
   /// One LSTM layer, dense layer or embedding.
@@ -17,7 +19,7 @@ struct KerasUnits {
   private let file: String
   private let options: LoadOptions
   private var reading: KerasReading
-  private var notes: [String] = []
+  private var notes: [Message] = []
   private var assumed: [LoadReport.Assumption] = []
 
   init(
@@ -42,7 +44,7 @@ struct KerasUnits {
     let stack = try inOrder(units.filter { $0.kind == .recurrent })
     guard !stack.isEmpty else {
       throw .ambiguous(
-        file: file, detail: "holds no LSTM layer: found " + nameList(reading.tensors.keys.sorted()), advice: [])
+        file: file, detail: "holds no LSTM layer: found \(nameList(reading.tensors.keys.sorted()))", advice: [])
     }
     for unit in stack {
       let gates = try gates(unit)
@@ -73,9 +75,9 @@ struct KerasUnits {
       assumed.append(
         .init(
           what: isSigmoid
-            ? "tanh, and sigmoid in the gates, of \(nameList(stack.map(\.name)))" + because
+            ? "tanh, and sigmoid in the gates, of \(nameList(stack.map(\.name)))\(because)"
             : "tanh in \(nameList(stack.map(\.name)))",
-          change: options.gates == nil ? "--gates hard_sigmoid; another activation has no counterpart here" : nil))
+          change: options.gates == nil ? "\(.gates, "hard_sigmoid"); another activation has no counterpart here" : nil))
     }
     if stack.contains(where: { $0.directions.count == 2 }) {
       assumed.append(.init(what: "the outputs of two directions side by side (merge_mode concat)"))
@@ -90,7 +92,7 @@ struct KerasUnits {
           what: hasMasking
             ? "no step is masked: the file has a layer for it, but does not say which it hides"
             : "token 0 is one like any other (no mask_zero)",
-          change: "a --config FILE with \"mask\": " + (hasMasking ? "{\"value\": 0}" : "{\"token\": 0}")))
+          change: "a \(.configuration, "FILE") with \"mask\": " + (hasMasking ? "{\"value\": 0}" : "{\"token\": 0}")))
     }
   }
 
@@ -165,7 +167,7 @@ struct KerasUnits {
         file: file,
         detail: "it holds no model, and Keras \(version.text) gave LSTMs hard_sigmoid gates unless told otherwise: "
           + "the gates of \(unit.text) are not known",
-        advice: ["say them with --gates hard_sigmoid or --gates sigmoid, or describe the model with --config FILE"])
+        advice: ["say them with \(.gates, "hard_sigmoid") or \(.gates, "sigmoid"), or describe the model with \(.configuration, "FILE")"])
     }
     return .sigmoid
   }
@@ -324,8 +326,8 @@ struct KerasUnits {
         : "does not say in which order its \(units.count) LSTM layers come, and their sizes fit in several: \(names)",
       advice: [
         search.found.isEmpty
-          ? "leave those of another part out with --allow unexpected='GLOB'"
-          : "describe the model with --config FILE, or save it whole as .keras, which says the order"
+          ? "leave those of another part out with \(.allowedUnexpected, "GLOB")"
+          : "describe the model with \(.configuration, "FILE"), or save it whole as .keras, which says the order"
       ])
   }
 

@@ -54,7 +54,7 @@ private struct ExternalFiles {
       throw .unsupported(
         file: model,
         detail: "tensor \"\(tensor.name)\" lies in another file, \"\(location)\", which is not opened unasked",
-        advice: ["allow files beside the model with --external-data, or save the model as one file (onnx.save)"])
+        advice: ["allow files beside the model with \(.allowsExternalData), or save the model as one file (onnx.save)"])
     }
     // Nothing but a plain name: a path could lead anywhere.
     guard !location.isEmpty, location != ".", location != "..", location.utf8.count <= 255,

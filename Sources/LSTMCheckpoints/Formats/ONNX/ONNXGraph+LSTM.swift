@@ -1,3 +1,5 @@
+import FileIO
+
 extension ONNXGraph {
   /// Takes the weights of an LSTM node; what would change numbers is refused.
   mutating func addLSTM(_ node: ONNXModel.Node) throws(CheckpointError) {
@@ -6,7 +8,7 @@ extension ONNXGraph {
       throw .unsupported(
         file: file, detail: "has more than \(ModelConfiguration.depthLimit) LSTM layers", advice: [])
     }
-    func unsupported(_ detail: String, _ advice: [String] = []) -> CheckpointError {
+    func unsupported(_ detail: Message, _ advice: [Message] = []) -> CheckpointError {
       .unsupported(file: file, detail: "\(what): \(detail)", advice: advice)
     }
     if let clip = number(node, "clip"), clip != 0 {
@@ -145,7 +147,7 @@ extension ONNXGraph {
     }
   }
 
-  private mutating func note(_ text: String) { if !notes.contains(text) { notes.append(text) } }
+  private mutating func note(_ text: Message) { if !notes.contains(text) { notes.append(text) } }
 
   /// Whether a length is that of every sequence, whole.
   private func isTime(_ size: ONNXSize?) -> Bool {

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 
 extension ONNXGraph {
@@ -66,7 +67,7 @@ extension ONNXGraph {
         operations.append(node.operation)
       }
       throw .unsupported(
-        file: file, detail: "has no node with the operator LSTM; it has " + nameList(operations),
+        file: file, detail: "has no node with the operator LSTM; it has \(nameList(operations))",
         advice: [])
     }
     if let reversed = layers.first(where: { $0.cells[false] == nil }) {
@@ -267,7 +268,7 @@ extension ONNXGraph {
     (same.paddingToken, same.ties) = (found.paddingToken, found.ties)
     guard same == found else {
       translation.notes.append(
-        "its \(ONNXStructure.configurationKey) is not used: it says other than the graph, " + written.summary)
+        "its \(ONNXStructure.configurationKey) is not used: it says other than the graph, \(written.summary)")
       return found
     }
     return written
@@ -277,7 +278,7 @@ extension ONNXGraph {
 
   /// The node that stands in the way. What a graph computes it says: no description can say otherwise.
   private func giveUp() -> CheckpointError {
-    let first = misunderstood.first.map { "\($0.node): \($0.detail)" }
+    let first = misunderstood.first.map { "\($0.node): \($0.detail)" as Message }
     return .unsupported(
       file: file, detail: first ?? "what its outputs are made of is no model that can be described here", advice: [])
   }
@@ -290,7 +291,7 @@ extension ONNXGraph {
     for candidate in candidates where !used.contains(candidate.tensor.name) {
       let name = candidate.tensor.name
       if let reason = harmless[name] {
-        translation.leaveOut(candidate, reason: reason, isHarmless: true)
+        translation.leaveOut(candidate, reason: Message(reason), isHarmless: true)
       } else if readers[name] == nil {
         translation.leaveOut(candidate, reason: "no node reads it", isHarmless: true)
       } else {

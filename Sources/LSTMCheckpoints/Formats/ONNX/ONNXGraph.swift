@@ -37,7 +37,7 @@ struct ONNXGraph {
   var harmless: [String: String] = [:]
   /// Nodes that are not understood, and what of them.
   var misunderstood: [(node: String, detail: String)] = []
-  var notes: [String] = []
+  var notes: [Message] = []
   /// The sizes of the inputs' axes, where they are known.
   var axisSizes: [Int: Int] = [:]
   var axisCount = 0

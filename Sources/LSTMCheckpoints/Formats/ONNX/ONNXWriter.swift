@@ -22,7 +22,7 @@ enum ONNXWriter {
     guard message.byteCount <= ProtobufMessage.limit else {
       throw CheckpointError.refused(
         file: path, detail: "the model has \(message.byteCount) bytes, and an ONNX file holds 2 GiB at most",
-        advice: ["write it smaller with --dtype float16, or in another format"])
+        advice: ["write it smaller with \(.dataType, "float16"), or in another format"])
     }
     try atomicallyWriteFile(to: path) { try message.write(to: $0) }
     return graph.builder.written

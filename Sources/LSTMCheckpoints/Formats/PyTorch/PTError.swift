@@ -61,7 +61,7 @@ struct PTError: DescribedFailure, Equatable {
     if case .unreadable(let reason) = kind { reason.category } else { .badInput }
   }
 
-  var message: String { printable(file + (tensor.map { ": tensor \"\($0)\"" } ?? "") + ": " + detail) }
+  var message: Message { Message(printable(file + (tensor.map { ": tensor \"\($0)\"" } ?? "") + ": " + detail)) }
 
   private var detail: String {
     switch kind {
@@ -94,14 +94,14 @@ struct PTError: DescribedFailure, Equatable {
     }
   }
 
-  var advice: [String] {
+  var advice: [Message] {
     switch kind {
     case .global:
       ["no model needs it: the file may do harm when Python loads it; ask for its weights as safetensors"]
     case .closed(_, let key):
       [
         "save the tensors alone, in Python, if you trust the file; the object may have a state_dict:",
-        "x = torch.load(\"\(file)\", weights_only=False)" + (key.map { Self.subscripts($0) } ?? "")
+        "x = torch.load(\"\(file)\", weights_only=False)\(key.map { Self.subscripts($0) } ?? "")"
           + "; torch.save(x.state_dict(), \"weights.pt\")",
       ]
     case .script:

@@ -1,3 +1,5 @@
+import FileIO
+
 /// What is said of objects and modules in a report.
 extension PTState {
   /// Objects that are passed over, by class; the values of Python's own library among them are no news.
@@ -25,17 +27,16 @@ extension PTState {
     }
   }
 
-  var notes: [String] {
-    var notes = opened.prefix(4).map { object in
-      "looked into \(object.path.isEmpty ? "the file's object" : object.path), a Python object (\(object.type.text)), "
-        + "as no model lies beside it"
+  var notes: [Message] {
+    var notes: [Message] = opened.prefix(4).map { object in
+      let name = object.path.isEmpty ? "the file's object" : object.path
+      return "looked into \(name), a Python object (\(object.type.text)), as no model lies beside it"
     }
     for (index, whole) in modules.enumerated() where whole.isWhole {
       let parts = modules[(index + 1)...].prefix { !$0.isWhole }.map { "\($0.path) is a \($0.type.text)" }
-      notes.append(
-        (whole.path.isEmpty ? "a whole module was saved" : "\(whole.path) is a whole module")
-          + ", \(whole.type.text); its code is not in the file"
-          + (parts.isEmpty ? "" : ": " + parts.prefix(12).joined(separator: ", ") + (parts.count > 12 ? ", ..." : "")))
+      let what = whole.path.isEmpty ? "a whole module was saved" : "\(whole.path) is a whole module"
+      let list = parts.isEmpty ? "" : ": " + parts.prefix(12).joined(separator: ", ") + (parts.count > 12 ? ", ..." : "")
+      notes.append("\(what), \(whole.type.text); its code is not in the file\(list)")
     }
     return notes
   }
@@ -47,14 +48,15 @@ extension PTState {
       let before = modules[..<index].last { $0.hasContent && !$0.isWhole }
       let after = modules[(index + 1)...].first { $0.hasContent }
       let places = [before.map { "after \($0.path)" }, after.map { "before \($0.path)" }].compactMap { $0 }
+      let name = module.path.isEmpty ? "the module" : module.path
+      let made = places.isEmpty ? "" : " (it was made \(places.joined(separator: " and ")))"
+      let change: Message =
+        "an activation of a dense layer is set in \(.configuration); between the LSTM and the head there can be none"
       assumed.append(
         .init(
-          what: "\(module.path.isEmpty ? "the module" : module.path), a \(module.type.text), is not applied"
-            + (places.isEmpty ? "" : " (it was made " + places.joined(separator: " and ") + ")")
-            + ": where the model calls it is code, which the file does not hold",
-          change: module.type.isActivation
-            ? "an activation of a dense layer is said with --config FILE; between the LSTM and the head there can be none"
-            : nil))
+          what: "\(name), a \(module.type.text), is not applied\(made): where the model calls it is code, which the "
+            + "file does not hold",
+          change: module.type.isActivation ? change : nil))
     }
     return assumed
   }

@@ -1,3 +1,5 @@
+import FileIO
+
 /// The tensors of a pickle by name, and which of them are a model's.
 ///
 /// A checkpoint is often a state_dict beside other things: the state of an optimizer, counters, statistics, objects. Names

@@ -117,7 +117,7 @@ private struct ShardIndex {
   }
 
   init(_ data: Data, file: String) throws(SafetensorsError) {
-    func fail(_ detail: String, _ advice: [String] = []) -> SafetensorsError {
+    func fail(_ detail: String, _ advice: [Message] = []) -> SafetensorsError {
       SafetensorsError(.noIndex(detail, advice: advice), file: file)
     }
     do {
@@ -131,14 +131,14 @@ private struct ShardIndex {
       if keys.isSuperset(of: ["input", "layers"]) {
         throw fail(
           "is a model's configuration, which holds no weights",
-          ["give the weights first, and this file as --config \(file)"])
+          ["give the weights first, and this file as \(.configuration, file)"])
       }
       if let foreign = object.flatMap({ ForeignFile(json: $0, file: file) }) {
         throw fail("is \(foreign.what)", foreign.advice)
       }
       throw fail(
         "is JSON, but not the index of a safetensors checkpoint: it has no weight_map",
-        ["it has " + nameList(keys.sorted())])
+        ["it has \(nameList(keys.sorted()))"])
     }
   }
 }

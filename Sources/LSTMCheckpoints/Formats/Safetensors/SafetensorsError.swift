@@ -20,7 +20,7 @@ struct SafetensorsError: DescribedFailure, Equatable {
     case sizeOverflow([Int])
     /// The tensors do not end where the file does.
     case fileSize(expected: Int, found: Int)
-    case noIndex(String, advice: [String])
+    case noIndex(String, advice: [Message])
     case unsafeShard(String)
     case notInShard(String)
     case notInIndex(shard: String)
@@ -41,7 +41,7 @@ struct SafetensorsError: DescribedFailure, Equatable {
     if case .unreadable(let reason) = kind { reason.category } else { .badInput }
   }
 
-  var message: String { printable(file + (tensor.map { ": tensor \"\($0)\"" } ?? "") + ": " + detail) }
+  var message: Message { Message(printable(file + (tensor.map { ": tensor \"\($0)\"" } ?? "") + ": " + detail)) }
 
   private var detail: String {
     switch kind {
@@ -65,5 +65,5 @@ struct SafetensorsError: DescribedFailure, Equatable {
     }
   }
 
-  var advice: [String] { if case .noIndex(_, let advice) = kind { advice } else { [] } }
+  var advice: [Message] { if case .noIndex(_, let advice) = kind { advice } else { [] } }
 }
