@@ -12,6 +12,8 @@ enum ZipDirectory {
   /// The flags that mark encryption: plain, strong, masked headers.
   private static let encryptionFlags: UInt16 = 1 << 0 | 1 << 6 | 1 << 13
   private static let descriptorFlag: UInt16 = 1 << 3
+  static let entryLimit = 100_000
+  static let ratioLimit = Inflate.greatestRatio
   /// The bytes that a directory may take, so that its reading is bounded.
   private static let directoryLimit = 64 << 20
 
@@ -109,8 +111,8 @@ enum ZipDirectory {
     guard location.offset <= endOffset, location.byteCount == endOffset - location.offset else {
       throw ZipError(.directoryOutOfPlace, archive: archive)
     }
-    guard location.entryCount <= ZipArchive.entryLimit, location.byteCount <= directoryLimit else {
-      throw ZipError(.tooManyEntries(limit: ZipArchive.entryLimit), archive: archive)
+    guard location.entryCount <= entryLimit, location.byteCount <= directoryLimit else {
+      throw ZipError(.tooManyEntries(limit: entryLimit), archive: archive)
     }
     return location
   }
@@ -219,8 +221,8 @@ enum ZipDirectory {
     case .stored where compressedSize != size:
       throw ZipError(.storedSize(compressed: compressedSize, size: size), archive: archive, entry: name)
     case .deflate
-    where size / ZipArchive.ratioLimit > compressedSize
-      || (size / ZipArchive.ratioLimit == compressedSize && size % ZipArchive.ratioLimit != 0):
+    where size / ratioLimit > compressedSize
+      || (size / ratioLimit == compressedSize && size % ratioLimit != 0):
       throw ZipError(.ratio(compressed: compressedSize, size: size), archive: archive, entry: name)
     default: break
     }
