@@ -82,7 +82,7 @@ extension Network {
     if configuration.readoutActivation != .none {
       DenseLayer.multiplyBySlope(
         configuration.readoutActivation, gradient, of: activatedReadout.pointer, rows: rows,
-        size: configuration.readoutSize)
+        size: configuration.readoutSize, kernels)
     }
     if readout.kind != .all {
       if plan.lowestLayer != nil { stackGradient.reserve(shape.rows * configuration.readoutSize) }

@@ -81,7 +81,7 @@ public final class Network {
     regularized = RegularizedPass(layers: configuration.layers.count)
     readout = ReadoutLayer(
       configuration.readout ?? .all, size: configuration.readoutSize,
-      reversedColumns: Self.reversedColumns(configuration), weights: weights)
+      reversedColumns: Self.reversedColumns(configuration), weights: weights, kernels: kernels)
     var width = configuration.readoutSize
     var head: [DenseLayer] = []
     for (index, dense) in configuration.head.enumerated() {

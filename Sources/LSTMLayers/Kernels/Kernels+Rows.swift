@@ -4,17 +4,39 @@ import CLSTMKernels
 extension Kernels {
   /// Shares `count` rows among the threads, if there are enough of them: `work` is about how many values are visited in
   /// each. Every row must stand for itself, so that the split does not show.
-  public func forEachShare(of count: Int, work: Int, _ body: (Range<Int>) -> Void) {
+  package func forEachShare(of count: Int, work: Int, _ body: (Range<Int>) -> Void) {
     let parts = self.parts(count * work, each: 1 << 13)
     parallel(parts) { body(share(count, multiple: 1, part: $0, of: parts)) }
   }
 
-  /// e^(x - max x) for one row, and the sum of that.
+  /// softmax(x)[j] = e^x[j] / sum over k of e^x[k], in place, for each row of x (rows, size).
+  package func softmax(_ x: UnsafeMutablePointer<Float>, rows: Int, size: Int) {
+    for row in 0..<rows {
+      let y = x + row * size
+      let sum = exponentials(y, count: size, into: y).sum
+      for j in 0..<size { y[j] /= sum }
+    }
+  }
+
+  /// Turns dL/dy into dL/dx in place, row by row, where y = softmax(x):  dx = y (dy - sum of y dy).
+  package func softmaxBackward(
+    _ d: UnsafeMutablePointer<Float>, of y: UnsafePointer<Float>, rows: Int, size: Int
+  ) {
+    for row in 0..<rows {
+      let (d, y) = (d + row * size, y + row * size)
+      var mean: Float = 0
+      for j in 0..<size { mean += d[j] * y[j] }
+      for j in 0..<size { d[j] = y[j] * (d[j] - mean) }
+    }
+  }
+
+  /// What softmax divides, e^(x - max x) for one row, and by which sum. A loss takes log(sum) + max x, the logarithm of
+  /// the sum of e^x, from here.
   /// - Parameters:
-  ///   - x: `count` values, at least one.
+  ///   - x: `count` values.
   ///   - exponentials: gets as many; may be `x`.
   /// - Returns: the largest x, NaN left out, and the sum, which is NaN when a value is.
-  public func exponentials(
+  package func exponentials(
     _ x: UnsafePointer<Float>, count: Int, into exponentials: UnsafeMutablePointer<Float>
   ) -> (largest: Float, sum: Float) {
     let computing = Computing()
