@@ -1,14 +1,6 @@
 import CHDF5
 import FileIO
 
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
-
 /// Reads a dataset's bytes, in the file's byte order.
 struct DatasetReader {
   let dataset: HDF5Dataset
@@ -22,13 +14,27 @@ struct DatasetReader {
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
     guard !buffer.isEmpty else { return }
     switch dataset.storage {
-    case .contiguous(offset: nil): Self.fill(buffer, with: dataset.fill)
+    case .contiguous(offset: nil): buffer.fill(with: dataset.fill)
     case .contiguous(let offset?): try read(at: offset, from: 0, into: buffer)
     case .compact: try readCompact(into: buffer)
     case .chunked(let chunkShape, let filters):
       let handle = try openDataset()
       try chunks(handle.id, chunkShape, filters).read(rows: 0..<dataset.shape[0], into: buffer)
     }
+  }
+
+  func readAll() throws(HDF5Error) -> [UInt8] {
+    var failure: HDF5Error?
+    let bytes = [UInt8](unsafeUninitializedCapacity: dataset.byteCount) { buffer, count in
+      do throws(HDF5Error) {
+        try read(into: UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: dataset.byteCount))
+        count = dataset.byteCount
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return bytes
   }
 
   private func chunks(_ id: hid_t, _ shape: [Int], _ filters: [HDF5Filter]) -> ChunkReader {
@@ -52,7 +58,7 @@ struct DatasetReader {
       let piece = memory.room(min(step, dataset.byteCount - start))
       switch dataset.storage {
       case .contiguous(let offset?): try read(at: offset, from: start, into: piece)
-      case .contiguous: Self.fill(piece, with: dataset.fill)
+      case .contiguous: piece.fill(with: dataset.fill)
       default: try readCompact(into: piece)
       }
       try body(piece)
@@ -139,18 +145,6 @@ struct DatasetReader {
       try call.check(
         H5Dread(handle.id, type.id, chdf5_all(), chdf5_all(), chdf5_default(), buffer.baseAddress),
         "its data cannot be read")
-    }
-  }
-
-  /// Fills memory with one element over and over; with zeros when the element is empty.
-  static func fill(_ buffer: UnsafeMutableRawBufferPointer, with element: [UInt8]) {
-    guard let base = buffer.baseAddress else { return }
-    guard element.contains(where: { $0 != 0 }) else {
-      memset(base, 0, buffer.count)
-      return
-    }
-    for start in stride(from: 0, to: buffer.count, by: element.count) {
-      UnsafeMutableRawBufferPointer(rebasing: buffer[start...]).copyBytes(from: element)
     }
   }
 }

@@ -40,6 +40,13 @@ struct AttributeWriter {
   }
 }
 
+/// `H5Screate`, `H5Screate_simple`
+func dataspace(_ shape: [Int], _ call: Call) throws(HDF5Error) -> Handle<DataspaceKind> {
+  let id =
+    shape.isEmpty ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(shape.count), shape.map { hsize_t($0) }, nil)
+  return try call.handle(DataspaceKind.self, id, .io, "its shape cannot be written")
+}
+
 /// Lends pointers to NUL-terminated copies of the strings.
 func withCStrings(
   _ strings: [String], _ body: ([UnsafePointer<CChar>?]) throws(HDF5Error) -> Void

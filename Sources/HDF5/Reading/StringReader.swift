@@ -36,13 +36,12 @@ struct StringReader {
 
   /// `H5Dread` with `H5Pset_vlen_mem_manager`.
   func readVariable() throws(HDF5Error) -> [String] {
-    // The library inflates chunks without a bound, so that they are first proven sound here.
-    if case .chunked(_, let filters) = dataset.storage, !filters.isEmpty {
-      _ = try dataset.readRaw(swapping: false)
-    }
-    return try dataset.file.withOpenFile { open throws(HDF5Error) in
+    try dataset.file.withOpenFile { open throws(HDF5Error) in
+      let reader = DatasetReader(dataset: dataset, open: open)
+      // The library inflates chunks without a bound, so that they are first proven sound here.
+      if case .chunked(_, let filters) = dataset.storage, !filters.isEmpty { _ = try reader.readAll() }
       guard dataset.elementCount > 0 else { return [] }
-      let handle = try DatasetReader(dataset: dataset, open: open).openDataset()
+      let handle = try reader.openDataset()
       return try Library.locked { () throws(HDF5Error) in try read(handle.id) }
     }
   }

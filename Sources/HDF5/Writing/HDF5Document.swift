@@ -1,5 +1,3 @@
-import FileIO
-
 /// A description of a file to write: groups, datasets and attributes, in the order they shall appear.
 ///
 ///     var document = HDF5Document()
@@ -119,48 +117,6 @@ public struct HDF5Document: Sendable {
   ///   - value: as many bytes of UTF-8 as the placeholder has.
   package mutating func complete(_ placeholder: String, with value: @escaping @Sendable () throws -> String) {
     lateText = LateText(placeholder: placeholder, value: value)
-  }
-
-  /// Writes the file so that a crash, a kill or a full disk leaves the old file or the new one, whole; the new
-  /// one is read back and compared before it takes the old one's place. Equal documents give equal files.
-  /// - Throws: ``HDF5Error``: `invalid` for a description that cannot be written, `cannotCreate` for a path
-  ///   that cannot, `io` for a failing device; and whatever a dataset's provider throws.
-  public func write(to path: String) throws {
-    try write(to: path, faults: .none)
-  }
-
-  /// - Parameter imageLimit: bytes of data up to which the file is laid out in memory.
-  package func write(to path: String, imageLimit: Int = 16 << 20, faults: Faults = .none) throws {
-    do {
-      try replaceFile(at: path, imageLimit: imageLimit, faults: faults)
-    } catch let error as FileError where error.file == path {
-      let isCreating = if case .cannotCreate = error { true } else { false }
-      throw HDF5Error(isCreating ? .cannotCreate : .io, file: path, message: error.detail)
-    }
-  }
-
-  private func replaceFile(at path: String, imageLimit: Int, faults: Faults) throws {
-    var plan = try DocumentPlan(self, file: path)
-    let file = try AtomicFile(path, faults: faults)
-    let inMemory = plan.byteCount <= imageLimit
-    // What is laid out in memory is written at once: there would be nothing to do meanwhile.
-    if inMemory, let lateText { plan.replace(lateText.placeholder, with: try lateText.value()) }
-    var hashes: [String: ContentHash] = [:]
-    try file.replace { descriptor, temporary in
-      let writer = DocumentWriter(plan: plan, file: path, inMemory: inMemory, faults: faults)
-      let written = try writer.write(descriptor, temporary)
-      hashes = written.hashes
-      if !inMemory, let lateText {
-        // While it is still being found out, what is written already is read back.
-        try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: .data).verify(temporary)
-        let text = try lateText.value()
-        try writer.replace(lateText.placeholder, with: text, descriptor, apartFrom: written.data)
-        plan.replace(lateText.placeholder, with: text)
-      }
-    } verify: { temporary in
-      let isRead = !inMemory && lateText != nil
-      try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: isRead ? .structure : .all).verify(temporary)
-    }
   }
 
   private static func normalize(_ path: String) -> String {

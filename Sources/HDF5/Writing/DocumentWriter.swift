@@ -264,13 +264,6 @@ struct DocumentWriter {
   }
 }
 
-/// `H5Screate`, `H5Screate_simple`
-func dataspace(_ shape: [Int], _ call: Call) throws(HDF5Error) -> Handle<DataspaceKind> {
-  let id =
-    shape.isEmpty ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(shape.count), shape.map { hsize_t($0) }, nil)
-  return try call.handle(DataspaceKind.self, id, .io, "its shape cannot be written")
-}
-
 extension HDF5Document.Data {
   /// Asks the provider, once, for all of it.
   func checkedBytes(_ item: DocumentPlan.Item, _ file: String) throws -> [UInt8] {

@@ -36,6 +36,24 @@ final class RecursiveMutex: @unchecked Sendable {
   }
 }
 
+/// A value behind a lock.
+final class Locked<Value: Sendable>: @unchecked Sendable {
+  private let mutex = RecursiveMutex()
+  private var stored: Value
+
+  init(_ value: Value) { stored = value }
+
+  var value: Value { mutex.locked { stored } }
+
+  func exchange(_ new: Value) -> Value {
+    mutex.locked {
+      let old = stored
+      stored = new
+      return old
+    }
+  }
+}
+
 /// The process's one libhdf5. It keeps global state and is often built without thread safety, so that every
 /// call into it is made under one lock; byte work (reading, inflating) is done outside.
 enum Library {

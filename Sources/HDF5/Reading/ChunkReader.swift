@@ -157,7 +157,7 @@ struct ChunkReader {
     /// Fills the part of an absent chunk that is within the shape.
     func fill(_ index: Int) {
       grid.forEachRow(at: grid.origin(index)) { _, to, count in
-        DatasetReader.fill(UnsafeMutableRawBufferPointer(rebasing: target[to..<to + count]), with: dataset.fill)
+        UnsafeMutableRawBufferPointer(rebasing: target[to..<to + count]).fill(with: dataset.fill)
       }
     }
   }

@@ -1,21 +1,5 @@
 import FileIO
 
-/// Memory that grows to the largest piece asked for and is used again.
-final class Scratch {
-  private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-
-  /// The same memory every time, its content undefined.
-  func room(_ count: Int) -> UnsafeMutableRawBufferPointer {
-    if memory.count < count {
-      memory.deallocate()
-      memory = .allocate(byteCount: count, alignment: 64)
-    }
-    return UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
-  }
-
-  deinit { memory.deallocate() }
-}
-
 /// Undoes the filters of one chunk, last to first. Every size is known beforehand, so that nothing grows.
 struct FilterPipeline: Sendable {
   let filters: [HDF5Filter]

@@ -177,15 +177,3 @@ extension Walker {
     return bytes
   }
 }
-
-/// nil on overflow; 1 for no factors; 0 for any zero factor, even beside an overflow.
-func checkedProduct(_ factors: [Int]) -> Int? {
-  if factors.contains(0) { return 0 }
-  var product = 1
-  for factor in factors {
-    let (partial, overflow) = product.multipliedReportingOverflow(by: factor)
-    if overflow { return nil }
-    product = partial
-  }
-  return product
-}
