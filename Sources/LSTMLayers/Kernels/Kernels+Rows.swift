@@ -62,3 +62,13 @@ extension Kernels {
     return (largest, sum)
   }
 }
+
+/// Divides by the L2 norm (1e-12 at least), and returns it.
+@discardableResult
+func normalizeRow(_ x: UnsafeMutablePointer<Float>, size: Int) -> Float {
+  var sum: Float = 0
+  for j in 0..<size { sum += x[j] * x[j] }
+  let norm = max(sum.squareRoot(), 1e-12)
+  for j in 0..<size { x[j] /= norm }
+  return norm
+}

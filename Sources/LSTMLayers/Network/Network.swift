@@ -55,12 +55,6 @@ public final class Network {
   let finalHiddenGradient = FloatBuffer()
   let finalCellGradient = FloatBuffer()
 
-  /// - Parameter kernels: the instruction-set path to run on.
-  /// The network starts with a copy of the model's weights.
-  public convenience init(_ model: LSTMModel, kernels: Kernels = .best) {
-    self.init(model.configuration, weights: model.parameters.copy(), kernels: kernels)
-  }
-
   /// A network on these very weights, without a copy.
   init(_ configuration: ModelConfiguration, weights: ParameterStore, kernels: Kernels) {
     self.configuration = configuration
@@ -247,63 +241,5 @@ public final class Network {
       }
     }
     return Tensor(shape: grid, values: values)
-  }
-}
-
-/// Divides by the L2 norm (1e-12 at least), and returns it.
-@discardableResult
-func normalizeRow(_ x: UnsafeMutablePointer<Float>, size: Int) -> Float {
-  var sum: Float = 0
-  for j in 0..<size { sum += x[j] * x[j] }
-  let norm = max(sum.squareRoot(), 1e-12)
-  for j in 0..<size { x[j] /= norm }
-  return norm
-}
-
-extension SequenceBatch {
-  /// Lends the batch as rows in memory.
-  func withRows<Result>(
-    _ body: (SequenceRows) throws(ShapeError) -> Result
-  ) throws(ShapeError) -> Result {
-    let starts = (0..<count).map { $0 * steps }
-    func lend(_ values: SequenceRows.Values) throws(ShapeError) -> Result {
-      try starts.withUnsafeBufferPointer { starts throws(ShapeError) in
-        guard let first = starts.baseAddress else { throw .nothing }
-        guard let lengths else { return try body(SequenceRows(values, count: count, steps: steps, starts: first)) }
-        return try lengths.withUnsafeBufferPointer { lengths throws(ShapeError) in
-          try body(SequenceRows(values, count: count, steps: steps, starts: first, lengths: lengths.baseAddress))
-        }
-      }
-    }
-    switch input {
-    case .features(let values, let size):
-      return try values.withUnsafeBufferPointer { values throws(ShapeError) in
-        guard let base = values.baseAddress else { throw .nothing }
-        return try lend(.features(base, width: size))
-      }
-    case .tokens(let tokens):
-      return try tokens.withUnsafeBufferPointer { tokens throws(ShapeError) in
-        guard let base = tokens.baseAddress else { throw .nothing }
-        return try lend(.tokens(base))
-      }
-    }
-  }
-}
-
-extension ShapeError {
-  fileprivate static let nothing = ShapeError(
-    what: "input", expected: "at least one sequence of one step", found: "nothing")
-}
-
-extension ModelConfiguration {
-  /// Widths of h and c for each layer and direction.
-  var stateSizes: [(hidden: Int, cell: Int)] {
-    layers.flatMap { layer in
-      [(hidden: Int, cell: Int)](repeating: (layer.stateSize, layer.hiddenSize), count: layer.directions)
-    }
-  }
-
-  func stateIndex(layer: Int, direction: Int) -> Int {
-    layers[..<layer].reduce(0) { $0 + $1.directions } + direction
   }
 }

@@ -1,23 +1,3 @@
-import FileIO
-import LSTMCheckpoints
-
-/// Float32 values with a shape, in C order.
-public struct Tensor: Sendable, Equatable {
-  public let shape: [Int]
-  public var values: [Float]
-
-  /// - Precondition: `values.count` is the product of `shape`.
-  public init(shape: [Int], values: [Float]) {
-    precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
-    self.shape = shape
-    self.values = values
-  }
-
-  public init(zeros shape: [Int]) {
-    self.init(shape: shape, values: [Float](repeating: 0, count: shape.reduce(1, *)))
-  }
-}
-
 /// Whether the batch or the time comes first in a tensor of sequences: (N, T, I) or (T, N, I).
 public enum SequenceOrder: String, Sendable {
   case batchFirst, timeMajor
@@ -86,35 +66,4 @@ public struct SequenceBatch: Sendable {
     self.input = input
     self.lengths = lengths
   }
-}
-
-extension Tensor {
-  /// (A, B, C...) -> (B, A, C...)
-  func swappingFirstAxes() -> Tensor {
-    let (a, b) = (shape[0], shape[1])
-    let width = shape.dropFirst(2).reduce(1, *)
-    var swapped = [Float](repeating: 0, count: values.count)
-    for i in 0..<a {
-      for j in 0..<b {
-        for k in 0..<width { swapped[(j * a + i) * width + k] = values[(i * b + j) * width + k] }
-      }
-    }
-    return Tensor(shape: [b, a] + shape.dropFirst(2), values: swapped)
-  }
-}
-
-/// Shapes that do not fit together.
-public struct ShapeError: DescribedFailure, Equatable {
-  public let what: String
-  public let expected: String
-  public let found: String
-
-  public init(what: String, expected: String, found: String) {
-    self.what = what
-    self.expected = expected
-    self.found = found
-  }
-
-  public var category: FailureCategory { .badInput }
-  public var message: String { "\(what): expected \(expected), found \(found)" }
 }

@@ -243,6 +243,14 @@ public struct LSTMModel: Sendable {
   }
 }
 
+extension Network {
+  /// Starts with a copy of the model's weights.
+  /// - Parameter kernels: the instruction-set path to run on.
+  public convenience init(_ model: LSTMModel, kernels: Kernels = .best) {
+    self.init(model.configuration, weights: model.parameters.copy(), kernels: kernels)
+  }
+}
+
 extension Checkpoint {
   public init(_ model: LSTMModel) { self = model.checkpoint }
 }

@@ -8,7 +8,7 @@ public struct GradientPlan: Sendable {
   /// For each of the model's parameters, in its order.
   public let trainable: [Bool]
   /// The lowest place above which something trains. Everything below it is frozen: the frozen prefix.
-  public let entry: Network.Stage
+  public let entry: ModelStage
   /// The lowest layer that the gradient goes through: -1 when it goes on to the embedding or the input, nil when it
   /// ends above the stack.
   let lowestLayer: Int?

@@ -1,3 +1,5 @@
+import LSTMCheckpoints
+
 /// The hidden and cell states of every layer and direction, in PyTorch's order: layer 0 forward, layer 0 reverse,
 /// layer 1 forward, ...
 public struct LSTMState: Sendable, Equatable {
@@ -36,5 +38,18 @@ private func unstack(_ tensor: Tensor) -> [Tensor] {
   let size = shape.reduce(1, *)
   return (0..<tensor.shape[0]).map { index in
     Tensor(shape: shape, values: Array(tensor.values[index * size..<(index + 1) * size]))
+  }
+}
+
+extension ModelConfiguration {
+  /// Widths of h and c for each layer and direction.
+  var stateSizes: [(hidden: Int, cell: Int)] {
+    layers.flatMap { layer in
+      [(hidden: Int, cell: Int)](repeating: (layer.stateSize, layer.hiddenSize), count: layer.directions)
+    }
+  }
+
+  func stateIndex(layer: Int, direction: Int) -> Int {
+    layers[..<layer].reduce(0) { $0 + $1.directions } + direction
   }
 }

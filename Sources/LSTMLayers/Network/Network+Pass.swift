@@ -1,61 +1,11 @@
 import LSTMCheckpoints
 
-/// Sequences where they lie in memory: a network gathers from there, with no copy in between. Valid as long as its
-/// pointers are.
-public struct SequenceRows {
-  public enum Values {
-    /// Rows of `width` values, one below the other.
-    case features(UnsafePointer<Float>, width: Int)
-    case tokens(UnsafePointer<Int32>)
-  }
-
-  public var values: Values
-  /// N
-  public var count: Int
-  /// T: no sequence is longer.
-  public var steps: Int
-  /// The row of each sequence's first step; the others follow it.
-  public var starts: UnsafePointer<Int>
-  /// Valid steps of each sequence (1 ... T), or nil when all are T.
-  public var lengths: UnsafePointer<Int>?
-
-  public init(
-    _ values: Values, count: Int, steps: Int, starts: UnsafePointer<Int>, lengths: UnsafePointer<Int>? = nil
-  ) {
-    self.values = values
-    self.count = count
-    self.steps = steps
-    self.starts = starts
-    self.lengths = lengths
-  }
-}
-
 /// The pass itself: from rows in memory to rows in memory. It allocates nothing for a batch no larger than one before;
 /// `forward` with its tensors stands upon it.
 extension Network {
-  /// A place between two parts of the model, where a pass may begin or end.
-  public enum Stage: Sendable, Hashable {
-    /// What the model reads.
-    case input
-    /// What LSTM layer k reads, or, for the number of layers, the readout. With a skip concatenation, all of the
-    /// concatenation that lies below.
-    case layer(Int)
-    /// What head layer k reads, behind the readout's activation, or, for the number of head layers, what the model gives before it is normalized.
-    case head(Int)
-
-    /// Whether it lies below another place, or is that.
-    func isReached(before other: Stage) -> Bool {
-      switch (self, other) {
-      case (.input, _): true
-      case (.layer(let own), .layer(let place)), (.head(let own), .head(let place)): own <= place
-      case (.layer, .head): true
-      case (.layer, .input), (.head, .input), (.head, .layer): false
-      }
-    }
-  }
 
   /// Width of a row at a place.
-  public func width(at stage: Stage) -> Int {
+  public func width(at stage: ModelStage) -> Int {
     switch stage {
     case .input: configuration.input.size
     case .layer(let layer):
@@ -67,7 +17,7 @@ extension Network {
   }
 
   /// Whether there is a row for each step at a place, rather than one for each sequence.
-  public func isPerStep(at stage: Stage) -> Bool {
+  public func isPerStep(at stage: ModelStage) -> Bool {
     if case .head = stage { readout.kind == .all } else { true }
   }
 
@@ -88,7 +38,7 @@ extension Network {
   ///   - draw: regularization, from the plan's entry up, with its random numbers; nil for none, as in evaluation.
   /// - Throws: `ShapeError` when the rows or the states do not fit the model.
   public func run(
-    _ source: SequenceRows, from stage: Stage = .input, output form: OutputForm = .activated,
+    _ source: SequenceRows, from stage: ModelStage = .input, output form: OutputForm = .activated,
     for plan: GradientPlan? = nil, carrying carry: Carry? = nil, regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> Output {
     let computing = Computing()
@@ -103,7 +53,7 @@ extension Network {
     return output
   }
 
-  private func layers(from stage: Stage) -> Range<Int> {
+  private func layers(from stage: ModelStage) -> Range<Int> {
     switch stage {
     case .input: 0..<configuration.layers.count
     case .layer(let layer): layer..<configuration.layers.count
@@ -116,7 +66,7 @@ extension Network {
   ///   - rows: (any, `width(at: stage)`).
   ///   - starts: the row of each sequence's first step there, or of its only one.
   public func run(
-    _ source: SequenceRows, upTo stage: Stage, into rows: UnsafeMutablePointer<Float>, starts: UnsafePointer<Int>,
+    _ source: SequenceRows, upTo stage: ModelStage, into rows: UnsafeMutablePointer<Float>, starts: UnsafePointer<Int>,
     carrying carry: Carry? = nil
   ) throws(ShapeError) {
     let computing = Computing()
@@ -167,7 +117,7 @@ extension Network {
   /// The pass, after `begin` and with the initial states set.
   /// - Parameter lowest: the lowest layer that a gradient may go through afterwards.
   func pass(
-    _ source: SequenceRows, from stage: Stage, _ form: OutputForm, keepingFrom lowest: Int
+    _ source: SequenceRows, from stage: ModelStage, _ form: OutputForm, keepingFrom lowest: Int
   ) throws(ShapeError) -> Output {
     try gather(source, at: stage)
     let layers = configuration.layers.count
@@ -242,7 +192,7 @@ extension Network {
   // MARK: - Rows in and out
 
   /// Brings rows into the buffers that the part above a place reads.
-  private func gather(_ source: SequenceRows, at stage: Stage) throws(ShapeError) {
+  private func gather(_ source: SequenceRows, at stage: ModelStage) throws(ShapeError) {
     guard stage != .input else { return try gatherInput(source) }
     let width = width(at: stage)
     guard case .features(let base, width) = source.values else {
@@ -299,7 +249,7 @@ extension Network {
   }
 
   /// Visits the buffers that hold what there is at a place below the readout, and where in its rows each one begins.
-  func forEachPart(of stage: Stage, _ body: (_ part: FloatBuffer, _ size: Int, _ column: Int) -> Void) {
+  func forEachPart(of stage: ModelStage, _ body: (_ part: FloatBuffer, _ size: Int, _ column: Int) -> Void) {
     var layer = 0
     if case .layer(let index) = stage { layer = index }
     var column = 0
@@ -315,7 +265,7 @@ extension Network {
 
   /// Visits every packed row at a place, on all threads, with the sequence of the batch and the step it belongs to; step
   /// 0 where a sequence has one row. `size` is how much is done for a row, to know whether threads are worth it.
-  func forEachRow(at stage: Stage, size: Int, _ body: (_ row: Int, _ sequence: Int, _ step: Int) -> Void) {
+  func forEachRow(at stage: ModelStage, size: Int, _ body: (_ row: Int, _ sequence: Int, _ step: Int) -> Void) {
     let shape = shape
     guard isPerStep(at: stage) else {
       for b in 0..<shape.count { body(b, shape.order[b], 0) }
