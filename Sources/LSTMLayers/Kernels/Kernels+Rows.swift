@@ -1,9 +1,9 @@
 import CLSTMKernels
 
-/// Loops over rows, for losses.
+/// Loops over rows: softmax, losses, normalization.
 extension Kernels {
-  /// Shares `count` rows among the threads, if there are enough of them: `work` is about how many values are visited in
-  /// each. Every row must stand for itself, so that the split does not show.
+  /// Splits `count` rows over the threads when there is enough work; `work` is roughly the number of values per row. Rows
+  /// must be independent, so that results do not depend on the split.
   package func forEachShare(of count: Int, work: Int, _ body: (Range<Int>) -> Void) {
     let parts = self.parts(count * work, each: 1 << 13)
     parallel(parts) { body(share(count, multiple: 1, part: $0, of: parts)) }
@@ -30,8 +30,8 @@ extension Kernels {
     }
   }
 
-  /// What softmax divides, e^(x - max x) for one row, and by which sum. A loss takes log(sum) + max x, the logarithm of
-  /// the sum of e^x, from here.
+  /// Numerator and denominator of a row's softmax: e^(x - max x), and their sum. log(sum) + max x is the row's
+  /// log-sum-exp, which a cross-entropy needs.
   /// - Parameters:
   ///   - x: `count` values.
   ///   - exponentials: gets as many; may be `x`.
@@ -41,7 +41,7 @@ extension Kernels {
   ) -> (largest: Float, sum: Float) {
     let computing = Computing()
     defer { computing.end() }
-    // Sixteen lanes, always, so that the sum's order is the same on every machine.
+    // Always sixteen lanes, so that the order of summation is the same on every machine.
     typealias Lanes = SIMD16<Float>
     let whole = count / 16 * 16
     var lanes = Lanes(repeating: -.infinity)
@@ -63,7 +63,8 @@ extension Kernels {
   }
 }
 
-/// Divides by the L2 norm (1e-12 at least), and returns it.
+/// Divides x (size) by its L2 norm, clamped to at least 1e-12.
+/// - Returns: the norm that it was divided by.
 @discardableResult
 func normalizeRow(_ x: UnsafeMutablePointer<Float>, size: Int) -> Float {
   var sum: Float = 0

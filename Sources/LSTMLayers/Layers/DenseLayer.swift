@@ -37,14 +37,15 @@ final class DenseLayer {
     isPacked = true
   }
 
-  /// One row x (I) to y (O), for a layer that is packed; on this thread, and without touching the layer.
+  /// One row x (I) to y (O) of a packed layer, on this thread; does not change the layer.
   func step(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
     kernels.table.pointee.multiply(
       1, size, inputSize, x, inputSize, 1, pack.pointer, y, size, bias.map { UnsafePointer(weights.pointer($0)) })
     Self.activate(activation, y, rows: 1, size: size, kernels)
   }
 
-  /// - Parameter activate: false leaves the logits, for a loss that has the activation in it.
+  /// - Parameter activate: false returns logits, for a loss that includes the activation.
+  /// - Returns: y (M, O), valid until the next call.
   func forward(_ x: UnsafePointer<Float>, rows: Int, activate: Bool) -> UnsafeMutablePointer<Float> {
     packForForward()
     output.reserve(rows * size)
@@ -56,7 +57,7 @@ final class DenseLayer {
     return output.pointer
   }
 
-  /// Adds to the gradients of W and b, and writes dL/dx (M, I) when it is wanted.
+  /// Adds to the gradients of W and b, and writes dL/dx (M, I) to `inputGradient` unless that is nil.
   func backward(
     _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, rows: Int, gradients: ParameterStore, trainable: [Bool],
     inputGradient: UnsafeMutablePointer<Float>?

@@ -1,8 +1,8 @@
 import CLSTMKernels
 
 extension LSTMDirection {
-  /// One step of one sequence: advances h (S) and c (H) in place. `gates` (G) and `raw` (H) are room to work in.
-  /// - Parameter inputGates: x W^T + b (G), when it is known.
+  /// One step of one sequence: advances h (S) and c (H) in place. `gates` (G) and `raw` (H) are scratch memory.
+  /// - Parameter inputGates: x W^T + b (G) when known already; nil to compute it.
   func step(
     _ x: UnsafePointer<Float>, inputGates: UnsafePointer<Float>?, hidden: UnsafeMutablePointer<Float>,
     cell state: UnsafeMutablePointer<Float>, gates: UnsafeMutablePointer<Float>, raw: UnsafeMutablePointer<Float>
@@ -33,7 +33,7 @@ extension LSTMDirection {
       cell.gates_stride = g
       cell.cell_previous = UnsafePointer(state)
       cell.cell = state
-      // Not in place: the others still read the old h.
+      // Not in place: other threads still read the old h.
       cell.output = raw
       cell.output_stride = h
       table.pointee.cell_forward(&cell)

@@ -13,7 +13,7 @@ import LSTMCheckpoints
 ///     g = tanh   (W_ig x + b_ig + W_hg h + b_hg)
 ///     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
 ///
-/// A pass that nothing will go back through keeps one step of these instead of all.
+/// A pass without a backward pass keeps these for one step instead of all.
 final class LSTMDirection {
   struct Parameters {
     let inputWeight: Int
@@ -27,7 +27,7 @@ final class LSTMDirection {
       [inputWeight, recurrentWeight] + [inputBias, recurrentBias, projection, peephole].compactMap { $0 }
     }
 
-    /// Without an array, which would be made anew in every step.
+    /// Without an array, which would be allocated in every step.
     func forEachBias(_ body: (Int) -> Void) {
       if let inputBias { body(inputBias) }
       if let recurrentBias { body(recurrentBias) }
@@ -45,7 +45,7 @@ final class LSTMDirection {
   let kernels: Kernels
   let weights: ParameterStore
 
-  // Packed weights, made anew after an update. The transposed ones serve the backward pass only.
+  // Packed weights, repacked after an update. The transposed ones are for the backward pass only.
   private var isPacked = false
   private var isRecurrentPacked = false
   private var isInputPackedForBackward = false
@@ -65,13 +65,13 @@ final class LSTMDirection {
   let droppedRecurrentWeight = FloatBuffer()
   let droppedRecurrentGradient = FloatBuffer()
 
-  /// What each token adds to the gates, x W^T + b (V, G), once for all rows that have it.
+  /// Each token's contribution to the gates, x W^T + b (V, G), shared by all rows with that token.
   private let table = FloatBuffer()
   private var isTableCurrent = false
-  /// Whether the last forward pass took its input from there.
+  /// Whether the last forward pass took its input from the table.
   private(set) var readsTable = false
 
-  /// Whether the last forward pass kept what `backward` needs.
+  /// Whether the last forward pass kept the activations that `backward` needs.
   private(set) var keepsActivations = true
   let gates = FloatBuffer()
   let cells = FloatBuffer()
@@ -142,7 +142,7 @@ final class LSTMDirection {
     UnsafePointer(dropsRecurrentWeight ? droppedRecurrentWeight.pointer : weights.pointer(parameters.recurrentWeight))
   }
 
-  /// An input that is rows of a table, by number.
+  /// An input whose rows are looked up in an embedding.
   struct Tokens {
     /// (R)
     let numbers: UnsafePointer<Int32>
@@ -157,7 +157,7 @@ final class LSTMDirection {
     isTableCurrent ? UnsafePointer(table.pointer) + token * gateSize : nil
   }
 
-  /// The table pays when there are more rows than tokens, and when it is there already.
+  /// Uses the table when it exists already, or when there are more rows than tokens.
   func prepareTable(_ tokens: Tokens?, rows: Int) {
     guard let tokens, isTableCurrent || tokens.vocabulary <= rows else {
       readsTable = false
@@ -172,7 +172,7 @@ final class LSTMDirection {
     isTableCurrent = true
   }
 
-  /// - Parameter recurrentToo: false where no state comes in: one step from zero.
+  /// - Parameter recurrentToo: false when there is no previous state: a single step from zero.
   func packForForward(recurrentToo: Bool = true) {
     if recurrentToo, !isRecurrentPacked {
       packGateColumns(recurrentWeight, k: stateSize, into: recurrentPack)
@@ -249,19 +249,19 @@ final class LSTMDirection {
 
   // MARK: - How a pass is shared among threads
 
-  /// Every sum is made by one thread in one order, so which of the two it is does not show.
+  /// Each sum is computed by one thread in a fixed order, so results do not depend on the schedule.
   enum Schedule {
-    /// Each part takes some of the sequences through all steps, on its own.
+    /// Each part takes some of the sequences through all steps, independently.
     case sequences(parts: Int)
-    /// Each part takes some of the units of all sequences; all meet after every step. For few sequences, and for weights
-    /// that no core can hold alone.
+    /// Each part takes some of the units of all sequences; threads synchronize after every step. For few sequences, and
+    /// for weights larger than a core's cache.
     case units(parts: Int)
   }
 
   func schedule(_ shape: PackedShape) -> Schedule {
     let weightCount = gateSize * (inputSize + stateSize)
     let bySequences = min(kernels.parts(shape.rows * weightCount, each: 1 << 17), (shape.count + 7) / 8)
-    // A row alone waits for its weights as long as four.
+    // Loading the weights takes as long for one row as for four.
     let byUnits =
       parameters.projection != nil
       ? 1 : unitParts(work: max(shape.count, 4) * gateSize * stateSize, each: 1 << 17)
@@ -270,14 +270,14 @@ final class LSTMDirection {
       ? .sequences(parts: bySequences) : .units(parts: byUnits)
   }
 
-  /// Weights that a core's own cache holds beside what it works on.
+  /// Weights that fit a core's own cache beside the activations.
   private static let coreCache = 1 << 18
 
   private func unitParts(work: Int, each: Int) -> Int {
     min(kernels.parts(work, each: each), (hiddenSize + 2 * blocks.width - 1) / (2 * blocks.width))
   }
 
-  /// Threads that one step of one sequence is worth.
+  /// Number of threads for one step of one sequence.
   var stepParts: Int { unitParts(work: gateSize * (inputSize + stateSize), each: 1 << 16) }
 
   // MARK: - Forward
@@ -299,7 +299,7 @@ final class LSTMDirection {
   ///   - initialHidden: (B, S), nil for zero; and `initialCell`: (B, H), in the packed order.
   ///   - output: (R, S) rows, `outputStride` apart.
   ///   - keepsActivations: false when `backward` will not be called.
-  ///   - tokens: what the input's rows are, when they are tokens' embeddings.
+  ///   - tokens: the tokens, when the input's rows are their embeddings.
   func forward(
     _ input: UnsafePointer<Float>, inputStride: Int, shape: PackedShape, initialHidden: UnsafePointer<Float>?,
     initialCell: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, outputStride: Int,
@@ -355,7 +355,7 @@ final class LSTMDirection {
     }
   }
 
-  /// Rows whose input products are made together, when a step has few.
+  /// Rows whose input products are computed together, when a step has few.
   private static let inputRows = 96
 
   /// A run of steps, and its rows.
@@ -364,8 +364,8 @@ final class LSTMDirection {
     let rows: Range<Int>
   }
 
-  /// Visits the steps in runs of about so many rows, in the order of time or against it. Which steps go together depends
-  /// on the shape alone.
+  /// Visits the steps in runs of about `wanted` rows, forward or backward in time. Which steps form a run depends on the
+  /// shape alone.
   func forEachChunk(_ shape: PackedShape, ascending: Bool, rows wanted: Int, _ body: (Chunk) -> Void) {
     func end(_ t: Int) -> Int { t == shape.steps ? shape.rows : shape.offsets[t] }
     var steps = ascending ? 0..<0 : shape.steps..<shape.steps

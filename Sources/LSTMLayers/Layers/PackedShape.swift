@@ -1,4 +1,4 @@
-/// How sequences of different lengths lie in memory without padding.
+/// The memory layout of sequences of different lengths, without padding.
 ///
 /// Sequences are sorted by falling length, and step t holds one row for each of the first `active[t]` of them:
 /// row `offsets[t] + b` is step t of the b-th longest. So every step is one block of rows, as in PyTorch's
@@ -33,7 +33,7 @@ struct PackedShape: Equatable {
     }
   }
 
-  /// Takes the shape of another batch, in the memory there is: a batch no larger than one before allocates nothing.
+  /// Changes to the shape of another batch. Does not allocate for a batch no larger than an earlier one.
   /// - Parameter lengths: one for each sequence, from 1 to `steps`, or nil when all are full.
   mutating func update(count: Int, steps longest: Int, lengths given: UnsafePointer<Int>?) {
     if given == nil, self.count == count, evenSteps == longest { return }
@@ -99,7 +99,7 @@ struct PackedShape: Equatable {
   }
 }
 
-/// Makes an array `count` zeros, in the memory it has.
+/// Sets an array to `count` zeros, keeping its memory.
 private func resize(_ array: inout [Int], _ count: Int) {
   array.removeAll(keepingCapacity: true)
   for _ in 0..<count { array.append(0) }

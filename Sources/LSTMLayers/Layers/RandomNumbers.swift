@@ -2,11 +2,13 @@ import Foundation
 
 /// xoshiro256** (Blackman and Vigna), seeded through SplitMix64: small, fast and the same everywhere.
 public struct RandomNumbers: RandomNumberGenerator, Sendable, Equatable {
+  /// The generator's four words.
   public private(set) var state: (UInt64, UInt64, UInt64, UInt64)
 
-  /// Goes on where another was.
+  /// Continues from a saved state.
   public init(state: (UInt64, UInt64, UInt64, UInt64)) { self.state = state }
 
+  /// Seeds the four words by SplitMix64.
   public init(seed: UInt64) {
     var seed = seed
     func next() -> UInt64 {
@@ -19,13 +21,14 @@ public struct RandomNumbers: RandomNumberGenerator, Sendable, Equatable {
     state = (next(), next(), next(), next())
   }
 
-  /// Numbers of their own for each name, so that one thing drawn does not depend on what else is.
+  /// A separate stream for each name, so that what is drawn for one does not depend on what others draw.
   public init(seed: UInt64, name: String) {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     self.init(seed: seed ^ hash)
   }
 
+  /// The next 64 bits.
   public mutating func next() -> UInt64 {
     func rotate(_ x: UInt64, _ k: UInt64) -> UInt64 { (x << k) | (x >> (64 - k)) }
     let result = rotate(state.1 &* 5, 7) &* 9

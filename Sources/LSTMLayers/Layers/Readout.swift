@@ -1,6 +1,6 @@
 import LSTMCheckpoints
 
-/// Turns the stack's packed output (R, S) into what the head reads: (R, S) for all steps, (B, S) otherwise.
+/// From the stack's packed output (R, S) to the head's input: (R, S) for all steps, (B, S) otherwise.
 final class ReadoutLayer {
   let kind: ModelConfiguration.Readout
   /// S
@@ -56,7 +56,7 @@ final class ReadoutLayer {
     return pooled.pointer
   }
 
-  /// Writes dL/dx (R, S), when it is wanted, from dL/d readout (rows, S). All steps need no call: the two are the same.
+  /// Writes dL/dx (R, S) from dL/d readout (rows, S), unless `dx` is nil. Not needed for `all`, where the two are the same.
   func backward(
     _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, shape: PackedShape,
     into dx: UnsafeMutablePointer<Float>?, gradients: ParameterStore, trainable: [Bool]
@@ -106,7 +106,7 @@ final class ReadoutLayer {
     }
     for t in 1..<max(shape.lengths[b], 1) {
       let row = shape.offsets[t] + b
-      // NaN wins, as in PyTorch, so that it is seen.
+      // NaN propagates, as in PyTorch.
       for j in 0..<size where x[row * size + j] > out[j] || x[row * size + j].isNaN {
         out[j] = x[row * size + j]
         chosen[b * size + j] = row

@@ -1,13 +1,15 @@
 extension Regularization {
-  /// The regularization of one training pass, with its random numbers: a function of the seed and the step alone, so that a
-  /// run that is resumed at a step goes on with the same masks. Neither threads nor kernels nor the lengths of other
-  /// sequences change a mask.
+  /// The regularization of one training pass with its random numbers, which depend on the seed and the step alone: a run
+  /// resumed at a step uses the same masks. Threads, kernels and the lengths of other sequences do not change a mask.
   public struct Draw: Sendable {
+    /// Probabilities and penalties.
     public let regularization: Regularization
+    /// The run's seed.
     public let seed: UInt64
-    /// A number of its own for each step of a run.
+    /// The run's step, unique in the run.
     public let step: UInt64
 
+    /// - Parameter step: the run's step, unique in the run.
     public init(_ regularization: Regularization, seed: UInt64, step: Int) {
       self.regularization = regularization
       self.seed = seed
@@ -45,7 +47,7 @@ extension Regularization {
   }
 }
 
-/// The factors of a mask, one after the other: 0 with probability p, and 1 / (1 - p) otherwise.
+/// Generates a mask's factors in order: 0 with probability p, and 1 / (1 - p) otherwise.
 struct MaskStream {
   var random: RandomNumbers
 

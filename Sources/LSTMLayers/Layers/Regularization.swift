@@ -1,21 +1,21 @@
 import LSTMCheckpoints
 
-/// What keeps a network from learning its few examples by heart: the dropouts of PyTorch's `nn.LSTM` and of AWD-LSTM
+/// Regularization against overfitting: the dropouts of PyTorch's `nn.LSTM` and of AWD-LSTM
 /// (Merity, Keskar and Socher 2018, "Regularizing and Optimizing LSTM Language Models"), and its two penalties.
 ///
-/// Probabilities are those of dropping, from 0 to below 1; what is kept is multiplied by 1 / (1 - p). 0 is off. Nothing of
-/// this is part of a model: it acts in training passes alone.
+/// Probabilities are of dropping, from 0 to below 1; kept values are multiplied by 1 / (1 - p). 0 is off. Regularization
+/// is not part of a model and acts in training passes only.
 ///
-/// A value is dropped once, where it leaves its layer, for all who read it: the next layer, the readout and a skip
+/// A value is dropped once, where it leaves its layer, for all its readers: the next layer, the readout and a skip
 /// concatenation. A layer's own recurrence reads its undropped state, and final states are undropped.
 ///
-/// Below the first place that something trains (`GradientPlan.entry`) nothing is dropped: the frozen prefix gives the same
-/// for an example in every epoch, and may be computed once. What the first trainable layer reads is dropped. Where nothing
-/// but the head trains, `outputDropout` falls on what the head reads. `reach(in:_:)` tells what that comes to.
+/// Frozen layers below the first trainable one (`GradientPlan.entry`) are not dropped: their outputs are the same in every
+/// epoch and can be cached. The first trainable layer's input is dropped. Where only the head trains, `outputDropout`
+/// applies to the head's input. `reach(in:_:)` lists where each kind acts.
 public struct Regularization: Sendable, Hashable, Codable {
   /// Every value of every layer's output but the last layer's: `nn.LSTM`'s dropout.
   public var dropout: Float
-  /// What layer 0 reads, features or embeddings. As with the next two, one mask for each sequence and feature, the same at
+  /// The input of layer 0, features or embeddings. As with the next two, one mask for each sequence and feature, the same at
   /// every step: variational or locked dropout (Gal and Ghahramani 2016; AWD-LSTM's `dropouti`).
   public var inputDropout: Float
   /// Every layer's output but the last layer's, locked: AWD-LSTM's `dropouth`.
@@ -33,6 +33,7 @@ public struct Regularization: Sendable, Hashable, Codable {
   /// steps are valid.
   public var temporalActivationRegularization: Float
 
+  /// All off unless given.
   public init(
     dropout: Float = 0, inputDropout: Float = 0, hiddenDropout: Float = 0, outputDropout: Float = 0,
     embeddingDropout: Float = 0, weightDrop: Float = 0, activationRegularization: Float = 0,
@@ -48,6 +49,7 @@ public struct Regularization: Sendable, Hashable, Codable {
     self.temporalActivationRegularization = temporalActivationRegularization
   }
 
+  /// One of the probabilities and factors.
   public enum Kind: String, Sendable, Codable, CaseIterable {
     case dropout, inputDropout, hiddenDropout, outputDropout, embeddingDropout, weightDrop, activationRegularization
     case temporalActivationRegularization
@@ -69,6 +71,7 @@ public struct Regularization: Sendable, Hashable, Codable {
     var isPenalty: Bool { self == .activationRegularization || self == .temporalActivationRegularization }
   }
 
+  /// The probability or the factor of a kind.
   public subscript(kind: Kind) -> Float {
     switch kind {
     case .dropout: dropout
@@ -82,13 +85,13 @@ public struct Regularization: Sendable, Hashable, Codable {
     }
   }
 
-  /// Whether there is nothing to do.
+  /// Whether every kind is 0.
   public var isOff: Bool {
     dropout == 0 && inputDropout == 0 && hiddenDropout == 0 && outputDropout == 0 && embeddingDropout == 0
       && weightDrop == 0 && activationRegularization == 0 && temporalActivationRegularization == 0
   }
 
-  /// - Throws: `ShapeError` naming the first number that makes no sense.
+  /// - Throws: `ShapeError` naming the first value that is out of range.
   public func validate() throws(ShapeError) {
     for kind in Self.kinds {
       let value = self[kind]
@@ -100,15 +103,16 @@ public struct Regularization: Sendable, Hashable, Codable {
     }
   }
 
-  /// Made once, where `allCases` makes an array in every step.
+  /// Stored, as `allCases` would allocate an array in every step.
   static let kinds = Kind.allCases
 
-  /// What a training pass adds to the loss, not part of it: factors included.
+  /// The penalties that a training pass adds to the loss, multiplied by their factors.
   public struct Penalty: Sendable, Equatable {
     /// alpha mean(dropped output^2), AR
     public internal(set) var activation = 0.0
     /// beta mean((h[t] - h[t-1])^2), TAR
     public internal(set) var temporalActivation = 0.0
+    /// Both.
     public var sum: Double { activation + temporalActivation }
   }
 }

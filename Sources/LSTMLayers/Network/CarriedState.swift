@@ -1,12 +1,12 @@
 import LSTMCheckpoints
 
-/// h and c of every layer for some streams, kept from one pass to the next: what truncated backpropagation through time
-/// carries between chunks. It is made once; passes read and write it in place and allocate nothing.
+/// h and c of every layer for some streams, kept from one pass to the next, as truncated backpropagation through time
+/// needs between chunks. Allocated once; passes read and write it in place.
 ///
 ///     let carried = try CarriedState(network.configuration, streams: 20)
 ///     let output = try network.run(rows, for: plan, carrying: .init(carried, from: streams, to: streams))
 ///
-/// One thread at a time.
+/// Not thread-safe.
 public final class CarriedState {
   /// N
   public let streams: Int
@@ -15,9 +15,9 @@ public final class CarriedState {
   let hidden: [FloatBuffer]
   let cell: [FloatBuffer]
 
-  /// Zero states for so many streams.
+  /// Zero states for a number of streams.
   /// - Throws: `ShapeError` when the model has a layer that runs in reverse: its state comes from the end of the
-  ///   sequence, so that nothing can be carried into the next chunk.
+  ///   sequence and cannot be carried into the next chunk.
   public init(_ configuration: ModelConfiguration, streams: Int) throws(ShapeError) {
     if let layer = configuration.layers.firstIndex(where: \.isBidirectional) {
       throw ShapeError(
@@ -42,7 +42,7 @@ public final class CarriedState {
     }
   }
 
-  /// A copy: (N, P or H) and (N, H) for each layer. Setting it back resumes exactly.
+  /// A copy: (N, P or H) and (N, H) for each layer. Restoring it with `set` resumes bit-identically.
   public var state: LSTMState {
     func tensor(_ buffer: FloatBuffer, _ width: Int) -> Tensor {
       Tensor(
@@ -53,8 +53,8 @@ public final class CarriedState {
       hidden: zip(hidden, sizes).map { tensor($0, $1.hidden) }, cell: zip(cell, sizes).map { tensor($0, $1.cell) })
   }
 
-  /// Takes states that were copied before.
-  /// - Throws: `ShapeError`, with nothing changed, when they are of another model or of other streams.
+  /// Restores states copied earlier.
+  /// - Throws: `ShapeError`, with nothing changed, when the model or the number of streams differs.
   public func set(_ state: LSTMState) throws(ShapeError) {
     for (tensors, widths, name) in [
       (state.hidden, sizes.map(\.hidden), "h"), (state.cell, sizes.map(\.cell), "c"),

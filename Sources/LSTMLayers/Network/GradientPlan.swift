@@ -1,25 +1,25 @@
 import LSTMCheckpoints
 
 /// What a backward pass has to compute for a choice of trainable parameters, and where a forward pass may begin when
-/// what the frozen bottom gives is known.
+/// outputs of frozen layers are cached.
 ///
-/// Nothing is computed below the lowest trainable parameter; gradients pass through frozen layers above it.
-public struct GradientPlan: Sendable {
-  /// For each of the model's parameters, in its order.
-  public let trainable: [Bool]
-  /// The lowest place above which something trains. Everything below it is frozen: the frozen prefix.
-  public let entry: ModelStage
-  /// The lowest layer that the gradient goes through: -1 when it goes on to the embedding or the input, nil when it
-  /// ends above the stack.
+/// No gradient is computed below the lowest trainable parameter; gradients pass through frozen layers above it.
+package struct GradientPlan: Sendable {
+  /// For each of the model's parameters, in order.
+  package let trainable: [Bool]
+  /// Where the first trainable part begins. Everything below is frozen: the frozen prefix.
+  package let entry: ModelStage
+  /// The lowest layer that the gradient goes through: -1 when it reaches the embedding or the input, nil when it ends
+  /// above the LSTM layers.
   let lowestLayer: Int?
   /// The layers that the gradient goes through.
-  public var layers: Range<Int> { lowestLayer.map { max($0, 0)..<layerCount } ?? layerCount..<layerCount }
+  package var layers: Range<Int> { lowestLayer.map { max($0, 0)..<layerCount } ?? layerCount..<layerCount }
   private let layerCount: Int
   let attentionTrains: Bool
   let lowestHead: Int?
 
-  /// - Parameter wantsInput: whether dL/dx and the gradient of the initial state are wanted, too.
-  public init(_ configuration: ModelConfiguration, trainable: [Bool], wantsInput: Bool = false) {
+  /// - Parameter wantsInput: whether dL/dx and the gradient of the initial state are wanted as well.
+  package init(_ configuration: ModelConfiguration, trainable: [Bool], wantsInput: Bool = false) {
     let parameters = configuration.parameters
     precondition(trainable.count == parameters.count, "\(trainable.count) choices for \(parameters.count) parameters")
     var (lowestLayer, lowestHead): (Int?, Int?) = (wantsInput ? -1 : nil, nil)

@@ -2,22 +2,25 @@ import FileIO
 import Foundation
 import LSTMCheckpoints
 
-/// A model: its configuration and its weights, a value. Copies share the weights until one is changed.
+/// A model: its configuration and its weights. A value type; copies share the weights until one is changed.
 ///
 ///     let checkpoint = try Checkpoint(contentsOf: weights)
 ///     var model = try LSTMModel(checkpoint)            // throws the whole load report
 ///     let (y, state) = try model(x)                    // (N, T, I) -> (N, T, D*H) and h_n, c_n
 public struct LSTMModel: Sendable {
+  /// The network's description.
   public private(set) var configuration: ModelConfiguration
-  /// Read only: `set` makes a copy first when the weights are shared.
+  /// The weights. Read only: `set` works on a copy.
   public private(set) var parameters: ParameterStore
-  /// The stored tensors of parameters that have not changed since they were read, so that they are written back
-  /// byte for byte, in the type they had.
+  /// The stored tensors of parameters that have not changed since they were read; they are written back byte-identical,
+  /// in their own type.
   public private(set) var origins: [String: StoredTensor]
+  /// How inputs and targets are scaled and encoded, as JSON.
   public var preprocessing: String?
+  /// Where the weights come from.
   public var provenance: Provenance?
 
-  /// Fresh weights as PyTorch draws them: LSTM layers U(-1/sqrt(H), 1/sqrt(H)), biases included; dense layers
+  /// Fresh weights, distributed as in PyTorch: LSTM layers U(-1/sqrt(H), 1/sqrt(H)), biases included; dense layers
   /// U(-1/sqrt(I), 1/sqrt(I)); embeddings N(0, 1).
   public init(_ configuration: ModelConfiguration, seed: UInt64 = 0) {
     self.configuration = configuration
@@ -26,17 +29,18 @@ public struct LSTMModel: Sendable {
     for index in parameters.slots.indices { initialize(index, seed: seed) }
   }
 
-  /// A model from a checkpoint in any layout that is known. Written again, its tensors have the names that they had.
-  /// - Throws: `CheckpointError.incomplete` with the whole load report, or `.ambiguous` naming what decides.
+  /// A model from a checkpoint in any known layout.
+  /// - Throws: `CheckpointError.incomplete` with the whole load report, or `.ambiguous` naming the option that decides.
   public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions(), seed: UInt64 = 0) throws {
     let plan = try LoadPlan(checkpoint, options: options)
     try self.init(plan, seed: seed)
     preprocessing = plan.preprocessing
-    // Without the file's digest, which would read all of it.
+    // No digest, which would read the whole file.
     provenance = plan.provenance(sha256: "")
   }
 
-  /// A model from a plan; what may be missing starts from fresh values. All or nothing.
+  /// A model from a plan; parameters that may be missing start from fresh values.
+  /// - Throws: `CheckpointError` when a required parameter is missing or cannot be read.
   public init(_ plan: LoadPlan, seed: UInt64 = 0) throws {
     try plan.validate()
     configuration = plan.configuration
@@ -87,7 +91,9 @@ public struct LSTMModel: Sendable {
     return (order == .timeMajor && output.shape.count == 3 ? output.swappingFirstAxes() : output, state)
   }
 
-  /// Runs the model on a batch of features or tokens. To run many, make one `Network` and keep it.
+  /// Runs the model on a batch of features or tokens. For many batches, make one `Network` and keep it.
+  /// - Returns: the output, (N, T, O) or (N, O), and the final state of each layer and direction.
+  /// - Throws: `ShapeError` when the batch or the state does not fit.
   public func callAsFunction(
     _ batch: SequenceBatch, state: LSTMState? = nil
   ) throws(ShapeError) -> (output: Tensor, state: LSTMState) {
@@ -103,7 +109,7 @@ public struct LSTMModel: Sendable {
     )
   }
 
-  /// A parameter's values in C order, by the project's name.
+  /// A parameter's values in C order, by the project's name; nil when there is none of that name.
   public subscript(name: String) -> Tensor? {
     guard let index = parameters.index(of: name) else { return nil }
     return Tensor(shape: parameters.slots[index].specification.shape, values: parameters.values(index))
@@ -124,13 +130,14 @@ public struct LSTMModel: Sendable {
     origins[parameters.slots[index].name] = nil
   }
 
-  /// The same model with other weights. Parameters for which `changed` is false keep their stored bytes.
+  /// The same model with other weights; parameters for which `changed` is false keep their stored bytes.
+  /// - Precondition: `weights` has the model's parameters.
   public func replacing(weights: ParameterStore, changed: [Bool]) -> LSTMModel {
     precondition(weights.slots.map(\.specification) == parameters.slots.map(\.specification))
     var model = self
     model.parameters = weights.copy()
     for (slot, isChanged) in zip(weights.slots, changed) where isChanged {
-      // A type that holds float32 exactly is kept; a narrower one would round what was learned.
+      // A type that holds float32 exactly is kept; a narrower one would round the trained values.
       let isWider = origins[slot.name]?.dataType == .float64
       model.origins[slot.name] = isWider ? slot.widened(parameters: model.parameters) : nil
     }
@@ -153,32 +160,42 @@ public struct LSTMModel: Sendable {
     return model
   }
 
-  /// The same model with a new last dense layer from fresh values: in place of the last one of its head or, when it has
-  /// none, on top of the readout. Everything below keeps its stored bytes; an L2 normalization of the old output goes.
+  /// The same model with a new last dense layer of fresh values: in place of the head's last one or, when there is none,
+  /// on top of the readout. Everything below keeps its stored bytes; an L2 normalization of the output is removed.
   /// - Parameters:
   ///   - size: O, 1 to 2^24.
   ///   - seed: of the fresh values, U(-1/sqrt(S), 1/sqrt(S)) for a layer that reads S values, as `torch.nn.Linear` has.
-  /// - Returns: the model, and a line that says what was done.
   /// - Throws: `ShapeError` when no layer can have that size.
   public func replacingHead(
     size: Int, activation: ModelConfiguration.Activation = .none, seed: UInt64 = 0
-  ) throws(ShapeError) -> (model: LSTMModel, note: String) {
+  ) throws(ShapeError) -> LSTMModel {
     guard 1...ModelConfiguration.sizeLimit ~= size else {
       throw ShapeError(
         what: "new head", expected: "a size from 1 to \(ModelConfiguration.sizeLimit)", found: "\(size)")
     }
-    let place = max(configuration.head.count - 1, 0)
-    // A layer that goes is tied to nothing any more.
-    var changed = configuration.untying("head.\(place).")
-    let isUntied = changed.ties != configuration.validTies
-    changed.head = configuration.head.dropLast() + [.init(size: size, activation: activation)]
-    changed.normalizesOutput = false
+    let changed = replacedHead(size: size, activation: activation)
     var model = reconfigured(changed, seed: seed)
-    // The old layer may have had this very shape.
+    // The old layer may have had the same shape.
+    let place = changed.head.count - 1
     for (index, slot) in model.parameters.slots.enumerated() where slot.specification.role == .head(place) {
       model.initialize(index, seed: seed)
       model.origins[slot.name] = nil
     }
+    return model
+  }
+
+  private func replacedHead(size: Int, activation: ModelConfiguration.Activation) -> ModelConfiguration {
+    // A removed layer is no longer tied.
+    var changed = configuration.untying("head.\(max(configuration.head.count - 1, 0)).")
+    changed.head = configuration.head.dropLast() + [.init(size: size, activation: activation)]
+    changed.normalizesOutput = false
+    return changed
+  }
+
+  /// Describes in one line what `replacingHead` with these arguments does.
+  package func headReplacementNote(size: Int, activation: ModelConfiguration.Activation = .none) -> String {
+    let changed = replacedHead(size: size, activation: activation)
+    let place = changed.head.count - 1
     let width = place == 0 ? changed.readoutSize : changed.head[place - 1].size
     let layer = "a new dense layer \(width) -> \(size)" + (activation == .none ? "" : " \(activation.rawValue)")
     var note = "head: the model has none; \(layer) starts from fresh values"
@@ -187,14 +204,15 @@ public struct LSTMModel: Sendable {
         "head: \(layer) from fresh values replaces head.\(place), which gave \(old.size)"
         + (old.activation == .none ? "" : " \(old.activation.rawValue)")
     }
-    if isUntied { note += "; it was tied, and the new one is not" }
-    return (model, note + (configuration.normalizesOutput ? "; its output is no longer normalized" : ""))
+    if changed.ties != configuration.validTies { note += "; it was tied, and the new one is not" }
+    return note + (configuration.normalizesOutput ? "; its output is no longer normalized" : "")
   }
 
-  /// The same model for a larger vocabulary. The embedding gets rows that are the mean of those it has; a last head layer
-  /// of one output a token gets outputs of the mean weights and the mean bias. All else keeps its bytes, and so do the
-  /// rows that there were. A padding row, being no token's, has no part in the mean.
-  /// - Throws: `ShapeError` when the model reads no tokens, or what its embedding is tied to cannot grow with it.
+  /// The same model for a larger vocabulary. New rows of the embedding are the mean of the existing ones; a last head layer
+  /// with one output per token gets outputs with the mean weights and the mean bias. Existing rows and all other parameters
+  /// keep their bytes. A padding row is left out of the mean.
+  /// - Parameter count: tokens to add; 0 or less changes nothing.
+  /// - Throws: `ShapeError` when the model reads no tokens, or its embedding is tied to a layer that cannot grow with it.
   public func extendingVocabulary(by count: Int) throws(ShapeError) -> LSTMModel {
     guard case .tokens(let vocabulary, let size) = configuration.input else {
       throw ShapeError(what: "vocabulary", expected: "a model that reads tokens", found: "one that reads features")
@@ -232,7 +250,7 @@ public struct LSTMModel: Sendable {
     return model
   }
 
-  /// The model as a checkpoint under the project's names, to be written.
+  /// The model as a checkpoint with the project's names, for writing.
   public var checkpoint: Checkpoint {
     Checkpoint(
       tensors: parameters.slots.enumerated().map { index, slot in
@@ -252,11 +270,12 @@ extension Network {
 }
 
 extension Checkpoint {
+  /// The model under the project's names, for writing.
   public init(_ model: LSTMModel) { self = model.checkpoint }
 }
 
 extension ParameterStore.Slot {
-  /// The stored rows and more below them, where the type holds float32 exactly; nil where they would be rounded.
+  /// The stored rows followed by new ones, if the type holds float32 exactly; nil if they would be rounded.
   fileprivate func extended(_ stored: StoredTensor?, by rows: ArraySlice<Float>) -> StoredTensor? {
     guard let stored, stored.dataType == .float32 || stored.dataType == .float64 else { return nil }
     let isDouble = stored.dataType == .float64

@@ -9,13 +9,13 @@ import LSTMCheckpoints
 ///       stream.step(x, &state, into: &y)
 ///     }
 ///
-/// A step allocates nothing, takes no lock and runs on the calling thread, so that it may run on a real-time one. The stream
-/// itself does not change: any number of threads may step states of their own at once. The outputs are the bits that the
-/// model gives for the whole sequence.
+/// A step does not allocate or lock and runs on the calling thread, so that it is safe on a real-time thread. The stream
+/// itself does not change: any number of threads may step their own states at once. Outputs are bit-identical to running
+/// the model on the whole sequence.
 public final class LSTMStream: @unchecked Sendable {  // Packed once, then only read.
-  /// What one sequence carries from step to step. A value: a copy is a point to return to.
+  /// The state of one sequence between steps. A value type: keep a copy to return to that point.
   public struct State: Sendable {
-    /// The h, then the c of each layer, then room to work in.
+    /// The h, then the c of each layer, then scratch memory.
     fileprivate var values: [Float]
     fileprivate let carried: Int
 
@@ -25,7 +25,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     }
   }
 
-  /// Features a step; 1 for a model that reads tokens.
+  /// Features per step; 1 for a model that reads tokens.
   public let inputSize: Int
   /// O
   public let outputSize: Int
@@ -45,8 +45,8 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   private let count: Int
 
   /// Packs the model's weights for stepping.
-  /// - Parameter threads: 1 for real-time use. More share the units of large layers: faster while steps follow each other
-  ///   closely, but after a pause of some microseconds the others have to be woken, for which there is a lock.
+  /// - Parameter threads: 1 for real-time use. With more, large layers are split over threads: faster while steps follow
+  ///   each other closely, but after a pause of some microseconds waking the others takes a lock.
   /// - Throws: `ShapeError` when the model needs the whole sequence: a layer that runs in reverse, or a readout other than
   ///   every step's or the last one's.
   public init(_ model: LSTMModel, kernels: Kernels = .best, threads: Int = 1) throws(ShapeError) {
@@ -68,7 +68,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     layers = network.directions.map { $0[0] }
     for layer in layers { layer.packForForward() }
     for dense in network.head { dense.packForForward() }
-    // A table for as many tokens as take some megabytes.
+    // Precomputed for vocabularies up to some megabytes.
     if let tokens = network.tokenInput, tokens.vocabulary * layers[0].gateSize <= 1 << 22 {
       layers[0].prepareTable(tokens, rows: tokens.vocabulary)
     }
@@ -97,9 +97,9 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   /// The state at the start of a sequence: zero.
   public func makeState() -> State { State(values: [Float](repeating: 0, count: count), carried: carried) }
 
-  /// A state that goes on from one of the model's, such as `LSTMModel` returns for a sequence's beginning.
+  /// A state that continues from one that the model returned for the beginning of a sequence.
   /// - Parameter sequence: which of the state's sequences.
-  /// - Throws: `ShapeError` when the state is not of this model's sizes.
+  /// - Throws: `ShapeError` when the state's sizes are not this model's.
   public func makeState(_ state: LSTMState, sequence: Int = 0) throws(ShapeError) -> State {
     var result = makeState()
     for (tensors, places, name) in [(state.hidden, hidden, "h"), (state.cell, cell, "c")] {
@@ -133,7 +133,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   /// - Parameters:
   ///   - x: (I)
   ///   - y: gets the output, (O).
-  /// - Precondition: the sizes are those, and the state is of this stream.
+  /// - Precondition: x and y have these sizes, and the state was made by this stream.
   public func step(_ x: UnsafeBufferPointer<Float>, _ state: inout State, into y: UnsafeMutableBufferPointer<Float>) {
     precondition(vocabulary == nil && x.count == inputSize && y.count == outputSize, "sizes of x and y")
     guard let x = x.baseAddress, let y = y.baseAddress else { return }
@@ -146,7 +146,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   }
 
   /// Advances a state by one token.
-  /// - Precondition: the token is one of the model's, and `y` has `outputSize` places.
+  /// - Precondition: the token is in the vocabulary, and `y` has `outputSize` elements.
   public func step(token: Int, _ state: inout State, into y: inout [Float]) {
     guard let vocabulary, let embedding = network.embedding else {
       preconditionFailure("the model reads features")
@@ -158,7 +158,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     }
   }
 
-  /// - Parameter inputGates: what x gives to the gates of layer 0, when that is known.
+  /// - Parameter inputGates: layer 0's x W^T + b when known already; nil to compute it.
   private func step(
     _ x: UnsafePointer<Float>, _ state: inout State, _ y: UnsafeMutablePointer<Float>,
     inputGates: UnsafePointer<Float>? = nil
@@ -183,7 +183,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
       if skips { input = UnsafePointer(base + joined) }
       let activation = network.configuration.readoutActivation
       if activation != .none {
-        // Not in place: h goes on to the next step.
+        // Not in place: the next step needs h.
         let size = network.configuration.readoutSize
         (base + activated).update(from: input, count: size)
         DenseLayer.activate(activation, base + activated, rows: 1, size: size, network.kernels)

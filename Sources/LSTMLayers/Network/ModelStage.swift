@@ -1,15 +1,15 @@
-/// A place between two parts of the model, where a pass may begin or end.
-public enum ModelStage: Sendable, Hashable {
-  /// What the model reads.
+/// A boundary between two parts of the model, where a pass may begin or end.
+package enum ModelStage: Sendable, Hashable {
+  /// The model's input.
   case input
-  /// What LSTM layer k reads, or, for the number of layers, the readout. With a skip concatenation, all of the
-  /// concatenation that lies below.
+  /// The input of LSTM layer k or, for k equal to the number of layers, of the readout. With a skip concatenation, all of
+  /// its parts below.
   case layer(Int)
-  /// What head layer k reads, after the readout's activation, or, for the number of head layers, the model's output
-  /// before it is normalized.
+  /// The input of head layer k, after the readout's activation, or, for k equal to the number of head layers, the model's
+  /// output before it is normalized.
   case head(Int)
 
-  /// Whether it lies below another place, or is that.
+  /// Whether it is below another boundary or the same.
   func isReached(before other: ModelStage) -> Bool {
     switch (self, other) {
     case (.input, _): true

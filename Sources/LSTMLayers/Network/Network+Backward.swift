@@ -1,7 +1,7 @@
 import LSTMCheckpoints
 
 extension Network {
-  /// Gradients that are not of parameters.
+  /// Gradients of the input and the initial state.
   public struct InputGradients: Sendable {
     /// dL/dx (N, T, I), zero at padded steps; of the embedding's output for a model that reads tokens.
     public let input: Tensor
@@ -13,9 +13,11 @@ extension Network {
   /// - Parameters:
   ///   - outputGradient: dL/d output, in the shape `forward` gave.
   ///   - stateGradient: dL/d final state, or nil for zero.
-  ///   - gradients: gets the gradients of the trainable parameters added; the others are left alone.
-  ///   - trainable: for each parameter whether its gradient is wanted. Nothing below the lowest is computed.
+  ///   - gradients: the gradients of the trainable parameters are added to these; the others are not changed.
+  ///   - trainable: for each parameter whether its gradient is wanted. No gradient is computed below the lowest.
   ///   - wantsInput: whether dL/dx and the gradient of the initial state are wanted.
+  /// - Returns: dL/dx and the gradient of the initial state when wanted.
+  /// - Throws: `ShapeError` when the gradient does not fit, or no forward pass that keeps activations came before.
   @discardableResult
   public func backward(
     _ outputGradient: Tensor, stateGradient: LSTMState? = nil, into gradients: ParameterStore, trainable: [Bool],
@@ -40,13 +42,13 @@ extension Network {
     return wantsInput ? inputGradients() : nil
   }
 
-  /// Exact backward through time for the last pass, which `run` was told to expect. Allocates nothing for a batch no
-  /// larger than one before.
+  /// Exact backward through time for the last `run` with a plan. Does not allocate for a batch no larger than an earlier
+  /// one.
   /// - Parameters:
-  ///   - outputGradient: dL/d output, row by row as `run` gave it. It is overwritten when the model normalizes its output
-  ///     or has an activation behind its readout.
-  ///   - gradients: gets the gradients of the trainable parameters added; the others are left alone.
-  public func backward(
+  ///   - outputGradient: dL/d output, in the order of the rows that `run` returned. Overwritten when the model normalizes
+  ///     its output or has an activation after its readout.
+  ///   - gradients: the gradients of the trainable parameters are added to these; the others are not changed.
+  package func backward(
     _ outputGradient: UnsafeMutablePointer<Float>, into gradients: ParameterStore, _ plan: GradientPlan
   ) {
     backward(outputGradient, into: gradients, plan, stateGradient: nil, wantsState: false)
@@ -96,8 +98,8 @@ extension Network {
     distribute(gradient, above: lowest)
     gradient = regularizedTopGradient(gradient)
 
-    // 3. The stack, down to the lowest layer that matters. What looks the padding row up adds nothing to it; another place
-    // of a tied embedding has done so.
+    // 3. The LSTM layers, down to the lowest that is needed. Looking up the padding row adds nothing to its gradient;
+    // another place of a tied embedding may have added to it already.
     let padding = paddingRow(of: gradients, plan)
     if let padding {
       paddingGradient.reserve(configuration.input.size)
@@ -118,7 +120,7 @@ extension Network {
     }
   }
 
-  /// Where the gradient of the embedding's padding row is; nil when there is none, or nothing would move it.
+  /// The gradient of the embedding's padding row; nil when there is none, or it is frozen.
   private func paddingRow(of gradients: ParameterStore, _ plan: GradientPlan) -> UnsafeMutablePointer<Float>? {
     guard let row = configuration.paddingToken, let embedding, plan.trainable[embedding] else { return nil }
     let size = configuration.input.size
@@ -126,7 +128,7 @@ extension Network {
     return gradients.pointer(embedding) + row * size
   }
 
-  /// What the backward pass left for the input and the initial states.
+  /// Collects the gradients of the input and of the initial states.
   private func inputGradients() -> InputGradients {
     let size = configuration.input.size
     var input = Tensor(zeros: [shape.count, paddedSteps, size])
@@ -158,8 +160,9 @@ extension Network {
     }
   }
 
-  /// After `backward`: the norms of dL/d(gates before their activations) of a layer at every step, over its directions
-  /// and all sequences. Falling towards the first step they show gradients that vanish, rising ones that explode.
+  /// After `backward`: the L2 norm of dL/d(gates before their activations) of a layer at each step, over its directions and
+  /// all sequences. Norms that fall toward the first step show vanishing gradients, rising ones exploding gradients.
+  /// - Returns: (T)
   public func gateGradientNorms(layer: Int) -> [Double] {
     let computing = Computing()
     defer { computing.end() }
@@ -179,8 +182,8 @@ extension Network {
     }
   }
 
-  /// Makes room for the gradient of the input of every layer above the lowest, `layerGradients[k]`; with a skip
-  /// concatenation each begins with its share of the readout's gradient, the top layer's output being one more.
+  /// Reserves the input gradients of the layers above the lowest, `layerGradients[k]`; with a skip concatenation each starts
+  /// with its part of the readout's gradient, and the top layer's output is one more.
   private func distribute(_ gradient: UnsafePointer<Float>, above lowest: Int) {
     for index in configuration.layers.indices where index > lowest {
       layerGradients[index].reserve(shape.rows * configuration.inputSize(ofLayer: index))
@@ -200,7 +203,7 @@ extension Network {
     }
   }
 
-  /// Whether layer 0 sums its gradients by token, which makes dL/dx only for what skips it.
+  /// Whether layer 0 sums its gradients by token; dL/dx then holds only the skip concatenation's part.
   private func sumsByToken(wantsState: Bool) -> Bool {
     guard !wantsState, case .tokens(let vocabulary, _) = configuration.input, vocabulary <= shape.rows else {
       return false

@@ -1,15 +1,17 @@
 import LSTMCheckpoints
 
 extension Network {
-  /// Which carried states the sequences of a pass begin with, and which they leave. Valid as long as its pointers are.
-  public struct Carry {
-    public var state: CarriedState
-    /// For each sequence the stream whose state it begins with; -1 to begin at zero.
-    public var from: UnsafePointer<Int>
-    /// For each sequence the stream whose state its last step leaves; -1 for none. No two leave the same one's.
-    public var to: UnsafePointer<Int>
+  /// Which carried states the sequences of a pass start from, and where their final states go. Valid as long as its
+  /// pointers.
+  package struct Carry {
+    /// The states of all streams.
+    package var state: CarriedState
+    /// For each sequence the stream whose state it starts from; -1 for zero.
+    package var from: UnsafePointer<Int>
+    /// For each sequence the stream that gets its final state; -1 for none. No stream may appear twice.
+    package var to: UnsafePointer<Int>
 
-    public init(_ state: CarriedState, from: UnsafePointer<Int>, to: UnsafePointer<Int>) {
+    package init(_ state: CarriedState, from: UnsafePointer<Int>, to: UnsafePointer<Int>) {
       self.state = state
       self.from = from
       self.to = to
@@ -47,7 +49,7 @@ extension Network {
     }
   }
 
-  /// Keeps what the pass left in some layers, before `backward` can overwrite it.
+  /// Saves the final states of some layers, before `backward` can overwrite them.
   func keepState(_ carry: Carry, of layers: Range<Int>) {
     for index in layers {
       let (direction, size, width) = (

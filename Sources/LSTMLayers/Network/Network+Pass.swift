@@ -1,11 +1,11 @@
 import LSTMCheckpoints
 
-/// The pass itself: from rows in memory to rows in memory. It allocates nothing for a batch no larger than one before;
-/// `forward` with its tensors stands upon it.
+/// Passes from rows in memory to rows in memory, on which `forward` is built. They do not allocate for a batch no larger
+/// than an earlier one.
 extension Network {
 
-  /// Width of a row at a place.
-  public func width(at stage: ModelStage) -> Int {
+  /// Width of a row at a boundary.
+  package func width(at stage: ModelStage) -> Int {
     switch stage {
     case .input: configuration.input.size
     case .layer(let layer):
@@ -16,28 +16,28 @@ extension Network {
     }
   }
 
-  /// Whether there is a row for each step at a place, rather than one for each sequence.
-  public func isPerStep(at stage: ModelStage) -> Bool {
+  /// Whether there is a row for each step at a boundary, rather than one for each sequence.
+  package func isPerStep(at stage: ModelStage) -> Bool {
     if case .head = stage { readout.kind == .all } else { true }
   }
 
-  /// What a pass gives: rows in an order of the network's own, see `locateOutputs`. Valid until the next pass.
-  public struct Output {
+  /// A pass's output: rows in the network's internal order, see `locateOutputs`. Valid until the next pass.
+  package struct Output {
     /// (count, width)
-    public let rows: UnsafeMutablePointer<Float>
-    public let count: Int
-    public let width: Int
+    package let rows: UnsafeMutablePointer<Float>
+    package let count: Int
+    package let width: Int
   }
 
   /// Runs the model, from zero states or from carried ones.
   /// - Parameters:
-  ///   - source: what the model reads or, for another `stage`, what there is at that place.
-  ///   - plan: what `backward` will be asked for afterwards, or nil when it will not be. No gradient goes into a carried
-  ///     state: it is a constant.
-  ///   - carry: where the states of the layers above `stage` come from and go to; nil to begin at zero.
-  ///   - draw: regularization, from the plan's entry up, with its random numbers; nil for none, as in evaluation.
+  ///   - source: the model's input or, for another `stage`, the rows at that boundary.
+  ///   - plan: what `backward` will compute afterward; nil when it will not be called. Carried states are constants: they
+  ///     get no gradient.
+  ///   - carry: where the states of the layers above `stage` come from and go to; nil to start from zero.
+  ///   - draw: regularization from the plan's entry up, with its random numbers; nil for none, as in evaluation.
   /// - Throws: `ShapeError` when the rows or the states do not fit the model.
-  public func run(
+  package func run(
     _ source: SequenceRows, from stage: ModelStage = .input, output form: OutputForm = .activated,
     for plan: GradientPlan? = nil, carrying carry: Carry? = nil, regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> Output {
@@ -61,11 +61,11 @@ extension Network {
     }
   }
 
-  /// Runs the bottom of the model, from zero states or from carried ones, and writes what it gives at a place.
+  /// Runs the lower part of the model, from zero states or from carried ones, and writes the rows at a boundary.
   /// - Parameters:
   ///   - rows: (any, `width(at: stage)`).
-  ///   - starts: the row of each sequence's first step there, or of its only one.
-  public func run(
+  ///   - starts: the row there of each sequence's first step, or of its only one.
+  package func run(
     _ source: SequenceRows, upTo stage: ModelStage, into rows: UnsafeMutablePointer<Float>, starts: UnsafePointer<Int>,
     carrying carry: Carry? = nil
   ) throws(ShapeError) {
@@ -95,11 +95,12 @@ extension Network {
     if case .head = stage { copy(headOutput, width, 0) } else { forEachPart(of: stage) { copy($0.pointer, $1, $2) } }
   }
 
-  /// Says for every row of the last output where it belongs, in the caller's numbers.
+  /// Maps every row of the last output to the caller's numbering.
   /// - Parameters:
-  ///   - starts: for each sequence of the batch, the place of its first step.
-  ///   - isPerStep: whether the places of later steps follow it; otherwise all steps belong there.
-  public func locateOutputs(starts: UnsafePointer<Int>, isPerStep: Bool, into places: UnsafeMutablePointer<Int>) {
+  ///   - starts: for each sequence of the batch, the number of its first step.
+  ///   - isPerStep: whether later steps have the numbers that follow; otherwise all steps have the first one's.
+  ///   - places: (rows of the output)
+  package func locateOutputs(starts: UnsafePointer<Int>, isPerStep: Bool, into places: UnsafeMutablePointer<Int>) {
     forEachRow(at: .head(head.count), size: 1) { row, sequence, step in
       places[row] = starts[sequence] + (isPerStep ? step : 0)
     }
@@ -107,7 +108,7 @@ extension Network {
 
   // MARK: - Parts of a pass
 
-  /// Takes the shape of what is to come.
+  /// Starts a pass: takes the shape of the input.
   func begin(_ source: SequenceRows) {
     isComplete = false
     regularized.turnOff()
@@ -143,7 +144,7 @@ extension Network {
     return Output(rows: headOutput, count: rows, width: configuration.outputSize)
   }
 
-  /// Layers below `lowest` need not keep their activations: nothing will go back through them.
+  /// Layers below `lowest` need not keep their activations: no gradient will pass through them.
   private func runLayers(_ layers: Range<Int>, keepingFrom lowest: Int) {
     firstKept = min(max(lowest, layers.lowerBound), layers.upperBound)
     for index in layers {
@@ -171,7 +172,7 @@ extension Network {
     headOutput = readoutOutput
   }
 
-  /// Into a buffer of its own: every step's readout is the LSTM's output, which backward reads again.
+  /// Into a separate buffer: when the readout is all steps it is the LSTM's output, which backward reads again.
   private func activateReadout() {
     guard configuration.readoutActivation != .none else { return }
     let (rows, size) = (readout.rows(shape), configuration.readoutSize)
@@ -191,7 +192,7 @@ extension Network {
 
   // MARK: - Rows in and out
 
-  /// Brings rows into the buffers that the part above a place reads.
+  /// Copies rows into the buffers that the part above a boundary reads.
   private func gather(_ source: SequenceRows, at stage: ModelStage) throws(ShapeError) {
     guard stage != .input else { return try gatherInput(source) }
     let width = width(at: stage)
@@ -208,7 +209,7 @@ extension Network {
     if case .head(let index) = stage { copy(headBuffer(index), width, 0) } else { forEachPart(of: stage, copy) }
   }
 
-  /// What head layer `index` reads in a pass that begins there.
+  /// The input of head layer `index` in a pass that begins there.
   private func headBuffer(_ index: Int) -> FloatBuffer { index == 0 ? headInput : head[index - 1].output }
 
   private func gatherInput(_ source: SequenceRows) throws(ShapeError) {
@@ -248,7 +249,7 @@ extension Network {
     }
   }
 
-  /// Visits the buffers that hold what there is at a place below the readout, and where in its rows each one begins.
+  /// Visits the buffers that hold the rows at a boundary below the readout, with each one's first column in the rows.
   func forEachPart(of stage: ModelStage, _ body: (_ part: FloatBuffer, _ size: Int, _ column: Int) -> Void) {
     var layer = 0
     if case .layer(let index) = stage { layer = index }
@@ -263,8 +264,8 @@ extension Network {
     }
   }
 
-  /// Visits every packed row at a place, on all threads, with the sequence of the batch and the step it belongs to; step
-  /// 0 where a sequence has one row. `size` is how much is done for a row, to know whether threads are worth it.
+  /// Visits every packed row at a boundary, on all threads, with its sequence of the batch and its step; step 0 where a
+  /// sequence has one row. `size` is the work per row, which decides how many threads to use.
   func forEachRow(at stage: ModelStage, size: Int, _ body: (_ row: Int, _ sequence: Int, _ step: Int) -> Void) {
     let shape = shape
     guard isPerStep(at: stage) else {
@@ -273,7 +274,7 @@ extension Network {
     }
     let parts = kernels.parts(shape.rows * size, each: 1 << 14)
     parallel(parts) { part in
-      // Whole sequences, so that a thread reads from and writes to one stretch of what the caller has.
+      // Whole sequences, so that a thread reads and writes one contiguous range of the caller's memory.
       for b in share(shape.count, multiple: 1, part: part, of: parts) {
         for t in 0..<shape.lengths[b] { body(shape.offsets[t] + b, shape.order[b], t) }
       }

@@ -2,13 +2,13 @@ import LSTMCheckpoints
 
 extension Network {
 
-  /// What regularization added to the loss in the last pass; `backward` adds its gradient. Zero without.
+  /// The penalties that regularization added to the loss in the last pass; `backward` adds their gradients. Zero without.
   public var penalty: Regularization.Penalty { regularized.penalty }
 
   // MARK: - Forward
 
   /// Draws the masks of a pass, after `begin`.
-  /// - Throws: `ShapeError` when a probability is none.
+  /// - Throws: `ShapeError` when a probability is out of range.
   func beginRegularization(_ draw: Regularization.Draw?, _ sites: Regularization.Sites) throws(ShapeError) {
     guard let draw, !draw.regularization.isOff else { return }
     try draw.regularization.validate()
@@ -45,7 +45,7 @@ extension Network {
     drop(undroppedRows(at: place), place: place, width: rowWidth(at: place), at: .layer(place), rows: shape.rows)
   }
 
-  /// Where nothing but the head trains, what it reads is dropped instead of the stack's output.
+  /// Where only the head trains, its input is dropped instead of the LSTM layers' output.
   func dropHeadInput() {
     let place = configuration.layers.count
     guard regularized.dropsHeadInput, regularized.masks[place].isOn else { return }
@@ -83,7 +83,7 @@ extension Network {
       }
       regularized.penalty.activation = Double(rule.activationRegularization) * sum() / Double(shape.rows * width)
     }
-    // Steps that have one before them.
+    // Steps that have a previous one.
     let pairs = shape.rows - shape.count
     if rule.temporalActivationRegularization > 0, pairs > 0 {
       let (h, differences) = (undroppedRows(at: layers), regularized.differences)
@@ -106,7 +106,7 @@ extension Network {
 
   // MARK: - Backward
 
-  /// From the gradient of what the last layer's readers got to that of its output, penalties included.
+  /// From the gradient of the last layer's dropped output to that of its output, penalties included.
   func regularizedTopGradient(_ gradient: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
     let layers = configuration.layers.count
     let mask = regularized.masks[layers]
@@ -138,7 +138,7 @@ extension Network {
     return top.pointer
   }
 
-  /// From the gradient of what layer `place` read to that of what was there before dropout.
+  /// From the gradient of layer `place`'s dropped input to that of its input before dropout.
   func dropGradient(at place: Int) {
     let mask = regularized.masks[place]
     guard mask.isOn else { return }

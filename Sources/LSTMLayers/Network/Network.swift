@@ -1,14 +1,15 @@
 import LSTMCheckpoints
 
-/// A model set up to run: its weights, the packed forms of them and every buffer, reused from call to call.
+/// A model prepared to run many times: its weights, their packed forms and all buffers, reused from call to call.
 ///
-/// One thread at a time. `forward` keeps what `backward` needs; `backward` may be called once after each `forward`.
+/// Not thread-safe. `forward` keeps what `backward` needs; `backward` may be called once after each `forward`.
 public final class Network {
+  /// The network's description.
   public let configuration: ModelConfiguration
-  /// The weights. Whoever changes them calls `weightsChanged()`.
+  /// The weights. Call `weightsChanged()` after changing them.
   public let weights: ParameterStore
 
-  /// What it runs on.
+  /// The instruction-set path and threads that it runs on.
   public let kernels: Kernels
   let embedding: Int?
   /// The embedding's gradient in the padding row, as it was before a pass.
@@ -22,12 +23,12 @@ public final class Network {
   /// For each layer and direction, its parameters.
   private let directionParameters: [[[Int]]]
 
-  // What the last forward pass left for backward.
+  // Kept by the forward pass for backward.
   var shape = PackedShape()
-  /// Whether there was a pass, and it came to its end.
+  /// Whether the last pass completed.
   var isComplete = false
   var paddedSteps = 0
-  /// The lowest layer whose activations the pass kept: nothing goes back through those below.
+  /// The lowest layer whose activations the pass kept: no gradient passes through those below.
   var firstKept = 0
   /// The token of each packed row.
   let tokens = AlignedBuffer<Int32>()
@@ -35,9 +36,9 @@ public final class Network {
   let layerOutputs: [FloatBuffer]
   let concatenation = FloatBuffer()
   let headInput = FloatBuffer()
-  /// What the readout gave, behind its activation.
+  /// The readout after its activation.
   let activatedReadout = FloatBuffer()
-  /// Whether the last pass began with h of zero, so that nothing needs to be multiplied by it.
+  /// Whether the last pass started from h = 0, so that its product is skipped.
   var startsFromZero = true
   let initialHidden: [FloatBuffer]
   let initialCell: [FloatBuffer]
@@ -55,7 +56,7 @@ public final class Network {
   let finalHiddenGradient = FloatBuffer()
   let finalCellGradient = FloatBuffer()
 
-  /// A network on these very weights, without a copy.
+  /// A network that shares the weights, without a copy.
   init(_ configuration: ModelConfiguration, weights: ParameterStore, kernels: Kernels) {
     self.configuration = configuration
     self.weights = weights
@@ -90,8 +91,8 @@ public final class Network {
     precondition(directions.allSatisfy { !$0.isEmpty } && head.count == configuration.head.count)
   }
 
-  /// To be called after the weights have changed.
-  /// - Parameter changed: for each parameter whether it may have; nil for all. What has not is not packed anew.
+  /// Must be called after the weights have changed.
+  /// - Parameter changed: for each parameter whether it may have changed; nil for all. The others are not repacked.
   public func weightsChanged(_ changed: [Bool]? = nil) {
     for (layer, members) in directionParameters.enumerated() {
       for (place, parameters) in members.enumerated() where parameters.contains(where: { changed?[$0] ?? true }) {
@@ -104,7 +105,7 @@ public final class Network {
     for dense in head where changed?[dense.weight] ?? true { dense.weightsChanged() }
   }
 
-  /// What layer 0 needs to know of tokens.
+  /// The tokens and the embedding, for layer 0.
   var tokenInput: LSTMDirection.Tokens? {
     guard case .tokens(let vocabulary, _) = configuration.input, let embedding else { return nil }
     return .init(
@@ -125,11 +126,11 @@ public final class Network {
 
   // MARK: - Forward
 
-  /// What the last head layer's activation does to the output.
+  /// Whether the last head layer's activation is applied.
   public enum OutputForm: Sendable {
-    /// What the source model returns.
+    /// The source model's output.
     case activated
-    /// Without the last layer's softmax or sigmoid, for a loss that has it in it.
+    /// Without the last layer's softmax or sigmoid, for a loss that includes it.
     case logits
   }
 
@@ -137,8 +138,9 @@ public final class Network {
   /// - Parameters:
   ///   - batch: N sequences of up to T steps.
   ///   - state: the initial h and c; zero when nil.
-  ///   - forBackward: false when `backward` will not be called: a step's activations are then kept instead of all.
-  ///   - draw: regularization, at all places, with its random numbers; nil for none.
+  ///   - form: activated, or logits for a loss that includes the last activation.
+  ///   - forBackward: false when `backward` will not be called: activations are then kept for one step instead of all.
+  ///   - draw: regularization, everywhere in the model, with its random numbers; nil for none.
   /// - Returns: the output, (N, T, O) when the readout is all steps (zero at padded steps) and (N, O) otherwise.
   /// - Throws: `ShapeError` when the batch or the state does not fit the model.
   public func forward(
@@ -157,7 +159,7 @@ public final class Network {
     return unpack(output)
   }
 
-  /// The final states of the last forward pass that began at the input.
+  /// The final states of the last forward pass that began at the input; empty before the first.
   public func finalState() -> LSTMState {
     var state = LSTMState(hidden: [], cell: [])
     guard isComplete else { return state }

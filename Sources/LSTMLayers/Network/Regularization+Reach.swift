@@ -1,18 +1,20 @@
 import LSTMCheckpoints
 
 extension Regularization {
-  /// The places at which one kind acts, and those at which it would if more of the model trained.
-  public struct Reach: Sendable, Equatable {
-    public let kind: Kind
-    /// What is dropped or penalized: what is read at a place, and for weight drop the layer.
-    public let active: [ModelStage]
-    public let inactive: [ModelStage]
-    /// Whether it changes nothing: hidden dropout with one layer, embedding dropout without an embedding, ...
-    public var isIdle: Bool { active.isEmpty }
+  /// Where one kind acts, and where it would act if more of the model were trainable.
+  package struct Reach: Sendable, Equatable {
+    /// The kind.
+    package let kind: Kind
+    /// The inputs or outputs that are dropped or penalized; for weight drop, the layers.
+    package let active: [ModelStage]
+    /// Those that would be if more were trainable.
+    package let inactive: [ModelStage]
+    /// Whether it has no effect: hidden dropout with one layer, embedding dropout without an embedding, ...
+    package var isIdle: Bool { active.isEmpty }
   }
 
   /// For each kind that is on, where it acts in the training passes of a plan.
-  public func reach(in configuration: ModelConfiguration, _ plan: GradientPlan) -> [Reach] {
+  package func reach(in configuration: ModelConfiguration, _ plan: GradientPlan) -> [Reach] {
     let sites = Sites(configuration, entry: plan.entry, reachesStack: plan.lowestLayer != nil)
     let layers = configuration.layers.count
     var hasTokens = false
@@ -36,12 +38,12 @@ extension Regularization {
 
   /// Where regularization acts in a pass.
   struct Sites {
-    /// What layer k reads is dropped from this k on, and so are its recurrent weights; the number of layers stands for the
-    /// stack's output.
+    /// The inputs and the recurrent weights of layers from this one up are dropped; the number of layers means the last
+    /// layer's output.
     let firstPlace: Int
-    /// Whether what the head reads stands in for the stack's output.
+    /// Whether the head's input is dropped instead of the last layer's output.
     let dropsHeadInput: Bool
-    /// Whether a gradient reaches the stack's output.
+    /// Whether a gradient reaches the last layer's output.
     let penalizes: Bool
 
     init(_ configuration: ModelConfiguration, entry: ModelStage, reachesStack: Bool) {

@@ -1,15 +1,15 @@
-/// What regularization does to the pass under way, and its buffers. All of it is off until a pass turns it on.
+/// The regularization of the current pass, and its buffers. Off until a pass turns it on.
 final class RegularizedPass {
-  /// nil for a pass without.
+  /// nil for a pass without regularization.
   private(set) var draw: Regularization.Draw?
   private var firstPlace = 0
-  /// Whether the last place's mask falls on what the head reads.
+  /// Whether the last mask applies to the head's input.
   private(set) var dropsHeadInput = false
   private(set) var penalizes = false
   private var dropsEmbedding = false
   private let embedding = FloatBuffer()
 
-  /// What each layer reads, and the last layer's output.
+  /// For each layer's input, and for the last layer's output.
   let masks: [DropoutMask]
   var penalty = Regularization.Penalty()
   /// h[t] - h[t-1] of the last layer (R, S), zero at first steps.
@@ -34,10 +34,10 @@ final class RegularizedPass {
     penalizes = sites.penalizes && (rule.activationRegularization > 0 || rule.temporalActivationRegularization > 0)
   }
 
-  /// (V), or nil when the embedding is whole.
+  /// (V), or nil when the embedding is not dropped.
   var embeddingFactors: UnsafePointer<Float>? { dropsEmbedding ? UnsafePointer(embedding.pointer) : nil }
 
-  /// Whether what layer 0 reads is not what the embedding says.
+  /// Whether layer 0's input differs from the embedding's rows.
   var changesEmbeddings: Bool { dropsEmbedding || masks[0].isOn }
 
   func drawEmbedding(vocabulary: Int) {
@@ -48,8 +48,8 @@ final class RegularizedPass {
     stream.fill(embedding.pointer, count: vocabulary, dropping: draw.regularization.embeddingDropout)
   }
 
-  /// Has a direction use its recurrent weight, or a dropped copy.
-  /// - Parameter index: of the direction among all layers'.
+  /// Makes a direction use its recurrent weight, or a dropped copy.
+  /// - Parameter index: the direction's number among all layers' directions.
   func chooseWeight(_ direction: LSTMDirection, layer: Int, index: Int) {
     if let draw, draw.regularization.weightDrop > 0, layer >= firstPlace {
       direction.dropRecurrentWeight(draw, index: index)

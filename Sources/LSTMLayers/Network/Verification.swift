@@ -1,7 +1,7 @@
 import FileIO
 import LSTMCheckpoints
 
-/// What a model makes of a stored input, beside what the framework that it came from made of it.
+/// Compares a model's outputs with those that its source framework computed for the same input.
 ///
 /// A reference is a file of named arrays (HDF5, .npz or safetensors):
 ///
@@ -12,30 +12,37 @@ import LSTMCheckpoints
 ///     lengths   (N) valid steps, optional
 ///     h0, c0    the states to start from, as h and c; optional, zero without
 ///
-/// Of y, h and c there may be any.
+/// At least one of y, h and c is needed.
 public struct Verification: Sendable, Encodable, Equatable {
   /// How far one array is from the reference.
   public struct Part: Sendable, Encodable, Equatable {
+    /// `y`, `h`, `c_l0`, ...
     public let name: String
+    /// Its shape.
     public let shape: [Int]
     /// max |ours - theirs|
     public let largest: Double
-    /// max |ours - theirs| / max(1, |theirs|), what is held against the tolerance; infinite where only one is a number.
+    /// max |ours - theirs| / max(1, |theirs|), compared with the tolerance; infinite where only one of them is NaN.
     public let relative: Double
     /// Where, and the two values there.
     public let index: [Int]
+    /// The reference's value there.
     public let expected: Float
+    /// The model's value there.
     public let found: Float
   }
 
+  /// One for each array of the reference.
   public let parts: [Part]
+  /// The largest relative difference allowed.
   public let tolerance: Double
 
+  /// Whether every part is within the tolerance.
   public var agrees: Bool { parts.allSatisfy { $0.relative <= tolerance } }
 
   /// Runs the model on the reference's input.
-  /// - Parameter tolerance: the relative difference that is let pass.
-  /// - Throws: `VerificationError` when the reference lacks something or a shape is another; what reading throws.
+  /// - Parameter tolerance: the largest relative difference allowed.
+  /// - Throws: `VerificationError` when the reference lacks an array or a shape differs; errors of reading it.
   public init(_ model: LSTMModel, against reference: Checkpoint, tolerance: Double = 2e-6) throws {
     let file = reference.path ?? "reference"
     let (batch, state) = try Self.input(reference, model, file)
@@ -174,10 +181,13 @@ private func unravelled(_ place: Int, _ shape: [Int]) -> [Int] {
   }.reversed()
 }
 
-/// A reference that cannot be compared with.
+/// A reference that cannot be compared.
 public struct VerificationError: DescribedFailure, Equatable {
+  /// The reference's path.
   public let file: String
+  /// What is wrong with it.
   public let detail: String
+  /// What may help, a line each.
   public let advice: [String]
 
   public var category: FailureCategory { .badInput }

@@ -1,26 +1,27 @@
 import LSTMCheckpoints
 
-/// The steps of some sequences that a mask hides, wherever they lie.
+/// The steps of a batch's sequences that a mask hides, at any position.
 ///
-/// An LSTM passes its state through a hidden step, so that what is left, moved together, gives the same states: the
-/// outputs of a stack, its final state, and means over its steps.
+/// An LSTM passes its state through a hidden step unchanged, so that the remaining steps, moved together, have the same
+/// outputs, final states and means.
 public struct HiddenSteps: Sendable, Equatable {
-  /// N and T.
+  /// N
   public let count: Int
+  /// T
   public let steps: Int
-  /// Steps of each sequence that are read.
+  /// Visible steps of each sequence.
   public let lengths: [Int]
-  /// (N, T): of each sequence the steps that are read, in order; then -1.
+  /// (N, T): the visible steps of each sequence, in order; then -1.
   private let places: [Int32]
   /// (N): steps before padding, hidden ones included.
   private let ends: [Int]
 
   /// - Parameters:
   ///   - lengths: steps of each sequence, or nil when all are full.
-  ///   - isHidden: of a sequence and a step.
+  ///   - isHidden: called with a sequence and a step.
   /// - Returns: nil when no step is hidden.
-  /// - Throws: `ShapeError` naming a sequence of which nothing is left.
-  public init?(
+  /// - Throws: `ShapeError` naming a sequence without visible steps.
+  package init?(
     count: Int, steps: Int, lengths given: [Int]?, isHidden: (_ sequence: Int, _ step: Int) -> Bool
   ) throws(ShapeError) {
     var places = [Int32](repeating: -1, count: count * steps)
@@ -45,20 +46,20 @@ public struct HiddenSteps: Sendable, Equatable {
     ends = given ?? [Int](repeating: steps, count: count)
   }
 
-  /// Steps that are hidden, over all sequences.
+  /// Hidden steps of all sequences together.
   public var hiddenCount: Int { zip(ends, lengths).reduce(0) { $0 + $1.0 - $1.1 } }
 
-  /// The step with which a sequence begins.
-  public func first(_ sequence: Int) -> Int { Int(places[sequence * steps]) }
+  /// A sequence's first visible step.
+  package func first(_ sequence: Int) -> Int { Int(places[sequence * steps]) }
 
-  /// Whether the steps that are read stand side by side.
-  public func isRun(_ sequence: Int) -> Bool {
+  /// Whether a sequence's visible steps are contiguous.
+  package func isRun(_ sequence: Int) -> Bool {
     let last = Int(places[sequence * steps + lengths[sequence] - 1])
     return last - first(sequence) + 1 == lengths[sequence]
   }
 
-  /// (N, T, width) with what is read at the beginning of each sequence.
-  public func moved<Value>(_ values: [Value], width: Int, filling: Value) -> [Value] {
+  /// Values (N, T, width) with the visible steps moved to the beginning of each sequence.
+  package func moved<Value>(_ values: [Value], width: Int, filling: Value) -> [Value] {
     var result = [Value](repeating: filling, count: values.count)
     for sequence in 0..<count {
       for place in 0..<lengths[sequence] {
@@ -70,11 +71,10 @@ public struct HiddenSteps: Sendable, Equatable {
     return result
   }
 
-  /// Outputs of steps that were moved together, (N, T, O), at their own places again; a hidden step has the output of
-  /// the one before it, as Keras gives it.
-  /// - Parameter isReverse: whether a layer runs in reverse, where a hidden step's output would be of two steps.
-  /// - Throws: `ShapeError` when a hidden step has no step before it, or a layer runs in reverse.
-  public func spread(_ output: Tensor, isReverse: Bool) throws(ShapeError) -> Tensor {
+  /// Undoes `moved` for outputs (N, T, O); a hidden step has the output of the last visible step before it, as in Keras.
+  /// - Parameter isReverse: whether a layer runs in reverse, where a hidden step would combine the outputs of two steps.
+  /// - Throws: `ShapeError` when a hidden step has no visible step before it, or a layer runs in reverse.
+  package func spread(_ output: Tensor, isReverse: Bool) throws(ShapeError) -> Tensor {
     let width = output.shape[2]
     var result = Tensor(shape: output.shape, values: [Float](repeating: 0, count: output.values.count))
     for sequence in 0..<count {
@@ -97,9 +97,9 @@ public struct HiddenSteps: Sendable, Equatable {
     return result
   }
 
-  /// Refuses what a readout would make of hidden steps in another way: Keras takes the maximum over all of them, and what
-  /// comes before the first step that is read is zero there.
-  public func check(_ configuration: ModelConfiguration) throws(ShapeError) {
+  /// Rejects a readout that treats hidden steps differently: Keras takes the maximum over all steps, and those before the
+  /// first visible one are zero there.
+  package func check(_ configuration: ModelConfiguration) throws(ShapeError) {
     guard configuration.readout == .max else { return }
     for sequence in 0..<count where first(sequence) > 0 || configuration.hasReverseLayers {
       throw ShapeError(
@@ -114,7 +114,7 @@ extension ModelConfiguration {
 }
 
 extension SequenceBatch {
-  /// What a mask hides of it; nil when nothing.
+  /// The steps that a mask hides; nil when there are none.
   func hidden(by mask: ModelConfiguration.Mask) throws(ShapeError) -> HiddenSteps? {
     let steps = self.steps
     switch (input, mask) {
@@ -129,7 +129,7 @@ extension SequenceBatch {
     }
   }
 
-  /// The steps that are read, moved together.
+  /// The visible steps, moved together.
   func moved(_ hidden: HiddenSteps) throws(ShapeError) -> SequenceBatch {
     let input: Input =
       switch input {
@@ -140,8 +140,8 @@ extension SequenceBatch {
     return try SequenceBatch(count: count, steps: steps, input: input, lengths: hidden.lengths)
   }
 
-  /// The batch without the steps that a mask hides: what is left of each sequence, moved together.
-  public func hiding(_ mask: ModelConfiguration.Mask?) throws(ShapeError) -> SequenceBatch {
+  /// The batch without the steps that a mask hides; the visible steps of each sequence are moved together.
+  package func hiding(_ mask: ModelConfiguration.Mask?) throws(ShapeError) -> SequenceBatch {
     guard let mask, let hidden = try hidden(by: mask) else { return self }
     return try moved(hidden)
   }

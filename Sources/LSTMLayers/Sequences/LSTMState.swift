@@ -8,6 +8,9 @@ public struct LSTMState: Sendable, Equatable {
   /// One (N, H) per layer and direction.
   public var cell: [Tensor]
 
+  /// - Parameters:
+  ///   - hidden: one (N, P or H) per layer and direction.
+  ///   - cell: one (N, H) per layer and direction.
   public init(hidden: [Tensor], cell: [Tensor]) {
     self.hidden = hidden
     self.cell = cell
@@ -19,6 +22,7 @@ public struct LSTMState: Sendable, Equatable {
   public var stackedCell: Tensor? { stack(cell) }
 
   /// From PyTorch's h_0 (L * D, N, P or H) and c_0 (L * D, N, H).
+  /// - Throws: `ShapeError` when one of them does not have three dimensions.
   public init(stackedHidden: Tensor, stackedCell: Tensor) throws(ShapeError) {
     for tensor in [stackedHidden, stackedCell] where tensor.shape.count != 3 {
       throw ShapeError(what: "state", expected: "(layers * directions, N, size)", found: "\(tensor.shape)")

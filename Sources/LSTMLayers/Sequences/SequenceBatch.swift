@@ -1,10 +1,11 @@
-/// Whether the batch or the time comes first in a tensor of sequences: (N, T, I) or (T, N, I).
+/// Whether batch or time is the first axis of a tensor of sequences: (N, T, I) or (T, N, I).
 public enum SequenceOrder: String, Sendable {
   case batchFirst, timeMajor
 }
 
-/// What a model reads: sequences of features or of tokens, of equal or different lengths.
+/// A model's input: sequences of features or of tokens, of equal or different lengths.
 public struct SequenceBatch: Sendable {
+  /// The values of all sequences, padded to T steps, in C order.
   public enum Input: Sendable {
     /// (N, T, I)
     case features([Float], size: Int)
@@ -16,8 +17,9 @@ public struct SequenceBatch: Sendable {
   public let count: Int
   /// T, padding included
   public let steps: Int
+  /// Features or tokens.
   public let input: Input
-  /// Valid steps of each sequence (1 ... T), or nil when all are T. Padded steps neither compute nor count.
+  /// Valid steps of each sequence (1 ... T), or nil when all are T. Padded steps are not computed and do not count.
   public let lengths: [Int]?
 
   /// Sequences of features from a tensor (N, T, I), or (T, N, I) with `order: .timeMajor`.
@@ -39,10 +41,13 @@ public struct SequenceBatch: Sendable {
   }
 
   /// Sequences of tokens, (N, T) in C order.
+  /// - Throws: `ShapeError` when the sizes or the lengths do not fit.
   public init(tokens: [Int32], count: Int, steps: Int, lengths: [Int]? = nil) throws(ShapeError) {
     try self.init(count: count, steps: steps, input: .tokens(tokens), lengths: lengths)
   }
 
+  /// N sequences of up to T steps.
+  /// - Throws: `ShapeError` when the sizes or the lengths do not fit.
   public init(count: Int, steps: Int, input: Input, lengths: [Int]?) throws(ShapeError) {
     guard count > 0, steps > 0 else {
       throw ShapeError(what: "input", expected: "at least one sequence of one step", found: "\(count) of \(steps)")

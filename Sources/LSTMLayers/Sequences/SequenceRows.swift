@@ -1,23 +1,26 @@
-/// Sequences where they lie in memory: a network gathers from there, with no copy in between. Valid as long as its
-/// pointers are.
-public struct SequenceRows {
-  public enum Values {
-    /// Rows of `width` values, one below the other.
+/// Sequences in the caller's memory, from where a network gathers its rows without another copy. Valid as long as its
+/// pointers.
+package struct SequenceRows {
+  /// Features or tokens.
+  package enum Values {
+    /// Contiguous rows of `width` values.
     case features(UnsafePointer<Float>, width: Int)
     case tokens(UnsafePointer<Int32>)
   }
 
-  public var values: Values
+  /// The rows.
+  package var values: Values
   /// N
-  public var count: Int
+  package var count: Int
   /// T: no sequence is longer.
-  public var steps: Int
+  package var steps: Int
   /// The row of each sequence's first step; the others follow it.
-  public var starts: UnsafePointer<Int>
+  package var starts: UnsafePointer<Int>
   /// Valid steps of each sequence (1 ... T), or nil when all are T.
-  public var lengths: UnsafePointer<Int>?
+  package var lengths: UnsafePointer<Int>?
 
-  public init(
+  /// - Parameter lengths: nil when all sequences have T steps.
+  package init(
     _ values: Values, count: Int, steps: Int, starts: UnsafePointer<Int>, lengths: UnsafePointer<Int>? = nil
   ) {
     self.values = values

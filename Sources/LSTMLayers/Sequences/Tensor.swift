@@ -1,15 +1,18 @@
 /// Float32 values with a shape, in C order.
 public struct Tensor: Sendable, Equatable {
+  /// The size of each axis.
   public let shape: [Int]
+  /// As many as the product of `shape`.
   public var values: [Float]
 
-  /// - Precondition: `values.count` is the product of `shape`.
+  /// - Precondition: the number of values is the product of `shape`.
   public init(shape: [Int], values: [Float]) {
     precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
     self.shape = shape
     self.values = values
   }
 
+  /// Zeros of a shape.
   public init(zeros shape: [Int]) {
     self.init(shape: shape, values: [Float](repeating: 0, count: shape.reduce(1, *)))
   }
