@@ -1,6 +1,6 @@
 import Foundation
 
-/// Something that the project means to be: a number that a run gives, and what it should be.
+/// A performance goal of the project: a figure of a run, and its limit.
 struct Bar {
   struct Verdict: Encodable {
     let bar: String
@@ -9,9 +9,9 @@ struct Bar {
   }
 
   let title: String
-  /// Figure and rival, where a bar is about one rival.
+  /// Figure and rival, for a goal about one rival.
   private var against: (id: String, rival: Rival)?
-  /// nil when the run does not have what it takes.
+  /// nil when the run lacks the figures.
   private let judge: (ComparisonResult) -> (found: String, met: Bool)?
 
   /// Whether the rival is to be timed on the figure even when it is not among the fastest.

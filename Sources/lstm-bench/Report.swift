@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a run is told as: a Markdown table and verdicts for people, JSON for machines.
+/// A run's report: a Markdown table and verdicts for people, JSON for machines.
 struct Report {
   let result: ComparisonResult
   let threads: Int

@@ -1,7 +1,8 @@
 import FileIO
 
-/// What went wrong with an HDF5 file: a kind to branch on, where, and one plain line.
+/// An error of an HDF5 file: its kind, the file and the object, and one plain line.
 public struct HDF5Error: DescribedFailure {
+  /// What callers branch on.
   public enum Kind: Sendable, Equatable {
     /// No file of that name, or no object of that name in the file.
     case notFound
@@ -9,11 +10,11 @@ public struct HDF5Error: DescribedFailure {
     /// A FIFO, a socket or a device.
     case notRegularFile
     case permissionDenied
-    /// A file of no bytes.
+    /// A file of 0 bytes.
     case empty
     /// A file of another format.
     case notHDF5
-    /// HDF5 that contradicts itself, is cut short, or fails a checksum.
+    /// Inconsistent, truncated, or with a checksum that does not match.
     case corrupt
     /// Valid HDF5 that is deliberately not followed: soft, external and user-defined links, external
     /// storage, virtual datasets, foreign filters, unusable names.
@@ -24,7 +25,7 @@ public struct HDF5Error: DescribedFailure {
     case limitExceeded
     /// The file was closed before the read.
     case closed
-    /// A description that no HDF5 file can hold: a caller's mistake.
+    /// A description that no HDF5 file can hold: a mistake of the caller.
     case invalid
     /// The file to write cannot be created where it was asked for.
     case cannotCreate
@@ -32,6 +33,7 @@ public struct HDF5Error: DescribedFailure {
     case io
   }
 
+  /// The kind.
   public let kind: Kind
   /// The file's path, as the caller gave it.
   public let file: String
@@ -42,6 +44,7 @@ public struct HDF5Error: DescribedFailure {
   /// The frames of HDF5's own error stack, innermost first; empty when the library was not at fault.
   public let libraryStack: [String]
 
+  /// - Parameter message: becomes ``detail``.
   public init(
     _ kind: Kind, file: String, object: String? = nil, message: String, libraryStack: [String] = []
   ) {
@@ -52,9 +55,10 @@ public struct HDF5Error: DescribedFailure {
     self.libraryStack = libraryStack
   }
 
-  /// The same with the file and the object.
+  /// ``detail`` with the file and the object.
   public var message: String { printable("\(object.map { "\(file): \($0)" } ?? file): \(detail)") }
 
+  /// Decides the exit code of a command.
   public var category: FailureCategory {
     switch kind {
     case .notFound: .notFound

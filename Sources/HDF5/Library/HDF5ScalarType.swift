@@ -1,4 +1,4 @@
-/// What one element of a dataset or an attribute is.
+/// The type of one element of a dataset or an attribute.
 public enum HDF5ScalarType: Sendable, Hashable {
   case float16, bfloat16, float32, float64
   case int8, int16, int32, int64
@@ -7,7 +7,7 @@ public enum HDF5ScalarType: Sendable, Hashable {
   case bool
   /// Text of `length` bytes each, padded; nil when each string has its own length.
   case string(length: Int?, utf8: Bool)
-  /// Bytes that HDF5 knows no meaning of, `length` to an element; read and written as they are.
+  /// Bytes without a meaning to HDF5, `length` per element; read and written unchanged.
   case opaque(length: Int)
   /// Listed but not read, with its name in HDF5's terms, such as "compound".
   case unsupported(String)
@@ -25,6 +25,7 @@ public enum HDF5ScalarType: Sendable, Hashable {
     }
   }
 
+  /// Whether it is float16, bfloat16, float32 or float64.
   public var isFloatingPoint: Bool {
     switch self {
     case .float16, .bfloat16, .float32, .float64: true
@@ -32,6 +33,7 @@ public enum HDF5ScalarType: Sendable, Hashable {
     }
   }
 
+  /// Whether it is text, of fixed or variable length.
   public var isString: Bool {
     if case .string = self { true } else { false }
   }
@@ -46,6 +48,7 @@ public enum HDF5ScalarType: Sendable, Hashable {
 }
 
 extension HDF5ScalarType: CustomStringConvertible {
+  /// `float32`, `string of 8 bytes`, ...
   public var description: String {
     switch self {
     case .float16: "float16"
@@ -69,7 +72,7 @@ extension HDF5ScalarType: CustomStringConvertible {
   }
 }
 
-/// The order of an element's bytes in the file. What is read and given is always little-endian.
+/// The order of an element's bytes in the file. In memory it is always little-endian.
 public enum HDF5ByteOrder: Sendable, Hashable {
   case littleEndian, bigEndian
 }

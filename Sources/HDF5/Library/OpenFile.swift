@@ -57,7 +57,7 @@ final class OpenFile: Sendable {
     return file
   }
 
-  /// `H5Fopen`, and proof by `H5Fget_vfd_handle` that it opened the file that was examined.
+  /// `H5Fopen`, and a check by `H5Fget_vfd_handle` that it opened the file that was examined.
   private static func openLibrary(_ path: String, same expected: stat, _ call: Call) throws(HDF5Error) -> hid_t {
     var (id, stack) = try openOnce(path, locking: true, call)
     if id < 0 {

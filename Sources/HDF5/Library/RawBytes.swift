@@ -6,7 +6,7 @@
   import Glibc
 #endif
 
-/// nil on overflow; 1 for no factors; 0 for any zero factor, even beside an overflow.
+/// The product of sizes. nil on overflow; 1 without factors; 0 if any factor is 0, even when the others overflow.
 func checkedProduct(_ factors: [Int]) -> Int? {
   if factors.contains(0) { return 0 }
   var product = 1
@@ -18,7 +18,7 @@ func checkedProduct(_ factors: [Int]) -> Int? {
   return product
 }
 
-/// Memory that grows to the largest piece asked for and is used again.
+/// Reusable memory that grows to the largest size requested.
 final class Scratch {
   private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 

@@ -1,4 +1,4 @@
-/// What an attribute holds, flattened in C order.
+/// An attribute's value, flattened in C order.
 public enum HDF5Value: Sendable, Equatable {
   case strings([String])
   /// Signed integers of any width, and unsigned ones below 64 bits.
@@ -8,9 +8,10 @@ public enum HDF5Value: Sendable, Equatable {
   /// Floating point of any width, exactly.
   case floats([Double])
   case bools([Bool])
-  /// A type that is not read, by name.
+  /// A type that cannot be read, by name.
   case unsupported(String)
 
+  /// Number of elements; 0 for unsupported types.
   public var count: Int {
     switch self {
     case .strings(let values): values.count
@@ -25,10 +26,13 @@ public enum HDF5Value: Sendable, Equatable {
 
 /// A named value attached to a group or a dataset, already read.
 public struct HDF5Attribute: Sendable, Equatable {
+  /// Its name.
   public let name: String
   /// Empty for a scalar; `[0]` for the null dataspace (h5py's `Empty`).
   public let shape: [Int]
+  /// The type of an element in the file.
   public let type: HDF5ScalarType
+  /// Its value.
   public let value: HDF5Value
 
   /// The text, when there is exactly one.
@@ -60,6 +64,7 @@ public struct HDF5Attribute: Sendable, Equatable {
     }
   }
 
+  /// The boolean, when there is exactly one.
   public var bool: Bool? {
     if case .bools(let values) = value, values.count == 1 { values[0] } else { nil }
   }

@@ -1,5 +1,7 @@
 extension HDF5Dataset {
-  /// Reads the whole dataset, numbers or booleans: C order, little-endian whatever the file's order is.
+  /// Reads the whole dataset of numbers, booleans or opaque bytes.
+  /// - Returns: ``byteCount`` bytes in C order, little-endian whatever the file's order is.
+  /// - Throws: ``HDF5Error``: `unsupported` for strings and unknown types, `corrupt` for damaged data, `closed`, `io`.
   public func readBytes() throws(HDF5Error) -> [UInt8] {
     try requireNumbers()
     var bytes = try readAll()
@@ -20,7 +22,7 @@ extension HDF5Dataset {
   }
 
   /// Reads the whole dataset in order, a piece at a time: the same bytes as ``readBytes()`` in bounded memory.
-  /// - Parameter body: gets whole elements, in memory that is used again for the next piece.
+  /// - Parameter body: called with whole elements, in memory that is reused for the next piece.
   /// - Throws: ``HDF5Error``, and what `body` throws.
   public func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     try requireNumbers()
@@ -37,6 +39,7 @@ extension HDF5Dataset {
   }
 
   /// Reads the whole dataset of strings: fixed-length ones without their padding, or variable-length ones.
+  /// - Throws: ``HDF5Error``: `unsupported` for other types, `corrupt` for text that is not UTF-8, `limitExceeded`.
   public func readStrings() throws(HDF5Error) -> [String] {
     guard case .string(let length, _) = type else {
       throw call.error(.unsupported, "it holds \(type), not strings")

@@ -3,14 +3,14 @@
 ///     let file = try HDF5File(reading: "weights.h5")
 ///     for dataset in try file.contents().allDatasets() { print(dataset.path, dataset.shape) }
 ///
-/// Files may come from anywhere: everything is checked against the limits before memory is taken, no other
-/// file is ever opened for one, and no filter plugin is loaded. Any number of tasks may read at once.
+/// Safe with untrusted files: everything is checked against the limits before memory is allocated, no other
+/// file is ever opened, and no filter plugin is loaded. Any number of tasks may read at once.
 public final class HDF5File: Sendable {
-  /// The path, as given, or the name that stands for it.
+  /// The path as given, or the name used instead in errors.
   public let path: String
   /// The size of the file.
   public let byteCount: Int
-  /// The caps that this file is held to.
+  /// The limits that apply to this file.
   public let limits: HDF5Limits
 
   private let open: Locked<OpenFile?>
@@ -18,7 +18,7 @@ public final class HDF5File: Sendable {
   /// Opens a regular file read-only (`open`, then `H5Fopen` with the sec2 driver and `H5F_CLOSE_SEMI`).
   /// - Throws: ``HDF5Error`` of a distinct kind for a missing path, a directory, a FIFO or device, an empty
   ///   file, a file of another format, and a truncated or otherwise damaged HDF5 file.
-  /// - Parameter name: what errors call it, when that is not the path.
+  /// - Parameter name: used in errors instead of the path.
   public init(
     reading path: String, named name: String? = nil, limits: HDF5Limits = .standard
   ) throws(HDF5Error) {
@@ -31,7 +31,7 @@ public final class HDF5File: Sendable {
 
   /// Closes the file (`H5Fclose`), once; reads under way finish first. The last reference closes it too.
   public func close() {
-    // The file is let go of outside the lock: closing takes the library's.
+    // Released outside this lock: closing takes the library's lock.
     let last = open.exchange(nil)
     withExtendedLifetime(last) {}
   }

@@ -1,18 +1,21 @@
-/// A group and all that is below it. A value: no file is touched by looking at it.
+/// A group and everything below it, already read from the file.
 ///
-/// The order is that of creation where the file keeps it, and that of the names otherwise.
+/// Members are in the order of their creation where the file records it, and in the order of their names otherwise.
 public struct HDF5Group: Sendable {
   /// The last part of the path; empty for the root.
   public let name: String
   /// "/" for the root, otherwise such as "/lstm/layer0".
   public let path: String
+  /// The groups in this one.
   public let groups: [HDF5Group]
+  /// The datasets in this group.
   public let datasets: [HDF5Dataset]
+  /// This group's attributes.
   public let attributes: [HDF5Attribute]
   /// Set when this is a second name (a hard link) of a group already listed, whose path this is; its contents
   /// are not repeated here.
   public let aliasOf: String?
-  /// Names of datatypes stored as objects of their own; they hold no data.
+  /// Names of committed datatypes; they hold no data.
   public let namedTypes: [String]
 
   /// This group's datasets, then those of each group below it, depth first.
@@ -27,6 +30,7 @@ public struct HDF5Group: Sendable {
     for group in groups { group.collect(into: &result) }
   }
 
+  /// The attribute of that name; nil when there is none.
   public func attribute(_ name: String) -> HDF5Attribute? {
     attributes.first { $0.name == name }
   }

@@ -1,4 +1,4 @@
-/// Caps on what a file may ask for. A file beyond one of them is refused before memory is taken.
+/// Limits for untrusted files. A file beyond one of them is refused before memory is allocated.
 public struct HDF5Limits: Sendable, Equatable {
   /// Links followed, over the whole file.
   public var objects = 100_000
@@ -14,14 +14,16 @@ public struct HDF5Limits: Sendable, Equatable {
   public var filters = 32
   /// Chunks of one dataset.
   public var chunks = 1_000_000
-  /// A dataset above this many bytes must also be explained by what is stored: see ``ratio``.
+  /// A dataset above this many bytes may not exceed ``ratio`` times the bytes stored for it.
   public var unexplainedBytes = 4 << 30
   /// Bytes a dataset may have for each byte stored, above ``unexplainedBytes``.
   public var ratio = 1000
   /// Bytes of text in one variable-length string dataset.
   public var stringBytes = 1 << 30
 
+  /// The standard limits, to be changed.
   public init() {}
 
+  /// For checkpoints of any usual size.
   public static let standard = HDF5Limits()
 }

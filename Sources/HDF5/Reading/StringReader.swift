@@ -14,7 +14,7 @@ struct StringReader {
 
   private var call: Call { dataset.call }
 
-  /// Memory for the library's strings, capped: each of many elements may name the same megabyte of the file.
+  /// Memory for the library's strings, limited: many elements may refer to the same megabyte of the file.
   private final class Arena {
     var room: Int
     var isExhausted = false
@@ -38,7 +38,7 @@ struct StringReader {
   func readVariable() throws(HDF5Error) -> [String] {
     try dataset.file.withOpenFile { open throws(HDF5Error) in
       let reader = DatasetReader(dataset: dataset, open: open)
-      // The library inflates chunks without a bound, so that they are first proven sound here.
+      // The library inflates chunks without a limit, so that they are first verified here.
       if case .chunked(_, let filters) = dataset.storage, !filters.isEmpty { _ = try reader.readAll() }
       guard dataset.elementCount > 0 else { return [] }
       let handle = try reader.openDataset()

@@ -1,4 +1,4 @@
-/// A document found writable: every group in place before what it holds, every size known.
+/// A validated document: every group before its members, every size known.
 struct DocumentPlan {
   struct Item {
     /// "/" or "/a/b".

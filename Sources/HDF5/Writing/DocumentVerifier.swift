@@ -1,6 +1,6 @@
 import FileIO
 
-/// Reads a written file back, as any reader would, and compares it with what was to be written.
+/// Reads a written file back, as any reader would, and compares it with the plan.
 struct DocumentVerifier {
   let plan: DocumentPlan
   let hashes: [String: ContentHash]

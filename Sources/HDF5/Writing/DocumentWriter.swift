@@ -38,7 +38,7 @@ struct DocumentWriter {
     return written
   }
 
-  /// Writes one dataset, a piece at a time, never beyond its place.
+  /// Writes one dataset piece by piece, never beyond its range.
   private func write(
     _ part: Placed, _ descriptor: Int32, _ writeback: inout Writeback
   ) throws -> ContentHash {
@@ -67,8 +67,8 @@ struct DocumentWriter {
     return hash
   }
 
-  /// Puts a text in the place of another of the same length, which occurs once in what libhdf5 wrote: the values of
-  /// text attributes are in its global heap, which no checksum covers.
+  /// Replaces a text by another of the same length. It occurs once in what libhdf5 wrote: the values of text attributes
+  /// are in its global heap, which has no checksum.
   func replace(
     _ placeholder: String, with text: String, _ descriptor: Int32, apartFrom data: [Range<Int>]
   ) throws(HDF5Error) {
@@ -95,7 +95,7 @@ struct DocumentWriter {
   ) throws -> [Placed] {
     let access = try access()
     let creation = try creationProperties(chdf5_class_file_create())
-    // Within the process the name is all that tells files in memory apart; the temporary one is unique.
+    // Within the process, files in memory are distinguished by name only; the temporary one is unique.
     let file = try Library.locked { () throws(HDF5Error) in
       try call.handle(
         FileKind.self, H5Fcreate(temporary, chdf5_open_truncate(), creation.id, access.id), .cannotCreate,
@@ -137,7 +137,7 @@ struct DocumentWriter {
       let access = try FileAccess.make(call)
       if inMemory { try call.check(H5Pset_fapl_core(access.id, 1 << 20, false), .io, Self.failed) }
       try call.check(H5Pset_libver_bounds(access.id, H5F_LIBVER_V18, H5F_LIBVER_V18), .io, Self.failed)
-      // The file is private until it is renamed; there is nobody to lock out.
+      // Nobody else opens the file before it is renamed, so that no lock is needed.
       try call.check(chdf5_set_file_locking(access.id, 0), .io, Self.failed)
       return access
     }
@@ -234,7 +234,7 @@ struct DocumentWriter {
     }
   }
 
-  /// Contiguous data has its place at once, and is not filled first.
+  /// Contiguous data is allocated at once, and is not filled first.
   private func setStorage(_ data: HDF5Document.Data, _ properties: hid_t, _ call: Call) throws(HDF5Error) {
     guard let chunks = data.chunks else {
       try call.check(H5Pset_layout(properties, H5D_CONTIGUOUS), .io, Self.failed)
@@ -284,7 +284,7 @@ extension HDF5Document.Data {
     }
   }
 
-  /// A provider is held to the size it was announced with.
+  /// A provider must deliver the size that was announced.
   func wrongSize(_ count: Int, _ item: DocumentPlan.Item, _ file: String) -> HDF5Error {
     HDF5Error(
       .invalid, file: file, object: item.path,

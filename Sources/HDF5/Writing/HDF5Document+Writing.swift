@@ -1,10 +1,10 @@
 import FileIO
 
 extension HDF5Document {
-  /// Writes the file so that a crash, a kill or a full disk leaves the old file or the new one, whole; the new
-  /// one is read back and compared before it takes the old one's place. Equal documents give equal files.
+  /// Writes the file atomically: a crash, a kill or a full disk leaves either the old file or the new one, complete. The
+  /// new one is read back and compared before it replaces the old one. Equal documents give equal files.
   /// - Throws: ``HDF5Error``: `invalid` for a description that cannot be written, `cannotCreate` for a path
-  ///   that cannot, `io` for a failing device; and whatever a dataset's provider throws.
+  ///   that cannot be created, `io` for a failing device; and whatever a dataset's provider throws.
   public func write(to path: String) throws {
     try write(to: path, faults: .none)
   }
@@ -23,7 +23,7 @@ extension HDF5Document {
     var plan = try DocumentPlan(self, file: path)
     let file = try AtomicFile(path, faults: faults)
     let inMemory = plan.byteCount <= imageLimit
-    // What is laid out in memory is written at once: there would be nothing to do meanwhile.
+    // A file laid out in memory is written at once: no time would be saved by waiting.
     if inMemory, let lateText { plan.replace(lateText.placeholder, with: try lateText.value()) }
     var hashes: [String: ContentHash] = [:]
     try file.replace { descriptor, temporary in
@@ -31,7 +31,7 @@ extension HDF5Document {
       let written = try writer.write(descriptor, temporary)
       hashes = written.hashes
       if !inMemory, let lateText {
-        // While it is still being found out, what is written already is read back.
+        // The data is verified while the late text is still being computed.
         try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: .data).verify(temporary)
         let text = try lateText.value()
         try writer.replace(lateText.placeholder, with: text, descriptor, apartFrom: written.data)

@@ -18,7 +18,7 @@ public struct HDF5Document: Sendable {
     var source: Source
   }
 
-  /// What gives a dataset's data when it is written, once.
+  /// Provides a dataset's data when it is written, once.
   enum Source: Sendable {
     case whole(@Sendable () throws -> [UInt8])
     case pieces(@Sendable ((UnsafeRawBufferPointer) throws -> Void) throws -> Void)
@@ -42,9 +42,9 @@ public struct HDF5Document: Sendable {
     var isScalar: Bool
   }
 
-  /// A part of the root's attributes that is known only when the data has been written.
+  /// A part of the root's attributes that is known only after the data has been written.
   struct LateText: Sendable {
-    /// Stands for it until then.
+    /// Stands in for it until then.
     let placeholder: String
     let value: @Sendable () throws -> String
   }
@@ -53,9 +53,10 @@ public struct HDF5Document: Sendable {
   var attributes: [String: [Attribute]] = [:]
   var lateText: LateText?
 
+  /// An empty document: a root without attributes.
   public init() {}
 
-  /// Adds a group; those above it are created as needed. To add it twice is harmless.
+  /// Adds a group; groups above it are created as needed. Adding it twice has no effect.
   public mutating func addGroup(_ path: String) {
     nodes.append(Node(path: Self.normalize(path), content: .group))
   }
@@ -65,8 +66,8 @@ public struct HDF5Document: Sendable {
   ///   - chunkShape: nil for contiguous storage. Filters need chunks; when one is asked for without a chunk
   ///     shape, the whole dataset is one chunk.
   ///   - deflate: the level, 0 to 9.
-  ///   - bytes: gives the data when the file is written, once: C order, little-endian whatever `byteOrder`
-  ///     says. What it throws, ``write(to:)`` throws.
+  ///   - bytes: returns the data when the file is written, called once: C order, little-endian whatever `byteOrder`
+  ///     is. ``write(to:)`` rethrows its errors.
   public mutating func addDataset(
     _ path: String, shape: [Int], type: HDF5ScalarType, byteOrder: HDF5ByteOrder = .littleEndian,
     chunkShape: [Int]? = nil, deflate: Int? = nil, shuffle: Bool = false, fletcher32: Bool = false,
@@ -78,9 +79,9 @@ public struct HDF5Document: Sendable {
     nodes.append(Node(path: Self.normalize(path), content: .data(data)))
   }
 
-  /// Adds a contiguous dataset whose data passes through memory a piece at a time.
-  /// - Parameter pieces: hands the data on in order when the file is written, once: whole elements, C order,
-  ///   little-endian whatever `byteOrder` says.
+  /// Adds a contiguous dataset whose data is written piece by piece, in bounded memory.
+  /// - Parameter pieces: passes the data on in order when the file is written, called once: whole elements, C order,
+  ///   little-endian whatever `byteOrder` is.
   public mutating func addDataset(
     _ path: String, shape: [Int], type: HDF5ScalarType, byteOrder: HDF5ByteOrder = .littleEndian,
     pieces: @escaping @Sendable (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
@@ -111,9 +112,9 @@ public struct HDF5Document: Sendable {
     }
   }
 
-  /// Leaves a part of the root's attributes open until the data has been written, for what takes as long to find out.
+  /// Leaves a part of the root's attributes open until the data has been written, for values that are computed meanwhile.
   /// - Parameters:
-  ///   - placeholder: stands in one text attribute, once, and nobody could have put it into another.
+  ///   - placeholder: occurs once, in one text attribute, and cannot be guessed by the author of another.
   ///   - value: as many bytes of UTF-8 as the placeholder has.
   package mutating func complete(_ placeholder: String, with value: @escaping @Sendable () throws -> String) {
     lateText = LateText(placeholder: placeholder, value: value)
