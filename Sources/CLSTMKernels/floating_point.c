@@ -1,8 +1,8 @@
 // The calling thread's floating-point control word: MXCSR on x86-64, FPCR on AArch64, nothing elsewhere. Swift has no way to
 // read or write it.
 //
-// An operation on a denormal (below 2^-126) costs some 150 cycles on many processors, and a loss on the last of a few hundred
-// steps sends back little else.
+// An operation on a denormal (below 2^-126) costs some 150 cycles on many processors, and a loss at the last of a few
+// hundred steps gives gradients that are mostly denormal.
 #include "CLSTMKernels.h"
 
 #if defined(__x86_64__)

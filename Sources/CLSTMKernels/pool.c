@@ -22,8 +22,8 @@ static struct {
   pthread_mutex_t running; // held by whoever has work in the pool
   pthread_mutex_t parking;
   pthread_cond_t wake;
-  // The number of the job times 256, plus the threads that take part: a worker that has no part in a job must not look at the rest,
-  // which may already be that of the next.
+  // The number of the job times 256, plus the threads that take part: a worker without a part in a job must not read the
+  // other fields, which may already belong to the next job.
   atomic_size_t generation;
   atomic_size_t pending; // parts of helpers that are not finished
   // For each part the generation in which it was last taken: by its own worker or, when that one is not running, by whoever

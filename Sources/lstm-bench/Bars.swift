@@ -1,6 +1,6 @@
 import Foundation
 
-/// Something that the project means to be: a number that a run gives, and what it should be.
+/// A performance goal of the project: a figure of a run, and its limit.
 struct Bar {
   struct Verdict: Encodable {
     let bar: String
@@ -9,17 +9,17 @@ struct Bar {
   }
 
   let title: String
-  /// Figure and rival, where a bar is about one rival.
+  /// Figure and rival, for a goal about one rival.
   private var against: (id: String, rival: Rival)?
-  /// nil when the run does not have what it takes.
-  private let judge: (Comparison.Result) -> (found: String, met: Bool)?
+  /// nil when the run lacks the figures.
+  private let judge: (ComparisonResult) -> (found: String, met: Bool)?
 
   /// Whether the rival is to be timed on the figure even when it is not among the fastest.
-  func needs(_ rival: Rival, _ figure: Comparison.FigureResult) -> Bool {
+  func needs(_ rival: Rival, _ figure: ComparisonResult.Figure) -> Bool {
     against.map { $0.id == figure.id && $0.rival == rival } ?? false
   }
 
-  func verdict(_ result: Comparison.Result) -> Verdict? {
+  func verdict(_ result: ComparisonResult) -> Verdict? {
     judge(result).map { Verdict(bar: title, found: $0.found, met: $0.met) }
   }
 
@@ -49,7 +49,7 @@ struct Bar {
 
   /// Figures with nothing frozen: those with frozen layers have bars of their own.
   private static func chosen(
-    _ result: Comparison.Result, besides excluded: Rival? = nil, _ isWanted: (BenchCase.Figure.Kind) -> Bool
+    _ result: ComparisonResult, besides excluded: Rival? = nil, _ isWanted: (BenchCase.Figure.Kind) -> Bool
   ) -> [(id: String, ratio: Double)] {
     result.figures.filter { isWanted($0.figure.kind) && $0.figure.freezing.isEmpty }
       .compactMap { figure in figure.best(besides: excluded).map { (figure.id, $0.contest.ratios.median) } }
@@ -96,7 +96,7 @@ struct Bar {
 
   private init(
     title: String, against: (id: String, rival: Rival)? = nil,
-    judge: @escaping (Comparison.Result) -> (found: String, met: Bool)?
+    judge: @escaping (ComparisonResult) -> (found: String, met: Bool)?
   ) {
     self.title = title
     self.against = against

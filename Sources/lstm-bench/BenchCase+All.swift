@@ -61,7 +61,7 @@ extension BenchCase {
     BenchCase("step-128", stack(128, 128), batch: 1, steps: 1, [.step, .training]),
   ]
 
-  // MARK: Frozen bottoms
+  // MARK: Frozen lower layers
 
   private static let frozenStacks = [
     BenchCase(
@@ -70,7 +70,7 @@ extension BenchCase {
       "frozen-512", stack(512, 512, 512), batch: 32, steps: 64, [.training("frozen", freezing: ["layer0"])]),
   ]
 
-  // MARK: Numbers that vanish
+  // MARK: Vanishing numbers
 
   private static let vanishing = [
     series("vanishing", steps: 200, [.training]).with(.vanishing),

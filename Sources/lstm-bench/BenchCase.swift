@@ -17,7 +17,7 @@ struct BenchCase: Sendable {
 
     let name: String
     let kind: Kind
-    /// Selectors of `FreezePlan`. With any, epochs from the second on are timed: what the frozen layers give is known by
+    /// Selectors of `FreezePlan`. With any, epochs from the second on are timed: outputs of frozen layers are cached by
     /// then.
     var freezing: [String] = []
 
@@ -67,7 +67,7 @@ struct BenchCase: Sendable {
 // MARK: - Arithmetic
 
 extension BenchCase {
-  /// Floating-point operations of a figure, those of the frozen layers left out where they need not be done again.
+  /// Floating-point operations of a figure, without those of frozen layers whose outputs are cached.
   ///
   /// Per step and sequence, a layer's forward pass takes 8H(I + H), dL/dx 8HI, dL/dh 8HH and its weights' gradients
   /// 8H(I + H); a dense layer takes 2SO for each of the three.

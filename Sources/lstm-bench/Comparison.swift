@@ -23,57 +23,14 @@ struct Comparison {
   /// How often the best rival's time another may take and still be timed.
   private static let contention = 1.5
 
-  /// One rival's part in one figure.
-  struct Contest {
-    /// B / A of each pair.
-    var ratios: [Double] = []
-    var milliseconds: [Double] = []
-    var p99: [Double] = []
-    var variant: String?
-    /// From the agreement check.
-    var first: Double
-  }
-
-  struct FigureResult {
-    let bench: BenchCase
-    let figure: BenchCase.Figure
-    let operations: Double
-    var ours: [Measurement] = []
-    /// Of the FMA peak, in each visit.
-    var peakShares: [Double] = []
-    var contests: [Rival: Contest] = [:]
-
-    /// The rival with the smallest ratio.
-    var best: (rival: Rival, contest: Contest)? { best(besides: nil) }
-    func best(besides excluded: Rival?) -> (rival: Rival, contest: Contest)? {
-      contests.filter { !$0.value.ratios.isEmpty && $0.key != excluded }
-        .min { $0.value.ratios.median < $1.value.ratios.median }
-        .map { ($0.key, $0.value) }
-    }
-    func ratio(_ rival: Rival) -> Double? {
-      contests[rival].flatMap { $0.ratios.isEmpty ? nil : $0.ratios.median }
-    }
-  }
-
-  struct Result {
-    var kernels = ""
-    var peaks: [Double] = []
-    var versions: [Rival: String] = [:]
-    var figures: [FigureResult] = []
-    /// What did not agree or could not be done.
-    var remarks: [String] = []
-    /// The largest differences of all that were compared.
-    var differences: [String: Double] = [:]
-    var checks = 0
-  }
-
-  func run() throws -> Result {
-    var result = Result()
+  func run() throws -> ComparisonResult {
+    var result = ComparisonResult()
     for (bench, figures) in selection.entries {
       let steps = try bench.stepCount()
       for figure in figures {
         result.figures.append(
-          FigureResult(bench: bench, figure: figure, operations: try bench.operations(figure, stepCount: steps)))
+          ComparisonResult.Figure(
+            bench: bench, figure: figure, operations: try bench.operations(figure, stepCount: steps)))
       }
     }
     progress("writing weights, data, outputs and gradients of \(selection.cases.count) cases")
@@ -100,7 +57,7 @@ struct Comparison {
 
   // MARK: - Steps
 
-  private func check(_ rival: Rival, _ result: inout Result) throws -> Bool {
+  private func check(_ rival: Rival, _ result: inout ComparisonResult) throws -> Bool {
     progress("\(rival.title): comparing outputs and gradients, trying its ways")
     let lines: [Line]
     do {
@@ -125,14 +82,15 @@ struct Comparison {
         }
       }
       if let found = line.measurement, let index = result.index(of: found.id) {
-        result.figures[index].contests[rival] = Contest(variant: found.variant, first: found.milliseconds)
+        result.figures[index].contests[rival] = ComparisonResult.Contest(
+          variant: found.variant, first: found.milliseconds)
       }
     }
     return true
   }
 
   /// A file with the best times so far, so that nobody waits for what is hopeless.
-  private func known(_ result: Result) throws -> String {
+  private func known(_ result: ComparisonResult) throws -> String {
     var times: [String: Double] = [:]
     for figure in result.figures { times[figure.id] = figure.contests.values.map(\.first).min() }
     let path = folder + "/known.json"
@@ -141,7 +99,7 @@ struct Comparison {
   }
 
   /// For each rival the figures that it is timed on.
-  private func contenders(_ result: Result) -> [Rival: Set<String>] {
+  private func contenders(_ result: ComparisonResult) -> [Rival: Set<String>] {
     var lists: [Rival: Set<String>] = [:]
     for figure in result.figures {
       guard let best = figure.contests.values.map(\.first).min() else { continue }
@@ -153,7 +111,7 @@ struct Comparison {
     return lists
   }
 
-  private func ours(_ ids: Set<String>, _ result: inout Result) throws -> [String: Measurement] {
+  private func ours(_ ids: Set<String>, _ result: inout ComparisonResult) throws -> [String: Measurement] {
     let lines = try runner.run(
       Bundle.main.executablePath ?? CommandLine.arguments[0],
       [
@@ -180,7 +138,9 @@ struct Comparison {
       .compactMap(\.measurement)
   }
 
-  private func pair(_ rival: Rival, _ ours: [String: Measurement], _ theirs: [Measurement], _ result: inout Result) {
+  private func pair(
+    _ rival: Rival, _ ours: [String: Measurement], _ theirs: [Measurement], _ result: inout ComparisonResult
+  ) {
     for measurement in theirs {
       guard let own = ours[measurement.id], let index = result.index(of: measurement.id) else { continue }
       result.figures[index].contests[rival]?.ratios.append(measurement.milliseconds / own.milliseconds)
@@ -198,14 +158,4 @@ struct Comparison {
       (ids.map(Array.init) ?? selection.ids).sorted().joined(separator: ","),
     ]
   }
-}
-
-extension Comparison.FigureResult {
-  var id: String { bench.name + "/" + figure.name }
-  /// The median of the visits' medians.
-  var milliseconds: Double { ours.map(\.milliseconds).median }
-}
-
-extension Comparison.Result {
-  func index(of id: String) -> Int? { figures.firstIndex { $0.id == id } }
 }

@@ -3,7 +3,7 @@ import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 
-/// What was measured of one figure: a line of JSON, the same from us and from every rival.
+/// The measurement of one figure: a line of JSON, the same from us and from every rival.
 struct Measurement: Codable, Sendable {
   var bench: String
   var figure: String
@@ -59,8 +59,7 @@ struct Measuring {
     return measurement(.inference, try time { _ = try network.forward(workload.batch, forBackward: false) })
   }
 
-  /// What a person gets: the steps of `FineTuner.fit`, from having the data to having new weights. Where layers are
-  /// frozen, those of the epochs from the second on.
+  /// The steps of `FineTuner.fit` as a user runs them. With frozen layers, the steps of the epochs from the second on.
   private func training(_ figure: BenchCase.Figure) throws -> Measurement {
     let isCached = !figure.freezing.isEmpty
     let workload = try Workload(bench, sequences: isCached ? 4 * bench.batch : nil)

@@ -1,8 +1,8 @@
 import Foundation
 
-/// What a run is told as: a Markdown table and verdicts for people, JSON for machines.
+/// A run's report: a Markdown table and verdicts for people, JSON for machines.
 struct Report {
-  let result: Comparison.Result
+  let result: ComparisonResult
   let threads: Int
   let rounds: Int
 
@@ -35,7 +35,7 @@ struct Report {
 
   private var verdicts: [Bar.Verdict] { Bar.all.compactMap { $0.verdict(result) } }
 
-  private func row(_ figure: Comparison.FigureResult) -> [String] {
+  private func row(_ figure: ComparisonResult.Figure) -> [String] {
     var row = [figure.bench.name, figure.bench.shape, figure.figure.name]
     let isTimed = !figure.ours.isEmpty
     row.append(isTimed ? Self.milliseconds(figure.milliseconds) : "-")

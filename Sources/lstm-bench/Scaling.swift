@@ -5,7 +5,7 @@ import LSTMLayers
 
 /// Whether time and memory grow as they should: with longer sequences, and with more of them.
 ///
-/// Every point is a process of its own, because the peak of memory never falls.
+/// Each point is measured in its own process, because peak memory never falls.
 struct Scaling {
   /// Time of a step of a sequence, of the first point's; less is no fault.
   static let timeLimit = 1.15

@@ -63,7 +63,7 @@ import Testing
   /// What the network gives for some stretches: a (steps, O) each.
   static func run(
     _ network: Network, _ streams: Streams, _ stretches: [Stretch], _ state: CarriedState,
-    from stage: Network.Stage = .input, rows: [Float]? = nil, plan: GradientPlan? = nil
+    from stage: ModelStage = .input, rows: [Float]? = nil, plan: GradientPlan? = nil
   ) throws -> [[Float]] {
     let lengths = stretches.map(\.steps.count)
     let numbers = Numbers(

@@ -29,8 +29,8 @@ import Testing
     ] as [([ModelConfiguration.Dense], String)])
   func theLastLayerIsReplacedOrOneIsAdded(_ head: [ModelConfiguration.Dense], _ note: String) throws {
     let model = try Self.stored(head)
-    let (changed, said) = try model.replacingHead(size: 9, seed: 3)
-    #expect(said == note)
+    let changed = try model.replacingHead(size: 9, seed: 3)
+    #expect(model.headReplacementNote(size: 9) == note)
     #expect(changed.configuration.head == head.dropLast() + [.init(size: 9)])
     let last = "head.\(max(head.count - 1, 0))."
     for parameter in changed.configuration.parameters where !parameter.name.hasPrefix(last) {
@@ -48,15 +48,15 @@ import Testing
     }
     #expect(changed.origins[last + "weight"] == nil)
     #expect(model[last + "weight"] != weight)
-    #expect(try model.replacingHead(size: 9, seed: 3).model[last + "weight"] == weight)
-    #expect(try model.replacingHead(size: 9, seed: 4).model[last + "weight"] != weight)
+    #expect(try model.replacingHead(size: 9, seed: 3)[last + "weight"] == weight)
+    #expect(try model.replacingHead(size: 9, seed: 4)[last + "weight"] != weight)
   }
 
   @Test func anActivationAndANormalizationAreSaid() throws {
     let model = try Self.stored([.init(size: 4, activation: .relu)], normalizes: true)
-    let (changed, note) = try model.replacingHead(size: 2, activation: .softmax)
+    let changed = try model.replacingHead(size: 2, activation: .softmax)
     #expect(
-      note == "head: a new dense layer 5 -> 2 softmax from fresh values replaces head.0, which gave 4 relu; "
+      model.headReplacementNote(size: 2, activation: .softmax) == "head: a new dense layer 5 -> 2 softmax from fresh values replaces head.0, which gave 4 relu; "
         + "its output is no longer normalized")
     #expect(!changed.configuration.normalizesOutput)
     #expect(changed.configuration.head == [.init(size: 2, activation: .softmax)])

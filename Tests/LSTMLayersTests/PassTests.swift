@@ -75,8 +75,8 @@ import Testing
       (["embedding", "layer0", "layer1", "attention"], .head(0)),
       (["embedding", "layer0", "layer1", "attention", "head.0"], .head(1)),
       (["embedding", "layer0", "layer1", "attention", "head.0", "head.1"], .head(2)),
-    ] as [(Set<String>, Network.Stage)])
-  func theFrozenPrefixIsTheLongest(_ frozen: Set<String>, _ stage: Network.Stage) {
+    ] as [(Set<String>, ModelStage)])
+  func theFrozenPrefixIsTheLongest(_ frozen: Set<String>, _ stage: ModelStage) {
     let configuration = Self.stack(skip: false)
     let plan = GradientPlan(configuration, trainable: configuration.parameters.map { !frozen.contains(Self.part($0)) })
     #expect(plan.entry == stage)
@@ -135,8 +135,8 @@ import Testing
   }
 
   /// A pass in two parts is the pass in one.
-  @Test(arguments: [.layer(1), .layer(2), .head(0), .head(1)] as [Network.Stage], [false, true])
-  func aPassMayBeginWhereAnotherEnded(_ stage: Network.Stage, skip: Bool) throws {
+  @Test(arguments: [.layer(1), .layer(2), .head(0), .head(1)] as [ModelStage], [false, true])
+  func aPassMayBeginWhereAnotherEnded(_ stage: ModelStage, skip: Bool) throws {
     let configuration = Self.stack(skip: skip)
     let network = Network(LSTMModel(configuration, seed: 2))
     let (tokens, lengths) = (Block<Int32>([0, 1, 2, 3, 4, 0, 2, 1, 3]), Block([2, 3, 1]))

@@ -143,7 +143,7 @@ import Testing
     for (a, b) in zip(dropped, plain) { #expect(a.count == b.count && a != b) }
     #expect(!network.directions[0].contains { $0.readsTable })
     #expect(try Self.trace(network, batch, nil) == plain)
-    #expect(network.penalty == Network.Penalty())
+    #expect(network.penalty == Regularization.Penalty())
     // Weight drop works on a copy.
     for index in network.weights.slots.indices {
       #expect(network.weights.values(index) == model.parameters.values(index))
@@ -261,29 +261,29 @@ import Testing
         configuration, trainable: configuration.parameters.map { !frozen.contains(PassTests.part($0)) })
       return Self.everything.reach(in: configuration, plan).map { "\($0.kind) \($0.active) \($0.inactive)" }
     }
-    let (input, one, top, head): (Network.Stage, Network.Stage, Network.Stage, Network.Stage) = (
+    let (input, one, top, head): (ModelStage, ModelStage, ModelStage, ModelStage) = (
       .input, .layer(1), .layer(2), .head(0)
     )
-    let none: [Network.Stage] = []
+    let none: [ModelStage] = []
     #expect(
       reach([]) == [
         "dropout \([one]) \(none)", "inputDropout \([input]) \(none)", "hiddenDropout \([one]) \(none)",
         "outputDropout \([top]) \(none)", "embeddingDropout \([input]) \(none)",
-        "weightDrop \([Network.Stage.layer(0), one]) \(none)", "activationRegularization \([top]) \(none)",
+        "weightDrop \([ModelStage.layer(0), one]) \(none)", "activationRegularization \([top]) \(none)",
         "temporalActivationRegularization \([top]) \(none)",
       ])
     #expect(
       reach(["embedding", "layer0"]) == [
         "dropout \([one]) \(none)", "inputDropout \(none) \([input])", "hiddenDropout \([one]) \(none)",
         "outputDropout \([top]) \(none)", "embeddingDropout \(none) \([input])",
-        "weightDrop \([one]) \([Network.Stage.layer(0)])", "activationRegularization \([top]) \(none)",
+        "weightDrop \([one]) \([ModelStage.layer(0)])", "activationRegularization \([top]) \(none)",
         "temporalActivationRegularization \([top]) \(none)",
       ])
     #expect(
       reach(["embedding", "layer0", "layer1"]) == [
         "dropout \(none) \([one])", "inputDropout \(none) \([input])", "hiddenDropout \(none) \([one])",
         "outputDropout \([head]) \(none)", "embeddingDropout \(none) \([input])",
-        "weightDrop \(none) \([Network.Stage.layer(0), one])", "activationRegularization \(none) \([top])",
+        "weightDrop \(none) \([ModelStage.layer(0), one])", "activationRegularization \(none) \([top])",
         "temporalActivationRegularization \(none) \([top])",
       ])
     let single = ModelConfiguration(input: .features(size: 2), layers: [.init(hiddenSize: 3)])

@@ -113,7 +113,8 @@ import Testing
   @Test func aNewHeadIsTiedToNothing() throws {
     let model = LSTMModel(Self.configuration(), seed: 2)
     for size in [7, 3] {
-      let (changed, note) = try model.replacingHead(size: size, seed: 5)
+      let changed = try model.replacingHead(size: size, seed: 5)
+      let note = model.headReplacementNote(size: size)
       #expect(changed.configuration.ties.isEmpty)
       #expect(changed["embedding.weight"] == model["embedding.weight"])
       #expect(changed["head.0.weight"] != model["head.0.weight"])

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-// How the gates i, f and o squash their pre-activation.
+// Activation of the gates i, f and o.
 enum {
   LSTMK_GATE_SIGMOID = 0,
   LSTMK_GATE_HARD_SIGMOID = 1,   // clip(0.2 x + 0.5, 0, 1): Keras 1 and 2, ONNX
@@ -50,8 +50,8 @@ typedef struct lstmk_cell {
   float *cell;                // (rows, H): written by forward, read by backward
   float *output;              // forward: h = o * tanh(c), row stride output_stride
   size_t output_stride;
-  // backward: dL/dh is the sum of what the layer above gives, row stride d_output_stride, and of what the next step gives,
-  // (rows, H) or NULL
+  // backward: dL/dh is the sum of d_output from the layer above, row stride d_output_stride, and of d_state from the next
+  // step, (rows, H) or NULL
   const float *d_output;
   size_t d_output_stride;
   const float *d_state;
@@ -110,8 +110,8 @@ typedef struct lstmk_table {
                float *weights); // largest: AMSGrad's running maximum, or NULL
   void (*sgd)(const lstmk_sgd *rule, size_t n, const float *gradient, float *momentum, float *weights);
 
-  // Runs `rounds` rounds of independent fused multiply-adds in registers and returns how many floating-point
-  // operations that were: what a benchmark divides by time to know the machine's limit.
+  // Runs `rounds` rounds of independent fused multiply-adds in registers and returns the number of floating-point
+  // operations; divided by the time it is the machine's peak.
   double (*peak)(size_t rounds);
 } lstmk_table;
 
@@ -122,8 +122,8 @@ size_t lstmk_available(const lstmk_table **tables, size_t capacity);
 // The calling thread's floating-point control word; 0 where none is known.
 uint64_t lstmk_float_mode(void);
 void lstmk_set_float_mode(uint64_t mode);
-// Sets what every kernel is to run under, whatever the caller's own: rounding to nearest, no traps, denormal operands and
-// results taken as zero. Returns the mode before, for lstmk_end_computing. Calls may be nested, at next to no cost.
+// Sets the mode that every kernel expects: round to nearest, no traps, denormal operands and results flushed to zero.
+// Returns the mode before, for lstmk_end_computing. Calls may be nested, at almost no cost.
 uint64_t lstmk_begin_computing(void);
 void lstmk_end_computing(uint64_t before);
 

@@ -48,7 +48,7 @@ final class BatchRunner {
       if hasLengths { lengths.pointer[place] = data.length(example) }
       if carry != nil { (statesFrom.pointer[place], statesTo.pointer[place]) = data.streams(example) }
     }
-    func run(_ values: SequenceRows.Values, from stage: Network.Stage) throws(ShapeError) -> Network.Output {
+    func run(_ values: SequenceRows.Values, from stage: ModelStage) throws(ShapeError) -> Network.Output {
       let rows = SequenceRows(
         values, count: count, steps: data.steps, starts: starts.pointer, lengths: hasLengths ? lengths.pointer : nil)
       return try network.run(

@@ -10,7 +10,7 @@ import LSTMLayers
 /// a function of the stretches before it, so the first pass visits each stream in order with its state carried.
 final class PrefixCache {
   /// Where a pass over the kept rows begins.
-  let stage: Network.Stage
+  let stage: ModelStage
   let width: Int
   private let storage: FloatStorage
   /// For each example, its first row; only with different lengths.
@@ -28,7 +28,7 @@ final class PrefixCache {
   ///   - batchSize: sequences at a time; changes nothing but speed and memory.
   /// - Throws: `ShapeError` when the data does not fit the network, or `FloatStorage.Failure`.
   init(
-    _ network: Network, upTo stage: Network.Stage, _ data: some ExampleRows, into writer: FloatStorage.Writer,
+    _ network: Network, upTo stage: ModelStage, _ data: some ExampleRows, into writer: FloatStorage.Writer,
     batchSize: Int
   ) throws {
     self.stage = stage
@@ -84,7 +84,7 @@ final class PrefixCache {
   }
 
   /// Bytes that the rows of some data take.
-  static func byteCount(_ network: Network, upTo stage: Network.Stage, _ data: some ExampleRows) -> Int {
+  static func byteCount(_ network: Network, upTo stage: ModelStage, _ data: some ExampleRows) -> Int {
     (network.isPerStep(at: stage) ? data.stepCount : data.count) * network.width(at: stage) * MemoryLayout<Float>.size
   }
 }
@@ -169,7 +169,7 @@ extension FineTuner.Cache.Place {
   fileprivate var isSomewhere: Bool { if case .nowhere = self { false } else { true } }
 }
 
-extension Network.Stage {
+extension ModelStage {
   /// Names of the parts below a place, as a freeze plan names them.
   func partsBelow(_ configuration: ModelConfiguration) -> [String] {
     var parts: [String] = []

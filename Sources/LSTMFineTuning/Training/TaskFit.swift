@@ -178,9 +178,9 @@ public struct TaskFit: Sendable {
     }
     var fitted = configuration == model.configuration ? model : model.reconfigured(configuration, seed: seed)
     if let newSize {
-      let note: String
-      (fitted, note) = try fitted.replacingHead(size: newSize, seed: seed)
-      notes.append(Message(note))
+      let replaced = try fitted.replacingHead(size: newSize, seed: seed)
+      notes.append(Message(fitted.headReplacementNote(size: newSize)))
+      fitted = replaced
     }
     self.model = fitted
     self.notes = notes

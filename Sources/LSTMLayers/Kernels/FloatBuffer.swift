@@ -41,7 +41,7 @@ final class AlignedBuffer<Number: BitwiseCopyable & ExpressibleByIntegerLiteral>
       fatalError("out of memory: \(count) numbers")
     }
     #if os(Linux)
-      // Weights that stream by in pages of 4 KB wait for the page table. What is less than a page at the end stays small.
+      // Streaming large weights through 4 KB pages misses the TLB. A remainder below a large page keeps small pages.
       if isLarge { madvise(raw, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
     #endif
     return raw.bindMemory(to: Number.self, capacity: count)

@@ -1,25 +1,47 @@
 import CLSTMKernels
 
-/// Loops over rows, for losses.
+/// Loops over rows: softmax, losses, normalization.
 extension Kernels {
-  /// Shares `count` rows among the threads, if there are enough of them: `work` is about how many values are visited in
-  /// each. Every row must stand for itself, so that the split does not show.
-  public func forEachShare(of count: Int, work: Int, _ body: (Range<Int>) -> Void) {
+  /// Splits `count` rows over the threads when there is enough work; `work` is roughly the number of values per row. Rows
+  /// must be independent, so that results do not depend on the split.
+  package func forEachShare(of count: Int, work: Int, _ body: (Range<Int>) -> Void) {
     let parts = self.parts(count * work, each: 1 << 13)
     parallel(parts) { body(share(count, multiple: 1, part: $0, of: parts)) }
   }
 
-  /// e^(x - max x) for one row, and the sum of that.
+  /// softmax(x)[j] = e^x[j] / sum over k of e^x[k], in place, for each row of x (rows, size).
+  package func softmax(_ x: UnsafeMutablePointer<Float>, rows: Int, size: Int) {
+    for row in 0..<rows {
+      let y = x + row * size
+      let sum = exponentials(y, count: size, into: y).sum
+      for j in 0..<size { y[j] /= sum }
+    }
+  }
+
+  /// Turns dL/dy into dL/dx in place, row by row, where y = softmax(x):  dx = y (dy - sum of y dy).
+  package func softmaxBackward(
+    _ d: UnsafeMutablePointer<Float>, of y: UnsafePointer<Float>, rows: Int, size: Int
+  ) {
+    for row in 0..<rows {
+      let (d, y) = (d + row * size, y + row * size)
+      var mean: Float = 0
+      for j in 0..<size { mean += d[j] * y[j] }
+      for j in 0..<size { d[j] = y[j] * (d[j] - mean) }
+    }
+  }
+
+  /// Numerator and denominator of a row's softmax: e^(x - max x), and their sum. log(sum) + max x is the row's
+  /// log-sum-exp, which a cross-entropy needs.
   /// - Parameters:
-  ///   - x: `count` values, at least one.
+  ///   - x: `count` values.
   ///   - exponentials: gets as many; may be `x`.
   /// - Returns: the largest x, NaN left out, and the sum, which is NaN when a value is.
-  public func exponentials(
+  package func exponentials(
     _ x: UnsafePointer<Float>, count: Int, into exponentials: UnsafeMutablePointer<Float>
   ) -> (largest: Float, sum: Float) {
     let computing = Computing()
     defer { computing.end() }
-    // Sixteen lanes, always, so that the sum's order is the same on every machine.
+    // Always sixteen lanes, so that the order of summation is the same on every machine.
     typealias Lanes = SIMD16<Float>
     let whole = count / 16 * 16
     var lanes = Lanes(repeating: -.infinity)
@@ -39,4 +61,15 @@ extension Kernels {
     for j in whole..<count { sum += exponentials[j] }
     return (largest, sum)
   }
+}
+
+/// Divides x (size) by its L2 norm, clamped to at least 1e-12.
+/// - Returns: the norm that it was divided by.
+@discardableResult
+func normalizeRow(_ x: UnsafeMutablePointer<Float>, size: Int) -> Float {
+  var sum: Float = 0
+  for j in 0..<size { sum += x[j] * x[j] }
+  let norm = max(sum.squareRoot(), 1e-12)
+  for j in 0..<size { x[j] /= norm }
+  return norm
 }

@@ -7,11 +7,12 @@ import Foundation
 /// `avx2`, `neon`, `portable`, `scalar`) overrides it, so that every path can be tested on one machine.
 public struct Kernels: @unchecked Sendable {  // The tables are constants in the binary.
   let table: UnsafePointer<lstmk_table>
-  /// Threads to work on; results are the same bits for any number.
+  /// Number of threads to use; results are bit-identical for any number.
   public var threads: Int = ProcessInfo.processInfo.activeProcessorCount
 
   init(table: UnsafePointer<lstmk_table>) { self.table = table }
 
+  /// `avx512`, `avx2`, `neon`, `portable` or `scalar`.
   public var name: String { String(cString: table.pointee.name) }
 
   /// Every path this machine can run, the fastest first; the plain scalar reference is last.
@@ -21,6 +22,7 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
     return tables.prefix(count).compactMap { $0.map(Kernels.init(table:)) }
   }()
 
+  /// The fastest path of this machine, or the one that `LSTM_FT_KERNELS` names.
   public static let best: Kernels = {
     let wanted = ProcessInfo.processInfo.environment["LSTM_FT_KERNELS"]
     return available.first { $0.name == wanted } ?? available[0]
@@ -42,7 +44,7 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
     }
   }
 
-  /// What the sums of a product begin with.
+  /// Initial value of a product's sums.
   enum Start {
     case zero
     /// The output itself.
@@ -72,7 +74,7 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
       m, n, k, a, rowStride, columnStride, packed.pointer, c, outputStride, start.pointer(c))
   }
 
-  /// The same on all threads. Every element is computed by one of them in one order, so the split does not show.
+  /// The same on all threads. Each element is summed by one thread in a fixed order, so results do not depend on the split.
   func multiplyOnAllThreads(
     m: Int, n: Int, k: Int, _ a: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1, _ packed: FloatBuffer,
     _ c: UnsafeMutablePointer<Float>, outputStride: Int, start: Start
@@ -94,7 +96,7 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
     }
   }
 
-  /// How many threads some work is worth, when one should get `each` of it at least: to hand it out costs microseconds.
+  /// Number of threads for some work when each should get at least `each` of it: handing work out costs microseconds.
   func parts(_ work: Int, each: Int) -> Int { max(1, min(threads, work / each)) }
 
   /// Panels of a packed matrix with N columns.
@@ -125,8 +127,8 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
 }
 
 extension Kernels {
-  /// Floating-point operations per second of fused multiply-adds in registers, on one core: the machine's limit.
-  public func measurePeak(seconds: Double = 0.2) -> Double {
+  /// Peak floating-point operations per second of one core: fused multiply-adds in registers.
+  package func measurePeak(seconds: Double = 0.2) -> Double {
     let clock = ContinuousClock()
     var (operations, elapsed, best) = (0.0, 0.0, 0.0)
     while elapsed < seconds {
@@ -140,14 +142,14 @@ extension Kernels {
   }
 }
 
-/// A part of `count` things, in multiples, as even as may be.
+/// The range of one part when `count` items are split evenly, in multiples of `multiple`.
 func share(_ count: Int, multiple: Int, part: Int, of parts: Int) -> Range<Int> {
   let units = (count + multiple - 1) / multiple
   let start = min(units * part / parts * multiple, count)
   return start..<min(units * (part + 1) / parts * multiple, count)
 }
 
-/// Runs `body` for each part, on the pool's threads. The parts must not wait for each other.
+/// Runs `body` for each part on the thread pool. Parts must not wait for each other.
 func parallel(_ parts: Int, _ body: (Int) -> Void) {
   guard parts > 1 else {
     let computing = Computing()
@@ -157,7 +159,7 @@ func parallel(_ parts: Int, _ body: (Int) -> Void) {
   runParts(parts, body)
 }
 
-/// `lstmk_run_closure` in C: a closure that does not escape is passed as it is, function and context. To hand it to a
-/// plain C function it would have to pretend that it escapes, which allocates in every call.
+/// `lstmk_run_closure` in C, which takes a non-escaping closure as function and context. Passing it to a plain C function
+/// would need `withoutActuallyEscaping`, which allocates in every call.
 @_silgen_name("lstmk_run_closure")
 private func runParts(_ parts: Int, _ body: (Int) -> Void)

@@ -1,20 +1,21 @@
-/// The products that a low-rank adapter of a matrix is made of: W + s B A, and what dL/dW gives to A and B.
+/// The products of a low-rank adapter (LoRA, Hu et al. 2021): W + s B A, and the gradients of A and B from dL/dW.
 ///
-/// Legend: W (O, I), A (r, I), B (O, r), s the scale. Every sum is made by one thread in one order, so results are the
-/// same bits for any number of threads.
-public final class LowRankProducts {
+/// Legend: W (O, I), A (r, I), B (O, r), s the scale. Each sum is computed by one thread in a fixed order, so results are
+/// bit-identical for any number of threads.
+package final class LowRankProducts {
   private let kernels: Kernels
   /// s A or s B.
   private let scaled = FloatBuffer()
-  /// The right factor of a product.
+  /// The packed right factor of a product.
   private let packed = FloatBuffer()
-  /// Rows of s B A, some for each thread.
+  /// A tile of rows of s B A for each thread.
   private let product = FloatBuffer()
 
-  public init(_ kernels: Kernels = .best) { self.kernels = kernels }
+  /// - Parameter kernels: the instruction-set path and threads to run on.
+  package init(_ kernels: Kernels = .best) { self.kernels = kernels }
 
-  /// Makes room for matrices of a size, so that later calls with sizes no larger allocate nothing.
-  public func reserve(rows o: Int, columns i: Int, rank r: Int) {
+  /// Reserves buffers, so that later calls with sizes no larger do not allocate.
+  package func reserve(rows o: Int, columns i: Int, rank r: Int) {
     scaled.reserve(max(o, i) * r)
     packed.reserve(max(kernels.packedCount(o, i), kernels.packedCount(i, r), kernels.packedCount(r, i)))
     product.reserve(parts(o, i, r) * Self.productRows * i)
@@ -22,11 +23,11 @@ public final class LowRankProducts {
 
   private func parts(_ o: Int, _ i: Int, _ r: Int) -> Int { kernels.parts(o * i * (r + 1), each: 1 << 17) }
 
-  /// Rows that stay near between the product that makes them and the sum that takes them.
+  /// Rows of a tile, few enough to stay in cache between the product and the sum.
   private static let productRows = 16
 
-  /// Writes W + s B A to `sum`. Where B A is zero, what is written are W's own bits.
-  public func add(
+  /// Writes W + s B A to `sum` (O, I). Where B A is zero, the result is bit-identical to W.
+  package func add(
     _ w: UnsafePointer<Float>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, scale: Float, rows o: Int,
     columns i: Int, rank r: Int, into sum: UnsafeMutablePointer<Float>
   ) {
@@ -46,7 +47,7 @@ public final class LowRankProducts {
         kernels.multiply(
           m: count, n: i, k: r, left + first * r, rowStride: r, packed, tile, outputStride: i, start: .zero)
         let (base, to) = (w + first * i, sum + first * i)
-        // -0 + 0 is 0: not the bits that were there.
+        // -0 + 0 would be +0.
         for j in 0..<count * i { to[j] = tile[j] == 0 ? base[j] : base[j] + tile[j] }
         first += count
       }
@@ -55,7 +56,7 @@ public final class LowRankProducts {
 
   /// Writes dL/dA = s B^T dL/dW and dL/dB = s dL/dW A^T.
   /// - Parameter gradient: dL/dW (O, I), of W + s B A.
-  public func project(
+  package func project(
     _ gradient: UnsafePointer<Float>, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, scale: Float, rows o: Int,
     columns i: Int, rank r: Int, intoA aGradient: UnsafeMutablePointer<Float>,
     intoB bGradient: UnsafeMutablePointer<Float>

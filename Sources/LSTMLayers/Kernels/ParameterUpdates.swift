@@ -1,14 +1,18 @@
 import CLSTMKernels
 import Foundation
 
-/// The flat loops that move weights, for whoever trains.
-public struct ParameterUpdates: Sendable {
+/// Optimizer steps, norms and scaling: flat loops over weights and gradients.
+package struct ParameterUpdates: Sendable {
   private let kernels: Kernels
 
-  public init(_ kernels: Kernels = .best) { self.kernels = kernels }
+  /// - Parameter kernels: the instruction-set path and threads to run on.
+  package init(_ kernels: Kernels = .best) { self.kernels = kernels }
 
-  /// torch.optim.Adam, or AdamW when decoupled, on `count` weights.
-  public func adam(
+  /// A step of torch.optim.Adam, or of AdamW when decoupled, on `count` weights.
+  /// - Parameters:
+  ///   - largest: AMSGrad's running maximum of the second moment; nil without.
+  ///   - step: 1 for the first.
+  package func adam(
     _ count: Int, _ gradient: UnsafePointer<Float>, first: UnsafeMutablePointer<Float>,
     second: UnsafeMutablePointer<Float>, largest: UnsafeMutablePointer<Float>?, _ weights: UnsafeMutablePointer<Float>,
     learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, weightDecay: Double, isDecoupled: Bool,
@@ -32,8 +36,8 @@ public struct ParameterUpdates: Sendable {
     }
   }
 
-  /// torch.optim.SGD on `count` weights.
-  public func sgd(
+  /// A step of torch.optim.SGD on `count` weights.
+  package func sgd(
     _ count: Int, _ gradient: UnsafePointer<Float>, momentum: UnsafeMutablePointer<Float>,
     _ weights: UnsafeMutablePointer<Float>, learningRate: Double, momentumFactor: Double, dampening: Double,
     isNesterov: Bool, weightDecay: Double, isFirst: Bool
@@ -53,34 +57,35 @@ public struct ParameterUpdates: Sendable {
     }
   }
 
-  /// Elements do not see each other, so the split does not show.
+  /// Elements are independent, so results do not depend on the split.
   private func inParts(_ count: Int, _ body: (Range<Int>) -> Void) {
     let parts = kernels.parts(count, each: 1 << 14)
     parallel(parts) { body(share(count, multiple: 16, part: $0, of: parts)) }
   }
 
-  /// The L2 norm over some parameters of a store.
-  public func norm(_ store: ParameterStore, where chosen: [Bool]) -> Double {
+  /// The L2 norm over the chosen parameters of a store.
+  package func norm(_ store: ParameterStore, where chosen: [Bool]) -> Double {
     var sum = 0.0
     for (index, isChosen) in chosen.enumerated() where isChosen { sum += sumOfSquares(store, index) }
     return sum.squareRoot()
   }
 
   /// The sum of the squares of one parameter of a store.
-  public func sumOfSquares(_ store: ParameterStore, _ index: Int) -> Double {
+  package func sumOfSquares(_ store: ParameterStore, _ index: Int) -> Double {
     sumOfSquares(store, index, 0..<store.slots[index].count)
   }
 
-  /// The sum of the squares of some of its elements.
-  public func sumOfSquares(_ store: ParameterStore, _ index: Int, _ part: Range<Int>) -> Double {
+  /// The sum of the squares of some elements of one parameter.
+  package func sumOfSquares(_ store: ParameterStore, _ index: Int, _ part: Range<Int>) -> Double {
     let computing = Computing()
     defer { computing.end() }
     return kernels.table.pointee.sum_of_squares(
       part.count, store.pointer + store.slots[index].offset + part.lowerBound)
   }
 
-  /// - Parameter parts: of each parameter, the elements that are scaled; nil for all.
-  public func scale(
+  /// Multiplies the chosen parameters of a store by a factor.
+  /// - Parameter parts: for each parameter the elements to scale; nil for all.
+  package func scale(
     _ store: ParameterStore, by factor: Float, where chosen: [Bool], parts: [[Range<Int>]]? = nil
   ) {
     let computing = Computing()

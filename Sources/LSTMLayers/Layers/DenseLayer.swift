@@ -37,14 +37,15 @@ final class DenseLayer {
     isPacked = true
   }
 
-  /// One row x (I) to y (O), for a layer that is packed; on this thread, and without touching the layer.
+  /// One row x (I) to y (O) of a packed layer, on this thread; does not change the layer.
   func step(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
     kernels.table.pointee.multiply(
       1, size, inputSize, x, inputSize, 1, pack.pointer, y, size, bias.map { UnsafePointer(weights.pointer($0)) })
     Self.activate(activation, y, rows: 1, size: size, kernels)
   }
 
-  /// - Parameter activate: false leaves the logits, for a loss that has the activation in it.
+  /// - Parameter activate: false returns logits, for a loss that includes the activation.
+  /// - Returns: y (M, O), valid until the next call.
   func forward(_ x: UnsafePointer<Float>, rows: Int, activate: Bool) -> UnsafeMutablePointer<Float> {
     packForForward()
     output.reserve(rows * size)
@@ -56,14 +57,16 @@ final class DenseLayer {
     return output.pointer
   }
 
-  /// Adds to the gradients of W and b, and writes dL/dx (M, I) when it is wanted.
+  /// Adds to the gradients of W and b, and writes dL/dx (M, I) to `inputGradient` unless that is nil.
   func backward(
     _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, rows: Int, gradients: ParameterStore, trainable: [Bool],
     inputGradient: UnsafeMutablePointer<Float>?
   ) {
     slope.reserve(rows * size)
     slope.pointer.update(from: gradient, count: rows * size)
-    if isActivated { Self.multiplyBySlope(activation, slope.pointer, of: output.pointer, rows: rows, size: size) }
+    if isActivated {
+      Self.multiplyBySlope(activation, slope.pointer, of: output.pointer, rows: rows, size: size, kernels)
+    }
     if trainable[weight] {
       kernels.pack(rows, inputSize, x, rowStride: inputSize, columnStride: 1, into: productPack)
       kernels.multiplyOnAllThreads(
@@ -84,19 +87,14 @@ final class DenseLayer {
   /// Turns dL/dy into dL/dz in place, where y = activation(z).
   static func multiplyBySlope(
     _ activation: ModelConfiguration.Activation, _ d: UnsafeMutablePointer<Float>, of y: UnsafePointer<Float>,
-    rows: Int, size: Int
+    rows: Int, size: Int, _ kernels: Kernels
   ) {
     switch activation {
     case .none: break
     case .relu: for at in 0..<rows * size where y[at] <= 0 { d[at] = 0 }
     case .tanh: for at in 0..<rows * size { d[at] *= 1 - y[at] * y[at] }
     case .sigmoid: for at in 0..<rows * size { d[at] *= y[at] * (1 - y[at]) }
-    case .softmax:
-      for row in 0..<rows {
-        var mean: Float = 0
-        for j in 0..<size { mean += d[row * size + j] * y[row * size + j] }
-        for j in 0..<size { d[row * size + j] = y[row * size + j] * (d[row * size + j] - mean) }
-      }
+    case .softmax: kernels.softmaxBackward(d, of: y, rows: rows, size: size)
     }
   }
 
@@ -109,17 +107,7 @@ final class DenseLayer {
     case .relu: kernels.apply(.relu, y, count: rows * size)
     case .tanh: kernels.apply(.tanh, y, count: rows * size)
     case .sigmoid: kernels.apply(.sigmoid, y, count: rows * size)
-    case .softmax:
-      for row in 0..<rows {
-        let z = y + row * size
-        var largest = z[0]
-        for j in 1..<max(size, 1) { largest = max(largest, z[j]) }
-        for j in 0..<size { z[j] -= largest }
-        kernels.apply(.exp, z, count: size)
-        var sum: Float = 0
-        for j in 0..<size { sum += z[j] }
-        for j in 0..<size { z[j] /= sum }
-      }
+    case .softmax: kernels.softmax(y, rows: rows, size: size)
     }
   }
 }

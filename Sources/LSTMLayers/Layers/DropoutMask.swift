@@ -1,4 +1,4 @@
-/// Dropout at one place of a network: the factors of the last pass, and the rows that they leave.
+/// Dropout at one place of a network: the factors of the last pass, and the rows multiplied by them.
 final class DropoutMask {
   private enum Kind {
     case off

@@ -1,4 +1,4 @@
-/// Where the gates of H units lie in a row of 4H, in the order the kernels want: see CLSTMKernels.h.
+/// The order of the gates of H units in a row of 4H that the kernels use: see CLSTMKernels.h.
 struct GateBlocks {
   /// H
   let units: Int

@@ -32,10 +32,11 @@ extension LSTMDirection {
   /// (or adds) dL/dx to `inputGradient` when it is given. Afterwards `gates` no longer holds activations, and, when
   /// `wantsState`, `stateGradient` (B, S) and `cellGradient` (B, H) hold the gradients of the initial state.
   ///
-  /// With `tokens`, for a pass that read the table, the gates' gradients are summed by token before they meet the
-  /// embedding: the gradients of W and, if wanted, of the embedding (V, I) then cost what V rows do.
+  /// With `tokens`, for a pass that read the table, the gates' gradients are first summed by token: the gradients of W and,
+  /// if wanted, of the embedding (V, I) then cost as much as V rows.
   ///
-  /// The steps go in chunks, so that a chunk's gate gradients are still near when the weights' gradients are made of them.
+  /// Steps are processed in chunks, so that a chunk's gate gradients are still in cache when the weights' gradients are
+  /// computed from them.
   func backward(
     _ pass: BackwardInput, shape: PackedShape, gradients: ParameterStore, trainable: [Bool],
     inputGradient: InputGradient?, tokens: Tokens? = nil, embeddingGradient: UnsafeMutablePointer<Float>? = nil,
@@ -103,7 +104,7 @@ extension LSTMDirection {
       shape.active[step] * gateSize, gates.pointer + shape.offsets[step] * gateSize)
   }
 
-  /// Which gradients are made of the gates'.
+  /// Which gradients are computed from the gates'.
   private struct WeightsTraining {
     let input: Bool
     let recurrent: Bool
@@ -126,7 +127,7 @@ extension LSTMDirection {
 
   // MARK: - Through time
 
-  /// Some sequences through the steps of a chunk, with all that can be done for them alone.
+  /// Takes some sequences through the steps of a chunk, with everything that concerns them alone.
   private func backwardSequences(_ job: BackwardJob, _ chunk: Chunk, _ sequences: Range<Int>) {
     let (h, g, shape) = (hiddenSize, gateSize, job.shape)
     for index in 0..<chunk.steps.count {
@@ -149,7 +150,7 @@ extension LSTMDirection {
     }
   }
 
-  /// All sequences, a share of the units on each thread; one meeting a step.
+  /// All sequences, with the units split over the threads, which synchronize once a step.
   private func backwardUnits(_ job: BackwardJob, _ chunk: Chunk, parts: Int) {
     let (h, g, shape) = (hiddenSize, gateSize, job.shape)
     let all = 0..<shape.count
@@ -230,7 +231,7 @@ extension LSTMDirection {
     }
   }
 
-  /// What a step's gates give to the state before it: d h = d gates U.
+  /// The gradient of the previous state from a step's gates: dh = dgates U.
   private func stateStep(row: Int, first: Int, count: Int, columns: Range<Int>) {
     guard !columns.isEmpty else { return }
     let (s, g) = (stateSize, gateSize)

@@ -1,7 +1,7 @@
 extension LSTMDirection {
-  /// Has the passes to come use the recurrent weight with some of its elements zero and the others scaled: DropConnect
-  /// (Wan et al. 2013), as AWD-LSTM has it. The weight itself stays as it is.
-  /// - Parameter index: of the direction among all layers'.
+  /// Makes the next passes use a copy of the recurrent weight with some elements zeroed and the others scaled: DropConnect
+  /// (Wan et al. 2013) as in AWD-LSTM. The weight itself does not change.
+  /// - Parameter index: the direction's number among all layers' directions.
   func dropRecurrentWeight(_ draw: Regularization.Draw, index: Int) {
     let (g, s) = (gateSize, stateSize)
     let weight = weights.pointer(parameters.recurrentWeight)
@@ -21,7 +21,7 @@ extension LSTMDirection {
     useRecurrentWeight(dropped: true)
   }
 
-  /// Adds the gradient of the dropped weight, as far as it was not dropped, to the weight's.
+  /// Adds the dropped copy's gradient, multiplied by its factors, to the weight's.
   func addDroppedRecurrentGradient(to gradient: UnsafeMutablePointer<Float>) {
     let count = gateSize * stateSize
     let parts = kernels.parts(count, each: 1 << 14)

@@ -13,7 +13,7 @@ import LSTMCheckpoints
 ///     g = tanh   (W_ig x + b_ig + W_hg h + b_hg)
 ///     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
 ///
-/// A pass that nothing will go back through keeps one step of these instead of all.
+/// A pass without a backward pass keeps these for one step instead of all.
 final class LSTMDirection {
   struct Parameters {
     let inputWeight: Int
@@ -27,7 +27,7 @@ final class LSTMDirection {
       [inputWeight, recurrentWeight] + [inputBias, recurrentBias, projection, peephole].compactMap { $0 }
     }
 
-    /// Without an array, which would be made anew in every step.
+    /// Without an array, which would be allocated in every step.
     func forEachBias(_ body: (Int) -> Void) {
       if let inputBias { body(inputBias) }
       if let recurrentBias { body(recurrentBias) }
@@ -45,7 +45,7 @@ final class LSTMDirection {
   let kernels: Kernels
   let weights: ParameterStore
 
-  // Packed weights, made anew after an update. The transposed ones serve the backward pass only.
+  // Packed weights, repacked after an update. The transposed ones are for the backward pass only.
   private var isPacked = false
   private var isRecurrentPacked = false
   private var isInputPackedForBackward = false
@@ -65,14 +65,14 @@ final class LSTMDirection {
   let droppedRecurrentWeight = FloatBuffer()
   let droppedRecurrentGradient = FloatBuffer()
 
-  /// What each token adds to the gates, x W^T + b (V, G), once for all rows that have it.
-  private let table = FloatBuffer()
+  /// Each token's contribution to the gates, x W^T + b (V, G), shared by all rows with that token.
+  let table = FloatBuffer()
   private var isTableCurrent = false
-  /// Whether the last forward pass took its input from there.
+  /// Whether the last forward pass took its input from the table.
   private(set) var readsTable = false
 
-  /// Whether the last forward pass kept what `backward` needs.
-  private(set) var keepsActivations = true
+  /// Whether the last forward pass kept the activations that `backward` needs.
+  var keepsActivations = true
   let gates = FloatBuffer()
   let cells = FloatBuffer()
   let raw = FloatBuffer()
@@ -142,7 +142,7 @@ final class LSTMDirection {
     UnsafePointer(dropsRecurrentWeight ? droppedRecurrentWeight.pointer : weights.pointer(parameters.recurrentWeight))
   }
 
-  /// An input that is rows of a table, by number.
+  /// An input whose rows are looked up in an embedding.
   struct Tokens {
     /// (R)
     let numbers: UnsafePointer<Int32>
@@ -157,7 +157,7 @@ final class LSTMDirection {
     isTableCurrent ? UnsafePointer(table.pointer) + token * gateSize : nil
   }
 
-  /// The table pays when there are more rows than tokens, and when it is there already.
+  /// Uses the table when it exists already, or when there are more rows than tokens.
   func prepareTable(_ tokens: Tokens?, rows: Int) {
     guard let tokens, isTableCurrent || tokens.vocabulary <= rows else {
       readsTable = false
@@ -172,7 +172,7 @@ final class LSTMDirection {
     isTableCurrent = true
   }
 
-  /// - Parameter recurrentToo: false where no state comes in: one step from zero.
+  /// - Parameter recurrentToo: false when there is no previous state: a single step from zero.
   func packForForward(recurrentToo: Bool = true) {
     if recurrentToo, !isRecurrentPacked {
       packGateColumns(recurrentWeight, k: stateSize, into: recurrentPack)
@@ -249,19 +249,19 @@ final class LSTMDirection {
 
   // MARK: - How a pass is shared among threads
 
-  /// Every sum is made by one thread in one order, so which of the two it is does not show.
+  /// Each sum is computed by one thread in a fixed order, so results do not depend on the schedule.
   enum Schedule {
-    /// Each part takes some of the sequences through all steps, on its own.
+    /// Each part takes some of the sequences through all steps, independently.
     case sequences(parts: Int)
-    /// Each part takes some of the units of all sequences; all meet after every step. For few sequences, and for weights
-    /// that no core can hold alone.
+    /// Each part takes some of the units of all sequences; threads synchronize after every step. For few sequences, and
+    /// for weights larger than a core's cache.
     case units(parts: Int)
   }
 
   func schedule(_ shape: PackedShape) -> Schedule {
     let weightCount = gateSize * (inputSize + stateSize)
     let bySequences = min(kernels.parts(shape.rows * weightCount, each: 1 << 17), (shape.count + 7) / 8)
-    // A row alone waits for its weights as long as four.
+    // Loading the weights takes as long for one row as for four.
     let byUnits =
       parameters.projection != nil
       ? 1 : unitParts(work: max(shape.count, 4) * gateSize * stateSize, each: 1 << 17)
@@ -270,93 +270,15 @@ final class LSTMDirection {
       ? .sequences(parts: bySequences) : .units(parts: byUnits)
   }
 
-  /// Weights that a core's own cache holds beside what it works on.
+  /// Weights that fit a core's own cache beside the activations.
   private static let coreCache = 1 << 18
 
   private func unitParts(work: Int, each: Int) -> Int {
     min(kernels.parts(work, each: each), (hiddenSize + 2 * blocks.width - 1) / (2 * blocks.width))
   }
 
-  /// Threads that one step of one sequence is worth.
+  /// Number of threads for one step of one sequence.
   var stepParts: Int { unitParts(work: gateSize * (inputSize + stateSize), each: 1 << 16) }
-
-  // MARK: - Forward
-
-  struct ForwardPass {
-    let shape: PackedShape
-    let input: UnsafePointer<Float>
-    let inputStride: Int
-    let initialHidden: UnsafePointer<Float>?
-    let initialCell: UnsafePointer<Float>
-    let output: UnsafeMutablePointer<Float>
-    let outputStride: Int
-    let tokens: Tokens?
-  }
-
-  /// Runs the direction over all steps.
-  /// - Parameters:
-  ///   - input: (R, I) rows, `inputStride` apart.
-  ///   - initialHidden: (B, S), nil for zero; and `initialCell`: (B, H), in the packed order.
-  ///   - output: (R, S) rows, `outputStride` apart.
-  ///   - keepsActivations: false when `backward` will not be called.
-  ///   - tokens: what the input's rows are, when they are tokens' embeddings.
-  func forward(
-    _ input: UnsafePointer<Float>, inputStride: Int, shape: PackedShape, initialHidden: UnsafePointer<Float>?,
-    initialCell: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, outputStride: Int,
-    keepsActivations: Bool = true, tokens: Tokens? = nil
-  ) {
-    packForForward(recurrentToo: shape.steps > 1 || initialHidden != nil)
-    self.keepsActivations = keepsActivations
-    let pass = ForwardPass(
-      shape: shape, input: input, inputStride: inputStride, initialHidden: initialHidden, initialCell: initialCell,
-      output: output, outputStride: outputStride, tokens: tokens)
-    prepareTable(tokens, rows: shape.rows)
-    let schedule = schedule(shape)
-    let h = hiddenSize
-    if keepsActivations {
-      gates.reserve(shape.rows * gateSize)
-      cells.reserve(shape.rows * h)
-      if parameters.projection != nil { raw.reserve(shape.rows * h) }
-    } else {
-      gates.reserve(max(shape.count, Self.inputRows) * gateSize)
-      cells.reserve(shape.count * h)
-      cells.pointer.update(from: initialCell, count: shape.count * h)
-      if parameters.projection != nil { raw.reserve(shape.count * h) }
-    }
-
-    switch schedule {
-    case .sequences(let parts):
-      parallel(parts) { part in
-        let sequences = share(shape.count, multiple: 8, part: part, of: parts)
-        for index in 0..<shape.steps {
-          let t = reverse ? shape.steps - 1 - index : index
-          let count = min(shape.active[t], sequences.upperBound) - sequences.lowerBound
-          guard count > 0 else { continue }
-          let row = shape.offsets[t] + sequences.lowerBound
-          let place = keepsActivations ? row : sequences.lowerBound
-          addInput(pass, rows: row..<row + count, place: place, units: 0..<h)
-          forwardStep(pass, t, sequences, firstPlace: place - sequences.lowerBound, units: 0..<h)
-        }
-      }
-    case .units(let parts):
-      forEachChunk(shape, ascending: !reverse, rows: Self.inputRows) { chunk in
-        for index in 0..<chunk.steps.count {
-          let t = reverse ? chunk.steps.upperBound - 1 - index : chunk.steps.lowerBound + index
-          parallel(parts) { part in
-            let units = blocks.share(part: part, of: parts)
-            guard !units.isEmpty else { return }
-            let place = keepsActivations ? chunk.rows.lowerBound : 0
-            if index == 0 { addInput(pass, rows: chunk.rows, place: place, units: units) }
-            let firstPlace = place + shape.offsets[t] - chunk.rows.lowerBound
-            forwardStep(pass, t, 0..<shape.count, firstPlace: firstPlace, units: units)
-          }
-        }
-      }
-    }
-  }
-
-  /// Rows whose input products are made together, when a step has few.
-  private static let inputRows = 96
 
   /// A run of steps, and its rows.
   struct Chunk {
@@ -364,8 +286,8 @@ final class LSTMDirection {
     let rows: Range<Int>
   }
 
-  /// Visits the steps in runs of about so many rows, in the order of time or against it. Which steps go together depends
-  /// on the shape alone.
+  /// Visits the steps in runs of about `wanted` rows, forward or backward in time. Which steps form a run depends on the
+  /// shape alone.
   func forEachChunk(_ shape: PackedShape, ascending: Bool, rows wanted: Int, _ body: (Chunk) -> Void) {
     func end(_ t: Int) -> Int { t == shape.steps ? shape.rows : shape.offsets[t] }
     var steps = ascending ? 0..<0 : shape.steps..<shape.steps
@@ -379,68 +301,6 @@ final class LSTMDirection {
       }
       steps = first..<last
       body(Chunk(steps: steps, rows: end(first)..<end(last)))
-    }
-  }
-
-  /// x W^T + b for some rows and units, to the rows of `gates` from `place`.
-  private func addInput(_ pass: ForwardPass, rows: Range<Int>, place: Int, units: Range<Int>) {
-    let (i, g, column) = (inputSize, gateSize, 4 * units.lowerBound)
-    if readsTable, let tokens = pass.tokens {
-      for (index, row) in rows.enumerated() {
-        (gates.pointer + (place + index) * g + column).update(
-          from: table.pointer + Int(tokens.numbers[row]) * g + column, count: 4 * units.count)
-      }
-      return
-    }
-    kernels.table.pointee.multiply(
-      rows.count, 4 * units.count, i, pass.input + rows.lowerBound * pass.inputStride, pass.inputStride, 1,
-      inputPack.pointer + column * i, gates.pointer + place * g + column, g,
-      packedBias.map { $0 + column })
-  }
-
-  /// Adds h U^T and applies the cell, at step t. `firstPlace` is the row of `gates` for the step's first sequence.
-  private func forwardStep(
-    _ pass: ForwardPass, _ t: Int, _ sequences: Range<Int>, firstPlace: Int, units: Range<Int>
-  ) {
-    let (h, s, g, shape) = (hiddenSize, stateSize, gateSize, pass.shape)
-    let column = 4 * units.lowerBound
-    var cell = lstmk_cell()
-    cell.hidden = h
-    cell.first_unit = units.lowerBound
-    cell.units = units.count
-    cell.gate = gate
-    cell.peephole = peephole
-    cell.gates_stride = g
-    shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
-      let row = shape.offsets[t] + segment.first
-      let gates = self.gates.pointer + (firstPlace + segment.first) * g
-      var previousHidden = pass.initialHidden.map { $0 + segment.first * s }
-      var stride = s
-      cell.cell_previous = pass.initialCell + segment.first * h
-      if let previous = segment.previousRow {
-        previousHidden = UnsafePointer(pass.output) + previous * pass.outputStride
-        stride = pass.outputStride
-        cell.cell_previous = UnsafePointer(cells.pointer) + previous * h
-      }
-      if let previousHidden {
-        kernels.table.pointee.multiply(
-          segment.count, 4 * units.count, s, previousHidden, stride, 1, recurrentPack.pointer + column * s,
-          gates + column, g, gates + column)
-      }
-      let place = keepsActivations ? row : segment.first
-      cell.rows = segment.count
-      cell.gates = gates
-      cell.cell = cells.pointer + place * h
-      if !keepsActivations { cell.cell_previous = UnsafePointer(cell.cell) }
-      let output = pass.output + row * pass.outputStride
-      cell.output = parameters.projection == nil ? output : raw.pointer + place * h
-      cell.output_stride = parameters.projection == nil ? pass.outputStride : h
-      kernels.table.pointee.cell_forward(&cell)
-      if parameters.projection != nil {
-        kernels.multiply(
-          m: segment.count, n: s, k: h, raw.pointer + place * h, rowStride: h, projectionPack, output,
-          outputStride: pass.outputStride, start: .zero)
-      }
     }
   }
 

@@ -1,14 +1,6 @@
 import LSTMCheckpoints
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
-/// Turns the stack's packed output (R, S) into what the head reads: (R, S) for all steps, (B, S) otherwise.
+/// From the stack's packed output (R, S) to the head's input: (R, S) for all steps, (B, S) otherwise.
 final class ReadoutLayer {
   let kind: ModelConfiguration.Readout
   /// S
@@ -17,17 +9,23 @@ final class ReadoutLayer {
   let reversedColumns: [Range<Int>]
   let attention: Int?
   let weights: ParameterStore
+  private let kernels: Kernels
 
   let pooled = FloatBuffer()
-  /// max: the row each value came from. attention: each row's weight.
+  /// max: the row each value came from.
   private var chosen: [Int] = []
+  /// attention: a_t, (B, T).
   private let attentionWeights = FloatBuffer()
 
-  init(_ kind: ModelConfiguration.Readout, size: Int, reversedColumns: [Range<Int>], weights: ParameterStore) {
+  init(
+    _ kind: ModelConfiguration.Readout, size: Int, reversedColumns: [Range<Int>], weights: ParameterStore,
+    kernels: Kernels
+  ) {
     self.kind = kind
     self.size = size
     self.reversedColumns = reversedColumns
     self.weights = weights
+    self.kernels = kernels
     attention = weights.index(of: "attention.weight")
   }
 
@@ -58,7 +56,7 @@ final class ReadoutLayer {
     return pooled.pointer
   }
 
-  /// Writes dL/dx (R, S), when it is wanted, from dL/d readout (rows, S). All steps need no call: the two are the same.
+  /// Writes dL/dx (R, S) from dL/d readout (rows, S), unless `dx` is nil. Not needed for `all`, where the two are the same.
   func backward(
     _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, shape: PackedShape,
     into dx: UnsafeMutablePointer<Float>?, gradients: ParameterStore, trainable: [Bool]
@@ -108,7 +106,7 @@ final class ReadoutLayer {
     }
     for t in 1..<max(shape.lengths[b], 1) {
       let row = shape.offsets[t] + b
-      // NaN wins, as in PyTorch, so that it is seen.
+      // NaN propagates, as in PyTorch.
       for j in 0..<size where x[row * size + j] > out[j] || x[row * size + j].isNaN {
         out[j] = x[row * size + j]
         chosen[b * size + j] = row
@@ -121,26 +119,18 @@ final class ReadoutLayer {
   ) {
     guard let attention else { return }
     let w = weights.pointer(attention)
-    attentionWeights.reserve(shape.rows)
-    let a = attentionWeights.pointer
-    var largest = -Float.infinity
+    attentionWeights.reserve(shape.count * shape.steps)
+    let a = attentionWeights.pointer + b * shape.steps
     for t in 0..<shape.lengths[b] {
-      let row = shape.offsets[t] + b
+      let row = x + (shape.offsets[t] + b) * size
       var score: Float = 0
-      for j in 0..<size { score += w[j] * x[row * size + j] }
-      a[row] = score
-      largest = max(largest, score)
+      for j in 0..<size { score += w[j] * row[j] }
+      a[t] = score
     }
-    var sum: Float = 0
+    kernels.softmax(a, rows: 1, size: shape.lengths[b])
     for t in 0..<shape.lengths[b] {
-      let row = shape.offsets[t] + b
-      a[row] = expf(a[row] - largest)
-      sum += a[row]
-    }
-    for t in 0..<shape.lengths[b] {
-      let row = shape.offsets[t] + b
-      a[row] /= sum
-      for j in 0..<size { out[j] += a[row] * x[row * size + j] }
+      let row = x + (shape.offsets[t] + b) * size
+      for j in 0..<size { out[j] += a[t] * row[j] }
     }
   }
 
@@ -151,8 +141,7 @@ final class ReadoutLayer {
   ) {
     guard let attention else { return }
     let w = weights.pointer(attention)
-    forEachSlope(given, x, b, shape) { row, slope in
-      let share = attentionWeights.pointer[row]
+    forEachSlope(given, x, b, shape) { row, share, slope in
       for j in 0..<size { dx[row * size + j] = share * given[j] + slope * w[j] }
     }
   }
@@ -162,23 +151,24 @@ final class ReadoutLayer {
     _ given: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ b: Int, _ shape: PackedShape,
     _ dw: UnsafeMutablePointer<Float>
   ) {
-    forEachSlope(given, x, b, shape) { row, slope in
+    forEachSlope(given, x, b, shape) { row, _, slope in
       for j in 0..<size { dw[j] += slope * x[row * size + j] }
     }
   }
 
-  /// Visits the steps of a sequence with ds_t, the gradient of each one's score.
+  /// Visits the steps of a sequence with a_t and ds_t, the gradient of each one's score.
   private func forEachSlope(
     _ given: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ b: Int, _ shape: PackedShape,
-    _ body: (_ row: Int, _ slope: Float) -> Void
+    _ body: (_ row: Int, _ share: Float, _ slope: Float) -> Void
   ) {
+    let a = attentionWeights.pointer + b * shape.steps
     var mean: Float = 0
     for j in 0..<size { mean += given[j] * pooled.pointer[b * size + j] }
     for t in 0..<shape.lengths[b] {
       let row = shape.offsets[t] + b
       var along: Float = 0
       for j in 0..<size { along += given[j] * x[row * size + j] }
-      body(row, attentionWeights.pointer[row] * (along - mean))
+      body(row, a[t], a[t] * (along - mean))
     }
   }
 }

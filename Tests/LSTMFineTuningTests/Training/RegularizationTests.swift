@@ -180,7 +180,7 @@ import TrainingSupport
     let data = try SequenceData(
       inputs: .features(noise(rows * 2, seed: 3), steps: 6, size: 2),
       targets: .values(noise(rows, seed: 4), size: 1, perStep: true))
-    func penalty(_ rule: Regularization) throws -> Network.Penalty {
+    func penalty(_ rule: Regularization) throws -> Regularization.Penalty {
       let run = try makeTuner(model) { ($0.epochs, $0.regularization) = (10, rule) }.fit(model, data)
       let network = Network(run.last)
       let measured = Regularization(activationRegularization: 1, temporalActivationRegularization: 1)

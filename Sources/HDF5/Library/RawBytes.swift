@@ -1,0 +1,70 @@
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+/// The product of sizes. nil on overflow; 1 without factors; 0 if any factor is 0, even when the others overflow.
+func checkedProduct(_ factors: [Int]) -> Int? {
+  if factors.contains(0) { return 0 }
+  var product = 1
+  for factor in factors {
+    let (partial, overflow) = product.multipliedReportingOverflow(by: factor)
+    if overflow { return nil }
+    product = partial
+  }
+  return product
+}
+
+/// Reusable memory that grows to the largest size requested.
+final class Scratch {
+  private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+  /// The same memory every time, its content undefined.
+  func room(_ count: Int) -> UnsafeMutableRawBufferPointer {
+    if memory.count < count {
+      memory.deallocate()
+      memory = .allocate(byteCount: count, alignment: 64)
+    }
+    return UnsafeMutableRawBufferPointer(rebasing: memory[..<count])
+  }
+
+  deinit { memory.deallocate() }
+}
+
+extension UnsafeMutableRawBufferPointer {
+  /// Fills memory with one element over and over; with zeros when the element is empty.
+  func fill(with element: [UInt8]) {
+    guard let base = baseAddress else { return }
+    guard element.contains(where: { $0 != 0 }) else {
+      memset(base, 0, count)
+      return
+    }
+    for start in stride(from: 0, to: count, by: element.count) {
+      UnsafeMutableRawBufferPointer(rebasing: self[start...]).copyBytes(from: element)
+    }
+  }
+}
+
+/// Reverses the bytes of every element.
+enum ByteSwap {
+  static func swap(_ buffer: UnsafeMutableRawBufferPointer, width: Int) {
+    switch width {
+    case 2: swap(buffer, as: UInt16.self)
+    case 4: swap(buffer, as: UInt32.self)
+    case 8: swap(buffer, as: UInt64.self)
+    default: break
+    }
+  }
+
+  private static func swap<Word: FixedWidthInteger & BitwiseCopyable>(
+    _ buffer: UnsafeMutableRawBufferPointer, as type: Word.Type
+  ) {
+    for offset in stride(from: 0, to: buffer.count, by: MemoryLayout<Word>.size) {
+      let word = buffer.loadUnaligned(fromByteOffset: offset, as: type)
+      buffer.storeBytes(of: word.byteSwapped, toByteOffset: offset, as: type)
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import CHDF5
+import FileIO
+
+/// Reads a chunked dataset: libhdf5 finds and delivers each stored chunk, the rest is done here, by as many threads as
+/// there are processors.
+///
+/// Only the calling thread talks to libhdf5, so that it may hold the library's lock; the others decode. A chunk's
+/// place does not depend on who decodes it, and of several damaged chunks the first is reported.
+struct ChunkReader {
+  let dataset: HDF5Dataset
+  let id: hid_t
+  let open: OpenFile
+  let chunkShape: [Int]
+  let filters: [HDF5Filter]
+  let threads: Int
+
+  private var call: Call { dataset.call }
+
+  /// Bytes that chunks being decoded may take together, beyond what one of them does.
+  private static let memory = 256 << 20
+  /// Less than this is decoded before a thread has started.
+  private static let least = 512 << 10
+
+  /// Rows to read at a time when a dataset is read in pieces: whole chunks, enough to keep every thread at work, and
+  /// little enough to stay in the processor's cache until it is used.
+  func rowsOfPiece() -> Int {
+    let extent = dataset.shape.first ?? 1
+    let (rowBytes, chunkRows) = (max(1, dataset.byteCount / max(1, extent)), chunkShape.first ?? 1)
+    let chunkBytes = checkedProduct(chunkShape + [max(1, dataset.byteCount / max(1, dataset.elementCount))]) ?? .max
+    let wanted = min(max(4 << 20, chunkBytes < 16 << 20 ? 4 * threads * chunkBytes : 0), Self.memory)
+    return min(max(1, wanted / rowBytes / chunkRows) * chunkRows, extent)
+  }
+
+  /// - Parameters:
+  ///   - rows: what of the first dimension to read; it begins where a chunk does.
+  ///   - buffer: memory for just that.
+  func read(rows: Range<Int>, into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
+    let width = dataset.byteCount / dataset.elementCount
+    guard let chunkBytes = checkedProduct(chunkShape + [width]), chunkBytes < .max / 4 else {
+      throw call.error(.limitExceeded, "its chunks of shape \(chunkShape) are beyond any file")
+    }
+    let grid = ChunkGrid(shape: dataset.shape, chunkShape: chunkShape, rows: rows, width: width)
+    let pipeline = FilterPipeline(filters: filters, width: width, chunkBytes: chunkBytes, call: call)
+    let job = Job(dataset: dataset, grid: grid, pipeline: pipeline, target: buffer)
+    // A chunk being decoded takes up to its own size stored, and twice that in memory.
+    let affordable = Self.memory / max(1, 3 * chunkBytes)
+    let workers = filters.isEmpty || buffer.count < Self.least ? 1 : min(threads, grid.count, affordable)
+    if workers > 1 { try readInParallel(job, workers) } else { try readInTurn(job, 0..<grid.count) }
+  }
+
+  private func readInTurn(_ job: Job, _ indices: Range<Int>) throws(HDF5Error) {
+    let workspace = FilterPipeline.Workspace()
+    let memory = Scratch()
+    for index in indices {
+      let origin = job.grid.origin(index)
+      if let size = try storedSize(origin) {
+        let stored = try readStored(origin, size, into: memory)
+        try job.decode(index, stored.bytes, stored.mask, workspace)
+      } else {
+        job.fill(index)
+      }
+    }
+  }
+
+  // MARK: Threads
+
+  /// A stored chunk on its way to a thread. Its memory belongs to whoever took it from the monitor.
+  private struct Parcel: @unchecked Sendable {
+    let memory = Scratch()
+    var index = 0
+    var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+    var mask: UInt32 = 0
+  }
+
+  private struct Traffic {
+    var empty: [Parcel]
+    var full: [Parcel] = []
+    var isComplete = false
+    var failure: (index: Int, error: HDF5Error)?
+
+    /// Chunks are handed out in order, so that those before a damaged one are decoded in any case.
+    mutating func fail(_ index: Int, _ error: HDF5Error) {
+      if failure.map({ index < $0.index }) ?? true { failure = (index, error) }
+    }
+  }
+
+  private func readInParallel(_ job: Job, _ count: Int) throws(HDF5Error) {
+    // Some more than there are threads, so that each finds its next chunk waiting.
+    let monitor = Monitor(Traffic(empty: (0..<count + 2).map { _ in Parcel() }))
+    let workers = (0..<count).compactMap { _ in WorkerThread { Self.work(job, monitor) } }
+    if workers.isEmpty { return try readInTurn(job, 0..<job.grid.count) }
+    for index in 0..<job.grid.count {
+      let empty: Parcel? = monitor.wait { traffic in
+        if traffic.failure != nil { return .some(nil) }
+        return traffic.empty.popLast().map { .some($0) }
+      }
+      guard var parcel = empty else { break }
+      do throws(HDF5Error) {
+        let origin = job.grid.origin(index)
+        guard let size = try storedSize(origin), size <= 2 * job.pipeline.chunkBytes + 4096 else {
+          // Nothing to decode; or stored so largely that one at a time is enough.
+          try readInTurn(job, index..<index + 1)
+          monitor.update { [parcel] in $0.empty.append(parcel) }
+          continue
+        }
+        let stored = try readStored(origin, size, into: parcel.memory)
+        (parcel.index, parcel.bytes, parcel.mask) = (index, stored.bytes, stored.mask)
+        monitor.update { [parcel] in $0.full.append(parcel) }
+      } catch {
+        monitor.update { $0.fail(index, error) }
+      }
+    }
+    monitor.update { $0.isComplete = true }
+    for worker in workers { worker.join() }
+    if let failure = monitor.update({ $0.failure }) { throw failure.error }
+  }
+
+  private static func work(_ job: Job, _ monitor: Monitor<Traffic>) {
+    let workspace = FilterPipeline.Workspace()
+    while true {
+      let next: Parcel? = monitor.wait { traffic in
+        if !traffic.full.isEmpty { return .some(traffic.full.removeFirst()) }
+        return traffic.isComplete ? .some(nil) : nil
+      }
+      guard let parcel = next else { return }
+      do throws(HDF5Error) {
+        try job.decode(parcel.index, parcel.bytes, parcel.mask, workspace)
+      } catch {
+        monitor.update { $0.fail(parcel.index, error) }
+      }
+      monitor.update { $0.empty.append(parcel) }
+    }
+  }
+
+  /// What is to be done for each chunk. Chunks share no byte of the target.
+  private struct Job: @unchecked Sendable {
+    let dataset: HDF5Dataset
+    let grid: ChunkGrid
+    let pipeline: FilterPipeline
+    let target: UnsafeMutableRawBufferPointer
+
+    func decode(
+      _ index: Int, _ stored: UnsafeRawBufferPointer, _ mask: UInt32, _ workspace: FilterPipeline.Workspace
+    ) throws(HDF5Error) {
+      let origin = grid.origin(index)
+      let isRaw = dataset.edgeChunksAreUnfiltered && grid.isEdge(origin)
+      let place = grid.piece(origin).map { UnsafeMutableRawBufferPointer(rebasing: target[$0]) }
+      let bytes = try pipeline.decode(stored, mask: isRaw ? .max : mask, at: origin, workspace, target: place)
+      guard let from = bytes.baseAddress, let to = target.baseAddress else { return }
+      if let place {
+        if place.baseAddress.map(UnsafeRawPointer.init) != from { place.copyMemory(from: bytes) }
+      } else {
+        grid.forEachRow(at: origin) { (to + $1).copyMemory(from: from + $0, byteCount: $2) }
+      }
+    }
+
+    /// Fills the part of an absent chunk that is within the shape.
+    func fill(_ index: Int) {
+      grid.forEachRow(at: grid.origin(index)) { _, to, count in
+        UnsafeMutableRawBufferPointer(rebasing: target[to..<to + count]).fill(with: dataset.fill)
+      }
+    }
+  }
+
+  /// Bytes that a chunk takes in the file (`H5Dget_chunk_storage_size`); nil when it was never written.
+  private func storedSize(_ origin: [Int]) throws(HDF5Error) -> Int? {
+    try Library.locked { () throws(HDF5Error) -> Int? in
+      var size: hsize_t = 0
+      if H5Dget_chunk_storage_size(id, origin.map { hsize_t($0) }, &size) < 0 {
+        // Some releases answer so for a chunk that was never written, others with a size of 0.
+        let stack = Library.takeErrorStack()
+        if stack.first?.contains("chunk storage is not allocated") == true { return nil }
+        throw call.error(.corrupt, "the chunk at \(origin) cannot be found", stack: stack)
+      }
+      guard size > 0 else { return nil }
+      guard size <= UInt64(open.byteCount) else {
+        throw call.error(
+          .corrupt, "the chunk at \(origin) claims \(size) bytes, but the file has \(open.byteCount)")
+      }
+      return Int(size)
+    }
+  }
+
+  /// One stored chunk and the mask of filters that were skipped for it (`H5Dread_chunk`).
+  private func readStored(
+    _ origin: [Int], _ size: Int, into memory: Scratch
+  ) throws(HDF5Error) -> (bytes: UnsafeRawBufferPointer, mask: UInt32) {
+    try Library.locked { () throws(HDF5Error) in
+      var mask: UInt32 = 0
+      let bytes = memory.room(size)
+      try call.check(
+        chdf5_read_chunk(id, origin.map { hsize_t($0) }, &mask, bytes.baseAddress, size),
+        "the chunk at \(origin) cannot be read")
+      return (UnsafeRawBufferPointer(bytes), mask)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+extension HDF5Dataset {
+  /// Reads the whole dataset of numbers, booleans or opaque bytes.
+  /// - Returns: ``byteCount`` bytes in C order, little-endian whatever the file's order is.
+  /// - Throws: ``HDF5Error``: `unsupported` for strings and unknown types, `corrupt` for damaged data, `closed`, `io`.
+  public func readBytes() throws(HDF5Error) -> [UInt8] {
+    try requireNumbers()
+    var bytes = try readAll()
+    bytes.withUnsafeMutableBytes(makeLittleEndian)
+    return bytes
+  }
+
+  /// Reads the whole dataset like ``readBytes()`` into memory of exactly ``byteCount`` bytes.
+  public func readBytes(into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
+    try requireNumbers()
+    guard buffer.count == byteCount else {
+      throw call.error(.invalid, "a buffer of \(buffer.count) bytes was given for \(byteCount) bytes of data")
+    }
+    try file.withOpenFile { open throws(HDF5Error) in
+      try DatasetReader(dataset: self, open: open).read(into: buffer)
+    }
+    makeLittleEndian(buffer)
+  }
+
+  /// Reads the whole dataset in order, a piece at a time: the same bytes as ``readBytes()`` in bounded memory.
+  /// - Parameter body: called with whole elements, in memory that is reused for the next piece.
+  /// - Throws: ``HDF5Error``, and what `body` throws.
+  public func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    try requireNumbers()
+    try forEachRawPiece(swapping: true, body)
+  }
+
+  /// - Parameter swapping: false for the file's byte order.
+  func forEachRawPiece(swapping: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    let open = try file.withOpenFile { open throws(HDF5Error) in open }
+    try DatasetReader(dataset: self, open: open).forEachPiece { piece in
+      if swapping { makeLittleEndian(piece) }
+      try body(UnsafeRawBufferPointer(piece))
+    }
+  }
+
+  /// Reads the whole dataset of strings: fixed-length ones without their padding, or variable-length ones.
+  /// - Throws: ``HDF5Error``: `unsupported` for other types, `corrupt` for text that is not UTF-8, `limitExceeded`.
+  public func readStrings() throws(HDF5Error) -> [String] {
+    guard case .string(let length, _) = type else {
+      throw call.error(.unsupported, "it holds \(type), not strings")
+    }
+    guard let length else { return try StringReader(dataset: self).readVariable() }
+    let bytes = try readAll()
+    var result: [String] = []
+    result.reserveCapacity(elementCount)
+    for index in 0..<elementCount {
+      let text = bytes.withUnsafeBytes { bytes in
+        padding.decode(UnsafeRawBufferPointer(rebasing: bytes[index * length..<(index + 1) * length]))
+      }
+      guard let text else { throw call.error(.corrupt, "its string \(index) is not UTF-8") }
+      result.append(text)
+    }
+    return result
+  }
+
+  /// In the file's byte order.
+  private func readAll() throws(HDF5Error) -> [UInt8] {
+    try file.withOpenFile { open throws(HDF5Error) in try DatasetReader(dataset: self, open: open).readAll() }
+  }
+
+  private func makeLittleEndian(_ bytes: UnsafeMutableRawBufferPointer) {
+    if byteOrder == .bigEndian, let width = type.byteCount { ByteSwap.swap(bytes, width: width) }
+  }
+
+  private func requireNumbers() throws(HDF5Error) {
+    switch type {
+    case .unsupported(let name):
+      throw call.error(
+        .unsupported, "its datatype (\(name)) is not supported; expected integers, floats or strings")
+    case .string: throw call.error(.unsupported, "it holds strings, not numbers")
+    default: break
+    }
+  }
+}

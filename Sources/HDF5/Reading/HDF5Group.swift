@@ -1,0 +1,51 @@
+/// A group and everything below it, already read from the file.
+///
+/// Members are in the order of their creation where the file records it, and in the order of their names otherwise.
+public struct HDF5Group: Sendable {
+  /// The last part of the path; empty for the root.
+  public let name: String
+  /// "/" for the root, otherwise such as "/lstm/layer0".
+  public let path: String
+  /// The groups in this one.
+  public let groups: [HDF5Group]
+  /// The datasets in this group.
+  public let datasets: [HDF5Dataset]
+  /// This group's attributes.
+  public let attributes: [HDF5Attribute]
+  /// Set when this is a second name (a hard link) of a group already listed, whose path this is; its contents
+  /// are not repeated here.
+  public let aliasOf: String?
+  /// Names of committed datatypes; they hold no data.
+  public let namedTypes: [String]
+
+  /// This group's datasets, then those of each group below it, depth first.
+  public func allDatasets() -> [HDF5Dataset] {
+    var result: [HDF5Dataset] = []
+    collect(into: &result)
+    return result
+  }
+
+  private func collect(into result: inout [HDF5Dataset]) {
+    result += datasets
+    for group in groups { group.collect(into: &result) }
+  }
+
+  /// The attribute of that name; nil when there is none.
+  public func attribute(_ name: String) -> HDF5Attribute? {
+    attributes.first { $0.name == name }
+  }
+
+  /// The group at a path below this one, such as "a/b"; this group itself for "" and "/".
+  public func group(at path: String) -> HDF5Group? {
+    path.split(separator: "/").reduce(self as HDF5Group?) { group, part in
+      group?.groups.first { $0.name == part }
+    }
+  }
+
+  /// The dataset at a path below this group, such as "a/b/kernel".
+  public func dataset(at path: String) -> HDF5Dataset? {
+    let parts = path.split(separator: "/")
+    guard let name = parts.last else { return nil }
+    return group(at: parts.dropLast().joined(separator: "/"))?.datasets.first { $0.name == name }
+  }
+}

@@ -1,0 +1,29 @@
+/// Limits for untrusted files. A file beyond one of them is refused before memory is allocated.
+public struct HDF5Limits: Sendable, Equatable {
+  /// Links followed, over the whole file.
+  public var objects = 100_000
+  /// Attributes, over the whole file.
+  public var attributes = 100_000
+  /// Bytes of one attribute's value.
+  public var attributeBytes = 64 << 20
+  /// Groups within groups.
+  public var depth = 64
+  /// Dimensions of a dataset or an attribute.
+  public var rank = 32
+  /// Filters of one dataset.
+  public var filters = 32
+  /// Chunks of one dataset.
+  public var chunks = 1_000_000
+  /// A dataset above this many bytes may not exceed ``ratio`` times the bytes stored for it.
+  public var unexplainedBytes = 4 << 30
+  /// Bytes a dataset may have for each byte stored, above ``unexplainedBytes``.
+  public var ratio = 1000
+  /// Bytes of text in one variable-length string dataset.
+  public var stringBytes = 1 << 30
+
+  /// The standard limits, to be changed.
+  public init() {}
+
+  /// For checkpoints of any usual size.
+  public static let standard = HDF5Limits()
+}

@@ -1,0 +1,293 @@
+import CHDF5
+import FileIO
+
+/// Writes a planned document: libhdf5 lays the file out, and contiguous data is written here with `pwrite`.
+///
+/// The layout is made in memory (the core driver without a backing store), so that a failing disk meets only
+/// our own writes; with much data it is made in the temporary file, of which libhdf5 then writes only metadata.
+struct DocumentWriter {
+  let plan: DocumentPlan
+  let file: String
+  let inMemory: Bool
+  let faults: Faults
+
+  private struct Placed {
+    let item: DocumentPlan.Item
+    let data: HDF5Document.Data
+    let offset: Int
+  }
+
+  private var call: Call { Call(file: file, object: nil) }
+  private static let failed = "the library cannot write it"
+
+  /// What was written: a hash of each numeric dataset's bytes as they were given, and where they are.
+  struct Written {
+    var hashes: [String: ContentHash] = [:]
+    var data: [Range<Int>] = []
+  }
+
+  func write(_ descriptor: Int32, _ temporary: String) throws -> Written {
+    var written = Written()
+    let placed = try layOut(descriptor, temporary, &written.hashes)
+    let end = placed.map { $0.offset + $0.item.byteCount }.max() ?? 0
+    var writeback = Writeback(descriptor, size: end)
+    for part in placed {
+      written.hashes[part.item.path] = try write(part, descriptor, &writeback)
+      written.data.append(part.offset..<part.offset + part.item.byteCount)
+    }
+    return written
+  }
+
+  /// Writes one dataset piece by piece, never beyond its range.
+  private func write(
+    _ part: Placed, _ descriptor: Int32, _ writeback: inout Writeback
+  ) throws -> ContentHash {
+    var hash = ContentHash()
+    var done = 0
+    let width = part.data.type.byteCount ?? 1
+    let swaps = part.data.byteOrder == .bigEndian && part.data.type.hasByteOrder && width > 1
+    let swapped = Scratch()
+    try part.data.forEachPiece { piece in
+      guard done + piece.count <= part.item.byteCount, !swaps || piece.count % width == 0 else {
+        throw part.data.wrongSize(done + piece.count, part.item, file)
+      }
+      hash.update(piece)
+      var bytes = piece
+      if swaps {
+        let copy = swapped.room(piece.count)
+        copy.copyMemory(from: piece)
+        ByteSwap.swap(copy, width: width)
+        bytes = UnsafeRawBufferPointer(copy)
+      }
+      try put(bytes, descriptor, at: part.offset + done, part.item.path)
+      writeback.wrote(part.offset + done, piece.count)
+      done += piece.count
+    }
+    guard done == part.item.byteCount else { throw part.data.wrongSize(done, part.item, file) }
+    return hash
+  }
+
+  /// Replaces a text by another of the same length. It occurs once in what libhdf5 wrote: the values of text attributes
+  /// are in its global heap, which has no checksum.
+  func replace(
+    _ placeholder: String, with text: String, _ descriptor: Int32, apartFrom data: [Range<Int>]
+  ) throws(HDF5Error) {
+    let failed = "the library has not written its attributes as expected"
+    let (old, new) = (Array(placeholder.utf8), Array(text.utf8))
+    guard old.count == new.count else { throw call.error(.invalid, "a completed text must keep its length") }
+    var places: [Int] = []
+    var start = 0
+    do throws(System.Errno) {
+      let end = Int(try System.status(descriptor).st_size)
+      for next in data.sorted(by: { $0.lowerBound < $1.lowerBound }) + [end..<end] {
+        places += try System.find(old, descriptor, in: start..<max(start, next.lowerBound))
+        start = max(start, next.upperBound)
+      }
+    } catch {
+      throw call.error(.io, "reading back failed: \(error.text)")
+    }
+    guard places.count == 1 else { throw call.error(.io, failed) }
+    try put(new, descriptor, at: places[0], nil)
+  }
+
+  private func layOut(
+    _ descriptor: Int32, _ temporary: String, _ hashes: inout [String: ContentHash]
+  ) throws -> [Placed] {
+    let access = try access()
+    let creation = try creationProperties(chdf5_class_file_create())
+    // Within the process, files in memory are distinguished by name only; the temporary one is unique.
+    let file = try Library.locked { () throws(HDF5Error) in
+      try call.handle(
+        FileKind.self, H5Fcreate(temporary, chdf5_open_truncate(), creation.id, access.id), .cannotCreate,
+        "no file can be created")
+    }
+    var placed: [Placed] = []
+    for item in plan.items {
+      switch item.content {
+      case .group, .strings: try Library.locked { () throws(HDF5Error) in try create(item, in: file.id) }
+      case .data(let data):
+        if let offset = try create(item, data, in: file.id, &hashes) {
+          placed.append(Placed(item: item, data: data, offset: offset))
+        }
+      }
+    }
+    let image = try Library.locked { () throws(HDF5Error) in try finish(file.id) }
+    if let image { try put(image, descriptor, at: 0, nil) }
+    try closeFile(file)
+    return placed
+  }
+
+  private func put(_ bytes: [UInt8], _ descriptor: Int32, at offset: Int, _ path: String?) throws(HDF5Error) {
+    try bytes.lend { bytes throws(HDF5Error) in try put(bytes, descriptor, at: offset, path) }
+  }
+
+  private func put(
+    _ bytes: UnsafeRawBufferPointer, _ descriptor: Int32, at offset: Int, _ path: String?
+  ) throws(HDF5Error) {
+    do throws(System.Errno) {
+      try System.write(descriptor, bytes, at: offset, faults)
+    } catch {
+      throw Call(file: file, object: path).error(.io, "writing failed: \(error.text)")
+    }
+  }
+
+  /// Bounds V18 to V18: superblock 2, whose metadata is checksummed and which every release since 2008 reads.
+  private func access() throws(HDF5Error) -> Handle<PropertyListKind> {
+    try Library.locked { () throws(HDF5Error) in
+      let access = try FileAccess.make(call)
+      if inMemory { try call.check(H5Pset_fapl_core(access.id, 1 << 20, false), .io, Self.failed) }
+      try call.check(H5Pset_libver_bounds(access.id, H5F_LIBVER_V18, H5F_LIBVER_V18), .io, Self.failed)
+      // Nobody else opens the file before it is renamed, so that no lock is needed.
+      try call.check(chdf5_set_file_locking(access.id, 0), .io, Self.failed)
+      return access
+    }
+  }
+
+  /// Order is kept, and times are not, so that equal documents give equal files.
+  private func creationProperties(_ type: hid_t) throws(HDF5Error) -> Handle<PropertyListKind> {
+    try Library.locked { () throws(HDF5Error) in
+      let list = try call.handle(PropertyListKind.self, H5Pcreate(type), .io, Self.failed)
+      let isDataset = type == chdf5_class_dataset_create()
+      try call.check(H5Pset_obj_track_times(list.id, false), .io, Self.failed)
+      if !isDataset {
+        try call.check(H5Pset_link_creation_order(list.id, chdf5_creation_order()), .io, Self.failed)
+      }
+      try call.check(H5Pset_attr_creation_order(list.id, chdf5_creation_order()), .io, Self.failed)
+      return list
+    }
+  }
+
+  /// `H5Fflush`, and for a file in memory `H5Fget_file_image`.
+  private func finish(_ id: hid_t) throws(HDF5Error) -> [UInt8]? {
+    try call.check(H5Fflush(id, H5F_SCOPE_GLOBAL), .io, Self.failed)
+    guard inMemory else { return nil }
+    let size = try call.check(H5Fget_file_image(id, nil, 0), .io, Self.failed)
+    var image = [UInt8](repeating: 0, count: size)
+    try call.check(H5Fget_file_image(id, &image, size), .io, Self.failed)
+    Superblock.repairChecksum(&image)
+    return image
+  }
+
+  /// The handle's own close could not report that the last metadata did not reach the disk.
+  private func closeFile(_ file: consuming Handle<FileKind>) throws(HDF5Error) {
+    let id = file.release()
+    try Library.locked { () throws(HDF5Error) in
+      _ = try call.check(H5Fclose(id), .io, Self.failed)
+    }
+  }
+
+  // MARK: Objects
+
+  private func create(_ item: DocumentPlan.Item, in file: hid_t) throws(HDF5Error) {
+    let call = Call(file: self.file, object: item.path)
+    if case .strings(let strings) = item.content {
+      let type = try Datatype.make(.string(length: nil, utf8: true), .littleEndian, call)
+      let space = try dataspace([strings.count], call)
+      let properties = try creationProperties(chdf5_class_dataset_create())
+      let id = try dataset(item, type.id, space.id, properties.id, in: file, call)
+      if !strings.isEmpty {
+        try withCStrings(strings) { pointers throws(HDF5Error) in
+          try call.check(
+            H5Dwrite(id.id, type.id, chdf5_all(), chdf5_all(), chdf5_default(), pointers), .io, Self.failed)
+        }
+      }
+      try AttributeWriter(call: call).write(item.attributes, on: id.id)
+    } else if item.path == "/" {
+      let root = try call.handle(ObjectKind.self, H5Oopen(file, "/", chdf5_default()), .io, Self.failed)
+      try AttributeWriter(call: call).write(item.attributes, on: root.id)
+    } else {
+      let links = try linkProperties(call)
+      let properties = try creationProperties(chdf5_class_group_create())
+      let group = try call.handle(
+        ObjectKind.self, H5Gcreate2(file, item.path, links.id, properties.id, chdf5_default()), .io, Self.failed
+      )
+      try AttributeWriter(call: call).write(item.attributes, on: group.id)
+    }
+  }
+
+  /// - Returns: where contiguous data is to be written; nil when there is nothing left to write.
+  private func create(
+    _ item: DocumentPlan.Item, _ data: HDF5Document.Data, in file: hid_t, _ hashes: inout [String: ContentHash]
+  ) throws -> Int? {
+    let call = Call(file: self.file, object: item.path)
+    // Providers run outside the library's lock: they may be slow, or read another HDF5 file.
+    let now = data.chunks == nil && item.byteCount > 0 ? nil : try data.checkedBytes(item, self.file)
+    if let now { hashes[item.path] = now.withUnsafeBytes { ContentHash($0) } }
+    return try Library.locked { () throws(HDF5Error) in
+      let type = try Datatype.make(data.type, data.byteOrder, call)
+      let space = try dataspace(data.shape, call)
+      let properties = try creationProperties(chdf5_class_dataset_create())
+      try setStorage(data, properties.id, call)
+      let id = try dataset(item, type.id, space.id, properties.id, in: file, call)
+      try AttributeWriter(call: call).write(item.attributes, on: id.id)
+      guard let now else {
+        let address = H5Dget_offset(id.id)
+        guard let offset = Int(exactly: address) else { throw call.error(.io, Self.failed) }
+        return offset
+      }
+      if !now.isEmpty {
+        let given = try Datatype.make(data.type, .littleEndian, call)
+        try call.check(
+          H5Dwrite(id.id, given.id, chdf5_all(), chdf5_all(), chdf5_default(), now), .io, Self.failed)
+      }
+      return nil
+    }
+  }
+
+  /// Contiguous data is allocated at once, and is not filled first.
+  private func setStorage(_ data: HDF5Document.Data, _ properties: hid_t, _ call: Call) throws(HDF5Error) {
+    guard let chunks = data.chunks else {
+      try call.check(H5Pset_layout(properties, H5D_CONTIGUOUS), .io, Self.failed)
+      try call.check(H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY), .io, Self.failed)
+      try call.check(H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER), .io, Self.failed)
+      return
+    }
+    try call.check(H5Pset_chunk(properties, Int32(chunks.count), chunks.map { hsize_t($0) }), .io, Self.failed)
+    if data.shuffle { try call.check(H5Pset_shuffle(properties), .io, Self.failed) }
+    if let level = data.deflate { try call.check(H5Pset_deflate(properties, UInt32(level)), .io, Self.failed) }
+    if data.fletcher32 { try call.check(H5Pset_fletcher32(properties), .io, Self.failed) }
+  }
+
+  private func dataset(
+    _ item: DocumentPlan.Item, _ type: hid_t, _ space: hid_t, _ properties: hid_t, in file: hid_t, _ call: Call
+  ) throws(HDF5Error) -> Handle<ObjectKind> {
+    let links = try linkProperties(call)
+    return try call.handle(
+      ObjectKind.self, H5Dcreate2(file, item.path, type, space, links.id, properties, chdf5_default()), .io,
+      Self.failed)
+  }
+
+  private func linkProperties(_ call: Call) throws(HDF5Error) -> Handle<PropertyListKind> {
+    let links = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_link_create()), .io, Self.failed)
+    try call.check(H5Pset_char_encoding(links.id, H5T_CSET_UTF8), .io, Self.failed)
+    return links
+  }
+}
+
+extension HDF5Document.Data {
+  /// Asks the provider, once, for all of it.
+  func checkedBytes(_ item: DocumentPlan.Item, _ file: String) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    switch source {
+    case .whole(let give): bytes = try give()
+    case .pieces(let give): try give { bytes.append(contentsOf: $0) }
+    }
+    guard bytes.count == item.byteCount else { throw wrongSize(bytes.count, item, file) }
+    return bytes
+  }
+
+  /// Asks the provider, once.
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    switch source {
+    case .whole(let give): try give().withUnsafeBytes(body)
+    case .pieces(let give): try give(body)
+    }
+  }
+
+  /// A provider must deliver the size that was announced.
+  func wrongSize(_ count: Int, _ item: DocumentPlan.Item, _ file: String) -> HDF5Error {
+    HDF5Error(
+      .invalid, file: file, object: item.path,
+      message: "\(count) bytes were given; its shape \(shape) of \(type) needs \(item.byteCount)")
+  }
+}

@@ -1,0 +1,45 @@
+import FileIO
+
+extension HDF5Document {
+  /// Writes the file atomically: a crash, a kill or a full disk leaves either the old file or the new one, complete. The
+  /// new one is read back and compared before it replaces the old one. Equal documents give equal files.
+  /// - Throws: ``HDF5Error``: `invalid` for a description that cannot be written, `cannotCreate` for a path
+  ///   that cannot be created, `io` for a failing device; and whatever a dataset's provider throws.
+  public func write(to path: String) throws {
+    try write(to: path, faults: .none)
+  }
+
+  /// - Parameter imageLimit: bytes of data up to which the file is laid out in memory.
+  package func write(to path: String, imageLimit: Int = 16 << 20, faults: Faults = .none) throws {
+    do {
+      try replaceFile(at: path, imageLimit: imageLimit, faults: faults)
+    } catch let error as FileError where error.file == path {
+      let isCreating = if case .cannotCreate = error { true } else { false }
+      throw HDF5Error(isCreating ? .cannotCreate : .io, file: path, message: error.detail)
+    }
+  }
+
+  private func replaceFile(at path: String, imageLimit: Int, faults: Faults) throws {
+    var plan = try DocumentPlan(self, file: path)
+    let file = try AtomicFile(path, faults: faults)
+    let inMemory = plan.byteCount <= imageLimit
+    // A file laid out in memory is written at once: no time would be saved by waiting.
+    if inMemory, let lateText { plan.replace(lateText.placeholder, with: try lateText.value()) }
+    var hashes: [String: ContentHash] = [:]
+    try file.replace { descriptor, temporary in
+      let writer = DocumentWriter(plan: plan, file: path, inMemory: inMemory, faults: faults)
+      let written = try writer.write(descriptor, temporary)
+      hashes = written.hashes
+      if !inMemory, let lateText {
+        // The data is verified while the late text is still being computed.
+        try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: .data).verify(temporary)
+        let text = try lateText.value()
+        try writer.replace(lateText.placeholder, with: text, descriptor, apartFrom: written.data)
+        plan.replace(lateText.placeholder, with: text)
+      }
+    } verify: { temporary in
+      let isRead = !inMemory && lateText != nil
+      try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: isRead ? .structure : .all).verify(temporary)
+    }
+  }
+}

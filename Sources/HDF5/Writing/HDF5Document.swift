@@ -1,0 +1,126 @@
+/// A description of a file to write: groups, datasets and attributes, in the order they shall appear.
+///
+///     var document = HDF5Document()
+///     document.setAttribute("format", .strings(["example"]))
+///     document.addDataset("lstm/weight", shape: [2, 3], type: .float32) { bytes }
+///     try document.write(to: "model.h5")
+///
+/// Nothing is checked until ``write(to:)``; paths may begin with "/" or not.
+public struct HDF5Document: Sendable {
+  struct Data: Sendable {
+    var shape: [Int]
+    var type: HDF5ScalarType
+    var byteOrder: HDF5ByteOrder
+    var chunkShape: [Int]?
+    var deflate: Int?
+    var shuffle: Bool
+    var fletcher32: Bool
+    var source: Source
+  }
+
+  /// Provides a dataset's data when it is written, once.
+  enum Source: Sendable {
+    case whole(@Sendable () throws -> [UInt8])
+    case pieces(@Sendable ((UnsafeRawBufferPointer) throws -> Void) throws -> Void)
+  }
+
+  enum Content: Sendable {
+    case group
+    case data(Data)
+    case strings([String])
+  }
+
+  struct Node: Sendable {
+    /// Without a leading "/"; empty for the root.
+    var path: String
+    var content: Content
+  }
+
+  struct Attribute: Sendable {
+    var name: String
+    var value: HDF5Value
+    var isScalar: Bool
+  }
+
+  /// A part of the root's attributes that is known only after the data has been written.
+  struct LateText: Sendable {
+    /// Stands in for it until then.
+    let placeholder: String
+    let value: @Sendable () throws -> String
+  }
+
+  var nodes: [Node] = []
+  var attributes: [String: [Attribute]] = [:]
+  var lateText: LateText?
+
+  /// An empty document: a root without attributes.
+  public init() {}
+
+  /// Adds a group; groups above it are created as needed. Adding it twice has no effect.
+  public mutating func addGroup(_ path: String) {
+    nodes.append(Node(path: Self.normalize(path), content: .group))
+  }
+
+  /// Adds a dataset of numbers, booleans or fixed-length strings.
+  /// - Parameters:
+  ///   - chunkShape: nil for contiguous storage. Filters need chunks; when one is asked for without a chunk
+  ///     shape, the whole dataset is one chunk.
+  ///   - deflate: the level, 0 to 9.
+  ///   - bytes: returns the data when the file is written, called once: C order, little-endian whatever `byteOrder`
+  ///     is. ``write(to:)`` rethrows its errors.
+  public mutating func addDataset(
+    _ path: String, shape: [Int], type: HDF5ScalarType, byteOrder: HDF5ByteOrder = .littleEndian,
+    chunkShape: [Int]? = nil, deflate: Int? = nil, shuffle: Bool = false, fletcher32: Bool = false,
+    bytes: @escaping @Sendable () throws -> [UInt8]
+  ) {
+    let data = Data(
+      shape: shape, type: type, byteOrder: byteOrder, chunkShape: chunkShape, deflate: deflate,
+      shuffle: shuffle, fletcher32: fletcher32, source: .whole(bytes))
+    nodes.append(Node(path: Self.normalize(path), content: .data(data)))
+  }
+
+  /// Adds a contiguous dataset whose data is written piece by piece, in bounded memory.
+  /// - Parameter pieces: passes the data on in order when the file is written, called once: whole elements, C order,
+  ///   little-endian whatever `byteOrder` is.
+  public mutating func addDataset(
+    _ path: String, shape: [Int], type: HDF5ScalarType, byteOrder: HDF5ByteOrder = .littleEndian,
+    pieces: @escaping @Sendable (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
+  ) {
+    let data = Data(
+      shape: shape, type: type, byteOrder: byteOrder, chunkShape: nil, deflate: nil, shuffle: false,
+      fletcher32: false, source: .pieces(pieces))
+    nodes.append(Node(path: Self.normalize(path), content: .data(data)))
+  }
+
+  /// Adds a one-dimensional dataset of variable-length UTF-8 strings.
+  public mutating func addStrings(_ path: String, _ strings: [String]) {
+    nodes.append(Node(path: Self.normalize(path), content: .strings(strings)))
+  }
+
+  /// Sets an attribute of a group or dataset, replacing one of that name. Strings are variable-length UTF-8
+  /// (h5py reads `str`), integers 64-bit, floats float64.
+  /// - Parameter scalar: whether a single value is a scalar and not an array of one.
+  public mutating func setAttribute(
+    _ name: String, _ value: HDF5Value, on path: String = "/", scalar: Bool = true
+  ) {
+    let path = Self.normalize(path)
+    let attribute = Attribute(name: name, value: value, isScalar: scalar && value.count == 1)
+    if let index = attributes[path]?.firstIndex(where: { $0.name == name }) {
+      attributes[path]?[index] = attribute
+    } else {
+      attributes[path, default: []].append(attribute)
+    }
+  }
+
+  /// Leaves a part of the root's attributes open until the data has been written, for values that are computed meanwhile.
+  /// - Parameters:
+  ///   - placeholder: occurs once, in one text attribute, and cannot be guessed by the author of another.
+  ///   - value: as many bytes of UTF-8 as the placeholder has.
+  package mutating func complete(_ placeholder: String, with value: @escaping @Sendable () throws -> String) {
+    lateText = LateText(placeholder: placeholder, value: value)
+  }
+
+  private static func normalize(_ path: String) -> String {
+    String(path.drop { $0 == "/" })
+  }
+}

@@ -1,0 +1,106 @@
+/// The memory layout of sequences of different lengths, without padding.
+///
+/// Sequences are sorted by falling length, and step t holds one row for each of the first `active[t]` of them:
+/// row `offsets[t] + b` is step t of the b-th longest. So every step is one block of rows, as in PyTorch's
+/// `PackedSequence`, and nothing is computed for padding. Equal lengths give plain time-major (T, B, .).
+struct PackedShape: Equatable {
+  /// B; 0 before the first update.
+  private(set) var count = 0
+  /// Steps of the longest sequence.
+  private(set) var steps = 0
+  /// Sequences still running at each step; never rises.
+  private(set) var active: [Int] = []
+  private(set) var offsets: [Int] = []
+  /// R: the sum of all lengths.
+  private(set) var rows = 0
+  /// order[b] is the place of the b-th longest in the caller's batch.
+  private(set) var order: [Int] = []
+  /// Length of the b-th longest.
+  private(set) var lengths: [Int] = []
+
+  /// The steps that all sequences have, or 0 when some are shorter.
+  private var evenSteps = 0
+  /// For each length, the next free place among the sorted sequences.
+  private var next: [Int] = []
+
+  init() {}
+
+  init(count: Int, steps: Int, lengths: [Int]?) {
+    if let lengths {
+      lengths.withUnsafeBufferPointer { update(count: count, steps: steps, lengths: $0.baseAddress) }
+    } else {
+      update(count: count, steps: steps, lengths: nil)
+    }
+  }
+
+  /// Changes to the shape of another batch. Does not allocate for a batch no larger than an earlier one.
+  /// - Parameter lengths: one for each sequence, from 1 to `steps`, or nil when all are full.
+  mutating func update(count: Int, steps longest: Int, lengths given: UnsafePointer<Int>?) {
+    if given == nil, self.count == count, evenSteps == longest { return }
+    self.count = count
+    resize(&order, count)
+    resize(&lengths, count)
+    evenSteps = longest
+    if let given {
+      // 1. A counting sort by falling length; equal ones keep their order.
+      resize(&next, longest + 1)
+      for b in 0..<count { next[given[b]] += 1 }
+      var place = 0
+      for length in stride(from: longest, to: 0, by: -1) { (next[length], place) = (place, place + next[length]) }
+      for b in 0..<count {
+        let length = given[b]
+        order[next[length]] = b
+        lengths[next[length]] = length
+        next[length] += 1
+        if length < longest { evenSteps = 0 }
+      }
+    } else {
+      for b in 0..<count { (order[b], lengths[b]) = (b, longest) }
+    }
+    // 2. The rows of each step.
+    steps = lengths[0]
+    resize(&active, steps)
+    resize(&offsets, steps)
+    var running = count
+    rows = 0
+    for t in 0..<steps {
+      while lengths[running - 1] <= t { running -= 1 }
+      active[t] = running
+      offsets[t] = rows
+      rows += running
+    }
+  }
+
+  /// The row of the b-th longest sequence's last step.
+  func lastRow(_ b: Int) -> Int { offsets[lengths[b] - 1] + b }
+
+  /// A run of rows at one step and where their previous state lies.
+  struct Segment {
+    let first: Int
+    let count: Int
+    /// The row of `first`'s previous step, or nil when these sequences begin here.
+    let previousRow: Int?
+  }
+
+  /// The rows of step t, of the sequences in `range`, split by where their previous state comes from. Forward: step t - 1
+  /// or the start. In reverse: step t + 1 for those still running there; the others begin here, at their own last step.
+  func forEachSegment(at t: Int, reverse: Bool, in range: Range<Int>, _ body: (Segment) -> Void) {
+    let end = min(active[t], range.upperBound)
+    let begins = reverse ? (t + 1 < steps ? active[t + 1] : 0) : (t == 0 ? 0 : active[t])
+    let continuing = min(begins, end)
+    if continuing > range.lowerBound {
+      body(
+        Segment(
+          first: range.lowerBound, count: continuing - range.lowerBound,
+          previousRow: offsets[reverse ? t + 1 : t - 1] + range.lowerBound))
+    }
+    let fresh = max(continuing, range.lowerBound)
+    if end > fresh { body(Segment(first: fresh, count: end - fresh, previousRow: nil)) }
+  }
+}
+
+/// Sets an array to `count` zeros, keeping its memory.
+private func resize(_ array: inout [Int], _ count: Int) {
+  array.removeAll(keepingCapacity: true)
+  for _ in 0..<count { array.append(0) }
+}

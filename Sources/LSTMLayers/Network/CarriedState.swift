@@ -1,0 +1,73 @@
+import LSTMCheckpoints
+
+/// h and c of every layer for some streams, kept from one pass to the next, as truncated backpropagation through time
+/// needs between chunks. Allocated once; passes read and write it in place.
+///
+///     let carried = try CarriedState(network.configuration, streams: 20)
+///     let output = try network.run(rows, for: plan, carrying: .init(carried, from: streams, to: streams))
+///
+/// Not thread-safe.
+public final class CarriedState {
+  /// N
+  public let streams: Int
+  let sizes: [(hidden: Int, cell: Int)]
+  /// For each layer (N, P or H) and (N, H).
+  let hidden: [FloatBuffer]
+  let cell: [FloatBuffer]
+
+  /// Zero states for a number of streams.
+  /// - Throws: `ShapeError` when the model has a layer that runs in reverse: its state comes from the end of the
+  ///   sequence and cannot be carried into the next chunk.
+  public init(_ configuration: ModelConfiguration, streams: Int) throws(ShapeError) {
+    if let layer = configuration.layers.firstIndex(where: \.isBidirectional) {
+      throw ShapeError(
+        what: "carried state", expected: "layers that run forward only",
+        found: "layer \(layer), which is bidirectional: its reverse half begins at the end of a sequence")
+    }
+    guard streams > 0 else {
+      throw ShapeError(what: "carried state", expected: "at least one stream", found: "\(streams)")
+    }
+    self.streams = streams
+    sizes = configuration.stateSizes
+    hidden = sizes.map { FloatBuffer(streams * $0.hidden) }
+    cell = sizes.map { FloatBuffer(streams * $0.cell) }
+    reset()
+  }
+
+  /// Back to zero, as at the beginning of an epoch.
+  public func reset() {
+    for (index, size) in sizes.enumerated() {
+      hidden[index].zero(streams * size.hidden)
+      cell[index].zero(streams * size.cell)
+    }
+  }
+
+  /// A copy: (N, P or H) and (N, H) for each layer. Restoring it with `set` resumes bit-identically.
+  public var state: LSTMState {
+    func tensor(_ buffer: FloatBuffer, _ width: Int) -> Tensor {
+      Tensor(
+        shape: [streams, width],
+        values: [Float](UnsafeBufferPointer(start: buffer.pointer, count: streams * width)))
+    }
+    return LSTMState(
+      hidden: zip(hidden, sizes).map { tensor($0, $1.hidden) }, cell: zip(cell, sizes).map { tensor($0, $1.cell) })
+  }
+
+  /// Restores states copied earlier.
+  /// - Throws: `ShapeError`, with nothing changed, when the model or the number of streams differs.
+  public func set(_ state: LSTMState) throws(ShapeError) {
+    for (tensors, widths, name) in [
+      (state.hidden, sizes.map(\.hidden), "h"), (state.cell, sizes.map(\.cell), "c"),
+    ] {
+      let (found, expected) = (tensors.map(\.shape), widths.map { [streams, $0] })
+      guard found == expected else {
+        throw ShapeError(what: "carried \(name)", expected: "\(expected)", found: "\(found)")
+      }
+    }
+    for (buffers, tensors) in [(hidden, state.hidden), (cell, state.cell)] {
+      for (buffer, tensor) in zip(buffers, tensors) {
+        for (place, value) in tensor.values.enumerated() { buffer.pointer[place] = value }
+      }
+    }
+  }
+}

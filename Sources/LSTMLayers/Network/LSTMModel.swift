@@ -1,0 +1,299 @@
+import FileIO
+import Foundation
+import LSTMCheckpoints
+
+/// A model: its configuration and its weights. A value type; copies share the weights until one is changed.
+///
+///     let checkpoint = try Checkpoint(contentsOf: weights)
+///     var model = try LSTMModel(checkpoint)            // throws the whole load report
+///     let (y, state) = try model(x)                    // (N, T, I) -> (N, T, D*H) and h_n, c_n
+public struct LSTMModel: Sendable {
+  /// The network's description.
+  public private(set) var configuration: ModelConfiguration
+  /// The weights. Read only: `set` works on a copy.
+  public private(set) var parameters: ParameterStore
+  /// The stored tensors of parameters that have not changed since they were read; they are written back byte-identical,
+  /// in their own type.
+  public private(set) var origins: [String: StoredTensor]
+  /// How inputs and targets are scaled and encoded, as JSON.
+  public var preprocessing: String?
+  /// Where the weights come from.
+  public var provenance: Provenance?
+
+  /// Fresh weights, distributed as in PyTorch: LSTM layers U(-1/sqrt(H), 1/sqrt(H)), biases included; dense layers
+  /// U(-1/sqrt(I), 1/sqrt(I)); embeddings N(0, 1).
+  public init(_ configuration: ModelConfiguration, seed: UInt64 = 0) {
+    self.configuration = configuration
+    parameters = ParameterStore(configuration.parameters)
+    origins = [:]
+    for index in parameters.slots.indices { initialize(index, seed: seed) }
+  }
+
+  /// A model from a checkpoint in any known layout.
+  /// - Throws: `CheckpointError.incomplete` with the whole load report, or `.ambiguous` naming the option that decides.
+  public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions(), seed: UInt64 = 0) throws {
+    let plan = try LoadPlan(checkpoint, options: options)
+    try self.init(plan, seed: seed)
+    preprocessing = plan.preprocessing
+    // No digest, which would read the whole file.
+    provenance = plan.provenance(sha256: "")
+  }
+
+  /// A model from a plan; parameters that may be missing start from fresh values.
+  /// - Throws: `CheckpointError` when a required parameter is missing or cannot be read.
+  public init(_ plan: LoadPlan, seed: UInt64 = 0) throws {
+    try plan.validate()
+    configuration = plan.configuration
+    parameters = ParameterStore(configuration.parameters)
+    origins = plan.tensors
+    for (index, slot) in parameters.slots.enumerated() {
+      if let tensor = plan.tensors[slot.name] {
+        try parameters.load(index, tensor)
+      } else {
+        initialize(index, seed: seed)
+      }
+    }
+  }
+
+  private func initialize(_ index: Int, seed: UInt64) {
+    let slot = parameters.slots[index]
+    var random = RandomNumbers(seed: seed, name: slot.name)
+    let bound: Float
+    switch slot.specification.role {
+    case .embedding:
+      var values = (0..<slot.count).map { _ in random.normal() }
+      let width = configuration.input.size
+      if let row = configuration.paddingToken {
+        values.replaceSubrange(row * width..<(row + 1) * width, with: repeatElement(0, count: width))
+      }
+      return parameters.set(index, values)
+    case .lstm(let layer, _): bound = 1 / Float(configuration.layers[layer].hiddenSize).squareRoot()
+    case .attention: bound = 1 / Float(configuration.readoutSize).squareRoot()
+    case .head(let place):
+      let width = place == 0 ? configuration.readoutSize : configuration.head[place - 1].size
+      bound = 1 / Float(width).squareRoot()
+    }
+    parameters.set(index, (0..<slot.count).map { _ in random.uniform(bound) })
+  }
+
+  /// Runs the model on sequences of features.
+  /// - Parameters:
+  ///   - x: (N, T, I), or (T, N, I) with `order: .timeMajor`.
+  ///   - state: initial h and c, zero when nil.
+  ///   - lengths: valid steps of each sequence.
+  /// - Returns: the output, (N, T, O) or (T, N, O) when the readout is all steps and (N, O) otherwise; and the final
+  ///   state of each layer and direction.
+  /// - Throws: `ShapeError` when the input does not fit.
+  public func callAsFunction(
+    _ x: Tensor, state: LSTMState? = nil, lengths: [Int]? = nil, order: SequenceOrder = .batchFirst
+  ) throws(ShapeError) -> (output: Tensor, state: LSTMState) {
+    let (output, state) = try self(SequenceBatch(x, order: order, lengths: lengths), state: state)
+    return (order == .timeMajor && output.shape.count == 3 ? output.swappingFirstAxes() : output, state)
+  }
+
+  /// Runs the model on a batch of features or tokens. For many batches, make one `Network` and keep it.
+  /// - Returns: the output, (N, T, O) or (N, O), and the final state of each layer and direction.
+  /// - Throws: `ShapeError` when the batch or the state does not fit.
+  public func callAsFunction(
+    _ batch: SequenceBatch, state: LSTMState? = nil
+  ) throws(ShapeError) -> (output: Tensor, state: LSTMState) {
+    let network = Network(configuration, weights: parameters, kernels: .best)
+    guard let mask = configuration.mask, let hidden = try batch.hidden(by: mask) else {
+      return (try network.forward(batch, state: state, forBackward: false), network.finalState())
+    }
+    try hidden.check(configuration)
+    let output = try network.forward(batch.moved(hidden), state: state, forBackward: false)
+    return (
+      output.shape.count == 3 ? try hidden.spread(output, isReverse: configuration.hasReverseLayers) : output,
+      network.finalState()
+    )
+  }
+
+  /// A parameter's values in C order, by the project's name; nil when there is none of that name.
+  public subscript(name: String) -> Tensor? {
+    guard let index = parameters.index(of: name) else { return nil }
+    return Tensor(shape: parameters.slots[index].specification.shape, values: parameters.values(index))
+  }
+
+  /// Replaces a parameter's values.
+  /// - Throws: `ShapeError` when there is no such parameter or the shape differs.
+  public mutating func set(_ name: String, to tensor: Tensor) throws(ShapeError) {
+    guard let index = parameters.index(of: name) else {
+      throw ShapeError(what: "parameter", expected: "one of the model's", found: name)
+    }
+    let expected = parameters.slots[index].specification.shape
+    guard tensor.shape == expected else {
+      throw ShapeError(what: name, expected: shapeText(expected), found: shapeText(tensor.shape))
+    }
+    parameters = parameters.copy()
+    parameters.set(index, tensor.values)
+    origins[parameters.slots[index].name] = nil
+  }
+
+  /// The same model with other weights; parameters for which `changed` is false keep their stored bytes.
+  /// - Precondition: `weights` has the model's parameters.
+  public func replacing(weights: ParameterStore, changed: [Bool]) -> LSTMModel {
+    precondition(weights.slots.map(\.specification) == parameters.slots.map(\.specification))
+    var model = self
+    model.parameters = weights.copy()
+    for (slot, isChanged) in zip(weights.slots, changed) where isChanged {
+      // A type that holds float32 exactly is kept; a narrower one would round the trained values.
+      let isWider = origins[slot.name]?.dataType == .float64
+      model.origins[slot.name] = isWider ? slot.widened(parameters: model.parameters) : nil
+    }
+    return model
+  }
+
+  /// The same weights under another configuration, which may differ in the readout, the head and the ties. New
+  /// parameters start from fresh values.
+  public func reconfigured(_ configuration: ModelConfiguration, seed: UInt64 = 0) -> LSTMModel {
+    var model = LSTMModel(configuration, seed: seed)
+    for (index, slot) in model.parameters.slots.enumerated() {
+      guard let old = parameters.index(of: slot.name),
+        parameters.slots[old].specification.shape == slot.specification.shape
+      else { continue }
+      model.parameters.set(index, parameters.values(old))
+      model.origins[slot.name] = origins[parameters.slots[old].name]?.renamed(slot.name)
+    }
+    model.preprocessing = preprocessing
+    model.provenance = provenance
+    return model
+  }
+
+  /// The same model with a new last dense layer of fresh values: in place of the head's last one or, when there is none,
+  /// on top of the readout. Everything below keeps its stored bytes; an L2 normalization of the output is removed.
+  /// - Parameters:
+  ///   - size: O, 1 to 2^24.
+  ///   - seed: of the fresh values, U(-1/sqrt(S), 1/sqrt(S)) for a layer that reads S values, as `torch.nn.Linear` has.
+  /// - Throws: `ShapeError` when no layer can have that size.
+  public func replacingHead(
+    size: Int, activation: ModelConfiguration.Activation = .none, seed: UInt64 = 0
+  ) throws(ShapeError) -> LSTMModel {
+    guard 1...ModelConfiguration.sizeLimit ~= size else {
+      throw ShapeError(
+        what: "new head", expected: "a size from 1 to \(ModelConfiguration.sizeLimit)", found: "\(size)")
+    }
+    let changed = replacedHead(size: size, activation: activation)
+    var model = reconfigured(changed, seed: seed)
+    // The old layer may have had the same shape.
+    let place = changed.head.count - 1
+    for (index, slot) in model.parameters.slots.enumerated() where slot.specification.role == .head(place) {
+      model.initialize(index, seed: seed)
+      model.origins[slot.name] = nil
+    }
+    return model
+  }
+
+  private func replacedHead(size: Int, activation: ModelConfiguration.Activation) -> ModelConfiguration {
+    // A removed layer is no longer tied.
+    var changed = configuration.untying("head.\(max(configuration.head.count - 1, 0)).")
+    changed.head = configuration.head.dropLast() + [.init(size: size, activation: activation)]
+    changed.normalizesOutput = false
+    return changed
+  }
+
+  /// Describes in one line what `replacingHead` with these arguments does.
+  package func headReplacementNote(size: Int, activation: ModelConfiguration.Activation = .none) -> String {
+    let changed = replacedHead(size: size, activation: activation)
+    let place = changed.head.count - 1
+    let width = place == 0 ? changed.readoutSize : changed.head[place - 1].size
+    let layer = "a new dense layer \(width) -> \(size)" + (activation == .none ? "" : " \(activation.rawValue)")
+    var note = "head: the model has none; \(layer) starts from fresh values"
+    if let old = configuration.head.last {
+      note =
+        "head: \(layer) from fresh values replaces head.\(place), which gave \(old.size)"
+        + (old.activation == .none ? "" : " \(old.activation.rawValue)")
+    }
+    if changed.ties != configuration.validTies { note += "; it was tied, and the new one is not" }
+    return note + (configuration.normalizesOutput ? "; its output is no longer normalized" : "")
+  }
+
+  /// The same model for a larger vocabulary. New rows of the embedding are the mean of the existing ones; a last head layer
+  /// with one output per token gets outputs with the mean weights and the mean bias. Existing rows and all other parameters
+  /// keep their bytes. A padding row is left out of the mean.
+  /// - Parameter count: tokens to add; 0 or less changes nothing.
+  /// - Throws: `ShapeError` when the model reads no tokens, or its embedding is tied to a layer that cannot grow with it.
+  public func extendingVocabulary(by count: Int) throws(ShapeError) -> LSTMModel {
+    guard case .tokens(let vocabulary, let size) = configuration.input else {
+      throw ShapeError(what: "vocabulary", expected: "a model that reads tokens", found: "one that reads features")
+    }
+    guard count > 0 else { return self }
+    var larger = configuration
+    larger.input = .tokens(vocabulary: vocabulary + count, size: size)
+    var grown = ["embedding.weight"]
+    if let last = configuration.head.indices.last, configuration.head[last].size == vocabulary {
+      larger.head[last].size += count
+      grown += ["head.\(last).weight", "head.\(last).bias"]
+    }
+    guard larger.validTies == configuration.validTies else {
+      throw ShapeError(
+        what: "vocabulary", expected: "an embedding tied to nothing but a last dense layer",
+        found: configuration.summary)
+    }
+    var model = self
+    model.configuration = larger
+    model.parameters = ParameterStore(larger.parameters)
+    for (index, slot) in model.parameters.slots.enumerated() {
+      // The same parameters, in the same order.
+      var values = parameters.values(index)
+      if grown.contains(slot.name) {
+        let width = values.count / vocabulary
+        let rows = (0..<vocabulary).filter { $0 != configuration.paddingToken || vocabulary == 1 }
+        let mean = (0..<width).map { column in
+          Float(rows.reduce(0.0) { $0 + Double(values[$1 * width + column]) } / Double(rows.count))
+        }
+        for _ in 0..<count { values += mean }
+        model.origins[slot.name] = slot.extended(origins[slot.name], by: values.suffix(count * width))
+      }
+      model.parameters.set(index, values)
+    }
+    return model
+  }
+
+  /// The model as a checkpoint with the project's names, for writing.
+  public var checkpoint: Checkpoint {
+    Checkpoint(
+      tensors: parameters.slots.enumerated().map { index, slot in
+        origins[slot.name]
+          ?? StoredTensor(name: slot.name, shape: slot.specification.shape, values: parameters.values(index))
+      },
+      configuration: configuration, preprocessing: preprocessing, provenance: provenance)
+  }
+}
+
+extension Network {
+  /// Starts with a copy of the model's weights.
+  /// - Parameter kernels: the instruction-set path to run on.
+  public convenience init(_ model: LSTMModel, kernels: Kernels = .best) {
+    self.init(model.configuration, weights: model.parameters.copy(), kernels: kernels)
+  }
+}
+
+extension Checkpoint {
+  /// The model under the project's names, for writing.
+  public init(_ model: LSTMModel) { self = model.checkpoint }
+}
+
+extension ParameterStore.Slot {
+  /// The stored rows followed by new ones, if the type holds float32 exactly; nil if they would be rounded.
+  fileprivate func extended(_ stored: StoredTensor?, by rows: ArraySlice<Float>) -> StoredTensor? {
+    guard let stored, stored.dataType == .float32 || stored.dataType == .float64 else { return nil }
+    let isDouble = stored.dataType == .float64
+    let more = rows.flatMap { value in
+      isDouble
+        ? withUnsafeBytes(of: Double(value).bitPattern.littleEndian) { [UInt8]($0) }
+        : withUnsafeBytes(of: value.bitPattern.littleEndian) { [UInt8]($0) }
+    }
+    return StoredTensor(
+      name: name, shape: specification.shape, dataType: stored.dataType, isBigEndian: stored.isBigEndian
+    ) { try stored.bytes() + more }
+  }
+
+  /// The parameter as float64, which holds float32 exactly.
+  fileprivate func widened(parameters: ParameterStore) -> StoredTensor {
+    let values = parameters.index(of: name).map(parameters.values) ?? []
+    return StoredTensor(name: name, shape: specification.shape, dataType: .float64) {
+      values.flatMap { value in withUnsafeBytes(of: Double(value).bitPattern.littleEndian) { [UInt8]($0) } }
+    }
+  }
+}

@@ -1,0 +1,21 @@
+/// A boundary between two parts of the model, where a pass may begin or end.
+package enum ModelStage: Sendable, Hashable {
+  /// The model's input.
+  case input
+  /// The input of LSTM layer k or, for k equal to the number of layers, of the readout. With a skip concatenation, all of
+  /// its parts below.
+  case layer(Int)
+  /// The input of head layer k, after the readout's activation, or, for k equal to the number of head layers, the model's
+  /// output before it is normalized.
+  case head(Int)
+
+  /// Whether it is below another boundary or the same.
+  func isReached(before other: ModelStage) -> Bool {
+    switch (self, other) {
+    case (.input, _): true
+    case (.layer(let own), .layer(let place)), (.head(let own), .head(let place)): own <= place
+    case (.layer, .head): true
+    case (.layer, .input), (.head, .input), (.head, .layer): false
+    }
+  }
+}

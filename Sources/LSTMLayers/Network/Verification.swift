@@ -1,0 +1,195 @@
+import FileIO
+import LSTMCheckpoints
+
+/// Compares a model's outputs with those that its source framework computed for the same input.
+///
+/// A reference is a file of named arrays (HDF5, .npz or safetensors):
+///
+///     x         (N, T, I) features, or (N, T) tokens
+///     y         the model's output: (N, T, O), or (N, O)
+///     h, c      final states, (L * D, N, S) and (L * D, N, H) as PyTorch's; where layers differ in size h_l0,
+///               h_l0_reverse, h_l1, ... (N, S), and c_l0, ...
+///     lengths   (N) valid steps, optional
+///     h0, c0    the states to start from, as h and c; optional, zero without
+///
+/// At least one of y, h and c is needed.
+public struct Verification: Sendable, Encodable, Equatable {
+  /// How far one array is from the reference.
+  public struct Part: Sendable, Encodable, Equatable {
+    /// `y`, `h`, `c_l0`, ...
+    public let name: String
+    /// Its shape.
+    public let shape: [Int]
+    /// max |ours - theirs|
+    public let largest: Double
+    /// max |ours - theirs| / max(1, |theirs|), compared with the tolerance; infinite where only one of them is NaN.
+    public let relative: Double
+    /// Where, and the two values there.
+    public let index: [Int]
+    /// The reference's value there.
+    public let expected: Float
+    /// The model's value there.
+    public let found: Float
+  }
+
+  /// One for each array of the reference.
+  public let parts: [Part]
+  /// The largest relative difference allowed.
+  public let tolerance: Double
+
+  /// Whether every part is within the tolerance.
+  public var agrees: Bool { parts.allSatisfy { $0.relative <= tolerance } }
+
+  /// Runs the model on the reference's input.
+  /// - Parameter tolerance: the largest relative difference allowed.
+  /// - Throws: `VerificationError` when the reference lacks an array or a shape differs; errors of reading it.
+  public init(_ model: LSTMModel, against reference: Checkpoint, tolerance: Double = 2e-6) throws {
+    let file = reference.path ?? "reference"
+    let (batch, state) = try Self.input(reference, model, file)
+    let (output, final) = try model(batch, state: state)
+    let names = Self.stateNames(model.configuration)
+    var parts: [Part] = []
+    if let y = reference["y"] { parts.append(try Part("y", output, y, file)) }
+    for (letter, states, stacked) in [
+      ("h", final.hidden, final.stackedHidden), ("c", final.cell, final.stackedCell),
+    ] {
+      if let whole = reference[letter] {
+        guard let stacked else {
+          throw VerificationError(
+            file: file, detail: "\(letter) is one array, but the model's layers differ in size",
+            advice: ["store each layer's own: \(names.map { "\(letter)_\($0)" }.joined(separator: ", "))"])
+        }
+        parts.append(try Part(letter, stacked, whole, file))
+      }
+      for (name, value) in zip(names, states) {
+        guard let stored = reference["\(letter)_\(name)"] else { continue }
+        parts.append(try Part("\(letter)_\(name)", value, stored, file))
+      }
+    }
+    guard !parts.isEmpty else {
+      throw VerificationError(
+        file: file, detail: "has none of y, h and c to compare with",
+        advice: ["scripts/reference-pytorch.py and scripts/reference-keras.py write such files"])
+    }
+    self.parts = parts
+    self.tolerance = tolerance
+  }
+
+  /// `l0`, `l0_reverse`, `l1`, ...
+  private static func stateNames(_ configuration: ModelConfiguration) -> [String] {
+    configuration.layers.enumerated().flatMap { index, layer in
+      layer.isBidirectional ? ["l\(index)", "l\(index)_reverse"] : ["l\(index)"]
+    }
+  }
+
+  private static func input(
+    _ reference: Checkpoint, _ model: LSTMModel, _ file: String
+  ) throws -> (SequenceBatch, LSTMState?) {
+    guard let x = reference["x"] else {
+      throw VerificationError(
+        file: file, detail: "has no x, the input to run",
+        advice: ["scripts/reference-pytorch.py and scripts/reference-keras.py write such files"])
+    }
+    let lengths = try reference["lengths"]?.integers()
+    let batch: SequenceBatch
+    switch model.configuration.input {
+    case .features(let size):
+      guard x.shape.count == 3, x.shape[2] == size else {
+        throw VerificationError(
+          file: file, detail: "x: expected shape (N, T, \(size)), found \(shapeText(x.shape))", advice: [])
+      }
+      batch = try SequenceBatch(Tensor(shape: x.shape, values: try x.floats()), lengths: lengths)
+    case .tokens(let vocabulary, _):
+      guard x.shape.count == 2 else {
+        throw VerificationError(
+          file: file, detail: "x: expected tokens of shape (N, T), found \(shapeText(x.shape))", advice: [])
+      }
+      let tokens = try x.integers()
+      guard let wrong = tokens.first(where: { !(0..<vocabulary).contains($0) }) else {
+        batch = try SequenceBatch(
+          tokens: tokens.map { Int32($0) }, count: x.shape[0], steps: x.shape[1], lengths: lengths)
+        break
+      }
+      throw VerificationError(
+        file: file, detail: "x: expected tokens from 0 to \(vocabulary - 1), found \(wrong)", advice: [])
+    }
+    return (batch, try state(reference, model.configuration, count: x.shape[0], file))
+  }
+
+  private static func state(
+    _ reference: Checkpoint, _ configuration: ModelConfiguration, count: Int, _ file: String
+  ) throws -> LSTMState? {
+    func values(_ letter: String, _ sizes: [Int]) throws -> [Tensor]? {
+      if let whole = reference[letter + "0"] {
+        guard Set(sizes).count == 1, whole.shape == [sizes.count, count, sizes[0]] else {
+          let expected = shapeText([sizes.count, count, sizes[0]])
+          throw VerificationError(
+            file: file, detail: "\(letter)0: expected shape \(expected), found \(shapeText(whole.shape))", advice: [])
+        }
+        let all = try whole.floats(), size = count * sizes[0]
+        return sizes.indices.map {
+          Tensor(shape: [count, sizes[0]], values: Array(all[$0 * size..<($0 + 1) * size]))
+        }
+      }
+      let names = stateNames(configuration).map { "\(letter)0_\($0)" }
+      let found = names.compactMap { reference[$0] }
+      if found.isEmpty { return nil }
+      guard found.count == names.count, zip(found, sizes).allSatisfy({ $0.shape == [count, $1] }) else {
+        throw VerificationError(
+          file: file, detail: "expected " + names.joined(separator: ", ") + ", each (\(count), size)", advice: [])
+      }
+      return try found.map { Tensor(shape: $0.shape, values: try $0.floats()) }
+    }
+    let directions = configuration.layers.flatMap { Array(repeating: $0, count: $0.directions) }
+    let (hiddenSizes, cellSizes) = (directions.map(\.stateSize), directions.map(\.hiddenSize))
+    let (hidden, cell) = (try values("h", hiddenSizes), try values("c", cellSizes))
+    if hidden == nil, cell == nil { return nil }
+    return LSTMState(
+      hidden: hidden ?? hiddenSizes.map { Tensor(zeros: [count, $0]) },
+      cell: cell ?? cellSizes.map { Tensor(zeros: [count, $0]) })
+  }
+}
+
+extension Verification.Part {
+  fileprivate init(_ name: String, _ ours: Tensor, _ stored: StoredTensor, _ file: String) throws {
+    guard stored.shape == ours.shape else {
+      throw VerificationError(
+        file: file,
+        detail: "\(name): the model gives \(shapeText(ours.shape)), the reference has \(shapeText(stored.shape))",
+        advice: name == "y" ? ["another readout or head was meant, perhaps: \(.configuration) or \(.readout) at import"] : [])
+    }
+    let theirs = try stored.floats()
+    var (largest, relative, place) = (0.0, 0.0, 0)
+    for (index, (a, b)) in zip(ours.values, theirs).enumerated() {
+      if a == b || a.isNaN && b.isNaN { continue }
+      let distance = abs(Double(a) - Double(b))
+      let share = distance.isFinite ? distance / max(1, abs(Double(b))) : .infinity
+      largest = max(largest, distance.isNaN ? .infinity : distance)
+      if share > relative { (relative, place) = (share, index) }
+    }
+    self.init(
+      name: name, shape: ours.shape, largest: largest, relative: relative, index: unravelled(place, ours.shape),
+      expected: theirs.isEmpty ? 0 : theirs[place], found: theirs.isEmpty ? 0 : ours.values[place])
+  }
+}
+
+private func unravelled(_ place: Int, _ shape: [Int]) -> [Int] {
+  var rest = place
+  return shape.reversed().map { size in
+    defer { rest /= max(size, 1) }
+    return rest % max(size, 1)
+  }.reversed()
+}
+
+/// A reference that cannot be compared.
+public struct VerificationError: DescribedFailure, Equatable {
+  /// The reference's path.
+  public let file: String
+  /// What is wrong with it.
+  public let detail: String
+  /// What may help, a line each.
+  public let advice: [Message]
+
+  public var category: FailureCategory { .badInput }
+  public var message: Message { Message(printable("\(file): \(detail)")) }
+}

@@ -1,0 +1,148 @@
+import LSTMCheckpoints
+
+/// The steps of a batch's sequences that a mask hides, at any position.
+///
+/// An LSTM passes its state through a hidden step unchanged, so that the remaining steps, moved together, have the same
+/// outputs, final states and means.
+public struct HiddenSteps: Sendable, Equatable {
+  /// N
+  public let count: Int
+  /// T
+  public let steps: Int
+  /// Visible steps of each sequence.
+  public let lengths: [Int]
+  /// (N, T): the visible steps of each sequence, in order; then -1.
+  private let places: [Int32]
+  /// (N): steps before padding, hidden ones included.
+  private let ends: [Int]
+
+  /// - Parameters:
+  ///   - lengths: steps of each sequence, or nil when all are full.
+  ///   - isHidden: called with a sequence and a step.
+  /// - Returns: nil when no step is hidden.
+  /// - Throws: `ShapeError` naming a sequence without visible steps.
+  package init?(
+    count: Int, steps: Int, lengths given: [Int]?, isHidden: (_ sequence: Int, _ step: Int) -> Bool
+  ) throws(ShapeError) {
+    var places = [Int32](repeating: -1, count: count * steps)
+    var lengths = [Int](repeating: 0, count: count)
+    var isAny = false
+    for sequence in 0..<count {
+      for step in 0..<(given?[sequence] ?? steps) {
+        if isHidden(sequence, step) {
+          isAny = true
+        } else {
+          places[sequence * steps + lengths[sequence]] = Int32(step)
+          lengths[sequence] += 1
+        }
+      }
+    }
+    guard isAny else { return nil }
+    if let empty = lengths.firstIndex(of: 0) {
+      throw ShapeError(
+        what: "sequence \(empty)", expected: "a step that the model's mask does not hide", found: "none")
+    }
+    (self.count, self.steps, self.lengths, self.places) = (count, steps, lengths, places)
+    ends = given ?? [Int](repeating: steps, count: count)
+  }
+
+  /// Hidden steps of all sequences together.
+  public var hiddenCount: Int { zip(ends, lengths).reduce(0) { $0 + $1.0 - $1.1 } }
+
+  /// A sequence's first visible step.
+  package func first(_ sequence: Int) -> Int { Int(places[sequence * steps]) }
+
+  /// Whether a sequence's visible steps are contiguous.
+  package func isRun(_ sequence: Int) -> Bool {
+    let last = Int(places[sequence * steps + lengths[sequence] - 1])
+    return last - first(sequence) + 1 == lengths[sequence]
+  }
+
+  /// Values (N, T, width) with the visible steps moved to the beginning of each sequence.
+  package func moved<Value>(_ values: [Value], width: Int, filling: Value) -> [Value] {
+    var result = [Value](repeating: filling, count: values.count)
+    for sequence in 0..<count {
+      for place in 0..<lengths[sequence] {
+        let from = (sequence * steps + Int(places[sequence * steps + place])) * width
+        let to = (sequence * steps + place) * width
+        for column in 0..<width { result[to + column] = values[from + column] }
+      }
+    }
+    return result
+  }
+
+  /// Undoes `moved` for outputs (N, T, O); a hidden step has the output of the last visible step before it, as in Keras.
+  /// - Parameter isReverse: whether a layer runs in reverse, where a hidden step would combine the outputs of two steps.
+  /// - Throws: `ShapeError` when a hidden step has no visible step before it, or a layer runs in reverse.
+  package func spread(_ output: Tensor, isReverse: Bool) throws(ShapeError) -> Tensor {
+    let width = output.shape[2]
+    var result = Tensor(shape: output.shape, values: [Float](repeating: 0, count: output.values.count))
+    for sequence in 0..<count {
+      var next = 0
+      for step in 0..<ends[sequence] {
+        if next < lengths[sequence], Int(places[sequence * steps + next]) == step {
+          next += 1
+        } else if isReverse || next == 0 {
+          throw ShapeError(
+            what: "sequence \(sequence)",
+            expected: isReverse
+              ? "no hidden step, where a layer runs in reverse and every step has an output"
+              : "a step to read before the hidden ones, where every step has an output",
+            found: "step \(step), which the model's mask hides")
+        }
+        let (from, to) = ((sequence * steps + next - 1) * width, (sequence * steps + step) * width)
+        for column in 0..<width { result.values[to + column] = output.values[from + column] }
+      }
+    }
+    return result
+  }
+
+  /// Rejects a readout that treats hidden steps differently: Keras takes the maximum over all steps, and those before the
+  /// first visible one are zero there.
+  package func check(_ configuration: ModelConfiguration) throws(ShapeError) {
+    guard configuration.readout == .max else { return }
+    for sequence in 0..<count where first(sequence) > 0 || configuration.hasReverseLayers {
+      throw ShapeError(
+        what: "sequence \(sequence)", expected: "a step to read before the hidden ones, for a maximum over time",
+        found: "one that the model's mask hides")
+    }
+  }
+}
+
+extension ModelConfiguration {
+  package var hasReverseLayers: Bool { layers.contains(where: \.isBidirectional) }
+}
+
+extension SequenceBatch {
+  /// The steps that a mask hides; nil when there are none.
+  func hidden(by mask: ModelConfiguration.Mask) throws(ShapeError) -> HiddenSteps? {
+    let steps = self.steps
+    switch (input, mask) {
+    case (.tokens(let tokens), .token(let token)):
+      return try HiddenSteps(count: count, steps: steps, lengths: lengths) { tokens[$0 * steps + $1] == token }
+    case (.features(let values, let size), .value(let value)):
+      return try HiddenSteps(count: count, steps: steps, lengths: lengths) { sequence, step in
+        let first = (sequence * steps + step) * size
+        return values[first..<first + size].allSatisfy { $0 == value }
+      }
+    case (.tokens, .value), (.features, .token): return nil
+    }
+  }
+
+  /// The visible steps, moved together.
+  func moved(_ hidden: HiddenSteps) throws(ShapeError) -> SequenceBatch {
+    let input: Input =
+      switch input {
+      case .tokens(let tokens): .tokens(hidden.moved(tokens, width: 1, filling: 0))
+      case .features(let values, let size):
+        .features(hidden.moved(values, width: size, filling: 0), size: size)
+      }
+    return try SequenceBatch(count: count, steps: steps, input: input, lengths: hidden.lengths)
+  }
+
+  /// The batch without the steps that a mask hides; the visible steps of each sequence are moved together.
+  package func hiding(_ mask: ModelConfiguration.Mask?) throws(ShapeError) -> SequenceBatch {
+    guard let mask, let hidden = try hidden(by: mask) else { return self }
+    return try moved(hidden)
+  }
+}

@@ -1,0 +1,73 @@
+import LSTMCheckpoints
+import Testing
+
+@testable import LSTMLayers
+
+/// Every readout, forward and backward, against plain loops over one sequence at a time in double precision.
+@Suite struct ReadoutTests {
+  typealias Rows = [[Double]]
+  /// One step, one sequence, and lengths that differ.
+  static let lengths = [[1], [6], [1, 1, 1], [2, 5, 1, 5, 3]]
+
+  @Test(arguments: ModelConfiguration.Readout.allCases.filter { $0 != .all }, [1, 7, 129])
+  func matchesThePlainLoop(_ kind: ModelConfiguration.Readout, size: Int) {
+    let reversed = size / 2..<size
+    let weights = ParameterStore([.init(name: "attention.weight", shape: [size], role: .attention)])
+    var random = RandomNumbers(seed: UInt64(size))
+    weights.set(0, (0..<size).map { _ in random.normal() / Float(size).squareRoot() })
+    let layer = ReadoutLayer(kind, size: size, reversedColumns: [reversed], weights: weights, kernels: .best)
+    for lengths in Self.lengths {
+      let shape = PackedShape(count: lengths.count, steps: lengths.max() ?? 0, lengths: lengths)
+      var x = (0..<shape.rows * size).map { _ in random.normal() }
+      let given = (0..<shape.count * size).map { _ in random.normal() }
+      var dx = [Float](repeating: .nan, count: x.count)
+      let gradients = ParameterStore(weights.slots.map(\.specification))
+      let y = Array(UnsafeBufferPointer(start: layer.forward(&x, shape: shape), count: given.count))
+      layer.backward(given, x: x, shape: shape, into: &dx, gradients: gradients, trainable: [kind == .attention])
+      var wantedSlope = [Double](repeating: 0, count: size)
+      for b in 0..<shape.count {
+        let places = (0..<shape.lengths[b]).map { (shape.offsets[$0] + b) * size }
+        let sequence = places.map { x[$0..<$0 + size].map(Double.init) }
+        let d = given[b * size..<(b + 1) * size].map(Double.init)
+        let wanted = Self.plain(kind, sequence, d, weights.values(0).map(Double.init), reversed)
+        for j in 0..<size {
+          #expect(abs(Double(y[b * size + j]) - wanted.y[j]) <= 2e-6, "\(lengths)")
+          wantedSlope[j] += wanted.dw[j]
+        }
+        for (place, row) in zip(places, wanted.dx) {
+          #expect(row.indices.allSatisfy { abs(Double(dx[place + $0]) - row[$0]) <= 1e-5 }, "\(lengths)")
+        }
+      }
+      #expect(zip(gradients.values(0), wantedSlope).allSatisfy { abs(Double($0) - $1) <= 1e-5 * (1 + abs($1)) })
+    }
+  }
+
+  /// - Returns: the readout (S), dL/dx (T, S) for dL/dy = d, and dL/dw (S) of the attention's weight.
+  static func plain(
+    _ kind: ModelConfiguration.Readout, _ x: Rows, _ d: [Double], _ w: [Double], _ reversed: Range<Int>
+  ) -> (y: [Double], dx: Rows, dw: [Double]) {
+    let (last, columns) = (x.count - 1, d.indices)
+    // For each column, how much of each step's value the readout has.
+    var share = x.map { _ in [Double](repeating: 0, count: d.count) }
+    var dw = [Double](repeating: 0, count: d.count)
+    var slopes = [Double](repeating: 0, count: x.count)
+    for j in columns {
+      switch kind {
+      case .all: break
+      case .last: share[last][j] = 1
+      case .final: share[reversed ~= j ? 0 : last][j] = 1
+      case .mean: for t in x.indices { share[t][j] = 1 / Double(x.count) }
+      case .max: share[x.indices.reduce(0) { x[$1][j] > x[$0][j] ? $1 : $0 }][j] = 1
+      case .attention:
+        let a = RowTests.softmax(x.map { row in zip(w, row).reduce(0) { $0 + $1.0 * $1.1 } })
+        for t in x.indices { share[t][j] = a[t] }
+      }
+    }
+    let y = columns.map { j in x.indices.reduce(0) { $0 + share[$1][j] * x[$1][j] } }
+    if kind == .attention {
+      for t in x.indices { slopes[t] = share[t][0] * columns.reduce(0) { $0 + d[$1] * (x[t][$1] - y[$1]) } }
+      for j in columns { dw[j] = x.indices.reduce(0) { $0 + slopes[$1] * x[$1][j] } }
+    }
+    return (y, x.indices.map { t in columns.map { share[t][$0] * d[$0] + slopes[t] * w[$0] } }, dw)
+  }
+}
