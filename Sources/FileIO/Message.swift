@@ -15,7 +15,7 @@ public struct Setting: RawRepresentable, Hashable, Sendable {
 ///     let advice: Message = "choose one part of the file with \(.prefix)"
 ///     let example: Message = "for example \(.head, "new:9")"
 ///     print(advice)                           // choose one part of the file with prefix
-///     advice.text { setting, _ in "--" + setting.rawValue }   // ... with --prefix
+///     advice.text { setting, _ in setting.rawValue.uppercased() }   // ... with PREFIX
 public struct Message: Sendable, ExpressibleByStringInterpolation, CustomStringConvertible {
   /// A run of plain text, or a setting with the value that the sentence gives it.
   public enum Part: Sendable, Hashable {
