@@ -26,7 +26,7 @@ tuner.options = .init(epochs: 4, schedule: Schedule(.oneCycle()))
 for try await event in tuner.events(model, data, validation: validation, targetScaler: scaler) {
   switch event {
   case .start(let metrics): print("pretrained:", metrics.mae ?? metrics.loss, "degrees off")
-  case .epoch(let epoch): print("epoch", epoch.epoch, epoch.validation?.mae ?? epoch.trainingLoss)
+  case .epoch(let epoch): print("epoch", epoch.number, epoch.validation?.mae ?? epoch.trainingLoss)
   case .end(let run): try Checkpoint(run.best).write(path: "san-francisco.h5", as: .pytorchHDF5)
   default: break
   }

@@ -15,6 +15,6 @@ let data = try ArrayData.load(file, reading: model.configuration.input, needsTar
 var tuner = FineTuner(try FreezePlan(model), optimizer: .adam(learningRate: 1e-3), loss: .meanSquaredError)
 tuner.options = .init(epochs: 5, batchSize: 100, clipNorm: nil, shuffles: false)
 let run = try tuner.fit(model, data) { event in
-  if case .step(let epoch, let step, _, let loss, _, _) = event { print(epoch, step, loss) }
+  if case .step(let step) = event { print(step.epoch, step.number, step.loss) }
 }
 try Checkpoint(run.best).write(path: "seed-example.h5", as: .pytorchHDF5)

@@ -56,21 +56,3 @@ public enum FineTuningError: DescribedFailure {
     }
   }
 }
-
-extension CSVError: DescribedFailure {
-  /// Where, and what is wrong there.
-  public var message: Message { "\(place): \(detail)" }
-
-  public var description: String { message.description }
-
-  /// `mine.csv line 17, column "temp"`
-  package var place: String { Self.place(file, line, column) }
-
-  public var category: FailureCategory {
-    switch kind {
-    case .notFound: .notFound
-    case .unknownColumn: .usage
-    default: .badInput
-    }
-  }
-}

@@ -125,13 +125,4 @@ public struct LineChart: Sendable {
     self.width = width
     self.height = height
   }
-
-  /// The picture as the text of a standalone SVG file, which can also stand within an HTML page.
-  ///
-  /// Series of more than 2000 points are thinned to the least and greatest value per pixel column, so that
-  /// no peak is lost.
-  public func svg() -> String {
-    var drawing = ChartDrawing(self)
-    return drawing.draw()
-  }
 }

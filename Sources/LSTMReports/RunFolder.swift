@@ -150,8 +150,11 @@ public final class RunFolder {
     switch event {
     case .cache(let cache): if !isResumed { try append(CacheLine(cache)) }
     case .start(let metrics): try append(StartLine(validation: metrics))
-    case .step(let epoch, let step, _, let loss, let rate, let norm):
-      try append(StepLine(epoch: epoch, step: step, loss: loss, learningRate: rate, gradientNorm: norm))
+    case .step(let step):
+      try append(
+        StepLine(
+          epoch: step.epoch, step: step.number, loss: step.loss, learningRate: step.learningRate,
+          gradientNorm: step.gradientNorm))
     case .epoch(let record):
       try append(EpochLine(record))
       try appendTime(record)
@@ -217,7 +220,7 @@ public final class RunFolder {
     var folder: String?
     var reason: String?
 
-    init(_ cache: FineTuner.Cache) {
+    init(_ cache: CacheUsage) {
       (parts, bytes) = (cache.parts, cache.bytes)
       switch cache.place {
       case .memory: place = "memory"
@@ -252,8 +255,8 @@ public final class RunFolder {
     let gateGradientNorms: [String: [Double]]?
     let isBest: Bool
 
-    init(_ record: FineTuner.Epoch) {
-      (epoch, trainingLoss, validation) = (record.epoch, record.trainingLoss, record.validation)
+    init(_ record: Epoch) {
+      (epoch, trainingLoss, validation) = (record.number, record.trainingLoss, record.validation)
       (learningRate, gradientNorm) = (record.learningRate, record.gradientNorm)
       (gradientNorms, gateGradientNorms, isBest) = (record.gradientNorms, record.gateGradientNorms, record.isBest)
     }
@@ -308,12 +311,12 @@ public final class RunFolder {
     let seconds: Double
     let sequencesPerSecond: Double
 
-    init(_ record: FineTuner.Epoch) {
-      (epoch, seconds, sequencesPerSecond) = (record.epoch, record.seconds, record.sequencesPerSecond)
+    init(_ record: Epoch) {
+      (epoch, seconds, sequencesPerSecond) = (record.number, record.seconds, record.sequencesPerSecond)
     }
   }
 
-  private func appendTime(_ record: FineTuner.Epoch) throws {
+  private func appendTime(_ record: Epoch) throws {
     let name = file("times.jsonl")
     let times = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard times >= 0 else {

@@ -40,9 +40,9 @@ public struct RunLog: Sendable {
       self.sequencesPerSecond = sequencesPerSecond
     }
 
-    public init(_ record: FineTuner.Epoch) {
+    public init(_ record: LSTMFineTuning.Epoch) {
       self.init(
-        epoch: record.epoch, trainingLoss: record.trainingLoss, validation: record.validation,
+        epoch: record.number, trainingLoss: record.trainingLoss, validation: record.validation,
         learningRate: record.learningRate, gradientNorm: record.gradientNorm, gradientNorms: record.gradientNorms,
         isBest: record.isBest, seconds: record.seconds, sequencesPerSecond: record.sequencesPerSecond)
     }
@@ -62,7 +62,7 @@ public struct RunLog: Sendable {
   }
 
   /// What the frozen bottom of the model gave, and where it was kept.
-  public internal(set) var cache: FineTuner.Cache?
+  public internal(set) var cache: CacheUsage?
   /// The model before the first step.
   public internal(set) var start: Metrics?
   /// Steps that are in the log.
@@ -110,15 +110,6 @@ public struct RunLog: Sendable {
   /// What the epochs took; nil when it is not known of each.
   public private(set) var seconds: Double? = 0
 
-  /// A page of HTML that shows all of it, with nothing from elsewhere.
-  /// - Parameters:
-  ///   - path: the run's folder, as a person would type it.
-  ///   - guide: what to do next, as it is entered.
-  public func page(path: String, guide: RunGuide = .none) -> String {
-    var page = RunPage(self, path: path, guide: guide)
-    return page.text()
-  }
-
   // MARK: - What happens
 
   /// Parts of a model that are told apart, and characters of a name or a sample: more than any run has, and few enough
@@ -130,8 +121,10 @@ public struct RunLog: Sendable {
     switch event {
     case .cache(let cache): self.cache = cache
     case .start(let metrics): start = metrics
-    case .step(let epoch, let step, _, let loss, let rate, let norm):
-      note(step: step, epoch: epoch, loss: loss, learningRate: rate, gradientNorm: norm)
+    case .step(let step):
+      note(
+        step: step.number, epoch: step.epoch, loss: step.loss, learningRate: step.learningRate,
+        gradientNorm: step.gradientNorm)
     case .epoch(let record):
       note(Epoch(record), gateGradientNorms: record.gateGradientNorms)
     case .sample(let sample, let epoch): note(Sampled(epoch: epoch, sample: sample))

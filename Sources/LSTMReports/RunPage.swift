@@ -98,7 +98,7 @@ struct RunPage {
     if rest > 0 { leaf("p", "… and \(plural(rest, "more part"))", class: "note") }
   }
 
-  private static func words(_ cache: FineTuner.Cache) -> String {
+  private static func words(_ cache: CacheUsage) -> String {
     let what = "what \(cache.parts.prefix(20).joined(separator: ", ")) \(cache.parts.count == 1 ? "gives" : "give")"
     let size = "\(grouped(cache.bytes)) bytes"
     switch cache.place {
@@ -222,7 +222,10 @@ struct RunPage {
     let formatter = ISO8601DateFormatter()
     formatter.formatOptions = [.withInternetDateTime, .withSpaceBetweenDateAndTime]
     html += "<footer>\n"
-    leaf("p", "Written by lstm-ft, \(formatter.string(from: written))." + (guide.renewal.map { " \($0) renews this page." } ?? ""))
+    leaf(
+      "p",
+      "Written by lstm-ft, \(formatter.string(from: written))."
+        + (guide.renewal.map { " \($0) renews this page." } ?? ""))
     if log.endsInHalfALine { leaf("p", "The log ends in half a line: the run was killed, or was just writing.") }
     if log.unknownLines > 0 { leaf("p", "\(plural(log.unknownLines, "line")) of the log of an unknown kind.") }
     html += "</footer>\n"
@@ -276,5 +279,16 @@ struct RunPage {
   private static func lines(_ text: String) -> String {
     let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
     return lines.map { SVG.escaped(oneLine(String($0), limit: .max)) }.joined(separator: "\n")
+  }
+}
+
+extension RunLog {
+  /// A page of HTML that shows all of it, with nothing from elsewhere.
+  /// - Parameters:
+  ///   - path: the run's folder, as a person would type it.
+  ///   - guide: what to do next, as it is entered.
+  public func page(path: String, guide: RunGuide = .none) -> String {
+    var page = RunPage(self, path: path, guide: guide)
+    return page.text()
   }
 }

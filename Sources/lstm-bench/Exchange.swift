@@ -107,9 +107,9 @@ enum Exchange {
     tuner.options = .init(epochs: 1, batchSize: workload.bench.batch, clipNorm: nil, shuffles: false)
     do {
       _ = try tuner.fit(workload.model, workload.data, validation: workload.data.selecting([0])) { event in
-        guard case .step(_, _, _, let loss, _, _) = event else { return }
-        guard abs(loss - expected) <= 1e-5 * max(1, abs(expected)) else {
-          throw BenchError("\(workload.bench.name): training has the loss \(loss), expected \(expected)")
+        guard case .step(let step) = event else { return }
+        guard abs(step.loss - expected) <= 1e-5 * max(1, abs(expected)) else {
+          throw BenchError("\(workload.bench.name): training has the step.loss \(step.loss), expected \(expected)")
         }
         throw Done()
       }

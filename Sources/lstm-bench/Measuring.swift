@@ -134,11 +134,11 @@ private struct StepWatch {
 
   mutating func note(_ event: FineTuner.Event) throws {
     let now = ContinuousClock.now
-    if case .step(let epoch, _, _, _, _, _) = event {
+    if case .step(let step) = event {
       let time = (now - mark) / .seconds(1)
       if !isWarm {
         isWarm = true
-      } else if epoch < firstCounted {
+      } else if step.epoch < firstCounted {
         earlier.append(time)
       } else {
         times.append(time)

@@ -74,7 +74,7 @@ struct Scaling {
       let one = workload.data.selecting([0])
       _ = try tuner.fit(workload.model, workload.data, validation: one, kernels: kernels) { event in
         guard case .epoch(let epoch) = event else { return }
-        if epoch.epoch > 1 { times.append(Double(sequences) / epoch.sequencesPerSecond) }
+        if epoch.number > 1 { times.append(Double(sequences) / epoch.sequencesPerSecond) }
         if times.reduce(0, +) >= seconds && times.count >= 2 { throw Enough() }
       }
     } catch is Enough {}

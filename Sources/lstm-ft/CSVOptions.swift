@@ -56,7 +56,7 @@ struct CSVArguments: ParsableArguments {
     ]
   }
 
-  func options(header: Bool?) throws -> CSVTable.Options {
+  func options(header: Bool?) throws -> CSVOptions {
     if let decimal, thousands?.rawValue == decimal.rawValue {
       throw InputError.usage(
         "--decimal \(decimal.rawValue) and --thousands \(decimal.rawValue) exclude each other", advice: [])
@@ -67,7 +67,7 @@ struct CSVArguments: ParsableArguments {
     if comment?.isEmpty == true {
       throw InputError.usage("--comment: expected what comment lines begin with", advice: [])
     }
-    var options = CSVTable.Options(header: header)
+    var options = CSVOptions(header: header)
     options.decimal = decimal
     options.thousands = thousands
     options.encoding = encoding

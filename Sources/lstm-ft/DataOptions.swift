@@ -47,7 +47,7 @@ struct DataArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "CSV: how the numbers of dates follow each other, where that is open: dmy, mdy or ymd.", valueName: "order"))
-  var dateOrder: TimeFormat.Order?
+  var dateOrder: DateOrder?
 
   @Option(
     parsing: .unconditional,

@@ -83,12 +83,12 @@ final class FinetuneReport {
         session.validation == nil
         ? "on the training data, before the first step" : "on the validation data, before the first step"
       console.say("\(session.startName): \(table.text(metrics)) \(measured)")
-    case .step(let epoch, let step, let steps, let loss, let rate, _):
+    case .step(let step):
       let now = Date()
-      progress.note(epoch: epoch, step: step, of: steps, at: now)
+      progress.note(epoch: step.epoch, step: step.number, of: step.count, at: now)
       guard console.isLive, now.timeIntervalSince(lastDrawn) > 0.1 else { return }
       lastDrawn = now
-      console.live(progress.line(loss: loss, rate: rate, at: now, width: console.liveWidth))
+      console.live(progress.line(loss: step.loss, rate: step.learningRate, at: now, width: console.liveWidth))
     case .epoch(let record):
       console.clearLive()
       if !hasHeader { console.say(table.header(record.validation)) }
@@ -111,7 +111,7 @@ final class FinetuneReport {
   func showScratch(_ event: FineTuner.Event) {
     guard case .epoch(let record) = event else { return }
     console.live(
-      "from scratch: epoch \(record.epoch)/\(session.options.epochs), loss \(record.validation.map { digits($0.loss) } ?? "-")"
+      "from scratch: epoch \(record.number)/\(session.options.epochs), loss \(record.validation.map { digits($0.loss) } ?? "-")"
     )
   }
 
@@ -128,7 +128,7 @@ final class FinetuneReport {
       console.say("\(pad(name, 20))\(values)\(pad(epochs, 10, right: true))\(pad(time, 10, right: true))")
     }
     func best(_ run: FineTuner.Run) -> Metrics? {
-      run.epochs.first { $0.epoch == run.bestEpoch }?.validation ?? run.baseline
+      run.epochs.first { $0.number == run.bestEpoch }?.validation ?? run.baseline
     }
     row("pretrained", tuned.baseline, "0", "-")
     row("fine-tuned", best(tuned), "\(tuned.epochs.count)", duration(tuned.seconds))
@@ -189,7 +189,7 @@ final class FinetuneReport {
     }
   }
 
-  private func text(_ cache: FineTuner.Cache) -> String {
+  private func text(_ cache: CacheUsage) -> String {
     let what = "what \(cache.parts.joined(separator: ", ")) \(cache.parts.count == 1 ? "gives" : "give")"
     switch cache.place {
     case .memory: return "\(what) is computed once: \(size(cache.bytes)) in memory"

@@ -33,7 +33,7 @@ struct FinetuneSession {
   /// What the model does, for people to look at after each epoch; nil where there is nothing to show.
   let sampling: (@Sendable (LSTMModel) throws -> Sample?)?
 
-  init(_ command: Finetune, rule: Optimizer, kernels: Kernels, caching: FineTuner.Caching) throws {
+  init(_ command: Finetune, rule: Optimizer, kernels: Kernels, caching: CachePolicy) throws {
     self.rule = rule
     self.kernels = kernels
     modelPath = command.model
@@ -217,7 +217,7 @@ extension FinetuneSession {
     let bestEpoch: Int
     let baseline: Metrics
     let best: Metrics?
-    let epochs: [FineTuner.Epoch]
+    let epochs: [Epoch]
     /// The best epoch of the same network from fresh values.
     let scratch: Metrics?
     let scratchSeconds: Double?
@@ -266,8 +266,9 @@ extension FinetuneSession {
     try console.result(
       Answer(
         output: isInterrupted ? nil : output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
-        baseline: run.baseline, best: run.epochs.first { $0.epoch == run.bestEpoch }?.validation, epochs: run.epochs,
-        scratch: scratch?.epochs.first { $0.epoch == scratch?.bestEpoch }?.validation, scratchSeconds: scratch?.seconds,
+        baseline: run.baseline, best: run.epochs.first { $0.number == run.bestEpoch }?.validation, epochs: run.epochs,
+        scratch: scratch?.epochs.first { $0.number == scratch?.bestEpoch }?.validation,
+        scratchSeconds: scratch?.seconds,
         seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes, series: series))
     if isInterrupted { throw ExitCode(Interruption.exitCode) }
   }
@@ -324,7 +325,7 @@ extension FinetuneSession {
     if let run {
       details["best epoch"] = "\(run.bestEpoch)"
       details["loss before"] = short(run.baseline.loss)
-      if let after = run.epochs.first(where: { $0.epoch == run.bestEpoch })?.validation {
+      if let after = run.epochs.first(where: { $0.number == run.bestEpoch })?.validation {
         details["loss after"] = short(after.loss)
       }
     }

@@ -6,7 +6,7 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-extension TimeFormat.Order: ExpressibleByArgument {}
+extension DateOrder: ExpressibleByArgument {}
 
 /// A failure of the library's with the options of this tool that help.
 struct AdvisedFailure: DescribedFailure {
@@ -116,7 +116,7 @@ extension DataArguments {
     // What is to be predicted when nothing is said.
     if numeric.count == 1 { reserved.formUnion(numeric) }
     var choice = TableChoice(
-      order: dateOrder ?? record.dateOrder.flatMap(TimeFormat.Order.init), reserved: reserved)
+      order: dateOrder ?? record.dateOrder.flatMap(DateOrder.init), reserved: reserved)
     if let time {
       choice.time = time == "none" ? .none : .named(Self.names(time))
     } else if let known = record.timeColumns, known.allSatisfy(table.columnNames.contains) {

@@ -198,14 +198,14 @@ struct CacheArguments: ParsableArguments {
   var cacheMemory: Int?
 
   /// - Parameter folder: for what does not fit in memory.
-  func caching(folder: String) throws -> FineTuner.Caching {
+  func caching(folder: String) throws -> CachePolicy {
     if let cacheMemory {
       guard cache else { throw InputError.usage("--cache-memory has no meaning with --no-cache", advice: []) }
       guard 0...(1 << 30) ~= cacheMemory else {
         throw InputError.usage("--cache-memory \(cacheMemory): expected at least 0 megabytes", advice: [])
       }
     }
-    return FineTuner.Caching(isOn: cache, memoryLimit: cacheMemory.map { $0 * 1_000_000 }, folder: folder)
+    return CachePolicy(isOn: cache, memoryLimit: cacheMemory.map { $0 * 1_000_000 }, folder: folder)
   }
 }
 
@@ -265,13 +265,13 @@ struct RateArguments: ParsableArguments {
       }()
   }
 
-  func rates() throws -> [FreezePlan.OwnRate] {
+  func rates() throws -> [LearningRateOverride] {
     try lrFor.map { text in
       guard let equals = text.lastIndex(of: "="), let rate = Double(text[text.index(after: equals)...]) else {
         throw InputError.usage(
           "--lr-for \(text): expected SELECTOR=RATE", advice: ["for example --lr-for layer1=1e-4"])
       }
-      return FreezePlan.OwnRate(String(text[..<equals]), rate)
+      return LearningRateOverride(String(text[..<equals]), rate)
     }
   }
 }

@@ -180,7 +180,7 @@ import TrainingSupport
   ) throws -> (losses: [Double], run: FineTuner.Run) {
     var losses: [Double] = []
     let run = try tuner.fit(model, data, kernels: kernels) { event in
-      if case .step(_, _, _, let loss, _, _) = event { losses.append(loss) }
+      if case .step(let step) = event { losses.append(step.loss) }
     }
     return (losses, run)
   }

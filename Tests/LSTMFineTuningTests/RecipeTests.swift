@@ -33,7 +33,7 @@ import TrainingSupport
         : .values(golden.tensor("y").values, size: 2, perStep: false),
       lengths: golden.has("lengths") ? golden.integers("lengths") : nil)
 
-    var rates: [FreezePlan.OwnRate] = []
+    var rates: [LearningRateOverride] = []
     var options = PyTorchTrainingTests.plain(
       epochs: try golden.integer("epochs"), batchSize: try golden.integer("batch"))
     var recipe = Recipe.full
@@ -59,9 +59,9 @@ import TrainingSupport
       options: options)
     var (losses, paces): ([Double], [Double]) = ([], [])
     let run = try tuner.fit(model, data) { event in
-      guard case .step(_, _, _, let loss, let rate, _) = event else { return }
-      losses.append(loss)
-      paces.append(rate)
+      guard case .step(let step) = event else { return }
+      losses.append(step.loss)
+      paces.append(step.learningRate)
     }
     for (loss, expected) in zip(losses, try golden.doubles("losses")) {
       #expect(abs(loss - expected) <= 1e-5 * abs(expected))
@@ -138,7 +138,7 @@ import TrainingSupport
       try FreezePlan(model), options: .init(epochs: .max, batchSize: 4, schedule: Schedule(.cosine())))
     #expect(throws: Enough.self) {
       _ = try tuner.fit(model, data) { event in
-        if case .epoch(let record) = event, record.epoch == 2 { throw Enough() }
+        if case .epoch(let record) = event, record.number == 2 { throw Enough() }
       }
     }
   }

@@ -56,7 +56,7 @@ import TrainingSupport
         try plan(model, freezing: freezing), optimizer: .sgd(learningRate: 1),
         options: .init(epochs: 1, batchSize: 6, clipNorm: clip))
       let run = try tuner.fit(model, data) { event in
-        if case .step(_, _, _, _, _, let found) = event { norm = found }
+        if case .step(let step) = event { norm = step.gradientNorm }
       }
       let (before, after) = (allValues(model), allValues(run.last))
       let square = before.reduce(0.0) { sum, parameter in
@@ -324,7 +324,7 @@ import TrainingSupport
       let tuner = FineTuner(
         try FreezePlan(model), optimizer: .adam(learningRate: 0.02), options: .init(epochs: 3, batchSize: 3))
       let run = try tuner.fit(model, data, validation: data) { event in
-        if case .step(_, _, _, let loss, _, let norm) = event { numbers += [loss, norm] }
+        if case .step(let step) = event { numbers += [step.loss, step.gradientNorm] }
         if case .epoch(let record) = event { numbers += [record.trainingLoss, record.validation?.loss ?? -1] }
       }
       return (Self.bits(run.last), numbers)

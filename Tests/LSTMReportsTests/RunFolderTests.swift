@@ -74,7 +74,7 @@ import TrainingSupport
       #expect(
         line
           == EpochLine(
-            epoch: epoch.epoch, trainingLoss: epoch.trainingLoss, validation: epoch.validation,
+            epoch: epoch.number, trainingLoss: epoch.trainingLoss, validation: epoch.validation,
             gradientNorms: epoch.gradientNorms, gateGradientNorms: epoch.gateGradientNorms, seconds: nil,
             sequencesPerSecond: nil), "and nothing that depends on the machine")
       #expect(line.gateGradientNorms?["layer0"]?.count == data.steps)

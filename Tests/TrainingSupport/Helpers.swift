@@ -22,7 +22,8 @@ package func featureModel(
 }
 
 /// N sequences of noise with one noisy real value each.
-package func featureData(_ count: Int, steps: Int = 3, size: Int = 2, outputs: Int = 1, seed: UInt64 = 2) throws -> SequenceData
+package func featureData(_ count: Int, steps: Int = 3, size: Int = 2, outputs: Int = 1, seed: UInt64 = 2) throws
+  -> SequenceData
 {
   try SequenceData(
     inputs: .features(noise(count * steps * size, seed: seed), steps: steps, size: size),
@@ -69,13 +70,14 @@ package func message(_ location: SourceLocation = #_sourceLocation, of body: () 
 /// Allocations between one step of a run and the next, from the second epoch on; the last of an epoch, which makes its
 /// record, is left out. In the loop itself: a generic that the tests' module calls is not specialized, and allocates, as
 /// does everything without optimization.
-package func allocationsBetweenSteps(_ fit: (_ events: (FineTuner.Event) throws -> Void) throws -> Void) throws -> [Int] {
+package func allocationsBetweenSteps(_ fit: (_ events: (FineTuner.Event) throws -> Void) throws -> Void) throws -> [Int]
+{
   var (counts, before) = ([Int](), 0)
   counts.reserveCapacity(1000)
   try fit { event in
-    guard case .step(let epoch, let step, let steps, _, _, _) = event else { return }
+    guard case .step(let step) = event else { return }
     let now = Int(allocations_of_this_thread())
-    if epoch > 1, step > 1, step < steps { counts.append(now - before) }
+    if step.epoch > 1, step.number > 1, step.number < step.count { counts.append(now - before) }
     before = Int(allocations_of_this_thread())
   }
   #if DEBUG

@@ -105,7 +105,7 @@ public struct LabeledTable: Sendable {
     var names: [String] = []
     var rows: [[Int]] = []
     for (row, cell) in try table.strings(column: id).enumerated() {
-      let name = CSVCells.trimmed(cell)
+      let name = cell.trimmed
       guard !name.isEmpty else { throw Self.bad(table, row, id, "expected what the sequence is called, found nothing") }
       let place = places[Array(name.utf8)] ?? rows.count
       if place == rows.count {
@@ -211,7 +211,7 @@ public struct LabeledTable: Sendable {
     _ table: CSVTable, _ column: String?, _ choice: Classes
   ) throws -> (numbers: [Int32], classes: [String])? {
     guard let column else { return nil }
-    let cells = try table.strings(column: column).map(CSVCells.trimmed)
+    let cells = try table.strings(column: column).map(\.trimmed)
     let found = names(cells)
     guard !found.isEmpty else {
       throw FineTuningError.badData(

@@ -325,13 +325,3 @@ enum WordSplitter {
     }
   }
 }
-
-/// A text in quotes, shortened, with what has no picture as its escape.
-func quoted(_ text: String) -> String {
-  var result = "\""
-  for scalar in text.unicodeScalars.prefix(40) {
-    let isControl = scalar.properties.generalCategory == .control
-    result += isControl ? scalar.escaped(asASCII: true) : String(scalar)
-  }
-  return result + (text.unicodeScalars.count > 40 ? "…\"" : "\"")
-}

@@ -6,7 +6,7 @@ extension FineTuner {
   ///
   ///     for try await event in tuner.events(model, data, validation: held) {
   ///       switch event {
-  ///       case .epoch(let epoch): print(epoch.epoch, epoch.trainingLoss)
+  ///       case .epoch(let epoch): print(epoch.number, epoch.trainingLoss)
   ///       case .end(let run): try Checkpoint(run.best).write(to: url, as: .pytorchHDF5)
   ///       default: break
   ///       }
@@ -53,7 +53,7 @@ extension FineTuner {
   /// 1. ``Event/cache(_:)``, where something is worth keeping;
   /// 2. ``Event/start(_:)``, ``Event/sample(_:epoch:)`` with `sampling`, and ``Event/weights(_:_:isBest:)`` of the
   ///    pretrained model; not when the run is resumed;
-  /// 3. in every epoch its ``Event/step(epoch:step:steps:loss:learningRate:gradientNorm:)``s, with `saveInterval` weights
+  /// 3. in every epoch its ``Event/step(_:)``s, with `saveInterval` weights
   ///    among them; then ``Event/epoch(_:)``, ``Event/sample(_:epoch:)`` and ``Event/weights(_:_:isBest:)``;
   /// 4. ``Event/end(_:)``, once and last.
   ///

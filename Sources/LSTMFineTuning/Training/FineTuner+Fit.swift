@@ -134,7 +134,7 @@ private final class Loop<Rows: ExampleRows> {
         spreads: [spread], optimizerSteps: stepper.optimizerSteps)
     }
     let known = progress
-    let bestLoss = known.epochs.last { $0.epoch == known.bestEpoch }?.validation?.loss ?? known.baseline.loss
+    let bestLoss = known.epochs.last { $0.number == known.bestEpoch }?.validation?.loss ?? known.baseline.loss
     self.bestLoss = bestLoss.isFinite ? bestLoss : .infinity
     if point == nil {
       try events(.start(progress.baseline))
@@ -173,12 +173,12 @@ private final class Loop<Rows: ExampleRows> {
   /// so that a good start may be left for a while. By the validation loss, or by the training loss without one.
   private var divergence: FineTuner.Ending? {
     guard let record = progress.epochs.last else { return nil }
-    func loss(_ record: FineTuner.Epoch) -> Double { record.validation?.loss ?? record.trainingLoss }
+    func loss(_ record: Epoch) -> Double { record.validation?.loss ?? record.trainingLoss }
     let start = progress.baseline.loss
     let best = progress.epochs.reduce(start.isFinite ? start : .infinity) { min($0, loss($1)) }
     guard best > 0, loss(record) > 10 * best, loss(record) > trivialLoss, !start.isFinite || loss(record) > start
     else { return nil }
-    return .diverging(epoch: record.epoch, loss: loss(record), best: best)
+    return .diverging(epoch: record.number, loss: loss(record), best: best)
   }
 
   /// A model that twice in a row says nearly the same of everything, by the outputs of its best epoch. Where the best is
@@ -255,7 +255,8 @@ private final class Loop<Rows: ExampleRows> {
     progress.learningRate = rate
     if step == steps { progress.gateNorms = stepper.gateNorms(epoch: epoch) }
     try events(
-      .step(epoch: epoch, step: step, steps: steps, loss: value.mean, learningRate: rate, gradientNorm: norm))
+      .step(
+        .init(epoch: epoch, number: step, count: steps, loss: value.mean, learningRate: rate, gradientNorm: norm)))
   }
 
   private func showSample(of model: LSTMModel, epoch: Int, _ events: (FineTuner.Event) throws -> Void) throws {
@@ -285,8 +286,8 @@ private final class Loop<Rows: ExampleRows> {
     }
     let sequences = Double(batches.suffix(stepsHere).reduce(0) { $0 + $1.count })
     let trainingLoss = progress.lossWeight == 0 ? 0 : progress.lossSum / progress.lossWeight
-    var record = FineTuner.Epoch(
-      epoch: epoch, trainingLoss: trainingLoss, validation: metrics,
+    var record = Epoch(
+      number: epoch, trainingLoss: trainingLoss, validation: metrics,
       learningRate: progress.learningRate, gradientNorm: progress.normSum / Double(max(progress.stepsTaken, 1)),
       gradientNorms: norms,
       gateGradientNorms: progress.gateNorms,

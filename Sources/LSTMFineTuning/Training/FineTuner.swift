@@ -9,11 +9,15 @@ import LSTMLayers
 ///     let run = try FineTuner(plan, optimizer: .adam(learningRate: 1e-3)).fit(model, data) { event in ... }
 ///     try Checkpoint(run.best).write(to: url, as: .pytorchHDF5)
 public struct FineTuner: Sendable {
+  /// How to train; the defaults are those of the command line.
   public struct Options: Sendable, Equatable {
+    /// How often all training data is gone through.
     public var epochs = 10
+    /// Sequences of an optimizer step.
     public var batchSize = 32
     /// Largest global norm of the trainable gradients, above 0; nil for no clipping.
     public var clipNorm: Double? = 1
+    /// Whether each epoch takes the examples in an order of its own, drawn by `seed`.
     public var shuffles = true
     /// Stops after so many epochs in a row, at least 1, without a validation loss better than the best so far, the
     /// pretrained model's included; nil to run them all.
@@ -30,14 +34,14 @@ public struct FineTuner: Sendable {
     public var saveInterval: Double?
     /// What the frozen bottom of the model gives for each example is computed once and kept. Results are the same bits
     /// with and without.
-    public var caching = Caching()
+    public var caching = CachePolicy()
     /// Acts in training passes alone: losses of validation data are those of the whole network.
     public var regularization = Regularization()
 
     public init(
       epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
       seed: UInt64 = 0, schedule: Schedule? = nil, decaysBiases: Bool = true, saveInterval: Double? = nil,
-      caching: Caching = Caching(), regularization: Regularization = Regularization()
+      caching: CachePolicy = CachePolicy(), regularization: Regularization = Regularization()
     ) {
       self.epochs = epochs
       self.batchSize = batchSize
@@ -57,11 +61,12 @@ public struct FineTuner: Sendable {
   public enum Event: Sendable {
     /// Where the outputs of the frozen bottom of the model are about to be kept, before anything is computed; a second
     /// time, with `.nowhere`, should the file turn out not to hold them. Not sent when nothing is worth keeping.
-    case cache(Cache)
+    case cache(CacheUsage)
     /// The pretrained model, before the first step.
     case start(Metrics)
-    /// A step done, from 1, at the highest of the parts' learning rates. A batch in which no target counts takes none.
-    case step(epoch: Int, step: Int, steps: Int, loss: Double, learningRate: Double, gradientNorm: Double)
+    /// A step done. A batch in which no target counts takes none.
+    case step(Step)
+    /// An epoch done, its validation included.
     case epoch(Epoch)
     /// What the model does at the end of an epoch, 0 for the pretrained one; only with `sampling`.
     case sample(Sample, epoch: Int)
@@ -73,28 +78,34 @@ public struct FineTuner: Sendable {
     case end(Run)
   }
 
-  public struct Epoch: Sendable, Codable, Equatable {
-    /// From 1.
+  /// A step of the optimizer.
+  public struct Step: Sendable, Equatable {
+    /// The epoch that it belongs to, from 1.
     public var epoch: Int
-    public var trainingLoss: Double
-    public var validation: Metrics?
-    /// That of the last step, the highest of the parts'.
+    /// From 1, in its epoch.
+    public var number: Int
+    /// Steps of the epoch.
+    public var count: Int
+    /// The mean over the batch, before the step.
+    public var loss: Double
+    /// The highest of the parts'.
     public var learningRate: Double
-    /// The mean over the epoch's steps.
+    /// Global, over trainable gradients, before clipping.
     public var gradientNorm: Double
-    /// For each part of the model that trained in this epoch, the root of its mean squared gradient norm over the steps.
-    public var gradientNorms: [String: Double]?
-    /// For each layer that the gradient went through in the epoch's last step, the norms of its gates' gradients by time
-    /// step: whether gradients vanish or explode on their way back through time.
-    public var gateGradientNorms: [String: [Double]]?
-    /// With validation.
-    public var seconds: Double
-    /// Without it.
-    public var sequencesPerSecond: Double
-    public var isBest: Bool
+
+    public init(epoch: Int, number: Int, count: Int, loss: Double, learningRate: Double, gradientNorm: Double) {
+      self.epoch = epoch
+      self.number = number
+      self.count = count
+      self.loss = loss
+      self.learningRate = learningRate
+      self.gradientNorm = gradientNorm
+    }
   }
 
+  /// How a run ended.
   public enum Ending: Sendable, Equatable {
+    /// After all its epochs.
     case finished
     /// No better validation loss for `patience` epochs.
     case noImprovement(sinceEpoch: Int)
@@ -106,6 +117,7 @@ public struct FineTuner: Sendable {
     case interrupted
   }
 
+  /// What a run came to.
   public struct Run: Sendable {
     /// The model of the best validation loss, the pretrained one included; the last one without validation data.
     public var best: LSTMModel
@@ -143,7 +155,8 @@ public struct FineTuner: Sendable {
 
   /// Whether the options make sense for this data: what `fit` begins with.
   package func checkOptions(hasValidation: Bool) throws(FineTuningError) {
-    for (setting, value) in [(Setting.batchSize, options.batchSize), (.patience, options.patience ?? 1)] where value < 1 {
+    for (setting, value) in [(Setting.batchSize, options.batchSize), (.patience, options.patience ?? 1)] where value < 1
+    {
       throw .invalid(setting, "\(value)", "expected at least 1", advice: [])
     }
     if case .plateau = schedule.shape, !hasValidation {

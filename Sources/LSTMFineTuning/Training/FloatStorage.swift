@@ -26,7 +26,7 @@ final class FloatStorage {
   private static let reserve = 64 << 20
 
   /// Decides on a place for so many bytes.
-  static func place(_ bytes: Int, _ caching: FineTuner.Caching) -> FineTuner.Cache.Place {
+  static func place(_ bytes: Int, _ caching: CachePolicy) -> CacheUsage.Place {
     let limit = caching.memoryLimit ?? memory() / 4
     if bytes <= limit { return .memory }
     let folder = caching.folder ?? defaultFolder
@@ -80,7 +80,7 @@ final class FloatStorage {
     /// In a file.
     private var descriptor: Int32 = -1
 
-    init(_ place: FineTuner.Cache.Place, count: Int) throws(Failure) {
+    init(_ place: CacheUsage.Place, count: Int) throws(Failure) {
       bytes = count * MemoryLayout<Float>.size
       if case .file(let folder) = place {
         var path = Array((folder + "/.lstm-ft-cache-XXXXXX").utf8CString)

@@ -4,7 +4,8 @@ import LSTMCheckpoints
 extension FreezePlan {
   /// A line for each tied parameter: that it is one, and which of the selectors that name it decides.
   static func tieNotes(
-    _ parameters: [ParameterSpecification], _ trainable: [Bool], freezing: [String], rates: [OwnRate], lora: LoRA?
+    _ parameters: [ParameterSpecification], _ trainable: [Bool], freezing: [String], rates: [LearningRateOverride],
+    lora: LoRA?
   ) -> [Message] {
     var notes: [Message] = []
     for (index, parameter) in parameters.enumerated() where !parameter.tied.isEmpty {

@@ -29,20 +29,11 @@ public struct FreezePlan: Sendable {
     let members: [Int]
   }
 
-  /// Which parameters train from an epoch on, until the next phase.
-  public struct Phase: Sendable, Equatable {
-    /// From 1.
-    public let firstEpoch: Int
-    public let trainable: [Bool]
-    /// For all rates.
-    public var rateFactor = 1.0
-  }
-
   /// For each of the model's parameters, in its order, whether it trains at any time.
   public let trainable: [Bool]
   public let parameters: [ParameterSpecification]
   /// In order; the first begins with epoch 1.
-  public let phases: [Phase]
+  public let phases: [Recipe.Phase]
   public let recipe: Recipe
   public let lora: LoRA?
   /// For each parameter, which of its elements move when it trains: all, or some gates' rows.
@@ -56,17 +47,6 @@ public struct FreezePlan: Sendable {
   /// What becomes of parameters that stand in several places.
   public let notes: [Message]
 
-  /// A part of the model with a learning rate of its own.
-  public struct OwnRate: Sendable, Equatable {
-    public let selector: String
-    public let learningRate: Double
-
-    public init(_ selector: String, _ learningRate: Double) {
-      self.selector = selector
-      self.learningRate = learningRate
-    }
-  }
-
   /// - Parameters:
   ///   - rates: parts with a rate of their own; of several that name a parameter the last counts.
   ///   - lora: what moves by low-rank adapters alone, unless `freezing` names it. Of the rest only the head then trains,
@@ -75,7 +55,7 @@ public struct FreezePlan: Sendable {
   ///   that is none or that of a frozen part.
   public init(
     _ model: LSTMModel, freezing: [String] = [], unfreezing: [String] = [], recipe: Recipe = .full,
-    rates: [OwnRate] = [], lora: LoRA? = nil
+    rates: [LearningRateOverride] = [], lora: LoRA? = nil
   ) throws(FineTuningError) {
     try self.init(
       model.configuration, freezing: freezing, unfreezing: unfreezing, recipe: recipe, rates: rates,
@@ -84,7 +64,7 @@ public struct FreezePlan: Sendable {
 
   public init(
     _ configuration: ModelConfiguration, freezing: [String] = [], unfreezing: [String] = [], recipe: Recipe = .full,
-    rates: [OwnRate] = [], lora: LoRA? = nil
+    rates: [LearningRateOverride] = [], lora: LoRA? = nil
   ) throws(FineTuningError) {
     parameters = configuration.parameters
     var gates: [Gates] = parameters.map { parameter in
@@ -144,7 +124,8 @@ public struct FreezePlan: Sendable {
       let selection = try Selection(rate.selector, of: parameters)
       guard !selection.isOfGates else {
         throw .invalid(
-          .learningRateFor, "\(rate.selector)", "gates of a layer share one rate", advice: ["name the layer or the tensor"])
+          .learningRateFor, "\(rate.selector)", "gates of a layer share one rate",
+          advice: ["name the layer or the tensor"])
       }
       let chosen = selection.indices
       guard chosen.contains(where: { trainable[$0] }) else {

@@ -61,14 +61,15 @@ public struct LoRA: Sendable, Equatable {
     let parameters = configuration.parameters
     var chosen: Set<Int> = []
     for selector in targets {
-      let selection = try FreezePlan(configuration, freezing: ["*"], unfreezing: [selector]).trainable
-      let matrices = parameters.indices.filter { selection[$0] && Self.canAdapt(parameters[$0]) }
+      let selection = Set(try Selection(selector, of: parameters).indices)
+      let matrices = parameters.indices.filter { selection.contains($0) && Self.canAdapt(parameters[$0]) }
       if matrices.isEmpty,
-        let tied = parameters.indices.first(where: { selection[$0] && Self.isTiedTable(parameters[$0]) })
+        let tied = parameters.indices.first(where: { selection.contains($0) && Self.isTiedTable(parameters[$0]) })
       {
         let names = parameters[tied].places.map(\.name)
         throw .invalid(
-          .loraTargets, "\(selector)", "\(names.joined(separator: " and ")) are one parameter, and an adapter on one of them"
+          .loraTargets, "\(selector)",
+          "\(names.joined(separator: " and ")) are one parameter, and an adapter on one of them"
             + " would part them",
           advice: ["leave it out, or import the model with \(.untie), which makes two of them"])
       }
@@ -81,13 +82,15 @@ public struct LoRA: Sendable, Equatable {
     }
     guard !chosen.isEmpty else {
       throw .invalid(
-        .loraTargets, nil, "expected at least one part of the model, found none", advice: ["for example \(.loraTargets, "lstm")"])
+        .loraTargets, nil, "expected at least one part of the model, found none",
+        advice: ["for example \(.loraTargets, "lstm")"])
     }
     let places = chosen.sorted()
     let largest = places.reduce(0) { max($0, parameters[$1].shape.min() ?? 0) }
     guard 1...largest ~= rank else {
       throw .invalid(
-        .lora, nil, "expected a rank from 1 to \(largest), the smaller side of the largest matrix that it is for, found \(rank)",
+        .lora, nil,
+        "expected a rank from 1 to \(largest), the smaller side of the largest matrix that it is for, found \(rank)",
         advice: [])
     }
     guard alpha.isFinite, alpha > 0 else {

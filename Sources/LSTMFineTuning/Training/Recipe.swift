@@ -15,6 +15,15 @@ public enum Recipe: String, Sendable, Codable, CaseIterable {
   /// above divided by 2.6.
   case ulmfit
 
+  /// Which parameters train from an epoch on, until the next phase.
+  public struct Phase: Sendable, Equatable {
+    /// From 1.
+    public let firstEpoch: Int
+    public let trainable: [Bool]
+    /// For all rates.
+    public var rateFactor = 1.0
+  }
+
   /// The schedule that the recipe goes with, when no other is asked for.
   public var schedule: Schedule { self == .ulmfit ? Schedule(.slantedTriangle()) : .constant }
 
@@ -40,7 +49,7 @@ public enum Recipe: String, Sendable, Codable, CaseIterable {
   }
 
   /// What trains from which epoch on.
-  func phases(_ configuration: ModelConfiguration, _ trainable: [Bool]) -> [FreezePlan.Phase] {
+  func phases(_ configuration: ModelConfiguration, _ trainable: [Bool]) -> [Phase] {
     let parts = Self.parts(configuration, trainable)
     let count = (parts.compactMap(\.self).max() ?? 0) + 1
     switch self {

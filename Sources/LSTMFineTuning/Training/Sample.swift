@@ -50,4 +50,33 @@ extension SeriesData {
     }
     return .forecast(sample)
   }
+
+  /// What a model of streams says of the last 48 rows, a horizon at a time, or of one horizon where that is more; it begins at
+  /// most some hundred rows before.
+  public func streamedSample(
+    of model: LSTMModel, inputScaler: Scaler?, targetScaler: Scaler?, kernels: Kernels = .best
+  ) throws -> Sample {
+    let own = parts.last?.rows ?? 0..<rowCount
+    let count = max(min(48 / horizon, (own.count - 1) / horizon), 1)
+    let first = max(rowCount - count * horizon - 256, own.lowerBound)
+    let steps = rowCount - horizon - first
+    let size = features.count
+    let read = try SequenceData(
+      inputs: .features(Array(featureRows[first * size..<(first + steps) * size]), steps: steps, size: size),
+      targets: .none
+    ).scaled(inputs: inputScaler, targets: nil)
+    let evaluator = Evaluator(
+      Network(model, kernels: kernels), loss: .meanSquaredError, targetScaler: targetScaler)
+    let said = try evaluator.predict(read)
+    let width = targets.count
+    var sample = Sample.Forecast(column: targets[0], truth: [], forecast: [])
+    for place in 0..<count {
+      let origin = rowCount - (count - place) * horizon
+      for step in 0..<horizon {
+        sample.truth.append(targetRows[(origin + step) * width])
+        sample.forecast.append(said.values[(origin - 1 - first) * horizon * width + step * width])
+      }
+    }
+    return .forecast(sample)
+  }
 }

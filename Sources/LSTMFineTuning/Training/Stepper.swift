@@ -51,7 +51,8 @@ final class Stepper {
       let adapters = try LowRankAdapters(network, plan: plan, seed: tuner.options.seed)
       lowRank = LowRankTraining(
         adapters: adapters,
-        optimizer: OptimizerState(tuner.optimizer, weights: adapters.parameters, trainable: adapters.all, kernels: kernels),
+        optimizer: OptimizerState(
+          tuner.optimizer, weights: adapters.parameters, trainable: adapters.all, kernels: kernels),
         active: adapters.all, rates: adapters.all.map { _ in 0 })
     } else {
       lowRank = nil
@@ -213,6 +214,3 @@ extension FineTuner {
     Regularization.Draw(options.regularization, seed: options.seed, step: place.epoch << 32 | place.step)
   }
 }
-
-/// A number that is not finite, without the sign that some NaNs have.
-func plain(_ value: Double) -> String { value.isNaN ? "nan" : "\(value)" }

@@ -87,7 +87,7 @@ struct TargetReading {
   var notes: [Message] = []
 
   init(
-    _ data: SequenceData, _ model: LSTMModel, file: String, loss: Loss?, head: TaskFit.Head
+    _ data: SequenceData, _ model: LSTMModel, file: String, loss: Loss?, head: HeadChoice
   ) throws(FineTuningError) {
     guard case .values(_, let size, _) = data.targets, let kind = TargetKind(data) else { return }
     let (last, width) = (model.configuration.head.last, model.configuration.outputSize)

@@ -11,42 +11,6 @@ public struct TaskFit: Sendable {
   /// Whether targets of real values are classes: one-hot rows, or numbers of classes stored as floating point.
   private let readsClasses: Bool
 
-  public enum Head: Sendable, Equatable {
-    /// The model's own; a bare LSTM whose output is of another width gets a new one.
-    case keep
-    /// The model's own, however many more outputs than classes it has.
-    case keepAll
-    /// A new dense layer in place of the last one of the model's head, see `LSTMModel.replacingHead`; the size comes from
-    /// the targets when nil.
-    case new(size: Int?)
-
-    public var isNew: Bool { if case .new = self { true } else { false } }
-
-    /// From `new`, `new:SIZE` or `keep`.
-    /// - Throws: `FineTuningError.invalidOption`.
-    public init(parsing text: String) throws(FineTuningError) {
-      if text == "keep" {
-        self = .keepAll
-        return
-      }
-      let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-      guard parts[0] == "new", parts.count <= 2 else {
-        throw .invalid(.head, "\(text)", "expected new, new:SIZE or keep", advice: ["for example \(.head, "new:9")"])
-      }
-      guard parts.count == 2 else {
-        self = .new(size: nil)
-        return
-      }
-      let limit = ModelConfiguration.sizeLimit
-      guard let size = Int(parts[1]), 1...limit ~= size else {
-        throw .invalid(
-          .head, "\(text)", "expected a size from 1 to \(limit), found \"\(parts[1])\"",
-          advice: ["for example \(.head, "new:9")"])
-      }
-      self = .new(size: size)
-    }
-  }
-
   /// - Parameters:
   ///   - loss: nil to take the mean squared error for real values and the cross-entropy for classes, however they are
   ///     stored. Where targets may be either it is asked for, unless the model was fine-tuned with one.
@@ -54,7 +18,7 @@ public struct TaskFit: Sendable {
   ///   - knowsClasses: whether somebody has said what each of the model's outputs stands for.
   /// - Throws: `FineTuningError` naming what does not fit and the flag that decides.
   public init(
-    _ model: LSTMModel, _ data: SequenceData, file: String, loss: Loss? = nil, head: Head = .keep,
+    _ model: LSTMModel, _ data: SequenceData, file: String, loss: Loss? = nil, head: HeadChoice = .keep,
     readout: ModelConfiguration.Readout? = nil, seed: UInt64 = 0, mayChangeModel: Bool = true,
     knowsClasses: Bool = false
   ) throws {

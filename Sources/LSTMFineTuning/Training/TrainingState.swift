@@ -25,7 +25,7 @@ public struct TrainingState: Sendable {
     var gateNorms: [String: [Double]] = [:]
     var bestEpoch = 0
     var baseline: Metrics
-    var epochs: [FineTuner.Epoch] = []
+    var epochs: [Epoch] = []
     /// How much the outputs differ from row to row, of the pretrained model and after each epoch.
     var spreads: [Double]
     var plateau = Schedule.Plateau()
@@ -55,7 +55,7 @@ public struct TrainingState: Sendable {
   public var step: Int { progress.step }
   /// How long the run's log was when this was saved, in bytes.
   package var logLength: Int { progress.logLength }
-  public var epochs: [FineTuner.Epoch] { progress.epochs }
+  public var epochs: [Epoch] { progress.epochs }
   public var baseline: Metrics { progress.baseline }
 
   init(progress: Progress, order: [Int], moments: [StoredTensor], carried: CarriedState? = nil) {

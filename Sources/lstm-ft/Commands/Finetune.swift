@@ -183,7 +183,7 @@ struct Finetune: ParsableCommand {
     try session.train(folder, out.console, resuming: point)
   }
 
-  func headChoice() throws -> TaskFit.Head {
+  func headChoice() throws -> HeadChoice {
     try parts.head.map { try .init(parsing: $0) } ?? .keep
   }
 

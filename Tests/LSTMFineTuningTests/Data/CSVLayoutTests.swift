@@ -152,14 +152,14 @@ import TrainingSupport
   }
 
   @Test func optionsPassOver() throws {
-    var options = CSVTable.Options()
+    var options = CSVOptions()
     options.skippedLines = 2
     options.comment = "!"
     let t = try CSVTable(bytes: Array("1,2,3\n4\na,b\n! no\n5,6\n".utf8), name: "x", options: options)
     #expect(t.columnNames == ["a", "b"])
     #expect(try t.numbers(column: "b") == [6])
     #expect(t.firstLine(ofRow: 0) == 5)
-    options = CSVTable.Options(header: true)
+    options = CSVOptions(header: true)
     options.comment = "none"
     #expect(try CSVTable(bytes: Array("#a,b\n#1,6\n".utf8), name: "x", options: options).columnNames == ["#a", "b"])
   }
@@ -185,7 +185,7 @@ import TrainingSupport
   }
 
   @Test func theEncodingMayBeSaid() throws {
-    var options = CSVTable.Options()
+    var options = CSVOptions()
     options.encoding = .latin1
     let bytes: [UInt8] = [0x61, 0x0a, 0xc3, 0xa4, 0x0a]
     #expect(try CSVTable(bytes: bytes, name: "x").strings(column: "a") == ["ä"])

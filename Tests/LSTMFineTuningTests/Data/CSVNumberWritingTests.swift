@@ -103,7 +103,7 @@ import TrainingSupport
   private func asked(
     _ text: String, _ decimal: CSVDecimalMark?, _ thousands: CSVThousands?
   ) throws(CSVError) -> [Double] {
-    var options = CSVTable.Options()
+    var options = CSVOptions()
     (options.decimal, options.thousands) = (decimal, thousands)
     return try CSVTable(bytes: Array(text.utf8), name: "mine.csv", options: options).numbers(column: "v")
   }

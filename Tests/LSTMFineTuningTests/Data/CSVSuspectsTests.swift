@@ -33,7 +33,7 @@ import TrainingSupport
         == "mine.csv line 9, column \"v\": \(plain) (3 times) lies far outside the other values, 0.5 to 29.5: "
         + "does it mark missing values?")
 
-    var options = CSVTable.Options()
+    var options = CSVOptions()
     options.missingValues = [plain]
     let marked = try CSVTable(bytes: column(cells), name: "mine.csv", options: options)
     #expect(try marked.floats(column: "v", missing: .interpolate)[7..<9].allSatisfy { 6.5...9.5 ~= $0 })
@@ -42,7 +42,7 @@ import TrainingSupport
     #expect(marked.notes.first?.count == 3)
     #expect(throws: CSVError.self) { try marked.floats(column: "v") }
 
-    options = CSVTable.Options()
+    options = CSVOptions()
     options.takesAllNumbers = true
     #expect(try CSVTable(bytes: column(cells), name: "x", options: options).numbers(column: "v")[7] == Double(mark))
   }
@@ -84,7 +84,7 @@ import TrainingSupport
   }
 
   @Test func wordsMayBeMarked() throws {
-    var options = CSVTable.Options()
+    var options = CSVOptions()
     options.missingValues = ["///", "-99,9"]
     let t = try CSVTable(bytes: Array("d;v\nx;1,5\ny;///\nz;-99,9\n".utf8), name: "x", options: options)
     #expect(t.isNumeric("v"))

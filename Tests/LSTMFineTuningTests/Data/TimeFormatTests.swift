@@ -7,7 +7,7 @@ import TrainingSupport
 /// Cells that tell a time, and those that do not.
 @Suite struct TimeFormatTests {
   /// Seconds since 1970.
-  static func seconds(_ text: String, _ order: TimeFormat.Order = .yearFirst) -> Double? {
+  static func seconds(_ text: String, _ order: DateOrder = .yearFirst) -> Double? {
     TimeText(text)?.instant(order).map { Double($0) / 1e6 }
   }
 
@@ -26,10 +26,10 @@ import TrainingSupport
   func dates(_ text: String, _ expected: Double) { #expect(Self.seconds(text) == expected) }
 
   @Test(arguments: [
-    ("25.03.2024", TimeFormat.Order.dayFirst), ("03/25/2024", .monthFirst), ("25.3.24", .dayFirst),
+    ("25.03.2024", DateOrder.dayFirst), ("03/25/2024", .monthFirst), ("25.3.24", .dayFirst),
     ("24-03-25", .yearFirst), ("3/25/2024", .monthFirst), ("25-03-2024", .dayFirst),
   ])
-  func ordersOfNumbers(_ text: String, _ order: TimeFormat.Order) {
+  func ordersOfNumbers(_ text: String, _ order: DateOrder) {
     #expect(Self.seconds(text, order) == 1_711_324_800)
   }
 

@@ -116,7 +116,7 @@ import TrainingSupport
       (tuner.options.epochs, tuner.options.batchSize, tuner.options.shuffles) = (3, 16, false)
       for isCached in test.freezing.isEmpty ? [false] : [false, true] {
         tuner.options.caching.isOn = isCached
-        var places: [FineTuner.Cache.Place] = []
+        var places: [CacheUsage.Place] = []
         let counts = try allocationsBetweenSteps { count in
           _ = try tuner.fit(model, data, kernels: kernels) { event in
             if case .cache(let cache) = event { places.append(cache.place) }

@@ -24,9 +24,9 @@ import TrainingSupport
     {
       var (losses, norms): ([UInt64], [UInt64]) = ([], [])
       let run = try tuner.fit(model, data, validation: validation, kernels: kernels) { event in
-        if case .step(_, _, _, let loss, _, let norm) = event {
-          losses.append(loss.bitPattern)
-          norms.append(norm.bitPattern)
+        if case .step(let step) = event {
+          losses.append(step.loss.bitPattern)
+          norms.append(step.gradientNorm.bitPattern)
         }
       }
       (self.losses, self.norms) = (losses, norms)
@@ -37,9 +37,9 @@ import TrainingSupport
 
   /// Where what is kept lies.
   static func caches(_ tuner: FineTuner, _ model: LSTMModel, _ data: SequenceData, _ validation: SequenceData?) throws
-    -> [FineTuner.Cache]
+    -> [CacheUsage]
   {
-    var caches: [FineTuner.Cache] = []
+    var caches: [CacheUsage] = []
     _ = try tuner.fit(model, data, validation: validation) { event in
       if case .cache(let cache) = event { caches.append(cache) }
     }
@@ -241,7 +241,7 @@ import TrainingSupport
 
   @Test func storageGivesBackWhatItTook() throws {
     let folder = try TemporaryFolder()
-    for place in [FineTuner.Cache.Place.memory, .file(folder: folder.url.path)] {
+    for place in [CacheUsage.Place.memory, .file(folder: folder.url.path)] {
       let values = noise(5000, seed: 3)
       let writer = try FloatStorage.Writer(place, count: values.count)
       for start in stride(from: 0, to: values.count, by: 999) {
@@ -266,7 +266,7 @@ import TrainingSupport
     let (model, data) = (Self.stack(.last), try Self.tokens(.last))
     var tuner = FineTuner(try plan(model, freezing: ["embedding", "lstm"]))
     tuner.options.caching = .init(memoryLimit: 0, folder: folder.url.path)
-    var places: [FineTuner.Cache.Place] = []
+    var places: [CacheUsage.Place] = []
     let run = try tuner.fit(model, data) { event in
       guard case .cache(let cache) = event else { return }
       places.append(cache.place)

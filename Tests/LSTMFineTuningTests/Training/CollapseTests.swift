@@ -77,7 +77,7 @@ import TrainingSupport
     let run = try tuner.fit(model, data)
     guard case .collapsed(let epoch) = run.ending else { return #expect(Bool(false), "\(run.ending)") }
     #expect(run.bestEpoch < epoch)
-    #expect(run.epochs.filter { !$0.isBest }.map(\.epoch) == [epoch, epoch + 1])
+    #expect(run.epochs.filter { !$0.isBest }.map(\.number) == [epoch, epoch + 1])
     let evaluator = Evaluator(Network(run.best), loss: .crossEntropy)
     #expect(try evaluator.spread(data, nil) > 1e-3)
   }

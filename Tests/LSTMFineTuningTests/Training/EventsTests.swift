@@ -25,8 +25,8 @@ import TrainingSupport
     switch event {
     case .cache(let cache): return "cache \(cache)"
     case .start(let metrics): return "start \(metrics)"
-    case .step(let epoch, let step, let steps, let loss, let rate, let norm):
-      return "step \(epoch) \(step) \(steps) \(loss) \(rate) \(norm)"
+    case .step(let step):
+      return "step \(step.epoch) \(step.number) \(step.count) \(step.loss) \(step.learningRate) \(step.gradientNorm)"
     case .epoch(var record):
       (record.seconds, record.sequencesPerSecond) = (0, 0)
       let encoder = JSONEncoder()
@@ -102,7 +102,7 @@ import TrainingSupport
       for try await event in tuner.events(model, data, validation: data) {
         try run.record(event)
         texts.append(Self.text(event))
-        if case .step(1, 2, _, _, _, _) = event { withUnsafeCurrentTask { $0?.cancel() } }
+        if case .step(let step) = event, step.epoch == 1, step.number == 2 { withUnsafeCurrentTask { $0?.cancel() } }
         if case .end(let run) = event { ending = run.ending }
       }
       return (texts, ending)
@@ -239,7 +239,7 @@ import TrainingSupport
       var tuner = try Self.tuner(model, epochs: .max)
       tuner.shouldStop = { withExtendedLifetime(token) { false } }
       for try await event in tuner.events(model, data) {
-        if case .epoch(let record) = event, record.epoch == 2 { throw Enough() }
+        if case .epoch(let record) = event, record.number == 2 { throw Enough() }
       }
     } catch is Enough {}
     #expect(try await Self.isReleased { held })

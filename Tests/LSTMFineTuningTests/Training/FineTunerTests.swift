@@ -17,9 +17,9 @@ import TrainingSupport
 
     mutating func add(_ event: FineTuner.Event) {
       switch event {
-      case .step(_, _, _, let loss, _, let norm):
-        losses.append(loss)
-        norms.append(norm)
+      case .step(let step):
+        losses.append(step.loss)
+        norms.append(step.gradientNorm)
       case .weights(let model, let state, let isBest): weights.append((model, state.epochs.count, isBest))
       default: break
       }

@@ -64,7 +64,7 @@ import TrainingSupport
         try FreezePlan(model, freezing: ["head"] + freezing), optimizer: .sgd(learningRate: 1),
         options: .init(epochs: 1, batchSize: 8, clipNorm: clip, shuffles: false))
       let run = try tuner.fit(model, data) { event in
-        if case .step(_, _, _, _, _, let norm) = event { norms.append(norm) }
+        if case .step(let step) = event { norms.append(step.gradientNorm) }
       }
       return (norms[0] * norms[0], run.last)
     }

@@ -17,7 +17,7 @@ import TrainingSupport
     let loraOn: [String]
     let freezing: [String]
     let recipe: Recipe
-    let rates: [FreezePlan.OwnRate]
+    let rates: [LearningRateOverride]
     /// It makes no sense.
     let isRefused: Bool
 
@@ -62,7 +62,7 @@ import TrainingSupport
           recipe: try #require(Recipe(rawValue: recipes[choice[2]][0])),
           rates: try rates[choice[3]].map { text in
             let sides = text.split(separator: "=")
-            return FreezePlan.OwnRate(String(sides[0]), try #require(Double(sides[1])))
+            return LearningRateOverride(String(sides[0]), try #require(Double(sides[1])))
           }, isRefused: choice[4] == 1)
       }
       order = try golden.text("order").split(separator: ",").map(String.init)
@@ -107,7 +107,7 @@ import TrainingSupport
       }
       var losses: [Double] = []
       let run = try fixture.tuner(request.plan(fixture.model)).fit(fixture.model, fixture.data) { event in
-        if case .step(_, _, _, let loss, _, _) = event { losses.append(loss) }
+        if case .step(let step) = event { losses.append(step.loss) }
       }
       let wanted = fixture.losses[request.number * 20..<(request.number + 1) * 20]
       #expect(losses.count == 20)
@@ -157,7 +157,7 @@ import TrainingSupport
       readout: .final, outputs: 2)
     let data = try featureData(8, size: 3, outputs: 2)
     for recipe in Recipe.allCases {
-      let rates = [FreezePlan.OwnRate("lstm.weight_hh_l0", 3e-4), .init("head", 5e-3)]
+      let rates = [LearningRateOverride("lstm.weight_hh_l0", 3e-4), .init("head", 5e-3)]
       let lora = LoRA(rank: 2, alpha: 2, targets: targets)
       // A rate for what does not train is refused; such combinations go without.
       guard

@@ -44,7 +44,7 @@ import TrainingSupport
       try run.record(event)
       switch event {
       case .start: seen.append("start")
-      case .epoch(let record): seen.append("epoch \(record.epoch)")
+      case .epoch(let record): seen.append("epoch \(record.number)")
       case .sample(.text(_, let text), let epoch):
         seen.append("sample \(epoch)")
         if epoch == 0 { #expect(text == "\(model.parameters.values(0)[0])") }

@@ -19,10 +19,10 @@ import TrainingSupport
       options: .init(epochs: 1, clipNorm: nil))
     var (losses, norms) = ([Double](), [Double]())
     let run = try tuner.fit(model, data) { event in
-      if case .step(_, _, let steps, let loss, _, let norm) = event {
-        #expect(steps == 20)
-        losses.append(loss)
-        norms.append(norm)
+      if case .step(let step) = event {
+        #expect(step.count == 20)
+        losses.append(step.loss)
+        norms.append(step.gradientNorm)
       }
     }
     for (found, expected) in try [(losses, golden.doubles("losses")), (norms, golden.doubles("norms"))] {
@@ -32,7 +32,7 @@ import TrainingSupport
       let index = try #require(run.last.parameters.index(of: PyTorchTrainingTests.projectName(tensor)))
       #expect(largestDifference(run.last.parameters.values(index), expected.values) <= 1e-5, "\(tensor)")
     }
-    #expect(run.epochs.map(\.epoch) == [1] && run.ending == .finished)
+    #expect(run.epochs.map(\.number) == [1] && run.ending == .finished)
   }
 
   /// The state is zero again at the beginning of each epoch, and shuffling and the batch size do nothing.

@@ -24,7 +24,7 @@ import TrainingSupport
   }
 
   static func fit(
-    _ model: LSTMModel, _ data: SequenceData, loss: Loss? = nil, head: TaskFit.Head = .keep, evaluating: Bool = false
+    _ model: LSTMModel, _ data: SequenceData, loss: Loss? = nil, head: HeadChoice = .keep, evaluating: Bool = false
   ) throws -> TaskFit {
     try TaskFit(model, data, file: "d.h5", loss: loss, head: head, mayChangeModel: !evaluating)
   }

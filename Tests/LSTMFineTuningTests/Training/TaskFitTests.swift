@@ -21,7 +21,7 @@ import TrainingSupport
   }
 
   static func fit(
-    _ model: LSTMModel, _ data: SequenceData, loss: Loss? = nil, head: TaskFit.Head = .keep,
+    _ model: LSTMModel, _ data: SequenceData, loss: Loss? = nil, head: HeadChoice = .keep,
     readout: ModelConfiguration.Readout? = nil, mayChangeModel: Bool = true
   ) throws -> TaskFit {
     try TaskFit(
@@ -96,8 +96,8 @@ import TrainingSupport
 
   // MARK: - Head
 
-  @Test(arguments: [TaskFit.Head.new(size: nil), .new(size: 1)])
-  func aNewHeadIsNewAlsoWhenItHasTheOldOnesShape(_ head: TaskFit.Head) throws {
+  @Test(arguments: [HeadChoice.new(size: nil), .new(size: 1)])
+  func aNewHeadIsNewAlsoWhenItHasTheOldOnesShape(_ head: HeadChoice) throws {
     let model = featureModel()
     let fit = try Self.fit(model, Self.values(1), head: head)
     #expect(fit.model.configuration == model.configuration)
@@ -122,7 +122,7 @@ import TrainingSupport
 
   @Test(arguments: ["new", "new:9", "new:16777216"]) func aHeadIsParsed(_ text: String) throws {
     let size = text.split(separator: ":").dropFirst().first.flatMap { Int($0) }
-    #expect(try TaskFit.Head(parsing: text) == .new(size: size))
+    #expect(try HeadChoice(parsing: text) == .new(size: size))
   }
 
   @Test(arguments: [
@@ -135,7 +135,7 @@ import TrainingSupport
     ("new:99999999999999999999", "expected a size from 1 to 16777216, found \"99999999999999999999\""),
   ])
   func whatIsNoHead(_ text: String, _ expected: String) {
-    let error = #expect(throws: FineTuningError.self) { try TaskFit.Head(parsing: text) }
+    let error = #expect(throws: FineTuningError.self) { try HeadChoice(parsing: text) }
     #expect(error?.message == "head \(text): \(expected)")
     #expect(error?.advice == ["for example head new:9"])
   }

@@ -55,9 +55,9 @@ import TrainingSupport
     tuner.options.clipNorm = clip > 0 ? clip : nil
     var (losses, norms) = ([Double](), [Double]())
     let run = try tuner.fit(model, data, kernels: PyTorchTrainingTests.kernels(path)) { event in
-      guard case .step(_, _, _, let loss, _, let norm) = event else { return }
-      losses.append(loss)
-      norms.append(norm)
+      guard case .step(let step) = event else { return }
+      losses.append(step.loss)
+      norms.append(step.gradientNorm)
     }
     let (wantedLosses, wantedNorms) = (try golden.doubles("losses"), try golden.doubles("norms"))
     #expect(losses.count == 20)

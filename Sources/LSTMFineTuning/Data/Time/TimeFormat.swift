@@ -1,12 +1,5 @@
 /// How a column writes its times: reads cells into instants, and writes instants as the column does.
 public struct TimeFormat: Sendable, Equatable {
-  /// How the numbers of a date follow each other.
-  public enum Order: String, Sendable, Codable, CaseIterable {
-    case yearFirst = "ymd"
-    case dayFirst = "dmy"
-    case monthFirst = "mdy"
-  }
-
   /// What the cells are.
   enum Kind: Sendable, Equatable {
     /// Dates, times or both as text.
@@ -26,7 +19,7 @@ public struct TimeFormat: Sendable, Equatable {
   }
 
   let kind: Kind
-  let order: Order
+  let order: DateOrder
   let pieces: [TimeText.Piece]
   let precision: TimeText.Precision
   /// Whether days, months and hours have two digits.
@@ -36,7 +29,7 @@ public struct TimeFormat: Sendable, Equatable {
   let decimals: Int
 
   init(
-    _ kind: Kind, order: Order = .yearFirst, pieces: [TimeText.Piece] = [], precision: TimeText.Precision = .second,
+    _ kind: Kind, order: DateOrder = .yearFirst, pieces: [TimeText.Piece] = [], precision: TimeText.Precision = .second,
     padsDate: Bool = true, padsHour: Bool = true, decimals: Int = 0
   ) {
     (self.kind, self.order, self.pieces, self.precision) = (kind, order, pieces, precision)

@@ -122,7 +122,8 @@ extension SeriesData {
     if parts.count > 1, !without.isEmpty {
       let names = without.prefix(5).map(\.0.name).joined(separator: ", ") + (without.count > 5 ? ", ..." : "")
       notes.append(
-        "\(without.count) of \(parts.count) series \(without.count == 1 ? "is" : "are") too short to train on: \(names)")
+        "\(without.count) of \(parts.count) series \(without.count == 1 ? "is" : "are") too short to train on: \(names)"
+      )
     }
     var training = try examples(starts: trainingStarts)
     var validation = try examples(starts: validationStarts)

@@ -132,3 +132,21 @@ public struct CSVError: Error, Sendable, Equatable {
     return line.count > 40 ? "\"\(line.prefix(39))…\"" : "\"\(line)\""
   }
 }
+
+extension CSVError: DescribedFailure {
+  /// Where, and what is wrong there.
+  public var message: Message { "\(place): \(detail)" }
+
+  public var description: String { message.description }
+
+  /// `mine.csv line 17, column "temp"`
+  package var place: String { Self.place(file, line, column) }
+
+  public var category: FailureCategory {
+    switch kind {
+    case .notFound: .notFound
+    case .unknownColumn: .usage
+    default: .badInput
+    }
+  }
+}

@@ -8,32 +8,6 @@ import LSTMLayers
 /// targets of row k + window, then those of the row after it, and so on. Rows of several series, of ids or of files,
 /// stand one after another, and no window reads or says rows of two.
 public struct SeriesData: Sendable {
-  /// The rows of one series.
-  public struct Part: Sendable {
-    public let file: String
-    /// What the id columns say; empty where there are none.
-    public let id: [String]
-    public let rows: Range<Int>
-    /// When each row was; nil where nothing tells.
-    let times: [Int64]?
-    /// The line of the file on which each row stood.
-    let lines: [Int]
-    let time: TimeColumn?
-    /// For each row, where in the file's rows it stood.
-    let places: [Int]
-
-    /// For people, and as the name of its scalers: `A`, or `A, 3`; the file's name without one.
-    public var name: String {
-      id.isEmpty ? SeriesData.stem(file) : id.joined(separator: ", ")
-    }
-  }
-
-  /// Cells of a column that held no number.
-  public struct Filled: Sendable, Equatable {
-    public let column: String
-    public let count: Int
-  }
-
   /// The first of the files.
   public let file: String
   public let features: [String]
@@ -48,7 +22,7 @@ public struct SeriesData: Sendable {
   public let season: Int
   /// What was recognized in the table as it was read.
   public let readingNotes: [CSVNote]
-  public let parts: [Part]
+  public let parts: [SeriesPart]
   /// What the parts' ids are of: columns of the tables, and first the file where there are several.
   public let idColumns: [String]
   /// Those of them that are columns of the tables.
@@ -56,7 +30,7 @@ public struct SeriesData: Sendable {
   public let findings: [TimeFindings]
   /// For people, about times and what was filled in.
   public let notes: [Message]
-  public let filled: [Filled]
+  public let filled: [FilledCells]
   /// Rows of which a feature or a target was filled in; nil where none was.
   let filledFeatures: [Bool]?
   let filledTargets: [Bool]?
@@ -153,13 +127,6 @@ public struct SeriesData: Sendable {
       if parts[middle].rows.lowerBound <= row { low = middle } else { high = middle - 1 }
     }
     return low
-  }
-
-  /// A file's name without its folder and its ending.
-  static func stem(_ file: String) -> String {
-    let name = file.split(separator: "/").last.map { String($0) } ?? file
-    guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return name }
-    return String(name[..<dot])
   }
 
   /// Every window that has its whole horizon, in time order. Targets are (N, horizon * targets), the first row's first.

@@ -6,11 +6,11 @@ struct SeriesRows {
   private(set) var features: [Float] = []
   private(set) var targets: [Float] = []
   private(set) var count = 0
-  private(set) var parts: [SeriesData.Part] = []
+  private(set) var parts: [SeriesPart] = []
   private(set) var idColumns: [String] = []
   private(set) var ownIDColumns: [String] = []
   private(set) var notes: [Message] = []
-  private(set) var filled: [SeriesData.Filled] = []
+  private(set) var filled: [FilledCells] = []
   private(set) var filledFeatures: [Bool]?
   private(set) var filledTargets: [Bool]?
 
@@ -110,7 +110,7 @@ struct SeriesRows {
       filledTargets = (filledTargets ?? []) + marked(targets)
     }
     parts.append(
-      SeriesData.Part(
+      SeriesPart(
         file: table.table.file, id: (stem.map { [$0] } ?? []) + part.id, rows: count..<count + part.rows.count,
         times: table.time.map { time in part.rows.map { time.instants[$0] } },
         lines: part.rows.map { table.table.firstLine(ofRow: $0) }, time: table.time, places: part.rows))
@@ -119,18 +119,7 @@ struct SeriesRows {
 
   /// Files' names without folders and endings, with as much of the rest as tells them apart.
   private static func stems(_ files: [String]) -> [String] {
-    let stems = files.map(SeriesData.stem)
+    let stems = files.map(SeriesPart.stem)
     return Set(stems).count == stems.count ? stems : files
-  }
-}
-
-extension MissingValuePolicy {
-  var words: String {
-    switch self {
-    case .error: "not at all"
-    case .interpolate: "on the line between their neighbors"
-    case .forwardFill: "with the number before them"
-    case .zero: "with 0"
-    }
   }
 }

@@ -69,12 +69,12 @@ extension SeriesData {
   }
 
   /// Behind a part's last row whose features were all in the file.
-  func realEnd(_ part: Part) -> Int {
+  func realEnd(_ part: SeriesPart) -> Int {
     guard let filledFeatures else { return part.rows.upperBound }
     return part.rows.last { !filledFeatures[$0] }.map { $0 + 1 } ?? part.rows.lowerBound
   }
 
-  func tail(_ part: Part, from end: Int) -> String {
+  func tail(_ part: SeriesPart, from end: Int) -> String {
     let count = part.rows.upperBound - end
     let line = part.lines[end - part.rows.lowerBound]
     let when = time(part, row: end).map { " (\($0.joined(separator: " ")))" } ?? ""
@@ -83,7 +83,7 @@ extension SeriesData {
       + "the forecast begins with \(count == 1 ? "that row" : "the first of them")\(when), not after what was filled in"
   }
 
-  private func whose(_ part: Part) -> String { parts.count > 1 ? "\(part.name): " : "" }
+  private func whose(_ part: SeriesPart) -> String { parts.count > 1 ? "\(part.name): " : "" }
 
   /// The last window, whose horizon lies beyond the data: what to predict from.
   public func lastWindow() throws(ShapeError) -> SequenceData {
@@ -100,7 +100,7 @@ extension SeriesData {
   }
 
   /// How its dates are read, where their shape leaves it open.
-  public var dateOrder: TimeFormat.Order? { parts.first?.time?.order }
+  public var dateOrder: DateOrder? { parts.first?.time?.order }
 
   /// The columns that tell times; nil where there are none.
   public var timeColumns: [String]? { parts.first?.time?.names }
@@ -127,7 +127,7 @@ extension SeriesData {
   public func id(_ origins: ForecastOrigins, _ index: Int) -> [String] { parts[origins.groups[index]].id }
 
   /// When a row is; beyond the end, the table's own step on from the last one. nil where nobody knows.
-  func time(_ part: Part, row: Int) -> [String]? {
+  func time(_ part: SeriesPart, row: Int) -> [String]? {
     guard let column = part.time, let times = part.times, let last = times.last else { return nil }
     let place = row - part.rows.lowerBound
     if place < times.count { return column.texts(times[place], zoneOfRow: part.places[place]) }

@@ -16,7 +16,7 @@ public struct TimeColumn: Sendable {
   /// Minutes east of UTC by row; empty where no zone is written.
   let offsets: [Int]
   /// How dates are read, where their shape leaves it open.
-  public let order: TimeFormat.Order?
+  public let order: DateOrder?
   /// From one row to the next of the same series; nil where there is no usual one.
   public internal(set) var step: TimeStep?
 
@@ -55,7 +55,7 @@ public struct TimeColumn: Sendable {
 
   /// The columns that a person named.
   /// - Throws: `TableError`, and `CSVError` for a column that is not there.
-  init(_ table: CSVTable, named names: [String], order: TimeFormat.Order?) throws {
+  init(_ table: CSVTable, named names: [String], order: DateOrder?) throws {
     let columns = try names.map { try table.strings(column: $0) }
     if names.count == 1 {
       let cells = columns[0]
@@ -96,16 +96,16 @@ public struct TimeColumn: Sendable {
   }
 
   private static func text(
-    _ table: CSVTable, _ name: String, _ cells: [String], _ order: TimeFormat.Order?
+    _ table: CSVTable, _ name: String, _ cells: [String], _ order: DateOrder?
   ) throws -> TimeCells {
     switch TimeCells.text(cells, order: order) {
     case .found(let found): return found
     case .open(let orders):
-      throw TableError.needsDateOrder(file: table.file, column: name, found: CSVCells.trimmed(cells[0]), orders: orders)
+      throw TableError.needsDateOrder(file: table.file, column: name, found: cells[0].trimmed, orders: orders)
     case .notATime(let row):
       throw TableError.notATime(
-        file: table.file, line: table.firstLine(ofRow: row), column: name, found: CSVCells.trimmed(cells[row]),
-        like: row == 0 ? "2024-03-25 14:30" : CSVCells.trimmed(cells[0]))
+        file: table.file, line: table.firstLine(ofRow: row), column: name, found: cells[row].trimmed,
+        like: row == 0 ? "2024-03-25 14:30" : cells[0].trimmed)
     }
   }
 

@@ -354,7 +354,7 @@ struct CSVCells: Sendable {
   }
 
   func trimmedText(_ bytes: [UInt8], row: Int, column: Int) -> String {
-    Self.trimmed(text(bytes, row: row, column: column))
+    text(bytes, row: row, column: column).trimmed
   }
 
   /// The physical line on which a cell starts, which for rows with line ends in quotes is not the row's.
@@ -370,15 +370,8 @@ struct CSVCells: Sendable {
 
   /// Without blanks and quotes around it, for text that is looked at before the cells are known.
   static func unquoted(_ text: String) -> String {
-    let plain = trimmed(text)
+    let plain = text.trimmed
     guard plain.count > 1, plain.first == "\"", plain.last == "\"" else { return plain }
-    return trimmed(String(plain.dropFirst().dropLast()))
-  }
-
-  static func trimmed(_ text: String) -> String {
-    let blanks: Set<Character> = [" ", "\t"]
-    let head = text.drop { blanks.contains($0) }
-    guard let last = head.lastIndex(where: { !blanks.contains($0) }) else { return "" }
-    return String(head[...last])
+    return String(plain.dropFirst().dropLast()).trimmed
   }
 }

@@ -9,7 +9,7 @@ extension TimeColumn {
   ///   - notes: gets a column that looks like one and is none.
   /// - Throws: `TableError.needsDateOrder`.
   static func find(
-    in table: CSVTable, apartFrom reserved: Set<String>, numeric: [String], order: TimeFormat.Order?,
+    in table: CSVTable, apartFrom reserved: Set<String>, numeric: [String], order: DateOrder?,
     notes: inout [Message]
   ) throws -> TimeColumn? {
     let numeric = Set(numeric)
@@ -25,11 +25,11 @@ extension TimeColumn {
       case .open(let orders):
         open =
           open
-          ?? .needsDateOrder(file: table.file, column: name, found: CSVCells.trimmed(cells[0]), orders: orders)
+          ?? .needsDateOrder(file: table.file, column: name, found: cells[0].trimmed, orders: orders)
       case .notATime(let row):
         notes.append(
           "column \"\(name)\" looks like a time, but is none: line \(table.firstLine(ofRow: row)) holds "
-            + "\"\(CSVCells.trimmed(cells[row]).prefix(40))\" where others are like \"\(CSVCells.trimmed(cells[0]).prefix(40))\"; the rows are taken as they stand"
+            + "\"\(cells[row].trimmed.prefix(40))\" where others are like \"\(cells[0].trimmed.prefix(40))\"; the rows are taken as they stand"
         )
       }
     }

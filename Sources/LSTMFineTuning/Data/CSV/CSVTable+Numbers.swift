@@ -50,7 +50,7 @@ extension CSVTable {
     var style = CSVNumberStyle.usual(separator)
     if !isAsked { found = read(index, style, policy) }
     if isAsked || isDoubtful(found) {
-      if let row = readings.textRow(index, self) {
+      if let row = textRow(index) {
         found.failure = (row, .text)
       } else {
         let convention = try convention(index)
@@ -203,7 +203,7 @@ extension CSVTable {
 
   /// How the column is written, from all of the file.
   private func convention(_ column: Int) throws(CSVError) -> CSVConvention {
-    switch readings.decision(column, self) {
+    switch decision(column) {
     case .convention(let convention): return convention
     case .mixed(let row):
       throw CSVError(

@@ -11,7 +11,7 @@ struct CSVLayout {
   private static let sampleRows = 200
 
   /// - Parameter start: the first byte after a byte-order mark.
-  init(_ bytes: [UInt8], start: Int, file: String, options: CSVTable.Options) throws(CSVError) {
+  init(_ bytes: [UInt8], start: Int, file: String, options: CSVOptions) throws(CSVError) {
     frame = CSVCells.Frame(start: start)
     for _ in 0..<options.skippedLines {
       guard let next = Self.nextLine(bytes, frame.start) else { throw CSVError(.empty, file: file) }
@@ -77,7 +77,7 @@ struct CSVLayout {
   }
 
   /// Passes over blank lines and comments at the top; their mark is a comment's from there on.
-  private mutating func passComments(_ bytes: [UInt8], _ options: CSVTable.Options) -> [Comment] {
+  private mutating func passComments(_ bytes: [UInt8], _ options: CSVOptions) -> [Comment] {
     if options.comment == "none" { return [] }
     frame.comment = options.comment.map { Array($0.utf8) }
     var found: [Comment] = []
@@ -110,7 +110,7 @@ struct CSVLayout {
 
   /// Takes the last comment for the names of the columns when it has as many cells as the rows, which have no names.
   private mutating func commentedHeader(
-    _ bytes: [UInt8], _ comments: [Comment], _ sample: CSVSample, _ options: CSVTable.Options
+    _ bytes: [UInt8], _ comments: [Comment], _ sample: CSVSample, _ options: CSVOptions
   ) -> Bool {
     guard options.header != false, let last = comments.last, sample.width > 1 || options.header == true,
       let first = sample.rows.first(where: { !$0.isBlank }), first.cells.count == sample.width

@@ -12,13 +12,13 @@ struct TimeCells {
     case found(TimeCells)
     /// The first row that is none.
     case notATime(row: Int)
-    case open([TimeFormat.Order])
+    case open([DateOrder])
   }
 
   // MARK: - Text
 
   /// - Parameter order: as asked for, or as the model was fine-tuned with.
-  static func text(_ cells: [String], order: TimeFormat.Order?) -> Outcome {
+  static func text(_ cells: [String], order: DateOrder?) -> Outcome {
     guard let first = cells.first.flatMap({ TimeText($0) }) else { return .notATime(row: 0) }
     var orders = first.orders
     let isOpen = orders.count > 1

@@ -11,12 +11,12 @@ public struct TableChoice: Sendable {
 
   public var time = Columns.find
   public var id = Columns.find
-  public var order: TimeFormat.Order?
+  public var order: DateOrder?
   /// Columns that are targets or features, and so neither times nor ids unless named.
   public var reserved: Set<String>
 
   public init(
-    time: Columns = .find, id: Columns = .find, order: TimeFormat.Order? = nil, reserved: Set<String> = []
+    time: Columns = .find, id: Columns = .find, order: DateOrder? = nil, reserved: Set<String> = []
   ) {
     (self.time, self.id, self.order, self.reserved) = (time, id, order, reserved)
   }
@@ -87,7 +87,7 @@ public struct OrderedTable: Sendable {
     if let time, choice.id == .find {
       try Self.checkEntities(table, time, choice.reserved.union(time.names), Set(numeric))
     }
-    let ids = try idColumns.map { try table.strings(column: $0).map(CSVCells.trimmed) }
+    let ids = try idColumns.map { try table.strings(column: $0).map(\.trimmed) }
     var groups: [[String]: [Int]] = [:]
     if ids.isEmpty {
       groups[[]] = Array(0..<table.rowCount)

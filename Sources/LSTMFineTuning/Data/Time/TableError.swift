@@ -6,7 +6,7 @@ public enum TableError: DescribedFailure, Equatable {
   /// Times repeat, or run back and forth, and a column tells the rows apart: are they several series?
   case needsID(file: String, columns: [String], detail: String)
   /// Dates that may be read two ways.
-  case needsDateOrder(file: String, column: String, found: String, orders: [TimeFormat.Order])
+  case needsDateOrder(file: String, column: String, found: String, orders: [DateOrder])
   /// Rows that are in no order, with times that repeat.
   case unordered(file: String, detail: String)
   /// A cell of a time column that tells none.
@@ -40,4 +40,4 @@ public enum TableError: DescribedFailure, Equatable {
     }
   }
 
-  }
+}

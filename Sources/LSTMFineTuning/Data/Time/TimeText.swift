@@ -74,7 +74,7 @@ struct TimeText {
 
   /// The instant, in microseconds since 1970: of UTC where a zone is written, else by the clock on the wall.
   /// - Returns: nil when there is no such day.
-  func instant(_ order: TimeFormat.Order) -> Int64? {
+  func instant(_ order: DateOrder) -> Int64? {
     var date: CivilDate?
     switch shape {
     case .clock: return clock
@@ -90,7 +90,7 @@ struct TimeText {
   }
 
   /// The orders that a date of this shape may have.
-  var orders: [TimeFormat.Order] {
+  var orders: [DateOrder] {
     switch shape {
     case .yearLast: [.dayFirst, .monthFirst]
     case .short: [.dayFirst, .monthFirst, .yearFirst]

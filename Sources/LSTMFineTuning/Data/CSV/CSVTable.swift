@@ -1,39 +1,6 @@
 import FileIO
 import LSTMCheckpoints
 
-/// What separates the cells of a row.
-public enum CSVSeparator: String, Sendable, CaseIterable {
-  /// A comma.
-  case comma = ","
-  /// A semicolon; decimals may then be written with a comma.
-  case semicolon = ";"
-  /// A tab.
-  case tab = "\t"
-  /// A vertical bar.
-  case bar = "|"
-
-  var byte: UInt8 {
-    switch self {
-    case .comma: UInt8(ascii: ",")
-    case .semicolon: UInt8(ascii: ";")
-    case .tab: UInt8(ascii: "\t")
-    case .bar: UInt8(ascii: "|")
-    }
-  }
-}
-
-/// How missing cells become numbers.
-public enum MissingValuePolicy: String, Sendable, CaseIterable {
-  /// A missing cell is an error.
-  case error
-  /// On the straight line between the neighbors; gaps at either end hold the nearest number.
-  case interpolate
-  /// The number before it; a gap at the start holds the first number.
-  case forwardFill
-  /// Zero.
-  case zero
-}
-
 /// A table of text read from a CSV file, whose columns are asked for as numbers or strings.
 ///
 /// The format is RFC 4180: cells may be quoted and then hold separators, line ends and doubled quotes. Lines
@@ -45,37 +12,8 @@ public enum MissingValuePolicy: String, Sendable, CaseIterable {
 ///
 /// Missing numbers are empty cells, NA, N/A, NaN, null, None and their like (in any case), "-", "?" and a spreadsheet's
 /// errors such as #N/A. How numbers are written is decided by the whole column, the separator and the other columns;
-/// where that leaves a doubt, reading the column throws an error of kind `ambiguousNumber`, which `Options` answers.
+/// where that leaves a doubt, reading the column throws an error of kind `ambiguousNumber`, which `CSVOptions` answers.
 public struct CSVTable: Sendable {
-  /// How to read a file.
-  public struct Options: Sendable {
-    /// What separates cells; nil to detect it.
-    public var separator: CSVSeparator?
-    /// Whether the first row holds the columns' names; nil to detect it. A table without a header has
-    /// the names "column1", "column2" and so on.
-    public var header: Bool?
-    /// What separates decimals; nil to decide it for each column.
-    public var decimal: CSVDecimalMark?
-    /// What separates thousands; nil to decide it for each column.
-    public var thousands: CSVThousands?
-    /// How the text is encoded; nil to detect it.
-    public var encoding: CSVEncoding?
-    /// Lines at the beginning that are passed over.
-    public var skippedLines = 0
-    /// What comment lines begin with; nil to detect it, "none" when there are none.
-    public var comment: String?
-    /// Numbers and words that stand for missing values, beside the usual words.
-    public var missingValues: [String] = []
-    /// Whether numbers such as -9999 far outside the others of their column are numbers.
-    public var takesAllNumbers = false
-
-    /// Options of which those left out are detected.
-    public init(separator: CSVSeparator? = nil, header: Bool? = nil) {
-      self.separator = separator
-      self.header = header
-    }
-  }
-
   /// The file's path, or the name that it was given; used in errors.
   public let file: String
   /// The separator given or detected.
@@ -89,7 +27,7 @@ public struct CSVTable: Sendable {
   /// What was recognized: around the table, and of the numbers in the columns that were read so far.
   public var notes: [CSVNote] { layoutNotes + readings.notes }
 
-  let options: Options
+  let options: CSVOptions
   let bytes: [UInt8]
   let cells: CSVCells
   /// The rows of data among `cells`' rows.
@@ -100,7 +38,7 @@ public struct CSVTable: Sendable {
   /// Reads the file at `path`.
   ///
   /// - Throws: `CSVError` when the file cannot be read, is not text, is empty or is malformed.
-  public init(contentsOf path: String, options: Options = Options()) throws(CSVError) {
+  public init(contentsOf path: String, options: CSVOptions = CSVOptions()) throws(CSVError) {
     try self.init(bytes: try CSVFile.bytes(path), name: path, options: options)
   }
 
@@ -111,7 +49,7 @@ public struct CSVTable: Sendable {
   ///   - name: What to call it in errors.
   ///   - options: What is not to be detected.
   /// - Throws: `CSVError` as `init(contentsOf:options:)`.
-  public init(bytes: [UInt8], name: String, options: Options = Options()) throws(CSVError) {
+  public init(bytes: [UInt8], name: String, options: CSVOptions = CSVOptions()) throws(CSVError) {
     if let decimal = options.decimal, decimal.asThousands == options.thousands {
       throw CSVError(
         .contradiction("\"\(decimal.rawValue)\" cannot be both the decimal mark and what separates thousands"),

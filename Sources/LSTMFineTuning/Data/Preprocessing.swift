@@ -1,0 +1,49 @@
+/// What was done to the data before the model saw it: stored in the model file, applied again and undone.
+public struct Preprocessing: Sendable, Codable, Equatable {
+  /// CSV columns the model reads, in order.
+  public var features: [String]?
+  /// CSV columns it predicts, in order.
+  public var targets: [String]?
+  /// Rows or tokens the model looks at, and rows it predicts.
+  public var window: Int?
+  public var horizon: Int?
+  /// Rows or tokens of a chunk, for a model that reads on from one to the next with its state carried.
+  public var chunk: Int?
+  public var inputScaler: Scaler?
+  /// One entry per target; a horizon repeats it.
+  public var targetScaler: Scaler?
+  /// Rows after which a series repeats itself: what the seasonal naive forecast looks back.
+  public var season: Int?
+  /// The line that stands between a text's documents.
+  public var separator: String?
+  /// Which number stands for which character or word.
+  public var vocabulary: Vocabulary?
+  /// The name of each class, by its number.
+  public var classes: [String]?
+  /// CSV columns of a classification: the text, the label, and what tells one sequence's rows from another's.
+  public var textColumn: String?
+  public var labelColumn: String?
+  public var sequenceColumn: String?
+  /// CSV columns that tell a row's time, together.
+  public var timeColumns: [String]?
+  /// How the numbers of its dates follow each other, where that is not plain: `DateOrder`.
+  public var dateOrder: String?
+  /// CSV columns that tell whose row it is, together; empty where none is to be looked for.
+  public var idColumns: [String]?
+  /// By id, where each has scalers of its own; `inputScaler` and `targetScaler` are then those of all rows.
+  public var entityScalers: [String: ScalerPair]?
+
+  public init(
+    features: [String]? = nil, targets: [String]? = nil, window: Int? = nil, horizon: Int? = nil,
+    inputScaler: Scaler? = nil, targetScaler: Scaler? = nil, vocabulary: Vocabulary? = nil, classes: [String]? = nil
+  ) {
+    self.features = features
+    self.targets = targets
+    self.window = window
+    self.horizon = horizon
+    self.inputScaler = inputScaler
+    self.targetScaler = targetScaler
+    self.vocabulary = vocabulary
+    self.classes = classes
+  }
+}

@@ -1,0 +1,17 @@
+/// Whether and where the outputs of a model's frozen bottom are kept.
+public struct CachePolicy: Sendable, Equatable {
+  /// Off, they are computed in every epoch.
+  public var isOn: Bool
+  /// Bytes to hold in memory at most; what is larger lies in a mapped file. A quarter of the memory when nil.
+  public var memoryLimit: Int?
+  /// Where that file is made, which has no name and goes with the process; `TMPDIR`, or `/tmp`, when nil.
+  public var folder: String?
+
+  public init(isOn: Bool = true, memoryLimit: Int? = nil, folder: String? = nil) {
+    self.isOn = isOn
+    self.memoryLimit = memoryLimit
+    self.folder = folder
+  }
+
+  public static let off = CachePolicy(isOn: false)
+}

@@ -1,0 +1,20 @@
+/// The kept outputs of a model's frozen bottom.
+public struct CacheUsage: Sendable, Equatable {
+  public enum Place: Sendable, Equatable {
+    case memory
+    /// A file without a name in this folder.
+    case file(folder: String)
+    /// They fit nowhere, and are computed in every epoch.
+    case nowhere(reason: String)
+  }
+
+  /// The frozen parts, from the input up: `embedding`, `layer0`, `readout`, `head.0`, ...
+  public var parts: [String]
+  /// Exactly, for training and validation data.
+  public var bytes: Int
+  public var place: Place
+
+  package init(parts: [String], bytes: Int, place: Place) {
+    (self.parts, self.bytes, self.place) = (parts, bytes, place)
+  }
+}
