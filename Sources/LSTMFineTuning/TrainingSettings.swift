@@ -33,5 +33,8 @@ extension Setting {
   package static let patience = Setting(rawValue: "patience")
   /// Not a parameter: the search for a learning rate.
   package static let rateFinder = Setting(rawValue: "RateFinder")
+  /// How inputs and targets are standardized.
+  package static let scaler = Setting(rawValue: "scaler")
+  package static let scalerPerID = Setting(rawValue: "scalerPerId")
   package static let runFolder = Setting(rawValue: "runFolder")
 }

@@ -77,59 +77,38 @@ struct Evaluate: ParsableCommand {
       try requireOutput($0, apartFrom: [model] + paths, overwrite: overwriting.overwrite)
     }
     let base = try openModel(model)
-    let record = try base.preprocessingRecord(file: model)
+    let record = try base.typedPreprocessing(file: model)
     let loaded = try data.load(for: base, record, .measuring, readout: reading.readout)
-    if chart != nil {
-      switch loaded {
-      case .series: break
-      case .seriesStreams:
-        throw InputError.usage("--chart draws windows; \(loaded.file) is read in one stream", advice: [])
-      case .text, .textStreams: throw InputError.usage("--chart draws a CSV series, not a text", advice: [])
-      case .labeled: throw InputError.usage("--chart draws a CSV series, not labeled sequences", advice: [])
-      case .arrays, .streams:
-        throw InputError.usage("--chart draws a CSV series; \(loaded.file) holds arrays", advice: [])
-      }
-    }
-    let all = try loaded.examples().hiding(base.configuration)
+    if chart != nil, let refusal = loaded.chartRefusal { throw InputError.usage("\(refusal)", advice: []) }
+    let all = try loaded.allExamples().hiding(base.configuration)
     let raw = all.sequences
     let fit = try TaskFit(
       base, raw, file: loaded.file, loss: loss.choice(), readout: reading.readout, mayChangeModel: false,
       knowsClasses: record.classes != nil)
     try record.checkScalers(features: raw.featureCount, targets: raw.targetSize, file: loaded.file)
-    let (examples, scalerNotes) = try loaded.scaled(all.read(by: fit), record)
+    let (examples, scalerNotes) = try loaded.shownScaled(fit.prepared(all), record)
     let rowNotes = (loaded.series?.rowNotes(scores: true, isKnown: true) ?? []) + scalerNotes
     let evaluator = Evaluator(Network(fit.model, kernels: kernels), loss: fit.loss, targetScaler: record.targetScaler)
-    let (metrics, confusion) =
-      switch examples {
-      case .sequences(let data): try evaluator.report(data)
-      case .streams(let data): try evaluator.report(data)
-      }
+    let (metrics, confusion) = try evaluator.report(examples)
 
-    var notes = loaded.readingNotes + [loss.loss?.note].compactMap(\.self)
+    var notes = loaded.readingLines + [loss.loss?.note].compactMap(\.self)
     notes += fit.notes.map(\.spelled) + [all.maskNote(base.configuration)].compactMap(\.self) + rowNotes
     for note in notes { console.say("note: \(note)") }
-    if case .labeled(let labeled) = loaded { for line in labeled.summary { console.say("note: \(line)") } }
+    for line in loaded.contents { console.say("note: \(line)") }
     if record.inputScaler == nil, loaded.series != nil {
       console.say("note: the model has no scaler: it reads the numbers as they are")
     }
-    var naiveError: Double?
-    if let series = loaded.series { naiveError = series.naiveError() }
+    let naiveError = loaded.series?.naiveError()
     console.answer(line(metrics, fit.loss, loaded, naiveError: naiveError))
-    var names = record.classes
-    if case .labeled(let labeled) = loaded { names = labeled.table.classes }
+    let names = loaded.classNames ?? record.classes
     if let confusion { console.answer(confusionTable(confusion, names)) }
-    if let chart, case .series(let series) = loaded {
+    if let chart, let series = loaded.series {
       let forecast = try evaluator.predict(examples.sequences)
       try writeFile(chart, Data(forecastChart(series, forecast).svg().utf8))
       console.say("wrote \(chart)")
       console.say(replaced)
     }
-    var tokens: (count: Int, unknown: Int)?
-    switch loaded {
-    case .text(let text), .textStreams(let text, _): tokens = (text.count, text.unknownCount)
-    case .labeled(let labeled): tokens = (labeled.table.tokenCount, labeled.table.unknownCount)
-    case .series, .seriesStreams, .arrays, .streams: break
-    }
+    let tokens = loaded.tokens
     try console.result(
       Answer(
         model: model, data: loaded.file, metrics: metrics, naiveError: naiveError, confusion: confusion?.counts,
@@ -137,14 +116,8 @@ struct Evaluate: ParsableCommand {
         notes: notes, series: loaded.series?.answer))
   }
 
-  private func line(_ metrics: Metrics, _ loss: Loss, _ data: LoadedData, naiveError: Double?) -> String {
-    var line = "\(model) on \(data.file): \(plural(metrics.examples, "sequence")), \(loss.name) \(digits(metrics.loss))"
-    switch data {
-    case .text(let text), .textStreams(let text, _):
-      line = "\(model) on \(text.summary), cross-entropy \(digits(metrics.loss))"
-      if let summary = metrics.textSummary(text.vocabulary.unit) { line += ", " + summary }
-    case .series, .seriesStreams, .labeled, .arrays, .streams: break
-    }
+  private func line(_ metrics: Metrics, _ loss: Loss, _ data: any ShownData, naiveError: Double?) -> String {
+    var line = "\(model) on \(data.result(metrics, lossName: loss.name))"
     if let mae = metrics.mae, let rmse = metrics.rmse {
       line += ", MAE \(digits(mae)), RMSE \(digits(rmse)) in the data's units"
     }

@@ -76,75 +76,19 @@ struct Finetune: ParsableCommand {
   @OptionGroup(title: "Output")
   var out: OutputOptions
 
-  struct PartArguments: ParsableArguments {
-    @Option(
-      help: ArgumentHelp(
-        "A part of the model that stays as it is, byte for byte. Repeatable.", valueName: "selector"))
-    var freeze: [String] = []
-
-    @Option(help: ArgumentHelp("A part that trains although --freeze covers it. Repeatable.", valueName: "selector"))
-    var unfreeze: [String] = []
-
-    @Option(
-      help: ArgumentHelp(
-        "Replace the head's last layer by a new dense one: new, or new:SIZE; keep to go on with one that has many more "
-          + "outputs than the data has classes.", valueName: "new[:size]")
-    )
-    var head: String?
-
-    @Flag(
-      help: """
-        Start the whole network from fresh values: what transfer has to beat. The model may then be a configuration file, \
-        too (JSON, as of import --config).
-        """)
-    var fromScratch = false
-
-    @Flag(
-      help: """
-        Afterwards train the same network from fresh values, with nothing frozen, on the same data for as many epochs, and \
-        say which is better.
-        """)
-    var compareScratch = false
-
-    @Option(
-      help: ArgumentHelp(
-        "Standardization: keep the model's, refit it to the training part, or none; auto keeps, and refits for CSV "
-          + "when the model has none.", valueName: "mode"))
-    var scaler: ScalerMode = .auto
-
-    @Flag(help: "CSV with --id, or several files: each id's rows are standardized by its own scaler.")
-    var scalerPerId = false
-  }
-
-  struct OutputFiles: ParsableArguments {
-    @Option(
-      name: .shortAndLong, help: ArgumentHelp("The fine-tuned model to write.", valueName: "file"),
-      completion: .file())
-    var output = "finetuned.h5"
-
-    @Option(
-      name: .customLong("run"), help: ArgumentHelp("The run's folder. (default: runs/<time>)", valueName: "folder"),
-      completion: .directory)
-    var runFolder: String?
-
-    @Flag(
-      inversion: .prefixedNo,
-      help: "Whether to show, after each epoch, what a language model writes or how a forecast lies beside the truth.")
-    var samples = true
-
-    @Option(
-      help: ArgumentHelp(
-        "Go on with the run in this folder, with all that it was begun with; only --threads, --quiet and --json may be "
-          + "given beside it.", valueName: "folder"), completion: .directory)
-    var resume: String?
-  }
-
   /// What the command was given, for the run's `config.json`.
   var arguments = Array(CommandLine.arguments.dropFirst())
 
   private enum CodingKeys: String, CodingKey {
     case model, data, vocabulary, parts, reading, loss, loop, computing, caching, optimizer, rates, regularization
     case files, overwriting, out
+  }
+
+  private var request: FinetuneRequest {
+    FinetuneRequest(
+      model: model, data: data, vocabulary: vocabulary, parts: parts, reading: reading, loss: loss, loop: loop,
+      optimizer: optimizer, rates: rates, regularization: regularization, files: files, arguments: arguments,
+      options: .init(finetune: CommandOptions(Finetune.self), predict: CommandOptions(Predict.self)))
   }
 
   func run() throws {
@@ -157,7 +101,7 @@ struct Finetune: ParsableCommand {
       overwrite: overwriting.overwrite)
     let path = files.runFolder ?? Self.defaultFolder()
     let session = try FinetuneSession(
-      self, rule: rule, kernels: computing.kernels(), caching: caching.caching(folder: path))
+      request, rule: rule, kernels: computing.kernels(), caching: caching.caching(folder: path))
     let folder = try RunFolder(path, guide: .commandLine)
     FinetuneReport(session, console).header()
     try folder.writeConfiguration(session.resolved)
@@ -167,7 +111,7 @@ struct Finetune: ParsableCommand {
   private func resume(_ path: String) throws {
     let begun = try BegunRun(path, given: Array(CommandLine.arguments.dropFirst()))
     let point = try ResumePoint(run: begun.folder)
-    var command = begun.command
+    var command = try Self.parsed(begun)
     command.computing = computing
     command.arguments = begun.arguments
     try requireOutput(
@@ -175,7 +119,7 @@ struct Finetune: ParsableCommand {
       overwrite: overwriting.overwrite || command.overwriting.overwrite)
     let rule = try command.optimizer.rule()
     let session = try FinetuneSession(
-      command, rule: rule, kernels: computing.kernels(), caching: command.caching.caching(folder: begun.folder))
+      command.request, rule: rule, kernels: computing.kernels(), caching: command.caching.caching(folder: begun.folder))
     let folder = try RunFolder(resuming: begun.folder, point?.state, guide: .commandLine)
     let report = FinetuneReport(session, out.console)
     report.header()
@@ -183,8 +127,13 @@ struct Finetune: ParsableCommand {
     try session.train(folder, out.console, resuming: point)
   }
 
-  func headChoice() throws -> HeadChoice {
-    try parts.head.map { try .init(parsing: $0) } ?? .keep
+  /// The command that a run was begun with.
+  private static func parsed(_ run: BegunRun) throws -> Finetune {
+    guard run.arguments.first == configuration.commandName ?? "finetune" else {
+      throw FineTuningError.badData(
+        file: run.folder + "/config.json", detail: "its arguments are not those of finetune", advice: [])
+    }
+    return try parse(Array(run.arguments.dropFirst()))
   }
 
   private static func defaultFolder() -> String {

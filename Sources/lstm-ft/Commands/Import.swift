@@ -124,7 +124,7 @@ struct Import: ParsableCommand {
 
     show(report, console)
     for note in vocabularyNotes(made, plan.configuration) { console.say("note: \(note)") }
-    if let path = values.scalerFile, let record = try? made.preprocessingRecord(file: output) {
+    if let path = values.scalerFile, let record = try? made.typedPreprocessing(file: output) {
       for line in record.scalingLines(numbers: 4) { console.say("note: \(path): \(line)") }
     }
     let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
@@ -151,7 +151,7 @@ struct Import: ParsableCommand {
       if values.tokens != nil { throw InputError.usage("--tokens needs --vocabulary", advice: []) }
       return checkpoint.preprocessing
     }
-    var record = try checkpoint.preprocessingRecord(file: input)
+    var record = try checkpoint.typedPreprocessing(file: input)
     if let scaler = values.scaler {
       (record.inputScaler, record.targetScaler) = try scalers(scaler, configuration)
     }
@@ -224,7 +224,7 @@ struct Import: ParsableCommand {
 
   private func vocabularyNotes(_ made: Checkpoint, _ configuration: ModelConfiguration) -> [String] {
     guard values.vocabulary != nil, case .tokens(let count, _) = configuration.input,
-      let vocabulary = try? made.preprocessingRecord(file: input).vocabulary
+      let vocabulary = try? made.typedPreprocessing(file: input).vocabulary
     else { return [] }
     let padding = vocabulary.padding.map { ", \($0) is padding" } ?? ""
     let spare = count - vocabulary.count
@@ -299,7 +299,7 @@ struct Import: ParsableCommand {
   private func nextCommand(_ output: String, _ configuration: ModelConfiguration, _ made: Checkpoint) -> String {
     var words = ["lstm-ft finetune"]
     if output != "model.h5" { words.append(output) }
-    let record = try? made.preprocessingRecord(file: input)
+    let record = try? made.typedPreprocessing(file: input)
     switch configuration.input {
     case .tokens:
       words.append(record?.vocabulary == nil ? "--data mine.npz" : "--text mine.txt")

@@ -25,7 +25,7 @@ struct LRFind: ParsableCommand {
   var data: DataArguments
 
   @OptionGroup(title: "Model")
-  var parts: Finetune.PartArguments
+  var parts: PartArguments
 
   @OptionGroup(title: "Model")
   var reading: ReadoutArguments
@@ -87,11 +87,12 @@ struct LRFind: ParsableCommand {
     let replaced = try requireOutput(
       search.output, apartFrom: data.requiredPaths() + [model], overwrite: overwriting.overwrite)
     // As finetune would begin.
-    var command = try Finetune.parse([])
-    (command.model, command.data, command.parts, command.reading) = (model, data, parts, reading)
-    (command.loss, command.loop, command.computing, command.optimizer) = (loss, loop, computing, optimizer)
+    let request = FinetuneRequest(
+      model: model, data: data, vocabulary: try .parse([]), parts: parts, reading: reading, loss: loss, loop: loop,
+      optimizer: optimizer, rates: try .parse([]), regularization: try .parse([]), files: try .parse([]),
+      arguments: [], options: .init(finetune: CommandOptions(LRFind.self), predict: CommandOptions(LRFind.self)))
     let session = try FinetuneSession(
-      command, rule: optimizer.rule(), kernels: computing.kernels(), caching: .init(isOn: false))
+      request, rule: optimizer.rule(), kernels: computing.kernels(), caching: .init(isOn: false))
     for note in session.notes { console.say("note   \(note)") }
 
     var finder = RateFinder()
@@ -102,13 +103,7 @@ struct LRFind: ParsableCommand {
       done += 1
       console.live("step \(done)/\(finder.steps), rate \(short(point.learningRate)), loss \(digits(point.smoothed))")
     }
-    let result =
-      switch session.training {
-      case .sequences(let data):
-        try finder.search(tuner, session.model, data, kernels: session.kernels, progress: follow)
-      case .streams(let data):
-        try finder.search(tuner, session.model, data, kernels: session.kernels, progress: follow)
-      }
+    let result = try finder.search(tuner, session.model, session.training, kernels: session.kernels, progress: follow)
     console.clearLive()
     try writeFile(search.output, Data(RateFinder.chart(result).svg().utf8))
     show(result, console)

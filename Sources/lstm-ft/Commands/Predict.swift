@@ -115,30 +115,19 @@ struct Predict: ParsableCommand {
     }
     let kind = try outputKind()
     var base = try openModel(model)
-    let record = try base.preprocessingRecord(file: model)
+    let record = try base.typedPreprocessing(file: model)
     let loaded = try data.load(for: base, record, .predicting, readout: reading.readout)
-    for note in loaded.readingNotes { console.note(note) }
+    for note in loaded.readingLines { console.note(note) }
     base = try decided(base)
     if let series = loaded.series {
-      let isStreamed = if case .seriesStreams = loaded { true } else { false }
-      try data.checkHorizon(series, base, file: model, isStreamed: isStreamed)
+      try data.checkHorizon(series, base, file: model, isStreamed: loaded is SeriesStreams)
     }
     if target.rolling, loaded.series == nil {
       throw InputError.usage("--rolling is for CSV series; every sequence of \(loaded.file) is predicted", advice: [])
     }
-    var origins: ForecastOrigins?
-    var raw: SequenceData
-    switch loaded {
-    case .series(let series):
-      let found = target.rolling ? try series.rollingWindows() : try series.lastWindows()
-      (origins, raw) = (found, found.windows)
-    case .seriesStreams(let series, _, _): raw = try series.lastWindow()
-    case .text(let text), .textStreams(let text, _): raw = try text.endings()
-    case .labeled(let labeled): raw = labeled.table.data
-    case .arrays(let all, _): raw = all
-    case .streams(let all, _): raw = all.sequences
-    }
-    if case .seriesStreams(let series, _, _) = loaded { try series.requireVisible(base.configuration) }
+    var (raw, origins) = try loaded.inputs(isRolling: target.rolling)
+    let streams = loaded as? SeriesStreams
+    try streams?.requireVisible(base.configuration)
     raw = try raw.hiding(base.configuration.mask, for: base.configuration)
     if output != nil, let note = Examples.sequences(raw).maskNote(base.configuration) { console.say("note: \(note)") }
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
@@ -147,14 +136,14 @@ struct Predict: ParsableCommand {
       console.warn("\(model) has no scaler: it reads the numbers as they are, and gives its own")
     }
     var y: Tensor
-    if case .seriesStreams(let series, _, _) = loaded {
-      let said = try series.streamedForecasts(
+    if let streams {
+      let said = try streams.rows.streamedForecasts(
         base, inputScaler: record.inputScaler, targetScaler: record.targetScaler, isRolling: target.rolling,
         kernels: kernels)
       origins = said.origins
       y = Tensor(shape: [said.origins.count, said.values.count / max(said.origins.count, 1)], values: said.values)
     } else {
-      let (scaled, scalerNotes) = try loaded.scaled(.sequences(raw), record)
+      let (scaled, scalerNotes) = try loaded.shownScaled(.sequences(raw), record)
       notes += scalerNotes
       let evaluator = Evaluator(
         Network(base, kernels: kernels), loss: .meanSquaredError, targetScaler: record.targetScaler)
@@ -176,7 +165,7 @@ struct Predict: ParsableCommand {
       try Checkpoint(tensors: [StoredTensor(name: "y", shape: y.shape, values: y.values)]).write(
         path: output ?? "", as: .pytorchHDF5)
     case .csv:
-      let text = try classes?.csv(y, loaded) ?? csv(y, loaded, names, origins)
+      let text = try classes?.csv(y, names: loaded.sequenceNames) ?? csv(y, loaded, names, origins)
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
     }
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
@@ -185,12 +174,12 @@ struct Predict: ParsableCommand {
     try console.result(
       Answer(
         output: output, shape: y.shape, labels: classes?.labels, rowColumns: named?.columns, rows: named?.rows,
-        notes: loaded.readingNotes + notes, series: loaded.series?.answer, y: output == nil ? y : nil))
+        notes: loaded.readingLines + notes, series: loaded.series?.answer, y: output == nil ? y : nil))
   }
 
   /// What tells the rows of forecasts apart, where the table has times or ids; nil else.
   private func namedRows(
-    _ y: Tensor, _ data: LoadedData, _ names: [String], _ origins: ForecastOrigins?
+    _ y: Tensor, _ data: any ShownData, _ names: [String], _ origins: ForecastOrigins?
   ) -> (columns: [String], rows: [[[String]]])? {
     guard let series = data.series, let origins, y.shape.count == 2 else { return nil }
     let columns = series.forecastColumns(numbersRows: target.rolling)
@@ -231,13 +220,13 @@ struct Predict: ParsableCommand {
     return configuration == model.configuration ? model : model.reconfigured(configuration)
   }
 
-  private func columnNames(_ data: LoadedData, width: Int) -> [String] {
+  private func columnNames(_ data: any ShownData, width: Int) -> [String] {
     if let series = data.series, width % series.targets.count == 0 { return series.targets }
     return (0..<width).map { "y\($0)" }
   }
 
   private func csv(
-    _ y: Tensor, _ data: LoadedData, _ names: [String], _ origins: ForecastOrigins?
+    _ y: Tensor, _ data: any ShownData, _ names: [String], _ origins: ForecastOrigins?
   ) throws -> String {
     let width = y.shape.last ?? 1
     if data.series != nil, y.shape.count == 2 {

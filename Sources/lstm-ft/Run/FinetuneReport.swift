@@ -58,7 +58,7 @@ final class FinetuneReport {
   }
 
   private var batches: String {
-    if case .streams = session.training { "a step a chunk" } else { "batches of \(session.options.batchSize)" }
+    if session.training.streams != nil { "a step a chunk" } else { "batches of \(session.options.batchSize)" }
   }
 
   /// Behind the rate, where it does not stay as it is.

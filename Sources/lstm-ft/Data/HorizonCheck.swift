@@ -1,5 +1,4 @@
 import FileIO
-import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 import LSTMReports

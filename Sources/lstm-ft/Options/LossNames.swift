@@ -86,7 +86,8 @@ struct OptimizerChoice: ExpressibleByArgument {
       case "rmsprop": "adam is nearest to it: the same division by a running mean of squares, and a mean of gradients"
       default: "adam is what most LSTMs are fine-tuned with"
       }
-    throw InputError.usage("--optimizer \(given): it is not here; expected adam, adamw or sgd", advice: [Message(advice)])
+    throw InputError.usage(
+      "--optimizer \(given): it is not here; expected adam, adamw or sgd", advice: [Message(advice)])
   }
 }
 

@@ -6,6 +6,24 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
+/// What a person asks of a fine-tuning run.
+struct FinetuneRequest {
+  let model: String
+  let data: DataArguments
+  let vocabulary: VocabularyArguments
+  let parts: PartArguments
+  let reading: ReadoutArguments
+  let loss: LossArguments
+  let loop: LoopArguments
+  let optimizer: OptimizerArguments
+  let rates: RateArguments
+  let regularization: RegularizationArguments
+  let files: OutputFiles
+  /// As typed.
+  let arguments: [String]
+  let options: NextSteps.Options
+}
+
 /// Everything a fine-tuning run needs, resolved and checked before the first step.
 struct FinetuneSession {
   let modelPath: String
@@ -33,7 +51,7 @@ struct FinetuneSession {
   /// What the model does, for people to look at after each epoch; nil where there is nothing to show.
   let sampling: (@Sendable (LSTMModel) throws -> Sample?)?
 
-  init(_ command: Finetune, rule: Optimizer, kernels: Kernels, caching: CachePolicy) throws {
+  init(_ command: FinetuneRequest, rule: Optimizer, kernels: Kernels, caching: CachePolicy) throws {
     self.rule = rule
     self.kernels = kernels
     modelPath = command.model
@@ -49,17 +67,17 @@ struct FinetuneSession {
     var base =
       try command.parts.fromScratch
       ? untrainedModel(command.model, seed: command.loop.seed) : openModel(command.model, seed: command.loop.seed)
-    var record = try base.preprocessingRecord(file: command.model)
+    var record = try base.typedPreprocessing(file: command.model)
     var notes = try command.data.settleVocabulary(
       &base, &record, isNew: command.parts.fromScratch, extends: command.vocabulary.extendVocabulary)
     let loaded = try command.data.load(
-      for: base, record, .training(newHead: command.headChoice().isNew), readout: command.reading.readout)
+      for: base, record, .training(newHead: command.parts.headChoice().isNew), readout: command.reading.readout)
     dataFile = path
-    notes += loaded.readingNotes
+    notes += loaded.readingLines
 
     // 1. Split, then fit scalers on the training part alone.
     let held = try command.loop.validationPaths()
-    var heldData: LoadedData?
+    var heldData: (any ShownData)?
     if !held.isEmpty {
       var asLoaded = record
       loaded.describe(in: &asLoaded)
@@ -69,11 +87,11 @@ struct FinetuneSession {
     notes += parts.notes
     if let note = parts.training.maskNote(base.configuration) { notes.append(note) }
     let fit = try TaskFit(
-      base, parts.training.sequences, file: path, loss: command.loss.choice(), head: command.headChoice(),
+      base, parts.training.sequences, file: path, loss: command.loss.choice(), head: command.parts.headChoice(),
       readout: command.reading.readout, seed: command.loop.seed, knowsClasses: record.classes != nil)
     notes += [command.loss.loss?.note].compactMap(\.self) + fit.notes.map(\.spelled)
     loss = try command.loss.settled(fit.loss, classes: fit.model.configuration.outputSize)
-    if try command.headChoice().isNew { record.classes = nil }
+    if try command.parts.headChoice().isNew { record.classes = nil }
     loaded.describe(in: &record)
     notes += try parts.settleScalers(
       &record, command.parts.scaler, loss: fit.loss, perID: command.parts.scalerPerId)
@@ -84,14 +102,14 @@ struct FinetuneSession {
     notes += scaled.notes
     series = loaded.series?.answer
     dataText = parts.summary
-    next = NextSteps(loaded, command.arguments)
+    next = NextSteps(loaded, command.arguments, command.options)
 
     // 2. The plan and the loop.
     var tuned = fit.model
     try tuned.store(record)
     model = tuned
     // Before there is a folder of a run that cannot begin.
-    if case .streams = training, let layer = tuned.configuration.layers.firstIndex(where: \.isBidirectional) {
+    if training.streams != nil, let layer = tuned.configuration.layers.firstIndex(where: \.isBidirectional) {
       throw InputError.usage(
         "--chunk needs layers that run forward only, and layer\(layer) is bidirectional: its reverse half begins at the end of a sequence",
         advice: ["leave --chunk out, or choose another model"])
@@ -102,8 +120,8 @@ struct FinetuneSession {
     notes += plan.notes.map(\.spelled)
     sampling =
       command.files.samples
-      ? Self.sampling(
-        heldData ?? loaded, parts.validation == nil ? training : validation, record, command.loop.seed, kernels)
+      ? (heldData ?? loaded).sampling(
+        parts.validation == nil ? training : validation, record, command.loop.seed, kernels)
       : nil
     var options = FineTuner.Options()
     options.epochs = command.loop.epochs
@@ -145,33 +163,6 @@ struct FinetuneSession {
       export: NextSteps.exportFormat(tuned)?.rawValue)
   }
 
-  /// The text that a language model goes on with, or the forecast of a series' last rows.
-  private static func sampling(
-    _ data: LoadedData, _ examples: Examples?, _ record: Preprocessing, _ seed: UInt64, _ kernels: Kernels
-  ) -> (@Sendable (LSTMModel) throws -> Sample?)? {
-    switch data {
-    case .text(let text), .textStreams(let text, _):
-      let prompt = text.opening()
-      let options = TextGenerator.Options(
-        length: text.vocabulary.unit == .words ? 25 : 100, temperature: 0.5, seed: seed)
-      // A model that is no language model, or gives no numbers any more, has nothing to show.
-      return { model in
-        let generator = try? TextGenerator(model, vocabulary: text.vocabulary, window: text.window, kernels: kernels)
-        let made = try? generator?.generate(after: prompt, options)
-        return made.map { .text(prompt: prompt, continuation: $0.text) }
-      }
-    case .series(let series):
-      guard let windows = examples?.sequences, windows.count > 0, windows.hiddenSteps == nil else { return nil }
-      return { try series.sample(of: $0, windows, targetScaler: record.targetScaler, kernels: kernels) }
-    case .seriesStreams(let series, _, _):
-      return {
-        try series.streamedSample(
-          of: $0, inputScaler: record.inputScaler, targetScaler: record.targetScaler, kernels: kernels)
-      }
-    case .labeled, .arrays, .streams: return nil
-    }
-  }
-
   struct ResolvedRun: Encodable {
     let arguments: [String]
     /// Where paths begin.
@@ -206,130 +197,5 @@ struct FinetuneSession {
     let use: [String]
     /// What the model goes back to its framework in.
     let export: String?
-  }
-}
-
-extension FinetuneSession {
-  struct Answer: Encodable {
-    let output: String?
-    let run: String
-    let ending: String
-    let bestEpoch: Int
-    let baseline: Metrics
-    let best: Metrics?
-    let epochs: [Epoch]
-    /// The best epoch of the same network from fresh values.
-    let scratch: Metrics?
-    let scratchSeconds: Double?
-    let seconds: Double
-    let trainable: Int
-    let frozen: Int
-    let notes: [String]
-    let series: SeriesAnswer?
-  }
-
-  /// - Parameter point: where the run left off, to go on from there.
-  func train(_ folder: RunFolder, _ console: Console, resuming point: ResumePoint? = nil) throws {
-    Interruption.listen()
-    let report = FinetuneReport(self, console)
-    var tuner = FineTuner(plan, optimizer: rule, loss: loss, options: options)
-    tuner.shouldStop = { Interruption.isWished }
-    tuner.sampling = sampling
-    let run: FineTuner.Run
-    do {
-      run = try fit(tuner, model, resuming: point) { event in
-        report.show(event)
-        try folder.record(event) { finished($0, epoch: nil) }
-      }
-    } catch let error as FineTuningError {
-      console.clearLive()
-      // What cannot be written now hides nothing of why the run stopped.
-      try? folder.record(failure: error)
-      throw stopped(error, folder)
-    }
-    var isInterrupted = run.ending == .interrupted
-    var replaced: ReplacedFile?
-    if !isInterrupted {
-      replaced = ReplacedFile(output)
-      try finished(run.best, epoch: run).checkpoint.write(path: output)
-    }
-    report.finish(run, folder: folder, output: isInterrupted ? nil : output, replaced)
-    var scratch: FineTuner.Run?
-    if comparesScratch, !isInterrupted {
-      let fresh = try trainFromScratch(report)
-      isInterrupted = fresh.ending == .interrupted
-      if !isInterrupted {
-        report.compare(run, fresh)
-        scratch = fresh
-      }
-    }
-    try console.result(
-      Answer(
-        output: isInterrupted ? nil : output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
-        baseline: run.baseline, best: run.epochs.first { $0.number == run.bestEpoch }?.validation, epochs: run.epochs,
-        scratch: scratch?.epochs.first { $0.number == scratch?.bestEpoch }?.validation,
-        scratchSeconds: scratch?.seconds,
-        seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes, series: series))
-    if isInterrupted { throw ExitCode(Interruption.exitCode) }
-  }
-
-  /// The same network from fresh values, nothing frozen, on the same data for as many epochs.
-  private func trainFromScratch(_ report: FinetuneReport) throws -> FineTuner.Run {
-    let fresh = model.replacing(
-      weights: LSTMModel(model.configuration, seed: options.seed).parameters,
-      changed: model.parameters.slots.map { _ in true })
-    var tuner = FineTuner(try FreezePlan(fresh), optimizer: rule, loss: loss, options: options)
-    // A recipe's schedule is for weights that have learned something.
-    tuner.options.schedule = options.schedule ?? .constant
-    tuner.shouldStop = { Interruption.isWished }
-    return try fit(tuner, fresh) { report.showScratch($0) }
-  }
-
-  private func fit(
-    _ tuner: FineTuner, _ model: LSTMModel, resuming point: ResumePoint? = nil,
-    events: (FineTuner.Event) throws -> Void
-  ) throws -> FineTuner.Run {
-    switch training {
-    case .sequences(let data):
-      return try tuner.fit(
-        model, data, validation: validation?.sequences, targetScaler: record.targetScaler, kernels: kernels,
-        resuming: point, events: events)
-    case .streams(let data):
-      var held: StreamData?
-      if case .streams(let data) = validation { held = data }
-      return try tuner.fit(
-        model, data, validation: held, targetScaler: record.targetScaler, kernels: kernels, resuming: point,
-        events: events)
-    }
-  }
-
-  /// A loss that is no number any more, and what is left of the run.
-  private func stopped(_ error: FineTuningError, _ folder: RunFolder) -> any Error {
-    guard case .diverged = error else { return error }
-    let clip = options.clipNorm.map { "--clip-norm below \(short($0))" } ?? "--clip-norm 1"
-    return InputError.stopped(
-      error.message,
-      advice: [
-        "try a --learning-rate below \(short(rule.learningRate)), or \(clip)",
-        "the last good weights are in \(folder.file("last.h5"))",
-      ])
-  }
-
-  /// Adds to a model's history what was done.
-  private func finished(_ model: LSTMModel, epoch run: FineTuner.Run?) -> LSTMModel {
-    var model = model
-    var details = [
-      "data": dataFile, "frozen": "\(plan.frozenCount) of \(plan.frozenCount + plan.trainableCount) parameters",
-      "optimizer": rule.name, "learning rate": short(rule.learningRate), "loss": loss.name, "seed": "\(options.seed)",
-    ]
-    if let run {
-      details["best epoch"] = "\(run.bestEpoch)"
-      details["loss before"] = short(run.baseline.loss)
-      if let after = run.epochs.first(where: { $0.number == run.bestEpoch })?.validation {
-        details["loss after"] = short(after.loss)
-      }
-    }
-    model.provenance?.history.append(.init(date: timestamp(), action: "finetune", details: details))
-    return model
   }
 }

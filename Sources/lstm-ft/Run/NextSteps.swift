@@ -9,15 +9,18 @@ struct NextSteps {
   /// A command's name, and what follows the model's.
   let use: [String]
 
+  /// What commands understand.
+  struct Options {
+    let finetune: CommandOptions
+    let predict: CommandOptions
+  }
+
   /// - Parameter arguments: those of finetune: what predict has to be told, too, is taken over.
-  init(_ data: LoadedData, _ arguments: [String]) {
-    switch data {
-    case .text, .textStreams: use = ["generate", "--prompt", "TEXT"]
-    case .series, .seriesStreams, .labeled: use = ["predict"] + Self.reading(arguments, data.file)
-    case .arrays: use = ["predict"] + Self.reading(arguments, data.file) + ["-o", "predictions.npy"]
-    // Whole sequences are what predict reads; these may begin anew in the middle. No model keeps how long a chunk of arrays is.
-    case .streams: use = ["evaluate"] + Self.reading(arguments, data.file, keeping: ["--chunk"])
-    }
+  init(_ data: any ShownData, _ arguments: [String], _ options: Options) {
+    let use = data.use
+    self.use =
+      [use.command] + (use.readsData ? Self.reading(arguments, data.file, options, keeping: use.keeping) : [])
+      + use.more
   }
 
   /// What the model file keeps, and what is of one run only.
@@ -27,8 +30,10 @@ struct NextSteps {
     "--json", "--quiet",
   ]
 
-  private static func reading(_ arguments: [String], _ file: String, keeping: Set<String> = []) -> [String] {
-    let (mine, others) = (CommandOptions(Finetune.self), CommandOptions(Predict.self).options.flatMap(\.names))
+  private static func reading(
+    _ arguments: [String], _ file: String, _ options: Options, keeping: Set<String>
+  ) -> [String] {
+    let (mine, others) = (options.finetune, options.predict.options.flatMap(\.names))
     var words: [String] = []
     for word in mine.words(Array(arguments.dropFirst())) {
       guard let option = word.option else { continue }

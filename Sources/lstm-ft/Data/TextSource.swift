@@ -1,23 +1,35 @@
-import ArgumentParser
 import FileIO
+import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-/// What becomes of a model's vocabulary in a fine-tuning.
-struct VocabularyArguments: ParsableArguments {
-  @Flag(
-    help: ArgumentHelp(
-      "Text: add what the model's vocabulary lacks of the data; a new token starts from the mean of the others."))
-  var extendVocabulary = false
+extension DataArguments {
+  /// A text, when it is called one.
+  func loadText(_ request: Request) throws -> (any ShownData)? {
+    let (record, purpose) = (request.record, request.purpose)
+    guard text != nil else {
+      for (flag, isGiven) in [("--stride", stride != nil), ("--separator", separator != nil)] where isGiven {
+        throw InputError.usage("\(flag) is for --text", advice: [])
+      }
+      return nil
+    }
+    // A model that reads on and on has its whole text before it.
+    let whole = purpose == .predicting && isStreamed(record) ? TextData.windowLimit : nil
+    let data = try textData(
+      request.path, request.model, record, request.readout ?? request.model.configuration.readout, window: whole)
+    guard chunk != nil || isStreamed(record), purpose != .predicting else { return data }
+    let usual = purpose == .measuring ? 1 : min(20, max(data.targetCount / 4, 1))
+    return TextStreams(data, streamCount: streams ?? usual)
+  }
 }
 
 extension DataArguments {
   /// The tokens of a model that is new to text, when nothing else is said: how far back a training step looks.
   private static let usualWindow = 100
 
-  func textData(
+  private func textData(
     _ path: String, _ model: LSTMModel, _ record: Preprocessing, _ readout: ModelConfiguration.Readout?,
     window chosen: Int? = nil
   ) throws -> TextData {
@@ -107,28 +119,58 @@ extension DataArguments {
   }
 }
 
-/// A model may have more rows than its vocabulary has tokens, but not fewer.
-func checkVocabulary(_ vocabulary: Vocabulary, embedding count: Int) throws {
-  guard vocabulary.count > count else { return }
-  throw InputError.usage(
-    "the vocabulary has \(grouped(vocabulary.count)) numbers, the model's embedding \(grouped(count)) rows",
-    advice: ["it is another model's vocabulary, or one that was extended"])
-}
-
-/// A part in per cent, or as a count where that says more.
-func rate(of part: Int, in whole: Int) -> String {
-  let rate = Double(part) / Double(max(whole, 1))
-  return rate < 0.001 ? grouped(part) : percent(rate)
-}
-
-extension TextData {
+extension TextData: ShownData {
   /// `fortunes.txt: 12,345 characters (0.1 % unknown), 100 documents`
-  var summary: String {
+  fileprivate var summary: String {
     var text = "\(file): \(plural(count, vocabulary.unit.noun))"
     if unknownCount > 0 { text += " (\(rate(of: unknownCount, in: count)) not in the vocabulary)" }
     return text + (documentCount > 1 ? ", \(plural(documentCount, "document"))" : "")
   }
 
+  func summary(_ portions: Portions) -> [String] {
+    [
+      summary,
+      "\(plural(portions.training.sequences.count, "sequence")) of \(plural(window, "token")) to train on\(portions.held)\(portions.validation == nil ? "" : " (the last part)")",
+    ]
+  }
+
+  var use: DataUse { DataUse(command: "generate", readsData: false, more: ["--prompt", "TEXT"]) }
+
+  func result(_ metrics: Metrics, lossName: String) -> String {
+    "\(summary), cross-entropy \(digits(metrics.loss))"
+      + (metrics.textSummary(vocabulary.unit).map { ", " + $0 } ?? "")
+  }
+
+  func sampling(
+    _ examples: Examples?, _ record: Preprocessing, _ seed: UInt64, _ kernels: Kernels
+  ) -> (@Sendable (LSTMModel) throws -> Sample?)? {
+    let prompt = opening()
+    let options = TextGenerator.Options(length: vocabulary.unit == .words ? 25 : 100, temperature: 0.5, seed: seed)
+    // A model that is no language model, or gives no numbers any more, has nothing to show.
+    return { [vocabulary, window] model in
+      let generator = try? TextGenerator(model, vocabulary: vocabulary, window: window, kernels: kernels)
+      let made = try? generator?.generate(after: prompt, options)
+      return made.map { .text(prompt: prompt, continuation: $0.text) }
+    }
+  }
+
+  var chartRefusal: String? { "--chart draws a CSV series, not a text" }
+  var tokens: (count: Int, unknown: Int)? { (count, unknownCount) }
+}
+
+extension TextStreams: ShownData {
+  func summary(_ portions: Portions) -> [String] { [text.summary] + portions.streams }
+
+  var use: DataUse { text.use }
+
+  func result(_ metrics: Metrics, lossName: String) -> String { text.result(metrics, lossName: lossName) }
+
+  func sampling(
+    _ examples: Examples?, _ record: Preprocessing, _ seed: UInt64, _ kernels: Kernels
+  ) -> (@Sendable (LSTMModel) throws -> Sample?)? { text.sampling(examples, record, seed, kernels) }
+
+  var chartRefusal: String? { text.chartRefusal }
+  var tokens: (count: Int, unknown: Int)? { text.tokens }
 }
 
 extension Metrics {

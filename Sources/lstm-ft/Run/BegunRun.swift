@@ -9,7 +9,6 @@ struct BegunRun {
   /// Absolute.
   let folder: String
   let arguments: [String]
-  let command: Finetune
 
   /// A file that a run was begun with.
   struct File: Codable {
@@ -55,10 +54,6 @@ struct BegunRun {
           advice: ["bring it back, or begin a new run from \(path)/last.h5"])
       }
     }
-    guard let command = try LSTMFT.parseAsRoot(begun.arguments) as? Finetune else {
-      throw FineTuningError.badData(file: file, detail: "its arguments are not those of finetune", advice: [])
-    }
-    self.command = command
   }
 
   private static func requireNothingElse(_ given: [String]) throws {

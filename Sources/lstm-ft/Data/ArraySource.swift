@@ -1,0 +1,93 @@
+import FileIO
+import Foundation
+import LSTMCheckpoints
+import LSTMFineTuning
+import LSTMLayers
+import LSTMReports
+
+extension DataArguments {
+  /// Arrays x, y and so on, when a file holds such.
+  func loadArrays(_ request: Request) throws -> (any ShownData)? {
+    let (paths, path, model, purpose) = (request.paths, request.path, request.model, request.purpose)
+    guard let arrays = paths.first(where: Self.isArrays) else { return nil }
+    guard paths.count == 1 else {
+      throw InputError.usage("\(arrays) holds arrays: several files, or a folder, are for CSV series", advice: [])
+    }
+    for (flag, given) in [
+      ("--target", !target.isEmpty), ("--features", features != nil), ("--window", window != nil),
+      ("--horizon", horizon != nil), ("--season", season != nil), ("--missing", missing != .error),
+      ("--header", header != nil), ("--time", time != nil), ("--id", id != nil),
+      ("--date-order", dateOrder != nil),
+    ] + csv.given
+    where given {
+      throw InputError.usage(
+        "\(flag) is for CSV series; \(path) holds arrays, whose shapes say it all", advice: [])
+    }
+    let checkpoint = try openArrays(path)
+    try checkMarks(checkpoint, path, purpose)
+    if streams != nil {
+      throw InputError.usage("--streams is for a text or a series; \(path) holds so many as x has", advice: [])
+    }
+    if let chunk {
+      do {
+        return ArrayStreams(
+          try StreamData.load(checkpoint, reading: model.configuration.input, chunkSteps: chunk), file: path)
+      } catch let error as ShapeError {
+        throw FineTuningError.badData(
+          file: path, detail: "\(error)",
+          advice: ["--chunk needs x (N, T, I) or (N, T) with a target in y at each step"])
+      }
+    }
+    return ArraySequences(
+      try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting),
+      file: path)
+  }
+
+  /// Marks that would be passed over.
+  private func checkMarks(_ checkpoint: Checkpoint, _ path: String, _ purpose: Purpose) throws {
+    guard chunk == nil, checkpoint["reset"] != nil else { return }
+    throw FineTuningError.badData(
+      file: path, detail: "reset marks where the state begins anew, and nothing here reads on from chunk to chunk",
+      advice: [
+        purpose == .predicting
+          ? "save what lies between marks as sequences of their own, with lengths"
+          : "say with --chunk how many steps a chunk has, or leave reset out of the file"
+      ])
+  }
+
+  /// Anything that is not of a binary format we know goes to the CSV reader, which says what is wrong with it.
+  private static func isArrays(_ path: String) -> Bool {
+    let suffix = URL(fileURLWithPath: path).pathExtension.lowercased()
+    return ["h5", "hdf5", "npz", "npy", "pt", "pth", "safetensors"].contains(suffix)
+      || (try? Checkpoint(path: path)) != nil
+  }
+
+  private func openArrays(_ path: String) throws -> Checkpoint {
+    do {
+      return try Checkpoint(path: path)
+    } catch CheckpointError.unrecognized(_, let detail) {
+      throw CheckpointError.unknownFormat(
+        file: path, detail: detail,
+        advice: ["arrays are HDF5, .npz or .npy files; a series is a text file named .csv"])
+    }
+  }
+}
+
+extension ArraySequences: ShownData {
+  func summary(_ portions: Portions) -> [String] { portions.lines(data, file: file) }
+
+  var use: DataUse { DataUse(command: "predict", more: ["-o", "predictions.npy"]) }
+
+  var chartRefusal: String? { "--chart draws a CSV series; \(file) holds arrays" }
+}
+
+extension ArrayStreams: ShownData {
+  func summary(_ portions: Portions) -> [String] {
+    ["\(file): \(plural(data.streamCount, "stream")) of \(plural(data.sequences.steps, "step"))"] + portions.streams
+  }
+
+  /// Whole sequences are what predict reads; these may begin anew in the middle. No model keeps how long a chunk of arrays is.
+  var use: DataUse { DataUse(command: "evaluate", keeping: ["--chunk"]) }
+
+  var chartRefusal: String? { "--chart draws a CSV series; \(file) holds arrays" }
+}

@@ -1,0 +1,178 @@
+import FileIO
+import Foundation
+import LSTMCheckpoints
+import LSTMFineTuning
+import LSTMLayers
+import LSTMReports
+
+extension DataArguments {
+  /// A CSV table of rows in time.
+  func loadSeries(_ request: Request) throws -> (any ShownData)? {
+    let (model, record, purpose) = (request.model, request.record, request.purpose)
+    if let chunk = chunk ?? (isStreamed(record) ? record.chunk : nil) {
+      return SeriesStreams(
+        try series(request.paths, model, record, window: 1, purpose), streamCount: streams ?? 1, chunkSteps: chunk)
+    }
+    return try series(request.paths, model, record, window: window ?? record.window, purpose)
+  }
+
+  static func names(_ text: String) -> [String] {
+    text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+  }
+
+  private func series(
+    _ paths: [String], _ model: LSTMModel, _ record: Preprocessing, window: Int?, _ purpose: Purpose
+  ) throws -> SeriesData {
+    guard case .features(let size) = model.configuration.input else {
+      throw FineTuningError.badData(
+        file: paths[0], detail: "the model reads tokens, a CSV series holds numbers",
+        advice: ["give a text with --text FILE, or an HDF5 or .npz file with token numbers x (N, T)"])
+    }
+    let tables = try paths.map { try self.table($0) }
+    let table = tables[0]
+    var targets = target.flatMap(Self.names)
+    if targets.isEmpty { targets = record.targets ?? [] }
+    let ordered = try advised {
+      try tables.map { try OrderedTable($0, choice($0, record, targets: targets)) }
+    }
+    // When and whose a row is, is not what is learned.
+    let told = Set((ordered[0].time?.names ?? []) + ordered[0].idColumns)
+    let numeric = table.numericColumns.filter { !told.contains($0) }
+    if targets.isEmpty {
+      guard numeric.count == 1 else {
+        guard let first = numeric.first else {
+          throw FineTuningError.badData(
+            file: table.file, detail: "no column holds only numbers",
+            advice: ["name the one to predict with --target; its first cell that is no number is then shown"])
+        }
+        throw InputError.usage(
+          "no --target given, and \(table.file) has \(numeric.count) columns of numbers: \(numeric.joined(separator: ", "))",
+          advice: ["say which shall be predicted, for example --target \(first)"])
+      }
+      targets = numeric
+    }
+    let chosen = try self.features(table, numeric, size: size, targets: targets, record)
+    guard let window else {
+      throw InputError.usage(
+        "no --window given, and the model does not know it from a fine-tuning",
+        advice: ["say how many rows the model shall look at, for example --window 48"])
+    }
+    do {
+      return try advised {
+        try SeriesData(
+          ordered, features: chosen, targets: targets, window: window,
+          horizon: horizon ?? record.horizon ?? defaultHorizon(model, targets.count), missing: missing,
+          season: season ?? record.season ?? 1, needsHorizon: purpose != .predicting)
+      }
+    } catch let error as CSVError {
+      throw explained(error, tables.first { $0.file == error.file } ?? table)
+    }
+  }
+
+  /// A head of several outputs was made for as many rows ahead.
+  private func defaultHorizon(_ model: LSTMModel, _ targets: Int) -> Int {
+    guard let last = model.configuration.head.last, last.size % targets == 0 else { return 1 }
+    return last.size / targets
+  }
+
+  private func features(
+    _ table: CSVTable, _ numeric: [String], size: Int, targets: [String], _ record: Preprocessing
+  ) throws -> [String] {
+    let given = features.map(Self.names)
+    if let chosen = given ?? record.features {
+      guard chosen.count == size else {
+        throw InputError.usage(
+          "--features \(chosen.joined(separator: ",")): names \(plural(chosen.count, "column")), but the model reads \(plural(size, "feature")) a step",
+          advice: [])
+      }
+      return chosen
+    }
+    if size == targets.count { return targets }
+    if numeric.count == size { return numeric }
+    guard numeric.count > size else {
+      throw FineTuningError.badData(
+        file: table.file,
+        detail: "the model reads \(plural(size, "feature")) a step, found \(plural(numeric.count, "column")) of numbers"
+          + (numeric.isEmpty ? "" : ": \(numeric.joined(separator: ", "))"), advice: [])
+    }
+    throw InputError.usage(
+      "the model reads \(plural(size, "feature")) a step, but \(table.file) has \(numeric.count) columns of numbers: \(numeric.joined(separator: ", "))",
+      advice: ["choose with --features, for example --features \(numeric.prefix(size).joined(separator: ","))"])
+  }
+
+  /// What is said about a table's rows, here or when the model was fine-tuned.
+  private func choice(_ table: CSVTable, _ record: Preprocessing, targets: [String]) throws -> TableChoice {
+    var reserved = Set(targets + (features.map(Self.names) ?? record.features ?? []))
+    let numeric = table.numericColumns
+    // What is to be predicted when nothing is said.
+    if numeric.count == 1 { reserved.formUnion(numeric) }
+    var choice = TableChoice(
+      order: dateOrder ?? record.dateOrder.flatMap(DateOrder.init), reserved: reserved)
+    if let time {
+      choice.time = time == "none" ? .none : .named(Self.names(time))
+    } else if let known = record.timeColumns, known.allSatisfy(table.columnNames.contains) {
+      choice.time = known.isEmpty ? .none : .named(known)
+    }
+    if let id {
+      choice.id = id == "none" ? .none : .named(Self.names(id))
+    } else if let known = record.idColumns {
+      if let lacking = known.first(where: { !table.columnNames.contains($0) }) {
+        throw InputError.usage(
+          "\(table.file) has no column \"\(lacking)\", which told the model's series apart when it was fine-tuned",
+          advice: ["name another with --id COLUMN, or say --id none when it holds one series"])
+      }
+      choice.id = known.isEmpty ? .none : .named(known)
+    }
+    return choice
+  }
+}
+
+extension SeriesData: ShownData {
+  /// `mine.csv: 1,000 rows; temp -> temp`
+  fileprivate var summary: String {
+    let names = [features, targets].map { $0.joined(separator: ", ") }
+    let files = Set(parts.map(\.file)).count
+    let others = files > 1 ? " and \(plural(files - 1, "file")) more" : ""
+    return "\(file)\(others): \(plural(rowCount, "row")); \(names[0]) -> \(names[1])"
+  }
+
+  fileprivate var ahead: String { horizon == 1 ? "one" : "\(horizon)" }
+
+  func summary(_ portions: Portions) -> [String] {
+    let isPart = portions.validation != nil && portions.heldFile == nil
+    return [
+      "\(summary), \(plural(window, "row")) in, the next \(ahead) out",
+      "\(plural(portions.training.sequences.count, "window")) to train on\(portions.held)\(isPart ? " (the last rows\(parts.count > 1 ? " of each" : ""))" : "")",
+    ]
+  }
+
+  var use: DataUse { DataUse(command: "predict") }
+
+  func sampling(
+    _ examples: Examples?, _ record: Preprocessing, _ seed: UInt64, _ kernels: Kernels
+  ) -> (@Sendable (LSTMModel) throws -> Sample?)? {
+    guard let windows = examples?.sequences, windows.count > 0, windows.hiddenSteps == nil else { return nil }
+    return { try sample(of: $0, windows, targetScaler: record.targetScaler, kernels: kernels) }
+  }
+
+  var chartRefusal: String? { nil }
+}
+
+extension SeriesStreams: ShownData {
+  func summary(_ portions: Portions) -> [String] {
+    ["\(rows.summary), the next \(rows.ahead) out at each"] + portions.streams
+  }
+
+  var use: DataUse { DataUse(command: "predict") }
+
+  func sampling(
+    _ examples: Examples?, _ record: Preprocessing, _ seed: UInt64, _ kernels: Kernels
+  ) -> (@Sendable (LSTMModel) throws -> Sample?)? {
+    {
+      try rows.streamedSample(
+        of: $0, inputScaler: record.inputScaler, targetScaler: record.targetScaler, kernels: kernels)
+    }
+  }
+
+  var chartRefusal: String? { "--chart draws windows; \(file) is read in one stream" }
+}

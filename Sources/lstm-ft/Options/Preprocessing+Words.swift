@@ -1,0 +1,62 @@
+import LSTMFineTuning
+import LSTMReports
+
+extension Preprocessing {
+  /// One line for people: `reads temp, predicts temp, 48 rows in, 24 out; scaler mean 49.44, deviation 2.558`.
+  var summary: String {
+    var parts: [String] = []
+    if let features { parts.append("reads " + features.joined(separator: ", ")) }
+    if let targets { parts.append("predicts " + targets.joined(separator: ", ")) }
+    if let vocabulary { parts.append("\(plural(vocabulary.count, "token")): \(vocabulary.unit.rawValue)") }
+    if let window, vocabulary != nil { parts.append("\(plural(window, "token")) at a time") }
+    if let window, vocabulary == nil {
+      parts.append("\(plural(window, "row")) in" + (horizon.map { ", \($0) out" } ?? ""))
+    }
+    if let classes {
+      parts.append(
+        "\(plural(classes.count, "class")): \(classes.prefix(6).joined(separator: ", "))\(classes.count > 6 ? ", ..." : "")"
+      )
+    }
+    if let inputScaler { parts.append("scaler " + inputScaler.summary) }
+    return parts.joined(separator: "; ")
+  }
+}
+
+extension Preprocessing {
+  /// What has to be done to numbers before the model reads them and after it has spoken, for who uses it elsewhere.
+  func scalingLines(numbers limit: Int) -> [String] {
+    func list(_ scaler: Scaler, _ names: [String]?) -> String {
+      let shown = (0..<min(scaler.columns, limit)).map { column in
+        let name = names.flatMap { $0.indices ~= column ? $0[column] : nil } ?? "\(column)"
+        return "\(name): \(scaler.words(column))"
+      }
+      return shown.joined(separator: "; ") + (scaler.columns > limit ? "; ... (all with --json)" : "")
+    }
+    if let entityScalers {
+      return [
+        "the model reads numbers that were standardized for each of \(entityScalers.count) ids by itself, and its outputs are such; --json has all means and deviations"
+      ]
+    }
+    var lines: [String] = []
+    if let inputScaler { lines.append("the model reads standardized inputs: \(list(inputScaler, features))") }
+    if let targetScaler {
+      lines.append("its outputs are standardized, too, and have to be taken back: \(list(targetScaler, targets))")
+    }
+    return lines
+  }
+}
+
+extension Scaler {
+  /// For people: the first columns.
+  var summary: String {
+    var columns = zip(mean, deviation).prefix(3).map {
+      "mean \(short(Double($0))), deviation \(short(Double($1)))"
+    }
+    if let limits {
+      columns = zip(limits.minimum, limits.maximum).prefix(3).map {
+        "\(short(Double($0)))...\(short(Double($1))) to \(short(Double(limits.range[0])))...\(short(Double(limits.range[1])))"
+      }
+    }
+    return columns.joined(separator: "; ") + (self.columns > 3 ? "; ..." : "")
+  }
+}

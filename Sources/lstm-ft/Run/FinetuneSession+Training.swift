@@ -1,0 +1,123 @@
+import ArgumentParser
+import FileIO
+import Foundation
+import LSTMCheckpoints
+import LSTMFineTuning
+import LSTMLayers
+import LSTMReports
+
+extension FinetuneSession {
+  struct Answer: Encodable {
+    let output: String?
+    let run: String
+    let ending: String
+    let bestEpoch: Int
+    let baseline: Metrics
+    let best: Metrics?
+    let epochs: [Epoch]
+    /// The best epoch of the same network from fresh values.
+    let scratch: Metrics?
+    let scratchSeconds: Double?
+    let seconds: Double
+    let trainable: Int
+    let frozen: Int
+    let notes: [String]
+    let series: SeriesAnswer?
+  }
+
+  /// - Parameter point: where the run left off, to go on from there.
+  func train(_ folder: RunFolder, _ console: Console, resuming point: ResumePoint? = nil) throws {
+    Interruption.listen()
+    let report = FinetuneReport(self, console)
+    var tuner = FineTuner(plan, optimizer: rule, loss: loss, options: options)
+    tuner.shouldStop = { Interruption.isWished }
+    tuner.sampling = sampling
+    let run: FineTuner.Run
+    do {
+      run = try fit(tuner, model, resuming: point) { event in
+        report.show(event)
+        try folder.record(event) { finished($0, epoch: nil) }
+      }
+    } catch let error as FineTuningError {
+      console.clearLive()
+      // What cannot be written now hides nothing of why the run stopped.
+      try? folder.record(failure: error)
+      throw stopped(error, folder)
+    }
+    var isInterrupted = run.ending == .interrupted
+    var replaced: ReplacedFile?
+    if !isInterrupted {
+      replaced = ReplacedFile(output)
+      try finished(run.best, epoch: run).checkpoint.write(path: output)
+    }
+    report.finish(run, folder: folder, output: isInterrupted ? nil : output, replaced)
+    var scratch: FineTuner.Run?
+    if comparesScratch, !isInterrupted {
+      let fresh = try trainFromScratch(report)
+      isInterrupted = fresh.ending == .interrupted
+      if !isInterrupted {
+        report.compare(run, fresh)
+        scratch = fresh
+      }
+    }
+    try console.result(
+      Answer(
+        output: isInterrupted ? nil : output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
+        baseline: run.baseline, best: run.epochs.first { $0.number == run.bestEpoch }?.validation, epochs: run.epochs,
+        scratch: scratch?.epochs.first { $0.number == scratch?.bestEpoch }?.validation,
+        scratchSeconds: scratch?.seconds,
+        seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes, series: series))
+    if isInterrupted { throw ExitCode(Interruption.exitCode) }
+  }
+
+  /// The same network from fresh values, nothing frozen, on the same data for as many epochs.
+  private func trainFromScratch(_ report: FinetuneReport) throws -> FineTuner.Run {
+    let fresh = model.replacing(
+      weights: LSTMModel(model.configuration, seed: options.seed).parameters,
+      changed: model.parameters.slots.map { _ in true })
+    var tuner = FineTuner(try FreezePlan(fresh), optimizer: rule, loss: loss, options: options)
+    // A recipe's schedule is for weights that have learned something.
+    tuner.options.schedule = options.schedule ?? .constant
+    tuner.shouldStop = { Interruption.isWished }
+    return try fit(tuner, fresh) { report.showScratch($0) }
+  }
+
+  private func fit(
+    _ tuner: FineTuner, _ model: LSTMModel, resuming point: ResumePoint? = nil,
+    events: (FineTuner.Event) throws -> Void
+  ) throws -> FineTuner.Run {
+    try tuner.fit(
+      model, training, validation: validation, targetScaler: record.targetScaler, kernels: kernels, resuming: point,
+      events: events)
+  }
+
+  /// A loss that is no number any more, and what is left of the run.
+  private func stopped(_ error: FineTuningError, _ folder: RunFolder) -> any Error {
+    guard case .diverged = error else { return error }
+    let clip = options.clipNorm.map { "--clip-norm below \(short($0))" } ?? "--clip-norm 1"
+    return InputError.stopped(
+      error.message,
+      advice: [
+        "try a --learning-rate below \(short(rule.learningRate)), or \(clip)",
+        "the last good weights are in \(folder.file("last.h5"))",
+      ])
+  }
+
+  /// Adds to a model's history what was done.
+  private func finished(_ model: LSTMModel, epoch run: FineTuner.Run?) -> LSTMModel {
+    var model = model
+    var details = [
+      "data": dataFile, "frozen": "\(plan.frozenCount) of \(plan.frozenCount + plan.trainableCount) parameters",
+      "optimizer": rule.name, "learning rate": short(rule.learningRate), "loss": loss.name, "seed": "\(options.seed)",
+    ]
+    if let run {
+      details["best epoch"] = "\(run.bestEpoch)"
+      details["loss before"] = short(run.baseline.loss)
+      if let after = run.epochs.first(where: { $0.number == run.bestEpoch })?.validation {
+        details["loss after"] = short(after.loss)
+      }
+    }
+    model.provenance?.history.append(.init(date: timestamp(), action: "finetune", details: details))
+    return model
+  }
+}
