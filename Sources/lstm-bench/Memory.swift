@@ -9,7 +9,7 @@ import LSTMFineTuning
   import Darwin
 #endif
 
-/// The memory that work takes, as the formula in the README; `lstm-bench --scaling` checks it.
+/// The memory that work takes, as the formula in docs/speed.md; `lstm-bench --scaling` checks it.
 ///
 /// With W parameters, R valid steps in a batch (B x T), and for every layer and direction I, H and S (the width of h):
 ///
