@@ -40,7 +40,8 @@ let package = Package(
     .executableTarget(
       name: "lstm-ft",
       dependencies: [
-        "LSTMReports", "LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints", "FileIO", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "LSTMReports", "LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints", "FileIO",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "lstm-bench",
@@ -55,19 +56,26 @@ let package = Package(
       name: "FineTuneExample", dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints"],
       path: "Examples/FineTuneExample"),
     .executableTarget(
+      name: "PredictExample", dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints"],
+      path: "Examples/PredictExample"),
+    .executableTarget(
       name: "RecipeExample", dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints"],
       path: "Examples/RecipeExample"),
     .executableTarget(
       name: "ConvertExample", dependencies: ["LSTMCheckpoints"], path: "Examples/ConvertExample"),
-    .target(name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5", "FileIO"], path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5", "FileIO"], path: "Tests/TestSupport"),
     .target(name: "CAllocations", path: "Tests/CAllocations"),
     .target(
-      name: "TrainingSupport", dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints", "FileIO", "CAllocations"],
+      name: "TrainingSupport",
+      dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints", "FileIO", "CAllocations"],
       path: "Tests/TrainingSupport"),
     .testTarget(name: "FileIOTests", dependencies: ["FileIO", "TestSupport"], swiftSettings: testSettings),
-    .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "CHDF5", "FileIO", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
-      name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "HDF5", "FileIO", "TestSupport"], swiftSettings: testSettings),
+      name: "HDF5Tests", dependencies: ["HDF5", "CHDF5", "FileIO", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "HDF5", "FileIO", "TestSupport"],
+      swiftSettings: testSettings),
     .testTarget(
       name: "LSTMLayersTests", dependencies: ["LSTMLayers", "CLSTMKernels", "TestSupport"], swiftSettings: testSettings),
     .testTarget(

@@ -1,5 +1,5 @@
 // A network that PyTorch trained on Seattle's hourly temperatures, fine-tuned on San Francisco's with its first layer
-// frozen, and handed back to PyTorch:
+// frozen. The file that it writes knows its columns and its scaler, for PredictExample:
 //
 //     swift run -c release FineTuneExample fixtures/demo
 
@@ -10,24 +10,23 @@ import LSTMLayers
 let folder = CommandLine.arguments.dropFirst().first ?? "fixtures/demo"
 
 // 48 hours in, the next 24 out; a degree must mean what it meant in Seattle.
-let table = try CSVTable(contentsOf: folder + "/sf-temps.csv")
-let series = try SeriesData(table, features: ["temp"], targets: ["temp"], window: 48, horizon: 24)
-let scaler = Scaler(mean: [54.0378], deviation: [9.5609])
-let (training, held, _) = try series.split(validation: 0.2)
-let (data, validation) = (
-  training.scaled(inputs: scaler, targets: scaler), held?.scaled(inputs: scaler, targets: scaler)
-)
+func temperatures(of city: String) throws -> SeriesData {
+  let table = try CSVTable(contentsOf: "\(folder)/\(city)-temps.csv")
+  return try SeriesData(table, features: ["temp"], targets: ["temp"], window: 48, horizon: 24)
+}
+var model = try LSTMModel(Checkpoint(path: folder + "/seattle.h5"), options: LoadOptions(readout: .last))
+let seattle = try temperatures(of: "seattle")
+let scalers = try seattle.split(SplitChoice()).fittedScalers(seattle)
+try model.store(Preprocessing(inputScaler: scalers.inputs, targetScaler: scalers.targets))
 
-let model = try LSTMModel(Checkpoint(path: folder + "/seattle.h5"), options: LoadOptions(readout: .last))
-let plan = try FreezePlan(model, freezing: ["layer0"])
-for group in plan.groups { print(group.name, group.parameterCount, group.fate.rawValue) }
-var tuner = FineTuner(plan, optimizer: .adam(learningRate: 2e-3))
+let ready = try Preparation(model, temperatures(of: "sf"))
+var tuner = FineTuner(try FreezePlan(ready.model, freezing: ["layer0"]), optimizer: .adam(learningRate: 2e-3))
 tuner.options = .init(epochs: 4, schedule: Schedule(.oneCycle()))
-for try await event in tuner.events(model, data, validation: validation, targetScaler: scaler) {
+for try await event in tuner.events(ready) {
   switch event {
   case .start(let metrics): print("pretrained:", metrics.mae ?? metrics.loss, "degrees off")
   case .epoch(let epoch): print("epoch", epoch.number, epoch.validation?.mae ?? epoch.trainingLoss)
-  case .end(let run): try Checkpoint(run.best).write(path: "san-francisco.h5", as: .pytorchHDF5)
+  case .end(let run): try Checkpoint(run.best).write(path: "san-francisco.h5")
   default: break
   }
 }

@@ -7,14 +7,17 @@ import LSTMLayers
 ///
 /// Labels become numbers by the classes' order. An empty label does not count.
 public struct LabeledTable: Sendable {
+  /// The file's path, or the name that it was given.
   public let file: String
   /// The name of each class, by its number; empty when no labels were asked for.
   public let classes: [String]
+  /// The sequences, with class numbers where labels were read.
   public let data: SequenceData
   /// The id of each sequence; nil when each row is one.
   public let names: [String]?
   /// Characters or words, and those that are no token; 0 for features.
   public let tokenCount: Int
+  /// Those that the vocabulary does not have.
   public let unknownCount: Int
   /// Texts of which the end is not read.
   public let shortenedCount: Int

@@ -6,9 +6,11 @@ public struct Preprocessing: Sendable, Codable, Equatable {
   public var targets: [String]?
   /// Rows or tokens the model looks at, and rows it predicts.
   public var window: Int?
+  /// Rows that it predicts.
   public var horizon: Int?
   /// Rows or tokens of a chunk, for a model that reads on from one to the next with its state carried.
   public var chunk: Int?
+  /// One entry per feature; nil where inputs are read as they are.
   public var inputScaler: Scaler?
   /// One entry per target; a horizon repeats it.
   public var targetScaler: Scaler?
@@ -22,7 +24,9 @@ public struct Preprocessing: Sendable, Codable, Equatable {
   public var classes: [String]?
   /// CSV columns of a classification: the text, the label, and what tells one sequence's rows from another's.
   public var textColumn: String?
+  /// The column of labels.
   public var labelColumn: String?
+  /// The column that holds a sequence's rows together.
   public var sequenceColumn: String?
   /// CSV columns that tell a row's time, together.
   public var timeColumns: [String]?

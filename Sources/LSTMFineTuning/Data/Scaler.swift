@@ -5,7 +5,9 @@
 public struct Scaler: Sendable, Codable, Equatable {
   /// What a column was seen to hold, and where that is taken to.
   public struct Limits: Sendable, Codable, Equatable {
+    /// The least value of each column.
     public let minimum: [Float]
+    /// The greatest value of each column.
     public let maximum: [Float]
     /// Where minimum and maximum are taken to: 0 and 1, mostly.
     public let range: [Float]
@@ -18,6 +20,7 @@ public struct Scaler: Sendable, Codable, Equatable {
   /// Of a scaler of minima and maxima; nil for one of means and deviations.
   public private(set) var limits: Limits?
 
+  /// One mean and one deviation, above 0, for each column.
   public init(mean: [Float], deviation: [Float]) {
     precondition(mean.count == deviation.count)
     self.mean = mean
@@ -111,6 +114,7 @@ public struct Scaler: Sendable, Codable, Equatable {
 
   private enum CodingKeys: String, CodingKey { case mean, deviation, minimum, maximum, range }
 
+  /// How many columns it is for.
   public var columns: Int { mean.count }
 
   /// Standardizes rows in place. `values` may hold several rows of the columns.
@@ -135,7 +139,9 @@ public struct Scaler: Sendable, Codable, Equatable {
 
 /// The scalers of what a model reads and of what it says.
 public struct ScalerPair: Sendable, Codable, Equatable {
+  /// Of the features.
   public var inputs: Scaler
+  /// Of the targets.
   public var targets: Scaler
 
   public init(inputs: Scaler, targets: Scaler) {

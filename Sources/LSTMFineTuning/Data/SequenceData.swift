@@ -4,6 +4,7 @@ import LSTMLayers
 ///
 /// A value; a selection of examples shares the numbers of the whole.
 public struct SequenceData: Sendable {
+  /// What the model reads.
   public enum Inputs: Sendable {
     /// Windows of `steps` rows over one table (rows, size); example k starts at row `starts[k]`.
     case windows(rows: [Float], size: Int, starts: [Int], steps: Int)
@@ -15,6 +16,7 @@ public struct SequenceData: Sendable {
     case tokenWindows(tokens: [Int32], starts: [Int], steps: Int)
   }
 
+  /// What it should say.
   public enum Targets: Sendable {
     /// (N, size), or (N, T, size) when `perStep`.
     case values([Float], size: Int, perStep: Bool)
@@ -113,8 +115,10 @@ public struct SequenceData: Sendable {
 
   private static func shapeList(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: ", ") }
 
+  /// N: the examples of this selection.
   public var count: Int { places.count }
 
+  /// T: no example is longer.
   public var steps: Int {
     switch inputs {
     case .windows(_, _, _, let steps): steps

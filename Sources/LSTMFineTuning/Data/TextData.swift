@@ -13,7 +13,9 @@ public struct TextData: Sendable {
   /// The most tokens of a window.
   public static let windowLimit = 1 << 16
 
+  /// The file's path, or the name that it was given.
   public let file: String
+  /// Which number stands for which token.
   public let vocabulary: Vocabulary
   /// Tokens that the model looks at.
   public let window: Int
@@ -27,6 +29,7 @@ public struct TextData: Sendable {
   public let count: Int
   /// Those that are no token.
   public let unknownCount: Int
+  /// Documents that were told apart.
   public var documentCount: Int { documents.count }
   /// Tokens to be said: all but the first of each document.
   public var targetCount: Int { documents.reduce(0) { $0 + $1.count - 1 } }

@@ -13,12 +13,14 @@ public enum Optimizer: Sendable, Equatable {
     learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0.01, isAMSGrad: Bool = false)
 
+  /// Before schedule and recipe.
   public var learningRate: Double {
     switch self {
     case .sgd(let rate, _, _, _, _), .adam(let rate, _, _, _, _, _), .adamW(let rate, _, _, _, _, _): rate
     }
   }
 
+  /// `adam`, `sgd`, ...
   public var name: String {
     switch self {
     case .sgd: "sgd"

@@ -5,6 +5,7 @@ import Foundation
 ///
 /// All but `plateau` are functions of the step alone, so that a run that is resumed needs nothing but its number.
 public struct Schedule: Sendable, Equatable, Codable {
+  /// How a rate moves over the run.
   public enum Shape: Sendable, Equatable, Codable {
     case constant
     /// From 1 in equal steps to `final` after the last step (torch's LinearLR from 1).
@@ -23,6 +24,7 @@ public struct Schedule: Sendable, Equatable, Codable {
     case plateau(patience: Int = 2, factor: Double = 0.1)
   }
 
+  /// How the rate moves once it is warm.
   public var shape: Shape
   /// Steps in which the rate rises in equal parts to the shape's beginning; the shape has the steps that are left.
   public var warmUp: Int
@@ -32,6 +34,7 @@ public struct Schedule: Sendable, Equatable, Codable {
     self.warmUp = warmUp
   }
 
+  /// The same rate at every step.
   public static let constant = Schedule()
 
   /// What one step goes by.

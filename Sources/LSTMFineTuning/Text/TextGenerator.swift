@@ -12,6 +12,7 @@ import LSTMLayers
 /// One that gives a single output sees the last `window` tokens each time, as `TextData` shows them in training. What is
 /// drawn depends on the model, the prompt and the options alone, not on threads.
 public final class TextGenerator {
+  /// How a text goes on.
   public struct Options: Sendable, Equatable {
     /// Tokens to make at most.
     public var length: Int

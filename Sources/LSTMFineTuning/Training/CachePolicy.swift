@@ -7,11 +7,13 @@ public struct CachePolicy: Sendable, Equatable {
   /// Where that file is made, which has no name and goes with the process; `TMPDIR`, or `/tmp`, when nil.
   public var folder: String?
 
+  /// By default outputs are kept, in memory up to a quarter of it.
   public init(isOn: Bool = true, memoryLimit: Int? = nil, folder: String? = nil) {
     self.isOn = isOn
     self.memoryLimit = memoryLimit
     self.folder = folder
   }
 
+  /// Nothing is kept.
   public static let off = CachePolicy(isOn: false)
 }

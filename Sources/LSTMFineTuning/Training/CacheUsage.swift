@@ -1,5 +1,6 @@
 /// The kept outputs of a model's frozen bottom.
 public struct CacheUsage: Sendable, Equatable {
+  /// Where they are kept.
   public enum Place: Sendable, Equatable {
     case memory
     /// A file without a name in this folder.
@@ -12,6 +13,7 @@ public struct CacheUsage: Sendable, Equatable {
   public var parts: [String]
   /// Exactly, for training and validation data.
   public var bytes: Int
+  /// Where they are kept.
   public var place: Place
 
   package init(parts: [String], bytes: Int, place: Place) {

@@ -2,7 +2,9 @@
 public struct Epoch: Sendable, Codable, Equatable {
   /// From 1.
   public var number: Int
+  /// The mean over the epoch, taken as it went: with regularization, and before each step.
   public var trainingLoss: Double
+  /// nil without validation data.
   public var validation: Metrics?
   /// That of the last step, the highest of the parts'.
   public var learningRate: Double
@@ -17,6 +19,7 @@ public struct Epoch: Sendable, Codable, Equatable {
   public var seconds: Double
   /// Without it.
   public var sequencesPerSecond: Double
+  /// Whether the validation loss is the lowest so far, the pretrained model's included.
   public var isBest: Bool
 
   /// As they are in files that exist.

@@ -3,10 +3,13 @@ import LSTMLayers
 
 /// Runs a model over data without training.
 public struct Evaluator {
+  /// The model, ready to run.
   public let network: Network
   /// What is measured: the training loss's `forEvaluation`.
   public let loss: Loss
+  /// What takes outputs to the data's own units; nil where they are in them.
   public let targetScaler: Scaler?
+  /// Sequences at a time.
   public let batchSize: Int
   private let runner: BatchRunner
 

@@ -37,7 +37,7 @@ extension FineTuner {
     }
   }
 
-  private func events(
+  func events(
     _ fit: @escaping @Sendable (FineTuner, _ receive: (Event) throws -> Void) throws -> Void
   ) -> Events {
     Events { [self] isOver, receive in

@@ -25,6 +25,7 @@ public struct FineTuner: Sendable {
     /// Stops a run that has gone astray although every number is finite: one that diverges or has collapsed. Otherwise it
     /// goes on, and `Run.astray` says how it ended up.
     public var stopsAstray = true
+    /// Of the order of examples and of everything that regularization drops.
     public var seed: UInt64 = 0
     /// How the learning rates move; nil for the recipe's own.
     public var schedule: Schedule?
@@ -121,20 +122,29 @@ public struct FineTuner: Sendable {
   public struct Run: Sendable {
     /// The model of the best validation loss, the pretrained one included; the last one without validation data.
     public var best: LSTMModel
+    /// The model after the last step.
     public var last: LSTMModel
     /// 0 is the pretrained model.
     public var bestEpoch: Int
+    /// Of the model before the first step: on the validation data, or on the training data without it.
     public var baseline: Metrics
+    /// Every epoch that was done, those before a resumption included.
     public var epochs: [Epoch]
+    /// Why the run ended.
     public var ending: Ending
     /// What would have ended the run, had `Options.stopsAstray` not been off, as it was after its last epoch.
     public var astray: Ending?
+    /// With validation, and with the time before a resumption.
     public var seconds: Double
   }
 
+  /// What trains.
   public let plan: FreezePlan
+  /// The rule, with its learning rate before schedule and recipe.
   public let optimizer: Optimizer
+  /// What the steps make small.
   public let loss: Loss
+  /// How long, in which batches, and so on.
   public var options: Options
   /// The one asked for, or the recipe's.
   public var schedule: Schedule { options.schedule ?? plan.recipe.schedule }

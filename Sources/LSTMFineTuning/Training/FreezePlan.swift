@@ -20,10 +20,15 @@ public struct FreezePlan: Sendable {
     case mixed = "partly frozen"
   }
 
+  /// A part of the model, such as a layer.
   public struct Group: Sendable {
+    /// `embedding`, `layer0`, `attention`, `head.0`, ...
     public let name: String
+    /// All its numbers.
     public let parameterCount: Int
+    /// Those of them that move; of adapted matrices, the adapters' numbers.
     public let trainableCount: Int
+    /// What becomes of it.
     public let fate: Fate
     /// Its parameters, by their number in the model.
     let members: [Int]
@@ -31,10 +36,13 @@ public struct FreezePlan: Sendable {
 
   /// For each of the model's parameters, in its order, whether it trains at any time.
   public let trainable: [Bool]
+  /// The parameters of the model that the plan is for.
   public let parameters: [ParameterSpecification]
   /// In order; the first begins with epoch 1.
   public let phases: [Recipe.Phase]
+  /// Which parts train in which epochs.
   public let recipe: Recipe
+  /// nil where matrices move themselves.
   public let lora: LoRA?
   /// For each parameter, which of its elements move when it trains: all, or some gates' rows.
   let parts: [[Range<Int>]]

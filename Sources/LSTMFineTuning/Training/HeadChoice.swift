@@ -11,6 +11,7 @@ public enum HeadChoice: Sendable, Equatable {
   /// the targets when nil.
   case new(size: Int?)
 
+  /// Whether a layer of fresh values takes the place of the last one.
   public var isNew: Bool { if case .new = self { true } else { false } }
 
   /// From `new`, `new:SIZE` or `keep`.

@@ -13,8 +13,10 @@ public struct LoRA: Sendable, Equatable {
   /// weight gets a pair of its own.
   public var targets: [String]
 
+  /// alpha / r
   public var scale: Double { alpha / Double(rank) }
 
+  /// Adapters of a rank; `FreezePlan` checks that numbers and targets make sense.
   public init(rank: Int, alpha: Double, targets: [String] = ["lstm"]) {
     self.rank = rank
     self.alpha = alpha

@@ -12,7 +12,9 @@ import LSTMLayers
 ///
 /// It works on a copy: the model, a value, and everything random stay as they were.
 public struct RateFinder: Sendable {
+  /// The learning rate of the first step, above 0.
   public var lowest = 1e-7
+  /// That of the last one, above the lowest.
   public var highest = 10.0
   /// Steps from the lowest to the highest, in equal ratios.
   public var steps = 100
@@ -23,6 +25,7 @@ public struct RateFinder: Sendable {
 
   public init() {}
 
+  /// A step of the search.
   public struct Point: Sendable, Codable, Equatable {
     public var learningRate: Double
     public var loss: Double
@@ -31,7 +34,9 @@ public struct RateFinder: Sendable {
     public var smoothed: Double
   }
 
+  /// What a search found.
   public struct Result: Sendable, Codable, Equatable {
+    /// Every step, in rising order of rates.
     public var points: [Point]
     /// Half way, in ratios, from where the loss has begun to fall to where it is lowest; nil where it does not fall.
     public var valley: Double?
@@ -45,6 +50,7 @@ public struct RateFinder: Sendable {
       guard let valley, let steepest, !isContradictory else { return nil }
       return (valley * steepest).squareRoot()
     }
+    /// Whether valley and steepest lie too far apart to say anything together.
     public var isContradictory: Bool {
       guard let valley, let steepest else { return false }
       return max(valley / steepest, steepest / valley) > Self.contradiction

@@ -19,6 +19,7 @@ public enum Recipe: String, Sendable, Codable, CaseIterable {
   public struct Phase: Sendable, Equatable {
     /// From 1.
     public let firstEpoch: Int
+    /// For each of the model's parameters, in its order.
     public let trainable: [Bool]
     /// For all rates.
     public var rateFactor = 1.0

@@ -8,10 +8,13 @@ public enum Sample: Sendable, Equatable {
   /// What a model says of a series, beside what it was.
   case forecast(Forecast)
 
+  /// What was and what the model says of it, row by row.
   public struct Forecast: Sendable, Equatable {
+    /// The first target's name.
     public var column: String
     /// In the data's own units.
     public var truth: [Float]
+    /// As many as the truth, in the same units.
     public var forecast: [Float]
 
     public init(column: String, truth: [Float], forecast: [Float]) {

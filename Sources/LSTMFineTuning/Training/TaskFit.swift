@@ -5,8 +5,11 @@ import LSTMLayers
 /// Brings a model and data together: settles what the tensors left open (the readout, a missing head) from the
 /// targets, and checks that the rest fits. Everything it decides is said in `notes`.
 public struct TaskFit: Sendable {
+  /// With a readout and a head that fit the targets.
   public let model: LSTMModel
+  /// The one asked for, or the one that goes with the targets.
   public let loss: Loss
+  /// What was decided, for people.
   public let notes: [Message]
   /// Whether targets of real values are classes: one-hot rows, or numbers of classes stored as floating point.
   private let readsClasses: Bool

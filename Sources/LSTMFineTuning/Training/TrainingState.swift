@@ -55,7 +55,9 @@ public struct TrainingState: Sendable {
   public var step: Int { progress.step }
   /// How long the run's log was when this was saved, in bytes.
   package var logLength: Int { progress.logLength }
+  /// Those that are done.
   public var epochs: [Epoch] { progress.epochs }
+  /// Of the model before the first step.
   public var baseline: Metrics { progress.baseline }
 
   init(progress: Progress, order: [Int], moments: [StoredTensor], carried: CarriedState? = nil) {
@@ -149,6 +151,7 @@ public struct TrainingState: Sendable {
 
 /// Where a run left off: its state, and the weights then and at its best epoch.
 public struct ResumePoint: Sendable {
+  /// Where in the run it is.
   public let state: TrainingState
   let last: Checkpoint
   let best: Checkpoint

@@ -13,7 +13,9 @@ public enum SeriesSplit: Sendable, Equatable {
 
 /// What of some series is for training and what for validation.
 public struct SplitSeries: Sendable {
+  /// Windows that lie in the training rows with their whole horizon.
   public let training: SequenceData
+  /// Windows that predict later rows; nil when nothing is held back.
   public let validation: SequenceData?
   /// The rows of each part that training reads or says.
   public let trainingRows: [Range<Int>]

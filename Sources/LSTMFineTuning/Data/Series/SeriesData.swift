@@ -10,26 +10,35 @@ import LSTMLayers
 public struct SeriesData: Sendable {
   /// The first of the files.
   public let file: String
+  /// The columns that the model reads, in order.
   public let features: [String]
+  /// The columns that it predicts, in order.
   public let targets: [String]
   /// (rows, features) and (rows, targets), as in the file.
   public let featureRows: [Float]
+  /// (rows, targets), as in the file.
   public let targetRows: [Float]
+  /// Rows of all parts.
   public let rowCount: Int
+  /// Rows that the model looks at.
   public let window: Int
+  /// Rows that it predicts.
   public let horizon: Int
   /// Rows after which the series repeats itself; 1 when it does not.
   public let season: Int
   /// What was recognized in the table as it was read.
   public let readingNotes: [CSVNote]
+  /// The series, one after another; one where nothing tells several apart.
   public let parts: [SeriesPart]
   /// What the parts' ids are of: columns of the tables, and first the file where there are several.
   public let idColumns: [String]
   /// Those of them that are columns of the tables.
   public let ownIDColumns: [String]
+  /// What was found about times, for each file that has any.
   public let findings: [TimeFindings]
   /// For people, about times and what was filled in.
   public let notes: [Message]
+  /// The columns in which cells were filled in.
   public let filled: [FilledCells]
   /// Rows of which a feature or a target was filled in; nil where none was.
   let filledFeatures: [Bool]?

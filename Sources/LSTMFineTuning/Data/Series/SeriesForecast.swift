@@ -13,6 +13,7 @@ public struct ForecastOrigins: Sendable {
   /// What a person has to know before they believe it.
   public let warnings: [String]
 
+  /// How many forecasts there are.
   public var count: Int { rows.count }
 }
 

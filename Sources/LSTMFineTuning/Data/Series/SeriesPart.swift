@@ -1,8 +1,10 @@
 /// The rows of one series.
 public struct SeriesPart: Sendable {
+  /// The file that the rows stand in.
   public let file: String
   /// What the id columns say; empty where there are none.
   public let id: [String]
+  /// Which of the series' rows are its own.
   public let rows: Range<Int>
   /// When each row was; nil where nothing tells.
   let times: [Int64]?
@@ -27,6 +29,8 @@ public struct SeriesPart: Sendable {
 
 /// Cells of a column that held no number.
 public struct FilledCells: Sendable, Equatable {
+  /// The column's name.
   public let column: String
+  /// How many cells were filled in.
   public let count: Int
 }

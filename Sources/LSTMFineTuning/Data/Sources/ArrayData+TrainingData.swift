@@ -1,8 +1,11 @@
 /// Sequences of a file of arrays.
 public struct ArraySequences: TrainingData {
+  /// The sequences, as the file has them.
   public let data: SequenceData
+  /// The file's path.
   public let file: String
 
+  /// Sequences, and where they come from.
   public init(_ data: SequenceData, file: String) {
     self.data = data
     self.file = file
@@ -13,9 +16,12 @@ public struct ArraySequences: TrainingData {
 
 /// Streams of a file of arrays.
 public struct ArrayStreams: TrainingData {
+  /// The streams, as the file has them.
   public let data: StreamData
+  /// The file's path.
   public let file: String
 
+  /// Streams, and where they come from.
   public init(_ data: StreamData, file: String) {
     self.data = data
     self.file = file

@@ -21,6 +21,7 @@ extension TextData: TrainingData {
 
 /// A text that is read on and on, in streams whose chunks are as long as its window.
 public struct TextStreams: TrainingData {
+  /// The text, whose window is the length of a chunk.
   public let text: TextData
   /// Parts of the text that are read side by side.
   public let streamCount: Int

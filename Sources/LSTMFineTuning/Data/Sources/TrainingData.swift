@@ -92,9 +92,11 @@ public struct SplitChoice: Sendable, Equatable {
   public var fraction: Double
   /// Of a series, as a person writes dates: the last time to train on, and the first one to validate on.
   public var trainUntil: String?
+  /// The first time to validate on; nil to validate from where training ends.
   public var validateFrom: String?
   /// Whether examples are drawn; else the last ones are for validation. Series and texts are always split in time.
   public var draws: Bool
+  /// Of the drawing.
   public var seed: UInt64
 
   public init(
@@ -124,7 +126,9 @@ public struct SplitChoice: Sendable, Equatable {
 
 /// What of some data is for training and what for validation.
 public struct SplitExamples: Sendable {
+  /// To train on.
   public var training: Examples
+  /// nil when nothing is held back.
   public var validation: Examples?
   /// Of a series, the rows of each part that train.
   public let trainingRows: [Range<Int>]?

@@ -3,14 +3,18 @@ import LSTMCheckpoints
 
 /// What a person says about a table's rows; the rest is found.
 public struct TableChoice: Sendable {
+  /// Which columns tell something.
   public enum Columns: Sendable, Equatable {
     case find
     case none
     case named([String])
   }
 
+  /// What tells a row's time.
   public var time = Columns.find
+  /// What tells whose row it is.
   public var id = Columns.find
+  /// How the numbers of dates follow each other; nil where that is plain.
   public var order: DateOrder?
   /// Columns that are targets or features, and so neither times nor ids unless named.
   public var reserved: Set<String>
@@ -26,25 +30,34 @@ public struct TableChoice: Sendable {
 public struct TimeFindings: Sendable, Codable, Equatable {
   /// Where something is the first time, and how often it is.
   public struct Place: Sendable, Codable, Equatable {
+    /// How often it is.
     public var count: Int
+    /// The line of the file, from 1, where it is the first time.
     public var line: Int
+    /// The time there, as the file writes it.
     public var time: String
   }
 
+  /// How rows stand in time.
   public enum Direction: String, Sendable, Codable {
     case ascending, descending, shuffled
     /// Some ids one way, some another.
     case mixed
   }
 
+  /// The columns that tell times, together.
   public var columns: [String]
+  /// The earliest time.
   public var first: String
+  /// The latest time.
   public var last: String
   /// `hour`, `15 minutes`, `month`; nil when there is no usual one.
   public var step: String?
   /// How the rows stood in the file.
   public var direction: Direction
+  /// Times that occur more than once; nil where none does.
   public var repeated: Place?
+  /// Steps of several usual ones; nil where none is.
   public var gaps: Place?
   /// Rows that the gaps lack, where that can be counted.
   public var missingRows: Int?
@@ -54,6 +67,7 @@ public struct TimeFindings: Sendable, Codable, Equatable {
 
 /// A table's rows as series: each id's together, in order of time.
 public struct OrderedTable: Sendable {
+  /// The rows of one id.
   public struct Part: Sendable {
     /// What the id columns say; empty where there are none.
     public let id: [String]
@@ -61,10 +75,15 @@ public struct OrderedTable: Sendable {
     public let rows: [Int]
   }
 
+  /// The table as it was read.
   public let table: CSVTable
+  /// What tells times; nil where nothing does.
   public let time: TimeColumn?
+  /// What tells whose row it is; empty where nothing does.
   public let idColumns: [String]
+  /// Each id's rows, in order of time.
   public let parts: [Part]
+  /// What was found about times; nil without any.
   public let findings: TimeFindings?
   /// For people.
   public let notes: [Message]
