@@ -86,7 +86,7 @@ import Testing
   @Test func aForeignArchive() {
     let path = FormatFixtures.path("zeros.zip")
     #expect(
-      refusal(path) == ["\(path): is a ZIP archive of neither PyTorch, Keras nor NumPy", "it holds zeros"])
+      refusal(path) == ["\(path): is a ZIP archive of neither PyTorch, NumPy nor Keras", "it holds zeros"])
   }
 
   @Test func missingFileDirectoryAndText() throws {

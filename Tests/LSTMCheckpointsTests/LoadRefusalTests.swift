@@ -14,7 +14,7 @@ import Testing
       refusal(found) == [
         "w.h5: holds no LSTM: expected names like weight_ih_l0 and weight_hh_l0, found conv.weight, conv.bias, a, b, ...",
         "rename tensors with rules REGEX=REPLACEMENT, for example rules ^rnn_(.*)$=lstm.$1",
-        "or say whose they are with layout mlx, keras, flax, flax-optimized, haiku, tf1, s4tf, burn",
+        "or say whose they are with layout keras, mlx, flax, flax-optimized, haiku, tf1, s4tf, burn",
       ])
   }
 

@@ -1,35 +1,6 @@
 import FileIO
 import Foundation
 
-/// How a model is to be written where the target leaves a choice, or cannot hold all of it.
-public struct WriteOptions: Sendable {
-  /// One bias: the sum of two, rounded once. Two: a single one and zeros.
-  public var bias: ModelConfiguration.Bias?
-  /// Every tensor in this type, each value rounded to nearest; nil keeps the types.
-  public var dataType: DataType?
-  /// Of the formats that hold tensors by name (safetensors, NPZ, HDF5), whose names and order; nil for the source's own.
-  public var layout: Layout?
-
-  public init(bias: ModelConfiguration.Bias? = nil, dataType: DataType? = nil, layout: Layout? = nil) {
-    self.bias = bias
-    self.dataType = dataType
-    self.layout = layout
-  }
-}
-
-/// What a target can hold. What it cannot is refused with the reason.
-struct Capabilities {
-  /// For messages: "Keras' LSTM".
-  let target: String
-  var biases: Set<ModelConfiguration.Bias> = [.none, .single, .dual]
-  var gates: Set<ModelConfiguration.GateActivation> = [.sigmoid]
-  var projection = false
-  var peepholes = false
-  var bidirectional = true
-  /// Whether it adds the model's offset to the forget gate itself; otherwise the stored bias takes it in.
-  var forgetOffset: Float = 0
-}
-
 /// A model about to be written: its tensors as `RecurrentCell`s and by name.
 struct Exportable {
   let file: String
@@ -40,17 +11,17 @@ struct Exportable {
   let scalers: OwnScalers
   private let tensors: [String: StoredTensor]
 
-  /// - Throws: `CheckpointError.refused` when there is no configuration or a tensor is missing.
-  init(_ checkpoint: Checkpoint, to file: String, options: WriteOptions) throws(CheckpointError) {
-    guard let configuration = checkpoint.configuration else {
-      throw .cannotWrite(file: file, detail: "the model has no configuration: it was not imported")
-    }
+  /// - Throws: `CheckpointError.cannotWrite` when a tensor is missing.
+  init(
+    _ configuration: ModelConfiguration, _ stored: [StoredTensor], provenance: Provenance?, scalers: OwnScalers,
+    to file: String, options: WriteOptions
+  ) throws(CheckpointError) {
     self.file = file
     self.configuration = configuration
     self.options = options
-    provenance = checkpoint.provenance
-    scalers = OwnScalers(checkpoint.preprocessing, checkpoint.provenance)
-    var tensors = Dictionary(checkpoint.tensors.map { ($0.name, $0) }) { first, _ in first }
+    self.provenance = provenance
+    self.scalers = scalers
+    var tensors = Dictionary(stored.map { ($0.name, $0) }) { first, _ in first }
     // Each place of a tied parameter has it.
     for group in configuration.validTies {
       for name in group.dropFirst() { tensors[name] = tensors[group[0]]?.renamed(name) }
@@ -111,7 +82,7 @@ struct Exportable {
   private func cell(_ index: Int, _ reverse: Bool, _ capabilities: Capabilities) throws(CheckpointError)
     -> RecurrentCell
   {
-    func tensor(_ kind: PyTorchName.Kind) -> StoredTensor? {
+    func tensor(_ kind: RecurrentPart) -> StoredTensor? {
       tensors[PyTorchName.text(module: "lstm", kind: kind, layer: index, isReverse: reverse)]
     }
     guard let input = tensor(.inputWeight), let recurrent = tensor(.recurrentWeight) else {
@@ -170,9 +141,9 @@ struct Exportable {
 extension Exportable {
   /// What was done to a cell's biases so that the target computes the same, for the report; nothing where they are as
   /// they were.
-  func biasSteps(layer index: Int, _ cell: RecurrentCell) -> [PyTorchName.Kind: String] {
+  func biasSteps(layer index: Int, _ cell: RecurrentCell) -> [RecurrentPart: String] {
     let layer = configuration.layers[index]
-    var steps: [PyTorchName.Kind: String] = [:]
+    var steps: [RecurrentPart: String] = [:]
     var first: [String] = []
     switch (layer.bias, cell.bias) {
     case (.dual, .single): first.append("two biases summed")
@@ -190,16 +161,4 @@ extension Exportable {
     if !first.isEmpty { steps[.inputBias] = first.joined(separator: "; ") }
     return steps
   }
-}
-
-/// A tensor as it was written, for the report.
-public struct WrittenTensor: Sendable, Encodable, Equatable {
-  /// The project's name, or names joined by " + ".
-  public let source: String
-  /// The name in the file.
-  public let target: String
-  public let shape: [Int]
-  public let dataType: DataType
-  /// What was done to its values; nil when they only moved.
-  public var how: String?
 }

@@ -35,6 +35,8 @@ public struct LoadOptions: Sendable {
   public var order: Order?
   /// Whose names, order of gates and shapes the file has; nil to go by what it holds.
   public var layout: Layout?
+  /// The layouts that are looked for.
+  var layouts = LayoutRegistry.standard
   /// How the gates are squashed, where the file does not say.
   public var gates: ModelConfiguration.GateActivation?
   /// What a TensorFlow 1 cell adds to its forget gate at run time; its files do not say.

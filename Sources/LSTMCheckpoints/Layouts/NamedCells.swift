@@ -2,8 +2,6 @@ import FileIO
 
 /// The cells of a file by the names of one layout, and the tensors that are none of theirs.
 struct NamedCells {
-  typealias Candidate = ModelResolution.Candidate
-
   /// The tensors of one cell.
   struct Cell {
     /// Dotted.
@@ -219,6 +217,3 @@ struct ModulePath: Hashable {
     return a.parts.count < b.parts.count
   }
 }
-
-/// TensorFlow's variables end in `:0`.
-func withoutVariableNumber(_ name: String) -> String { name.hasSuffix(":0") ? String(name.dropLast(2)) : name }

@@ -5,12 +5,12 @@ extension NamedLayout {
   /// the framework's usual ones.
   /// - Throws: `CheckpointError.refused` when the framework's LSTM cannot hold the model.
   static func tensors(_ model: Exportable, _ layout: Layout) throws(CheckpointError) -> [NamedTensor] {
-    guard let names = LayoutNames.of(layout), let recurrent = RecurrentLayout(layout, forgetBias: forgetBias(model))
-    else {
+    guard let names = model.options.layouts[layout] else {
       throw .refused(
         file: model.file, detail: "\(layout.rawValue) is the layout of a file format, not of named tensors",
         advice: ["choose it with \(.format): keras-h5 for Keras, onnx for ONNX"])
     }
+    let recurrent = names.recurrent(forgetBias: forgetBias(model, layout))
     let own = OwnNames(model, names, recurrent)
     let layers = model.configuration.layers
     let cells = try model.cells(
@@ -23,7 +23,7 @@ extension NamedLayout {
     var result: [NamedTensor] = []
     for (layer, directions) in cells.enumerated() {
       for (cell, reverse) in zip(directions, [false, true]) {
-        func source(_ kind: PyTorchName.Kind) -> String {
+        func source(_ kind: RecurrentPart) -> String {
           PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
         }
         let module = names.usual.module(layer, reverse, of: layers)
@@ -52,9 +52,9 @@ extension NamedLayout {
     return result
   }
 
-  /// A TensorFlow 1 cell adds 1 unless it was made otherwise; what came from one keeps what it was read with.
-  private static func forgetBias(_ model: Exportable) -> Float {
-    model.provenance?.knownLayout == .tf1 ? model.configuration.layers.first?.forgetOffset ?? 1 : 1
+  /// A cell adds 1 unless it was made otherwise; what came from one keeps what it was read with.
+  private static func forgetBias(_ model: Exportable, _ layout: Layout) -> Float {
+    model.provenance?.knownLayout == layout ? model.configuration.layers.first?.forgetOffset ?? 1 : 1
   }
 }
 
@@ -83,7 +83,7 @@ private struct OwnNames {
 extension RecurrentLayout {
   /// A bias of which there is one for each gate: a shift of the forget gate's is no matter of the others.
   fileprivate func step(
-    _ kind: PyTorchName.Kind, _ slot: LayoutNames.Slot, _ steps: [PyTorchName.Kind: String]
+    _ kind: RecurrentPart, _ slot: LayoutNames.Slot, _ steps: [RecurrentPart: String]
   ) -> String? {
     let step =
       biases == .joined && kind == .inputBias
@@ -97,7 +97,7 @@ extension RecurrentLayout {
 
 extension RecurrentLayout.Parts {
   fileprivate struct Named {
-    let kind: PyTorchName.Kind
+    let kind: RecurrentPart
     let slot: LayoutNames.Slot
     /// Among the tensors of its kind.
     let index: Int
@@ -107,7 +107,7 @@ extension RecurrentLayout.Parts {
   /// Each tensor with what it is.
   fileprivate func named(_ names: LayoutNames, _ layout: RecurrentLayout) -> [Named] {
     var list: [Named] = []
-    func add(_ tensors: [StoredTensor], _ kind: PyTorchName.Kind, _ slot: LayoutNames.Kind) {
+    func add(_ tensors: [StoredTensor], _ kind: RecurrentPart, _ slot: LayoutNames.Kind) {
       for (index, tensor) in tensors.enumerated() {
         let gate = tensors.count == 1 ? nil : layout.gates[index]
         list.append(Named(kind: kind, slot: .init(kind: slot, gate: gate), index: index, tensor: tensor))

@@ -2,8 +2,6 @@ import FileIO
 
 /// Layouts that are known by the names of their tensors, whatever file these are in.
 enum NamedLayout {
-  typealias Candidate = ModelResolution.Candidate
-
   /// In the layout that the user names, else in that of the names.
   /// - Throws: `CheckpointError.ambiguous` when the names are those of several layouts, or of a shape that several have.
   static func translate(
@@ -32,7 +30,7 @@ enum NamedLayout {
     } else {
       translation = Translation(choice.layout, evidence: choice.evidence)
       let named = try NamedCells(rest, names: names, file: file)
-      var recurrent = try layout(choice.layout, named.cells, file: file, options: options)
+      var recurrent = try layout(names, file: file, options: options)
       if choice.layout == .keras, options.layout == nil, isCuDNN(named.cells) {
         recurrent = .cudnn
         translation = Translation(.kerasCuDNN, evidence: [LayoutNames.cudnn.evidence])
@@ -57,23 +55,20 @@ enum NamedLayout {
 
   /// The layout of the matrices.
   private static func layout(
-    _ layout: Layout, _ cells: [NamedCells.Cell], file: String, options: LoadOptions
+    _ names: LayoutNames, file: String, options: LoadOptions
   ) throws(CheckpointError) -> RecurrentLayout {
-    if layout == .tf1, options.forgetBias == nil {
+    if names.asksForgetBias, options.forgetBias == nil {
       throw .ambiguous(
         file: file,
         detail: "TensorFlow 1 adds forget_bias to the forget gate each time it runs; the file does not say it",
         advice: ["say it with \(.forgetBias, "VALUE"); the cells' own default is 1, \(.forgetBias, "1")"])
     }
-    if layout != .tf1, let bias = options.forgetBias {
+    if !names.asksForgetBias, let bias = options.forgetBias {
       throw .invalid(
-        .forgetBias, "\(bias)", "the file is read in the layout \(layout.rawValue), which says it itself",
+        .forgetBias, "\(bias)", "the file is read in the layout \(names.layout.rawValue), which says it itself",
         advice: ["it goes with \(.layout, "tf1")"])
     }
-    guard let recurrent = RecurrentLayout(layout, forgetBias: options.forgetBias ?? 0) else {
-      throw .invalid(.layout, "\(layout.rawValue)", "not a layout of named tensors", advice: [])
-    }
-    return recurrent
+    return names.recurrent(forgetBias: options.forgetBias)
   }
 
   private static func isCuDNN(_ cells: [NamedCells.Cell]) -> Bool {
@@ -104,7 +99,7 @@ enum NamedLayout {
       // Where one name is that of both, an embedding has no bias and says so.
       let isEmbedding =
         leaf == names.dense.embedding && isMatrix
-        && (names.dense.embedding != names.dense.weight || isAlone && saysEmbedding(name))
+        && (names.dense.embedding != names.dense.weight || isAlone && TensorKinds.saysEmbedding(name))
       var made = candidate
       if isEmbedding || leaf == names.dense.weight && isMatrix {
         let turned = !isEmbedding && names.dense.isTransposed
@@ -126,23 +121,18 @@ enum NamedLayout {
     }
   }
 
-  static func saysEmbedding(_ name: String) -> Bool {
-    let name = name.lowercased()
-    return ["emb", "wte", "token", "lookup"].contains { name.contains($0) }
-  }
-
   /// PyTorch's names with Keras' shapes, which only a user can tell: every matrix but an embedding is (in, out).
   private static func columnsUnderPyTorchNames(_ candidates: [Candidate], evidence: [Message]) -> Translation {
     var translation = Translation(
       .keras,
       candidates: candidates.map { candidate in
         let isMatrix = candidate.shape.count == 2
-        let isDense = candidate.isLinearWeight && !saysEmbedding(candidate.name)
+        let isDense = candidate.isLinearWeight && !TensorKinds.saysEmbedding(candidate.name)
         guard isMatrix, isDense || PyTorchName(candidate.name)?.isMatrix == true else { return candidate }
         return Candidate(name: candidate.name, tensor: candidate.tensor.transposed(), how: "transposed")
       }, evidence: evidence)
     for candidate in candidates where candidate.shape.count == 2 && candidate.shape[0] == candidate.shape[1] {
-      guard saysEmbedding(candidate.name) else { continue }
+      guard TensorKinds.saysEmbedding(candidate.name) else { continue }
       translation.assumed.append(
         .init(
           what: "\(candidate.tensor.name) \(shapeText(candidate.shape)) has a row for each token, as Keras keeps it",
@@ -154,8 +144,6 @@ enum NamedLayout {
 
 /// Which layout a file's names are read in, and why.
 private struct Choice {
-  typealias Candidate = ModelResolution.Candidate
-
   var layout: Layout
   /// nil for PyTorch's names.
   var names: LayoutNames?
@@ -166,11 +154,12 @@ private struct Choice {
   init(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) {
     let hasPyTorch = candidates.contains { PyTorchName($0.name).map { $0.kind != .peephole } ?? false }
     if let layout = options.layout {
-      try self.init(forced: layout, candidates, hasPyTorch: hasPyTorch, file: file)
+      try self.init(
+        forced: layout, options.layouts[layout], candidates, hasPyTorch: hasPyTorch, file: file)
       return
     }
     var found: [LayoutNames] = []
-    for names in LayoutNames.all where !(try NamedCells(candidates, names: names, file: file)).cells.isEmpty {
+    for names in options.layouts.named where !(try NamedCells(candidates, names: names, file: file)).cells.isEmpty {
       found.append(names)
     }
     let evidence = (hasPyTorch ? ["weight_ih and weight_hh: PyTorch's names"] : []) + found.map(\.evidence)
@@ -207,10 +196,10 @@ private struct Choice {
   }
 
   private init(
-    forced layout: Layout, _ candidates: [Candidate], hasPyTorch: Bool, file: String
+    forced layout: Layout, _ table: LayoutNames?, _ candidates: [Candidate], hasPyTorch: Bool, file: String
   ) throws(CheckpointError) {
     let said: Message = "\(.layout, layout.rawValue)"
-    self.init(layout: layout, names: LayoutNames.of(layout), evidence: [said])
+    self.init(layout: layout, names: table, evidence: [said])
     guard let names else {
       guard layout == .pytorch else {
         throw .invalidOption(
@@ -220,7 +209,7 @@ private struct Choice {
       return
     }
     if try !NamedCells(candidates, names: names, file: file).cells.isEmpty { return }
-    if RecurrentLayout(layout)?.isFused == true {
+    if names.recurrent.isFused {
       let loose = names.withLooseNames()
       if try !NamedCells(candidates, names: loose, file: file).cells.isEmpty {
         self.names = loose

@@ -20,7 +20,7 @@ struct NamedStack {
 
   private(set) var layers: [Layer] = []
   private(set) var notes: [Message] = []
-  private(set) var assumed: [LoadReport.Assumption] = []
+  private(set) var assumed: [Assumption] = []
 
   /// - Throws: `CheckpointError.misshapen` naming a tensor that does not go with the others of its cell; `.ambiguous` when
   ///   neither names nor widths tell the order.
@@ -50,8 +50,8 @@ struct NamedStack {
   }
 
   func add(to translation: inout Translation, _ layout: RecurrentLayout) {
-    var steps: [PyTorchName.Kind: String] = [:]
-    for kind in PyTorchName.Kind.allCases { steps[kind] = layout.how(kind) }
+    var steps: [RecurrentPart: String] = [:]
+    for kind in RecurrentPart.allCases { steps[kind] = layout.how(kind) }
     for (index, layer) in layers.enumerated() {
       translation.add(layer.forward.cell, layer: index, how: nil, steps: steps)
       if let backward = layer.backward {

@@ -5,8 +5,6 @@ import FileIO
 /// A translator groups the tensors of each cell, turns them with a `RecurrentLayout`, and adds what else it knows; which
 /// dense layer follows which, and whether everything fits, is for `ModelResolution` and `LoadPlan`.
 struct Translation {
-  typealias Candidate = ModelResolution.Candidate
-
   var layout: Layout
   /// Why it is read in this layout, one reason each.
   var evidence: [Message] = []
@@ -17,11 +15,11 @@ struct Translation {
   var configuration: ModelConfiguration?
   /// What a layer's tensors alone do not say, by layer.
   private(set) var layers: [Int: CellFacts] = [:]
-  private(set) var leftOver: [ModelResolution.LeftOver] = []
+  private(set) var leftOver: [LeftOver] = []
   /// What was decided on the way.
   var notes: [Message] = []
   /// What was taken for granted on the way.
-  var assumed: [LoadReport.Assumption] = []
+  var assumed: [Assumption] = []
   /// Whether it is known, or said under `assumed`, how gates and cells are squashed.
   var tellsGates = false
   /// What the model does to its input before the stack: a part of what it computes.
@@ -58,7 +56,7 @@ struct Translation {
   ///   - how: what was done to all of them, for the report.
   ///   - steps: what was done to a part of them.
   mutating func add(
-    _ cell: RecurrentCell, layer: Int, reverse: Bool = false, how: String?, steps: [PyTorchName.Kind: String] = [:]
+    _ cell: RecurrentCell, layer: Int, reverse: Bool = false, how: String?, steps: [RecurrentPart: String] = [:]
   ) {
     add(cell, layer: layer, reverse: reverse) { steps[$0] ?? how }
   }
@@ -73,10 +71,10 @@ struct Translation {
   }
 
   private mutating func add(
-    _ cell: RecurrentCell, layer: Int, reverse: Bool, how: (PyTorchName.Kind) -> String?
+    _ cell: RecurrentCell, layer: Int, reverse: Bool, how: (RecurrentPart) -> String?
   ) {
     layers[layer] = CellFacts(bias: cell.bias, gateActivation: cell.gateActivation, forgetOffset: cell.forgetOffset)
-    func add(_ kind: PyTorchName.Kind, _ tensor: StoredTensor?) {
+    func add(_ kind: RecurrentPart, _ tensor: StoredTensor?) {
       guard let tensor else { return }
       let name = PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
       candidates.append(Candidate(name: name, tensor: tensor, how: how(kind)))
@@ -99,35 +97,5 @@ struct Translation {
     _ candidate: Candidate, reason: Message, isHarmless: Bool = false, kind: TensorKind = .unknown
   ) {
     leftOver.append(.init(candidate: candidate, reason: reason, isHarmless: isHarmless, kind: kind))
-  }
-}
-
-/// What a container says about its model beside the tensors: the layers of a Keras file, the graph of an ONNX one.
-protocol ModelStructure: Sendable {
-  /// - Parameters:
-  ///   - candidates: the file's tensors, under names that prefix and rules have been through; `tensor.name` is the file's.
-  ///   - options: what the user says of layout, forget bias and readout.
-  func translate(
-    _ candidates: [ModelResolution.Candidate], file: String, options: LoadOptions
-  ) throws(CheckpointError) -> Translation
-}
-
-extension Translation {
-  /// In the layout that the user names, else that of the container, else that of the names.
-  /// - Throws: `CheckpointError.ambiguous` naming the flag that decides, when several layouts have these names.
-  init(
-    _ candidates: [Candidate], of checkpoint: Checkpoint, options: LoadOptions, file: String
-  ) throws(CheckpointError) {
-    if checkpoint.format == .native {
-      self.init(pytorch: candidates, evidence: ["lstm-ft wrote it"])
-    } else if let structure = checkpoint.structure {
-      self = try structure.translate(candidates, file: file, options: options)
-    } else if options.layout.map({ [.keras, .kerasCuDNN].contains($0) }) ?? true,
-      let structure = KerasStructure(objects: candidates.map(\.tensor.name))
-    {
-      self = try structure.translate(candidates, file: file, options: options)
-    } else {
-      self = try NamedLayout.translate(candidates, file: file, options: options)
-    }
   }
 }

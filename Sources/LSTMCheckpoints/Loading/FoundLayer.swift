@@ -6,13 +6,13 @@ struct FoundLayer {
   let index: Int
   var isCell = false
   /// [kind][reverse]
-  var tensors: [PyTorchName.Kind: [Bool: ModelResolution.Candidate]] = [:]
+  var tensors: [RecurrentPart: [Bool: Candidate]] = [:]
   /// What a layer must look like of which the file has nothing, though it has one above it.
   var assumed: ModelConfiguration.Layer?
 
-  func has(_ kind: PyTorchName.Kind) -> Bool { tensors[kind] != nil }
+  func has(_ kind: RecurrentPart) -> Bool { tensors[kind] != nil }
 
-  func name(_ kind: PyTorchName.Kind, isReverse: Bool) -> String {
+  func name(_ kind: RecurrentPart, isReverse: Bool) -> String {
     PyTorchName.text(module: module, kind: kind, layer: index, isCell: isCell, isReverse: isReverse)
   }
 
@@ -39,14 +39,14 @@ struct FoundLayer {
       guard let gates, gates >= 4, gates % 4 == 0, gates / 4 <= ModelConfiguration.sizeLimit else { return }
       votes[gates / 4, default: 0] += weight
     }
-    for kind in [PyTorchName.Kind.inputWeight, .recurrentWeight] {
+    for kind in [RecurrentPart.inputWeight, .recurrentWeight] {
       for candidate in (tensors[kind] ?? [:]).values where candidate.shape.count == 2 {
         let (rows, columns) =
           isTransposed ? (candidate.shape[1], candidate.shape[0]) : (candidate.shape[0], candidate.shape[1])
         vote(rows, kind == .recurrentWeight && columns == rows / 4 ? 2 : 1)
       }
     }
-    for kind in [PyTorchName.Kind.inputBias, .recurrentBias] {
+    for kind in [RecurrentPart.inputBias, .recurrentBias] {
       for candidate in (tensors[kind] ?? [:]).values where candidate.shape.count == 1 { vote(candidate.shape[0]) }
     }
     return votes.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? 1

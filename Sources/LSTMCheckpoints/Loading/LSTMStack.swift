@@ -2,13 +2,11 @@ import FileIO
 
 /// The LSTM layers of a file, in order, and the tensors that are none of theirs.
 struct LSTMStack {
-  typealias Candidate = ModelResolution.Candidate
-
   var layers: [FoundLayer] = []
   private(set) var others: [Candidate] = []
-  var leftOver: [ModelResolution.LeftOver] = []
+  var leftOver: [LeftOver] = []
   var notes: [Message] = []
-  var assumed: [LoadReport.Assumption] = []
+  var assumed: [Assumption] = []
 
   /// The most layers that a model may have.
   static let depthLimit = ModelConfiguration.depthLimit
@@ -110,9 +108,10 @@ struct LSTMStack {
     } else if candidates.contains(where: { PyTorchName.isWeightNormFactor($0.name) }) {
       advice = ["its weights are weight-normalized; \(weightNormAdvice)"]
     } else {
+      let known = LayoutRegistry.standard.named.map(\.layout.rawValue)
       advice = [
         "rename tensors with \(.rules, "REGEX=REPLACEMENT"), for example \(.rules, "^rnn_(.*)$=lstm.$1")",
-        "or say whose they are with \(.layout) \(LayoutNames.all.map(\.layout.rawValue).joined(separator: ", "))",
+        "or say whose they are with \(.layout) \(known.joined(separator: ", "))",
       ]
     }
     return .ambiguous(
@@ -123,12 +122,4 @@ struct LSTMStack {
   static let weightNormAdvice =
     "fold them with torch.nn.utils.remove_weight_norm (or parametrize.remove_parametrizations)"
     + " before saving"
-}
-
-/// The first few names, each once.
-func nameList(_ names: [String]) -> String {
-  var seen = Set<String>()
-  var list: [String] = []
-  for name in names where list.count < 5 && seen.insert(name).inserted { list.append(name.isEmpty ? "(root)" : name) }
-  return list.prefix(4).joined(separator: ", ") + (list.count > 4 ? ", ..." : "")
 }

@@ -5,7 +5,7 @@ struct LeftOutParts {
   private var modules: [String] = []
   private var kinds: [String: TensorKind] = [:]
 
-  mutating func add(_ item: ModelResolution.LeftOver) {
+  mutating func add(_ item: LeftOver) {
     guard item.effect != .none else { return }
     let name = item.candidate.tensor.name
     let stem = name.lastIndex { $0 == "." || $0 == "/" }.map { String(name[..<$0]) } ?? name
@@ -14,8 +14,8 @@ struct LeftOutParts {
   }
 
   /// One for each module; those of a kind that is not known together.
-  var assumptions: [LoadReport.Assumption] {
-    var list: [LoadReport.Assumption] = []
+  var assumptions: [Assumption] {
+    var list: [Assumption] = []
     for module in modules {
       guard let kind = kinds[module], kind.effect == .changesOutput else { continue }
       list.append(

@@ -89,7 +89,7 @@ public struct LoadPlan: Sendable {
           cast: candidate.tensor.dataType == .float64 ? "computed with as float32" : nil, how: candidate.how))
     }
     let unplaced = resolution.mapping.filter { !wanted.contains($0.key) }
-      .map { ModelResolution.LeftOver(candidate: $0.value, reason: "the configuration has no \($0.key)", kind: .lstm) }
+      .map { LeftOver(candidate: $0.value, reason: "the configuration has no \($0.key)", kind: .lstm) }
       .sorted { isNaturallyBefore($0.candidate.name, $1.candidate.name) }
     var unused = Set(options.allowedUnexpected)
     var leftOut = LeftOutParts()
@@ -115,13 +115,13 @@ public struct LoadPlan: Sendable {
   /// The module that holds the LSTM and nothing else that counts, as the file calls it: what ``LoadOptions/prefix`` takes it alone by.
   private static func lstmModule(_ report: LoadReport) -> String? {
     func parts(_ name: String) -> [Substring] { name.split { $0 == "." || $0 == "/" }.dropLast() }
-    let own = report.applied.filter { $0.target.hasPrefix("lstm.") }.map(\.source)
+    let own = report.applied.filter { PyTorchName($0.target) != nil }.map(\.source)
     guard var module = own.first.map(parts) else { return nil }
     for name in own {
       while !parts(name).starts(with: module) { module.removeLast() }
     }
     let others =
-      report.applied.filter { !$0.target.hasPrefix("lstm.") }.map(\.source)
+      report.applied.filter { PyTorchName($0.target) == nil }.map(\.source)
       + report.unexpected.filter { !$0.isAllowed || $0.effect != .none }.map(\.source)
     guard !module.isEmpty, report.mismatched.isEmpty, report.missing.isEmpty,
       !own.contains(where: { $0.contains(" + ") }),
@@ -132,7 +132,7 @@ public struct LoadPlan: Sendable {
 
   /// - Throws: `CheckpointError.incomplete` with the whole report when something that is not allowed stands in the way.
   public func validate() throws(CheckpointError) {
-    if !report.isComplete { throw .incomplete(report) }
+    if !report.isComplete { throw .incomplete(report.failureSummary, advice: report.advice) }
   }
 
   /// The model under the project's names, to be written in any format; still nothing is read. Parameters that were allowed
@@ -212,10 +212,10 @@ public struct LoadPlan: Sendable {
     let nearest = nearestNames(to: expected, among: resolution.leftOver.lazy.map(\.candidate.name))
       .compactMap { names.sources[$0] }
     var note: Message?
-    if !resolution.knowsInputSize, parameter.name.hasPrefix("lstm.weight_ih_l0") {
+    if !resolution.knowsInputSize, parameter.readsInput {
       note = "without it the input size is not known"
-    } else if parameter.name.contains("bias_hh"),
-      resolution.mapping[parameter.name.replacing("bias_hh", with: "bias_ih")] != nil
+    } else if case (.lstm(let layer, let reverse), .cell(.recurrentBias)) = (parameter.role, parameter.part),
+      resolution.mapping[PyTorchName.text(module: "lstm", kind: .inputBias, layer: layer, isReverse: reverse)] != nil
     {
       note = "there is a bias_ih; a model with one bias is described with \(.configuration) and \"bias\": \"single\""
     }
@@ -234,12 +234,12 @@ public struct LoadPlan: Sendable {
   ) -> Message? {
     if !tensor.dataType.isFloatingPoint { return "its elements are \(tensor.dataType.rawValue), not floating point" }
     if tensor.shape.count == 2, tensor.shape == parameter.shape.reversed() {
-      guard parameter.name.hasPrefix("lstm.weight") else { return "this is the transpose" }
+      guard case .cell = parameter.part else { return "this is the transpose" }
       // The LSTM's own matrices are never square: they tell, but not what became of an embedding.
       return "this is the transpose: \(.order, "column-major") if a program wrote it that stores columns first (Julia, "
         + "MATLAB, R), \(.layout, "keras") if these are kernels (I, 4H)"
     }
-    if !knowsInputSize, parameter.name.hasPrefix("lstm.weight_ih_l0") {
+    if !knowsInputSize, parameter.readsInput {
       return "its second and last dimension is to be the input size"
     }
     return nil
@@ -248,7 +248,7 @@ public struct LoadPlan: Sendable {
 
 /// A file's tensors under the names that prefix and rules give them.
 struct RewrittenNames {
-  private(set) var candidates: [ModelResolution.Candidate] = []
+  private(set) var candidates: [Candidate] = []
   /// Rewritten name -> the name in the file.
   private(set) var sources: [String: String] = [:]
   private(set) var notes: [Message] = []
@@ -256,7 +256,7 @@ struct RewrittenNames {
   let prefix: String
 
   /// A tensor as a file in C order would have it: MATLAB's vectors have two axes, and matrices may lie the other way round.
-  private static func inOrder(_ tensor: StoredTensor, isColumnMajor: Bool) -> ModelResolution.Candidate {
+  private static func inOrder(_ tensor: StoredTensor, isColumnMajor: Bool) -> Candidate {
     let name = tensor.name.replacing("/", with: ".")
     guard tensor.shape.count == 2 else { return .init(name: name, tensor: tensor) }
     let leaf = name.split(separator: ".").last?.lowercased() ?? ""

@@ -28,20 +28,13 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let isAllowed: Bool
   }
 
-  /// What leaving a tensor out does to a model's output.
-  public enum Effect: String, Sendable, Codable {
-    case none
-    case changesOutput = "changes the output"
-    case unknown
-  }
-
   public struct Unexpected: Sendable, Codable, Equatable {
     public let source: String
     public let shape: [Int]
     /// Why it was not taken.
     public let reason: Message
     /// What leaving it out does to the output.
-    public let effect: Effect
+    public let effect: OmissionEffect
     /// Allowed by ``LoadOptions/allowedUnexpected``, or nothing is lost by leaving it out.
     public let isAllowed: Bool
   }
@@ -52,19 +45,6 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let expected: [Int]
     public let found: [Int]
     public let hint: Message?
-  }
-
-  /// Something that the file cannot tell and that was taken for granted, because it nearly always is so.
-  public struct Assumption: Sendable, Codable, Equatable {
-    /// What was assumed: `nothing between the LSTM and head.0`.
-    public let what: Message
-    /// How to say otherwise; nil when nothing can be said.
-    public let change: Message?
-
-    public init(what: Message, change: Message? = nil) {
-      self.what = what
-      self.change = change
-    }
   }
 
   public var file: String
@@ -137,16 +117,17 @@ public struct LoadReport: Sendable, Codable, Equatable {
           + "left out: \(allowances(unknown))")
     }
     if let absent = missing.first(where: { !$0.isAllowed }) {
+      let place = PyTorchName(absent.target)
       let found: Message = "find it with \(.rules, "REGEX=REPLACEMENT") or \(.prefix)"
       lines.append(
-        absent.target.hasPrefix("lstm.weight_ih_l0") && absent.note != nil
+        place?.kind == .inputWeight && place?.layer == 0 && absent.note != nil
           ? found : "start it from fresh values with \(.allowedMissing, absent.target), or " + found)
     }
     return Array(lines.prefix(2))
   }
 
   /// Globs that cover what is unexpected and of an effect, and nothing that is used or of another.
-  private func unexpectedGlobs(_ effect: Effect) -> [String] {
+  private func unexpectedGlobs(_ effect: OmissionEffect) -> [String] {
     let used =
       applied.map(\.source) + mismatched.map(\.source) + unexpected.filter { $0.effect != effect }.map(\.source)
     var globs: [String] = []
@@ -194,9 +175,4 @@ extension LoadReport.Missing {
     if let note { text += ": " + note }
     return text
   }
-}
-
-/// A shape as people write it: `(4, 3)`, `(4,)`, `()`.
-public func shapeText(_ shape: [Int]) -> String {
-  shape.count == 1 ? "(\(shape[0]),)" : "(" + shape.map(String.init).joined(separator: ", ") + ")"
 }

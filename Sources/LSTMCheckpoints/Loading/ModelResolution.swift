@@ -5,33 +5,12 @@ import FileIO
 /// Recurrent tensors are known by name; embedding and head by shape and position, with names to break ties. What
 /// stays ambiguous is an error that names the flag that decides.
 struct ModelResolution {
-  /// A tensor of the file under its dotted name, after prefix and rules.
-  struct Candidate {
-    /// Dotted, rewritten.
-    let name: String
-    let tensor: StoredTensor
-    /// What its layout did to it: `transposed`, `gates i o f c put in order`.
-    var how: String?
-    var shape: [Int] { tensor.shape }
-  }
-
-  struct LeftOver {
-    let candidate: Candidate
-    let reason: Message
-    /// Nothing is lost by it: it need not be allowed.
-    var isHarmless = false
-    var kind = TensorKind.unknown
-
-    /// What leaving it out does to the output.
-    var effect: LoadReport.Effect { isHarmless ? .none : kind.effect }
-  }
-
   var configuration: ModelConfiguration
   /// The project's name -> the candidate.
   var mapping: [String: Candidate] = [:]
   var leftOver: [LeftOver] = []
   var notes: [Message] = []
-  var assumed: [LoadReport.Assumption] = []
+  var assumed: [Assumption] = []
   /// The project's name of an LSTM parameter -> the name it would have in the file.
   private(set) var expectedNames: [String: String] = [:]
   /// False when the first layer's input weight is missing, so that only a user can tell.
@@ -118,7 +97,7 @@ struct ModelResolution {
 
   private mutating func take(_ layers: [FoundLayer]) {
     for (index, layer) in layers.enumerated() {
-      for kind in PyTorchName.Kind.allCases {
+      for kind in RecurrentPart.allCases {
         for isReverse in [false, true] {
           let target = PyTorchName.text(module: "lstm", kind: kind, layer: index, isReverse: isReverse)
           expectedNames[target] = layer.name(kind, isReverse: isReverse)
@@ -234,21 +213,4 @@ struct ModelResolution {
     return mismatch + ": \(width) = \(count) x \(given), a head over \(count) "
       + (count == 2 ? "readouts or steps side by side" : "flattened steps") + ", which this version cannot compute"
   }
-}
-
-extension ModelResolution.Candidate {
-  /// Whether it can be the weight of a dense layer or an embedding, of a size that a model may have.
-  var isLinearWeight: Bool {
-    shape.count == 2 && shape.allSatisfy { 1...ModelConfiguration.sizeLimit ~= $0 }
-      && (name == "weight" || name.hasSuffix(".weight"))
-  }
-
-  /// Whether it is one value under a name that no layer's parameter has: a counter, or what a loss has learned.
-  var isLoneNumber: Bool {
-    (shape.isEmpty || shape == [1]) && !["weight", "bias"].contains(name.split(separator: ".").last)
-      && PyTorchName(name) == nil
-  }
-
-  /// The name of the bias that goes with a weight.
-  var siblingBias: String { name.dropLast(6) + "bias" }
 }

@@ -2,7 +2,7 @@ import FileIO
 
 /// A layer that a file has under a second name.
 struct Twin {
-  let candidate: ModelResolution.Candidate
+  let candidate: Candidate
   /// What the tensor is called that stays.
   let kept: String
   /// Why it is taken for the same.
@@ -14,7 +14,7 @@ extension RewrittenNames {
   /// has its encoder.
   ///
   /// A weight alone may be tied, an LSTM or a square layer may be used twice: these stay.
-  func withoutTwins(_ sharing: [[String]]) -> (candidates: [ModelResolution.Candidate], twins: [Twin]) {
+  func withoutTwins(_ sharing: [[String]]) -> (candidates: [Candidate], twins: [Twin]) {
     var group: [String: Int] = [:]
     for (number, names) in sharing.enumerated() { for name in names { group[name] = number } }
     let twins = sharing.isEmpty ? [] : secondModules(group)
@@ -28,7 +28,7 @@ extension RewrittenNames {
     struct Module {
       /// The group of each tensor by its last name; -1 for what is not shared.
       var parts: [String: Int] = [:]
-      var members: [String: ModelResolution.Candidate] = [:]
+      var members: [String: Candidate] = [:]
       var mayGo = true
     }
     var modules: [String: Module] = [:]
@@ -69,7 +69,7 @@ extension RewrittenNames {
     }
     guard tables.count > 1 else { return [] }
     // An output layer that calls itself an embedding is none's second name: another layer has to give the output.
-    func mayGo(_ table: ModelResolution.Candidate) -> Bool {
+    func mayGo(_ table: Candidate) -> Bool {
       table.shape[0] != table.shape[1]
         && (table.name.hasSuffix("_dp.emb.weight")
           || candidates.contains { other in
@@ -77,7 +77,7 @@ extension RewrittenNames {
               && !tables.contains { $0.name == other.name }
           })
     }
-    var kept: [ModelResolution.Candidate] = []
+    var kept: [Candidate] = []
     var twins: [Twin] = []
     for table in tables {
       let first = kept.first { other in
@@ -97,7 +97,7 @@ extension RewrittenNames {
 
 extension Twin {
   fileprivate init(
-    _ candidate: ModelResolution.Candidate, sameAs other: ModelResolution.Candidate, isProven: Bool
+    _ candidate: Candidate, sameAs other: Candidate, isProven: Bool
   ) {
     self.candidate = candidate
     kept = other.tensor.name
@@ -105,7 +105,7 @@ extension Twin {
   }
 }
 
-extension ModelResolution.Candidate {
+extension Candidate {
   fileprivate var place: (module: String, leaf: String) {
     guard let dot = name.lastIndex(of: ".") else { return ("", name) }
     return (String(name[..<dot]), String(name[name.index(after: dot)...]))

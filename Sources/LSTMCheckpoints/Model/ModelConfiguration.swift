@@ -174,6 +174,7 @@ public struct ParameterSpecification: Hashable, Sendable {
   public let name: String
   public let shape: [Int]
   public let role: ParameterRole
+  public let part: ParameterPart
   /// Where else in the model it stands, when it is tied.
   public let tied: [Place]
 
@@ -183,10 +184,13 @@ public struct ParameterSpecification: Hashable, Sendable {
     public let role: ParameterRole
   }
 
-  public init(name: String, shape: [Int], role: ParameterRole, tied: [Place] = []) {
+  public init(
+    name: String, shape: [Int], role: ParameterRole, part: ParameterPart = .weight, tied: [Place] = []
+  ) {
     self.name = name
     self.shape = shape
     self.role = role
+    self.part = part
     self.tied = tied
   }
 
@@ -194,6 +198,11 @@ public struct ParameterSpecification: Hashable, Sendable {
   public var places: [Place] { [Place(name: name, role: role)] + tied }
 
   public var elementCount: Int { shape.reduce(1, *) }
+
+  /// Whether the input's size is its second dimension.
+  var readsInput: Bool {
+    if case .lstm(layer: 0, reverse: _) = role { part == .cell(.inputWeight) } else { false }
+  }
 }
 
 extension ModelConfiguration {
@@ -205,30 +214,31 @@ extension ModelConfiguration {
   /// The same with every place that a parameter stands in: what a file has that knows no ties.
   public var places: [ParameterSpecification] {
     var list: [ParameterSpecification] = []
-    func add(_ name: String, _ shape: [Int], _ role: ParameterRole) {
-      list.append(ParameterSpecification(name: name, shape: shape, role: role))
+    func add(_ name: String, _ shape: [Int], _ role: ParameterRole, _ part: ParameterPart = .weight) {
+      list.append(ParameterSpecification(name: name, shape: shape, role: role, part: part))
     }
     if case .tokens(let vocabulary, let size) = input { add("embedding.weight", [vocabulary, size], .embedding) }
     for (index, layer) in layers.enumerated() {
       for reverse in layer.isBidirectional ? [false, true] : [false] {
-        let suffix = "_l\(index)" + (reverse ? "_reverse" : "")
-        let role = ParameterRole.lstm(layer: index, reverse: reverse)
-        let gates = 4 * layer.hiddenSize
-        add("lstm.weight_ih" + suffix, [gates, inputSize(ofLayer: index)], role)
-        add("lstm.weight_hh" + suffix, [gates, layer.stateSize], role)
-        if layer.bias != .none { add("lstm.bias_ih" + suffix, [gates], role) }
-        if layer.bias == .dual { add("lstm.bias_hh" + suffix, [gates], role) }
-        if let projection = layer.projectionSize {
-          add("lstm.weight_hr" + suffix, [projection, layer.hiddenSize], role)
+        func cell(_ kind: RecurrentPart, _ shape: [Int]) {
+          add(
+            PyTorchName.text(module: "lstm", kind: kind, layer: index, isReverse: reverse), shape,
+            .lstm(layer: index, reverse: reverse), .cell(kind))
         }
-        if layer.hasPeepholes { add("lstm.peephole" + suffix, [3 * layer.hiddenSize], role) }
+        let gates = 4 * layer.hiddenSize
+        cell(.inputWeight, [gates, inputSize(ofLayer: index)])
+        cell(.recurrentWeight, [gates, layer.stateSize])
+        if layer.bias != .none { cell(.inputBias, [gates]) }
+        if layer.bias == .dual { cell(.recurrentBias, [gates]) }
+        if let projection = layer.projectionSize { cell(.projection, [projection, layer.hiddenSize]) }
+        if layer.hasPeepholes { cell(.peephole, [3 * layer.hiddenSize]) }
       }
     }
     if readout == .attention { add("attention.weight", [1, readoutSize], .attention) }
     var width = readoutSize
     for (index, dense) in head.enumerated() {
       add("head.\(index).weight", [dense.size, width], .head(index))
-      if dense.hasBias { add("head.\(index).bias", [dense.size], .head(index)) }
+      if dense.hasBias { add("head.\(index).bias", [dense.size], .head(index), .bias) }
       width = dense.size
     }
     return list

@@ -3,17 +3,8 @@
 /// `encoder.lstm.weight_ih_l1_reverse` is `weight_ih` of layer 1 in reverse, in module `encoder.lstm`. `nn.LSTMCell` has
 /// no `_l0`; AWD-LSTM's weight drop keeps the true weights as `weight_hh_l0_raw`.
 struct PyTorchName {
-  enum Kind: String, CaseIterable {
-    case inputWeight = "weight_ih"
-    case recurrentWeight = "weight_hh"
-    case inputBias = "bias_ih"
-    case recurrentBias = "bias_hh"
-    case projection = "weight_hr"
-    case peephole = "peephole"
-  }
-
   let module: String
-  let kind: Kind
+  let kind: RecurrentPart
   let layer: Int
   /// `nn.LSTMCell`'s names have no layer number.
   let isCell: Bool
@@ -24,7 +15,7 @@ struct PyTorchName {
   init?(_ name: String) {
     let dot = name.lastIndex(of: ".")
     var leaf = name[(dot.map(name.index(after:)) ?? name.startIndex)...]
-    guard let kind = Kind.allCases.first(where: { leaf.hasPrefix($0.rawValue) }) else { return nil }
+    guard let kind = RecurrentPart.allCases.first(where: { leaf.hasPrefix($0.rawValue) }) else { return nil }
     leaf = leaf.dropFirst(kind.rawValue.count)
     isRaw = leaf.hasSuffix("_raw")
     if isRaw { leaf = leaf.dropLast(4) }
@@ -48,7 +39,7 @@ struct PyTorchName {
   }
 
   /// The name that a part of a layer has in a file.
-  static func text(module: String, kind: Kind, layer: Int, isCell: Bool = false, isReverse: Bool = false) -> String {
+  static func text(module: String, kind: RecurrentPart, layer: Int, isCell: Bool = false, isReverse: Bool = false) -> String {
     (module.isEmpty ? "" : module + ".") + kind.rawValue + (isCell ? "" : "_l\(layer)") + (isReverse ? "_reverse" : "")
   }
 

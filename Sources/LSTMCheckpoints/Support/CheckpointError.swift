@@ -18,7 +18,7 @@ public enum CheckpointError: DescribedFailure {
   /// The tensors do not make one model; the message names the flag that decides.
   case ambiguous(file: String, detail: Message, advice: [Message])
   /// The load report has entries that are not allowed.
-  case incomplete(LoadReport)
+  case incomplete(_ summary: Message, advice: [Message])
   case invalidConfiguration(file: String, detail: Message)
   /// A setting has a value that makes no sense here; nil for one that has no value of its own.
   case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message])
@@ -52,7 +52,7 @@ public enum CheckpointError: DescribedFailure {
       "tensor \"\(tensor)\": expected \(expected), found \(found)"
     case .unsupported(let file, let detail, _): "\(file): \(detail)"
     case .ambiguous(let file, let detail, _): "\(file): \(detail)"
-    case .incomplete(let report): report.failureSummary
+    case .incomplete(let summary, _): summary
     case .invalidConfiguration(let file, let detail): "\(file): not a model configuration: \(detail)"
     case .invalid(let setting, let value?, let reason, _): "\(setting, value): \(reason)"
     case .invalid(let setting, nil, let reason, _): "\(setting): \(reason)"
@@ -67,9 +67,9 @@ public enum CheckpointError: DescribedFailure {
     let lines =
       switch self {
       case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice), .invalid(_, _, _, let advice),
-        .misshapen(_, _, _, let advice), .unsupported(_, _, let advice), .refused(_, _, let advice):
+        .misshapen(_, _, _, let advice), .unsupported(_, _, let advice), .refused(_, _, let advice),
+        .incomplete(_, let advice):
         advice
-      case .incomplete(let report): report.advice
       default: [Message]()
       }
     return lines.map(\.printable)

@@ -8,49 +8,6 @@ func json(_ value: some Encodable) throws -> String {
   return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
-extension Array {
-  /// All `count` elements set by `fill`. It is not run for none: the standard library would write their number into the
-  /// storage that all empty arrays share, from whichever thread.
-  init(filling count: Int, _ fill: (UnsafeMutableBufferPointer<Element>) throws -> Void) rethrows {
-    guard count > 0 else {
-      self = []
-      return
-    }
-    try self.init(unsafeUninitializedCapacity: count) { buffer, made in
-      try fill(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
-      made = count
-    }
-  }
-}
-
-extension ModelConfiguration {
-  /// From JSON; see `ModelConfiguration+Codable.swift` for the keys.
-  /// - Parameter file: for the error.
-  /// - Throws: `CheckpointError.invalidConfiguration` with the key at fault.
-  public init(json: Data, file: String) throws(CheckpointError) {
-    do {
-      self = try JSONDecoder().decode(ModelConfiguration.self, from: json)
-    } catch {
-      throw .invalidConfiguration(file: file, detail: Message(syntaxError(in: json) ?? describe(error)))
-    }
-  }
-
-  public var json: String {
-    get throws { try LSTMCheckpoints.json(self) }
-  }
-}
-
-/// What is wrong with a text that is no JSON at all, and where: the decoder itself does not say.
-private func syntaxError(in json: Data) -> String? {
-  do {
-    _ = try JSONSerialization.jsonObject(with: json)
-    return nil
-  } catch {
-    let detail = (error as NSError).userInfo["NSDebugDescription"] as? String
-    return "not valid JSON" + (detail.map { ": \($0)" } ?? "")
-  }
-}
-
 /// One line from a decoding error: the path to the key and what is wrong there.
 public func describe(_ error: any Error) -> String {
   func place(_ path: [any CodingKey]) -> String {

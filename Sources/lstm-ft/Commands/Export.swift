@@ -72,9 +72,7 @@ struct Export: ParsableCommand {
     if let dtype = target.dtype, !dtype.isFloatingPoint {
       throw ValidationError("--dtype \(dtype.rawValue): weights are float16, bfloat16, float32 or float64")
     }
-    // Keras' formats have several; which of them, its writer says.
-    let withChoice: [Checkpoint.Format] = [.pytorchHDF5, .safetensors, .npz, .kerasH5, .kerasWeights, .kerasArchive]
-    if let layout = target.layout, !withChoice.contains(target.format) {
+    if let layout = target.layout, !target.format.hasLayouts {
       throw ValidationError(
         "--layout \(layout.rawValue): \(target.format.rawValue) has a layout of its own; expected pytorch-h5, "
           + "safetensors, npz or keras-h5")

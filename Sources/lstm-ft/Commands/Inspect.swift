@@ -54,7 +54,7 @@ struct Inspect: ParsableCommand {
     let configuration: ModelConfiguration?
     let summary: String?
     /// What the file cannot tell and was taken for granted.
-    let assumed: [LoadReport.Assumption]
+    let assumed: [Assumption]
     /// Why the tensors do not make a model, when they do not.
     let problem: String?
     let parameters: Int
@@ -70,7 +70,7 @@ struct Inspect: ParsableCommand {
     let checkpoint = try openCheckpoint(file, mayBeArray: true, allowsExternalData: load.externalData)
     var configuration = checkpoint.configuration
     var problem: String?
-    var assumed: [LoadReport.Assumption] = []
+    var assumed: [Assumption] = []
     var (layout, evidence) = (checkpoint.format == .native ? Layout.pytorch : nil, [String]())
     if configuration == nil {
       do {

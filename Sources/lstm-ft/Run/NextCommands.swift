@@ -19,22 +19,8 @@ enum NextCommands {
   /// - Parameter format: of what the model was imported from; what is no format of ours becomes PyTorch's in HDF5.
   static func export(_ model: String, to format: String?, in folder: String? = nil) -> String {
     let format = format.flatMap(Checkpoint.Format.init(rawValue:)) ?? .pytorchHDF5
-    let name = freeName("back" + suffix(format), in: folder)
+    let name = freeName("back" + format.suffix, in: folder)
     return "lstm-ft export \(shellPath(model)) --to \(format.rawValue) -o \(shellPath(name))"
-  }
-
-  private static func suffix(_ format: Checkpoint.Format) -> String {
-    switch format {
-    case .native, .pytorchHDF5, .kerasH5: ".h5"
-    case .pt: ".pt"
-    case .safetensors, .mlx: ".safetensors"
-    case .npz: ".npz"
-    case .npy: ".npy"
-    case .kerasWeights: ".weights.h5"
-    case .kerasArchive: ".keras"
-    case .onnx: ".onnx"
-    case .rtneural: ".json"
-    }
   }
 
   /// The name, with a number before its ending when there is such a file: what is there is never proposed to be replaced.

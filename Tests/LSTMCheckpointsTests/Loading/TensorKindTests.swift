@@ -49,7 +49,7 @@ import Testing
 
   @Test(arguments: cases) func isTold(_ test: Case) {
     let candidates = test.shapes.map { name, shape in
-      ModelResolution.Candidate(
+      Candidate(
         name: name.replacing("/", with: "."),
         tensor: StoredTensor(name: name, shape: shape, values: .init(repeating: 0, count: shape.reduce(1, *))))
     }
@@ -65,7 +65,7 @@ import Testing
       [("weight_ih_l0", [48, 3]), ("weight_hh_l0", [24, 8])],
     ] {
       let candidates = shapes.map { name, shape in
-        ModelResolution.Candidate(
+        Candidate(
           name: name,
           tensor: StoredTensor(name: name, shape: shape, values: .init(repeating: 0, count: shape.reduce(1, *))))
       }

@@ -19,7 +19,7 @@ extension Checkpoint {
       throw CheckpointError.unknownFormat(file: name, detail: "its metadata.json has no keras_version", advice: [])
     }
     let file = try Self.openInside(archive, weights)
-    try self.init(file, path: name, archive: (KerasVersion(version), model))
+    try self.init(keras: HDF5Contents(file), path: name, archive: (KerasVersion(version), model))
     byteCount = archive.byteCount
     guard structure != nil else {
       throw CheckpointError.unknownFormat(
@@ -48,7 +48,7 @@ extension Checkpoint {
     } catch let error as FileError {
       throw failed("the weights of \(archive.name) do not fit there: \(error.detail)")
     }
-    return try hdf5 { () throws(HDF5Error) in try HDF5File(reading: path, named: label) }
+    return try HDF5Contents.opening { () throws(HDF5Error) in try HDF5File(reading: path, named: label) }
   }
 
   /// The shards that a `.weights.json` lists, as one file of weights.
@@ -70,7 +70,8 @@ extension Checkpoint {
           file: path, detail: "it names the shard \"\(printable(name))\"; shards are .weights.h5 files beside it",
           advice: [])
       }
-      let shard = try Checkpoint(hdf5: folder.appendingPathComponent(name).path)
+      let place = folder.appendingPathComponent(name).path
+      let shard = try Checkpoint(keras: HDF5Contents(path: place), path: place)
       guard let structure = shard.structure as? KerasStructure, case .objects(let part) = structure.weights else {
         throw CheckpointError.unknownFormat(
           file: path, detail: "the shard \(name) is not a file of Keras' weights", advice: [])

@@ -288,7 +288,7 @@ private struct Builder {
   private mutating func put(
     _ cell: RecurrentCell, layer: Int, isReverse: Bool, _ name: Name, _ part: [String]
   ) {
-    func source(_ kind: PyTorchName.Kind) -> String {
+    func source(_ kind: RecurrentPart) -> String {
       PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: isReverse)
     }
     let biases = cell.bias == .dual ? source(.inputBias) + " + " + source(.recurrentBias) : source(.inputBias)

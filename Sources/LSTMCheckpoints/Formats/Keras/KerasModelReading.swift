@@ -34,7 +34,7 @@ struct KerasModelReading {
   ])
 
   init(
-    _ structure: KerasStructure, _ candidates: [Translation.Candidate], file: String, options: LoadOptions
+    _ structure: KerasStructure, _ candidates: [Candidate], file: String, options: LoadOptions
   ) throws(CheckpointError) {
     reading = KerasReading(structure, candidates, file: file)
     self.options = options

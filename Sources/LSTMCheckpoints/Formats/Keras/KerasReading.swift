@@ -13,7 +13,7 @@ struct KerasReading {
   private(set) var layerCount = 0
   private(set) var headCount = 0
 
-  init(_ structure: KerasStructure, _ candidates: [Translation.Candidate], file: String) {
+  init(_ structure: KerasStructure, _ candidates: [Candidate], file: String) {
     self.file = file
     version = structure.version
     tensors = Dictionary(candidates.map { ($0.tensor.name, $0.tensor) }) { first, _ in first }
@@ -119,7 +119,7 @@ struct KerasReading {
   }
 
   /// What no layer took.
-  mutating func leaveOutTheRest(_ candidates: [Translation.Candidate], because reason: Message) {
+  mutating func leaveOutTheRest(_ candidates: [Candidate], because reason: Message) {
     for candidate in candidates where !used.contains(candidate.tensor.name) {
       let isHarmless = KerasStructure.isHarmless(candidate.tensor.name)
       translation.leaveOut(
@@ -131,7 +131,7 @@ struct KerasReading {
 
 extension KerasStructure: ModelStructure {
   func translate(
-    _ candidates: [Translation.Candidate], file: String, options: LoadOptions
+    _ candidates: [Candidate], file: String, options: LoadOptions
   ) throws(CheckpointError) -> Translation {
     if let layout = options.layout, ![.keras, .kerasCuDNN, .keras1].contains(layout) {
       throw .invalid(

@@ -28,9 +28,7 @@ struct KerasStructure: Sendable {
   init?(
     _ root: HDF5Group, readable: Set<String>, file: String, archive: (version: KerasVersion, model: KerasJSON)? = nil
   ) throws(CheckpointError) {
-    if let base = ["", "model_weights"].first(where: { path in
-      root.group(at: path)?.attributes.contains { $0.name == "layer_names" || $0.name == "layer_names0" } ?? false
-    }) {
+    if let base = Self.base(root) {
       let group = root.group(at: base) ?? root
       var found = try group.text("keras_version", file)
       if found == nil { found = try root.text("keras_version", file) }
@@ -38,12 +36,7 @@ struct KerasStructure: Sendable {
       weights = .layers(try Self.groups(group, base: base, readable: readable, file: file))
     } else {
       let datasets = root.allDatasets()
-      guard !datasets.isEmpty,
-        datasets.allSatisfy({ dataset in
-          let parts = dataset.path.split(separator: "/")
-          return parts.count >= 2 && parts[parts.count - 2] == "vars" && parts.last.flatMap { Int($0) } != nil
-        })
-      else { return nil }
+      guard Self.areObjects(datasets) else { return nil }
       version = archive?.version ?? .unknown
       weights = .objects(KerasTree(root))
       for dataset in datasets { try Self.require(String(dataset.path.dropFirst()), dataset, readable) }
@@ -55,6 +48,24 @@ struct KerasStructure: Sendable {
     } else {
       model = nil
     }
+  }
+
+  /// Whether an HDF5 file is Keras'.
+  static func isKeras(_ root: HDF5Group) -> Bool { base(root) != nil || areObjects(root.allDatasets()) }
+
+  /// The group that lists layers.
+  private static func base(_ root: HDF5Group) -> String? {
+    ["", "model_weights"].first { path in
+      root.group(at: path)?.attributes.contains { $0.name == "layer_names" || $0.name == "layer_names0" } ?? false
+    }
+  }
+
+  private static func areObjects(_ datasets: [HDF5Dataset]) -> Bool {
+    !datasets.isEmpty
+      && datasets.allSatisfy { dataset in
+        let parts = dataset.path.split(separator: "/")
+        return parts.count >= 2 && parts[parts.count - 2] == "vars" && parts.last.flatMap { Int($0) } != nil
+      }
   }
 
   /// The layers that `layer_names` and `weight_names` list.

@@ -15,15 +15,15 @@ struct KerasUnits {
   }
 
   private let structure: KerasStructure
-  private let candidates: [Translation.Candidate]
+  private let candidates: [Candidate]
   private let file: String
   private let options: LoadOptions
   private var reading: KerasReading
   private var notes: [Message] = []
-  private var assumed: [LoadReport.Assumption] = []
+  private var assumed: [Assumption] = []
 
   init(
-    _ structure: KerasStructure, _ candidates: [Translation.Candidate], file: String, options: LoadOptions
+    _ structure: KerasStructure, _ candidates: [Candidate], file: String, options: LoadOptions
   ) throws(CheckpointError) {
     self.structure = structure
     self.candidates = candidates

@@ -72,7 +72,7 @@ enum KerasWriter {
   ) throws -> [WrittenTensor] {
     var document = document
     for weight in export.weights { document.addKeras(weight.tensor, at: weight.path) }
-    try HDF5Writing.write(document, to: path)
+    try document.write(to: path)
     return export.weights.map {
       WrittenTensor(NamedTensor(name: $0.path, tensor: $0.tensor, source: $0.source))
     }

@@ -103,7 +103,7 @@ struct ONNXStructure: ModelStructure {
   let constants: [StoredTensor]
 
   func translate(
-    _ candidates: [ModelResolution.Candidate], file: String, options: LoadOptions
+    _ candidates: [Candidate], file: String, options: LoadOptions
   ) throws(CheckpointError) -> Translation {
     var graph = try ONNXGraph(model, source: source, tensors: constants, file: file)
     return try graph.translation(candidates, options: options)

@@ -16,7 +16,7 @@ extension ONNXGraph {
   }
 
   mutating func translation(
-    _ candidates: [ModelResolution.Candidate], options: LoadOptions
+    _ candidates: [Candidate], options: LoadOptions
   ) throws(CheckpointError) -> Translation {
     try checkLayers()
     let count = layers.count
@@ -284,7 +284,7 @@ extension ONNXGraph {
   }
 
   private func leaveOut(
-    _ candidates: [ModelResolution.Candidate], _ translation: inout Translation
+    _ candidates: [Candidate], _ translation: inout Translation
   ) {
     var readers: [String: String] = [:]
     for node in model.nodes { for name in node.inputs { readers[name] = node.description } }

@@ -15,17 +15,10 @@ struct ONNXGraphBuilder {
   private var names = 0
   private(set) var written: [WrittenTensor] = []
 
-  private static let float = 1
-  private static let int64 = 7
+  private static let float = typeCode(.float32)
+  private static let int64 = typeCode(.int64)
 
-  private static func typeCode(_ type: DataType) -> Int {
-    switch type {
-    case .float16: 10
-    case .bfloat16: 16
-    case .float64: 11
-    default: float
-    }
-  }
+  private static func typeCode(_ type: DataType) -> Int { Int(ONNXTypeCode.code(type)) }
 
   /// Adds a node.
   /// - Returns: the names of what it gives; with one output, that of the model's where one is asked for.
@@ -37,34 +30,34 @@ struct ONNXGraphBuilder {
     names += 1
     let given = outputs ?? ["\(operation.lowercased())_\(names)"]
     var node = ProtobufMessage()
-    for input in inputs { node.text(1, input) }
-    for output in given { node.text(2, output) }
-    node.text(3, "\(operation)_\(names)")
-    node.text(4, operation)
-    for (name, value) in attributes { node.message(5, Self.attribute(name, value)) }
+    for input in inputs { node.text(ONNXField.Node.input, input) }
+    for output in given { node.text(ONNXField.Node.output, output) }
+    node.text(ONNXField.Node.name, "\(operation)_\(names)")
+    node.text(ONNXField.Node.operation, operation)
+    for (name, value) in attributes { node.message(ONNXField.Node.attribute, Self.attribute(name, value)) }
     nodes.append(node)
     return given[0]
   }
 
   private static func attribute(_ name: String, _ value: Attribute) -> ProtobufMessage {
     var message = ProtobufMessage()
-    message.text(1, name)
+    message.text(ONNXField.Attribute.name, name)
     switch value {
     case .integer(let value):
-      message.integer(3, value)
-      message.integer(20, 2)
+      message.integer(ONNXField.Attribute.integer, value)
+      message.integer(ONNXField.Attribute.kind, Int(ONNXAttributeKind.integer))
     case .text(let value):
-      message.text(4, value)
-      message.integer(20, 3)
+      message.text(ONNXField.Attribute.text, value)
+      message.integer(ONNXField.Attribute.kind, Int(ONNXAttributeKind.text))
     case .floats(let list):
-      for value in list { message.float(7, value) }
-      message.integer(20, 6)
+      for value in list { message.float(ONNXField.Attribute.floats, value) }
+      message.integer(ONNXField.Attribute.kind, Int(ONNXAttributeKind.floats))
     case .integers(let list):
-      for value in list { message.integer(8, value) }
-      message.integer(20, 7)
+      for value in list { message.integer(ONNXField.Attribute.integers, value) }
+      message.integer(ONNXField.Attribute.kind, Int(ONNXAttributeKind.integers))
     case .texts(let list):
-      for value in list { message.text(9, value) }
-      message.integer(20, 8)
+      for value in list { message.text(ONNXField.Attribute.texts, value) }
+      message.integer(ONNXField.Attribute.kind, Int(ONNXAttributeKind.texts))
     }
     return message
   }
@@ -72,7 +65,7 @@ struct ONNXGraphBuilder {
   /// A weight in its own type.
   /// - Returns: the name of its float32 value: kernels of other types are few.
   mutating func weight(_ name: String, _ tensor: StoredTensor, source: String) -> String {
-    add(name, tensor.shape, Self.typeCode(tensor.dataType)) { $0.elements(9, tensor) }
+    add(name, tensor.shape, Self.typeCode(tensor.dataType)) { $0.elements(ONNXField.Tensor.rawData, tensor) }
     written.append(WrittenTensor(source: source, target: name, shape: tensor.shape, dataType: tensor.dataType))
     return tensor.dataType == .float32 ? name : node("Cast", [name], ["to": .integer(Self.float)])
   }
@@ -81,15 +74,17 @@ struct ONNXGraphBuilder {
   mutating func integers(_ list: [Int], isScalar: Bool = false) -> String {
     names += 1
     let name = "constant_\(names)"
-    add(name, isScalar ? [] : [list.count], Self.int64) { message in for value in list { message.integer(7, value) } }
+    add(name, isScalar ? [] : [list.count], Self.int64) { message in
+      for value in list { message.integer(ONNXField.Tensor.int64s, value) }
+    }
     return name
   }
 
   private mutating func add(_ name: String, _ shape: [Int], _ type: Int, _ elements: (inout ProtobufMessage) -> Void) {
     var message = ProtobufMessage()
-    for size in shape { message.integer(1, size) }
-    message.integer(2, type)
-    message.text(8, name)
+    for size in shape { message.integer(ONNXField.Tensor.dimensions, size) }
+    message.integer(ONNXField.Tensor.dataType, type)
+    message.text(ONNXField.Tensor.name, name)
     elements(&message)
     constants.append(message)
   }
@@ -110,44 +105,44 @@ struct ONNXGraphBuilder {
     for size in sizes {
       var dimension = ProtobufMessage()
       switch size {
-      case .symbol(let symbol): dimension.text(2, symbol)
-      case .number(let number): dimension.integer(1, number)
+      case .symbol(let symbol): dimension.text(ONNXField.Dimension.symbol, symbol)
+      case .number(let number): dimension.integer(ONNXField.Dimension.value, number)
       }
-      shape.message(1, dimension)
+      shape.message(ONNXField.Shape.dimension, dimension)
     }
     var tensor = ProtobufMessage()
-    tensor.integer(1, type)
-    tensor.message(2, shape)
+    tensor.integer(ONNXField.TensorType.elementType, type)
+    tensor.message(ONNXField.TensorType.shape, shape)
     var described = ProtobufMessage()
-    described.message(1, tensor)
+    described.message(ONNXField.ValueType.tensor, tensor)
     var value = ProtobufMessage()
-    value.text(1, name)
-    value.message(2, described)
+    value.text(ONNXField.ValueInfo.name, name)
+    value.message(ONNXField.ValueInfo.type, described)
     return value
   }
 
   /// The model. The operators' version comes last, without which no reader takes a file that is cut short.
   func model(opset: Int, irVersion: Int, metadata: KeyValuePairs<String, String>) -> ProtobufMessage {
     var graph = ProtobufMessage()
-    for node in nodes { graph.message(1, node) }
-    graph.text(2, "lstm-ft")
-    for constant in constants { graph.message(5, constant) }
-    for input in inputs { graph.message(11, input) }
-    for output in outputs { graph.message(12, output) }
+    for node in nodes { graph.message(ONNXField.Graph.node, node) }
+    graph.text(ONNXField.Graph.name, "lstm-ft")
+    for constant in constants { graph.message(ONNXField.Graph.initializer, constant) }
+    for input in inputs { graph.message(ONNXField.Graph.input, input) }
+    for output in outputs { graph.message(ONNXField.Graph.output, output) }
     var model = ProtobufMessage()
-    model.integer(1, irVersion)
-    model.text(2, "lstm-ft")
+    model.integer(ONNXField.Model.irVersion, irVersion)
+    model.text(ONNXField.Model.producerName, "lstm-ft")
     for (key, value) in metadata {
       var entry = ProtobufMessage()
-      entry.text(1, key)
-      entry.text(2, value)
-      model.message(14, entry)
+      entry.text(ONNXField.Entry.key, key)
+      entry.text(ONNXField.Entry.value, value)
+      model.message(ONNXField.Model.metadataProps, entry)
     }
-    model.message(7, graph)
+    model.message(ONNXField.Model.graph, graph)
     var operators = ProtobufMessage()
-    operators.text(1, "")
-    operators.integer(2, opset)
-    model.message(8, operators)
+    operators.text(ONNXField.OperatorSet.domain, "")
+    operators.integer(ONNXField.OperatorSet.version, opset)
+    model.message(ONNXField.Model.opsetImport, operators)
     return model
   }
 }

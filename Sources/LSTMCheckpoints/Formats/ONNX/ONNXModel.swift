@@ -69,22 +69,23 @@ struct ONNXModel: Sendable {
     var hasGraph = false
     while let field = try reader.next() {
       switch (field.number, field.wire) {
-      case (2, .bytes): producer = try reader.text()
-      case (7, .bytes):
+      case (ONNXField.Model.producerName, .bytes): producer = try reader.text()
+      case (ONNXField.Model.graph, .bytes):
         guard !hasGraph else { throw Failure("it has two graphs") }
         hasGraph = true
         var graph = try reader.message()
         try readGraph(&graph)
-      case (8, .bytes):
+      case (ONNXField.Model.opsetImport, .bytes):
         var set = try reader.message()
         let (domain, version) = try Self.operatorSet(&set)
         if domain.isEmpty || domain == "ai.onnx" { opset = version }
-      case (14, .bytes):
+      case (ONNXField.Model.metadataProps, .bytes):
         var entry = try reader.message()
         let (key, value) = try Self.entry(&entry)
         guard metadata.count < 1000 else { throw Failure("it has more than 1000 entries of metadata") }
         metadata[key] = value
-      case (7, _), (8, _), (14, _): throw Failure("field \(field.number) is of wire type \(field.wire.rawValue)")
+      case (ONNXField.Model.graph, _), (ONNXField.Model.opsetImport, _), (ONNXField.Model.metadataProps, _):
+        throw Failure("field \(field.number) is of wire type \(field.wire.rawValue)")
       default: try reader.skip(field)
       }
     }
@@ -97,8 +98,8 @@ struct ONNXModel: Sendable {
     var (domain, version) = ("", 0)
     while let field = try reader.next() {
       switch (field.number, field.wire) {
-      case (1, .bytes): domain = try reader.text()
-      case (2, .varint): version = Int(truncatingIfNeeded: try reader.varint())
+      case (ONNXField.OperatorSet.domain, .bytes): domain = try reader.text()
+      case (ONNXField.OperatorSet.version, .varint): version = Int(truncatingIfNeeded: try reader.varint())
       default: try reader.skip(field)
       }
     }
@@ -110,8 +111,8 @@ struct ONNXModel: Sendable {
     var (key, value) = ("", "")
     while let field = try reader.next() {
       switch (field.number, field.wire) {
-      case (1, .bytes): key = try reader.text()
-      case (2, .bytes):
+      case (ONNXField.Entry.key, .bytes): key = try reader.text()
+      case (ONNXField.Entry.value, .bytes):
         var copy = reader
         let range = try reader.range()
         if range.count <= 1 << 20 { value = try copy.text(1 << 20) }
@@ -130,21 +131,21 @@ struct ONNXModel: Sendable {
         continue
       }
       switch field.number {
-      case 1:
+      case ONNXField.Graph.node:
         guard nodes.count < Self.countLimit else { throw Failure("it has more than \(Self.countLimit) nodes") }
         var node = try reader.message()
         nodes.append(try Self.node(&node, depth))
-      case 5:
+      case ONNXField.Graph.initializer:
         guard constants.count < Self.countLimit else { throw Failure("it has more than \(Self.countLimit) tensors") }
         switch try ONNXTensor.read(reader.message()) {
         case .success(let tensor): constants.append(tensor)
         case .failure(let failure): unreadable.append(failure)
         }
-      case 11, 12:
+      case ONNXField.Graph.input, ONNXField.Graph.output:
         guard inputs.count + outputs.count < Self.countLimit else { throw Failure("it has too many inputs") }
         var message = try reader.message()
         let value = try Self.value(&message)
-        if field.number == 11 { inputs.append(value) } else { outputs.append(value.name) }
+        if field.number == ONNXField.Graph.input { inputs.append(value) } else { outputs.append(value.name) }
       default: try reader.skip(field)
       }
     }
@@ -168,15 +169,15 @@ struct ONNXModel: Sendable {
         throw Failure("a node has more than \(listLimit) inputs, outputs and attributes")
       }
       switch field.number {
-      case 1: node.inputs.append(try reader.text())
-      case 2: node.outputs.append(try reader.text())
-      case 3: node.name = try reader.text()
-      case 4: node.operation = try reader.text()
-      case 5:
+      case ONNXField.Node.input: node.inputs.append(try reader.text())
+      case ONNXField.Node.output: node.outputs.append(try reader.text())
+      case ONNXField.Node.name: node.name = try reader.text()
+      case ONNXField.Node.operation: node.operation = try reader.text()
+      case ONNXField.Node.attribute:
         var message = try reader.message()
         let (name, value) = try attribute(&message, depth)
         node.attributes[name] = value
-      case 7:
+      case ONNXField.Node.domain:
         let domain = try reader.text()
         node.domain = domain == "ai.onnx" ? "" : domain
       default: try reader.skip(field)
@@ -194,52 +195,53 @@ struct ONNXModel: Sendable {
         throw Failure("attribute \"\(name)\" has more than \(listLimit) values")
       }
       switch (field.number, field.wire) {
-      case (1, .bytes): name = try reader.text()
-      case (2, .fixed32): value = .float(Float(bitPattern: UInt32(truncatingIfNeeded: try reader.fixed(4))))
-      case (3, .varint): value = .integer(Int(truncatingIfNeeded: try reader.varint()))
-      case (4, .bytes):
+      case (ONNXField.Attribute.name, .bytes): name = try reader.text()
+      case (ONNXField.Attribute.float, .fixed32):
+        value = .float(Float(bitPattern: UInt32(truncatingIfNeeded: try reader.fixed(4))))
+      case (ONNXField.Attribute.integer, .varint): value = .integer(Int(truncatingIfNeeded: try reader.varint()))
+      case (ONNXField.Attribute.text, .bytes):
         // A text that is not UTF-8 or is very long is none that we know.
         var copy = reader
         let range = try reader.range()
         value = range.count <= 4096 ? .text(String(decoding: try copy.bytes(4096), as: UTF8.self)) : .other
-      case (5, .bytes):
+      case (ONNXField.Attribute.tensor, .bytes):
         if case .success(let tensor) = try ONNXTensor.read(reader.message()) { value = .tensor(tensor) }
-      case (6, .bytes):
+      case (ONNXField.Attribute.graph, .bytes):
         var message = try reader.message()
         guard depth < depthLimit else { continue }
         let graph = try ONNXModel(subgraph: &message, depth: depth + 1)
         value = .graph(Subgraph(nodes: graph.nodes, constants: graph.constants, outputs: graph.outputs))
-      case (7, _):
+      case (ONNXField.Attribute.floats, _):
         var list = floats
         try reader.numbers(field, width: 4) { bits throws(Failure) in
           guard list.count < listLimit else { throw Failure("an attribute has more than \(listLimit) values") }
           list.append(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
         }
         floats = list
-      case (8, _):
+      case (ONNXField.Attribute.integers, _):
         var list = integers
         try reader.numbers(field) { bits throws(Failure) in
           guard list.count < listLimit else { throw Failure("an attribute has more than \(listLimit) values") }
           list.append(Int(truncatingIfNeeded: bits))
         }
         integers = list
-      case (9, .bytes): texts.append(try reader.text())
-      case (20, .varint): kind = try reader.varint()
+      case (ONNXField.Attribute.texts, .bytes): texts.append(try reader.text())
+      case (ONNXField.Attribute.kind, .varint): kind = try reader.varint()
       default: try reader.skip(field)
       }
     }
     switch kind {
-    case 6: value = .floats(floats)
-    case 7: value = .integers(integers)
-    case 8: value = .texts(texts)
-    case 0:
+    case ONNXAttributeKind.floats: value = .floats(floats)
+    case ONNXAttributeKind.integers: value = .integers(integers)
+    case ONNXAttributeKind.texts: value = .texts(texts)
+    case ONNXAttributeKind.unknown:
       if !floats.isEmpty { value = .floats(floats) }
       if !integers.isEmpty { value = .integers(integers) }
       if !texts.isEmpty { value = .texts(texts) }
     // A number that is 0 need not be there, nor a text that is empty.
-    case 1: if case .other = value { value = .float(0) }
-    case 2: if case .other = value { value = .integer(0) }
-    case 3: if case .other = value { value = .text("") }
+    case ONNXAttributeKind.float: if case .other = value { value = .float(0) }
+    case ONNXAttributeKind.integer: if case .other = value { value = .integer(0) }
+    case ONNXAttributeKind.text: if case .other = value { value = .text("") }
     default: break
     }
     return (name, value)
@@ -251,17 +253,17 @@ struct ONNXModel: Sendable {
     var shape: [Int?]?
     while let field = try reader.next() {
       switch (field.number, field.wire) {
-      case (1, .bytes): name = try reader.text()
-      case (2, .bytes):
+      case (ONNXField.ValueInfo.name, .bytes): name = try reader.text()
+      case (ONNXField.ValueInfo.type, .bytes):
         var type = try reader.message()
         while let part = try type.next() {
-          guard part.number == 1, part.wire == .bytes else {
+          guard part.number == ONNXField.ValueType.tensor, part.wire == .bytes else {
             try type.skip(part)
             continue
           }
           var tensor = try type.message()
           while let inner = try tensor.next() {
-            guard inner.number == 2, inner.wire == .bytes else {
+            guard inner.number == ONNXField.TensorType.shape, inner.wire == .bytes else {
               try tensor.skip(inner)
               continue
             }
@@ -278,7 +280,7 @@ struct ONNXModel: Sendable {
   private static func sizes(_ reader: inout ProtobufReader) throws(Failure) -> [Int?] {
     var shape: [Int?] = []
     while let field = try reader.next() {
-      guard field.number == 1, field.wire == .bytes else {
+      guard field.number == ONNXField.Shape.dimension, field.wire == .bytes else {
         try reader.skip(field)
         continue
       }
@@ -286,7 +288,7 @@ struct ONNXModel: Sendable {
       var dimension = try reader.message()
       var size: Int?
       while let part = try dimension.next() {
-        guard part.number == 1, part.wire == .varint else {
+        guard part.number == ONNXField.Dimension.value, part.wire == .varint else {
           try dimension.skip(part)
           continue
         }

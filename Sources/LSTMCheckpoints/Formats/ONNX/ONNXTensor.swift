@@ -18,35 +18,15 @@ struct ONNXTensor: Sendable {
 
   static let rankLimit = 32
 
-  /// A type that is read; nil for texts, complex numbers and those of 8 bits and less.
-  private static func dataType(_ code: UInt64) -> DataType? {
-    switch code {
-    case 1: .float32
-    case 2: .uint8
-    case 3: .int8
-    case 4: .uint16
-    case 5: .int16
-    case 6: .int32
-    case 7: .int64
-    case 9: .bool
-    case 10: .float16
-    case 11: .float64
-    case 12: .uint32
-    case 13: .uint64
-    case 16: .bfloat16
-    default: nil
-    }
-  }
-
   /// The field of TensorProto that holds elements of a type when they are not raw, and the width of those that are
   /// not varints.
   private static func field(of type: DataType) -> (number: UInt64, width: Int?) {
     switch type {
-    case .float32: (4, 4)
-    case .float64: (10, 8)
-    case .int64: (7, nil)
-    case .uint32, .uint64: (11, nil)
-    case .float16, .bfloat16, .int8, .int16, .int32, .uint8, .uint16, .bool: (5, nil)
+    case .float32: (ONNXField.Tensor.floats, 4)
+    case .float64: (ONNXField.Tensor.doubles, 8)
+    case .int64: (ONNXField.Tensor.int64s, nil)
+    case .uint32, .uint64: (ONNXField.Tensor.uint64s, nil)
+    case .float16, .bfloat16, .int8, .int16, .int32, .uint8, .uint16, .bool: (ONNXField.Tensor.int32s, nil)
     }
   }
 
@@ -68,7 +48,7 @@ struct ONNXTensor: Sendable {
     var external: [String: String] = [:]
     while let field = try reader.next() {
       switch field.number {
-      case 1:
+      case ONNXField.Tensor.dimensions:
         var dimensions = shape
         try reader.numbers(field) { number throws(ProtobufReader.Failure) in
           // An axis of more elements than any file has bytes only goes with one of none.
@@ -78,17 +58,18 @@ struct ONNXTensor: Sendable {
           dimensions.append(size)
         }
         shape = dimensions
-      case 2:
+      case ONNXField.Tensor.dataType:
         try reader.expect(.varint, field)
         typeCode = try reader.varint()
-      case 8:
+      case ONNXField.Tensor.name:
         try reader.expect(.bytes, field)
         name = try reader.text()
-      case 9:
+      case ONNXField.Tensor.rawData:
         try reader.expect(.bytes, field)
         raw = try reader.range()
-      case 4, 5, 7, 10, 11:
-        let width = field.number == 4 ? 4 : field.number == 10 ? 8 : nil
+      case ONNXField.Tensor.floats, ONNXField.Tensor.int32s, ONNXField.Tensor.int64s, ONNXField.Tensor.doubles,
+        ONNXField.Tensor.uint64s:
+        let width = field.number == ONNXField.Tensor.floats ? 4 : field.number == ONNXField.Tensor.doubles ? 8 : nil
         let earlier = typed[field.number] ?? (0, 0, 0..<0)
         var (count, range) = (0, reader.position..<reader.position)
         if let width, field.wire == .bytes {
@@ -99,19 +80,19 @@ struct ONNXTensor: Sendable {
           try reader.numbers(field, width: width) { _ in count += 1 }
         }
         typed[field.number] = (earlier.count + count, earlier.pieces + 1, range)
-      case 13:
+      case ONNXField.Tensor.externalData:
         try reader.expect(.bytes, field)
         var entry = try reader.message()
         let (key, value) = try ONNXModel.entry(&entry)
         guard external.count < 16 else { throw ProtobufReader.Failure("too much is said of a tensor's external data") }
         external[key] = value
-      case 14:
+      case ONNXField.Tensor.dataLocation:
         try reader.expect(.varint, field)
         isExternal = try reader.varint() == 1
       default: try reader.skip(field)
       }
     }
-    guard let type = dataType(typeCode) else { return .failure(Unreadable(name: name, typeCode: typeCode)) }
+    guard let type = ONNXTypeCode.type(typeCode) else { return .failure(Unreadable(name: name, typeCode: typeCode)) }
     func failure(_ detail: String) -> ProtobufReader.Failure { .init("tensor \"\(name)\": \(detail)") }
     guard let byteCount = LSTMCheckpoints.elementCount(shape + [type.byteCount]) else {
       throw failure("the shape's size overflows")

@@ -175,7 +175,7 @@ private struct ModelGraph {
 
   /// The directions' tensors as one (D, ...); "" when there are none.
   private mutating func joined(
-    _ letter: String, _ index: Int, _ tensors: [StoredTensor], _ kinds: [PyTorchName.Kind]
+    _ letter: String, _ index: Int, _ tensors: [StoredTensor], _ kinds: [RecurrentPart]
   ) -> String {
     guard !tensors.isEmpty else { return "" }
     var sources: [String] = []

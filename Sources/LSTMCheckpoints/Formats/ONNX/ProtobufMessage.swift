@@ -13,28 +13,28 @@ struct ProtobufMessage {
   /// No more than this is a message: sizes are 32-bit numbers in most readers.
   static let limit = Int(Int32.max)
 
-  mutating func integer(_ field: Int, _ value: Int) {
-    append(Self.varint(UInt64(field) << 3) + Self.varint(UInt64(bitPattern: Int64(value))))
+  mutating func integer(_ field: UInt64, _ value: Int) {
+    append(Self.varint(field << 3) + Self.varint(UInt64(bitPattern: Int64(value))))
   }
 
-  mutating func float(_ field: Int, _ value: Float) {
-    append(Self.varint(UInt64(field) << 3 | 5) + littleEndianBytes([value]))
+  mutating func float(_ field: UInt64, _ value: Float) {
+    append(Self.varint(field << 3 | 5) + littleEndianBytes([value]))
   }
 
-  mutating func text(_ field: Int, _ text: String) {
+  mutating func text(_ field: UInt64, _ text: String) {
     let bytes = [UInt8](text.utf8)
-    append(Self.varint(UInt64(field) << 3 | 2) + Self.varint(UInt64(bytes.count)) + bytes)
+    append(Self.varint(field << 3 | 2) + Self.varint(UInt64(bytes.count)) + bytes)
   }
 
-  mutating func message(_ field: Int, _ message: ProtobufMessage) {
-    append(Self.varint(UInt64(field) << 3 | 2) + Self.varint(UInt64(message.byteCount)))
+  mutating func message(_ field: UInt64, _ message: ProtobufMessage) {
+    append(Self.varint(field << 3 | 2) + Self.varint(UInt64(message.byteCount)))
     pieces += message.pieces
     byteCount += message.byteCount
   }
 
   /// A tensor's elements in order, little-endian.
-  mutating func elements(_ field: Int, _ tensor: StoredTensor) {
-    append(Self.varint(UInt64(field) << 3 | 2) + Self.varint(UInt64(tensor.byteCount)))
+  mutating func elements(_ field: UInt64, _ tensor: StoredTensor) {
+    append(Self.varint(field << 3 | 2) + Self.varint(UInt64(tensor.byteCount)))
     pieces.append(.tensor(tensor))
     byteCount += tensor.byteCount
   }

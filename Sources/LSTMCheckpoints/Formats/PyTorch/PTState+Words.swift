@@ -42,8 +42,8 @@ extension PTState {
   }
 
   /// What the modules without tensors would compute, wherever the class's code calls them.
-  var assumed: [LoadReport.Assumption] {
-    var assumed: [LoadReport.Assumption] = []
+  var assumed: [Assumption] {
+    var assumed: [Assumption] = []
     for (index, module) in modules.enumerated() where !module.hasContent && !module.type.isHarmlessModule {
       let before = modules[..<index].last { $0.hasContent && !$0.isWhole }
       let after = modules[(index + 1)...].first { $0.hasContent }

@@ -22,7 +22,7 @@ enum RTNeuralWriter {
     for (index, cell) in cells.map({ $0[0] }).enumerated() {
       let parts = RecurrentLayout.keras.write(cell)
       let tensors = parts.input + parts.recurrent + parts.inputBias
-      let kinds: [[PyTorchName.Kind]] = [[.inputWeight], [.recurrentWeight], [.inputBias, .recurrentBias]]
+      let kinds: [[RecurrentPart]] = [[.inputWeight], [.recurrentWeight], [.inputBias, .recurrentBias]]
       for (part, (tensor, kinds)) in zip(tensors, kinds).enumerated() {
         add(tensor, kinds.map { PyTorchName.text(module: "lstm", kind: $0, layer: index) }, layers.count, part)
       }

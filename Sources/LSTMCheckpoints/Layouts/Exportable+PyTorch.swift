@@ -1,47 +1,3 @@
-/// A tensor under the name that a file gives it.
-struct NamedTensor {
-  let name: String
-  let tensor: StoredTensor
-  /// The project's name of what it holds, or several joined by " + ".
-  let source: String
-  /// What was done to its values; nil when they only moved.
-  var how: String?
-  /// The name of the tensor that it is one with, where the format has a way to say so.
-  var sharedWith: String?
-}
-
-extension WrittenTensor {
-  init(_ item: NamedTensor) {
-    self.init(
-      source: item.source, target: item.name, shape: item.tensor.shape, dataType: item.tensor.dataType,
-      how: item.how ?? item.sharedWith.map { "one with \($0)" })
-  }
-}
-
-extension Checkpoint {
-  /// The tensors as a file of names and arrays has them: in the layout asked for, else in `usual`.
-  /// What was never imported is written as it is.
-  func namedTensors(
-    to path: String, options: WriteOptions, usual: Layout = .pytorch
-  ) throws(CheckpointError) -> [NamedTensor] {
-    guard configuration != nil else {
-      return tensors.map { tensor in
-        let typed = options.dataType.map { tensor.converted(to: $0) } ?? tensor
-        return NamedTensor(name: tensor.name, tensor: typed, source: tensor.name)
-      }
-    }
-    let model = try Exportable(self, to: path, options: options)
-    let layout = options.layout ?? usual
-    return layout == .pytorch ? try model.pyTorchTensors() : try NamedLayout.tensors(model, layout)
-  }
-
-  /// The layout that a file of names and arrays gets when none is asked for: the source's own where names tell it.
-  var ownNamedLayout: Layout {
-    guard let own = provenance?.knownLayout, LayoutNames.of(own) != nil else { return .pytorch }
-    return own
-  }
-}
-
 extension Exportable {
   /// A state_dict: the source's own names where it had PyTorch's, else the project's, which are the same.
   func pyTorchTensors() throws(CheckpointError) -> [NamedTensor] {
@@ -63,7 +19,7 @@ extension Exportable {
       }
       guard written.insert(layer).inserted else { continue }
       for (cell, reverse) in zip(cells[layer], [false, true]) {
-        func name(_ kind: PyTorchName.Kind) -> String {
+        func name(_ kind: RecurrentPart) -> String {
           PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
         }
         let steps = biasSteps(layer: layer, cell)
@@ -107,7 +63,7 @@ extension Exportable {
 
   /// As the module itself calls it, for `load_state_dict`: what a `.pt` file kept its state_dict under is left away.
   private func stateName(of name: String) -> String {
-    withoutStateKey(LSTMCheckpoints.pyTorchName(of: name, provenance: provenance, configuration: configuration))
+    withoutStateKey(stateDictName(of: name, provenance: provenance, configuration: configuration))
   }
 
   private func withoutStateKey(_ name: String) -> String {
@@ -116,18 +72,16 @@ extension Exportable {
   }
 }
 
-extension Checkpoint {
-  /// The name that a tensor of the model goes by in a state_dict.
-  public func pyTorchName(of name: String) -> String {
-    LSTMCheckpoints.pyTorchName(of: name, provenance: provenance, configuration: configuration)
-  }
-}
-
 /// A model that did not come from PyTorch gets PyTorch's names: one `nn.LSTM` holds equal layers; what it cannot hold is
 /// exported as one module per layer (`rnns.{k}.*_l0`).
-private func pyTorchName(of name: String, provenance: Provenance?, configuration: ModelConfiguration?) -> String {
+func stateDictName(of name: String, provenance: Provenance?, configuration: ModelConfiguration?) -> String {
   if let provenance, provenance.knownLayout == .pytorch, let known = provenance.mapping[name] { return known }
   guard let configuration, !configuration.fitsOneModule, let parsed = PyTorchName(name), parsed.module == "lstm"
   else { return name }
   return "rnns.\(parsed.layer).\(parsed.kind.rawValue)_l0" + (parsed.isReverse ? "_reverse" : "")
+}
+
+extension ModelConfiguration {
+  /// Whether one `nn.LSTM` can hold the stack: equal sizes and directions all the way up.
+  var fitsOneModule: Bool { layers.allSatisfy { $0 == layers[0] } }
 }

@@ -1,0 +1,40 @@
+import FileIO
+import HDF5
+
+extension Checkpoint.Format {
+  /// A PyTorch state_dict in HDF5, with dotted names or nested groups.
+  public static let pytorchHDF5 = Checkpoint.Format("pytorch-h5")
+}
+
+/// Named tensors in HDF5, whoever wrote them.
+struct PyTorchHDF5Format: CheckpointFormat {
+  let identifier = Checkpoint.Format.pytorchHDF5
+  let suffix = ".h5"
+  let documentation: FormatDocumentation? = .init(
+    "PyTorch in HDF5", read: "dotted names or nested groups", write: "any layout below")
+  let holds: FormatContents? = .anyLayout
+
+  /// What nobody knows is tried: the library says best what a file lacks.
+  func recognizes(_ file: ProbedFile) -> Recognition { file.isZIP || file.isJSON ? .no : .unknown }
+
+  func read(_ file: ProbedFile) throws -> Checkpoint {
+    let contents = try file.hdf5()
+    if contents.root.attribute("PYTABLES_FORMAT_VERSION") != nil, Self.holdsPandas(contents.root) {
+      throw CheckpointError.unknownFormat(
+        file: file.path, detail: "holds a table that pandas wrote (to_hdf), which is data and no weights",
+        advice: ["save it as text, in Python: pandas.read_hdf(\"\(file.path)\").to_csv(\"data.csv\")"])
+    }
+    var checkpoint = contents.checkpoint(identifier, path: file.path)
+    checkpoint.columnMajorWriter = contents.columnMajorWriter
+    return checkpoint
+  }
+
+  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
+    try HDF5Document.write(try model.namedTensors(target), to: target.path)
+  }
+
+  private static func holdsPandas(_ group: HDF5Group, depth: Int = 0) -> Bool {
+    group.attribute("pandas_type") != nil
+      || depth < 8 && group.groups.contains { holdsPandas($0, depth: depth + 1) }
+  }
+}

@@ -1,0 +1,135 @@
+import FileIO
+import Foundation
+import HDF5
+
+/// An HDF5 file that was opened, whosever it is.
+struct HDF5Contents {
+  let file: HDF5File
+  let root: HDF5Group
+
+  init(path: String) throws(CheckpointError) {
+    try self.init(try Self.opening { () throws(HDF5Error) in try HDF5File(reading: path) })
+  }
+
+  init(_ file: HDF5File) throws(CheckpointError) {
+    self.file = file
+    root = try Self.opening { () throws(HDF5Error) in try file.contents() }
+  }
+
+  /// Its datasets of numbers as tensors, read late.
+  /// - Parameter keepsBFloat: whether two bytes without meaning are bfloat16.
+  func checkpoint(_ format: Checkpoint.Format, path: String, keepsBFloat: Bool = false) -> Checkpoint {
+    var tensors: [StoredTensor] = []
+    var skipped: [Checkpoint.Skipped] = []
+    for dataset in root.allDatasets() {
+      let name = String(dataset.path.drop { $0 == "/" })
+      guard let type = DataType(dataset.type) ?? dataset.opaqueType(isKnownBFloat: keepsBFloat) else {
+        skipped.append(.init(name: name, reason: "its elements are of type \(dataset.type.description)"))
+        continue
+      }
+      tensors.append(
+        StoredTensor(
+          name: name, shape: dataset.shape, dataType: type, isBigEndian: dataset.byteOrder == .bigEndian,
+          source: HDF5Tensor(dataset: dataset)))
+    }
+    return Checkpoint(tensors: tensors, skipped: skipped, path: path, format: format, byteCount: file.byteCount)
+  }
+
+  /// What a writer leaves at its datasets.
+  var columnMajorWriter: String? {
+    let datasets = root.allDatasets()
+    if datasets.contains(where: { $0.attribute("MATLAB_class") != nil }) { return "MATLAB" }
+    return datasets.contains { $0.attribute("rhdf5-NA.OK") != nil } ? "R" : nil
+  }
+
+  static func opening<Value>(_ body: () throws(HDF5Error) -> Value) throws(CheckpointError) -> Value {
+    do throws(HDF5Error) {
+      return try body()
+    } catch {
+      throw error.kind == .notHDF5 ? .unrecognized(file: error.file, detail: Message(error.detail)) : .container(error)
+    }
+  }
+}
+
+private struct HDF5Tensor: TensorSource {
+  let dataset: HDF5Dataset
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
+    try HDF5Contents.opening { () throws(HDF5Error) in try dataset.readBytes(into: buffer) }
+    return true
+  }
+
+  func bytes() throws -> [UInt8] { try HDF5Contents.opening { () throws(HDF5Error) in try dataset.readBytes() } }
+
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    do {
+      try dataset.forEachPiece(body)
+    } catch let error as HDF5Error {
+      throw CheckpointError.container(error)
+    }
+  }
+}
+
+extension HDF5Document {
+  /// Named tensors as a plain file.
+  static func write(_ tensors: [NamedTensor], to path: String) throws -> [WrittenTensor] {
+    var document = HDF5Document()
+    for item in tensors { document.add(item.tensor, at: item.name) }
+    try document.write(to: path)
+    return tensors.map(WrittenTensor.init)
+  }
+
+  mutating func add(_ tensor: StoredTensor, at path: String) {
+    addDataset(
+      path, shape: tensor.shape, type: tensor.dataType.hdf5Type,
+      byteOrder: tensor.isBigEndian ? .bigEndian : .littleEndian
+    ) { try tensor.forEachPiece($0) }
+  }
+}
+
+extension HDF5Dataset {
+  /// Keras keeps bfloat16 as two bytes without meaning, and says so in an attribute, or only in the model's configuration.
+  fileprivate func opaqueType(isKnownBFloat: Bool) -> DataType? {
+    guard case .opaque(2) = type else { return nil }
+    return attribute("dtype").map { $0.string == "bfloat16" } ?? isKnownBFloat ? .bfloat16 : nil
+  }
+}
+
+extension DataType {
+  init?(_ type: HDF5ScalarType) {
+    switch type {
+    case .float16: self = .float16
+    case .bfloat16: self = .bfloat16
+    case .float32: self = .float32
+    case .float64: self = .float64
+    case .int8: self = .int8
+    case .int16: self = .int16
+    case .int32: self = .int32
+    case .int64: self = .int64
+    case .uint8: self = .uint8
+    case .uint16: self = .uint16
+    case .uint32: self = .uint32
+    case .uint64: self = .uint64
+    case .bool: self = .bool
+    case .string, .opaque, .unsupported: return nil
+    }
+  }
+
+  var hdf5Type: HDF5ScalarType {
+    switch self {
+    case .float16: .float16
+    case .bfloat16: .bfloat16
+    case .float32: .float32
+    case .float64: .float64
+    case .int8: .int8
+    case .int16: .int16
+    case .int32: .int32
+    case .int64: .int64
+    case .uint8: .uint8
+    case .uint16: .uint16
+    case .uint32: .uint32
+    case .uint64: .uint64
+    case .bool: .bool
+    }
+  }
+}

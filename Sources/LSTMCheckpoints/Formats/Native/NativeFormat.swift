@@ -1,0 +1,97 @@
+import FileIO
+import Foundation
+import HDF5
+
+extension Checkpoint.Format {
+  /// The project's own: an ordinary HDF5 file with PyTorch's names and JSON attributes.
+  public static let native = Checkpoint.Format("lstm-ft")
+}
+
+struct NativeFormat: CheckpointFormat {
+  static let versionAttribute = "lstm_ft_version"
+
+  let identifier = Checkpoint.Format.native
+  let suffix = ".h5"
+  let documentation: FormatDocumentation? = .init(
+    "native (`model.h5`)",
+    read: "yes",
+    write: "ordinary HDF5 datasets under PyTorch's names; configuration, preprocessing and provenance as JSON "
+      + "attributes")
+  let holds: FormatContents? = .everything
+
+  func recognizes(_ file: ProbedFile) throws -> Recognition {
+    file.isHDF5 ? try file.hdf5().root.attribute(Self.versionAttribute) == nil ? .no : .certain : .no
+  }
+
+  func read(_ file: ProbedFile) throws -> Checkpoint {
+    let contents = try file.hdf5()
+    var checkpoint = contents.checkpoint(identifier, path: file.path)
+    // Training state is for exact resume; it is no part of the model.
+    checkpoint.extras = checkpoint.tensors.filter { $0.name.hasPrefix("training/") }
+    checkpoint.tensors.removeAll { $0.name.hasPrefix("training/") }
+    try checkpoint.readNativeAttributes(contents.root)
+    return checkpoint
+  }
+
+  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
+    try model.writeNative(to: target)
+  }
+}
+
+extension Checkpoint {
+  fileprivate mutating func readNativeAttributes(_ root: HDF5Group) throws {
+    let file = path ?? ""
+    guard let version = root.attribute(NativeFormat.versionAttribute)?.integer, version >= 1 else {
+      throw CheckpointError.unknownFormat(
+        file: file, detail: "its \(NativeFormat.versionAttribute) attribute is not a version number", advice: [])
+    }
+    guard version == 1 else {
+      throw CheckpointError.unknownFormat(
+        file: file, detail: "written by a newer lstm-ft (file version \(version); this one reads 1)",
+        advice: ["update lstm-ft"])
+    }
+    func text(_ name: String) throws(CheckpointError) -> String? {
+      guard let attribute = root.attribute(name) else { return nil }
+      guard let text = attribute.string else {
+        throw .unknownFormat(file: file, detail: "its \(name) attribute is not one text", advice: [])
+      }
+      return text
+    }
+    if let json = try text("configuration") {
+      configuration = try ModelConfiguration(json: Data(json.utf8), file: file)
+    }
+    preprocessing = try text("preprocessing")
+    if let json = try text("provenance") {
+      do {
+        provenance = try JSONDecoder().decode(Provenance.self, from: Data(json.utf8))
+      } catch {
+        throw CheckpointError.unknownFormat(
+          file: file, detail: "its provenance attribute is not what lstm-ft writes: \(describe(error))", advice: [])
+      }
+    }
+  }
+
+  /// Writes the native file.
+  fileprivate func writeNative(to target: WriteTarget) throws -> [WrittenTensor] {
+    var document = HDF5Document()
+    var provenance = provenance
+    if let sourceDigest = target.sourceDigest {
+      // Nobody can have put these digits into another attribute.
+      let placeholder = (0..<4).map { _ in
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+      }.joined()
+      provenance?.sha256 = placeholder
+      if provenance != nil { document.complete(placeholder) { try sourceDigest.value() } }
+    }
+    document.setAttribute(NativeFormat.versionAttribute, .integers([1]))
+    if let configuration { document.setAttribute("configuration", .strings([try json(configuration)])) }
+    if let preprocessing { document.setAttribute("preprocessing", .strings([preprocessing])) }
+    if let provenance { document.setAttribute("provenance", .strings([try json(provenance)])) }
+    let typed = tensors.map { tensor in target.options.dataType.map { tensor.converted(to: $0) } ?? tensor }
+    for tensor in typed { document.add(tensor, at: tensor.name) }
+    for tensor in extras { document.add(tensor, at: tensor.name) }
+    try document.write(to: target.path)
+    return typed.map { WrittenTensor(source: $0.name, target: $0.name, shape: $0.shape, dataType: $0.dataType) }
+  }
+}

@@ -1,0 +1,28 @@
+import FileIO
+
+extension Checkpoint.Format {
+  public static let onnx = Checkpoint.Format("onnx")
+}
+
+struct ONNXFormat: CheckpointFormat {
+  let identifier = Checkpoint.Format.onnx
+  let suffix = ".onnx"
+  let documentation: FormatDocumentation? = .init(
+    "ONNX",
+    read: "PyTorch's exporters and others: embedding, LSTMs, readout and head are found in the graph",
+    write: "a model that runs, embedding and head included")
+  let holds: FormatContents? = .scaling
+
+  /// Field 1 of a model is its ir_version.
+  func recognizes(_ file: ProbedFile) -> Recognition {
+    file.head.count >= 2 && file.head[0] == 0x08 && 1...32 ~= file.head[1] && !file.isTar ? .likely : .no
+  }
+
+  func read(_ file: ProbedFile) throws -> Checkpoint {
+    try Checkpoint(onnx: file.path, allowsExternalData: file.allowsExternalData)
+  }
+
+  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
+    try ONNXWriter.write(try model.exportable(to: target), to: target.path)
+  }
+}

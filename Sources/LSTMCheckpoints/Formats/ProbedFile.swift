@@ -1,0 +1,54 @@
+import FileIO
+import HDF5
+
+/// A file that is about to be read, as far as formats look at it to know their own.
+final class ProbedFile {
+  let path: String
+  /// Its first bytes; none of what cannot be opened: the reader says why.
+  let head: [UInt8]
+  /// Whether weights may lie in other files beside it.
+  let allowsExternalData: Bool
+  private let source: ByteSource?
+  private var openArchive: ZipArchive?
+  private var openHDF5: HDF5Contents?
+
+  init(path: String, allowsExternalData: Bool = false) {
+    self.path = path
+    self.allowsExternalData = allowsExternalData
+    source = (try? RegularFile(path: path)).map { .file($0) }
+    head = source.flatMap { try? $0.bytes(at: 0, count: min(512, $0.byteCount)) } ?? []
+  }
+
+  func begins(with bytes: [UInt8]) -> Bool { head.starts(with: bytes) }
+
+  var isZIP: Bool { begins(with: [0x50, 0x4b, 0x03, 0x04]) || begins(with: [0x50, 0x4b, 0x05, 0x06]) }
+  var isTar: Bool { head.count >= 262 && head[257..<262].elementsEqual("ustar".utf8) }
+  var isJSON: Bool { !isTar && head.first { !" \t\r\n".utf8.contains($0) } == UInt8(ascii: "{") }
+
+  /// HDF5 may stand behind a block of something else, of 512 bytes or any power of two above.
+  var isHDF5: Bool {
+    let signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
+    guard let source, !isZIP, !isTar, !isJSON else { return false }
+    if begins(with: signature) { return true }
+    let places = sequence(first: 512) { $0 << 1 }.prefix { $0 <= source.byteCount - signature.count }
+    return places.contains { (try? source.bytes(at: $0, count: signature.count)) == signature }
+  }
+
+  /// Opened once for all that ask.
+  func archive() throws -> ZipArchive {
+    let archive = try openArchive ?? ZipArchive(contentsOf: path)
+    openArchive = archive
+    return archive
+  }
+
+  /// Opened once for all that ask.
+  func hdf5() throws -> HDF5Contents {
+    let contents = try openHDF5 ?? HDF5Contents(path: path)
+    openHDF5 = contents
+    return contents
+  }
+}
+
+extension ZipArchive {
+  var fileNames: [String] { entries.filter { !$0.isDirectory }.map(\.name) }
+}

@@ -1,0 +1,9 @@
+extension Layout {
+  /// Keras 1: W, U and b for each of the gates i, c, f, o.
+  public static let keras1 = Layout("keras1")
+}
+
+extension RecurrentLayout {
+  public static let keras1 = RecurrentLayout(
+    gates: [.input, .cell, .forget, .output], matrices: .perGate, biases: .one)
+}

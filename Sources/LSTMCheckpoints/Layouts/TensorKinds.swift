@@ -1,0 +1,159 @@
+/// Tells what each tensor of a file is.
+struct TensorKinds {
+  /// module -> leaf -> shape
+  private var modules: [String: [String: [Int]]] = [:]
+  /// Modules that together are an attention: `q_proj`, `k_proj` and `v_proj` of one parent.
+  private var attention = Set<String>()
+  /// Recurrent modules that are no LSTM: module, layer number and direction as in their names.
+  private var recurrent: [String: TensorKind] = [:]
+  /// By name, each decided once.
+  private var known: [String: TensorKind] = [:]
+
+  init(_ candidates: [Candidate]) {
+    for candidate in candidates {
+      let (module, leaf) = Self.parts(candidate.name)
+      modules[module, default: [:]][leaf] = candidate.shape
+    }
+    findFamilies()
+    for (module, leaves) in modules {
+      for (leaf, shape) in leaves where leaf.hasPrefix("weight_hh") && shape.count == 2 {
+        let suffix = String(leaf.dropFirst("weight_hh".count))
+        guard !suffix.hasSuffix("_raw"), leaves["weight_hr" + suffix] == nil, shape[1] > 0,
+          let rows = leaves["weight_ih" + suffix]?.first, rows == shape[0],
+          ["bias_ih", "bias_hh"].allSatisfy({ leaves[$0 + suffix].map { $0 == [rows] } ?? true })
+        else { continue }
+        if shape[0] % 3 == 0, shape[0] / 3 == shape[1] { recurrent[module + "|" + suffix] = .gru(shape[1]) }
+        if shape[0] == shape[1] { recurrent[module + "|" + suffix] = .rnn(shape[1]) }
+      }
+      if let shape = leaves["recurrent_kernel"], shape.count == 2, shape[0] > 0, leaves["kernel"]?.last == shape[1] {
+        if shape[1] % 3 == 0, shape[1] / 3 == shape[0] { recurrent[module + "|"] = .gru(shape[0]) }
+        if shape[1] == shape[0] { recurrent[module + "|"] = .rnn(shape[0]) }
+      }
+    }
+    for candidate in candidates { known[candidate.name] = decided(candidate) }
+  }
+
+  private static func parts(_ name: String) -> (module: String, leaf: String) {
+    let name = withoutVariableNumber(name)
+    guard let dot = name.lastIndex(of: ".") else { return ("", name) }
+    return (String(name[..<dot]), String(name[name.index(after: dot)...]))
+  }
+
+  private static let families: [Set<String>] = [
+    ["q", "k", "v"], ["query", "key", "value"], ["queries", "keys", "values"], ["q_proj", "k_proj", "v_proj"],
+    ["to_q", "to_k", "to_v"], ["w_q", "w_k", "w_v"], ["wq", "wk", "wv"], ["w", "u", "v"], ["w1", "w2", "v"],
+    ["wa", "ua", "va"], ["w_a", "u_a", "v_a"], ["w_h", "w_s", "v"], ["key_layer", "query_layer", "energy_layer"],
+  ]
+
+  /// Modules of one parent whose names only an attention has together.
+  private mutating func findFamilies() {
+    var children: [String: [String: String]] = [:]
+    for module in modules.keys {
+      let (parent, last) = Self.parts(module)
+      children[parent, default: [:]][last.lowercased()] = module
+    }
+    // Parameters without a module of their own.
+    for (module, leaves) in modules {
+      for leaf in leaves.keys { children[module, default: [:]][leaf.lowercased()] = module + "." + leaf }
+    }
+    for names in children.values {
+      for family in Self.families where family.allSatisfy({ names[$0] != nil }) {
+        for member in family { if let module = names[member] { attention.insert(module) } }
+      }
+    }
+  }
+
+  /// What the recurrent tensor is a part of, when that is no LSTM.
+  func recurrentKind(_ candidate: Candidate) -> TensorKind? {
+    if recurrent.isEmpty { return nil }
+    let (module, leaf) = Self.parts(candidate.name)
+    if ["kernel", "recurrent_kernel", "bias"].contains(leaf) { return recurrent[module + "|"] }
+    for prefix in ["weight_ih", "weight_hh", "bias_ih", "bias_hh"] where leaf.hasPrefix(prefix) {
+      return recurrent[module + "|" + leaf.dropFirst(prefix.count)]
+    }
+    return nil
+  }
+
+  func kind(of candidate: Candidate) -> TensorKind { known[candidate.name] ?? decided(candidate) }
+
+  private func decided(_ candidate: Candidate) -> TensorKind {
+    if let kind = recurrentKind(candidate) { return kind }
+    let (module, leaf) = Self.parts(candidate.name)
+    let lower = leaf.lowercased()
+    let words = Self.words(candidate.name)
+    func has(_ known: Set<String>) -> Bool { words.contains(where: known.contains) }
+    let leaves = modules[module] ?? [:]
+    if has(Self.optimizerWords) || Self.optimizerLeaves.contains(lower) { return .optimizer }
+    if has(Self.lossWords) || lower == "pos_weight" || lower == "class_weights" { return .loss }
+    if lower == "num_batches_tracked" || lower == "n_averaged" { return .counter }
+    if has(Self.averageWords) { return .average }
+    if ["running_mean", "running_var", "moving_mean", "moving_variance"].contains(where: { leaves[$0] != nil }) {
+      return .batchNormalization
+    }
+    if saysAttention(module, leaf, words) { return .attention }
+    if words.contains("crf") || ["transitions", "start_transitions", "end_transitions"].contains(lower) { return .crf }
+    if Self.initialLeaves.contains(lower) { return .initialState }
+    if ["pe", "positional_encoding", "position_ids", "pos_embedding", "pos_embed"].contains(lower)
+      || words.contains("positional")
+    {
+      return .positions
+    }
+    return kind(shapesOf: candidate, module, leaf, leaves)
+  }
+
+  private func kind(shapesOf candidate: Candidate, _ module: String, _ leaf: String, _ leaves: [String: [Int]])
+    -> TensorKind
+  {
+    let weight = leaves["weight"] ?? leaves["kernel"] ?? leaves["weight_v"]
+    if let weight, weight.count >= 3, ["weight", "kernel", "bias", "weight_v", "weight_g"].contains(leaf) {
+      return .convolution(weight.count - 2)
+    }
+    if ["gamma", "beta", "a_2", "b_2"].contains(leaf), candidate.shape.count == 1 { return .normalization }
+    if let weight, weight.count == 1, leaf == "weight" || leaf == "bias" {
+      return leaves["bias"] == weight ? .normalization : .scaling
+    }
+    if let weight, weight.count == 2, ["weight", "kernel", "bias"].contains(leaf) {
+      return leaves["bias"] == nil && Self.saysEmbedding(candidate.name) ? .embedding : .dense
+    }
+    if leaf == "embeddings" || leaf == "embedding" { return .embedding }
+    if candidate.shape.isEmpty, !candidate.tensor.dataType.isFloatingPoint { return .counter }
+    return .unknown
+  }
+
+  private func saysAttention(_ module: String, _ leaf: String, _ words: [String]) -> Bool {
+    if words.contains(where: Self.attentionWords.contains) || leaf.hasPrefix("in_proj_") { return true }
+    if words.contains(where: { $0.utf8.count > 4 && ($0.contains("attention") || $0.contains("attn")) || $0 == "attn" })
+    {
+      return true
+    }
+    if ["context_vector", "context_weight", "attention_vector"].contains(leaf) { return true }
+    return attention.contains(module) || attention.contains(module + "." + leaf)
+  }
+
+  /// Whether a name has a word that embeddings go by.
+  static func saysEmbedding(_ name: String) -> Bool {
+    let name = name.lowercased()
+    return ["emb", "wte", "token", "lookup"].contains { name.contains($0) }
+  }
+
+  /// The words of a name in small letters: `self_attn2` is `self` and `attn`.
+  static func words(_ name: String) -> [String] {
+    name.utf8.split { !(0x61...0x7a ~= $0 | 0x20) && $0 < 0x80 }.map { String($0)?.lowercased() ?? "" }
+  }
+
+  private static let optimizerWords: Set<String> = [
+    "optimizer", "optimizers", "optimiser", "optim", "adam", "adamw", "rmsprop", "adagrad", "momentum", "scheduler",
+  ]
+  private static let optimizerLeaves: Set<String> = [
+    "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "acc_delta", "exp_inf", "grad_avg",
+  ]
+  private static let lossWords: Set<String> = ["loss", "losses", "criterion", "criteria", "metric", "metrics"]
+  private static let averageWords: Set<String> = ["ema", "swa", "shadow"]
+  private static let attentionWords: Set<String> = [
+    "atten", "att", "attend", "multihead", "mha", "omega",
+  ]
+  private static let initialLeaves: Set<String> = [
+    "h0", "c0", "h_0", "c_0", "h_init", "c_init", "init_h", "init_c", "init_hidden", "init_cell", "hidden_init",
+    "cell_init", "initial_hidden", "initial_cell", "initial_state", "learned_h0", "learned_c0",
+  ]
+}

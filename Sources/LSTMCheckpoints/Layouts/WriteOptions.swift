@@ -1,0 +1,18 @@
+/// How a model is to be written where the target leaves a choice, or cannot hold all of it.
+public struct WriteOptions: Sendable {
+  /// One bias: the sum of two, rounded once. Two: a single one and zeros.
+  public var bias: ModelConfiguration.Bias?
+  /// Every tensor in this type, each value rounded to nearest; nil keeps the types.
+  public var dataType: DataType?
+  /// Of the formats that hold tensors by name (safetensors, NPZ, HDF5), whose names and order; nil for the source's own.
+  public var layout: Layout?
+
+  /// The layouts that are known.
+  var layouts = LayoutRegistry.standard
+
+  public init(bias: ModelConfiguration.Bias? = nil, dataType: DataType? = nil, layout: Layout? = nil) {
+    self.bias = bias
+    self.dataType = dataType
+    self.layout = layout
+  }
+}
