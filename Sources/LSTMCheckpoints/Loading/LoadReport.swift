@@ -100,7 +100,8 @@ public struct LoadReport: Sendable, Codable, Equatable {
   public var advice: [Message] {
     var lines: [Message] = []
     func allowances(_ globs: [String]) -> Message {
-      globs.prefix(4).map { "\(.allowedUnexpected, $0)" as Message }.joined(separator: " ") + (globs.count > 4 ? " ..." : "")
+      globs.prefix(4).map { "\(.allowedUnexpected, $0)" as Message }.joined(separator: " ")
+        + (globs.count > 4 ? " ..." : "")
     }
     if unexpected.contains(where: { !$0.isAllowed && $0.effect == .changesOutput }), let lstmModule {
       lines.append("the LSTM alone, whose output is then not the model's, is \(.prefix, lstmModule)")
@@ -108,7 +109,8 @@ public struct LoadReport: Sendable, Codable, Equatable {
     // What computes is never proposed to be left out.
     let idle = unexpectedGlobs(.none)
     if !idle.isEmpty {
-      lines.append("leave out what is not needed with \(allowances(idle)), or rename it with \(.rules, "REGEX=REPLACEMENT")")
+      lines.append(
+        "leave out what is not needed with \(allowances(idle)), or rename it with \(.rules, "REGEX=REPLACEMENT")")
     }
     let unknown = unexpectedGlobs(.unknown)
     if !unknown.isEmpty, idle.isEmpty {

@@ -64,7 +64,8 @@ extension ModelConfiguration {
     return all.compactMap { place in
       if dropped.contains(place.name) { return nil }
       guard let tied = others[place.name] else { return place }
-      return ParameterSpecification(name: place.name, shape: place.shape, role: place.role, part: place.part, tied: tied)
+      return ParameterSpecification(
+        name: place.name, shape: place.shape, role: place.role, part: place.part, tied: tied)
     }
   }
 

@@ -39,7 +39,9 @@ struct PyTorchName {
   }
 
   /// The name that a part of a layer has in a file.
-  static func text(module: String, kind: RecurrentPart, layer: Int, isCell: Bool = false, isReverse: Bool = false) -> String {
+  static func text(module: String, kind: RecurrentPart, layer: Int, isCell: Bool = false, isReverse: Bool = false)
+    -> String
+  {
     (module.isEmpty ? "" : module + ".") + kind.rawValue + (isCell ? "" : "_l\(layer)") + (isReverse ? "_reverse" : "")
   }
 

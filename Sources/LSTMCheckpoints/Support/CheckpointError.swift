@@ -1,5 +1,5 @@
-import Foundation
 import FileIO
+import Foundation
 
 /// Why a checkpoint cannot be read, loaded or written.
 public enum CheckpointError: DescribedFailure {
@@ -66,7 +66,8 @@ public enum CheckpointError: DescribedFailure {
   public var advice: [Message] {
     let lines =
       switch self {
-      case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice), .invalid(_, _, _, let advice),
+      case .unknownFormat(_, _, let advice), .ambiguous(_, _, let advice), .invalidOption(_, let advice),
+        .invalid(_, _, _, let advice),
         .misshapen(_, _, _, let advice), .unsupported(_, _, let advice), .refused(_, _, let advice),
         .incomplete(_, let advice):
         advice

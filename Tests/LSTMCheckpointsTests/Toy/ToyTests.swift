@@ -25,7 +25,9 @@ import Testing
     #expect(plan.report.isComplete, "\(plan.report.failureSummary)")
     #expect(plan.report.layout.rawValue == layout)
     #expect(plan.configuration.layers == model.configuration?.layers)
-    for tensor in model.tensors { #expect(try plan.tensors[tensor.name]?.floats() == tensor.floats(), "\(tensor.name)") }
+    for tensor in model.tensors {
+      #expect(try plan.tensors[tensor.name]?.floats() == tensor.floats(), "\(tensor.name)")
+    }
   }
 
   @Test func aFormatIsAFolderAndALine() throws {
