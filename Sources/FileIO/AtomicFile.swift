@@ -65,7 +65,9 @@ package struct AtomicFile {
   package init(_ path: String, faults: Faults = .none) throws(FileError) {
     self.faults = faults
     self.path = path
-    guard !path.isEmpty, !path.utf8.contains(0) else { throw .cannotCreate(file: path, detail: "the path is not usable") }
+    guard !path.isEmpty, !path.utf8.contains(0) else {
+      throw .cannotCreate(file: path, detail: "the path is not usable")
+    }
     (target, existing) = try Self.resolve(path)
     if let existing {
       switch existing.st_mode & S_IFMT {
@@ -82,7 +84,9 @@ package struct AtomicFile {
     var status = stat()
     guard stat(directory, &status) == 0 else {
       let reason = System.Errno(code: errno)
-      throw .cannotCreate(file: path, detail: reason.code == ENOENT
+      throw .cannotCreate(
+        file: path,
+        detail: reason.code == ENOENT
           ? "the directory \(directory) does not exist" : "the directory \(directory): \(reason.text)")
     }
     guard status.st_mode & S_IFMT == S_IFDIR else {

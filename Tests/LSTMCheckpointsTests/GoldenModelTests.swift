@@ -98,7 +98,8 @@ func goldenCheckpoint(_ path: String) throws -> Checkpoint {
     let checkpoint = try goldenCheckpoint("golden-models/head_fc1_fc2.h5")
     let error = #expect(throws: CheckpointError.self) { try LoadPlan(checkpoint) }
     #expect(
-      error?.message.description == "\(checkpoint.path ?? ""): the head has 2 dense layers (fc1.weight, fc2.weight) and tensors do "
+      error?.message.description
+        == "\(checkpoint.path ?? ""): the head has 2 dense layers (fc1.weight, fc2.weight) and tensors do "
         + "not tell what stands between them")
     #expect(
       error?.advice == [

@@ -56,7 +56,8 @@ import Testing
     let model = try Self.stored([.init(size: 4, activation: .relu)], normalizes: true)
     let changed = try model.replacingHead(size: 2, activation: .softmax)
     #expect(
-      model.headReplacementNote(size: 2, activation: .softmax) == "head: a new dense layer 5 -> 2 softmax from fresh values replaces head.0, which gave 4 relu; "
+      model.headReplacementNote(size: 2, activation: .softmax)
+        == "head: a new dense layer 5 -> 2 softmax from fresh values replaces head.0, which gave 4 relu; "
         + "its output is no longer normalized")
     #expect(!changed.configuration.normalizesOutput)
     #expect(changed.configuration.head == [.init(size: 2, activation: .softmax)])

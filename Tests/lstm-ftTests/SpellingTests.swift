@@ -26,7 +26,8 @@ import Testing
     try #require(!files.isEmpty)
     // A style sheet's own variables begin with two dashes; what another program takes is typed as that program has it.
     for file in files where !file.name.hasSuffix("+Style.swift") {
-      for (index, line) in file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() where !line.contains("tensorflowjs_converter") {
+      for (index, line) in file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+      where !line.contains("tensorflowjs_converter") {
         #expect(line.firstMatch(of: /(^|[\s"'`(])--[a-z]/) == nil, "\(file.name):\(index + 1): \(line)")
       }
     }

@@ -93,7 +93,8 @@ public struct RenamingRule: Sendable, Equatable {
     let groups = expression.numberOfCaptureGroups
     if let group = Self.groups(in: replacement).first(where: { $0 > groups }) {
       throw .invalid(
-        .rules, "\(text)", "$\(group) stands for a group that the expression does not have (it has \(groups))", advice: [])
+        .rules, "\(text)", "$\(group) stands for a group that the expression does not have (it has \(groups))",
+        advice: [])
     }
   }
 

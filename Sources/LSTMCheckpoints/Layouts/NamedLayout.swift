@@ -40,7 +40,8 @@ enum NamedLayout {
       addOthers(named.others, names, to: &translation)
       if translation.layout == .keras, options.configuration == nil {
         translation.notes.append(
-          "Keras' recurrent_activation is not in the names: taken for sigmoid; \(.configuration) with \"gates\" says another")
+          "Keras' recurrent_activation is not in the names: taken for sigmoid; \(.configuration) with \"gates\" says another"
+        )
       }
     }
     for candidate in foreign {

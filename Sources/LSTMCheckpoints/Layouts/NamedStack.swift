@@ -152,7 +152,8 @@ struct NamedStack {
         what:
           "\(moduleList) stand one above the other, in the order of their numbers, with nothing between or around them",
         change:
-          "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be computed"))
+          "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be computed"
+      ))
   }
 
   private func checkWidths(_ names: LayoutNames, file: String) throws(CheckpointError) {

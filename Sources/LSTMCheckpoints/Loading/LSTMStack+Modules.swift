@@ -64,7 +64,8 @@ extension LSTMStack {
           .init(
             what:
               "\(list) stand one above the other, in the order of their numbers, with nothing between or around them",
-            change: "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be "
+            change:
+              "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be "
               + "computed"))
         return
       }

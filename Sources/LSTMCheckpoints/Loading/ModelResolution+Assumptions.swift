@@ -51,7 +51,8 @@ extension ModelResolution {
       let names = (0...last).compactMap { mapping["head.\($0).weight"]?.tensor.name }
       assumed.append(
         .init(
-          what: "the head's layers follow each other: \(names.joined(separator: ", then "))", change: "\(.configuration, "FILE")"))
+          what: "the head's layers follow each other: \(names.joined(separator: ", then "))",
+          change: "\(.configuration, "FILE")"))
     }
     if options.outputActivation == nil {
       assumed.append(

@@ -32,7 +32,9 @@ extension ModelResolution {
         file: file,
         detail: "the head has \(dense.count) dense layers (\(nameList(chain.map(\.tensor.name)))"
           + ") and tensors do not tell what stands between them",
-        advice: ["say it with \(.activation) none, relu, tanh or sigmoid, or describe the model with \(.configuration, "FILE")"])
+        advice: [
+          "say it with \(.activation) none, relu, tanh or sigmoid, or describe the model with \(.configuration, "FILE")"
+        ])
     }
     for index in dense.indices.dropLast() { configuration.head[index].activation = activation }
   }

@@ -131,7 +131,8 @@ extension ModelResolution {
     let name = String(bias.tensor.name.dropLast(4)) + "weight"
     mapping["head.\(place).weight"] = Candidate(
       name: String(bias.name.dropLast(4)) + "weight", tensor: table.tensor.renamed(name))
-    let what: Message = "\(name), which the file has not, is tied to \(table.tensor.name): the layer of \(bias.tensor.name)"
+    let what: Message =
+      "\(name), which the file has not, is tied to \(table.tensor.name): the layer of \(bias.tensor.name)"
     if known != nil { return notes.append(what) }
     configuration.head = [.init(size: vocabulary)]
     guard tie(["embedding.weight", "head.0.weight"]) else { return }

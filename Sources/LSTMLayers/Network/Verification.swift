@@ -156,7 +156,8 @@ extension Verification.Part {
       throw VerificationError(
         file: file,
         detail: "\(name): the model gives \(shapeText(ours.shape)), the reference has \(shapeText(stored.shape))",
-        advice: name == "y" ? ["another readout or head was meant, perhaps: \(.configuration) or \(.readout) at import"] : [])
+        advice: name == "y"
+          ? ["another readout or head was meant, perhaps: \(.configuration) or \(.readout) at import"] : [])
     }
     let theirs = try stored.floats()
     var (largest, relative, place) = (0.0, 0.0, 0)

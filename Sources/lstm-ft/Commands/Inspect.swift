@@ -77,7 +77,11 @@ struct Inspect: ParsableCommand {
         let plan = try LoadPlan(checkpoint, options: load.options())
         configuration = plan.configuration
         (layout, evidence) = (plan.report.layout, plan.report.evidence.map(\.spelled))
-        if plan.report.isComplete { assumed = plan.report.assumed } else { problem = plan.report.failureSummary.spelled }
+        if plan.report.isComplete {
+          assumed = plan.report.assumed
+        } else {
+          problem = plan.report.failureSummary.spelled
+        }
       } catch let error as CheckpointError {
         problem = error.message.spelled
       }

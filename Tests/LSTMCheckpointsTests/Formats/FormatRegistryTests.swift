@@ -5,9 +5,9 @@ import Testing
 @testable import LSTMCheckpoints
 
 @Suite struct FormatRegistryTests {
-  @Test func theTableOfTheReadmeIsTheRegistrys() throws {
-    let readme = fixtures.deletingLastPathComponent().appendingPathComponent("README.md")
-    let found = try String(contentsOf: readme, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("| ") }
+  @Test func theTableOfTheDocumentIsTheRegistrys() throws {
+    let document = fixtures.deletingLastPathComponent().appendingPathComponent("docs/formats.md")
+    let found = try String(contentsOf: document, encoding: .utf8).split(separator: "\n").filter { $0.hasPrefix("| ") }
     for format in FormatRegistry.standard.formats where format.holds != nil {
       let row = try #require(format.documentation, "\(format.identifier.rawValue)")
       let line = "| \(row.title) | `\(format.identifier.rawValue)` | \(row.read) | \(row.write) |"

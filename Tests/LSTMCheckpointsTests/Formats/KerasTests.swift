@@ -194,7 +194,8 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
       _ = try LoadPlan(kerasFixture(file), options: LoadOptions(configuration: given))
     }
     #expect(error?.category == .usage)
-    #expect(error?.message.description.hasPrefix("configuration: ") == true, "\(error?.message ?? "") of \(found.summary)")
+    #expect(
+      error?.message.description.hasPrefix("configuration: ") == true, "\(error?.message ?? "") of \(found.summary)")
     #expect(error?.message.contains(key) == true || file == "k3_bi.keras", "\(error?.message ?? "")")
     // Its own word is no contradiction.
     #expect(try LoadPlan(kerasFixture(file), options: LoadOptions(configuration: found)).configuration == found)

@@ -82,7 +82,9 @@ import TrainingSupport
             "head", "head.0", "head.1",
           ])
         #expect(error.message == "\"\(selector)\" matches no part of this model" && error.category == .usage)
-        #expect(error.advice.count <= 2 && error.advice.last?.description.hasPrefix("known are embedding, lstm, layer0") == true)
+        #expect(
+          error.advice.count <= 2
+            && error.advice.last?.description.hasPrefix("known are embedding, lstm, layer0") == true)
       }
     }
   }

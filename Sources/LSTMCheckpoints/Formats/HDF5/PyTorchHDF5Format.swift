@@ -11,7 +11,7 @@ struct PyTorchHDF5Format: CheckpointFormat {
   let identifier = Checkpoint.Format.pytorchHDF5
   let suffix = ".h5"
   let documentation: FormatDocumentation? = .init(
-    "PyTorch in HDF5", read: "dotted names or nested groups", write: "any layout below")
+    "PyTorch names in HDF5", read: "dotted names or nested groups", write: "any layout below")
   let holds: FormatContents? = .anyLayout
 
   /// What nobody knows is tried: the library says best what a file lacks.

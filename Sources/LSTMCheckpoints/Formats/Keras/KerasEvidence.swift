@@ -60,7 +60,9 @@ struct KerasEvidence {
         }
         throw .ambiguous(
           file: file, detail: "layer \(name) (\(className)) applies a function that a file of weights does not say",
-          advice: ["describe the model with \(.configuration, "FILE"), with the \"activation\" of each dense layer of head"])
+          advice: [
+            "describe the model with \(.configuration, "FILE"), with the \"activation\" of each dense layer of head"
+          ])
       default:
         guard let what = KerasLayerKinds.computing(className) else { continue }
         throw .unsupported(

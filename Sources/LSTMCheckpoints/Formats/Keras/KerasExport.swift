@@ -36,7 +36,8 @@ struct KerasExport {
     guard layout == nil || [.keras, .kerasCuDNN, .keras1].contains(layout), layout != .keras1 || target == .legacy
     else {
       throw .invalid(
-        .layout, "\(layout?.rawValue ?? "")", "this format has Keras' own"
+        .layout, "\(layout?.rawValue ?? "")",
+        "this format has Keras' own"
           + (target == .legacy ? ": keras, keras-cudnn or keras1" : ""), advice: [])
     }
     // h5py has no such type, and gives Keras bytes without meaning.

@@ -16,8 +16,8 @@ struct KerasH5Format: CheckpointFormat {
   let suffix = ".h5"
   let documentation: FormatDocumentation? = .init(
     "Keras `.h5`",
-    read: "Keras 1, 2 and 3; weights or models; `CuDNNLSTM`",
-    write: "weights, and a model where Keras has the layers")
+    read: "Keras 1, 2 and 3; weights or whole models; `CuDNNLSTM`",
+    write: "weights, and a whole model where Keras has the layers")
   let holds: FormatContents? = [.layers, .scaling, .anyLayout]
 
   func recognizes(_ file: ProbedFile) throws -> Recognition {
@@ -36,7 +36,7 @@ struct KerasWeightsFormat: CheckpointFormat {
   let identifier = Checkpoint.Format.kerasWeights
   let suffix = ".weights.h5"
   let documentation: FormatDocumentation? = .init(
-    "Keras 3 `.weights.h5`", read: "also Keras 2.13's, and shards", write: "yes")
+    "Keras 3 `.weights.h5`", read: "also files of Keras 2.13, and shards", write: "yes")
   let holds: FormatContents? = .anyLayout
 
   func recognizes(_ file: ProbedFile) -> Recognition {

@@ -302,4 +302,5 @@ extension KerasTree {
 }
 
 /// Given where following it is allowed: a configuration may say what the file does not.
-let kerasConfigAdvice: Message = "describe the model with \(.configuration, "FILE"); its tensors are then matched with that"
+let kerasConfigAdvice: Message =
+  "describe the model with \(.configuration, "FILE"); its tensors are then matched with that"

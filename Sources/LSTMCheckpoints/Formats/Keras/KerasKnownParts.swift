@@ -57,7 +57,8 @@ struct KerasKnownParts {
         guard let activation = KerasModelReading.activation(name) else { throw refuse("has the activation \(name)") }
         guard activation == .none || given.head.contains(where: { $0.activation == activation }) else {
           throw .invalid(
-            .configuration, nil, "no dense layer of head has the activation \(name), but \(layer.text) of \(file) has it",
+            .configuration, nil,
+            "no dense layer of head has the activation \(name), but \(layer.text) of \(file) has it",
             advice: [])
         }
       case "Softmax", "Masking":
@@ -76,17 +77,20 @@ struct KerasKnownParts {
     }
     guard units.count == given.layers.count else {
       throw .invalid(
-        .configuration, nil, "the number of layers is \(given.layers.count), but \(file) itself says \(units.count)", advice: [])
+        .configuration, nil, "the number of layers is \(given.layers.count), but \(file) itself says \(units.count)",
+        advice: [])
     }
     for (index, (unit, said)) in zip(units, given.layers).enumerated() {
       if let count = unit.units, count != said.hiddenSize {
         throw .invalid(
-          .configuration, nil, "layers[\(index)].hidden is \(said.hiddenSize), but \(unit.layer.text) of \(file) has \(count) units",
+          .configuration, nil,
+          "layers[\(index)].hidden is \(said.hiddenSize), but \(unit.layer.text) of \(file) has \(count) units",
           advice: [])
       }
       guard unit.isBidirectional == said.isBidirectional else {
         throw .invalid(
-          .configuration, nil, "layers[\(index)].bidirectional is \(said.isBidirectional), but \(unit.layer.text) of \(file) is "
+          .configuration, nil,
+          "layers[\(index)].bidirectional is \(said.isBidirectional), but \(unit.layer.text) of \(file) is "
             + (unit.isBidirectional ? "" : "not"), advice: [])
       }
     }

@@ -158,7 +158,8 @@ extension KerasStructure: ModelStructure {
     }
     if let layout = options.layout, layout != translation.layout {
       throw .invalid(
-        .layout, "\(layout.rawValue)", "the shapes of the tensors are those of \(translation.layout.rawValue)", advice: []
+        .layout, "\(layout.rawValue)", "the shapes of the tensors are those of \(translation.layout.rawValue)",
+        advice: []
       )
     }
     translation.evidence = evidence(isWhole: isWhole, translation.layout)

@@ -167,7 +167,9 @@ struct KerasUnits {
         file: file,
         detail: "it holds no model, and Keras \(version.text) gave LSTMs hard_sigmoid gates unless told otherwise: "
           + "the gates of \(unit.text) are not known",
-        advice: ["say them with \(.gates, "hard_sigmoid") or \(.gates, "sigmoid"), or describe the model with \(.configuration, "FILE")"])
+        advice: [
+          "say them with \(.gates, "hard_sigmoid") or \(.gates, "sigmoid"), or describe the model with \(.configuration, "FILE")"
+        ])
     }
     return .sigmoid
   }

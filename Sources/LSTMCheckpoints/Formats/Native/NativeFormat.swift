@@ -15,8 +15,7 @@ struct NativeFormat: CheckpointFormat {
   let documentation: FormatDocumentation? = .init(
     "native (`model.h5`)",
     read: "yes",
-    write: "ordinary HDF5 datasets under PyTorch's names; configuration, preprocessing and provenance as JSON "
-      + "attributes")
+    write: "HDF5 datasets under PyTorch's names; configuration, preprocessing and provenance as JSON attributes")
   let holds: FormatContents? = .everything
 
   func recognizes(_ file: ProbedFile) throws -> Recognition {

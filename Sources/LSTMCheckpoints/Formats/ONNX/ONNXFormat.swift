@@ -9,7 +9,7 @@ struct ONNXFormat: CheckpointFormat {
   let suffix = ".onnx"
   let documentation: FormatDocumentation? = .init(
     "ONNX",
-    read: "PyTorch's exporters and others: embedding, LSTMs, readout and head are found in the graph",
+    read: "models of PyTorch's exporters and of others: embedding, LSTMs, readout and head are found in the graph",
     write: "a model that runs, embedding and head included")
   let holds: FormatContents? = .scaling
 

@@ -10,7 +10,7 @@ struct PTFormat: CheckpointFormat {
   let suffix = ".pt"
   let documentation: FormatDocumentation? = .init(
     "PyTorch `.pt`, `.pth`, `.ckpt`",
-    read: "ZIP and the older stream; nothing in them is executed; the state_dict is found beside optimizer state",
+    read: "ZIP and the older stream; no code in the file is executed; the state_dict is found beside optimizer state",
     write: "loads with `torch.load(weights_only=True)`")
   let archiveOf: String? = "PyTorch"
 

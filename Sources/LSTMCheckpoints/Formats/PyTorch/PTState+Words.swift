@@ -35,7 +35,8 @@ extension PTState {
     for (index, whole) in modules.enumerated() where whole.isWhole {
       let parts = modules[(index + 1)...].prefix { !$0.isWhole }.map { "\($0.path) is a \($0.type.text)" }
       let what = whole.path.isEmpty ? "a whole module was saved" : "\(whole.path) is a whole module"
-      let list = parts.isEmpty ? "" : ": " + parts.prefix(12).joined(separator: ", ") + (parts.count > 12 ? ", ..." : "")
+      let list =
+        parts.isEmpty ? "" : ": " + parts.prefix(12).joined(separator: ", ") + (parts.count > 12 ? ", ..." : "")
       notes.append("\(what), \(whole.type.text); its code is not in the file\(list)")
     }
     return notes
