@@ -57,11 +57,11 @@ public struct RunLog: Sendable {
   /// How a run ended.
   public enum Ending: Sendable, Equatable {
     case ended(FineTuner.Ending)
-    /// It had to stop, as when the loss is no number any more.
+    /// It had to stop, as for a NaN or infinite loss.
     case failed(reason: String)
   }
 
-  /// What the frozen bottom of the model gave, and where it was kept.
+  /// Cached outputs of frozen layers, and where they are.
   public internal(set) var cache: CacheUsage?
   /// The model before the first step.
   public internal(set) var start: Metrics?

@@ -99,11 +99,11 @@ struct RunPage {
   }
 
   private static func words(_ cache: CacheUsage) -> String {
-    let what = "what \(cache.parts.prefix(20).joined(separator: ", ")) \(cache.parts.count == 1 ? "gives" : "give")"
+    let what = "outputs of \(cache.parts.prefix(20).joined(separator: ", "))"
     let size = "\(grouped(cache.bytes)) bytes"
     switch cache.place {
-    case .memory: return "\(what) is computed once: \(size) in memory"
-    case .file(let folder): return "\(what) is computed once: \(size) in a temporary file in \(folder)"
+    case .memory: return "\(what): \(size) in memory"
+    case .file(let folder): return "\(what): \(size) in a temporary file in \(folder)"
     case .nowhere(let reason): return "none of \(size): \(reason)"
     }
   }

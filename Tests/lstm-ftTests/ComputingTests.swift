@@ -29,7 +29,7 @@ import Testing
     #expect(plain.steps.count == 9)
     // 96 sequences of 6 steps, twice 16 in a row.
     let size = try #require(plain.said.split(separator: "\n").first { $0.hasPrefix("cache") })
-    #expect(size.hasPrefix("cache  what layer0 gives is computed once: ") && size.hasSuffix(" in memory"))
+    #expect(size.hasPrefix("cache  outputs of layer0: ") && size.hasSuffix(" in memory"))
     for (name, options) in [
       ("one", ["--threads", "1"]), ("three", ["--threads", "3"]), ("none", ["--no-cache", "--threads", "2"]),
       ("file", ["--cache-memory", "0", "--threads", "5"]),

@@ -57,7 +57,7 @@ import Testing
       try plan(below) == [
         "layer0 17,152 frozen", "layer1 33,280 trainable, rate 0.0001", "head.0 1,560 trainable, rate 0.001",
       ])
-    #expect(below.stdout.contains("\ncache  what layer0 gives is computed once: "))
+    #expect(below.stdout.contains("\ncache  outputs of layer0: "))
     let above = try await succeeds(place, Self.finetune + ["--freeze", "layer1", "-o", "b.h5"])
     #expect(
       try plan(above) == [

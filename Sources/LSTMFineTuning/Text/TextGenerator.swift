@@ -3,7 +3,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMLayers
 
-/// Lets a language model go on with a text.
+/// Generates text with a language model.
 ///
 ///     let generator = try TextGenerator(model, vocabulary: vocabulary, window: 40)
 ///     let text = try generator.generate(after: "Once upon", .init(length: 200, seed: 1)) { print($0, terminator: "") }

@@ -23,7 +23,7 @@ final class BatchRunner {
 
   /// Runs some examples and measures what the model gives.
   /// - Parameters:
-  ///   - cache: what the frozen prefix gives for all of `data`, to begin there.
+  ///   - cache: cached outputs of frozen layers for all of `data`, to begin there.
   ///   - plan: what `Network.backward` will be asked for, or nil.
   ///   - carried: the states of streams, to go on from and to leave there; nil where every example begins at zero.
   ///   - draw: regularization, for training.

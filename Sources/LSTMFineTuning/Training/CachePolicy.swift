@@ -1,4 +1,4 @@
-/// Whether and where the outputs of a model's frozen bottom are kept.
+/// Whether and where outputs of frozen layers are cached.
 public struct CachePolicy: Sendable, Equatable {
   /// Off, they are computed in every epoch.
   public var isOn: Bool

@@ -1,4 +1,4 @@
-/// The kept outputs of a model's frozen bottom.
+/// Cached outputs of frozen layers.
 public struct CacheUsage: Sendable, Equatable {
   /// Where they are kept.
   public enum Place: Sendable, Equatable {

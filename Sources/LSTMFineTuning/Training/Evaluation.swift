@@ -54,7 +54,7 @@ public struct Evaluator {
     return (tally.metrics(data), tally.confusion)
   }
 
-  /// - Parameter cache: what the frozen prefix gives for all of `data`, or nil to compute it.
+  /// - Parameter cache: cached outputs of frozen layers for all of `data`, or nil to compute it.
   func evaluate(_ data: some ExampleRows, _ cache: PrefixCache?) throws(ShapeError) -> Metrics {
     try tally(data, cache).metrics(data)
   }

@@ -1,7 +1,7 @@
 import LSTMLayers
 
 extension FineTuner {
-  /// Computes what the frozen prefix gives for the data, where it is needed more than once.
+  /// Caches outputs of frozen layers, where they are needed more than once.
   func makeCaches<Rows: ExampleRows>(
     _ network: Network, _ data: Rows, _ validation: Rows?, _ events: (Event) throws -> Void
   ) throws -> (training: PrefixCache?, validation: PrefixCache?) {

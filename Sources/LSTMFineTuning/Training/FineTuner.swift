@@ -33,7 +33,7 @@ public struct FineTuner: Sendable {
     public var decaysBiases = true
     /// The weights and the state are handed over (`Event.weights`) within an epoch, too, after so many seconds.
     public var saveInterval: Double?
-    /// What the frozen bottom of the model gives for each example is computed once and kept. Results are the same bits
+    /// Outputs of frozen layers are cached for each example. Results are the same bits
     /// with and without.
     public var caching = CachePolicy()
     /// Acts in training passes alone: losses of validation data are those of the whole network.
@@ -60,7 +60,7 @@ public struct FineTuner: Sendable {
 
   /// Something that happened. Losses are means; norms are global, over trainable gradients, before clipping.
   public enum Event: Sendable {
-    /// Where the outputs of the frozen bottom of the model are about to be kept, before anything is computed; a second
+    /// Where outputs of frozen layers are about to be cached, before anything is computed; a second
     /// time, with `.nowhere`, should the file turn out not to hold them. Not sent when nothing is worth keeping.
     case cache(CacheUsage)
     /// The pretrained model, before the first step.

@@ -2,7 +2,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMLayers
 
-/// What training makes small. Each is the mean over all that counts, as PyTorch's with `reduction="mean"`; padded
+/// Training loss. Each is the mean over all that counts, as PyTorch's with `reduction="mean"`; padded
 /// steps do not count.
 ///
 /// What a `Regularization` adds is no part of it: see `Network.penalty`.

@@ -1,7 +1,7 @@
 import LSTMCheckpoints
 import LSTMLayers
 
-/// What the frozen bottom of a network gives for every example of some data, computed once for a run.
+/// Cached outputs of frozen layers, for every example of some data.
 ///
 /// The key is the example's number in the data, and nothing else: within a run the prefix's weights, the data and its
 /// preprocessing do not move, and the kernels give a sequence the same bits whatever batch it stands in. Windows of one

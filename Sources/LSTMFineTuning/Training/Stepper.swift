@@ -70,7 +70,7 @@ final class Stepper {
 
   /// Forward, loss, backward, clipping, update.
   /// - Parameters:
-  ///   - cache: what the frozen prefix gives for all of `data`, or nil to compute it.
+  ///   - cache: cached outputs of frozen layers for all of `data`, or nil to compute it.
   ///   - carried: the states of streams, to go on from and to leave there.
   /// - Returns: the loss, the gradient's norm before clipping, and the highest of the learning rates; nil, with nothing
   ///   moved, when no target of these examples counts.

@@ -140,7 +140,7 @@ struct Evaluate: ParsableCommand {
       [name(label)] + confusion.counts[label].prefix(shown).map { grouped($0) }
         + [confusion.precision(label).map(percent) ?? "-", confusion.recall(label).map(percent) ?? "-"]
     }
-    let header = ["is \\ found"] + (0..<shown).map(name) + ["precision", "recall"]
+    let header = ["actual \\ predicted"] + (0..<shown).map(name) + ["precision", "recall"]
     let more = count > shown ? "\n  and \(count - shown) more; --json has them all" : ""
     return table(rows, header: header, rightAligned: Set(1..<shown + 3)) + more
   }

@@ -16,7 +16,7 @@ import LSTMReports
 
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Let a language model go on with a text.",
+    abstract: "Generate text with a language model.",
     usage: "lstm-ft generate [<model>] [--prompt <text>] [<options>]",
     discussion: """
         lstm-ft generate textgenrnn.h5 --prompt "Why do" --temperature 0.5

@@ -40,7 +40,7 @@ extension Preprocessing {
     var lines: [String] = []
     if let inputScaler { lines.append("the model reads standardized inputs: \(list(inputScaler, features))") }
     if let targetScaler {
-      lines.append("its outputs are standardized, too, and have to be taken back: \(list(targetScaler, targets))")
+      lines.append("its outputs are standardized, too; invert that: \(list(targetScaler, targets))")
     }
     return lines
   }

@@ -11,7 +11,7 @@ enum ScalerMode: String, ExpressibleByArgument, CaseIterable, Encodable {
 struct LossArguments: ParsableArguments {
   @Option(
     help:
-      "What training makes small, by these or by PyTorch's and Keras' names. By default mse for real values and cross-entropy for classes."
+      "Training loss, by these or by PyTorch's and Keras' names. By default mse for real values and cross-entropy for classes."
   )
   var loss: LossChoice?
 
@@ -85,7 +85,7 @@ struct OptimizerArguments: ParsableArguments {
 
   @Option(
     name: [.long, .customLong("lr")], parsing: .unconditional,
-    help: ArgumentHelp("How far a step goes.", valueName: "rate"))
+    help: ArgumentHelp("Learning rate.", valueName: "rate"))
   var learningRate = 1e-3
 
   @Option(parsing: .unconditional, help: "SGD's momentum.")
@@ -187,7 +187,7 @@ struct ThreadArguments: ParsableArguments {
 struct CacheArguments: ParsableArguments {
   @Flag(
     inversion: .prefixedNo,
-    help: "Whether what the frozen bottom of the model gives is computed once and kept; results are the same.")
+    help: "Whether outputs of frozen layers are cached; results are bit-identical.")
   var cache = true
 
   @Option(

@@ -190,11 +190,11 @@ final class FinetuneReport {
   }
 
   private func text(_ cache: CacheUsage) -> String {
-    let what = "what \(cache.parts.joined(separator: ", ")) \(cache.parts.count == 1 ? "gives" : "give")"
+    let what = "outputs of \(cache.parts.joined(separator: ", "))"
     switch cache.place {
-    case .memory: return "\(what) is computed once: \(size(cache.bytes)) in memory"
-    case .file(let folder): return "\(what) is computed once: \(size(cache.bytes)) in a temporary file in \(folder)"
-    case .nowhere(let reason): return "none of \(size(cache.bytes)): \(reason); \(what) is computed in every epoch"
+    case .memory: return "\(what): \(size(cache.bytes)) in memory"
+    case .file(let folder): return "\(what): \(size(cache.bytes)) in a temporary file in \(folder)"
+    case .nowhere(let reason): return "none of \(size(cache.bytes)): \(reason); \(what) are computed in every epoch"
     }
   }
 }

@@ -91,7 +91,7 @@ extension FinetuneSession {
       events: events)
   }
 
-  /// A loss that is no number any more, and what is left of the run.
+  /// A NaN or infinite loss, and what is left of the run.
   private func stopped(_ error: FineTuningError, _ folder: RunFolder) -> any Error {
     guard case .diverged = error else { return error }
     let clip = options.clipNorm.map { "--clip-norm below \(short($0))" } ?? "--clip-norm 1"
