@@ -327,7 +327,7 @@ import Testing
     #expect(evaluation.metrics.macroF1 == 1 && evaluation.metrics.perplexity == nil)
     let said = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "d.csv")
     #expect(said.stdout.contains("accuracy 100.0 %, macro-F1 1.000\n"))
-    #expect(said.stdout.contains("  animal          20      0    100.0 %  100.0 %\n"))
+    #expect(said.stdout.contains("  animal                  20      0    100.0 %  100.0 %\n"))
     // Nobody needs labels to predict.
     try place.write("x.csv", "body\ncat\nmoon moon\n")
     let predicted = try await succeeds(place, "predict", "finetuned.h5", "--data", "x.csv")
