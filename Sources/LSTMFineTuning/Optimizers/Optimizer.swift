@@ -2,7 +2,7 @@ import LSTMCheckpoints
 import LSTMLayers
 
 /// Which rule moves the weights, with its numbers; exactly as in `torch.optim`.
-public enum Optimizer: Sendable, Equatable {
+public enum Optimizer: Sendable, Equatable, Codable {
   case sgd(
     learningRate: Double, momentum: Double = 0, dampening: Double = 0, isNesterov: Bool = false, weightDecay: Double = 0
   )

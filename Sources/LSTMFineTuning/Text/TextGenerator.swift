@@ -13,7 +13,7 @@ import LSTMLayers
 /// drawn depends on the model, the prompt and the options alone, not on threads.
 public final class TextGenerator {
   /// How a text goes on.
-  public struct Options: Sendable, Equatable {
+  public struct Options: Sendable, Equatable, Codable {
     /// Tokens to make at most.
     public var length: Int
     public var temperature: Double

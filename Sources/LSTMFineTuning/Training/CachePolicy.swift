@@ -1,5 +1,5 @@
 /// Whether and where outputs of frozen layers are cached.
-public struct CachePolicy: Sendable, Equatable {
+public struct CachePolicy: Sendable, Equatable, Codable {
   /// Off, they are computed in every epoch.
   public var isOn: Bool
   /// Bytes to hold in memory at most; what is larger lies in a mapped file. A quarter of the memory when nil.

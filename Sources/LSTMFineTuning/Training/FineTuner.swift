@@ -10,7 +10,7 @@ import LSTMLayers
 ///     try Checkpoint(run.best).write(to: url, as: .pytorchHDF5)
 public struct FineTuner: Sendable {
   /// How to train; the defaults are those of the command line.
-  public struct Options: Sendable, Equatable {
+  public struct Options: Sendable, Equatable, Codable {
     /// How often all training data is gone through.
     public var epochs = 10
     /// Sequences of an optimizer step.

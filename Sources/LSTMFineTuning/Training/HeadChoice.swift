@@ -2,7 +2,7 @@ import FileIO
 import LSTMCheckpoints
 
 /// What becomes of a model's head.
-public enum HeadChoice: Sendable, Equatable {
+public enum HeadChoice: Sendable, Equatable, Codable {
   /// The model's own; a bare LSTM whose output is of another width gets a new one.
   case keep
   /// The model's own, however many more outputs than classes it has.

@@ -1,5 +1,5 @@
 /// A part of the model with a learning rate of its own.
-public struct LearningRateOverride: Sendable, Equatable {
+public struct LearningRateOverride: Sendable, Equatable, Codable {
   /// A freeze plan's selector of layers or tensors; gates of a layer share one rate.
   public let selector: String
   /// Above 0, before schedule and recipe.

@@ -4,7 +4,7 @@ import LSTMLayers
 
 /// Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685): chosen matrices W (O, I) stay as they are, and what is learned
 /// is the difference (alpha / r) B A, with A (r, I) and B (O, r).
-public struct LoRA: Sendable, Equatable {
+public struct LoRA: Sendable, Equatable, Codable {
   /// r, at least 1.
   public var rank: Int
   /// Above 0; the difference is scaled by alpha / r.

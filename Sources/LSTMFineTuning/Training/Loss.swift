@@ -6,7 +6,7 @@ import LSTMLayers
 /// steps do not count.
 ///
 /// What a `Regularization` adds is no part of it: see `Network.penalty`.
-public enum Loss: Sendable, Equatable {
+public enum Loss: Sendable, Equatable, Codable {
   /// (p - y)^2
   case meanSquaredError
   /// |p - y|

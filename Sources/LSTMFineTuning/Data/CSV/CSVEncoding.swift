@@ -1,7 +1,7 @@
 import FileIO
 
 /// How a text's characters are written as bytes.
-public enum CSVEncoding: String, Sendable, CaseIterable {
+public enum CSVEncoding: String, Sendable, Codable, CaseIterable {
   /// UTF-8
   case utf8 = "utf-8"
   /// UTF-16 with the low byte first

@@ -1,5 +1,5 @@
 /// What separates the thousands of a number.
-public enum CSVThousands: String, Sendable, CaseIterable {
+public enum CSVThousands: String, Sendable, Codable, CaseIterable {
   /// 1.002
   case point = "."
   /// 1,002, and 12,34,567 as in India
@@ -13,7 +13,7 @@ public enum CSVThousands: String, Sendable, CaseIterable {
 }
 
 /// What separates the whole part of a number from its decimals.
-public enum CSVDecimalMark: String, Sendable, CaseIterable {
+public enum CSVDecimalMark: String, Sendable, Codable, CaseIterable {
   /// 3.5
   case point = "."
   /// 3,5

@@ -1,5 +1,5 @@
 /// How to read a table; what is nil is detected.
-public struct CSVOptions: Sendable {
+public struct CSVOptions: Sendable, Equatable, Codable {
   /// What separates cells; nil to detect it.
   public var separator: CSVSeparator?
   /// Whether the first row holds the columns' names; nil to detect it. A table without a header has

@@ -1,5 +1,5 @@
 /// What separates the cells of a row.
-public enum CSVSeparator: String, Sendable, CaseIterable {
+public enum CSVSeparator: String, Sendable, Codable, CaseIterable {
   /// A comma.
   case comma = ","
   /// A semicolon; decimals may then be written with a comma.

@@ -1,5 +1,5 @@
 /// How missing cells become numbers.
-public enum MissingValuePolicy: String, Sendable, CaseIterable {
+public enum MissingValuePolicy: String, Sendable, Codable, CaseIterable {
   /// A missing cell is an error.
   case error
   /// On the straight line between the neighbors; gaps at either end hold the nearest number.

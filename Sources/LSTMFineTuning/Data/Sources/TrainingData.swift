@@ -87,7 +87,7 @@ extension TrainingData {
 }
 
 /// What a person says about training and validation.
-public struct SplitChoice: Sendable, Equatable {
+public struct SplitChoice: Sendable, Equatable, Codable {
   /// The part for validation, from 0 to below 1; 0 for none.
   public var fraction: Double
   /// Of a series, as a person writes dates: the last time to train on, and the first one to validate on.
