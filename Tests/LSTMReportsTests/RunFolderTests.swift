@@ -56,7 +56,7 @@ import TrainingSupport
     let folder = try TemporaryFolder()
     let path = folder.path("a/b/run")
     let run = try RunFolder(path)
-    try run.writeConfiguration(["epochs": 3])
+    try run.write(RunRecordTests.record)
     let (model, data) = (featureModel(), try featureData(10))
     let tuner = try makeTuner(model)
     let result = try tuner.fit(model, data, validation: featureData(4, seed: 9)) { try run.record($0) }
@@ -90,9 +90,7 @@ import TrainingSupport
     let stored = { (name: String) in allValues(try LSTMModel(Checkpoint(path: run.file(name)))) }
     #expect(try stored("last.h5") == allValues(result.last))
     #expect(try stored("best.h5") == allValues(result.best))
-    let configuration = try JSONSerialization.jsonObject(
-      with: Data(contentsOf: URL(fileURLWithPath: run.file("config.json"))))
-    #expect(configuration as? [String: Int] == ["epochs": 3])
+    #expect(try RunRecord(contentsOf: run.file("config.json")).settings == RunRecordTests.record.settings)
   }
 
   @Test func thePretrainedModelIsTheBestUntilAnEpochIsBetter() throws {
@@ -194,7 +192,7 @@ import TrainingSupport
     let failure = Self.failure { try run.record(.weights(featureModel(), Self.state, isBest: true)) }
     #expect(failure?.message == "\(run.file("best.h5")): the directory \(run.path) does not exist")
     #expect(failure?.category == .cannotCreate)
-    #expect(Self.failure { try run.writeConfiguration(["a": 1]) }?.category == .cannotCreate)
+    #expect(Self.failure { try run.write(RunRecord()) }?.category == .cannotCreate)
   }
 
   // MARK: - Two processes

@@ -57,7 +57,7 @@ final class Counter: @unchecked Sendable { var value = 0 }
       #expect(log.epochs == result.epochs.map(RunLog.Epoch.init))
       #expect(log.epochCount == 3 && log.stepCount == 9)
       #expect(log.ending == .ended(.finished))
-      #expect(log.best?.epoch == (result.bestEpoch == 0 ? nil : result.bestEpoch))
+      #expect(log.best?.number == (result.bestEpoch == 0 ? nil : result.bestEpoch))
       #expect(log.samples.map(\.epoch) == [0, 1, 2, 3])
       #expect(log.samples[0].sample == .text(prompt: "a", continuation: "b\n"))
       guard case .forecast(let series) = log.samples[1].sample else { throw WrongSample() }
@@ -208,32 +208,6 @@ final class Counter: @unchecked Sendable { var value = 0 }
     try wellFormed(log.page(path: "run"))
   }
 
-  // MARK: - config.json
-
-  @Test func aConfigurationOfAnythingIsShown() throws {
-    let folder = try TemporaryFolder()
-    let path = try runFolder(
-      folder, log: "",
-      configuration: """
-        {"epochs":"many","arguments":["finetune","data","my file"],"seed":18446744073709551615,"plan":7,"clipNorm":null,
-        "rate":0.001,"cache":true,"frozen":[],"nested":{"a":1},"lists":[[1]],"preprocessing":{"vocabulary":{"unit":"words"}}}
-        """)
-    let configuration = try #require(try RunLog(folder: path).configuration)
-    #expect(configuration.epochs == nil && configuration.unit == .words && configuration.plan.isEmpty)
-    #expect(configuration.startName == "pretrained")
-    let lines = Dictionary(uniqueKeysWithValues: configuration.lines.map { ($0.name, $0.value) })
-    #expect(
-      lines == [
-        "epochs": "many", "arguments": "finetune data 'my file'", "seed": "18446744073709551615", "plan": "7",
-        "clipNorm": "null", "rate": "0.001", "cache": "yes", "frozen": "none",
-      ])
-    for bad in ["[]", "", "{", "7"] {
-      let path = try runFolder(folder, log: "", configuration: bad)
-      #expect(
-        message { _ = try RunLog(folder: path) } == "\(path)/config.json: it is not the configuration of a run")
-    }
-  }
-
   // MARK: - Size
 
   @Test func aLongRunTakesNoMoreRoomThanAShortOne() throws {
@@ -242,12 +216,14 @@ final class Counter: @unchecked Sendable { var value = 0 }
     let (norms, long) = ((0..<5000).map(Double.init), String(repeating: "&", count: 20_000))
     for epoch in 1...5000 {
       for step in 1...8 {
-        log.note(step: step, epoch: epoch, loss: 1 / Double(epoch), learningRate: 1e-3 / Double(step), gradientNorm: 2)
+        log.note(
+          .init(
+            epoch: epoch, number: step, loss: 1 / Double(epoch), learningRate: 1e-3 / Double(step), gradientNorm: 2))
       }
       let isBest = epoch == 1234
       log.note(
         RunLog.Epoch(
-          epoch: epoch, trainingLoss: 1, validation: RunFolderTests.metrics, learningRate: 1, gradientNorm: 1,
+          number: epoch, trainingLoss: 1, validation: RunFolderTests.metrics, learningRate: 1, gradientNorm: 1,
           gradientNorms: ["layer0": Double(epoch)], isBest: isBest, seconds: 0.5),
         gateGradientNorms: ["layer0": norms])
       log.note(
@@ -256,7 +232,7 @@ final class Counter: @unchecked Sendable { var value = 0 }
     #expect(log.stepCount == 40_000 && log.epochCount == 5000 && log.sampleCount == 5000)
     #expect(log.epochs.count <= 2002 && log.samples.count <= 26)
     for epoch in [1, 1234, 5000] {
-      #expect(log.epochs.contains { $0.epoch == epoch })
+      #expect(log.epochs.contains { $0.number == epoch })
     }
     #expect([0, 1234, 5000].dropFirst().allSatisfy { epoch in log.samples.contains { $0.epoch == epoch } })
     #expect(log.seconds == 2500)
@@ -274,7 +250,7 @@ final class Counter: @unchecked Sendable { var value = 0 }
       uniqueKeysWithValues: (0..<500).map { ("part\($0)" + String(repeating: "x", count: 5000), 1.0) })
     log.note(
       RunLog.Epoch(
-        epoch: 1, trainingLoss: 1, validation: nil, learningRate: 1, gradientNorm: 1, gradientNorms: norms, isBest: true
+        number: 1, trainingLoss: 1, validation: nil, learningRate: 1, gradientNorm: 1, gradientNorms: norms, isBest: true
       ),
       gateGradientNorms: norms.mapValues { [$0, $0] })
     log.note(

@@ -51,7 +51,7 @@ import Testing
       }
     }
     #expect(try place.read("one/config.json").contains("\"threads\" : 1"))
-    #expect(try place.read("none/config.json").contains("\"cache\" : false"))
+    #expect(try place.read("none/config.json").contains("\"isOn\" : false"))
     #expect(try place.read("file/log.jsonl").hasPrefix(#"{"bytes":"#))
   }
 

@@ -1,6 +1,7 @@
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
+import LSTMReports
 import TestSupport
 import Testing
 
@@ -145,12 +146,11 @@ import Testing
         "best.h5", "config.json", "gradients.svg", "last.h5", "log.jsonl", "loss.svg", "report.html", "times.jsonl",
       ])
 
-    let configuration = try JSONDecoder().decode(Resolved.self, from: Data(place.read("run/config.json").utf8))
-    #expect(configuration.epochs == 3)
-    #expect(configuration.loss == "mse")
-    #expect(configuration.batchSize == 32)
+    let record = try RunRecord(contentsOf: place.path("run/config.json"))
+    #expect(record.epochs == 3 && record.loss == "mse" && record.settings?.training.batchSize == 32)
+    #expect(record.settings?.freezing == ["layer0"])
     #expect(
-      configuration.frozen
+      record.frozen
         == ["lstm.weight_ih_l0", "lstm.weight_hh_l0", "lstm.bias_ih_l0", "lstm.bias_hh_l0"])
 
     let lines = try log(place, "run")
@@ -225,12 +225,6 @@ import Testing
 
   // MARK: -
 
-  private struct Resolved: Decodable {
-    let epochs: Int
-    let batchSize: Int
-    let loss: String
-    let frozen: [String]
-  }
 
   private struct Line: Decodable {
     struct Metrics: Decodable { let loss: Double }

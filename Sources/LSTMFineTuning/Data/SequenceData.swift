@@ -128,6 +128,9 @@ public struct SequenceData: Sendable {
     }
   }
 
+  /// Real-valued targets a row; nil for classes.
+  package var targetSize: Int? { if case .values(_, let size, _) = targets { size } else { nil } }
+
   /// Features a step; nil for tokens.
   public var featureCount: Int? {
     switch inputs {

@@ -23,50 +23,141 @@ public struct Preparation: Sendable {
   /// What was decided, for people.
   public let notes: [Message]
 
-  /// Scalers that the model brings along are kept. Where it has none, those of a table's columns are fitted on the training
-  /// part alone; other numbers stay as they are.
   /// - Parameters:
+  ///   - held: data for validation alone, of the same kind; `data` is then all to train on.
   ///   - split: what is held back for validation; the last fifth of series and texts, or a fifth of examples that is drawn.
+  ///   - scaler: whether scalers that the model brings along are kept. New ones are fitted to the training part alone.
   ///   - loss: nil for the one that goes with the targets.
   ///   - head: whether the model gets a new last layer.
+  ///   - readout: nil for the model's, or the one that goes with the targets.
   ///   - seed: of a new head's weights.
   /// - Throws: `FineTuningError`, `TableError` or `ShapeError` when the data cannot be split, or does not fit the model or
   ///   its scalers.
   public init(
-    _ model: LSTMModel, _ data: any TrainingData, split: SplitChoice = SplitChoice(), loss: Loss? = nil,
-    head: HeadChoice = .keep, seed: UInt64 = 0
+    _ model: LSTMModel, _ data: any TrainingData, validation held: (any TrainingData)? = nil,
+    split: SplitChoice = SplitChoice(), scaler: ScalerChoice = ScalerChoice(), loss: Loss? = nil,
+    head: HeadChoice = .keep, readout: ModelConfiguration.Readout? = nil, seed: UInt64 = 0
   ) throws {
     var record = try model.typedPreprocessing(file: data.file)
     // 1. Split before anything is fitted.
-    var parts = try data.split(split)
+    var parts = try SplitExamples(data, validation: held, split)
     parts.training = try parts.training.hiding(model.configuration)
     parts.validation = try parts.validation?.hiding(model.configuration)
     // 2. The head, the readout and the loss.
     let fit = try TaskFit(
-      model, parts.training.sequences, file: data.file, loss: loss, head: head, seed: seed,
+      model, parts.training.sequences, file: data.file, loss: loss, head: head, readout: readout, seed: seed,
       knowsClasses: record.classes != nil)
     if head.isNew { record.classes = nil }
     data.describe(in: &record)
     // 3. The scalers. Classes have no unit: a scaler kept for targets would be applied to the answers.
     let isOfClasses = fit.loss.isCrossEntropy || fit.loss == .binaryCrossEntropy
-    let hasScaler = record.inputScaler != nil || record.targetScaler != nil || record.entityScalers != nil
-    if hasScaler {
-      let sequences = parts.training.sequences
-      var targets: Int?
-      if case .values(_, let size, _) = sequences.targets { targets = size }
-      try record.checkScalers(features: sequences.featureCount, targets: targets, file: data.file)
-    } else if data.hasUnits {
-      (record.inputScaler, record.targetScaler) = parts.fittedScalers(data)
-    }
+    let scalerNotes = try record.settle(scaler, parts, data, isOfClasses: isOfClasses)
     if isOfClasses { record.targetScaler = nil }
-    training = try data.scaled(fit.prepared(parts.training), by: record).examples
-    validation = try parts.validation.map { try data.scaled(fit.prepared($0), by: record).examples }
+    let (own, unknown) = try data.scaled(fit.prepared(parts.training), by: record)
+    let other = try parts.validation.map { try (held ?? data).scaled(fit.prepared($0), by: record) }
+    training = own
+    validation = other?.examples
     var prepared = fit.model
     try prepared.store(record)
     self.model = prepared
     self.loss = fit.loss
     preprocessing = record
-    notes = parts.notes + fit.notes
+    notes =
+      parts.notes + fit.notes + scalerNotes
+      + [unknown, held == nil ? [] : other?.unknown ?? []].compactMap(Scaler.note(unknown:))
+  }
+}
+
+extension SplitExamples {
+  /// - Throws: what `TrainingData.split` throws, and `FineTuningError.invalid` for dates where rows have no time, or for
+  ///   validation data of another kind.
+  fileprivate init(_ data: any TrainingData, validation held: (any TrainingData)?, _ split: SplitChoice) throws {
+    if split.isDated, data.series == nil {
+      throw FineTuningError.invalid(
+        split.trainUntil != nil ? .trainUntil : .validateFrom, nil, "it is for CSV series, whose rows have times",
+        advice: [])
+    }
+    guard let held else {
+      self = try data.split(split)
+      return
+    }
+    let rows = data.series.map { $0.parts.map(\.rows) }
+    switch (try data.allExamples(), try held.allExamples()) {
+    case (.sequences(let own), .sequences(var other)):
+      other.keepScale(of: own)
+      self.init(training: .sequences(own), validation: .sequences(other), trainingRows: rows)
+    case (.streams(let own), .streams(let other)):
+      self.init(training: .streams(own), validation: .streams(other), trainingRows: rows)
+    default:
+      throw FineTuningError.invalid(.validationData, nil, "expected data like that to train on", advice: [])
+    }
+  }
+}
+
+extension Preprocessing {
+  /// Decides on the scalers; says what was kept or fitted.
+  fileprivate mutating func settle(
+    _ choice: ScalerChoice, _ parts: SplitExamples, _ data: any TrainingData, isOfClasses: Bool
+  ) throws -> [Message] {
+    if choice.perID { return try settleOwnScalers(choice.mode, parts, data) }
+    let old = inputScaler
+    let hasScaler = old != nil || targetScaler != nil || entityScalers != nil
+    let mode = choice.mode == .auto ? (hasScaler ? .keep : data.hasUnits ? .refit : .none) : choice.mode
+    let fitted = parts.fittedScalers(data)
+    switch mode {
+    case .keep:
+      guard hasScaler else {
+        throw FineTuningError.invalid(
+          .scaler, "keep", "the model has no scaler",
+          advice: ["give it when it is imported with \(.scaler, "MEAN,DEVIATION"), or use \(.scaler, "refit")"])
+      }
+      let sequences = parts.training.sequences
+      try checkScalers(features: sequences.featureCount, targets: sequences.targetSize, file: data.file)
+      if let entityScalers { return ["scaler: the model's are kept, one for each of \(entityScalers.count) ids"] }
+      let own = fitted.inputs.map { "; the training data's own: \($0.summary)" } ?? ""
+      return ["scaler: the model's is kept (\(old?.summary ?? "targets only"))\(own)"]
+    case .none:
+      (inputScaler, targetScaler, entityScalers) = (nil, nil, nil)
+      return hasScaler ? ["scaler: the model's is dropped, as asked"] : []
+    case .refit, .auto:
+      entityScalers = nil
+      inputScaler = fitted.inputs
+      targetScaler = isOfClasses ? nil : fitted.targets
+      let before = old.map { "; the model's was \($0.summary)" } ?? ""
+      return fitted.inputs.map { ["scaler: fitted on the training part (\($0.summary))\(before)"] } ?? []
+    }
+  }
+
+  /// A scaler for each id, fitted on its own training rows.
+  private mutating func settleOwnScalers(
+    _ mode: ScalerChoice.Mode, _ parts: SplitExamples, _ data: any TrainingData
+  ) throws -> [Message] {
+    guard let series = data as? SeriesData, let rows = parts.trainingRows else {
+      throw FineTuningError.invalid(.scalerPerID, nil, "it is for windows of a CSV series", advice: [])
+    }
+    guard !series.idColumns.isEmpty else {
+      throw FineTuningError.invalid(
+        .scalerPerID, nil, "nothing tells several series apart",
+        advice: ["name the column with \(.id), or give several files"])
+    }
+    guard mode == .auto || mode == .refit else {
+      throw FineTuningError.invalid(
+        .scalerPerID, nil, "it fits new scalers, which \(.scaler, mode.rawValue) does not", advice: [])
+    }
+    let all = series.scalers(rows)
+    (inputScaler, targetScaler) = (all.inputs, all.targets)
+    entityScalers = series.ownScalers(rows)
+    return ["scaler: fitted on the training rows of each of \(series.parts.count) ids"]
+  }
+}
+
+extension Scaler {
+  /// What is done with the rows of ids that a model has no scaler of; nil when there are none.
+  package static func note(unknown ids: [String]) -> Message? {
+    guard !ids.isEmpty else { return nil }
+    let names = ids.prefix(5).joined(separator: "; ") + (ids.count > 5 ? "; ..." : "")
+    let (they, their) = ids.count == 1 ? ("it is", "its") : ("they are", "their")
+    return "the model has no scaler of \(names): \(they) standardized by \(their) own rows in this file"
   }
 }
 

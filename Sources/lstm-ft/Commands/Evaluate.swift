@@ -72,7 +72,8 @@ struct Evaluate: ParsableCommand {
     let console = out.console
     let chart = picture.chart
     let kernels = try computing.kernels()
-    let paths = try data.requiredPaths()
+    let data = try self.data.settings()
+    let paths = try data.paths()
     let replaced = try chart.flatMap {
       try requireOutput($0, apartFrom: [model] + paths, overwrite: overwriting.overwrite)
     }

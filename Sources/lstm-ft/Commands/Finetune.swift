@@ -76,64 +76,50 @@ struct Finetune: ParsableCommand {
   @OptionGroup(title: "Output")
   var out: OutputOptions
 
-  /// What the command was given, for the run's `config.json`.
-  var arguments = Array(CommandLine.arguments.dropFirst())
-
-  private enum CodingKeys: String, CodingKey {
-    case model, data, vocabulary, parts, reading, loss, loop, computing, caching, optimizer, rates, regularization
-    case files, overwriting, out
-  }
-
-  private var request: FinetuneRequest {
-    FinetuneRequest(
-      model: model, data: data, vocabulary: vocabulary, parts: parts, reading: reading, loss: loss, loop: loop,
-      optimizer: optimizer, rates: rates, regularization: regularization, files: files, arguments: arguments,
-      options: .init(finetune: CommandOptions(Finetune.self), predict: CommandOptions(Predict.self)))
+  /// What was asked for, as values.
+  private func settings() throws -> RunSettings {
+    var settings = RunSettings(model: model, data: try data.settings(), output: files.output)
+    settings.extendsVocabulary = vocabulary.extendVocabulary
+    settings.readout = reading.readout
+    settings.showsSamples = files.samples
+    settings.overwrites = overwriting.overwrite
+    try loop.apply(to: &settings)
+    try optimizer.apply(to: &settings)
+    try parts.apply(to: &settings)
+    try loss.apply(to: &settings)
+    try caching.apply(to: &settings)
+    try rates.apply(to: &settings)
+    settings.training.regularization = try regularization.choice()
+    return settings
   }
 
   func run() throws {
     if let resume = files.resume { return try self.resume(resume) }
-    let console = out.console
-    try loop.check()
-    let rule = try optimizer.rule()
-    try requireOutput(
-      files.output, apartFrom: data.requiredPaths() + loop.validationPaths() + [model],
-      overwrite: overwriting.overwrite)
+    let settings = try settings()
+    try requireOutput(settings.output, apartFrom: settings.paths(), overwrite: settings.overwrites)
     let path = files.runFolder ?? Self.defaultFolder()
     let session = try FinetuneSession(
-      request, rule: rule, kernels: computing.kernels(), caching: caching.caching(folder: path))
+      settings, kernels: computing.kernels(), lossNote: loss.loss?.note, cacheFolder: path)
     let folder = try RunFolder(path, guide: .commandLine)
-    FinetuneReport(session, console).header()
-    try folder.writeConfiguration(session.resolved)
-    try session.train(folder, console)
+    FinetuneReport(session, out.console).header()
+    try folder.write(session.record(arguments: Array(CommandLine.arguments.dropFirst())))
+    try session.train(folder, out.console)
   }
 
   private func resume(_ path: String) throws {
-    let begun = try BegunRun(path, given: Array(CommandLine.arguments.dropFirst()))
-    let point = try ResumePoint(run: begun.folder)
-    var command = try Self.parsed(begun)
-    command.computing = computing
-    command.arguments = begun.arguments
+    try CommandOptions(Finetune.self).requireOnly(
+      ["--resume", "--threads", "--json", "--quiet", "--overwrite"], Array(CommandLine.arguments.dropFirst(2)))
+    let begun = try BegunRun(folder: path)
     try requireOutput(
-      command.files.output, apartFrom: [command.data.requiredPath(), command.model],
-      overwrite: overwriting.overwrite || command.overwriting.overwrite)
-    let rule = try command.optimizer.rule()
+      begun.settings.output, apartFrom: begun.settings.paths(),
+      overwrite: overwriting.overwrite || begun.settings.overwrites)
     let session = try FinetuneSession(
-      command.request, rule: rule, kernels: computing.kernels(), caching: command.caching.caching(folder: begun.folder))
-    let folder = try RunFolder(resuming: begun.folder, point?.state, guide: .commandLine)
+      begun.settings, kernels: computing.kernels(), cacheFolder: path, dataName: begun.record.data)
+    let folder = try RunFolder(resuming: begun, guide: .commandLine)
     let report = FinetuneReport(session, out.console)
     report.header()
-    report.resuming(point?.state)
-    try session.train(folder, out.console, resuming: point)
-  }
-
-  /// The command that a run was begun with.
-  private static func parsed(_ run: BegunRun) throws -> Finetune {
-    guard run.arguments.first == configuration.commandName ?? "finetune" else {
-      throw FineTuningError.badData(
-        file: run.folder + "/config.json", detail: "its arguments are not those of finetune", advice: [])
-    }
-    return try parse(Array(run.arguments.dropFirst()))
+    report.resuming(begun.point?.state)
+    try session.train(folder, out.console, resuming: begun.point)
   }
 
   private static func defaultFolder() -> String {

@@ -76,7 +76,6 @@ struct LRFind: ParsableCommand {
 
   func run() throws {
     let console = out.console
-    try loop.check()
     guard search.from > 0, search.to > search.from, search.to.isFinite else {
       throw InputError.usage(
         "--from \(short(search.from)) --to \(short(search.to)): expected two rising rates above 0", advice: [])
@@ -84,15 +83,17 @@ struct LRFind: ParsableCommand {
     guard 10...100_000 ~= search.steps else {
       throw InputError.usage("--steps \(search.steps): expected a number from 10 to 100000", advice: [])
     }
+    var settings = RunSettings(model: model, data: try data.settings(), output: "")
+    settings.readout = reading.readout
+    try loop.apply(to: &settings)
+    try optimizer.apply(to: &settings)
+    try parts.apply(to: &settings)
+    try loss.apply(to: &settings)
+    settings.training.caching = .off
     let replaced = try requireOutput(
-      search.output, apartFrom: data.requiredPaths() + [model], overwrite: overwriting.overwrite)
+      search.output, apartFrom: settings.paths(), overwrite: overwriting.overwrite)
     // As finetune would begin.
-    let request = FinetuneRequest(
-      model: model, data: data, vocabulary: try .parse([]), parts: parts, reading: reading, loss: loss, loop: loop,
-      optimizer: optimizer, rates: try .parse([]), regularization: try .parse([]), files: try .parse([]),
-      arguments: [], options: .init(finetune: CommandOptions(LRFind.self), predict: CommandOptions(LRFind.self)))
-    let session = try FinetuneSession(
-      request, rule: optimizer.rule(), kernels: computing.kernels(), caching: .init(isOn: false))
+    let session = try FinetuneSession(settings, kernels: computing.kernels(), lossNote: loss.loss?.note)
     for note in session.notes { console.say("note   \(note)") }
 
     var finder = RateFinder()

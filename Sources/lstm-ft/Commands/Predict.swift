@@ -109,7 +109,8 @@ struct Predict: ParsableCommand {
     let console = out.console
     let output = target.output
     let kernels = try computing.kernels()
-    let paths = try data.requiredPaths()
+    let data = try self.data.settings()
+    let paths = try data.paths()
     let replaced = try output.flatMap {
       try requireOutput($0, apartFrom: paths + [model], overwrite: overwriting.overwrite)
     }

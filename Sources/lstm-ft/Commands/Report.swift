@@ -73,7 +73,7 @@ struct Report: ParsableCommand {
     try console.result(
       Answer(
         run: folder, state: oneLine(log.state, limit: 400), ending: log.ending.map(Self.name),
-        bestEpoch: log.best?.epoch ?? 0, baseline: log.start, best: log.best?.validation, steps: log.stepCount,
+        bestEpoch: log.best?.number ?? 0, baseline: log.start, best: log.best?.validation, steps: log.stepCount,
         epochCount: log.epochCount, epochs: log.epochs, seconds: log.seconds, files: files))
   }
 
@@ -85,11 +85,11 @@ struct Report: ParsableCommand {
   }
 
   private func show(_ log: RunLog, _ folder: String, _ console: Console) {
-    let configuration = log.configuration
+    let record = log.record
     let table = EpochTable(
-      epochs: configuration?.epochs, unit: configuration?.unit, marksBest: log.lastEpoch?.validation != nil)
-    let model = configuration?["model"].map { ": \(oneLine($0))" } ?? ""
-    let data = configuration?["data"].map { " on \(oneLine($0))" } ?? ""
+      epochs: record?.epochs, unit: record?.unit, marksBest: log.lastEpoch?.validation != nil)
+    let model = record?.model.map { ": \(oneLine($0))" } ?? ""
+    let data = record?.data.map { " on \(oneLine($0))" } ?? ""
     console.say("\(console.bold(folder))\(model)\(data), \(plural(log.stepCount, "step"))")
     if let start = log.start { console.say("\(log.startName): \(table.text(start)) before the first step") }
     var samples = log.samples[...]
@@ -103,14 +103,14 @@ struct Report: ParsableCommand {
     if let first = log.epochs.first { console.say(table.header(first.validation)) }
     for epoch in log.epochs {
       console.say(table.row(epoch))
-      showSamples(upTo: epoch.epoch)
+      showSamples(upTo: epoch.number)
     }
     if log.epochs.count < log.epochCount {
       console.say("\(grouped(log.epochs.count)) of \(plural(log.epochCount, "epoch"))")
     }
     let losses = log.epochs.map { $0.validation?.loss ?? $0.trainingLoss }
     if let line = table.sparkline(losses, isValidation: log.lastEpoch?.validation != nil) { console.say(line) }
-    let best = log.best?.epoch ?? 0
+    let best = log.best?.number ?? 0
     if let last = log.samples.last(where: { $0.epoch == best && best > 0 && $0.sample.isForecast }) {
       console.say(last.sample.line)
     }

@@ -5,7 +5,7 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-extension DataArguments {
+extension DataSettings {
   /// Arrays x, y and so on, when a file holds such.
   func loadArrays(_ request: Request) throws -> (any ShownData)? {
     let (paths, path, model, purpose) = (request.paths, request.path, request.model, request.purpose)
@@ -14,9 +14,9 @@ extension DataArguments {
       throw InputError.usage("\(arrays) holds arrays: several files, or a folder, are for CSV series", advice: [])
     }
     for (flag, given) in [
-      ("--target", !target.isEmpty), ("--features", features != nil), ("--window", window != nil),
+      ("--target", !targets.isEmpty), ("--features", features != nil), ("--window", window != nil),
       ("--horizon", horizon != nil), ("--season", season != nil), ("--missing", missing != .error),
-      ("--header", header != nil), ("--time", time != nil), ("--id", id != nil),
+      ("--time", time != nil), ("--id", id != nil),
       ("--date-order", dateOrder != nil),
     ] + csv.given
     where given {
@@ -87,7 +87,7 @@ extension ArrayStreams: ShownData {
   }
 
   /// Whole sequences are what predict reads; these may begin anew in the middle. No model keeps how long a chunk of arrays is.
-  var use: DataUse { DataUse(command: "evaluate", keeping: ["--chunk"]) }
+  var use: DataUse { DataUse(command: "evaluate", more: ["--chunk", "\(data.chunkSteps)"]) }
 
   var chartRefusal: String? { "--chart draws a CSV series; \(file) holds arrays" }
 }

@@ -3,10 +3,10 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-extension DataArguments {
+extension DataSettings {
   /// Whether the model's head gives as many rows and columns ahead as are asked for: nothing else makes a forecast longer.
   func checkHorizon(_ series: SeriesData, _ model: LSTMModel, file: String, isStreamed: Bool) throws {
-    guard horizon != nil || !target.isEmpty else { return }
+    guard horizon != nil || !targets.isEmpty else { return }
     let (width, columns) = (model.configuration.outputSize, series.targets.count)
     // All that a model that was never fine-tuned does not know.
     let finetune =

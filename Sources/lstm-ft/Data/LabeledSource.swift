@@ -5,15 +5,15 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-extension DataArguments {
+extension DataSettings {
   /// Labeled sequences, when the options or a fine-tuning before say that the table holds such; else nil.
   func loadLabeled(_ request: Request) throws -> (any ShownData)? {
     guard request.paths.count == 1 else { return nil }
     let (path, model, record, purpose) = (request.path, request.model, request.record, request.purpose)
     let readout = request.readout ?? model.configuration.readout
     // A target asks for a series, whatever came before.
-    let textColumn = textColumn ?? (target.isEmpty ? record.textColumn : nil)
-    let sequenceColumn = sequenceID ?? (target.isEmpty ? record.sequenceColumn : nil)
+    let textColumn = textColumn ?? (targets.isEmpty ? record.textColumn : nil)
+    let sequenceColumn = sequenceColumn ?? (targets.isEmpty ? record.sequenceColumn : nil)
     guard textColumn != nil || sequenceColumn != nil else {
       for (flag, isGiven) in [("--label-column", labelColumn != nil), ("--tokens", tokens != nil)] where isGiven {
         throw InputError.usage("\(flag) needs --text-column or --sequence-id", advice: [])
@@ -21,7 +21,7 @@ extension DataArguments {
       return nil
     }
     for (flag, isGiven) in [
-      ("--target", !target.isEmpty), ("--horizon", horizon != nil), ("--season", season != nil),
+      ("--target", !targets.isEmpty), ("--horizon", horizon != nil), ("--season", season != nil),
       ("--window", window != nil && sequenceColumn != nil), ("--time", time != nil), ("--id", id != nil),
       ("--date-order", dateOrder != nil),
     ]
@@ -89,9 +89,8 @@ extension DataArguments {
         "the model reads tokens, and no --text-column says where they are",
         advice: ["columns are \(table.columnNames.prefix(20).joined(separator: ", "))"])
     }
-    let given = features?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
     let chosen =
-      given ?? record.features ?? table.columnNames.filter { !others.contains($0) && table.isNumeric($0) }
+      features ?? record.features ?? table.columnNames.filter { !others.contains($0) && table.isNumeric($0) }
     guard chosen.count == size else {
       throw InputError.usage(
         "the model reads \(plural(size, "feature")) a step, found \(plural(chosen.count, "column")) of numbers"

@@ -5,7 +5,7 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-extension DataArguments {
+extension DataSettings {
   /// A CSV table of rows in time.
   func loadSeries(_ request: Request) throws -> (any ShownData)? {
     let (model, record, purpose) = (request.model, request.record, request.purpose)
@@ -14,10 +14,6 @@ extension DataArguments {
         try series(request.paths, model, record, window: 1, purpose), streamCount: streams ?? 1, chunkSteps: chunk)
     }
     return try series(request.paths, model, record, window: window ?? record.window, purpose)
-  }
-
-  static func names(_ text: String) -> [String] {
-    text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
   }
 
   private func series(
@@ -30,8 +26,7 @@ extension DataArguments {
     }
     let tables = try paths.map { try self.table($0) }
     let table = tables[0]
-    var targets = target.flatMap(Self.names)
-    if targets.isEmpty { targets = record.targets ?? [] }
+    var targets = targets.isEmpty ? record.targets ?? [] : targets
     let ordered = try advised {
       try tables.map { try OrderedTable($0, choice($0, record, targets: targets)) }
     }
@@ -78,8 +73,7 @@ extension DataArguments {
   private func features(
     _ table: CSVTable, _ numeric: [String], size: Int, targets: [String], _ record: Preprocessing
   ) throws -> [String] {
-    let given = features.map(Self.names)
-    if let chosen = given ?? record.features {
+    if let chosen = features ?? record.features {
       guard chosen.count == size else {
         throw InputError.usage(
           "--features \(chosen.joined(separator: ",")): names \(plural(chosen.count, "column")), but the model reads \(plural(size, "feature")) a step",
@@ -102,19 +96,19 @@ extension DataArguments {
 
   /// What is said about a table's rows, here or when the model was fine-tuned.
   private func choice(_ table: CSVTable, _ record: Preprocessing, targets: [String]) throws -> TableChoice {
-    var reserved = Set(targets + (features.map(Self.names) ?? record.features ?? []))
+    var reserved = Set(targets + (features ?? record.features ?? []))
     let numeric = table.numericColumns
     // What is to be predicted when nothing is said.
     if numeric.count == 1 { reserved.formUnion(numeric) }
     var choice = TableChoice(
       order: dateOrder ?? record.dateOrder.flatMap(DateOrder.init), reserved: reserved)
     if let time {
-      choice.time = time == "none" ? .none : .named(Self.names(time))
+      choice.time = time.isEmpty ? .none : .named(time)
     } else if let known = record.timeColumns, known.allSatisfy(table.columnNames.contains) {
       choice.time = known.isEmpty ? .none : .named(known)
     }
     if let id {
-      choice.id = id == "none" ? .none : .named(Self.names(id))
+      choice.id = id.isEmpty ? .none : .named(id)
     } else if let known = record.idColumns {
       if let lacking = known.first(where: { !table.columnNames.contains($0) }) {
         throw InputError.usage(

@@ -48,8 +48,7 @@ struct DataUse {
   let command: String
   /// Whether it is told what finetune was told about the data.
   var readsData = true
-  /// Options that it needs although they are mostly of one run only.
-  var keeping: Set<String> = []
+  /// What else it is told.
   var more: [String] = []
 }
 
@@ -106,14 +105,7 @@ extension ShownData {
   /// Examples as the model reads them.
   func shownScaled(_ examples: Examples, _ record: Preprocessing) throws -> (examples: Examples, notes: [String]) {
     let (scaled, unknown) = try scaled(examples, by: record)
-    guard !unknown.isEmpty else { return (scaled, []) }
-    let names = unknown.prefix(5).joined(separator: "; ") + (unknown.count > 5 ? "; ..." : "")
-    return (
-      scaled,
-      [
-        "the model has no scaler of \(names): \(unknown.count == 1 ? "it is" : "they are") standardized by \(unknown.count == 1 ? "its" : "their") own rows in this file"
-      ]
-    )
+    return (scaled, [Scaler.note(unknown: unknown)?.spelled].compactMap(\.self))
   }
 }
 

@@ -5,11 +5,11 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-extension DataArguments {
+extension DataSettings {
   /// A text, when it is called one.
   func loadText(_ request: Request) throws -> (any ShownData)? {
     let (record, purpose) = (request.record, request.purpose)
-    guard text != nil else {
+    guard isText else {
       for (flag, isGiven) in [("--stride", stride != nil), ("--separator", separator != nil)] where isGiven {
         throw InputError.usage("\(flag) is for --text", advice: [])
       }
@@ -25,7 +25,7 @@ extension DataArguments {
   }
 }
 
-extension DataArguments {
+extension DataSettings {
   /// The tokens of a model that is new to text, when nothing else is said: how far back a training step looks.
   private static let usualWindow = 100
 
@@ -34,10 +34,10 @@ extension DataArguments {
     window chosen: Int? = nil
   ) throws -> TextData {
     for (flag, isGiven) in [
-      ("--target", !target.isEmpty), ("--features", features != nil), ("--horizon", horizon != nil),
-      ("--season", season != nil), ("--missing", missing != .error), ("--header", header != nil),
+      ("--target", !targets.isEmpty), ("--features", features != nil), ("--horizon", horizon != nil),
+      ("--season", season != nil), ("--missing", missing != .error),
       ("--text-column", textColumn != nil), ("--label-column", labelColumn != nil),
-      ("--sequence-id", sequenceID != nil), ("--time", time != nil), ("--id", id != nil),
+      ("--sequence-id", sequenceColumn != nil), ("--time", time != nil), ("--id", id != nil),
       ("--date-order", dateOrder != nil),
     ] + csv.given
     where isGiven { throw InputError.usage("\(flag) is for CSV files; --text says the next token", advice: []) }
@@ -83,7 +83,7 @@ extension DataArguments {
       if extends { throw InputError.usage("--extend-vocabulary is for --text and --text-column", advice: []) }
       return []
     }
-    let path = try requiredPath()
+    let path = file
     guard record.vocabulary != nil || !isNew else {
       let isPerStep = model.configuration.readout == .all || model.configuration.readout == nil
       let vocabulary = try Vocabulary(
@@ -105,17 +105,16 @@ extension DataArguments {
   }
 }
 
-extension DataArguments {
+extension DataSettings {
   /// All text of the data; nil when there is none.
   private func everyText(_ record: Preprocessing) throws -> String? {
-    let path = try requiredPath()
-    if text != nil {
+    if isText {
       return TextData.documents(
-        of: try TextData.text(contentsOf: path), separator: separator ?? record.separator
+        of: try TextData.text(contentsOf: file), separator: separator ?? record.separator
       ).joined(separator: "\n")
     }
     guard let column = textColumn ?? record.textColumn else { return nil }
-    return try table(path).strings(column: column).joined(separator: "\n")
+    return try table(file).strings(column: column).joined(separator: "\n")
   }
 }
 

@@ -48,14 +48,6 @@ struct CSVArguments: ParsableArguments {
     help: ArgumentHelp("CSV: how the text is encoded. (default: as it looks)", valueName: "name"))
   var encoding: CSVEncoding?
 
-  /// Each option, and whether it was given.
-  var given: [(String, Bool)] {
-    [
-      ("--decimal", decimal != nil), ("--thousands", thousands != nil), ("--missing-value", !missingValue.isEmpty),
-      ("--skip-lines", skipLines != nil), ("--comment", comment != nil), ("--encoding", encoding != nil),
-    ]
-  }
-
   func options(header: Bool?) throws -> CSVOptions {
     if let decimal, thousands?.rawValue == decimal.rawValue {
       throw InputError.usage(
@@ -76,5 +68,16 @@ struct CSVArguments: ParsableArguments {
     options.missingValues = missingValue.filter { $0.lowercased() != "none" }
     options.takesAllNumbers = options.missingValues.count < missingValue.count
     return options
+  }
+}
+
+extension CSVOptions {
+  /// Each option, and whether it was given.
+  var given: [(String, Bool)] {
+    [
+      ("--header", header != nil), ("--decimal", decimal != nil), ("--thousands", thousands != nil),
+      ("--missing-value", !missingValues.isEmpty || takesAllNumbers), ("--skip-lines", skippedLines != 0),
+      ("--comment", comment != nil), ("--encoding", encoding != nil),
+    ]
   }
 }

@@ -121,18 +121,28 @@ struct DataArguments: ParsableArguments {
       valueName: "count"))
   var streams: Int?
 
-  /// The first of the files.
-  func requiredPath() throws -> String {
-    try requiredPaths()[0]
-  }
-
-  /// Every file that is read, those of a folder in the order of their names.
-  func requiredPaths() throws -> [String] {
+  /// - Throws: `InputError.usage` when nothing is named, or options contradict each other.
+  func settings() throws -> DataSettings {
     if !data.isEmpty, text != nil { throw InputError.usage("--data and --text exclude each other", advice: []) }
-    let given = text.map { [$0] } ?? data
-    guard !given.isEmpty else {
+    let files = text.map { [$0] } ?? data
+    guard !files.isEmpty else {
       throw InputError.usage("no data given", advice: ["name it with --data mine.csv (or .h5, .npz with x and y)"])
     }
-    return text == nil ? try seriesFiles(given) : try given.map(existing)
+    func names(_ text: String) -> [String] {
+      text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+    }
+    var settings = DataSettings(files: files, isText: text != nil)
+    settings.targets = target.flatMap(names)
+    settings.features = features.map(names)
+    settings.time = time.map { $0 == "none" ? [] : names($0) }
+    settings.id = id.map { $0 == "none" ? [] : names($0) }
+    settings.dateOrder = dateOrder
+    (settings.window, settings.horizon, settings.season) = (window, horizon, season)
+    settings.missing = missing
+    settings.csv = try csv.options(header: header)
+    (settings.textColumn, settings.labelColumn, settings.sequenceColumn) = (textColumn, labelColumn, sequenceID)
+    (settings.tokens, settings.stride, settings.separator) = (tokens, stride, separator)
+    (settings.chunk, settings.streams) = (chunk, streams)
+    return settings
   }
 }

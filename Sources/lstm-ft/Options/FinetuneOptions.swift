@@ -1,5 +1,8 @@
 import ArgumentParser
 import LSTMFineTuning
+import LSTMReports
+
+extension ScalerChoice.Mode: ExpressibleByArgument {}
 
 /// What becomes of a model's parts.
 struct PartArguments: ParsableArguments {
@@ -36,13 +39,18 @@ struct PartArguments: ParsableArguments {
     help: ArgumentHelp(
       "Standardization: keep the model's, refit it to the training part, or none; auto keeps, and refits for CSV "
         + "when the model has none.", valueName: "mode"))
-  var scaler: ScalerMode = .auto
+  var scaler: ScalerChoice.Mode = .auto
 
   @Flag(help: "CSV with --id, or several files: each id's rows are standardized by its own scaler.")
   var scalerPerId = false
 
-  func headChoice() throws -> HeadChoice {
-    try head.map { try .init(parsing: $0) } ?? .keep
+  func apply(to settings: inout RunSettings) throws {
+    settings.freezing = freeze
+    settings.unfreezing = unfreeze
+    settings.head = try head.map { try .init(parsing: $0) } ?? .keep
+    settings.fromScratch = fromScratch
+    settings.comparesScratch = compareScratch
+    settings.scaler = ScalerChoice(scaler, perID: scalerPerId)
   }
 }
 

@@ -45,18 +45,3 @@ extension Preprocessing {
     return lines
   }
 }
-
-extension Scaler {
-  /// For people: the first columns.
-  var summary: String {
-    var columns = zip(mean, deviation).prefix(3).map {
-      "mean \(short(Double($0))), deviation \(short(Double($1)))"
-    }
-    if let limits {
-      columns = zip(limits.minimum, limits.maximum).prefix(3).map {
-        "\(short(Double($0)))...\(short(Double($1))) to \(short(Double(limits.range[0])))...\(short(Double(limits.range[1])))"
-      }
-    }
-    return columns.joined(separator: "; ") + (self.columns > 3 ? "; ..." : "")
-  }
-}

@@ -74,6 +74,15 @@ struct CommandOptions {
     return words
   }
 
+  /// - Throws: `InputError.usage`, naming the first of other options.
+  func requireOnly(_ names: Set<String>, _ arguments: [String]) throws {
+    for case (let index, let name, _)? in words(arguments).map(\.option) where names.isDisjoint(with: options[index].names) {
+      throw InputError.usage(
+        "\(name) cannot be given with --resume: a run goes on with all that it was begun with",
+        advice: ["begin a new run from its last.h5 to change something"])
+    }
+  }
+
   /// The parser takes the last of two values without a word, and of a flag and its opposite the last one.
   /// - Throws: `InputError.usage`, naming the option.
   func checkRepeats(_ arguments: [String]) throws {

@@ -4,10 +4,6 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-enum ScalerMode: String, ExpressibleByArgument, CaseIterable, Encodable {
-  case auto, keep, refit, none
-}
-
 struct LossArguments: ParsableArguments {
   @Option(
     help:
@@ -32,31 +28,21 @@ struct LossArguments: ParsableArguments {
     help: ArgumentHelp("Cross-entropy: a weight for each class, separated by commas.", valueName: "weights"))
   var classWeights: String?
 
-  /// With what only cross-entropy has, once it is settled which loss it is.
-  func settled(_ loss: Loss, classes: Int) throws -> Loss {
-    guard labelSmoothing != 0 || classWeights != nil else { return loss }
-    guard loss.isCrossEntropy else {
-      throw InputError.usage(
-        "--\(labelSmoothing != 0 ? "label-smoothing" : "class-weights") needs --loss cross-entropy, found \(loss.name)",
-        advice: [])
-    }
+  func apply(to settings: inout RunSettings) throws {
+    settings.loss = try choice()
+    settings.labelSmoothing = labelSmoothing
     guard 0...1 ~= labelSmoothing else {
       throw InputError.usage(
         "--label-smoothing \(short(Double(labelSmoothing))): expected a number from 0 to 1", advice: [])
     }
-    var weights: [Float]?
-    if let classWeights {
-      let texts = classWeights.split(separator: ",", omittingEmptySubsequences: false)
-      let numbers = texts.compactMap { Float($0.trimmingCharacters(in: .whitespaces)) }
-      guard numbers.count == texts.count, numbers.count == classes, numbers.allSatisfy({ $0 >= 0 && $0.isFinite }),
-        numbers.contains(where: { $0 > 0 })
-      else {
-        throw InputError.usage(
-          "--class-weights \(classWeights): expected \(classes) numbers of at least 0, one for each class", advice: [])
+    settings.classWeights = try classWeights.map { text in
+      try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
+        guard let weight = Float(part.trimmingCharacters(in: .whitespaces)) else {
+          throw InputError.usage("--class-weights \(text): expected numbers, found \"\(part)\"", advice: [])
+        }
+        return weight
       }
-      weights = numbers
     }
-    return .crossEntropy(labelSmoothing: labelSmoothing, classWeights: weights)
   }
 
   func choice() throws -> Loss? {
@@ -119,7 +105,12 @@ struct OptimizerArguments: ParsableArguments {
     parsing: .unconditional, help: ArgumentHelp("Largest global norm of the gradients; 0 for none.", valueName: "norm"))
   var clipNorm = 1.0
 
-  func rule() throws -> Optimizer {
+  func apply(to settings: inout RunSettings) throws {
+    settings.optimizer = try rule()
+    settings.training.clipNorm = clipNorm == 0 ? nil : clipNorm
+  }
+
+  private func rule() throws -> Optimizer {
     let optimizer = try self.optimizer.known()
     for (flag, value, isGood, expected) in [
       ("--learning-rate", learningRate, learningRate > 0, "a number above 0"),
@@ -197,15 +188,14 @@ struct CacheArguments: ParsableArguments {
       valueName: "megabytes"))
   var cacheMemory: Int?
 
-  /// - Parameter folder: for what does not fit in memory.
-  func caching(folder: String) throws -> CachePolicy {
+  func apply(to settings: inout RunSettings) throws {
     if let cacheMemory {
       guard cache else { throw InputError.usage("--cache-memory has no meaning with --no-cache", advice: []) }
       guard 0...(1 << 30) ~= cacheMemory else {
         throw InputError.usage("--cache-memory \(cacheMemory): expected at least 0 megabytes", advice: [])
       }
     }
-    return CachePolicy(isOn: cache, memoryLimit: cacheMemory.map { $0 * 1_000_000 }, folder: folder)
+    settings.training.caching = CachePolicy(isOn: cache, memoryLimit: cacheMemory.map { $0 * 1_000_000 })
   }
 }
 
@@ -244,7 +234,15 @@ struct RateArguments: ParsableArguments {
     help: ArgumentHelp("A part whose matrices get adapters. Repeatable. (default: lstm)", valueName: "selector"))
   var loraOn: [String] = []
 
-  func adapters() throws -> LoRA? {
+  func apply(to settings: inout RunSettings) throws {
+    settings.recipe = recipe
+    settings.rates = try rates()
+    settings.lora = try adapters()
+    settings.training.schedule = try choice()
+    settings.training.decaysBiases = biasDecay
+  }
+
+  private func adapters() throws -> LoRA? {
     guard let lora else {
       guard loraOn.isEmpty else {
         throw InputError.usage("--lora-on needs --lora", advice: ["for example --lora rank=8"])
@@ -254,7 +252,7 @@ struct RateArguments: ParsableArguments {
     return try LoRA(parsing: lora, targets: loraOn.isEmpty ? ["lstm"] : loraOn)
   }
 
-  func choice() throws -> Schedule? {
+  private func choice() throws -> Schedule? {
     guard schedule != nil || warmUp != 0 else { return nil }
     return try schedule.map { try Schedule($0, warmUp: warmUp) }
       ?? {
@@ -265,7 +263,7 @@ struct RateArguments: ParsableArguments {
       }()
   }
 
-  func rates() throws -> [LearningRateOverride] {
+  private func rates() throws -> [LearningRateOverride] {
     try lrFor.map { text in
       guard let equals = text.lastIndex(of: "="), let rate = Double(text[text.index(after: equals)...]) else {
         throw InputError.usage(
@@ -379,7 +377,24 @@ struct LoopArguments: ParsableArguments {
       "Within an epoch, too, the run is saved after so many seconds; 0 for only after epochs.", valueName: "seconds"))
   var saveEvery = 60.0
 
-  func check() throws {
+  func apply(to settings: inout RunSettings) throws {
+    try check()
+    if !validationData.isEmpty, trainUntil != nil || validateFrom != nil {
+      throw InputError.usage("--validation-data and a split by dates exclude each other", advice: [])
+    }
+    settings.split = SplitChoice(
+      fraction: validationSplit, trainUntil: trainUntil, validateFrom: validateFrom, draws: shuffle, seed: seed)
+    settings.validationFiles = validationData
+    settings.training.epochs = epochs
+    settings.training.batchSize = batchSize
+    settings.training.shuffles = shuffle
+    settings.training.patience = patience == 0 ? nil : patience
+    settings.training.stopsAstray = patience != 0
+    settings.training.seed = seed
+    settings.training.saveInterval = saveEvery == 0 ? nil : saveEvery
+  }
+
+  private func check() throws {
     for (flag, value, isGood, expected) in [
       ("--epochs", Double(epochs), epochs >= 1, "at least 1"),
       ("--batch-size", Double(batchSize), batchSize >= 1, "at least 1"),

@@ -19,7 +19,7 @@ struct EpochTable {
   }
 
   func row(_ epoch: RunLog.Epoch) -> String {
-    let number = "\(epoch.epoch)" + (epochs.map { "/\($0)" } ?? "")
+    let number = "\(epoch.number)" + (epochs.map { "/\($0)" } ?? "")
     return pad(number, width) + right(digits(epoch.trainingLoss), 12)
       + right(epoch.validation.map { digits($0.loss) } ?? "-", 12) + right(metricValue(epoch.validation), 12)
       + right(digits(epoch.gradientNorm), 10)
@@ -69,12 +69,12 @@ extension Sample {
   }
 }
 
-extension [RunConfiguration.Part] {
+extension [RunRecord.Part] {
   /// What is said of the plan's parts in a run's `config.json`.
   init(_ plan: FreezePlan, _ rule: Optimizer) {
     self = plan.groups.map { group in
       let pace = plan.pace(of: group, base: rule.learningRate)
-      return RunConfiguration.Part(
+      return RunRecord.Part(
         name: group.name, parameters: group.parameterCount, trainable: group.trainableCount, fate: group.fate.rawValue,
         learningRate: group.trainableCount == 0 ? nil : pace.learningRate, firstEpoch: pace.firstEpoch)
     }

@@ -21,7 +21,7 @@ final class FinetuneReport {
     self.session = session
     self.console = console
     table = EpochTable(
-      epochs: session.options.epochs, unit: session.record.vocabulary?.unit, marksBest: session.validation != nil)
+      epochs: session.options.epochs, unit: session.ready.preprocessing.vocabulary?.unit, marksBest: session.validation != nil)
     progress = RunProgress(
       epochs: session.options.epochs, batchSize: session.training.perStep(session.options.batchSize))
   }
@@ -29,7 +29,7 @@ final class FinetuneReport {
   func header() {
     let plan = session.plan
     let total = plan.trainableCount + plan.frozenCount
-    console.say(console.bold("model") + "  \(session.modelPath): \(session.model.configuration.summary)")
+    console.say(console.bold("model") + "  \(session.settings.model): \(session.model.configuration.summary)")
     console.say(
       "       \(plural(total, "parameter")): \(grouped(plan.trainableCount)) trainable, \(grouped(plan.frozenCount)) frozen"
     )

@@ -47,12 +47,12 @@ extension FinetuneSession {
     var isInterrupted = run.ending == .interrupted
     var replaced: ReplacedFile?
     if !isInterrupted {
-      replaced = ReplacedFile(output)
-      try finished(run.best, epoch: run).checkpoint.write(path: output)
+      replaced = ReplacedFile(settings.output)
+      try finished(run.best, epoch: run).checkpoint.write(path: settings.output)
     }
-    report.finish(run, folder: folder, output: isInterrupted ? nil : output, replaced)
+    report.finish(run, folder: folder, output: isInterrupted ? nil : settings.output, replaced)
     var scratch: FineTuner.Run?
-    if comparesScratch, !isInterrupted {
+    if settings.comparesScratch, !isInterrupted {
       let fresh = try trainFromScratch(report)
       isInterrupted = fresh.ending == .interrupted
       if !isInterrupted {
@@ -62,7 +62,7 @@ extension FinetuneSession {
     }
     try console.result(
       Answer(
-        output: isInterrupted ? nil : output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
+        output: isInterrupted ? nil : settings.output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
         baseline: run.baseline, best: run.epochs.first { $0.number == run.bestEpoch }?.validation, epochs: run.epochs,
         scratch: scratch?.epochs.first { $0.number == scratch?.bestEpoch }?.validation,
         scratchSeconds: scratch?.seconds,
@@ -87,8 +87,8 @@ extension FinetuneSession {
     events: (FineTuner.Event) throws -> Void
   ) throws -> FineTuner.Run {
     try tuner.fit(
-      model, training, validation: validation, targetScaler: record.targetScaler, kernels: kernels, resuming: point,
-      events: events)
+      model, training, validation: validation, targetScaler: ready.preprocessing.targetScaler, kernels: kernels,
+      resuming: point, events: events)
   }
 
   /// A NaN or infinite loss, and what is left of the run.
@@ -107,7 +107,7 @@ extension FinetuneSession {
   private func finished(_ model: LSTMModel, epoch run: FineTuner.Run?) -> LSTMModel {
     var model = model
     var details = [
-      "data": dataFile, "frozen": "\(plan.frozenCount) of \(plan.frozenCount + plan.trainableCount) parameters",
+      "data": dataName, "frozen": "\(plan.frozenCount) of \(plan.frozenCount + plan.trainableCount) parameters",
       "optimizer": rule.name, "learning rate": short(rule.learningRate), "loss": loss.name, "seed": "\(options.seed)",
     ]
     if let run {

@@ -43,20 +43,20 @@ extension RunLog {
     if isUnfinished, start != nil {
       commands.append(("go on as if nothing had happened", "lstm-ft finetune --resume \(shellPath(path))"))
     }
-    let isDone = !isUnfinished && configuration?["output"] != nil
+    let isDone = !isUnfinished && record?.output != nil
     guard start != nil else { return commands.map { .init(purpose: $0.0, command: $0.1) } }
     // The run's paths begin where it was begun.
     let here = FileManager.default.currentDirectoryPath
-    let folder = configuration?["folder"].flatMap { folder in
+    let folder = (record?.folder).flatMap { folder in
       folder != here && FileManager.default.fileExists(atPath: folder) ? folder : nil
     }
     let going = folder.map { "cd \(shellPath($0)) && " } ?? ""
     let best = folder == nil ? path + "/best.h5" : URL(fileURLWithPath: path).standardizedFileURL.path + "/best.h5"
-    let model = isDone ? configuration?["output"] ?? "" : best
-    var use = configuration?.words("use")
+    let model = isDone ? record?.output ?? "" : best
+    var use = record?.use
     // Runs of before had none.
-    if use == nil, let data = configuration?["data"] {
-      use = configuration?.unit != nil ? ["generate", "--prompt", "TEXT"] : ["predict", "--data", data]
+    if use == nil, let data = record?.data {
+      use = record?.unit != nil ? ["generate", "--prompt", "TEXT"] : ["predict", "--data", data]
     }
     if let use {
       commands.append(
@@ -65,7 +65,7 @@ extension RunLog {
     commands.append(
       (
         "hand it back to the framework it came from",
-        going + NextCommands.export(model, to: configuration?["export"], in: folder)
+        going + NextCommands.export(model, to: record?.export, in: folder)
       ))
     return commands.map { .init(purpose: $0.0, command: oneLine($0.1, limit: 2000)) }
   }

@@ -9,39 +9,9 @@ struct NextSteps {
   /// A command's name, and what follows the model's.
   let use: [String]
 
-  /// What commands understand.
-  struct Options {
-    let finetune: CommandOptions
-    let predict: CommandOptions
-  }
-
-  /// - Parameter arguments: those of finetune: what predict has to be told, too, is taken over.
-  init(_ data: any ShownData, _ arguments: [String], _ options: Options) {
+  init(_ data: any ShownData, _ settings: DataSettings) {
     let use = data.use
-    self.use =
-      [use.command] + (use.readsData ? Self.reading(arguments, data.file, options, keeping: use.keeping) : [])
-      + use.more
-  }
-
-  /// What the model file keeps, and what is of one run only.
-  private static let left: Set = [
-    "--target", "--features", "--window", "--horizon", "--season", "--text-column", "--label-column", "--sequence-id",
-    "--tokens", "--stride", "--separator", "--chunk", "--streams", "--readout", "--threads", "--output", "--overwrite",
-    "--json", "--quiet",
-  ]
-
-  private static func reading(
-    _ arguments: [String], _ file: String, _ options: Options, keeping: Set<String>
-  ) -> [String] {
-    let (mine, others) = (options.finetune, options.predict.options.flatMap(\.names))
-    var words: [String] = []
-    for word in mine.words(Array(arguments.dropFirst())) {
-      guard let option = word.option else { continue }
-      let names = mine.options[option.index].names
-      if !left.subtracting(keeping).isDisjoint(with: names) || !others.contains(option.name) { continue }
-      words += word.words
-    }
-    return words.contains("--data") || words.contains { $0.hasPrefix("--data=") } ? words : ["--data", file] + words
+    self.use = [use.command] + (use.readsData ? settings.words : []) + use.more
   }
 
   func commands(_ output: String, _ model: LSTMModel) -> [String] {

@@ -109,9 +109,12 @@ public struct SplitChoice: Sendable, Equatable, Codable {
     self.seed = seed
   }
 
+  /// Whether it goes by times.
+  public var isDated: Bool { trainUntil != nil || validateFrom != nil }
+
   /// Where series are split.
   public var inTime: SeriesSplit {
-    guard trainUntil != nil || validateFrom != nil else { return .fraction(fraction) }
+    guard isDated else { return .fraction(fraction) }
     return .dated(trainUntil: trainUntil, validateFrom: validateFrom)
   }
 

@@ -1,11 +1,11 @@
 import FileIO
 import LSTMFineTuning
 
-extension DataArguments {
+extension DataSettings {
   func table(_ path: String) throws -> CSVTable {
     do {
-      return try CSVTable(contentsOf: path, options: csv.options(header: header))
-    } catch let error as CSVError {
+      return try CSVTable(contentsOf: path, options: csv)
+    } catch {
       throw explained(error, nil)
     }
   }

@@ -71,20 +71,22 @@ struct RunPage {
   }
 
   private mutating func plan() {
-    guard let configuration = log.configuration else { return }
+    guard let record = log.record else { return }
     leaf("h2", "The plan")
     var rows: [(String, String)] = []
-    if let model = configuration["model"] {
-      rows.append(("model", model + (configuration.model.map { ": \($0.summary)" } ?? "")))
+    if let model = record.model {
+      rows.append(("model", model + (record.configuration.map { ": \($0.summary)" } ?? "")))
     }
-    if let data = configuration["data"] { rows.append(("data", data)) }
-    for name in ["loss", "optimizer", "recipe", "schedule"] {
-      if let value = configuration[name] { rows.append((name, value)) }
+    for (name, value) in [
+      ("data", record.data), ("loss", record.loss), ("optimizer", record.optimizer), ("recipe", record.recipe),
+      ("schedule", record.schedule),
+    ] {
+      if let value { rows.append((name, value)) }
     }
     if let cache = log.cache { rows.append(("cache", Self.words(cache))) }
     definitions(rows)
-    guard !configuration.plan.isEmpty else { return }
-    let shown = configuration.plan.prefix(Self.rowLimit)
+    guard !record.plan.isEmpty else { return }
+    let shown = record.plan.prefix(Self.rowLimit)
     grid(
       header: ["part", "parameters", "of which train", "what becomes of it", "rate", "from epoch"],
       rows: shown.map { part in
@@ -94,7 +96,7 @@ struct RunPage {
           part.trainable > 0 ? "\(part.firstEpoch)" : "",
         ]
       }, textColumns: [0, 3])
-    let rest = configuration.plan.count - shown.count
+    let rest = record.plan.count - shown.count
     if rest > 0 { leaf("p", "… and \(plural(rest, "more part"))", class: "note") }
   }
 
@@ -117,25 +119,25 @@ struct RunPage {
   private mutating func table() {
     let epochs = log.epochs
     guard !epochs.isEmpty else { return }
-    let (metric, best) = (log.metric, log.best?.epoch)
+    let (metric, best) = (log.metric, log.best?.number)
     // The first, the last, the best, and as many between them as there is room for.
     let pace = (epochs.count + Self.rowLimit - 1) / Self.rowLimit
     let shown = epochs.enumerated().filter { place, epoch in
-      place % pace == 0 || place == epochs.count - 1 || epoch.epoch == best
+      place % pace == 0 || place == epochs.count - 1 || epoch.number == best
     }.map(\.element)
     grid(
       header: [
-        "epoch", "training loss", "validation loss", metric?.name(log.configuration?.unit) ?? "", "rate",
+        "epoch", "training loss", "validation loss", metric?.name(log.record?.unit) ?? "", "rate",
         "gradient norm", "sequences/s", "time", "",
       ],
       rows: shown.map { epoch in
         [
-          grouped(epoch.epoch), digits(epoch.trainingLoss), epoch.validation.map { digits($0.loss) } ?? "–",
+          grouped(epoch.number), digits(epoch.trainingLoss), epoch.validation.map { digits($0.loss) } ?? "–",
           metric?.text(epoch.validation) ?? "", short(epoch.learningRate), digits(epoch.gradientNorm),
           epoch.sequencesPerSecond.map { String(format: "%.0f", $0) } ?? "", epoch.seconds.map(duration) ?? "",
-          epoch.epoch == best ? "best" : "",
+          epoch.number == best ? "best" : "",
         ]
-      }, textColumns: [8], marked: { shown[$0].epoch == best })
+      }, textColumns: [8], marked: { shown[$0].number == best })
     if shown.count < log.epochCount {
       leaf("p", "\(grouped(shown.count)) of \(grouped(log.epochCount)) epochs.", class: "note")
     }
@@ -178,7 +180,7 @@ struct RunPage {
       switch sampled.sample {
       case .text: texts.append(sampled)
       case .forecast(let series):
-        let isBest = sampled.epoch == log.best?.epoch
+        let isBest = sampled.epoch == log.best?.number
         guard sampled == first || sampled == last || isBest, charted.insert(sampled.epoch).inserted else { continue }
         figure(
           series.chart(title: "Forecast \(when(sampled.epoch))\(isBest ? ", the best" : "")"), height: 320)
@@ -188,7 +190,7 @@ struct RunPage {
     let pace = (texts.count + Self.sampleLimit - 1) / Self.sampleLimit
     html += "<dl class=\"samples\">\n"
     for (place, sampled) in texts.enumerated() {
-      let isBest = sampled.epoch == log.best?.epoch
+      let isBest = sampled.epoch == log.best?.number
       guard place % pace == 0 || place == texts.count - 1 || isBest, case .text(let prompt, let text) = sampled.sample
       else { continue }
       leaf("dt", when(sampled.epoch) + (isBest ? ", the best" : ""))
@@ -204,14 +206,14 @@ struct RunPage {
     let steps = guide.steps(log, path)
     guard !steps.isEmpty else { return }
     leaf("h2", "How to go on")
-    if let folder = log.configuration?["folder"] { leaf("p", "In \(oneLine(folder, limit: 400)):") }
+    if let folder = log.record?.folder { leaf("p", "In \(oneLine(folder, limit: 400)):") }
     for step in steps {
       html += "<p class=\"command\">\(Self.line(step.purpose))<code>\(Self.line(step.command))</code></p>\n"
     }
   }
 
   private mutating func configuration() {
-    guard let lines = log.configuration?.lines, !lines.isEmpty else { return }
+    guard let lines = log.record?.lines, !lines.isEmpty else { return }
     leaf("h2", "Configuration")
     html += "<details>\n<summary>Everything that was settled before the first step (config.json)</summary>\n"
     definitions(lines.prefix(80).map { (oneLine($0.name, limit: 60), $0.value) })

@@ -46,17 +46,17 @@ extension RunLog {
   /// Training and validation loss by epoch; epoch 0 is the model before the first step.
   public func lossChart() -> LineChart {
     let epochs = epochs
-    var series = [LineChart.Series("training", x: epochs.map { Double($0.epoch) }, y: epochs.map(\.trainingLoss))]
+    var series = [LineChart.Series("training", x: epochs.map { Double($0.number) }, y: epochs.map(\.trainingLoss))]
     var annotations: [LineChart.Annotation] = []
     let validated = epochs.filter { $0.validation != nil }
     if let baseline = start?.loss, !validated.isEmpty {
       series.append(
         LineChart.Series(
-          "validation", x: [0] + validated.map { Double($0.epoch) },
+          "validation", x: [0] + validated.map { Double($0.number) },
           y: [baseline] + validated.compactMap(\.validation?.loss)))
       if baseline.isFinite { annotations.append(.point(x: 0, y: baseline, startName)) }
       if let best, let loss = best.validation?.loss {
-        annotations.append(.point(x: Double(best.epoch), y: loss, "best: epoch \(best.epoch)"))
+        annotations.append(.point(x: Double(best.number), y: loss, "best: epoch \(best.number)"))
       }
     }
     return LineChart(title: "Loss", xLabel: "epoch", yLabel: "loss", series: series, annotations: annotations)
@@ -80,17 +80,17 @@ extension RunLog {
     guard let metric else { return nil }
     let validated = epochs.filter { metric.value($0.validation) != nil }
     guard !validated.isEmpty else { return nil }
-    let name = metric.name(configuration?.unit)
+    let name = metric.name(record?.unit)
     var chart = LineChart(title: name.prefix(1).uppercased() + name.dropFirst(), xLabel: "epoch", yLabel: name)
     var points = validated.compactMap { epoch in
-      metric.value(epoch.validation).map { LineChart.Series.Point(x: Double(epoch.epoch), y: $0) }
+      metric.value(epoch.validation).map { LineChart.Series.Point(x: Double(epoch.number), y: $0) }
     }
     if let value = metric.value(start) {
       points.insert(.init(x: 0, y: value), at: 0)
       if value.isFinite { chart.annotations.append(.point(x: 0, y: value, startName)) }
     }
     if let best, let value = metric.value(best.validation), value.isFinite {
-      chart.annotations.append(.point(x: Double(best.epoch), y: value, "best: epoch \(best.epoch)"))
+      chart.annotations.append(.point(x: Double(best.number), y: value, "best: epoch \(best.number)"))
     }
     chart.series = [.init("validation", points: points)]
     return chart
@@ -133,7 +133,7 @@ extension RunLog {
 
   /// From the input up, where the plan tells it.
   private func inOrder(_ names: some Sequence<String>) -> [String] {
-    let places = Dictionary((configuration?.plan ?? []).enumerated().map { ($1.name, $0) }) { first, _ in first }
+    let places = Dictionary((record?.plan ?? []).enumerated().map { ($1.name, $0) }) { first, _ in first }
     return names.sorted { one, other in
       let (first, second) = (places[one] ?? .max, places[other] ?? .max)
       return first == second ? one.localizedStandardCompare(other) == .orderedAscending : first < second

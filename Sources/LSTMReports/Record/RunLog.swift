@@ -10,8 +10,10 @@ public struct RunLog: Sendable {
   /// An epoch's record, as the log has it.
   public struct Epoch: Sendable, Equatable, Codable {
     /// From 1.
-    public var epoch: Int
+    public var number: Int
+    /// The mean over the epoch's steps.
     public var trainingLoss: Double
+    /// On the validation data; nil without.
     public var validation: Metrics?
     /// That of the last step, the highest of the parts'.
     public var learningRate: Double
@@ -19,17 +21,23 @@ public struct RunLog: Sendable {
     public var gradientNorm: Double
     /// By the names of the model's parts.
     public var gradientNorms: [String: Double]?
+    /// Whether no validation loss before was as low.
     public var isBest: Bool
     /// With validation; nil when nobody wrote down how long it took.
     public var seconds: Double?
     /// Without it.
     public var sequencesPerSecond: Double?
 
+    private enum CodingKeys: String, CodingKey {
+      case number = "epoch"
+      case trainingLoss, validation, learningRate, gradientNorm, gradientNorms, isBest, seconds, sequencesPerSecond
+    }
+
     init(
-      epoch: Int, trainingLoss: Double, validation: Metrics?, learningRate: Double, gradientNorm: Double,
+      number: Int, trainingLoss: Double, validation: Metrics?, learningRate: Double, gradientNorm: Double,
       gradientNorms: [String: Double]?, isBest: Bool, seconds: Double? = nil, sequencesPerSecond: Double? = nil
     ) {
-      self.epoch = epoch
+      self.number = number
       self.trainingLoss = trainingLoss
       self.validation = validation
       self.learningRate = learningRate
@@ -42,10 +50,21 @@ public struct RunLog: Sendable {
 
     public init(_ record: LSTMFineTuning.Epoch) {
       self.init(
-        epoch: record.number, trainingLoss: record.trainingLoss, validation: record.validation,
+        number: record.number, trainingLoss: record.trainingLoss, validation: record.validation,
         learningRate: record.learningRate, gradientNorm: record.gradientNorm, gradientNorms: record.gradientNorms,
         isBest: record.isBest, seconds: record.seconds, sequencesPerSecond: record.sequencesPerSecond)
     }
+  }
+
+  /// A step of the optimizer, as the log has it.
+  struct Step: Equatable {
+    /// From 1.
+    var epoch: Int
+    /// From 1, in its epoch.
+    var number: Int
+    var loss: Double
+    var learningRate: Double
+    var gradientNorm: Double
   }
 
   /// A sample and the epoch after which it was made; 0 is before the first step.
@@ -70,7 +89,7 @@ public struct RunLog: Sendable {
   /// How the run ended; nil for one that goes on, or that was killed.
   public private(set) var ending: Ending?
   /// What the folder's `config.json` says; nil without one.
-  public internal(set) var configuration: RunConfiguration?
+  public internal(set) var record: RunRecord?
   /// Whether the log's last line is half of one, as a run leaves it that was killed while it wrote.
   public internal(set) var endsInHalfALine = false
   /// Lines of a kind that is not known here.
@@ -123,8 +142,9 @@ public struct RunLog: Sendable {
     case .start(let metrics): start = metrics
     case .step(let step):
       note(
-        step: step.number, epoch: step.epoch, loss: step.loss, learningRate: step.learningRate,
-        gradientNorm: step.gradientNorm)
+        Step(
+          epoch: step.epoch, number: step.number, loss: step.loss, learningRate: step.learningRate,
+          gradientNorm: step.gradientNorm))
     case .epoch(let record):
       note(Epoch(record), gateGradientNorms: record.gateGradientNorms)
     case .sample(let sample, let epoch): note(Sampled(epoch: epoch, sample: sample))
@@ -133,17 +153,17 @@ public struct RunLog: Sendable {
     }
   }
 
-  mutating func note(step: Int, epoch: Int, loss: Double, learningRate: Double, gradientNorm: Double) {
+  mutating func note(_ step: Step) {
     ending = nil
-    lastStep = (epoch, step)
+    lastStep = (step.epoch, step.number)
     stepCount += 1
     let x = Double(stepCount)
-    losses.append(x: x, y: loss)
-    learningRates.append(x: x, y: learningRate)
-    gradientNorms.append(x: x, y: gradientNorm)
-    guard loss.isFinite else { return }
+    losses.append(x: x, y: step.loss)
+    learningRates.append(x: x, y: step.learningRate)
+    gradientNorms.append(x: x, y: step.gradientNorm)
+    guard step.loss.isFinite else { return }
     // Over the last tenth or so of all steps, however many they become: as wide in the picture at any length.
-    lossAverage += (loss - lossAverage) / (1 + 0.1 * (x - 1))
+    lossAverage += (step.loss - lossAverage) / (1 + 0.1 * (x - 1))
     smoothedLosses.append(x: x, y: lossAverage)
   }
 
@@ -153,21 +173,21 @@ public struct RunLog: Sendable {
     record.gradientNorms = record.gradientNorms.map(Self.bounded)
     gateGradientNorms = norms.map(Self.bounded)
     for (name, norm) in record.gradientNorms ?? [:] where partNorms[name] != nil || partNorms.count < Self.partLimit {
-      partNorms[name, default: ThinnedCurve()].append(x: Double(record.epoch), y: norm)
+      partNorms[name, default: ThinnedCurve()].append(x: Double(record.number), y: norm)
     }
     seconds = seconds.flatMap { sum in record.seconds.map { sum + $0 } }
     if record.isBest, record.validation != nil { best = record }
-    epochList.append(record) { [best] in $0.epoch == best?.epoch }
+    epochList.append(record) { [best] in $0.number == best?.number }
   }
 
   /// Adds what `times.jsonl` knows.
-  mutating func note(seconds: [Int: (seconds: Double, sequencesPerSecond: Double)]) {
+  mutating func note(_ times: [Int: RunTime]) {
     epochList.changeAll { epoch in
-      epoch.seconds = seconds[epoch.epoch]?.seconds
-      epoch.sequencesPerSecond = seconds[epoch.epoch]?.sequencesPerSecond
+      epoch.seconds = times[epoch.number]?.seconds
+      epoch.sequencesPerSecond = times[epoch.number]?.sequencesPerSecond
     }
-    if let place = best?.epoch { best = epochs.first { $0.epoch == place } }
-    self.seconds = seconds.count < epochCount ? nil : seconds.values.reduce(0) { $0 + $1.seconds }
+    if let number = best?.number { best = epochs.first { $0.number == number } }
+    seconds = times.count < epochCount ? nil : times.values.reduce(0) { $0 + $1.seconds }
   }
 
   mutating func note(_ sampled: Sampled) {
@@ -183,7 +203,7 @@ public struct RunLog: Sendable {
           column: Self.cut(series.column, Self.nameLimit), truth: Array(series.truth.prefix(Self.seriesLimit)),
           forecast: Array(series.forecast.prefix(Self.seriesLimit))))
     }
-    sampleList.append(sampled) { [best] in $0.epoch == best?.epoch }
+    sampleList.append(sampled) { [best] in $0.epoch == best?.number }
   }
 
   mutating func note(_ ending: Ending) { self.ending = ending }

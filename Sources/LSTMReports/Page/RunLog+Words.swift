@@ -6,8 +6,8 @@ import LSTMFineTuning
 extension RunLog {
   /// How far the run came and why it went no further, in a sentence.
   package var state: String {
-    let of = configuration?.epochs.map { " of \(grouped($0))" } ?? ""
-    let done = "\(grouped(lastEpoch?.epoch ?? 0))\(of) epoch\(of.isEmpty && lastEpoch?.epoch == 1 ? "" : "s")"
+    let of = record?.epochs.map { " of \(grouped($0))" } ?? ""
+    let done = "\(grouped(lastEpoch?.number ?? 0))\(of) epoch\(of.isEmpty && lastEpoch?.number == 1 ? "" : "s")"
     switch ending {
     case nil where start == nil: return "not begun"
     case nil: return "not at its end: it goes on, or it was killed; \(done) done"
@@ -36,7 +36,7 @@ extension RunLog {
     }
   }
 
-  package var startName: String { oneLine(configuration?.startName ?? "pretrained", limit: 40) }
+  package var startName: String { oneLine(record?.start ?? "pretrained", limit: 40) }
 
   /// Whether the run can go on where it is.
   package var isUnfinished: Bool { ending == nil || ending == .ended(.interrupted) }
@@ -47,20 +47,20 @@ extension RunLog {
     guard let start, let last = lastEpoch else { return nil }
     let time = (total ?? seconds).map { ", \(duration($0))" } ?? ""
     guard last.validation != nil else {
-      return ("", "loss \(digits(start.loss)) \(arrow) \(digits(last.trainingLoss)) in epoch \(last.epoch)\(time)")
+      return ("", "loss \(digits(start.loss)) \(arrow) \(digits(last.trainingLoss)) in epoch \(last.number)\(time)")
     }
     guard let best, let after = best.validation else {
       let loss = digits(start.loss)
       return ("", "no epoch was better than the \(startName) model, which is kept: validation loss \(loss)\(time)")
     }
-    let unit = configuration?.unit
+    let unit = record?.unit
     let metric = Metric(start).map { metric in
       "\(metric.name(unit)) \(metric.text(start)) \(arrow) \(metric.text(after)), "
     }
     return (
       "\(startName) \(arrow) \(startName == "untrained" ? "trained" : "fine-tuned"): ",
       (metric ?? "") + "validation loss \(digits(start.loss)) \(arrow) \(digits(after.loss))"
-        + " (epoch \(best.epoch)\(time))"
+        + " (epoch \(best.number)\(time))"
     )
   }
 }

@@ -5,7 +5,7 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-extension DataArguments {
+extension DataSettings {
   /// What data is loaded for.
   enum Purpose: Equatable {
     /// With a new head, classes may be others than the model's.
@@ -26,6 +26,9 @@ extension DataArguments {
     var path: String { paths[0] }
   }
 
+  /// The first of the files.
+  var file: String { files.first ?? "" }
+
   /// Each is asked in turn whether the data is its own: a text when it is called one, arrays by the file, labeled
   /// sequences by what is said of columns, and a series otherwise.
   private var sources: [(Request) throws -> (any ShownData)?] {
@@ -36,7 +39,7 @@ extension DataArguments {
   func load(
     for model: LSTMModel, _ record: Preprocessing, _ purpose: Purpose, readout: ModelConfiguration.Readout? = nil
   ) throws -> any ShownData {
-    let paths = try requiredPaths()
+    let paths = try self.paths()
     try checkStreams(purpose)
     let request = Request(model: model, record: record, purpose: purpose, readout: readout, paths: paths)
     for source in sources {
@@ -56,7 +59,7 @@ extension DataArguments {
       if purpose == .predicting {
         throw InputError.usage("\(flag) has no meaning here: each sequence is read as a whole", advice: [])
       }
-      let limit = text == nil ? 1 << 24 : TextData.windowLimit
+      let limit = !isText ? 1 << 24 : TextData.windowLimit
       guard 1...limit ~= value else {
         throw InputError.usage("\(flag) \(value): expected a number from 1 to \(limit)", advice: [])
       }
@@ -73,9 +76,9 @@ extension DataArguments {
   }
 
   /// The same options for other files.
-  func reading(_ files: [String]) -> DataArguments {
+  func reading(_ files: [String]) -> DataSettings {
     var other = self
-    if text == nil { other.data = files } else { other.text = files.first }
+    other.files = files
     return other
   }
 }

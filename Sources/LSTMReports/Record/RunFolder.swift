@@ -23,7 +23,7 @@ public final class RunFolder {
   /// Whether the run goes on from a state, and has said how it began.
   private let isResumed: Bool
   private let guide: RunGuide
-  private let encoder: JSONEncoder
+  private let encoder = JSONEncoder.ofRuns
 
   /// Makes the folder, and its parents.
   /// - Throws: `CheckpointError.cannotWrite` when it cannot, or when it already holds a run.
@@ -49,9 +49,14 @@ public final class RunFolder {
     self.init(path, log: log, guide: guide)
   }
 
-  /// The folder of a run that was stopped. Its log is cut back to where the state was saved.
-  /// - Parameter state: what its `last.h5` holds; nil when it was stopped before there was one.
+  /// The folder of a run that was stopped, to go on in it. Its log is cut back to where the state was saved.
   /// - Throws: `CheckpointError.cannotWrite` when its log is not there or is shorter than it was.
+  public convenience init(resuming begun: BegunRun, guide: RunGuide = .none) throws {
+    try self.init(resuming: begun.folder, begun.point?.state, guide: guide)
+  }
+
+  /// The same for a run whose record is of no use.
+  /// - Parameter state: what its `last.h5` holds; nil when it was stopped before there was one.
   public convenience init(resuming path: String, _ state: TrainingState?, guide: RunGuide = .none) throws {
     let name = path + "/log.jsonl"
     let log = open(name, O_WRONLY | O_APPEND | O_CLOEXEC)
@@ -94,7 +99,7 @@ public final class RunFolder {
       history = try RunLog(folder: path)
     } catch {
       history = RunLog()
-      history.configuration = try? RunConfiguration(contentsOf: file("config.json"))
+      history.record = try? RunRecord(contentsOf: file("config.json"))
       history.gap = (error as? any DescribedFailure)?.message.text(spelling: guide.spelling) ?? "\(error)"
       guard let state else { return }
       history.note(.start(state.baseline))
@@ -107,7 +112,7 @@ public final class RunFolder {
     let name = file("times.jsonl")
     guard FileManager.default.fileExists(atPath: name) else { return }
     var lines = Data()
-    for record in state?.epochs ?? [] { lines += try encoder.encode(TimeLine(record)) + Data("\n".utf8) }
+    for record in state?.epochs ?? [] { lines += try encoder.encode(RunTime(record)) + Data("\n".utf8) }
     try writeFile(name, lines)
   }
 
@@ -117,11 +122,6 @@ public final class RunFolder {
     self.log = log
     self.isResumed = isResumed
     self.guide = guide
-    encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    // A pretrained model may well have a loss that is not finite; JSON has no number for it.
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
   }
 
   deinit { close(log) }
@@ -134,13 +134,13 @@ public final class RunFolder {
 
   public func file(_ name: String) -> String { path + "/" + name }
 
-  /// Writes `config.json`: everything that was resolved, for people and for doing it again.
-  public func writeConfiguration(_ configuration: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let json = try encoder.encode(configuration)
+  /// Writes `config.json`: what was asked and what was settled before the first step, for people and for doing it again.
+  public func write(_ record: RunRecord) throws {
+    let encoder = JSONEncoder.ofRuns
+    encoder.outputFormatting.insert(.prettyPrinted)
+    let json = try encoder.encode(record)
     try writeFile(file("config.json"), json + Data("\n".utf8))
-    history.configuration = try? RunConfiguration(json: json)
+    history.record = try? RunRecord(json: json)
   }
 
   /// Takes note of an event.
@@ -148,22 +148,23 @@ public final class RunFolder {
   public func record(_ event: FineTuner.Event, finish: (LSTMModel) -> LSTMModel = { $0 }) throws {
     history.note(event)
     switch event {
-    case .cache(let cache): if !isResumed { try append(CacheLine(cache)) }
-    case .start(let metrics): try append(StartLine(validation: metrics))
+    case .cache(let cache): if !isResumed { try append(.cache(cache)) }
+    case .start(let metrics): try append(.start(metrics))
     case .step(let step):
       try append(
-        StepLine(
-          epoch: step.epoch, step: step.number, loss: step.loss, learningRate: step.learningRate,
-          gradientNorm: step.gradientNorm))
+        .step(
+          .init(
+            epoch: step.epoch, number: step.number, loss: step.loss, learningRate: step.learningRate,
+            gradientNorm: step.gradientNorm)))
     case .epoch(let record):
-      try append(EpochLine(record))
+      try append(.epoch(.init(record), gateGradientNorms: record.gateGradientNorms))
       try appendTime(record)
       try writeCharts()
       isPageDue = true
-    case .sample(let sample, let epoch): try append(SampleLine(sample, epoch: epoch))
+    case .sample(let sample, let epoch): try append(.sample(.init(epoch: epoch, sample: sample)))
     case .end(let run):
       // Behind the length that the state knows: a run that goes on has it cut off.
-      try append(EndLine(run))
+      try append(.end(.ended(run.ending), bestEpoch: run.bestEpoch))
       try writePage()
       flock(log, LOCK_UN)
     case .weights(let model, let state, let isBest):
@@ -180,7 +181,7 @@ public final class RunFolder {
   public func record(failure: any DescribedFailure) throws {
     let reason = failure.message.text(spelling: guide.spelling)
     history.note(.failed(reason: reason))
-    try append(EndLine(reason: reason))
+    try append(.end(.failed(reason: reason), bestEpoch: nil))
     try writePage()
     flock(log, LOCK_UN)
   }
@@ -212,110 +213,6 @@ public final class RunFolder {
   /// went through a layer, or there is one step only.
   public func gradientChart() -> LineChart? { history.gradientChart() }
 
-  private struct CacheLine: Encodable {
-    let event = "cache"
-    let parts: [String]
-    let bytes: Int
-    let place: String
-    var folder: String?
-    var reason: String?
-
-    init(_ cache: CacheUsage) {
-      (parts, bytes) = (cache.parts, cache.bytes)
-      switch cache.place {
-      case .memory: place = "memory"
-      case .file(let folder): (place, self.folder) = ("file", folder)
-      case .nowhere(let reason): (place, self.reason) = ("nowhere", reason)
-      }
-    }
-  }
-
-  private struct StartLine: Encodable {
-    let event = "start"
-    let validation: Metrics
-  }
-
-  private struct StepLine: Encodable {
-    let event = "step"
-    let epoch: Int
-    let step: Int
-    let loss: Double
-    let learningRate: Double
-    let gradientNorm: Double
-  }
-
-  private struct EpochLine: Encodable {
-    let event = "epoch"
-    let epoch: Int
-    let trainingLoss: Double
-    let validation: Metrics?
-    let learningRate: Double
-    let gradientNorm: Double
-    let gradientNorms: [String: Double]?
-    let gateGradientNorms: [String: [Double]]?
-    let isBest: Bool
-
-    init(_ record: Epoch) {
-      (epoch, trainingLoss, validation) = (record.number, record.trainingLoss, record.validation)
-      (learningRate, gradientNorm) = (record.learningRate, record.gradientNorm)
-      (gradientNorms, gateGradientNorms, isBest) = (record.gradientNorms, record.gateGradientNorms, record.isBest)
-    }
-  }
-
-  private struct SampleLine: Encodable {
-    let event = "sample"
-    let epoch: Int
-    var prompt: String?
-    var text: String?
-    var column: String?
-    var truth: [Float]?
-    var forecast: [Float]?
-
-    init(_ sample: Sample, epoch: Int) {
-      self.epoch = epoch
-      switch sample {
-      case .text(let prompt, let continuation): (self.prompt, text) = (prompt, continuation)
-      case .forecast(let series): (column, truth, forecast) = (series.column, series.truth, series.forecast)
-      }
-    }
-  }
-
-  private struct EndLine: Encodable {
-    let event = "end"
-    let ending: String
-    var bestEpoch: Int?
-    var sinceEpoch: Int?
-    var epoch: Int?
-    var loss: Double?
-    var best: Double?
-    var reason: String?
-
-    init(_ run: FineTuner.Run) {
-      bestEpoch = run.bestEpoch
-      switch run.ending {
-      case .finished: ending = "finished"
-      case .noImprovement(let epoch): (ending, sinceEpoch) = ("noImprovement", epoch)
-      case .diverging(let epoch, let loss, let best):
-        ending = "diverging"
-        (self.epoch, self.loss, self.best) = (epoch, loss, best)
-      case .collapsed(let epoch): (ending, sinceEpoch) = ("collapsed", epoch)
-      case .interrupted: ending = "interrupted"
-      }
-    }
-
-    init(reason: String) { (ending, self.reason) = ("failed", reason) }
-  }
-
-  private struct TimeLine: Encodable {
-    let epoch: Int
-    let seconds: Double
-    let sequencesPerSecond: Double
-
-    init(_ record: Epoch) {
-      (epoch, seconds, sequencesPerSecond) = (record.number, record.seconds, record.sequencesPerSecond)
-    }
-  }
-
   private func appendTime(_ record: Epoch) throws {
     let name = file("times.jsonl")
     let times = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
@@ -323,10 +220,10 @@ public final class RunFolder {
       throw CheckpointError.cannotWrite(file: name, detail: Message(String(cString: strerror(errno))))
     }
     defer { close(times) }
-    try append(TimeLine(record), to: times, name)
+    try append(RunTime(record), to: times, name)
   }
 
-  private func append(_ line: some Encodable) throws { try append(line, to: log, file("log.jsonl")) }
+  private func append(_ line: RunLine) throws { try append(line, to: log, file("log.jsonl")) }
 
   private func append(_ line: some Encodable, to descriptor: Int32, _ name: String) throws {
     let bytes = [UInt8](try encoder.encode(line)) + [UInt8(ascii: "\n")]

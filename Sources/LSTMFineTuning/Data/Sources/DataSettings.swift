@@ -1,0 +1,89 @@
+import FileIO
+import Foundation
+import LSTMCheckpoints
+
+/// Which files are data, and how they are read; what is nil or empty is as the model was fine-tuned, or found.
+public struct DataSettings: Sendable, Codable, Equatable {
+  /// Files, and folders of tables, in the order in which their series stand.
+  public var files: [String]
+  /// Whether it is a text, of which the model gives each next token.
+  public var isText: Bool
+  /// Columns of a table to predict.
+  public var targets: [String] = []
+  /// Columns that the model reads.
+  public var features: [String]?
+  /// Columns that tell a row's time; empty to take the rows as they stand.
+  public var time: [String]?
+  /// Columns that tell whose row it is; empty for one series.
+  public var id: [String]?
+  /// How the numbers of dates follow each other.
+  public var dateOrder: DateOrder?
+  /// Rows or tokens that the model looks at.
+  public var window: Int?
+  /// Rows that it predicts.
+  public var horizon: Int?
+  /// Rows after which a series repeats itself.
+  public var season: Int?
+  /// What becomes of missing values.
+  public var missing = MissingValuePolicy.error
+  /// How a table is written.
+  public var csv = CSVOptions()
+  /// Texts to classify.
+  public var textColumn: String?
+  /// The classes' names.
+  public var labelColumn: String?
+  /// What holds the rows of a sequence together.
+  public var sequenceColumn: String?
+  /// What a token is.
+  public var tokens: Vocabulary.Unit?
+  /// Tokens from the beginning of one sequence to the next.
+  public var stride: Int?
+  /// The line between a text's documents.
+  public var separator: String?
+  /// Steps of a chunk of a stream.
+  public var chunk: Int?
+  /// Parts that are read side by side.
+  public var streams: Int?
+
+  public init(files: [String], isText: Bool = false) {
+    self.files = files
+    self.isText = isText
+  }
+}
+
+extension DataSettings {
+  /// Every file that is read, those of a folder in the order of their names.
+  /// - Throws: `FileError` for a file that is not there, `FineTuningError` for a folder without tables, and for a file that
+  ///   is named twice.
+  public func paths() throws -> [String] { try isText ? files.map(Self.existing) : Self.tables(in: files) }
+
+  /// The files that are named, with those of folders.
+  package static func tables(in given: [String]) throws -> [String] {
+    var files: [String] = []
+    for path in try given.map(existing) {
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+        files.append(path)
+        continue
+      }
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      let tables = names.filter {
+        !$0.hasPrefix(".") && ["csv", "tsv"].contains(($0 as NSString).pathExtension.lowercased())
+      }
+      guard !tables.isEmpty else {
+        throw FineTuningError.badData(
+          file: path, detail: "the folder holds no .csv file", advice: ["name a file, or a folder of CSV files"])
+      }
+      files += tables.sorted().map { path.hasSuffix("/") ? path + $0 : "\(path)/\($0)" }
+    }
+    if let twice = Dictionary(grouping: files, by: { $0 }).first(where: { $0.value.count > 1 }) {
+      throw FineTuningError.invalidOption("\(twice.key) is given twice", advice: [])
+    }
+    return files
+  }
+
+  private static func existing(_ path: String) throws -> String {
+    guard FileManager.default.fileExists(atPath: path) else { throw FileError.unreadable(file: path, reason: .notFound) }
+    return path
+  }
+}
