@@ -55,7 +55,7 @@ public enum UnreadableReason: Error, Sendable, Equatable {
 
   package var message: String {
     switch self {
-    case .notFound: "there is no such file"
+    case .notFound: "no such file"
     case .directory: "it is a directory, not a file"
     case .notRegular: "it is not a regular file"
     case .system(let operation, let code): "\(operation) failed: \(String(cString: strerror(code)))"

@@ -106,7 +106,7 @@ import Testing
     let folder = try TemporaryFolder()
     let missing = folder.path("none")
     let error = #expect(throws: FileError.self) { try sha256(ofFile: missing) }
-    #expect(error?.message == "\(missing): there is no such file")
+    #expect(error?.message == "\(missing): no such file")
     #expect(error?.category == .notFound)
     let directory = #expect(throws: FileError.self) { try sha256(ofFile: folder.url.path) }
     #expect(directory?.message == "\(folder.url.path): it is a directory, not a file")

@@ -11,7 +11,7 @@ struct OpenErrorTests {
   @Test func missing() {
     let error = hdf5Error { _ = try HDF5File(reading: "no/such/file.h5") }
     #expect(error?.kind == .notFound)
-    #expect(error?.description == "no/such/file.h5: there is no such file")
+    #expect(error?.description == "no/such/file.h5: no such file")
   }
 
   @Test func directory() throws {

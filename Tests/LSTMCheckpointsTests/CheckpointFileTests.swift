@@ -91,7 +91,7 @@ import Testing
 
   @Test func missingFileDirectoryAndText() throws {
     let folder = try TemporaryFolder()
-    #expect(refusal(folder.path("none.h5")) == ["\(folder.path("none.h5")): there is no such file"])
+    #expect(refusal(folder.path("none.h5")) == ["\(folder.path("none.h5")): no such file"])
     #expect(refusal(folder.url.path).first?.contains("it is a directory") == true)
     try Data("a,b\n1,2\n".utf8).write(to: URL(fileURLWithPath: folder.path("text.h5")))
     #expect(refusal(folder.path("text.h5")).first?.hasPrefix(folder.path("text.h5") + ": ") == true)

@@ -51,7 +51,7 @@ import Testing
     let error = #expect(throws: FileError.self) {
       try made.write(path: folder.path("none.h5"), sourceDigest: FileDigest(ofFile: folder.path("missing")))
     }
-    #expect(error?.message == "\(folder.path("missing")): there is no such file")
+    #expect(error?.message == "\(folder.path("missing")): no such file")
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: folder.url.path).sorted() == [
         "known.h5", "late.h5", "source",

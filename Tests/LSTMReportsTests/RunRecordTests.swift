@@ -41,7 +41,7 @@ import TrainingSupport
     (settings.showsSamples, settings.overwrites) = (false, true)
     var record = RunRecord()
     record.settings = settings
-    record.arguments = ["finetune", "--data", "a b.csv"]
+    record.arguments = ["train", "a b.csv"]
     record.folder = "/somewhere"
     record.start = "untrained"
     record.plan = [.init(name: "layer0", parameters: 10, trainable: 0, fate: "frozen", learningRate: nil, firstEpoch: 1)]
@@ -60,7 +60,7 @@ import TrainingSupport
     #expect(read.model == "model.h5" && read.data == "a.csv" && read.output == "tuned.h5" && read.epochs == 3)
     let lines = Dictionary(uniqueKeysWithValues: read.lines.map { ($0.name, $0.value) })
     #expect(lines["settings.training.epochs"] == "3" && lines["settings.data.files"] == "a.csv, b.csv")
-    #expect(lines["arguments"] == "finetune --data 'a b.csv'" && lines["version"] == nil && lines["use"] == nil)
+    #expect(lines["arguments"] == "train 'a b.csv'" && lines["version"] == nil && lines["use"] == nil)
     #expect(lines["settings.split.seed"] == "\(UInt64.max)")
   }
 

@@ -44,7 +44,7 @@ final class OpenFile: Sendable {
       file = try RegularFile(path: path)
     } catch {
       switch error {
-      case .notFound, .system(_, ENOTDIR): throw call.error(.notFound, "there is no such file")
+      case .notFound, .system(_, ENOTDIR): throw call.error(.notFound, "no such file")
       case .directory: throw call.error(.isDirectory, "it is a directory, not an HDF5 file")
       case .notRegular, .system(_, ENXIO), .system(_, ENODEV):
         throw call.error(.notRegularFile, "it is a pipe, a socket or a device, not a regular file")

@@ -109,7 +109,7 @@ extension Preprocessing {
       guard hasScaler else {
         throw FineTuningError.invalid(
           .scaler, "keep", "the model has no scaler",
-          advice: ["give it when it is imported with \(.scaler, "MEAN,DEVIATION"), or use \(.scaler, "refit")"])
+          advice: ["give it at import with \(.scaler, "MEAN,DEVIATION"), or use \(.scaler, "refit")"])
       }
       let sequences = parts.training.sequences
       try checkScalers(features: sequences.featureCount, targets: sequences.targetSize, file: data.file)

@@ -138,7 +138,7 @@ import Testing
           == true)
     }
     #expect(
-      try index(#"{"weight_map":{"w":"two.safetensors"}}"#, in: folder) == ["two.safetensors: there is no such file"])
+      try index(#"{"weight_map":{"w":"two.safetensors"}}"#, in: folder) == ["two.safetensors: no such file"])
     #expect(
       try index(#"{"weight_map":{"w":"one.safetensors","v":"one.safetensors"}}"#, in: folder)
         == [name + "tensor \"v\": expected in one.safetensors, which does not hold it"])
