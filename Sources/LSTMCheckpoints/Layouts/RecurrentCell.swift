@@ -39,10 +39,3 @@ public struct RecurrentCell: Sendable {
   public var inputSize: Int { inputWeight.shape[1] }
   public var bias: ModelConfiguration.Bias { inputBias == nil ? .none : recurrentBias == nil ? .single : .dual }
 }
-
-/// A gate of the cell. `cell` is the candidate, which papers call g and Keras c.
-public enum Gate: Int, CaseIterable, Sendable {
-  case input, forget, cell, output
-
-  public var letter: Character { ["i", "f", "g", "o"][rawValue] }
-}

@@ -166,6 +166,16 @@ public enum ParameterRole: Hashable, Sendable {
   case lstm(layer: Int, reverse: Bool)
   case attention
   case head(Int)
+
+  /// The part of the model, whatever the direction: `embedding`, `layer0`, `attention`, `head.0`.
+  public var name: String {
+    switch self {
+    case .embedding: "embedding"
+    case .lstm(let layer, _): "layer\(layer)"
+    case .attention: "attention"
+    case .head(let index): "head.\(index)"
+    }
+  }
 }
 
 /// A parameter that a configuration calls for.
@@ -198,6 +208,9 @@ public struct ParameterSpecification: Hashable, Sendable {
   public var places: [Place] { [Place(name: name, role: role)] + tied }
 
   public var elementCount: Int { shape.reduce(1, *) }
+
+  /// The gate of each block of its rows, from the first; none where rows belong to no gate.
+  public var gates: [Gate] { if case .cell(let part) = part { part.gates } else { [] } }
 
   /// Whether the input's size is its second dimension.
   var readsInput: Bool {

@@ -14,4 +14,24 @@ public enum RecurrentPart: String, Hashable, Sendable, CaseIterable {
   case recurrentBias = "bias_hh"
   case projection = "weight_hr"
   case peephole
+
+  /// The gate of each block of its rows, from the first; none where rows belong to no gate.
+  public var gates: [Gate] {
+    switch self {
+    case .inputWeight, .recurrentWeight, .inputBias, .recurrentBias: Gate.allCases
+    case .peephole: [.input, .forget, .output]
+    case .projection: []
+    }
+  }
+}
+
+/// A gate of an LSTM cell. The rows of the gates lie one block after another, in the order i, f, g, o. `cell` is the
+/// candidate, which papers call g and Keras c.
+public enum Gate: Int, CaseIterable, Sendable {
+  case input, forget, cell, output
+
+  /// `i`, `f`, `g` or `o`
+  public var letter: Character { ["i", "f", "g", "o"][rawValue] }
+  /// `input`, `forget`, `cell` or `output`
+  public var name: String { "\(self)" }
 }

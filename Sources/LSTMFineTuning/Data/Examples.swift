@@ -1,11 +1,28 @@
 import LSTMCheckpoints
 import LSTMLayers
 
-/// What a model is trained on or measured with: sequences that stand for themselves, or streams that are read on and on.
-public enum Examples: Sendable {
+/// Data that is, or can be taken as, `Examples`: what a model is trained on or evaluated with.
+public protocol ExamplesConvertible: Sendable {
+  /// The same data.
+  var examples: Examples { get }
+}
+
+extension SequenceData: ExamplesConvertible {
+  public var examples: Examples { .sequences(self) }
+}
+
+extension StreamData: ExamplesConvertible {
+  public var examples: Examples { .streams(self) }
+}
+
+/// What a model is trained on or evaluated with.
+public enum Examples: ExamplesConvertible {
+  /// Independent sequences, each from a zero state.
   case sequences(SequenceData)
+  /// Long streams, their states carried from chunk to chunk.
   case streams(StreamData)
 
+  public var examples: Examples { self }
   /// Without the cuts between chunks.
   public var sequences: SequenceData {
     switch self {
@@ -33,11 +50,13 @@ public enum Examples: Sendable {
     }
   }
 
-  /// The same without the steps that the model's mask hides. To come before scalers: what is hidden is told by the data's
-  /// own values.
-  /// - Throws: `ShapeError` when a mask hides all of a sequence.
+  /// The same without the steps that the model's mask hides. Call it before scaling: a mask looks at the data's own
+  /// values. A second time it does nothing.
+  /// - Throws: `ShapeError` when a mask hides all of a sequence, or any step of a stream.
   public func hiding(_ configuration: ModelConfiguration) throws(ShapeError) -> Examples {
-    guard case .sequences(let data) = self else { return self }
-    return .sequences(try data.hiding(configuration.mask, for: configuration))
+    switch self {
+    case .sequences(let data): .sequences(try data.hiding(configuration.mask, for: configuration))
+    case .streams(let data): .streams(try data.requiringVisible(configuration.mask))
+    }
   }
 }

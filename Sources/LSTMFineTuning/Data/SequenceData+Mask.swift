@@ -90,14 +90,15 @@ extension SequenceData {
 }
 
 extension StreamData {
-  /// Refuses streams that have hidden steps: a state is carried through them row by row.
-  func requireVisible(_ mask: ModelConfiguration.Mask?) throws(ShapeError) {
-    guard let mask else { return }
+  /// The same streams, refused when they have hidden steps: a state is carried through them row by row.
+  func requiringVisible(_ mask: ModelConfiguration.Mask?) throws(ShapeError) -> StreamData {
+    guard let mask else { return self }
     var plain = ModelConfiguration(input: .features(size: 1), layers: [.init(hiddenSize: 1)])
     plain.mask = mask
     guard try sequences.hiding(mask, for: plain).hiddenCount == 0 else {
       throw ShapeError(
         what: "streams", expected: "no step that the model's mask hides (\(mask.summary))", found: "some")
     }
+    return settlingMask()
   }
 }

@@ -198,6 +198,13 @@ public struct StreamData: Sendable {
     return result
   }
 
+  /// The same streams, known to have no step that the model's mask hides.
+  func settlingMask() -> StreamData {
+    var result = self
+    result.sequences.isMaskSettled = true
+    return result
+  }
+
   /// The same streams with class numbers for targets; see `SequenceData.withClassTargets`.
   func withClassTargets() -> StreamData {
     var result = self

@@ -22,36 +22,24 @@ public struct Evaluator {
     runner = BatchRunner(network, loss: self.loss)
   }
 
-  /// Metrics over all examples.
-  /// - Throws: `ShapeError` when data and model do not fit together, or nothing counts: there are no examples, or
-  ///   every label is ignored.
-  public func evaluate(_ data: SequenceData) throws(ShapeError) -> Metrics { try evaluate(visible(data), nil) }
+  /// Metrics over all examples: of streams over all steps, chunk by chunk with the states carried from zero, as one pass
+  /// over whole streams gives.
+  /// - Throws: `ShapeError` when data and model do not fit together, as streams do not fit a layer that runs in reverse; or
+  ///   when nothing counts: there are no examples, or every label is ignored.
+  public func evaluate(_ data: some ExamplesConvertible) throws(ShapeError) -> Metrics { try report(data).metrics }
 
-  /// The data without the steps that the model passes over.
-  private func visible(_ data: SequenceData) throws(ShapeError) -> SequenceData {
-    try data.hiding(network.configuration.mask, for: network.configuration)
-  }
-
-  /// Metrics over all steps of streams, chunk by chunk, with the states carried from zero: what one pass over the whole
-  /// streams gives.
-  /// - Throws: `ShapeError` as above, and when the model has a layer that runs in reverse.
-  public func evaluate(_ data: StreamData) throws(ShapeError) -> Metrics {
-    try data.requireVisible(network.configuration.mask)
-    return try evaluate(data, nil)
-  }
-
-  /// The same with the answers to each class, when the targets are classes and no text's tokens.
-  public func report(_ data: SequenceData) throws(ShapeError) -> (metrics: Metrics, confusion: ConfusionMatrix?) {
-    let data = try visible(data)
-    let tally = try tally(data, nil)
-    return (tally.metrics(data), tally.confusion)
-  }
-
-  /// The same of streams.
-  public func report(_ data: StreamData) throws(ShapeError) -> (metrics: Metrics, confusion: ConfusionMatrix?) {
-    try data.requireVisible(network.configuration.mask)
-    let tally = try tally(data, nil)
-    return (tally.metrics(data), tally.confusion)
+  /// The same with the confusion matrix, when the targets are classes and no text's tokens.
+  public func report(
+    _ data: some ExamplesConvertible
+  ) throws(ShapeError) -> (metrics: Metrics, confusion: ConfusionMatrix?) {
+    func report(_ data: some ExampleRows) throws(ShapeError) -> (metrics: Metrics, confusion: ConfusionMatrix?) {
+      let tally = try tally(data, nil)
+      return (tally.metrics(data), tally.confusion)
+    }
+    return switch try data.examples.hiding(network.configuration) {
+    case .sequences(let data): try report(data)
+    case .streams(let data): try report(data)
+    }
   }
 
   /// - Parameter cache: cached outputs of frozen layers for all of `data`, or nil to compute it.
@@ -114,7 +102,7 @@ public struct Evaluator {
   /// What the source model would return for each example, in the data's own units: (N, O), or (N, T, O) with zero at
   /// padded steps. A step that the model's mask hides has the output of the one before it, as in Keras.
   public func predict(_ data: SequenceData) throws(ShapeError) -> Tensor {
-    let data = try visible(data)
+    let data = try data.hiding(network.configuration.mask, for: network.configuration)
     var shape: [Int] = []
     var values: [Float] = []
     for start in stride(from: 0, to: data.count, by: batchSize) {

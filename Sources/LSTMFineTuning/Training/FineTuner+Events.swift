@@ -15,20 +15,8 @@ extension FineTuner {
   /// The events and their bits are those that `fit` hands to its closure; what it throws is thrown by the iteration, the
   /// first time already when data or options do not fit. See ``Events`` for their order and for how a run is ended.
   public func events(
-    _ model: LSTMModel, _ data: SequenceData, validation: SequenceData? = nil, targetScaler: Scaler? = nil,
-    kernels: Kernels = .best, resuming point: ResumePoint? = nil
-  ) -> Events {
-    events { tuner, receive in
-      _ = try tuner.fit(
-        model, data, validation: validation, targetScaler: targetScaler, kernels: kernels, resuming: point,
-        events: receive)
-    }
-  }
-
-  /// The same on long streams, by truncated backpropagation through time.
-  public func events(
-    _ model: LSTMModel, _ data: StreamData, validation: StreamData? = nil, targetScaler: Scaler? = nil,
-    kernels: Kernels = .best, resuming point: ResumePoint? = nil
+    _ model: LSTMModel, _ data: some ExamplesConvertible, validation: (any ExamplesConvertible)? = nil,
+    targetScaler: Scaler? = nil, kernels: Kernels = .best, resuming point: ResumePoint? = nil
   ) -> Events {
     events { tuner, receive in
       _ = try tuner.fit(

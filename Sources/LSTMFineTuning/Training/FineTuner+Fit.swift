@@ -4,35 +4,37 @@ import LSTMLayers
 
 extension FineTuner {
   /// Trains a copy of the model; the model itself is a value and stays as it was.
+  ///
+  /// Streams are trained by truncated backpropagation through time: chunk after chunk in their order, an optimizer step
+  /// each, with the LSTM's states carried from one to the next, and zero again at the beginning of every epoch. The batch
+  /// size and the shuffling of the options are for sequences and do nothing there.
   /// - Parameters:
+  ///   - data: sequences or streams to train on.
+  ///   - validation: of the same kind; nil for none.
   ///   - targetScaler: to give errors in the data's own units.
   ///   - point: where a run with the same model, data and options left off; it goes on from there, bit for bit as if it
   ///     had never stopped.
   ///   - events: called on this thread, in order.
   /// - Throws: `FineTuningError.diverged` at the first loss or gradient that is not finite, before it reaches the
-  ///   weights; `ShapeError` when the data does not fit the model; `CheckpointError.corrupt` when `point` is of another
-  ///   run; whatever `events` throws.
+  ///   weights; `FineTuningError.invalidOption` when options or data do not go together; `ShapeError` when the data does
+  ///   not fit the model, as streams do not fit one with a layer that runs in reverse; `CheckpointError.corrupt` when
+  ///   `point` is of another run; whatever `events` throws.
   public func fit(
-    _ model: LSTMModel, _ data: SequenceData, validation: SequenceData? = nil, targetScaler: Scaler? = nil,
-    kernels: Kernels = .best, resuming point: ResumePoint? = nil, events: (Event) throws -> Void = { _ in }
+    _ model: LSTMModel, _ data: some ExamplesConvertible, validation: (any ExamplesConvertible)? = nil,
+    targetScaler: Scaler? = nil, kernels: Kernels = .best, resuming point: ResumePoint? = nil,
+    events: (Event) throws -> Void = { _ in }
   ) throws -> Run {
-    let configuration = model.configuration
-    return try fit(
-      rows: data.hiding(configuration.mask, for: configuration), model,
-      validation?.hiding(configuration.mask, for: configuration), targetScaler, kernels, point, events)
-  }
-
-  /// The same on long streams, by truncated backpropagation through time: chunk after chunk in their order, an optimizer
-  /// step each, with the LSTM's states carried from one to the next, and zero again at the beginning of every epoch. The
-  /// batch size and the shuffling of the options are for sequences and do nothing here.
-  /// - Throws: as above; `ShapeError`, too, when the model has a layer that runs in reverse.
-  public func fit(
-    _ model: LSTMModel, _ data: StreamData, validation: StreamData? = nil, targetScaler: Scaler? = nil,
-    kernels: Kernels = .best, resuming point: ResumePoint? = nil, events: (Event) throws -> Void = { _ in }
-  ) throws -> Run {
-    try data.requireVisible(model.configuration.mask)
-    try validation?.requireVisible(model.configuration.mask)
-    return try fit(rows: data, model, validation, targetScaler, kernels, point, events)
+    let validation = try validation?.examples.hiding(model.configuration)
+    switch (try data.examples.hiding(model.configuration), validation) {
+    case (.sequences(let data), nil): return try fit(rows: data, model, nil, targetScaler, kernels, point, events)
+    case (.sequences(let data), .sequences(let validation)):
+      return try fit(rows: data, model, validation, targetScaler, kernels, point, events)
+    case (.streams(let data), nil): return try fit(rows: data, model, nil, targetScaler, kernels, point, events)
+    case (.streams(let data), .streams(let validation)):
+      return try fit(rows: data, model, validation, targetScaler, kernels, point, events)
+    case (.sequences, .streams), (.streams, .sequences):
+      throw FineTuningError.invalidOption("the validation data is not of the training data's kind", advice: [])
+    }
   }
 
   private func fit<Rows: ExampleRows>(

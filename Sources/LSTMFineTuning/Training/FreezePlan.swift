@@ -75,11 +75,11 @@ public struct FreezePlan: Sendable {
     rates: [LearningRateOverride] = [], lora: LoRA? = nil
   ) throws(FineTuningError) {
     parameters = configuration.parameters
-    var gates: [Gates] = parameters.map { parameter in
+    var gates: [Set<Gate>] = parameters.map { parameter in
       if case .head = parameter.role { .all } else { lora == nil ? .all : [] }
     }
     // What `freezing` names of each parameter, and by which selector when it is some gates.
-    var named: [Gates] = parameters.map { _ in [] }
+    var named: [Set<Gate>] = parameters.map { _ in [] }
     var gateSelectors: [Int: String] = [:]
     for selector in freezing {
       let selection = try Selection(selector, of: parameters)
@@ -182,10 +182,9 @@ public struct FreezePlan: Sendable {
       let (parameter, parts) = (parameters[index], parts[index])
       guard moving(index) < parameter.elementCount, !adapted[index] else { return nil }
       guard !parts.isEmpty else { return parameter.name }
-      let blocks = parameter.gateBlocks
-      let size = parameter.elementCount / blocks.count
-      let frozen = blocks.enumerated().filter { place, _ in !parts.contains { $0.contains(place * size) } }
-      return "\(parameter.name) (\(frozen.map { Gates.names[$0.element] }.joined(separator: ", ")))"
+      let size = parameter.elementCount / parameter.gates.count
+      let frozen = parameter.gates.enumerated().filter { place, _ in !parts.contains { $0.contains(place * size) } }
+      return "\(parameter.name) (\(frozen.map(\.element.name).joined(separator: ", ")))"
     }
   }
 
@@ -194,13 +193,7 @@ public struct FreezePlan: Sendable {
     var names: [String] = []
     var members: [String: [Int]] = [:]
     for (index, parameter) in parameters.enumerated() {
-      let name =
-        switch parameter.role {
-        case .embedding: "embedding"
-        case .attention: "attention"
-        case .head(let place): "head.\(place)"
-        case .lstm(let layer, _): "layer\(layer)"
-        }
+      let name = parameter.role.name
       if members[name] == nil { names.append(name) }
       members[name, default: []].append(index)
     }

@@ -107,10 +107,9 @@ public struct LoRA: Sendable, Equatable, Codable {
   }
 
   private static func canAdapt(_ parameter: ParameterSpecification) -> Bool {
-    switch parameter.role {
-    case .lstm: parameter.name.hasPrefix("lstm.weight_ih_") || parameter.name.hasPrefix("lstm.weight_hh_")
-    case .head: parameter.name.hasSuffix(".weight")
-    case .embedding, .attention: false
+    switch (parameter.role, parameter.part) {
+    case (.lstm, .cell(.inputWeight)), (.lstm, .cell(.recurrentWeight)), (.head, .weight): true
+    default: false
     }
   }
 }

@@ -59,24 +59,20 @@ public struct RateFinder: Sendable {
     public var exploded: Bool
   }
 
-  /// - Parameter tuner: its plan, loss, batch size, clipping and seed count; all that trains at any time does from the
-  ///   start, each part at its rate against the others'.
+  /// Searches on sequences, or on streams chunk after chunk with the states carried.
+  /// - Parameters:
+  ///   - tuner: its plan, loss, batch size, clipping and seed count; all that trains at any time does from the start, each
+  ///     part at its rate against the others'.
+  ///   - progress: called on this thread after each step.
   /// - Throws: `FineTuningError.invalidOption`, or `ShapeError` when the data does not fit the model.
   public func search(
-    _ tuner: FineTuner, _ model: LSTMModel, _ data: SequenceData, kernels: Kernels = .best,
+    _ tuner: FineTuner, _ model: LSTMModel, _ data: some ExamplesConvertible, kernels: Kernels = .best,
     progress: (Point) throws -> Void = { _ in }
   ) throws -> Result {
-    try search(
-      rows: data.hiding(model.configuration.mask, for: model.configuration), tuner, model, kernels, progress)
-  }
-
-  /// The same on streams, chunk after chunk with the states carried.
-  public func search(
-    _ tuner: FineTuner, _ model: LSTMModel, _ data: StreamData, kernels: Kernels = .best,
-    progress: (Point) throws -> Void = { _ in }
-  ) throws -> Result {
-    try data.requireVisible(model.configuration.mask)
-    return try search(rows: data, tuner, model, kernels, progress)
+    switch try data.examples.hiding(model.configuration) {
+    case .sequences(let data): try search(rows: data, tuner, model, kernels, progress)
+    case .streams(let data): try search(rows: data, tuner, model, kernels, progress)
+    }
   }
 
   private func search<Rows: ExampleRows>(

@@ -188,8 +188,13 @@ public struct TaskFit: Sendable {
   }
 
   /// The same examples as the loss reads them: classes that were stored as real values become class numbers.
-  public func prepared(_ data: SequenceData) -> SequenceData { readsClasses ? data.withClassTargets() : data }
-  public func prepared(_ data: StreamData) -> StreamData { readsClasses ? data.withClassTargets() : data }
+  public func prepared(_ data: some ExamplesConvertible) -> Examples {
+    switch data.examples {
+    case .sequences(let data) where readsClasses: .sequences(data.withClassTargets())
+    case .streams(let data) where readsClasses: .streams(data.withClassTargets())
+    case let data: data
+    }
+  }
 
   private static func tooManyOutputs(_ file: String, width: Int, classes: Int) -> FineTuningError {
     let numbers = classes == 1 ? "only the class number 0" : "class numbers from 0 to \(classes - 1)"

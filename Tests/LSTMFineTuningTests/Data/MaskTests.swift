@@ -107,6 +107,25 @@ import TrainingSupport
     #expect(throws: ShapeError.self) {
       _ = try Evaluator(Network(LSTMModel(configuration)), loss: .crossEntropy).evaluate(stream)
     }
+    #expect(throws: ShapeError.self) { try stream.examples.hiding(configuration) }
+  }
+
+  /// Scaled values that happen to be the mask's are no hidden steps.
+  @Test func streamsAreLookedAtBeforeTheyAreScaled() throws {
+    var configuration = ModelConfiguration(
+      input: .features(size: 1), layers: [.init(hiddenSize: 3)], readout: .all, head: [.init(size: 1)])
+    configuration.mask = .value(0)
+    func stream(_ values: [Float]) throws -> StreamData {
+      try StreamData(
+        SequenceData(
+          inputs: .features(values, steps: 4, size: 1), targets: .values([1, 1, 1, 1], size: 1, perStep: true)),
+        chunkSteps: 2)
+    }
+    let scaler = Scaler(mean: [2], deviation: [1])
+    let evaluator = Evaluator(Network(LSTMModel(configuration)), loss: .meanSquaredError)
+    let seen = try stream([1, 2, 3, 4]).examples.hiding(configuration).scaled(inputs: scaler, targets: nil)
+    #expect(try evaluator.evaluate(seen).loss.isFinite)
+    #expect(throws: ShapeError.self) { try stream([1, 0, 3, 4]).examples.hiding(configuration) }
   }
 }
 

@@ -74,7 +74,7 @@ import TrainingSupport
         targets: .values([1, 2, 3, 4], size: 1, perStep: true)), chunkSteps: 2)
     let model = featureModel()
     #expect(throws: FineTuningError.self) {
-      try FineTuner(try plan(model)).fit(model, Examples.sequences(data), validation: .streams(streams))
+      try FineTuner(try plan(model)).fit(model, data, validation: streams)
     }
   }
 }

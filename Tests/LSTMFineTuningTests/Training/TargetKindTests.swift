@@ -69,7 +69,7 @@ import TrainingSupport
         "y: each row is one 1 and zeros, read as class numbers from 0 to 2",
         "loss: cross-entropy, because y has classes; loss mse takes the rows as numbers",
       ])
-    guard case .classes(let classes, false) = fit.prepared(data).targets else {
+    guard case .classes(let classes, false) = fit.prepared(data).sequences.targets else {
       Issue.record("no classes")
       return
     }
@@ -93,7 +93,7 @@ import TrainingSupport
     let data = try Self.data([1, 0, 0, 1], size: 2)
     let fit = try Self.fit(Self.model(2, .softmax), data, loss: .meanSquaredError)
     #expect(fit.loss == .meanSquaredError && fit.notes.isEmpty)
-    guard case .values = fit.prepared(data).targets else {
+    guard case .values = fit.prepared(data).sequences.targets else {
       Issue.record("no values")
       return
     }
