@@ -77,7 +77,7 @@ struct Evaluate: ParsableCommand {
       try requireOutput($0, apartFrom: [model] + paths, overwrite: overwriting.overwrite)
     }
     let base = try openModel(model)
-    let record = try base.typedPreprocessing(file: model)
+    let record = base.preprocessing
     let loaded = try data.load(for: base, record, .measuring, readout: reading.readout)
     if chart != nil, let refusal = loaded.chartRefusal { throw InputError.usage("\(refusal)", advice: []) }
     let all = try loaded.allExamples().hiding(base.configuration)

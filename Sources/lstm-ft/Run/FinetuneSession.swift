@@ -67,7 +67,7 @@ struct FinetuneSession {
     var base =
       try command.parts.fromScratch
       ? untrainedModel(command.model, seed: command.loop.seed) : openModel(command.model, seed: command.loop.seed)
-    var record = try base.typedPreprocessing(file: command.model)
+    var record = base.preprocessing
     var notes = try command.data.settleVocabulary(
       &base, &record, isNew: command.parts.fromScratch, extends: command.vocabulary.extendVocabulary)
     let loaded = try command.data.load(
@@ -106,7 +106,7 @@ struct FinetuneSession {
 
     // 2. The plan and the loop.
     var tuned = fit.model
-    try tuned.store(record)
+    tuned.preprocessing = record
     model = tuned
     // Before there is a folder of a run that cannot begin.
     if training.streams != nil, let layer = tuned.configuration.layers.firstIndex(where: \.isBidirectional) {
