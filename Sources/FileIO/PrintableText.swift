@@ -11,3 +11,13 @@ package func printable(_ text: String, limit: Int = 2000) -> String {
   return characters.count <= limit
     ? String(characters) : String(characters.prefix(half) + ["…"] + characters.suffix(half))
 }
+
+/// A text in quotes, shortened, with what has no picture as its escape.
+package func quoted(_ text: String) -> String {
+  var result = "\""
+  for scalar in text.unicodeScalars.prefix(40) {
+    let isControl = scalar.properties.generalCategory == .control
+    result += isControl ? scalar.escaped(asASCII: true) : String(scalar)
+  }
+  return result + (text.unicodeScalars.count > 40 ? "…\"" : "\"")
+}

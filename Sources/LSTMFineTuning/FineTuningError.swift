@@ -13,7 +13,6 @@ public enum FineTuningError: DescribedFailure {
   case invalidOption(Message, advice: [Message])
   /// Data that does not fit the model or itself.
   case badData(file: String, detail: Message, advice: [Message])
-  case badPreprocessing(file: String, detail: Message)
   /// The loss or a gradient is no longer a finite number.
   case diverged(epoch: Int, step: Int, detail: Message)
   /// The system grants no thread for `FineTuner.events`.
@@ -22,7 +21,7 @@ public enum FineTuningError: DescribedFailure {
   public var category: FailureCategory {
     switch self {
     case .unknownSelector, .nothingToTrain, .invalid, .invalidOption: .usage
-    case .badData, .badPreprocessing, .diverged: .badInput
+    case .badData, .diverged: .badInput
     case .noThread: .inputOutput
     }
   }
@@ -35,8 +34,6 @@ public enum FineTuningError: DescribedFailure {
     case .invalid(let setting, nil, let reason, _): "\(setting): \(reason)"
     case .invalidOption(let detail, _): detail
     case .badData(let file, let detail, _): "\(file): \(detail)"
-    case .badPreprocessing(let file, let detail):
-      "\(file): its preprocessing attribute is not what lstm-ft writes: \(detail)"
     case .diverged(let epoch, let step, let detail): "stopped in epoch \(epoch), step \(step): \(detail)"
     case .noThread: "the system grants no further thread to train on"
     }
@@ -52,7 +49,7 @@ public enum FineTuningError: DescribedFailure {
     case .nothingToTrain: ["freeze less, or add \(.unfreezing, "head")"]
     case .invalid(_, _, _, let advice), .invalidOption(_, let advice), .badData(_, _, let advice): advice
     case .diverged: ["lower \(.learningRate), or clip harder with \(.clipNorm); the last good model is kept"]
-    case .badPreprocessing, .noThread: []
+    case .noThread: []
     }
   }
 }

@@ -1,13 +1,3 @@
-/// A text in quotes, shortened, with what has no picture as its escape.
-func quoted(_ text: String) -> String {
-  var result = "\""
-  for scalar in text.unicodeScalars.prefix(40) {
-    let isControl = scalar.properties.generalCategory == .control
-    result += isControl ? scalar.escaped(asASCII: true) : String(scalar)
-  }
-  return result + (text.unicodeScalars.count > 40 ? "…\"" : "\"")
-}
-
 /// A number that is not finite, without the sign that some NaNs have.
 func plain(_ value: Double) -> String { value.isNaN ? "nan" : "\(value)" }
 

@@ -132,20 +132,21 @@ import Testing
   }
 
   @Test func configurationAndPreprocessing() throws {
-    func model(_ readout: ModelConfiguration.Readout, _ preprocessing: String?) -> Checkpoint {
+    func model(_ readout: ModelConfiguration.Readout, _ preprocessing: Preprocessing) -> Checkpoint {
       Checkpoint(
         tensors: [],
         configuration: .init(input: .features(size: 1), layers: [.init(hiddenSize: 1)], readout: readout),
         preprocessing: preprocessing)
     }
-    #expect(try CheckpointDifference(model(.last, "{}"), model(.last, "{}")).isEqual)
-    let readout = try CheckpointDifference(model(.last, nil), model(.mean, nil))
+    let (none, scaled) = (Preprocessing(), Preprocessing(inputScaler: Scaler(mean: [1], deviation: [2])))
+    #expect(try CheckpointDifference(model(.last, scaled), model(.last, scaled)).isEqual)
+    let readout = try CheckpointDifference(model(.last, none), model(.mean, none))
     #expect(readout.configurationDiffers)
     #expect(!readout.isEqual)
-    let scaler = try CheckpointDifference(model(.last, "{}"), model(.last, nil))
+    let scaler = try CheckpointDifference(model(.last, scaled), model(.last, none))
     #expect(scaler.preprocessingDiffers)
     #expect(!scaler.isEqual)
-    #expect(try CheckpointDifference(model(.last, nil), checkpoint([])).isEqual)
+    #expect(try CheckpointDifference(model(.last, none), checkpoint([])).isEqual)
   }
 
   @Test func itIsJSON() throws {

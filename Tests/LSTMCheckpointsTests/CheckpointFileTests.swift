@@ -64,6 +64,23 @@ import Testing
       refusal(path) == ["\(path): its provenance attribute is not what lstm-ft writes: \"sha256\" is missing"])
   }
 
+  @Test func preprocessingThatIsNone() throws {
+    let folder = try TemporaryFolder()
+    let path = try native(folder) {
+      $0.setAttribute("preprocessing", .strings([#"{"inputScaler": {"mean": [1], "deviation": [0]}}"#]))
+    }
+    // It opens, so that what it holds can be shown; only a model of it is refused.
+    let checkpoint = try Checkpoint(path: path)
+    #expect(checkpoint.preprocessing.isEmpty)
+    #expect {
+      try LoadPlan(checkpoint)
+    } throws: { error in
+      (error as? CheckpointError)?.message.description
+        == "\(path): its preprocessing attribute is not what lstm-ft writes: inputScaler.deviation: expected finite means "
+        + "and deviations above 0"
+    }
+  }
+
   @Test func textDatasetsAreListedAsSkipped() throws {
     let folder = try TemporaryFolder()
     var document = HDF5Document()

@@ -21,7 +21,7 @@ import Testing
     provenance.history.append(.init(date: "2026-01-02T03:04:05Z", action: "import", details: ["who": "ß\n\"test\""]))
     return Checkpoint(
       tensors: plan.configuration.parameters.compactMap { plan.tensors[$0.name] }, configuration: plan.configuration,
-      preprocessing: #"{"scaler":{"mean":[1.5]}}"#, provenance: provenance)
+      preprocessing: Preprocessing(inputScaler: Scaler(mean: [1.5], deviation: [0.1])), provenance: provenance)
   }
 
   @Test(arguments: files)

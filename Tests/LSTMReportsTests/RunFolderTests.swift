@@ -117,12 +117,12 @@ import TrainingSupport
     let best = try Data(contentsOf: URL(fileURLWithPath: run.file("best.h5")))
     try run.record(.weights(b, Self.state, isBest: false)) { model in
       var model = model
-      model.preprocessing = "{}"
+      model.preprocessing.window = 3
       return model
     }
     #expect(try Data(contentsOf: URL(fileURLWithPath: run.file("best.h5"))) == best)
     let last = try Checkpoint(path: run.file("last.h5"))
-    #expect(allValues(try LSTMModel(last)) == allValues(b) && last.preprocessing == "{}")
+    #expect(allValues(try LSTMModel(last)) == allValues(b) && last.preprocessing.window == 3)
     #expect(try Self.files(run.path) == ["log.jsonl", "best.h5", "last.h5"], "no temporary file stays")
   }
 

@@ -76,7 +76,7 @@ import Testing
   // MARK: - 6
 
   private func preprocessing(_ place: Workplace, _ file: String) throws -> Preprocessing {
-    try JSONDecoder().decode(Preprocessing.self, from: Data(try #require(place.checkpoint(file).preprocessing).utf8))
+    try place.checkpoint(file).preprocessing
   }
 
   @Test("6. A scaler is kept in the file, shown old against new, and refitted only when asked")

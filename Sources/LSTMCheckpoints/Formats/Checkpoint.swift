@@ -24,8 +24,10 @@ public struct Checkpoint: Sendable {
   /// In the file's order.
   public var tensors: [StoredTensor]
   public var configuration: ModelConfiguration?
-  /// JSON: scaler, vocabulary, window. Carried along; the fine-tuning module reads it.
-  public var preprocessing: String?
+  /// Scalers, vocabulary, window: what is done to data before the model reads it.
+  public var preprocessing: Preprocessing
+  /// Why the file's preprocessing cannot be read: `LoadPlan` throws it.
+  package var preprocessingError: CheckpointError?
   public var provenance: Provenance?
   public var skipped: [Skipped]
   /// The names of tensors that are one in the file, in groups.
@@ -56,7 +58,7 @@ public struct Checkpoint: Sendable {
   public internal(set) var byteCount: Int
 
   public init(
-    tensors: [StoredTensor], configuration: ModelConfiguration? = nil, preprocessing: String? = nil,
+    tensors: [StoredTensor], configuration: ModelConfiguration? = nil, preprocessing: Preprocessing = Preprocessing(),
     provenance: Provenance? = nil, skipped: [Skipped] = [], path: String? = nil, format: Format = .native,
     byteCount: Int = 0
   ) {

@@ -93,7 +93,9 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
     self.identical = identical
     configurationDiffers = first.configuration.map { a in second.configuration.map { a != $0 } ?? false } ?? false
     preprocessingDiffers =
-      first.format == .native && second.format == .native && first.preprocessing != second.preprocessing
+      first.format == .native && second.format == .native
+      && (first.preprocessing != second.preprocessing
+        || first.preprocessingError?.message != second.preprocessingError?.message)
   }
 }
 

@@ -20,10 +20,12 @@ public struct LoadPlan: Sendable {
   private let checkpoint: Checkpoint
 
   /// - Throws: `CheckpointError.ambiguous` when the tensors cannot be told apart, naming the flag that decides;
-  ///   `.invalidOption` when an option makes no sense for this file. What is missing, left over or of the wrong shape
-  ///   does not throw: it is in the report.
+  ///   `.invalidOption` when an option makes no sense for this file; `.badPreprocessing` when a native file has it and it
+  ///   cannot be read; `.unsupported` when a scaler is beyond single precision. What is missing, left over or of the wrong
+  ///   shape does not throw: it is in the report.
   public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions()) throws(CheckpointError) {
     let file = checkpoint.path ?? "checkpoint"
+    if let error = checkpoint.preprocessingError { throw error }
     self.checkpoint = checkpoint
     var options = options
     let given = options.configuration
@@ -55,6 +57,11 @@ public struct LoadPlan: Sendable {
     report.assumed = checkpoint.assumed + resolution.assumed
     for (scaler, what) in [(inputScaler, "input"), (outputScaler, "output")] {
       guard let scaler else { continue }
+      guard Scaler(scaler).isUsable else {
+        throw .unsupported(
+          file: file, detail: "\(scaler.key) (\(scaler.kind)) scales the \(what) with numbers beyond single precision",
+          advice: [])
+      }
       report.notes.append("\(scaler.key) (\(scaler.kind)) scales the \(what): taken as the model's scaler of it")
     }
     if let readout = options.readout, let own = translation.configuration?.readout, own != readout {
@@ -146,26 +153,11 @@ public struct LoadPlan: Sendable {
   }
 
   /// What the checkpoint keeps of the preprocessing, with what the model itself does to its input.
-  public var preprocessing: String? {
-    guard inputScaler != nil || outputScaler != nil, checkpoint.preprocessing == nil else {
-      return checkpoint.preprocessing
-    }
-    struct Record: Encodable {
-      struct Scaler: Encodable {
-        let mean: [Float]
-        let deviation: [Float]
-      }
-      let inputScaler: Scaler?
-      let targetScaler: Scaler?
-    }
-    func scaler(_ found: FoundScaler?) -> Record.Scaler? {
-      found.map { .init(mean: $0.mean.map(Float.init), deviation: $0.deviation.map(Float.init)) }
-    }
-    let record = Record(inputScaler: scaler(inputScaler), targetScaler: scaler(outputScaler))
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    // Finite numbers can be written.
-    return (try? encoder.encode(record)).map { String(decoding: $0, as: UTF8.self) }
+  public var preprocessing: Preprocessing {
+    checkpoint.preprocessing.isEmpty
+      ? Preprocessing(
+        inputScaler: inputScaler.map { Scaler($0) }, targetScaler: outputScaler.map { Scaler($0) })
+      : checkpoint.preprocessing
   }
 
   /// The project's name -> the name in the file.

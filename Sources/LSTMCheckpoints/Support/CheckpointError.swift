@@ -20,6 +20,8 @@ public enum CheckpointError: DescribedFailure {
   /// The load report has entries that are not allowed.
   case incomplete(_ summary: Message, advice: [Message])
   case invalidConfiguration(file: String, detail: Message)
+  /// A native file's preprocessing is none.
+  case badPreprocessing(file: String, detail: Message)
   /// A setting has a value that makes no sense here; nil for one that has no value of its own.
   case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message])
   /// Settings that contradict each other or the file.
@@ -54,6 +56,8 @@ public enum CheckpointError: DescribedFailure {
     case .ambiguous(let file, let detail, _): "\(file): \(detail)"
     case .incomplete(let summary, _): summary
     case .invalidConfiguration(let file, let detail): "\(file): not a model configuration: \(detail)"
+    case .badPreprocessing(let file, let detail):
+      "\(file): its preprocessing attribute is not what lstm-ft writes: \(detail)"
     case .invalid(let setting, let value?, let reason, _): "\(setting, value): \(reason)"
     case .invalid(let setting, nil, let reason, _): "\(setting): \(reason)"
     case .invalidOption(let detail, _): detail

@@ -1,3 +1,5 @@
+import LSTMCheckpoints
+
 extension SequenceData {
   /// Fits a scaler of the inputs on this selection; nil for tokens. Rows that several windows share count once, and
   /// padding does not count.

@@ -1,3 +1,4 @@
+import LSTMCheckpoints
 import LSTMLayers
 
 /// Examples to train on or to predict: sequences and, mostly, what the model should say of them.

@@ -1,4 +1,5 @@
 import FileIO
+import LSTMCheckpoints
 import LSTMLayers
 
 /// A text to learn the next token from, or to measure how well a model knows it.

@@ -1,5 +1,6 @@
 import FileIO
 import Foundation
+import LSTMCheckpoints
 
 extension Vocabulary {
   /// Reads `Tokenizer.to_json()`; nil for another JSON.

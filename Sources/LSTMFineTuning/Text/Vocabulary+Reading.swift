@@ -1,5 +1,6 @@
 import FileIO
 import Foundation
+import LSTMCheckpoints
 
 extension Vocabulary {
   /// Reads a vocabulary: a JSON object of token and number (textgenrnn, Keras, Hugging Face), a JSON list of tokens, or a

@@ -1,4 +1,5 @@
 import FileIO
+import LSTMCheckpoints
 import LSTMLayers
 
 extension FineTuner {

@@ -1,4 +1,5 @@
 import Foundation
+import LSTMCheckpoints
 import LSTMLayers
 
 /// How good a model's predictions are. Padded steps and ignored labels do not count.

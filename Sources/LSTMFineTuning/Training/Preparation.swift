@@ -8,7 +8,7 @@ import LSTMLayers
 ///     let tuner = FineTuner(try FreezePlan(ready.model, freezing: ["layer0"]), loss: ready.loss)
 ///     let run = try tuner.fit(ready)
 ///
-/// The run's models know what was done to the data: `LSTMModel.typedPreprocessing()` has it, and so has their file.
+/// The run's models know what was done to the data: `LSTMModel.preprocessing` has it, and so has their file.
 public struct Preparation: Sendable {
   /// The model to train, its preprocessing stored in it.
   public let model: LSTMModel
@@ -38,7 +38,7 @@ public struct Preparation: Sendable {
     split: SplitChoice = SplitChoice(), scaler: ScalerChoice = ScalerChoice(), loss: Loss? = nil,
     head: HeadChoice = .keep, readout: ModelConfiguration.Readout? = nil, seed: UInt64 = 0
   ) throws {
-    var record = try model.typedPreprocessing(file: data.file)
+    var record = model.preprocessing
     // 1. Split before anything is fitted.
     var parts = try SplitExamples(data, validation: held, split)
     parts.training = try parts.training.hiding(model.configuration)
@@ -58,7 +58,7 @@ public struct Preparation: Sendable {
     training = own
     validation = other?.examples
     var prepared = fit.model
-    try prepared.store(record)
+    prepared.preprocessing = record
     self.model = prepared
     self.loss = fit.loss
     preprocessing = record
@@ -194,7 +194,7 @@ extension LSTMModel {
   public func predict(
     _ data: any TrainingData, isRolling: Bool = false, kernels: Kernels = .best
   ) throws -> Tensor {
-    let record = try typedPreprocessing(file: data.file)
+    let record = preprocessing
     if let streams = data as? SeriesStreams {
       try streams.requireVisible(configuration)
       let said = try streams.rows.streamedForecasts(

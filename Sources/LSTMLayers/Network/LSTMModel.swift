@@ -15,8 +15,8 @@ public struct LSTMModel: Sendable {
   /// The stored tensors of parameters that have not changed since they were read; they are written back byte-identical,
   /// in their own type.
   public private(set) var origins: [String: StoredTensor]
-  /// How inputs and targets are scaled and encoded, as JSON.
-  public var preprocessing: String?
+  /// What is done to data before the model reads it: scalers, vocabulary, window.
+  public var preprocessing = Preprocessing()
   /// Where the weights come from.
   public var provenance: Provenance?
 

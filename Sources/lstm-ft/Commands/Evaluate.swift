@@ -78,8 +78,8 @@ struct Evaluate: ParsableCommand {
       try requireOutput($0, apartFrom: [model] + paths, overwrite: overwriting.overwrite)
     }
     let base = try openModel(model)
-    let record = try base.typedPreprocessing(file: model)
-    let loaded = try data.load(for: base, record, .measuring, readout: reading.readout)
+    let record = base.preprocessing
+    let loaded = try data.load(for: base, .measuring, readout: reading.readout)
     if chart != nil, let refusal = loaded.chartRefusal { throw InputError.usage("\(refusal)", advice: []) }
     let all = try loaded.allExamples().hiding(base.configuration)
     let raw = all.sequences

@@ -99,7 +99,7 @@ struct Export: ParsableCommand {
     for note in checkpoint.exportNotes(as: format) { console.say("note: \(note)") }
     if let dtype = target.dtype { try reportRounding(checkpoint, dtype, console) }
     console.say("wrote \(output) (\(plural(written.count, "tensor")))")
-    let record = try checkpoint.typedPreprocessing(file: model)
+    let record = checkpoint.preprocessing
     if checkpoint.scalesItself(as: format) {
       console.say("note: the file scales what it reads and gives itself, as the model's source did")
     } else if format != .native {

@@ -110,7 +110,7 @@ struct Generate: ParsableCommand {
       throw InputError.usage("--prompt and --interactive exclude each other", advice: [])
     }
     let loaded = try openModel(model)
-    let record = try loaded.typedPreprocessing(file: model)
+    let record = loaded.preprocessing
     guard let vocabulary = record.vocabulary else {
       throw InputError.usage(
         "\(model) has no vocabulary: nobody knows which number stands for which character or word",

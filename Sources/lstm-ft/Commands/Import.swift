@@ -124,8 +124,8 @@ struct Import: ParsableCommand {
 
     show(report, console)
     for note in vocabularyNotes(made, plan.configuration) { console.say("note: \(note)") }
-    if let path = values.scalerFile, let record = try? made.typedPreprocessing(file: output) {
-      for line in record.scalingLines(numbers: 4) { console.say("note: \(path): \(line)") }
+    if let path = values.scalerFile {
+      for line in made.preprocessing.scalingLines(numbers: 4) { console.say("note: \(path): \(line)") }
     }
     let bytes = made.tensors.reduce(0) { $0 + $1.byteCount }
     console.say("wrote \(output) (\(plural(plan.configuration.parameterCount, "parameter")), \(size(bytes)))")
@@ -137,7 +137,7 @@ struct Import: ParsableCommand {
   /// What the file keeps, with what was said of it here.
   private func preprocessing(
     _ checkpoint: Checkpoint, _ configuration: ModelConfiguration, _ notes: inout [String]
-  ) throws -> String? {
+  ) throws -> Preprocessing {
     let scalerOptions: [(flag: String, value: String?)] = [
       ("--scaler", values.scaler), ("--scaler-from", values.scalerFrom), ("--scaler-file", values.scalerFile),
     ]
@@ -151,7 +151,7 @@ struct Import: ParsableCommand {
       if values.tokens != nil { throw InputError.usage("--tokens needs --vocabulary", advice: []) }
       return checkpoint.preprocessing
     }
-    var record = try checkpoint.typedPreprocessing(file: input)
+    var record = checkpoint.preprocessing
     if let scaler = values.scaler {
       (record.inputScaler, record.targetScaler) = try scalers(scaler, configuration)
     }
@@ -184,7 +184,7 @@ struct Import: ParsableCommand {
       guard window >= 1 else { throw InputError.usage("--window \(window): expected at least 1", advice: []) }
       record.window = window
     }
-    return try record.json
+    return record
   }
 
   private func readScalers(
@@ -224,7 +224,7 @@ struct Import: ParsableCommand {
 
   private func vocabularyNotes(_ made: Checkpoint, _ configuration: ModelConfiguration) -> [String] {
     guard values.vocabulary != nil, case .tokens(let count, _) = configuration.input,
-      let vocabulary = try? made.typedPreprocessing(file: input).vocabulary
+      let vocabulary = made.preprocessing.vocabulary
     else { return [] }
     let padding = vocabulary.padding.map { ", \($0) is padding" } ?? ""
     let spare = count - vocabulary.count
@@ -299,13 +299,12 @@ struct Import: ParsableCommand {
   private func nextCommand(_ output: String, _ configuration: ModelConfiguration, _ made: Checkpoint) -> String {
     var words = ["lstm-ft finetune"]
     if output != "model.h5" { words.append(output) }
-    let record = try? made.typedPreprocessing(file: input)
     switch configuration.input {
     case .tokens:
-      words.append(record?.vocabulary == nil ? "--data mine.npz" : "--text mine.txt")
+      words.append(made.preprocessing.vocabulary == nil ? "--data mine.npz" : "--text mine.txt")
     case .features:
       words.append("--data mine.csv --target COLUMN")
-      if record?.window == nil { words.append("--window 48") }
+      if made.preprocessing.window == nil { words.append("--window 48") }
     }
     // The lowest layer is frozen where something is left to train above it.
     if configuration.layers.count > 1 || !configuration.head.isEmpty { words.append("--freeze layer0") }

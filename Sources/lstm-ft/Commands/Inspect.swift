@@ -86,14 +86,8 @@ struct Inspect: ParsableCommand {
         problem = error.message.spelled
       }
     }
-    var preprocessing: Preprocessing?
-    if let stored = checkpoint.preprocessing {
-      do {
-        preprocessing = try JSONDecoder().decode(Preprocessing.self, from: Data(stored.utf8))
-      } catch {
-        problem = FineTuningError.badPreprocessing(file: file, detail: Message(describe(error))).message.spelled
-      }
-    }
+    if let error = checkpoint.preprocessingError { problem = error.message.spelled }
+    let preprocessing = checkpoint.preprocessing.isEmpty ? nil : checkpoint.preprocessing
     let tensors = try checkpoint.tensors.map { tensor in
       Answer.Tensor(
         name: tensor.name, shape: tensor.shape, dataType: tensor.dataType, bytes: tensor.byteCount,

@@ -116,8 +116,8 @@ struct Predict: ParsableCommand {
     }
     let kind = try outputKind()
     var base = try openModel(model)
-    let record = try base.typedPreprocessing(file: model)
-    let loaded = try data.load(for: base, record, .predicting, readout: reading.readout)
+    let record = base.preprocessing
+    let loaded = try data.load(for: base, .predicting, readout: reading.readout)
     for note in loaded.readingLines { console.note(note) }
     base = try decided(base)
     if let series = loaded.series {

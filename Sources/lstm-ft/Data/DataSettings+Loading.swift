@@ -17,13 +17,14 @@ extension DataSettings {
   /// What data is loaded with.
   struct Request {
     let model: LSTMModel
-    let record: Preprocessing
     let purpose: Purpose
     /// What was asked for instead of the model's.
     let readout: ModelConfiguration.Readout?
     let paths: [String]
     /// The first of them.
     var path: String { paths[0] }
+    /// How the model's own data was read.
+    var record: Preprocessing { model.preprocessing }
   }
 
   /// The first of the files.
@@ -37,11 +38,11 @@ extension DataSettings {
 
   /// - Parameter readout: what was asked for instead of the model's.
   func load(
-    for model: LSTMModel, _ record: Preprocessing, _ purpose: Purpose, readout: ModelConfiguration.Readout? = nil
+    for model: LSTMModel, _ purpose: Purpose, readout: ModelConfiguration.Readout? = nil
   ) throws -> any ShownData {
     let paths = try self.paths()
     try checkStreams(purpose)
-    let request = Request(model: model, record: record, purpose: purpose, readout: readout, paths: paths)
+    let request = Request(model: model, purpose: purpose, readout: readout, paths: paths)
     for source in sources {
       if let data = try source(request) { return data }
     }

@@ -75,8 +75,9 @@ extension DataSettings {
   /// Makes a new model's vocabulary, or adds to an old one's; says what was done.
   /// - Parameter isNew: whether the model's weights are fresh.
   func settleVocabulary(
-    _ model: inout LSTMModel, _ record: inout Preprocessing, isNew: Bool, extends: Bool
+    _ model: inout LSTMModel, isNew: Bool, extends: Bool
   ) throws -> [String] {
+    let record = model.preprocessing
     guard isNew || extends, case .tokens(let count, _) = model.configuration.input,
       let text = try everyText(record)
     else {
@@ -89,15 +90,15 @@ extension DataSettings {
       let vocabulary = try Vocabulary(
         tokens ?? .characters, of: text, limit: count,
         reserving: (isPerStep ? [] : ["<pad>"]) + (separator ?? record.separator == nil ? [] : ["<s>"]))
-      record.vocabulary = vocabulary
+      model.preprocessing.vocabulary = vocabulary
       return ["vocabulary: made from \(path), \(plural(vocabulary.count, "token")): \(vocabulary.unit.rawValue)"]
     }
     guard extends else { return [] }
     let vocabulary = try knownVocabulary(record, model, path)
     let missing = vocabulary.missing(in: text)
     guard !missing.isEmpty else { return ["vocabulary: it has every \(vocabulary.unit.noun) of \(path)"] }
-    record.vocabulary = try vocabulary.extended(by: missing, from: count)
     model = try model.extendingVocabulary(by: missing.count)
+    model.preprocessing.vocabulary = try vocabulary.extended(by: missing, from: count)
     let shown = missing.prefix(8).map { printable($0, limit: 20) }.joined(separator: " ")
     return [
       "vocabulary: \(plural(missing.count, vocabulary.unit.noun)) added, with the mean of the others' weights: \(shown)\(missing.count > 8 ? " ..." : "")"

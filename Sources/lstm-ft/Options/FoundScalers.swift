@@ -92,7 +92,7 @@ struct ChosenScalers {
 
     func scaler(for count: Int, option: String) throws -> Scaler {
       let scaler = Scaler(found, columns: columns)
-      guard scaler.deviation.allSatisfy({ $0 > 0 && $0.isFinite }), scaler.mean.allSatisfy(\.isFinite) else {
+      guard scaler.isUsable else {
         throw InputError.usage("\(option): its numbers are beyond single precision", advice: [])
       }
       if scaler.columns == count { return scaler }

@@ -1,3 +1,4 @@
+import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMReports
 

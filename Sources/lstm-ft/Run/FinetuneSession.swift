@@ -53,16 +53,15 @@ struct FinetuneSession {
       try settings.fromScratch ? untrainedModel(settings.model, seed: seed) : openModel(settings.model, seed: seed)
 
     // 1. The data, and what it asks of the model.
-    var record = try base.typedPreprocessing(file: settings.model)
     var notes = try settings.data.settleVocabulary(
-      &base, &record, isNew: settings.fromScratch, extends: settings.extendsVocabulary)
-    try base.store(record)
+      &base, isNew: settings.fromScratch, extends: settings.extendsVocabulary)
     let loaded = try settings.data.load(
-      for: base, record, .training(newHead: settings.head.isNew), readout: settings.readout)
-    loaded.describe(in: &record)
+      for: base, .training(newHead: settings.head.isNew), readout: settings.readout)
+    var described = base
+    loaded.describe(in: &described.preprocessing)
     let held = try settings.validationFiles.isEmpty
       ? nil
-      : settings.data.reading(settings.validationFiles).load(for: base, record, .measuring, readout: settings.readout)
+      : settings.data.reading(settings.validationFiles).load(for: described, .measuring, readout: settings.readout)
     let ready = try advised {
       try Preparation(
         base, loaded, validation: held, split: settings.split, scaler: settings.scaler, loss: settings.loss,

@@ -1,3 +1,4 @@
+import LSTMCheckpoints
 import LSTMLayers
 import Testing
 import TrainingSupport

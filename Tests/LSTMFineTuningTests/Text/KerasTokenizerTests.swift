@@ -1,5 +1,6 @@
 import FileIO
 import Foundation
+import LSTMCheckpoints
 import TestSupport
 import Testing
 import TrainingSupport

@@ -24,16 +24,16 @@ import TrainingSupport
     #expect(ready.preprocessing.inputScaler == scalers.inputs && ready.preprocessing.targetScaler == scalers.targets)
     #expect(ready.loss == .meanSquaredError && ready.training.sequences.count == parts.training.count)
     #expect(ready.validation?.sequences.count == parts.validation?.count)
-    #expect(try ready.model.typedPreprocessing() == ready.preprocessing)
+    #expect(ready.model.preprocessing == ready.preprocessing)
   }
 
   @Test func scalersOfTheModelAreKept() throws {
     var model = featureModel(2, outputs: 2)
     let own = Scaler(mean: [1, 2], deviation: [3, 4])
-    try model.store(Preprocessing(inputScaler: own, targetScaler: Scaler(mean: [5], deviation: [6])))
+    model.preprocessing = Preprocessing(inputScaler: own, targetScaler: Scaler(mean: [5], deviation: [6]))
     let ready = try Preparation(model, Self.series())
     #expect(ready.preprocessing.inputScaler == own)
-    try model.store(Preprocessing(inputScaler: Scaler(mean: [1], deviation: [1])))
+    model.preprocessing = Preprocessing(inputScaler: Scaler(mean: [1], deviation: [1]))
     let error = #expect(throws: FineTuningError.self) { try Preparation(model, Self.series()) }
     #expect(error?.message.description == "mine.csv: the model's scaler is for 1 features, the data has 2")
   }
@@ -54,14 +54,14 @@ import TrainingSupport
     let folder = try TemporaryFolder()
     try ready.model.checkpoint.write(path: folder.path("m.h5"))
     let model = try LSTMModel(Checkpoint(path: folder.path("m.h5")))
-    let series = try SeriesData(Self.table(5), readAs: model.typedPreprocessing())
+    let series = try SeriesData(Self.table(5), readAs: model.preprocessing)
     let forecast = try model.predict(series)
     #expect(forecast.shape == [1, 2])
     let evaluator = Evaluator(
       Network(model), loss: .meanSquaredError, targetScaler: ready.preprocessing.targetScaler)
     let raw = try series.lastWindow().scaled(inputs: ready.preprocessing.inputScaler, targets: nil)
     #expect(try evaluator.predict(raw).values == forecast.values)
-    let rolling = try model.predict(SeriesData(Self.table(9), readAs: model.typedPreprocessing()), isRolling: true)
+    let rolling = try model.predict(SeriesData(Self.table(9), readAs: model.preprocessing), isRolling: true)
     #expect(rolling.shape == [5, 2])
     #expect(throws: FineTuningError.self) { try SeriesData(Self.table(), readAs: Preprocessing()) }
   }

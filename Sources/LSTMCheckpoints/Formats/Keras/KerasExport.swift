@@ -237,8 +237,11 @@ private struct Builder {
   }
 
   /// The source's own scaling, with the numbers that the model has now.
-  private mutating func addScaler(_ scaler: OwnScalers.Scaler, part: String) {
+  private mutating func addScaler(_ scaler: Scaler, part: String) {
     let isInput = part == "scaler"
+    // The decimals that the native file's JSON shows.
+    func decimals(_ values: [Float]) -> [Double] { values.map { Double("\($0)") ?? Double($0) } }
+    let (mean, deviation) = (decimals(scaler.mean), decimals(scaler.deviation))
     func list(_ values: [Double]) -> KerasJSON {
       Set(values).count == 1 ? .number(values[0]) : .array(values.map { .number($0) })
     }
@@ -247,14 +250,14 @@ private struct Builder {
       add(
         "Normalization", name, nil,
         [
-          "axis": .array([.number(-1)]), "invert": false, "mean": .array(scaler.mean.map { .number($0) }),
-          "variance": .array(scaler.deviation.map { .number($0 * $0) }),
+          "axis": .array([.number(-1)]), "invert": false, "mean": .array(mean.map { .number($0) }),
+          "variance": .array(deviation.map { .number($0 * $0) }),
         ])
       return
     }
     let name = name("rescaling", of: nil, part: part).layer
-    let scale = isInput ? scaler.deviation.map { 1 / $0 } : scaler.deviation
-    let offset = isInput ? zip(scaler.mean, scaler.deviation).map { -$0 / $1 } : scaler.mean
+    let scale = isInput ? deviation.map { 1 / $0 } : deviation
+    let offset = isInput ? zip(mean, deviation).map { -$0 / $1 } : mean
     add("Rescaling", name, nil, ["scale": list(scale), "offset": list(offset)])
   }
 

@@ -59,7 +59,13 @@ extension Checkpoint {
     if let json = try text("configuration") {
       configuration = try ModelConfiguration(json: Data(json.utf8), file: file)
     }
-    preprocessing = try text("preprocessing")
+    if let json = try text("preprocessing") {
+      do {
+        preprocessing = try JSONDecoder().decode(Preprocessing.self, from: Data(json.utf8))
+      } catch {
+        preprocessingError = .badPreprocessing(file: file, detail: Message(describe(error)))
+      }
+    }
     if let json = try text("provenance") {
       do {
         provenance = try JSONDecoder().decode(Provenance.self, from: Data(json.utf8))
@@ -85,7 +91,7 @@ extension Checkpoint {
     }
     document.setAttribute(NativeFormat.versionAttribute, .integers([1]))
     if let configuration { document.setAttribute("configuration", .strings([try json(configuration)])) }
-    if let preprocessing { document.setAttribute("preprocessing", .strings([preprocessing])) }
+    if !preprocessing.isEmpty { document.setAttribute("preprocessing", .strings([try json(preprocessing)])) }
     if let provenance { document.setAttribute("provenance", .strings([try json(provenance)])) }
     let typed = tensors.map { tensor in target.options.dataType.map { tensor.converted(to: $0) } ?? tensor }
     for tensor in typed { document.add(tensor, at: tensor.name) }

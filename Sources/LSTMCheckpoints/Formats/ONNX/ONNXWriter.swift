@@ -109,8 +109,8 @@ private struct ModelGraph {
     return builder.node("Transpose", [value], ["perm": .integers([1, 0, 2])])
   }
 
-  private mutating func numbers(_ name: String, _ values: [Double]) -> String {
-    builder.weight(name, StoredTensor(name: name, shape: [values.count], values: values.map(Float.init)), source: name)
+  private mutating func numbers(_ name: String, _ values: [Float]) -> String {
+    builder.weight(name, StoredTensor(name: name, shape: [values.count], values: values), source: name)
   }
 
   private mutating func weight(_ place: String) throws -> String {

@@ -1,3 +1,5 @@
+import FileIO
+
 extension CSVNote {
   /// What was found below the header and around the rows.
   static func around(

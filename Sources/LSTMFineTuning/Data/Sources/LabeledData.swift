@@ -1,3 +1,5 @@
+import LSTMCheckpoints
+
 /// Labeled sequences of a CSV table, and the columns that they were read from.
 public struct LabeledData: TrainingData {
   /// The sequences and their classes.

@@ -1,4 +1,5 @@
 import FileIO
+import LSTMCheckpoints
 
 extension SeriesData {
   /// Reads a table as the one that a model was fine-tuned on: the same columns, times, ids, window and horizon. No row

@@ -1,3 +1,5 @@
+import LSTMCheckpoints
+
 extension TextData: TrainingData {
   public func allExamples() throws -> Examples { .sequences(try examples()) }
 

@@ -1,4 +1,5 @@
 import FileIO
+import LSTMCheckpoints
 import LSTMLayers
 
 /// Data to train on, to measure with or to predict from, wherever it comes from: series, texts, labeled sequences and

@@ -50,4 +50,7 @@ public struct Preprocessing: Sendable, Codable, Equatable {
     self.vocabulary = vocabulary
     self.classes = classes
   }
+
+  /// Whether it says nothing, so that there is nothing to keep.
+  public var isEmpty: Bool { self == Preprocessing() }
 }

@@ -41,29 +41,11 @@ public struct Scaler: Sendable, Codable, Equatable {
     limits = Limits(minimum: minimum, maximum: maximum, range: [range.lowerBound, range.upperBound])
   }
 
-  /// Fits some rows of a table (rows, columns). Sums are in double, in two passes.
-  public init(fitting values: [Float], columns: Int, rows: some Sequence<Int>) {
-    var count = 0.0
-    var sum = [Double](repeating: 0, count: columns)
-    for row in rows {
-      for column in 0..<columns { sum[column] += Double(values[row * columns + column]) }
-      count += 1
-    }
-    let mean = sum.map { count > 0 ? $0 / count : 0 }
-    var square = [Double](repeating: 0, count: columns)
-    for row in rows {
-      for column in 0..<columns {
-        let distance = Double(values[row * columns + column]) - mean[column]
-        square[column] += distance * distance
-      }
-    }
-    self.mean = mean.map(Float.init)
-    deviation = zip(square, mean).map { square, mean in
-      let deviation = count > 0 ? (square / count).squareRoot() : 0
-      // The mean of a constant column may be off by rounding in double, far below what a float can tell apart. What
-      // is too small for a float to divide by is constant, too.
-      return deviation > abs(mean) * 1e-12 && Float(deviation).isNormal ? Float(deviation) : 1
-    }
+  /// From what lies beside a checkpoint's tensors, rounded to single precision.
+  /// - Parameter columns: which of its columns, in their order; nil for all.
+  public init(_ found: FoundScaler, columns: Range<Int>? = nil) {
+    let columns = columns ?? 0..<found.columns
+    self.init(mean: found.mean[columns].map(Float.init), deviation: found.deviation[columns].map(Float.init))
   }
 
   /// - Throws: `DecodingError` when the numbers cannot be divided by, or are not one of each for a column.
@@ -78,10 +60,8 @@ public struct Scaler: Sendable, Codable, Equatable {
       guard mean.count == deviation.count else {
         throw wrong(.deviation, "expected \(mean.count) numbers, as many as mean has, found \(deviation.count)")
       }
-      guard mean.allSatisfy(\.isFinite), deviation.allSatisfy({ $0 > 0 && $0.isFinite }) else {
-        throw wrong(.deviation, "expected finite means and deviations above 0")
-      }
       self.init(mean: mean, deviation: deviation)
+      guard isUsable else { throw wrong(.deviation, "expected finite means and deviations above 0") }
       return
     }
     let (minimum, maximum) = (try numbers(.minimum), try numbers(.maximum))
@@ -96,10 +76,11 @@ public struct Scaler: Sendable, Codable, Equatable {
       throw wrong(.maximum, "expected finite maxima that are not below the minima")
     }
     self.init(minimum: minimum, maximum: maximum, range: range[0]...range[1])
-    guard deviation.allSatisfy({ $0 > 0 && $0.isFinite }), mean.allSatisfy(\.isFinite) else {
-      throw wrong(.maximum, "expected limits that a float can divide by")
-    }
+    guard isUsable else { throw wrong(.maximum, "expected limits that a float can divide by") }
   }
+
+  /// Whether its numbers can be divided by: finite means, and finite deviations above 0.
+  package var isUsable: Bool { mean.allSatisfy(\.isFinite) && deviation.allSatisfy { $0 > 0 && $0.isFinite } }
 
   /// Means and deviations are always there, so that what knows no limits computes the same.
   public func encode(to encoder: any Encoder) throws {
@@ -116,25 +97,6 @@ public struct Scaler: Sendable, Codable, Equatable {
 
   /// How many columns it is for.
   public var columns: Int { mean.count }
-
-  /// Standardizes rows in place. `values` may hold several rows of the columns.
-  public func apply(_ values: inout [Float]) {
-    forEachPlace(in: values.count) { at, column in values[at] = (values[at] - mean[column]) / deviation[column] }
-  }
-
-  /// Undoes it.
-  public func undo(_ values: inout [Float]) {
-    forEachPlace(in: values.count) { at, column in values[at] = values[at] * deviation[column] + mean[column] }
-  }
-
-  @inline(__always)
-  private func forEachPlace(in count: Int, _ body: (_ at: Int, _ column: Int) -> Void) {
-    var column = 0
-    for at in 0..<count {
-      body(at, column)
-      column = column + 1 == columns ? 0 : column + 1
-    }
-  }
 }
 
 /// The scalers of what a model reads and of what it says.

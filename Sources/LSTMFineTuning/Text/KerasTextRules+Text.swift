@@ -1,18 +1,6 @@
-/// How Keras' `Tokenizer` takes a text apart.
-public struct KerasTextRules: Sendable, Codable, Equatable {
-  /// Text is put in lower case.
-  public var lower: Bool
-  /// Characters that become what separates words.
-  public var filters: String
-  /// What separates words.
-  public var split: String
+import LSTMCheckpoints
 
-  public init(lower: Bool, filters: String, split: String) {
-    self.lower = lower
-    self.filters = filters
-    self.split = split
-  }
-
+extension KerasTextRules {
   func characters(_ text: String) -> String { lower ? text.lowercased() : text }
 
   /// As `text_to_word_sequence` has them.
