@@ -46,7 +46,7 @@ let package = Package(
     .executableTarget(
       name: "lstm-bench",
       dependencies: [
-        "LSTMLayers", "LSTMCheckpoints", "LSTMFineTuning", "HDF5", "FileIO",
+        "LSTMLayers", "LSTMCheckpoints", "LSTMFineTuning", "FileIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

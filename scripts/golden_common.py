@@ -1,4 +1,4 @@
-"""What the makers of golden test data share: seeding, HDF5 writing, a summary of what was written.
+"""Shared by the generators of golden test data: seeding, writing HDF5, and a summary of the files written.
 
 Every maker is deterministic: one thread, torch's deterministic algorithms, a seed of its own.
 Run a maker with any Python that has torch, numpy and h5py; it writes below ../fixtures by default.
@@ -19,7 +19,7 @@ FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 def arguments(description, folder, add=None):
     """Parse the common flags: --out (a folder) and --threads."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=pathlib.Path, default=FIXTURES / folder, help="folder written to")
+    parser.add_argument("--out", type=pathlib.Path, default=FIXTURES / folder, help="the folder to write to")
     if add:
         add(parser)
     options = parser.parse_args()

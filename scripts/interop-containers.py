@@ -1,4 +1,4 @@
-"""Exports models to .pt, safetensors and NPZ, loads them with the libraries that these belong to, and compares bits.
+"""Exports models to .pt, safetensors and NPZ, loads them with PyTorch, safetensors and NumPy, and compares bits.
 
 Usage: interop-containers.py PATH_OF_LSTM_FT
 
@@ -78,7 +78,7 @@ def check_lstm(path: pathlib.Path, folder: str) -> None:
         else:
             run("export", "model.h5", "--to", "npz", "-o", "out.npz", folder=folder)
             same({k: torch.tensor(v) for k, v in numpy.load(f"{folder}/out.npz").items()}, wanted, f"{path.name}, npz")
-        # Rounded on the way out, as PyTorch rounds.
+        # Rounded on export, as PyTorch rounds.
         export(folder, "--dtype", "bfloat16")
         for what, found in loaded(folder).items():
             same(found, {k: v.to(torch.bfloat16) for k, v in wanted.items()}, f"{path.name}, {name} as bfloat16, {what}")
@@ -107,7 +107,7 @@ def check_foreign(folder: str) -> int:
         export(folder)
         for what, found in loaded(folder).items():
             module = Model()
-            # Lightning's module keeps the network in an attribute of its own.
+            # Lightning's module has the network in an attribute.
             module.load_state_dict({k.removeprefix("net."): v for k, v in found.items()}, strict=True)
             with torch.no_grad():
                 difference = numpy.abs(module(x).numpy() - y).max()

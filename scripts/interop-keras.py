@@ -66,7 +66,7 @@ def exports(name, x, folder, hard, dual, low, counts):
 
     def count(how, model):
         if low:
-            # Frameworks compute with the type that the file has.
+            # Frameworks compute in the file's type.
             same = all(np.asarray(w).dtype == model.weights[i].dtype for i, w in enumerate(model.get_weights()))
             assert same, (name, how)
             counts[how] = counts.get(how, 0) + 1
@@ -74,7 +74,7 @@ def exports(name, x, folder, hard, dual, low, counts):
         compare(name, how, model, x, y)
         counts[how] = counts.get(how, 0) + 1
 
-    # Keras' HDF5 has no bfloat16: that is refused.
+    # Keras' HDF5 has no bfloat16: exporting it is refused.
     if low == "bfloat16":
         assert attempt("export", "model.h5", "--to", "keras-h5", *layout, *bias, "-o", "out.h5", folder=folder).returncode == 64
     if hard != 3 and low != "bfloat16":
@@ -101,7 +101,7 @@ def exports(name, x, folder, hard, dual, low, counts):
         run("export", "model.h5", "--to", "keras", *layout, *bias, "-o", "out.keras", folder=folder)
         model = loaded(keras3, f"{folder}/out.keras")
         count("Keras 3 load_model", model)
-        # Its own structure would be the source's; the usual names are those of a model made afresh.
+        # Without the source's structure, the names are those of a newly built model.
         run("import", "out.keras", "-o", "again.h5", folder=folder)
         run("export", "again.h5", "--to", "keras-weights", "-o", "out.weights.h5", folder=folder)
         scramble(model).load_weights(f"{folder}/out.weights.h5")
@@ -174,7 +174,7 @@ def names(counts):
         model = scramble(loaded(keras3, source))
         model.load_weights(f"{folder}/out.h5", by_name=True)
         compare("keras-names", "Keras 3 load_weights(by_name=True)", model, x, y)
-        # Layers for training alone are there again.
+        # Layers that act only in training are there again.
         again = loaded(keras3, f"{folder}/out.h5")
         assert [l.name for l in again.layers] == [l.name for l in model.layers], [l.name for l in again.layers]
         assert [l.rate for l in again.layers if "Dropout" in type(l).__name__] == [

@@ -1,4 +1,4 @@
-"""Exports every golden LSTM under the names of MLX, Flax and Haiku, and loads it there.
+"""Exports every golden LSTM with the names of MLX, Flax and Haiku, and loads it in these frameworks.
 
 Usage: interop-named.py PATH_OF_LSTM_FT
 
@@ -87,7 +87,7 @@ def in_flax(weights: dict, x: numpy.ndarray) -> numpy.ndarray:
             return x
 
     model = Both() if top[0].startswith("layers") else Stack()
-    # Flax refuses what is missing and what is too much.
+    # Flax rejects missing and extra arrays.
     shapes = model.init(__import__("jax").random.key(0), x)["params"]
     params = unflatten_dict({tuple(name.split("/")): value for name, value in weights.items()})
     import jax
@@ -117,7 +117,7 @@ TARGETS = {"mlx": ("mlx", in_mlx), "flax": ("flax", in_flax), "haiku": ("haiku",
 def main() -> None:
     for layout, (package, load) in TARGETS.items():
         if importlib.util.find_spec(package) is None:
-            print(f"{layout}: {package} is not installed, left out")
+            print(f"{layout}: {package} is not installed, skipped")
             continue
         worst, count, refused = 0.0, 0, 0
         for path in sorted((FIXTURES / "golden-lstm").glob("*.h5")):
@@ -142,7 +142,7 @@ def main() -> None:
                 difference = numpy.abs(load(state_of(f"{folder}/out.h5"), x) - numpy.load(f"{folder}/y.npy")).max()
                 assert difference <= 2e-6, (layout, path.name, difference)
                 worst, count = max(worst, float(difference)), count + 1
-        print(f"{layout}: {count} models, outputs within {worst:.1e}; {refused} refused as they should be")
+        print(f"{layout}: {count} models, outputs within {worst:.1e}; {refused} refused as expected")
 
 
 main()

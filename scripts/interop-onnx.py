@@ -55,7 +55,7 @@ def check(name: str, folder: str, x: numpy.ndarray, *dtype: str) -> None:
     difference = float(numpy.abs(got - want).max())
     assert difference <= 2e-6, (name, difference)
     worst = max(worst, difference)
-    # Another batch and another length: nothing is baked in.
+    # Another batch size and another length: neither is fixed in the file.
     session.run(None, {"input": x[:1, :2] if x.shape[1] > 1 else x[:1]})
     if dtype:
         return

@@ -1,4 +1,4 @@
-"""Imports every golden model, fine-tunes a little, exports, and loads the export into PyTorch.
+"""Imports every golden model, fine-tunes it briefly, exports it, and loads the export in PyTorch.
 
 Usage: interop-pytorch.py PATH_OF_LSTM_FT
 
@@ -166,7 +166,7 @@ def main() -> None:
             print(f"  {source}: tied, fine-tuned and exported, within {check_tied(folder, source):.1e}")
     with tempfile.TemporaryDirectory() as folder:
         check_padded(folder)
-    print(f"PyTorch {torch.__version__}: {len(cases)} models byte-identical and within 2e-6, a fine-tuned one too")
+    print(f"PyTorch {torch.__version__}: {len(cases)} models byte-identical and within 2e-6, also one that was fine-tuned")
 
 
 if __name__ == "__main__":

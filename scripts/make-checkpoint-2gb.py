@@ -1,4 +1,4 @@
-"""Write a 2 GB HDF5 checkpoint in nn.LSTM's shapes (4 layers of 4096), for timing `lstm-ft inspect`.
+"""Writes a 2 GB HDF5 checkpoint with the shapes of nn.LSTM (4 layers of 4096), to time `lstm-ft inspect`.
 
     make-checkpoint-2gb.py big.h5             real bytes, about as fast as the disk
     make-checkpoint-2gb.py big.h5 --sparse    nothing written but the structure; a sparse file where the system has them
@@ -20,7 +20,7 @@ def main():
     parser.add_argument("--sparse", action="store_true")
     options = parser.parse_args()
     hidden, started = options.hidden, time.time()
-    # one block of random rows, written again and again: the values do not matter here, only their number
+    # One block of random rows, written repeatedly: the values do not matter.
     block = np.random.default_rng(2).uniform(-0.02, 0.02, (1024, hidden)).astype("<f4")
     shapes = {}
     for layer in range(options.layers):

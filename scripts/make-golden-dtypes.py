@@ -1,4 +1,4 @@
-"""Golden files for dtypes and storage: one small state_dict, dumped in every way that HDF5 users dump it.
+"""Golden files for dtypes and storage: a small state_dict, written to HDF5 in many ways.
 
     fixtures/golden-dtypes/<variant>.h5    root datasets lstm.weight_ih_l0, ..., fc.weight, fc.bias; two layers LSTM(5, 7), fc 7 -> 2
     fixtures/golden-dtypes/expected.h5     <variant>/<name>: the float32 values expected after import

@@ -1,4 +1,4 @@
-"""Golden file for low-rank adapters together with freezing, recipes and rates of their own: twenty steps for every combination.
+"""Golden file for low-rank adapters with freezing, recipes and learning rates by part: twenty steps of each combination.
 
 fixtures/golden-lora/plans.h5
 

@@ -1,4 +1,4 @@
-"""Golden files for schedules, groups and recipes: twenty steps each, PyTorch's weights at the end.
+"""Golden files for schedules, parameter groups and recipes: PyTorch's weights after twenty steps of each.
 
 fixtures/golden-recipes/<name>.h5:
 

@@ -1,4 +1,4 @@
-"""Golden files for truncated backpropagation through time: chunks of streams, h and c carried from one to the next.
+"""Golden files for truncated backpropagation through time: chunks of streams, with h and c carried from chunk to chunk.
 
 fixtures/golden-streams/NAME.h5
 
@@ -113,7 +113,7 @@ def main():
         golden.seed("features")
         x, y = torch.randn(4, 137, 3), torch.randn(4, 137, 2)
         marks = torch.zeros(4, 137, dtype=torch.bool)
-        # At the first step, at a chunk's first and last, twice in one, at the same step of two streams, at the very end.
+        # At the first step, at the first and last step of a chunk, twice in a chunk, at the same step of two streams, at the end.
         for stream, steps in enumerate([(0, 7, 60), (6, 10, 12, 50, 51, 52), (63, 136), (50, 69, 70)]):
             marks[stream, list(steps)] = True
         extra = {"x": x, "y": y} | ({"resets": marks.to(torch.uint8)} if resets else {})

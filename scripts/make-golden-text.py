@@ -1,4 +1,4 @@
-"""Golden files for texts: a character model of PyTorch's, how well it knows a text, and how it goes on with one.
+"""Golden files for texts: a character model in PyTorch, its perplexity on a text, and the text that it generates.
 
 fixtures/golden-text/:
 
@@ -91,7 +91,7 @@ def main():
     for (name, model), run in zip(made.items(), [by_steps, by_windows]):
         attributes[name + "_loss"], attributes[name + "_accuracy"] = measure(model, run)
 
-    # The padding is no text: its logit does not count.
+    # Padding is never generated: its logit is ignored.
     with torch.no_grad():
         prompt = [numbers[letter] for letter in PROMPT]
         y, state = made["steps"](torch.tensor([prompt]))

@@ -1,4 +1,4 @@
-"""Golden files for tied parameters and padding rows: what PyTorch makes of them in twenty training steps.
+"""Golden files for tied parameters and padding rows: twenty training steps in PyTorch.
 
 fixtures/golden-ties/:
 

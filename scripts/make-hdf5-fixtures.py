@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes fixtures/hdf5: small files by h5py, good and hostile, and expected.json with what the good ones hold.
+"""Writes fixtures/hdf5: small valid and hostile files by h5py, and expected.json with the contents of the valid ones.
 
 Needs h5py and numpy. Run from anywhere; the files are committed, so that the tests do not need Python.
 """
@@ -73,7 +73,7 @@ def good():
         f["odd"] = random.standard_normal((7, 129)).astype("f8")
     describe("scalars.h5")
 
-    # HDF5 has no bfloat16 of its own before 2.0: it is a float with other fields.
+    # Before 2.0, HDF5 has no bfloat16 type: it is a float with other fields.
     bits = (random.standard_normal(12).astype("f4").view("u4") >> 16).astype("u2")
     for order in "<>":
         name = "bfloat16.h5" if order == "<" else "bfloat16-big.h5"
@@ -83,7 +83,7 @@ def good():
             kind.set_size(2)
             kind.set_ebias(127)
             space = h5py.h5s.create_simple((3, 4))
-            # Through an integer of the same width the bits arrive unconverted: written in the file's own type.
+            # As integers of the same width, the bits are written unconverted, in the file's own type.
             d = h5py.h5d.create(f.id, b"weight", kind, space)
             d.write(h5py.h5s.ALL, h5py.h5s.ALL, bits.astype(order + "u2").reshape(3, 4), mtype=kind)
         describe(name, {"/weight": base64.b64encode(bits.astype("<u2").tobytes()).decode()})
@@ -103,14 +103,14 @@ def good():
         d[0:4, 4:8] = 1
         d = f.create_dataset("big-fill", (5,), dtype=">i4", fillvalue=258)
         f.create_dataset("never", (5,), dtype="f4")
-        # A chunk whose deflate was skipped, as its filter mask says.
+        # A chunk whose filter mask says that deflate was skipped.
         d = f.create_dataset("masked", (4, 4), chunks=(2, 4), dtype="f4", compression="gzip", shuffle=True)
         d[...] = a[6:10, :4]
         raw = np.ascontiguousarray(a[6:8, :4]).view("u1").reshape(-1, 4).T.tobytes()
         d.id.write_direct_chunk((0, 0), raw, filter_mask=2)
     describe("chunked.h5")
 
-    # Not "latest": from HDF5 2.0 on that is a layout which older releases cannot read.
+    # Not "latest": from HDF5 2.0 on, older releases cannot read that layout.
     with h5py.File(path("latest-chunked.h5"), "w", libver=("v110", "v110")) as f:
         a = np.arange(63, dtype="f4").reshape(7, 9)
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)

@@ -1,4 +1,4 @@
-"""Golden files from Keras: weights as tf_keras 2 and Keras 3 save them, and what the frameworks answer.
+"""Golden files from Keras: weights as tf_keras 2 and Keras 3 save them, and the outputs of the models.
 
     fixtures/golden-keras/<name>.{h5,weights.h5,keras}    what a user has
     fixtures/golden-keras/<name>.reference.h5             x float32 (N,T,I) or tokens int64 (N,T); y float32
@@ -159,7 +159,7 @@ def to_cudnn(path, layers):
 
                 target = CuDNNLSTM()
                 made = hdf5_format._convert_rnn_weights(target, [kernel, recurrent, bias])
-                # tf_keras halves the bias; unequal parts with the same sum tell more.
+                # tf_keras halves the bias; unequal halves with the same sum test more.
                 shift = np.random.default_rng(7).normal(0, 0.3, bias.shape).astype(np.float32)
                 first = (bias + shift).astype(np.float32)
                 made[2] = np.concatenate([first, (bias - first).astype(np.float32)])
@@ -276,7 +276,7 @@ def main():
     model.save_weights(OUT / "k3_shards.weights.json", max_shard_size=0.0000004)
     reference("k3_shards", "shards", f"Keras {keras3.__version__}", "k3_shards.weights.json", x, np.asarray(model(x)), last)
 
-    # CuDNN's layout, which tf_keras' LSTM loads; y is of the model that loaded it.
+    # CuDNN's layout, which tf_keras' LSTM loads; y is the output of the model that loaded it.
     for name, build, layers, said in [
         ("cudnn_l2", lambda k, L: last_dense(k, L, 3, L.LSTM(5, return_sequences=True, name="a"), L.LSTM(5, name="b")), ["a", "b"], last),
         ("cudnn_bi", lambda k, L: last_dense(k, L, 4, L.Bidirectional(L.LSTM(7), name="a")), ["a"], final)]:
@@ -302,7 +302,7 @@ def main():
         x = data(name, model)
         keras1(name, "Keras 1", keras2, model, x, np.asarray(model(x)), wrap, {**said, "gates": "hard_sigmoid"})
 
-    # Names cut into pieces, as for models of many layers.
+    # Names split over several attributes, as in models with many layers.
     with h5py.File(OUT / "k2_l1_w.h5") as source, h5py.File(OUT / "split.h5", "w") as target:
         for item in source:
             source.copy(item, target)
@@ -314,7 +314,7 @@ def main():
         x, y = old["x"][...], old["y"][...]
     reference("split", "layer_names in pieces, fixed-length strings", "h5py", "split.h5", x, y, last)
 
-    # Keras 2.13 kept layers under another name, and counted each twice.
+    # Keras 2.13 stored layers under another name, and numbered each twice.
     with zipfile.ZipFile(OUT / "k2_l3.keras") as archive, tempfile.TemporaryDirectory() as folder:
         archive.extractall(folder)
         with h5py.File(f"{folder}/model.weights.h5", "r+") as file:
@@ -332,7 +332,7 @@ def main():
         x, y = old["x"][...], old["y"][...]
     reference("k213", "Keras 2.13's archive", "made from tf_keras'", "k213.keras", x, y, {})
 
-    # A model that only --config can describe: the LSTMs' outputs and the input are joined.
+    # A model that only --config can describe: the LSTMs' outputs and the input are concatenated.
     reset(keras2)
     L = keras2.layers
     i = L.Input((T, 3))
@@ -346,7 +346,7 @@ def main():
     reference("branches", "skip connections", f"tf_keras {keras2.__version__}", "branches.h5", x, np.asarray(model(x)),
               {"config": {"input": {"features": 3}, "layers": layers, "skip": True, "readout": "mean", "head": [{"size": 2}]}})
 
-    # A weight whose name leads into another file.
+    # A weight whose name points to another file.
     with h5py.File(OUT / "lying_external.h5", "w") as file:
         file.attrs["layer_names"], file.attrs["keras_version"] = np.array([b"lstm"]), "2.15.0"
         group = file.create_group("lstm")

@@ -1,4 +1,4 @@
-"""Makes ../fixtures/named: LSTMs under the names of MLX, Flax, Haiku, TensorFlow 1, Keras, swift-apis and burn.
+"""Writes fixtures/named: LSTMs with the names of MLX, Flax, Haiku, TensorFlow 1, Keras, swift-apis and burn.
 
 Usage: make-named-fixtures.py [PART ...]      parts: mlx flax haiku tf1 keras formulas; without any, those whose framework is there
 
@@ -49,7 +49,7 @@ def save(case, weights, x, y, h, c, nested=False):
             for name, value in weights.items():
                 file.create_dataset(name, data=np.asarray(value))
     else:
-        # np.savez stamps the time of day; a fixed date keeps the file the same.
+        # np.savez stores the time; with a fixed date the file is always the same.
         import io
         import zipfile
         with zipfile.ZipFile(OUT / f"{case}.npz", "w") as archive:
@@ -396,7 +396,7 @@ if __name__ == "__main__":
     for part in sys.argv[1:] or [p for p, (_, m) in PARTS.items() if importlib.util.find_spec(m)]:
         print(part)
         if part in ("tf1", "keras") and len(sys.argv) != 2:
-            # Each wants another Keras under TensorFlow: in a process of its own.
+            # Each needs another Keras under TensorFlow, and so its own process.
             os.spawnv(os.P_WAIT, sys.executable, [sys.executable, __file__, part])
         else:
             PARTS[part][0]()

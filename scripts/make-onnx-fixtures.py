@@ -1,4 +1,4 @@
-"""Golden ONNX models: what exporters write and what the operator LSTM allows, with ONNX Runtime's answers.
+"""Golden ONNX models: those of exporters, and all forms of the LSTM operator, with ONNX Runtime's outputs.
 
     fixtures/onnx/<name>.onnx            the model
     fixtures/onnx/<name>.reference.h5    x (N,T,I) or tokens (N,T), and y as ONNX Runtime gives it, batch first
@@ -360,7 +360,7 @@ def main():
     torch_case("torch_one_step", "3 features -> bidirectional LSTM 7 -> mean over time -> dense 1", "mean", inputs=3, hidden=7, bi=True, steps=1,
                head=[(1, identity)])
     torch_case("torch_wide", "2 features -> LSTM 129 -> last step -> dense 1", "last", inputs=2, hidden=129, head=[(1, identity)])
-    # Before the other exports of its kind: torch 2.13 takes the steps for static in all but the first of a process.
+    # Before other exports of this kind: torch 2.13 treats the number of steps as static in all but the first of a process.
     torch_case("dynamo_dynamic", "5 features -> bidirectional LSTM 6 -> bidirectional LSTM 6 -> last step -> dense 2", "last", dynamo=True, layers=2,
                bi=True, head=[(2, identity)], opset=18)
     for name, read, options in (

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes fixtures/pickle/: checkpoints with all kinds of Python objects beside the tensors, by the real libraries.
+"""Writes fixtures/pickle/: checkpoints with all kinds of Python objects besides the tensors, written by the real libraries.
 
 Run from anywhere: python scripts/make-pickle-fixtures.py
 Needs torch, numpy, pandas and scikit-learn. `state.npz` holds the tensors of the one model that every file called
@@ -141,7 +141,7 @@ class Step:
 
 Point = collections.namedtuple("Point", "x y")
 
-# What torch.load(weights_only=True) takes.
+# What torch.load(weights_only=True) accepts.
 beside("counter", collections.Counter("abca"), collections.Counter())
 beside("defaultdict", collections.defaultdict(list, {"a": [1]}), collections.defaultdict(int), collections.defaultdict(None))
 beside("ordered", collections.OrderedDict([("a", 1), (2, "b")]))
@@ -182,7 +182,7 @@ beside("numpy-types", numpy.dtype("float32"), numpy.dtype(">i4"), numpy.dtype([(
        numpy.random.default_rng(1).bit_generator.state, numpy.random.get_state())
 beside("numpy-generator", numpy.random.default_rng(1), numpy.random.RandomState(1))
 
-# Python's own and other people's objects.
+# Objects of Python and of other libraries.
 beside("dates", datetime.datetime(2026, 1, 2), datetime.date(2026, 1, 2), datetime.timedelta(1), datetime.timezone.utc)
 beside("paths", pathlib.PurePosixPath("/a/b"), range(3), slice(1, 2), Ellipsis, NotImplemented, int, list)
 beside("enums", Color.RED, Flags.A | Flags.B)
@@ -301,7 +301,7 @@ with open(OUT / "refused-no-tensors.pkl", "wb") as file:
 import joblib  # noqa: E402
 joblib.dump({"w": numpy.arange(4.0)}, OUT / "refused-joblib.pkl")
 
-# Scalers. What one is, is asked of it: an affine map is known by two points.
+# Scalers, whose factors follow from two points: they are affine.
 data = numpy.random.randn(50, 3) * [1.0, 20.0, 0.01] + [5.0, 1000.0, -3.0]
 scalers: dict[str, list] = {}
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes fixtures/pt/: what torch.save and safetensors write, in many variants, by the real libraries.
+"""Writes fixtures/pt/: files of torch.save and safetensors in many variants, written by the real libraries.
 
 Run from anywhere: python scripts/make-pt-fixtures.py
 Needs torch, numpy and safetensors. The files are the same on every run but for what `torch.save` itself draws at random
@@ -63,7 +63,7 @@ with h5py.File(OUT / "golden.h5", "w") as file:
     for name, value in {"x": x, "y": y, "h": h, "c": c}.items():
         file[name] = value.numpy()
 
-# The model alone, in both containers, and beside what training keeps.
+# The model alone, in both containers, and with the state of training.
 save("model.pt", state, state)
 save("model-legacy.pt", state, state, _use_new_zipfile_serialization=False)
 save("model-protocol4.pt", state, state, pickle_protocol=4)
@@ -87,7 +87,7 @@ torch.serialization.set_crc32_options(True)
 safetensors.torch.save_file(dict(state), OUT / "model.safetensors", metadata={"format": "pt", "trained on": "noise \"ü\""})
 keep("model.safetensors", state)
 
-# Views: what one storage can be.
+# Views of one storage.
 base = torch.arange(24, dtype=torch.float32)
 tied = torch.arange(6, dtype=torch.float32).reshape(2, 3)
 views = {
@@ -99,7 +99,7 @@ views = {
 save("views.pt", views, views)
 save("views-legacy.pt", views, views, _use_new_zipfile_serialization=False)
 
-# Types. Every value is exact in its type.
+# Types, with values that each represents exactly.
 types = {}
 for type_ in [torch.float16, torch.bfloat16, torch.float32, torch.float64]:
     types[str(type_)[6:]] = torch.tensor([[0.5, -1.25, 3.0], [0.0, -2.0, 96.0]]).to(type_)
@@ -116,7 +116,7 @@ save("odd-types.pt", odd, {"w": odd["w"]})
 safetensors.torch.save_file({"w": odd["w"], "f8": odd["f8"]}, OUT / "odd-types.safetensors")
 keep("odd-types.safetensors", {"w": odd["w"]})
 
-# A big-endian machine's file: torch writes it when the bytes of each storage are turned round beforehand.
+# A file of a big-endian machine, by swapping the bytes of each storage before torch.save.
 def save_big_endian(name: str, tensors: dict) -> None:
     buffer = io.BytesIO()
     torch.save(tensors, buffer)

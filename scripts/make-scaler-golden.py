@@ -1,4 +1,4 @@
-"""What PyTorch forecasts with a scaler of minima and maxima: fixtures/wild/scaler-minmax/expected.json.
+"""PyTorch's forecasts with a minimum/maximum scaler: fixtures/wild/scaler-minmax/expected.json.
 
 The model saw columns scaled to 0...1 and says the next temp, scaled likewise: of each of the last 20 windows of 24 rows.
 Needs torch and numpy.

@@ -1,4 +1,4 @@
-"""Small Keras files of kinds that were once read wrongly, each with what the framework computes of them.
+"""Small Keras files of kinds that were once read incorrectly, each with the outputs of the framework.
 
     fixtures/wild/keras-kinds/<name>.{keras,h5,weights.h5}    what a user has
     fixtures/wild/keras-kinds/<name>.npz                      x, and y where the file is to be read
@@ -87,7 +87,7 @@ def tokens(name, vocabulary=9, pad="pre"):
 def main():
     L = k3.layers
     x = features("x")
-    # Masks, wherever the hidden steps lie.
+    # Masks, with hidden steps at any position.
     for pad in ["pre", "post", "inner"]:
         save(f"mask_stack_{pad}", k3.Sequential([L.Input((None,)), L.Embedding(9, 4, mask_zero=True), L.LSTM(5, return_sequences=True),
              L.Dropout(0.2), L.Bidirectional(L.LSTM(3)), L.Dense(2, activation="softmax")]), tokens(pad, pad=pad))
@@ -105,7 +105,7 @@ def main():
     K = k2.layers
     save("mask_tf", k2.Sequential([K.Input((T, I)), K.Masking(0.5), K.LSTM(4, return_sequences=True), K.LSTM(4), K.Dense(2)]), masked, ("h5",))
 
-    # Scaling as a part of the model.
+    # Scaling within the model.
     norm = L.Normalization(axis=-1)
     norm.adapt(features("adapt") * [1.0, 5.0, 0.2] + [0.0, 3.0, -7.0])
     kept = norm.get_weights()
@@ -116,11 +116,11 @@ def main():
     save("normalization_tf", k2.Sequential([K.Input((T, I)), norm2, K.LSTM(4), K.Dense(2)]), x, ("h5",), lambda: norm2.set_weights(kept2))
     save("rescaling", k3.Sequential([L.Input((T, I)), L.Rescaling(0.25, offset=-0.5), L.LSTM(4), L.Dense(2), L.Rescaling(3.0, offset=1.0)]), x)
 
-    # What changes nothing when a model is used.
+    # Layers without effect in inference.
     save("noise", k3.Sequential([L.Input((T, I), name="series"), L.GaussianNoise(0.1, name="noise"), L.SpatialDropout1D(0.2, name="drop"),
          L.LSTM(4, name="memory", dropout=0.1), L.ActivityRegularization(l2=0.01, name="reg"), L.Flatten(name="flat"), L.Dense(2, name="out")]), x, ("keras", "h5"))
 
-    # What computes, and has no counterpart.
+    # Layers that compute and have no counterpart.
     refused = {
         "softmax_steps": [L.LSTM(4, return_sequences=True), L.Dense(2), L.Softmax(axis=1)],
         "pooling": [L.MaxPooling1D(2), L.LSTM(4), L.Dense(2)],

@@ -1,4 +1,4 @@
-"""The demonstration's pretrained model, and the experiment that says whether transfer pays.
+"""The demonstration's pretrained model, and the experiment that measures the benefit of transfer learning.
 
     pretrain-seattle.py pretrain    train on Seattle's hourly temperatures, write fixtures/demo/seattle.h5
     pretrain-seattle.py compare     zero-shot / fine-tuned / from-scratch on San Francisco, a table of MAE in deg F
@@ -197,7 +197,7 @@ def main():
     parser.add_argument("--start", type=int, nargs="+", default=[0], help="first row of the few weeks")
     parser.add_argument("--test-rows", type=int, help="rows held out after them (default: all)")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", type=pathlib.Path, help="write the results there")
+    parser.add_argument("--json", type=pathlib.Path, help="write the results to this file")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)

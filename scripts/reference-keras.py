@@ -1,4 +1,4 @@
-"""Writes what `lstm-ft verify` compares with, beside a Keras model: an input and the model's own outputs.
+"""Writes the reference for `lstm-ft verify` next to a Keras model: an input and the model's outputs.
 
 In your own program: write_reference("reference.h5", model, x). As a program, for a whole saved model:
 

@@ -1,4 +1,4 @@
-"""Writes what `lstm-ft verify` compares with, beside a PyTorch checkpoint: an input and the module's own outputs.
+"""Writes the reference for `lstm-ft verify` next to a PyTorch checkpoint: an input and the module's outputs.
 
 In your own program, with your module and your input:
 

@@ -1,4 +1,4 @@
-"""What textgenrnn 2.0.0 answers in tf_keras, for lstm-ft to be compared with.
+"""Writes the outputs of textgenrnn 2.0.0 in tf_keras, to compare lstm-ft with.
 
 Usage: reference-textgenrnn.py FOLDER OUT [--prompts 100] [--fetch] [--random]
 

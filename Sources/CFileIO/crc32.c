@@ -9,8 +9,9 @@ static int has_pclmul(void) {
   return __get_cpuid(1, &a, &b, &c, &d) && (c & bit_PCLMUL);
 }
 
-// What stands `distance` bits ahead of the bytes at hand weighs x^distance modulo the polynomial: two products of 64 by 33 bits, the bits
-// in reverse (V. Gopal and others, "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ", Intel, 2009).
+// Folds `value` over the bytes after it: bits that are `distance` positions ahead are multiplied by x^distance modulo the polynomial, by
+// two products of 64 by 33 bits in reversed bit order (V. Gopal et al., "Fast CRC Computation for Generic Polynomials Using PCLMULQDQ",
+// Intel, 2009).
 __attribute__((target("pclmul"))) static inline __m128i carried(__m128i value, __m128i factors, __m128i bytes) {
   const __m128i low = _mm_clmulepi64_si128(value, factors, 0x00), high = _mm_clmulepi64_si128(value, factors, 0x11);
   return _mm_xor_si128(_mm_xor_si128(low, high), bytes);

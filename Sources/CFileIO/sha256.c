@@ -19,7 +19,7 @@ static void compress_portable(uint32_t state[8], const uint8_t *bytes, size_t bl
     uint32_t words[16];
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
-// Unrolled, the eight variables are renamed rather than moved.
+// Unrolled, the compiler renames the eight variables instead of moving them.
 #pragma clang loop unroll(full)
     for (int t = 0; t < 64; t++) {
       uint32_t word;
@@ -47,10 +47,10 @@ static void compress_portable(uint32_t state[8], const uint8_t *bytes, size_t bl
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// Four rounds a step: sha256rnds2 does two, sha256msg1 and sha256msg2 the schedule. `m` holds the last 16 words, 4 a vector.
+// Four rounds per step: sha256rnds2 computes two, sha256msg1 and sha256msg2 the message schedule. `m` has the last 16 words, 4 per vector.
 __attribute__((target("sha,sse4.1,ssse3"))) static void compress_shani(uint32_t state[8], const uint8_t *bytes, size_t blocks) {
   const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
-  // The instructions want the state as (a, b, e, f) and (c, d, g, h), highest lane first.
+  // The instructions expect the state as (a, b, e, f) and (c, d, g, h), highest lane first.
   const __m128i dcba = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0xb1);
   const __m128i hgfe = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0x1b);
   __m128i abef = _mm_alignr_epi8(dcba, hgfe, 8);
@@ -83,7 +83,7 @@ __attribute__((target("sha,sse4.1,ssse3"))) static void compress_shani(uint32_t 
 
 #include <cpuid.h>
 
-// By cpuid: not every compiler's __builtin_cpu_supports knows "sha".
+// By cpuid: __builtin_cpu_supports("sha") is not known to every compiler.
 static int has_shani(void) {
   unsigned a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_SSSE3) || !(c & bit_SSE4_1)) return 0;

@@ -13,7 +13,7 @@ void cfileio_start_writeback(int descriptor, int64_t offset, int64_t count) {
 
 void cfileio_reserve(int descriptor, int64_t count) {
 #if defined(__linux__)
-  // Not posix_fallocate: where the file system cannot, it would write to every block.
+  // Not posix_fallocate, which writes to every block if the file system cannot allocate.
   (void)fallocate(descriptor, 0, 0, count);
 #else
   (void)descriptor, (void)count;

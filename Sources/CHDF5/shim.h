@@ -4,8 +4,8 @@
 #include <hdf5.h>
 #include <stdint.h>
 
-// Swift imports neither function-like macros nor object-like macros that expand to an expression with a
-// cast, a comma or a function call. HDF5's predefined ids are such: each expands to `(H5open(), variable)`.
+// Swift does not import function-like macros, nor object-like macros whose expansion contains a cast, a comma
+// or a function call. HDF5's predefined ids expand to `(H5open(), variable)`.
 
 // Property list classes: `(H5OPEN ..._g)` macros.
 static inline hid_t chdf5_class_file_access(void) { return H5P_FILE_ACCESS; }
@@ -17,7 +17,7 @@ static inline hid_t chdf5_class_link_access(void) { return H5P_LINK_ACCESS; }
 static inline hid_t chdf5_class_attribute_create(void) { return H5P_ATTRIBUTE_CREATE; }
 static inline hid_t chdf5_class_link_create(void) { return H5P_LINK_CREATE; }
 
-// Predefined datatypes: `(H5OPEN ..._g)` macros. They belong to the library and are only ever copied.
+// Predefined datatypes: `(H5OPEN ..._g)` macros. They belong to libhdf5 and are only copied.
 static inline hid_t chdf5_type_f32(void) { return H5T_IEEE_F32LE; }
 static inline hid_t chdf5_type_f64(void) { return H5T_IEEE_F64LE; }
 static inline hid_t chdf5_type_i8(void) { return H5T_STD_I8LE; }
@@ -33,7 +33,6 @@ static inline hid_t chdf5_type_c_string(void) { return H5T_C_S1; }
 // Constants whose macros contain a cast or a comma operator.
 static inline hid_t chdf5_default(void) { return (hid_t)H5P_DEFAULT; }
 static inline hid_t chdf5_all(void) { return (hid_t)H5S_ALL; }
-static inline hid_t chdf5_default_stack(void) { return (hid_t)H5E_DEFAULT; }
 static inline size_t chdf5_variable(void) { return H5T_VARIABLE; }
 static inline haddr_t chdf5_undefined_address(void) { return HADDR_UNDEF; }
 static inline unsigned chdf5_open_read_only(void) { return H5F_ACC_RDONLY; }
@@ -45,18 +44,18 @@ static inline unsigned chdf5_edge_chunks_unfiltered(void) {
     return H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS;
 }
 
-// H5Eset_auto2 takes a nullable function pointer typedef that differs between releases in its attributes.
+// H5Eset_auto2 takes a nullable function pointer whose typedef has different attributes in different releases.
 static inline herr_t chdf5_silence(void) { return H5Eset_auto2(H5E_DEFAULT, NULL, NULL); }
 
-// What a walk needs to know of an object. `key` identifies it within its file.
+// An object's type, its number of attributes, and a key that identifies it within its file.
 typedef struct {
     H5O_type_t type;
     uint64_t key[2];
     uint64_t attributes;
 } chdf5_object;
 
-// H5Oget_info is a macro with a number of arguments that depends on the release and on the API version
-// the library was configured for, and from 1.12 an object has a token in place of an address.
+// H5Oget_info is a macro whose number of arguments depends on the release and on the API version that the library was
+// configured for. From 1.12 on, an object has a token instead of an address.
 static inline herr_t chdf5_object_info(hid_t object, chdf5_object *out) {
     out->key[0] = out->key[1] = 0;
 #if H5_VERSION_GE(1, 12, 0)
@@ -76,7 +75,7 @@ static inline herr_t chdf5_object_info(hid_t object, chdf5_object *out) {
     return result;
 }
 
-// Called once a link: its name and its type (H5L_TYPE_HARD is 0). A result above 0 ends the iteration.
+// Called for each link with its name and its type (H5L_TYPE_HARD is 0). A result above 0 ends the iteration.
 typedef int (*chdf5_link_visitor)(const char *name, int type, void *context);
 
 typedef struct {
@@ -106,8 +105,8 @@ static inline herr_t chdf5_iterate_links(hid_t group, int by_creation, chdf5_lin
 #endif
 }
 
-// The file locks of HDF5 are advisory and fail on file systems without them. The property exists from
-// 1.10.7 and 1.12.1 on; before, nothing can be done here and HDF5_USE_FILE_LOCKING decides.
+// HDF5's file locks are advisory and fail on file systems without locks. The property exists from 1.10.7 and 1.12.1 on;
+// in earlier releases the environment variable HDF5_USE_FILE_LOCKING decides.
 static inline herr_t chdf5_set_file_locking(hid_t access, int use) {
 #if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 12, 0))
     return H5Pset_file_locking(access, use != 0, 1);
@@ -126,12 +125,12 @@ static inline herr_t chdf5_refuse_external_file(const char *parent_file, const c
     return -1;
 }
 
-// The callback's typedef changed its nullability between releases, so that no one Swift closure fits all.
+// The nullability in the callback's typedef changed between releases, so no single Swift closure fits all of them.
 static inline herr_t chdf5_refuse_external_links(hid_t link_access) {
     return H5Pset_elink_cb(link_access, chdf5_refuse_external_file, NULL);
 }
 
-// From 2.0 on H5Dread_chunk is a macro over a function that also takes the size of the buffer.
+// From 2.0 on, H5Dread_chunk is a macro for a function that also takes the size of the buffer.
 static inline herr_t chdf5_read_chunk(hid_t dataset, const hsize_t *offset, uint32_t *mask, void *buffer, size_t size) {
 #if defined(H5Dread_chunk_vers)
     return H5Dread_chunk2(dataset, H5P_DEFAULT, offset, mask, buffer, &size);

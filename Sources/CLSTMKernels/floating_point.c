@@ -1,8 +1,8 @@
-// The calling thread's floating-point control word: MXCSR on x86-64, FPCR on AArch64, nothing elsewhere. Swift has no way to
+// The calling thread's floating-point control word: MXCSR on x86-64, FPCR on AArch64, nothing on other processors. Swift cannot
 // read or write it.
 //
-// An operation on a denormal (below 2^-126) costs some 150 cycles on many processors, and a loss at the last of a few
-// hundred steps gives gradients that are mostly denormal.
+// An operation on a denormal (below 2^-126) takes about 150 cycles on many processors, and the gradients of a loss at the last of
+// a few hundred steps are mostly denormal.
 #include "CLSTMKernels.h"
 
 #if defined(__x86_64__)
@@ -35,7 +35,7 @@ void lstmk_set_float_mode(uint64_t mode) { (void)mode; }
 
 #endif
 
-// The exception flags, which arithmetic sets, are no part of it.
+// The exception flags, which arithmetic sets, are not part of the mode.
 static int is_computing(uint64_t mode) { return (mode & ~(uint64_t)0x3f) == COMPUTING; }
 
 uint64_t lstmk_begin_computing(void) {

@@ -7,7 +7,7 @@
 #define VL 16
 #define MR 8
 #define HAS_FMA
-// p * 2^n with one rounding, down to the denormals; and a reciprocal good to 14 bits.
+// p * 2^n with a single rounding, denormals included; and a reciprocal with 14 correct bits.
 #define SCALE(p, n) ((vf)_mm512_scalef_ps((__m512)(p), (__m512)(n)))
 #define RECIPROCAL(x) ((vf)_mm512_rcp14_ps((__m512)(x)))
 #define SQRT(x) ((vf)_mm512_sqrt_ps((__m512)(x)))

@@ -1,5 +1,5 @@
-// The reference twin of every kernel: one obvious loop each, libm's functions in double, no blocking. Tests hold the
-// fast paths against it.
+// The reference twin of every kernel: simple loops, libm's functions in double, no blocking. Tests compare the fast instruction
+// sets with it.
 #include "paths.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-// A persistent pool of threads for fork-join work of a few microseconds and up: workers spin for a moment, then park.
+// A persistent thread pool for fork-join work of a few microseconds or more: idle workers spin for a moment, then park.
 #include "CLSTMKernels.h"
 
 #include <pthread.h>
@@ -15,19 +15,19 @@
 
 enum {
   MOST_WORKERS = 254,
-  SPINS = 4000, // about 50 microseconds: longer than the gaps within a training step
+  SPINS = 4000, // about 50 microseconds, longer than the gaps within a training step
 };
 
 static struct {
-  pthread_mutex_t running; // held by whoever has work in the pool
+  pthread_mutex_t running; // held by the thread whose job the pool runs
   pthread_mutex_t parking;
   pthread_cond_t wake;
-  // The number of the job times 256, plus the threads that take part: a worker without a part in a job must not read the
-  // other fields, which may already belong to the next job.
+  // The job's number times 256, plus the number of threads that take part in it: a worker that takes no part must not read
+  // the other fields, which may already belong to the next job.
   atomic_size_t generation;
-  atomic_size_t pending; // parts of helpers that are not finished
-  // For each part the generation in which it was last taken: by its own worker or, when that one is not running, by whoever
-  // waits for it. So a busy machine does not make everybody wait for a thread that has no processor.
+  atomic_size_t pending; // unfinished parts of workers
+  // For each part the generation in which it was last taken, by its own worker or, if that one is not running, by the caller
+  // that waits for it. So on a busy machine nobody waits for a thread that has no processor.
   atomic_size_t taken[256];
   atomic_size_t parked;
   size_t workers;
@@ -52,7 +52,7 @@ static size_t await_job(size_t seen) {
   return now;
 }
 
-// Whether the part of this generation is the caller's to do. The job is what `pool` holds for as long as it is.
+// Takes a part of this generation; returns whether it was still free. While it is taken, `pool` keeps its job.
 static int take(size_t part, size_t generation) {
   size_t last = atomic_load_explicit(&pool.taken[part], memory_order_relaxed);
   return last < generation && atomic_compare_exchange_strong(&pool.taken[part], &last, generation);
@@ -92,7 +92,7 @@ static void add_workers(size_t wanted) {
 }
 
 static void run(size_t threads, lstmk_task task, void *context) {
-  // A pool that is busy, or a call from inside a job, gets its work done here: the parts are independent.
+  // If the pool is busy, or within a job, the calling thread does all of the work: the parts are independent.
   if (threads <= 1 || pthread_mutex_trylock(&pool.running) != 0) {
     for (size_t thread = 0; thread < threads; thread++) task(context, thread, threads);
     return;
@@ -111,9 +111,9 @@ static void run(size_t threads, lstmk_task task, void *context) {
     pthread_mutex_unlock(&pool.parking);
   }
   task(context, 0, threads);
-  // Parts for which there is no worker.
+  // Parts without a worker.
   for (size_t thread = helpers + 1; thread < threads; thread++) task(context, thread, threads);
-  // And those that have not been begun.
+  // Parts that no worker has taken yet.
   for (size_t thread = 1; thread <= helpers; thread++) {
     if (!take(thread, generation)) continue;
     task(context, thread, threads);
@@ -132,7 +132,7 @@ void lstmk_run(size_t threads, lstmk_task task, void *context) {
   lstmk_end_computing(before);
 }
 
-// A Swift closure of one integer, in Swift's calling convention: `Kernels.swift` declares this function and says why.
+// A Swift closure of one integer in Swift's calling convention; see `runParts` in Kernels.swift.
 typedef __attribute__((swiftcall)) void (*swift_body)(size_t part, __attribute__((swift_context)) void *context);
 
 typedef struct {

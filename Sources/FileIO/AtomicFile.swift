@@ -1,13 +1,13 @@
 import Foundation
 
-/// Writes a file so that at every moment its path names either the old file, whole, or the new one, whole.
+/// Writes a file atomically: at any moment its path names either the complete old file or the complete new one.
 ///
-/// A temporary file in the same directory is written by `body`, synchronized with the device (`fsync`,
-/// `F_FULLFSYNC` on Apple platforms), checked by `verify`, renamed over the target, and the directory is
+/// `body` writes a temporary file in the same directory, which is synchronized with the device (`fsync`,
+/// `F_FULLFSYNC` on Apple platforms), checked by `verify` and renamed over the target; then the directory is
 /// synchronized. On any failure the temporary file is removed and the target is left alone. An existing
-/// file's mode is kept; through a symbolic link the file it points at is replaced.
+/// file's mode is kept; if the path is a symbolic link, the file it points to is replaced.
 /// - Parameters:
-///   - verify: called with the temporary file's path before the rename; to throw is to keep the old file.
+///   - verify: called with the temporary file's path before the rename; if it throws, the old file is kept.
 ///   - body: called with a descriptor open for reading and writing, at offset 0.
 /// - Throws: ``FileError`` (`cannotCreate`, `writingFailed`), or what the closures throw.
 public func atomicallyWriteFile(
@@ -18,7 +18,7 @@ public func atomicallyWriteFile(
     do {
       try body(descriptor)
     } catch let error as FileError where error.file.isEmpty {
-      // From writeAll, which knows only the descriptor.
+      // From writeAll, which does not know the path.
       throw FileError.writingFailed(file: path, detail: error.detail)
     }
   } verify: { temporary in
@@ -26,21 +26,16 @@ public func atomicallyWriteFile(
   }
 }
 
-/// Writes all of the bytes at the descriptor's own position (`write`); for the body of
+/// Writes all of the bytes at the descriptor's current position (`write`), for the body of
 /// ``atomicallyWriteFile(to:verify:_:)``.
+/// - Throws: ``FileError`` `writingFailed` without a path, which ``atomicallyWriteFile(to:verify:_:)`` adds.
 public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws(FileError) {
-  var done = 0
-  while done < bytes.count, let base = bytes.baseAddress {
-    do throws(System.Errno) {
-      let count = write(descriptor, base + done, min(bytes.count - done, 1 << 30))
-      if count >= 0 {
-        done += count
-      } else if errno != EINTR {
-        throw System.Errno(code: errno)
-      }
-    } catch {
-      throw .writingFailed(file: "", detail: "writing failed: \(error.text)")
-    }
+  guard let base = bytes.baseAddress else { return }
+  do throws(System.Errno) {
+    let done = try System.transfer(bytes.count) { done, count in write(descriptor, base + done, count) }
+    guard done == bytes.count else { throw System.Errno(code: EIO) }
+  } catch {
+    throw .writingFailed(file: "", detail: "writing failed: \(error.text)")
   }
 }
 
@@ -61,7 +56,8 @@ package struct AtomicFile {
   private let temporary: String
   private let existing: stat?
 
-  /// Finds out where the bytes shall go, and that they can; creates nothing.
+  /// Resolves where the file goes and checks that it can be created there; creates nothing yet.
+  /// - Throws: ``FileError`` `cannotCreate`.
   package init(_ path: String, faults: Faults = .none) throws(FileError) {
     self.faults = faults
     self.path = path
@@ -92,13 +88,13 @@ package struct AtomicFile {
     guard status.st_mode & S_IFMT == S_IFDIR else {
       throw .cannotCreate(file: path, detail: "\(directory) is not a directory")
     }
-    // Scalars, not characters: one character can be longer than a file name may be.
+    // Scalars, not characters: a single character can be longer than the longest file name.
     let stem = String(String.UnicodeScalarView(name.unicodeScalars.prefix(40)))
     let unique = String(UInt64.random(in: .min ... .max), radix: 36)
     temporary = (directory == "/" ? "" : directory) + "/.\(stem).\(unique).tmp"
   }
 
-  /// Runs `body` on the temporary file and its path, then `verify`, then puts the file in place.
+  /// Runs `body` on the temporary file and its path, then `verify`, then renames the file over the target.
   package func replace(
     _ body: (_ descriptor: Int32, _ temporary: String) throws -> Void,
     verify: (_ temporary: String) throws -> Void
@@ -108,7 +104,7 @@ package struct AtomicFile {
     do {
       try body(descriptor, temporary)
       try keepMode(descriptor)
-      try attempt("it cannot be made durable") { () throws(System.Errno) in
+      try attempt("it cannot be synchronized with the device") { () throws(System.Errno) in
         try System.synchronize(descriptor, faults)
       }
       isOpen = false
@@ -133,8 +129,7 @@ package struct AtomicFile {
     }
   }
 
-  /// A new file has the mode that any program would give it. One that will replace another is private until
-  /// it has taken over that file's mode.
+  /// A new file gets the usual mode. One that will replace another stays private until it has that file's mode.
   private func create() throws(FileError) -> Int32 {
     do {
       return try System.open(temporary, O_RDWR | O_CREAT | O_EXCL, mode: existing == nil ? 0o644 : 0o600)
@@ -146,7 +141,7 @@ package struct AtomicFile {
 
   private func keepMode(_ descriptor: Int32) throws(FileError) {
     guard let existing else { return }
-    // Only root may give files away; for others the new file is theirs, as with any program.
+    // Only root may change the owner; for other users the new file is theirs, as with any program.
     if existing.st_uid != geteuid() || existing.st_gid != getegid() {
       _ = fchown(descriptor, existing.st_uid, existing.st_gid)
     }
@@ -155,16 +150,16 @@ package struct AtomicFile {
     }
   }
 
-  /// Without this, the rename itself could be lost in a power failure.
+  /// Without this, a power failure could undo the rename.
   private func synchronizeDirectory() throws(FileError) {
-    try attempt("its directory cannot be made durable") { () throws(System.Errno) in
+    try attempt("its directory cannot be synchronized with the device") { () throws(System.Errno) in
       let descriptor = try System.open(directory, O_RDONLY)
       defer { try? System.close(descriptor) }
       try System.synchronize(descriptor, faults)
     }
   }
 
-  /// Follows symbolic links by hand: the last one may point at a file that does not exist yet.
+  /// Follows symbolic links one by one: the last one may point to a file that does not exist yet.
   private static func resolve(_ path: String) throws(FileError) -> (String, stat?) {
     var current = path
     do throws(System.Errno) {

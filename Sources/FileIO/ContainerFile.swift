@@ -1,24 +1,23 @@
 import CFileIO
 import Foundation
 
-/// A file that is written piece by piece: whole at its path, or not there.
+/// A file that is written atomically, piece by piece.
 ///
-/// It is read back before it takes its place, so that what a failing disk or memory made of it is noticed while the old
-/// file is still there.
+/// It is read back and compared by checksum before it replaces the old file, so that damage by a failing disk or memory
+/// is noticed in time.
 package final class ContainerFile {
   private let descriptor: Int32
-  private let path: String
+  /// Bytes written so far.
   package private(set) var byteCount = 0
-  /// CRC-32 of everything up to `byteCount`.
+  /// CRC-32 of the bytes written so far.
   private var checksum: UInt32 = 0
   private var startedByteCount = 0
 
-  private init(_ descriptor: Int32, _ path: String) {
-    self.descriptor = descriptor
-    self.path = path
-  }
+  private init(_ descriptor: Int32) { self.descriptor = descriptor }
 
+  /// Writes a file by `body`, reads it back and puts it in place.
   /// - Parameter byteCount: about how large it will be.
+  /// - Throws: ``FileError``, and what `body` throws.
   package static func write(to path: String, byteCount: Int, _ body: (ContainerFile) throws -> Void) throws {
     var checksum: UInt32 = 0
     var written = 0
@@ -39,33 +38,35 @@ package final class ContainerFile {
       }
     } _: { descriptor in
       cfileio_reserve(descriptor, Int64(byteCount))
-      let file = ContainerFile(descriptor, path)
+      let file = ContainerFile(descriptor)
       try body(file)
       guard ftruncate(descriptor, off_t(file.byteCount)) == 0 else {
-        throw FileError.writingFailed(file: path, detail: String(cString: strerror(errno)))
+        throw FileError.writingFailed(file: path, detail: System.Errno(code: errno).text)
       }
       (checksum, written) = (file.checksum, file.byteCount)
     }
   }
 
+  /// Appends bytes.
   package func write(_ bytes: UnsafeRawBufferPointer) throws {
     checksum = Inflate.crc32(bytes, continuing: checksum)
     try writeAll(bytes, to: descriptor)
     byteCount += bytes.count
-    // The device is kept busy while the next tensor is being read.
+    // Keeps the device busy while the next tensor is being read.
     if byteCount - startedByteCount >= 8 << 20 {
-      cfileio_start_writeback(descriptor, Int64(startedByteCount), Int64(byteCount - startedByteCount))
+      System.startWriteback(descriptor, startedByteCount, byteCount - startedByteCount)
       startedByteCount = byteCount
     }
   }
 
+  /// Appends bytes.
   package func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
 
-  /// Writes a head that holds the CRC-32 of what follows it, and that.
+  /// Writes a header that contains the CRC-32 of the content after it, then that content.
   /// - Parameters:
-  ///   - placeholder: as long as the head will be.
-  ///   - content: writes it.
-  ///   - head: makes the head of the content's CRC-32.
+  ///   - placeholder: as many bytes as the header.
+  ///   - content: writes the content.
+  ///   - head: makes the header from the content's CRC-32.
   package func write(placeholder: [UInt8], content: () throws -> Void, head: (UInt32) -> [UInt8]) throws {
     let (start, before) = (byteCount, checksum)
     try write(placeholder)
@@ -74,19 +75,12 @@ package final class ContainerFile {
     try content()
     let made = head(checksum)
     precondition(made.count == placeholder.count)
-    try overwrite(made, at: start)
+    do throws(System.Errno) {
+      try made.lend { bytes throws(System.Errno) in try System.write(descriptor, bytes, at: start, .none) }
+    } catch {
+      throw FileError.writingFailed(file: "", detail: "writing failed: \(error.text)")
+    }
     let upToContent = made.withUnsafeBytes { Inflate.crc32($0, continuing: before) }
     checksum = Inflate.crc32(joining: upToContent, checksum, byteCount: byteCount - contentStart)
-  }
-
-  private func overwrite(_ bytes: [UInt8], at offset: Int) throws {
-    var done = 0
-    while done < bytes.count {
-      let count = bytes[done...].withUnsafeBytes { pwrite(descriptor, $0.baseAddress, $0.count, off_t(offset + done)) }
-      if count < 0 && errno != EINTR {
-        throw FileError.writingFailed(file: path, detail: "writing failed: \(String(cString: strerror(errno)))")
-      }
-      done += max(count, 0)
-    }
   }
 }

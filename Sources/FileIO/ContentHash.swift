@@ -1,5 +1,5 @@
-/// XXH64 of bytes that come in pieces: what is written is compared by it with what is read back, at the speed of
-/// memory. It lives within one write and is stored nowhere.
+/// The XXH64 hash (Y. Collet, xxHash) of bytes given in pieces. It compares what was written with what is read back,
+/// at the speed of memory, and is never stored.
 package struct ContentHash: Equatable, Sendable {
   private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87
   private static let prime2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
@@ -8,7 +8,7 @@ package struct ContentHash: Equatable, Sendable {
   private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
 
   private var lanes: SIMD4<UInt64> = [prime1 &+ prime2, prime2, 0, 0 &- prime1]
-  /// Less than a stripe of 32 bytes that waits for more.
+  /// Bytes of an incomplete stripe of 32.
   private var rest: [UInt8] = []
   private var byteCount: UInt64 = 0
 

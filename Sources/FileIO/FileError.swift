@@ -1,9 +1,14 @@
-import Foundation
-
-/// Why a file, whatever it holds, cannot be read or written.
+/// Why a file of any format cannot be read or written.
+///
+///     do {
+///       try writeFile("model/notes.txt", Data(text.utf8))
+///     } catch FileError.cannotCreate(let file, let detail) {
+///       print("\(file): \(detail)")
+///     }
 public enum FileError: DescribedFailure, Equatable {
+  /// It cannot be opened or read.
   case unreadable(file: String, reason: UnreadableReason)
-  /// The file to write cannot be created where it was asked for.
+  /// The file cannot be created at this path.
   case cannotCreate(file: String, detail: String)
   /// Writing failed: a full disk, a broken device.
   case writingFailed(file: String, detail: String)
@@ -15,7 +20,7 @@ public enum FileError: DescribedFailure, Equatable {
     }
   }
 
-  /// What is wrong, without the file.
+  /// What is wrong, without the path.
   public var detail: String {
     switch self {
     case .unreadable(_, let reason): reason.message
@@ -23,6 +28,7 @@ public enum FileError: DescribedFailure, Equatable {
     }
   }
 
+  /// `notFound`, `badInput`, `cannotCreate` or `inputOutput`.
   public var category: FailureCategory {
     switch self {
     case .unreadable(_, let reason): reason.category
@@ -31,18 +37,21 @@ public enum FileError: DescribedFailure, Equatable {
     }
   }
 
+  /// The path and what is wrong.
   public var message: Message { Message(printable("\(file): \(detail)")) }
 }
 
 /// Why a file cannot be opened or read.
 public enum UnreadableReason: Error, Sendable, Equatable {
+  /// Nothing has that name.
   case notFound
+  /// It is a directory.
   case directory
   /// A pipe, a socket or a device.
   case notRegular
   /// A system call failed; `code` is its `errno`.
   case system(operation: String, code: Int32)
-  /// The file ended before the bytes asked for.
+  /// The file ends before the requested bytes.
   case truncated
 
   package var category: FailureCategory {
@@ -58,7 +67,7 @@ public enum UnreadableReason: Error, Sendable, Equatable {
     case .notFound: "no such file"
     case .directory: "it is a directory, not a file"
     case .notRegular: "it is not a regular file"
-    case .system(let operation, let code): "\(operation) failed: \(String(cString: strerror(code)))"
+    case .system(let operation, let code): "\(operation) failed: \(System.Errno(code: code).text)"
     case .truncated: "it ended while it was being read"
     }
   }

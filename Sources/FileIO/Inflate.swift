@@ -1,9 +1,9 @@
 import CFileIO
 import CZlib
 
-/// Why compressed bytes were refused.
-public enum InflateError: Error, Sendable, Equatable, CustomStringConvertible {
-  /// Not a deflate stream, or its checksum is wrong.
+/// Why compressed bytes were rejected.
+package enum InflateError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// Not a deflate stream, or one with a wrong checksum.
   case corrupt(String)
   /// The input ended before the stream did.
   case truncated
@@ -12,26 +12,27 @@ public enum InflateError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The stream goes on after the output is full.
   case tooLong(expected: Int)
 
-  public var description: String {
+  /// One line about the compressed data.
+  package var description: String {
     switch self {
     case .corrupt(let reason): "the compressed data is damaged (\(reason))"
-    case .truncated: "the compressed data is cut short"
+    case .truncated: "the compressed data is truncated"
     case .tooShort(let produced, let expected): "it inflates to \(produced) bytes, not the \(expected) expected"
     case .tooLong(let expected): "it inflates to more than the \(expected) bytes expected"
     }
   }
 }
 
-/// Deflate with a known size: memory never grows with what the stream claims.
-public enum Inflate {
-  /// Deflate cannot expand further than 1032:1, so that a stored size bounds what it may stand for.
-  public static let greatestRatio = 1032
+/// Decompression (RFC 1950, RFC 1951) into memory of a known size, so that a hostile stream cannot exhaust memory.
+package enum Inflate {
+  /// Deflate's greatest ratio of content to compressed size, 1032:1.
+  package static let greatestRatio = 1032
 
-  /// Inflates into all of `output`, no byte more or less (`inflateInit2`, `inflate`).
-  /// - Parameter raw: a bare deflate stream, as in a ZIP; otherwise one with a zlib header and checksum.
-  /// - Returns: the number of input bytes the stream took.
+  /// Inflates a stream that fills `output` exactly (`inflateInit2`, `inflate`).
+  /// - Parameter raw: whether it is a bare deflate stream, as in a ZIP, without zlib's header and checksum.
+  /// - Returns: the number of input bytes that the stream has.
   @discardableResult
-  public static func inflateExactly(
+  package static func inflateExactly(
     _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, raw: Bool
   ) throws(InflateError) -> Int {
     guard let source = input.baseAddress, !input.isEmpty else { throw .truncated }
@@ -39,8 +40,8 @@ public enum Inflate {
     guard czlib_inflate_init(&stream, raw ? -15 : 15) == Z_OK else { throw .corrupt("zlib cannot start") }
     defer { inflateEnd(&stream) }
 
-    // zlib counts in 32 bits, so that both buffers are lent in parts. Once the output is full, one spare
-    // byte tells a stream that ends there from one that goes on.
+    // zlib counts in 32 bits, so both buffers are passed in parts. Once the output is full, one spare
+    // byte shows whether the stream ends there or continues.
     let part = 1 << 30
     var taken = 0
     var produced = 0
@@ -78,8 +79,9 @@ public enum Inflate {
     }
   }
 
-  /// The CRC-32 of ZIP and gzip (`crc32_z`); pass a previous result as `continuing` to go on from it.
-  public static func crc32(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
+  /// The CRC-32 of ZIP and gzip (`crc32_z`).
+  /// - Parameter previous: the CRC-32 of the bytes before these.
+  package static func crc32(_ bytes: UnsafeRawBufferPointer, continuing previous: UInt32 = 0) -> UInt32 {
     let folded = bytes.count < 256 ? 0 : bytes.count & ~15
     var (crc, rest) = (previous, bytes)
     var residue: (UInt64, UInt64) = (0, 0)
@@ -101,9 +103,9 @@ public enum Inflate {
       truncatingIfNeeded: crc32_z(uLong(previous), base.assumingMemoryBound(to: UInt8.self), bytes.count))
   }
 
-  /// The CRC-32 of two runs of bytes, one after the other, from the CRC-32 of each (`crc32_combine`).
-  /// - Parameter byteCount: how many the second run has.
-  public static func crc32(joining first: UInt32, _ second: UInt32, byteCount: Int) -> UInt32 {
+  /// The CRC-32 of two consecutive runs of bytes from the CRC-32 of each (`crc32_combine`).
+  /// - Parameter byteCount: the length of the second run.
+  package static func crc32(joining first: UInt32, _ second: UInt32, byteCount: Int) -> UInt32 {
     UInt32(truncatingIfNeeded: crc32_combine(uLong(first), uLong(second), numericCast(byteCount)))
   }
 }

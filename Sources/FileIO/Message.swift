@@ -1,12 +1,12 @@
-/// Something that a caller can choose, named where a message mentions it: a parameter of this library's calls, which a
-/// program may offer as an option of its own.
+/// A parameter of this library's calls that a message refers to, and that a program may offer as an option.
 ///
-/// Each library adds the settings that its calls take. A setting has a name and no spelling: a command line, a window
-/// or a web page spells it as it is entered there (``Message/text(spelling:)``).
+/// Each library adds the settings that its calls take. A setting has a name but no spelling: a command line, a window
+/// or a web page spells it the way it is entered there (``Message/text(spelling:)``).
 public struct Setting: RawRepresentable, Hashable, Sendable {
   /// The name of the Swift parameter, such as `learningRate`.
   public let rawValue: String
 
+  /// A setting by its parameter's name.
   public init(rawValue: String) { self.rawValue = rawValue }
 }
 
@@ -17,21 +17,27 @@ public struct Setting: RawRepresentable, Hashable, Sendable {
 ///     print(advice)                           // choose one part of the file with prefix
 ///     advice.text { setting, _ in setting.rawValue.uppercased() }   // ... with PREFIX
 public struct Message: Sendable, ExpressibleByStringInterpolation, CustomStringConvertible {
-  /// A run of plain text, or a setting with the value that the sentence gives it.
+  /// Plain text, or a setting.
   public enum Part: Sendable, Hashable {
+    /// Plain text.
     case text(String)
+    /// A setting, and the value that the sentence suggests for it.
     case setting(Setting, value: String?)
   }
 
+  /// The sentence in order.
   public private(set) var parts: [Part]
 
+  /// A sentence of plain text.
   public init(_ text: String) { parts = text.isEmpty ? [] : [.text(text)] }
 
+  /// From a string literal.
   public init(stringLiteral value: String) { self.init(value) }
 
+  /// From a string literal with interpolated settings, messages and values.
   public init(stringInterpolation: StringInterpolation) { parts = stringInterpolation.parts }
 
-  /// The sentence with settings as this library names them: `head new:9`.
+  /// The sentence with settings under their own names: `head new:9`.
   public var description: String {
     text { setting, value in setting.rawValue + (value.map { " " + $0 } ?? "") }
   }
@@ -46,33 +52,41 @@ public struct Message: Sendable, ExpressibleByStringInterpolation, CustomStringC
     }
   }
 
+  /// Whether the sentence has no text.
   public var isEmpty: Bool { parts.isEmpty }
 
+  /// One sentence after the other, with nothing between them.
   public static func + (first: Message, second: Message) -> Message {
     var sum = first
     sum.parts += second.parts
     return sum
   }
 
+  /// Appends another sentence, with nothing between them.
   public static func += (first: inout Message, second: Message) { first.parts += second.parts }
 
+  /// Collects the parts of an interpolated string literal.
   public struct StringInterpolation: StringInterpolationProtocol {
     fileprivate var parts: [Part] = []
 
+    /// Called by the compiler.
     public init(literalCapacity: Int, interpolationCount: Int) { parts.reserveCapacity(2 * interpolationCount + 1) }
 
+    /// Appends plain text.
     public mutating func appendLiteral(_ literal: String) { if !literal.isEmpty { parts.append(.text(literal)) } }
 
-    /// The setting's name alone.
+    /// Appends a setting without a value.
     public mutating func appendInterpolation(_ setting: Setting) { parts.append(.setting(setting, value: nil)) }
 
-    /// The setting with a value.
+    /// Appends a setting with a value.
     public mutating func appendInterpolation(_ setting: Setting, _ value: some Any) {
       parts.append(.setting(setting, value: String(describing: value)))
     }
 
+    /// Appends a message, settings included.
     public mutating func appendInterpolation(_ message: Message) { parts += message.parts }
 
+    /// Appends a value's description.
     public mutating func appendInterpolation(_ value: some Any) { appendLiteral(String(describing: value)) }
   }
 }
@@ -81,11 +95,12 @@ extension Message: Hashable {
   /// Two messages are equal when they read the same.
   public static func == (first: Message, second: Message) -> Bool { first.description == second.description }
 
+  /// Hashes the description.
   public func hash(into hasher: inout Hasher) { hasher.combine(description) }
 }
 
 extension Message {
-  /// On one line and fit for a terminal, as `printable` makes a text.
+  /// The message on one line that is safe to print on a terminal.
   package var printable: Message {
     var result = self
     result.parts = parts.map { part in
@@ -107,9 +122,10 @@ extension [Message] {
 }
 
 extension Message: Codable {
+  /// From its text; settings become plain text.
   public init(from decoder: any Decoder) throws { self.init(try decoder.singleValueContainer().decode(String.self)) }
 
-  /// As one text; an encoder with `userInfo[.settingSpelling]` decides how settings are spelled.
+  /// As its text, in which an encoder's `userInfo[.settingSpelling]` spells the settings.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     let spelling = encoder.userInfo[.settingSpelling] as? @Sendable (Setting, String?) -> String
@@ -118,7 +134,7 @@ extension Message: Codable {
 }
 
 extension CodingUserInfoKey {
-  /// A `@Sendable (Setting, String?) -> String` by which an encoder writes the settings in messages.
+  /// A `@Sendable (Setting, String?) -> String` with which an encoder spells the settings in messages.
   public static let settingSpelling = {
     guard let key = CodingUserInfoKey(rawValue: "settingSpelling") else { fatalError("a key is any text") }
     return key

@@ -1,5 +1,5 @@
-/// A text on one line for a terminal: names come from files, and control characters in them must not act on it. Very
-/// long ones are cut in the middle.
+/// A text on one line that is safe to print on a terminal: names from files may contain control characters. A very long
+/// text is shortened in the middle.
 package func printable(_ text: String, limit: Int = 2000) -> String {
   let characters = text.unicodeScalars.map { scalar -> Character in
     switch scalar.properties.generalCategory {

@@ -1,16 +1,15 @@
 import Foundation
 
-/// An open regular file, read by offset.
-///
-/// `pread` keeps no position, so one value may be read from several threads at once.
+/// An open regular file, read by offset (`pread`), from any number of threads at once.
 package final class RegularFile: Sendable {
   package typealias Failure = UnreadableReason
 
-  /// The size in bytes when the file was opened.
+  /// The file's size when it was opened.
   package let byteCount: Int
-  /// Open for reading as long as this value lives.
+  /// Open for reading as long as this object lives.
   package let descriptor: Int32
 
+  /// Opens a file read-only.
   package init(path: String) throws(Failure) {
     let descriptor: Int32
     do throws(System.Errno) {
@@ -36,7 +35,7 @@ package final class RegularFile: Sendable {
 
   deinit { close(descriptor) }
 
-  /// Fills `buffer` from `offset`, or throws.
+  /// Fills `buffer` with the bytes from `offset`.
   package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(Failure) {
     guard offset >= 0, offset <= byteCount, buffer.count <= byteCount - offset else { throw .truncated }
     let done: Int
@@ -61,7 +60,7 @@ package enum ByteSource: Sendable {
     }
   }
 
-  /// Fills `buffer` from `offset`, or throws.
+  /// Fills `buffer` with the bytes from `offset`.
   package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(RegularFile.Failure) {
     switch self {
     case .file(let file):
@@ -82,22 +81,14 @@ package enum ByteSource: Sendable {
       throw .truncated
     }
     var result = [UInt8](repeating: 0, count: count)
-    // A typed throw does not pass through withUnsafeMutableBytes on every toolchain; carry it out by value.
-    let outcome: Result<Void, RegularFile.Failure> = result.withUnsafeMutableBytes { buffer in
-      do throws(RegularFile.Failure) {
-        return .success(try read(at: offset, into: buffer))
-      } catch {
-        return .failure(error)
-      }
-    }
-    try outcome.get()
+    try result.lendMutable { buffer throws(RegularFile.Failure) in try read(at: offset, into: buffer) }
     return result
   }
 
-  /// Bytes of a piece of ``forEachPiece(_:_:)``.
+  /// The size of a piece in ``forEachPiece(_:_:)``: it stays in the processor's cache.
   package static let pieceByteCount = 1 << 19
 
-  /// Lends a range a piece at a time; a piece stays in the processor's cache.
+  /// Reads a range of bytes a piece at a time, into memory that is reused for the next piece.
   /// - Throws: ``UnreadableReason``, or what `body` throws.
   package func forEachPiece(_ range: Range<Int>, _ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
     let size = max(min(Self.pieceByteCount, range.count), 1)

@@ -1,6 +1,6 @@
 import CFileIO
 
-/// The SHA-256 of a file, hexadecimal. FIPS 180-4.
+/// The SHA-256 of a file (FIPS 180-4), in lowercase hexadecimal.
 /// - Throws: ``FileError`` `unreadable` naming the file and why.
 public func sha256(ofFile path: String) throws(FileError) -> String {
   do throws(RegularFile.Failure) {
@@ -10,30 +10,30 @@ public func sha256(ofFile path: String) throws(FileError) -> String {
   }
 }
 
-/// The SHA-256 of a file, computed by a thread of its own: it takes about as long as copying the file, so that the two
-/// belong side by side.
+/// The SHA-256 of a file, computed on its own thread. It takes about as long as copying the file, and both can run at
+/// the same time.
 public final class FileDigest: Sendable {
   private let task: BackgroundTask<Result<String, any Error>>
 
-  /// Starts.
+  /// Starts computing the digest of the file at `path`.
   public init(ofFile path: String) {
     task = BackgroundTask { Result { try sha256(ofFile: path) } }
   }
 
-  /// Waits for the digest, hexadecimal.
+  /// Waits for the digest, in lowercase hexadecimal.
   /// - Throws: what ``sha256(ofFile:)`` throws.
   public func value() throws -> String { try task.value().get() }
 }
 
-/// SHA-256 of bytes that come in pieces.
+/// The SHA-256 of bytes given in pieces.
 struct SHA256 {
-  /// One way to take whole blocks into the state: the processor's instructions, or plain C.
+  /// An implementation of the compression function: by the processor's SHA instructions, or in portable C.
   struct Path: Sendable {
     let name: String
     fileprivate let compress: cfileio_sha256_compress
   }
 
-  /// What this processor can run, fastest first.
+  /// The implementations that this processor can run, fastest first.
   static let paths: [Path] = {
     var found = [cfileio_sha256_path](repeating: cfileio_sha256_path(), count: 4)
     let count = cfileio_sha256_available(&found, found.count)
@@ -43,7 +43,7 @@ struct SHA256 {
   private var state: [UInt32] = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
   ]
-  /// Less than a block that waits for more.
+  /// Bytes of an incomplete block.
   private var rest: [UInt8] = []
   private var byteCount: UInt64 = 0
   private let path: Path
@@ -69,7 +69,7 @@ struct SHA256 {
 
   mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
 
-  /// Pads and returns the digest, hexadecimal.
+  /// Pads the message and returns the digest in lowercase hexadecimal.
   mutating func finish() -> String {
     let bitCount = byteCount * 8
     let zeros = (2 * Self.blockSize - 9 - rest.count) % Self.blockSize
@@ -82,13 +82,13 @@ struct SHA256 {
     }.joined()
   }
 
-  /// Whole blocks.
+  /// - Parameter blocks: whole blocks of 64 bytes.
   private mutating func compress(_ blocks: UnsafeRawBufferPointer) {
     guard let base = blocks.baseAddress, !blocks.isEmpty else { return }
     path.compress(&state, base.assumingMemoryBound(to: UInt8.self), blocks.count / Self.blockSize)
   }
 
-  /// Reads a file in blocks that stay in the processor's cache while they are hashed.
+  /// Reads the file in pieces that stay in the processor's cache while they are hashed.
   fileprivate static func digest(of file: RegularFile) throws(RegularFile.Failure) -> String {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512 << 10, alignment: 4096)
     defer { buffer.deallocate() }

@@ -1,15 +1,9 @@
 import CFileIO
+import Foundation
 
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
-
-/// The few system calls of this project. Each failure is an `errno` value.
+/// The system calls that this project makes. Each failure is an `errno` value.
 package enum System {
+  /// The `errno` of a call that failed.
   package struct Errno: Error {
     package let code: Int32
 
@@ -17,27 +11,17 @@ package enum System {
 
     package var text: String { strerror(code).map { String(cString: $0) } ?? "error \(code)" }
 
-    /// What a file system answers that has no such operation, as opposed to one that failed.
+    /// Whether the file system lacks the operation, as opposed to having failed at it.
     var meansUnsupported: Bool { code == EINVAL || code == ENOTSUP || code == ENOSYS }
   }
 
-  /// `open`, never waiting (a FIFO would) and not inherited by child processes.
+  /// `open` without blocking (opening a FIFO would); child processes do not inherit the descriptor.
   package static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(Errno) -> Int32 {
     while true {
-      let descriptor = path.withCString { openFile($0, flags | O_CLOEXEC | O_NONBLOCK, mode) }
+      let descriptor = systemOpen(path, flags | O_CLOEXEC | O_NONBLOCK, mode)
       if descriptor >= 0 { return descriptor }
       if errno != EINTR { throw Errno(code: errno) }
     }
-  }
-
-  private static func openFile(_ path: UnsafePointer<CChar>, _ flags: Int32, _ mode: mode_t) -> Int32 {
-    #if canImport(Darwin)
-      Darwin.open(path, flags, mode)
-    #elseif canImport(Musl)
-      Musl.open(path, flags, mode)
-    #else
-      Glibc.open(path, flags, mode)
-    #endif
   }
 
   package static func status(_ descriptor: Int32) throws(Errno) -> stat {
@@ -46,8 +30,8 @@ package enum System {
     return status
   }
 
-  /// `lstat`; nil when there is nothing of that name.
-  package static func linkStatus(_ path: String) throws(Errno) -> stat? {
+  /// `lstat`; nil when nothing has that name.
+  static func linkStatus(_ path: String) throws(Errno) -> stat? {
     var status = stat()
     if lstat(path, &status) == 0 { return status }
     if errno == ENOENT { return nil }
@@ -58,10 +42,32 @@ package enum System {
   package static func read(
     _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
   ) throws(Errno) -> Int {
+    guard let base = buffer.baseAddress else { return 0 }
+    return try transfer(buffer.count) { done, count in pread(descriptor, base + done, count, off_t(offset + done)) }
+  }
+
+  /// `pwrite` until all of the bytes are written.
+  package static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int, _ faults: Faults)
+    throws(Errno)
+  {
+    guard let base = bytes.baseAddress else { return }
+    let done = try transfer(bytes.count) { done, count throws(Errno) in
+      try faults.check(.write)
+      return pwrite(descriptor, base + done, count, off_t(offset + done))
+    }
+    guard done == bytes.count else { throw Errno(code: EIO) }
+  }
+
+  /// Repeats a call that may transfer fewer bytes than asked for, until `total` are done or it transfers none.
+  /// - Parameter call: transfers up to `count` bytes after the first `done`, and returns what the system call returned.
+  /// - Returns: the number of bytes transferred.
+  static func transfer(
+    _ total: Int, _ call: (_ done: Int, _ count: Int) throws(Errno) -> Int
+  ) throws(Errno) -> Int {
     var done = 0
-    while done < buffer.count, let base = buffer.baseAddress {
-      // Apple's pread refuses more than INT_MAX bytes.
-      let count = pread(descriptor, base + done, min(buffer.count - done, 1 << 30), off_t(offset + done))
+    while done < total {
+      // Apple's systems refuse more than INT_MAX bytes.
+      let count = try call(done, min(total - done, 1 << 30))
       if count == 0 { break }
       if count > 0 {
         done += count
@@ -72,23 +78,7 @@ package enum System {
     return done
   }
 
-  /// `pwrite` until all of the bytes are written.
-  package static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int, _ faults: Faults)
-    throws(Errno)
-  {
-    var done = 0
-    while done < bytes.count, let base = bytes.baseAddress {
-      try faults.check(.write)
-      let count = pwrite(descriptor, base + done, min(bytes.count - done, 1 << 30), off_t(offset + done))
-      if count >= 0 {
-        done += count
-      } else if errno != EINTR {
-        throw Errno(code: errno)
-      }
-    }
-  }
-
-  /// Where a text stands within a part of a file.
+  /// The offsets of a text within a part of a file.
   package static func find(_ text: [UInt8], _ descriptor: Int32, in range: Range<Int>) throws(Errno) -> [Int] {
     let window = 1 << 20
     var places: [Int] = []
@@ -104,9 +94,9 @@ package enum System {
     return places
   }
 
-  /// Asks the system to begin writing a part of a file to the device, and does not wait (`sync_file_range`). Where
-  /// there is no such call, and when it fails, `fsync` does all of it at the end.
-  package static func startWriteback(_ descriptor: Int32, _ offset: Int, _ count: Int) {
+  /// Asks the system to start writing a part of a file to the device, without waiting (`sync_file_range`). Where that
+  /// call is missing or fails, `fsync` writes everything at the end.
+  static func startWriteback(_ descriptor: Int32, _ offset: Int, _ count: Int) {
     cfileio_start_writeback(descriptor, Int64(offset), Int64(count))
   }
 
@@ -125,37 +115,29 @@ package enum System {
 
   package static func rename(_ old: String, to new: String, _ faults: Faults) throws(Errno) {
     try faults.check(.rename)
-    #if canImport(Darwin)
-      let result = Darwin.rename(old, new)
-    #elseif canImport(Musl)
-      let result = Musl.rename(old, new)
-    #else
-      let result = Glibc.rename(old, new)
-    #endif
-    guard result == 0 else { throw Errno(code: errno) }
+    guard systemRename(old, new) == 0 else { throw Errno(code: errno) }
   }
 
   /// `close`; some file systems report a failed write only here.
   package static func close(_ descriptor: Int32) throws(Errno) {
-    #if canImport(Darwin)
-      let result = Darwin.close(descriptor)
-    #elseif canImport(Musl)
-      let result = Musl.close(descriptor)
-    #else
-      let result = Glibc.close(descriptor)
-    #endif
+    let result = systemClose(descriptor)
     // After EINTR the descriptor is gone on Linux and Apple's systems; a second close could hit another's.
     guard result == 0 || errno == EINTR else { throw Errno(code: errno) }
   }
 }
 
-/// Has the device write while more is being written, so that little is left for `fsync` to wait for.
+// Within `System` these names are its own functions.
+private func systemOpen(_ path: String, _ flags: Int32, _ mode: mode_t) -> Int32 { open(path, flags, mode) }
+private func systemRename(_ old: String, _ new: String) -> Int32 { rename(old, new) }
+private func systemClose(_ descriptor: Int32) -> Int32 { close(descriptor) }
+
+/// Starts writing to the device while later parts are still being produced, so that `fsync` has little left to wait for.
 package struct Writeback {
   private let descriptor: Int32
   private var range = 0..<0
   private static let step = 32 << 20
 
-  /// - Parameter size: what the file will have; space for it is set aside, in one piece where possible.
+  /// - Parameter size: the file's final size; space for it is reserved, contiguous where possible.
   package init(_ descriptor: Int32, size: Int) {
     self.descriptor = descriptor
     if size >= Self.step { cfileio_reserve(descriptor, Int64(size)) }
@@ -169,13 +151,13 @@ package struct Writeback {
   }
 }
 
-/// Lets the tests fail, or kill the process, at each step of a write.
+/// Lets tests inject a failure, or kill the process, at each step of a write.
 package struct Faults: Sendable {
   package enum Step: Sendable { case write, synchronize, rename }
 
   package static let none = Faults { _ in nil }
 
-  /// An `errno` value to fail with, or nil to go on.
+  /// Returns an `errno` value to fail with, or nil to continue.
   let inject: @Sendable (Step) -> Int32?
 
   package init(_ inject: @escaping @Sendable (Step) -> Int32?) { self.inject = inject }
@@ -194,7 +176,7 @@ extension Array where Element == UInt8 {
   }
 
   /// `withUnsafeMutableBytes` with typed errors.
-  package mutating func lendMutable<Result, Failure: Error>(
+  mutating func lendMutable<Result, Failure: Error>(
     _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try withUnsafeMutableBufferPointer { buffer throws(Failure) in try body(UnsafeMutableRawBufferPointer(buffer)) }

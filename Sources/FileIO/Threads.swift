@@ -1,16 +1,10 @@
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
+import Foundation
 
-/// A thread that runs one closure.
+/// A thread that runs one closure (`pthread_create`).
 package struct WorkerThread {
   private let thread: pthread_t
 
-  /// nil when the system grants no further thread (`pthread_create`).
+  /// Starts the thread; nil when the system cannot create one.
   package init?(_ body: @escaping @Sendable () -> Void) {
     final class Box {
       let body: @Sendable () -> Void
@@ -43,14 +37,14 @@ package struct WorkerThread {
     thread = started
   }
 
-  /// Waits for its end; once (`pthread_join`).
+  /// Waits until the thread has finished; call it once (`pthread_join`).
   package func join() { pthread_join(thread, nil) }
 
-  /// Lets it end by itself (`pthread_detach`).
+  /// Lets the thread finish on its own (`pthread_detach`).
   package func detach() { pthread_detach(thread) }
 }
 
-/// A mutex with a condition, around a value.
+/// A value guarded by a mutex, with a condition to wait for.
 package final class Monitor<Value>: @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
   private let condition: UnsafeMutablePointer<pthread_cond_t>
@@ -63,7 +57,7 @@ package final class Monitor<Value>: @unchecked Sendable {
     condition = .allocate(capacity: 1)
     condition.initialize(to: pthread_cond_t())
     guard pthread_mutex_init(mutex, nil) == 0, pthread_cond_init(condition, nil) == 0 else {
-      fatalError("a mutex could not be made")
+      fatalError("a mutex could not be created")
     }
   }
 
@@ -74,7 +68,7 @@ package final class Monitor<Value>: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// Changes the value and wakes those who wait.
+  /// Calls `body` with the locked value, then wakes all waiting threads.
   package func update<Result>(_ body: (inout Value) -> Result) -> Result {
     pthread_mutex_lock(mutex)
     defer {
@@ -84,7 +78,7 @@ package final class Monitor<Value>: @unchecked Sendable {
     return body(&value)
   }
 
-  /// Waits until `body` gives something.
+  /// Waits until `body`, called with the locked value, returns something other than nil.
   package func wait<Result>(for body: (inout Value) -> Result?) -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
@@ -95,7 +89,7 @@ package final class Monitor<Value>: @unchecked Sendable {
   }
 }
 
-/// Work that a thread of its own does meanwhile; done on the spot where the system grants no thread.
+/// Work on its own thread. Where the system cannot create a thread, it is done at once by the caller.
 package final class BackgroundTask<Value: Sendable>: Sendable {
   private let result = Monitor<Value?>(nil)
 
@@ -108,9 +102,9 @@ package final class BackgroundTask<Value: Sendable>: Sendable {
     if let thread = WorkerThread(work) { thread.detach() } else { work() }
   }
 
-  /// Waits for it.
+  /// Waits for the result.
   package func value() -> Value { result.wait { $0 } }
 }
 
-/// The processors that threads of this process can run on.
+/// The number of processors online.
 package let processorCount = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))

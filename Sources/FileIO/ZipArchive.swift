@@ -1,17 +1,11 @@
-/// A zip archive whose directory was read and proved consistent; contents are read on demand.
+/// A ZIP archive. Its directory is read and checked when it is opened; contents are read on demand, one entry at a time.
 ///
-/// The file is never read whole: `read(_:)` fetches one entry by its offset. Opening refuses what an honest
-/// archive never holds: overlapping entries, duplicate or unsafe names, headers that disagree, encryption,
+/// Opening rejects archives with overlapping entries, duplicate or unsafe names, contradictory headers, encryption,
 /// methods other than stored and deflate, and ratios that deflate cannot reach. Zip64 is supported.
 ///
-/// A value may be read from several threads at once.
+/// An archive may be read from several threads at once.
 public struct ZipArchive: Sendable {
-  /// The most entries that an archive may hold.
-  public static let entryLimit = ZipDirectory.entryLimit
-  /// Deflate's highest ratio of content to compressed size.
-  public static let ratioLimit = ZipDirectory.ratioLimit
-
-  /// The archive's path, or the name that it was given; used in errors.
+  /// The archive's path, or the name that was given for it; used in errors.
   public let name: String
   /// The entries in the order of the central directory.
   public let entries: [ZipEntry]
@@ -24,7 +18,7 @@ public struct ZipArchive: Sendable {
 
   /// Opens the archive at `path` and reads its directory.
   ///
-  /// - Throws: `ZipError` when the file cannot be read or the directory breaks a rule.
+  /// - Throws: `ZipError` when the file cannot be read or its directory is invalid.
   public init(contentsOf path: String) throws(ZipError) {
     do throws(RegularFile.Failure) {
       source = .file(try RegularFile(path: path))
@@ -40,8 +34,8 @@ public struct ZipArchive: Sendable {
   ///
   /// - Parameters:
   ///   - bytes: The whole archive.
-  ///   - name: What to call it in errors.
-  /// - Throws: `ZipError` when the directory breaks a rule.
+  ///   - name: The archive's name in errors.
+  /// - Throws: `ZipError` when the directory is invalid.
   public init(bytes: [UInt8], name: String) throws(ZipError) {
     source = .memory(bytes)
     self.name = name
@@ -53,30 +47,23 @@ public struct ZipArchive: Sendable {
     Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.name, $0) })
   }
 
-  /// The entry of that name, if there is one.
+  /// The entry with that name; nil when there is none.
   public func entry(named name: String) -> ZipEntry? {
     indices[name].map { entries[$0] }
   }
 
-  /// The content of `entry`, `entry.size` bytes, its CRC-32 checked.
+  /// The content of an entry, `entry.size` bytes; its CRC-32 is checked.
   ///
   /// - Throws: `ZipError` when the bytes cannot be read, do not inflate to exactly `entry.size` bytes
-  ///   or fail the checksum.
+  ///   or do not match the checksum.
   public func read(_ entry: ZipEntry) throws(ZipError) -> [UInt8] {
-    // The directory's checks bound `size` by 1032 times bytes that the file really has.
+    // The directory was checked: `size` is at most 1032 times the bytes that the file has.
     var content = [UInt8](repeating: 0, count: entry.size)
-    let outcome: Result<Void, ZipError> = content.withUnsafeMutableBytes { buffer in
-      do throws(ZipError) {
-        return .success(try read(entry, into: buffer))
-      } catch {
-        return .failure(error)
-      }
-    }
-    try outcome.get()
+    try content.lendMutable { buffer throws(ZipError) in try read(entry, into: buffer) }
     return content
   }
 
-  /// The content of the entry called `name`.
+  /// The content of the entry with that name.
   ///
   /// - Throws: `ZipError`, of kind `noSuchEntry` when there is none.
   public func read(named name: String) throws(ZipError) -> [UInt8] {
@@ -86,11 +73,11 @@ public struct ZipArchive: Sendable {
     return try read(entry)
   }
 
-  /// Reads the content of `entry` into `buffer`, which holds exactly `entry.size` bytes.
+  /// Reads the content of an entry into a buffer of exactly `entry.size` bytes.
   ///
   /// - Throws: `ZipError`; the buffer's content is then undefined.
-  public func read(_ entry: ZipEntry, into buffer: UnsafeMutableRawBufferPointer) throws(ZipError) {
-    // An entry of another archive would not have been proved against this one.
+  package func read(_ entry: ZipEntry, into buffer: UnsafeMutableRawBufferPointer) throws(ZipError) {
+    // An entry of another archive has not been checked against this one.
     guard entry == self.entry(named: entry.name) else {
       throw ZipError(.noSuchEntry, archive: name, entry: entry.name)
     }
@@ -119,13 +106,13 @@ public struct ZipArchive: Sendable {
     }
   }
 
-  /// The first `count` bytes of `entry`'s content, or all of it when it is shorter. The checksum covers the whole
-  /// content and is checked only when that was read.
+  /// The first `count` bytes of an entry's content, or all of it when it is shorter. The checksum covers the whole
+  /// content and is checked only when all of it was read.
   ///
   /// - Throws: `ZipError` when the bytes cannot be read or do not inflate.
   public func readPrefix(_ entry: ZipEntry, count: Int) throws(ZipError) -> [UInt8] {
     guard count < entry.size else { return try read(entry) }
-    // A little more than honest deflate needs for that many bytes.
+    // A little more than deflate needs for that many bytes.
     let wanted = entry.method == .stored ? count : min(entry.compressedSize, count + count / 8 + 1024)
     let stored = try fetch(entry) { () throws(RegularFile.Failure) in
       try source.bytes(at: entry.dataOffset, count: wanted)
@@ -133,11 +120,11 @@ public struct ZipArchive: Sendable {
     if entry.method == .stored { return stored }
     var prefix = [UInt8](repeating: 0, count: count)
     let failure = prefix.withUnsafeMutableBytes { Self.inflate(stored, into: $0, expectsAll: false) }
-    // Whatever else the start of the stream did, reading it whole says what is wrong with it.
+    // If the prefix failed, reading the whole entry reports what is wrong.
     return failure == nil ? prefix : Array(try read(entry).prefix(count))
   }
 
-  /// Some bytes of an entry that is stored as it is; its checksum, of the whole, is for the caller.
+  /// Some bytes of an uncompressed entry. The checksum covers the whole content and is not checked.
   package func readStored(_ entry: ZipEntry, from start: Int, count: Int) throws(ZipError) -> [UInt8] {
     guard entry == self.entry(named: entry.name), entry.method == .stored else {
       throw ZipError(.noSuchEntry, archive: name, entry: entry.name)
@@ -151,12 +138,12 @@ public struct ZipArchive: Sendable {
   }
 
   private struct InflateFailure {
-    /// Otherwise the stream is sound and holds another number of bytes.
+    /// Whether the stream is damaged, rather than of another length than expected.
     let isDamage: Bool
   }
 
-  /// Fills `buffer`; nil on success.
-  /// - Parameter expectsAll: whether stream, input and buffer must end together; otherwise the stream may go on.
+  /// Inflates into `buffer`; nil on success.
+  /// - Parameter expectsAll: whether stream, input and buffer must end together; otherwise the stream may continue.
   private static func inflate(
     _ compressed: [UInt8], into buffer: UnsafeMutableRawBufferPointer, expectsAll: Bool
   ) -> InflateFailure? {

@@ -1,4 +1,4 @@
-/// A bounds-checked little-endian reader over part of a zip's directory.
+/// A bounds-checked little-endian reader of a part of a ZIP directory.
 struct ZipCursor {
   private let source: ArraySlice<UInt8>
   private var position: Int
@@ -30,7 +30,7 @@ struct ZipCursor {
 
   mutating func u32() throws(ZipError) -> UInt32 { UInt32(truncatingIfNeeded: try unsigned(4)) }
 
-  /// The next 64-bit number; one above `Int.max` cannot lie inside any file.
+  /// The next 64-bit number. One above `Int.max` cannot be an offset or a size within a file.
   mutating func int64() throws(ZipError) -> Int {
     guard let value = Int(exactly: try unsigned(8)) else {
       throw ZipError(.truncated(part: part), archive: archive)
@@ -43,19 +43,16 @@ struct ZipCursor {
   }
 }
 
-/// The rules for an entry's name, the same when reading and when writing.
+/// The rules for names of entries, the same for reading and writing.
 enum ZipName {
-  /// The name, if it is one that could be a relative path everywhere.
+  /// The name, if it is a valid relative path on every system.
   static func checked(_ bytes: some Collection<UInt8>, archive: String) throws(ZipError) -> String {
     let name = String(decoding: bytes, as: UTF8.self)
-    // Decoding repairs what is not UTF-8; only an exact round trip is accepted.
+    // Decoding repairs invalid UTF-8; only names that survive a round trip are accepted.
     guard !bytes.isEmpty, name.utf8.elementsEqual(bytes),
       !bytes.contains(where: { $0 < 0x20 || $0 == 0x7f })
     else {
-      // An error is printed; control characters could then write over the terminal.
-      let printable = String(
-        name.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? "?" : Character($0) })
-      throw ZipError(.invalidName, archive: archive, entry: name.isEmpty ? nil : printable)
+      throw ZipError(.invalidName, archive: archive, entry: name.isEmpty ? nil : printable(name))
     }
     let parts = name.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
     let climbs = parts.contains { $0.elementsEqual("..".utf8) }

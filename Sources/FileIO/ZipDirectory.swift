@@ -1,4 +1,4 @@
-/// Reads a zip's directory and proves it consistent with the file before anything is allocated for an entry.
+/// Reads a ZIP archive's directory and checks it against the file before memory is allocated for an entry.
 ///
 /// Layout and field order follow PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.
 enum ZipDirectory {
@@ -9,22 +9,22 @@ enum ZipDirectory {
   static let locator64Signature: UInt32 = 0x0706_4b50
   static let zip64Field: UInt16 = 0x0001
 
-  /// The flags that mark encryption: plain, strong, masked headers.
+  /// Flags for encryption: traditional, strong, masked headers.
   private static let encryptionFlags: UInt16 = 1 << 0 | 1 << 6 | 1 << 13
   private static let descriptorFlag: UInt16 = 1 << 3
   static let entryLimit = 100_000
   static let ratioLimit = Inflate.greatestRatio
-  /// The bytes that a directory may take, so that its reading is bounded.
+  /// The most bytes that a directory may have.
   private static let directoryLimit = 64 << 20
 
-  /// Where the central directory is, by the end record.
+  /// Where the central directory is, according to the end record.
   private struct Location {
     var offset: Int
     var byteCount: Int
     var entryCount: Int
   }
 
-  /// An entry with what is needed to compare it with its neighbors.
+  /// An entry of the central directory.
   private struct Record {
     var nameBytes: [UInt8]
     var name: String
@@ -65,7 +65,7 @@ enum ZipDirectory {
   // MARK: End records
 
   private static func locate(_ source: ByteSource, _ archive: String) throws(ZipError) -> Location {
-    // The end record has 22 bytes and a comment of at most 65,535; it must end the file.
+    // The end record has 22 bytes and a comment of at most 65,535 bytes, and nothing may follow it.
     let tailCount = min(source.byteCount, 22 + 65_535)
     let tailOffset = source.byteCount - tailCount
     let tail = try fetch(source, tailOffset, tailCount, "end record", archive)
@@ -92,7 +92,7 @@ enum ZipDirectory {
     var location = Location(offset: Int(offset), byteCount: Int(byteCount), entryCount: Int(count))
     var endOffset = tailOffset + start
     if let wide = try locate64(source, endRecordOffset: endOffset, archive) {
-      // The old record keeps either the value or all ones; anything else is a second directory.
+      // The old record has either the same value or all ones; anything else would be a second directory.
       guard
         [wide.location.entryCount, 0xffff].contains(Int(count)),
         [wide.location.byteCount, 0xffff_ffff].contains(Int(byteCount)),
@@ -128,7 +128,7 @@ enum ZipDirectory {
     let recordOffset = try locator.int64()
     let disks = try locator.u32()
     guard disk == 0, disks <= 1 else { throw ZipError(.severalVolumes, archive: archive) }
-    // No room is left between the record and its locator for anything unseen.
+    // Nothing may lie between the record and its locator.
     guard endRecordOffset >= 76, recordOffset == endRecordOffset - 76 else {
       throw ZipError(.directoryOutOfPlace, archive: archive)
     }
@@ -206,7 +206,7 @@ enum ZipDirectory {
     guard let method = ZipMethod(rawValue: methodCode) else {
       throw ZipError(.unsupportedMethod(methodCode), archive: archive, entry: name)
     }
-    // Only the fields that hold all ones are present in the zip64 field, in this order.
+    // The zip64 field has only those values that are all ones here, in this order.
     var wide = try zip64(extra, archive: archive, entry: name)
     let size = try widened(narrowSize, &wide, archive, name)
     let compressedSize = try widened(narrowCompressed, &wide, archive, name)
@@ -233,7 +233,7 @@ enum ZipDirectory {
 
   // MARK: Local headers
 
-  /// Where the entry's bytes start, once its own header was found to say what the directory says.
+  /// The offset of the entry's bytes, after checking that its own header agrees with the directory.
   private static func localDataOffset(
     _ source: ByteSource, _ record: Record, _ archive: String
   ) throws(ZipError) -> Int {
@@ -267,7 +267,7 @@ enum ZipDirectory {
     var wide = try zip64(rest.dropFirst(nameCount), archive: archive, entry: record.name)
     let size = try widened(narrowSize, &wide, archive, record.name)
     let compressedSize = try widened(narrowCompressed, &wide, archive, record.name)
-    // With a data descriptor the sizes and the checksum may be left at zero here.
+    // With a data descriptor, the sizes and the checksum may be zero here.
     let late = flags & descriptorFlag != 0
     guard size == record.size || (late && size == 0) else { throw differ("size") }
     guard compressedSize == record.compressedSize || (late && compressedSize == 0) else {
@@ -285,7 +285,7 @@ enum ZipDirectory {
   ) throws(ZipError) -> ZipCursor? {
     var found: ZipCursor?
     var cursor = ZipCursor(extra, part: "extra field", archive: archive)
-    // Fewer than four bytes are padding, which alignment tools leave.
+    // Fewer than four bytes are padding by alignment tools.
     while cursor.remaining >= 4 {
       let identifier = try cursor.u16()
       let count = Int(try cursor.u16())

@@ -1,26 +1,26 @@
-/// How an entry's bytes are kept.
+/// How an entry's bytes are stored.
 public enum ZipMethod: Int, Sendable {
-  /// As they are (method 0).
+  /// Uncompressed (method 0).
   case stored = 0
-  /// Compressed by deflate (method 8).
+  /// Compressed with deflate (method 8).
   case deflate = 8
 }
 
-/// One file inside a zip archive. Sizes and offsets are in bytes.
+/// A file in a ZIP archive. Sizes and offsets are in bytes.
 public struct ZipEntry: Sendable, Hashable {
   /// The name, a relative path with `/` between its parts.
   public let name: String
-  /// How the bytes are kept.
+  /// How its bytes are stored.
   public let method: ZipMethod
-  /// The size inside the archive.
+  /// The size in the archive.
   public let compressedSize: Int
-  /// The size once read.
+  /// The size of the content.
   public let size: Int
-  /// The CRC-32 of the content; 0 means "not computed", as PyTorch can write.
+  /// The CRC-32 of the content; 0 means "not computed", which PyTorch may write.
   public let crc: UInt32
-  /// Where the bytes start, counted from the start of the archive.
+  /// The offset of its bytes from the start of the archive.
   public let dataOffset: Int
 
-  /// Whether the entry stands for a folder.
+  /// Whether the entry is a folder.
   public var isDirectory: Bool { name.hasSuffix("/") }
 }

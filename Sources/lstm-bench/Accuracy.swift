@@ -2,7 +2,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMLayers
 
-/// Whole networks over 200 steps against the same in double precision, written straight from the formulas.
+/// Compares whole networks over 200 steps with double-precision ones, written directly from the formulas.
 struct Accuracy {
   static let limit = 1e-5
   private static let steps = 200
@@ -10,7 +10,7 @@ struct Accuracy {
 
   struct Result: Encodable {
     let model: String
-    /// The largest difference, of the largest value.
+    /// The largest difference, relative to the largest value.
     let error: Double
     var isWithinLimit: Bool { error <= Accuracy.limit }
   }
@@ -44,7 +44,7 @@ struct Accuracy {
   }
 }
 
-/// A stack of LSTM layers and dense ones in double precision: one sequence at a time, one unit at a time.
+/// A stack of LSTM and dense layers in double precision: one sequence and one unit at a time.
 private struct DoubleNetwork {
   private let configuration: ModelConfiguration
   private let weights: [String: [Double]]

@@ -6,19 +6,19 @@ struct AgainstOptions: ParsableArguments {
   @Option(
     name: .customLong("against"),
     help: ArgumentHelp(
-      "Compare with these: torch, tensorflow, onnxruntime, onnxruntime-c, mlx; or all.", valueName: "names"))
+      "Frameworks to compare with: torch, tensorflow, onnxruntime, onnxruntime-c, mlx; or all.", valueName: "names"))
   var names: String?
 
-  @Option(help: "Rounds of A B B A; each gives two pairs.")
+  @Option(help: "Rounds of A B B A, each of which gives two pairs of times.")
   var rounds = 2
 
-  @Option(help: "The Python that has the rivals. (default: $LSTM_BENCH_PYTHON, or python3)")
+  @Option(help: "The Python in which the frameworks are installed. (default: $LSTM_BENCH_PYTHON, or python3)")
   var python: String?
 
-  @Option(help: "Where their scripts are.")
+  @Option(help: "The folder of the frameworks' scripts.")
   var scripts = "scripts/bench"
 
-  @Option(help: "Keep the weights, data and logs in this folder, and the comparison as comparison.json.")
+  @Option(help: "Keep weights, data, logs and the results (comparison.json) in this folder.")
   var folder: String?
 
   var rivals: [Rival] {

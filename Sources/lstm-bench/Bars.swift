@@ -1,6 +1,6 @@
 import Foundation
 
-/// A performance goal of the project: a figure of a run, and its limit.
+/// A performance target of the project: a figure and its limit.
 struct Bar {
   struct Verdict: Encodable {
     let bar: String
@@ -9,12 +9,12 @@ struct Bar {
   }
 
   let title: String
-  /// Figure and rival, for a goal about one rival.
+  /// The figure and the rival, for a target about one rival.
   private var against: (id: String, rival: Rival)?
-  /// nil when the run lacks the figures.
+  /// nil if the run does not have the figures.
   private let judge: (ComparisonResult) -> (found: String, met: Bool)?
 
-  /// Whether the rival is to be timed on the figure even when it is not among the fastest.
+  /// Whether the rival must be timed on the figure even if it is not among the fastest.
   func needs(_ rival: Rival, _ figure: ComparisonResult.Figure) -> Bool {
     against.map { $0.id == figure.id && $0.rival == rival } ?? false
   }
@@ -39,15 +39,15 @@ struct Bar {
       one("single step, 256 units: at least 2x ONNX Runtime's session call", "step-256/step", .onnxruntime, 2),
       one("single step, 128 units: faster than ONNX Runtime's C API", "step-128/step", .onnxruntimeC, 1),
       one("single step, 256 units: faster than ONNX Runtime's C API", "step-256/step", .onnxruntimeC, 1),
-      one("layer0 of two frozen, H = 128: at least 3x PyTorch's step", "frozen-128/training-frozen", .torch, 3),
-      one("layer0 of two frozen, H = 512: at least 2x PyTorch's step", "frozen-512/training-frozen", .torch, 2),
-      one("head only: at least 30x PyTorch's step", "speaker-64/training-head", .torch, 30),
+      one("first of two layers frozen, H = 128: at least 3x PyTorch's step", "frozen-128/training-frozen", .torch, 3),
+      one("first of two layers frozen, H = 512: at least 2x PyTorch's step", "frozen-512/training-frozen", .torch, 2),
+      one("only the head trainable: at least 30x PyTorch's step", "speaker-64/training-head", .torch, 30),
     ]
   }
 
-  // MARK: Kinds of bars
+  // MARK: Kinds of targets
 
-  /// Figures with nothing frozen: those with frozen layers have bars of their own.
+  /// Figures without frozen layers; those with frozen layers have targets of their own.
   private static func chosen(
     _ result: ComparisonResult, besides excluded: Rival? = nil, _ isWanted: (BenchCase.Figure.Kind) -> Bool
   ) -> [(id: String, ratio: Double)] {
@@ -63,7 +63,7 @@ struct Bar {
       guard let worst = all.min(by: { $0.ratio < $1.ratio }) else { return nil }
       let below = all.filter { $0.ratio < limit }.sorted { $0.ratio < $1.ratio }
       let names = below.map { "\($0.id) \(times($0.ratio))" }.joined(separator: ", ")
-      return (below.isEmpty ? "the least is \(worst.id), \(times(worst.ratio))" : "below: " + names, below.isEmpty)
+      return (below.isEmpty ? "the lowest is \(worst.id), \(times(worst.ratio))" : "below: " + names, below.isEmpty)
     }
   }
 

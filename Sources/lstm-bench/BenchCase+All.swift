@@ -1,8 +1,8 @@
 import LSTMCheckpoints
 
 extension BenchCase {
-  /// Every case: twelve models that people really run, then plain stacks of equal layers, stacks with a frozen layer, and
-  /// models whose numbers vanish.
+  /// Every case: twelve models from practice, then stacks of equal layers, stacks with a frozen layer, and models with very
+  /// small numbers.
   static let all: [BenchCase] = models + plainStacks + frozenStacks + vanishing
 
   // MARK: Models
@@ -28,14 +28,14 @@ extension BenchCase {
       "char-128", characters(100, 128, 128), batch: 64, steps: 50, loss: .crossEntropy, [.training]),
     BenchCase(
       "char-512", characters(100, 512, 512), batch: 64, steps: 128, loss: .crossEntropy, [.training]),
-    // 8. AWD-LSTM between its embedding and its decoder, which are the same matrix product everywhere.
+    // 8. AWD-LSTM without its embedding and decoder, which are the same matrix product in every framework.
     BenchCase("awd-80", stack(400, 1150, 1150, 400), batch: 80, steps: 70, [.training]),
     BenchCase("awd-1", stack(400, 1150, 1150, 400), batch: 1, steps: 1, [.step]),
-    // 9. and 10. Forecasts of series.
+    // 9. and 10. Forecasts of time series.
     BenchCase("series-32", stack(8, 64, readout: .last, head: 1), batch: 32, steps: 96, [.training]),
     BenchCase("series-256", stack(8, 64, readout: .last, head: 1), batch: 256, steps: 96, [.inference]),
     BenchCase("series-200", stack(16, 128, 128, readout: .last, head: 24), batch: 128, steps: 200, [.training]),
-    // 11. A tagger of sentences over word vectors.
+    // 11. A tagger that reads word vectors.
     BenchCase(
       "tagger",
       ModelConfiguration(
@@ -106,7 +106,7 @@ extension BenchCase {
     return model
   }()
 
-  /// (I, H, L, B, T), every step an output, against the mean squared error.
+  /// (I, H, L, B, T) with an output at every step and the mean squared error.
   private static func plain(
     _ name: String, _ input: Int, _ hidden: Int, _ layers: Int, _ batch: Int, _ steps: Int
   ) -> BenchCase {

@@ -1,24 +1,23 @@
 import LSTMCheckpoints
 import LSTMFineTuning
 
-/// One model, the shape of its data, and what of it is timed. The table is in `BenchCase+All.swift`; rivals get the same
-/// cases as JSON (`Exchange.swift`).
+/// A model, the shape of its data, and the figures that are timed. The table of cases is in `BenchCase+All.swift`; rivals
+/// get them as JSON (`Exchange.swift`).
 struct BenchCase: Sendable {
-  /// One thing that is timed.
+  /// Something that is timed.
   struct Figure: Hashable, Sendable {
     enum Kind: String, Hashable, Sendable, Codable {
       /// One time step of one sequence, the state carried from call to call.
       case step
-      /// The whole batch, from a zero state to the output.
+      /// The forward pass of a batch, from a zero state.
       case inference
-      /// Forward, loss, backward and Adam on the whole batch.
+      /// Forward, loss, backward and Adam on a batch.
       case training
     }
 
     let name: String
     let kind: Kind
-    /// Selectors of `FreezePlan`. With any, epochs from the second on are timed: outputs of frozen layers are cached by
-    /// then.
+    /// Selectors of `FreezePlan`. With frozen layers, epochs from the second on are timed, when their outputs are cached.
     var freezing: [String] = []
 
     static let step = Figure(name: "step", kind: .step)
@@ -33,9 +32,9 @@ struct BenchCase: Sendable {
   var model: ModelConfiguration
   /// B
   let batch: Int
-  /// T, the longest
+  /// T, the length of the longest sequence
   let steps: Int
-  /// Shortest sequence; `steps` when all are equal.
+  /// The length of the shortest sequence; `steps` if all are equal.
   var shortest: Int
   let loss: Loss
   let figures: [Figure]
@@ -54,7 +53,7 @@ struct BenchCase: Sendable {
     self.figures = figures
   }
 
-  /// The sizes in a line, dense layers in brackets: `100-128-128-(100), B 64, T 50`.
+  /// The sizes on one line, dense layers in brackets: `100-128-128-(100), B 64, T 50`.
   var shape: String {
     var parts = ["\(model.input.size)"]
     for layer in model.layers { parts.append((layer.isBidirectional ? "2x" : "") + "\(layer.hiddenSize)") }
@@ -67,7 +66,7 @@ struct BenchCase: Sendable {
 // MARK: - Arithmetic
 
 extension BenchCase {
-  /// Floating-point operations of a figure, without those of frozen layers whose outputs are cached.
+  /// The floating-point operations of a figure, without those of frozen layers with cached outputs.
   ///
   /// Per step and sequence, a layer's forward pass takes 8H(I + H), dL/dx 8HI, dL/dh 8HH and its weights' gradients
   /// 8H(I + H); a dense layer takes 2SO for each of the three.

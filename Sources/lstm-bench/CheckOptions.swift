@@ -3,27 +3,27 @@ import Foundation
 import LSTMLayers
 
 struct CheckOptions: ParsableArguments {
-  @Flag(help: "Time and memory with longer sequences, and with more of them.")
+  @Flag(help: "Check that time and memory grow linearly with longer and with more sequences.")
   var scaling = false
 
-  @Flag(help: "Whole networks over 200 steps against double precision.")
+  @Flag(help: "Compare whole networks over 200 steps with double precision.")
   var accuracy = false
 
-  @Flag(help: "sigmoid and tanh of every path over all 2^32 floats; takes minutes.")
+  @Flag(help: "Check sigmoid and tanh of every instruction set over all 2^32 floats; takes minutes.")
   var exhaustive = false
 
-  @Flag(help: "Writing and reading a model of 200 MB: HDF5, compressed HDF5, NPZ.")
+  @Flag(help: "Time writing and reading a model of 200 MB as HDF5, compressed HDF5 and NPZ.")
   var formats = false
 
-  @Flag(help: "Cases whose numbers vanish, against the same with healthy numbers.")
+  @Flag(help: "Compare cases with very small (denormal) numbers with the same cases with ordinary numbers.")
   var vanishing = false
 
-  @Option(help: ArgumentHelp("One point of --scaling, in this process.", visibility: .private))
+  @Option(help: ArgumentHelp("Measure one point of --scaling in this process.", visibility: .private))
   var point: String?
 
   var isAny: Bool { scaling || accuracy || exhaustive || formats || vanishing || point != nil }
 
-  /// - Throws: `ExitCode.failure` when a limit is not kept.
+  /// - Throws: `ExitCode.failure` when a limit is exceeded.
   func run(_ kernels: Kernels, seconds: Double, json: Bool) throws {
     if let point { return try run(point: point, kernels, seconds) }
     var output = Output(json: json)
@@ -35,7 +35,7 @@ struct CheckOptions: ParsableArguments {
     if output.hasFailed { throw ExitCode.failure }
   }
 
-  /// A line at a time, for people or for machines.
+  /// Prints results line by line, as text or as JSON.
   private struct Output {
     let json: Bool
     var hasFailed = false
@@ -56,7 +56,7 @@ struct CheckOptions: ParsableArguments {
   }
 
   private func check(accuracy output: inout Output, _ kernels: Kernels) throws {
-    output.say("whole networks, 200 steps, against double precision (limit \(Accuracy.limit)), kernels \(kernels.name)")
+    output.say("largest relative error of whole networks, 200 steps (limit \(Accuracy.limit)), kernels \(kernels.name)")
     for result in try Accuracy.run(kernels) {
       let isKept = output.judge(result.isWithinLimit)
       try output.say(String(format: "%.1e  ", result.error) + result.model, result, isKept: isKept)
@@ -80,7 +80,7 @@ struct CheckOptions: ParsableArguments {
   }
 
   private func check(exhaustive output: inout Output, _ kernels: Kernels) {
-    output.say("sigmoid and tanh over all 2^32 floats (limit \(Exhaustive.limit) ulp)")
+    output.say("largest error of sigmoid and tanh over all 2^32 floats (limit \(Exhaustive.limit) ulp)")
     for result in Exhaustive.run(threads: kernels.threads) {
       let isKept = output.judge(result.isWithinLimit)
       let name = "\(result.function) \(result.kernels)".padding(toLength: 18, withPad: " ", startingAt: 0)
@@ -92,7 +92,7 @@ struct CheckOptions: ParsableArguments {
 
   private func check(vanishing output: inout Output, _ kernels: Kernels, _ seconds: Double) throws {
     output.say(
-      "time of numbers that vanish, of the same with healthy ones (limit \(NumbersCheck.limit)), kernels \(kernels.name)"
+      "time with very small numbers, relative to ordinary numbers (limit \(NumbersCheck.limit)), kernels \(kernels.name)"
     )
     for bench in NumbersCheck.cases {
       for result in try NumbersCheck.run(bench, kernels: kernels, seconds: seconds) {
@@ -101,7 +101,7 @@ struct CheckOptions: ParsableArguments {
         try output.say(
           name
             + String(
-              format: "%9.4f ms, healthy %9.4f ms: %.2fx (%.2fx to %.2fx)", result.milliseconds,
+              format: "%9.4f ms, ordinary %9.4f ms: %.2fx (%.2fx to %.2fx)", result.milliseconds,
               result.healthyMilliseconds, result.ratio, result.lowest, result.highest), result, isKept: isKept)
       }
     }
@@ -122,7 +122,7 @@ struct CheckOptions: ParsableArguments {
           time <= Scaling.timeLimit && abs(memory - 1) <= Scaling.memoryLimit)
         try output.say(
           String(
-            format: "%6d x %4d steps: %8.1f ns a step, %.2fx the first; %8.1f MB, %.2fx the formula", found.sequences,
+            format: "%6d x %4d steps: %8.1f ns per step, %.2fx the first; %8.1f MB, %.2fx the formula", found.sequences,
             found.steps, found.nanoseconds, time, Double(found.bytes) / 1e6, memory), found, isKept: isKept)
       }
     }

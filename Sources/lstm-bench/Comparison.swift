@@ -1,13 +1,13 @@
 import Foundation
 import LSTMLayers
 
-/// A run against other frameworks on identical weights and data.
+/// A comparison with other frameworks on identical weights and data.
 ///
-/// 1. Every rival's outputs and gradients are compared with ours, and each of its ways to compute a figure is tried.
-/// 2. Rounds of fresh processes A B B A, with all of them on the same number of threads. Each B is paired with the A
-///    beside it in time; what counts is the ratio of a pair, because the machine's speed moves.
+/// 1. Each rival's outputs and gradients are compared with ours, and each of its implementations of a figure is timed once.
+/// 2. Rounds of new processes A B B A, all with the same number of threads. Each B is paired with the A next to it in time,
+///    and the ratios of the pairs are compared, because the machine's speed varies.
 ///
-/// A rival that took more than one and a half times the best rival's time in step 1 is not timed again for that figure.
+/// A rival that took more than 1.5 times as long as the best rival in step 1 is not timed again for that figure.
 struct Comparison {
   let selection: Selection
   let rivals: [Rival]
@@ -17,10 +17,10 @@ struct Comparison {
   let python: String
   let scripts: String
   let folder: String
-  /// Told what is happening.
+  /// Reports progress.
   let progress: (String) -> Void
 
-  /// How often the best rival's time another may take and still be timed.
+  /// A rival is timed again if it took at most this many times as long as the best rival.
   private static let contention = 1.5
 
   func run() throws -> ComparisonResult {
@@ -58,7 +58,7 @@ struct Comparison {
   // MARK: - Steps
 
   private func check(_ rival: Rival, _ result: inout ComparisonResult) throws -> Bool {
-    progress("\(rival.title): comparing outputs and gradients, trying its ways")
+    progress("\(rival.title): comparing outputs and gradients, trying its implementations")
     let lines: [Line]
     do {
       lines = try runner.run(
@@ -89,7 +89,7 @@ struct Comparison {
     return true
   }
 
-  /// A file with the best times so far, so that nobody waits for what is hopeless.
+  /// Writes a file with the best times so far, so that implementations which are much slower can be skipped.
   private func known(_ result: ComparisonResult) throws -> String {
     var times: [String: Double] = [:]
     for figure in result.figures { times[figure.id] = figure.contests.values.map(\.first).min() }
@@ -98,7 +98,7 @@ struct Comparison {
     return path
   }
 
-  /// For each rival the figures that it is timed on.
+  /// The figures on which each rival is timed.
   private func contenders(_ result: ComparisonResult) -> [Rival: Set<String>] {
     var lists: [Rival: Set<String>] = [:]
     for figure in result.figures {
@@ -119,7 +119,7 @@ struct Comparison {
         ids.sorted().joined(separator: ","),
       ],
       log: "ours")
-    guard let peak = lines.lazy.compactMap(\.peak).first else { throw BenchError("lstm-bench did not say its peak") }
+    guard let peak = lines.lazy.compactMap(\.peak).first else { throw BenchError("lstm-bench did not print its peak") }
     result.peaks.append(peak)
     result.kernels = lines.lazy.compactMap(\.kernels).first ?? ""
     var found: [String: Measurement] = [:]

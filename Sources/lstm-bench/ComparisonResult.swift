@@ -1,25 +1,25 @@
-/// What a comparison found.
+/// The results of a comparison.
 struct ComparisonResult {
   var kernels = ""
   var peaks: [Double] = []
   var versions: [Rival: String] = [:]
   var figures: [Figure] = []
-  /// What did not agree or could not be done.
+  /// Disagreements, and what could not be measured.
   var remarks: [String] = []
-  /// The largest differences of all that were compared.
+  /// The largest difference of each kind of comparison.
   var differences: [String: Double] = [:]
   var checks = 0
 
   func index(of id: String) -> Int? { figures.firstIndex { $0.id == id } }
 
-  /// One rival's part in one figure.
+  /// One rival's times for one figure.
   struct Contest {
     /// B / A of each pair.
     var ratios: [Double] = []
     var milliseconds: [Double] = []
     var p99: [Double] = []
     var variant: String?
-    /// From the agreement check.
+    /// The time in the comparison of outputs.
     var first: Double
   }
 
@@ -28,11 +28,11 @@ struct ComparisonResult {
     let figure: BenchCase.Figure
     let operations: Double
     var ours: [Measurement] = []
-    /// Of the FMA peak, in each visit.
+    /// The share of the FMA peak in each process.
     var peakShares: [Double] = []
     var contests: [Rival: Contest] = [:]
 
-    /// The rival with the smallest ratio.
+    /// The fastest rival.
     var best: (rival: Rival, contest: Contest)? { best(besides: nil) }
     func best(besides excluded: Rival?) -> (rival: Rival, contest: Contest)? {
       contests.filter { !$0.value.ratios.isEmpty && $0.key != excluded }
@@ -44,7 +44,7 @@ struct ComparisonResult {
     }
 
     var id: String { bench.name + "/" + figure.name }
-    /// The median of the visits' medians.
+    /// The median of the processes' medians.
     var milliseconds: Double { ours.map(\.milliseconds).median }
   }
 }

@@ -3,22 +3,21 @@ import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 
-/// The folder that rivals read: `cases.json`, and for each case `NAME.safetensors` with the weights, the data, and what we
-/// computed from them.
+/// The folder that rivals read: `cases.json`, and for each case `NAME.safetensors` with weights, data and our results.
 ///
 ///     WEIGHT                 the weights, under the project's names
 ///     x, lengths, target     (B, T, I) or tokens (B, T); (B); values or classes
-///     stream                 (S, I): one sequence to be fed a step at a time
-///     expected.output        of x; of logits where the loss has the softmax in it
+///     stream                 (S, I): a sequence that is fed one step at a time
+///     expected.output        for x; logits if the loss includes the softmax
 ///     expected.stream        (S, O)
 ///     expected.loss          (1)
-///     gradient.WEIGHT        of the loss, of every weight
+///     gradient.WEIGHT        of the loss, for every weight
 enum Exchange {
   private struct Description: Encodable {
     struct Figure: Encodable {
       let name: String
       let kind: BenchCase.Figure.Kind
-      /// Names of parameters.
+      /// The names of frozen parameters.
       let frozen: [String]
     }
 
@@ -32,8 +31,8 @@ enum Exchange {
 
   static func write(_ cases: [BenchCase], to folder: String, kernels: Kernels) throws {
     for bench in cases {
-      let content = try tensors(bench, kernels)
-      try SafetensorsFile.write(content, to: folder + "/\(bench.name).safetensors")
+      let content = Checkpoint(tensors: try tensors(bench, kernels))
+      try content.write(path: folder + "/\(bench.name).safetensors", as: .safetensors)
     }
     let descriptions = try cases.map { bench in
       Description(
@@ -47,23 +46,26 @@ enum Exchange {
     try JSONEncoder().encode(descriptions).write(to: URL(fileURLWithPath: folder + "/cases.json"))
   }
 
-  private static func tensors(_ bench: BenchCase, _ kernels: Kernels) throws -> [SafetensorsFile.Entry] {
+  private static func tensors(_ bench: BenchCase, _ kernels: Kernels) throws -> [StoredTensor] {
     let workload = try Workload(bench)
     let network = Network(workload.model, kernels: kernels)
-    var list: [SafetensorsFile.Entry] = []
+    var list: [StoredTensor] = []
     for (index, slot) in network.weights.slots.enumerated() {
-      list.append(.init(slot.name, slot.specification.shape, network.weights.values(index)))
+      list.append(.init(name: slot.name, shape: slot.specification.shape, values: network.weights.values(index)))
     }
     switch workload.batch.input {
-    case .features(let values, let size): list.append(.init("x", [bench.batch, bench.steps, size], values))
-    case .tokens(let values): list.append(.init("x", [bench.batch, bench.steps], values))
+    case .features(let values, let size):
+      list.append(.init(name: "x", shape: [bench.batch, bench.steps, size], values: values))
+    case .tokens(let values): list.append(.init(name: "x", shape: [bench.batch, bench.steps], integers: values))
     }
-    if let lengths = workload.batch.lengths { list.append(.init("lengths", [bench.batch], lengths.map(Int32.init))) }
+    if let lengths = workload.batch.lengths {
+      list.append(.init(name: "lengths", shape: [bench.batch], integers: lengths.map(Int32.init)))
+    }
 
     let kinds = Set(bench.figures.map(\.kind))
     if kinds != [.step] {
       let output = try network.forward(workload.batch, output: bench.loss.outputForm)
-      list.append(.init("expected.output", output.shape, output.values))
+      list.append(.init(name: "expected.output", shape: output.shape, values: output.values))
       if kinds.contains(.training) { list += try training(workload, network, output) }
     }
     if kinds.contains(.step) {
@@ -73,34 +75,35 @@ enum Exchange {
         single.step(Array(workload.stream[step * size..<(step + 1) * size]))
         return single.output
       }
-      list.append(.init("stream", [steps, size], workload.stream))
-      list.append(.init("expected.stream", [steps, bench.model.outputSize], outputs))
+      list.append(.init(name: "stream", shape: [steps, size], values: workload.stream))
+      list.append(.init(name: "expected.stream", shape: [steps, bench.model.outputSize], values: outputs))
     }
     return list
   }
 
-  /// Targets, loss and gradients.
+  /// The targets, the loss and the gradients.
   private static func training(
     _ workload: Workload, _ network: Network, _ output: Tensor
-  ) throws -> [SafetensorsFile.Entry] {
+  ) throws -> [StoredTensor] {
     let targets = workload.data.targets
     let loss = PlainLoss(output, targets)
     try checkTraining(workload, expected: loss.value)
     let gradients = ParameterStore(network.configuration.parameters)
     try network.backward(loss.gradient, into: gradients, trainable: gradients.slots.map { _ in true })
-    var list = [SafetensorsFile.Entry("expected.loss", [1], [Float(loss.value)])]
+    var list = [StoredTensor(name: "expected.loss", shape: [1], values: [Float(loss.value)])]
     switch targets {
-    case .values(let values, _, _): list.append(.init("target", output.shape, values))
-    case .classes(let classes, _): list.append(.init("target", Array(output.shape.dropLast()), classes))
+    case .values(let values, _, _): list.append(.init(name: "target", shape: output.shape, values: values))
+    case .classes(let classes, _): list.append(.init(name: "target", shape: output.shape.dropLast(), integers: classes))
     case .none: break
     }
     for (index, slot) in gradients.slots.enumerated() {
-      list.append(.init("gradient." + slot.name, slot.specification.shape, gradients.values(index)))
+      list.append(
+        .init(name: "gradient." + slot.name, shape: slot.specification.shape, values: gradients.values(index)))
     }
     return list
   }
 
-  /// That the training which is timed has the loss which rivals are compared with.
+  /// Checks that the timed training has the same loss as the one that rivals are compared with.
   private static func checkTraining(_ workload: Workload, expected: Double) throws {
     struct Done: Error {}
     var tuner = FineTuner(try FreezePlan(workload.model), loss: workload.bench.loss)
@@ -109,7 +112,7 @@ enum Exchange {
       _ = try tuner.fit(workload.model, workload.data, validation: workload.data.selecting([0])) { event in
         guard case .step(let step) = event else { return }
         guard abs(step.loss - expected) <= 1e-5 * max(1, abs(expected)) else {
-          throw BenchError("\(workload.bench.name): training has the step.loss \(step.loss), expected \(expected)")
+          throw BenchError("\(workload.bench.name): the training loss is \(step.loss), expected \(expected)")
         }
         throw Done()
       }
@@ -117,54 +120,11 @@ enum Exchange {
   }
 }
 
-/// The simplest of the formats that Python reads: a length, a JSON header, and the bytes.
-enum SafetensorsFile {
-  struct Entry {
-    let name: String
-    let shape: [Int]
-    let type: String
-    let bytes: Data
-
-    init(_ name: String, _ shape: [Int], _ values: [Float]) {
-      self.init(name, shape, "F32", values)
+extension StoredTensor {
+  fileprivate init(name: String, shape: [Int], integers: [Int32]) {
+    self.init(name: name, shape: shape, dataType: .int32) {
+      integers.flatMap { value in withUnsafeBytes(of: value.littleEndian) { [UInt8]($0) } }
     }
-
-    init(_ name: String, _ shape: [Int], _ values: [Int32]) {
-      self.init(name, shape, "I32", values)
-    }
-
-    private init<Value>(_ name: String, _ shape: [Int], _ type: String, _ values: [Value]) {
-      (self.name, self.shape, self.type) = (name, shape, type)
-      bytes = values.withUnsafeBytes { Data($0) }
-    }
-  }
-
-  private struct Header: Encodable {
-    let type: String
-    let shape: [Int]
-    let offsets: [Int]
-
-    enum CodingKeys: String, CodingKey {
-      case shape
-      case type = "dtype"
-      case offsets = "data_offsets"
-    }
-  }
-
-  static func write(_ entries: [Entry], to path: String) throws {
-    var header: [String: Header] = [:]
-    var offset = 0
-    for entry in entries {
-      header[entry.name] = Header(
-        type: entry.type, shape: entry.shape, offsets: [offset, offset + entry.bytes.count])
-      offset += entry.bytes.count
-    }
-    var json = try JSONEncoder().encode(header)
-    json.append(contentsOf: [UInt8](repeating: 0x20, count: (8 - json.count % 8) % 8))
-    var file = withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) }
-    file.append(json)
-    for entry in entries { file.append(entry.bytes) }
-    try file.write(to: URL(fileURLWithPath: path))
   }
 }
 

@@ -8,36 +8,36 @@ import LSTMLayers
 struct LSTMBench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lstm-bench",
-    abstract: "Time the layers on this machine, alone or against other frameworks.",
+    abstract: "Measure the speed of the LSTM layers on this machine, alone or against other frameworks.",
     discussion: """
       lstm-bench
       lstm-bench --case 512,seed/training --threads 1 --json
       lstm-bench --against torch,tensorflow,onnxruntime,onnxruntime-c,mlx --python .venv/bin/python
       lstm-bench --scaling --accuracy --vanishing --exhaustive
 
-      A figure is the median time of a step, of an inference pass, or of a training step: forward, loss, backward and Adam.
-      The peak is that of fused multiply-adds in registers on as many threads, measured in the same run.
+      A figure is the median time of a single step, an inference pass or a training step (forward, loss, backward and
+      Adam). The peak is the rate of fused multiply-adds in registers on as many threads, measured in the same run.
 
-      Against others, their scripts get the same weights and data, must agree with our outputs and gradients, and
-      are then timed in fresh processes in the order A B B A. A ratio above 1 is in our favor.
+      Other frameworks get the same weights and data. Their outputs and gradients must agree with ours; then they are
+      timed in new processes in the order A B B A. A ratio above 1 means that lstm-ft is faster.
       """)
 
-  @Option(name: .customLong("case"), help: "Only these cases or figures, such as seed or seed/training,512.")
+  @Option(name: .customLong("case"), help: "Measure only these cases or figures, such as seed or seed/training,512.")
   var only: String?
 
-  @Option(help: "Threads to work on. (default: all cores)")
+  @Option(help: "Number of threads. (default: all cores)")
   var threads: Int = ProcessInfo.processInfo.activeProcessorCount
 
   @Option(help: "Seconds to spend on each figure.")
   var seconds = 0.3
 
-  @Flag(help: "Write JSON: a line for each figure, or the whole comparison.")
+  @Flag(help: "Print JSON: one line per figure, or the whole comparison.")
   var json = false
 
-  @OptionGroup(title: "Against others")
+  @OptionGroup(title: "Comparison with other frameworks")
   var against: AgainstOptions
 
-  @OptionGroup(title: "Other checks, instead of the figures")
+  @OptionGroup(title: "Checks instead of figures")
   var checks: CheckOptions
 
   func validate() throws {
@@ -86,7 +86,7 @@ struct LSTMBench: ParsableCommand {
         line += String(
           format: "%10.4f ms %7.1f GFLOP/s %4.0f%% %8.1f MB", result.milliseconds, rate / 1e9, 100 * rate / peak,
           Double(try bench.bytes(figure, stepCount: stepCount)) / 1e6)
-        if let p99 = result.p99 { line += String(format: "   99%% %.4f ms", p99) }
+        if let p99 = result.p99 { line += String(format: "   p99 %.4f ms", p99) }
         if let first = result.firstEpoch { line += String(format: "   first epoch %.4f ms", first) }
         print(line)
       }

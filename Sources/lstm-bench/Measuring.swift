@@ -1,20 +1,21 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 
-/// The measurement of one figure: a line of JSON, the same from us and from every rival.
+/// The measurement of one figure: a line of JSON, in the same form from us and from every rival.
 struct Measurement: Codable, Sendable {
   var bench: String
   var figure: String
   /// Median time of a call.
   var milliseconds: Double
-  /// 99th percentile, of figures that are one step.
+  /// 99th percentile, for single steps.
   var p99: Double?
-  /// Median of the first epoch, where later ones need less work.
+  /// Median of the first epoch, if later ones need less work.
   var firstEpoch: Double?
   var runs: Int
-  /// How the rival was used.
+  /// The rival's implementation.
   var variant: String?
 
   enum CodingKeys: String, CodingKey {
@@ -29,7 +30,7 @@ struct Measurement: Codable, Sendable {
 struct Measuring {
   let bench: BenchCase
   let kernels: Kernels
-  /// To spend on each figure.
+  /// The time to spend on each figure.
   let seconds: Double
 
   func measure(_ figure: BenchCase.Figure) throws -> Measurement {
@@ -59,13 +60,13 @@ struct Measuring {
     return measurement(.inference, try time { _ = try network.forward(workload.batch, forBackward: false) })
   }
 
-  /// The steps of `FineTuner.fit` as a user runs them. With frozen layers, the steps of the epochs from the second on.
+  /// The steps of `FineTuner.fit` as users run it. With frozen layers, the steps of epochs from the second on.
   private func training(_ figure: BenchCase.Figure) throws -> Measurement {
     let isCached = !figure.freezing.isEmpty
     let workload = try Workload(bench, sequences: isCached ? 4 * bench.batch : nil)
     var data = workload.data
     if !isCached {
-      // Epochs of many steps, of one batch again and again: what an epoch costs besides its steps is left out.
+      // Epochs of many steps with the same batch: the time that an epoch takes besides its steps is left out.
       let operations = try bench.operations(figure, stepCount: workload.stepCount)
       let repeats = max(2, min(64, Int(2e9 / operations)))
       data = data.selecting((0..<repeats).flatMap { _ in 0..<bench.batch })
@@ -75,7 +76,7 @@ struct Measuring {
     tuner.options = .init(epochs: .max, batchSize: bench.batch, clipNorm: nil, shuffles: false)
     var watch = StepWatch(seconds: seconds, firstCounted: isCached ? 2 : 1)
     do {
-      // One example to validate on is as little as can be.
+      // Validation on one example takes the least time.
       _ = try tuner.fit(workload.model, data, validation: data.selecting([0]), kernels: kernels) { event in
         try watch.note(event)
       }
@@ -93,10 +94,10 @@ struct Measuring {
       p99: percentile ? times.quantile(0.99) * 1e3 : nil, runs: times.count)
   }
 
-  /// Calls that are needed at least: what takes a second and more does not move much, and there are several visits.
+  /// The least number of calls. Times of more than a second vary little, and several processes are timed.
   static func fewest(_ times: [Double]) -> Int { times.first.map { $0 > 1 } ?? false ? 1 : 3 }
 
-  /// The times of calls, after one that does not count.
+  /// The times of calls, after a first one that is not counted.
   private func time(_ body: () throws -> Void) rethrows -> [Double] {
     let clock = ContinuousClock()
     try body()
@@ -113,15 +114,15 @@ struct Measuring {
   }
 }
 
-/// The times between a run's events: each ends with a step.
+/// The times of a run's steps, from event to event.
 private struct StepWatch {
-  /// Ends the run.
+  /// Thrown to end the run.
   struct Enough: Error {}
 
   let seconds: Double
   let firstCounted: Int
   private(set) var times: [Double] = []
-  /// Of epochs before the first that counts.
+  /// The times of epochs before the first that is counted.
   private(set) var earlier: [Double] = []
   private var total = 0.0
   private var isWarm = false
@@ -150,7 +151,7 @@ private struct StepWatch {
   }
 }
 
-/// One sequence, a step at a time.
+/// Runs a sequence one step at a time.
 struct SingleSteps {
   private let stream: LSTMStream
   private var state: LSTMStream.State
@@ -180,16 +181,14 @@ extension [Double] {
 }
 
 extension Kernels {
-  /// Operations per second of all threads at once, in fused multiply-adds in registers.
+  /// Floating-point operations per second of all threads together: fused multiply-adds in registers.
   func measureWholePeak() -> Double {
     let one = self
-    final class Sum: @unchecked Sendable {
-      private let lock = NSLock()
-      private(set) var value = 0.0
-      func add(_ part: Double) { lock.withLock { value += part } }
+    let sum = Monitor(0.0)
+    DispatchQueue.concurrentPerform(iterations: threads) { _ in
+      let peak = one.measurePeak(seconds: 0.3)
+      sum.update { $0 += peak }
     }
-    let sum = Sum()
-    DispatchQueue.concurrentPerform(iterations: threads) { _ in sum.add(one.measurePeak(seconds: 0.3)) }
-    return sum.value
+    return sum.update { $0 }
   }
 }

@@ -1,26 +1,20 @@
+import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
-/// The memory that work takes, as the formula in docs/speed.md; `lstm-bench --scaling` checks it.
+/// The memory of a figure by the formula in docs/speed.md, which `lstm-bench --scaling` checks.
 ///
 /// With W parameters, R valid steps in a batch (B x T), and for every layer and direction I, H and S (the width of h):
 ///
-///     inference   4 (3W + R (I_0 + sum of S) + sum of 4H max(B, 96) + what comes out)
+///     inference   4 (3W + R (I_0 + sum of S) + sum of 4H max(B, 96) + outputs)
 ///     training    4 (9W + R (I_0 + sum of 5H + S and of the I above the first layer)
-///                    + 256 sum of (4H + I + S) + what comes out, thrice)
+///                    + 256 sum of (4H + I + S) + 3 outputs)
 ///
-/// Inference keeps the weights, the model they came from and a packed copy; of every step the input and h, and the gates of
-/// some steps. Training adds a second packed copy, gradients, Adam's two moments and the best and last model; of every
-/// step the gates and the cell and dL/dx of each layer, and where the readout is not all steps their gradient, R times its
-/// width; and about 256 rows, made ready for the weights' gradients. The caller's data, 4 N T I, is not in it.
+/// Inference keeps the weights, the model that they came from and a packed copy, the input and h of every step, and the
+/// gates of some steps. Training adds a second packed copy, gradients, Adam's two moments and the best and the last model;
+/// for every step the gates, the cell and dL/dx of each layer and, unless the readout is all steps, the readout's input
+/// gradient, R times its width; and about 256 packed rows for the weights' gradients. The caller's data, 4 N T I, is not
+/// included.
 extension BenchCase {
   func bytes(_ figure: Figure, stepCount: Int) throws -> Int {
     let isTraining = figure.kind == .training
@@ -43,7 +37,7 @@ extension BenchCase {
   }
 }
 
-/// The most memory that this process has had, in bytes.
+/// The peak memory of this process, in bytes.
 func peakMemory() -> Int {
   var usage = rusage()
   #if canImport(Darwin)

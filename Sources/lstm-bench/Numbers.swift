@@ -2,24 +2,24 @@ import LSTMCheckpoints
 import LSTMLayers
 
 extension BenchCase {
-  /// How large the numbers are that a case computes with. A speed that depends on it is a fault.
+  /// The magnitude of the numbers in a case, which should not affect the speed.
   enum Numbers: String, Sendable {
-    /// PyTorch's initialization, and data around 1. A loss on the last of 200 steps then sends back gradients that vanish.
+    /// PyTorch's initialization, and data around 1. With a loss on the last of 200 steps, gradients vanish.
     case usual
-    /// Gates that forget nothing, so that gradients stay as large as they are.
+    /// Open forget gates, so that gradients keep their magnitude.
     case healthy
-    /// Gates that forget: gradients are below 1e-38 long before the first step.
+    /// Nearly closed forget gates: gradients are below 1e-38 long before the first step.
     case vanishing
-    /// Half of the units have shut output gates: what they give is below 1e-38.
+    /// Half of the units have closed output gates: their outputs are below 1e-38.
     case deadUnits
-    /// Input that has faded to below 1e-38, into a network without biases.
+    /// An input below 1e-38, to a network without biases.
     case fadedInput
-    /// Nothing but zeros, into a network without biases.
+    /// An input of zeros, to a network without biases.
     case zeroInput
 
     var hasBiases: Bool { self != .fadedInput && self != .zeroInput }
 
-    /// What a case's normal input is multiplied by.
+    /// The factor for a case's input.
     var inputScale: Float {
       switch self {
       case .usual, .healthy, .vanishing, .deadUnits: 1
@@ -30,7 +30,7 @@ extension BenchCase {
 
     func change(_ model: LSTMModel) {
       let parameters = model.parameters
-      for (index, slot) in parameters.slots.enumerated() where slot.name.hasPrefix("lstm.bias_ih") {
+      for (index, slot) in parameters.slots.enumerated() where slot.specification.part == .cell(.inputBias) {
         let h = slot.count / 4
         var values = parameters.values(index)
         for unit in 0..<h {
@@ -46,7 +46,7 @@ extension BenchCase {
     }
   }
 
-  /// The same case with other numbers.
+  /// The same case with numbers of another magnitude.
   func with(_ numbers: Numbers) -> BenchCase {
     var other = self
     other.numbers = numbers
@@ -55,9 +55,9 @@ extension BenchCase {
   }
 }
 
-/// Whether a case takes as long with numbers that vanish as with healthy ones.
+/// Checks that a case takes no longer with very small numbers than with ordinary ones.
 struct NumbersCheck {
-  /// Time of the same with healthy numbers; less is no fault.
+  /// The largest ratio of its time to that with ordinary numbers.
   static let limit = 1.15
 
   struct Result: Encodable {
@@ -65,7 +65,7 @@ struct NumbersCheck {
     let figure: String
     let milliseconds: Double
     let healthyMilliseconds: Double
-    /// Median over pairs of neighbors in time, and their range.
+    /// The median of the ratios of consecutive pairs, and their range.
     let ratio: Double
     let lowest: Double
     let highest: Double
@@ -77,9 +77,9 @@ struct NumbersCheck {
     BenchCase.all.filter { ["series-200", "seed"].contains($0.name) || $0.numbers != .usual }
   }
 
-  /// Runs one case and its twin in turns: A B B A.
+  /// Runs a case and its twin with ordinary numbers in the order A B B A.
   static func run(_ bench: BenchCase, kernels: Kernels, seconds: Double, rounds: Int = 4) throws -> [Result] {
-    // Without biases there is less to do: so has the twin.
+    // Without biases there is less to compute, also for the twin.
     var twin = bench.with(.healthy)
     twin.model = bench.model
     return try bench.figures.map { figure in

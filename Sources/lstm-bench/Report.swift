@@ -1,6 +1,6 @@
 import Foundation
 
-/// A run's report: a Markdown table and verdicts for people, JSON for machines.
+/// The report of a comparison: a Markdown table and verdicts, or JSON.
 struct Report {
   let result: ComparisonResult
   let threads: Int
@@ -44,7 +44,7 @@ struct Report {
     guard let (best, contest) = figure.best else { return row + ["-", "-", "-", "-", ""] }
     let others = figure.contests.filter { $0.key != best }.sorted { $0.value.first < $1.value.first }
       .map { rival, other in
-        // Those that were not timed in pairs have one time alone, from the check.
+        // Rivals that were not timed in pairs have only the time from the comparison of outputs.
         other.ratios.isEmpty
           ? "\(rival.title) \(Self.milliseconds(other.first)) ms once"
           : "\(rival.title) \(times(other.ratios.median))"
@@ -137,7 +137,7 @@ struct Table {
   }
 }
 
-/// What a figure was measured on.
+/// The machine on which figures are measured.
 enum Machine {
   static let description: String = {
     let information = ProcessInfo.processInfo

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A framework to compare with, and the script that speaks for it.
+/// A framework to compare with, and the script that runs it.
 enum Rival: String, CaseIterable, Sendable {
   case torch, tensorflow, onnxruntime
   case onnxruntimeC = "onnxruntime-c"
@@ -19,7 +19,7 @@ enum Rival: String, CaseIterable, Sendable {
   var script: String { "rival_\(rawValue.replacingOccurrences(of: "-", with: "_")).py" }
 }
 
-/// A line of what a process says: a measurement, a check, or who it is.
+/// A line of a process's output: a measurement, a check or a version.
 struct Line: Decodable {
   var rival, version, kernels: String?
   var peak: Double?
@@ -43,10 +43,10 @@ struct Line: Decodable {
   }
 }
 
-/// Runs a fresh process with as many threads as everybody else, and reads its lines.
+/// Runs a new process with the same number of threads as all others, and reads its lines.
 struct Runner {
   let threads: Int
-  /// Where standard error goes.
+  /// The folder for standard error.
   let folder: String
 
   func run(_ executable: String, _ arguments: [String], log: String) throws -> [Line] {

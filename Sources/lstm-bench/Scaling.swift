@@ -3,17 +3,17 @@ import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 
-/// Whether time and memory grow as they should: with longer sequences, and with more of them.
+/// Checks that time and memory grow linearly with longer and with more sequences.
 ///
-/// Each point is measured in its own process, because peak memory never falls.
+/// Each point is measured in its own process, because peak memory never decreases.
 struct Scaling {
-  /// Time of a step of a sequence, of the first point's; less is no fault.
+  /// The largest ratio of the time per step and sequence to that of the first point.
   static let timeLimit = 1.15
   static let memoryLimit = 0.10
 
   enum Kind: String, CaseIterable, Codable {
     case inference, training
-    /// Epochs of training on a data set of so many sequences.
+    /// Training epochs on a data set of that many sequences.
     case epoch
   }
 
@@ -23,7 +23,7 @@ struct Scaling {
     let steps: Int
     /// Per sequence and step.
     var nanoseconds: Double
-    /// Beyond what the process had before.
+    /// The increase in peak memory.
     var bytes: Int
     var expectedBytes: Int
   }
@@ -47,7 +47,7 @@ struct Scaling {
     let before = peakMemory()
     var point = Point(kind: kind, sequences: sequences, steps: steps, nanoseconds: 0, bytes: 0, expectedBytes: 0)
     let rows = Double(sequences * steps)
-    // Besides the work: inputs, targets and the places of the examples, in the data and shuffled; and a batch.
+    // Inputs, targets and the order of the examples, in the data and shuffled; and a batch.
     let places = 8 * 2 * sequences
     let data = 4 * (sequences + batch) * (steps * model.input.size + model.outputSize)
     point.expectedBytes = try bench.bytes(figure, stepCount: batch * steps) + data + places
@@ -61,7 +61,7 @@ struct Scaling {
     return point
   }
 
-  /// Seconds of an epoch: the median of those after the first.
+  /// The median time of the epochs after the first, in seconds.
   private static func epoch(_ bench: BenchCase, _ sequences: Int, _ kernels: Kernels, _ seconds: Double) throws
     -> Double
   {

@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// The cases and figures that `--case` asks for, in the table's order.
+/// The cases and figures selected by `--case`, in the table's order.
 struct Selection {
   var entries: [(bench: BenchCase, figures: [BenchCase.Figure])]
   var cases: [BenchCase] { entries.map(\.bench) }

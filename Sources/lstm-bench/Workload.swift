@@ -3,19 +3,19 @@ import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 
-/// A case made real: weights, inputs and targets, the same in every process.
+/// The weights, inputs and targets of a case, the same in every process.
 struct Workload {
-  /// Steps of the sequence that is fed one at a time.
+  /// The length of the sequence that is fed one step at a time.
   static let streamSteps = 16
 
   let bench: BenchCase
   let model: LSTMModel
   let data: SequenceData
   let batch: SequenceBatch
-  /// (streamSteps, I) for cases with a step figure, else empty.
+  /// (streamSteps, I) for cases with a step figure, otherwise empty.
   let stream: [Float]
 
-  /// - Parameter sequences: how many different ones; a batch when nil.
+  /// - Parameter sequences: the number of different sequences; one batch if nil.
   init(_ bench: BenchCase, sequences: Int? = nil) throws {
     self.bench = bench
     model = LSTMModel(bench.model, seed: 1)
@@ -25,7 +25,7 @@ struct Workload {
 
     var lengths: [Int]?
     if bench.shortest < steps {
-      // Each batch has one of the longest.
+      // Each batch has one of full length.
       lengths = (0..<count).map {
         $0 % bench.batch == 0 ? steps : Int.random(in: bench.shortest...steps, using: &random)
       }
@@ -71,12 +71,12 @@ extension BenchCase {
   func stepCount() throws -> Int { shortest == steps ? batch * steps : try Workload(self).stepCount }
 }
 
-/// A loss and its gradient in double precision, straight from the formula: what training is checked against.
+/// A loss and its gradient in double precision, directly from the formula, to check the training loss.
 struct PlainLoss {
   let value: Double
   let gradient: Tensor
 
-  /// The mean over what counts: squared errors, or the cross-entropy of logits.
+  /// The mean of squared errors, or of the cross-entropy of logits at targets that are not ignored.
   init(_ output: Tensor, _ targets: SequenceData.Targets) {
     let width = output.shape.last ?? 1
     var gradient = [Float](repeating: 0, count: output.values.count)

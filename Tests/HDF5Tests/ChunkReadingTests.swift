@@ -191,8 +191,8 @@ struct ChunkReadingTests {
         let error = hdf5Error { try read() }
         #expect(error?.kind == .corrupt)
         #expect(error?.object == "/w")
-        if !chunked { #expect(error?.detail.hasPrefix("its data is cut short: ") == true) }
-        if !chunked { #expect(error?.detail.hasSuffix("bytes are left of 3145728") == true) }
+        if !chunked { #expect(error?.detail.hasPrefix("its data is truncated: ") == true) }
+        if !chunked { #expect(error?.detail.hasSuffix(" of its 3145728 bytes") == true) }
       }
     }
   }

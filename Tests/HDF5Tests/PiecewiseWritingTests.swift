@@ -45,7 +45,7 @@ struct PiecewiseWritingTests {
       let error = hdf5Error { try document.write(to: directory + "/file.h5", imageLimit: limit) }
       #expect(error?.kind == .invalid)
       #expect(error?.object == "/w")
-      #expect(error?.detail == "\(count) bytes were given; its shape [100] of float32 needs 400")
+      #expect(error?.detail == "its shape [100] of float32 needs 400 bytes, but \(count) were given")
       let left = try names(directory)
       #expect(left.isEmpty)
     }

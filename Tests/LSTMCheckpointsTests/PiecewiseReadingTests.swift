@@ -67,7 +67,7 @@ import Testing
     #expect(truncate(folder.path("source.h5"), 2 << 20) == 0)
     let error = #expect(throws: CheckpointError.self) { try source.write(path: folder.path("model.h5")) }
     #expect(error?.category == .badInput)
-    #expect(error?.message.contains("source.h5: /w: its data is cut short") == true, "\(error?.message ?? "")")
+    #expect(error?.message.contains("source.h5: /w: its data is truncated") == true, "\(error?.message ?? "")")
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["source.h5"])
   }
 }

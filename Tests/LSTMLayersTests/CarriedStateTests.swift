@@ -236,7 +236,7 @@ import Testing
     let reversed = #expect(throws: ShapeError.self) { try CarriedState(configuration, streams: 2) }
     #expect(
       reversed?.message.description == "carried state: expected layers that run forward only, found layer 1, which is "
-        + "bidirectional: its reverse half begins at the end of a sequence")
+        + "bidirectional: its reverse direction starts at the end of a sequence")
     let none = #expect(throws: ShapeError.self) { try CarriedState(Self.configurations[0], streams: 0) }
     #expect(none?.message == "carried state: expected at least one stream, found 0")
     let streams = Streams(Self.configurations[0], count: 1, steps: 2)

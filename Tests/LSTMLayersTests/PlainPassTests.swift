@@ -84,4 +84,86 @@ import Testing
       }
     }
   }
+
+  static let regularization = Regularization(
+    dropout: 0.2, inputDropout: 0.3, hiddenDropout: 0.25, outputDropout: 0.4, embeddingDropout: 0.2, weightDrop: 0.5,
+    activationRegularization: 2, temporalActivationRegularization: 1)
+
+  /// The slope of the loss along a random direction through all parameters, inputs and initial states, with every
+  /// regularization: from the gradients, and by differences of the reference.
+  @Test(arguments: [1, 7, 129], [(false, false), (false, true), (true, false), (true, true)])
+  func gradientsAreTheSlopesOfTheReference(_ size: Int, _ kind: (tokens: Bool, skip: Bool)) throws {
+    let tokens = kind.tokens
+    var model = Self.model(size, tokens: tokens, skip: kind.skip)
+    model = model.reconfigured(model.configuration.normalizingOutput())
+    var random = RandomNumbers(seed: 9)
+    for lengths in size == 129 ? [[2], [3, 1]] : Self.lengths {
+      let batch = try Self.batch(lengths, size, tokens: tokens)
+      func state(_ count: Int) -> [Tensor] {
+        (0..<count).map { _ in
+          Tensor(shape: [lengths.count, size], values: (0..<lengths.count * size).map { _ in random.uniform(1) })
+        }
+      }
+      let initial = LSTMState(hidden: state(3), cell: state(3))
+      let final = LSTMState(hidden: state(3), cell: state(3))
+      let network = Network(model)
+      let output = try network.forward(
+        batch, state: initial, regularization: .init(Self.regularization, seed: 4, step: 2))
+      let weights = Tensor(shape: output.shape, values: output.values.map { _ in random.normal() })
+      let reference = ReferenceModel(
+        configuration: model.configuration, batch: batch, masks: ReferenceMasks(network))
+      let gradients = ParameterStore(model.configuration.parameters)
+      let back = try #require(
+        try network.backward(
+          weights, stateGradient: final, into: gradients, trainable: gradients.slots.map { _ in true },
+          wantsInput: true))
+      // Everything that the loss depends on in one list, and the gradients in the same order.
+      var values = model.parameters.slots.indices.map(model.parameters.values)
+      var slopes = model.parameters.slots.indices.map(gradients.values)
+      if !tokens {
+        values.append(reference.inputValues.map(Float.init))
+        slopes.append(back.input.values)
+      }
+      values += (initial.hidden + initial.cell).map(\.values)
+      slopes += (back.state.hidden + back.state.cell).map(\.values)
+      let count = values.reduce(0) { $0 + $1.count }
+      let direction = values.map { $0.map { _ in (Bool.random(using: &random) ? 1 : -1) / Double(count).squareRoot() } }
+      func loss(_ step: Double) -> Double {
+        var moved = zip(values, direction).map { zip($0, $1).map { Double($0) + step * $1 } }
+        let parameters = Dictionary(uniqueKeysWithValues: zip(model.parameters.slots.map(\.name), moved))
+        moved.removeFirst(parameters.count)
+        let inputs = tokens ? [] : moved.removeFirst()
+        let result = reference.run(
+          parameters: parameters, inputs: inputs, hidden: Array(moved[..<3]), cell: Array(moved[3...]))
+        let all = [result.output] + result.hidden + result.cell
+        let factors = [weights] + final.hidden + final.cell
+        return zip(all, factors).reduce(result.penalty) { sum, part in
+          zip(part.0, part.1.values).reduce(sum) { $0 + $1.0 * Double($1.1) }
+        }
+      }
+      let found = zip(slopes, direction).reduce(0) { $0 + zip($1.0, $1.1).reduce(0) { $0 + Double($1.0) * $1.1 } }
+      let length = slopes.joined().reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+      let wanted = (loss(1e-5) - loss(-1e-5)) / 2e-5
+      #expect(abs(found - wanted) <= 5e-5 * length / Double(count).squareRoot(), "\(lengths)")
+      for (layer, directions) in network.directions.enumerated() {
+        let norms = (0..<network.shape.steps).map { step in
+          directions.reduce(0.0) { sum, direction in
+            let first = network.shape.offsets[step] * direction.gateSize
+            let gates = UnsafeBufferPointer(
+              start: direction.gates.pointer + first, count: network.shape.active[step] * direction.gateSize)
+            return gates.reduce(sum) { $0 + Double($1) * Double($1) }
+          }.squareRoot()
+        }
+        #expect(zip(network.gateGradientNorms(layer: layer), norms).allSatisfy { abs($0 - $1) <= 1e-9 * $1 })
+      }
+    }
+  }
+}
+
+extension ModelConfiguration {
+  fileprivate func normalizingOutput() -> ModelConfiguration {
+    var copy = self
+    copy.normalizesOutput = true
+    return copy
+  }
 }

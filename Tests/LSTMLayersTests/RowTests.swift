@@ -88,6 +88,27 @@ import Testing
     }
   }
 
+  @Test(arguments: KernelTests.paths, sizes)
+  func normsAndScalingOfPartsMatchThePlainLoop(_ path: String, size: Int) throws {
+    let updates = ParameterUpdates(try KernelTests.kernels(path))
+    let store = ParameterStore(
+      (0..<3).map { .init(name: "\($0)", shape: [size + $0], role: .head($0)) })
+    var random = RandomNumbers(seed: UInt64(size))
+    for index in 0..<3 { store.set(index, (0..<size + index).map { _ in random.normal() }) }
+    let values = (0..<3).map { store.values($0).map(Double.init) }
+    func squares(_ list: some Sequence<Double>) -> Double { list.reduce(0) { $0 + $1 * $1 } }
+    func agree(_ found: Double, _ wanted: Double) -> Bool { abs(found - wanted) <= 1e-12 * wanted }
+    #expect(agree(updates.norm(store, where: [true, false, true]), squares(values[0] + values[2]).squareRoot()))
+    #expect(agree(updates.sumOfSquares(store, 1), squares(values[1])))
+    #expect(agree(updates.sumOfSquares(store, 2, 1..<size + 1), squares(values[2][1..<size + 1])))
+    updates.scale(store, by: -0.3, where: [true, false, true], parts: [[0..<size], [], [0..<1, 2..<size + 2]])
+    for index in 0..<3 {
+      #expect(
+        store.values(index)
+          == values[index].enumerated().map { index == 1 || (index == 2 && $0 == 1) ? Float($1) : Float($1) * -0.3 })
+    }
+  }
+
   /// Two steps of each rule, against torch.optim's formulas in double precision.
   @Test(arguments: KernelTests.paths, sizes)
   func updatesMatchTheFormulas(_ path: String, size: Int) throws {

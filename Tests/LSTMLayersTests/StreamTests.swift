@@ -89,7 +89,7 @@ import Testing
       (
         ModelConfiguration(
           input: .features(size: 2), layers: [.init(hiddenSize: 3, isBidirectional: true)], readout: .all),
-        "a bidirectional one, which needs the end first"
+        "a bidirectional layer, which needs the whole sequence"
       ),
       (
         ModelConfiguration(input: .features(size: 2), layers: [.init(hiddenSize: 3)], readout: .mean),

@@ -84,7 +84,7 @@ import Testing
 
   @Test(arguments: [
     ("x", "reference: has no x, the input to run"),
-    ("y", "reference: has none of y, h and c to compare with"),
+    ("y", "reference: has none of y, h and c, the arrays to compare"),
   ])
   func whatIsMissingIsNamed(_ missing: String, _ message: String) throws {
     let (model, stored) = try golden(Self.cases[1])

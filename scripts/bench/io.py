@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How long lstm-ft takes to import large checkpoints, beside what the machine can do.
+"""Measures how long lstm-ft takes to import large checkpoints, compared with copying and with h5py.
 
     swift build -c release
     scripts/bench/io.py [--binary .build/release/lstm-ft] [--folder DIR] [--runs 5] [--gigabytes 1] [--formats h5,pt,safetensors]
 
-Three bars, each the median over runs that alternate (A B B A ...), so that what else the machine does falls on both:
+Three limits, each for the median of alternating runs (A B B A ...), so that other load on the machine affects both:
 
 - a contiguous checkpoint: `lstm-ft import` against `cp` followed by `sync` of the copy, at most 1.5 times as long;
 - one compressed with shuffle and gzip 4, a quarter of the size: `lstm-ft import` against h5py reading every tensor and writing them
@@ -75,8 +75,8 @@ def foreign(format: str, folder: pathlib.Path, binary: pathlib.Path, options: ar
         },
         options.runs,
     )
-    print(f"  import / copy: {medians['lstm-ft import'] / medians['cp and sync']:.2f} (bar: at most 1.5)")
-    print(f"  list: {medians['lstm-ft inspect'] * 1e3:.0f} ms (bar: at most 50)")
+    print(f"  import / copy: {medians['lstm-ft import'] / medians['cp and sync']:.2f} (limit: at most 1.5)")
+    print(f"  list: {medians['lstm-ft inspect'] * 1e3:.0f} ms (limit: at most 50)")
     source.unlink()
 
 
@@ -129,10 +129,10 @@ def compare(name: str, contestants: dict, runs: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=pathlib.Path, default=pathlib.Path(".build/release/lstm-ft"))
-    parser.add_argument("--folder", type=pathlib.Path, help="on the disk to measure; a temporary one when left out")
+    parser.add_argument("--folder", type=pathlib.Path, help="a folder on the disk to measure (default: a temporary one)")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--gigabytes", type=float, default=1)
-    parser.add_argument("--formats", default="h5", help="of h5, pt and safetensors, with commas between")
+    parser.add_argument("--formats", default="h5", help="comma-separated: h5, pt, safetensors")
     options = parser.parse_args()
     formats = options.formats.split(",")
     if unknown := set(formats) - {"h5", "pt", "safetensors"}:
@@ -160,7 +160,7 @@ def main() -> None:
             },
             options.runs,
         )
-        print(f"  import / copy: {medians['lstm-ft import'] / medians['cp and sync']:.2f} (bar: at most 1.5)")
+        print(f"  import / copy: {medians['lstm-ft import'] / medians['cp and sync']:.2f} (limit: at most 1.5)")
         python = sys.executable
         medians = compare(
             f"gzip, {packed.stat().st_size / 1e9:.2f} GB",
@@ -176,8 +176,8 @@ def main() -> None:
         start = medians["python starts"]
         writing = (medians["h5py reads and writes"] - start) / medians["lstm-ft import"]
         reading = (medians["h5py reads"] - start) / (medians["lstm-ft diff, twice read"] / 2)
-        print(f"  h5py reading and writing, without its start / import: {writing:.2f} (bar: at least 1.5)")
-        print(f"  h5py reading, without its start / half of diff: {reading:.2f} (bar: at least 1.5)")
+        print(f"  h5py reading and writing, without its start / import: {writing:.2f} (limit: at least 1.5)")
+        print(f"  h5py reading, without its start / half of diff: {reading:.2f} (limit: at least 1.5)")
 
 
 if __name__ == "__main__":

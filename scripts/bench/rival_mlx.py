@@ -37,7 +37,7 @@ class Model(nn.Module):
             linear = nn.Linear(weight.shape[1], weight.shape[0])
             linear.weight, linear.bias = mx.array(weight), mx.array(case.weight(f"head.{k}.bias"))
             self.head.append(linear)
-        # Each sequence's valid steps backwards, its padding where it was.
+        # The valid steps of each sequence in reverse, with the padding unchanged.
         self.turned_ = [None]
         if case.lengths is not None:
             t, lengths = np.arange(case.steps)[None], case.lengths[:, None]

@@ -1,4 +1,4 @@
-"""ONNX Runtime: one LSTM node for each layer, time-major as its CPU kernel wants it, all graph optimizations. Inference only.
+"""ONNX Runtime: one LSTM node for each layer, time-major as its CPU kernel expects, all graph optimizations. Inference only.
 
 Ways: one thread or all; for single steps session.run with arrays, or IO binding with the states left where they are.
 """

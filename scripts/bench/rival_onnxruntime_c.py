@@ -1,4 +1,4 @@
-"""ONNX Runtime's C API, single steps only: the loop and the clock are in onnxruntime_step.c, which is compiled here."""
+"""ONNX Runtime's C API, single steps only. The loop and the clock are in onnxruntime_step.c, which this script compiles."""
 
 import ctypes
 import os
@@ -31,7 +31,7 @@ class Steps:
         runtime = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.*"))
         hidden = [layer["hidden"] for layer in case.layers]
         output = case.head[-1]["size"] if case.head else hidden[-1]
-        # Kept here: the library holds on to them.
+        # Kept alive here: the library keeps pointers to them.
         self.blocks = [np.zeros(case.input, np.float32), np.zeros(output, np.float32)]
         states = [np.zeros(size, np.float32) for size in hidden for _ in range(4)]
         self.rows = np.ascontiguousarray(case.stream)

@@ -48,7 +48,7 @@ class Layer:
         """x (T, B, I) when fused, (B, T, I) otherwise."""
         if not self.fused:
             if self.reverse:
-                # A mask at the end, so that padding need not be skipped at the start.
+                # The mask is applied at the end, so that no padding has to be skipped at the start.
                 x = self.flipped(x, lengths, 1)
             y, h, c = self.layer(x, mask=mask, initial_state=state)
             return (self.flipped(y, lengths, 1) if self.reverse else y), (h, c)
@@ -183,7 +183,7 @@ class Training:
         self.variables += [variable for pair in self.model.head for variable in pair]
         if case.vocabulary and self.first == 0:
             self.variables.append(self.model.embedding)
-        # The fused kernel under Keras' and TensorFlow's Adam.
+        # The fused kernel that Keras' and TensorFlow's Adam use.
         self.step_count = tf.Variable(0.0)
         self.moments = [(tf.Variable(tf.zeros_like(v)), tf.Variable(tf.zeros_like(v))) for v in self.variables]
         self.train = tf.function(self.step, jit_compile=jit, autograph=False)

@@ -1,4 +1,4 @@
-"""PyTorch: nn.LSTM (oneDNN and ATen underneath), Adam with fused=True.
+"""PyTorch: nn.LSTM (by oneDNN and ATen), Adam with fused=True.
 
 Ways: eager; for single steps also LSTMCell and one thread; torch.compile of cells where T is 1.
 """

@@ -1,4 +1,4 @@
-"""What the rivals' scripts share: reading the cases that lstm-bench wrote, checking agreement, choosing and timing.
+"""Shared by the rivals' scripts: reading lstm-bench's cases, checking agreement, choosing the fastest way and timing it.
 
 A script makes one object with these members and hands it to `main`:
 
@@ -22,9 +22,9 @@ from pathlib import Path
 
 import numpy as np
 
-# Outputs: float32 sums of up to 3500 products through up to 200 steps, in another order than ours: a few 1e-6.
+# Outputs: float32 sums of up to 3500 products over up to 200 steps, in another order than ours, differ by a few 1e-6.
 OUTPUT_TOLERANCE = 1e-5
-# Gradients add 1e4 such terms, and cancel; of a tensor's largest value.
+# Gradients are sums of 1e4 such terms with cancellation; relative to a tensor's largest value.
 GRADIENT_TOLERANCE = 1e-4
 
 
@@ -41,7 +41,7 @@ class Result:
 
     output: np.ndarray | None = None
     loss: float | None = None
-    # Under the project's names. What is left out is not compared, and must be frozen.
+    # Under the project's names. Gradients that are missing are not compared; those parameters must be frozen.
     gradients: dict[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -109,6 +109,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
             data[8 + size + entry["data_offsets"][0] : 8 + size + entry["data_offsets"][1]].view(types[entry["dtype"]])
         ).reshape(entry["shape"])
         for name, entry in header.items()
+        if name != "__metadata__"
     }
 
 
@@ -149,7 +150,7 @@ def compare(case: Case, figure: Figure, result: Result) -> list[dict]:
 def measure(run, seconds: float, fewest: int = 3) -> list[float]:
     run()
     times, total = [], 0.0
-    # What takes a second and more does not move much, and there are several visits.
+    # Times of more than a second vary little, and several processes are timed.
     while total < seconds or len(times) < (1 if times and times[0] > 1 else fewest):
         began = time.perf_counter()
         run()
@@ -169,13 +170,13 @@ def say(**line) -> None:
 
 def main(make) -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path, help="what lstm-bench --write wrote")
+    parser.add_argument("folder", type=Path, help="the folder that lstm-bench wrote")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=0.5, help="for each figure")
-    parser.add_argument("--only", help="figures, as case/figure, separated by commas")
-    parser.add_argument("--choices", type=Path, help="file of the fastest way for each figure; written with --check")
-    parser.add_argument("--known", type=Path, help="file of the best times of others, in milliseconds")
-    parser.add_argument("--check", action="store_true", help="check agreement, try every way, note the fastest")
+    parser.add_argument("--seconds", type=float, default=0.5, help="time to spend on each figure")
+    parser.add_argument("--only", help="comma-separated figures, as case/figure")
+    parser.add_argument("--choices", type=Path, help="file with the fastest way for each figure, written by --check")
+    parser.add_argument("--known", type=Path, help="file with the best times of others, in milliseconds")
+    parser.add_argument("--check", action="store_true", help="check agreement, try every way, and write the fastest to --choices")
     options = parser.parse_args()
     only = set(options.only.split(",")) if options.only else None
     rival = make(options.threads)

@@ -1,4 +1,4 @@
-# Sourced by the other scripts: installs the one system library (HDF5, and the zlib that it brings) where it is missing.
+# Sourced by the other scripts: installs the system libraries HDF5 and zlib if they are missing.
 
 prepare() {
   if ! command -v swift >/dev/null 2>&1; then

@@ -9,8 +9,8 @@
 // lie side by side and any run of blocks is a run of columns. The last block is as narrow as the units left:
 // gate q of unit u is at column 4 VL (u / VL) + q width + u % VL. Parameters keep the order i, f, g, o over all H.
 //
-// Shapes are checked by the callers; kernels take pointers and assume. Every kernel has a plain scalar
-// twin (the table named "scalar"), which tests and benchmarks compare with.
+// The callers check shapes; kernels take pointers and rely on them. Every kernel has a plain scalar twin (the table named "scalar"), with
+// which tests and benchmarks compare it.
 #ifndef CLSTMKERNELS_H
 #define CLSTMKERNELS_H
 
@@ -58,7 +58,7 @@ typedef struct lstmk_cell {
   float *d_cell; // backward: dL/dc on entry, dL/dc_previous on return, (rows, H)
 } lstmk_cell;
 
-// Hyperparameters are doubles: 1 - beta2 taken in float32 would be off in the fifth digit.
+// Hyperparameters are doubles: 1 - beta2 in float32 would be wrong in the fifth digit.
 typedef struct lstmk_adam {
   double learning_rate, beta1, beta2, epsilon, weight_decay;
   double bias_correction1, bias_correction2; // 1 - beta^t
@@ -73,26 +73,25 @@ typedef struct lstmk_sgd {
 typedef struct lstmk_table {
   const char *name;
   size_t vector_width; // floats
-  size_t panel_width;  // columns of a packed matrix that lie together
-  size_t strip_width;  // rows of a transposed left matrix that lie together
+  size_t panel_width;  // adjacent columns of a packed matrix
+  size_t strip_width;  // adjacent rows of a transposed left matrix
 
-  // Floats that the packed form of a (K, N) matrix takes.
+  // The size of the packed form of a (K, N) matrix, in floats.
   size_t (*packed_count)(size_t k, size_t n);
-  // Packs the part of B that starts at (first_k, first_n) and is (k, n) in size, into the packed form of a matrix with
-  // k_total rows. The part's element (k, n) lies at b[k * row_stride + n * column_stride].
+  // Packs the part of B that starts at (first_k, first_n) and has the size (k, n), into the packed form of a matrix with
+  // k_total rows. The part's element (k, n) is b[k * row_stride + n * column_stride].
   void (*pack)(size_t k_total, size_t first_k, size_t k, size_t first_n, size_t n, const float *b, size_t row_stride,
                size_t column_stride, float *packed);
-  // C = start + A B. A's element (m, k) lies at a[m * a_row + k * a_column]. The start is zero when `start` is NULL, C
-  // itself when it is C, and otherwise one row (N) for all. Every element of C is summed in ascending k, whatever
-  // M and N are.
+  // C = start + A B. A's element (m, k) is a[m * a_row + k * a_column]. The start is zero if `start` is NULL, the previous C
+  // if it is C, and otherwise the same row (N) for all rows. Every element of C is summed in ascending k, for any M and N.
   void (*multiply)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_column, const float *packed,
                    float *c, size_t c_row, const float *start);
 
-  // Rows of gates (k, 4H), transposed to strips: strip s holds gates s * strip_width and up, in the order of the parameters,
-  // as (k_total, strip_width). Writes rows first_k and up, of the units first_unit and up.
+  // Transposes rows of gates (k, 4H) to strips: strip s has gates s * strip_width and following, in the order of the
+  // parameters, as (k_total, strip_width). Writes rows from first_k, of the units from first_unit.
   void (*pack_gate_strips)(size_t hidden, size_t first_unit, size_t units, size_t k_total, size_t first_k, size_t k,
                            const float *gates, size_t gates_stride, float *strips);
-  // C (M, N) += A^T B, with A in strips (M of them side by side) and B packed, each with k rows; ascending k.
+  // C (M, N) += A^T B, with A (k, M) in strips and B packed, each with k rows; summed in ascending k.
   void (*multiply_strips)(size_t m, size_t n, size_t k, const float *strips, const float *packed, float *c, size_t c_row);
   // sums[i] += sum over the k rows of strips
   void (*add_strip_sums)(size_t m, size_t k, const float *strips, float *sums);
@@ -111,24 +110,24 @@ typedef struct lstmk_table {
   void (*sgd)(const lstmk_sgd *rule, size_t n, const float *gradient, float *momentum, float *weights);
 
   // Runs `rounds` rounds of independent fused multiply-adds in registers and returns the number of floating-point
-  // operations; divided by the time it is the machine's peak.
+  // operations; divided by the time, this is the machine's peak.
   double (*peak)(size_t rounds);
 } lstmk_table;
 
-// The instruction-set paths this machine can run, the fastest first; the scalar twin is always last.
-// Returns their number; writes at most `capacity` of them.
+// The instruction sets that this machine can run, fastest first; the scalar twin is always last. Returns their number, and writes at most
+// `capacity` of them.
 size_t lstmk_available(const lstmk_table **tables, size_t capacity);
 
-// The calling thread's floating-point control word; 0 where none is known.
+// The calling thread's floating-point control word; 0 on processors for which it is not known.
 uint64_t lstmk_float_mode(void);
 void lstmk_set_float_mode(uint64_t mode);
 // Sets the mode that every kernel expects: round to nearest, no traps, denormal operands and results flushed to zero.
-// Returns the mode before, for lstmk_end_computing. Calls may be nested, at almost no cost.
+// Returns the previous mode, for lstmk_end_computing. Calls may be nested, at almost no cost.
 uint64_t lstmk_begin_computing(void);
 void lstmk_end_computing(uint64_t before);
 
-// Runs task(context, thread, threads) for each thread from 0 to threads - 1, on a pool that persists, and returns when
-// all have finished. The parts must not wait for each other. Each runs as after lstmk_begin_computing.
+// Runs task(context, thread, threads) for each thread from 0 to threads - 1 on a persistent pool, and returns when all have
+// finished. The calls must not wait for each other. Each runs in the mode of lstmk_begin_computing.
 typedef void (*lstmk_task)(void *context, size_t thread, size_t threads);
 void lstmk_run(size_t threads, lstmk_task task, void *context);
 

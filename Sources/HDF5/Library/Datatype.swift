@@ -1,6 +1,6 @@
 import CHDF5
 
-/// A datatype of a file, recognized by its fields.
+/// A datatype in a file.
 struct Datatype {
   let scalar: HDF5ScalarType
   let byteOrder: HDF5ByteOrder
@@ -23,8 +23,8 @@ struct Datatype {
     ]
   }
 
-  /// Reads a type by `H5Tget_class`, `H5Tget_size`, `H5Tget_order` and, for floats, its fields. Never fails
-  /// on a foreign type: that becomes ``HDF5ScalarType/unsupported(_:)``.
+  /// Recognizes a type by `H5Tget_class`, `H5Tget_size`, `H5Tget_order` and, for floats, its fields. Any other
+  /// type becomes ``HDF5ScalarType/unsupported(_:)``.
   init(_ type: hid_t, _ call: Call) throws(HDF5Error) {
     let size = H5Tget_size(type)
     guard size > 0 else { throw call.error(.corrupt, "its datatype has no size") }
@@ -110,7 +110,7 @@ struct Datatype {
   static func make(
     _ scalar: HDF5ScalarType, _ order: HDF5ByteOrder, _ call: Call
   ) throws(HDF5Error) -> Handle<DatatypeKind> {
-    let failed = "its datatype cannot be made"
+    let failed = "its datatype cannot be created"
     let base: hid_t
     switch scalar {
     case .float16, .bfloat16, .float32: base = chdf5_type_f32()
@@ -126,23 +126,23 @@ struct Datatype {
     case .string: base = chdf5_type_c_string()
     case .opaque(let length):
       guard length > 0 else { throw call.error(.invalid, "opaque elements of no bytes cannot be written") }
-      return try call.handle(DatatypeKind.self, H5Tcreate(H5T_OPAQUE, length), .io, failed)
+      return try call.handle(DatatypeKind.self, H5Tcreate(H5T_OPAQUE, length), failed, .io)
     case .unsupported(let name): throw call.error(.invalid, "a dataset of type \(name) cannot be written")
     }
     if scalar == .bool {
-      let type = try call.handle(DatatypeKind.self, H5Tenum_create(base), .io, failed)
+      let type = try call.handle(DatatypeKind.self, H5Tenum_create(base), failed, .io)
       for (index, name) in ["FALSE", "TRUE"].enumerated() {
         var value = Int8(index)
-        try call.check(H5Tenum_insert(type.id, name, &value), .io, failed)
+        try call.check(H5Tenum_insert(type.id, name, &value), failed, .io)
       }
       return type
     }
-    let type = try call.handle(DatatypeKind.self, H5Tcopy(base), .io, failed)
+    let type = try call.handle(DatatypeKind.self, H5Tcopy(base), failed, .io)
     if case .string(let length, let isUTF8) = scalar {
       guard length != 0 else { throw call.error(.invalid, "strings of length 0 cannot be written") }
-      try call.check(H5Tset_size(type.id, length ?? chdf5_variable()), .io, failed)
-      try call.check(H5Tset_cset(type.id, isUTF8 ? H5T_CSET_UTF8 : H5T_CSET_ASCII), .io, failed)
-      try call.check(H5Tset_strpad(type.id, length == nil ? H5T_STR_NULLTERM : H5T_STR_NULLPAD), .io, failed)
+      try call.check(H5Tset_size(type.id, length ?? chdf5_variable()), failed, .io)
+      try call.check(H5Tset_cset(type.id, isUTF8 ? H5T_CSET_UTF8 : H5T_CSET_ASCII), failed, .io)
+      try call.check(H5Tset_strpad(type.id, length == nil ? H5T_STR_NULLTERM : H5T_STR_NULLPAD), failed, .io)
       return type
     }
     if scalar == .float16 || scalar == .bfloat16, let known = FloatFields.known.first(where: { $0.0 == scalar }) {
@@ -150,11 +150,11 @@ struct Datatype {
       try call.check(
         H5Tset_fields(
           type.id, fields.sign, fields.exponent, fields.exponentSize, fields.mantissa, fields.mantissaSize),
-        .io, failed)
-      try call.check(H5Tset_size(type.id, known.size), .io, failed)
-      try call.check(H5Tset_ebias(type.id, fields.bias), .io, failed)
+        failed, .io)
+      try call.check(H5Tset_size(type.id, known.size), failed, .io)
+      try call.check(H5Tset_ebias(type.id, fields.bias), failed, .io)
     }
-    if order == .bigEndian { try call.check(H5Tset_order(type.id, H5T_ORDER_BE), .io, failed) }
+    if order == .bigEndian { try call.check(H5Tset_order(type.id, H5T_ORDER_BE), failed, .io) }
     return type
   }
 }
@@ -183,7 +183,7 @@ enum StringPadding: Sendable {
   }
 }
 
-/// nil instead of replacement characters: a name or a text is either right or refused.
+/// The text, or nil if the bytes are not UTF-8.
 func strictUTF8(_ bytes: UnsafeRawBufferPointer) -> String? {
   let text = String(decoding: bytes, as: UTF8.self)
   return text.utf8.elementsEqual(bytes) ? text : nil

@@ -1,14 +1,22 @@
 import FileIO
 
-/// An error of an HDF5 file: its kind, the file and the object, and one plain line.
+/// An error of reading or writing an HDF5 file.
+///
+///     do {
+///       let file = try HDF5File(reading: path)
+///     } catch where error.kind == .notHDF5 {
+///       print("another format: \(error.detail)")
+///     }
 public struct HDF5Error: DescribedFailure {
-  /// What callers branch on.
+  /// What kind of error it is.
   public enum Kind: Sendable, Equatable {
-    /// No file of that name, or no object of that name in the file.
+    /// No file, or no object in the file, has that name.
     case notFound
+    /// The path is a directory.
     case isDirectory
-    /// A FIFO, a socket or a device.
+    /// The path is a FIFO, a socket or a device.
     case notRegularFile
+    /// The file may not be read.
     case permissionDenied
     /// A file of 0 bytes.
     case empty
@@ -16,18 +24,18 @@ public struct HDF5Error: DescribedFailure {
     case notHDF5
     /// Inconsistent, truncated, or with a checksum that does not match.
     case corrupt
-    /// Valid HDF5 that is deliberately not followed: soft, external and user-defined links, external
-    /// storage, virtual datasets, foreign filters, unusable names.
+    /// Valid HDF5 that is refused on purpose: soft, external and user-defined links, external storage, virtual
+    /// datasets, other filters, unusable names.
     case refused
     /// A datatype that this library does not read.
     case unsupported
-    /// More objects, depth, bytes than ``HDF5Limits`` allow.
+    /// More objects, depth or bytes than ``HDF5Limits`` allow.
     case limitExceeded
     /// The file was closed before the read.
     case closed
-    /// A description that no HDF5 file can hold: a mistake of the caller.
+    /// A document that cannot be written as HDF5: an error of the caller.
     case invalid
-    /// The file to write cannot be created where it was asked for.
+    /// The file cannot be created at this path.
     case cannotCreate
     /// Reading or writing failed: a full disk, a broken device.
     case io
@@ -39,11 +47,12 @@ public struct HDF5Error: DescribedFailure {
   public let file: String
   /// The object's path within the file, such as `/lstm/weight_ih_l0`.
   public let object: String?
-  /// One line of plain English: what is wrong, what was found, what was expected.
+  /// One line: what is wrong, what was found, what was expected.
   public let detail: String
-  /// The frames of HDF5's own error stack, innermost first; empty when the library was not at fault.
+  /// The frames of HDF5's own error stack, innermost first; empty if libhdf5 reported no error.
   public let libraryStack: [String]
 
+  /// An error of a file or, with `object`, of an object in it.
   /// - Parameter message: becomes ``detail``.
   public init(
     _ kind: Kind, file: String, object: String? = nil, message: String, libraryStack: [String] = []
@@ -55,10 +64,10 @@ public struct HDF5Error: DescribedFailure {
     self.libraryStack = libraryStack
   }
 
-  /// ``detail`` with the file and the object.
+  /// The file, the object and ``detail``.
   public var message: Message { Message(printable("\(object.map { "\(file): \($0)" } ?? file): \(detail)")) }
 
-  /// Decides the exit code of a command.
+  /// `notFound`, `cannotCreate`, `inputOutput` or `badInput`.
   public var category: FailureCategory {
     switch kind {
     case .notFound: .notFound

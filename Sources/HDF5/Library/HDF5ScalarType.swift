@@ -1,18 +1,21 @@
 /// The type of one element of a dataset or an attribute.
 public enum HDF5ScalarType: Sendable, Hashable {
+  /// IEEE 754, and the upper half of a float32 (bfloat16).
   case float16, bfloat16, float32, float64
+  /// Signed integers.
   case int8, int16, int32, int64
+  /// Unsigned integers.
   case uint8, uint16, uint32, uint64
-  /// h5py's: an enumeration FALSE = 0, TRUE = 1 over an 8-bit integer.
+  /// As in h5py: an enumeration FALSE = 0, TRUE = 1 of an 8-bit integer.
   case bool
-  /// Text of `length` bytes each, padded; nil when each string has its own length.
+  /// Text, padded to `length` bytes; nil when each string has its own length.
   case string(length: Int?, utf8: Bool)
-  /// Bytes without a meaning to HDF5, `length` per element; read and written unchanged.
+  /// `length` uninterpreted bytes, read and written unchanged.
   case opaque(length: Int)
-  /// Listed but not read, with its name in HDF5's terms, such as "compound".
+  /// A type that is listed but not read, with HDF5's name for it, such as "compound".
   case unsupported(String)
 
-  /// Bytes of an element once read; nil for variable-length strings and unsupported types.
+  /// Bytes of an element in memory; nil for variable-length strings and unsupported types.
   public var byteCount: Int? {
     switch self {
     case .int8, .uint8, .bool: 1
@@ -38,7 +41,7 @@ public enum HDF5ScalarType: Sendable, Hashable {
     if case .string = self { true } else { false }
   }
 
-  /// Whether an element is a number, whose bytes have an order.
+  /// Whether its elements are numbers or booleans, whose bytes have an order.
   var hasByteOrder: Bool {
     switch self {
     case .string, .opaque, .unsupported: false
@@ -74,5 +77,6 @@ extension HDF5ScalarType: CustomStringConvertible {
 
 /// The order of an element's bytes in the file. In memory it is always little-endian.
 public enum HDF5ByteOrder: Sendable, Hashable {
+  /// Least, or most significant byte first.
   case littleEndian, bigEndian
 }

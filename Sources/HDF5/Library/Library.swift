@@ -1,14 +1,7 @@
 import CHDF5
+import Foundation
 
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
-
-/// A recursive mutex: reading a dataset inside a walk takes the library's lock a second time.
+/// A recursive mutex: closing a handle while the library's lock is held takes the lock again.
 final class RecursiveMutex: @unchecked Sendable {
   private let mutex: UnsafeMutablePointer<pthread_mutex_t>
 
@@ -18,7 +11,7 @@ final class RecursiveMutex: @unchecked Sendable {
     var attributes = pthread_mutexattr_t()
     pthread_mutexattr_init(&attributes)
     pthread_mutexattr_settype(&attributes, Int32(PTHREAD_MUTEX_RECURSIVE))
-    guard pthread_mutex_init(mutex, &attributes) == 0 else { fatalError("a mutex could not be made") }
+    guard pthread_mutex_init(mutex, &attributes) == 0 else { fatalError("a mutex could not be created") }
     pthread_mutexattr_destroy(&attributes)
   }
 
@@ -36,31 +29,13 @@ final class RecursiveMutex: @unchecked Sendable {
   }
 }
 
-/// A value behind a lock.
-final class Locked<Value: Sendable>: @unchecked Sendable {
-  private let mutex = RecursiveMutex()
-  private var stored: Value
-
-  init(_ value: Value) { stored = value }
-
-  var value: Value { mutex.locked { stored } }
-
-  func exchange(_ new: Value) -> Value {
-    mutex.locked {
-      let old = stored
-      stored = new
-      return old
-    }
-  }
-}
-
-/// The process's one libhdf5. It keeps global state and is often built without thread safety, so that every
-/// call into it is made under one lock; byte work (reading, inflating) is done outside.
+/// libhdf5. It has global state and is often built without thread safety, so every call into it is made under one lock;
+/// reading and inflating bytes is done outside of it.
 enum Library {
   private static let mutex = RecursiveMutex()
 
-  /// The first calls: `H5dont_atexit` (an exit handler that closes files would race with threads that still
-  /// read), `H5open`, and `H5PLset_loading_state(0)` (a file must not make us load a filter's plugin).
+  /// The first calls: `H5dont_atexit` (an exit handler that closes files would race with threads that are still
+  /// reading), `H5open`, and `H5PLset_loading_state(0)` (a file must not cause a filter plugin to be loaded).
   private static let started: Bool = {
     _ = H5dont_atexit()
     let opened = H5open() >= 0
@@ -73,7 +48,7 @@ enum Library {
   ) throws(Failure) -> Result {
     try mutex.locked { () throws(Failure) -> Result in
       guard started else { fatalError("the HDF5 library could not start") }
-      // Errors are thrown, never printed; the setting belongs to the thread.
+      // Errors are thrown, never printed. The setting is per thread.
       _ = chdf5_silence()
       return try body()
     }
@@ -100,7 +75,7 @@ enum Library {
   }
 }
 
-/// How the ids of one kind are closed.
+/// A kind of HDF5 id, and how it is closed.
 protocol HandleKind {
   static func close(_ id: hid_t) -> herr_t
 }
@@ -112,13 +87,13 @@ enum DatatypeKind: HandleKind { static func close(_ id: hid_t) -> herr_t { H5Tcl
 enum AttributeKind: HandleKind { static func close(_ id: hid_t) -> herr_t { H5Aclose(id) } }
 enum PropertyListKind: HandleKind { static func close(_ id: hid_t) -> herr_t { H5Pclose(id) } }
 
-/// Owns a valid id and closes it, once. An id that was never valid is never closed.
+/// Owns a valid id and closes it once.
 struct Handle<Kind: HandleKind>: ~Copyable {
   let id: hid_t
 
   fileprivate init(owning id: hid_t) { self.id = id }
 
-  /// Gives the id up to a caller who closes it and looks at the result.
+  /// Hands the id over to a caller that closes it and checks the result.
   consuming func release() -> hid_t {
     let id = id
     discard self
@@ -131,7 +106,7 @@ struct Handle<Kind: HandleKind>: ~Copyable {
   }
 }
 
-/// The funnel: every C result passes here, and a negative one becomes an ``HDF5Error`` that names the object.
+/// Checks the results of C calls for one object: a negative one becomes an ``HDF5Error`` that names it.
 struct Call {
   let file: String
   let object: String?
@@ -140,17 +115,10 @@ struct Call {
     HDF5Error(kind, file: file, object: object, message: message, libraryStack: stack)
   }
 
-  /// The form for reading, where a failure means a damaged file.
+  /// - Parameter kind: of the error; when reading, a failure means a damaged file.
   @discardableResult
   func check<Result: SignedInteger>(
-    _ result: Result, _ message: @autoclosure () -> String
-  ) throws(HDF5Error) -> Result {
-    try check(result, .corrupt, message())
-  }
-
-  @discardableResult
-  func check<Result: SignedInteger>(
-    _ result: Result, _ kind: HDF5Error.Kind, _ message: @autoclosure () -> String
+    _ result: Result, _ message: @autoclosure () -> String, _ kind: HDF5Error.Kind = .corrupt
   ) throws(HDF5Error) -> Result {
     if result >= 0 { return result }
     let stack = Library.takeErrorStack()
@@ -158,14 +126,50 @@ struct Call {
   }
 
   func handle<Kind: HandleKind>(
-    _ type: Kind.Type, _ id: hid_t, _ message: @autoclosure () -> String
+    _ type: Kind.Type, _ id: hid_t, _ message: @autoclosure () -> String, _ kind: HDF5Error.Kind = .corrupt
   ) throws(HDF5Error) -> Handle<Kind> {
-    Handle(owning: try check(id, .corrupt, message()))
+    Handle(owning: try check(id, message(), kind))
   }
 
-  func handle<Kind: HandleKind>(
-    _ type: Kind.Type, _ id: hid_t, _ kind: HDF5Error.Kind, _ message: @autoclosure () -> String
-  ) throws(HDF5Error) -> Handle<Kind> {
-    Handle(owning: try check(id, kind, message()))
+  /// Copies of C strings; an absent one is empty.
+  /// - Parameter message: of the error for the string at an index that is not UTF-8.
+  func texts(
+    _ pointers: [UnsafeMutablePointer<CChar>?], _ message: (_ index: Int) -> String
+  ) throws(HDF5Error) -> [String] {
+    var texts: [String] = []
+    texts.reserveCapacity(pointers.count)
+    for (index, pointer) in pointers.enumerated() {
+      guard let text = pointer.map({ String(validatingCString: $0) }) ?? "" else {
+        throw error(.corrupt, message(index))
+      }
+      texts.append(text)
+    }
+    return texts
+  }
+}
+
+/// The names that an iteration over links or attributes collects, up to a limit; a class, so that a C callback can hold
+/// a pointer to it.
+final class NameList {
+  var names: [String] = []
+  /// The first name that is not accepted, and why.
+  var refused: (name: String, reason: String)?
+  /// How many more names there may be; -1 when there are too many.
+  var room: Int
+
+  init(room: Int) { self.room = room }
+
+  /// - Parameter refuse: the reason not to accept a name, if there is one.
+  /// - Returns: 0, or 1 to end the iteration.
+  func take(_ name: UnsafePointer<CChar>, refuse: (String) -> String? = { _ in nil }) -> Int32 {
+    room -= 1
+    guard room >= 0 else { return 1 }
+    let text = String(validatingCString: name)
+    if let reason = text.map(refuse) ?? "its name is not UTF-8" {
+      refused = (text ?? String(cString: name), reason)
+      return 1
+    }
+    if let text { names.append(text) }
+    return 0
   }
 }

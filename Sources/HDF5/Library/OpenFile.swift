@@ -1,15 +1,8 @@
 import CHDF5
 import FileIO
+import Foundation
 
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
-
-/// The two handles of an open file: libhdf5's for metadata, a descriptor for bytes. Closed together.
+/// An open file: libhdf5's handle for metadata, and a descriptor for reading bytes.
 final class OpenFile: Sendable {
   private let file: RegularFile
   let id: hid_t
@@ -57,7 +50,7 @@ final class OpenFile: Sendable {
     return file
   }
 
-  /// `H5Fopen`, and a check by `H5Fget_vfd_handle` that it opened the file that was examined.
+  /// `H5Fopen`, and a check by `H5Fget_vfd_handle` that it opened the same file as the descriptor.
   private static func openLibrary(_ path: String, same expected: stat, _ call: Call) throws(HDF5Error) -> hid_t {
     var (id, stack) = try openOnce(path, locking: true, call)
     if id < 0 {
@@ -65,14 +58,14 @@ final class OpenFile: Sendable {
       if let lock, lock.contains("errno = \(EAGAIN),") {
         throw call.error(.io, "another program is writing to it; try again when it has finished", stack: stack)
       }
-      // File systems without locks (network, read-only) refuse the shared lock; reading is safe without.
+      // Some file systems (network, read-only) have no locks; reading is safe without one.
       if lock != nil { (id, stack) = try openOnce(path, locking: false, call) }
       if id < 0 {
         let truncated = stack.contains { $0.contains("truncated file") }
         throw call.error(
           .corrupt,
           truncated
-            ? "it is truncated: it has only \(expected.st_size) bytes of what its header announces"
+            ? "it is truncated: it has only \(expected.st_size) bytes, fewer than its header states"
             : "it is a damaged HDF5 file" + (stack.first.map { " (HDF5: \($0))" } ?? ""),
           stack: stack)
       }
@@ -86,24 +79,24 @@ final class OpenFile: Sendable {
     throw call.error(.io, "it was replaced while it was being opened; try again")
   }
 
-  /// The error stack is taken at once: closing the property list would clear it.
+  /// The error stack is read at once: closing the property list would clear it.
   private static func openOnce(
     _ path: String, locking: Bool, _ call: Call
   ) throws(HDF5Error) -> (hid_t, stack: [String]) {
     let access = try FileAccess.make(call)
-    try call.check(chdf5_set_file_locking(access.id, locking ? 1 : 0), .io, "file locking cannot be set")
+    try call.check(chdf5_set_file_locking(access.id, locking ? 1 : 0), "file locking cannot be set", .io)
     let id = H5Fopen(path, chdf5_open_read_only(), access.id)
     return (id, id < 0 ? Library.takeErrorStack() : [])
   }
 }
 
-/// File access property lists: an explicit driver and a close that fails while objects are open.
+/// File access property lists with an explicit driver, and a close that fails while objects are open.
 enum FileAccess {
   static func make(_ call: Call) throws(HDF5Error) -> Handle<PropertyListKind> {
-    let failed = "the library refuses its settings"
-    let access = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_file_access()), .io, failed)
-    try call.check(H5Pset_fapl_sec2(access.id), .io, failed)
-    try call.check(H5Pset_fclose_degree(access.id, H5F_CLOSE_SEMI), .io, failed)
+    let failed = "the HDF5 library does not accept its settings"
+    let access = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_file_access()), failed, .io)
+    try call.check(H5Pset_fapl_sec2(access.id), failed, .io)
+    try call.check(H5Pset_fclose_degree(access.id, H5F_CLOSE_SEMI), failed, .io)
     return access
   }
 }

@@ -1,12 +1,6 @@
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
+import Foundation
 
-/// The product of sizes. nil on overflow; 1 without factors; 0 if any factor is 0, even when the others overflow.
+/// The product of sizes: nil on overflow, 1 without factors, 0 if any factor is 0, even if the others overflow.
 func checkedProduct(_ factors: [Int]) -> Int? {
   if factors.contains(0) { return 0 }
   var product = 1
@@ -18,11 +12,11 @@ func checkedProduct(_ factors: [Int]) -> Int? {
   return product
 }
 
-/// Reusable memory that grows to the largest size requested.
+/// Reusable memory that grows to the largest requested size.
 final class Scratch {
   private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
-  /// The same memory every time, its content undefined.
+  /// `count` bytes of the memory, with undefined content.
   func room(_ count: Int) -> UnsafeMutableRawBufferPointer {
     if memory.count < count {
       memory.deallocate()
@@ -35,7 +29,7 @@ final class Scratch {
 }
 
 extension UnsafeMutableRawBufferPointer {
-  /// Fills memory with one element over and over; with zeros when the element is empty.
+  /// Fills memory with copies of an element; with zeros if the element is empty.
   func fill(with element: [UInt8]) {
     guard let base = baseAddress else { return }
     guard element.contains(where: { $0 != 0 }) else {

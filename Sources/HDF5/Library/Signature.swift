@@ -1,10 +1,10 @@
 import FileIO
 
-/// Tells an HDF5 file from others by its first bytes, and names the others.
+/// Recognizes HDF5 files by their signature, and names other formats.
 enum Signature {
   private static let hdf5: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]
 
-  /// The signature stands at byte 0, or after a user block at 512, 1024, 2048 and so on.
+  /// The signature is at byte 0 or, after a user block, at 512, 1024, 2048 and so on.
   static func check(_ file: RegularFile, _ call: Call) throws(HDF5Error) {
     let byteCount = file.byteCount
     var offset = 0

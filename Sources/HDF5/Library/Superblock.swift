@@ -1,12 +1,12 @@
 /// The first 48 bytes of a file of superblock version 2.
 ///
-/// `H5Fget_file_image` clears the "open for writing" flag in the image but leaves the checksum of the superblock
-/// with the flag set, so that no library opens the image. The checksum is made good here.
+/// `H5Fget_file_image` clears the "open for writing" flag in the image but not in the superblock's checksum, so that
+/// no library opens the image. The checksum is corrected here.
 enum Superblock {
   private static let checkedBytes = 44
 
   static func repairChecksum(_ image: inout [UInt8]) {
-    // Version 2 with offsets and lengths of 8 bytes is what the writer asks for.
+    // The writer requests version 2, with offsets and lengths of 8 bytes.
     guard image.count >= checkedBytes + 4, image[8] == 2, image[9] == 8, image[10] == 8 else { return }
     let sum = lookup3(image[..<checkedBytes])
     for byte in 0..<4 { image[checkedBytes + byte] = UInt8(truncatingIfNeeded: sum >> (8 * byte)) }

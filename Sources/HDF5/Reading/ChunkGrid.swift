@@ -1,4 +1,4 @@
-/// Where the chunks of a dataset, or of some of its rows, lie: arithmetic only.
+/// The positions of a dataset's chunks, or of those of some of its rows: arithmetic only.
 struct ChunkGrid: Sendable {
   private let shape: [Int]
   private let chunkShape: [Int]
@@ -7,7 +7,7 @@ struct ChunkGrid: Sendable {
   /// Bytes of an element.
   let width: Int
 
-  /// - Parameter rows: of the first dimension; they begin where a chunk does.
+  /// - Parameter rows: a range of the first dimension that begins at the start of a chunk.
   init(shape: [Int], chunkShape: [Int], rows: Range<Int>, width: Int) {
     self.shape = shape
     self.chunkShape = chunkShape
@@ -19,10 +19,10 @@ struct ChunkGrid: Sendable {
     }
   }
 
-  /// How many chunks there are.
+  /// The number of chunks.
   var count: Int { counts.reduce(1, *) }
 
-  /// The first element of a chunk in the dataset; chunks are numbered in C order.
+  /// The index of a chunk's first element in the dataset; chunks are numbered in C order.
   func origin(_ index: Int) -> [Int] {
     var rest = index
     var origin = [Int](repeating: 0, count: counts.count)
@@ -34,12 +34,12 @@ struct ChunkGrid: Sendable {
     return origin
   }
 
-  /// Whether a chunk reaches beyond the shape.
+  /// Whether a chunk extends beyond the shape.
   func isEdge(_ origin: [Int]) -> Bool {
     origin.indices.contains { origin[$0] + chunkShape[$0] > shape[$0] }
   }
 
-  /// The bytes of a chunk among those of the rows, when they are in one piece.
+  /// The range of a chunk's bytes among those of the rows, if it is contiguous there.
   func piece(_ origin: [Int]) -> Range<Int>? {
     let first = chunkShape.firstIndex { $0 != 1 } ?? chunkShape.count - 1
     guard !isEdge(origin), (first + 1..<shape.count).allSatisfy({ chunkShape[$0] == shape[$0] }) else { return nil }
@@ -48,8 +48,8 @@ struct ChunkGrid: Sendable {
     return start * width..<(start + chunkShape.reduce(1, *)) * width
   }
 
-  /// Calls `body` for each row of a chunk within the shape: its first byte in the chunk, its first byte among those
-  /// of the rows, and its length in bytes.
+  /// Calls `body` for each contiguous run of a chunk's elements within the shape: the offset in the chunk, the offset
+  /// among the rows, and the length, in bytes.
   func forEachRow(at origin: [Int], _ body: (_ from: Int, _ to: Int, _ count: Int) -> Void) {
     let last = shape.count - 1
     let extents = shape.indices.map { min(chunkShape[$0], shape[$0] - origin[$0]) }

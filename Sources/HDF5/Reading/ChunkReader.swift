@@ -1,11 +1,10 @@
 import CHDF5
 import FileIO
 
-/// Reads a chunked dataset: libhdf5 finds and delivers each stored chunk, the rest is done here, by as many threads as
-/// there are processors.
+/// Reads a chunked dataset: libhdf5 locates and reads the stored chunks, which are decoded here on all processors.
 ///
-/// Only the calling thread talks to libhdf5, so that it may hold the library's lock; the others decode. A chunk's
-/// place does not depend on who decodes it, and of several damaged chunks the first is reported.
+/// Only the calling thread calls libhdf5, so it may hold the library's lock; the other threads decode. The result does not
+/// depend on which thread decodes a chunk, and of several damaged chunks the first is reported.
 struct ChunkReader {
   let dataset: HDF5Dataset
   let id: hid_t
@@ -16,13 +15,13 @@ struct ChunkReader {
 
   private var call: Call { dataset.call }
 
-  /// Bytes that chunks being decoded may take together, beyond what one of them does.
+  /// The most memory for chunks being decoded at the same time.
   private static let memory = 256 << 20
-  /// Less than this is decoded before a thread has started.
+  /// Fewer bytes than this are decoded faster than a thread starts.
   private static let least = 512 << 10
 
-  /// Rows to read at a time when a dataset is read in pieces: whole chunks, enough to keep every thread at work, and
-  /// little enough to stay in the processor's cache until it is used.
+  /// Rows to read at a time when a dataset is read in pieces: whole chunks, enough for all threads, few enough to stay
+  /// in the processor's cache until they are used.
   func rowsOfPiece() -> Int {
     let extent = dataset.shape.first ?? 1
     let (rowBytes, chunkRows) = (max(1, dataset.byteCount / max(1, extent)), chunkShape.first ?? 1)
@@ -32,17 +31,17 @@ struct ChunkReader {
   }
 
   /// - Parameters:
-  ///   - rows: what of the first dimension to read; it begins where a chunk does.
-  ///   - buffer: memory for just that.
+  ///   - rows: the range of the first dimension to read, which begins at the start of a chunk.
+  ///   - buffer: memory for exactly these rows.
   func read(rows: Range<Int>, into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
     let width = dataset.byteCount / dataset.elementCount
     guard let chunkBytes = checkedProduct(chunkShape + [width]), chunkBytes < .max / 4 else {
-      throw call.error(.limitExceeded, "its chunks of shape \(chunkShape) are beyond any file")
+      throw call.error(.limitExceeded, "its chunks of shape \(chunkShape) are too large for any file")
     }
     let grid = ChunkGrid(shape: dataset.shape, chunkShape: chunkShape, rows: rows, width: width)
     let pipeline = FilterPipeline(filters: filters, width: width, chunkBytes: chunkBytes, call: call)
     let job = Job(dataset: dataset, grid: grid, pipeline: pipeline, target: buffer)
-    // A chunk being decoded takes up to its own size stored, and twice that in memory.
+    // A chunk being decoded needs up to its size as stored, and twice its size for the filters.
     let affordable = Self.memory / max(1, 3 * chunkBytes)
     let workers = filters.isEmpty || buffer.count < Self.least ? 1 : min(threads, grid.count, affordable)
     if workers > 1 { try readInParallel(job, workers) } else { try readInTurn(job, 0..<grid.count) }
@@ -64,7 +63,7 @@ struct ChunkReader {
 
   // MARK: Threads
 
-  /// A stored chunk on its way to a thread. Its memory belongs to whoever took it from the monitor.
+  /// A stored chunk for a thread to decode. Its memory belongs to the thread that took it from the monitor.
   private struct Parcel: @unchecked Sendable {
     let memory = Scratch()
     var index = 0
@@ -78,14 +77,14 @@ struct ChunkReader {
     var isComplete = false
     var failure: (index: Int, error: HDF5Error)?
 
-    /// Chunks are handed out in order, so that those before a damaged one are decoded in any case.
+    /// Chunks are handed out in order, so those before a damaged one are always decoded.
     mutating func fail(_ index: Int, _ error: HDF5Error) {
       if failure.map({ index < $0.index }) ?? true { failure = (index, error) }
     }
   }
 
   private func readInParallel(_ job: Job, _ count: Int) throws(HDF5Error) {
-    // Some more than there are threads, so that each finds its next chunk waiting.
+    // Two more than threads, so that the next chunk is always ready.
     let monitor = Monitor(Traffic(empty: (0..<count + 2).map { _ in Parcel() }))
     let workers = (0..<count).compactMap { _ in WorkerThread { Self.work(job, monitor) } }
     if workers.isEmpty { return try readInTurn(job, 0..<job.grid.count) }
@@ -98,7 +97,7 @@ struct ChunkReader {
       do throws(HDF5Error) {
         let origin = job.grid.origin(index)
         guard let size = try storedSize(origin), size <= 2 * job.pipeline.chunkBytes + 4096 else {
-          // Nothing to decode; or stored so largely that one at a time is enough.
+          // Never written, or so large as stored that it is decoded alone.
           try readInTurn(job, index..<index + 1)
           monitor.update { [parcel] in $0.empty.append(parcel) }
           continue
@@ -132,7 +131,7 @@ struct ChunkReader {
     }
   }
 
-  /// What is to be done for each chunk. Chunks share no byte of the target.
+  /// The work for each chunk. Chunks do not overlap in the target.
   private struct Job: @unchecked Sendable {
     let dataset: HDF5Dataset
     let grid: ChunkGrid
@@ -154,7 +153,7 @@ struct ChunkReader {
       }
     }
 
-    /// Fills the part of an absent chunk that is within the shape.
+    /// Fills the part within the shape of a chunk that was never written.
     func fill(_ index: Int) {
       grid.forEachRow(at: grid.origin(index)) { _, to, count in
         UnsafeMutableRawBufferPointer(rebasing: target[to..<to + count]).fill(with: dataset.fill)
@@ -162,12 +161,12 @@ struct ChunkReader {
     }
   }
 
-  /// Bytes that a chunk takes in the file (`H5Dget_chunk_storage_size`); nil when it was never written.
+  /// The size of a chunk as stored (`H5Dget_chunk_storage_size`); nil if it was never written.
   private func storedSize(_ origin: [Int]) throws(HDF5Error) -> Int? {
     try Library.locked { () throws(HDF5Error) -> Int? in
       var size: hsize_t = 0
       if H5Dget_chunk_storage_size(id, origin.map { hsize_t($0) }, &size) < 0 {
-        // Some releases answer so for a chunk that was never written, others with a size of 0.
+        // For a chunk that was never written, some releases report this error, others a size of 0.
         let stack = Library.takeErrorStack()
         if stack.first?.contains("chunk storage is not allocated") == true { return nil }
         throw call.error(.corrupt, "the chunk at \(origin) cannot be found", stack: stack)
@@ -181,7 +180,7 @@ struct ChunkReader {
     }
   }
 
-  /// One stored chunk and the mask of filters that were skipped for it (`H5Dread_chunk`).
+  /// A stored chunk and the mask of filters that were skipped for it (`H5Dread_chunk`).
   private func readStored(
     _ origin: [Int], _ size: Int, into memory: Scratch
   ) throws(HDF5Error) -> (bytes: UnsafeRawBufferPointer, mask: UInt32) {

@@ -5,7 +5,7 @@ import FileIO
 struct DatasetReader {
   let dataset: HDF5Dataset
   let open: OpenFile
-  /// How many may decode chunks.
+  /// The most threads to decode chunks.
   var threads = processorCount
 
   private var call: Call { dataset.call }
@@ -41,10 +41,10 @@ struct DatasetReader {
     ChunkReader(dataset: dataset, id: id, open: open, chunkShape: shape, filters: filters, threads: threads)
   }
 
-  /// Contiguous data comes in pieces that stay in the processor's cache from the reading to the use.
+  /// The size of a piece of contiguous data: it stays in the processor's cache until it is used.
   static let pieceBytes = 512 << 10
 
-  /// Reads in order, a piece at a time, into memory that is used again for the next.
+  /// Reads in order, a piece at a time, into memory that is reused for the next piece.
   func forEachPiece(_ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
     guard dataset.byteCount > 0 else { return }
     if case .chunked(let chunkShape, let filters) = dataset.storage {
@@ -65,12 +65,12 @@ struct DatasetReader {
     }
   }
 
-  /// Memory lent to one thread at a time.
+  /// Memory used by one thread at a time.
   private struct Loan: @unchecked Sendable {
     let buffer: UnsafeMutableRawBufferPointer
   }
 
-  /// Chunks of the next piece are decoded while the last one is used.
+  /// Decodes the next piece while `body` uses the current one.
   private func forEachPiece(
     of reader: ChunkReader, _ body: (UnsafeMutableRawBufferPointer) throws -> Void
   ) throws {
@@ -97,7 +97,7 @@ struct DatasetReader {
       let piece = current.1.buffer
       if first + step < extent { current = start(first + step, in: isFirst ? memory.1 : memory.0) }
       isFirst.toggle()
-      // What is being decoded needs its memory, and the dataset open, to the end.
+      // The piece being decoded needs its memory and the open dataset until it is done.
       do {
         try body(piece)
       } catch {
@@ -107,7 +107,7 @@ struct DatasetReader {
     }
   }
 
-  /// `H5Oopen` by a path whose every link the walk has seen to be hard.
+  /// `H5Oopen` by a path of hard links only, as the walk has checked.
   func openDataset() throws(HDF5Error) -> Handle<ObjectKind> {
     try Library.locked { () throws(HDF5Error) in
       try call.handle(ObjectKind.self, H5Oopen(open.id, dataset.path, chdf5_default()), "it cannot be opened")
@@ -115,8 +115,8 @@ struct DatasetReader {
   }
 
   /// - Parameters:
-  ///   - offset: where the dataset begins in the file.
-  ///   - start: where the buffer begins in the dataset.
+  ///   - offset: the dataset's offset in the file.
+  ///   - start: the buffer's offset in the dataset.
   private func read(
     at offset: Int, from start: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws(HDF5Error) {
@@ -127,11 +127,12 @@ struct DatasetReader {
       throw call.error(.io, "its data cannot be read: \(error.text)")
     }
     guard count == buffer.count else {
-      throw call.error(.corrupt, "its data is cut short: \(start + count) bytes are left of \(dataset.byteCount)")
+      throw call.error(
+        .corrupt, "its data is truncated: the file has \(start + count) of its \(dataset.byteCount) bytes")
     }
   }
 
-  /// `H5Dread` in the file's own datatype, so that nothing is converted.
+  /// `H5Dread` in the file's own datatype, without conversion.
   private func readCompact(into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
     let handle = try openDataset()
     try Library.locked { () throws(HDF5Error) in

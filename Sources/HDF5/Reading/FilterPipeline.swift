@@ -1,34 +1,34 @@
 import FileIO
 
-/// Undoes the filters of one chunk, last to first. Every size is known beforehand, so that nothing grows.
+/// Undoes the filters of a chunk, last to first. All sizes are known beforehand, so memory is bounded.
 struct FilterPipeline: Sendable {
   let filters: [HDF5Filter]
   let width: Int
   let chunkBytes: Int
   let call: Call
 
-  /// What one thread decodes with.
+  /// The memory in which one thread decodes.
   struct Workspace {
     fileprivate let first = Scratch()
     fileprivate let second = Scratch()
   }
 
   /// - Parameters:
-  ///   - mask: bit i is set when filter i was skipped for this chunk.
-  ///   - target: where the chunk belongs when it lies there in one piece; what the last step makes is made there.
-  /// - Returns: the chunk: in `target`, in `stored` or in the workspace until the next call.
+  ///   - mask: bit i is set if filter i was skipped for this chunk.
+  ///   - target: the chunk's place in the result if it is contiguous there; the last step writes to it directly.
+  /// - Returns: the decoded chunk, in `target`, in `stored`, or in the workspace and then valid until the next call.
   func decode(
     _ stored: UnsafeRawBufferPointer, mask: UInt32, at origin: [Int], _ workspace: Workspace,
     target: UnsafeMutableRawBufferPointer? = nil
   ) throws(HDF5Error) -> UnsafeRawBufferPointer {
     let applied = filters.enumerated().filter { mask & (1 << UInt32($0.offset)) == 0 }.map(\.element)
-    // A checksum at the front of the pipeline only drops its four bytes at the end; nothing is made by it.
+    // A checksum as the first filter only removes its four bytes at the end; it writes nothing.
     let last = applied.indices.first { applied[$0] != .fletcher32 }
     var bytes = stored
     for index in applied.indices.reversed() {
       func room(_ count: Int) -> UnsafeMutableRawBufferPointer {
         if index == last, let target, target.count == count { return target }
-        // Shuffle cannot work in place: two pieces of memory take turns.
+        // Shuffle cannot work in place: two buffers take turns.
         return
           (bytes.baseAddress == UnsafeRawPointer(workspace.first.room(0).baseAddress)
           ? workspace.second : workspace.first)
@@ -42,7 +42,7 @@ struct FilterPipeline: Sendable {
         Shuffle.undo(bytes, width: width, into: output)
         bytes = UnsafeRawBufferPointer(output)
       case .deflate:
-        // Of the filters before it, only fletcher32 changes the size.
+        // Of the filters before deflate, only fletcher32 changes the size.
         let size = chunkBytes + (applied[..<index].contains(.fletcher32) ? 4 : 0)
         guard bytes.count >= size / Inflate.greatestRatio else {
           throw call.error(
@@ -72,7 +72,7 @@ struct FilterPipeline: Sendable {
     let stored = bytes.suffix(4).reversed().reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
     let data = UnsafeRawBufferPointer(rebasing: bytes.dropLast(4))
     let computed = Self.fletcher32(data)
-    // Early releases on big-endian machines stored each half with its bytes exchanged.
+    // Early releases on big-endian machines stored each half with its bytes swapped.
     let exchanged = (computed & 0x00FF_00FF) << 8 | (computed & 0xFF00_FF00) >> 8
     guard stored == computed || stored == exchanged else {
       throw call.error(.corrupt, "the chunk at \(origin) fails its fletcher32 checksum")
@@ -80,7 +80,8 @@ struct FilterPipeline: Sendable {
     return data
   }
 
-  /// HDF5's variant: big-endian 16-bit words, sums folded once per 360 words, an odd last byte as a high byte.
+  /// HDF5's variant of Fletcher-32: big-endian 16-bit words, sums folded every 360 words, an odd last byte as a high
+  /// byte.
   static func fletcher32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     var first: UInt32 = 0
     var second: UInt32 = 0
@@ -109,15 +110,15 @@ struct FilterPipeline: Sendable {
   }
 }
 
-/// Shuffle stores the first byte of every element, then the second of every element, and so on; what is left over
-/// after whole elements stays at the end.
+/// The shuffle filter stores the first byte of every element, then the second byte of every element, and so on; bytes
+/// after the last whole element stay at the end.
 enum Shuffle {
-  /// - Parameter output: as many bytes as there are of input, elsewhere.
+  /// - Parameter output: as many bytes as the input, not overlapping it.
   static func undo(_ bytes: UnsafeRawBufferPointer, width: Int, into output: UnsafeMutableRawBufferPointer) {
     guard let planes = bytes.baseAddress, let target = output.baseAddress, bytes.count == output.count else { return }
     let count = bytes.count / width
     let from = planes.assumingMemoryBound(to: UInt8.self)
-    // Whole elements put together in a register: the compiler makes vectors of these loops.
+    // Elements are assembled in registers; the compiler vectorizes these loops.
     switch width {
     case 2:
       let (a, b) = (from, from + count)

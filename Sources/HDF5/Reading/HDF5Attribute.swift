@@ -1,14 +1,16 @@
-/// An attribute's value, flattened in C order.
+/// An attribute's value: its elements in C order.
 public enum HDF5Value: Sendable, Equatable {
+  /// Text of fixed or variable length.
   case strings([String])
   /// Signed integers of any width, and unsigned ones below 64 bits.
   case integers([Int64])
   /// Unsigned integers of 64 bits.
   case unsigned([UInt64])
-  /// Floating point of any width, exactly.
+  /// Floating point of any width; conversion to Double is exact.
   case floats([Double])
+  /// h5py's booleans.
   case bools([Bool])
-  /// A type that cannot be read, by name.
+  /// A type that cannot be read, with its name.
   case unsupported(String)
 
   /// Number of elements; 0 for unsupported types.
@@ -24,7 +26,7 @@ public enum HDF5Value: Sendable, Equatable {
   }
 }
 
-/// A named value attached to a group or a dataset, already read.
+/// A named value of a group or a dataset, already read.
 public struct HDF5Attribute: Sendable, Equatable {
   /// Its name.
   public let name: String
@@ -35,17 +37,17 @@ public struct HDF5Attribute: Sendable, Equatable {
   /// Its value.
   public let value: HDF5Value
 
-  /// The text, when there is exactly one.
+  /// The text, if there is exactly one.
   public var string: String? {
     if case .strings(let values) = value, values.count == 1 { values[0] } else { nil }
   }
 
-  /// The texts, when it holds texts.
+  /// The texts, if its type is text.
   public var strings: [String]? {
     if case .strings(let values) = value { values } else { nil }
   }
 
-  /// The integer, when there is exactly one that fits.
+  /// The integer, if there is exactly one and it fits.
   public var integer: Int? {
     switch value {
     case .integers(let values) where values.count == 1: Int(exactly: values[0])
@@ -54,7 +56,7 @@ public struct HDF5Attribute: Sendable, Equatable {
     }
   }
 
-  /// The number, when there is exactly one.
+  /// The number, if there is exactly one and Double represents it exactly.
   public var double: Double? {
     switch value {
     case .floats(let values) where values.count == 1: values[0]
@@ -64,7 +66,7 @@ public struct HDF5Attribute: Sendable, Equatable {
     }
   }
 
-  /// The boolean, when there is exactly one.
+  /// The boolean, if there is exactly one.
   public var bool: Bool? {
     if case .bools(let values) = value, values.count == 1 { values[0] } else { nil }
   }

@@ -1,6 +1,6 @@
 extension HDF5Dataset {
-  /// Reads the whole dataset of numbers, booleans or opaque bytes.
-  /// - Returns: ``byteCount`` bytes in C order, little-endian whatever the file's order is.
+  /// Reads a dataset of numbers, booleans or opaque bytes.
+  /// - Returns: ``byteCount`` bytes in C order, always little-endian.
   /// - Throws: ``HDF5Error``: `unsupported` for strings and unknown types, `corrupt` for damaged data, `closed`, `io`.
   public func readBytes() throws(HDF5Error) -> [UInt8] {
     try requireNumbers()
@@ -9,11 +9,11 @@ extension HDF5Dataset {
     return bytes
   }
 
-  /// Reads the whole dataset like ``readBytes()`` into memory of exactly ``byteCount`` bytes.
-  public func readBytes(into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
+  /// Reads the same bytes as ``readBytes()`` into memory for exactly ``byteCount`` bytes.
+  package func readBytes(into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
     try requireNumbers()
     guard buffer.count == byteCount else {
-      throw call.error(.invalid, "a buffer of \(buffer.count) bytes was given for \(byteCount) bytes of data")
+      throw call.error(.invalid, "the buffer has \(buffer.count) bytes, the data \(byteCount)")
     }
     try file.withOpenFile { open throws(HDF5Error) in
       try DatasetReader(dataset: self, open: open).read(into: buffer)
@@ -21,7 +21,7 @@ extension HDF5Dataset {
     makeLittleEndian(buffer)
   }
 
-  /// Reads the whole dataset in order, a piece at a time: the same bytes as ``readBytes()`` in bounded memory.
+  /// Reads the same bytes as ``readBytes()`` in order, a piece at a time, in bounded memory.
   /// - Parameter body: called with whole elements, in memory that is reused for the next piece.
   /// - Throws: ``HDF5Error``, and what `body` throws.
   public func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
@@ -29,7 +29,7 @@ extension HDF5Dataset {
     try forEachRawPiece(swapping: true, body)
   }
 
-  /// - Parameter swapping: false for the file's byte order.
+  /// - Parameter swapping: whether elements are made little-endian.
   func forEachRawPiece(swapping: Bool, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     let open = try file.withOpenFile { open throws(HDF5Error) in open }
     try DatasetReader(dataset: self, open: open).forEachPiece { piece in
@@ -38,7 +38,7 @@ extension HDF5Dataset {
     }
   }
 
-  /// Reads the whole dataset of strings: fixed-length ones without their padding, or variable-length ones.
+  /// Reads a dataset of strings, of fixed length (without padding) or of variable length.
   /// - Throws: ``HDF5Error``: `unsupported` for other types, `corrupt` for text that is not UTF-8, `limitExceeded`.
   public func readStrings() throws(HDF5Error) -> [String] {
     guard case .string(let length, _) = type else {

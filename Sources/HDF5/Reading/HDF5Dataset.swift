@@ -1,11 +1,12 @@
-/// A dataset's description; its data is read on demand. Keeps its file open.
+/// A dataset: its description, from which its data can be read. It keeps its file open.
 public struct HDF5Dataset: Sendable {
   /// How the data is stored.
   public enum Storage: Sendable, Equatable {
-    /// Contiguous bytes at an offset of the file; nil when nothing was ever written.
+    /// Contiguous bytes at an offset in the file; nil if nothing was ever written.
     case contiguous(offset: Int?)
-    /// Within the dataset's header.
+    /// In the dataset's header.
     case compact
+    /// In chunks of equal shape, each passed through the filters in order.
     case chunked(chunkShape: [Int], filters: [HDF5Filter])
   }
 
@@ -21,24 +22,24 @@ public struct HDF5Dataset: Sendable {
   public let byteOrder: HDF5ByteOrder
   /// How the data is stored.
   public let storage: Storage
-  /// Bytes that the data takes in the file (`H5Dget_storage_size`).
+  /// Bytes that the data occupies in the file (`H5Dget_storage_size`).
   public let storedByteCount: Int
   /// The product of the shape; 1 for a scalar.
   public let elementCount: Int
-  /// Bytes that ``readBytes()`` returns. For variable-length strings and unsupported types, bytes of the
-  /// elements as the file stores them.
+  /// Bytes that ``readBytes()`` returns. For variable-length strings and unsupported types, the size of the
+  /// elements as stored in the file.
   public let byteCount: Int
   /// Its attributes, already read.
   public let attributes: [HDF5Attribute]
 
   let file: HDF5File
-  /// One element in the file's byte order, for what was never written; empty for zeros.
+  /// The value of elements that were never written, in the file's byte order; empty for zeros.
   let fill: [UInt8]
   let padding: StringPadding
-  /// Whether chunks that reach beyond the shape are stored without filters.
+  /// Whether chunks that extend beyond the shape are stored without filters.
   let edgeChunksAreUnfiltered: Bool
 
-  /// The attribute of that name; nil when there is none.
+  /// The attribute with that name; nil when there is none.
   public func attribute(_ name: String) -> HDF5Attribute? {
     attributes.first { $0.name == name }
   }

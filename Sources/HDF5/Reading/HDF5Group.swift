@@ -1,6 +1,6 @@
-/// A group and everything below it, already read from the file.
+/// A group and everything in it.
 ///
-/// Members are in the order of their creation where the file records it, and in the order of their names otherwise.
+/// Members are in the order of their creation where the file records it, and sorted by name otherwise.
 public struct HDF5Group: Sendable {
   /// The last part of the path; empty for the root.
   public let name: String
@@ -12,10 +12,10 @@ public struct HDF5Group: Sendable {
   public let datasets: [HDF5Dataset]
   /// This group's attributes.
   public let attributes: [HDF5Attribute]
-  /// Set when this is a second name (a hard link) of a group already listed, whose path this is; its contents
+  /// The path under which this group is already listed, if this is a second hard link to it; the contents
   /// are not repeated here.
   public let aliasOf: String?
-  /// Names of committed datatypes; they hold no data.
+  /// Names of committed datatypes, which have no data.
   public let namedTypes: [String]
 
   /// This group's datasets, then those of each group below it, depth first.
@@ -30,19 +30,19 @@ public struct HDF5Group: Sendable {
     for group in groups { group.collect(into: &result) }
   }
 
-  /// The attribute of that name; nil when there is none.
+  /// The attribute with that name; nil when there is none.
   public func attribute(_ name: String) -> HDF5Attribute? {
     attributes.first { $0.name == name }
   }
 
-  /// The group at a path below this one, such as "a/b"; this group itself for "" and "/".
+  /// The group at a path relative to this one, such as "a/b"; this group itself for "" and "/".
   public func group(at path: String) -> HDF5Group? {
     path.split(separator: "/").reduce(self as HDF5Group?) { group, part in
       group?.groups.first { $0.name == part }
     }
   }
 
-  /// The dataset at a path below this group, such as "a/b/kernel".
+  /// The dataset at a path relative to this group, such as "a/b/kernel".
   public func dataset(at path: String) -> HDF5Dataset? {
     let parts = path.split(separator: "/")
     guard let name = parts.last else { return nil }

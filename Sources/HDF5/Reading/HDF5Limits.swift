@@ -1,12 +1,12 @@
-/// Limits for untrusted files. A file beyond one of them is refused before memory is allocated.
+/// Limits for untrusted files. A file that exceeds one is refused before memory is allocated.
 public struct HDF5Limits: Sendable, Equatable {
-  /// Links followed, over the whole file.
+  /// Links in the whole file.
   public var objects = 100_000
-  /// Attributes, over the whole file.
+  /// Attributes in the whole file.
   public var attributes = 100_000
   /// Bytes of one attribute's value.
   public var attributeBytes = 64 << 20
-  /// Groups within groups.
+  /// Depth of nested groups.
   public var depth = 64
   /// Dimensions of a dataset or an attribute.
   public var rank = 32
@@ -21,7 +21,7 @@ public struct HDF5Limits: Sendable, Equatable {
   /// Bytes of text in one variable-length string dataset.
   public var stringBytes = 1 << 30
 
-  /// The standard limits, to be changed.
+  /// The standard limits, which can then be changed.
   public init() {}
 
   /// For checkpoints of any usual size.

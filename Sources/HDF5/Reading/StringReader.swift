@@ -1,20 +1,13 @@
 import CHDF5
+import Foundation
 
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
-
-/// Reads variable-length strings, which libhdf5 resolves from the file's heaps, with a cap on their memory.
+/// Reads variable-length strings, which libhdf5 looks up in the file's heaps, within a limit on memory.
 struct StringReader {
   let dataset: HDF5Dataset
 
   private var call: Call { dataset.call }
 
-  /// Memory for the library's strings, limited: many elements may refer to the same megabyte of the file.
+  /// Limited memory for libhdf5's strings: many elements may refer to the same megabyte of the file.
   private final class Arena {
     var room: Int
     var isExhausted = false
@@ -38,7 +31,7 @@ struct StringReader {
   func readVariable() throws(HDF5Error) -> [String] {
     try dataset.file.withOpenFile { open throws(HDF5Error) in
       let reader = DatasetReader(dataset: dataset, open: open)
-      // The library inflates chunks without a limit, so that they are first verified here.
+      // libhdf5 inflates chunks without a limit, so they are checked here first.
       if case .chunked(_, let filters) = dataset.storage, !filters.isEmpty { _ = try reader.readAll() }
       guard dataset.elementCount > 0 else { return [] }
       let handle = try reader.openDataset()
@@ -53,7 +46,7 @@ struct StringReader {
     guard H5Tis_variable_str(type.id) > 0, H5Sget_simple_extent_npoints(space.id) == dataset.elementCount else {
       throw call.error(.corrupt, "it has changed since it was listed")
     }
-    let transfer = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_dataset_transfer()), .io, failed)
+    let transfer = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_dataset_transfer()), failed, .io)
     let arena = Arena(room: dataset.file.limits.stringBytes)
     defer { withExtendedLifetime(arena) {} }
     try call.check(
@@ -64,25 +57,13 @@ struct StringReader {
           return Unmanaged<Arena>.fromOpaque(context).takeUnretainedValue().allocate(size)
         }, Unmanaged.passUnretained(arena).toOpaque(),
         { _, _ in }, Unmanaged.passUnretained(arena).toOpaque()),
-      .io, failed)
+      failed, .io)
     var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: dataset.elementCount)
     let result = H5Dread(id, type.id, chdf5_all(), chdf5_all(), transfer.id, &pointers)
     if arena.isExhausted {
       throw call.error(.limitExceeded, "its strings take more than \(dataset.file.limits.stringBytes) bytes")
     }
     try call.check(result, failed)
-    var strings: [String] = []
-    strings.reserveCapacity(pointers.count)
-    for (index, pointer) in pointers.enumerated() {
-      guard let pointer else {
-        strings.append("")
-        continue
-      }
-      guard let text = String(validatingCString: pointer) else {
-        throw call.error(.corrupt, "its string \(index) is not UTF-8")
-      }
-      strings.append(text)
-    }
-    return strings
+    return try call.texts(pointers) { "its string \($0) is not UTF-8" }
   }
 }

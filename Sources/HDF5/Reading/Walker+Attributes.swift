@@ -1,14 +1,6 @@
 import CHDF5
 
 extension Walker {
-  /// What `H5Aiterate2` gathers.
-  private final class NameList {
-    var names: [String] = []
-    var isInvalid = false
-    var room: Int
-    init(room: Int) { self.room = room }
-  }
-
   /// All attributes of an object, values included (`H5Aiterate2`).
   mutating func readAttributes(
     of id: hid_t, count: UInt64, byCreation: Bool, _ call: Call
@@ -21,18 +13,10 @@ extension Walker {
         id, byCreation ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME, H5_ITER_INC, &position,
         { _, name, _, context in
           guard let name, let context else { return -1 }
-          let list = Unmanaged<NameList>.fromOpaque(context).takeUnretainedValue()
-          list.room -= 1
-          guard list.room >= 0 else { return 1 }
-          guard let text = String(validatingCString: name) else {
-            list.isInvalid = true
-            return 1
-          }
-          list.names.append(text)
-          return 0
+          return Unmanaged<NameList>.fromOpaque(context).takeUnretainedValue().take(name)
         }, Unmanaged.passUnretained(list).toOpaque())
     }
-    if list.isInvalid { throw call.error(.refused, "the name of one of its attributes is not UTF-8") }
+    if list.refused != nil { throw call.error(.refused, "the name of one of its attributes is not UTF-8") }
     guard list.room >= 0 else {
       throw call.error(.limitExceeded, "the file holds more than \(limits.attributes) attributes")
     }
@@ -77,30 +61,23 @@ extension Walker {
     return HDF5Attribute(name: name, shape: shape, type: type.scalar, value: value)
   }
 
-  /// The library allocates each string; `H5Dvlen_reclaim` gives them back.
+  /// libhdf5 allocates the strings; `H5Dvlen_reclaim` frees them.
   private func variableStrings(
     _ id: hid_t, _ type: hid_t, _ space: hid_t, _ count: Int, _ failed: String, _ call: Call
   ) throws(HDF5Error) -> HDF5Value {
     var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: count)
     defer { _ = chdf5_reclaim(type, space, &pointers) }
     try call.check(H5Aread(id, type, &pointers), failed)
-    var result: [String] = []
-    for pointer in pointers {
-      guard let pointer else {
-        result.append("")
-        continue
-      }
-      guard let text = String(validatingCString: pointer) else {
-        return .unsupported("string that is not UTF-8")
-      }
-      result.append(text)
+    do throws(HDF5Error) {
+      return .strings(try call.texts(pointers) { _ in "" })
+    } catch {
+      return .unsupported("string that is not UTF-8")
     }
-    return .strings(result)
   }
 }
 
 extension HDF5Value {
-  /// Decodes an attribute's raw bytes; the library's own conversions are not used.
+  /// Decodes an attribute's raw bytes, without libhdf5's conversions.
   fileprivate init(_ raw: [UInt8], count: Int, _ type: Datatype) {
     var raw = raw
     if type.byteOrder == .bigEndian, let width = type.scalar.byteCount {

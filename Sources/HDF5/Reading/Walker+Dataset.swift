@@ -77,20 +77,21 @@ extension Walker {
     var result: [Int] = []
     for extent in extents {
       guard let value = Int(exactly: extent) else {
-        throw call.error(.limitExceeded, "its shape \(extents) is beyond any file")
+        throw call.error(.limitExceeded, "its shape \(extents) is too large for any file")
       }
       result.append(value)
     }
     return result
   }
 
-  /// Elements and bytes by checked multiplication; a size that what is stored does not explain is refused.
+  /// The number of elements and bytes, computed with overflow checks. A size out of proportion to the bytes stored is
+  /// refused.
   private func size(
     of shape: [Int], _ width: Int, stored: Int, _ type: HDF5ScalarType, _ call: Call
   ) throws(HDF5Error) -> (elements: Int, bytes: Int) {
     let elements = checkedProduct(shape)
     guard let elements, let bytes = checkedProduct([elements, width]) else {
-      throw call.error(.limitExceeded, "its shape \(shape) of \(type) is beyond any file")
+      throw call.error(.limitExceeded, "its shape \(shape) of \(type) is too large for any file")
     }
     if bytes > limits.unexplainedBytes, bytes / limits.ratio > stored {
       throw call.error(
@@ -99,10 +100,10 @@ extension Walker {
     return (elements, bytes)
   }
 
-  /// `H5Dget_offset`, proven to lie within the file. It counts from the file's first byte, user block included.
+  /// `H5Dget_offset`, checked to lie within the file. It counts from the file's first byte, user block included.
   private func offset(of id: hid_t, byteCount: Int, _ call: Call) throws(HDF5Error) -> Int? {
     let address = H5Dget_offset(id)
-    // Also what a failure returns; the caller tells them apart by whether anything is stored.
+    // A failure returns this, too; the caller distinguishes them by whether anything is stored.
     if address == chdf5_undefined_address() { return nil }
     let size = open.byteCount
     guard let offset = Int(exactly: address), offset <= size, byteCount <= size - offset else {
@@ -164,7 +165,7 @@ extension Walker {
     return result
   }
 
-  /// What never-written elements hold (`H5Pfill_value_defined`, `H5Pget_fill_value`); empty for zeros.
+  /// The value of elements that were never written (`H5Pfill_value_defined`, `H5Pget_fill_value`); empty for zeros.
   private func fill(
     _ properties: hid_t, _ type: hid_t, _ width: Int, _ scalar: HDF5ScalarType, _ call: Call
   ) throws(HDF5Error) -> [UInt8] {

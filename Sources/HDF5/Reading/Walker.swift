@@ -1,10 +1,10 @@
 import CHDF5
 
-/// Walks a file once, one path component at a time and by hard links only. Used within the library's lock.
+/// Lists a file's groups, datasets and attributes, following hard links only. Used while the library's lock is held.
 struct Walker: ~Copyable {
   let file: HDF5File
   let open: OpenFile
-  /// Opens objects with a callback that refuses to leave the file, should a link ever slip through.
+  /// Link access properties that refuse external links, in case one is overlooked.
   let linkAccess: Handle<PropertyListKind>
 
   private struct Key: Hashable {
@@ -12,7 +12,7 @@ struct Walker: ~Copyable {
     let high: UInt64
   }
 
-  /// Groups already listed, with their paths: what ends cycles.
+  /// The paths of groups already listed, which ends cycles.
   private var visited: [Key: String] = [:]
   private var objects = 0
   var attributes = 0
@@ -21,9 +21,9 @@ struct Walker: ~Copyable {
 
   init(_ file: HDF5File, _ open: OpenFile) throws(HDF5Error) {
     let call = Call(file: file.path, object: nil)
-    let failed = "the library refuses its settings"
-    let access = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_link_access()), .io, failed)
-    try call.check(chdf5_refuse_external_links(access.id), .io, failed)
+    let failed = "the HDF5 library does not accept its settings"
+    let access = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_link_access()), failed, .io)
+    try call.check(chdf5_refuse_external_links(access.id), failed, .io)
     self.file = file
     self.open = open
     linkAccess = access
@@ -87,14 +87,6 @@ struct Walker: ~Copyable {
       namedTypes: namedTypes)
   }
 
-  /// What `H5Literate` gathers; a class, so that its callback can hold a pointer to it.
-  private final class LinkList {
-    var names: [String] = []
-    var refused: (name: String, reason: String)?
-    var room: Int
-    init(room: Int) { self.room = room }
-  }
-
   /// The names of a group's links, all hard (`H5Literate`).
   private mutating func links(
     of group: hid_t, _ properties: hid_t, _ call: Call
@@ -102,14 +94,14 @@ struct Walker: ~Copyable {
     var flags: UInt32 = 0
     let byCreation =
       H5Pget_link_creation_order(properties, &flags) >= 0 && flags & UInt32(H5P_CRT_ORDER_TRACKED) != 0
-    let list = LinkList(room: limits.objects - objects)
+    let list = NameList(room: limits.objects - objects)
     let result = withExtendedLifetime(list) {
       chdf5_iterate_links(
         group, byCreation ? 1 : 0,
         { name, type, context in
           guard let name, let context else { return -1 }
-          let list = Unmanaged<LinkList>.fromOpaque(context).takeUnretainedValue()
-          return Walker.take(name, type, into: list) ? 0 : 1
+          let list = Unmanaged<NameList>.fromOpaque(context).takeUnretainedValue()
+          return list.take(name) { Walker.refusal(of: $0, type) }
         }, Unmanaged.passUnretained(list).toOpaque())
     }
     if let (name, reason) = list.refused {
@@ -124,28 +116,15 @@ struct Walker: ~Copyable {
     return list.names
   }
 
-  /// False ends the iteration.
-  private static func take(_ name: UnsafePointer<CChar>, _ type: Int32, into list: LinkList) -> Bool {
-    list.room -= 1
-    guard list.room >= 0 else { return false }
-    guard let text = String(validatingCString: name) else {
-      list.refused = (String(cString: name), "its name is not UTF-8")
-      return false
+  /// Why a link is not followed; nil for a usable hard link.
+  private static func refusal(of name: String, _ type: Int32) -> String? {
+    switch type {
+    case H5L_TYPE_HARD.rawValue:
+      name.isEmpty || name == "." || name.contains("/") ? "its name is not usable" : nil
+    case H5L_TYPE_SOFT.rawValue: "it is a soft link; only objects stored in place are read"
+    case H5L_TYPE_EXTERNAL.rawValue: "it is an external link into another file, which is not followed"
+    default: "it is a user-defined link, which is not followed"
     }
-    let reason: String? =
-      switch type {
-      case H5L_TYPE_HARD.rawValue:
-        text.isEmpty || text == "." || text.contains("/") ? "its name is not usable" : nil
-      case H5L_TYPE_SOFT.rawValue: "it is a soft link; only objects stored in place are read"
-      case H5L_TYPE_EXTERNAL.rawValue: "it is an external link into another file, which is not followed"
-      default: "it is a user-defined link, which is not followed"
-      }
-    if let reason {
-      list.refused = (text, reason)
-      return false
-    }
-    list.names.append(text)
-    return true
   }
 
   /// `H5Pget_attr_creation_order`

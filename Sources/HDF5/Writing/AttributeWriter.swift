@@ -31,12 +31,12 @@ struct AttributeWriter {
     let type = try Datatype.make(scalar, .littleEndian, call)
     let space = try dataspace(shape, call)
     let properties = try call.handle(
-      PropertyListKind.self, H5Pcreate(chdf5_class_attribute_create()), .io, failed)
-    try call.check(H5Pset_char_encoding(properties.id, H5T_CSET_UTF8), .io, failed)
+      PropertyListKind.self, H5Pcreate(chdf5_class_attribute_create()), failed, .io)
+    try call.check(H5Pset_char_encoding(properties.id, H5T_CSET_UTF8), failed, .io)
     let created = try call.handle(
-      AttributeKind.self, H5Acreate2(id, attribute.name, type.id, space.id, properties.id, chdf5_default()), .io,
-      failed)
-    if !values.isEmpty { try call.check(H5Awrite(created.id, type.id, values), .io, failed) }
+      AttributeKind.self, H5Acreate2(id, attribute.name, type.id, space.id, properties.id, chdf5_default()), failed,
+      .io)
+    if !values.isEmpty { try call.check(H5Awrite(created.id, type.id, values), failed, .io) }
   }
 }
 
@@ -44,14 +44,14 @@ struct AttributeWriter {
 func dataspace(_ shape: [Int], _ call: Call) throws(HDF5Error) -> Handle<DataspaceKind> {
   let id =
     shape.isEmpty ? H5Screate(H5S_SCALAR) : H5Screate_simple(Int32(shape.count), shape.map { hsize_t($0) }, nil)
-  return try call.handle(DataspaceKind.self, id, .io, "its shape cannot be written")
+  return try call.handle(DataspaceKind.self, id, "its shape cannot be written", .io)
 }
 
-/// Lends pointers to NUL-terminated copies of the strings.
+/// Calls `body` with pointers to NUL-terminated copies of the strings.
 func withCStrings(
   _ strings: [String], _ body: ([UnsafePointer<CChar>?]) throws(HDF5Error) -> Void
 ) throws(HDF5Error) {
-  // One run of bytes for all: an allocation for each of many thousand words would cost more than the write.
+  // In one block: allocating each of many thousands of words would take longer than writing them.
   var bytes: [CChar] = []
   var starts: [Int] = []
   bytes.reserveCapacity(strings.reduce(0) { $0 + $1.utf8.count + 1 })

@@ -1,4 +1,4 @@
-/// A validated document: every group before its members, every size known.
+/// A validated document: groups before their members, all sizes known.
 struct DocumentPlan {
   struct Item {
     /// "/" or "/a/b".
@@ -45,7 +45,7 @@ struct DocumentPlan {
       if case .group = node.content { kinds[node.path] = true } else { kinds[node.path] = false }
       let bytes = try Self.byteCount(of: node.content, call)
       let (total, overflow) = byteCount.addingReportingOverflow(bytes)
-      guard !overflow else { throw call.error(.invalid, "the file would be beyond any size") }
+      guard !overflow else { throw call.error(.invalid, "its datasets are too large for any file") }
       byteCount = total
       items.append(
         Item(
@@ -53,12 +53,13 @@ struct DocumentPlan {
           attributes: attributes.removeValue(forKey: node.path) ?? []))
     }
     if let orphan = attributes.keys.min() {
-      throw Call(file: file, object: "/" + orphan).error(.invalid, "it has attributes but is not in the document")
+      throw Call(file: file, object: "/" + orphan).error(
+        .invalid, "it has attributes but is neither a group nor a dataset of the document")
     }
     for item in items { try Self.check(item.attributes, Call(file: file, object: item.path)) }
   }
 
-  /// Completes the text attributes of the root.
+  /// Replaces a placeholder in the root's text attributes.
   mutating func replace(_ placeholder: String, with text: String) {
     for index in items[0].attributes.indices {
       guard case .strings(let strings) = items[0].attributes[index].value else { continue }
@@ -116,7 +117,7 @@ struct DocumentPlan {
 }
 
 extension HDF5Document.Data {
-  /// nil for contiguous storage. Scalars and empty datasets cannot be chunked, nor need they be.
+  /// The shape of the chunks; nil for contiguous storage, which scalars and empty datasets always have.
   var chunks: [Int]? {
     if let chunkShape { return chunkShape }
     guard deflate != nil || shuffle || fletcher32, !shape.isEmpty, !shape.contains(0) else { return nil }

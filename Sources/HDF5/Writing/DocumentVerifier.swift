@@ -1,6 +1,6 @@
 import FileIO
 
-/// Reads a written file back, as any reader would, and compares it with the plan.
+/// Reads a written file back and compares it with the plan.
 struct DocumentVerifier {
   let plan: DocumentPlan
   let hashes: [String: ContentHash]
@@ -11,7 +11,7 @@ struct DocumentVerifier {
     case all
     /// The bytes of the datasets.
     case data
-    /// All but the bytes of the numeric datasets.
+    /// Everything except the bytes of the numeric datasets.
     case structure
   }
 
@@ -41,7 +41,7 @@ struct DocumentVerifier {
     for group in group.groups { tally(group, &count) }
   }
 
-  /// Looks objects up by dictionary: a checkpoint may hold thousands in one group.
+  /// Objects are looked up in dictionaries: a checkpoint may have thousands in one group.
   private func compare(_ root: HDF5Group) throws {
     var groups: [String: HDF5Group] = [:]
     var datasets: [String: HDF5Dataset] = [:]
@@ -85,7 +85,7 @@ struct DocumentVerifier {
     guard hash == hashes[dataset.path] else { throw mismatch(dataset.path, "its bytes") }
   }
 
-  /// Equality that holds for NaN too.
+  /// Equality in which NaN equals NaN.
   private static func same(_ a: HDF5Value, _ b: HDF5Value) -> Bool {
     if case .floats(let a) = a, case .floats(let b) = b { return a.map(\.bitPattern) == b.map(\.bitPattern) }
     return a == b

@@ -1,10 +1,10 @@
 import CHDF5
 import FileIO
 
-/// Writes a planned document: libhdf5 lays the file out, and contiguous data is written here with `pwrite`.
+/// Writes a planned document: libhdf5 lays out the file, and contiguous data is written here with `pwrite`.
 ///
-/// The layout is made in memory (the core driver without a backing store), so that a failing disk meets only
-/// our own writes; with much data it is made in the temporary file, of which libhdf5 then writes only metadata.
+/// Small files are laid out in memory (the core driver without a backing store), so that a failing disk affects only
+/// our own writes. Large ones are laid out in the temporary file, to which libhdf5 writes only metadata.
 struct DocumentWriter {
   let plan: DocumentPlan
   let file: String
@@ -18,9 +18,9 @@ struct DocumentWriter {
   }
 
   private var call: Call { Call(file: file, object: nil) }
-  private static let failed = "the library cannot write it"
+  private static let failed = "the HDF5 library cannot write it"
 
-  /// What was written: a hash of each numeric dataset's bytes as they were given, and where they are.
+  /// The hash of each numeric dataset's bytes as they were given, and the ranges of the file that contain data.
   struct Written {
     var hashes: [String: ContentHash] = [:]
     var data: [Range<Int>] = []
@@ -38,7 +38,7 @@ struct DocumentWriter {
     return written
   }
 
-  /// Writes one dataset piece by piece, never beyond its range.
+  /// Writes a dataset piece by piece, never beyond its range.
   private func write(
     _ part: Placed, _ descriptor: Int32, _ writeback: inout Writeback
   ) throws -> ContentHash {
@@ -67,14 +67,14 @@ struct DocumentWriter {
     return hash
   }
 
-  /// Replaces a text by another of the same length. It occurs once in what libhdf5 wrote: the values of text attributes
-  /// are in its global heap, which has no checksum.
+  /// Replaces a text by another of the same length. The text occurs once outside the data: libhdf5 stores the values of
+  /// text attributes in the global heap, which has no checksum.
   func replace(
     _ placeholder: String, with text: String, _ descriptor: Int32, apartFrom data: [Range<Int>]
   ) throws(HDF5Error) {
-    let failed = "the library has not written its attributes as expected"
+    let failed = "the HDF5 library has not written its attributes as expected"
     let (old, new) = (Array(placeholder.utf8), Array(text.utf8))
-    guard old.count == new.count else { throw call.error(.invalid, "a completed text must keep its length") }
+    guard old.count == new.count else { throw call.error(.invalid, "the text must have the placeholder's length") }
     var places: [Int] = []
     var start = 0
     do throws(System.Errno) {
@@ -95,11 +95,11 @@ struct DocumentWriter {
   ) throws -> [Placed] {
     let access = try access()
     let creation = try creationProperties(chdf5_class_file_create())
-    // Within the process, files in memory are distinguished by name only; the temporary one is unique.
+    // Within a process, files in memory are distinguished by name only; the temporary name is unique.
     let file = try Library.locked { () throws(HDF5Error) in
       try call.handle(
-        FileKind.self, H5Fcreate(temporary, chdf5_open_truncate(), creation.id, access.id), .cannotCreate,
-        "no file can be created")
+        FileKind.self, H5Fcreate(temporary, chdf5_open_truncate(), creation.id, access.id), "no file can be created",
+        .cannotCreate)
     }
     var placed: [Placed] = []
     for item in plan.items {
@@ -135,44 +135,44 @@ struct DocumentWriter {
   private func access() throws(HDF5Error) -> Handle<PropertyListKind> {
     try Library.locked { () throws(HDF5Error) in
       let access = try FileAccess.make(call)
-      if inMemory { try call.check(H5Pset_fapl_core(access.id, 1 << 20, false), .io, Self.failed) }
-      try call.check(H5Pset_libver_bounds(access.id, H5F_LIBVER_V18, H5F_LIBVER_V18), .io, Self.failed)
-      // Nobody else opens the file before it is renamed, so that no lock is needed.
-      try call.check(chdf5_set_file_locking(access.id, 0), .io, Self.failed)
+      if inMemory { try call.check(H5Pset_fapl_core(access.id, 1 << 20, false), Self.failed, .io) }
+      try call.check(H5Pset_libver_bounds(access.id, H5F_LIBVER_V18, H5F_LIBVER_V18), Self.failed, .io)
+      // Nobody else opens the file before it is renamed, so no lock is needed.
+      try call.check(chdf5_set_file_locking(access.id, 0), Self.failed, .io)
       return access
     }
   }
 
-  /// Order is kept, and times are not, so that equal documents give equal files.
+  /// Creation order is stored but times are not, so equal documents give equal files.
   private func creationProperties(_ type: hid_t) throws(HDF5Error) -> Handle<PropertyListKind> {
     try Library.locked { () throws(HDF5Error) in
-      let list = try call.handle(PropertyListKind.self, H5Pcreate(type), .io, Self.failed)
+      let list = try call.handle(PropertyListKind.self, H5Pcreate(type), Self.failed, .io)
       let isDataset = type == chdf5_class_dataset_create()
-      try call.check(H5Pset_obj_track_times(list.id, false), .io, Self.failed)
+      try call.check(H5Pset_obj_track_times(list.id, false), Self.failed, .io)
       if !isDataset {
-        try call.check(H5Pset_link_creation_order(list.id, chdf5_creation_order()), .io, Self.failed)
+        try call.check(H5Pset_link_creation_order(list.id, chdf5_creation_order()), Self.failed, .io)
       }
-      try call.check(H5Pset_attr_creation_order(list.id, chdf5_creation_order()), .io, Self.failed)
+      try call.check(H5Pset_attr_creation_order(list.id, chdf5_creation_order()), Self.failed, .io)
       return list
     }
   }
 
   /// `H5Fflush`, and for a file in memory `H5Fget_file_image`.
   private func finish(_ id: hid_t) throws(HDF5Error) -> [UInt8]? {
-    try call.check(H5Fflush(id, H5F_SCOPE_GLOBAL), .io, Self.failed)
+    try call.check(H5Fflush(id, H5F_SCOPE_GLOBAL), Self.failed, .io)
     guard inMemory else { return nil }
-    let size = try call.check(H5Fget_file_image(id, nil, 0), .io, Self.failed)
+    let size = try call.check(H5Fget_file_image(id, nil, 0), Self.failed, .io)
     var image = [UInt8](repeating: 0, count: size)
-    try call.check(H5Fget_file_image(id, &image, size), .io, Self.failed)
+    try call.check(H5Fget_file_image(id, &image, size), Self.failed, .io)
     Superblock.repairChecksum(&image)
     return image
   }
 
-  /// The handle's own close could not report that the last metadata did not reach the disk.
+  /// A handle that closes itself could not report that writing the last metadata failed.
   private func closeFile(_ file: consuming Handle<FileKind>) throws(HDF5Error) {
     let id = file.release()
     try Library.locked { () throws(HDF5Error) in
-      _ = try call.check(H5Fclose(id), .io, Self.failed)
+      _ = try call.check(H5Fclose(id), Self.failed, .io)
     }
   }
 
@@ -188,29 +188,29 @@ struct DocumentWriter {
       if !strings.isEmpty {
         try withCStrings(strings) { pointers throws(HDF5Error) in
           try call.check(
-            H5Dwrite(id.id, type.id, chdf5_all(), chdf5_all(), chdf5_default(), pointers), .io, Self.failed)
+            H5Dwrite(id.id, type.id, chdf5_all(), chdf5_all(), chdf5_default(), pointers), Self.failed, .io)
         }
       }
       try AttributeWriter(call: call).write(item.attributes, on: id.id)
     } else if item.path == "/" {
-      let root = try call.handle(ObjectKind.self, H5Oopen(file, "/", chdf5_default()), .io, Self.failed)
+      let root = try call.handle(ObjectKind.self, H5Oopen(file, "/", chdf5_default()), Self.failed, .io)
       try AttributeWriter(call: call).write(item.attributes, on: root.id)
     } else {
       let links = try linkProperties(call)
       let properties = try creationProperties(chdf5_class_group_create())
       let group = try call.handle(
-        ObjectKind.self, H5Gcreate2(file, item.path, links.id, properties.id, chdf5_default()), .io, Self.failed
+        ObjectKind.self, H5Gcreate2(file, item.path, links.id, properties.id, chdf5_default()), Self.failed, .io
       )
       try AttributeWriter(call: call).write(item.attributes, on: group.id)
     }
   }
 
-  /// - Returns: where contiguous data is to be written; nil when there is nothing left to write.
+  /// - Returns: the offset at which to write contiguous data; nil if there is nothing left to write.
   private func create(
     _ item: DocumentPlan.Item, _ data: HDF5Document.Data, in file: hid_t, _ hashes: inout [String: ContentHash]
   ) throws -> Int? {
     let call = Call(file: self.file, object: item.path)
-    // Providers run outside the library's lock: they may be slow, or read another HDF5 file.
+    // Providers are called outside the library's lock: they may be slow, or read another HDF5 file.
     let now = data.chunks == nil && item.byteCount > 0 ? nil : try data.checkedBytes(item, self.file)
     if let now { hashes[item.path] = now.withUnsafeBytes { ContentHash($0) } }
     return try Library.locked { () throws(HDF5Error) in
@@ -228,24 +228,24 @@ struct DocumentWriter {
       if !now.isEmpty {
         let given = try Datatype.make(data.type, .littleEndian, call)
         try call.check(
-          H5Dwrite(id.id, given.id, chdf5_all(), chdf5_all(), chdf5_default(), now), .io, Self.failed)
+          H5Dwrite(id.id, given.id, chdf5_all(), chdf5_all(), chdf5_default(), now), Self.failed, .io)
       }
       return nil
     }
   }
 
-  /// Contiguous data is allocated at once, and is not filled first.
+  /// Space for contiguous data is allocated at once and not filled with zeros.
   private func setStorage(_ data: HDF5Document.Data, _ properties: hid_t, _ call: Call) throws(HDF5Error) {
     guard let chunks = data.chunks else {
-      try call.check(H5Pset_layout(properties, H5D_CONTIGUOUS), .io, Self.failed)
-      try call.check(H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY), .io, Self.failed)
-      try call.check(H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER), .io, Self.failed)
+      try call.check(H5Pset_layout(properties, H5D_CONTIGUOUS), Self.failed, .io)
+      try call.check(H5Pset_alloc_time(properties, H5D_ALLOC_TIME_EARLY), Self.failed, .io)
+      try call.check(H5Pset_fill_time(properties, H5D_FILL_TIME_NEVER), Self.failed, .io)
       return
     }
-    try call.check(H5Pset_chunk(properties, Int32(chunks.count), chunks.map { hsize_t($0) }), .io, Self.failed)
-    if data.shuffle { try call.check(H5Pset_shuffle(properties), .io, Self.failed) }
-    if let level = data.deflate { try call.check(H5Pset_deflate(properties, UInt32(level)), .io, Self.failed) }
-    if data.fletcher32 { try call.check(H5Pset_fletcher32(properties), .io, Self.failed) }
+    try call.check(H5Pset_chunk(properties, Int32(chunks.count), chunks.map { hsize_t($0) }), Self.failed, .io)
+    if data.shuffle { try call.check(H5Pset_shuffle(properties), Self.failed, .io) }
+    if let level = data.deflate { try call.check(H5Pset_deflate(properties, UInt32(level)), Self.failed, .io) }
+    if data.fletcher32 { try call.check(H5Pset_fletcher32(properties), Self.failed, .io) }
   }
 
   private func dataset(
@@ -253,19 +253,19 @@ struct DocumentWriter {
   ) throws(HDF5Error) -> Handle<ObjectKind> {
     let links = try linkProperties(call)
     return try call.handle(
-      ObjectKind.self, H5Dcreate2(file, item.path, type, space, links.id, properties, chdf5_default()), .io,
-      Self.failed)
+      ObjectKind.self, H5Dcreate2(file, item.path, type, space, links.id, properties, chdf5_default()), Self.failed,
+      .io)
   }
 
   private func linkProperties(_ call: Call) throws(HDF5Error) -> Handle<PropertyListKind> {
-    let links = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_link_create()), .io, Self.failed)
-    try call.check(H5Pset_char_encoding(links.id, H5T_CSET_UTF8), .io, Self.failed)
+    let links = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_link_create()), Self.failed, .io)
+    try call.check(H5Pset_char_encoding(links.id, H5T_CSET_UTF8), Self.failed, .io)
     return links
   }
 }
 
 extension HDF5Document.Data {
-  /// Asks the provider, once, for all of it.
+  /// Calls the provider, once, for all of the data.
   func checkedBytes(_ item: DocumentPlan.Item, _ file: String) throws -> [UInt8] {
     var bytes: [UInt8] = []
     switch source {
@@ -276,7 +276,7 @@ extension HDF5Document.Data {
     return bytes
   }
 
-  /// Asks the provider, once.
+  /// Calls the provider, once, for the data in pieces.
   func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
     switch source {
     case .whole(let give): try give().withUnsafeBytes(body)
@@ -284,10 +284,10 @@ extension HDF5Document.Data {
     }
   }
 
-  /// A provider must deliver the size that was announced.
+  /// The error for a provider whose data does not have the size of its shape.
   func wrongSize(_ count: Int, _ item: DocumentPlan.Item, _ file: String) -> HDF5Error {
     HDF5Error(
       .invalid, file: file, object: item.path,
-      message: "\(count) bytes were given; its shape \(shape) of \(type) needs \(item.byteCount)")
+      message: "its shape \(shape) of \(type) needs \(item.byteCount) bytes, but \(count) were given")
   }
 }

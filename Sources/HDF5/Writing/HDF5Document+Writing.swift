@@ -1,15 +1,15 @@
 import FileIO
 
 extension HDF5Document {
-  /// Writes the file atomically: a crash, a kill or a full disk leaves either the old file or the new one, complete. The
-  /// new one is read back and compared before it replaces the old one. Equal documents give equal files.
-  /// - Throws: ``HDF5Error``: `invalid` for a description that cannot be written, `cannotCreate` for a path
-  ///   that cannot be created, `io` for a failing device; and whatever a dataset's provider throws.
+  /// Writes the file atomically: after a crash, a kill or a full disk, either the complete old file or the complete new
+  /// one exists. The new file is read back and compared before it replaces the old one. Equal documents give equal files.
+  /// - Throws: ``HDF5Error``: `invalid` for a document that cannot be written, `cannotCreate` for a path at which
+  ///   no file can be created, `io` for a failing device; and what a dataset's provider throws.
   public func write(to path: String) throws {
     try write(to: path, faults: .none)
   }
 
-  /// - Parameter imageLimit: bytes of data up to which the file is laid out in memory.
+  /// - Parameter imageLimit: the most bytes of data for which the file is laid out in memory.
   package func write(to path: String, imageLimit: Int = 16 << 20, faults: Faults = .none) throws {
     do {
       try replaceFile(at: path, imageLimit: imageLimit, faults: faults)
@@ -23,7 +23,7 @@ extension HDF5Document {
     var plan = try DocumentPlan(self, file: path)
     let file = try AtomicFile(path, faults: faults)
     let inMemory = plan.byteCount <= imageLimit
-    // A file laid out in memory is written at once: no time would be saved by waiting.
+    // A file laid out in memory is written at once: waiting would save no time.
     if inMemory, let lateText { plan.replace(lateText.placeholder, with: try lateText.value()) }
     var hashes: [String: ContentHash] = [:]
     try file.replace { descriptor, temporary in
@@ -31,7 +31,7 @@ extension HDF5Document {
       let written = try writer.write(descriptor, temporary)
       hashes = written.hashes
       if !inMemory, let lateText {
-        // The data is verified while the late text is still being computed.
+        // The data is verified while the text is still being computed.
         try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: .data).verify(temporary)
         let text = try lateText.value()
         try writer.replace(lateText.placeholder, with: text, descriptor, apartFrom: written.data)

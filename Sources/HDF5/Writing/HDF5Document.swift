@@ -1,11 +1,11 @@
-/// A description of a file to write: groups, datasets and attributes, in the order they shall appear.
+/// A file to write: groups, datasets and attributes in order.
 ///
 ///     var document = HDF5Document()
 ///     document.setAttribute("format", .strings(["example"]))
 ///     document.addDataset("lstm/weight", shape: [2, 3], type: .float32) { bytes }
 ///     try document.write(to: "model.h5")
 ///
-/// Nothing is checked until ``write(to:)``; paths may begin with "/" or not.
+/// Nothing is checked before ``write(to:)``. Paths may begin with "/" or not.
 public struct HDF5Document: Sendable {
   struct Data: Sendable {
     var shape: [Int]
@@ -18,7 +18,7 @@ public struct HDF5Document: Sendable {
     var source: Source
   }
 
-  /// Provides a dataset's data when it is written, once.
+  /// The provider of a dataset's data, called once while the file is written.
   enum Source: Sendable {
     case whole(@Sendable () throws -> [UInt8])
     case pieces(@Sendable ((UnsafeRawBufferPointer) throws -> Void) throws -> Void)
@@ -42,9 +42,9 @@ public struct HDF5Document: Sendable {
     var isScalar: Bool
   }
 
-  /// A part of the root's attributes that is known only after the data has been written.
+  /// A part of the root's attributes that becomes known after the data has been written.
   struct LateText: Sendable {
-    /// Stands in for it until then.
+    /// The text in its place until then.
     let placeholder: String
     let value: @Sendable () throws -> String
   }
@@ -53,21 +53,24 @@ public struct HDF5Document: Sendable {
   var attributes: [String: [Attribute]] = [:]
   var lateText: LateText?
 
-  /// An empty document: a root without attributes.
+  /// An empty document: a root group without attributes.
   public init() {}
 
-  /// Adds a group; groups above it are created as needed. Adding it twice has no effect.
+  /// Adds a group, and the groups above it as needed. Adding it twice has no effect.
   public mutating func addGroup(_ path: String) {
     nodes.append(Node(path: Self.normalize(path), content: .group))
   }
 
   /// Adds a dataset of numbers, booleans or fixed-length strings.
   /// - Parameters:
-  ///   - chunkShape: nil for contiguous storage. Filters need chunks; when one is asked for without a chunk
-  ///     shape, the whole dataset is one chunk.
-  ///   - deflate: the level, 0 to 9.
-  ///   - bytes: returns the data when the file is written, called once: C order, little-endian whatever `byteOrder`
-  ///     is. ``write(to:)`` rethrows its errors.
+  ///   - shape: empty for a scalar.
+  ///   - byteOrder: the order in the file.
+  ///   - chunkShape: nil for contiguous storage or, with a filter, for one chunk of the whole dataset.
+  ///   - deflate: the level of compression, 0 to 9; nil for none.
+  ///   - shuffle: whether bytes are grouped by significance before compression.
+  ///   - fletcher32: whether each chunk gets a checksum.
+  ///   - bytes: returns the data, in C order and always little-endian; called once, while the file is written.
+  ///     ``write(to:)`` rethrows its errors.
   public mutating func addDataset(
     _ path: String, shape: [Int], type: HDF5ScalarType, byteOrder: HDF5ByteOrder = .littleEndian,
     chunkShape: [Int]? = nil, deflate: Int? = nil, shuffle: Bool = false, fletcher32: Bool = false,
@@ -80,8 +83,11 @@ public struct HDF5Document: Sendable {
   }
 
   /// Adds a contiguous dataset whose data is written piece by piece, in bounded memory.
-  /// - Parameter pieces: passes the data on in order when the file is written, called once: whole elements, C order,
-  ///   little-endian whatever `byteOrder` is.
+  /// - Parameters:
+  ///   - shape: empty for a scalar.
+  ///   - byteOrder: the order in the file.
+  ///   - pieces: passes whole elements to `write`, in C order and always little-endian; called once, while the file is
+  ///     written.
   public mutating func addDataset(
     _ path: String, shape: [Int], type: HDF5ScalarType, byteOrder: HDF5ByteOrder = .littleEndian,
     pieces: @escaping @Sendable (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
@@ -97,9 +103,9 @@ public struct HDF5Document: Sendable {
     nodes.append(Node(path: Self.normalize(path), content: .strings(strings)))
   }
 
-  /// Sets an attribute of a group or dataset, replacing one of that name. Strings are variable-length UTF-8
-  /// (h5py reads `str`), integers 64-bit, floats float64.
-  /// - Parameter scalar: whether a single value is a scalar and not an array of one.
+  /// Sets an attribute of a group or dataset, replacing one with the same name. Strings are written as variable-length
+  /// UTF-8 (`str` in h5py), integers as int64 or uint64, floats as float64.
+  /// - Parameter scalar: whether a single value is written as a scalar rather than an array of one.
   public mutating func setAttribute(
     _ name: String, _ value: HDF5Value, on path: String = "/", scalar: Bool = true
   ) {
@@ -112,10 +118,10 @@ public struct HDF5Document: Sendable {
     }
   }
 
-  /// Leaves a part of the root's attributes open until the data has been written, for values that are computed meanwhile.
+  /// Completes a text attribute of the root after the data has been written, for a value that is computed meanwhile.
   /// - Parameters:
-  ///   - placeholder: occurs once, in one text attribute, and cannot be guessed by the author of another.
-  ///   - value: as many bytes of UTF-8 as the placeholder has.
+  ///   - placeholder: occurs once, in one text attribute of the root, and is random.
+  ///   - value: returns as many bytes of UTF-8 as the placeholder has.
   package mutating func complete(_ placeholder: String, with value: @escaping @Sendable () throws -> String) {
     lateText = LateText(placeholder: placeholder, value: value)
   }

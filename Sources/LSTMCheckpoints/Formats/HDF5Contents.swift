@@ -87,6 +87,21 @@ extension HDF5Document {
   }
 }
 
+extension Checkpoint {
+  /// Writes the tensors to an HDF5 file as h5py does with `compression="gzip"`: chunks of a few rows, level 4. For
+  /// measuring how fast such a file is read.
+  package func writeCompressedHDF5(path: String) throws {
+    var document = HDF5Document()
+    for tensor in tensors {
+      let chunk = tensor.shape.enumerated().map { $0 == 0 ? max(1, $1 / 16) : $1 }
+      document.addDataset(
+        tensor.name, shape: tensor.shape, type: tensor.dataType.hdf5Type, chunkShape: chunk, deflate: 4
+      ) { try tensor.bytes() }
+    }
+    try document.write(to: path)
+  }
+}
+
 extension HDF5Dataset {
   /// Keras keeps bfloat16 as two bytes without meaning, and says so in an attribute, or only in the model's configuration.
   fileprivate func opaqueType(isKnownBFloat: Bool) -> DataType? {

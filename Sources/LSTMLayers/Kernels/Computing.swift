@@ -7,7 +7,7 @@ import CLSTMKernels
 ///     let computing = Computing()
 ///     defer { computing.end() }
 ///
-/// Every public call that computes begins like this. Callbacks into a caller's code must run outside of it.
+/// Every public call that computes starts like this. Callbacks into a caller's code must run outside of it.
 package struct Computing {
   private let before: UInt64
 

@@ -1,14 +1,8 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Foundation
 
 typealias FloatBuffer = AlignedBuffer<Float>
 
-/// A growing, 64-byte aligned block of numbers. Its contents are undefined after it grows.
+/// A 64-byte aligned block of numbers that can grow, after which its contents are undefined.
 final class AlignedBuffer<Number: BitwiseCopyable & ExpressibleByIntegerLiteral> {
   private(set) var pointer: UnsafeMutablePointer<Number>
   private(set) var capacity: Int
@@ -20,7 +14,7 @@ final class AlignedBuffer<Number: BitwiseCopyable & ExpressibleByIntegerLiteral>
 
   deinit { free(pointer) }
 
-  /// Makes room for `count` floats; keeps the block when it is large enough.
+  /// Makes room for `count` numbers; keeps the block if it is large enough.
   func reserve(_ count: Int) {
     guard count > capacity else { return }
     free(pointer)
@@ -41,12 +35,12 @@ final class AlignedBuffer<Number: BitwiseCopyable & ExpressibleByIntegerLiteral>
       fatalError("out of memory: \(count) numbers")
     }
     #if os(Linux)
-      // Streaming large weights through 4 KB pages misses the TLB. A remainder below a large page keeps small pages.
+      // Streaming large weights through 4 KB pages misses the TLB. The end, less than a large page, keeps small pages.
       if isLarge { madvise(raw, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
     #endif
     return raw.bindMemory(to: Number.self, capacity: count)
   }
 }
 
-/// Bytes of a large page on x86-64 and, usually, on ARM.
+/// The size of a large page on x86-64 and usually on ARM.
 private let hugePage = 2 << 20

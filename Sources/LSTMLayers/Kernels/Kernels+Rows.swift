@@ -2,8 +2,8 @@ import CLSTMKernels
 
 /// Loops over rows: softmax, losses, normalization.
 extension Kernels {
-  /// Splits `count` rows over the threads when there is enough work; `work` is roughly the number of values per row. Rows
-  /// must be independent, so that results do not depend on the split.
+  /// Splits `count` rows over the threads if there is enough work; `work` is roughly the number of values per row. Rows
+  /// must be independent, so results do not depend on the split.
   package func forEachShare(of count: Int, work: Int, _ body: (Range<Int>) -> Void) {
     let parts = self.parts(count * work, each: 1 << 13)
     parallel(parts) { body(share(count, multiple: 1, part: $0, of: parts)) }
@@ -15,6 +15,14 @@ extension Kernels {
       let y = x + row * size
       let sum = exponentials(y, count: size, into: y).sum
       for j in 0..<size { y[j] /= sum }
+    }
+  }
+
+  /// Turns the logits of one row into probabilities in place: softmax, or for a single logit the sigmoid.
+  package func makeProbabilities(_ logits: inout ArraySlice<Float>) {
+    logits.withUnsafeMutableBufferPointer { row in
+      guard let x = row.baseAddress else { return }
+      if row.count == 1 { apply(.sigmoid, x, count: 1) } else { softmax(x, rows: 1, size: row.count) }
     }
   }
 
@@ -34,8 +42,8 @@ extension Kernels {
   /// log-sum-exp, which a cross-entropy needs.
   /// - Parameters:
   ///   - x: `count` values.
-  ///   - exponentials: gets as many; may be `x`.
-  /// - Returns: the largest x, NaN left out, and the sum, which is NaN when a value is.
+  ///   - exponentials: receives `count` values; may be `x`.
+  /// - Returns: the largest x other than NaN, and the sum, which is NaN if a value is.
   package func exponentials(
     _ x: UnsafePointer<Float>, count: Int, into exponentials: UnsafeMutablePointer<Float>
   ) -> (largest: Float, sum: Float) {

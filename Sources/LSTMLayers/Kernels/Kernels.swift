@@ -1,13 +1,13 @@
 import CLSTMKernels
 import Foundation
 
-/// One instruction-set path of the hot loops.
+/// The hot loops, compiled for one instruction set.
 ///
 /// `Kernels.best` is the fastest that this machine can run. The environment variable `LSTM_FT_KERNELS` (`avx512`,
-/// `avx2`, `neon`, `portable`, `scalar`) overrides it, so that every path can be tested on one machine.
+/// `avx2`, `neon`, `portable`, `scalar`) overrides it, so that all of them can be tested on one machine.
 public struct Kernels: @unchecked Sendable {  // The tables are constants in the binary.
   let table: UnsafePointer<lstmk_table>
-  /// Number of threads to use; results are bit-identical for any number.
+  /// The number of threads to use; results are bit-identical for any number.
   public var threads: Int = ProcessInfo.processInfo.activeProcessorCount
 
   init(table: UnsafePointer<lstmk_table>) { self.table = table }
@@ -15,14 +15,14 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
   /// `avx512`, `avx2`, `neon`, `portable` or `scalar`.
   public var name: String { String(cString: table.pointee.name) }
 
-  /// Every path this machine can run, the fastest first; the plain scalar reference is last.
+  /// All instruction sets that this machine can run, fastest first; the plain scalar reference is last.
   public static let available: [Kernels] = {
     var tables = [UnsafePointer<lstmk_table>?](repeating: nil, count: 8)
     let count = lstmk_available(&tables, tables.count)
     return tables.prefix(count).compactMap { $0.map(Kernels.init(table:)) }
   }()
 
-  /// The fastest path of this machine, or the one that `LSTM_FT_KERNELS` names.
+  /// The fastest on this machine, or the one that `LSTM_FT_KERNELS` names.
   public static let best: Kernels = {
     let wanted = ProcessInfo.processInfo.environment["LSTM_FT_KERNELS"]
     return available.first { $0.name == wanted } ?? available[0]
@@ -44,12 +44,12 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
     }
   }
 
-  /// Initial value of a product's sums.
+  /// The initial value of a product's sums.
   enum Start {
     case zero
-    /// The output itself.
+    /// The previous values of the output.
     case output
-    /// One row (N) for all.
+    /// The same row (N) for all rows.
     case row(UnsafePointer<Float>)
 
     func pointer(_ c: UnsafeMutablePointer<Float>) -> UnsafePointer<Float>? {
@@ -74,7 +74,8 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
       m, n, k, a, rowStride, columnStride, packed.pointer, c, outputStride, start.pointer(c))
   }
 
-  /// The same on all threads. Each element is summed by one thread in a fixed order, so results do not depend on the split.
+  /// The same product on all threads. Each element is summed by one thread in a fixed order, so results do not depend on
+  /// the split.
   func multiplyOnAllThreads(
     m: Int, n: Int, k: Int, _ a: UnsafePointer<Float>, rowStride: Int, columnStride: Int = 1, _ packed: FloatBuffer,
     _ c: UnsafeMutablePointer<Float>, outputStride: Int, start: Start
@@ -96,22 +97,24 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
     }
   }
 
-  /// Number of threads for some work when each should get at least `each` of it: handing work out costs microseconds.
+  /// The number of threads for some work if each should get at least `each` of it: distributing work takes microseconds.
   func parts(_ work: Int, each: Int) -> Int { max(1, min(threads, work / each)) }
 
-  /// Panels of a packed matrix with N columns.
+  /// The number of panels of a packed matrix with N columns.
   private func columnParts(_ n: Int) -> Int { (n + table.pointee.panel_width - 1) / table.pointee.panel_width }
 
   func columnRange(_ n: Int, part: Int, of parts: Int) -> Range<Int> {
     share(n, multiple: table.pointee.panel_width, part: part, of: parts)
   }
 
-  enum Function: Int32 {
+  /// The element-wise functions, numbered as in CLSTMKernels.h.
+  package enum Function: Int32, Sendable {
     case sigmoid = 0
     case tanh, exp, relu
   }
 
-  func apply(_ function: Function, _ x: UnsafeMutablePointer<Float>, count: Int) {
+  /// Applies a function to `count` values in place, on this thread.
+  package func apply(_ function: Function, _ x: UnsafeMutablePointer<Float>, count: Int) {
     table.pointee.apply(function.rawValue, count, x, x)
   }
 
@@ -159,7 +162,7 @@ func parallel(_ parts: Int, _ body: (Int) -> Void) {
   runParts(parts, body)
 }
 
-/// `lstmk_run_closure` in C, which takes a non-escaping closure as function and context. Passing it to a plain C function
-/// would need `withoutActuallyEscaping`, which allocates in every call.
+/// `lstmk_run_closure` in C, which takes a non-escaping closure as a function and a context. Passing the closure to an
+/// ordinary C function would need `withoutActuallyEscaping`, which allocates in every call.
 @_silgen_name("lstmk_run_closure")
 private func runParts(_ parts: Int, _ body: (Int) -> Void)

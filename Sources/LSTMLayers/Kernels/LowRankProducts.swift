@@ -11,10 +11,10 @@ package final class LowRankProducts {
   /// A tile of rows of s B A for each thread.
   private let product = FloatBuffer()
 
-  /// - Parameter kernels: the instruction-set path and threads to run on.
+  /// - Parameter kernels: the instruction set and threads to use.
   package init(_ kernels: Kernels = .best) { self.kernels = kernels }
 
-  /// Reserves buffers, so that later calls with sizes no larger do not allocate.
+  /// Reserves buffers, so that later calls with these or smaller sizes do not allocate.
   package func reserve(rows o: Int, columns i: Int, rank r: Int) {
     scaled.reserve(max(o, i) * r)
     packed.reserve(max(kernels.packedCount(o, i), kernels.packedCount(i, r), kernels.packedCount(r, i)))

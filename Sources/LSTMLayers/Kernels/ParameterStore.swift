@@ -1,31 +1,31 @@
 import LSTMCheckpoints
 
-/// A model's parameters, or their gradients or moments, in one flat block; each parameter starts on a cache line.
+/// A model's parameters, their gradients or an optimizer's moments in one block of memory, each starting on a cache line.
 ///
-/// Padding between parameters is zero and stays zero, so that updates and norms are flat loops.
+/// Padding between parameters is always zero, so updates and norms are flat loops.
 public final class ParameterStore: @unchecked Sendable {  // Shared only while nobody writes: see LSTMModel.
-  /// Where one parameter is stored.
+  /// One parameter in the store.
   public struct Slot: Sendable {
     /// Its name, shape and role.
     public let specification: ParameterSpecification
-    /// Offset in the flat block, in floats.
-    public let offset: Int
-    /// Number of elements.
+    /// The offset of its elements in the block, in floats.
+    package let offset: Int
+    /// The number of elements.
     public var count: Int { specification.elementCount }
-    /// The project's name, which is PyTorch's.
+    /// The project's name for it, which is PyTorch's.
     public var name: String { specification.name }
-    /// Its elements in the flat block.
-    public var range: Range<Int> { offset..<offset + count }
+    /// Its elements in the block.
+    package var range: Range<Int> { offset..<offset + count }
   }
 
   /// One for each parameter, in the model's order.
   public let slots: [Slot]
-  /// Floats of the flat block, padding included.
-  public let count: Int
+  /// Floats in the block, padding included.
+  package let count: Int
   private let buffer: FloatBuffer
   private let places: [String: Int]
 
-  /// Zeros for each of the given parameters.
+  /// Parameters with all values zero.
   public init(_ specifications: [ParameterSpecification]) {
     var offset = 0
     var slots: [Slot] = []
@@ -42,10 +42,10 @@ public final class ParameterStore: @unchecked Sendable {  // Shared only while n
     buffer.zero(offset)
   }
 
-  /// The flat block (count).
+  /// The block (count).
   package var pointer: UnsafeMutablePointer<Float> { buffer.pointer }
 
-  /// The slot of a parameter, by any name it has; a tied parameter has several.
+  /// The index of a parameter's slot, by any of its names; a tied parameter has several. nil if there is none.
   public func index(of name: String) -> Int? { places[name] }
 
   func pointer(_ index: Int) -> UnsafeMutablePointer<Float> { buffer.pointer + slots[index].offset }
@@ -55,7 +55,7 @@ public final class ParameterStore: @unchecked Sendable {  // Shared only while n
     [Float](UnsafeBufferPointer(start: pointer(index), count: slots[index].count))
   }
 
-  /// Replaces a parameter's values.
+  /// Replaces a parameter's values, in C order.
   /// - Precondition: `values` has as many elements as the slot.
   public func set(_ index: Int, _ values: [Float]) {
     precondition(values.count == slots[index].count)
@@ -73,7 +73,7 @@ public final class ParameterStore: @unchecked Sendable {  // Shared only while n
   /// Sets all values to zero.
   public func zero() { buffer.zero(count) }
 
-  /// A store of its own with the same values.
+  /// A separate store with the same values.
   public func copy() -> ParameterStore {
     let copy = ParameterStore(slots.map(\.specification))
     copy.pointer.update(from: pointer, count: count)

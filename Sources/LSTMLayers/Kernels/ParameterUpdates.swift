@@ -5,13 +5,13 @@ import Foundation
 package struct ParameterUpdates: Sendable {
   private let kernels: Kernels
 
-  /// - Parameter kernels: the instruction-set path and threads to run on.
+  /// - Parameter kernels: the instruction set and threads to use.
   package init(_ kernels: Kernels = .best) { self.kernels = kernels }
 
-  /// A step of torch.optim.Adam, or of AdamW when decoupled, on `count` weights.
+  /// A step of torch.optim.Adam, or of AdamW if decoupled, on `count` weights.
   /// - Parameters:
-  ///   - largest: AMSGrad's running maximum of the second moment; nil without.
-  ///   - step: 1 for the first.
+  ///   - largest: the running maximum of the second moment for AMSGrad, else nil.
+  ///   - step: 1 for the first step.
   package func adam(
     _ count: Int, _ gradient: UnsafePointer<Float>, first: UnsafeMutablePointer<Float>,
     second: UnsafeMutablePointer<Float>, largest: UnsafeMutablePointer<Float>?, _ weights: UnsafeMutablePointer<Float>,

@@ -1,6 +1,6 @@
 import LSTMCheckpoints
 
-/// y = activation(x W^T + b), rows of x (M, I) to rows of y (M, O).
+/// A dense layer: y = activation(x W^T + b), with x (M, I) and y (M, O).
 final class DenseLayer {
   let inputSize: Int
   let size: Int
@@ -37,14 +37,14 @@ final class DenseLayer {
     isPacked = true
   }
 
-  /// One row x (I) to y (O) of a packed layer, on this thread; does not change the layer.
+  /// Computes one row y (O) from x (I), on this thread, without changing the layer, which must be packed.
   func step(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
     kernels.table.pointee.multiply(
       1, size, inputSize, x, inputSize, 1, pack.pointer, y, size, bias.map { UnsafePointer(weights.pointer($0)) })
     Self.activate(activation, y, rows: 1, size: size, kernels)
   }
 
-  /// - Parameter activate: false returns logits, for a loss that includes the activation.
+  /// - Parameter activate: false to return logits, for a loss that includes the activation.
   /// - Returns: y (M, O), valid until the next call.
   func forward(_ x: UnsafePointer<Float>, rows: Int, activate: Bool) -> UnsafeMutablePointer<Float> {
     packForForward()
@@ -57,7 +57,8 @@ final class DenseLayer {
     return output.pointer
   }
 
-  /// Adds to the gradients of W and b, and writes dL/dx (M, I) to `inputGradient` unless that is nil.
+  /// Adds the gradients of W and b to `gradients` if they are trainable, and writes dL/dx (M, I) to `inputGradient` unless
+  /// that is nil.
   func backward(
     _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, rows: Int, gradients: ParameterStore, trainable: [Bool],
     inputGradient: UnsafeMutablePointer<Float>?

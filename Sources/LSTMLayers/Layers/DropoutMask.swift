@@ -1,4 +1,4 @@
-/// Dropout at one place of a network: the factors of the last pass, and the rows multiplied by them.
+/// Dropout at one place in a network: the factors of the last pass, and the rows multiplied by them.
 final class DropoutMask {
   private enum Kind {
     case off
@@ -10,7 +10,7 @@ final class DropoutMask {
   private var kind = Kind.off
   private let locked = FloatBuffer()
   private let elements = FloatBuffer()
-  /// The place's rows after dropout, when it is on.
+  /// The rows at this place after dropout, if it is on.
   let rows = FloatBuffer()
 
   var isOn: Bool { kind != .off }
@@ -19,10 +19,10 @@ final class DropoutMask {
 
   /// Draws the factors for a pass.
   /// - Parameters:
-  ///   - place: which of the network's places this is.
-  ///   - width: of its rows.
-  ///   - lockedProbability: of dropping a sequence's feature at all steps; (B, width), in the caller's order.
-  ///   - probability: of dropping a value; (R, width) packed rows, which get both factors.
+  ///   - place: the number of this place in the network.
+  ///   - width: the width of its rows.
+  ///   - lockedProbability: of dropping a feature of a sequence at all steps: factors (B, width), in the caller's order.
+  ///   - probability: of dropping a single value: factors (R, width) of packed rows, each multiplied by the locked factor.
   func draw(
     _ draw: Regularization.Draw, place: Int, width: Int, shape: PackedShape, lockedProbability: Float,
     probability: Float, kernels: Kernels

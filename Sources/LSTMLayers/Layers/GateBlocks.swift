@@ -1,8 +1,8 @@
-/// The order of the gates of H units in a row of 4H that the kernels use: see CLSTMKernels.h.
+/// The kernels' order of the gates of H units in a row of 4H: see CLSTMKernels.h.
 struct GateBlocks {
   /// H
   let units: Int
-  /// Units of a block, but for the last: VL.
+  /// Units of a block except the last: VL.
   let width: Int
 
   init(units: Int, kernels: Kernels) {
@@ -16,8 +16,8 @@ struct GateBlocks {
     return 4 * first + gate * min(width, units - first) + unit - first
   }
 
-  /// Visits the runs that are contiguous in both orders: `count` gates, from `parameter` in the order of the parameters
-  /// (i, f, g, o over all units) and from `column` in the kernels'.
+  /// Visits the runs of gates that are contiguous in both orders: `count` gates, from `parameter` in the order of the
+  /// parameters (i, f, g, o over all units) and from `column` in the kernels' order.
   func forEachRun(in units: Range<Int>, _ body: (_ parameter: Int, _ column: Int, _ count: Int) -> Void) {
     for first in stride(from: units.lowerBound, to: units.upperBound, by: width) {
       let count = min(width, self.units - first)
@@ -25,7 +25,7 @@ struct GateBlocks {
     }
   }
 
-  /// A part of the units, in whole panels of their gates and of the states.
+  /// One thread's part of the units, in whole panels of their gates and of the states.
   func share(part: Int, of parts: Int) -> Range<Int> {
     LSTMLayers.share(units, multiple: 2 * width, part: part, of: parts)
   }

@@ -2,14 +2,14 @@ import CLSTMKernels
 import LSTMCheckpoints
 
 extension LSTMDirection {
-  /// What the backward pass reads besides what `forward` kept.
+  /// The backward pass's inputs besides what `forward` kept.
   struct BackwardInput {
-    /// What `forward` was given and gave.
+    /// The forward pass's input and output.
     let input: UnsafePointer<Float>
     let inputStride: Int
     let output: UnsafePointer<Float>
     let outputStride: Int
-    /// nil for zero
+    /// nil for zero.
     let initialHidden: UnsafePointer<Float>?
     let initialCell: UnsafePointer<Float>
     /// dL/d output, (R, S)
@@ -20,23 +20,23 @@ extension LSTMDirection {
     let finalCellGradient: UnsafePointer<Float>?
   }
 
-  /// Where dL/dx (R, I) goes.
+  /// The destination of dL/dx (R, I).
   struct InputGradient {
     let pointer: UnsafeMutablePointer<Float>
     let stride: Int
-    /// Whether it is added to what is there.
+    /// Whether dL/dx is added to the values there.
     let accumulates: Bool
   }
 
-  /// Backward through time. Adds the gradients of the parameters that `trainable` names to `gradients`, and writes
-  /// (or adds) dL/dx to `inputGradient` when it is given. Afterwards `gates` no longer holds activations, and, when
-  /// `wantsState`, `stateGradient` (B, S) and `cellGradient` (B, H) hold the gradients of the initial state.
+  /// Backpropagation through time. Adds the gradients of the trainable parameters to `gradients`, and writes (or adds)
+  /// dL/dx to `inputGradient` unless that is nil. Afterwards `gates` no longer contains activations, and with `wantsState`,
+  /// `stateGradient` (B, S) and `cellGradient` (B, H) are the gradients of the initial state.
   ///
   /// With `tokens`, for a pass that read the table, the gates' gradients are first summed by token: the gradients of W and,
-  /// if wanted, of the embedding (V, I) then cost as much as V rows.
+  /// if wanted, of the embedding (V, I) then take as long as for V rows.
   ///
-  /// Steps are processed in chunks, so that a chunk's gate gradients are still in cache when the weights' gradients are
-  /// computed from them.
+  /// Steps are processed in chunks, so that a chunk's gate gradients are still in the cache when the weights' gradients
+  /// are computed from them.
   func backward(
     _ pass: BackwardInput, shape: PackedShape, gradients: ParameterStore, trainable: [Bool],
     inputGradient: InputGradient?, tokens: Tokens? = nil, embeddingGradient: UnsafeMutablePointer<Float>? = nil,
@@ -50,7 +50,7 @@ extension LSTMDirection {
       hiddenGradient.reserve(shape.rows * s)
       projectedGradient.reserve(b * h)
     }
-    // Rows of sequences that have not begun yet (seen from the end) keep the gradient of their final state.
+    // Until the backward pass reaches a sequence's last step, its row keeps the gradient of the final state.
     load(pass.finalHiddenGradient, into: stateGradient, count: b * s)
     load(pass.finalCellGradient, into: cellGradient, count: b * h)
 
@@ -118,16 +118,16 @@ extension LSTMDirection {
     let inputGradient: InputGradient?
     let wantsState: Bool
     let weightsTrain: WeightsTraining
-    /// What the gradient of the recurrent weight that the pass used is added to.
+    /// The destination for the gradient of the recurrent weight that the pass used.
     let recurrentGradient: UnsafeMutablePointer<Float>
   }
 
-  /// Step t of the pass in its own order: the last step first, or the first for a direction that runs in reverse.
+  /// Whether step t is the last one that the backward pass visits.
   private func isLastStep(_ t: Int, _ shape: PackedShape) -> Bool { t == (reverse ? shape.steps - 1 : 0) }
 
   // MARK: - Through time
 
-  /// Takes some sequences through the steps of a chunk, with everything that concerns them alone.
+  /// Runs some sequences through the steps of a chunk, including everything that concerns only them.
   private func backwardSequences(_ job: BackwardJob, _ chunk: Chunk, _ sequences: Range<Int>) {
     let (h, g, shape) = (hiddenSize, gateSize, job.shape)
     for index in 0..<chunk.steps.count {
@@ -150,7 +150,7 @@ extension LSTMDirection {
     }
   }
 
-  /// All sequences, with the units split over the threads, which synchronize once a step.
+  /// Runs all sequences through the steps of a chunk, the units split over the threads, which synchronize once a step.
   private func backwardUnits(_ job: BackwardJob, _ chunk: Chunk, parts: Int) {
     let (h, g, shape) = (hiddenSize, gateSize, job.shape)
     let all = 0..<shape.count
@@ -190,13 +190,7 @@ extension LSTMDirection {
   /// The gradients of the gates' pre-activations and of the previous cell, at step t.
   private func cellStep(_ job: BackwardJob, _ t: Int, _ sequences: Range<Int>, units: Range<Int>) {
     let (h, s, g, pass, shape) = (hiddenSize, stateSize, gateSize, job.pass, job.shape)
-    var cell = lstmk_cell()
-    cell.hidden = h
-    cell.first_unit = units.lowerBound
-    cell.units = units.count
-    cell.gate = gate
-    cell.peephole = peephole
-    cell.gates_stride = g
+    var cell = cellArguments(units: units)
     if parameters.projection != nil {
       let first = sequences.lowerBound
       let count = min(shape.active[t], sequences.upperBound) - first
@@ -285,7 +279,7 @@ extension LSTMDirection {
           k, place + segment.first, segment.count, column, stateColumns.count,
           initial + segment.first * stateSize + column, stateSize, 1, stateRows.pointer)
       } else {
-        // A row of zero, that all take.
+        // The same row of zeros for all.
         kernels.table.pointee.pack(
           k, place + segment.first, segment.count, column, stateColumns.count, zeros.pointer + column, 0, 1,
           stateRows.pointer)
@@ -293,7 +287,7 @@ extension LSTMDirection {
     }
   }
 
-  /// dW += d gates^T x, dU += d gates^T h, db += d gates, over a chunk's rows; each thread some of the gates.
+  /// dW += dgates^T x, dU += dgates^T h, db += sum of dgates, over a chunk's rows; each thread computes some of the gates.
   private func addWeightGradients(_ job: BackwardJob, _ chunk: Chunk, _ gradients: ParameterStore) {
     guard job.weightsTrain.any else { return }
     let (i, s, g, k) = (inputSize, stateSize, gateSize, chunk.rows.count)
@@ -318,7 +312,7 @@ extension LSTMDirection {
     }
   }
 
-  /// Adds the gates' gradients of a chunk's rows to those of their tokens; each thread some of the columns.
+  /// Adds the gates' gradients of a chunk's rows to those of their tokens; each thread adds some of the columns.
   private func addByToken(_ tokens: Tokens, _ chunk: Chunk) {
     let g = gateSize
     let parts = kernels.parts(chunk.rows.count * g, each: 1 << 15)
@@ -356,7 +350,7 @@ extension LSTMDirection {
     }
   }
 
-  /// The projection's and the peepholes'.
+  /// Adds the gradients of the projection and the peepholes.
   private func addOtherGradients(
     _ pass: BackwardInput, shape: PackedShape, gradients: ParameterStore, trainable: [Bool]
   ) {
@@ -382,7 +376,7 @@ extension LSTMDirection {
     }
   }
 
-  /// Writes to `scratch` (R, H) what each row had as its previous cell.
+  /// Writes each row's previous cell to `scratch` (R, H).
   private func gatherPreviousCells(_ pass: BackwardInput, shape: PackedShape) {
     let h = hiddenSize
     scratch.reserve(shape.rows * h)

@@ -3,33 +3,27 @@ import CLSTMKernels
 extension LSTMDirection {
   struct ForwardPass {
     let shape: PackedShape
+    /// (R, I) rows, `inputStride` apart.
     let input: UnsafePointer<Float>
     let inputStride: Int
+    /// (B, S) in the packed order; nil for zero.
     let initialHidden: UnsafePointer<Float>?
+    /// (B, H) in the packed order.
     let initialCell: UnsafePointer<Float>
+    /// (R, S) rows, `outputStride` apart.
     let output: UnsafeMutablePointer<Float>
     let outputStride: Int
+    /// The tokens, if the input's rows are their embeddings.
     let tokens: Tokens?
   }
 
   /// Runs the direction over all steps.
-  /// - Parameters:
-  ///   - input: (R, I) rows, `inputStride` apart.
-  ///   - initialHidden: (B, S), nil for zero; and `initialCell`: (B, H), in the packed order.
-  ///   - output: (R, S) rows, `outputStride` apart.
-  ///   - keepsActivations: false when `backward` will not be called.
-  ///   - tokens: the tokens, when the input's rows are their embeddings.
-  func forward(
-    _ input: UnsafePointer<Float>, inputStride: Int, shape: PackedShape, initialHidden: UnsafePointer<Float>?,
-    initialCell: UnsafePointer<Float>, output: UnsafeMutablePointer<Float>, outputStride: Int,
-    keepsActivations: Bool = true, tokens: Tokens? = nil
-  ) {
-    packForForward(recurrentToo: shape.steps > 1 || initialHidden != nil)
+  /// - Parameter keepsActivations: false if `backward` will not be called.
+  func forward(_ pass: ForwardPass, keepsActivations: Bool) {
+    let shape = pass.shape
+    packForForward(recurrentToo: shape.steps > 1 || pass.initialHidden != nil)
     self.keepsActivations = keepsActivations
-    let pass = ForwardPass(
-      shape: shape, input: input, inputStride: inputStride, initialHidden: initialHidden, initialCell: initialCell,
-      output: output, outputStride: outputStride, tokens: tokens)
-    prepareTable(tokens, rows: shape.rows)
+    prepareTable(pass.tokens, rows: shape.rows)
     let schedule = schedule(shape)
     let h = hiddenSize
     if keepsActivations {
@@ -39,7 +33,7 @@ extension LSTMDirection {
     } else {
       gates.reserve(max(shape.count, Self.inputRows) * gateSize)
       cells.reserve(shape.count * h)
-      cells.pointer.update(from: initialCell, count: shape.count * h)
+      cells.pointer.update(from: pass.initialCell, count: shape.count * h)
       if parameters.projection != nil { raw.reserve(shape.count * h) }
     }
 
@@ -74,10 +68,10 @@ extension LSTMDirection {
     }
   }
 
-  /// Rows whose input products are computed together, when a step has few.
+  /// The number of rows whose input products are computed together if steps have few rows.
   private static let inputRows = 96
 
-  /// x W^T + b for some rows and units, to the rows of `gates` from `place`.
+  /// Writes x W^T + b of some rows and units to the rows of `gates` from `place`.
   private func addInput(_ pass: ForwardPass, rows: Range<Int>, place: Int, units: Range<Int>) {
     let (i, g, column) = (inputSize, gateSize, 4 * units.lowerBound)
     if readsTable, let tokens = pass.tokens {
@@ -99,13 +93,7 @@ extension LSTMDirection {
   ) {
     let (h, s, g, shape) = (hiddenSize, stateSize, gateSize, pass.shape)
     let column = 4 * units.lowerBound
-    var cell = lstmk_cell()
-    cell.hidden = h
-    cell.first_unit = units.lowerBound
-    cell.units = units.count
-    cell.gate = gate
-    cell.peephole = peephole
-    cell.gates_stride = g
+    var cell = cellArguments(units: units)
     shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
       let row = shape.offsets[t] + segment.first
       let gates = self.gates.pointer + (firstPlace + segment.first) * g

@@ -1,8 +1,8 @@
 import CLSTMKernels
 
 extension LSTMDirection {
-  /// One step of one sequence: advances h (S) and c (H) in place. `gates` (G) and `raw` (H) are scratch memory.
-  /// - Parameter inputGates: x W^T + b (G) when known already; nil to compute it.
+  /// Advances h (S) and c (H) of one sequence by one step, in place. `gates` (G) and `raw` (H) are scratch memory.
+  /// - Parameter inputGates: x W^T + b (G) if already known; nil to compute it.
   func step(
     _ x: UnsafePointer<Float>, inputGates: UnsafePointer<Float>?, hidden: UnsafeMutablePointer<Float>,
     cell state: UnsafeMutablePointer<Float>, gates: UnsafeMutablePointer<Float>, raw: UnsafeMutablePointer<Float>
@@ -22,15 +22,9 @@ extension LSTMDirection {
           1, width, i, x, i, 1, inputPack.pointer + column * i, own, g, packedBias.map { $0 + column })
       }
       table.pointee.multiply(1, width, s, hidden, s, 1, recurrentPack.pointer + column * s, own, g, own)
-      var cell = lstmk_cell()
+      var cell = cellArguments(units: units)
       cell.rows = 1
-      cell.hidden = h
-      cell.first_unit = units.lowerBound
-      cell.units = units.count
-      cell.gate = gate
-      cell.peephole = peephole
       cell.gates = gates
-      cell.gates_stride = g
       cell.cell_previous = UnsafePointer(state)
       cell.cell = state
       // Not in place: other threads still read the old h.

@@ -1,6 +1,6 @@
 extension LSTMDirection {
-  /// Makes the next passes use a copy of the recurrent weight with some elements zeroed and the others scaled: DropConnect
-  /// (Wan et al. 2013) as in AWD-LSTM. The weight itself does not change.
+  /// Makes the following passes use a copy of the recurrent weight with some elements zeroed and the others scaled:
+  /// DropConnect (Wan et al. 2013) as in AWD-LSTM. The weight itself does not change.
   /// - Parameter index: the direction's number among all layers' directions.
   func dropRecurrentWeight(_ draw: Regularization.Draw, index: Int) {
     let (g, s) = (gateSize, stateSize)

@@ -13,7 +13,7 @@ import LSTMCheckpoints
 ///     g = tanh   (W_ig x + b_ig + W_hg h + b_hg)
 ///     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
 ///
-/// A pass without a backward pass keeps these for one step instead of all.
+/// A pass that needs no backward pass keeps these for one step instead of all.
 final class LSTMDirection {
   struct Parameters {
     let inputWeight: Int
@@ -27,7 +27,7 @@ final class LSTMDirection {
       [inputWeight, recurrentWeight] + [inputBias, recurrentBias, projection, peephole].compactMap { $0 }
     }
 
-    /// Without an array, which would be allocated in every step.
+    /// Not an array, which would be allocated in every step.
     func forEachBias(_ body: (Int) -> Void) {
       if let inputBias { body(inputBias) }
       if let recurrentBias { body(recurrentBias) }
@@ -45,7 +45,7 @@ final class LSTMDirection {
   let kernels: Kernels
   let weights: ParameterStore
 
-  // Packed weights, repacked after an update. The transposed ones are for the backward pass only.
+  // Packed weights, packed again after an update. The transposed ones are for the backward pass only.
   private var isPacked = false
   private var isRecurrentPacked = false
   private var isInputPackedForBackward = false
@@ -60,15 +60,15 @@ final class LSTMDirection {
 
   /// Whether the passes use `droppedRecurrentWeight` instead of the weight.
   private(set) var dropsRecurrentWeight = false
-  // (G, S) each: see `dropRecurrentWeight`.
+  // (G, S) each, see `dropRecurrentWeight`.
   let recurrentFactors = FloatBuffer()
   let droppedRecurrentWeight = FloatBuffer()
   let droppedRecurrentGradient = FloatBuffer()
 
-  /// Each token's contribution to the gates, x W^T + b (V, G), shared by all rows with that token.
+  /// Each token's input to the gates, x W^T + b (V, G), shared by all rows with that token.
   let table = FloatBuffer()
   private var isTableCurrent = false
-  /// Whether the last forward pass took its input from the table.
+  /// Whether the last forward pass read its input from the table.
   private(set) var readsTable = false
 
   /// Whether the last forward pass kept the activations that `backward` needs.
@@ -130,7 +130,7 @@ final class LSTMDirection {
 
   func embeddingChanged() { isTableCurrent = false }
 
-  /// - Parameter dropped: whether passes use `droppedRecurrentWeight`, which has just been made.
+  /// - Parameter dropped: whether passes use `droppedRecurrentWeight`, which has just been computed.
   func useRecurrentWeight(dropped: Bool) {
     guard dropped || dropsRecurrentWeight else { return }
     dropsRecurrentWeight = dropped
@@ -142,7 +142,7 @@ final class LSTMDirection {
     UnsafePointer(dropsRecurrentWeight ? droppedRecurrentWeight.pointer : weights.pointer(parameters.recurrentWeight))
   }
 
-  /// An input whose rows are looked up in an embedding.
+  /// An input of tokens, whose rows are looked up in an embedding.
   struct Tokens {
     /// (R)
     let numbers: UnsafePointer<Int32>
@@ -152,12 +152,12 @@ final class LSTMDirection {
     let embedding: UnsafePointer<Float>
   }
 
-  /// x W^T + b (G) of a token, when there is a table.
+  /// x W^T + b (G) of a token, if there is a table.
   func tableRow(_ token: Int) -> UnsafePointer<Float>? {
     isTableCurrent ? UnsafePointer(table.pointer) + token * gateSize : nil
   }
 
-  /// Uses the table when it exists already, or when there are more rows than tokens.
+  /// Uses the table if it is current, or if there are at least as many rows as tokens.
   func prepareTable(_ tokens: Tokens?, rows: Int) {
     guard let tokens, isTableCurrent || tokens.vocabulary <= rows else {
       readsTable = false
@@ -172,7 +172,7 @@ final class LSTMDirection {
     isTableCurrent = true
   }
 
-  /// - Parameter recurrentToo: false when there is no previous state: a single step from zero.
+  /// - Parameter recurrentToo: false if there is no previous state: a single step from zero.
   func packForForward(recurrentToo: Bool = true) {
     if recurrentToo, !isRecurrentPacked {
       packGateColumns(recurrentWeight, k: stateSize, into: recurrentPack)
@@ -217,7 +217,7 @@ final class LSTMDirection {
     isRecurrentPackedForBackward = true
   }
 
-  /// A weight (G, K) as the right factor of rows (., K), its columns in the kernels' order.
+  /// Packs a weight (G, K) as the right factor of rows (., K), its columns in the kernels' order.
   private func packGateColumns(_ weight: UnsafePointer<Float>, k: Int, into packed: FloatBuffer) {
     packed.reserve(kernels.packedCount(k, gateSize))
     let parts = unitParts(work: k * gateSize, each: 1 << 14)
@@ -229,7 +229,7 @@ final class LSTMDirection {
     }
   }
 
-  /// A weight (G, N) as the right factor of rows of gates, its rows in the kernels' order.
+  /// Packs a weight (G, N) as the right factor of rows of gates, its rows in the kernels' order.
   private func packGateRows(_ weight: UnsafePointer<Float>, n: Int, into packed: FloatBuffer) {
     let g = gateSize
     packed.reserve(kernels.packedCount(g, n))
@@ -242,19 +242,31 @@ final class LSTMDirection {
     }
   }
 
-  /// b_ih + b_hh in the kernels' order, once packed.
+  /// b_ih + b_hh in the kernels' order, after packing.
   var packedBias: UnsafePointer<Float>? { parameters.inputBias == nil ? nil : UnsafePointer(bias.pointer) }
 
   var peephole: UnsafePointer<Float>? { parameters.peephole.map { UnsafePointer(weights.pointer($0)) } }
+
+  /// What every call of the cell's kernels needs.
+  func cellArguments(units: Range<Int>) -> lstmk_cell {
+    var cell = lstmk_cell()
+    cell.hidden = hiddenSize
+    cell.first_unit = units.lowerBound
+    cell.units = units.count
+    cell.gate = gate
+    cell.peephole = peephole
+    cell.gates_stride = gateSize
+    return cell
+  }
 
   // MARK: - How a pass is shared among threads
 
   /// Each sum is computed by one thread in a fixed order, so results do not depend on the schedule.
   enum Schedule {
-    /// Each part takes some of the sequences through all steps, independently.
+    /// Each thread runs some of the sequences through all steps, independently.
     case sequences(parts: Int)
-    /// Each part takes some of the units of all sequences; threads synchronize after every step. For few sequences, and
-    /// for weights larger than a core's cache.
+    /// Each thread computes some of the units of all sequences; threads synchronize after every step. For few sequences,
+    /// and for weights larger than a core's cache.
     case units(parts: Int)
   }
 
@@ -270,14 +282,14 @@ final class LSTMDirection {
       ? .sequences(parts: bySequences) : .units(parts: byUnits)
   }
 
-  /// Weights that fit a core's own cache beside the activations.
+  /// The number of weights that fit in a core's cache beside the activations.
   private static let coreCache = 1 << 18
 
   private func unitParts(work: Int, each: Int) -> Int {
     min(kernels.parts(work, each: each), (hiddenSize + 2 * blocks.width - 1) / (2 * blocks.width))
   }
 
-  /// Number of threads for one step of one sequence.
+  /// The number of threads for one step of one sequence.
   var stepParts: Int { unitParts(work: gateSize * (inputSize + stateSize), each: 1 << 16) }
 
   /// A run of steps, and its rows.
@@ -286,8 +298,7 @@ final class LSTMDirection {
     let rows: Range<Int>
   }
 
-  /// Visits the steps in runs of about `wanted` rows, forward or backward in time. Which steps form a run depends on the
-  /// shape alone.
+  /// Visits the steps in runs of about `wanted` rows, forward or backward in time. The runs depend on the shape alone.
   func forEachChunk(_ shape: PackedShape, ascending: Bool, rows wanted: Int, _ body: (Chunk) -> Void) {
     func end(_ t: Int) -> Int { t == shape.steps ? shape.rows : shape.offsets[t] }
     var steps = ascending ? 0..<0 : shape.steps..<shape.steps
@@ -304,7 +315,7 @@ final class LSTMDirection {
     }
   }
 
-  /// The row that holds the final state of the b-th longest sequence.
+  /// The row of the final state of the b-th longest sequence.
   func finalRow(_ b: Int, _ shape: PackedShape) -> Int { reverse ? b : shape.lastRow(b) }
 
   /// c (H) after the last step of the b-th longest sequence.

@@ -1,26 +1,26 @@
 /// The memory layout of sequences of different lengths, without padding.
 ///
-/// Sequences are sorted by falling length, and step t holds one row for each of the first `active[t]` of them:
+/// Sequences are sorted by descending length, and step t has one row for each of the first `active[t]` of them:
 /// row `offsets[t] + b` is step t of the b-th longest. So every step is one block of rows, as in PyTorch's
-/// `PackedSequence`, and nothing is computed for padding. Equal lengths give plain time-major (T, B, .).
+/// `PackedSequence`, and nothing is computed for padding. With equal lengths this is time-major order (T, B, .).
 struct PackedShape: Equatable {
   /// B; 0 before the first update.
   private(set) var count = 0
   /// Steps of the longest sequence.
   private(set) var steps = 0
-  /// Sequences still running at each step; never rises.
+  /// The number of sequences that have each step; never increases.
   private(set) var active: [Int] = []
   private(set) var offsets: [Int] = []
-  /// R: the sum of all lengths.
+  /// R, the sum of all lengths.
   private(set) var rows = 0
-  /// order[b] is the place of the b-th longest in the caller's batch.
+  /// order[b] is the index of the b-th longest sequence in the caller's batch.
   private(set) var order: [Int] = []
-  /// Length of the b-th longest.
+  /// lengths[b] is the length of the b-th longest sequence.
   private(set) var lengths: [Int] = []
 
-  /// The steps that all sequences have, or 0 when some are shorter.
+  /// The length of all sequences; 0 if some are shorter.
   private var evenSteps = 0
-  /// For each length, the next free place among the sorted sequences.
+  /// For each length, the next free index among the sorted sequences.
   private var next: [Int] = []
 
   init() {}
@@ -34,7 +34,7 @@ struct PackedShape: Equatable {
   }
 
   /// Changes to the shape of another batch. Does not allocate for a batch no larger than an earlier one.
-  /// - Parameter lengths: one for each sequence, from 1 to `steps`, or nil when all are full.
+  /// - Parameter lengths: the length of each sequence, from 1 to `steps`; nil if all have `steps`.
   mutating func update(count: Int, steps longest: Int, lengths given: UnsafePointer<Int>?) {
     if given == nil, self.count == count, evenSteps == longest { return }
     self.count = count
@@ -42,7 +42,7 @@ struct PackedShape: Equatable {
     resize(&lengths, count)
     evenSteps = longest
     if let given {
-      // 1. A counting sort by falling length; equal ones keep their order.
+      // 1. A stable counting sort by descending length.
       resize(&next, longest + 1)
       for b in 0..<count { next[given[b]] += 1 }
       var place = 0
@@ -74,16 +74,16 @@ struct PackedShape: Equatable {
   /// The row of the b-th longest sequence's last step.
   func lastRow(_ b: Int) -> Int { offsets[lengths[b] - 1] + b }
 
-  /// A run of rows at one step and where their previous state lies.
+  /// A run of rows at one step, and the rows of their previous state.
   struct Segment {
     let first: Int
     let count: Int
-    /// The row of `first`'s previous step, or nil when these sequences begin here.
+    /// The row of `first`'s previous step; nil if these sequences start here.
     let previousRow: Int?
   }
 
-  /// The rows of step t, of the sequences in `range`, split by where their previous state comes from. Forward: step t - 1
-  /// or the start. In reverse: step t + 1 for those still running there; the others begin here, at their own last step.
+  /// Visits the rows of step t of the sequences in `range`, split by where their previous state comes from. Forward: step
+  /// t - 1 or the initial state. In reverse: step t + 1 if the sequence has it, else the initial state.
   func forEachSegment(at t: Int, reverse: Bool, in range: Range<Int>, _ body: (Segment) -> Void) {
     let end = min(active[t], range.upperBound)
     let begins = reverse ? (t + 1 < steps ? active[t + 1] : 0) : (t == 0 ? 0 : active[t])

@@ -1,8 +1,9 @@
 import Foundation
 
-/// xoshiro256** (Blackman and Vigna), seeded through SplitMix64: small, fast and the same everywhere.
+/// The random number generator xoshiro256** (Blackman and Vigna 2018), seeded by SplitMix64. It gives the same numbers on
+/// every machine.
 public struct RandomNumbers: RandomNumberGenerator, Sendable, Equatable {
-  /// The generator's four words.
+  /// The generator's state.
   public private(set) var state: (UInt64, UInt64, UInt64, UInt64)
 
   /// Continues from a saved state.
@@ -21,7 +22,7 @@ public struct RandomNumbers: RandomNumberGenerator, Sendable, Equatable {
     state = (next(), next(), next(), next())
   }
 
-  /// A separate stream for each name, so that what is drawn for one does not depend on what others draw.
+  /// A separate stream for each name, so that the numbers for one name do not depend on those drawn for others.
   public init(seed: UInt64, name: String) {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in name.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
@@ -42,15 +43,16 @@ public struct RandomNumbers: RandomNumberGenerator, Sendable, Equatable {
     return result
   }
 
+  /// Whether both give the same numbers from here on.
   public static func == (a: Self, b: Self) -> Bool { a.state == b.state }
 
-  /// Uniform in [0, 1), 24 bits.
+  /// A uniform number in [0, 1), with 24 random bits.
   public mutating func uniform() -> Float { Float(next() >> 40) * 0x1p-24 }
 
-  /// Uniform in [-bound, bound).
+  /// A uniform number in [-bound, bound).
   public mutating func uniform(_ bound: Float) -> Float { (2 * uniform() - 1) * bound }
 
-  /// Standard normal (Box-Muller, one of the pair).
+  /// A standard normal number (Box and Muller 1958; the second of each pair is not used).
   public mutating func normal() -> Float {
     let radius = (-2 * log(1 - Double(next() >> 11) * 0x1p-53)).squareRoot()
     return Float(radius * cos(2 * .pi * Double(next() >> 11) * 0x1p-53))

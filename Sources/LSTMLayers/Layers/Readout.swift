@@ -1,20 +1,20 @@
 import LSTMCheckpoints
 
-/// From the stack's packed output (R, S) to the head's input: (R, S) for all steps, (B, S) otherwise.
+/// The readout: from the LSTM layers' packed output (R, S) to the head's input, (R, S) for all steps and (B, S) otherwise.
 final class ReadoutLayer {
   let kind: ModelConfiguration.Readout
   /// S
   let size: Int
-  /// For `final`: which columns come from a layer that runs in reverse.
+  /// The columns of layers that run in reverse, for `final`.
   let reversedColumns: [Range<Int>]
   let attention: Int?
   let weights: ParameterStore
   private let kernels: Kernels
 
   let pooled = FloatBuffer()
-  /// max: the row each value came from.
+  /// The row that each value comes from, for `max`.
   private var chosen: [Int] = []
-  /// attention: a_t, (B, T).
+  /// a_t (B, T), for `attention`.
   private let attentionWeights = FloatBuffer()
 
   init(
@@ -31,7 +31,7 @@ final class ReadoutLayer {
 
   func rows(_ shape: PackedShape) -> Int { kind == .all ? shape.rows : shape.count }
 
-  /// - Returns: (rows, S), which stays valid until the next call.
+  /// - Returns: (rows, S), valid until the next call.
   func forward(_ x: UnsafeMutablePointer<Float>, shape: PackedShape) -> UnsafeMutablePointer<Float> {
     guard kind != .all else { return x }
     pooled.zero(shape.count * size)
@@ -56,7 +56,8 @@ final class ReadoutLayer {
     return pooled.pointer
   }
 
-  /// Writes dL/dx (R, S) from dL/d readout (rows, S), unless `dx` is nil. Not needed for `all`, where the two are the same.
+  /// Computes dL/dx (R, S) from dL/d readout (rows, S), unless `dx` is nil, and adds the gradient of the attention's weight.
+  /// Not needed for `all`, where the two gradients are the same.
   func backward(
     _ gradient: UnsafePointer<Float>, x: UnsafePointer<Float>, shape: PackedShape,
     into dx: UnsafeMutablePointer<Float>?, gradients: ParameterStore, trainable: [Bool]
@@ -72,7 +73,7 @@ final class ReadoutLayer {
       case .all: break
       case .last: (dx + shape.lastRow(b) * size).update(from: given, count: size)
       case .final:
-        // A sequence of one step has both halves in one row, so the reverse columns move rather than copy.
+        // In a sequence of one step both halves are in the same row, so the reverse columns are zeroed before they are set.
         let last = dx + shape.lastRow(b) * size
         last.update(from: given, count: size)
         for columns in reversedColumns {
@@ -156,7 +157,7 @@ final class ReadoutLayer {
     }
   }
 
-  /// Visits the steps of a sequence with a_t and ds_t, the gradient of each one's score.
+  /// Visits the steps of a sequence with a_t and ds_t, the gradient of the step's score.
   private func forEachSlope(
     _ given: UnsafePointer<Float>, _ x: UnsafePointer<Float>, _ b: Int, _ shape: PackedShape,
     _ body: (_ row: Int, _ share: Float, _ slope: Float) -> Void

@@ -1,34 +1,36 @@
 extension Regularization {
-  /// The regularization of one training pass with its random numbers, which depend on the seed and the step alone: a run
-  /// resumed at a step uses the same masks. Threads, kernels and the lengths of other sequences do not change a mask.
+  /// The regularization of one training pass with its random numbers, which depend only on the seed and the step: a
+  /// resumed run uses the same masks. Threads, kernels and the lengths of other sequences do not affect a mask.
   public struct Draw: Sendable {
-    /// Probabilities and penalties.
+    /// The probabilities and penalties.
     public let regularization: Regularization
     /// The run's seed.
     public let seed: UInt64
-    /// The run's step, unique in the run.
+    /// The step, unique within the run.
     public let step: UInt64
 
-    /// - Parameter step: the run's step, unique in the run.
+    /// - Parameters:
+    ///   - seed: the run's seed.
+    ///   - step: the step, unique within the run.
     public init(_ regularization: Regularization, seed: UInt64, step: Int) {
       self.regularization = regularization
       self.seed = seed
       self.step = UInt64(bitPattern: Int64(step))
     }
 
-    /// What a mask is for.
+    /// The use of a mask.
     enum Purpose: UInt64 {
-      /// (N, width) at a place: a stream for each sequence.
+      /// (N, width) at a place in the network: one stream per sequence.
       case locked = 1
-      /// (N, T, width) at a place: a stream for each sequence.
+      /// (N, T, width) at a place in the network: one stream per sequence.
       case elements
       /// (V)
       case embedding
-      /// (G, S) of a layer's direction: a stream for each row.
+      /// (G, S) of a direction: one stream per row.
       case weight
     }
 
-    /// The numbers for one row of a mask; any thread may draw any row.
+    /// The random numbers for one row of a mask, which any thread may draw.
     func stream(_ purpose: Purpose, _ place: Int, _ row: Int) -> MaskStream {
       var hash = seed
       hash = Self.mix(hash, step)
@@ -37,7 +39,7 @@ extension Regularization {
       return MaskStream(random: RandomNumbers(seed: hash))
     }
 
-    /// A step of SplitMix64, which gives different words different results.
+    /// A step of SplitMix64.
     private static func mix(_ hash: UInt64, _ word: UInt64) -> UInt64 {
       var z = hash &+ word &+ 0x9e37_79b9_7f4a_7c15
       z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
@@ -51,7 +53,7 @@ extension Regularization {
 struct MaskStream {
   var random: RandomNumbers
 
-  /// Two factors come from each number, the high half first; a last odd one leaves its second half unused.
+  /// Each random number gives two factors, the first from its high half.
   mutating func fill(_ factors: UnsafeMutablePointer<Float>, count: Int, dropping probability: Float) {
     let threshold = UInt64(Double(probability) * 0x1p32)
     let kept = Float(1 / (1 - Double(probability)))

@@ -1,39 +1,40 @@
 import LSTMCheckpoints
 
-/// Regularization against overfitting: the dropouts of PyTorch's `nn.LSTM` and of AWD-LSTM
-/// (Merity, Keskar and Socher 2018, "Regularizing and Optimizing LSTM Language Models"), and its two penalties.
+/// Regularization against overfitting: the dropout of PyTorch's `nn.LSTM`, and the dropouts and the two penalties of
+/// AWD-LSTM (Merity, Keskar and Socher 2018, "Regularizing and Optimizing LSTM Language Models").
 ///
-/// Probabilities are of dropping, from 0 to below 1; kept values are multiplied by 1 / (1 - p). 0 is off. Regularization
-/// is not part of a model and acts in training passes only.
+/// Each probability p is that of dropping a value, from 0 (off) to below 1; kept values are multiplied by 1 / (1 - p).
+/// Regularization is not part of a model and acts in training passes only.
 ///
-/// A value is dropped once, where it leaves its layer, for all its readers: the next layer, the readout and a skip
+/// A value is dropped once, at its layer's output, for everything that reads it: the next layer, the readout and a skip
 /// concatenation. A layer's own recurrence reads its undropped state, and final states are undropped.
 ///
-/// Frozen layers below the first trainable one (`GradientPlan.entry`) are not dropped: their outputs are the same in every
-/// epoch and can be cached. The first trainable layer's input is dropped. Where only the head trains, `outputDropout`
-/// applies to the head's input. `reach(in:_:)` lists where each kind acts.
+/// No dropout is applied below the first trainable layer: the outputs of these frozen layers are the same in every epoch
+/// and can be cached. The first trainable layer's input is dropped. If only the head is trainable, `outputDropout` applies
+/// to the head's input.
 public struct Regularization: Sendable, Hashable, Codable {
-  /// Every value of every layer's output but the last layer's: `nn.LSTM`'s dropout.
+  /// Drops values of every layer's output except the last layer's: `nn.LSTM`'s dropout.
   public var dropout: Float
-  /// The input of layer 0, features or embeddings. As with the next two, one mask for each sequence and feature, the same at
-  /// every step: variational or locked dropout (Gal and Ghahramani 2016; AWD-LSTM's `dropouti`).
+  /// Drops features of layer 0's input, which are features of the data or embeddings. As with the next two, each sequence
+  /// has one mask for all steps: variational or locked dropout (Gal and Ghahramani 2016; AWD-LSTM's `dropouti`).
   public var inputDropout: Float
-  /// Every layer's output but the last layer's, locked: AWD-LSTM's `dropouth`.
+  /// Locked dropout of every layer's output except the last layer's: AWD-LSTM's `dropouth`.
   public var hiddenDropout: Float
-  /// The last layer's output, locked: AWD-LSTM's `dropout`.
+  /// Locked dropout of the last layer's output: AWD-LSTM's `dropout`.
   public var outputDropout: Float
-  /// Whole rows of the embedding, the same ones for all sequences of a batch: AWD-LSTM's `dropoute`.
+  /// Drops whole rows of the embedding, the same rows for all sequences of a batch: AWD-LSTM's `dropoute`.
   public var embeddingDropout: Float
-  /// Elements of every layer's and direction's weight_hh, the same ones for all steps of a batch, on a copy: DropConnect,
-  /// AWD-LSTM's `wdrop`. A frozen weight_hh of a layer that gradients go through is dropped, too.
+  /// Drops elements of a copy of every weight_hh, the same elements for all steps of a batch: DropConnect (Wan et al.
+  /// 2013), AWD-LSTM's `wdrop`. A frozen weight_hh of a layer that gradients flow through is dropped, too.
   public var weightDrop: Float
-  /// alpha: the loss gets alpha times the mean square of the last layer's dropped output (AR). Padded steps do not count.
+  /// alpha: adds alpha times the mean square of the last layer's output after dropout to the loss (AR). Padded steps do not
+  /// count.
   public var activationRegularization: Float
-  /// beta: the loss gets beta times the mean of (h[t] - h[t-1])^2 over the last layer's undropped output (TAR), where both
-  /// steps are valid.
+  /// beta: adds beta times the mean of (h[t] - h[t-1])^2 to the loss, over the last layer's output before dropout (TAR),
+  /// where both steps are valid.
   public var temporalActivationRegularization: Float
 
-  /// All off unless given.
+  /// Everything is off unless given.
   public init(
     dropout: Float = 0, inputDropout: Float = 0, hiddenDropout: Float = 0, outputDropout: Float = 0,
     embeddingDropout: Float = 0, weightDrop: Float = 0, activationRegularization: Float = 0,
@@ -49,12 +50,14 @@ public struct Regularization: Sendable, Hashable, Codable {
     self.temporalActivationRegularization = temporalActivationRegularization
   }
 
-  /// One of the probabilities and factors.
+  /// The kinds of regularization.
   public enum Kind: String, Sendable, Codable, CaseIterable {
+    /// The probabilities and factors of the same names.
     case dropout, inputDropout, hiddenDropout, outputDropout, embeddingDropout, weightDrop, activationRegularization
+    /// The factor of the same name.
     case temporalActivationRegularization
 
-    /// In words: `hidden dropout`.
+    /// The name in words: `hidden dropout`.
     public var name: String {
       switch self {
       case .dropout: "dropout"
@@ -71,7 +74,7 @@ public struct Regularization: Sendable, Hashable, Codable {
     var isPenalty: Bool { self == .activationRegularization || self == .temporalActivationRegularization }
   }
 
-  /// The probability or the factor of a kind.
+  /// The probability or factor of a kind.
   public subscript(kind: Kind) -> Float {
     switch kind {
     case .dropout: dropout
@@ -86,11 +89,9 @@ public struct Regularization: Sendable, Hashable, Codable {
   }
 
   /// Whether every kind is 0.
-  public var isOff: Bool {
-    dropout == 0 && inputDropout == 0 && hiddenDropout == 0 && outputDropout == 0 && embeddingDropout == 0
-      && weightDrop == 0 && activationRegularization == 0 && temporalActivationRegularization == 0
-  }
+  public var isOff: Bool { Self.kinds.allSatisfy { self[$0] == 0 } }
 
+  /// Checks that all values are in range.
   /// - Throws: `ShapeError` naming the first value that is out of range.
   public func validate() throws(ShapeError) {
     for kind in Self.kinds {
@@ -103,16 +104,16 @@ public struct Regularization: Sendable, Hashable, Codable {
     }
   }
 
-  /// Stored, as `allCases` would allocate an array in every step.
+  /// Stored, because `allCases` would allocate an array in every step.
   static let kinds = Kind.allCases
 
-  /// The penalties that a training pass adds to the loss, multiplied by their factors.
+  /// The penalties that a training pass adds to the loss, factors included.
   public struct Penalty: Sendable, Equatable {
-    /// alpha mean(dropped output^2), AR
+    /// alpha mean(h[t]^2) after dropout, AR.
     public internal(set) var activation = 0.0
-    /// beta mean((h[t] - h[t-1])^2), TAR
+    /// beta mean((h[t] - h[t-1])^2), TAR.
     public internal(set) var temporalActivation = 0.0
-    /// Both.
+    /// The sum of both.
     public var sum: Double { activation + temporalActivation }
   }
 }

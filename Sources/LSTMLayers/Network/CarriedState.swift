@@ -1,28 +1,26 @@
 import LSTMCheckpoints
 
-/// h and c of every layer for some streams, kept from one pass to the next, as truncated backpropagation through time
-/// needs between chunks. Allocated once; passes read and write it in place.
-///
-///     let carried = try CarriedState(network.configuration, streams: 20)
-///     let output = try network.run(rows, for: plan, carrying: .init(carried, from: streams, to: streams))
+/// h and c of every layer for a number of streams, carried from one pass to the next, as truncated backpropagation through
+/// time needs between chunks. Allocated once; passes read and write it in place.
 ///
 /// Not thread-safe.
 public final class CarriedState {
   /// N
   public let streams: Int
   let sizes: [(hidden: Int, cell: Int)]
-  /// For each layer (N, P or H) and (N, H).
+  /// For each layer, h (N, P or H) and c (N, H).
   let hidden: [FloatBuffer]
   let cell: [FloatBuffer]
 
   /// Zero states for a number of streams.
+  /// - Parameter streams: N, at least 1.
   /// - Throws: `ShapeError` when the model has a layer that runs in reverse: its state comes from the end of the
   ///   sequence and cannot be carried into the next chunk.
   public init(_ configuration: ModelConfiguration, streams: Int) throws(ShapeError) {
     if let layer = configuration.layers.firstIndex(where: \.isBidirectional) {
       throw ShapeError(
         what: "carried state", expected: "layers that run forward only",
-        found: "layer \(layer), which is bidirectional: its reverse half begins at the end of a sequence")
+        found: "layer \(layer), which is bidirectional: its reverse direction starts at the end of a sequence")
     }
     guard streams > 0 else {
       throw ShapeError(what: "carried state", expected: "at least one stream", found: "\(streams)")
@@ -34,7 +32,7 @@ public final class CarriedState {
     reset()
   }
 
-  /// Back to zero, as at the beginning of an epoch.
+  /// Sets all states to zero, as at the beginning of an epoch.
   public func reset() {
     for (index, size) in sizes.enumerated() {
       hidden[index].zero(streams * size.hidden)
@@ -42,7 +40,8 @@ public final class CarriedState {
     }
   }
 
-  /// A copy: (N, P or H) and (N, H) for each layer. Restoring it with `set` resumes bit-identically.
+  /// A copy: h (N, P or H) and c (N, H) for each layer. Training continued after `set` with this copy is bit-identical to
+  /// an uninterrupted run.
   public var state: LSTMState {
     func tensor(_ buffer: FloatBuffer, _ width: Int) -> Tensor {
       Tensor(
@@ -53,8 +52,8 @@ public final class CarriedState {
       hidden: zip(hidden, sizes).map { tensor($0, $1.hidden) }, cell: zip(cell, sizes).map { tensor($0, $1.cell) })
   }
 
-  /// Restores states copied earlier.
-  /// - Throws: `ShapeError`, with nothing changed, when the model or the number of streams differs.
+  /// Restores states that were copied earlier.
+  /// - Throws: `ShapeError` when the shapes differ; nothing is changed then.
   public func set(_ state: LSTMState) throws(ShapeError) {
     for (tensors, widths, name) in [
       (state.hidden, sizes.map(\.hidden), "h"), (state.cell, sizes.map(\.cell), "c"),

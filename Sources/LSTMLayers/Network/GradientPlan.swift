@@ -1,18 +1,18 @@
 import LSTMCheckpoints
 
-/// What a backward pass has to compute for a choice of trainable parameters, and where a forward pass may begin when
-/// outputs of frozen layers are cached.
+/// What a backward pass computes for a choice of trainable parameters, and where a forward pass may start from cached
+/// outputs of frozen layers.
 ///
-/// No gradient is computed below the lowest trainable parameter; gradients pass through frozen layers above it.
+/// No gradient is computed below the lowest trainable parameter; gradients flow through frozen layers above it.
 package struct GradientPlan: Sendable {
-  /// For each of the model's parameters, in order.
+  /// For each of the model's parameters, in order, whether it is trainable.
   package let trainable: [Bool]
-  /// Where the first trainable part begins. Everything below is frozen: the frozen prefix.
+  /// Where the first trainable part starts. Everything below is frozen: the frozen prefix.
   package let entry: ModelStage
-  /// The lowest layer that the gradient goes through: -1 when it reaches the embedding or the input, nil when it ends
-  /// above the LSTM layers.
+  /// The lowest layer that gradients flow through: -1 if they reach the embedding or the input, nil if they end above the
+  /// LSTM layers.
   let lowestLayer: Int?
-  /// The layers that the gradient goes through.
+  /// The layers that gradients flow through.
   package var layers: Range<Int> { lowestLayer.map { max($0, 0)..<layerCount } ?? layerCount..<layerCount }
   private let layerCount: Int
   let attentionTrains: Bool

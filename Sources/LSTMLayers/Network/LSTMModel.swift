@@ -2,26 +2,26 @@ import FileIO
 import Foundation
 import LSTMCheckpoints
 
-/// A model: its configuration and its weights. A value type; copies share the weights until one is changed.
+/// A model: its configuration and its weights. A value type; copies share the weights until one of them is changed.
 ///
 ///     let checkpoint = try Checkpoint(contentsOf: weights)
-///     var model = try LSTMModel(checkpoint)            // throws the whole load report
+///     var model = try LSTMModel(checkpoint)            // throws the complete load report
 ///     let (y, state) = try model(x)                    // (N, T, I) -> (N, T, D*H) and h_n, c_n
 public struct LSTMModel: Sendable {
   /// The network's description.
   public private(set) var configuration: ModelConfiguration
-  /// The weights. Read only: `set` works on a copy.
+  /// The weights, to read only: ``set(_:to:)`` changes a copy.
   public private(set) var parameters: ParameterStore
-  /// The stored tensors of parameters that have not changed since they were read; they are written back byte-identical,
-  /// in their own type.
+  /// The stored tensors of parameters that have not changed since they were read, by name. They are written back
+  /// byte-identical, in their own type.
   public private(set) var origins: [String: StoredTensor]
   /// What is done to data before the model reads it: scalers, vocabulary, window.
   public var preprocessing = Preprocessing()
   /// Where the weights come from.
   public var provenance: Provenance?
 
-  /// Fresh weights, distributed as in PyTorch: LSTM layers U(-1/sqrt(H), 1/sqrt(H)), biases included; dense layers
-  /// U(-1/sqrt(I), 1/sqrt(I)); embeddings N(0, 1).
+  /// A model with random weights, initialized as in PyTorch: LSTM layers U(-1/sqrt(H), 1/sqrt(H)), biases included; dense
+  /// layers U(-1/sqrt(I), 1/sqrt(I)); embeddings N(0, 1).
   public init(_ configuration: ModelConfiguration, seed: UInt64 = 0) {
     self.configuration = configuration
     parameters = ParameterStore(configuration.parameters)
@@ -30,16 +30,19 @@ public struct LSTMModel: Sendable {
   }
 
   /// A model from a checkpoint in any known layout.
-  /// - Throws: `CheckpointError.incomplete` with the whole load report, or `.ambiguous` naming the option that decides.
+  /// - Parameters:
+  ///   - options: what to assume where the file leaves a choice.
+  ///   - seed: of the random values of parameters that may be missing.
+  /// - Throws: `CheckpointError.incomplete` with the complete load report, or `.ambiguous` with the setting that decides.
   public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions(), seed: UInt64 = 0) throws {
     let plan = try LoadPlan(checkpoint, options: options)
     try self.init(plan, seed: seed)
     preprocessing = plan.preprocessing
-    // No digest, which would read the whole file.
+    // Without a digest: it would read the whole file.
     provenance = plan.provenance(sha256: "")
   }
 
-  /// A model from a plan; parameters that may be missing start from fresh values.
+  /// A model from a plan; parameters that may be missing are initialized at random.
   /// - Throws: `CheckpointError` when a required parameter is missing or cannot be read.
   public init(_ plan: LoadPlan, seed: UInt64 = 0) throws {
     try plan.validate()
@@ -91,7 +94,7 @@ public struct LSTMModel: Sendable {
     return (order == .timeMajor && output.shape.count == 3 ? output.swappingFirstAxes() : output, state)
   }
 
-  /// Runs the model on a batch of features or tokens. For many batches, make one `Network` and keep it.
+  /// Runs the model on a batch of features or tokens. For many batches, create one ``Network`` and reuse it.
   /// - Returns: the output, (N, T, O) or (N, O), and the final state of each layer and direction.
   /// - Throws: `ShapeError` when the batch or the state does not fit.
   public func callAsFunction(
@@ -109,7 +112,7 @@ public struct LSTMModel: Sendable {
     )
   }
 
-  /// A parameter's values in C order, by the project's name; nil when there is none of that name.
+  /// A parameter's values by the project's name for it; nil when there is none with that name.
   public subscript(name: String) -> Tensor? {
     guard let index = parameters.index(of: name) else { return nil }
     return Tensor(shape: parameters.slots[index].specification.shape, values: parameters.values(index))
@@ -130,22 +133,22 @@ public struct LSTMModel: Sendable {
     origins[parameters.slots[index].name] = nil
   }
 
-  /// The same model with other weights; parameters for which `changed` is false keep their stored bytes.
+  /// The same model with other weights; parameters for which `changed` is false are still written byte-identical.
   /// - Precondition: `weights` has the model's parameters.
   public func replacing(weights: ParameterStore, changed: [Bool]) -> LSTMModel {
     precondition(weights.slots.map(\.specification) == parameters.slots.map(\.specification))
     var model = self
     model.parameters = weights.copy()
     for (slot, isChanged) in zip(weights.slots, changed) where isChanged {
-      // A type that holds float32 exactly is kept; a narrower one would round the trained values.
+      // float64 represents float32 exactly and is kept; narrower types would round the trained values.
       let isWider = origins[slot.name]?.dataType == .float64
       model.origins[slot.name] = isWider ? slot.widened(parameters: model.parameters) : nil
     }
     return model
   }
 
-  /// The same weights under another configuration, which may differ in the readout, the head and the ties. New
-  /// parameters start from fresh values.
+  /// The same weights with another configuration, which may differ in the readout, the head and the ties. New parameters
+  /// are initialized at random.
   public func reconfigured(_ configuration: ModelConfiguration, seed: UInt64 = 0) -> LSTMModel {
     var model = LSTMModel(configuration, seed: seed)
     for (index, slot) in model.parameters.slots.enumerated() {
@@ -160,12 +163,14 @@ public struct LSTMModel: Sendable {
     return model
   }
 
-  /// The same model with a new last dense layer of fresh values: in place of the head's last one or, when there is none,
-  /// on top of the readout. Everything below keeps its stored bytes; an L2 normalization of the output is removed.
+  /// The same model with a new last dense layer with random weights, in place of the head's last layer or, if there is
+  /// none, on top of the readout. All other parameters are still written byte-identical; an L2 normalization of the
+  /// output is removed.
   /// - Parameters:
   ///   - size: O, 1 to 2^24.
-  ///   - seed: of the fresh values, U(-1/sqrt(S), 1/sqrt(S)) for a layer that reads S values, as `torch.nn.Linear` has.
-  /// - Throws: `ShapeError` when no layer can have that size.
+  ///   - activation: of the new layer.
+  ///   - seed: of the weights, U(-1/sqrt(S), 1/sqrt(S)) for a layer that reads S values, as in `torch.nn.Linear`.
+  /// - Throws: `ShapeError` when a layer cannot have that size.
   public func replacingHead(
     size: Int, activation: ModelConfiguration.Activation = .none, seed: UInt64 = 0
   ) throws(ShapeError) -> LSTMModel {
@@ -175,7 +180,7 @@ public struct LSTMModel: Sendable {
     }
     let changed = replacedHead(size: size, activation: activation)
     var model = reconfigured(changed, seed: seed)
-    // The old layer may have had the same shape.
+    // Otherwise a layer of the same shape would keep its weights.
     let place = changed.head.count - 1
     for (index, slot) in model.parameters.slots.enumerated() where slot.specification.role == .head(place) {
       model.initialize(index, seed: seed)
@@ -185,14 +190,14 @@ public struct LSTMModel: Sendable {
   }
 
   private func replacedHead(size: Int, activation: ModelConfiguration.Activation) -> ModelConfiguration {
-    // A removed layer is no longer tied.
+    // A replaced layer is no longer tied.
     var changed = configuration.untying("head.\(max(configuration.head.count - 1, 0)).")
     changed.head = configuration.head.dropLast() + [.init(size: size, activation: activation)]
     changed.normalizesOutput = false
     return changed
   }
 
-  /// Describes in one line what `replacingHead` with these arguments does.
+  /// One line that describes what `replacingHead` does with these arguments.
   package func headReplacementNote(size: Int, activation: ModelConfiguration.Activation = .none) -> String {
     let changed = replacedHead(size: size, activation: activation)
     let place = changed.head.count - 1
@@ -208,9 +213,9 @@ public struct LSTMModel: Sendable {
     return note + (configuration.normalizesOutput ? "; its output is no longer normalized" : "")
   }
 
-  /// The same model for a larger vocabulary. New rows of the embedding are the mean of the existing ones; a last head layer
-  /// with one output per token gets outputs with the mean weights and the mean bias. Existing rows and all other parameters
-  /// keep their bytes. A padding row is left out of the mean.
+  /// The same model for a larger vocabulary. New rows of the embedding are the mean of the existing ones, without a padding
+  /// row; if the last head layer has one output per token, its new outputs get the mean weights and the mean bias. Existing
+  /// rows and all other parameters are still written byte-identical.
   /// - Parameter count: tokens to add; 0 or less changes nothing.
   /// - Throws: `ShapeError` when the model reads no tokens, or its embedding is tied to a layer that cannot grow with it.
   public func extendingVocabulary(by count: Int) throws(ShapeError) -> LSTMModel {
@@ -227,7 +232,7 @@ public struct LSTMModel: Sendable {
     }
     guard larger.validTies == configuration.validTies else {
       throw ShapeError(
-        what: "vocabulary", expected: "an embedding tied to nothing but a last dense layer",
+        what: "vocabulary", expected: "an embedding tied to nothing or to the last dense layer",
         found: configuration.summary)
     }
     var model = self
@@ -250,7 +255,7 @@ public struct LSTMModel: Sendable {
     return model
   }
 
-  /// The model as a checkpoint with the project's names, for writing.
+  /// The model as a checkpoint under the project's names, for writing.
   public var checkpoint: Checkpoint {
     Checkpoint(
       tensors: parameters.slots.enumerated().map { index, slot in
@@ -262,8 +267,8 @@ public struct LSTMModel: Sendable {
 }
 
 extension Network {
-  /// Starts with a copy of the model's weights.
-  /// - Parameter kernels: the instruction-set path to run on.
+  /// A network with a copy of the model's weights.
+  /// - Parameter kernels: the instruction set and threads to use.
   public convenience init(_ model: LSTMModel, kernels: Kernels = .best) {
     self.init(model.configuration, weights: model.parameters.copy(), kernels: kernels)
   }
@@ -275,7 +280,7 @@ extension Checkpoint {
 }
 
 extension ParameterStore.Slot {
-  /// The stored rows followed by new ones, if the type holds float32 exactly; nil if they would be rounded.
+  /// The stored rows followed by new ones, if their type represents float32 exactly; otherwise nil.
   fileprivate func extended(_ stored: StoredTensor?, by rows: ArraySlice<Float>) -> StoredTensor? {
     guard let stored, stored.dataType == .float32 || stored.dataType == .float64 else { return nil }
     let isDouble = stored.dataType == .float64
@@ -289,7 +294,7 @@ extension ParameterStore.Slot {
     ) { try stored.bytes() + more }
   }
 
-  /// The parameter as float64, which holds float32 exactly.
+  /// The parameter as float64, which represents float32 exactly.
   fileprivate func widened(parameters: ParameterStore) -> StoredTensor {
     let values = parameters.index(of: name).map(parameters.values) ?? []
     return StoredTensor(name: name, shape: specification.shape, dataType: .float64) {

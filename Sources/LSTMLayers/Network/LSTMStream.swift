@@ -1,6 +1,6 @@
 import LSTMCheckpoints
 
-/// A model that runs one sequence a step at a time, as its input arrives: audio, sensors, text being written.
+/// A model that runs a sequence one step at a time, as its input arrives: audio, sensors, text being written.
 ///
 ///     let stream = try LSTMStream(model)
 ///     var state = stream.makeState()
@@ -9,17 +9,17 @@ import LSTMCheckpoints
 ///       stream.step(x, &state, into: &y)
 ///     }
 ///
-/// A step does not allocate or lock and runs on the calling thread, so that it is safe on a real-time thread. The stream
-/// itself does not change: any number of threads may step their own states at once. Outputs are bit-identical to running
+/// A step does not allocate or lock and runs on the calling thread, so it is safe on a real-time thread. The stream itself
+/// does not change: any number of threads may step their own states at the same time. Outputs are bit-identical to running
 /// the model on the whole sequence.
 public final class LSTMStream: @unchecked Sendable {  // Packed once, then only read.
   /// The state of one sequence between steps. A value type: keep a copy to return to that point.
   public struct State: Sendable {
-    /// The h, then the c of each layer, then scratch memory.
+    /// h of each layer, c of each layer, then scratch memory.
     fileprivate var values: [Float]
     fileprivate let carried: Int
 
-    /// Back to the start of a sequence: zero.
+    /// Sets the state to zero, as at the start of a sequence.
     public mutating func reset() {
       for at in 0..<carried { values[at] = 0 }
     }
@@ -33,7 +33,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   private let network: Network
   private let layers: [LSTMDirection]
   private let vocabulary: Int?
-  // Places in a state's values, in floats.
+  // Offsets in a state's values, in floats.
   private let hidden: [Int]
   private let cell: [Int]
   private let gates: Int
@@ -44,17 +44,19 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   private let carried: Int
   private let count: Int
 
-  /// Packs the model's weights for stepping.
-  /// - Parameter threads: 1 for real-time use. With more, large layers are split over threads: faster while steps follow
-  ///   each other closely, but after a pause of some microseconds waking the others takes a lock.
+  /// Packs the model's weights for single steps.
+  /// - Parameters:
+  ///   - kernels: the instruction set to use.
+  ///   - threads: 1 for real-time use. With more, large layers are split over threads: faster while steps follow each other
+  ///     closely, but after a pause of some microseconds, waking the threads takes a lock.
   /// - Throws: `ShapeError` when the model needs the whole sequence: a layer that runs in reverse, or a readout other than
-  ///   every step's or the last one's.
+  ///   all steps, the last step or the final state.
   public init(_ model: LSTMModel, kernels: Kernels = .best, threads: Int = 1) throws(ShapeError) {
     let configuration = model.configuration
     if configuration.layers.contains(where: \.isBidirectional) {
       throw ShapeError(
         what: "stream", expected: "layers that run forward only",
-        found: "a bidirectional one, which needs the end first")
+        found: "a bidirectional layer, which needs the whole sequence")
     }
     switch configuration.readout {
     case nil, .all, .last, .final: break
@@ -68,7 +70,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     layers = network.directions.map { $0[0] }
     for layer in layers { layer.packForForward() }
     for dense in network.head { dense.packForForward() }
-    // Precomputed for vocabularies up to some megabytes.
+    // Precomputed if the table is at most 16 MB.
     if let tokens = network.tokenInput, tokens.vocabulary * layers[0].gateSize <= 1 << 22 {
       layers[0].prepareTable(tokens, rows: tokens.vocabulary)
     }
@@ -97,8 +99,8 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   /// The state at the start of a sequence: zero.
   public func makeState() -> State { State(values: [Float](repeating: 0, count: count), carried: carried) }
 
-  /// A state that continues from one that the model returned for the beginning of a sequence.
-  /// - Parameter sequence: which of the state's sequences.
+  /// A state that continues from the final state of an earlier part of a sequence.
+  /// - Parameter sequence: the index of the sequence in `state`.
   /// - Throws: `ShapeError` when the state's sizes are not this model's.
   public func makeState(_ state: LSTMState, sequence: Int = 0) throws(ShapeError) -> State {
     var result = makeState()
@@ -118,7 +120,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     return result
   }
 
-  /// h and c of each layer, (1, P or H) and (1, H).
+  /// h (1, P or H) and c (1, H) of each layer.
   public func lstmState(_ state: State) -> LSTMState {
     LSTMState(
       hidden: zip(layers, hidden).map { layer, place in
@@ -132,15 +134,16 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   /// Advances a state by one step of features.
   /// - Parameters:
   ///   - x: (I)
-  ///   - y: gets the output, (O).
-  /// - Precondition: x and y have these sizes, and the state was made by this stream.
+  ///   - y: receives the output (O).
+  /// - Precondition: x and y have these sizes, and the state is from this stream's `makeState`.
   public func step(_ x: UnsafeBufferPointer<Float>, _ state: inout State, into y: UnsafeMutableBufferPointer<Float>) {
     precondition(vocabulary == nil && x.count == inputSize && y.count == outputSize, "sizes of x and y")
     guard let x = x.baseAddress, let y = y.baseAddress else { return }
     step(x, &state, y)
   }
 
-  /// The same with arrays.
+  /// Advances a state by one step of features x (I), and writes the output (O) to y.
+  /// - Precondition: as for buffers.
   public func step(_ x: [Float], _ state: inout State, into y: inout [Float]) {
     x.withUnsafeBufferPointer { x in y.withUnsafeMutableBufferPointer { y in step(x, &state, into: y) } }
   }
@@ -158,7 +161,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
     }
   }
 
-  /// - Parameter inputGates: layer 0's x W^T + b when known already; nil to compute it.
+  /// - Parameter inputGates: layer 0's x W^T + b if already known; nil to compute it.
   private func step(
     _ x: UnsafePointer<Float>, _ state: inout State, _ y: UnsafeMutablePointer<Float>,
     inputGates: UnsafePointer<Float>? = nil

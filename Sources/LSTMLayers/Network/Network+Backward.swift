@@ -1,7 +1,7 @@
 import LSTMCheckpoints
 
 extension Network {
-  /// Gradients of the input and the initial state.
+  /// The gradients of the input and the initial state.
   public struct InputGradients: Sendable {
     /// dL/dx (N, T, I), zero at padded steps; of the embedding's output for a model that reads tokens.
     public let input: Tensor
@@ -9,15 +9,15 @@ extension Network {
     public let state: LSTMState
   }
 
-  /// Exact backward through time for the last forward pass.
+  /// Exact backpropagation through time for the last forward pass.
   /// - Parameters:
-  ///   - outputGradient: dL/d output, in the shape `forward` gave.
+  ///   - outputGradient: dL/d output, in the shape of `forward`'s output.
   ///   - stateGradient: dL/d final state, or nil for zero.
   ///   - gradients: the gradients of the trainable parameters are added to these; the others are not changed.
-  ///   - trainable: for each parameter whether its gradient is wanted. No gradient is computed below the lowest.
+  ///   - trainable: for each parameter whether its gradient is wanted. Nothing is computed below the lowest such parameter.
   ///   - wantsInput: whether dL/dx and the gradient of the initial state are wanted.
-  /// - Returns: dL/dx and the gradient of the initial state when wanted.
-  /// - Throws: `ShapeError` when the gradient does not fit, or no forward pass that keeps activations came before.
+  /// - Returns: dL/dx and the gradient of the initial state if wanted, else nil.
+  /// - Throws: `ShapeError` when the gradient's shape is wrong, or no forward pass that keeps activations came before.
   @discardableResult
   public func backward(
     _ outputGradient: Tensor, stateGradient: LSTMState? = nil, into gradients: ParameterStore, trainable: [Bool],
@@ -25,8 +25,8 @@ extension Network {
   ) throws(ShapeError) -> InputGradients? {
     guard isComplete, firstKept == 0 else {
       throw ShapeError(
-        what: "backward", expected: "a forward pass before that keeps what it needs",
-        found: isComplete ? "one that does not" : "none")
+        what: "backward", expected: "a forward pass before it that keeps activations",
+        found: isComplete ? "one that does not keep them" : "none")
     }
     let expected =
       readout.kind == .all
@@ -42,11 +42,11 @@ extension Network {
     return wantsInput ? inputGradients() : nil
   }
 
-  /// Exact backward through time for the last `run` with a plan. Does not allocate for a batch no larger than an earlier
-  /// one.
+  /// Exact backpropagation through time for the last `run` with a plan. Does not allocate for a batch no larger than an
+  /// earlier one.
   /// - Parameters:
-  ///   - outputGradient: dL/d output, in the order of the rows that `run` returned. Overwritten when the model normalizes
-  ///     its output or has an activation after its readout.
+  ///   - outputGradient: dL/d output, in the order of the rows that `run` returned. It is overwritten if the model
+  ///     normalizes its output or has an activation after its readout.
   ///   - gradients: the gradients of the trainable parameters are added to these; the others are not changed.
   package func backward(
     _ outputGradient: UnsafeMutablePointer<Float>, into gradients: ParameterStore, _ plan: GradientPlan
@@ -61,7 +61,7 @@ extension Network {
     let computing = Computing()
     defer { computing.end() }
     precondition(isComplete, "backward without a forward pass")
-    precondition(max(plan.lowestLayer ?? .max, 0) >= firstKept, "backward goes below what the forward pass kept")
+    precondition(max(plan.lowestLayer ?? .max, 0) >= firstKept, "backward goes below the layers that kept activations")
     let rows = readout.rows(shape)
     var gradient = outputGradient
     if configuration.normalizesOutput { normalizeBackward(gradient, rows: rows) }
@@ -98,8 +98,8 @@ extension Network {
     distribute(gradient, above: lowest)
     gradient = regularizedTopGradient(gradient)
 
-    // 3. The LSTM layers, down to the lowest that is needed. Looking up the padding row adds nothing to its gradient;
-    // another place of a tied embedding may have added to it already.
+    // 3. The LSTM layers, down to the lowest that is needed. Looking up the padding row adds nothing to its gradient, but
+    // another use of a tied embedding may already have added to it.
     let padding = paddingRow(of: gradients, plan)
     if let padding {
       paddingGradient.reserve(configuration.input.size)
@@ -120,7 +120,7 @@ extension Network {
     }
   }
 
-  /// The gradient of the embedding's padding row; nil when there is none, or it is frozen.
+  /// The gradient of the embedding's padding row; nil if there is none or it is frozen.
   private func paddingRow(of gradients: ParameterStore, _ plan: GradientPlan) -> UnsafeMutablePointer<Float>? {
     guard let row = configuration.paddingToken, let embedding, plan.trainable[embedding] else { return nil }
     let size = configuration.input.size
@@ -160,8 +160,8 @@ extension Network {
     }
   }
 
-  /// After `backward`: the L2 norm of dL/d(gates before their activations) of a layer at each step, over its directions and
-  /// all sequences. Norms that fall toward the first step show vanishing gradients, rising ones exploding gradients.
+  /// After `backward`: for each step the L2 norm of dL/d(pre-activations of the gates) of a layer, over its directions and
+  /// all sequences. Norms that decrease toward the first step show vanishing gradients, increasing ones exploding gradients.
   /// - Returns: (T)
   public func gateGradientNorms(layer: Int) -> [Double] {
     let computing = Computing()
@@ -182,8 +182,8 @@ extension Network {
     }
   }
 
-  /// Reserves the input gradients of the layers above the lowest, `layerGradients[k]`; with a skip concatenation each starts
-  /// with its part of the readout's gradient, and the top layer's output is one more.
+  /// Reserves the input gradients of the layers above the lowest, `layerGradients[k]`. With a skip concatenation each starts
+  /// as its part of the readout's gradient, and the top layer's output has one, too.
   private func distribute(_ gradient: UnsafePointer<Float>, above lowest: Int) {
     for index in configuration.layers.indices where index > lowest {
       layerGradients[index].reserve(shape.rows * configuration.inputSize(ofLayer: index))
@@ -203,7 +203,7 @@ extension Network {
     }
   }
 
-  /// Whether layer 0 sums its gradients by token; dL/dx then holds only the skip concatenation's part.
+  /// Whether layer 0 sums its gradients by token; dL/dx then has only the skip concatenation's part.
   private func sumsByToken(wantsState: Bool) -> Bool {
     guard !wantsState, case .tokens(let vocabulary, _) = configuration.input, vocabulary <= shape.rows else {
       return false

@@ -1,14 +1,14 @@
 import LSTMCheckpoints
 
 extension Network {
-  /// Which carried states the sequences of a pass start from, and where their final states go. Valid as long as its
-  /// pointers.
+  /// The carried states that the sequences of a pass start from, and the ones that their final states replace. Valid as
+  /// long as its pointers.
   package struct Carry {
     /// The states of all streams.
     package var state: CarriedState
-    /// For each sequence the stream whose state it starts from; -1 for zero.
+    /// For each sequence the stream whose state it starts from; -1 for a zero state.
     package var from: UnsafePointer<Int>
-    /// For each sequence the stream that gets its final state; -1 for none. No stream may appear twice.
+    /// For each sequence the stream that receives its final state; -1 for none. Each stream may appear once.
     package var to: UnsafePointer<Int>
 
     package init(_ state: CarriedState, from: UnsafePointer<Int>, to: UnsafePointer<Int>) {
@@ -18,14 +18,14 @@ extension Network {
     }
   }
 
-  /// The initial states of the pass that has begun.
+  /// Sets the initial states of a pass, after `begin`.
   func loadState(_ carry: Carry) throws(ShapeError) {
     let state = carry.state
     var fits = state.sizes.count == configuration.layers.count && state.sizes.count == stateSizes.count
     for index in state.sizes.indices where fits { fits = state.sizes[index] == stateSizes[index] }
     guard fits else {
       throw ShapeError(
-        what: "carried state", expected: "one made for this model", found: "one made for a model of other sizes")
+        what: "carried state", expected: "one for this model", found: "one for a model of other sizes")
     }
     startsFromZero = true
     for sequence in 0..<shape.count where carry.from[sequence] >= 0 { startsFromZero = false }
@@ -49,7 +49,7 @@ extension Network {
     }
   }
 
-  /// Saves the final states of some layers, before `backward` can overwrite them.
+  /// Saves the final states of some layers before `backward` overwrites them.
   func keepState(_ carry: Carry, of layers: Range<Int>) {
     for index in layers {
       let (direction, size, width) = (

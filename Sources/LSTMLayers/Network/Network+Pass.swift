@@ -1,10 +1,8 @@
 import LSTMCheckpoints
 
-/// Passes from rows in memory to rows in memory, on which `forward` is built. They do not allocate for a batch no larger
-/// than an earlier one.
+/// Passes from rows in memory to rows in memory. They do not allocate for a batch no larger than an earlier one.
 extension Network {
-
-  /// Width of a row at a boundary.
+  /// The width of a row at a boundary.
   package func width(at stage: ModelStage) -> Int {
     switch stage {
     case .input: configuration.input.size
@@ -16,12 +14,12 @@ extension Network {
     }
   }
 
-  /// Whether there is a row for each step at a boundary, rather than one for each sequence.
+  /// Whether there is a row for each step at a boundary, rather than for each sequence.
   package func isPerStep(at stage: ModelStage) -> Bool {
     if case .head = stage { readout.kind == .all } else { true }
   }
 
-  /// A pass's output: rows in the network's internal order, see `locateOutputs`. Valid until the next pass.
+  /// The output of a pass: rows in the network's internal order, see `locateOutputs`. Valid until the next pass.
   package struct Output {
     /// (count, width)
     package let rows: UnsafeMutablePointer<Float>
@@ -29,13 +27,13 @@ extension Network {
     package let width: Int
   }
 
-  /// Runs the model, from zero states or from carried ones.
+  /// Runs the model from zero states or carried states.
   /// - Parameters:
   ///   - source: the model's input or, for another `stage`, the rows at that boundary.
-  ///   - plan: what `backward` will compute afterward; nil when it will not be called. Carried states are constants: they
-  ///     get no gradient.
-  ///   - carry: where the states of the layers above `stage` come from and go to; nil to start from zero.
-  ///   - draw: regularization from the plan's entry up, with its random numbers; nil for none, as in evaluation.
+  ///   - plan: what `backward` will compute afterwards; nil if it will not be called. Carried states are constants, without
+  ///     gradients.
+  ///   - carry: the source and the destination of the states of layers above `stage`; nil to start from zero.
+  ///   - draw: regularization from the plan's entry upwards, with its random numbers; nil for none, as in evaluation.
   /// - Throws: `ShapeError` when the rows or the states do not fit the model.
   package func run(
     _ source: SequenceRows, from stage: ModelStage = .input, output form: OutputForm = .activated,
@@ -43,7 +41,7 @@ extension Network {
   ) throws(ShapeError) -> Output {
     let computing = Computing()
     defer { computing.end() }
-    precondition(plan.map { stage.isReached(before: $0.entry) } ?? true, "something below the stage is to train")
+    precondition(plan.map { stage.isReached(before: $0.entry) } ?? true, "a parameter below the stage is trainable")
     begin(source)
     try setState(carry)
     try beginRegularization(
@@ -61,10 +59,10 @@ extension Network {
     }
   }
 
-  /// Runs the lower part of the model, from zero states or from carried ones, and writes the rows at a boundary.
+  /// Runs the lower part of the model from zero states or carried states, and writes the rows at a boundary.
   /// - Parameters:
-  ///   - rows: (any, `width(at: stage)`).
-  ///   - starts: the row there of each sequence's first step, or of its only one.
+  ///   - rows: (any number, `width(at: stage)`).
+  ///   - starts: for each sequence the row in `rows` of its first step, or of its only row.
   package func run(
     _ source: SequenceRows, upTo stage: ModelStage, into rows: UnsafeMutablePointer<Float>, starts: UnsafePointer<Int>,
     carrying carry: Carry? = nil
@@ -95,11 +93,11 @@ extension Network {
     if case .head = stage { copy(headOutput, width, 0) } else { forEachPart(of: stage) { copy($0.pointer, $1, $2) } }
   }
 
-  /// Maps every row of the last output to the caller's numbering.
+  /// Computes the caller's number of every row of the last output.
   /// - Parameters:
   ///   - starts: for each sequence of the batch, the number of its first step.
-  ///   - isPerStep: whether later steps have the numbers that follow; otherwise all steps have the first one's.
-  ///   - places: (rows of the output)
+  ///   - isPerStep: whether later steps have consecutive numbers; otherwise all steps have the first one's.
+  ///   - places: receives the number of each row of the output.
   package func locateOutputs(starts: UnsafePointer<Int>, isPerStep: Bool, into places: UnsafeMutablePointer<Int>) {
     forEachRow(at: .head(head.count), size: 1) { row, sequence, step in
       places[row] = starts[sequence] + (isPerStep ? step : 0)
@@ -108,15 +106,15 @@ extension Network {
 
   // MARK: - Parts of a pass
 
-  /// Starts a pass: takes the shape of the input.
+  /// Starts a pass with the shape of the input.
   func begin(_ source: SequenceRows) {
     isComplete = false
     regularized.turnOff()
     shape.update(count: source.count, steps: source.steps, lengths: source.lengths)
   }
 
-  /// The pass, after `begin` and with the initial states set.
-  /// - Parameter lowest: the lowest layer that a gradient may go through afterwards.
+  /// Runs the pass, after `begin` and with the initial states set.
+  /// - Parameter lowest: the lowest layer that gradients may flow through afterwards.
   func pass(
     _ source: SequenceRows, from stage: ModelStage, _ form: OutputForm, keepingFrom lowest: Int
   ) throws(ShapeError) -> Output {
@@ -144,7 +142,7 @@ extension Network {
     return Output(rows: headOutput, count: rows, width: configuration.outputSize)
   }
 
-  /// Layers below `lowest` need not keep their activations: no gradient will pass through them.
+  /// Layers below `lowest` do not keep their activations: no gradient will flow through them.
   private func runLayers(_ layers: Range<Int>, keepingFrom lowest: Int) {
     firstKept = min(max(lowest, layers.lowerBound), layers.upperBound)
     for index in layers {
@@ -155,11 +153,12 @@ extension Network {
         let states = configuration.stateIndex(layer: index, direction: place)
         regularized.chooseWeight(direction, layer: index, index: states)
         direction.forward(
-          rowsRead(at: index), inputStride: configuration.inputSize(ofLayer: index), shape: shape,
-          initialHidden: startsFromZero ? nil : UnsafePointer(initialHidden[states].pointer),
-          initialCell: initialCell[states].pointer, output: layerOutputs[index].pointer + place * direction.stateSize,
-          outputStride: outputSize, keepsActivations: index >= lowest,
-          tokens: index == 0 && !regularized.changesEmbeddings ? tokenInput : nil)
+          .init(
+            shape: shape, input: rowsRead(at: index), inputStride: configuration.inputSize(ofLayer: index),
+            initialHidden: startsFromZero ? nil : UnsafePointer(initialHidden[states].pointer),
+            initialCell: initialCell[states].pointer, output: layerOutputs[index].pointer + place * direction.stateSize,
+            outputStride: outputSize, tokens: index == 0 && !regularized.changesEmbeddings ? tokenInput : nil),
+          keepsActivations: index >= lowest)
       }
     }
   }
@@ -172,7 +171,7 @@ extension Network {
     headOutput = readoutOutput
   }
 
-  /// Into a separate buffer: when the readout is all steps it is the LSTM's output, which backward reads again.
+  /// In a separate buffer: a readout of all steps is the LSTM layers' output, which the backward pass reads again.
   private func activateReadout() {
     guard configuration.readoutActivation != .none else { return }
     let (rows, size) = (readout.rows(shape), configuration.readoutSize)
@@ -192,12 +191,12 @@ extension Network {
 
   // MARK: - Rows in and out
 
-  /// Copies rows into the buffers that the part above a boundary reads.
+  /// Copies rows to the buffers that the part above a boundary reads.
   private func gather(_ source: SequenceRows, at stage: ModelStage) throws(ShapeError) {
     guard stage != .input else { return try gatherInput(source) }
     let width = width(at: stage)
     guard case .features(let base, width) = source.values else {
-      throw ShapeError(what: "rows of the frozen prefix", expected: "\(width) wide", found: "others")
+      throw ShapeError(what: "rows of the frozen prefix", expected: "width \(width)", found: "others")
     }
     func copy(_ buffer: FloatBuffer, _ size: Int, _ column: Int) {
       buffer.reserve((isPerStep(at: stage) ? shape.rows : shape.count) * size)
@@ -209,7 +208,7 @@ extension Network {
     if case .head(let index) = stage { copy(headBuffer(index), width, 0) } else { forEachPart(of: stage, copy) }
   }
 
-  /// The input of head layer `index` in a pass that begins there.
+  /// The input of head layer `index` in a pass that starts there.
   private func headBuffer(_ index: Int) -> FloatBuffer { index == 0 ? headInput : head[index - 1].output }
 
   private func gatherInput(_ source: SequenceRows) throws(ShapeError) {
@@ -249,7 +248,7 @@ extension Network {
     }
   }
 
-  /// Visits the buffers that hold the rows at a boundary below the readout, with each one's first column in the rows.
+  /// Visits the buffers of the rows at a boundary below the readout, each with its size and its first column in the rows.
   func forEachPart(of stage: ModelStage, _ body: (_ part: FloatBuffer, _ size: Int, _ column: Int) -> Void) {
     var layer = 0
     if case .layer(let index) = stage { layer = index }
@@ -264,8 +263,8 @@ extension Network {
     }
   }
 
-  /// Visits every packed row at a boundary, on all threads, with its sequence of the batch and its step; step 0 where a
-  /// sequence has one row. `size` is the work per row, which decides how many threads to use.
+  /// Visits every packed row at a boundary, on all threads, with its sequence in the batch and its step; step 0 if
+  /// sequences have one row. `size` is the work per row, which determines the number of threads.
   func forEachRow(at stage: ModelStage, size: Int, _ body: (_ row: Int, _ sequence: Int, _ step: Int) -> Void) {
     let shape = shape
     guard isPerStep(at: stage) else {
@@ -274,7 +273,7 @@ extension Network {
     }
     let parts = kernels.parts(shape.rows * size, each: 1 << 14)
     parallel(parts) { part in
-      // Whole sequences, so that a thread reads and writes one contiguous range of the caller's memory.
+      // Whole sequences, so that each thread reads and writes a contiguous range of the caller's memory.
       for b in share(shape.count, multiple: 1, part: part, of: parts) {
         for t in 0..<shape.lengths[b] { body(shape.offsets[t] + b, shape.order[b], t) }
       }

@@ -1,13 +1,13 @@
 import LSTMCheckpoints
 
 extension Network {
-
-  /// The penalties that regularization added to the loss in the last pass; `backward` adds their gradients. Zero without.
+  /// The penalties of the last pass, which the caller adds to the loss; `backward` adds their gradients. Zero without
+  /// regularization.
   public var penalty: Regularization.Penalty { regularized.penalty }
 
   // MARK: - Forward
 
-  /// Draws the masks of a pass, after `begin`.
+  /// Draws the dropout masks of a pass, after `begin`.
   /// - Throws: `ShapeError` when a probability is out of range.
   func beginRegularization(_ draw: Regularization.Draw?, _ sites: Regularization.Sites) throws(ShapeError) {
     guard let draw, !draw.regularization.isOff else { return }
@@ -26,7 +26,7 @@ extension Network {
     }
   }
 
-  /// The rows that are read at a place, after dropout: what layer k reads, and the last layer's output.
+  /// The rows after dropout at place k: the input of layer k or, if k is the number of layers, the last layer's output.
   func rowsRead(at place: Int) -> UnsafeMutablePointer<Float> {
     let mask = regularized.masks[place]
     return mask.isOn && !regularized.dropsHeadInput ? mask.rows.pointer : undroppedRows(at: place)
@@ -45,7 +45,7 @@ extension Network {
     drop(undroppedRows(at: place), place: place, width: rowWidth(at: place), at: .layer(place), rows: shape.rows)
   }
 
-  /// Where only the head trains, its input is dropped instead of the LSTM layers' output.
+  /// If only the head is trainable, its input is dropped instead of the LSTM layers' output.
   func dropHeadInput() {
     let place = configuration.layers.count
     guard regularized.dropsHeadInput, regularized.masks[place].isOn else { return }
@@ -64,7 +64,7 @@ extension Network {
     }
   }
 
-  /// The penalties on the last layer's output; h[t] - h[t-1] is kept for the gradient.
+  /// Computes the penalties on the last layer's output, and keeps h[t] - h[t-1] for the gradient.
   func measurePenalty() {
     guard regularized.penalizes, let rule = regularized.draw?.regularization else { return }
     let (layers, table) = (configuration.layers.count, kernels.table.pointee)
@@ -83,7 +83,7 @@ extension Network {
       }
       regularized.penalty.activation = Double(rule.activationRegularization) * sum() / Double(shape.rows * width)
     }
-    // Steps that have a previous one.
+    // The number of steps that have a previous step.
     let pairs = shape.rows - shape.count
     if rule.temporalActivationRegularization > 0, pairs > 0 {
       let (h, differences) = (undroppedRows(at: layers), regularized.differences)
@@ -106,7 +106,7 @@ extension Network {
 
   // MARK: - Backward
 
-  /// From the gradient of the last layer's dropped output to that of its output, penalties included.
+  /// The gradient of the last layer's output, penalties included, from that of its output after dropout.
   func regularizedTopGradient(_ gradient: UnsafeMutablePointer<Float>) -> UnsafeMutablePointer<Float> {
     let layers = configuration.layers.count
     let mask = regularized.masks[layers]
@@ -138,7 +138,7 @@ extension Network {
     return top.pointer
   }
 
-  /// From the gradient of layer `place`'s dropped input to that of its input before dropout.
+  /// Turns the gradient of layer `place`'s input after dropout into that of its input before dropout.
   func dropGradient(at place: Int) {
     let mask = regularized.masks[place]
     guard mask.isOn else { return }

@@ -1,18 +1,19 @@
 import LSTMCheckpoints
 
-/// A model prepared to run many times: its weights, their packed forms and all buffers, reused from call to call.
+/// A model prepared to run many times: its weights, packed copies of them and all buffers, reused from call to call.
 ///
-/// Not thread-safe. `forward` keeps what `backward` needs; `backward` may be called once after each `forward`.
+/// Not thread-safe. `forward` keeps the activations that `backward` needs; `backward` may be called once after each
+/// `forward`.
 public final class Network {
   /// The network's description.
   public let configuration: ModelConfiguration
-  /// The weights. Call `weightsChanged()` after changing them.
+  /// The weights. Call ``weightsChanged(_:)`` after changing them.
   public let weights: ParameterStore
 
-  /// The instruction-set path and threads that it runs on.
+  /// The instruction set and threads that it uses.
   public let kernels: Kernels
   let embedding: Int?
-  /// The embedding's gradient in the padding row, as it was before a pass.
+  /// The gradient of the embedding's padding row before a backward pass.
   let paddingGradient = FloatBuffer()
   let directions: [[LSTMDirection]]
   let readout: ReadoutLayer
@@ -28,7 +29,7 @@ public final class Network {
   /// Whether the last pass completed.
   var isComplete = false
   var paddedSteps = 0
-  /// The lowest layer whose activations the pass kept: no gradient passes through those below.
+  /// The lowest layer whose activations the pass kept: no gradient flows through layers below it.
   var firstKept = 0
   /// The token of each packed row.
   let tokens = AlignedBuffer<Int32>()
@@ -38,7 +39,7 @@ public final class Network {
   let headInput = FloatBuffer()
   /// The readout after its activation.
   let activatedReadout = FloatBuffer()
-  /// Whether the last pass started from h = 0, so that its product is skipped.
+  /// Whether the last pass started from h = 0, whose product is skipped.
   var startsFromZero = true
   let initialHidden: [FloatBuffer]
   let initialCell: [FloatBuffer]
@@ -91,8 +92,8 @@ public final class Network {
     precondition(directions.allSatisfy { !$0.isEmpty } && head.count == configuration.head.count)
   }
 
-  /// Must be called after the weights have changed.
-  /// - Parameter changed: for each parameter whether it may have changed; nil for all. The others are not repacked.
+  /// Must be called after the weights have changed, so that they are packed again.
+  /// - Parameter changed: for each parameter whether it may have changed; nil for all.
   public func weightsChanged(_ changed: [Bool]? = nil) {
     for (layer, members) in directionParameters.enumerated() {
       for (place, parameters) in members.enumerated() where parameters.contains(where: { changed?[$0] ?? true }) {
@@ -126,9 +127,9 @@ public final class Network {
 
   // MARK: - Forward
 
-  /// Whether the last head layer's activation is applied.
+  /// The form of the output: whether the last head layer's activation is applied.
   public enum OutputForm: Sendable {
-    /// The source model's output.
+    /// The model's output.
     case activated
     /// Without the last layer's softmax or sigmoid, for a loss that includes it.
     case logits
@@ -137,11 +138,11 @@ public final class Network {
   /// Runs the model.
   /// - Parameters:
   ///   - batch: N sequences of up to T steps.
-  ///   - state: the initial h and c; zero when nil.
+  ///   - state: the initial h and c; zero if nil.
   ///   - form: activated, or logits for a loss that includes the last activation.
-  ///   - forBackward: false when `backward` will not be called: activations are then kept for one step instead of all.
-  ///   - draw: regularization, everywhere in the model, with its random numbers; nil for none.
-  /// - Returns: the output, (N, T, O) when the readout is all steps (zero at padded steps) and (N, O) otherwise.
+  ///   - forBackward: false if `backward` will not be called: activations are then kept for one step instead of all.
+  ///   - draw: regularization of the whole model, with its random numbers; nil for none.
+  /// - Returns: the output, (N, T, O) if the readout is all steps (zero at padded steps) and (N, O) otherwise.
   /// - Throws: `ShapeError` when the batch or the state does not fit the model.
   public func forward(
     _ batch: SequenceBatch, state: LSTMState? = nil, output form: OutputForm = .activated, forBackward: Bool = true,
@@ -159,7 +160,7 @@ public final class Network {
     return unpack(output)
   }
 
-  /// The final states of the last forward pass that began at the input; empty before the first.
+  /// The final h and c of the last forward pass; empty before the first.
   public func finalState() -> LSTMState {
     var state = LSTMState(hidden: [], cell: [])
     guard isComplete else { return state }
@@ -226,8 +227,7 @@ public final class Network {
     }
   }
 
-  /// Packed rows back to the caller's order: (N, T, O) with zero at padded steps, or (N, O) when the readout is not all
-  /// steps.
+  /// Packed rows in the caller's order: (N, T, O) with zero at padded steps, or (N, O) if the readout is not all steps.
   private func unpack(_ output: Output) -> Tensor {
     let size = output.width
     let isPerStep = readout.kind == .all

@@ -1,19 +1,19 @@
 import LSTMCheckpoints
 
 extension Regularization {
-  /// Where one kind acts, and where it would act if more of the model were trainable.
+  /// The places where one kind of regularization acts, and where it would act if more of the model were trainable.
   package struct Reach: Sendable, Equatable {
     /// The kind.
     package let kind: Kind
     /// The inputs or outputs that are dropped or penalized; for weight drop, the layers.
     package let active: [ModelStage]
-    /// Those that would be if more were trainable.
+    /// The places where it would act if more were trainable.
     package let inactive: [ModelStage]
     /// Whether it has no effect: hidden dropout with one layer, embedding dropout without an embedding, ...
     package var isIdle: Bool { active.isEmpty }
   }
 
-  /// For each kind that is on, where it acts in the training passes of a plan.
+  /// For each kind that is on, the places where it acts in the training passes of a plan.
   package func reach(in configuration: ModelConfiguration, _ plan: GradientPlan) -> [Reach] {
     let sites = Sites(configuration, entry: plan.entry, reachesStack: plan.lowestLayer != nil)
     let layers = configuration.layers.count
@@ -36,10 +36,10 @@ extension Regularization {
     }
   }
 
-  /// Where regularization acts in a pass.
+  /// The places where regularization acts in a pass.
   struct Sites {
-    /// The inputs and the recurrent weights of layers from this one up are dropped; the number of layers means the last
-    /// layer's output.
+    /// The lowest layer whose input and recurrent weights are dropped; the number of layers stands for the last layer's
+    /// output.
     let firstPlace: Int
     /// Whether the head's input is dropped instead of the last layer's output.
     let dropsHeadInput: Bool

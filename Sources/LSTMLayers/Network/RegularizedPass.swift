@@ -1,4 +1,4 @@
-/// The regularization of the current pass, and its buffers. Off until a pass turns it on.
+/// The regularization of the current pass, and its buffers.
 final class RegularizedPass {
   /// nil for a pass without regularization.
   private(set) var draw: Regularization.Draw?
@@ -9,7 +9,7 @@ final class RegularizedPass {
   private var dropsEmbedding = false
   private let embedding = FloatBuffer()
 
-  /// For each layer's input, and for the last layer's output.
+  /// A mask for each layer's input, and one for the last layer's output.
   let masks: [DropoutMask]
   var penalty = Regularization.Penalty()
   /// h[t] - h[t-1] of the last layer (R, S), zero at first steps.
@@ -34,7 +34,7 @@ final class RegularizedPass {
     penalizes = sites.penalizes && (rule.activationRegularization > 0 || rule.temporalActivationRegularization > 0)
   }
 
-  /// (V), or nil when the embedding is not dropped.
+  /// (V), or nil if the embedding is not dropped.
   var embeddingFactors: UnsafePointer<Float>? { dropsEmbedding ? UnsafePointer(embedding.pointer) : nil }
 
   /// Whether layer 0's input differs from the embedding's rows.
@@ -48,7 +48,7 @@ final class RegularizedPass {
     stream.fill(embedding.pointer, count: vocabulary, dropping: draw.regularization.embeddingDropout)
   }
 
-  /// Makes a direction use its recurrent weight, or a dropped copy.
+  /// Makes a direction use its recurrent weight or, with weight drop, a dropped copy.
   /// - Parameter index: the direction's number among all layers' directions.
   func chooseWeight(_ direction: LSTMDirection, layer: Int, index: Int) {
     if let draw, draw.regularization.weightDrop > 0, layer >= firstPlace {

@@ -1,20 +1,20 @@
 import FileIO
 import LSTMCheckpoints
 
-/// Compares a model's outputs with those that its source framework computed for the same input.
+/// A comparison of a model's outputs with those that another framework computed for the same input.
 ///
 /// A reference is a file of named arrays (HDF5, .npz or safetensors):
 ///
 ///     x         (N, T, I) features, or (N, T) tokens
 ///     y         the model's output: (N, T, O), or (N, O)
-///     h, c      final states, (L * D, N, S) and (L * D, N, H) as PyTorch's; where layers differ in size h_l0,
-///               h_l0_reverse, h_l1, ... (N, S), and c_l0, ...
+///     h, c      the final states, (L * D, N, S) and (L * D, N, H) as in PyTorch; if layers differ in size, h_l0,
+///               h_l0_reverse, h_l1, ... (N, S), and c_l0, ... (N, H)
 ///     lengths   (N) valid steps, optional
-///     h0, c0    the states to start from, as h and c; optional, zero without
+///     h0, c0    the initial states, in the same forms as h and c; optional, zero if missing
 ///
-/// At least one of y, h and c is needed.
+/// At least one of y, h and c must be there.
 public struct Verification: Sendable, Encodable, Equatable {
-  /// How far one array is from the reference.
+  /// The difference of one array from the reference.
   public struct Part: Sendable, Encodable, Equatable {
     /// `y`, `h`, `c_l0`, ...
     public let name: String
@@ -22,27 +22,27 @@ public struct Verification: Sendable, Encodable, Equatable {
     public let shape: [Int]
     /// max |ours - theirs|
     public let largest: Double
-    /// max |ours - theirs| / max(1, |theirs|), compared with the tolerance; infinite where only one of them is NaN.
+    /// max |ours - theirs| / max(1, |theirs|), compared with the tolerance; infinite if only one of them is NaN.
     public let relative: Double
-    /// Where, and the two values there.
+    /// The index of the largest relative difference.
     public let index: [Int]
-    /// The reference's value there.
+    /// The reference's value at that index.
     public let expected: Float
-    /// The model's value there.
+    /// The model's value at that index.
     public let found: Float
   }
 
   /// One for each array of the reference.
   public let parts: [Part]
-  /// The largest relative difference allowed.
+  /// The largest relative difference that is accepted.
   public let tolerance: Double
 
   /// Whether every part is within the tolerance.
   public var agrees: Bool { parts.allSatisfy { $0.relative <= tolerance } }
 
   /// Runs the model on the reference's input.
-  /// - Parameter tolerance: the largest relative difference allowed.
-  /// - Throws: `VerificationError` when the reference lacks an array or a shape differs; errors of reading it.
+  /// - Parameter tolerance: the largest relative difference that is accepted.
+  /// - Throws: `VerificationError` when an array is missing or a shape differs; errors of reading the reference.
   public init(_ model: LSTMModel, against reference: Checkpoint, tolerance: Double = 2e-6) throws {
     let file = reference.path ?? "reference"
     let (batch, state) = try Self.input(reference, model, file)
@@ -68,7 +68,7 @@ public struct Verification: Sendable, Encodable, Equatable {
     }
     guard !parts.isEmpty else {
       throw VerificationError(
-        file: file, detail: "has none of y, h and c to compare with",
+        file: file, detail: "has none of y, h and c, the arrays to compare",
         advice: ["scripts/reference-pytorch.py and scripts/reference-keras.py write such files"])
     }
     self.parts = parts
@@ -157,7 +157,7 @@ extension Verification.Part {
         file: file,
         detail: "\(name): the model gives \(shapeText(ours.shape)), the reference has \(shapeText(stored.shape))",
         advice: name == "y"
-          ? ["another readout or head was meant, perhaps: \(.configuration) or \(.readout) at import"] : [])
+          ? ["perhaps the model has another readout or head: \(.configuration) or \(.readout) at import"] : [])
     }
     let theirs = try stored.floats()
     var (largest, relative, place) = (0.0, 0.0, 0)
@@ -182,15 +182,17 @@ private func unravelled(_ place: Int, _ shape: [Int]) -> [Int] {
   }.reversed()
 }
 
-/// A reference that cannot be compared.
+/// A reference that cannot be compared with the model.
 public struct VerificationError: DescribedFailure, Equatable {
   /// The reference's path.
   public let file: String
   /// What is wrong with it.
   public let detail: String
-  /// What may help, a line each.
+  /// What to do next, a line each.
   public let advice: [Message]
 
+  /// Always bad input.
   public var category: FailureCategory { .badInput }
+  /// The path and what is wrong with the reference.
   public var message: Message { Message(printable("\(file): \(detail)")) }
 }

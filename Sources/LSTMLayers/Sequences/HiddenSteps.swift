@@ -2,22 +2,22 @@ import LSTMCheckpoints
 
 /// The steps of a batch's sequences that a mask hides, at any position.
 ///
-/// An LSTM passes its state through a hidden step unchanged, so that the remaining steps, moved together, have the same
-/// outputs, final states and means.
+/// A hidden step leaves an LSTM's state unchanged, so the visible steps, moved together, have the same outputs, final
+/// states and means.
 public struct HiddenSteps: Sendable, Equatable {
   /// N
   public let count: Int
   /// T
   public let steps: Int
-  /// Visible steps of each sequence.
+  /// The number of visible steps of each sequence.
   public let lengths: [Int]
-  /// (N, T): the visible steps of each sequence, in order; then -1.
+  /// (N, T): the visible steps of each sequence in order, then -1.
   private let places: [Int32]
-  /// (N): steps before padding, hidden ones included.
+  /// (N): the number of steps without padding, hidden ones included.
   private let ends: [Int]
 
   /// - Parameters:
-  ///   - lengths: steps of each sequence, or nil when all are full.
+  ///   - lengths: the length of each sequence; nil if all have T steps.
   ///   - isHidden: called with a sequence and a step.
   /// - Returns: nil when no step is hidden.
   /// - Throws: `ShapeError` naming a sequence without visible steps.
@@ -46,7 +46,7 @@ public struct HiddenSteps: Sendable, Equatable {
     ends = given ?? [Int](repeating: steps, count: count)
   }
 
-  /// Hidden steps of all sequences together.
+  /// The number of hidden steps of all sequences together.
   public var hiddenCount: Int { zip(ends, lengths).reduce(0) { $0 + $1.0 - $1.1 } }
 
   /// A sequence's first visible step.
@@ -71,8 +71,8 @@ public struct HiddenSteps: Sendable, Equatable {
     return result
   }
 
-  /// Undoes `moved` for outputs (N, T, O); a hidden step has the output of the last visible step before it, as in Keras.
-  /// - Parameter isReverse: whether a layer runs in reverse, where a hidden step would combine the outputs of two steps.
+  /// Undoes `moved` for outputs (N, T, O); a hidden step gets the output of the last visible step before it, as in Keras.
+  /// - Parameter isReverse: whether a layer runs in reverse: a hidden step would then combine the outputs of two steps.
   /// - Throws: `ShapeError` when a hidden step has no visible step before it, or a layer runs in reverse.
   package func spread(_ output: Tensor, isReverse: Bool) throws(ShapeError) -> Tensor {
     let width = output.shape[2]
@@ -86,8 +86,8 @@ public struct HiddenSteps: Sendable, Equatable {
           throw ShapeError(
             what: "sequence \(sequence)",
             expected: isReverse
-              ? "no hidden step, where a layer runs in reverse and every step has an output"
-              : "a step to read before the hidden ones, where every step has an output",
+              ? "no hidden step, because a layer runs in reverse and every step has an output"
+              : "a visible step before the hidden ones, because every step has an output",
             found: "step \(step), which the model's mask hides")
         }
         let (from, to) = ((sequence * steps + next - 1) * width, (sequence * steps + step) * width)
@@ -97,13 +97,13 @@ public struct HiddenSteps: Sendable, Equatable {
     return result
   }
 
-  /// Rejects a readout that treats hidden steps differently: Keras takes the maximum over all steps, and those before the
-  /// first visible one are zero there.
+  /// Rejects a readout that hidden steps would affect: Keras takes the maximum over all steps, and the outputs before the
+  /// first visible step are zero there.
   package func check(_ configuration: ModelConfiguration) throws(ShapeError) {
     guard configuration.readout == .max else { return }
     for sequence in 0..<count where first(sequence) > 0 || configuration.hasReverseLayers {
       throw ShapeError(
-        what: "sequence \(sequence)", expected: "a step to read before the hidden ones, for a maximum over time",
+        what: "sequence \(sequence)", expected: "a visible step before the hidden ones, for a maximum over time",
         found: "one that the model's mask hides")
     }
   }
@@ -114,7 +114,7 @@ extension ModelConfiguration {
 }
 
 extension SequenceBatch {
-  /// The steps that a mask hides; nil when there are none.
+  /// The steps that a mask hides; nil if there are none.
   func hidden(by mask: ModelConfiguration.Mask) throws(ShapeError) -> HiddenSteps? {
     let steps = self.steps
     switch (input, mask) {
@@ -129,7 +129,7 @@ extension SequenceBatch {
     }
   }
 
-  /// The visible steps, moved together.
+  /// The batch of the visible steps, moved together.
   func moved(_ hidden: HiddenSteps) throws(ShapeError) -> SequenceBatch {
     let input: Input =
       switch input {

@@ -8,6 +8,7 @@ public struct LSTMState: Sendable, Equatable {
   /// One (N, H) per layer and direction.
   public var cell: [Tensor]
 
+  /// From the states of each layer and direction.
   /// - Parameters:
   ///   - hidden: one (N, P or H) per layer and direction.
   ///   - cell: one (N, H) per layer and direction.
@@ -16,9 +17,9 @@ public struct LSTMState: Sendable, Equatable {
     self.cell = cell
   }
 
-  /// PyTorch's h_n (L * D, N, P or H); nil when the layers differ in size.
+  /// PyTorch's h_n (L * D, N, P or H); nil if the layers differ in size.
   public var stackedHidden: Tensor? { stack(hidden) }
-  /// PyTorch's c_n (L * D, N, H); nil when the layers differ in size.
+  /// PyTorch's c_n (L * D, N, H); nil if the layers differ in size.
   public var stackedCell: Tensor? { stack(cell) }
 
   /// From PyTorch's h_0 (L * D, N, P or H) and c_0 (L * D, N, H).
@@ -46,7 +47,7 @@ private func unstack(_ tensor: Tensor) -> [Tensor] {
 }
 
 extension ModelConfiguration {
-  /// Widths of h and c for each layer and direction.
+  /// The widths of h and c for each layer and direction.
   var stateSizes: [(hidden: Int, cell: Int)] {
     layers.flatMap { layer in
       [(hidden: Int, cell: Int)](repeating: (layer.stateSize, layer.hiddenSize), count: layer.directions)

@@ -1,9 +1,10 @@
-/// Whether batch or time is the first axis of a tensor of sequences: (N, T, I) or (T, N, I).
+/// Whether batch or time is the first axis of a tensor of sequences.
 public enum SequenceOrder: String, Sendable {
+  /// (N, T, I), or (T, N, I).
   case batchFirst, timeMajor
 }
 
-/// A model's input: sequences of features or of tokens, of equal or different lengths.
+/// A model's input: sequences of features or tokens, of equal or different lengths.
 public struct SequenceBatch: Sendable {
   /// The values of all sequences, padded to T steps, in C order.
   public enum Input: Sendable {
@@ -13,17 +14,17 @@ public struct SequenceBatch: Sendable {
     case tokens([Int32])
   }
 
-  /// N
+  /// N, the number of sequences.
   public let count: Int
-  /// T, padding included
+  /// T, padding included.
   public let steps: Int
-  /// Features or tokens.
+  /// The features or tokens.
   public let input: Input
-  /// Valid steps of each sequence (1 ... T), or nil when all are T. Padded steps are not computed and do not count.
+  /// The number of valid steps of each sequence (1 to T); nil if all have T. Padded steps are not computed and do not count.
   public let lengths: [Int]?
 
   /// Sequences of features from a tensor (N, T, I), or (T, N, I) with `order: .timeMajor`.
-  /// - Throws: `ShapeError` when the rank is not three or the lengths do not fit.
+  /// - Throws: `ShapeError` when x does not have three axes or the lengths are invalid.
   public init(_ x: Tensor, order: SequenceOrder = .batchFirst, lengths: [Int]? = nil) throws(ShapeError) {
     guard x.shape.count == 3 else {
       throw ShapeError(
@@ -41,13 +42,13 @@ public struct SequenceBatch: Sendable {
   }
 
   /// Sequences of tokens, (N, T) in C order.
-  /// - Throws: `ShapeError` when the sizes or the lengths do not fit.
+  /// - Throws: `ShapeError` when the sizes or the lengths are invalid.
   public init(tokens: [Int32], count: Int, steps: Int, lengths: [Int]? = nil) throws(ShapeError) {
     try self.init(count: count, steps: steps, input: .tokens(tokens), lengths: lengths)
   }
 
   /// N sequences of up to T steps.
-  /// - Throws: `ShapeError` when the sizes or the lengths do not fit.
+  /// - Throws: `ShapeError` when the sizes or the lengths are invalid.
   public init(count: Int, steps: Int, input: Input, lengths: [Int]?) throws(ShapeError) {
     guard count > 0, steps > 0 else {
       throw ShapeError(what: "input", expected: "at least one sequence of one step", found: "\(count) of \(steps)")

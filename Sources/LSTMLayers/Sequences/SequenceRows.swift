@@ -1,5 +1,4 @@
-/// Sequences in the caller's memory, from where a network gathers its rows without another copy. Valid as long as its
-/// pointers.
+/// Sequences in the caller's memory, from which a network gathers its rows. Valid as long as its pointers.
 package struct SequenceRows {
   /// Features or tokens.
   package enum Values {
@@ -14,12 +13,12 @@ package struct SequenceRows {
   package var count: Int
   /// T: no sequence is longer.
   package var steps: Int
-  /// The row of each sequence's first step; the others follow it.
+  /// The row of each sequence's first step; its other steps follow.
   package var starts: UnsafePointer<Int>
-  /// Valid steps of each sequence (1 ... T), or nil when all are T.
+  /// The number of valid steps of each sequence (1 to T); nil if all have T.
   package var lengths: UnsafePointer<Int>?
 
-  /// - Parameter lengths: nil when all sequences have T steps.
+  /// - Parameter lengths: nil if all sequences have T steps.
   package init(
     _ values: Values, count: Int, steps: Int, starts: UnsafePointer<Int>, lengths: UnsafePointer<Int>? = nil
   ) {
@@ -32,7 +31,7 @@ package struct SequenceRows {
 }
 
 extension SequenceBatch {
-  /// Lends the batch as rows in memory.
+  /// Calls `body` with the batch as rows in memory.
   func withRows<Result>(
     _ body: (SequenceRows) throws(ShapeError) -> Result
   ) throws(ShapeError) -> Result {

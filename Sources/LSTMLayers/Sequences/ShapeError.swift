@@ -1,15 +1,21 @@
 import FileIO
 
-/// A shape or a value that does not fit.
+/// A shape or a value that is not as expected.
+///
+///     do {
+///       let (y, state) = try model(x)
+///     } catch where error.what == "features" {
+///       print("x has \(error.found), but the model reads \(error.expected)")
+///     }
 public struct ShapeError: DescribedFailure, Equatable {
-  /// What it is about: `input`, `lengths`, a parameter's name, ...
+  /// What is wrong: `input`, `lengths`, a parameter's name, ...
   public let what: String
-  /// What would fit.
+  /// What was expected.
   public let expected: String
-  /// What was given.
+  /// What was found.
   public let found: String
 
-  /// - Parameter what: what it is about.
+  /// An error about `what`.
   public init(what: String, expected: String, found: String) {
     self.what = what
     self.expected = expected

@@ -1,10 +1,11 @@
-/// Float32 values with a shape, in C order.
+/// Float32 values with a shape.
 public struct Tensor: Sendable, Equatable {
   /// The size of each axis.
   public let shape: [Int]
-  /// As many as the product of `shape`.
+  /// The values in C order, as many as the product of `shape`.
   public var values: [Float]
 
+  /// A tensor of a shape and values in C order.
   /// - Precondition: the number of values is the product of `shape`.
   public init(shape: [Int], values: [Float]) {
     precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
@@ -12,7 +13,7 @@ public struct Tensor: Sendable, Equatable {
     self.values = values
   }
 
-  /// Zeros of a shape.
+  /// A tensor of zeros.
   public init(zeros shape: [Int]) {
     self.init(shape: shape, values: [Float](repeating: 0, count: shape.reduce(1, *)))
   }

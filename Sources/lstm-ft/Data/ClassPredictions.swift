@@ -1,12 +1,11 @@
-import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-/// What a classifier says, with the classes' names.
+/// A classifier's predictions, with the names of the classes.
 struct ClassPredictions {
-  /// For each sequence, or for each of its valid steps, the likeliest class.
+  /// The most likely class of each sequence, or of each of its valid steps.
   let labels: [[String]]
   private let names: [String]
   private let lengths: [Int]?
@@ -21,7 +20,7 @@ struct ClassPredictions {
       var found: [String] = []
       for step in 0..<(y.shape.count == 3 ? lengths?[sequence] ?? steps : 1) {
         let row = (sequence * steps + step) * width
-        if activation == .none { Self.normalize(&y.values[row..<row + width]) }
+        if activation == .none { Kernels.best.makeProbabilities(&y.values[row..<row + width]) }
         let values = y.values[row..<row + width]
         let likeliest =
           width == 1
@@ -33,21 +32,6 @@ struct ClassPredictions {
     self.labels = labels
     self.names = names
     self.lengths = lengths
-  }
-
-  /// Softmax, or for one value the sigmoid.
-  private static func normalize(_ values: inout ArraySlice<Float>) {
-    if values.count == 1, let value = values.first {
-      values[values.startIndex] = 1 / (1 + exp(-value))
-      return
-    }
-    let largest = values.max() ?? 0
-    var sum: Float = 0
-    for index in values.indices {
-      values[index] = exp(values[index] - largest)
-      sum += values[index]
-    }
-    for index in values.indices { values[index] /= sum }
   }
 
   /// A row for each sequence, or for each of its valid steps.

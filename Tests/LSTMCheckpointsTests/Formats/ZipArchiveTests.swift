@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import FileIO
@@ -108,22 +109,29 @@ import Testing
     #expect(try ZipWriter.encode(Self.entries, alignment: alignment, forceZip64: forceZip64) == bytes)
   }
 
-  @Test func sinkReceivesTheSameBytes() throws {
-    final class Box { var bytes: [UInt8] = [] }
-    let box = Box()
-    var writer = ZipWriter { box.bytes.append(contentsOf: $0) }
-    for entry in Self.entries { try writer.add(entry.name, entry.content) }
-    try writer.finish()
-    #expect(box.bytes == (try ZipWriter.encode(Self.entries)))
-    #expect(writer.byteCount == box.bytes.count)
-    #expect(throws: ZipError.self) { try writer.add("late", []) }
-    #expect(throws: ZipError.self) { try writer.finish() }
+  @Test func aFileHasTheSameBytes() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path("a.zip")
+    try ContainerFile.write(to: path, byteCount: 1000) { file in
+      var writer = ZipFileWriter(file, archive: "archive")
+      for entry in Self.entries { try writer.add(entry.name, entry.content) }
+      try writer.finish()
+      #expect(throws: ZipError.self) { try writer.add("late", []) }
+      #expect(throws: ZipError.self) { try writer.finish() }
+    }
+    #expect([UInt8](try Data(contentsOf: URL(fileURLWithPath: path))) == (try ZipWriter.encode(Self.entries)))
   }
 
-  @Test func sinkErrorsPassThrough() {
+  @Test func errorsOfAnEntrysContentPassThrough() throws {
     struct DiskFull: Error {}
-    var writer = ZipWriter { _ in throw DiskFull() }
-    #expect(throws: DiskFull.self) { try writer.add("a", [1]) }
+    let folder = try TemporaryFolder()
+    #expect(throws: DiskFull.self) {
+      try ContainerFile.write(to: folder.path("a.zip"), byteCount: 0) { file in
+        var writer = ZipFileWriter(file, archive: "archive")
+        try writer.add("a", size: 1) { throw DiskFull() }
+      }
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path).isEmpty)
   }
 
   @Test func manyEntriesNeedZip64() throws {

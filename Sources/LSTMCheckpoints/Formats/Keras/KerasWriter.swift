@@ -57,11 +57,11 @@ enum KerasWriter {
       ["keras_version": .string(export.version.text), "date_saved": "1980-01-01@00:00:00"] as KerasJSON)
     let config = try json(export.json(withModules: true))
     let content = try Data(contentsOf: weights, options: .alwaysMapped)
-    try atomicallyWriteFile(to: path) { descriptor in
-      var writer = ZipWriter(archive: path) { bytes in try writeAll(bytes, to: descriptor) }
+    try ContainerFile.write(to: path, byteCount: content.count) { file in
+      var writer = ZipFileWriter(file, archive: path)
       try writer.add("metadata.json", Array(metadata.utf8))
       try writer.add("config.json", Array(config.utf8))
-      try content.withUnsafeBytes { try writer.add("model.weights.h5", $0) }
+      try writer.add("model.weights.h5", size: content.count) { try content.withUnsafeBytes { try file.write($0) } }
       try writer.finish()
     }
     return written

@@ -1,75 +1,9 @@
-/// Writes a zip archive of stored (uncompressed) entries, piece by piece, to wherever its sink puts them.
+/// The headers of a ZIP archive of stored (uncompressed) entries being written, and where they go.
 ///
-/// The same entries give the same bytes: timestamps are fixed at 1 January 1980. Each entry's content starts
-/// at a multiple of `alignment` bytes, by padding in its header, so that it can be memory-mapped. Zip64
-/// records are written when sizes, offsets or the number of entries ask for them.
-///
-///     var writer = ZipWriter { bytes in try file.write(bytes) }
-///     try writer.add("data.pkl", pickle)
-///     try writer.finish()
-public struct ZipWriter {
-  private var layout: ZipLayout
-  private let sink: (UnsafeRawBufferPointer) throws -> Void
-
-  /// - Parameters:
-  ///   - archive: What to call the archive in errors.
-  ///   - alignment: The multiple, in bytes, at which contents start: 1 to 4096.
-  ///   - forceZip64: Writes zip64 fields even where they are not needed.
-  ///   - sink: Receives the archive in order; what it throws passes through `add` and `finish`.
-  public init(
-    archive: String = "archive", alignment: Int = 64, forceZip64: Bool = false,
-    sink: @escaping (UnsafeRawBufferPointer) throws -> Void
-  ) {
-    layout = ZipLayout(archive: archive, alignment: alignment, forceZip64: forceZip64)
-    self.sink = sink
-  }
-
-  /// How many bytes the sink has received.
-  public var byteCount: Int { layout.position }
-
-  /// Writes one entry.
-  ///
-  /// - Parameters:
-  ///   - name: A relative path with `/` between its parts.
-  ///   - content: The bytes; they are not kept.
-  /// - Throws: `ZipError` for a name that is unsafe or was used, or after `finish()`; the sink's errors.
-  public mutating func add(_ name: String, _ content: UnsafeRawBufferPointer) throws {
-    let header = try layout.add(name, size: content.count, crc: Inflate.crc32(content))
-    try header.withUnsafeBytes(sink)
-    if !content.isEmpty { try sink(content) }
-  }
-
-  /// Writes one entry from an array.
-  public mutating func add(_ name: String, _ content: [UInt8]) throws {
-    try content.withUnsafeBytes { try add(name, $0) }
-  }
-
-  /// Writes the directory; nothing can be added after it.
-  public mutating func finish() throws {
-    let trailer = try layout.finish()
-    try trailer.withUnsafeBytes(sink)
-  }
-
-  /// A whole archive in memory.
-  ///
-  /// - Throws: `ZipError` for a name that is unsafe or occurs twice.
-  public static func encode(
-    _ entries: [(name: String, content: [UInt8])], alignment: Int = 64, forceZip64: Bool = false
-  ) throws(ZipError) -> [UInt8] {
-    var layout = ZipLayout(archive: "archive", alignment: alignment, forceZip64: forceZip64)
-    var archive: [UInt8] = []
-    for entry in entries {
-      let crc = entry.content.withUnsafeBytes { Inflate.crc32($0) }
-      archive += try layout.add(entry.name, size: entry.content.count, crc: crc)
-      archive += entry.content
-    }
-    archive += try layout.finish()
-    return archive
-  }
-}
-
-/// The headers of an archive being written, and where they go.
-struct ZipLayout {
+/// The same entries give the same bytes: the date is always 1 January 1980. Each entry's content starts at a multiple of
+/// `alignment` bytes, by padding in its header, so that it can be memory-mapped. Zip64 records are written where sizes,
+/// offsets or the number of entries need them. Layout and field order follow PKWARE's APPNOTE.TXT, sections 4.3 and 4.5.
+package struct ZipLayout {
   private struct Written {
     var name: [UInt8]
     var crc: UInt32
@@ -77,8 +11,8 @@ struct ZipLayout {
     var offset: Int
   }
 
-  /// The bytes handed out so far, contents included.
-  private(set) var position = 0
+  /// Bytes of the archive so far, contents included.
+  package private(set) var position = 0
   private var written: [Written] = []
   private var names = Set<String>()
   private var isFinished = false
@@ -89,12 +23,16 @@ struct ZipLayout {
   /// 1 January 1980, the first day that zip can name.
   private static let date: UInt16 = 1 << 5 | 1
   private static let utf8Flag: UInt16 = 1 << 11
-  /// "FB", the field that PyTorch pads with.
+  /// "FB": the extra field that PyTorch pads with.
   private static let paddingField: UInt16 = 0x4246
-  /// Where an entry's header has its checksum.
+  /// The offset of the checksum within an entry's header.
   static let crcOffset = 14
 
-  init(archive: String, alignment: Int, forceZip64: Bool) {
+  /// - Parameters:
+  ///   - archive: its name in errors.
+  ///   - alignment: 1 to 4096 bytes.
+  ///   - forceZip64: writes zip64 fields even where they are not needed.
+  package init(archive: String, alignment: Int = 64, forceZip64: Bool = false) {
     precondition((1...4096).contains(alignment), "an alignment of 1 to 4096 bytes")
     self.archive = archive
     self.alignment = alignment
@@ -102,7 +40,8 @@ struct ZipLayout {
   }
 
   /// The header of the next entry, after which its `size` bytes go.
-  mutating func add(_ name: String, size: Int, crc: UInt32) throws(ZipError) -> [UInt8] {
+  /// - Throws: `ZipError` for a name that is unsafe or already used, or after ``finish()``.
+  package mutating func add(_ name: String, size: Int, crc: UInt32) throws(ZipError) -> [UInt8] {
     guard !isFinished else { throw ZipError(.finished, archive: archive, entry: name) }
     let nameBytes = Array(name.utf8)
     guard nameBytes.count < 0xffff else { throw ZipError(.invalidName, archive: archive, entry: name) }
@@ -138,13 +77,13 @@ struct ZipLayout {
     return header
   }
 
-  /// The checksum of the entry added last, where it was not known then.
+  /// Sets the checksum of the last entry, where it was not known when the entry was added.
   mutating func complete(crc: UInt32) {
     if !written.isEmpty { written[written.count - 1].crc = crc }
   }
 
-  /// The central directory and the end records.
-  mutating func finish() throws(ZipError) -> [UInt8] {
+  /// The central directory and the end records; nothing can be added after them.
+  package mutating func finish() throws(ZipError) -> [UInt8] {
     guard !isFinished else { throw ZipError(.finished, archive: archive) }
     isFinished = true
     let start = position
