@@ -197,19 +197,6 @@ public struct SequenceData: Sendable {
     return try SequenceBatch(count: chosen.count, steps: steps, input: input, lengths: lengths)
   }
 
-  /// The targets of some examples, in the order of `batch`.
-  public func targetBatch(_ examples: some Collection<Int>) -> Targets {
-    let chosen = examples.map { places[$0] }
-    switch targets {
-    case .values(let values, let size, let perStep):
-      return .values(gather(values, chosen, width: size * (perStep ? steps : 1)), size: size, perStep: perStep)
-    case .classes(let values, let perStep):
-      return .classes(gather(values, chosen, width: perStep ? steps : 1), perStep: perStep)
-    case .none:
-      return .none
-    }
-  }
-
   /// Valid steps of some examples.
   func lengthBatch(_ examples: some Collection<Int>) -> [Int]? {
     lengths.map { lengths in examples.map { lengths[places[$0]] } }

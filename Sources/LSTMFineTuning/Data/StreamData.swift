@@ -211,12 +211,6 @@ public struct StreamData: Sendable {
     result.sequences = sequences.withClassTargets()
     return result
   }
-
-  /// Zero states for the streams, to be carried through the chunks in order and reset before each epoch.
-  /// - Throws: `ShapeError` when the model has a layer that runs in reverse.
-  public func carriedState(_ configuration: ModelConfiguration) throws(ShapeError) -> CarriedState {
-    try CarriedState(configuration, streams: streamCount)
-  }
 }
 
 extension StreamData: ExampleRows {
@@ -241,7 +235,7 @@ extension StreamData: ExampleRows {
   func batches(of size: Int) -> [Range<Int>] { chunks }
 
   func makeCarriedState(_ configuration: ModelConfiguration) throws(ShapeError) -> CarriedState? {
-    try carriedState(configuration)
+    try CarriedState(configuration, streams: streamCount)
   }
 
   func streams(_ example: Int) -> (from: Int, to: Int) {

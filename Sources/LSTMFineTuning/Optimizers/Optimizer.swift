@@ -72,11 +72,6 @@ public final class OptimizerState {
     }
   }
 
-  /// Numbers kept between steps.
-  var stateCount: Int {
-    [first, second, largest].compactMap(\.self).flatMap(\.slots).reduce(0) { $0 + $1.count }
-  }
-
   /// One step. `gradients` has the layout of `weights`.
   /// - Parameters:
   ///   - active: of the trainable parameters, those that move now; nil for all. The others keep their moments.

@@ -9,12 +9,12 @@ extension FineTuner {
     let stage = GradientPlan(configuration, trainable: plan.trainable).entry
     // Without validation data, the training data is measured before the first epoch.
     let keepsTraining = options.epochs >= (validation == nil ? 1 : 2)
-    guard options.caching.isOn, stage != .input, options.epochs >= 1 else { return (nil, nil) }
+    guard options.cache.isOn, stage != .input, options.epochs >= 1 else { return (nil, nil) }
     let bytes =
       (keepsTraining ? PrefixCache.byteCount(network, upTo: stage, data) : 0)
       + (validation.map { PrefixCache.byteCount(network, upTo: stage, $0) } ?? 0)
     var cache = CacheUsage(parts: stage.partsBelow(configuration), bytes: bytes, place: .memory)
-    cache.place = FloatStorage.place(bytes, options.caching)
+    cache.place = FloatStorage.place(bytes, options.cache)
     try events(.cache(cache))
     let batchSize = max(options.batchSize, 64)
     do {

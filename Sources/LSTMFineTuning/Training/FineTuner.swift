@@ -24,7 +24,7 @@ public struct FineTuner: Sendable {
     public var patience: Int?
     /// Stops a run that has gone astray although every number is finite: one that diverges or has collapsed. Otherwise it
     /// goes on, and `Run.astray` says how it ended up.
-    public var stopsAstray = true
+    public var stopsOnFailure = true
     /// Of the order of examples and of everything that regularization drops.
     public var seed: UInt64 = 0
     /// How the learning rates move; nil for the recipe's own.
@@ -35,14 +35,14 @@ public struct FineTuner: Sendable {
     public var saveInterval: Double?
     /// Outputs of frozen layers are cached for each example. Results are the same bits
     /// with and without.
-    public var caching = CachePolicy()
+    public var cache = CachePolicy()
     /// Acts in training passes alone: losses of validation data are those of the whole network.
     public var regularization = Regularization()
 
     public init(
       epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
       seed: UInt64 = 0, schedule: Schedule? = nil, decaysBiases: Bool = true, saveInterval: Double? = nil,
-      caching: CachePolicy = CachePolicy(), regularization: Regularization = Regularization()
+      cache: CachePolicy = CachePolicy(), regularization: Regularization = Regularization()
     ) {
       self.epochs = epochs
       self.batchSize = batchSize
@@ -53,7 +53,7 @@ public struct FineTuner: Sendable {
       self.schedule = schedule
       self.decaysBiases = decaysBiases
       self.saveInterval = saveInterval
-      self.caching = caching
+      self.cache = cache
       self.regularization = regularization
     }
   }
@@ -132,8 +132,8 @@ public struct FineTuner: Sendable {
     public var epochs: [Epoch]
     /// Why the run ended.
     public var ending: Ending
-    /// What would have ended the run, had `Options.stopsAstray` not been off, as it was after its last epoch.
-    public var astray: Ending?
+    /// What would have ended the run, had `Options.stopsOnFailure` not been off, as it was after its last epoch.
+    public var failure: Ending?
     /// With validation, and with the time before a resumption.
     public var seconds: Double
   }

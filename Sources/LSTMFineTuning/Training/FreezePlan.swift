@@ -10,7 +10,7 @@ import LSTMLayers
 /// unfreezing.
 public struct FreezePlan: Sendable {
   /// What becomes of a group of parameters.
-  public enum Fate: String, Sendable, Codable {
+  public enum Status: String, Sendable, Codable {
     case frozen
     /// Frozen, but something below it trains.
     case passesGradient = "frozen, gradient passes through"
@@ -29,7 +29,7 @@ public struct FreezePlan: Sendable {
     /// Those of them that move; of adapted matrices, the adapters' numbers.
     public let trainableCount: Int
     /// What becomes of it.
-    public let fate: Fate
+    public let status: Status
     /// Its parameters, by their number in the model.
     let members: [Int]
   }
@@ -156,7 +156,7 @@ public struct FreezePlan: Sendable {
   }
 
   /// The learning rate of a group, where all of its trainable parameters have one, and the epoch in which it first trains.
-  public func pace(of group: Group, base: Double) -> (learningRate: Double?, firstEpoch: Int) {
+  public func learningRate(of group: Group, base: Double) -> (learningRate: Double?, firstEpoch: Int) {
     let members = group.members.filter { trainable[$0] }
     let rates = Set(members.map { ownRates[$0] ?? base * rateFactors[$0] })
     let first = phases.first { phase in members.contains { phase.trainable[$0] } }?.firstEpoch ?? 1
@@ -201,7 +201,7 @@ public struct FreezePlan: Sendable {
     return names.map { name in
       let indices = members[name] ?? []
       let trains = indices.filter { trainable[$0] }
-      let fate: Fate =
+      let status: Status =
         indices.contains { adapted[$0] }
         ? .lowRank
         : indices.allSatisfy { moving($0) == parameters[$0].elementCount }
@@ -209,7 +209,7 @@ public struct FreezePlan: Sendable {
       if !trains.isEmpty { somethingBelowTrains = true }
       return Group(
         name: name, parameterCount: indices.reduce(0) { $0 + parameters[$1].elementCount },
-        trainableCount: indices.reduce(0) { $0 + moving($1) }, fate: fate,
+        trainableCount: indices.reduce(0) { $0 + moving($1) }, status: status,
         members: indices)
     }
   }

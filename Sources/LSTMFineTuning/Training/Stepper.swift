@@ -65,7 +65,7 @@ final class Stepper {
     var epoch: Int
     /// From 1, in the epoch.
     var step: Int
-    var pace = Schedule.Pace(rate: 1)
+    var factors = Schedule.Factors(rate: 1)
   }
 
   /// Forward, loss, backward, clipping, update.
@@ -93,7 +93,7 @@ final class Stepper {
     network.backward(runner.gradient.pointer, into: gradients, plan)
     var (square, fastest) = (0.0, 0.0)
     for index in trainable.indices where trainable[index] {
-      rates[index] = phaseRates[phase][index] * place.pace.rate
+      rates[index] = phaseRates[phase][index] * place.factors.rate
       fastest = max(fastest, rates[index])
       squares[index] = 0
       if dense[phase][index] {
@@ -113,11 +113,11 @@ final class Stepper {
         updates.scale(lowRank.adapters.gradients, by: Float(limit / (norm + 1e-6)), where: lowRank.active)
       }
     }
-    optimizer.step(network.weights, gradients, active: dense[phase], rates: rates, momentum: place.pace.momentum)
+    optimizer.step(network.weights, gradients, active: dense[phase], rates: rates, momentum: place.factors.momentum)
     if let lowRank {
       lowRank.optimizer.step(
         lowRank.adapters.parameters, lowRank.adapters.gradients, active: lowRank.active, rates: lowRank.rates,
-        momentum: place.pace.momentum)
+        momentum: place.factors.momentum)
       lowRank.adapters.apply(to: network.weights)
     }
     network.weightsChanged(trainable)

@@ -35,7 +35,7 @@ struct DataSplit {
     let rows = data.series.map { $0.parts.map(\.rows) }
     switch (try data.allExamples(), try held.allExamples()) {
     case (.sequences(let own), .sequences(var other)):
-      other.keepScale(of: own)
+      other.keepSeasonalScale(of: own)
       parts = SplitExamples(training: .sequences(own), validation: .sequences(other), trainingRows: rows)
     case (.streams(let own), .streams(let other)):
       parts = SplitExamples(training: .streams(own), validation: .streams(other), trainingRows: rows)

@@ -4,7 +4,7 @@ extension LoopArguments {
   /// What is for training and what for validation.
   var splitChoice: SplitChoice {
     SplitChoice(
-      fraction: validationSplit, trainUntil: trainUntil, validateFrom: validateFrom, draws: shuffle, seed: seed)
+      fraction: validationSplit, trainUntil: trainUntil, validateFrom: validateFrom, shuffles: shuffle, seed: seed)
   }
 
   /// The files that are for validation alone.

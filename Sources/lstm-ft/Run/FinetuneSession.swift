@@ -129,13 +129,13 @@ struct FinetuneSession {
     options.clipNorm = command.optimizer.clipNorm == 0 ? nil : command.optimizer.clipNorm
     options.shuffles = command.loop.shuffle
     options.patience = command.loop.patience == 0 ? nil : command.loop.patience
-    options.stopsAstray = command.loop.patience != 0
+    options.stopsOnFailure = command.loop.patience != 0
     options.seed = command.loop.seed
     options.schedule = try command.rates.choice()
     options.decaysBiases = command.rates.biasDecay
     options.saveInterval = command.loop.saveEvery == 0 ? nil : command.loop.saveEvery
     options.regularization = try command.regularization.choice()
-    options.caching = caching
+    options.cache = caching
     self.options = options
     try FineTuner(plan, optimizer: rule, loss: loss, options: options).checkOptions(
       hasValidation: validation != nil)

@@ -18,7 +18,7 @@ public struct CSVOptions: Sendable, Equatable, Codable {
   /// Numbers and words that stand for missing values, beside the usual words.
   public var missingValues: [String] = []
   /// Whether numbers such as -9999 far outside the others of their column are numbers.
-  public var takesAllNumbers = false
+  public var acceptsSentinelValues = false
 
   /// Options of which those left out are detected.
   public init(separator: CSVSeparator? = nil, header: Bool? = nil) {

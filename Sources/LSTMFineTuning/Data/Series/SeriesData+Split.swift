@@ -26,16 +26,6 @@ public struct SplitSeries: Sendable {
 }
 
 extension SeriesData {
-  /// Splits in time: no training window reaches into the validation rows, whose windows may look back.
-  /// - Parameter fraction: the part of the rows, at the end, that is for validation; at least one horizon.
-  /// - Returns: `firstRow` is the first row for validation: every row that training reads or predicts is before it.
-  public func split(validation fraction: Double) throws -> (
-    training: SequenceData, validation: SequenceData?, firstRow: Int
-  ) {
-    let split = try split(.fraction(fraction))
-    return (split.training, split.validation, split.validation == nil ? rowCount : split.firstRows.last ?? rowCount)
-  }
-
   /// The rows of each part to train on, and the first one to validate on; the part's end where nothing is held back.
   func cuts(_ split: SeriesSplit) throws -> [(train: Range<Int>, validate: Int)] {
     switch split {
@@ -97,7 +87,8 @@ extension SeriesData {
     return (begin, found.precision.end(of: begin))
   }
 
-  /// Splits every part in time.
+  /// Splits every part in time: no training window reaches into the validation rows, whose windows may look back.
+  /// - Throws: `FineTuningError` or `TableError` when a side would have no window, or a date is not understood.
   public func split(_ split: SeriesSplit) throws -> SplitSeries {
     let cuts = try cuts(split)
     var notes: [Message] = []
@@ -129,7 +120,7 @@ extension SeriesData {
     }
     var training = try examples(starts: trainingStarts)
     var validation = try examples(starts: validationStarts)
-    training.seasonalScale = seasonalScale(of: rows)
+    training.seasonalScale = seasonalScale(rows)
     validation.seasonalScale = training.seasonalScale
     return SplitSeries(
       training: training, validation: validation, trainingRows: rows, firstRows: cuts.map(\.validate), notes: notes)

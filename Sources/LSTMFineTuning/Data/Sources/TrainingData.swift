@@ -95,22 +95,22 @@ public struct SplitChoice: Sendable, Equatable, Codable {
   /// The first time to validate on; nil to validate from where training ends.
   public var validateFrom: String?
   /// Whether examples are drawn; else the last ones are for validation. Series and texts are always split in time.
-  public var draws: Bool
+  public var shuffles: Bool
   /// Of the drawing.
   public var seed: UInt64
 
   public init(
-    fraction: Double = 0.2, trainUntil: String? = nil, validateFrom: String? = nil, draws: Bool = true, seed: UInt64 = 0
+    fraction: Double = 0.2, trainUntil: String? = nil, validateFrom: String? = nil, shuffles: Bool = true, seed: UInt64 = 0
   ) {
     self.fraction = fraction
     self.trainUntil = trainUntil
     self.validateFrom = validateFrom
-    self.draws = draws
+    self.shuffles = shuffles
     self.seed = seed
   }
 
   /// Where series are split.
-  public var inTime: SeriesSplit {
+  public var seriesSplit: SeriesSplit {
     guard trainUntil != nil || validateFrom != nil else { return .fraction(fraction) }
     return .dated(trainUntil: trainUntil, validateFrom: validateFrom)
   }
@@ -119,7 +119,7 @@ public struct SplitChoice: Sendable, Equatable, Codable {
   func order(of count: Int) -> [Int] {
     var order = Array(0..<count)
     var random = RandomNumbers(seed: seed ^ 0x5350_4c49_54)
-    if draws { order.shuffle(using: &random) }
+    if shuffles { order.shuffle(using: &random) }
     return order
   }
 }

@@ -5,22 +5,22 @@ import LSTMCheckpoints
 public struct TableChoice: Sendable {
   /// Which columns tell something.
   public enum Columns: Sendable, Equatable {
-    case find
+    case detect
     case none
     case named([String])
   }
 
   /// What tells a row's time.
-  public var time = Columns.find
+  public var time = Columns.detect
   /// What tells whose row it is.
-  public var id = Columns.find
+  public var id = Columns.detect
   /// How the numbers of dates follow each other; nil where that is plain.
   public var order: DateOrder?
   /// Columns that are targets or features, and so neither times nor ids unless named.
   public var reserved: Set<String>
 
   public init(
-    time: Columns = .find, id: Columns = .find, order: DateOrder? = nil, reserved: Set<String> = []
+    time: Columns = .detect, id: Columns = .detect, order: DateOrder? = nil, reserved: Set<String> = []
   ) {
     (self.time, self.id, self.order, self.reserved) = (time, id, order, reserved)
   }
@@ -97,13 +97,13 @@ public struct OrderedTable: Sendable {
     switch choice.time {
     case .none: break
     case .named(let names): time = try TimeColumn(table, named: names, order: choice.order)
-    case .find:
+    case .detect:
       time = try TimeColumn.find(
         in: table, apartFrom: choice.reserved, numeric: numeric, order: choice.order, notes: &notes)
     }
     var idColumns: [String] = []
     if case .named(let names) = choice.id { idColumns = names }
-    if let time, choice.id == .find {
+    if let time, choice.id == .detect {
       try Self.checkEntities(table, time, choice.reserved.union(time.names), Set(numeric))
     }
     let ids = try idColumns.map { try table.strings(column: $0).map(\.trimmed) }
