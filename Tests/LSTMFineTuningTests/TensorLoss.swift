@@ -51,25 +51,6 @@ extension Loss {
   }
 }
 
-extension SequenceData {
-  /// The targets of some examples, in the order of `batch`.
-  func targetBatch(_ examples: some Collection<Int>) -> Targets {
-    let chosen = examples.map { places[$0] }
-    switch targets {
-    case .values(let values, let size, let perStep):
-      return .values(Self.gather(values, chosen, width: size * (perStep ? steps : 1)), size: size, perStep: perStep)
-    case .classes(let values, let perStep):
-      return .classes(Self.gather(values, chosen, width: perStep ? steps : 1), perStep: perStep)
-    case .none:
-      return .none
-    }
-  }
-
-  private static func gather<Value>(_ values: [Value], _ places: [Int], width: Int) -> [Value] {
-    places.flatMap { values[$0 * width..<($0 + 1) * width] }
-  }
-}
-
 extension OptimizerState {
   /// Numbers kept between steps.
   var stateCount: Int { moments.reduce(0) { $0 + $1.elementCount } }

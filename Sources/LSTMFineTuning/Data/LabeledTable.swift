@@ -45,9 +45,7 @@ public struct LabeledTable: Sendable {
     texts table: CSVTable, column: String, labels: String?, classes: Classes = .found, vocabulary: Vocabulary,
     window: Int? = nil
   ) throws {
-    if let window, window < 1 {
-      throw FineTuningError.invalid(.window, "\(window)", "expected at least 1", advice: [])
-    }
+    try Setting.window.requirePositive(window ?? 1)
     var stream: [Int32] = []
     var (starts, lengths) = ([Int](), [Int]())
     var (count, unknownCount, shortenedCount) = (0, 0, 0)

@@ -121,18 +121,16 @@ public struct SequenceData: Sendable {
   /// T: no example is longer.
   public var steps: Int {
     switch inputs {
-    case .windows(_, _, _, let steps): steps
-    case .features(_, let steps, _): steps
-    case .tokens(_, let steps): steps
-    case .tokenWindows(_, _, let steps): steps
+    case .windows(_, _, _, let steps), .features(_, let steps, _), .tokens(_, let steps),
+      .tokenWindows(_, _, let steps):
+      steps
     }
   }
 
   /// Features a step; nil for tokens.
   public var featureCount: Int? {
     switch inputs {
-    case .windows(_, let size, _, _): size
-    case .features(_, _, let size): size
+    case .windows(_, let size, _, _), .features(_, _, let size): size
     case .tokens, .tokenWindows: nil
     }
   }
@@ -174,27 +172,27 @@ public struct SequenceData: Sendable {
   }
 
   /// The inputs of some examples of this selection, by their number in it.
+  /// - Throws: `ShapeError` when there is none.
   public func batch(_ examples: some Collection<Int>) throws(ShapeError) -> SequenceBatch {
-    let chosen = examples.map { places[$0] }
-    let lengths = self.lengths.map { lengths in chosen.map { lengths[$0] } }
-    let input: SequenceBatch.Input
-    switch inputs {
-    case .windows(let rows, let size, let starts, let steps):
-      var values: [Float] = []
-      values.reserveCapacity(chosen.count * steps * size)
-      for place in chosen { values += rows[starts[place] * size..<(starts[place] + steps) * size] }
-      input = .features(values, size: size)
-    case .features(let values, let steps, let size):
-      input = .features(gather(values, chosen, width: steps * size), size: size)
-    case .tokens(let values, let steps):
-      input = .tokens(gather(values, chosen, width: steps))
-    case .tokenWindows(let tokens, let starts, let steps):
-      var values: [Int32] = []
-      values.reserveCapacity(chosen.count * steps)
-      for place in chosen { values += tokens[starts[place]..<starts[place] + steps] }
-      input = .tokens(values)
+    let rows = examples.map(inputRow)
+    let input: SequenceBatch.Input =
+      switch inputs {
+      case .windows(let values, let size, _, _), .features(let values, _, let size):
+        .features(gather(values, rows.map { $0 * size }, width: steps * size), size: size)
+      case .tokens(let tokens, _), .tokenWindows(let tokens, _, _): .tokens(gather(tokens, rows, width: steps))
+      }
+    return try SequenceBatch(count: rows.count, steps: steps, input: input, lengths: lengthBatch(examples))
+  }
+
+  /// The targets of some examples, in the order of `batch`.
+  public func targetBatch(_ examples: some Collection<Int>) -> Targets {
+    let (rows, count) = (examples.map(targetRow), hasTargetPerStep ? steps : 1)
+    return switch targets {
+    case .values(let values, let size, let perStep):
+      .values(gather(values, rows.map { $0 * size }, width: count * size), size: size, perStep: perStep)
+    case .classes(let values, let perStep): .classes(gather(values, rows, width: count), perStep: perStep)
+    case .none: .none
     }
-    return try SequenceBatch(count: chosen.count, steps: steps, input: input, lengths: lengths)
   }
 
   /// Valid steps of some examples.
@@ -203,9 +201,9 @@ public struct SequenceData: Sendable {
   }
 }
 
-private func gather<Value>(_ values: [Value], _ places: [Int], width: Int) -> [Value] {
+private func gather<Value>(_ values: [Value], _ starts: [Int], width: Int) -> [Value] {
   var result: [Value] = []
-  result.reserveCapacity(places.count * width)
-  for place in places { result += values[place * width..<(place + 1) * width] }
+  result.reserveCapacity(starts.count * width)
+  for start in starts { result += values[start..<start + width] }
   return result
 }

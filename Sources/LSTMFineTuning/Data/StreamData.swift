@@ -156,10 +156,7 @@ public struct StreamData: Sendable {
   public func split(
     validation fraction: Double, order: [Int]? = nil
   ) throws -> (training: StreamData, validation: StreamData?) {
-    guard 0..<1 ~= fraction else {
-      throw FineTuningError.invalid(
-        .validationSplit, "\(fraction)", "expected a number from 0 to below 1", advice: [])
-    }
+    try Setting.requireFraction(fraction)
     guard fraction > 0 else { return (self, nil) }
     let isOne = streamCount == 1
     let whole = isOne ? sequences.length(0) : streamCount

@@ -113,32 +113,21 @@ public final class OptimizerState {
 
   // MARK: - Resuming
 
-  /// Everything between two steps, as tensors `training/first/<parameter>` and so on.
-  var moments: [StoredTensor] {
-    [("first", first), ("second", second), ("largest", largest)].flatMap { name, store in
-      store.map { store in
-        store.slots.indices.map { index in
-          StoredTensor(
-            name: "training/\(name)/\(store.slots[index].name)", shape: store.slots[index].specification.shape,
-            values: store.values(index))
-        }
-      } ?? []
+  private var stores: [(prefix: String, store: ParameterStore)] {
+    [("training/first/", first), ("training/second/", second), ("training/largest/", largest)].compactMap {
+      prefix, store in store.map { (prefix, $0) }
     }
   }
+
+  /// Everything between two steps, as tensors `training/first/<parameter>` and so on.
+  var moments: [StoredTensor] { stores.flatMap { $0.store.tensors($0.prefix) } }
 
   /// Takes up what `moments` gave.
   /// - Throws: `CheckpointError` when a tensor is missing or of another shape.
   func restore(_ tensors: [StoredTensor], steps: [Int]) throws {
     let byName = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
-    for (name, store) in [("first", first), ("second", second), ("largest", largest)] {
-      guard let store else { continue }
-      for (index, slot) in store.slots.enumerated() {
-        let key = "training/\(name)/\(slot.name)"
-        guard let tensor = byName[key], tensor.shape == slot.specification.shape else {
-          throw CheckpointError.corrupt(tensor: key, detail: "the optimizer's state is missing or of another shape")
-        }
-        store.set(index, try tensor.floats())
-      }
+    for (prefix, store) in stores {
+      try store.restore(prefix, orThrow: "the optimizer's state is missing or of another shape") { byName[$0] }
     }
     guard steps.count == self.steps.count else {
       throw CheckpointError.corrupt(tensor: "training/state", detail: "the optimizer's steps are of another model")

@@ -86,37 +86,19 @@ public struct Schedule: Sendable, Equatable, Codable {
   /// What torch's ReduceLROnPlateau keeps.
   struct Plateau: Sendable, Codable, Equatable {
     private(set) var factor = 1.0
-    private var best = Double.infinity
+    /// nil before the first epoch.
+    private var best: Double?
     private var badEpochs = 0
 
     /// Takes the loss of an epoch.
     mutating func observe(_ loss: Double, _ schedule: Schedule) {
       guard case .plateau(let patience, let reduction) = schedule.shape else { return }
-      if loss < best * (1 - 1e-4) {
+      if loss < (best ?? .infinity) * (1 - 1e-4) {
         (best, badEpochs) = (loss, 0)
       } else {
         badEpochs += 1
       }
       if badEpochs > patience { (factor, badEpochs) = (factor * reduction, 0) }
-    }
-
-    private enum CodingKeys: String, CodingKey { case factor, best, badEpochs }
-
-    init() {}
-
-    init(from decoder: any Decoder) throws {
-      let container = try decoder.container(keyedBy: CodingKeys.self)
-      factor = try container.decode(Double.self, forKey: .factor)
-      // JSON has no number for "none so far".
-      best = try container.decodeIfPresent(Double.self, forKey: .best) ?? .infinity
-      badEpochs = try container.decode(Int.self, forKey: .badEpochs)
-    }
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(factor, forKey: .factor)
-      if best.isFinite { try container.encode(best, forKey: .best) }
-      try container.encode(badEpochs, forKey: .badEpochs)
     }
   }
 }

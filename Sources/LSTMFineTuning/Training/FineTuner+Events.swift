@@ -175,11 +175,3 @@ private final class EventHandover: Sendable {
 
   func abandon() { state.update { $0.isAbandoned = true } }
 }
-
-extension Optional {
-  /// What is there, which then is there no more.
-  fileprivate mutating func take() -> Wrapped? {
-    defer { self = nil }
-    return self
-  }
-}

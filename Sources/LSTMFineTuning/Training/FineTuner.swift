@@ -165,10 +165,8 @@ public struct FineTuner: Sendable {
 
   /// Whether the options make sense for this data: what `fit` begins with.
   package func checkOptions(hasValidation: Bool) throws(FineTuningError) {
-    for (setting, value) in [(Setting.batchSize, options.batchSize), (.patience, options.patience ?? 1)] where value < 1
-    {
-      throw .invalid(setting, "\(value)", "expected at least 1", advice: [])
-    }
+    try Setting.batchSize.requirePositive(options.batchSize)
+    try Setting.patience.requirePositive(options.patience ?? 1)
     if case .plateau = schedule.shape, !hasValidation {
       throw .invalidOption(
         "\(.schedule, "plateau") goes by the validation loss, and there is no validation data",

@@ -30,10 +30,7 @@ extension SeriesData {
   func cuts(_ split: SeriesSplit) throws -> [(train: Range<Int>, validate: Int)] {
     switch split {
     case .fraction(let fraction):
-      guard 0..<1 ~= fraction else {
-        throw FineTuningError.invalid(
-          .validationSplit, "\(fraction)", "expected a number from 0 to below 1", advice: [])
-      }
+      try Setting.requireFraction(fraction)
       return parts.map { part in
         guard fraction > 0 else { return (part.rows, part.rows.upperBound) }
         let held = max(Int((Double(part.rows.count) * fraction).rounded()), horizon)

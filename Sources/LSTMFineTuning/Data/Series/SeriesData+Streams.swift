@@ -32,7 +32,7 @@ extension SeriesData {
   }
 
   private func streams(_ count: Int, chunkSteps: Int, rows: [Range<Int>], scale: [Double]?) throws -> StreamData {
-    guard count >= 1 else { throw FineTuningError.invalid(.streams, "\(count)", "expected at least 1", advice: []) }
+    try Setting.streams.requirePositive(count)
     if let filledTargets {
       // A stream reads on over every row, and measures itself at each.
       throw FineTuningError.badData(

@@ -64,9 +64,9 @@ public struct SeriesData: Sendable {
     _ tables: [OrderedTable], features: [String], targets: [String], window: Int, horizon: Int,
     missing: MissingValuePolicy = .error, season: Int = 1, needsHorizon: Bool = true
   ) throws {
-    for (setting, value) in [(Setting.window, window), (.horizon, horizon), (.season, season)] where value < 1 {
-      throw FineTuningError.invalid(setting, "\(value)", "expected at least 1", advice: [])
-    }
+    try Setting.window.requirePositive(window)
+    try Setting.horizon.requirePositive(horizon)
+    try Setting.season.requirePositive(season)
     for (setting, columns) in [(Setting.features, features), (.targets, targets)] where columns.isEmpty {
       throw FineTuningError.invalid(setting, nil, "expected at least one column", advice: [])
     }
