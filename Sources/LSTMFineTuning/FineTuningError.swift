@@ -6,6 +6,7 @@ import LSTMLayers
 public enum FineTuningError: DescribedFailure {
   /// A selector that matches nothing.
   case unknownSelector(String, nearest: [String], known: [String])
+  /// Everything is frozen.
   case nothingToTrain
   /// A setting has a value that makes no sense here; nil for one that has no value of its own.
   case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message])
@@ -13,6 +14,7 @@ public enum FineTuningError: DescribedFailure {
   case invalidOption(Message, advice: [Message])
   /// Data that does not fit the model or itself.
   case badData(file: String, detail: Message, advice: [Message])
+  /// A model file's preprocessing attribute cannot be read.
   case badPreprocessing(file: String, detail: Message)
   /// The loss or a gradient is no longer a finite number.
   case diverged(epoch: Int, step: Int, detail: Message)

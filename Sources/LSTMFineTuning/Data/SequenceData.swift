@@ -1,6 +1,6 @@
 import LSTMLayers
 
-/// Examples to train on or to predict: sequences and, mostly, what the model should say of them.
+/// Examples to train on or to predict: sequences and, mostly, their targets.
 ///
 /// A value; a selection of examples shares the numbers of the whole.
 public struct SequenceData: Sendable {
@@ -16,7 +16,7 @@ public struct SequenceData: Sendable {
     case tokenWindows(tokens: [Int32], starts: [Int], steps: Int)
   }
 
-  /// What it should say.
+  /// What the model should predict.
   public enum Targets: Sendable {
     /// (N, size), or (N, T, size) when `perStep`.
     case values([Float], size: Int, perStep: Bool)
@@ -29,18 +29,20 @@ public struct SequenceData: Sendable {
   /// A class number that does not count, PyTorch's default.
   public static let ignored: Int32 = -100
 
+  /// What the model reads, of all examples that this may be a selection of.
   public internal(set) var inputs: Inputs
+  /// What it should predict, of the same examples.
   public internal(set) var targets: Targets
   /// Valid steps of each example, or nil when all are full.
   public let lengths: [Int]?
-  /// How many classes there are, which may be more than occur; nil when nobody knows.
+  /// How many classes there are, which may be more than occur; nil when unknown.
   public internal(set) var classCount: Int?
   /// Whether the classes are the tokens that come next in a text.
   public internal(set) var isText = false
   /// For each target column of a series, the mean absolute error of the seasonal naive forecast on its training part, in
   /// the data's own units: what MASE divides by. A horizon repeats it.
   public internal(set) var seasonalScale: [Double]?
-  /// Whether a model's mask has been settled: hidden steps are gone, and what is left may look like one.
+  /// Whether a model's mask has been applied: hidden steps are removed, and others may look like one after scaling.
   var isMaskSettled = false
   /// What a mask hid, for outputs at their own places; in the arrays' order.
   public internal(set) var hiddenSteps: HiddenSteps?
@@ -172,7 +174,7 @@ public struct SequenceData: Sendable {
   }
 
   /// The inputs of some examples of this selection, by their number in it.
-  /// - Throws: `ShapeError` when there is none.
+  /// - Throws: `ShapeError` when there are no examples.
   public func batch(_ examples: some Collection<Int>) throws(ShapeError) -> SequenceBatch {
     let rows = examples.map(inputRow)
     let input: SequenceBatch.Input =

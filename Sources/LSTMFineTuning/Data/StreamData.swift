@@ -190,22 +190,22 @@ public struct StreamData: Sendable {
 
   /// The same streams with standardized inputs and targets.
   public func scaled(inputs: Scaler?, targets: Scaler?) -> StreamData {
-    var result = self
-    result.sequences = sequences.scaled(inputs: inputs, targets: targets)
-    return result
-  }
-
-  /// The same streams, known to have no step that the model's mask hides.
-  func settlingMask() -> StreamData {
-    var result = self
-    result.sequences.isMaskSettled = true
-    return result
+    replacing(sequences.scaled(inputs: inputs, targets: targets))
   }
 
   /// The same streams with class numbers for targets; see `SequenceData.withClassTargets`.
-  func withClassTargets() -> StreamData {
+  func withClassTargets() -> StreamData { replacing(sequences.withClassTargets()) }
+
+  /// The same streams, known to have no step that the model's mask hides.
+  func settlingMask() -> StreamData {
+    var sequences = sequences
+    sequences.isMaskSettled = true
+    return replacing(sequences)
+  }
+
+  private func replacing(_ sequences: SequenceData) -> StreamData {
     var result = self
-    result.sequences = sequences.withClassTargets()
+    result.sequences = sequences
     return result
   }
 }

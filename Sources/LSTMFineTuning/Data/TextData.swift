@@ -3,9 +3,9 @@ import LSTMLayers
 
 /// A text to learn the next token from, or to measure how well a model knows it.
 ///
-/// A model that gives an output for each step gets the text in pieces of `window` tokens, and says of each step what comes
-/// next. A model that gives one output gets the `window` tokens before each place and says what stands there; where there
-/// are not so many, they are padded on the left with the vocabulary's padding number, as textgenrnn does it, or, when it
+/// A model that gives an output for each step gets the text in pieces of `window` tokens, and predicts the next token at
+/// each. A model that gives one output gets the `window` tokens before each place and predicts the one there; where there
+/// are fewer, they are padded on the left with the vocabulary's padding number, as textgenrnn does it, or, when it
 /// has none, are fewer. A window never reaches from one document into another.
 ///
 /// What stands for no token as a target, because it has only the padding's number, does not count.

@@ -3,12 +3,15 @@ import LSTMLayers
 
 /// Which rule moves the weights, with its numbers; exactly as in `torch.optim`.
 public enum Optimizer: Sendable, Equatable, Codable {
+  /// Stochastic gradient descent, maybe with (Nesterov) momentum: `torch.optim.SGD`.
   case sgd(
     learningRate: Double, momentum: Double = 0, dampening: Double = 0, isNesterov: Bool = false, weightDecay: Double = 0
   )
+  /// Adam with L2 regularization (Kingma and Ba 2014): `torch.optim.Adam`.
   case adam(
     learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0, isAMSGrad: Bool = false)
+  /// Adam with decoupled weight decay (Loshchilov and Hutter 2017): `torch.optim.AdamW`.
   case adamW(
     learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0.01, isAMSGrad: Bool = false)
@@ -32,6 +35,7 @@ public enum Optimizer: Sendable, Equatable, Codable {
 
 /// The state of one rule over the trainable parameters. Frozen ones have none, and are never touched.
 public final class OptimizerState {
+  /// The rule, with its learning rate before schedule and recipe.
   public let rule: Optimizer
   /// For each of the trainable parameters, the steps that it has taken: fewer for those that were unfrozen later.
   public private(set) var steps: [Int]

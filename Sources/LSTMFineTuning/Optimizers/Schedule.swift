@@ -7,6 +7,7 @@ import Foundation
 public struct Schedule: Sendable, Equatable, Codable {
   /// How a rate moves over the run.
   public enum Shape: Sendable, Equatable, Codable {
+    /// A factor of 1.
     case constant
     /// From 1 in equal steps to `final` after the last step (torch's LinearLR from 1).
     case linear(final: Double = 0)
@@ -29,6 +30,7 @@ public struct Schedule: Sendable, Equatable, Codable {
   /// Steps in which the rate rises in equal parts to the shape's beginning; the shape has the steps that are left.
   public var warmUp: Int
 
+  /// A shape, after so many steps of linear warm-up.
   public init(_ shape: Shape = .constant, warmUp: Int = 0) {
     self.shape = shape
     self.warmUp = warmUp

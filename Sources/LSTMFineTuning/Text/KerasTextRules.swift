@@ -7,6 +7,7 @@ public struct KerasTextRules: Sendable, Codable, Equatable {
   /// What separates words.
   public var split: String
 
+  /// The arguments of the same names of Keras' Tokenizer.
   public init(lower: Bool, filters: String, split: String) {
     self.lower = lower
     self.filters = filters

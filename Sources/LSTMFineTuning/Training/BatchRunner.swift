@@ -18,7 +18,7 @@ final class BatchRunner {
     self.loss = loss
   }
 
-  /// Runs some examples and measures what the model gives.
+  /// Runs some examples and computes the loss of the outputs.
   /// - Parameters:
   ///   - cache: cached outputs of frozen layers for all of `data`, to begin there.
   ///   - plan: what `Network.backward` will be asked for, or nil.

@@ -17,26 +17,18 @@ extension FineTuner {
     cache.place = FloatStorage.place(bytes, options.cache)
     try events(.cache(cache))
     let batchSize = max(options.batchSize, 64)
+    if case .nowhere = cache.place { return (nil, nil) }
+    func fill(_ part: Rows) throws -> PrefixCache {
+      let writer = try FloatStorage.Writer(
+        cache.place, count: PrefixCache.byteCount(network, upTo: stage, part) / MemoryLayout<Float>.size)
+      return try PrefixCache(network, upTo: stage, part, into: writer, batchSize: batchSize)
+    }
     do {
-      var caches: [PrefixCache?] = []
-      for part in [keepsTraining ? data : nil, validation] {
-        guard let part, cache.place.isSomewhere else {
-          caches.append(nil)
-          continue
-        }
-        let writer = try FloatStorage.Writer(
-          cache.place, count: PrefixCache.byteCount(network, upTo: stage, part) / MemoryLayout<Float>.size)
-        caches.append(try PrefixCache(network, upTo: stage, part, into: writer, batchSize: batchSize))
-      }
-      return (caches[0], caches[1])
+      return (keepsTraining ? try fill(data) : nil, try validation.map(fill))
     } catch let failure as FloatStorage.Failure {
       cache.place = .nowhere(reason: failure.reason)
       try events(.cache(cache))
       return (nil, nil)
     }
   }
-}
-
-extension CacheUsage.Place {
-  fileprivate var isSomewhere: Bool { if case .nowhere = self { false } else { true } }
 }

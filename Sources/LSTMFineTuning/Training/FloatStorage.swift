@@ -1,7 +1,7 @@
 import FileIO
 import Foundation
 
-/// Many floats in memory, or in a mapped file that has no name and is gone with the process, however that ends.
+/// Many floats in memory, or in a mapped file that was unlinked, so that it goes with the process however that ends.
 final class FloatStorage {
   /// Why there is no room after all.
   struct Failure: Error {

@@ -23,11 +23,14 @@ public struct RateFinder: Sendable {
   /// It stops where the loss has come to so many times its best, against the start's.
   public var divergenceThreshold = 4.0
 
+  /// From 1e-7 to 10 in 100 steps.
   public init() {}
 
   /// A step of the search.
   public struct Point: Sendable, Codable, Equatable {
+    /// The step's learning rate.
     public var learningRate: Double
+    /// The batch's loss before the step.
     public var loss: Double
     /// What the loss is at this rate without what batches differ by, smoothed to both sides. While the search goes on, a
     /// running average.
@@ -149,7 +152,7 @@ public struct RateFinder: Sendable {
   /// How much of the fall lies before where it has begun.
   private static let beginning = 0.1
 
-  /// - Parameter before: what the model as it was made of each step's batch.
+  /// - Parameter before: the loss of each step's batch with the weights at the start.
   private func suggest(_ result: inout Result, _ before: [Double]) {
     let count = before.count
     let mean = before.reduce(0, +) / Double(max(count, 1))

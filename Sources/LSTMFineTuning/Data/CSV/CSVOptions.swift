@@ -17,7 +17,8 @@ public struct CSVOptions: Sendable, Equatable, Codable {
   public var comment: String?
   /// Numbers and words that stand for missing values, beside the usual words.
   public var missingValues: [String] = []
-  /// Whether numbers such as -9999 far outside the others of their column are numbers.
+  /// Whether sentinel values such as -9999, far outside the others of their column, are taken as numbers; else they are an
+  /// error that asks.
   public var acceptsSentinelValues = false
 
   /// Options of which those left out are detected.

@@ -6,22 +6,22 @@ import LSTMLayers
 public enum SeriesSplit: Sendable, Equatable {
   /// The part of each series' rows, at its end, that is for validation; at least one horizon.
   case fraction(Double)
-  /// By dates as a person writes them: the last time to train on, and the first one to validate on. The rows between
+  /// By dates such as "2024-03-25": the last time to train on, and the first one to validate on. The rows between
   /// them, if there are any, are only looked back to.
   case dated(trainUntil: String?, validateFrom: String?)
 }
 
-/// What of some series is for training and what for validation.
+/// A series split into training and validation windows.
 public struct SplitSeries: Sendable {
   /// Windows that lie in the training rows with their whole horizon.
   public let training: SequenceData
   /// Windows that predict later rows; nil when nothing is held back.
   public let validation: SequenceData?
-  /// The rows of each part that training reads or says.
+  /// The rows of each part that training reads or predicts.
   public let trainingRows: [Range<Int>]
-  /// The first row of each part that validation says.
+  /// The first row of each part that validation predicts.
   public let firstRows: [Int]
-  /// For people.
+  /// What was decided, as messages.
   public let notes: [Message]
 }
 
@@ -58,7 +58,7 @@ extension SeriesData {
     }
   }
 
-  /// When a date as a person writes it begins, and the first instant after it.
+  /// When a date as it is given begins, and the first instant after it.
   private static func instants(_ text: String, _ time: TimeColumn?) throws -> (begin: Int64, end: Int64) {
     func wrong(_ detail: String) -> TableError { TableError.badDate(text, detail: detail) }
     guard let time, time.isCalendar else {

@@ -36,7 +36,7 @@ public struct SeriesData: Sendable {
   public let ownIDColumns: [String]
   /// What was found about times, for each file that has any.
   public let findings: [TimeFindings]
-  /// For people, about times and what was filled in.
+  /// Messages about times and about missing values that were filled in.
   public let notes: [Message]
   /// The columns in which cells were filled in.
   public let filled: [FilledCells]

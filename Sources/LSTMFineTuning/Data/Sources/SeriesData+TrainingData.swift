@@ -61,6 +61,7 @@ public struct SeriesStreams: TrainingData {
   /// Rows of a chunk, through which gradients go.
   public let chunkSteps: Int
 
+  /// A series, and how it is cut into streams and chunks.
   public init(_ rows: SeriesData, streamCount: Int = 1, chunkSteps: Int) {
     self.rows = rows
     self.streamCount = streamCount

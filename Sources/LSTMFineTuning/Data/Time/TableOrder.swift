@@ -1,12 +1,15 @@
 import FileIO
 import LSTMCheckpoints
 
-/// What a person says about a table's rows; the rest is found.
+/// What is known about a table's rows; the rest is detected.
 public struct TableChoice: Sendable {
   /// Which columns tell something.
   public enum Columns: Sendable, Equatable {
+    /// Whichever columns look like it.
     case detect
+    /// No column.
     case none
+    /// These columns, together.
     case named([String])
   }
 
@@ -19,6 +22,7 @@ public struct TableChoice: Sendable {
   /// Columns that are targets or features, and so neither times nor ids unless named.
   public var reserved: Set<String>
 
+  /// Everything is detected unless it is given.
   public init(
     time: Columns = .detect, id: Columns = .detect, order: DateOrder? = nil, reserved: Set<String> = []
   ) {
@@ -40,6 +44,7 @@ public struct TimeFindings: Sendable, Codable, Equatable {
 
   /// How rows stand in time.
   public enum Direction: String, Sendable, Codable {
+    /// All ids' rows alike.
     case ascending, descending, shuffled
     /// Some ids one way, some another.
     case mixed
@@ -85,7 +90,7 @@ public struct OrderedTable: Sendable {
   public let parts: [Part]
   /// What was found about times; nil without any.
   public let findings: TimeFindings?
-  /// For people.
+  /// What was decided, as messages.
   public let notes: [Message]
 
   /// - Throws: `TableError` where the table leaves open what decides the numbers; `CSVError` for an unknown column.
@@ -259,7 +264,7 @@ public struct OrderedTable: Sendable {
 }
 
 extension TimeFindings {
-  /// For people, where all is as it should be.
+  /// One line: the columns, the first and the last time, and the step.
   public var summary: String {
     "time: \(columns.joined(separator: ", ")), \(first) to \(last)"
       + (step.map { ", every \($0)" } ?? ", with no usual step from row to row")
