@@ -6,6 +6,7 @@ import LSTMLayers
 public enum FineTuningError: DescribedFailure {
   /// A selector that matches nothing.
   case unknownSelector(String, nearest: [String], known: [String])
+  /// Everything is frozen.
   case nothingToTrain
   /// A setting has a value that makes no sense here; nil for one that has no value of its own.
   case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message])

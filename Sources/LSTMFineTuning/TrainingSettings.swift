@@ -1,5 +1,19 @@
 import FileIO
 
+extension Setting {
+  /// - Throws: `FineTuningError.invalid` when a count is below 1.
+  func requirePositive(_ count: Int) throws(FineTuningError) {
+    guard count >= 1 else { throw .invalid(self, "\(count)", "expected at least 1", advice: []) }
+  }
+
+  /// - Throws: `FineTuningError.invalid` when a part to hold back for validation is not from 0 to below 1.
+  static func requireFraction(_ fraction: Double) throws(FineTuningError) {
+    guard 0..<1 ~= fraction else {
+      throw .invalid(.validationSplit, "\(fraction)", "expected a number from 0 to below 1", advice: [])
+    }
+  }
+}
+
 /// What may be chosen of data, training and text: parameters of this module's calls.
 extension Setting {
   package static let window = Setting(rawValue: "window")

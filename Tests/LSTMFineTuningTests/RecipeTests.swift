@@ -79,8 +79,8 @@ import TrainingSupport
     let golden = try Golden("golden-recipes/one_cycle.h5")
     let schedule = try Schedule("one-cycle")
     for (step, expected) in try golden.doubles("momenta").enumerated() {
-      let pace = schedule.pace(step: step, of: 20, epoch: 0)
-      #expect(abs(try #require(pace.momentum) - expected) <= 1e-12)
+      let factors = schedule.factors(step: step, of: 20, epoch: 0)
+      #expect(abs(try #require(factors.momentum) - expected) <= 1e-12)
     }
   }
 
@@ -98,7 +98,7 @@ import TrainingSupport
 
   @Test func warmUpRisesToWhereTheScheduleBegins() {
     let linear = Schedule(.linear(), warmUp: 4)
-    let rates = (0..<8).map { linear.pace(step: $0, of: 8, epoch: 0).rate }
+    let rates = (0..<8).map { linear.factors(step: $0, of: 8, epoch: 0).rate }
     #expect(rates == [0.2, 0.4, 0.6, 0.8, 1, 0.75, 0.5, 0.25])
   }
 

@@ -84,7 +84,7 @@ import TrainingSupport
       targets: .values(noise(6, seed: 1), size: 2, perStep: false)
     )
     let plan = try FreezePlan(model, freezing: ["lstm", "head"])
-    #expect(plan.groups.map(\.fate) == [.trainable, .passesGradient, .passesGradient, .passesGradient])
+    #expect(plan.groups.map(\.status) == [.trainable, .passesGradient, .passesGradient, .passesGradient])
     let tuner = FineTuner(
       plan, optimizer: .sgd(learningRate: 1), options: .init(epochs: 1, batchSize: 3, clipNorm: nil))
     let run = try tuner.fit(model, data)

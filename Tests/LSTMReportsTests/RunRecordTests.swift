@@ -36,8 +36,8 @@ import TrainingSupport
     settings.training = .init(
       epochs: 3, batchSize: 7, clipNorm: nil, shuffles: false, patience: 2, seed: .max,
       schedule: Schedule(.oneCycle(peak: 0.25), warmUp: 5), decaysBiases: false, saveInterval: 0.1,
-      caching: CachePolicy(isOn: true, memoryLimit: 1 << 40), regularization: Regularization(dropout: 0.1, weightDrop: 0.5))
-    settings.training.stopsAstray = false
+      cache: CachePolicy(isOn: true, memoryLimit: 1 << 40), regularization: Regularization(dropout: 0.1, weightDrop: 0.5))
+    settings.training.stopsOnFailure = false
     (settings.showsSamples, settings.overwrites) = (false, true)
     var record = RunRecord()
     record.settings = settings

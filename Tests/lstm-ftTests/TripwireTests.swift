@@ -86,7 +86,7 @@ import Testing
     #expect(try preprocessing(place, "model.h5").inputScaler == old)
     // The first rows, of which the last fifth is for validation.
     let table = try CSVTable(contentsOf: place.path("mine.csv"))
-    let new = try SeriesData(table, features: ["temp"], targets: ["temp"], window: 48, horizon: 24).scalers(before: 104)
+    let new = try SeriesData(table, features: ["temp"], targets: ["temp"], window: 48, horizon: 24).scalers([0..<104])
     func said(_ scaler: Scaler) -> String {
       String(format: "mean %.4g, deviation %.4g", scaler.mean[0], scaler.deviation[0])
     }

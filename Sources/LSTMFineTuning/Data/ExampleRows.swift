@@ -1,8 +1,8 @@
 import LSTMCheckpoints
 import LSTMLayers
 
-/// Examples as the loop takes them, where they lie in memory: sequences that stand for themselves, or the stretches that
-/// streams are cut into.
+/// Examples as the training loop reads them, where they lie in memory: independent sequences, or the pieces that streams
+/// are cut into.
 protocol ExampleRows {
   var count: Int { get }
   /// T: no example is longer.
@@ -17,7 +17,7 @@ protocol ExampleRows {
   var isText: Bool { get }
   /// For each target column, the naive forecast's error that MASE divides by; nil where there is none.
   var seasonalScale: [Double]? { get }
-  /// What a person counts as one: a sequence, or a stream.
+  /// Sequences or streams, as metrics count them.
   var sequenceCount: Int { get }
 
   /// The input row and the target row at which an example begins.

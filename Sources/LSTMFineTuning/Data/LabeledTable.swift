@@ -14,13 +14,13 @@ public struct LabeledTable: Sendable {
   /// The sequences, with class numbers where labels were read.
   public let data: SequenceData
   /// The id of each sequence; nil when each row is one.
-  public let names: [String]?
+  public private(set) var names: [String]?
   /// Characters or words, and those that are no token; 0 for features.
-  public let tokenCount: Int
+  public private(set) var tokenCount = 0
   /// Those that the vocabulary does not have.
-  public let unknownCount: Int
+  public private(set) var unknownCount = 0
   /// Texts of which the end is not read.
-  public let shortenedCount: Int
+  public private(set) var shortenedCount = 0
   /// What was recognized in the table as it was read.
   public let readingNotes: [CSVNote]
 
@@ -45,9 +45,7 @@ public struct LabeledTable: Sendable {
     texts table: CSVTable, column: String, labels: String?, classes: Classes = .found, vocabulary: Vocabulary,
     window: Int? = nil
   ) throws {
-    if let window, window < 1 {
-      throw FineTuningError.invalid(.window, "\(window)", "expected at least 1", advice: [])
-    }
+    try Setting.window.requirePositive(window ?? 1)
     var stream: [Int32] = []
     var (starts, lengths) = ([Int](), [Int]())
     var (count, unknownCount, shortenedCount) = (0, 0, 0)
@@ -81,8 +79,8 @@ public struct LabeledTable: Sendable {
     try self.init(
       table, .tokenWindows(tokens: stream, starts: starts, steps: steps),
       labeled.map { .classes($0.numbers, perStep: false) } ?? .none, lengths: lengths,
-      classes: labeled?.classes ?? [], names: nil, tokenCount: count, unknownCount: unknownCount,
-      shortenedCount: shortenedCount)
+      classes: labeled?.classes ?? [])
+    (tokenCount, self.unknownCount, self.shortenedCount) = (count, unknownCount, shortenedCount)
   }
 
   /// What the rows of a sequence hold.
@@ -178,22 +176,17 @@ public struct LabeledTable: Sendable {
         targets = .classes(rows.map { numbers[$0[0]] }, perStep: false)
       }
     }
-    try self.init(
-      table, inputs, targets, lengths: lengths, classes: labeled?.classes ?? [], names: names, tokenCount: count,
-      unknownCount: unknownCount)
+    try self.init(table, inputs, targets, lengths: lengths, classes: labeled?.classes ?? [])
+    (self.names, tokenCount, self.unknownCount) = (names, count, unknownCount)
   }
 
   private init(
     _ table: CSVTable, _ inputs: SequenceData.Inputs, _ targets: SequenceData.Targets, lengths: [Int],
-    classes: [String], names: [String]?, tokenCount: Int, unknownCount: Int, shortenedCount: Int = 0
+    classes: [String]
   ) throws {
     file = table.file
     readingNotes = table.notes
     self.classes = classes
-    self.names = names
-    self.tokenCount = tokenCount
-    self.unknownCount = unknownCount
-    self.shortenedCount = shortenedCount
     let isFull = lengths.allSatisfy { $0 == lengths[0] }
     var data = try SequenceData(inputs: inputs, targets: targets, lengths: isFull ? nil : lengths)
     if case .classes = targets { data.classCount = classes.count }

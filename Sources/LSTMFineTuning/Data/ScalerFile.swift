@@ -13,10 +13,13 @@ import LSTMCheckpoints
 /// all columns, or objects by the columns' names; `feature_names_in_` or `columns` may name lists. `targets` may instead
 /// name columns of the inputs. Without `inputs`, the whole is of the inputs.
 public struct ScalerFile: Sendable, Equatable {
+  /// Of the features; nil where the file has none.
   public let inputs: Scaler?
+  /// Of the targets; nil where the file has none.
   public let targets: Scaler?
   /// The columns that the inputs' numbers are of, where they are named; and those of the targets.
   public let features: [String]?
+  /// The columns that the targets' numbers are of, where they are named.
   public let targetNames: [String]?
 
   /// - Parameters:

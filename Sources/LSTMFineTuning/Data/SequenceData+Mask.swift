@@ -23,46 +23,45 @@ extension SequenceData {
   /// Steps that a mask hid.
   public var hiddenCount: Int { hiddenSteps?.hiddenCount ?? 0 }
 
-  private func hidden(by mask: ModelConfiguration.Mask) throws(ShapeError) -> HiddenSteps? {
-    let steps = self.steps
-    switch (inputs, mask) {
-    case (.tokens(let tokens, _), .token(let token)):
-      return try HiddenSteps(count: tokens.count / steps, steps: steps, lengths: lengths) {
-        tokens[$0 * steps + $1] == token
-      }
-    case (.tokenWindows(let tokens, let starts, _), .token(let token)):
-      return try HiddenSteps(count: starts.count, steps: steps, lengths: lengths) { tokens[starts[$0] + $1] == token }
-    case (.features(let values, _, let size), .value(let value)):
-      return try HiddenSteps(count: values.count / (steps * size), steps: steps, lengths: lengths) { sequence, step in
-        let first = (sequence * steps + step) * size
-        return values[first..<first + size].allSatisfy { $0 == value }
-      }
-    case (.windows(let rows, let size, let starts, _), .value(let value)):
-      // Rows are looked at once, however many windows they are in.
-      let isHidden = (0..<rows.count / size).map { row in
-        rows[row * size..<(row + 1) * size].allSatisfy { $0 == value }
-      }
-      return try HiddenSteps(count: starts.count, steps: steps, lengths: lengths) { isHidden[starts[$0] + $1] }
-    case (.tokens, .value), (.tokenWindows, .value), (.features, .token), (.windows, .token): return nil
+  /// The row at which each example of the arrays begins.
+  private var allStarts: [Int] {
+    switch inputs {
+    case .windows(_, _, let starts, _), .tokenWindows(_, let starts, _): starts
+    case .features(let values, let steps, let size): Array(stride(from: 0, to: values.count / size, by: steps))
+    case .tokens(let tokens, let steps): Array(stride(from: 0, to: tokens.count, by: steps))
     }
   }
 
+  private func hidden(by mask: ModelConfiguration.Mask) throws(ShapeError) -> HiddenSteps? {
+    // Rows are looked at once, however many windows they are in.
+    let isHidden: [Bool]
+    switch (inputs, mask) {
+    case (.tokens(let tokens, _), .token(let token)), (.tokenWindows(let tokens, _, _), .token(let token)):
+      isHidden = tokens.map { $0 == token }
+    case (.features(let rows, _, let size), .value(let value)), (.windows(let rows, let size, _, _), .value(let value)):
+      isHidden = (0..<rows.count / size).map { row in
+        rows[row * size..<(row + 1) * size].allSatisfy { $0 == value }
+      }
+    case (.tokens, .value), (.tokenWindows, .value), (.features, .token), (.windows, .token): return nil
+    }
+    let starts = allStarts
+    return try HiddenSteps(count: starts.count, steps: steps, lengths: lengths) { isHidden[starts[$0] + $1] }
+  }
+
   private func moved(_ hidden: HiddenSteps) throws(ShapeError) -> SequenceData {
-    let inputs: Inputs
-    switch self.inputs {
-    case .tokens(let tokens, let steps): inputs = .tokens(hidden.moved(tokens, width: 1, filling: 0), steps: steps)
-    case .features(let values, let steps, let size):
-      inputs = .features(hidden.moved(values, width: size, filling: 0), steps: steps, size: size)
-    case .tokenWindows(let tokens, let starts, let steps):
-      if let later = Self.later(starts, hidden, limit: tokens.count - steps) {
-        inputs = .tokenWindows(tokens: tokens, starts: later, steps: steps)
+    let starts = allStarts
+    let made: Inputs
+    switch inputs {
+    case .features(let rows, let steps, let size), .windows(let rows, let size, _, let steps):
+      let whole = starts.flatMap { rows[$0 * size..<($0 + steps) * size] }
+      made = .features(hidden.moved(whole, width: size, filling: 0), steps: steps, size: size)
+    case .tokens(let tokens, let steps), .tokenWindows(let tokens, _, let steps):
+      if case .tokenWindows = inputs, let later = Self.later(starts, hidden, limit: tokens.count - steps) {
+        made = .tokenWindows(tokens: tokens, starts: later, steps: steps)
       } else {
         let whole = starts.flatMap { tokens[$0..<$0 + steps] }
-        inputs = .tokens(hidden.moved(whole, width: 1, filling: 0), steps: steps)
+        made = .tokens(hidden.moved(whole, width: 1, filling: 0), steps: steps)
       }
-    case .windows(let rows, let size, let starts, let steps):
-      let whole = starts.flatMap { rows[$0 * size..<($0 + steps) * size] }
-      inputs = .features(hidden.moved(whole, width: size, filling: 0), steps: steps, size: size)
     }
     let targets: Targets =
       switch self.targets {
@@ -72,10 +71,10 @@ extension SequenceData {
         .classes(hidden.moved(classes, width: 1, filling: Self.ignored), perStep: true)
       case .values(_, _, false), .classes(_, false), .none: self.targets
       }
-    var made = try SequenceData(inputs: inputs, targets: targets, lengths: hidden.lengths).selecting(places)
-    (made.classCount, made.isText, made.seasonalScale) = (classCount, isText, seasonalScale)
-    made.hiddenSteps = hidden
-    return made
+    var result = try SequenceData(inputs: made, targets: targets, lengths: hidden.lengths).selecting(places)
+    (result.classCount, result.isText, result.seasonalScale) = (classCount, isText, seasonalScale)
+    result.hiddenSteps = hidden
+    return result
   }
 
   /// Windows that begin after what is hidden, where that is all; texts are padded so.

@@ -1,7 +1,7 @@
 import LSTMCheckpoints
 import LSTMLayers
 
-/// Examples to train on or to predict: sequences and, mostly, what the model should say of them.
+/// Examples to train on or to predict: sequences and, mostly, their targets.
 ///
 /// A value; a selection of examples shares the numbers of the whole.
 public struct SequenceData: Sendable {
@@ -17,7 +17,7 @@ public struct SequenceData: Sendable {
     case tokenWindows(tokens: [Int32], starts: [Int], steps: Int)
   }
 
-  /// What it should say.
+  /// What the model should predict.
   public enum Targets: Sendable {
     /// (N, size), or (N, T, size) when `perStep`.
     case values([Float], size: Int, perStep: Bool)
@@ -30,18 +30,20 @@ public struct SequenceData: Sendable {
   /// A class number that does not count, PyTorch's default.
   public static let ignored: Int32 = -100
 
+  /// What the model reads, of all examples that this may be a selection of.
   public internal(set) var inputs: Inputs
+  /// What it should predict, of the same examples.
   public internal(set) var targets: Targets
   /// Valid steps of each example, or nil when all are full.
   public let lengths: [Int]?
-  /// How many classes there are, which may be more than occur; nil when nobody knows.
+  /// How many classes there are, which may be more than occur; nil when unknown.
   public internal(set) var classCount: Int?
   /// Whether the classes are the tokens that come next in a text.
   public internal(set) var isText = false
   /// For each target column of a series, the mean absolute error of the seasonal naive forecast on its training part, in
   /// the data's own units: what MASE divides by. A horizon repeats it.
   public internal(set) var seasonalScale: [Double]?
-  /// Whether a model's mask has been settled: hidden steps are gone, and what is left may look like one.
+  /// Whether a model's mask has been applied: hidden steps are removed, and others may look like one after scaling.
   var isMaskSettled = false
   /// What a mask hid, for outputs at their own places; in the arrays' order.
   public internal(set) var hiddenSteps: HiddenSteps?
@@ -122,10 +124,9 @@ public struct SequenceData: Sendable {
   /// T: no example is longer.
   public var steps: Int {
     switch inputs {
-    case .windows(_, _, _, let steps): steps
-    case .features(_, let steps, _): steps
-    case .tokens(_, let steps): steps
-    case .tokenWindows(_, _, let steps): steps
+    case .windows(_, _, _, let steps), .features(_, let steps, _), .tokens(_, let steps),
+      .tokenWindows(_, _, let steps):
+      steps
     }
   }
 
@@ -135,8 +136,7 @@ public struct SequenceData: Sendable {
   /// Features a step; nil for tokens.
   public var featureCount: Int? {
     switch inputs {
-    case .windows(_, let size, _, _): size
-    case .features(_, _, let size): size
+    case .windows(_, let size, _, _), .features(_, _, let size): size
     case .tokens, .tokenWindows: nil
     }
   }
@@ -178,39 +178,26 @@ public struct SequenceData: Sendable {
   }
 
   /// The inputs of some examples of this selection, by their number in it.
+  /// - Throws: `ShapeError` when there are no examples.
   public func batch(_ examples: some Collection<Int>) throws(ShapeError) -> SequenceBatch {
-    let chosen = examples.map { places[$0] }
-    let lengths = self.lengths.map { lengths in chosen.map { lengths[$0] } }
-    let input: SequenceBatch.Input
-    switch inputs {
-    case .windows(let rows, let size, let starts, let steps):
-      var values: [Float] = []
-      values.reserveCapacity(chosen.count * steps * size)
-      for place in chosen { values += rows[starts[place] * size..<(starts[place] + steps) * size] }
-      input = .features(values, size: size)
-    case .features(let values, let steps, let size):
-      input = .features(gather(values, chosen, width: steps * size), size: size)
-    case .tokens(let values, let steps):
-      input = .tokens(gather(values, chosen, width: steps))
-    case .tokenWindows(let tokens, let starts, let steps):
-      var values: [Int32] = []
-      values.reserveCapacity(chosen.count * steps)
-      for place in chosen { values += tokens[starts[place]..<starts[place] + steps] }
-      input = .tokens(values)
-    }
-    return try SequenceBatch(count: chosen.count, steps: steps, input: input, lengths: lengths)
+    let rows = examples.map(inputRow)
+    let input: SequenceBatch.Input =
+      switch inputs {
+      case .windows(let values, let size, _, _), .features(let values, _, let size):
+        .features(gather(values, rows.map { $0 * size }, width: steps * size), size: size)
+      case .tokens(let tokens, _), .tokenWindows(let tokens, _, _): .tokens(gather(tokens, rows, width: steps))
+      }
+    return try SequenceBatch(count: rows.count, steps: steps, input: input, lengths: lengthBatch(examples))
   }
 
   /// The targets of some examples, in the order of `batch`.
   public func targetBatch(_ examples: some Collection<Int>) -> Targets {
-    let chosen = examples.map { places[$0] }
-    switch targets {
+    let (rows, count) = (examples.map(targetRow), hasTargetPerStep ? steps : 1)
+    return switch targets {
     case .values(let values, let size, let perStep):
-      return .values(gather(values, chosen, width: size * (perStep ? steps : 1)), size: size, perStep: perStep)
-    case .classes(let values, let perStep):
-      return .classes(gather(values, chosen, width: perStep ? steps : 1), perStep: perStep)
-    case .none:
-      return .none
+      .values(gather(values, rows.map { $0 * size }, width: count * size), size: size, perStep: perStep)
+    case .classes(let values, let perStep): .classes(gather(values, rows, width: count), perStep: perStep)
+    case .none: .none
     }
   }
 
@@ -220,9 +207,9 @@ public struct SequenceData: Sendable {
   }
 }
 
-private func gather<Value>(_ values: [Value], _ places: [Int], width: Int) -> [Value] {
+private func gather<Value>(_ values: [Value], _ starts: [Int], width: Int) -> [Value] {
   var result: [Value] = []
-  result.reserveCapacity(places.count * width)
-  for place in places { result += values[place * width..<(place + 1) * width] }
+  result.reserveCapacity(starts.count * width)
+  for start in starts { result += values[start..<start + width] }
   return result
 }

@@ -156,10 +156,7 @@ public struct StreamData: Sendable {
   public func split(
     validation fraction: Double, order: [Int]? = nil
   ) throws -> (training: StreamData, validation: StreamData?) {
-    guard 0..<1 ~= fraction else {
-      throw FineTuningError.invalid(
-        .validationSplit, "\(fraction)", "expected a number from 0 to below 1", advice: [])
-    }
+    try Setting.requireFraction(fraction)
     guard fraction > 0 else { return (self, nil) }
     let isOne = streamCount == 1
     let whole = isOne ? sequences.length(0) : streamCount
@@ -193,29 +190,23 @@ public struct StreamData: Sendable {
 
   /// The same streams with standardized inputs and targets.
   public func scaled(inputs: Scaler?, targets: Scaler?) -> StreamData {
-    var result = self
-    result.sequences = sequences.scaled(inputs: inputs, targets: targets)
-    return result
-  }
-
-  /// The same streams, known to have no step that the model's mask hides.
-  func settlingMask() -> StreamData {
-    var result = self
-    result.sequences.isMaskSettled = true
-    return result
+    replacing(sequences.scaled(inputs: inputs, targets: targets))
   }
 
   /// The same streams with class numbers for targets; see `SequenceData.withClassTargets`.
-  func withClassTargets() -> StreamData {
-    var result = self
-    result.sequences = sequences.withClassTargets()
-    return result
+  func withClassTargets() -> StreamData { replacing(sequences.withClassTargets()) }
+
+  /// The same streams, known to have no step that the model's mask hides.
+  func settlingMask() -> StreamData {
+    var sequences = sequences
+    sequences.isMaskSettled = true
+    return replacing(sequences)
   }
 
-  /// Zero states for the streams, to be carried through the chunks in order and reset before each epoch.
-  /// - Throws: `ShapeError` when the model has a layer that runs in reverse.
-  public func carriedState(_ configuration: ModelConfiguration) throws(ShapeError) -> CarriedState {
-    try CarriedState(configuration, streams: streamCount)
+  private func replacing(_ sequences: SequenceData) -> StreamData {
+    var result = self
+    result.sequences = sequences
+    return result
   }
 }
 
@@ -241,7 +232,7 @@ extension StreamData: ExampleRows {
   func batches(of size: Int) -> [Range<Int>] { chunks }
 
   func makeCarriedState(_ configuration: ModelConfiguration) throws(ShapeError) -> CarriedState? {
-    try carriedState(configuration)
+    try CarriedState(configuration, streams: streamCount)
   }
 
   func streams(_ example: Int) -> (from: Int, to: Int) {

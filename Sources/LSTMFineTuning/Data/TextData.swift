@@ -4,9 +4,9 @@ import LSTMLayers
 
 /// A text to learn the next token from, or to measure how well a model knows it.
 ///
-/// A model that gives an output for each step gets the text in pieces of `window` tokens, and says of each step what comes
-/// next. A model that gives one output gets the `window` tokens before each place and says what stands there; where there
-/// are not so many, they are padded on the left with the vocabulary's padding number, as textgenrnn does it, or, when it
+/// A model that gives an output for each step gets the text in pieces of `window` tokens, and predicts the next token at
+/// each. A model that gives one output gets the `window` tokens before each place and predicts the one there; where there
+/// are fewer, they are padded on the left with the vocabulary's padding number, as textgenrnn does it, or, when it
 /// has none, are fewer. A window never reaches from one document into another.
 ///
 /// What stands for no token as a target, because it has only the padding's number, does not count.
@@ -50,9 +50,8 @@ public struct TextData: Sendable {
     _ text: String, file: String, vocabulary: Vocabulary, window: Int, stride: Int? = nil, isPerStep: Bool,
     separator: String? = nil
   ) throws {
-    for (setting, value) in [(Setting.window, window), (.stride, stride ?? 1)] where value < 1 {
-      throw FineTuningError.invalid(setting, "\(value)", "expected at least 1", advice: [])
-    }
+    try Setting.window.requirePositive(window)
+    try Setting.stride.requirePositive(stride ?? 1)
     for (setting, value, limit) in [(Setting.window, window, Self.windowLimit), (.stride, stride ?? 1, 1 << 32)]
     where value > limit {
       throw FineTuningError.invalid(setting, "\(value)", "expected at most \(limit)", advice: [])
@@ -174,10 +173,7 @@ public struct TextData: Sendable {
   }
 
   private func splitParts(validation fraction: Double) throws -> (training: [Part], validation: [Part]?) {
-    guard 0..<1 ~= fraction else {
-      throw FineTuningError.invalid(
-        .validationSplit, "\(fraction)", "expected a number from 0 to below 1", advice: [])
-    }
+    try Setting.requireFraction(fraction)
     guard fraction > 0 else { return (parts, nil) }
     let total = targetCount
     let wanted = total - max(Int((Double(total) * fraction).rounded()), 1)
@@ -237,7 +233,7 @@ public struct TextData: Sendable {
         "\(.chunk) needs a model that gives an output for each step, this one gives one a sequence",
         advice: ["leave it out, or choose \(.readout, "all") with a new head"])
     }
-    guard count >= 1 else { throw FineTuningError.invalid(.streams, "\(count)", "expected at least 1", advice: []) }
+    try Setting.streams.requirePositive(count)
     var (inputs, targets): ([Int32], [Int32]) = ([], [])
     var begins: [Bool] = []
     for part in parts {

@@ -3,12 +3,15 @@ import LSTMLayers
 
 /// Which rule moves the weights, with its numbers; exactly as in `torch.optim`.
 public enum Optimizer: Sendable, Equatable, Codable {
+  /// Stochastic gradient descent, maybe with (Nesterov) momentum: `torch.optim.SGD`.
   case sgd(
     learningRate: Double, momentum: Double = 0, dampening: Double = 0, isNesterov: Bool = false, weightDecay: Double = 0
   )
+  /// Adam with L2 regularization (Kingma and Ba 2014): `torch.optim.Adam`.
   case adam(
     learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0, isAMSGrad: Bool = false)
+  /// Adam with decoupled weight decay (Loshchilov and Hutter 2017): `torch.optim.AdamW`.
   case adamW(
     learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
     weightDecay: Double = 0.01, isAMSGrad: Bool = false)
@@ -32,6 +35,7 @@ public enum Optimizer: Sendable, Equatable, Codable {
 
 /// The state of one rule over the trainable parameters. Frozen ones have none, and are never touched.
 public final class OptimizerState {
+  /// The rule, with its learning rate before schedule and recipe.
   public let rule: Optimizer
   /// For each of the trainable parameters, the steps that it has taken: fewer for those that were unfrozen later.
   public private(set) var steps: [Int]
@@ -70,11 +74,6 @@ public final class OptimizerState {
       second = ParameterStore(moving)
       largest = isAMSGrad ? ParameterStore(moving) : nil
     }
-  }
-
-  /// Numbers kept between steps.
-  var stateCount: Int {
-    [first, second, largest].compactMap(\.self).flatMap(\.slots).reduce(0) { $0 + $1.count }
   }
 
   /// One step. `gradients` has the layout of `weights`.
@@ -118,32 +117,21 @@ public final class OptimizerState {
 
   // MARK: - Resuming
 
-  /// Everything between two steps, as tensors `training/first/<parameter>` and so on.
-  var moments: [StoredTensor] {
-    [("first", first), ("second", second), ("largest", largest)].flatMap { name, store in
-      store.map { store in
-        store.slots.indices.map { index in
-          StoredTensor(
-            name: "training/\(name)/\(store.slots[index].name)", shape: store.slots[index].specification.shape,
-            values: store.values(index))
-        }
-      } ?? []
+  private var stores: [(prefix: String, store: ParameterStore)] {
+    [("training/first/", first), ("training/second/", second), ("training/largest/", largest)].compactMap {
+      prefix, store in store.map { (prefix, $0) }
     }
   }
+
+  /// Everything between two steps, as tensors `training/first/<parameter>` and so on.
+  var moments: [StoredTensor] { stores.flatMap { $0.store.tensors($0.prefix) } }
 
   /// Takes up what `moments` gave.
   /// - Throws: `CheckpointError` when a tensor is missing or of another shape.
   func restore(_ tensors: [StoredTensor], steps: [Int]) throws {
     let byName = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
-    for (name, store) in [("first", first), ("second", second), ("largest", largest)] {
-      guard let store else { continue }
-      for (index, slot) in store.slots.enumerated() {
-        let key = "training/\(name)/\(slot.name)"
-        guard let tensor = byName[key], tensor.shape == slot.specification.shape else {
-          throw CheckpointError.corrupt(tensor: key, detail: "the optimizer's state is missing or of another shape")
-        }
-        store.set(index, try tensor.floats())
-      }
+    for (prefix, store) in stores {
+      try store.restore(prefix, orThrow: "the optimizer's state is missing or of another shape") { byName[$0] }
     }
     guard steps.count == self.steps.count else {
       throw CheckpointError.corrupt(tensor: "training/state", detail: "the optimizer's steps are of another model")

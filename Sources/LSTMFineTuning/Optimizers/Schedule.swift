@@ -7,6 +7,7 @@ import Foundation
 public struct Schedule: Sendable, Equatable, Codable {
   /// How a rate moves over the run.
   public enum Shape: Sendable, Equatable, Codable {
+    /// A factor of 1.
     case constant
     /// From 1 in equal steps to `final` after the last step (torch's LinearLR from 1).
     case linear(final: Double = 0)
@@ -29,6 +30,7 @@ public struct Schedule: Sendable, Equatable, Codable {
   /// Steps in which the rate rises in equal parts to the shape's beginning; the shape has the steps that are left.
   public var warmUp: Int
 
+  /// A shape, after so many steps of linear warm-up.
   public init(_ shape: Shape = .constant, warmUp: Int = 0) {
     self.shape = shape
     self.warmUp = warmUp
@@ -38,7 +40,7 @@ public struct Schedule: Sendable, Equatable, Codable {
   public static let constant = Schedule()
 
   /// What one step goes by.
-  struct Pace: Equatable {
+  struct Factors: Equatable {
     var rate: Double
     /// In place of the optimizer's own momentum or beta1.
     var momentum: Double?
@@ -49,28 +51,28 @@ public struct Schedule: Sendable, Equatable, Codable {
   ///   - total: steps of the run.
   ///   - epoch: from 0.
   ///   - plateau: what `Plateau` has come to.
-  func pace(step: Int, of total: Int, epoch: Int, plateau: Double = 1) -> Pace {
-    if step < warmUp { return Pace(rate: Double(step + 1) / (Double(warmUp) + 1) * beginning) }
+  func factors(step: Int, of total: Int, epoch: Int, plateau: Double = 1) -> Factors {
+    if step < warmUp { return Factors(rate: Double(step + 1) / (Double(warmUp) + 1) * beginning) }
     let (t, all) = (Double(step - warmUp), Double(max(total - min(warmUp, total), 1)))
     switch shape {
-    case .constant: return Pace(rate: 1)
-    case .linear(let final): return Pace(rate: 1 + (final - 1) * t / all)
-    case .cosine(let final): return Pace(rate: final + (1 - final) * (1 + cos(.pi * t / all)) / 2)
+    case .constant: return Factors(rate: 1)
+    case .linear(let final): return Factors(rate: 1 + (final - 1) * t / all)
+    case .cosine(let final): return Factors(rate: final + (1 - final) * (1 + cos(.pi * t / all)) / 2)
     case .slantedTriangle(let cut, let ratio):
       let turn = (all * cut).rounded(.down)
       let p = t < turn ? t / turn : 1 - (t - turn) / max(all - turn, 1)
-      return Pace(rate: (1 + p * (ratio - 1)) / ratio)
+      return Factors(rate: (1 + p * (ratio - 1)) / ratio)
     case .oneCycle(let peak, let division, let finalDivision):
       let turn = peak * all - 1
       func between(_ a: Double, _ b: Double, _ part: Double) -> Double { b + (a - b) / 2 * (cos(.pi * part) + 1) }
       if t <= turn {
         let part = turn > 0 ? t / turn : 1
-        return Pace(rate: between(1 / division, 1, part), momentum: between(0.95, 0.85, part))
+        return Factors(rate: between(1 / division, 1, part), momentum: between(0.95, 0.85, part))
       }
       let part = min((t - turn) / max(all - 1 - turn, 1e-9), 1)
-      return Pace(rate: between(1, 1 / (division * finalDivision), part), momentum: between(0.85, 0.95, part))
-    case .step(let epochs, let factor): return Pace(rate: pow(factor, Double(epoch / max(epochs, 1))))
-    case .plateau: return Pace(rate: plateau)
+      return Factors(rate: between(1, 1 / (division * finalDivision), part), momentum: between(0.85, 0.95, part))
+    case .step(let epochs, let factor): return Factors(rate: pow(factor, Double(epoch / max(epochs, 1))))
+    case .plateau: return Factors(rate: plateau)
     }
   }
 
@@ -86,37 +88,19 @@ public struct Schedule: Sendable, Equatable, Codable {
   /// What torch's ReduceLROnPlateau keeps.
   struct Plateau: Sendable, Codable, Equatable {
     private(set) var factor = 1.0
-    private var best = Double.infinity
+    /// nil before the first epoch.
+    private var best: Double?
     private var badEpochs = 0
 
     /// Takes the loss of an epoch.
     mutating func observe(_ loss: Double, _ schedule: Schedule) {
       guard case .plateau(let patience, let reduction) = schedule.shape else { return }
-      if loss < best * (1 - 1e-4) {
+      if loss < (best ?? .infinity) * (1 - 1e-4) {
         (best, badEpochs) = (loss, 0)
       } else {
         badEpochs += 1
       }
       if badEpochs > patience { (factor, badEpochs) = (factor * reduction, 0) }
-    }
-
-    private enum CodingKeys: String, CodingKey { case factor, best, badEpochs }
-
-    init() {}
-
-    init(from decoder: any Decoder) throws {
-      let container = try decoder.container(keyedBy: CodingKeys.self)
-      factor = try container.decode(Double.self, forKey: .factor)
-      // JSON has no number for "none so far".
-      best = try container.decodeIfPresent(Double.self, forKey: .best) ?? .infinity
-      badEpochs = try container.decode(Int.self, forKey: .badEpochs)
-    }
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(factor, forKey: .factor)
-      if best.isFinite { try container.encode(best, forKey: .best) }
-      try container.encode(badEpochs, forKey: .badEpochs)
     }
   }
 }

@@ -16,13 +16,18 @@ public final class TextGenerator {
   public struct Options: Sendable, Equatable, Codable {
     /// Tokens to make at most.
     public var length: Int
+    /// As of `TokenSampler`.
     public var temperature: Double
+    /// As of `TokenSampler`.
     public var topK: Int?
+    /// As of `TokenSampler`.
     public var topP: Double?
+    /// Of the tokens that are drawn.
     public var seed: UInt64
     /// Texts before which to end; they are not looked for in the prompt.
     public var stops: [String]
 
+    /// Draws 200 tokens as likely as the model says, unless said otherwise.
     public init(
       length: Int = 200, temperature: Double = 1, topK: Int? = nil, topP: Double? = nil, seed: UInt64 = 0,
       stops: [String] = []
@@ -36,6 +41,7 @@ public final class TextGenerator {
     }
   }
 
+  /// Why a text ended.
   public enum Ending: String, Sendable, Codable {
     /// As long as was asked for.
     case length
@@ -45,14 +51,17 @@ public final class TextGenerator {
     case end
   }
 
+  /// A generated text.
   public struct Generation: Sendable, Codable, Equatable {
     /// What the model made, without the prompt.
     public var text: String
     /// Tokens made.
     public var tokens: Int
+    /// Why it ended.
     public var ending: Ending
   }
 
+  /// Which number stands for which token.
   public let vocabulary: Vocabulary
   private let engine: Engine
   /// Tokens that are no text: they are never drawn.

@@ -22,7 +22,7 @@ public struct TokenSampler: Sendable {
     guard temperature >= 0, temperature.isFinite else {
       throw .invalid(.temperature, "\(temperature)", "expected a number of at least 0", advice: [])
     }
-    if let topK, topK < 1 { throw .invalid(.topK, "\(topK)", "expected at least 1", advice: []) }
+    try Setting.topK.requirePositive(topK ?? 1)
     if let topP, !(topP > 0 && topP <= 1) {
       throw .invalid(.topP, "\(topP)", "expected a number above 0, up to 1", advice: [])
     }

@@ -9,19 +9,16 @@ final class BatchRunner {
   let gradient = GrowingBuffer<Float>()
   /// For each row of the last batch's output, the row of its target.
   let targetRows = GrowingBuffer<Int>()
-  private let starts = GrowingBuffer<Int>()
-  private let lengths = GrowingBuffer<Int>()
+  private let places = BatchPlaces()
   private let targetStarts = GrowingBuffer<Int>()
   private let sums = GrowingBuffer<Double>()
-  private let statesFrom = GrowingBuffer<Int>()
-  private let statesTo = GrowingBuffer<Int>()
 
   init(_ network: Network, loss: Loss) {
     self.network = network
     self.loss = loss
   }
 
-  /// Runs some examples and measures what the model gives.
+  /// Runs some examples and computes the loss of the outputs.
   /// - Parameters:
   ///   - cache: cached outputs of frozen layers for all of `data`, to begin there.
   ///   - plan: what `Network.backward` will be asked for, or nil.
@@ -34,25 +31,13 @@ final class BatchRunner {
     regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
     let count = examples.count
-    let hasLengths = data.hasLengths
-    starts.reserve(count)
+    places.locate(examples, of: data, cache, carrying: carried)
     targetStarts.reserve(count)
-    if hasLengths { lengths.reserve(count) }
-    var carry: Network.Carry?
-    if let carried {
-      carry = .init(carried, from: statesFrom.reserve(count), to: statesTo.reserve(count))
-    }
-    for (place, example) in examples.enumerated() {
-      starts.pointer[place] = cache?.row(example) ?? data.inputRow(example)
-      targetStarts.pointer[place] = data.targetRow(example)
-      if hasLengths { lengths.pointer[place] = data.length(example) }
-      if carry != nil { (statesFrom.pointer[place], statesTo.pointer[place]) = data.streams(example) }
-    }
+    for (place, example) in examples.enumerated() { targetStarts.pointer[place] = data.targetRow(example) }
     func run(_ values: SequenceRows.Values, from stage: ModelStage) throws(ShapeError) -> Network.Output {
-      let rows = SequenceRows(
-        values, count: count, steps: data.steps, starts: starts.pointer, lengths: hasLengths ? lengths.pointer : nil)
-      return try network.run(
-        rows, from: stage, output: loss.outputForm, for: plan, carrying: carry, regularization: draw)
+      try network.run(
+        places.rows(values, steps: data.steps), from: stage, output: loss.outputForm, for: plan,
+        carrying: places.carry, regularization: draw)
     }
     let output: Network.Output
     if let cache {

@@ -2,6 +2,7 @@
 public struct CacheUsage: Sendable, Equatable {
   /// Where they are kept.
   public enum Place: Sendable, Equatable {
+    /// In memory.
     case memory
     /// A file without a name in this folder.
     case file(folder: String)

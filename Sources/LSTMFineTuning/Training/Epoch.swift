@@ -1,4 +1,4 @@
-/// What an epoch of training came to. Losses are means, norms are global and before clipping.
+/// The result of an epoch of training. Losses are means, norms are global and before clipping.
 public struct Epoch: Sendable, Codable, Equatable {
   /// From 1.
   public var number: Int

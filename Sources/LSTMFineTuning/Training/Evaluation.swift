@@ -5,7 +5,7 @@ import LSTMLayers
 public struct Evaluator {
   /// The model, ready to run.
   public let network: Network
-  /// What is measured: the training loss's `forEvaluation`.
+  /// The loss that is reported: the training loss's `forEvaluation`.
   public let loss: Loss
   /// What takes outputs to the data's own units; nil where they are in them.
   public let targetScaler: Scaler?
@@ -99,8 +99,7 @@ public struct Evaluator {
     }
   }
 
-  /// What the source model would return for each example, in the data's own units: (N, O), or (N, T, O) with zero at
-  /// padded steps. A step that the model's mask hides has the output of the one before it, as in Keras.
+  /// The model's outputs for each example, in the data's own units: (N, O), or (N, T, O) with zero at padded steps. A step that the model's mask hides has the output of the one before it, as in Keras.
   public func predict(_ data: SequenceData) throws(ShapeError) -> Tensor {
     let data = try data.hiding(network.configuration.mask, for: network.configuration)
     var shape: [Int] = []

@@ -47,8 +47,8 @@ extension FineTuner {
   /// 4. ``Event/end(_:)``, once and last.
   ///
   /// Each iteration is a run of its own. It begins with the first call of `next`, on a thread of its own: not on one of
-  /// Swift's, which must not be held for long. The thread waits whenever one event lies ready that nobody has taken, so
-  /// that models do not pile up: a run is at most two events ahead of whoever iterates.
+  /// Swift's, which must not be held for long. The thread waits while an event is ready that was not taken, so that models
+  /// do not pile up: a run is at most two events ahead of its consumer.
   ///
   /// - Cancelling the task that iterates interrupts the run like `shouldStop`: its step is finished, the weights and the
   ///   state after it and an end with ``Ending/interrupted`` are still handed over, so that nothing is lost. When it was
@@ -56,6 +56,7 @@ extension FineTuner {
   /// - Leaving the loop (`break`, an error) drops the iterator. The run then ends after the step it is in, and what it
   ///   had to say is dropped, too.
   public struct Events: AsyncSequence, Sendable {
+    /// What the sequence consists of.
     public typealias Element = Event
 
     typealias Work =
@@ -67,18 +68,22 @@ extension FineTuner {
 
     init(_ work: @escaping Work) { self.work = work }
 
+    /// A run of its own, which begins with the first call of `next`.
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(work) }
 
+    /// Goes through the events of one run.
     public struct AsyncIterator: AsyncIteratorProtocol {
       private let consumer: Consumer
 
       fileprivate init(_ work: @escaping Work) { consumer = Consumer(work) }
 
+      /// The next event; nil after the last.
+      /// - Throws: what `fit` throws; `CancellationError` when the task was canceled before the run began.
       public mutating func next() async throws -> Event? { try await consumer.next() }
     }
   }
 
-  /// The end of whoever iterates. The thread knows nothing of it, so that it goes away with the last iterator.
+  /// The consumer's end. The thread holds no reference to it, so that it is released with the last iterator.
   private final class Consumer {
     private let handover = EventHandover()
     private var work: Events.Work?
@@ -113,7 +118,7 @@ private final class EventHandover: Sendable {
   private struct State {
     /// Done, and not taken yet.
     var event: FineTuner.Event?
-    /// Whoever waits for the next one; only while there is none.
+    /// The consumer that waits for the next event; only while there is none.
     var waiting: CheckedContinuation<FineTuner.Event?, any Error>?
     var isCancelled = false
     var isAbandoned = false
@@ -132,7 +137,7 @@ private final class EventHandover: Sendable {
   var isOver: Bool { state.update { $0.isCancelled || $0.isAbandoned } }
 
   /// Waits until the event before this one was taken.
-  /// - Throws: when nobody will take any more.
+  /// - Throws: when the consumer is gone.
   func send(_ event: FineTuner.Event) throws {
     let waiting = try state.wait { state -> Result<CheckedContinuation<FineTuner.Event?, any Error>?, any Error>? in
       if state.isAbandoned { return .failure(Abandoned()) }
@@ -175,12 +180,4 @@ private final class EventHandover: Sendable {
   }
 
   func abandon() { state.update { $0.isAbandoned = true } }
-}
-
-extension Optional {
-  /// What is there, which then is there no more.
-  fileprivate mutating func take() -> Wrapped? {
-    defer { self = nil }
-    return self
-  }
 }

@@ -69,7 +69,7 @@ private final class Loop<Rows: ExampleRows> {
   private let began: ContinuousClock.Instant
   private let secondsBefore: Double
   /// Of the data that says which epoch is best.
-  private let trivialLoss: Double
+  private let constantPredictionLoss: Double
 
   private var progress: TrainingState.Progress
   private var order: [Int]
@@ -98,7 +98,7 @@ private final class Loop<Rows: ExampleRows> {
     carried = try data.makeCarriedState(model.configuration)
     schedule = tuner.schedule
     groups = tuner.plan.groups
-    trivialLoss = (validation ?? data).trivialLoss(tuner.loss)
+    constantPredictionLoss = (validation ?? data).constantPredictionLoss(tuner.loss)
 
     if let point {
       let state = point.state
@@ -156,7 +156,7 @@ private final class Loop<Rows: ExampleRows> {
   func run(_ ending: FineTuner.Ending) -> FineTuner.Run {
     FineTuner.Run(
       best: best, last: last, bestEpoch: progress.bestEpoch, baseline: progress.baseline, epochs: progress.epochs,
-      ending: ending, astray: tuner.options.stopsAstray ? nil : divergence ?? collapse,
+      ending: ending, failure: tuner.options.stopsOnFailure ? nil : divergence ?? collapse,
       seconds: secondsBefore + (clock.now - began).seconds)
   }
 
@@ -165,33 +165,35 @@ private final class Loop<Rows: ExampleRows> {
       if validation != nil, let patience = tuner.options.patience, progress.epoch - 1 - progress.bestEpoch >= patience {
         return .noImprovement(sinceEpoch: progress.bestEpoch)
       }
-      if tuner.options.stopsAstray, let ending = divergence ?? collapse { return ending }
+      if tuner.options.stopsOnFailure, let ending = divergence ?? collapse { return ending }
       guard try trainEpoch(events) else { return .interrupted }
     }
     return .finished
   }
 
-  /// A run that has gone astray although every number in it is finite: worse than whoever says the same of everything, too,
-  /// so that a good start may be left for a while. By the validation loss, or by the training loss without one.
+  /// A run that diverges although every number in it is finite: its loss is also above the start's and above that of a
+  /// constant prediction, so that a good start may be left for a while. By the validation loss, or by the training loss
+  /// without validation data.
   private var divergence: FineTuner.Ending? {
     guard let record = progress.epochs.last else { return nil }
     func loss(_ record: Epoch) -> Double { record.validation?.loss ?? record.trainingLoss }
     let start = progress.baseline.loss
     let best = progress.epochs.reduce(start.isFinite ? start : .infinity) { min($0, loss($1)) }
-    guard best > 0, loss(record) > 10 * best, loss(record) > trivialLoss, !start.isFinite || loss(record) > start
+    guard best > 0, loss(record) > 10 * best, loss(record) > constantPredictionLoss,
+      !start.isFinite || loss(record) > start
     else { return nil }
     return .diverging(epoch: record.number, loss: loss(record), best: best)
   }
 
-  /// A model that twice in a row says nearly the same of everything, by the outputs of its best epoch. Where the best is
-  /// just that, as of pure noise, there is nothing to collapse.
+  /// A model whose outputs are nearly constant twice in a row, compared with those of its best epoch. Where the best ones
+  /// are constant, too, as on pure noise, there is nothing to collapse.
   private var collapse: FineTuner.Ending? {
-    guard progress.spreads.count > 2, progress.spreads.suffix(2).allSatisfy(isDead) else { return nil }
+    guard progress.spreads.count > 2, progress.spreads.suffix(2).allSatisfy(isCollapsed) else { return nil }
     return .collapsed(sinceEpoch: progress.epoch - 2)
   }
 
-  /// Whether outputs differ by nearly nothing, against those of the best epoch so far.
-  private func isDead(_ spread: Double) -> Bool {
+  /// Whether outputs are nearly constant, compared with those of the best epoch so far.
+  private func isCollapsed(_ spread: Double) -> Bool {
     let start = progress.baseline.loss
     var (best, healthy) = (start.isFinite ? start : .infinity, progress.spreads[0])
     for (record, spread) in zip(progress.epochs, progress.spreads.dropFirst()) {
@@ -231,7 +233,7 @@ private final class Loop<Rows: ExampleRows> {
   /// In an epoch.
   private var steps: Int { batches.count }
 
-  /// Of the run; whoever wants to go on for ever may say so.
+  /// Of the run; `epochs` may be very large, to train until interrupted.
   private var allSteps: Int {
     let (product, isTooMany) = tuner.options.epochs.multipliedReportingOverflow(by: steps)
     return isTooMany ? .max : product
@@ -239,11 +241,11 @@ private final class Loop<Rows: ExampleRows> {
 
   private func step(_ events: (FineTuner.Event) throws -> Void) throws {
     let (epoch, step) = (progress.epoch, progress.step + 1)
-    let pace = schedule.pace(
+    let factors = schedule.factors(
       step: (epoch - 1) * steps + step - 1, of: allSteps, epoch: epoch - 1,
       plateau: progress.plateau.factor)
     let done = try stepper.step(
-      data, cache: caches.training, order[batches[step - 1]], .init(epoch: epoch, step: step, pace: pace),
+      data, cache: caches.training, order[batches[step - 1]], .init(epoch: epoch, step: step, factors: factors),
       carrying: carried)
     progress.step = step
     guard let (value, norm, rate) = done else { return }
@@ -297,8 +299,8 @@ private final class Loop<Rows: ExampleRows> {
     last = try stepper.weights(in: model, epoch: epoch, step: steps)
     progress.spreads.append(try measured?.spread ?? evaluator.spread(data, caches.training))
     progress.epochs.append(record)
-    // Without validation data every epoch is the best so far that has not gone astray.
-    record.isBest = metrics.map { $0.loss < bestLoss } ?? (divergence == nil && !isDead(progress.spreads[epoch]))
+    // Without validation data every epoch is the best so far, unless the run has diverged or collapsed.
+    record.isBest = metrics.map { $0.loss < bestLoss } ?? (divergence == nil && !isCollapsed(progress.spreads[epoch]))
     progress.epochs[epoch - 1].isBest = record.isBest
     if record.isBest {
       bestLoss = metrics?.loss ?? bestLoss

@@ -11,7 +11,7 @@ import LSTMLayers
 public struct FineTuner: Sendable {
   /// How to train; the defaults are those of the command line.
   public struct Options: Sendable, Equatable, Codable {
-    /// How often all training data is gone through.
+    /// Passes over the training data.
     public var epochs = 10
     /// Sequences of an optimizer step.
     public var batchSize = 32
@@ -22,9 +22,9 @@ public struct FineTuner: Sendable {
     /// Stops after so many epochs in a row, at least 1, without a validation loss better than the best so far, the
     /// pretrained model's included; nil to run them all.
     public var patience: Int?
-    /// Stops a run that has gone astray although every number is finite: one that diverges or has collapsed. Otherwise it
-    /// goes on, and `Run.astray` says how it ended up.
-    public var stopsAstray = true
+    /// Whether a run ends when training fails although every number is finite: the loss diverges, or the outputs have
+    /// collapsed to a constant. Otherwise it goes on, and `Run.failure` tells.
+    public var stopsOnFailure = true
     /// Of the order of examples and of everything that regularization drops.
     public var seed: UInt64 = 0
     /// How the learning rates move; nil for the recipe's own.
@@ -35,14 +35,15 @@ public struct FineTuner: Sendable {
     public var saveInterval: Double?
     /// Outputs of frozen layers are cached for each example. Results are the same bits
     /// with and without.
-    public var caching = CachePolicy()
+    public var cache = CachePolicy()
     /// Acts in training passes alone: losses of validation data are those of the whole network.
     public var regularization = Regularization()
 
+    /// The command line's defaults, unless said otherwise.
     public init(
       epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
       seed: UInt64 = 0, schedule: Schedule? = nil, decaysBiases: Bool = true, saveInterval: Double? = nil,
-      caching: CachePolicy = CachePolicy(), regularization: Regularization = Regularization()
+      cache: CachePolicy = CachePolicy(), regularization: Regularization = Regularization()
     ) {
       self.epochs = epochs
       self.batchSize = batchSize
@@ -53,12 +54,12 @@ public struct FineTuner: Sendable {
       self.schedule = schedule
       self.decaysBiases = decaysBiases
       self.saveInterval = saveInterval
-      self.caching = caching
+      self.cache = cache
       self.regularization = regularization
     }
   }
 
-  /// Something that happened. Losses are means; norms are global, over trainable gradients, before clipping.
+  /// What is reported of a run. Losses are means; norms are global, over trainable gradients, before clipping.
   public enum Event: Sendable {
     /// Where outputs of frozen layers are about to be cached, before anything is computed; a second
     /// time, with `.nowhere`, should the file turn out not to hold them. Not sent when nothing is worth keeping.
@@ -69,11 +70,11 @@ public struct FineTuner: Sendable {
     case step(Step)
     /// An epoch done, its validation included.
     case epoch(Epoch)
-    /// What the model does at the end of an epoch, 0 for the pretrained one; only with `sampling`.
+    /// A sample of the model's output at the end of an epoch, 0 for the pretrained model; only with `sampling`.
     case sample(Sample, epoch: Int)
     /// The weights before the first step, after an epoch, now and then within one, and after the step at which a run was
     /// interrupted; whether they are the best so far; and what it takes to go on from there. The pretrained model is the
-    /// first best, so that whoever keeps the best has one from the start.
+    /// first best one.
     case weights(LSTMModel, TrainingState, isBest: Bool)
     /// The last event of a run: what `fit` returns. A run that throws has none.
     case end(Run)
@@ -94,6 +95,7 @@ public struct FineTuner: Sendable {
     /// Global, over trainable gradients, before clipping.
     public var gradientNorm: Double
 
+    /// A step and its numbers.
     public init(epoch: Int, number: Int, count: Int, loss: Double, learningRate: Double, gradientNorm: Double) {
       self.epoch = epoch
       self.number = number
@@ -112,13 +114,13 @@ public struct FineTuner: Sendable {
     case noImprovement(sinceEpoch: Int)
     /// The loss of an epoch is more than ten times the best so far and worse than before the first step.
     case diverging(epoch: Int, loss: Double, best: Double)
-    /// The model says the same of everything since this epoch, which it did not before, and its loss is no better.
+    /// The outputs have been constant since this epoch, which they were not before, and the loss is no better.
     case collapsed(sinceEpoch: Int)
     /// The caller asked for it; the step was finished.
     case interrupted
   }
 
-  /// What a run came to.
+  /// The result of a run.
   public struct Run: Sendable {
     /// The model of the best validation loss, the pretrained one included; the last one without validation data.
     public var best: LSTMModel
@@ -132,8 +134,8 @@ public struct FineTuner: Sendable {
     public var epochs: [Epoch]
     /// Why the run ended.
     public var ending: Ending
-    /// What would have ended the run, had `Options.stopsAstray` not been off, as it was after its last epoch.
-    public var astray: Ending?
+    /// With `Options.stopsOnFailure` off, the divergence or collapse that the run was in after its last epoch.
+    public var failure: Ending?
     /// With validation, and with the time before a resumption.
     public var seconds: Double
   }
@@ -142,7 +144,7 @@ public struct FineTuner: Sendable {
   public let plan: FreezePlan
   /// The rule, with its learning rate before schedule and recipe.
   public let optimizer: Optimizer
-  /// What the steps make small.
+  /// What the steps minimize.
   public let loss: Loss
   /// How long, in which batches, and so on.
   public var options: Options
@@ -150,10 +152,15 @@ public struct FineTuner: Sendable {
   public var schedule: Schedule { options.schedule ?? plan.recipe.schedule }
   /// Asked after every step; true ends the run, with the step done.
   public var shouldStop: @Sendable () -> Bool = { false }
-  /// Shows what a model does, before the first step and after every epoch; see `Sample`. It depends on nothing but the
-  /// model when a resumed run is to leave the same log.
+  /// Makes a sample of a model's output, before the first step and after every epoch; see `Sample`. It has to depend on
+  /// the model alone when a resumed run is to leave the same log.
   public var sampling: (@Sendable (LSTMModel) throws -> Sample?)?
 
+  /// - Parameters:
+  ///   - plan: what trains.
+  ///   - optimizer: the rule, with its learning rate before schedule and recipe.
+  ///   - loss: what the steps minimize.
+  ///   - options: how long, in which batches, and so on.
   public init(
     _ plan: FreezePlan, optimizer: Optimizer = .adam(), loss: Loss = .meanSquaredError, options: Options = Options()
   ) {
@@ -165,10 +172,8 @@ public struct FineTuner: Sendable {
 
   /// Whether the options make sense for this data: what `fit` begins with.
   package func checkOptions(hasValidation: Bool) throws(FineTuningError) {
-    for (setting, value) in [(Setting.batchSize, options.batchSize), (.patience, options.patience ?? 1)] where value < 1
-    {
-      throw .invalid(setting, "\(value)", "expected at least 1", advice: [])
-    }
+    try Setting.batchSize.requirePositive(options.batchSize)
+    try Setting.patience.requirePositive(options.patience ?? 1)
     if case .plateau = schedule.shape, !hasValidation {
       throw .invalidOption(
         "\(.schedule, "plateau") goes by the validation loss, and there is no validation data",

@@ -1,7 +1,7 @@
 import FileIO
 import Foundation
 
-/// Many floats in memory, or in a mapped file that has no name and is gone with the process, however that ends.
+/// Many floats in memory, or in a mapped file that was unlinked, so that it goes with the process however that ends.
 final class FloatStorage {
   /// Why there is no room after all.
   struct Failure: Error {
@@ -26,10 +26,10 @@ final class FloatStorage {
   private static let reserve = 64 << 20
 
   /// Decides on a place for so many bytes.
-  static func place(_ bytes: Int, _ caching: CachePolicy) -> CacheUsage.Place {
-    let limit = caching.memoryLimit ?? memory() / 4
+  static func place(_ bytes: Int, _ policy: CachePolicy) -> CacheUsage.Place {
+    let limit = policy.memoryLimit ?? memory() / 4
     if bytes <= limit { return .memory }
-    let folder = caching.folder ?? defaultFolder
+    let folder = policy.folder ?? defaultFolder
     guard let free = freeBytes(in: folder) else {
       return .nowhere(reason: "more than the \(text(limit)) of memory it may take, and there is no folder \(folder)")
     }

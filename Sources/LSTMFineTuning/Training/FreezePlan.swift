@@ -9,14 +9,17 @@ import LSTMLayers
 /// `lstm.output`, `lstm.bias_*.cell` (input, forget, cell, output, or i, f, g, o). Freezing comes first, then
 /// unfreezing.
 public struct FreezePlan: Sendable {
-  /// What becomes of a group of parameters.
-  public enum Fate: String, Sendable, Codable {
+  /// Whether a group of parameters trains.
+  public enum Status: String, Sendable, Codable {
+    /// Nothing of it trains, and no gradient goes through it.
     case frozen
     /// Frozen, but something below it trains.
     case passesGradient = "frozen, gradient passes through"
+    /// All of it trains.
     case trainable
     /// Its matrices move by low-rank adapters.
     case lowRank = "low rank"
+    /// Some of its parameters or gates train.
     case mixed = "partly frozen"
   }
 
@@ -28,8 +31,8 @@ public struct FreezePlan: Sendable {
     public let parameterCount: Int
     /// Those of them that move; of adapted matrices, the adapters' numbers.
     public let trainableCount: Int
-    /// What becomes of it.
-    public let fate: Fate
+    /// Whether it trains.
+    public let status: Status
     /// Its parameters, by their number in the model.
     let members: [Int]
   }
@@ -52,7 +55,7 @@ public struct FreezePlan: Sendable {
   let rateFactors: [Double]
   /// For each parameter, the rate that was asked for, whatever the optimizer's is.
   let ownRates: [Double?]
-  /// What becomes of parameters that stand in several places.
+  /// Whether tied parameters train, as messages.
   public let notes: [Message]
 
   /// - Parameters:
@@ -70,6 +73,7 @@ public struct FreezePlan: Sendable {
       lora: lora)
   }
 
+  /// The same for any model of a configuration.
   public init(
     _ configuration: ModelConfiguration, freezing: [String] = [], unfreezing: [String] = [], recipe: Recipe = .full,
     rates: [LearningRateOverride] = [], lora: LoRA? = nil
@@ -155,8 +159,8 @@ public struct FreezePlan: Sendable {
     parameters.indices.map { (ownRates[$0] ?? base * rateFactors[$0]) * phases[phase].rateFactor }
   }
 
-  /// The learning rate of a group, where all of its trainable parameters have one, and the epoch in which it first trains.
-  public func pace(of group: Group, base: Double) -> (learningRate: Double?, firstEpoch: Int) {
+  /// The learning rate of a group, nil where its trainable parameters differ, and the epoch in which it first trains.
+  public func learningRate(of group: Group, base: Double) -> (learningRate: Double?, firstEpoch: Int) {
     let members = group.members.filter { trainable[$0] }
     let rates = Set(members.map { ownRates[$0] ?? base * rateFactors[$0] })
     let first = phases.first { phase in members.contains { phase.trainable[$0] } }?.firstEpoch ?? 1
@@ -201,7 +205,7 @@ public struct FreezePlan: Sendable {
     return names.map { name in
       let indices = members[name] ?? []
       let trains = indices.filter { trainable[$0] }
-      let fate: Fate =
+      let status: Status =
         indices.contains { adapted[$0] }
         ? .lowRank
         : indices.allSatisfy { moving($0) == parameters[$0].elementCount }
@@ -209,7 +213,7 @@ public struct FreezePlan: Sendable {
       if !trains.isEmpty { somethingBelowTrains = true }
       return Group(
         name: name, parameterCount: indices.reduce(0) { $0 + parameters[$1].elementCount },
-        trainableCount: indices.reduce(0) { $0 + moving($1) }, fate: fate,
+        trainableCount: indices.reduce(0) { $0 + moving($1) }, status: status,
         members: indices)
     }
   }

@@ -1,7 +1,7 @@
 import FileIO
 import LSTMCheckpoints
 
-/// What becomes of a model's head.
+/// Whether a model keeps its head.
 public enum HeadChoice: Sendable, Equatable, Codable {
   /// The model's own; a bare LSTM whose output is of another width gets a new one.
   case keep

@@ -25,6 +25,7 @@ public enum Loss: Sendable, Equatable, Codable {
   /// -(y log sigmoid(p) + (1 - y) log(1 - sigmoid(p))), over logits
   case binaryCrossEntropy
 
+  /// `mse`, `mae`, `huber`, `cross-entropy` or `bce`.
   public var name: String {
     switch self {
     case .meanSquaredError: "mse"
@@ -55,7 +56,7 @@ public enum Loss: Sendable, Equatable, Codable {
     }
   }
 
-  /// The sum over what counts, how much counted, and what that weighs: the count without class weights.
+  /// The sum of the losses, how many values count, and their weight: the count, without class weights.
   struct Sum {
     var sum: Double
     var count: Int
@@ -63,54 +64,9 @@ public enum Loss: Sendable, Equatable, Codable {
     var mean: Double { weight == 0 ? 0 : sum / weight }
   }
 
-  /// The same, and the gradient of the *mean*.
-  struct Value {
-    var sum: Double
-    var count: Int
-    var weight: Double
-    var gradient: Tensor
-    var mean: Double { Sum(sum: sum, count: count, weight: weight).mean }
-  }
-
-  /// - Parameters:
-  ///   - prediction: (N, O) or (N, T, O), logits where `outputForm` says so.
-  ///   - targets: of the same examples.
-  ///   - lengths: valid steps for (N, T, O).
-  /// - Throws: `ShapeError` when the targets are not of the kind or the size that the prediction and this loss ask for.
-  func evaluate(
-    _ prediction: Tensor, _ targets: SequenceData.Targets, lengths: [Int]?
-  ) throws(ShapeError) -> Value {
-    let width = prediction.shape.last ?? 1
-    let shape = OutputShape(
-      count: prediction.shape[0], steps: prediction.shape.count == 3 ? prediction.shape[1] : nil, width: width)
-    let targetCount =
-      switch targets {
-      case .values(let values, let size, _): values.count / max(size, 1)
-      case .classes(let classes, _): classes.count
-      case .none: 0
-      }
-    try check(targets, rows: targetCount, against: shape)
-    // The valid rows, packed as a network gives them.
-    let rows = prediction.validRows(lengths: lengths)
-    let packed = rows.flatMap { prediction.values[$0 * width..<($0 + 1) * width] }
-    var gradient = [Float](repeating: 0, count: packed.count)
-    var sums = [Double](repeating: 0, count: rows.count)
-    let sum = try targets.withRows { targets throws(ShapeError) in
-      try evaluate(
-        packed, width: width, targets, at: rows, gradient: &gradient, sums: &sums, count: rows.count, kernels: .best)
-    }
-    var value = Value(
-      sum: sum.sum, count: sum.count, weight: sum.weight, gradient: Tensor(zeros: prediction.shape))
-    for (place, row) in rows.enumerated() {
-      value.gradient.values.replaceSubrange(
-        row * width..<(row + 1) * width, with: gradient[place * width..<(place + 1) * width])
-    }
-    return value
-  }
-
   // MARK: - Rows in memory
 
-  /// The shape of what a model gives: (N, T, O), or (N, O) without steps.
+  /// The shape of a model's output: (N, T, O), or (N, O) without steps.
   struct OutputShape {
     var count: Int
     var steps: Int?
@@ -212,9 +168,9 @@ public enum Loss: Sendable, Equatable, Codable {
           let s = p >= 0 ? 1 / (1 + e) : e / (1 + e)
           return (max(p, 0) - p * y + log1p(e), s - y)
         }
-      case .crossEntropy(0, nil): for row in part { batch.crossEntropy(row, kernels) }
+      case .crossEntropy(0, nil): batch.crossEntropy(in: part, kernels)
       case .crossEntropy(let smoothing, let classWeights):
-        for row in part { batch.crossEntropy(row, smoothing: smoothing, classWeights, kernels) }
+        batch.crossEntropy(in: part, smoothing: smoothing, classWeights, kernels)
       }
     }
     var sum = 0.0
@@ -260,50 +216,56 @@ public enum Loss: Sendable, Equatable, Codable {
       }
     }
 
-    func crossEntropy(_ row: Int, _ kernels: Kernels) {
+    /// Sums the losses of the labels that count, and has `element` write their gradients.
+    @inline(__always)
+    func forEachLabel(
+      in rows: Range<Int>,
+      _ element: (_ p: UnsafePointer<Float>, _ g: UnsafeMutablePointer<Float>, _ target: Int) -> Double
+    ) {
       guard case .classes(let classes) = targets else { return }
-      let (p, g) = (prediction + row * width, gradient + row * width)
-      let label = classes[places[row]]
-      guard label != SequenceData.ignored else {
-        sums[row] = 0
-        return g.update(repeating: 0, count: width)
+      for row in rows {
+        let (p, g, label) = (prediction + row * width, gradient + row * width, classes[places[row]])
+        if label == SequenceData.ignored {
+          sums[row] = 0
+          g.update(repeating: 0, count: width)
+        } else {
+          sums[row] = element(p, g, Int(label))
+        }
       }
-      let target = Int(label)
-      let (largest, total) = kernels.exponentials(p, count: width, into: g)
-      // All -inf, or one +inf: no number.
-      sums[row] = largest.isFinite ? Double(log(total) - (p[target] - largest)) : .nan
-      let right = (g[target] / total - 1) * share
-      let factor = share / total
-      for j in 0..<width { g[j] *= factor }
-      g[target] = right
+    }
+
+    func crossEntropy(in rows: Range<Int>, _ kernels: Kernels) {
+      forEachLabel(in: rows) { p, g, target in
+        let (largest, total) = kernels.exponentials(p, count: width, into: g)
+        let right = (g[target] / total - 1) * share
+        let factor = share / total
+        for j in 0..<width { g[j] *= factor }
+        g[target] = right
+        // All -inf, or one +inf: NaN.
+        return largest.isFinite ? Double(log(total) - (p[target] - largest)) : .nan
+      }
     }
 
     /// With s = softmax(p), t = (1 - e) w[y] and u[c] = e / K w[c]:  dp[c] = (t + sum of u) s[c] - u[c], and - t at y.
-    func crossEntropy(_ row: Int, smoothing: Float, _ weights: [Float]?, _ kernels: Kernels) {
-      guard case .classes(let classes) = targets else { return }
-      let (p, g) = (prediction + row * width, gradient + row * width)
-      let label = classes[places[row]]
-      guard label != SequenceData.ignored else {
-        sums[row] = 0
-        return g.update(repeating: 0, count: width)
-      }
-      let target = Int(label)
-      let (largest, total) = kernels.exponentials(p, count: width, into: g)
-      let (logTotal, right) = (log(total), (1 - smoothing) * (weights?[target] ?? 1))
-      let each = smoothing / Float(width)
-      var (sum, all) = (Double(right * (logTotal - (p[target] - largest))), right)
-      // Not 0 times an infinite one.
-      if each > 0 {
-        for j in 0..<width {
-          let weight = each * (weights?[j] ?? 1)
-          sum += Double(weight * (logTotal - (p[j] - largest)))
-          all += weight
+    func crossEntropy(in rows: Range<Int>, smoothing: Float, _ weights: [Float]?, _ kernels: Kernels) {
+      forEachLabel(in: rows) { p, g, target in
+        let (largest, total) = kernels.exponentials(p, count: width, into: g)
+        let (logTotal, right) = (log(total), (1 - smoothing) * (weights?[target] ?? 1))
+        let each = smoothing / Float(width)
+        var (sum, all) = (Double(right * (logTotal - (p[target] - largest))), right)
+        // Not 0 times an infinite one.
+        if each > 0 {
+          for j in 0..<width {
+            let weight = each * (weights?[j] ?? 1)
+            sum += Double(weight * (logTotal - (p[j] - largest)))
+            all += weight
+          }
         }
+        let factor = all / total
+        for j in 0..<width { g[j] = (g[j] * factor - each * (weights?[j] ?? 1)) * share }
+        g[target] -= right * share
+        return largest.isFinite ? sum : .nan
       }
-      sums[row] = largest.isFinite ? sum : .nan
-      let factor = all / total
-      for j in 0..<width { g[j] = (g[j] * factor - each * (weights?[j] ?? 1)) * share }
-      g[target] -= right * share
     }
   }
 }

@@ -21,6 +21,7 @@ import LSTMLayers
 ///
 /// To resume, put back what `base` and `parameters` held and call `apply`: the weights are the same bits.
 public final class LowRankAdapters {
+  /// Rank, alpha and targets.
   public let lora: LoRA
   /// A and B of each adapted parameter, under names such as `lora.lstm.weight_ih_l1.A`.
   public let parameters: ParameterStore
@@ -45,8 +46,9 @@ public final class LowRankAdapters {
   public struct Pair: Sendable {
     /// The matrix, by its number among the model's parameters.
     public let owner: Int
-    /// A and B, by their numbers among `LowRankAdapters.parameters`.
+    /// A, by its number among `LowRankAdapters.parameters`.
     public let a: Int
+    /// B, by its number among `LowRankAdapters.parameters`.
     public let b: Int
     fileprivate let rows: Int
     fileprivate let columns: Int
@@ -121,8 +123,8 @@ public final class LowRankAdapters {
     self.pairs = pairs
   }
 
-  /// Makes the adapters' gradients, dA = s B^T dW and dB = s dW A^T, of what the backward pass made.
-  /// - Parameter dense: of the network's weights, in their layout. It is only read.
+  /// Computes the adapters' gradients, dA = s B^T dW and dB = s dW A^T, from those of the matrices.
+  /// - Parameter dense: the gradients of the network's weights, in their layout. It is only read.
   public func project(_ dense: ParameterStore) {
     for pair in pairs {
       products.project(
@@ -132,7 +134,7 @@ public final class LowRankAdapters {
     }
   }
 
-  /// Writes W + s B A to the network's weights; whoever calls it then calls the network's `weightsChanged`.
+  /// Writes W + s B A to the network's weights. Call the network's `weightsChanged` afterwards.
   public func apply(to weights: ParameterStore) {
     for pair in pairs {
       products.add(

@@ -28,27 +28,28 @@ public struct Metrics: Sendable, Codable, Equatable {
   public var bitsPerToken: Double?
 }
 
-/// How often each class was taken for which.
+/// How often each class was predicted as which.
 public struct ConfusionMatrix: Sendable, Codable, Equatable {
-  /// `counts[target][answer]`
+  /// `counts[actual][predicted]`
   public var counts: [[Int]]
 
+  /// From counts by target, then by answer.
   public init(counts: [[Int]]) { self.counts = counts }
 
-  /// The part of what is of a class that was found to be of it; nil when nothing is.
+  /// The part of a class's examples that are predicted as such; nil when there are none.
   public func recall(_ label: Int) -> Double? {
     let total = counts[label].reduce(0, +)
     return total == 0 ? nil : Double(counts[label][label]) / Double(total)
   }
 
-  /// The part of what was found to be of a class that is of it; nil when nothing was.
+  /// The part of the predictions of a class that are right; nil when there are none.
   public func precision(_ label: Int) -> Double? {
     let total = counts.reduce(0) { $0 + $1[label] }
     return total == 0 ? nil : Double(counts[label][label]) / Double(total)
   }
 }
 
-/// Adds up what metrics are made of.
+/// Accumulates the sums that metrics are computed from.
 struct MetricTally {
   /// The most classes of which a matrix is kept.
   private static let matrixLimit = 1000
@@ -107,18 +108,12 @@ struct MetricTally {
         if loss == .binaryCrossEntropy {
           for column in 0..<width where (output[column] > 0) == (values[column] > 0.5) { right += 1 }
           answers += width
-        } else if let scaler {
-          let own = scaler(row)
-          for column in 0..<width {
-            let scale = own.map { Double($0.deviation[column % $0.columns]) } ?? 1
-            let mean = own.map { Double($0.mean[column % $0.columns]) } ?? 0
-            columns[column].add(
-              output[column], values[column], scale: scale, isFirst: rows == 0, offset: mean)
-          }
-          rows += 1
         } else {
+          let own = scaler?(row)
           for column in 0..<width {
-            columns[column].add(output[column], values[column], scale: scales[column], isFirst: rows == 0)
+            let scale = own.map { Double($0.deviation[column % $0.columns]) } ?? (scaler == nil ? scales[column] : 1)
+            let mean = own.map { Double($0.mean[column % $0.columns]) } ?? 0
+            columns[column].add(output[column], values[column], scale: scale, isFirst: rows == 0, offset: mean)
           }
           rows += 1
         }
@@ -193,7 +188,7 @@ struct MetricTally {
   }
 }
 
-/// How much a model's outputs differ from row to row: nothing at all when it says the same of everything.
+/// How much a model's outputs differ from row to row; 0 when they are constant.
 struct OutputSpread {
   /// The most columns that are looked at.
   private static let limit = 32
@@ -231,9 +226,7 @@ struct OutputSpread {
 
 extension MetricTally.Column {
   @inline(__always)
-  fileprivate mutating func add(
-    _ found: Float, _ wanted: Float, scale: Double, isFirst: Bool, offset: Double = 0
-  ) {
+  fileprivate mutating func add(_ found: Float, _ wanted: Float, scale: Double, isFirst: Bool, offset: Double) {
     let error = Double(found - wanted) * scale
     absolute += abs(error)
     square += error * error

@@ -45,13 +45,10 @@ final class PrefixCache {
       starts = nil
     }
 
-    let batch = GrowingBuffer<Float>()
+    let (batch, places) = (GrowingBuffer<Float>(), BatchPlaces())
     let carried = try data.makeCarriedState(network.configuration)
     for examples in data.batches(of: batchSize) {
-      let inputStarts = examples.map(data.inputRow)
-      let lengths = data.hasLengths ? examples.map(data.length) : nil
-      let streams = examples.map(data.streams)
-      let (statesFrom, statesTo) = (streams.map(\.from), streams.map(\.to))
+      places.locate(examples, of: data, carrying: carried)
       var outputStarts: [Int] = []
       var count = 0
       for example in examples {
@@ -60,23 +57,8 @@ final class PrefixCache {
       }
       let rows = writer.room(count * width) ?? batch.reserve(count * width)
       try data.withInputRows { values throws(ShapeError) in
-        try inputStarts.withUnsafeBufferPointer { starts throws(ShapeError) in
-          guard let starts = starts.baseAddress else { return }
-          func run(_ lengths: UnsafePointer<Int>?) throws(ShapeError) {
-            let source = SequenceRows(
-              values, count: examples.count, steps: data.steps, starts: starts, lengths: lengths)
-            try statesFrom.withUnsafeBufferPointer { from throws(ShapeError) in
-              try statesTo.withUnsafeBufferPointer { to throws(ShapeError) in
-                guard let from = from.baseAddress, let to = to.baseAddress else { return }
-                try network.run(
-                  source, upTo: stage, into: rows, starts: outputStarts,
-                  carrying: carried.map { Network.Carry($0, from: from, to: to) })
-              }
-            }
-          }
-          guard let lengths else { return try run(nil) }
-          try lengths.withUnsafeBufferPointer { lengths throws(ShapeError) in try run(lengths.baseAddress) }
-        }
+        try network.run(
+          places.rows(values, steps: data.steps), upTo: stage, into: rows, starts: outputStarts, carrying: places.carry)
       }
       try writer.append(rows, count * width)
     }

@@ -21,13 +21,16 @@ public struct RateFinder: Sendable {
   /// Of the running average that says where to stop: the weight of what came before.
   public var smoothing = 0.8
   /// It stops where the loss has come to so many times its best, against the start's.
-  public var explosion = 4.0
+  public var divergenceThreshold = 4.0
 
+  /// From 1e-7 to 10 in 100 steps.
   public init() {}
 
   /// A step of the search.
   public struct Point: Sendable, Codable, Equatable {
+    /// The step's learning rate.
     public var learningRate: Double
+    /// The batch's loss before the step.
     public var loss: Double
     /// What the loss is at this rate without what batches differ by, smoothed to both sides. While the search goes on, a
     /// running average.
@@ -113,7 +116,7 @@ public struct RateFinder: Sendable {
       let examples = order[batches[next]]
       next += 1
       let rate = lowest * pow(ratio, Double(step))
-      let place = Stepper.Place(epoch: Int(Int32.max), step: step + 1, pace: .init(rate: rate / base))
+      let place = Stepper.Place(epoch: Int(Int32.max), step: step + 1, factors: .init(rate: rate / base))
       let loss: Double
       do {
         guard let done = try stepper.step(data, examples, place, carrying: carried) else { continue }
@@ -134,7 +137,7 @@ public struct RateFinder: Sendable {
       result.points.append(point)
       try progress(point)
       best = min(best, now)
-      if now > explosion * best {
+      if now > divergenceThreshold * best {
         result.exploded = true
         break
       }
@@ -149,13 +152,13 @@ public struct RateFinder: Sendable {
   /// How much of the fall lies before where it has begun.
   private static let beginning = 0.1
 
-  /// - Parameter before: what the model as it was made of each step's batch.
+  /// - Parameter before: the loss of each step's batch with the weights at the start.
   private func suggest(_ result: inout Result, _ before: [Double]) {
     let count = before.count
     let mean = before.reduce(0, +) / Double(max(count, 1))
     guard count > 3, mean > 0, mean.isFinite else { return }
     // What explodes is no guide to what lies beside it.
-    let losses = zip(result.points, before).map { min($0.loss, explosion * $1) }
+    let losses = zip(result.points, before).map { min($0.loss, divergenceThreshold * $1) }
     let width = max(1, Double(steps) / 50)
     func weights(_ place: Int) -> [Double] {
       let raw = (0..<count).map { exp(-pow(Double($0 - place) / width, 2) / 2) }

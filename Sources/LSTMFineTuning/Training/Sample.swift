@@ -1,14 +1,14 @@
 import LSTMCheckpoints
 import LSTMLayers
 
-/// What a model does, for people to look at beside its numbers: made before the first step and after every epoch.
+/// A sample of a model's output, to look at beside its metrics: made before the first step and after every epoch.
 public enum Sample: Sendable, Equatable {
-  /// What a language model goes on with.
+  /// How a language model continues a prompt.
   case text(prompt: String, continuation: String)
-  /// What a model says of a series, beside what it was.
+  /// A forecast of a series beside the actual values.
   case forecast(Forecast)
 
-  /// What was and what the model says of it, row by row.
+  /// Actual and predicted values, row by row.
   public struct Forecast: Sendable, Equatable {
     /// The first target's name.
     public var column: String
@@ -17,6 +17,7 @@ public enum Sample: Sendable, Equatable {
     /// As many as the truth, in the same units.
     public var forecast: [Float]
 
+    /// A column's values and what the model predicts for them.
     public init(column: String, truth: [Float], forecast: [Float]) {
       self.column = column
       self.truth = truth
@@ -26,7 +27,7 @@ public enum Sample: Sendable, Equatable {
 }
 
 extension SeriesData {
-  /// What a model says of the last rows of some windows of this series, end to end: of 48 rows, or a horizon where that
+  /// A model's forecasts of the last rows of some windows of this series, end to end: of 48 rows, or a horizon where that
   /// is more.
   /// - Parameters:
   ///   - windows: as `split` or `examples` gave them, standardized as the model reads them.
@@ -54,8 +55,8 @@ extension SeriesData {
     return .forecast(sample)
   }
 
-  /// What a model of streams says of the last 48 rows, a horizon at a time, or of one horizon where that is more; it begins at
-  /// most some hundred rows before.
+  /// A stateful model's forecasts of the last 48 rows, a horizon at a time, or of one horizon where that is more; it reads
+  /// some hundred rows before them at most.
   public func streamedSample(
     of model: LSTMModel, inputScaler: Scaler?, targetScaler: Scaler?, kernels: Kernels = .best
   ) throws -> Sample {

@@ -65,7 +65,7 @@ final class Stepper {
     var epoch: Int
     /// From 1, in the epoch.
     var step: Int
-    var pace = Schedule.Pace(rate: 1)
+    var factors = Schedule.Factors(rate: 1)
   }
 
   /// Forward, loss, backward, clipping, update.
@@ -93,7 +93,7 @@ final class Stepper {
     network.backward(runner.gradient.pointer, into: gradients, plan)
     var (square, fastest) = (0.0, 0.0)
     for index in trainable.indices where trainable[index] {
-      rates[index] = phaseRates[phase][index] * place.pace.rate
+      rates[index] = phaseRates[phase][index] * place.factors.rate
       fastest = max(fastest, rates[index])
       squares[index] = 0
       if dense[phase][index] {
@@ -113,11 +113,11 @@ final class Stepper {
         updates.scale(lowRank.adapters.gradients, by: Float(limit / (norm + 1e-6)), where: lowRank.active)
       }
     }
-    optimizer.step(network.weights, gradients, active: dense[phase], rates: rates, momentum: place.pace.momentum)
+    optimizer.step(network.weights, gradients, active: dense[phase], rates: rates, momentum: place.factors.momentum)
     if let lowRank {
       lowRank.optimizer.step(
         lowRank.adapters.parameters, lowRank.adapters.gradients, active: lowRank.active, rates: lowRank.rates,
-        momentum: place.pace.momentum)
+        momentum: place.factors.momentum)
       lowRank.adapters.apply(to: network.weights)
     }
     network.weightsChanged(trainable)
@@ -151,13 +151,7 @@ final class Stepper {
   /// The optimizers' moments, and the adapters.
   var stateTensors: [StoredTensor] {
     guard let lowRank else { return optimizer.moments }
-    let store = lowRank.adapters.parameters
-    let adapters = store.slots.indices.map { index in
-      StoredTensor(
-        name: "training/adapters/\(store.slots[index].name)", shape: store.slots[index].specification.shape,
-        values: store.values(index))
-    }
-    return optimizer.moments + lowRank.optimizer.moments + adapters
+    return optimizer.moments + lowRank.optimizer.moments + lowRank.adapters.parameters.tensors("training/adapters/")
   }
 
   /// Takes up what `stateTensors` gave; the network's weights are not its business, but those of a network that had the
@@ -171,14 +165,9 @@ final class Stepper {
     }
     try optimizer.restore(tensors, steps: Array(steps[..<count]))
     try lowRank.optimizer.restore(tensors, steps: Array(steps[count...]))
-    let store = lowRank.adapters.parameters
-    for (index, slot) in store.slots.enumerated() {
-      let name = "training/adapters/\(slot.name)"
-      guard let tensor = tensors.first(where: { $0.name == name }), tensor.shape == slot.specification.shape else {
-        throw CheckpointError.corrupt(tensor: name, detail: "the adapter is missing or of another shape")
-      }
-      store.set(index, try tensor.floats())
-    }
+    try lowRank.adapters.parameters.restore(
+      "training/adapters/", orThrow: "the adapter is missing or of another shape"
+    ) { name in tensors.first { $0.name == name } }
   }
 
   /// For each layer that the last step's gradient went through, from the input up, its gates' gradient norms by time step.

@@ -9,7 +9,7 @@ public struct TaskFit: Sendable {
   public let model: LSTMModel
   /// The one asked for, or the one that goes with the targets.
   public let loss: Loss
-  /// What was decided, for people.
+  /// What was decided, as messages.
   public let notes: [Message]
   /// Whether targets of real values are classes: one-hot rows, or numbers of classes stored as floating point.
   private let readsClasses: Bool
@@ -18,8 +18,8 @@ public struct TaskFit: Sendable {
   ///   - loss: nil to take the mean squared error for real values and the cross-entropy for classes, however they are
   ///     stored. Where targets may be either it is asked for, unless the model was fine-tuned with one.
   ///   - mayChangeModel: false where a new head would be untrained, as in evaluation.
-  ///   - knowsClasses: whether somebody has said what each of the model's outputs stands for.
-  /// - Throws: `FineTuningError` naming what does not fit and the flag that decides.
+  ///   - knowsClasses: whether it is known what each of the model's outputs stands for.
+  /// - Throws: `FineTuningError` naming what does not fit and the setting that decides.
   public init(
     _ model: LSTMModel, _ data: SequenceData, file: String, loss: Loss? = nil, head: HeadChoice = .keep,
     readout: ModelConfiguration.Readout? = nil, seed: UInt64 = 0, mayChangeModel: Bool = true,

@@ -168,11 +168,6 @@ public struct ResumePoint: Sendable {
 
   /// The weights of a checkpoint of this run.
   static func load(_ checkpoint: Checkpoint, into weights: ParameterStore) throws {
-    for (index, slot) in weights.slots.enumerated() {
-      guard let tensor = checkpoint[slot.name], tensor.shape == slot.specification.shape else {
-        throw CheckpointError.corrupt(tensor: slot.name, detail: "the run's model has it, its last.h5 has not")
-      }
-      weights.set(index, try tensor.floats())
-    }
+    try weights.restore(orThrow: "the run's model has it, its last.h5 has not") { checkpoint[$0] }
   }
 }

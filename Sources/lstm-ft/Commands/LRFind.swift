@@ -89,7 +89,7 @@ struct LRFind: ParsableCommand {
     try optimizer.apply(to: &settings)
     try parts.apply(to: &settings)
     try loss.apply(to: &settings)
-    settings.training.caching = .off
+    settings.training.cache = .off
     let replaced = try requireOutput(
       search.output, apartFrom: settings.paths(), overwrite: overwriting.overwrite)
     // As finetune would begin.

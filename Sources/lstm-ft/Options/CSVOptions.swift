@@ -66,7 +66,7 @@ struct CSVArguments: ParsableArguments {
     options.skippedLines = skipLines ?? 0
     options.comment = comment
     options.missingValues = missingValue.filter { $0.lowercased() != "none" }
-    options.takesAllNumbers = options.missingValues.count < missingValue.count
+    options.acceptsSentinelValues = options.missingValues.count < missingValue.count
     return options
   }
 }

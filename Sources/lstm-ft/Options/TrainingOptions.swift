@@ -195,7 +195,7 @@ struct CacheArguments: ParsableArguments {
         throw InputError.usage("--cache-memory \(cacheMemory): expected at least 0 megabytes", advice: [])
       }
     }
-    settings.training.caching = CachePolicy(isOn: cache, memoryLimit: cacheMemory.map { $0 * 1_000_000 })
+    settings.training.cache = CachePolicy(isOn: cache, memoryLimit: cacheMemory.map { $0 * 1_000_000 })
   }
 }
 
@@ -389,7 +389,7 @@ struct LoopArguments: ParsableArguments {
     settings.training.batchSize = batchSize
     settings.training.shuffles = shuffle
     settings.training.patience = patience == 0 ? nil : patience
-    settings.training.stopsAstray = patience != 0
+    settings.training.stopsOnFailure = patience != 0
     settings.training.seed = seed
     settings.training.saveInterval = saveEvery == 0 ? nil : saveEvery
   }

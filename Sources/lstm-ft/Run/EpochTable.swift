@@ -73,9 +73,9 @@ extension [RunRecord.Part] {
   /// What is said of the plan's parts in a run's `config.json`.
   init(_ plan: FreezePlan, _ rule: Optimizer) {
     self = plan.groups.map { group in
-      let pace = plan.pace(of: group, base: rule.learningRate)
+      let pace = plan.learningRate(of: group, base: rule.learningRate)
       return RunRecord.Part(
-        name: group.name, parameters: group.parameterCount, trainable: group.trainableCount, fate: group.fate.rawValue,
+        name: group.name, parameters: group.parameterCount, trainable: group.trainableCount, fate: group.status.rawValue,
         learningRate: group.trainableCount == 0 ? nil : pace.learningRate, firstEpoch: pace.firstEpoch)
     }
   }

@@ -37,15 +37,15 @@ final class FinetuneReport {
     for note in session.notes { console.say("note   \(note)") }
     console.say(console.bold("plan"))
     for group in plan.groups {
-      let part = group.fate == .mixed || group.fate == .lowRank ? " (\(grouped(group.trainableCount)) train)" : ""
-      let pace = plan.pace(of: group, base: session.rule.learningRate)
+      let part = group.status == .mixed || group.status == .lowRank ? " (\(grouped(group.trainableCount)) train)" : ""
+      let pace = plan.learningRate(of: group, base: session.rule.learningRate)
       let rate =
         group.trainableCount == 0
         ? ""
         : (pace.learningRate.map { ", rate \(short($0))" } ?? ", at different rates")
           + (pace.firstEpoch > 1 ? ", from epoch \(pace.firstEpoch)" : "")
       console.say(
-        "       \(pad(group.name, 10)) \(pad(grouped(group.parameterCount), 12, right: true))  \(group.fate.rawValue)\(part)\(rate)"
+        "       \(pad(group.name, 10)) \(pad(grouped(group.parameterCount), 12, right: true))  \(group.status.rawValue)\(part)\(rate)"
       )
     }
     let options = session.options
@@ -163,7 +163,7 @@ final class FinetuneReport {
       if run.bestEpoch > 0 { console.say("the best epoch so far is in \(folder.file("best.h5"))") }
       return
     }
-    switch run.astray {
+    switch run.failure {
     case .diverging(let epoch, let loss, let best):
       console.warn(
         "the loss went up to \(digits(loss)) in epoch \(epoch), from \(digits(best)) at its best; the run went on, as --patience 0 says"

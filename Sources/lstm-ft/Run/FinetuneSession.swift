@@ -94,7 +94,7 @@ struct FinetuneSession {
       settings.showsSamples
       ? (held ?? loaded).sampling(ready.validation ?? ready.training, ready.preprocessing, seed, kernels) : nil
     var options = settings.training
-    options.caching.folder = cacheFolder
+    options.cache.folder = cacheFolder
     self.options = options
     try FineTuner(plan, optimizer: settings.optimizer, loss: loss, options: options).checkOptions(
       hasValidation: ready.validation != nil)

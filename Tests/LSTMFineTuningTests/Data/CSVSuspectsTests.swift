@@ -43,7 +43,7 @@ import TrainingSupport
     #expect(throws: CSVError.self) { try marked.floats(column: "v") }
 
     options = CSVOptions()
-    options.takesAllNumbers = true
+    options.acceptsSentinelValues = true
     #expect(try CSVTable(bytes: column(cells), name: "x", options: options).numbers(column: "v")[7] == Double(mark))
   }
 

@@ -77,7 +77,8 @@ import TrainingSupport
   @Test(arguments: [(20, 3, 1, 0.25), (30, 5, 4, 0.2), (17, 1, 1, 0.5), (40, 6, 3, 0.01), (12, 4, 4, 0.34)])
   func aSplitInTimeLeaksNothing(_ rows: Int, _ window: Int, _ horizon: Int, _ fraction: Double) throws {
     let series = try Self.series(rows: rows, window: window, horizon: horizon)
-    let (training, validation, cut) = try series.split(validation: fraction)
+    let split = try series.split(.fraction(fraction))
+    let (training, validation, cut) = (split.training, split.validation, split.firstRows[0])
     // The values are the row numbers.
     let (train, valid) = (try Self.lines(training), try Self.lines(try #require(validation)))
     #expect(train.allSatisfy { line in (line.x + line.y).allSatisfy { Int($0) < cut } })
@@ -89,13 +90,13 @@ import TrainingSupport
     #expect(training.count == cut - window - horizon + 1 && valid.count == rows - cut - horizon + 1)
     #expect(rows - cut >= horizon)
     // The scalers see the rows before the cut.
-    let scalers = series.scalers(before: cut)
+    let scalers = series.scalers(split.trainingRows)
     #expect(scalers.inputs.mean == [Float(Double(cut - 1) / 2)] && scalers.targets.mean == scalers.inputs.mean)
   }
 
   @Test func withoutASplitEverythingTrains() throws {
-    let (training, validation, row) = try Self.series(rows: 10).split(validation: 0)
-    #expect(training.count == 7 && validation == nil && row == 10)
+    let split = try Self.series(rows: 10).split(.fraction(0))
+    #expect(split.training.count == 7 && split.validation == nil && split.firstRows == [10])
   }
 
   @Test(arguments: [
@@ -113,7 +114,7 @@ import TrainingSupport
   ])
   func splitsThatCannotBe(_ rows: Int, _ fraction: Double, _ expected: String) throws {
     let series = try Self.series(rows: rows, horizon: 2)
-    #expect(message { _ = try series.split(validation: fraction) } == expected)
+    #expect(message { _ = try series.split(.fraction(fraction)) } == expected)
   }
 
   // MARK: - Missing values
@@ -140,13 +141,13 @@ import TrainingSupport
 
   /// |y_t - y_(t - m)| of the rows before the cut, by hand.
   @Test func theScaleIsTheNaiveErrorOneRowAhead() throws {
-    #expect(try Self.seasonal(1).seasonalScale(before: 6) == [16 / 5.0, 2])
+    #expect(try Self.seasonal(1).seasonalScale([0..<6]) == [16 / 5.0, 2])
     let thirds = [8 / 3.0, 10 / 3.0]
-    #expect(try Self.seasonal(1).seasonalScale(before: 4) == thirds)
-    #expect(try Self.seasonal(2).seasonalScale(before: 99) == [9 / 4.0, 5])
-    #expect(try Self.seasonal(6).seasonalScale(before: 6) == nil)
+    #expect(try Self.seasonal(1).seasonalScale([0..<4]) == thirds)
+    #expect(try Self.seasonal(2).seasonalScale([0..<6]) == [9 / 4.0, 5])
+    #expect(try Self.seasonal(6).seasonalScale([0..<6]) == nil)
     #expect(message { _ = try Self.seasonal(0) } == "season 0: expected at least 1")
-    let parts = try Self.seasonal(1).split(validation: 0.3)
+    let parts = try Self.seasonal(1).split(.fraction(0.3))
     #expect(parts.training.seasonalScale == thirds)
     #expect(parts.validation?.seasonalScale == thirds)
   }
@@ -163,7 +164,7 @@ import TrainingSupport
   }
 
   @Test func scaledErrorsAreOfEachTarget() throws {
-    let data = try #require(try Self.seasonal(1).split(validation: 0.3).validation)
+    let data = try #require(try Self.seasonal(1).split(.fraction(0.3)).validation)
     let model = try EvaluationTests.constant([0, 0, 0, 0])
     let metrics = try Evaluator(Network(model), loss: .meanSquaredError).evaluate(data)
     // The two rows after row 3: 9, 20, 5, 20, each by its target's scale.
@@ -194,8 +195,9 @@ import TrainingSupport
     let series = try SeriesData(table, features: ["a"], targets: ["a"], window: 48, horizon: 24)
     let clock = ContinuousClock()
     let began = clock.now
-    let (training, validation, cut) = try series.split(validation: 0.2)
-    let scalers = series.scalers(before: cut)
+    let split = try series.split(.fraction(0.2))
+    let (training, validation) = (split.training, split.validation)
+    let scalers = series.scalers(split.trainingRows)
     let scaled = training.scaled(inputs: scalers.inputs, targets: scalers.targets)
     let seconds = (clock.now - began) / .seconds(1)
     #expect(training.count + (validation?.count ?? 0) == rows - 2 * 23 - 48)

@@ -24,7 +24,7 @@ import TrainingSupport
     id: [String]? = ["store"], column: String = "sales", needsHorizon: Bool = true
   ) throws -> SeriesData {
     let table = try CSVTable(bytes: Array(text.utf8), name: "mine.csv")
-    let ordered = try OrderedTable(table, .init(id: id.map { .named($0) } ?? .find, reserved: [column]))
+    let ordered = try OrderedTable(table, .init(id: id.map { .named($0) } ?? .detect, reserved: [column]))
     return try SeriesData(
       [ordered], features: [column], targets: [column], window: window, horizon: horizon, missing: missing,
       needsHorizon: needsHorizon)
@@ -160,8 +160,8 @@ import TrainingSupport
     #expect(series.unscoredWindows == 3 && windows.count == 20 - 5 + 1 - 3)
     #expect(windows.allSatisfy { !$0.suffix(2).contains(8) && !$0.suffix(2).contains(9) })
     // The naive forecast is measured at the same rows, and not against them.
-    #expect(series.seasonalScale(before: 20) == [1])
-    let split = try series.split(validation: 0.5)
+    #expect(series.seasonalScale([0..<20]) == [1])
+    let split = try series.split(.fraction(0.5))
     #expect(split.training.count + (split.validation?.count ?? 0) < 16)
     #expect(
       message { _ = try series.streams(chunkSteps: 4) }.contains("2 rows have targets that were filled in"))

@@ -44,14 +44,14 @@ import TrainingSupport
 
   /// Training says no row of the validation part, which says all of it.
   @Test func splitInTime() throws {
-    let (training, held, cut) = try Self.series(12).splitStreams(2, chunkSteps: 2, validation: 0.33)
-    #expect(cut == 8)
+    let (training, held, rows) = try Self.series(12).splitStreams(2, chunkSteps: 2, .fraction(0.33))
+    #expect(rows == [0..<8])
     #expect(Self.describe(training) == [[0, 1, 2], [2, 3, 4], [3, 4, 5], [5, 6, 7]])
     // Three steps in chunks of two: one stream. It says rows 8 to 11.
     #expect(Self.describe(try #require(held)) == [[7, 8, 9], [9, 10, 11]])
-    #expect(try Self.series(12).splitStreams(chunkSteps: 2, validation: 0).validation == nil)
+    #expect(try Self.series(12).splitStreams(chunkSteps: 2, .fraction(0)).validation == nil)
     #expect(
-      message { _ = try Self.series(4).splitStreams(chunkSteps: 2, validation: 0.5) }.hasSuffix(
+      message { _ = try Self.series(4).splitStreams(chunkSteps: 2, .fraction(0.5)) }.hasSuffix(
         "2 rows are too few for 1 stream and a horizon of 2"))
   }
 
@@ -59,8 +59,11 @@ import TrainingSupport
 
   @Test func theForecastIsThatAfterAllRows() throws {
     let series = try Self.series(30)
-    let (inputs, targets) = series.scalers(before: 30)
-    let found = try series.forecast(Self.model, inputScaler: inputs, targetScaler: targets)
+    let scalers = series.scalers([0..<30])
+    let (inputs, targets) = (scalers.inputs, scalers.targets)
+    let found = try series.streamedForecasts(
+      Self.model, inputScaler: inputs, targetScaler: targets, isRolling: false
+    ).values
     let whole = try SequenceData(
       inputs: .features(series.featureRows, steps: 30, size: 2), targets: .none
     ).scaled(inputs: inputs, targets: nil)

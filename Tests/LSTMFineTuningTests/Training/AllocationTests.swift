@@ -115,7 +115,7 @@ import TrainingSupport
       // In one order: a larger batch than any before may allocate.
       (tuner.options.epochs, tuner.options.batchSize, tuner.options.shuffles) = (3, 16, false)
       for isCached in test.freezing.isEmpty ? [false] : [false, true] {
-        tuner.options.caching.isOn = isCached
+        tuner.options.cache.isOn = isCached
         var places: [CacheUsage.Place] = []
         let counts = try allocationsBetweenSteps { count in
           _ = try tuner.fit(model, data, kernels: kernels) { event in

@@ -72,10 +72,10 @@ import TrainingSupport
     let folder = try TemporaryFolder()
 
     let kept = try Trace(tuner, random.model, random.data, validation)
-    tuner.options.caching = .off
+    tuner.options.cache = .off
     #expect(try Trace(tuner, random.model, random.data, validation) == kept)
     #expect(try Self.caches(tuner, random.model, random.data, validation).isEmpty)
-    tuner.options.caching = .init(memoryLimit: 0, folder: folder.url.path)
+    tuner.options.cache = .init(memoryLimit: 0, folder: folder.url.path)
     #expect(try Trace(tuner, random.model, random.data, validation) == kept)
     // A frozen embedding alone is a look-up either way.
     let prefix =
@@ -105,12 +105,12 @@ import TrainingSupport
     (tuner.options.epochs, tuner.options.batchSize) = (2, 13)
     let validation = data.selecting(0..<11)
     let kept = try Trace(tuner, model, data, validation, kernels: kernels)
-    tuner.options.caching = .off
+    tuner.options.cache = .off
     for threads in [1, 2, 3, 5] {
       kernels.threads = threads
       #expect(try Trace(tuner, model, data, validation, kernels: kernels) == kept, "\(threads) threads, without")
     }
-    tuner.options.caching.isOn = true
+    tuner.options.cache.isOn = true
     for threads in [1, 2, 3, 5] {
       kernels.threads = threads
       #expect(try Trace(tuner, model, data, validation, kernels: kernels) == kept, "\(threads) threads, with")
@@ -228,13 +228,13 @@ import TrainingSupport
   @Test func whatFitsNowhereIsComputedInEveryEpoch() throws {
     let (model, data) = (Self.stack(.last), try Self.tokens(.last))
     var tuner = FineTuner(try plan(model, freezing: ["embedding", "lstm"]))
-    tuner.options.caching = .init(memoryLimit: 99, folder: "/nowhere")
+    tuner.options.cache = .init(memoryLimit: 99, folder: "/nowhere")
     let found = try Self.caches(tuner, model, data, nil)
     #expect(
       found.map(\.place)
         == [.nowhere(reason: "more than the 0.0 MB of memory it may take, and there is no folder /nowhere")])
     let kept = try Trace(tuner, model, data, nil)
-    tuner.options.caching = .init(memoryLimit: 100)
+    tuner.options.cache = .init(memoryLimit: 100)
     #expect(try Self.caches(tuner, model, data, nil).map(\.place) == [.memory])
     #expect(try Trace(tuner, model, data, nil) == kept)
   }
@@ -265,7 +265,7 @@ import TrainingSupport
     let folder = try TemporaryFolder()
     let (model, data) = (Self.stack(.last), try Self.tokens(.last))
     var tuner = FineTuner(try plan(model, freezing: ["embedding", "lstm"]))
-    tuner.options.caching = .init(memoryLimit: 0, folder: folder.url.path)
+    tuner.options.cache = .init(memoryLimit: 0, folder: folder.url.path)
     var places: [CacheUsage.Place] = []
     let run = try tuner.fit(model, data) { event in
       guard case .cache(let cache) = event else { return }
@@ -278,7 +278,7 @@ import TrainingSupport
     } else {
       Issue.record("\(places)")
     }
-    tuner.options.caching = .off
+    tuner.options.cache = .off
     #expect(try allValues(tuner.fit(model, data).last) == allValues(run.last))
   }
 

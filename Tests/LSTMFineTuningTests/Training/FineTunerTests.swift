@@ -481,24 +481,24 @@ import TrainingSupport
         == "no target of the training data counts: every one is ignored or weighs nothing")
   }
 
-  @Test func theTrivialLossIsThatOfTheMeanOrOfTheCounts() throws {
+  @Test func theConstantPredictionLossIsThatOfTheMeanOrOfTheCounts() throws {
     let values = try SequenceData(
       inputs: .features([Float](repeating: 0, count: 8), steps: 2, size: 1),
       targets: .values([0, 0, 2, 8, 1, 4, 9, 9], size: 1, perStep: true), lengths: [2, 2, 2, 1])
     // 0 0 2 8 1 4 9: the mean is 24 / 7.
     let mean = 24.0 / 7
     let all = [0.0, 0, 2, 8, 1, 4, 9].map { abs($0 - mean) }
-    #expect(abs(values.trivialLoss(.meanSquaredError) - all.reduce(0) { $0 + $1 * $1 } / 7) < 1e-12)
-    #expect(abs(values.trivialLoss(.meanAbsoluteError) - all.reduce(0, +) / 7) < 1e-12)
+    #expect(abs(values.constantPredictionLoss(.meanSquaredError) - all.reduce(0) { $0 + $1 * $1 } / 7) < 1e-12)
+    #expect(abs(values.constantPredictionLoss(.meanAbsoluteError) - all.reduce(0, +) / 7) < 1e-12)
     let huber = all.reduce(0) { $0 + ($1 <= 2 ? $1 * $1 / 2 : 2 * ($1 - 1)) } / 7
-    #expect(abs(values.trivialLoss(.huber(delta: 2)) - huber) < 1e-12)
+    #expect(abs(values.constantPredictionLoss(.huber(delta: 2)) - huber) < 1e-12)
     let classes = try SequenceData(
       inputs: .features([0, 0, 0, 0, 0], steps: 1, size: 1),
       targets: .classes([0, 1, 1, SequenceData.ignored, 0], perStep: false))
-    #expect(abs(classes.trivialLoss(.crossEntropy) - 0.6931471805599453) < 1e-12)
+    #expect(abs(classes.constantPredictionLoss(.crossEntropy) - 0.6931471805599453) < 1e-12)
   }
 
   @Test func aWarmUpMayBeAsLongAsANumberIs() {
-    #expect(Schedule(.cosine(), warmUp: .max).pace(step: 3, of: 10, epoch: 0).rate < 1e-17)
+    #expect(Schedule(.cosine(), warmUp: .max).factors(step: 3, of: 10, epoch: 0).rate < 1e-17)
   }
 }

@@ -98,7 +98,7 @@ import TrainingSupport
 
   // MARK: - Fates
 
-  static let fates: [(freezing: [String], unfreezing: [String], fates: [String: FreezePlan.Fate])] = [
+  static let statuses: [(freezing: [String], unfreezing: [String], statuses: [String: FreezePlan.Status])] = [
     ([], [], [:]),
     (["embedding", "layer0"], [], ["embedding": .frozen, "layer0": .frozen]),
     (["layer0"], [], ["layer0": .passesGradient]),
@@ -119,13 +119,13 @@ import TrainingSupport
     ),
   ]
 
-  @Test(arguments: fates.indices) func groupsSayWhatBecomesOfEachPart(_ index: Int) throws {
-    let (freezing, unfreezing, expected) = Self.fates[index]
+  @Test(arguments: statuses.indices) func groupsSayWhatBecomesOfEachPart(_ index: Int) throws {
+    let (freezing, unfreezing, expected) = Self.statuses[index]
     let plan = try FreezePlan(Self.configuration, freezing: freezing, unfreezing: unfreezing)
     #expect(plan.groups.map(\.name) == ["embedding", "layer0", "layer1", "attention", "head.0", "head.1"])
     for group in plan.groups {
-      #expect(group.fate == expected[group.name] ?? .trainable, "\(group.name)")
-      let isPartly = group.fate == .mixed
+      #expect(group.status == expected[group.name] ?? .trainable, "\(group.name)")
+      let isPartly = group.status == .mixed
       #expect(isPartly == (0 < group.trainableCount && group.trainableCount < group.parameterCount), "\(group.name)")
     }
     #expect(plan.groups.reduce(0) { $0 + $1.parameterCount } == Self.configuration.parameterCount)

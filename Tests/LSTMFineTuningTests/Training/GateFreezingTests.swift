@@ -51,7 +51,7 @@ import TrainingSupport
       ])
     #expect(plan.trainableCount == moved.values.reduce(0) { $0 + $1.count })
     #expect(plan.trainableCount + plan.frozenCount == plan.parameters.reduce(0) { $0 + $1.elementCount })
-    #expect(plan.groups.map(\.fate) == [.mixed, .mixed, .passesGradient])
+    #expect(plan.groups.map(\.status) == [.mixed, .mixed, .passesGradient])
   }
 
   /// The norm that is reported and clipped is that of the gates that train.
@@ -151,7 +151,7 @@ import TrainingSupport
       Self.peepholes, featureData(10, size: 3))
     let moved = Self.moved(Self.peepholes, run.last)
     #expect(!moved.isEmpty && !moved.keys.contains { $0.hasSuffix("_l0") })
-    #expect(plan.groups.map(\.fate) == [.frozen, .lowRank, .trainable])
+    #expect(plan.groups.map(\.status) == [.frozen, .lowRank, .trainable])
     #expect(
       message { _ = try FreezePlan(Self.peepholes, freezing: ["lstm"], lora: lora) }
         == "freezing lstm: nothing is left that a low-rank adapter could be put on")

@@ -217,7 +217,7 @@ import TrainingSupport
     let gates = ["input", "forget", "cell", "output"].map { "layer0.\($0)" }
     for freezing in [gates, ["layer0", "layer0.forget"], ["layer0.forget", "layer0"]] {
       let plan = try FreezePlan(Self.stack, freezing: freezing, lora: LoRA(rank: 1, alpha: 1))
-      #expect(plan.groups.map(\.fate) == [.frozen, .lowRank, .trainable], "\(freezing)")
+      #expect(plan.groups.map(\.status) == [.frozen, .lowRank, .trainable], "\(freezing)")
     }
     #expect(
       message { _ = try FreezePlan(Self.stack, freezing: ["layer0.forget"], lora: LoRA(rank: 1, alpha: 1)) }
@@ -227,6 +227,6 @@ import TrainingSupport
   @Test func whatIsUnfrozenAgainGetsItsAdapter() throws {
     let plan = try FreezePlan(
       Self.stack, freezing: ["layer0.forget"], unfreezing: ["layer0"], lora: LoRA(rank: 1, alpha: 1))
-    #expect(plan.groups.map(\.fate) == [.lowRank, .lowRank, .trainable])
+    #expect(plan.groups.map(\.status) == [.lowRank, .lowRank, .trainable])
   }
 }

@@ -48,6 +48,6 @@ import TrainingSupport
     let plan = try FreezePlan(configuration, lora: LoRA(rank: 2, alpha: 2, targets: ["layer1"]))
     // Two matrices (16, 4) with a rank of 2, and the head.
     #expect(plan.trainableCount == 2 * 2 * (16 + 4) + 10)
-    #expect(plan.groups.map(\.fate) == [.frozen, .lowRank, .trainable])
+    #expect(plan.groups.map(\.status) == [.frozen, .lowRank, .trainable])
   }
 }

@@ -124,7 +124,7 @@ import TrainingSupport
     kernels.threads = 3
     #expect(try trace() == one, "3 threads")
     guard !freezing.isEmpty else { return }
-    tuner.options.caching = .off
+    tuner.options.cache = .off
     #expect(try trace() == one, "without a cache")
   }
 

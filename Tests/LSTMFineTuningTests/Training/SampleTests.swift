@@ -20,8 +20,7 @@ import TrainingSupport
       window: 7,
       horizon: horizon)
     let model = featureModel(2, outputs: 2 * horizon)
-    let (_, validation, _) = try series.split(validation: 0.4)
-    let windows = try #require(validation)
+    let windows = try #require(try series.split(.fraction(0.4)).validation)
     guard case .forecast(let sample) = try series.sample(of: model, windows, targetScaler: nil) else {
       return #expect(Bool(false))
     }

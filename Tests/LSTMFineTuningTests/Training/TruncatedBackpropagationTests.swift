@@ -28,7 +28,7 @@ import TrainingSupport
       gradients = ParameterStore(model.configuration.parameters)
       optimizer = OptimizerState(rule, weights: network.weights, trainable: freezes.trainable, kernels: kernels)
       updates = ParameterUpdates(kernels)
-      carried = try data.carriedState(model.configuration)
+      carried = try CarriedState(model.configuration, streams: data.streamCount)
     }
 
     func step(_ data: StreamData, _ chunk: Range<Int>, _ cache: PrefixCache? = nil) throws -> (

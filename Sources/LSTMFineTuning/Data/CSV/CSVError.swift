@@ -16,6 +16,8 @@ public struct CSVError: Error, Sendable, Equatable {
     case notRegularFile
     /// A system call failed; `code` is its `errno`.
     case system(operation: String, code: Int32)
+    /// The file became shorter while it was read.
+    case truncated
     /// The file holds NUL bytes: it is not text.
     case binary
     /// The file is not UTF-8.
@@ -92,6 +94,7 @@ public struct CSVError: Error, Sendable, Equatable {
     case .isDirectory: "is a directory, expected a CSV file"
     case .notRegularFile: "is not a regular file, expected a CSV file"
     case .system(let operation, let code): "\(operation) failed: \(String(cString: strerror(code)))"
+    case .truncated: "it ended while it was being read"
     case .binary: "is not a text file (it holds NUL bytes), expected CSV"
     case .notUTF8: "is not UTF-8 text"
     case .empty: "the file is empty"

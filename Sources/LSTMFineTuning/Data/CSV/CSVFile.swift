@@ -1,44 +1,23 @@
 import FileIO
-import Foundation
 
 /// Reads a file for `CSVTable` and proves that it is text.
 enum CSVFile {
   /// The whole file at `path`.
   static func bytes(_ path: String) throws(CSVError) -> [UInt8] {
-    // O_NONBLOCK: opening a FIFO without a writer would wait for ever.
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      let code = errno
-      throw CSVError(code == ENOENT ? .notFound : .system(operation: "open", code: code), file: path)
-    }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else {
-      throw CSVError(.system(operation: "fstat", code: errno), file: path)
-    }
-    let type = status.st_mode & S_IFMT
-    guard type == S_IFREG else {
-      throw CSVError(type == S_IFDIR ? .isDirectory : .notRegularFile, file: path)
-    }
-    let size = Int(status.st_size)
-    guard size > 0 else { return [] }
-    var failure: Int32?
-    let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-      while count < size, let base = buffer.baseAddress {
-        let got = read(descriptor, base + count, min(size - count, 1 << 30))
-        if got > 0 {
-          count += got
-        } else if got == 0 {
-          // The file shrank; what is there is read.
-          break
-        } else if errno != EINTR {
-          failure = errno
-          break
+    do throws(UnreadableReason) {
+      let file = try RegularFile(path: path)
+      return try ByteSource.file(file).bytes(at: 0, count: file.byteCount)
+    } catch {
+      let kind: CSVError.Kind =
+        switch error {
+        case .notFound: .notFound
+        case .directory: .isDirectory
+        case .notRegular: .notRegularFile
+        case .system(let operation, let code): .system(operation: operation, code: code)
+        case .truncated: .truncated
         }
-      }
+      throw CSVError(kind, file: path)
     }
-    if let failure { throw CSVError(.system(operation: "read", code: failure), file: path) }
-    return bytes
   }
 
   /// Checks that the bytes are UTF-8 without NULs; returns the offset after a byte-order mark.
@@ -80,34 +59,15 @@ enum CSVFile {
     return (lowest == 0 && !bytes.isEmpty, high < 0x80)
   }
 
-  /// The offset of the first byte that does not belong to a UTF-8 sequence (RFC 3629), or nil.
+  /// The offset of the first byte that does not belong to a UTF-8 sequence, or nil.
   static func firstInvalid(_ bytes: [UInt8]) -> Int? {
-    bytes.withUnsafeBufferPointer { text in
-      var index = 0
-      while index < text.count {
-        let lead = text[index]
-        if lead < 0x80 {
-          index += 1
-          continue
-        }
-        // The second byte's range excludes overlong forms, surrogates and what lies past U+10FFFF.
-        let (length, second): (Int, ClosedRange<UInt8>)
-        switch lead {
-        case 0xc2...0xdf: (length, second) = (2, 0x80...0xbf)
-        case 0xe0: (length, second) = (3, 0xa0...0xbf)
-        case 0xed: (length, second) = (3, 0x80...0x9f)
-        case 0xe1...0xef: (length, second) = (3, 0x80...0xbf)
-        case 0xf0: (length, second) = (4, 0x90...0xbf)
-        case 0xf1...0xf3: (length, second) = (4, 0x80...0xbf)
-        case 0xf4: (length, second) = (4, 0x80...0x8f)
-        default: return index
-        }
-        guard index + length <= text.count, second.contains(text[index + 1]),
-          text[(index + 2)..<(index + length)].allSatisfy({ $0 & 0xc0 == 0x80 })
-        else { return index }
-        index += length
+    var (parser, rest, offset) = (UTF8.ForwardParser(), bytes.makeIterator(), 0)
+    while true {
+      switch parser.parseScalar(from: &rest) {
+      case .valid(let scalar): offset += scalar.count
+      case .error: return offset
+      case .emptyInput: return nil
       }
-      return nil
     }
   }
 }

@@ -1,4 +1,4 @@
-/// What a person says stands for a missing value: numbers, compared by value, and words.
+/// What marks a missing value by request: numbers, compared by value, and words.
 struct CSVMissingTokens<Number: CSVNumber> {
   private var numbers: [Number] = []
   private var singles: [Float] = []

@@ -17,8 +17,9 @@ public struct CSVOptions: Sendable, Equatable, Codable {
   public var comment: String?
   /// Numbers and words that stand for missing values, beside the usual words.
   public var missingValues: [String] = []
-  /// Whether numbers such as -9999 far outside the others of their column are numbers.
-  public var takesAllNumbers = false
+  /// Whether sentinel values such as -9999, far outside the others of their column, are taken as numbers; else they are an
+  /// error that asks.
+  public var acceptsSentinelValues = false
 
   /// Options of which those left out are detected.
   public init(separator: CSVSeparator? = nil, header: Bool? = nil) {

@@ -25,7 +25,7 @@ struct CSVSuspects {
 extension CSVTable.Found {
   /// Values at the edge of the column and far outside the others that are known to mark missing values.
   func suspects(_ options: CSVOptions, rows: Range<Int>) -> CSVSuspects? {
-    guard !options.takesAllNumbers, let first = values.first else { return nil }
+    guard !options.acceptsSentinelValues, let first = values.first else { return nil }
     var (lowest, highest) = (first, first)
     for value in values {
       lowest = Swift.min(lowest, value)

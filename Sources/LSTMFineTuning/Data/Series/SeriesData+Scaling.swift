@@ -6,12 +6,9 @@ extension SeriesData {
   /// For each part, scalers of some of its rows; where there are none, of all that it has.
   public func ownScalers(_ rows: [Range<Int>]) -> [String: ScalerPair] {
     var found: [String: ScalerPair] = [:]
-    for (part, rows) in zip(parts, rows) { found[part.name] = scalers(of: [rows.isEmpty ? part.rows : rows]) }
+    for (part, rows) in zip(parts, rows) { found[part.name] = scalers([rows.isEmpty ? part.rows : rows]) }
     return found
   }
-
-  /// Scalers of all of these rows.
-  public func scalers(_ rows: [Range<Int>]) -> ScalerPair { scalers(of: rows) }
 
   /// Windows of these series with each part's own scalers.
   /// - Parameter known: by the parts' names; a part that has none is standardized by its own rows.
@@ -21,7 +18,7 @@ extension SeriesData {
     let pairs = parts.map { part in
       if let pair = known[part.name] { return pair }
       unknown.append(part.name)
-      return scalers(of: [part.rows])
+      return scalers([part.rows])
     }
     var result = data
     if case .windows(var rows, let size, let starts, let steps) = data.inputs {
@@ -49,5 +46,5 @@ extension SeriesData {
 
 extension SequenceData {
   /// Scaled errors are told by the training data, also of data of its own.
-  public mutating func keepScale(of training: SequenceData) { seasonalScale = training.seasonalScale }
+  package mutating func keepSeasonalScale(of training: SequenceData) { seasonalScale = training.seasonalScale }
 }

@@ -6,44 +6,31 @@ import LSTMLayers
 public enum SeriesSplit: Sendable, Equatable {
   /// The part of each series' rows, at its end, that is for validation; at least one horizon.
   case fraction(Double)
-  /// By dates as a person writes them: the last time to train on, and the first one to validate on. The rows between
+  /// By dates such as "2024-03-25": the last time to train on, and the first one to validate on. The rows between
   /// them, if there are any, are only looked back to.
   case dated(trainUntil: String?, validateFrom: String?)
 }
 
-/// What of some series is for training and what for validation.
+/// A series split into training and validation windows.
 public struct SplitSeries: Sendable {
   /// Windows that lie in the training rows with their whole horizon.
   public let training: SequenceData
   /// Windows that predict later rows; nil when nothing is held back.
   public let validation: SequenceData?
-  /// The rows of each part that training reads or says.
+  /// The rows of each part that training reads or predicts.
   public let trainingRows: [Range<Int>]
-  /// The first row of each part that validation says.
+  /// The first row of each part that validation predicts.
   public let firstRows: [Int]
-  /// For people.
+  /// What was decided, as messages.
   public let notes: [Message]
 }
 
 extension SeriesData {
-  /// Splits in time: no training window reaches into the validation rows, whose windows may look back.
-  /// - Parameter fraction: the part of the rows, at the end, that is for validation; at least one horizon.
-  /// - Returns: `firstRow` is the first row for validation: every row that training reads or predicts is before it.
-  public func split(validation fraction: Double) throws -> (
-    training: SequenceData, validation: SequenceData?, firstRow: Int
-  ) {
-    let split = try split(.fraction(fraction))
-    return (split.training, split.validation, split.validation == nil ? rowCount : split.firstRows.last ?? rowCount)
-  }
-
   /// The rows of each part to train on, and the first one to validate on; the part's end where nothing is held back.
   func cuts(_ split: SeriesSplit) throws -> [(train: Range<Int>, validate: Int)] {
     switch split {
     case .fraction(let fraction):
-      guard 0..<1 ~= fraction else {
-        throw FineTuningError.invalid(
-          .validationSplit, "\(fraction)", "expected a number from 0 to below 1", advice: [])
-      }
+      try Setting.requireFraction(fraction)
       return parts.map { part in
         guard fraction > 0 else { return (part.rows, part.rows.upperBound) }
         let held = max(Int((Double(part.rows.count) * fraction).rounded()), horizon)
@@ -71,7 +58,7 @@ extension SeriesData {
     }
   }
 
-  /// When a date as a person writes it begins, and the first instant after it.
+  /// When a date as it is given begins, and the first instant after it.
   private static func instants(_ text: String, _ time: TimeColumn?) throws -> (begin: Int64, end: Int64) {
     func wrong(_ detail: String) -> TableError { TableError.badDate(text, detail: detail) }
     guard let time, time.isCalendar else {
@@ -97,7 +84,8 @@ extension SeriesData {
     return (begin, found.precision.end(of: begin))
   }
 
-  /// Splits every part in time.
+  /// Splits every part in time: no training window reaches into the validation rows, whose windows may look back.
+  /// - Throws: `FineTuningError` or `TableError` when a side would have no window, or a date is not understood.
   public func split(_ split: SeriesSplit) throws -> SplitSeries {
     let cuts = try cuts(split)
     var notes: [Message] = []
@@ -129,7 +117,7 @@ extension SeriesData {
     }
     var training = try examples(starts: trainingStarts)
     var validation = try examples(starts: validationStarts)
-    training.seasonalScale = seasonalScale(of: rows)
+    training.seasonalScale = seasonalScale(rows)
     validation.seasonalScale = training.seasonalScale
     return SplitSeries(
       training: training, validation: validation, trainingRows: rows, firstRows: cuts.map(\.validate), notes: notes)

@@ -9,28 +9,18 @@ extension SeriesData {
   /// - Parameter chunkSteps: rows through which gradients go.
   /// - Throws: `FineTuningError` when there are too few rows for so many.
   public func streams(_ count: Int = 1, chunkSteps: Int) throws -> StreamData {
-    try streams(count, chunkSteps: chunkSteps, rows: parts.map(\.rows), scale: seasonalScale(before: rowCount))
+    try streams(count, chunkSteps: chunkSteps, rows: parts.map(\.rows), scale: seasonalScale(parts.map(\.rows)))
   }
 
-  /// The same, split in time. What training says ends before the first row for validation, where the state is zero again.
-  /// - Parameter fraction: the part of the rows, at the end, that is for validation; at least one horizon.
-  public func splitStreams(
-    _ count: Int = 1, chunkSteps: Int, validation fraction: Double
-  ) throws -> (training: StreamData, validation: StreamData?, firstRow: Int) {
-    let split = try splitStreams(count, chunkSteps: chunkSteps, .fraction(fraction))
-    return (
-      split.training, split.validation, split.validation == nil ? rowCount : split.rows.last?.upperBound ?? rowCount
-    )
-  }
-
-  /// - Returns: `rows` are those of each part that training reads or says.
+  /// The same, split in time. Training targets end before the first row for validation, where the state is zero again.
+  /// - Returns: `rows` are those of each part that training reads or predicts.
   public func splitStreams(
     _ count: Int = 1, chunkSteps: Int, _ split: SeriesSplit
   ) throws -> (training: StreamData, validation: StreamData?, rows: [Range<Int>]) {
     let cuts = try cuts(split)
     if split == .fraction(0) { return (try streams(count, chunkSteps: chunkSteps), nil, parts.map(\.rows)) }
     let rows = cuts.map(\.train)
-    let scale = seasonalScale(of: rows)
+    let scale = seasonalScale(rows)
     let training = try streams(count, chunkSteps: chunkSteps, rows: rows, scale: scale)
     // The row before is read to say the first one.
     let held = zip(parts, cuts).map { max($1.validate - 1, $0.rows.lowerBound)..<$0.rows.upperBound }
@@ -42,7 +32,7 @@ extension SeriesData {
   }
 
   private func streams(_ count: Int, chunkSteps: Int, rows: [Range<Int>], scale: [Double]?) throws -> StreamData {
-    guard count >= 1 else { throw FineTuningError.invalid(.streams, "\(count)", "expected at least 1", advice: []) }
+    try Setting.streams.requirePositive(count)
     if let filledTargets {
       // A stream reads on over every row, and measures itself at each.
       throw FineTuningError.badData(
@@ -97,15 +87,9 @@ extension SeriesData {
       lengths: isPadded ? ranges.map(\.count) : nil)
   }
 
-  /// What a model says of the `horizon` rows beyond the last, after it has read them all: (horizon * targets), row by row.
+  /// What a model predicts for the `horizon` rows after each part's last real row, when it has read them all, and with
+  /// `isRolling` after each of the part's rows: (N, horizon * targets), row by row.
   /// - Throws: `ShapeError` when the model gives no output for each step, or runs in reverse.
-  public func forecast(
-    _ model: LSTMModel, inputScaler: Scaler?, targetScaler: Scaler?, kernels: Kernels = .best
-  ) throws -> [Float] {
-    try said(of: model, part: 0, inputScaler, targetScaler, kernels, after: rowCount, isRolling: false)
-  }
-
-  /// The same of every part that has a real row, and with `isRolling` after each of its rows; (N, horizon * targets).
   public func streamedForecasts(
     _ model: LSTMModel, inputScaler: Scaler?, targetScaler: Scaler?, isRolling: Bool, kernels: Kernels = .best
   ) throws -> (origins: ForecastOrigins, values: [Float]) {

@@ -36,7 +36,7 @@ public struct SeriesData: Sendable {
   public let ownIDColumns: [String]
   /// What was found about times, for each file that has any.
   public let findings: [TimeFindings]
-  /// For people, about times and what was filled in.
+  /// Messages about times and about missing values that were filled in.
   public let notes: [Message]
   /// The columns in which cells were filled in.
   public let filled: [FilledCells]
@@ -64,9 +64,9 @@ public struct SeriesData: Sendable {
     _ tables: [OrderedTable], features: [String], targets: [String], window: Int, horizon: Int,
     missing: MissingValuePolicy = .error, season: Int = 1, needsHorizon: Bool = true
   ) throws {
-    for (setting, value) in [(Setting.window, window), (.horizon, horizon), (.season, season)] where value < 1 {
-      throw FineTuningError.invalid(setting, "\(value)", "expected at least 1", advice: [])
-    }
+    try Setting.window.requirePositive(window)
+    try Setting.horizon.requirePositive(horizon)
+    try Setting.season.requirePositive(season)
     for (setting, columns) in [(Setting.features, features), (.targets, targets)] where columns.isEmpty {
       throw FineTuningError.invalid(setting, nil, "expected at least one column", advice: [])
     }
@@ -143,7 +143,7 @@ public struct SeriesData: Sendable {
     let starts = starts()
     guard !starts.isEmpty else { throw noWindows(unscoredWindows) }
     var data = try examples(starts: starts)
-    data.seasonalScale = seasonalScale(before: rowCount)
+    data.seasonalScale = seasonalScale(parts.map(\.rows))
     return data
   }
 
@@ -168,27 +168,16 @@ public struct SeriesData: Sendable {
     return data
   }
 
-  /// Scalers of the rows before `end`, one entry per column.
-  public func scalers(before end: Int) -> (inputs: Scaler, targets: Scaler) {
-    let pair = scalers(of: [0..<min(end, rowCount)])
-    return (pair.inputs, pair.targets)
-  }
-
-  /// Scalers of some rows, one entry per column.
-  func scalers(of rows: [Range<Int>]) -> ScalerPair {
+  /// Scalers fitted on some rows, one entry per column.
+  public func scalers(_ rows: [Range<Int>]) -> ScalerPair {
     ScalerPair(
       inputs: Scaler(fitting: featureRows, columns: features.count, rows: rows.joined()),
       targets: Scaler(fitting: targetRows, columns: targets.count, rows: rows.joined()))
   }
 
-  /// For each target, the mean of |y_t - y_(t - season)| over the rows before `end`: the error of the seasonal naive
+  /// For each target, the mean of |y_t - y_(t - season)| over some rows of each part: the error of the seasonal naive
   /// forecast one row ahead, which MASE divides by (Hyndman and Koehler, 2006). nil when there are too few rows.
-  public func seasonalScale(before end: Int) -> [Double]? {
-    seasonalScale(of: parts.map { $0.rows.clamped(to: 0..<max(min(end, rowCount), 0)) })
-  }
-
-  /// The same over some rows of each part.
-  func seasonalScale(of rows: [Range<Int>]) -> [Double]? {
+  func seasonalScale(_ rows: [Range<Int>]) -> [Double]? {
     let width = targets.count
     let filled = filledTargets
     var (sums, count) = ([Double](repeating: 0, count: width), 0)

@@ -2,7 +2,7 @@ import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
-/// Where forecasts of a series begin, and what each of their rows is called.
+/// Where forecasts of a series begin.
 public struct ForecastOrigins: Sendable {
   /// Windows to predict from, one for each origin.
   public let windows: SequenceData
@@ -10,7 +10,7 @@ public struct ForecastOrigins: Sendable {
   let rows: [Int]
   /// The part that each is of.
   let groups: [Int]
-  /// What a person has to know before they believe it.
+  /// What makes the forecasts unreliable, such as missing values.
   public let warnings: [String]
 
   /// How many forecasts there are.
@@ -125,9 +125,10 @@ extension SeriesData {
     labels(ofRow: origins.rows[index] + ahead, part: origins.groups[index], numbersRows: numbersRows)
   }
 
+  /// What the id columns say of an origin's series.
   public func id(_ origins: ForecastOrigins, _ index: Int) -> [String] { parts[origins.groups[index]].id }
 
-  /// When a row is; beyond the end, the table's own step on from the last one. nil where nobody knows.
+  /// A row's time; beyond the end, extrapolated by the table's usual step. nil where it is unknown.
   func time(_ part: SeriesPart, row: Int) -> [String]? {
     guard let column = part.time, let times = part.times, let last = times.last else { return nil }
     let place = row - part.rows.lowerBound

@@ -55,14 +55,9 @@ struct SeriesRows {
   private static func column(_ name: String, _ table: CSVTable, _ policy: MissingValuePolicy) throws -> Column {
     guard policy != .error else { return Column(values: try table.floats(column: name), isMissing: nil) }
     let isMissing = try table.missing(column: name)
-    guard isMissing.contains(true) else {
-      return Column(values: try table.floats(column: name, missing: .zero), isMissing: nil)
-    }
-    guard isMissing.contains(false) else {
-      // Says that there is nothing to fill from.
-      return Column(values: try table.floats(column: name, missing: policy), isMissing: isMissing)
-    }
-    return Column(values: try table.floats(column: name, missing: .zero), isMissing: isMissing)
+    // Under a policy a column without any number is an error: there is nothing to fill from.
+    let values = try table.floats(column: name, missing: isMissing.contains(false) ? .zero : policy)
+    return Column(values: values, isMissing: isMissing.contains(true) ? isMissing : nil)
   }
 
   private mutating func add(

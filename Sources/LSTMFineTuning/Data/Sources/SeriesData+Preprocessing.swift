@@ -18,7 +18,7 @@ extension SeriesData {
         advice: ["fine-tune it on a series first"])
     }
     func columns(_ known: [String]?) -> TableChoice.Columns {
-      known.map { $0.isEmpty ? .none : .named($0) } ?? .find
+      known.map { $0.isEmpty ? .none : .named($0) } ?? .detect
     }
     let choice = TableChoice(
       time: columns(preprocessing.timeColumns), id: columns(preprocessing.idColumns),

@@ -9,7 +9,7 @@ extension SeriesData: TrainingData {
   public func allExamples() throws -> Examples { .sequences(try examples()) }
 
   public func split(_ choice: SplitChoice) throws -> SplitExamples {
-    let parts = try split(choice.inTime)
+    let parts = try split(choice.seriesSplit)
     return SplitExamples(
       training: .sequences(parts.training), validation: parts.validation.map { .sequences($0) },
       trainingRows: parts.trainingRows, notes: parts.notes)
@@ -61,6 +61,7 @@ public struct SeriesStreams: TrainingData {
   /// Rows of a chunk, through which gradients go.
   public let chunkSteps: Int
 
+  /// A series, and how it is cut into streams and chunks.
   public init(_ rows: SeriesData, streamCount: Int = 1, chunkSteps: Int) {
     self.rows = rows
     self.streamCount = streamCount
@@ -75,7 +76,7 @@ public struct SeriesStreams: TrainingData {
   public func allExamples() throws -> Examples { .streams(try rows.streams(streamCount, chunkSteps: chunkSteps)) }
 
   public func split(_ choice: SplitChoice) throws -> SplitExamples {
-    let parts = try rows.splitStreams(streamCount, chunkSteps: chunkSteps, choice.inTime)
+    let parts = try rows.splitStreams(streamCount, chunkSteps: chunkSteps, choice.seriesSplit)
     return SplitExamples(
       training: .streams(parts.training), validation: parts.validation.map { .streams($0) }, trainingRows: parts.rows)
   }

@@ -28,6 +28,7 @@ public struct TextStreams: TrainingData {
   /// Parts of the text that are read side by side.
   public let streamCount: Int
 
+  /// A text, and how many streams it is cut into.
   public init(_ text: TextData, streamCount: Int) {
     self.text = text
     self.streamCount = streamCount

@@ -87,26 +87,28 @@ extension TrainingData {
   }
 }
 
-/// What a person says about training and validation.
+/// How data is split into training and validation parts.
 public struct SplitChoice: Sendable, Equatable, Codable {
   /// The part for validation, from 0 to below 1; 0 for none.
   public var fraction: Double
-  /// Of a series, as a person writes dates: the last time to train on, and the first one to validate on.
+  /// Of a series, a date such as "2024-03-25": the last time to train on.
   public var trainUntil: String?
   /// The first time to validate on; nil to validate from where training ends.
   public var validateFrom: String?
-  /// Whether examples are drawn; else the last ones are for validation. Series and texts are always split in time.
-  public var draws: Bool
-  /// Of the drawing.
+  /// Whether examples for validation are chosen at random; else they are the last ones. Series and texts are always split
+  /// in time.
+  public var shuffles: Bool
+  /// Of the random choice.
   public var seed: UInt64
 
+  /// The last fifth for validation, of examples a random fifth, unless said otherwise.
   public init(
-    fraction: Double = 0.2, trainUntil: String? = nil, validateFrom: String? = nil, draws: Bool = true, seed: UInt64 = 0
+    fraction: Double = 0.2, trainUntil: String? = nil, validateFrom: String? = nil, shuffles: Bool = true, seed: UInt64 = 0
   ) {
     self.fraction = fraction
     self.trainUntil = trainUntil
     self.validateFrom = validateFrom
-    self.draws = draws
+    self.shuffles = shuffles
     self.seed = seed
   }
 
@@ -114,7 +116,7 @@ public struct SplitChoice: Sendable, Equatable, Codable {
   public var isDated: Bool { trainUntil != nil || validateFrom != nil }
 
   /// Where series are split.
-  public var inTime: SeriesSplit {
+  public var seriesSplit: SeriesSplit {
     guard isDated else { return .fraction(fraction) }
     return .dated(trainUntil: trainUntil, validateFrom: validateFrom)
   }
@@ -123,7 +125,7 @@ public struct SplitChoice: Sendable, Equatable, Codable {
   func order(of count: Int) -> [Int] {
     var order = Array(0..<count)
     var random = RandomNumbers(seed: seed ^ 0x5350_4c49_54)
-    if draws { order.shuffle(using: &random) }
+    if shuffles { order.shuffle(using: &random) }
     return order
   }
 }
@@ -136,9 +138,10 @@ public struct SplitExamples: Sendable {
   public var validation: Examples?
   /// Of a series, the rows of each part that train.
   public let trainingRows: [Range<Int>]?
-  /// For people.
+  /// What was decided, as messages.
   public let notes: [Message]
 
+  /// Both parts, and what was decided about them.
   public init(
     training: Examples, validation: Examples? = nil, trainingRows: [Range<Int>]? = nil, notes: [Message] = []
   ) {

@@ -1,26 +1,30 @@
 import FileIO
 import LSTMCheckpoints
 
-/// What a person says about a table's rows; the rest is found.
+/// What is known about a table's rows; the rest is detected.
 public struct TableChoice: Sendable {
   /// Which columns tell something.
   public enum Columns: Sendable, Equatable {
-    case find
+    /// Whichever columns look like it.
+    case detect
+    /// No column.
     case none
+    /// These columns, together.
     case named([String])
   }
 
   /// What tells a row's time.
-  public var time = Columns.find
+  public var time = Columns.detect
   /// What tells whose row it is.
-  public var id = Columns.find
+  public var id = Columns.detect
   /// How the numbers of dates follow each other; nil where that is plain.
   public var order: DateOrder?
   /// Columns that are targets or features, and so neither times nor ids unless named.
   public var reserved: Set<String>
 
+  /// Everything is detected unless it is given.
   public init(
-    time: Columns = .find, id: Columns = .find, order: DateOrder? = nil, reserved: Set<String> = []
+    time: Columns = .detect, id: Columns = .detect, order: DateOrder? = nil, reserved: Set<String> = []
   ) {
     (self.time, self.id, self.order, self.reserved) = (time, id, order, reserved)
   }
@@ -40,6 +44,7 @@ public struct TimeFindings: Sendable, Codable, Equatable {
 
   /// How rows stand in time.
   public enum Direction: String, Sendable, Codable {
+    /// All ids' rows alike.
     case ascending, descending, shuffled
     /// Some ids one way, some another.
     case mixed
@@ -85,7 +90,7 @@ public struct OrderedTable: Sendable {
   public let parts: [Part]
   /// What was found about times; nil without any.
   public let findings: TimeFindings?
-  /// For people.
+  /// What was decided, as messages.
   public let notes: [Message]
 
   /// - Throws: `TableError` where the table leaves open what decides the numbers; `CSVError` for an unknown column.
@@ -97,13 +102,13 @@ public struct OrderedTable: Sendable {
     switch choice.time {
     case .none: break
     case .named(let names): time = try TimeColumn(table, named: names, order: choice.order)
-    case .find:
+    case .detect:
       time = try TimeColumn.find(
         in: table, apartFrom: choice.reserved, numeric: numeric, order: choice.order, notes: &notes)
     }
     var idColumns: [String] = []
     if case .named(let names) = choice.id { idColumns = names }
-    if let time, choice.id == .find {
+    if let time, choice.id == .detect {
       try Self.checkEntities(table, time, choice.reserved.union(time.names), Set(numeric))
     }
     let ids = try idColumns.map { try table.strings(column: $0).map(\.trimmed) }
@@ -259,7 +264,7 @@ public struct OrderedTable: Sendable {
 }
 
 extension TimeFindings {
-  /// For people, where all is as it should be.
+  /// One line: the columns, the first and the last time, and the step.
   public var summary: String {
     "time: \(columns.joined(separator: ", ")), \(first) to \(last)"
       + (step.map { ", every \($0)" } ?? ", with no usual step from row to row")

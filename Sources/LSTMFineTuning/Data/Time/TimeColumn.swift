@@ -3,11 +3,15 @@ import LSTMCheckpoints
 
 /// When each row of a table was: one column, or several together.
 public struct TimeColumn: Sendable {
+  /// A column, and how it writes its part of a time.
   public struct Field: Sendable, Equatable {
+    /// The column's name.
     public let name: String
+    /// How its cells are written.
     public let format: TimeFormat
   }
 
+  /// One, or a date and a time of day apart.
   public let fields: [Field]
   /// Whether they are times; else they are numbers that only count.
   public let isCalendar: Bool
@@ -20,6 +24,7 @@ public struct TimeColumn: Sendable {
   /// From one row to the next of the same series; nil where there is no usual one.
   public internal(set) var step: TimeStep?
 
+  /// The columns' names.
   public var names: [String] { fields.map(\.name) }
 
   init(_ cells: [(name: String, cells: TimeCells)], isCalendar: Bool = true) {
@@ -53,7 +58,7 @@ public struct TimeColumn: Sendable {
 
   // MARK: - Named
 
-  /// The columns that a person named.
+  /// The columns that were named.
   /// - Throws: `TableError`, and `CSVError` for a column that is not there.
   init(_ table: CSVTable, named names: [String], order: DateOrder?) throws {
     let columns = try names.map { try table.strings(column: $0) }

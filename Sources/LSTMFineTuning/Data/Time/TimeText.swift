@@ -39,7 +39,7 @@ struct TimeText {
   }
 
   /// What is told least of all.
-  enum Precision: UInt8, Sendable { case year, quarter, month, day, hour, minute, second }
+  enum Precision: Comparable, Sendable { case year, quarter, month, day, hour, minute, second }
 
   private(set) var shape = Shape.clock
   /// As written; year, month and day where nothing is open.
@@ -55,8 +55,6 @@ struct TimeText {
   private(set) var hasShortDate = false
   private(set) var hasShortHour = false
   private(set) var pieces: [Piece] = []
-
-  var hasClock: Bool { precision >= .hour }
 
   /// nil when the text is no date and no time.
   /// - Parameter keepsPieces: whether it is to be a pattern for others.
@@ -456,9 +454,7 @@ struct TimeText {
   }
 }
 
-extension TimeText.Precision: Comparable {
-  static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
-
+extension TimeText.Precision {
   /// The first instant after what began at another.
   func end(of instant: Int64) -> Int64 {
     let date = CivilDate(microseconds: instant)

@@ -1,9 +1,8 @@
 import Foundation
 
 extension ExampleRows {
-  /// The loss of whoever says the same of everything, as well as it can be said: the targets' mean, or how often each class
-  /// is. A model that is worse than that has gone astray.
-  func trivialLoss(_ loss: Loss) -> Double {
+  /// The loss of the best constant prediction: the targets' mean, or the frequency of each class.
+  func constantPredictionLoss(_ loss: Loss) -> Double {
     switch targets {
     case .none: return 0
     case .classes(let classes, _):
