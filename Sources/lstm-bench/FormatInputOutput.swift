@@ -17,11 +17,11 @@ struct FormatInputOutput {
     let configuration = ModelConfiguration(
       input: .features(size: 1024), layers: .init(repeating: .init(hiddenSize: 1024), count: 6))
     let model = LSTMModel(configuration, seed: 1)
-    let checkpoint = Checkpoint(model)
+    let stored = model.stored
     return [
-      try measure("HDF5, contiguous", folder + "/model.h5") { try checkpoint.write(path: $0) },
-      try measure("HDF5, gzip", folder + "/gzip.h5") { try writeCompressed(checkpoint, $0) },
-      try measure("NPZ", folder + "/model.npz") { try writeNPZ(checkpoint, $0) },
+      try measure("HDF5, contiguous", folder + "/model.h5") { try stored.write(path: $0) },
+      try measure("HDF5, gzip", folder + "/gzip.h5") { try writeCompressed(stored, $0) },
+      try measure("NPZ", folder + "/model.npz") { try writeNPZ(stored, $0) },
     ]
   }
 
@@ -39,9 +39,9 @@ struct FormatInputOutput {
   }
 
   /// As h5py writes with compression="gzip": chunks of a few rows, level 4.
-  private static func writeCompressed(_ checkpoint: Checkpoint, _ path: String) throws {
+  private static func writeCompressed(_ model: StoredModel, _ path: String) throws {
     var document = HDF5Document()
-    for tensor in checkpoint.tensors {
+    for tensor in model.tensors {
       let chunk = tensor.shape.enumerated().map { $0 == 0 ? max(1, $1 / 16) : $1 }
       document.addDataset(
         tensor.name, shape: tensor.shape, type: .float32, chunkShape: chunk, deflate: 4
@@ -50,11 +50,11 @@ struct FormatInputOutput {
     try document.write(to: path)
   }
 
-  private static func writeNPZ(_ checkpoint: Checkpoint, _ path: String) throws {
+  private static func writeNPZ(_ model: StoredModel, _ path: String) throws {
     try Data().write(to: URL(fileURLWithPath: path))
     guard let file = FileHandle(forWritingAtPath: path) else { throw BenchError("\(path): cannot be written") }
     var writer = ZipWriter { try file.write(contentsOf: Data($0)) }
-    for tensor in checkpoint.tensors {
+    for tensor in model.tensors {
       try writer.add(
         tensor.name + ".npy", NPY.encode(bytes: tensor.bytes(), dataType: tensor.dataType, shape: tensor.shape))
     }

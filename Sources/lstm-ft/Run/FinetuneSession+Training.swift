@@ -48,7 +48,7 @@ extension FinetuneSession {
     var replaced: ReplacedFile?
     if !isInterrupted {
       replaced = ReplacedFile(output)
-      try finished(run.best, epoch: run).checkpoint.write(path: output)
+      try finished(run.best, epoch: run).write(path: output)
     }
     report.finish(run, folder: folder, output: isInterrupted ? nil : output, replaced)
     var scratch: FineTuner.Run?
