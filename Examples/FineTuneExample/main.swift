@@ -26,7 +26,7 @@ for try await event in tuner.events(ready) {
   switch event {
   case .start(let metrics): print("pretrained:", metrics.mae ?? metrics.loss, "degrees off")
   case .epoch(let epoch): print("epoch", epoch.number, epoch.validation?.mae ?? epoch.trainingLoss)
-  case .end(let run): try Checkpoint(run.best).write(path: "san-francisco.h5")
+  case .end(let run): try run.best.write(path: "san-francisco.h5")
   default: break
   }
 }

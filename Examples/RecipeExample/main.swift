@@ -16,7 +16,7 @@ func temperatures(of city: String) throws -> SeriesData {
 var model = try LSTMModel(Checkpoint(path: folder + "/seattle.h5"), options: LoadOptions(readout: .last))
 let seattle = try temperatures(of: "seattle")
 let scalers = try seattle.split(SplitChoice()).fittedScalers(seattle)
-try model.store(Preprocessing(inputScaler: scalers.inputs, targetScaler: scalers.targets))
+model.preprocessing = Preprocessing(inputScaler: scalers.inputs, targetScaler: scalers.targets)
 
 let ready = try Preparation(model, temperatures(of: "sf"))
 let plans = [

@@ -17,4 +17,4 @@ tuner.options = .init(epochs: 5, batchSize: 100, clipNorm: nil, shuffles: false)
 let run = try tuner.fit(model, data) { event in
   if case .step(let step) = event { print(step.epoch, step.number, step.loss) }
 }
-try Checkpoint(run.best).write(path: "seed-example.h5", as: .pytorchHDF5)
+try run.best.write(path: "seed-example.h5", as: .pytorchHDF5)

@@ -23,6 +23,14 @@ struct FormatRegistry: Sendable {
     formats.first { $0.identifier == identifier }
   }
 
+  /// - Throws: `CheckpointError.cannotWrite` when the format is not known here.
+  func writer(_ format: Checkpoint.Format, _ path: String) throws(CheckpointError) -> any CheckpointFormat {
+    guard let known = self[format] else {
+      throw .cannotWrite(file: path, detail: "no format is called \(format.rawValue)")
+    }
+    return known
+  }
+
   /// - Throws: `CheckpointError` naming the file and what it is instead.
   func read(_ file: ProbedFile) throws -> Checkpoint {
     if let foreign = ForeignFile(path: file.path) { throw foreign.error(file: file.path) }
@@ -66,6 +74,9 @@ extension Checkpoint.Format: RawRepresentable, Codable, CaseIterable {
   public var suffix: String { FormatRegistry.standard[self]?.suffix ?? "" }
   /// Whether tensors can be written in any layout that is asked for.
   public var hasLayouts: Bool { contents?.contains(.anyLayout) ?? false }
+
+  /// Whether such a file is a model with its configuration, preprocessing and provenance, under the project's names.
+  public var holdsWholeModel: Bool { contents?.contains(.everything) ?? false }
 
   var contents: FormatContents? { FormatRegistry.standard[self].flatMap(\.holds) }
 }

@@ -31,8 +31,7 @@ enum Exchange {
 
   static func write(_ cases: [BenchCase], to folder: String, kernels: Kernels) throws {
     for bench in cases {
-      let content = Checkpoint(tensors: try tensors(bench, kernels))
-      try content.write(path: folder + "/\(bench.name).safetensors", as: .safetensors)
+      try StoredTensor.write(tensors(bench, kernels), path: folder + "/\(bench.name).safetensors", as: .safetensors)
     }
     let descriptions = try cases.map { bench in
       Description(

@@ -15,11 +15,11 @@ struct FormatInputOutput {
     let configuration = ModelConfiguration(
       input: .features(size: 1024), layers: .init(repeating: .init(hiddenSize: 1024), count: 6))
     let model = LSTMModel(configuration, seed: 1)
-    let checkpoint = Checkpoint(model)
+    let stored = model.stored
     return [
-      try measure("HDF5, contiguous", folder + "/model.h5") { try checkpoint.write(path: $0) },
-      try measure("HDF5, gzip", folder + "/gzip.h5") { try checkpoint.writeCompressedHDF5(path: $0) },
-      try measure("NPZ", folder + "/model.npz") { try checkpoint.write(path: $0, as: .npz) },
+      try measure("HDF5, contiguous", folder + "/model.h5") { try stored.write(path: $0) },
+      try measure("HDF5, gzip", folder + "/gzip.h5") { try stored.writeCompressedHDF5(path: $0) },
+      try measure("NPZ", folder + "/model.npz") { try stored.write(path: $0, as: .npz) },
     ]
   }
 

@@ -99,7 +99,7 @@ func goldenCheckpoint(_ path: String) throws -> Checkpoint {
     let error = #expect(throws: CheckpointError.self) { try LoadPlan(checkpoint) }
     #expect(
       error?.message.description
-        == "\(checkpoint.path ?? ""): the head has 2 dense layers (fc1.weight, fc2.weight) and tensors do "
+        == "\(checkpoint.path): the head has 2 dense layers (fc1.weight, fc2.weight) and tensors do "
         + "not tell what stands between them")
     #expect(
       error?.advice == [

@@ -16,7 +16,7 @@ import Testing
     var name: String { layout.map { "\(format.rawValue) `\($0.rawValue)`" } ?? format.rawValue }
     var load: LoadOptions { LoadOptions(readout: .all, layout: layout, forgetBias: layout == .tf1 ? 1 : nil) }
 
-    func write(_ model: Checkpoint, to path: String, bias: ModelConfiguration.Bias? = nil) throws {
+    func write(_ model: StoredModel, to path: String, bias: ModelConfiguration.Bias? = nil) throws {
       try model.write(path: path, as: format, options: WriteOptions(bias: bias, layout: layout))
     }
   }
@@ -70,8 +70,8 @@ import Testing
     (1, 4, 4, .float32, false), (2, 3, 5, .float16, true), (2, 5, 5, .bfloat16, false), (3, 3, 7, .float64, true),
   ]
 
-  static func models(offset: Float) -> [Checkpoint] {
-    var list: [Checkpoint] = []
+  static func models(offset: Float) -> [StoredModel] {
+    var list: [StoredModel] = []
     for shape in shapes {
       for bias in ModelConfiguration.Bias.allCases where offset == 0 || bias != .none {
         for isBidirectional in [false, true] {
@@ -91,7 +91,7 @@ import Testing
               }
             ).converted(to: shape.type)
           }
-          list.append(Checkpoint(tensors: tensors, configuration: configuration))
+          list.append(StoredModel(configuration, tensors: tensors))
         }
       }
     }
@@ -99,14 +99,14 @@ import Testing
   }
 
   /// A model as `import` makes it; its tensors in memory.
-  static func imported(_ path: String, _ place: Place) throws -> (Checkpoint, [StoredTensor]) {
+  static func imported(_ path: String, _ place: Place) throws -> (StoredModel, [StoredTensor]) {
     let file = try Checkpoint(path: path)
     let plan = try LoadPlan(file, options: place.load)
     try plan.validate()
     return (
-      Checkpoint(
+      StoredModel(
+        plan.configuration,
         tensors: try plan.configuration.parameters.compactMap { try plan.tensors[$0.name].map(inMemory) },
-        configuration: plan.configuration,
         provenance: place.format == .native ? nil : plan.provenance(sha256: "")),
       try file.tensors.map(inMemory)
     )
@@ -118,14 +118,14 @@ import Testing
   }
 
   /// The models that a place holds as they are, each with the tensors of its file.
-  static func sources(_ place: Place, _ folder: TemporaryFolder) throws -> [(Checkpoint, [StoredTensor])] {
+  static func sources(_ place: Place, _ folder: TemporaryFolder) throws -> [(StoredModel, [StoredTensor])] {
     for offset: Float in [0, 1] {
-      var list: [(Checkpoint, [StoredTensor])] = []
+      var list: [(StoredModel, [StoredTensor])] = []
       for model in models(offset: offset) {
         let path = folder.path("source")
         guard (try? place.write(model, to: path)) != nil else { continue }
         let (made, tensors) = try imported(path, place)
-        guard made.configuration?.layers == model.configuration?.layers else { continue }
+        guard made.configuration.layers == model.configuration.layers else { continue }
         try expectEqual(made.tensors, model.tensors, place.name)
         list.append((made, tensors))
       }
@@ -159,7 +159,7 @@ import Testing
 
   /// What becomes of a model that goes from one place to another; nothing else does.
   static func fate(
-    _ model: Checkpoint, _ tensors: [StoredTensor], _ source: Place, _ target: Place, _ folder: TemporaryFolder
+    _ model: StoredModel, _ tensors: [StoredTensor], _ source: Place, _ target: Place, _ folder: TemporaryFolder
   ) throws -> Set<Fate> {
     let (path, way) = (folder.path("there"), "\(source.name) to \(target.name)")
     var fates = Set<Fate>()
@@ -178,10 +178,9 @@ import Testing
       return [.refused(error.message.description.replacing("cannot write \(path): ", with: ""))]
     }
     let (made, _) = try imported(path, target)
-    let layers = try #require(model.configuration?.layers)
-    let others = try #require(made.configuration?.layers)
-    #expect(layers.count == others.count && made.configuration?.input == model.configuration?.input, "\(way)")
-    #expect(made.configuration?.head == model.configuration?.head, "\(way)")
+    let (layers, others) = (model.configuration.layers, made.configuration.layers)
+    #expect(layers.count == others.count && made.configuration.input == model.configuration.input, "\(way)")
+    #expect(made.configuration.head == model.configuration.head, "\(way)")
     for (index, (layer, other)) in zip(layers, others).enumerated() {
       #expect(layer.hiddenSize == other.hiddenSize && layer.isBidirectional == other.isBidirectional, "\(way)")
       let shift = layer.forgetOffset - other.forgetOffset

@@ -45,8 +45,8 @@ import Testing
     var values = [Float](repeating: 1, count: count)
     values[count - 2] = .nan
     let path = folder.path("x.safetensors")
-    try Checkpoint(tensors: [StoredTensor(name: "w", shape: [count], values: values)]).write(
-      path: path, as: .safetensors)
+    try StoredTensor.write(
+      [StoredTensor(name: "w", shape: [count], values: values)], path: path, as: .safetensors)
     let watch = NonFiniteWatch()
     var pieces = 0
     for tensor in try Checkpoint(path: path).tensors { try watch.watching(tensor).forEachPiece { _ in pieces += 1 } }

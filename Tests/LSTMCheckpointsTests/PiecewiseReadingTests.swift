@@ -39,7 +39,8 @@ import Testing
     let folder = try TemporaryFolder()
     let values = (0..<count).map { Float($0 % 1013) }
     try Data(littleEndianBytes(values)).write(to: URL(fileURLWithPath: folder.path("source")))
-    var made = Checkpoint(
+    var made = StoredModel(
+      ModelConfiguration(input: .features(size: 1), layers: [.init(hiddenSize: 1)]),
       tensors: [StoredTensor(name: "w", shape: [count], values: values)],
       provenance: Provenance(source: "source", sha256: "", layout: "npy", mapping: ["w": "v"]))
     try made.write(path: folder.path("late.h5"), sourceDigest: FileDigest(ofFile: folder.path("source")))
@@ -61,11 +62,13 @@ import Testing
   @Test func aSourceCutShortWhileItIsImportedLeavesNothing() throws {
     let folder = try TemporaryFolder()
     let values = [Float](repeating: 1.5, count: 6 << 20)
-    try Checkpoint(tensors: [StoredTensor(name: "w", shape: [6 << 20], values: values)]).write(
-      path: folder.path("source.h5"))
+    try StoredTensor.write(
+      [StoredTensor(name: "w", shape: [6 << 20], values: values)], path: folder.path("source.h5"), as: .pytorchHDF5)
     let source = try Checkpoint(path: folder.path("source.h5"))
     #expect(truncate(folder.path("source.h5"), 2 << 20) == 0)
-    let error = #expect(throws: CheckpointError.self) { try source.write(path: folder.path("model.h5")) }
+    let error = #expect(throws: CheckpointError.self) {
+      try StoredTensor.write(source.tensors, path: folder.path("model.h5"), as: .pytorchHDF5)
+    }
     #expect(error?.category == .badInput)
     #expect(error?.message.contains("source.h5: /w: its data is truncated") == true, "\(error?.message ?? "")")
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["source.h5"])

@@ -14,14 +14,14 @@ import Testing
     + ["demo/seattle"]
 
   /// As `import` makes it.
-  private func imported(_ source: Checkpoint, _ options: LoadOptions) throws -> Checkpoint {
+  private func imported(_ source: Checkpoint, _ options: LoadOptions) throws -> StoredModel {
     let plan = try LoadPlan(source, options: options)
-    try plan.validate()
-    var provenance = plan.provenance(sha256: try sha256(ofFile: source.path ?? ""))
-    provenance.history.append(.init(date: "2026-01-02T03:04:05Z", action: "import", details: ["who": "ß\n\"test\""]))
-    return Checkpoint(
-      tensors: plan.configuration.parameters.compactMap { plan.tensors[$0.name] }, configuration: plan.configuration,
-      preprocessing: Preprocessing(inputScaler: Scaler(mean: [1.5], deviation: [0.1])), provenance: provenance)
+    var made = try plan.imported()
+    made.provenance = plan.provenance(sha256: try sha256(ofFile: source.path))
+    made.provenance?.history.append(
+      .init(date: "2026-01-02T03:04:05Z", action: "import", details: ["who": "ß\n\"test\""]))
+    made.preprocessing = Preprocessing(inputScaler: Scaler(mean: [1.5], deviation: [0.1]))
+    return made
   }
 
   @Test(arguments: files)
@@ -43,12 +43,12 @@ import Testing
     #expect(plan.configuration == made.configuration)
     #expect(plan.provenance(sha256: "") == made.provenance)
 
-    try model.write(path: folder.path("back.h5"), as: .pytorchHDF5)
+    try StoredModel(model).write(path: folder.path("back.h5"), as: .pytorchHDF5)
     let back = try Checkpoint(path: folder.path("back.h5"))
     #expect(back.format == .pytorchHDF5)
     let left = source.tensors.filter { tensor in made.provenance?.mapping.values.contains(tensor.name) == true }
     // A tied parameter, stored once, is written in each of its places.
-    #expect(left.count == made.configuration?.places.count)
+    #expect(left.count == made.configuration.places.count)
     #expect(Set(back.tensors.map(\.name)) == Set(left.map(\.name)))
     for original in left {
       let tensor = try #require(back[original.name])
@@ -85,7 +85,7 @@ import Testing
     let path = folder.path("model.h5")
     try imported(goldenCheckpoint("golden-models/bare.h5"), LoadOptions()).write(path: path)
     let before = try sha256(ofFile: path)
-    try Checkpoint(path: path).write(path: path)
+    try StoredModel(Checkpoint(path: path)).write(path: path)
     #expect(try sha256(ofFile: path) == before)
   }
 
@@ -99,14 +99,14 @@ import Testing
     #expect(try read.extras.first?.floats() == [7])
     #expect(read["training/step"] == nil)
     try LoadPlan(read).validate()
-    try read.write(path: folder.path("out.h5"), as: .pytorchHDF5)
+    try StoredModel(read).write(path: folder.path("out.h5"), as: .pytorchHDF5)
     #expect(try Checkpoint(path: folder.path("out.h5"))["training/step"] == nil)
   }
 
   @Test func anArrayIsNoModel() throws {
     let folder = try TemporaryFolder()
     let path = folder.path("x")
-    let error = #expect(throws: CheckpointError.self) { try checkpoint([]).write(path: path, as: .npy) }
+    let error = #expect(throws: CheckpointError.self) { try StoredTensor.write([], path: path, as: .npy) }
     #expect(error?.message == "cannot write \(path): a .npy file holds one array")
     #expect(error?.category == .cannotCreate)
   }
@@ -114,21 +114,22 @@ import Testing
 
 /// Export of models that did not come from a file.
 @Suite struct PyTorchNameTests {
-  private func model(_ layers: [ModelConfiguration.Layer], head: [ModelConfiguration.Dense] = []) -> Checkpoint {
+  private func model(_ layers: [ModelConfiguration.Layer], head: [ModelConfiguration.Dense] = []) -> StoredModel {
     let configuration = ModelConfiguration(input: .features(size: 3), layers: layers, head: head)
-    return Checkpoint(
+    return StoredModel(
+      configuration,
       tensors: configuration.parameters.map {
         StoredTensor(name: $0.name, shape: $0.shape, values: .init(repeating: 0.5, count: $0.elementCount))
-      }, configuration: configuration)
+      })
   }
 
-  private func exported(_ model: Checkpoint) throws -> Checkpoint {
+  private func exported(_ model: StoredModel) throws -> Checkpoint {
     let folder = try TemporaryFolder()
     let path = folder.path("out.h5")
     try model.write(path: path, as: .pytorchHDF5)
     let read = try Checkpoint(path: path)
     // What it says is what it loads as.
-    let plan = try LoadPlan(read, options: LoadOptions(activation: model.configuration?.head.count == 2 ? .relu : nil))
+    let plan = try LoadPlan(read, options: LoadOptions(activation: model.configuration.head.count == 2 ? .relu : nil))
     try plan.validate()
     var kept = read
     kept.tensors = try read.tensors.map { tensor in

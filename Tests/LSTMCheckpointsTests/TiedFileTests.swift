@@ -56,8 +56,7 @@ import Testing
     let allowed = plan.report.unexpected.filter(\.isAllowed)
     #expect(allowed.count == plan.report.unexpected.count)
     let folder = try TemporaryFolder()
-    var made = try plan.imported()
-    made.provenance = plan.provenance(sha256: "")
+    let made = try plan.imported()
     try made.write(path: folder.path("back.pt"), as: .pt)
     let back = try Checkpoint(path: folder.path("back.pt"))
     #expect(Set(back.tensors.map(\.name)) == Set(left))
@@ -78,10 +77,9 @@ import Testing
 
     // load_state_dict finds every name that it looks for.
     let folder = try TemporaryFolder()
-    var made = try plan.imported()
-    made.provenance = plan.provenance(sha256: "")
+    let made = try plan.imported()
     try made.write(path: folder.path("model.h5"))
-    try Checkpoint(path: folder.path("model.h5")).write(path: folder.path("back.pth"), as: .pt)
+    try StoredModel(Checkpoint(path: folder.path("model.h5"))).write(path: folder.path("back.pth"), as: .pt)
     let back = try Checkpoint(path: folder.path("back.pth"))
     let three = ["0.encoder.weight", "1.decoder.weight", "0.encoder_dp.emb.weight"]
     #expect(back.sharing == [three])
@@ -190,11 +188,8 @@ import Testing
 
   // MARK: - Writing
 
-  static func imported() throws -> Checkpoint {
-    let plan = try plan("tied/tied.pt") { $0.readout = .all }
-    var checkpoint = try plan.imported()
-    checkpoint.provenance = plan.provenance(sha256: "")
-    return checkpoint
+  static func imported() throws -> StoredModel {
+    try plan("tied/tied.pt") { $0.readout = .all }.imported()
   }
 
   @Test(arguments: Checkpoint.Format.writable.filter { $0 != .rtneural })
@@ -247,8 +242,7 @@ import Testing
   @Test func anUntiedModelSaysNothingOfATie() throws {
     let folder = try TemporaryFolder()
     let plan = try Self.plan("tied/tied.safetensors") { $0.untie = true }
-    var model = try plan.imported()
-    model.provenance = plan.provenance(sha256: "")
+    let model = try plan.imported()
     try model.write(path: folder.path("x.safetensors"), as: .safetensors)
     let back = try Checkpoint(path: folder.path("x.safetensors"))
     #expect(back.sharing.isEmpty && back.metadata["embedding.weight"] == nil)
@@ -260,8 +254,7 @@ import Testing
     let source = try Checkpoint(contentsOf: fixtures.appendingPathComponent("wild/" + name))
     let folder = try TemporaryFolder()
     let plan = try Self.plan(name)
-    var model = try plan.imported()
-    model.provenance = plan.provenance(sha256: "")
+    let model = try plan.imported()
     try model.write(path: folder.path("model.h5"))
     let difference = try CheckpointDifference(source, Checkpoint(path: folder.path("model.h5")))
     // A copy with dropout applied is no weight.

@@ -133,7 +133,7 @@ import TrainingSupport
     }
     // Layer 0 is what the file holds, byte for byte, in memory and when written.
     let folder = try TemporaryFolder()
-    try Checkpoint(run.last).write(path: folder.path("out.h5"))
+    try run.last.write(path: folder.path("out.h5"))
     let written = try Checkpoint(path: folder.path("out.h5"))
     for suffix in ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"] {
       let before = try #require(checkpoint["lstm." + suffix]).bytes()

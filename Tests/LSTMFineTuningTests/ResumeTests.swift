@@ -115,7 +115,7 @@ import TrainingSupport
     let good = try Checkpoint(path: run.file("last.h5"))
     #expect(good.extras.contains { $0.name == "training/state" })
     for change in 0..<4 {
-      var bad = good
+      var bad = try StoredModel(good)
       bad.extras = try good.extras.map { tensor in
         let bytes = try tensor.bytes()
         return StoredTensor(name: tensor.name, shape: tensor.shape, dataType: tensor.dataType) { bytes }

@@ -37,7 +37,7 @@ import TrainingSupport
       model, data, validation: featureData(4, seed: 9)
     ) { try record.record($0) }
     let last = try Checkpoint(path: record.file("last.h5"))
-    let source = model.checkpoint
+    let source = model.stored
     for (parameter, trains) in zip(plan.parameters, plan.trainable) {
       let (before, after) = (try #require(source[parameter.name]), try #require(last[parameter.name]))
       #expect(try (before.bytes() == after.bytes()) != trains, "\(parameter.name)")

@@ -50,11 +50,11 @@ struct KerasOptions: Decodable {
       // No layer of Keras joins the outputs of others; the source's own weights keep their places.
       if model.configuration.skip, format != .kerasH5 { continue }
       // Keras does not load them.
-      if format == .kerasH5, model.checkpoint.tensors.contains(where: { $0.dataType == .bfloat16 }) { continue }
+      if format == .kerasH5, model.stored.tensors.contains(where: { $0.dataType == .bfloat16 }) { continue }
       // A hard sigmoid has another slope in Keras 3.
       if format != .kerasH5, gates.contains(.hardSigmoid) { continue }
       let back = folder.path("\(format.rawValue).h5")
-      try model.checkpoint.write(path: back, as: format, options: writing)
+      try model.write(path: back, as: format, options: writing)
       let read = try Checkpoint(path: back)
       #expect(read.format == format)
       options.configuration = nil

@@ -13,7 +13,7 @@ import Testing
       input: .features(size: 2), layers: [.init(hiddenSize: 5)], readout: .last, head: head,
       normalizesOutput: normalizes)
     let folder = try TemporaryFolder()
-    try Checkpoint(LSTMModel(configuration, seed: 1)).write(path: folder.path("model.h5"))
+    try LSTMModel(configuration, seed: 1).write(path: folder.path("model.h5"))
     return try LSTMModel(Checkpoint(path: folder.path("model.h5")))
   }
 

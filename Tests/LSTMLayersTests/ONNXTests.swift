@@ -58,14 +58,14 @@ import Testing
   func comesBackFromAnExport(_ name: String) throws {
     let folder = try TemporaryFolder()
     let model = try LSTMModel(Checkpoint(path: Self.path(name)))
-    try model.checkpoint.write(path: folder.path("a.onnx"), as: .onnx)
+    try model.write(path: folder.path("a.onnx"), as: .onnx)
     let again = try LSTMModel(Checkpoint(path: folder.path("a.onnx")))
     #expect(again.configuration == model.configuration)
-    for (one, other) in zip(model.checkpoint.tensors, again.checkpoint.tensors) {
+    for (one, other) in zip(model.stored.tensors, again.stored.tensors) {
       #expect(one.dataType == other.dataType && one.shape == other.shape)
       #expect(try one.bytes() == other.bytes(), "\(one.name)")
     }
-    try again.checkpoint.write(path: folder.path("b.onnx"), as: .onnx)
+    try again.write(path: folder.path("b.onnx"), as: .onnx)
     #expect(
       try Data(contentsOf: URL(fileURLWithPath: folder.path("a.onnx")))
         == Data(contentsOf: URL(fileURLWithPath: folder.path("b.onnx"))))
@@ -128,12 +128,12 @@ import Testing
           normalizesOutput: normalizes)
         let model = LSTMModel(configuration, seed: 3)
         let path = folder.path("m.onnx")
-        try model.checkpoint.write(path: path, as: .onnx)
+        try model.write(path: path, as: .onnx)
         let plan = try LoadPlan(Checkpoint(path: path))
         #expect(plan.configuration == configuration)
         #expect(!plan.report.notes.contains { $0.contains("is not used") }, "\(plan.report.notes)")
         let again = try LSTMModel(plan)
-        for (one, other) in zip(model.checkpoint.tensors, again.checkpoint.tensors) {
+        for (one, other) in zip(model.stored.tensors, again.stored.tensors) {
           #expect(one.name == other.name)
           #expect(try one.bytes() == other.bytes(), "\(one.name)")
         }
@@ -146,7 +146,7 @@ import Testing
       ModelConfiguration(input: .features(size: 3), layers: [.init(hiddenSize: 4, projectionSize: 2)]))
     let folder = try TemporaryFolder()
     let error = #expect(throws: CheckpointError.self) {
-      try model.checkpoint.write(path: folder.path("m.onnx"), as: .onnx)
+      try model.write(path: folder.path("m.onnx"), as: .onnx)
     }
     #expect(error?.message.contains("has a projection, which ONNX' LSTM has not") == true)
     #expect(!FileManager.default.fileExists(atPath: folder.path("m.onnx")))
@@ -157,7 +157,7 @@ import Testing
       ModelConfiguration(
         input: .features(size: 3), layers: [.init(hiddenSize: 4, bias: .single, forgetOffset: 1)], readout: .last))
     let folder = try TemporaryFolder()
-    try model.checkpoint.write(path: folder.path("m.onnx"), as: .onnx)
+    try model.write(path: folder.path("m.onnx"), as: .onnx)
     let again = try LSTMModel(Checkpoint(path: folder.path("m.onnx")))
     #expect(again.configuration.layers[0].forgetOffset == 0)
     #expect(again.configuration.layers[0].bias == .single)
@@ -212,7 +212,7 @@ import Testing
         input: .features(size: 2), layers: [.init(hiddenSize: 3, bias: .single)], readout: .all,
         head: [.init(size: 1, hasBias: false, activation: .tanh)]), seed: 4)
     let folder = try TemporaryFolder()
-    let written = try model.checkpoint.write(path: folder.path("m.json"), as: .rtneural)
+    let written = try model.write(path: folder.path("m.json"), as: .rtneural)
     #expect(written.map(\.target).last == "layers[1].weights[1]")
     let file = try JSONDecoder().decode(File.self, from: Data(contentsOf: URL(fileURLWithPath: folder.path("m.json"))))
     #expect(file.inputShape == [nil, nil, 2])
@@ -242,7 +242,7 @@ import Testing
     let folder = try TemporaryFolder()
     for (configuration, reason) in cases {
       let error = #expect(throws: CheckpointError.self) {
-        try LSTMModel(configuration).checkpoint.write(path: folder.path("m.json"), as: .rtneural)
+        try LSTMModel(configuration).write(path: folder.path("m.json"), as: .rtneural)
       }
       #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
     }

@@ -143,7 +143,7 @@ import Testing
   @Test func theNativeFileKeepsTiesAndPadding() throws {
     let folder = try TemporaryFolder()
     let model = LSTMModel(Self.configuration(padding: 2), seed: 9)
-    try model.checkpoint.write(path: folder.path("model.h5"))
+    try model.write(path: folder.path("model.h5"))
     let back = try LSTMModel(Checkpoint(path: folder.path("model.h5")))
     #expect(back.configuration == model.configuration)
     #expect(try Checkpoint(path: folder.path("model.h5")).tensors.count == 6)

@@ -27,7 +27,7 @@ import Testing
 
   @Test(arguments: cases) func agreesWithPyTorch(_ name: String) throws {
     let (model, stored) = try golden(name)
-    let verification = try Verification(model, against: Checkpoint(tensors: stored))
+    let verification = try Verification(model, against: Checkpoint(tensors: stored, path: "reference"))
     #expect(verification.parts.map(\.name) == ["y", "h", "c"])
     #expect(verification.agrees)
   }
@@ -40,7 +40,7 @@ import Testing
       values[values.count - 1] += 0.5
       return StoredTensor(name: "c", shape: tensor.shape, values: values)
     }
-    let verification = try Verification(model, against: Checkpoint(tensors: changed))
+    let verification = try Verification(model, against: Checkpoint(tensors: changed, path: "reference"))
     #expect(!verification.agrees)
     let part = try #require(verification.parts.last)
     #expect(part.name == "c")
@@ -57,7 +57,7 @@ import Testing
       values[0] = .nan
       return StoredTensor(name: "y", shape: tensor.shape, values: values)
     }
-    #expect(try !Verification(model, against: Checkpoint(tensors: changed), tolerance: 1e30).agrees)
+    #expect(try !Verification(model, against: Checkpoint(tensors: changed, path: "reference"), tolerance: 1e30).agrees)
   }
 
   @Test func statesOfLayersThatDifferInSize() throws {
@@ -90,7 +90,7 @@ import Testing
     let (model, stored) = try golden(Self.cases[1])
     let left = stored.filter { $0.name != missing && !(missing == "y" && ["h", "c"].contains($0.name)) }
     let error = #expect(throws: VerificationError.self) {
-      try Verification(model, against: Checkpoint(tensors: left))
+      try Verification(model, against: Checkpoint(tensors: left, path: "reference"))
     }
     #expect(error?.message.description == message)
   }
@@ -99,7 +99,7 @@ import Testing
     let (model, stored) = try golden(Self.cases[1])
     let changed = stored.map { $0.name == "y" ? StoredTensor(name: "y", shape: [1], values: [0]) : $0 }
     let error = #expect(throws: VerificationError.self) {
-      try Verification(model, against: Checkpoint(tensors: changed))
+      try Verification(model, against: Checkpoint(tensors: changed, path: "reference"))
     }
     #expect(error?.message == "reference: y: the model gives (1, 100, 1), the reference has (1,)")
   }

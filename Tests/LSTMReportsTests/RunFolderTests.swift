@@ -177,9 +177,9 @@ import TrainingSupport
     let before = try Data(contentsOf: URL(fileURLWithPath: run.file("best.h5")))
     // A model whose bytes fail half-way, as a source on a broken disk would.
     struct Broken: Error {}
-    var tensors = featureModel(seed: 2).checkpoint.tensors
-    tensors[3] = StoredTensor(name: tensors[3].name, shape: tensors[3].shape, dataType: .float64) { throw Broken() }
-    let broken = Checkpoint(tensors: tensors, configuration: featureModel().configuration)
+    var broken = featureModel(seed: 2).stored
+    let (name, shape) = (broken.tensors[3].name, broken.tensors[3].shape)
+    broken.tensors[3] = StoredTensor(name: name, shape: shape, dataType: .float64) { throw Broken() }
     #expect(throws: Broken.self) { try broken.write(path: run.file("best.h5")) }
     #expect(try Data(contentsOf: URL(fileURLWithPath: run.file("best.h5"))) == before)
     #expect(try Self.files(run.path) == ["log.jsonl", "best.h5", "last.h5"])

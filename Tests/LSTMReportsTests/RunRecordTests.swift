@@ -21,7 +21,7 @@ import TrainingSupport
     (data.tokens, data.stride, data.separator, data.chunk, data.streams) = (.words, 3, "%", 70, 20)
     var settings = RunSettings(model: "model.h5", data: data, output: "tuned.h5")
     settings.validationFiles = ["c.csv"]
-    settings.split = SplitChoice(fraction: 0.25, trainUntil: "2026-01-31", draws: false, seed: .max)
+    settings.split = SplitChoice(fraction: 0.25, trainUntil: "2026-01-31", shuffles: false, seed: .max)
     (settings.extendsVocabulary, settings.fromScratch, settings.comparesScratch) = (true, true, true)
     (settings.freezing, settings.unfreezing) = (["layer0"], ["layer0.forget"])
     settings.head = .new(size: 9)

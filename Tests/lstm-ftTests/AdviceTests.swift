@@ -15,7 +15,7 @@ import Testing
   /// A folder with a model in a format, imported, in names that a shell would take apart.
   static func place(_ format: Checkpoint.Format = .pytorchHDF5) async throws -> (Workplace, model: String) {
     let place = try Workplace()
-    try LSTMModel(network, seed: 7).checkpoint.write(path: place.path("the weights"), as: format)
+    try LSTMModel(network, seed: 7).write(path: place.path("the weights"), as: format)
     try place.writeSeries(as: "my data.csv")
     let done = try await place.run("import", "the weights", "--readout", "last", "-o", "my model.h5")
     #expect(done.code == 0, "\(done.stderr)")
@@ -85,19 +85,21 @@ import Testing
   @Test func arraysAndStreamsToo() async throws {
     let (place, model) = try await Self.place()
     let x = (0..<240).map { Float($0 % 17) / 17 }
-    try Checkpoint(tensors: [
-      StoredTensor(name: "x", shape: [20, 12, 1], values: x),
-      StoredTensor(name: "y", shape: [20, 1], values: Array(x[..<20])),
-    ]).write(path: place.path("some arrays.h5"), as: .pytorchHDF5)
+    try StoredTensor.write(
+      [
+        StoredTensor(name: "x", shape: [20, 12, 1], values: x),
+        StoredTensor(name: "y", shape: [20, 1], values: Array(x[..<20])),
+      ], path: place.path("some arrays.h5"), as: .pytorchHDF5)
     let arrays = try await place.run("finetune", model, "--data", "some arrays.h5", "--epochs", "1")
     #expect(arrays.code == 0, "\(arrays.stderr)")
     try await Self.type(Advice(arrays).next, place)
     #expect(try place.contents()["predictions.npy"] != nil)
 
-    try Checkpoint(tensors: [
-      StoredTensor(name: "x", shape: [2, 120, 1], values: x), StoredTensor(name: "y", shape: [2, 120, 1], values: x),
-      StoredTensor(name: "reset", shape: [2, 120], values: x[..<240].map { $0 == 0 ? 1 : 0 }),
-    ]).write(path: place.path("streams.npz"), as: .npz)
+    try StoredTensor.write(
+      [
+        StoredTensor(name: "x", shape: [2, 120, 1], values: x), StoredTensor(name: "y", shape: [2, 120, 1], values: x),
+        StoredTensor(name: "reset", shape: [2, 120], values: x[..<240].map { $0 == 0 ? 1 : 0 }),
+      ], path: place.path("streams.npz"), as: .npz)
     let streams = try await place.run(
       "finetune", model, "--data", "streams.npz", "--chunk", "30", "--readout", "all", "--epochs", "1", "-o", "s.h5",
       "--validation-split", "0")
@@ -180,10 +182,11 @@ import Testing
   @Test func targetsOfZeroAndOneAreAskedAbout() async throws {
     let (place, model) = try await Self.place()
     let x = (0..<240).map { Float($0 % 17) / 17 }
-    try Checkpoint(tensors: [
-      StoredTensor(name: "x", shape: [20, 12, 1], values: x),
-      StoredTensor(name: "y", shape: [20, 1], values: (0..<20).map { Float($0 % 2) }),
-    ]).write(path: place.path("yes.npz"), as: .npz)
+    try StoredTensor.write(
+      [
+        StoredTensor(name: "x", shape: [20, 12, 1], values: x),
+        StoredTensor(name: "y", shape: [20, 1], values: (0..<20).map { Float($0 % 2) }),
+      ], path: place.path("yes.npz"), as: .npz)
     let finetune = ["finetune", model, "--data", "yes.npz", "--epochs", "1"]
     let asked = try await place.run(finetune)
     #expect(asked.code == 65)
@@ -201,14 +204,15 @@ import Testing
     let place = try Workplace()
     var network = Self.network
     network.head = [.init(size: 465, activation: .softmax)]
-    try LSTMModel(network, seed: 7).checkpoint.write(path: place.path("model.h5"))
+    try LSTMModel(network, seed: 7).write(path: place.path("model.h5"))
     let x = (0..<240).map { Float($0 % 17) / 17 }
-    try Checkpoint(tensors: [
-      StoredTensor(name: "x", shape: [20, 12, 1], values: x),
-      StoredTensor(name: "y", shape: [20], dataType: .int64) {
-        (0..<20).flatMap { withUnsafeBytes(of: Int64($0 % 2).littleEndian, Array.init) }
-      },
-    ]).write(path: place.path("two.npz"), as: .npz)
+    try StoredTensor.write(
+      [
+        StoredTensor(name: "x", shape: [20, 12, 1], values: x),
+        StoredTensor(name: "y", shape: [20], dataType: .int64) {
+          (0..<20).flatMap { withUnsafeBytes(of: Int64($0 % 2).littleEndian, Array.init) }
+        },
+      ], path: place.path("two.npz"), as: .npz)
     let finetune = ["finetune", "--data", "two.npz", "--epochs", "1"]
     let asked = try await place.run(finetune)
     #expect(asked.code == 65)
@@ -225,14 +229,15 @@ import Testing
     let place = try Workplace()
     var network = Self.network
     network.head = [.init(size: 3, activation: .sigmoid)]
-    try LSTMModel(network, seed: 7).checkpoint.write(path: place.path("model.h5"))
+    try LSTMModel(network, seed: 7).write(path: place.path("model.h5"))
     let x = (0..<240).map { Float($0 % 17) / 17 }
-    try Checkpoint(tensors: [
-      StoredTensor(name: "x", shape: [20, 12, 1], values: x),
-      StoredTensor(name: "y", shape: [20], dataType: .int64) {
-        (0..<20).flatMap { withUnsafeBytes(of: Int64($0 % 3).littleEndian, Array.init) }
-      },
-    ]).write(path: place.path("three.npz"), as: .npz)
+    try StoredTensor.write(
+      [
+        StoredTensor(name: "x", shape: [20, 12, 1], values: x),
+        StoredTensor(name: "y", shape: [20], dataType: .int64) {
+          (0..<20).flatMap { withUnsafeBytes(of: Int64($0 % 3).littleEndian, Array.init) }
+        },
+      ], path: place.path("three.npz"), as: .npz)
     let finetune = ["finetune", "--data", "three.npz", "--epochs", "1"]
     let asked = try await place.run(finetune)
     #expect(asked.code == 65)

@@ -118,7 +118,7 @@ import Testing
       "give the checkpoint that it was made from"
     ) { place in
       let model = LSTMModel(.init(input: .features(size: 1), layers: [.init(hiddenSize: 2, bias: .single)]), seed: 1)
-      try model.checkpoint.write(path: place.path("f"), as: .rtneural)
+      try model.write(path: place.path("f"), as: .rtneural)
     },
   ]
 
@@ -180,7 +180,7 @@ import Testing
     var deep = features
     deep.layers.append(.init(hiddenSize: 4))
     for (configuration, freezes) in [(features, false), (headed, true), (deep, true)] {
-      try LSTMModel(configuration, seed: 3).checkpoint.write(path: place.path("w.pt"), as: .pt)
+      try LSTMModel(configuration, seed: 3).write(path: place.path("w.pt"), as: .pt)
       let outcome = try await place.run("import", "w.pt", "-o", "m.h5")
       let next = try #require(outcome.stdout.split(separator: "\n").first { $0.hasPrefix("next: ") })
       #expect(next.hasSuffix(" --freeze layer0") == freezes)
@@ -190,7 +190,7 @@ import Testing
     }
     let tokens = ModelConfiguration(
       input: .tokens(vocabulary: 5, size: 3), layers: [.init(hiddenSize: 4)], head: [.init(size: 5)])
-    try LSTMModel(tokens, seed: 3).checkpoint.write(path: place.path("w.pt"), as: .pt)
+    try LSTMModel(tokens, seed: 3).write(path: place.path("w.pt"), as: .pt)
     let outcome = try await place.run("import", "w.pt", "-o", "m.h5")
     #expect(outcome.stdout.hasSuffix("next: lstm-ft finetune m.h5 --data mine.npz --freeze layer0\n"))
   }

@@ -210,9 +210,9 @@ struct Mistake: Sendable, CustomTestStringConvertible {
       "small.h5: no dataset \"x\"; it holds bias, weight",
       "data files hold x (N, T, I), y and, for different lengths, lengths (N)"
     ) { place in
-      try Checkpoint(
-        tensors: ["bias", "weight"].map { StoredTensor(name: $0, shape: [1], values: [1]) }
-      ).write(path: place.path("small.h5"), as: .pytorchHDF5)
+      try StoredTensor.write(
+        ["bias", "weight"].map { StoredTensor(name: $0, shape: [1], values: [1]) }, path: place.path("small.h5"),
+        as: .pytorchHDF5)
     },
     Mistake(
       "classes beyond the head", "finetune c.h5 --data d.h5 --head new:2", 65,
@@ -275,7 +275,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
   private static let writeCharacterModel: @Sendable (Workplace) throws -> Void = { place in
     let configuration = ModelConfiguration(
       input: .tokens(vocabulary: 3, size: 2), layers: [.init(hiddenSize: 2)], readout: .all, head: [.init(size: 3)])
-    try LSTMModel(configuration).checkpoint.write(path: place.path("c.h5"), as: .native)
+    try LSTMModel(configuration).write(path: place.path("c.h5"), as: .native)
   }
 
   static let imports = [
@@ -360,12 +360,11 @@ struct Mistake: Sendable, CustomTestStringConvertible {
         + "unexpected='two.*'"
     ) { place in
       try place.writeBareLSTM(as: "bare.h5")
-      var checkpoint = try place.checkpoint("bare.h5")
-      for name in ["one.weight", "two.weight"] {
-        checkpoint.tensors.append(
-          StoredTensor(name: name, shape: [2, 6], values: [Float](repeating: 0.5, count: 12)))
+      let heads = ["one.weight", "two.weight"].map {
+        StoredTensor(name: $0, shape: [2, 6], values: [Float](repeating: 0.5, count: 12))
       }
-      try checkpoint.write(path: place.path("heads.h5"), as: .pytorchHDF5)
+      try StoredTensor.write(
+        place.checkpoint("bare.h5").tensors + heads, path: place.path("heads.h5"), as: .pytorchHDF5)
     },
     Mistake(
       "a misspelled key", "import weights.h5 --config bad.json", 65,

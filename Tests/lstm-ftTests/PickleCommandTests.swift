@@ -165,7 +165,7 @@ import Testing
     var model = LSTMModel(
       ModelConfiguration(
         input: .features(size: 2), layers: [.init(hiddenSize: 3)], readout: .last, head: [.init(size: 1)]), seed: 3
-    ).checkpoint
+    ).stored
     model.tensors = model.tensors.map { tensor in
       guard tensor.name == "head.0.weight" else { return tensor }
       return StoredTensor(name: tensor.name, shape: tensor.shape, values: [1, .nan, .infinity])

@@ -15,7 +15,7 @@ import Testing
     let configuration = ModelConfiguration(
       input: .tokens(vocabulary: 14, size: 8), layers: [.init(hiddenSize: 16)], readout: readout,
       head: [.init(size: outputs ?? 14, activation: outputs == nil ? .softmax : .none)])
-    try LSTMModel(configuration, seed: 1).checkpoint.write(path: place.path("weights.h5"), as: .native)
+    try LSTMModel(configuration, seed: 1).write(path: place.path("weights.h5"), as: .native)
     let pairs = (letters + ["<s>"]).enumerated().map { [$1: $0 + 1] }
     let object = pairs.reduce(into: [String: Int]()) { $0.merge($1) { a, _ in a } }
     try place.write("v.json", JSONEncoder().encode(object))
@@ -140,7 +140,7 @@ import Testing
     try place.writeSeries(rows: 200)
     let configuration = ModelConfiguration(
       input: .features(size: 1), layers: [.init(hiddenSize: 8)], readout: .all, head: [.init(size: 3)])
-    try LSTMModel(configuration, seed: 1).checkpoint.write(path: place.path("model.h5"), as: .native)
+    try LSTMModel(configuration, seed: 1).write(path: place.path("model.h5"), as: .native)
     let tuning = try await succeeds(
       place, "finetune", "--data", "mine.csv", "--target", "temp", "--chunk", "20", "--epochs", "3", "--lr", "0.02")
     #expect(tuning.stdout.contains("mine.csv: 200 rows; temp -> temp, the next 3 out at each\n"))
@@ -162,7 +162,7 @@ import Testing
     let configuration = ModelConfiguration(
       input: .features(size: 1), layers: [.init(hiddenSize: 4, isBidirectional: true)], readout: .all,
       head: [.init(size: 1)])
-    try LSTMModel(configuration, seed: 1).checkpoint.write(path: place.path("model.h5"), as: .native)
+    try LSTMModel(configuration, seed: 1).write(path: place.path("model.h5"), as: .native)
     let outcome = try await place.run(
       "finetune", "--data", "mine.csv", "--target", "temp", "--chunk", "20", "--run", "run")
     #expect(outcome.code == 64 && outcome.stderr.contains("layer0 is bidirectional"))
@@ -181,17 +181,18 @@ import Testing
     let place = try Workplace()
     let configuration = ModelConfiguration(
       input: .features(size: 2), layers: [.init(hiddenSize: 6)], readout: .all, head: [.init(size: 1)])
-    try LSTMModel(configuration, seed: 1).checkpoint.write(path: place.path("model.h5"), as: .native)
+    try LSTMModel(configuration, seed: 1).write(path: place.path("model.h5"), as: .native)
     let values = (0..<400).map { (place: Int) -> Float in Float((place * 37) % 11) / 11 }
     let marks = (0..<200).map { (place: Int) -> Float in place % 9 == 4 ? 1 : 0 }
-    func data(_ marks: [Float]) -> Checkpoint {
-      Checkpoint(tensors: [
-        StoredTensor(name: "x", shape: [5, 40, 2], values: values),
-        StoredTensor(name: "y", shape: [5, 40, 1], values: Array(values[..<200])),
-        StoredTensor(name: "reset", shape: [5, 40], values: marks),
-      ])
+    func write(_ marks: [Float]) throws {
+      try StoredTensor.write(
+        [
+          StoredTensor(name: "x", shape: [5, 40, 2], values: values),
+          StoredTensor(name: "y", shape: [5, 40, 1], values: Array(values[..<200])),
+          StoredTensor(name: "reset", shape: [5, 40], values: marks),
+        ], path: place.path("d.h5"), as: .pytorchHDF5)
     }
-    try data(marks).write(path: place.path("d.h5"), as: .pytorchHDF5)
+    try write(marks)
     let tuning = try await succeeds(
       place, "finetune", "--data", "d.h5", "--chunk", "16", "--epochs", "2", "--freeze", "layer0.forget")
     #expect(tuning.stdout.contains("d.h5: 5 streams of 40 steps\n"))
@@ -205,7 +206,7 @@ import Testing
       let unread = try await place.run(command, "model.h5", "--data", "d.h5")
       #expect(unread.code == 65 && unread.stderr.hasPrefix("error: d.h5: reset marks where the state begins anew"))
     }
-    try data(marks.map { $0 * 0.5 }).write(path: place.path("d.h5"), as: .pytorchHDF5)
+    try write(marks.map { $0 * 0.5 })
     let wrong = try await place.run("evaluate", "--data", "d.h5", "--chunk", "3")
     #expect(wrong.code == 65 && wrong.stderr.hasPrefix("error: d.h5: reset: expected "))
   }

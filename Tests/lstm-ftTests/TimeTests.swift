@@ -14,7 +14,7 @@ import Testing
   ) async throws -> Outcome {
     let configuration = ModelConfiguration(
       input: .features(size: 1), layers: [.init(hiddenSize: 4)], readout: .last, head: [.init(size: horizon)])
-    try LSTMModel(configuration, seed: 7).checkpoint.write(path: place.path("model.h5"), as: .native)
+    try LSTMModel(configuration, seed: 7).write(path: place.path("model.h5"), as: .native)
     if FileManager.default.fileExists(atPath: place.path("run")) {
       try FileManager.default.removeItem(atPath: place.path("run"))
     }

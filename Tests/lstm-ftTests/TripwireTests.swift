@@ -117,7 +117,7 @@ import Testing
     let configuration = ModelConfiguration(
       input: .tokens(vocabulary: 5, size: 3), layers: [.init(hiddenSize: 4)], readout: .all,
       head: [.init(size: 5, activation: .softmax)])
-    try LSTMModel(configuration, seed: 1).checkpoint.write(path: place.path("weights.h5"), as: .native)
+    try LSTMModel(configuration, seed: 1).write(path: place.path("weights.h5"), as: .native)
     let numbers = Dictionary(uniqueKeysWithValues: letters.enumerated().map { ($1, $0 + 1) })
     try place.write("v.json", JSONEncoder().encode(numbers))
     try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json")
@@ -197,7 +197,7 @@ import Testing
     let configuration = ModelConfiguration(
       input: .features(size: 1), layers: [.init(hiddenSize: 6), .init(hiddenSize: 6)], readout: .all,
       head: [.init(size: 5, activation: .relu), .init(size: 4)])
-    try LSTMModel(configuration, seed: 7).checkpoint.write(path: place.path("model.h5"), as: .native)
+    try LSTMModel(configuration, seed: 7).write(path: place.path("model.h5"), as: .native)
     var rows = "walk,speed,gait\n"
     for walk in 0..<30 {
       for step in 0..<4 { rows += "w\(walk),\((walk * 4 + step) % 9),g\((walk * 4 + step) % 9)\n" }

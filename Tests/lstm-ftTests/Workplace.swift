@@ -176,7 +176,7 @@ final class Workplace: Sendable {
   func writeBareLSTM(as name: String = "weights.h5") throws {
     let configuration = ModelConfiguration(
       input: .features(size: 1), layers: [.init(hiddenSize: 6), .init(hiddenSize: 6)])
-    try LSTMModel(configuration, seed: 7).checkpoint.write(path: path(name), as: .pytorchHDF5)
+    try LSTMModel(configuration, seed: 7).write(path: path(name), as: .pytorchHDF5)
   }
 }
 

@@ -402,7 +402,7 @@ extension Workplace {
         name: item.0, shape: item.1, values: (0..<count).map { Float(($0 * 7 + index * 3) % 11) / 11 - 0.5 })
     }
     try? FileManager.default.removeItem(atPath: path(name))
-    try Checkpoint(tensors: tensors).write(path: path(name), as: format)
+    try StoredTensor.write(tensors, path: path(name), as: format)
   }
 
   func tensor(_ file: String, _ name: String) throws -> [Float] {

@@ -1,13 +1,13 @@
 import FileIO
-import Foundation
 
-/// The tensors of a file by name, and what the file says about them. Nothing is read until a tensor's bytes are
-/// asked for.
+/// An opened file: its tensors by name, and what it says of them. Nothing is read until a tensor's bytes are asked for.
 ///
-///     let checkpoint = try Checkpoint(contentsOf: url)
+///     let checkpoint = try Checkpoint(path: "weights.pt")
 ///     for tensor in checkpoint.tensors { print(tensor.name, tensor.shape, tensor.dataType) }
+///
+/// ``LoadPlan`` brings the tensors under the project's names; a ``StoredModel`` is what is written.
 public struct Checkpoint: Sendable {
-  /// What kind of file it was read from. Those that are known are in `FormatRegistry`.
+  /// What kind of file it is. Those that are known are in `FormatRegistry`.
   public struct Format: Sendable, Hashable {
     /// What it is called at the command line and in a model's provenance.
     public let rawValue: String
@@ -17,50 +17,55 @@ public struct Checkpoint: Sendable {
 
   /// Something in the file that is not a tensor of numbers.
   public struct Skipped: Sendable, Equatable {
+    /// What it is called in the file.
     public let name: String
+    /// Why it was not read.
     public let reason: String
   }
 
+  /// Where it was read from.
+  public let path: String
+  /// What kind of file it is.
+  public internal(set) var format: Format
+  /// Bytes of the file.
+  public internal(set) var byteCount: Int
   /// In the file's order.
-  public var tensors: [StoredTensor]
-  public var configuration: ModelConfiguration?
-  /// Scalers, vocabulary, window: what is done to data before the model reads it.
-  public var preprocessing: Preprocessing
-  /// Why the file's preprocessing cannot be read: `LoadPlan` throws it.
-  package var preprocessingError: CheckpointError?
-  public var provenance: Provenance?
-  public var skipped: [Skipped]
+  public internal(set) var tensors: [StoredTensor]
+  /// The network's description, where the file holds one.
+  public internal(set) var configuration: ModelConfiguration?
+  /// What is done to data before the model reads it, where the file says so.
+  public internal(set) var preprocessing: Preprocessing
+  /// Why the file's preprocessing cannot be read; who makes a model of it gets the error.
+  package internal(set) var preprocessingError: CheckpointError?
+  /// Where its weights came from, where the file says so.
+  public internal(set) var provenance: Provenance?
+  /// What was not read.
+  public internal(set) var skipped: [Skipped]
   /// The names of tensors that are one in the file, in groups.
-  public var sharing: [[String]] = []
-  /// What a native file holds besides the model, such as the training state of a run.
-  public var extras: [StoredTensor] = []
+  public internal(set) var sharing: [[String]] = []
+  /// What lies beside the model, such as the training state of a run.
+  package internal(set) var extras: [StoredTensor] = []
   /// What the file says of itself in plain texts: the `__metadata__` of safetensors.
-  public var metadata: [String: String] = [:]
-  /// The keys of a `.pt` file, joined by dots, that its one state_dict was found under: `model_state`. Tensors' names begin
+  public internal(set) var metadata: [String: String] = [:]
+  /// The keys of a pickled file, joined by dots, that its one state_dict was found under: `model_state`. Tensors' names begin
   /// with them.
-  public var stateKey: String?
+  public internal(set) var stateKey: String?
   /// Scalers that lie beside the tensors, which a file of Python objects may hold.
   public internal(set) var foundScalers: [FoundScaler] = []
   /// What was decided while the file was read, for the report.
   var notes: [Message] = []
-  /// What was taken for granted then.
+  /// What was assumed then.
   var assumed: [Assumption] = []
-  /// Where it was read from.
-  public let path: String?
-  public internal(set) var format: Format
   /// Whether the file has its tensors in the order in which the model names its parts. HDF5 and safetensors sort them.
   var keepsOrder = false
   /// The program that wrote the file, when it is known for storing columns first.
   var columnMajorWriter: String?
   /// What the file says about its model beside the tensors, when it does.
   var structure: (any ModelStructure)?
-  /// Bytes of the file.
-  public internal(set) var byteCount: Int
 
-  public init(
+  package init(
     tensors: [StoredTensor], configuration: ModelConfiguration? = nil, preprocessing: Preprocessing = Preprocessing(),
-    provenance: Provenance? = nil, skipped: [Skipped] = [], path: String? = nil, format: Format = .native,
-    byteCount: Int = 0
+    provenance: Provenance? = nil, skipped: [Skipped] = [], path: String, format: Format, byteCount: Int = 0
   ) {
     self.tensors = tensors
     self.configuration = configuration
@@ -72,14 +77,6 @@ public struct Checkpoint: Sendable {
     self.byteCount = byteCount
   }
 
+  /// The tensor of a name in the file; nil when there is none.
   public subscript(name: String) -> StoredTensor? { tensors.first { $0.name == name } }
-}
-
-extension Checkpoint {
-  /// What a native file carries of the source's metadata: what is long is none of the model's.
-  public var ownMetadata: [String: String]? {
-    if format == .native { return provenance?.metadata }
-    let byteCount = metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
-    return metadata.isEmpty || byteCount > 16 << 10 ? nil : metadata
-  }
 }

@@ -16,7 +16,12 @@ protocol CheckpointFormat: Sendable {
   func read(_ file: ProbedFile) throws -> Checkpoint
   /// - Returns: what was written, in the file's order.
   /// - Throws: `CheckpointError.refused` when the format cannot hold the model, with the setting that decides.
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor]
+  func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor]
+  /// Writes named arrays, a model's or others; a format of whole models alone has no such thing.
+  /// - Parameter metadata: texts to keep beside them.
+  func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws -> [WrittenTensor]
+  /// The layout in which named arrays are written when none is asked for.
+  func usualLayout(of model: StoredModel) -> Layout
 
   /// What names in a file of another format say about a model, where they are those of this one.
   func structure(of names: [String], layout: Layout?) -> (any ModelStructure)?
@@ -68,4 +73,16 @@ extension CheckpointFormat {
   var holds: FormatContents? { [] }
 
   func structure(of names: [String], layout: Layout?) -> (any ModelStructure)? { nil }
+  func usualLayout(of model: StoredModel) -> Layout { .pytorch }
+
+  func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
+    try write(
+      model.namedTensors(target, usual: usualLayout(of: model)), metadata: model.provenance?.metadata ?? [:],
+      to: target.path)
+  }
+
+  func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws -> [WrittenTensor] {
+    throw CheckpointError.cannotWrite(
+      file: path, detail: "\(identifier.rawValue) holds models, and no arrays by themselves")
+  }
 }

@@ -87,7 +87,7 @@ extension HDF5Document {
   }
 }
 
-extension Checkpoint {
+extension StoredModel {
   /// Writes the tensors to an HDF5 file as h5py does with `compression="gzip"`: chunks of a few rows, level 4. For
   /// measuring how fast such a file is read.
   package func writeCompressedHDF5(path: String) throws {

@@ -12,16 +12,13 @@ struct Exportable {
   private let tensors: [String: StoredTensor]
 
   /// - Throws: `CheckpointError.cannotWrite` when a tensor is missing.
-  init(
-    _ configuration: ModelConfiguration, _ stored: [StoredTensor], provenance: Provenance?, scalers: OwnScalers,
-    to file: String, options: WriteOptions
-  ) throws(CheckpointError) {
+  init(_ model: StoredModel, to file: String, options: WriteOptions) throws(CheckpointError) {
     self.file = file
-    self.configuration = configuration
+    configuration = model.configuration
     self.options = options
-    self.provenance = provenance
-    self.scalers = scalers
-    var tensors = Dictionary(stored.map { ($0.name, $0) }) { first, _ in first }
+    provenance = model.provenance
+    scalers = OwnScalers(model.preprocessing, model.provenance)
+    var tensors = Dictionary(model.tensors.map { ($0.name, $0) }) { first, _ in first }
     // Each place of a tied parameter has it.
     for group in configuration.validTies {
       for name in group.dropFirst() { tensors[name] = tensors[group[0]]?.renamed(name) }

@@ -93,7 +93,7 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
     self.identical = identical
     configurationDiffers = first.configuration.map { a in second.configuration.map { a != $0 } ?? false } ?? false
     preprocessingDiffers =
-      first.format == .native && second.format == .native
+      first.format.holdsWholeModel && second.format.holdsWholeModel
       && (first.preprocessing != second.preprocessing
         || first.preprocessingError?.message != second.preprocessingError?.message)
   }
@@ -107,11 +107,14 @@ extension CheckpointDifference {
   ) -> (Keyed, Keyed) {
     func keyed(_ tensors: [StoredTensor]) -> Keyed { tensors.map { ($0.name.replacing("/", with: "."), $0) } }
     // Where one of them has the state_dict under a key and the other has not, the key is no part of the names.
-    let keys = [first, second].map { $0.stateKey ?? ($0.format == .native ? $0.provenance?.stateKey : nil) }
+    let keys = [first, second].map { $0.stateKey ?? ($0.format.holdsWholeModel ? $0.provenance?.stateKey : nil) }
     func asStored(_ checkpoint: Checkpoint, outside: Bool) -> Keyed {
       let list = keyed(
         (checkpoint.tensors + (outside ? checkpoint.tiedTensors : [])).map { tensor in
-          let name = outside ? checkpoint.pyTorchName(of: tensor.name) : tensor.name
+          let name =
+            outside
+            ? stateDictName(of: tensor.name, provenance: checkpoint.provenance, configuration: checkpoint.configuration)
+            : tensor.name
           guard keys[0] != keys[1], let key = keys.compactMap({ $0 }).first(where: { name.hasPrefix($0 + ".") })
           else { return tensor.renamed(name) }
           return tensor.renamed(String(name.dropFirst(key.count + 1)))
@@ -120,14 +123,14 @@ extension CheckpointDifference {
         + (outside ? checkpoint.secondNames(list, key: keys[0] == keys[1] ? nil : checkpoint.provenance?.stateKey) : [])
     }
     // 1. What has the same names is compared under them.
-    let isMixed = (first.format == .native) != (second.format == .native)
-    let left = asStored(first, outside: isMixed && first.format == .native)
-    let right = asStored(second, outside: isMixed && second.format == .native)
+    let isMixed = first.format.holdsWholeModel != second.format.holdsWholeModel
+    let left = asStored(first, outside: isMixed && first.format.holdsWholeModel)
+    let right = asStored(second, outside: isMixed && second.format.holdsWholeModel)
     if !Set(left.map(\.key)).isDisjoint(with: right.map(\.key)) { return (left, right) }
 
     // 2. Otherwise what both say in the project's terms.
     func inProjectTerms(_ checkpoint: Checkpoint, _ configuration: ModelConfiguration?) -> Keyed? {
-      if checkpoint.format == .native { return keyed(checkpoint.tensors) }
+      if checkpoint.format.holdsWholeModel { return keyed(checkpoint.tensors) }
       var options = options
       options.configuration = options.configuration ?? configuration
       guard let plan = try? LoadPlan(checkpoint, options: options), !plan.tensors.isEmpty else { return nil }

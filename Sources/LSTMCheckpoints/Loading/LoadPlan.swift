@@ -24,7 +24,7 @@ public struct LoadPlan: Sendable {
   ///   cannot be read; `.unsupported` when a scaler is beyond single precision. What is missing, left over or of the wrong
   ///   shape does not throw: it is in the report.
   public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions()) throws(CheckpointError) {
-    let file = checkpoint.path ?? "checkpoint"
+    let file = checkpoint.path
     if let error = checkpoint.preprocessingError { throw error }
     self.checkpoint = checkpoint
     var options = options
@@ -33,7 +33,7 @@ public struct LoadPlan: Sendable {
 
     let names = try RewrittenNames(checkpoint, options: options, file: file)
     let (candidates, twins) =
-      checkpoint.format == .native || checkpoint.structure != nil
+      checkpoint.format.holdsWholeModel || checkpoint.structure != nil
       ? (names.candidates, []) : names.withoutTwins(checkpoint.sharing)
     self.twins = Dictionary(twins.map { ($0.candidate.tensor.name, $0.kept) }) { first, _ in first }
     let translation = try Translation(candidates, of: checkpoint, options: options, file: file)
@@ -145,11 +145,11 @@ public struct LoadPlan: Sendable {
   /// The model under the project's names, to be written in any format; still nothing is read. Parameters that were allowed
   /// to be missing are missing: `LSTMModel(plan)` gives them fresh values.
   /// - Throws: `CheckpointError.incomplete`, see `validate`.
-  public func imported() throws(CheckpointError) -> Checkpoint {
+  public func imported() throws(CheckpointError) -> StoredModel {
     try validate()
-    return Checkpoint(
-      tensors: configuration.parameters.compactMap { tensors[$0.name] }, configuration: configuration,
-      preprocessing: preprocessing, provenance: provenance(sha256: ""))
+    return StoredModel(
+      configuration, tensors: configuration.parameters.compactMap { tensors[$0.name] }, preprocessing: preprocessing,
+      provenance: provenance(sha256: ""))
   }
 
   /// What the checkpoint keeps of the preprocessing, with what the model itself does to its input.
@@ -172,8 +172,15 @@ public struct LoadPlan: Sendable {
     checkpoint.provenance
       ?? Provenance(
         source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
-        mapping: mapping, stateKey: checkpoint.stateKey, twins: twins, metadata: checkpoint.ownMetadata,
+        mapping: mapping, stateKey: checkpoint.stateKey, twins: twins, metadata: keptMetadata,
         layers: sourceLayers.isEmpty ? nil : sourceLayers)
+  }
+
+  /// What a model keeps of the source's metadata: what is long is none of the model's.
+  private var keptMetadata: [String: String]? {
+    let metadata = checkpoint.metadata
+    let byteCount = metadata.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+    return metadata.isEmpty || byteCount > 16 << 10 ? nil : metadata
   }
 
   /// Another place of a parameter: nothing is read there, but its name is kept.

@@ -17,7 +17,7 @@ extension ModelResolution {
   mutating func settleTies(
     _ checkpoint: Checkpoint, _ layout: Layout, _ options: LoadOptions
   ) throws(CheckpointError) -> [TieConflict] {
-    let isNative = checkpoint.format == .native
+    let isNative = checkpoint.format.holdsWholeModel
     var conflicts: [TieConflict] = []
     if options.untie {
       untie(checkpoint, layout, isNative: isNative)

@@ -4,7 +4,7 @@ extension Translation {
   init(
     _ candidates: [Candidate], of checkpoint: Checkpoint, options: LoadOptions, file: String
   ) throws(CheckpointError) {
-    if checkpoint.format == .native {
+    if checkpoint.format.holdsWholeModel {
       self.init(pytorch: candidates, evidence: ["lstm-ft wrote it"])
     } else if let structure = checkpoint.structure {
       self = try structure.translate(candidates, file: file, options: options)

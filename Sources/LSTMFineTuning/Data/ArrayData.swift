@@ -14,7 +14,7 @@ public enum ArrayData {
   public static func load(
     _ checkpoint: Checkpoint, reading input: ModelConfiguration.Input, needsTargets: Bool
   ) throws -> SequenceData {
-    let file = checkpoint.path ?? "data"
+    let file = checkpoint.path
     do {
       let x = Dataset(try tensor("x", checkpoint, file), file)
       let grid = try Grid(x, input, lengths: checkpoint["lengths"].map { Dataset($0, file) })

@@ -129,7 +129,7 @@ public struct StreamData: Sendable {
     guard let tensor = checkpoint["reset"] else { return try StreamData(sequences, chunkSteps: chunkSteps) }
     func expected(_ what: String, found: String) -> FineTuningError {
       .badData(
-        file: checkpoint.path ?? "data", detail: "reset: expected \(what), found \(found)",
+        file: checkpoint.path, detail: "reset: expected \(what), found \(found)",
         advice: ["1 where a document begins, else 0"])
     }
     let shape = [sequences.count, sequences.steps]

@@ -8,7 +8,7 @@ extension FineTuner {
   ///     for try await event in tuner.events(model, data, validation: held) {
   ///       switch event {
   ///       case .epoch(let epoch): print(epoch.number, epoch.trainingLoss)
-  ///       case .end(let run): try Checkpoint(run.best).write(to: url, as: .pytorchHDF5)
+  ///       case .end(let run): try run.best.write(path: "finetuned.h5", as: .pytorchHDF5)
   ///       default: break
   ///       }
   ///     }

@@ -7,7 +7,7 @@ import LSTMLayers
 ///
 ///     let plan = try FreezePlan(model, freezing: ["layer0"])
 ///     let run = try FineTuner(plan, optimizer: .adam(learningRate: 1e-3)).fit(model, data) { event in ... }
-///     try Checkpoint(run.best).write(to: url, as: .pytorchHDF5)
+///     try run.best.write(path: "finetuned.h5", as: .pytorchHDF5)
 public struct FineTuner: Sendable {
   /// How to train; the defaults are those of the command line.
   public struct Options: Sendable, Equatable, Codable {

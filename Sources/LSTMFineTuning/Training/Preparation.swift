@@ -84,7 +84,7 @@ extension SplitExamples {
     let rows = data.series.map { $0.parts.map(\.rows) }
     switch (try data.allExamples(), try held.allExamples()) {
     case (.sequences(let own), .sequences(var other)):
-      other.keepScale(of: own)
+      other.keepSeasonalScale(of: own)
       self.init(training: .sequences(own), validation: .sequences(other), trainingRows: rows)
     case (.streams(let own), .streams(let other)):
       self.init(training: .streams(own), validation: .streams(other), trainingRows: rows)

@@ -98,7 +98,7 @@ public struct TrainingState: Sendable {
   private static let stateName = "training/state"
   private static let orderName = "training/order"
 
-  /// As tensors, for `Checkpoint.extras`.
+  /// As tensors, for `StoredModel.extras`.
   package func tensors(logLength: Int) throws -> [StoredTensor] {
     var progress = progress
     progress.logLength = logLength

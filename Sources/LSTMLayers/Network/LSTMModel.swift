@@ -255,14 +255,24 @@ public struct LSTMModel: Sendable {
     return model
   }
 
-  /// The model as a checkpoint under the project's names, for writing.
-  public var checkpoint: Checkpoint {
-    Checkpoint(
+  /// The model as it is written: parameters that have not changed since they were read keep their stored bytes.
+  public var stored: StoredModel {
+    StoredModel(
+      configuration,
       tensors: parameters.slots.enumerated().map { index, slot in
         origins[slot.name]
           ?? StoredTensor(name: slot.name, shape: slot.specification.shape, values: parameters.values(index))
-      },
-      configuration: configuration, preprocessing: preprocessing, provenance: provenance)
+      }, preprocessing: preprocessing, provenance: provenance)
+  }
+
+  /// Writes the model in any format, as ``StoredModel/write(path:as:options:sourceDigest:)`` does.
+  /// - Returns: what was written, in the file's order.
+  /// - Throws: `CheckpointError.refused` when the format cannot hold the model, with the option that decides.
+  @discardableResult
+  public func write(
+    path: String, as format: Checkpoint.Format = .native, options: WriteOptions = WriteOptions()
+  ) throws -> [WrittenTensor] {
+    try stored.write(path: path, as: format, options: options)
   }
 }
 
@@ -272,11 +282,6 @@ extension Network {
   public convenience init(_ model: LSTMModel, kernels: Kernels = .best) {
     self.init(model.configuration, weights: model.parameters.copy(), kernels: kernels)
   }
-}
-
-extension Checkpoint {
-  /// The model under the project's names, for writing.
-  public init(_ model: LSTMModel) { self = model.checkpoint }
 }
 
 extension ParameterStore.Slot {

@@ -44,7 +44,7 @@ public struct Verification: Sendable, Encodable, Equatable {
   /// - Parameter tolerance: the largest relative difference that is accepted.
   /// - Throws: `VerificationError` when an array is missing or a shape differs; errors of reading the reference.
   public init(_ model: LSTMModel, against reference: Checkpoint, tolerance: Double = 2e-6) throws {
-    let file = reference.path ?? "reference"
+    let file = reference.path
     let (batch, state) = try Self.input(reference, model, file)
     let (output, final) = try model(batch, state: state)
     let names = Self.stateNames(model.configuration)

@@ -169,11 +169,11 @@ public final class RunFolder {
       flock(log, LOCK_UN)
     case .weights(let model, let state, let isBest):
       if isPageDue || ContinuousClock.now - pageWritten > Self.pageInterval { try writePage() }
-      var checkpoint = finish(model).checkpoint
+      var stored = finish(model).stored
       // In this order: what is resumed from last.h5 finds a log at least as long as it says, and a best model.
-      if isBest { try checkpoint.write(path: file("best.h5")) }
-      checkpoint.extras = try state.tensors(logLength: synchronizeLog())
-      try checkpoint.write(path: file("last.h5"))
+      if isBest { try stored.write(path: file("best.h5")) }
+      stored.extras = try state.tensors(logLength: synchronizeLog())
+      try stored.write(path: file("last.h5"))
     }
   }
 

@@ -77,7 +77,7 @@ struct Export: ParsableCommand {
         "--layout \(layout.rawValue): \(target.format.rawValue) has a layout of its own; expected pytorch-h5, "
           + "safetensors, npz or keras-h5")
     }
-    if target.bias != nil, target.format == .native {
+    if target.bias != nil, target.format.holdsWholeModel {
       throw ValidationError("--bias: the native file keeps the biases that the model has")
     }
     if target.bias == ModelConfiguration.Bias.none { throw ValidationError("--bias none: expected single or dual") }
@@ -87,8 +87,8 @@ struct Export: ParsableCommand {
     let console = out.console
     let (format, output) = (target.format, target.output)
     let replaced = try requireOutput(output, apartFrom: [model], overwrite: overwriting.overwrite)
-    let checkpoint = try openModel(model).checkpoint
-    let written = try checkpoint.write(
+    let stored = try openModel(model).stored
+    let written = try stored.write(
       path: output, as: format,
       options: WriteOptions(bias: target.bias, dataType: target.dtype, layout: target.layout))
     console.say(
@@ -96,13 +96,13 @@ struct Export: ParsableCommand {
         written.map { [$0.source, $0.target, shapeText($0.shape), $0.dataType.rawValue, $0.how ?? ""] },
         header: ["in the model", "written as", "shape", "type", ""]))
     console.say()
-    for note in checkpoint.exportNotes(as: format) { console.say("note: \(note)") }
-    if let dtype = target.dtype { try reportRounding(checkpoint, dtype, console) }
+    for note in stored.exportNotes(as: format) { console.say("note: \(note)") }
+    if let dtype = target.dtype { try reportRounding(stored, dtype, console) }
     console.say("wrote \(output) (\(plural(written.count, "tensor")))")
-    let record = checkpoint.preprocessing
-    if checkpoint.scalesItself(as: format) {
+    let record = stored.preprocessing
+    if stored.scalesItself(as: format) {
       console.say("note: the file scales what it reads and gives itself, as the model's source did")
-    } else if format != .native {
+    } else if !format.holdsWholeModel {
       for line in record.scalingLines(numbers: 8) { console.say("note: \(line)") }
     }
     console.say(replaced)
@@ -114,9 +114,9 @@ struct Export: ParsableCommand {
   }
 
   /// The largest change that a narrower type makes.
-  private func reportRounding(_ checkpoint: Checkpoint, _ type: DataType, _ console: Console) throws {
+  private func reportRounding(_ model: StoredModel, _ type: DataType, _ console: Console) throws {
     var worst: (name: String, error: Double)?
-    for tensor in checkpoint.tensors where tensor.dataType != type {
+    for tensor in model.tensors where tensor.dataType != type {
       let pairs = zip(try tensor.doubles(), try tensor.converted(to: type).doubles())
       let error = pairs.reduce(0) { max($0, abs($1.0 - $1.1)) }
       if error > worst?.error ?? 0 { worst = (tensor.name, error) }

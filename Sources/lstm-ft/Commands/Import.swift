@@ -95,22 +95,21 @@ struct Import: ParsableCommand {
   func run() throws {
     let console = out.console
     let output = target.output
-    var checkpoint = try openCheckpoint(input, allowsExternalData: load.externalData)
+    let checkpoint = try openCheckpoint(input, allowsExternalData: load.externalData)
     let replaced = try requireOutput(output, apartFrom: [input], overwrite: overwriting.overwrite)
     let plan = try LoadPlan(checkpoint, options: load.options())
     if let own = plan.inputScaler ?? plan.outputScaler, values.scaler != nil {
       throw InputError.usage(
         "--scaler: the model has a scaler of its own, \(own.key) (\(own.kind))", advice: ["leave it away"])
     }
-    checkpoint.preprocessing = plan.preprocessing
     var report = plan.report
     if out.json && !plan.report.isComplete { try console.result(plan.report) }
     if !plan.report.isComplete { show(plan.report, console) }
     var made = try plan.imported()
     made.provenance = checkpoint.provenance
-    if plan.report.missing.contains(where: \.isAllowed) { made = try LSTMModel(plan, seed: values.seed).checkpoint }
+    if plan.report.missing.contains(where: \.isAllowed) { made = try LSTMModel(plan, seed: values.seed).stored }
     var notes: [String] = []
-    made.preprocessing = try preprocessing(checkpoint, plan.configuration, &notes)
+    made.preprocessing = try preprocessing(plan.preprocessing, checkpoint, plan.configuration, &notes)
     report.notes += notes.map { Message($0) }
     var digest: FileDigest?
     if made.provenance == nil {
@@ -136,7 +135,7 @@ struct Import: ParsableCommand {
 
   /// What the file keeps, with what was said of it here.
   private func preprocessing(
-    _ checkpoint: Checkpoint, _ configuration: ModelConfiguration, _ notes: inout [String]
+    _ known: Preprocessing, _ checkpoint: Checkpoint, _ configuration: ModelConfiguration, _ notes: inout [String]
   ) throws -> Preprocessing {
     let scalerOptions: [(flag: String, value: String?)] = [
       ("--scaler", values.scaler), ("--scaler-from", values.scalerFrom), ("--scaler-file", values.scalerFile),
@@ -146,12 +145,10 @@ struct Import: ParsableCommand {
       throw InputError.usage("\(given[0]) and \(given[1]) both say what the scaler is", advice: [])
     }
     if given.isEmpty { notes += scalerOffers(checkpoint.foundScalers, configuration) }
-    guard !given.isEmpty || values.vocabulary != nil || values.classes != nil || values.window != nil
-    else {
-      if values.tokens != nil { throw InputError.usage("--tokens needs --vocabulary", advice: []) }
-      return checkpoint.preprocessing
+    if given.isEmpty, values.vocabulary == nil, values.classes == nil, values.window == nil, values.tokens != nil {
+      throw InputError.usage("--tokens needs --vocabulary", advice: [])
     }
-    var record = checkpoint.preprocessing
+    var record = known
     if let scaler = values.scaler {
       (record.inputScaler, record.targetScaler) = try scalers(scaler, configuration)
     }
@@ -222,7 +219,7 @@ struct Import: ParsableCommand {
     )
   }
 
-  private func vocabularyNotes(_ made: Checkpoint, _ configuration: ModelConfiguration) -> [String] {
+  private func vocabularyNotes(_ made: StoredModel, _ configuration: ModelConfiguration) -> [String] {
     guard values.vocabulary != nil, case .tokens(let count, _) = configuration.input,
       let vocabulary = made.preprocessing.vocabulary
     else { return [] }
@@ -296,7 +293,7 @@ struct Import: ParsableCommand {
   }
 
   /// What can be typed next, for this very model.
-  private func nextCommand(_ output: String, _ configuration: ModelConfiguration, _ made: Checkpoint) -> String {
+  private func nextCommand(_ output: String, _ configuration: ModelConfiguration, _ made: StoredModel) -> String {
     var words = ["lstm-ft finetune"]
     if output != "model.h5" { words.append(output) }
     switch configuration.input {

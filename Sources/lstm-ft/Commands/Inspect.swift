@@ -71,7 +71,7 @@ struct Inspect: ParsableCommand {
     var configuration = checkpoint.configuration
     var problem: String?
     var assumed: [Assumption] = []
-    var (layout, evidence) = (checkpoint.format == .native ? Layout.pytorch : nil, [String]())
+    var (layout, evidence) = (checkpoint.format.holdsWholeModel ? Layout.pytorch : nil, [String]())
     if configuration == nil {
       do {
         let plan = try LoadPlan(checkpoint, options: load.options())

@@ -163,8 +163,8 @@ struct Predict: ParsableCommand {
     switch kind {
     case .npy: try writeFile(output ?? "", Data(try NPY.encode(floats: y.values, shape: y.shape)))
     case .hdf5:
-      try Checkpoint(tensors: [StoredTensor(name: "y", shape: y.shape, values: y.values)]).write(
-        path: output ?? "", as: .pytorchHDF5)
+      try StoredTensor.write(
+        [StoredTensor(name: "y", shape: y.shape, values: y.values)], path: output ?? "", as: .pytorchHDF5)
     case .csv:
       let text = try classes?.csv(y, names: loaded.sequenceNames) ?? csv(y, loaded, names, origins)
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }

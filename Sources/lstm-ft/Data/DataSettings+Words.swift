@@ -17,7 +17,7 @@ extension DataSettings {
     add("--decimal", csv.decimal?.rawValue)
     add("--thousands", csv.thousands?.rawValue)
     // A value may begin with a dash.
-    words += (csv.missingValues + (csv.takesAllNumbers ? ["none"] : [])).map { "--missing-value=\($0)" }
+    words += (csv.missingValues + (csv.acceptsSentinelValues ? ["none"] : [])).map { "--missing-value=\($0)" }
     if csv.skippedLines != 0 { add("--skip-lines", "\(csv.skippedLines)") }
     add("--comment", csv.comment)
     add("--encoding", csv.encoding?.rawValue)

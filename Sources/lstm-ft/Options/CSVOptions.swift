@@ -76,7 +76,7 @@ extension CSVOptions {
   var given: [(String, Bool)] {
     [
       ("--header", header != nil), ("--decimal", decimal != nil), ("--thousands", thousands != nil),
-      ("--missing-value", !missingValues.isEmpty || takesAllNumbers), ("--skip-lines", skippedLines != 0),
+      ("--missing-value", !missingValues.isEmpty || acceptsSentinelValues), ("--skip-lines", skippedLines != 0),
       ("--comment", comment != nil), ("--encoding", encoding != nil),
     ]
   }

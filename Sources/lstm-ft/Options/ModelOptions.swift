@@ -270,13 +270,14 @@ func openCheckpoint(
 
 /// - Parameter digest: of the checkpoint's file; empty when it follows.
 func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan, digest: String) -> Provenance {
-  let name = URL(fileURLWithPath: checkpoint.path ?? "").lastPathComponent
-  return Provenance(
-    source: name, sha256: digest, format: checkpoint.format.rawValue, layout: plan.report.layout.rawValue,
-    mapping: plan.mapping, stateKey: checkpoint.stateKey, twins: plan.twins, metadata: checkpoint.ownMetadata,
-    history: [
-      .init(date: timestamp(), action: "import", details: ["file": name, "tensors": "\(plan.report.applied.count)"])
-    ], layers: plan.sourceLayers.isEmpty ? nil : plan.sourceLayers)
+  var made = plan.provenance(sha256: digest)
+  made.source = URL(fileURLWithPath: checkpoint.path).lastPathComponent
+  made.history = [
+    .init(
+      date: timestamp(), action: "import",
+      details: ["file": made.source, "tensors": "\(plan.report.applied.count)"])
+  ]
+  return made
 }
 
 func timestamp() -> String { Date().formatted(.iso8601) }

@@ -383,7 +383,7 @@ struct LoopArguments: ParsableArguments {
       throw InputError.usage("--validation-data and a split by dates exclude each other", advice: [])
     }
     settings.split = SplitChoice(
-      fraction: validationSplit, trainUntil: trainUntil, validateFrom: validateFrom, draws: shuffle, seed: seed)
+      fraction: validationSplit, trainUntil: trainUntil, validateFrom: validateFrom, shuffles: shuffle, seed: seed)
     settings.validationFiles = validationData
     settings.training.epochs = epochs
     settings.training.batchSize = batchSize

@@ -31,7 +31,7 @@ struct ReplacedFile {
     let head = (try? file.read(upToCount: 4096)) ?? Data()
     let text = String(decoding: head, as: UTF8.self)
     if head.starts(with: [0x89, 0x48, 0x44, 0x46]) {
-      guard let checkpoint = try? Checkpoint(path: path), checkpoint.format == .native else { return nil }
+      guard let checkpoint = try? Checkpoint(path: path), checkpoint.format.holdsWholeModel else { return nil }
       return model(checkpoint)
     }
     // The fonts that its charts ask for, in their order.

@@ -48,7 +48,7 @@ extension FinetuneSession {
     var replaced: ReplacedFile?
     if !isInterrupted {
       replaced = ReplacedFile(settings.output)
-      try finished(run.best, epoch: run).checkpoint.write(path: settings.output)
+      try finished(run.best, epoch: run).write(path: settings.output)
     }
     report.finish(run, folder: folder, output: isInterrupted ? nil : settings.output, replaced)
     var scratch: FineTuner.Run?

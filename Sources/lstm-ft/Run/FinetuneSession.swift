@@ -76,7 +76,7 @@ struct FinetuneSession {
     self.dataName = dataName ?? loaded.file
     dataText = loaded.summary(
       Portions(
-        training: ready.training, validation: ready.validation, heldFile: held?.file, isDrawn: settings.split.draws))
+        training: ready.training, validation: ready.validation, heldFile: held?.file, isDrawn: settings.split.shuffles))
     next = NextSteps(loaded, settings.data)
     // Before there is a folder of a run that cannot begin.
     if ready.training.streams != nil, let layer = ready.model.configuration.layers.firstIndex(where: \.isBidirectional) {

@@ -40,6 +40,6 @@ struct NextSteps {
       return true
     }
     defer { try? FileManager.default.removeItem(at: folder) }
-    return (try? model.checkpoint.write(path: folder.path + "/model", as: format)) != nil
+    return (try? model.write(path: folder.path + "/model", as: format)) != nil
   }
 }

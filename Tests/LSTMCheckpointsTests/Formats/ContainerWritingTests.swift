@@ -19,7 +19,7 @@ import Testing
     var source = try Checkpoint(path: PyTorchFixtures.path(file))
     if format == .npz { source.tensors.removeAll { $0.dataType == .bfloat16 } }
     let path = folder.path("out")
-    let written = try source.write(path: path, as: format)
+    let written = try StoredTensor.write(source.tensors, path: path, as: format)
     #expect(written.count == source.tensors.count)
     let back = try Checkpoint(path: path)
     #expect(back.format == format)
@@ -34,7 +34,8 @@ import Testing
   func equalTensorsGiveEqualFiles(_ format: Checkpoint.Format) throws {
     let folder = try TemporaryFolder()
     for name in ["a", "b"] {
-      try Checkpoint(path: PyTorchFixtures.path("model.pt")).write(path: folder.path(name), as: format)
+      try StoredTensor.write(
+        Checkpoint(path: PyTorchFixtures.path("model.pt")).tensors, path: folder.path(name), as: format)
     }
     #expect(try sha256(ofFile: folder.path("a")) == sha256(ofFile: folder.path("b")))
   }
@@ -43,7 +44,8 @@ import Testing
   func theTypeAskedForIsWritten(_ format: Checkpoint.Format, _ type: DataType) throws {
     let folder = try TemporaryFolder()
     let source = try Checkpoint(path: PyTorchFixtures.path("model.pt"))
-    try source.write(path: folder.path("x"), as: format, options: WriteOptions(dataType: type))
+    try LoadPlan(source).imported()
+      .write(path: folder.path("x"), as: format, options: WriteOptions(dataType: type))
     let back = try Checkpoint(path: folder.path("x"))
     for tensor in source.tensors {
       #expect(back[tensor.name]?.dataType == type)
@@ -54,7 +56,9 @@ import Testing
   @Test func numPyHasNoBFloat16() throws {
     let folder = try TemporaryFolder()
     let source = try Checkpoint(path: PyTorchFixtures.path("types.pt"))
-    let error = #expect(throws: CheckpointError.self) { try source.write(path: folder.path("x.npz"), as: .npz) }
+    let error = #expect(throws: CheckpointError.self) {
+      try StoredTensor.write(source.tensors, path: folder.path("x.npz"), as: .npz)
+    }
     #expect(
       error?.message == "cannot write \(folder.path("x.npz")): bfloat16 is bfloat16, a type that NumPy has not")
     #expect(error?.advice == ["write float32, which holds each of its values exactly: dataType float32"])
@@ -65,7 +69,7 @@ import Testing
   @Test func alignment() throws {
     let folder = try TemporaryFolder()
     let source = try Checkpoint(path: PyTorchFixtures.path("types.pt"))
-    try source.write(path: folder.path("x.pt"), as: .pt)
+    try StoredTensor.write(source.tensors, path: folder.path("x.pt"), as: .pt)
     let archive = try ZipArchive(contentsOf: folder.path("x.pt"))
     for entry in archive.entries {
       #expect(entry.dataOffset % 64 == 0)
@@ -76,7 +80,7 @@ import Testing
         "archive/data.pkl", "archive/.format_version", "archive/.storage_alignment", "archive/byteorder",
         "archive/data/0",
       ])
-    try source.write(path: folder.path("x.safetensors"), as: .safetensors)
+    try StoredTensor.write(source.tensors, path: folder.path("x.safetensors"), as: .safetensors)
     let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: folder.path("x.safetensors"))))
     let length = Int(bytes[0]) | Int(bytes[1]) << 8
     #expect(length % 8 == 0)
@@ -96,13 +100,13 @@ import Testing
     try Data("old".utf8).write(to: URL(fileURLWithPath: path))
     var broken = checkpoint(layer("lstm.", 0, 3, 4))
     broken.tensors.append(StoredTensor(name: "z", shape: [2], dataType: .float32) { throw Failure() })
-    #expect(throws: Failure.self) { try broken.write(path: path, as: format) }
+    #expect(throws: Failure.self) { try StoredTensor.write(broken.tensors, path: path, as: format) }
     // Fewer bytes than shape and type say.
     broken.tensors[broken.tensors.count - 1] = StoredTensor(name: "z", shape: [2], dataType: .float32) { [1, 2, 3, 4] }
-    #expect(throws: CheckpointError.self) { try broken.write(path: path, as: format) }
+    #expect(throws: CheckpointError.self) { try StoredTensor.write(broken.tensors, path: path, as: format) }
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data("old".utf8))
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["x"])
-    #expect(throws: FileError.self) { try checkpoint([]).write(path: folder.path("none/x"), as: format) }
+    #expect(throws: FileError.self) { try StoredTensor.write([], path: folder.path("none/x"), as: format) }
   }
 
   @Test(arguments: formats)
@@ -110,9 +114,10 @@ import Testing
     let folder = try TemporaryFolder()
     for shape in [[1 << 62, 4], [1 << 58]] {
       let lie = checkpoint([("a", [2]), ("w", shape)])
-      #expect(throws: CheckpointError.self) { try lie.write(path: folder.path("x"), as: format) }
+      #expect(throws: CheckpointError.self) { try StoredTensor.write(lie.tensors, path: folder.path("x"), as: format) }
     }
-    try checkpoint([("none", [0, 1 << 40, 1 << 40])]).write(path: folder.path("x"), as: format)
+    try StoredTensor.write(
+      checkpoint([("none", [0, 1 << 40, 1 << 40])]).tensors, path: folder.path("x"), as: format)
     #expect(try Checkpoint(path: folder.path("x"))["none"]?.shape == [0, 1 << 40, 1 << 40])
   }
 
@@ -122,12 +127,10 @@ import Testing
     let folder = try TemporaryFolder()
     let plan = try LoadPlan(Checkpoint(path: PyTorchFixtures.path(file)))
     try plan.validate()
-    let made = Checkpoint(
-      tensors: plan.configuration.parameters.compactMap { plan.tensors[$0.name] }, configuration: plan.configuration,
-      provenance: plan.provenance(sha256: ""))
+    let made = try plan.imported()
     try made.write(path: folder.path("model.h5"))
     let model = try Checkpoint(path: folder.path("model.h5"))
-    try model.write(path: folder.path("out.pt"), as: .pt)
+    try StoredModel(model).write(path: folder.path("out.pt"), as: .pt)
     let back = try Checkpoint(path: folder.path("out.pt"))
     #expect(back[module + "weight_ih_l0"] != nil)
     #expect(back.tensors.count == 18)

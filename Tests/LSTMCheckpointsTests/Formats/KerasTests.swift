@@ -11,12 +11,8 @@ func kerasFixture(_ name: String) throws -> Checkpoint {
 }
 
 /// A model as `import` makes it.
-func importedKeras(_ source: Checkpoint, _ options: LoadOptions) throws -> Checkpoint {
-  let plan = try LoadPlan(source, options: options)
-  try plan.validate()
-  return Checkpoint(
-    tensors: plan.configuration.parameters.compactMap { plan.tensors[$0.name] }, configuration: plan.configuration,
-    provenance: plan.provenance(sha256: ""))
+func importedKeras(_ source: Checkpoint, _ options: LoadOptions) throws -> StoredModel {
+  try LoadPlan(source, options: options).imported()
 }
 
 private struct Said: Decodable {
@@ -395,11 +391,12 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
 }
 
 @Suite struct KerasWritingTests {
-  private func model(_ configuration: ModelConfiguration) -> Checkpoint {
-    Checkpoint(
+  private func model(_ configuration: ModelConfiguration) -> StoredModel {
+    StoredModel(
+      configuration,
       tensors: configuration.parameters.map {
         StoredTensor(name: $0.name, shape: $0.shape, values: .init(repeating: 0.25, count: $0.elementCount))
-      }, configuration: configuration)
+      })
   }
 
   private func refusal(

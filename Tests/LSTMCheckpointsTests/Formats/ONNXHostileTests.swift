@@ -58,9 +58,8 @@ import Testing
 
   @Test func everyPrefixOfWhatIsWrittenIsRefused() throws {
     let folder = try TemporaryFolder()
-    let checkpoint = try LoadPlan(Checkpoint(path: fixtures.appendingPathComponent("onnx/made_one_unit.onnx").path))
-    var model = Checkpoint(tensors: Array(checkpoint.tensors.values), configuration: checkpoint.configuration)
-    model.provenance = nil
+    let plan = try LoadPlan(Checkpoint(path: fixtures.appendingPathComponent("onnx/made_one_unit.onnx").path))
+    let model = StoredModel(plan.configuration, tensors: Array(plan.tensors.values))
     let path = folder.path("written.onnx")
     try model.write(path: path, as: .onnx)
     let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))

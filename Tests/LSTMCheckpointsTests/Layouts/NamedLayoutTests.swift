@@ -26,14 +26,11 @@ import Testing
     let folder = try TemporaryFolder()
     let source = try namedFixture(name)
     let plan = try plan(name)
-    try Checkpoint(
-      tensors: plan.configuration.parameters.compactMap { plan.tensors[$0.name] }, configuration: plan.configuration,
-      provenance: plan.provenance(sha256: "")
-    ).write(path: folder.path("model.h5"))
+    try plan.imported().write(path: folder.path("model.h5"))
     let model = try Checkpoint(path: folder.path("model.h5"))
     #expect(model.configuration == plan.configuration)
     #expect(try LoadPlan(model).report.isComplete)
-    let written = try model.write(
+    let written = try StoredModel(model).write(
       path: folder.path("back.h5"), as: .pytorchHDF5, options: WriteOptions(layout: plan.report.layout))
     let back = try Checkpoint(path: folder.path("back.h5"))
     let kept = source.tensors.filter { !$0.name.contains("rngs") }
@@ -146,10 +143,7 @@ import Testing
     #expect(plan.report.applied.first?.how == "transposed")
     // And back as it came.
     let folder = try TemporaryFolder()
-    try Checkpoint(
-      tensors: plan.configuration.parameters.compactMap { plan.tensors[$0.name] }, configuration: plan.configuration,
-      provenance: plan.provenance(sha256: "")
-    ).write(path: folder.path("back.h5"), as: .pytorchHDF5, options: WriteOptions(layout: .keras))
+    try plan.imported().write(path: folder.path("back.h5"), as: .pytorchHDF5, options: WriteOptions(layout: .keras))
     let back = try Checkpoint(path: folder.path("back.h5"))
     #expect(Set(back.tensors.map(\.name)) == Set(found.tensors.map(\.name)))
     for tensor in found.tensors { #expect(back[tensor.name]?.shape == tensor.shape) }

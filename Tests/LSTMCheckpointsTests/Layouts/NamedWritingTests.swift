@@ -6,17 +6,24 @@ import Testing
 
 /// Models under the names of other frameworks; that they come back is in `LayoutPairsTests`.
 @Suite struct NamedWritingTests {
-  private func model(_ layers: [ModelConfiguration.Layer], head: Int? = 2) -> Checkpoint {
+  private func model(_ layers: [ModelConfiguration.Layer], head: Int? = 2) -> StoredModel {
     let configuration = ModelConfiguration(
       input: .features(size: 3), layers: layers, head: head.map { [.init(size: $0)] } ?? [])
-    return Checkpoint(
+    return StoredModel(
+      configuration,
       tensors: configuration.parameters.map {
         StoredTensor(name: $0.name, shape: $0.shape, values: .init(repeating: 0.5, count: $0.elementCount))
-      }, configuration: configuration)
+      })
   }
 
-  private func names(_ model: Checkpoint, _ layout: Layout) throws -> [String] {
-    try model.namedTensors(to: "out", options: WriteOptions(layout: layout)).map(\.name)
+  private func tensors(
+    _ model: StoredModel, _ layout: Layout, bias: ModelConfiguration.Bias? = nil
+  ) throws -> [NamedTensor] {
+    try NamedLayout.tensors(Exportable(model, to: "out", options: WriteOptions(bias: bias)), layout)
+  }
+
+  private func names(_ model: StoredModel, _ layout: Layout) throws -> [String] {
+    try tensors(model, layout).map(\.name)
   }
 
   @Test func usualNames() throws {
@@ -71,23 +78,19 @@ import Testing
 
   /// Haiku and TensorFlow 1 add 1 themselves: what is stored is 1 less.
   @Test func theForgetGatesOffsetIsTakenOff() throws {
-    let out = try model([.init(hiddenSize: 1, bias: .single)], head: nil).namedTensors(
-      to: "out", options: WriteOptions(layout: .haiku))
+    let out = try tensors(model([.init(hiddenSize: 1, bias: .single)], head: nil), .haiku)
     #expect(try out.last?.tensor.floats() == [0.5, 0.5, -0.5, 0.5])
     #expect(out.map(\.how) == [nil, "1.0 taken off the forget gate's, rounded once"])
-    let kept = try model([.init(hiddenSize: 1, bias: .single, forgetOffset: 1)], head: nil).namedTensors(
-      to: "out", options: WriteOptions(layout: .tf1))
+    let kept = try tensors(model([.init(hiddenSize: 1, bias: .single, forgetOffset: 1)], head: nil), .tf1)
     #expect(try kept.last?.tensor.floats() == [0.5, 0.5, 0.5, 0.5])
     #expect(kept.allSatisfy { $0.how == nil })
-    let summed = try model([.init(hiddenSize: 1, forgetOffset: 1)], head: nil).namedTensors(
-      to: "out", options: WriteOptions(bias: .single, layout: .flax))
+    let summed = try tensors(model([.init(hiddenSize: 1, forgetOffset: 1)], head: nil), .flax, bias: .single)
     #expect(
       summed.suffix(4).map(\.how) == [
         "two biases summed", "two biases summed; 1.0 added to the forget gate's, rounded once", "two biases summed",
         "two biases summed",
       ])
-    let doubled = try model([.init(hiddenSize: 1, bias: .single)], head: nil).namedTensors(
-      to: "out", options: WriteOptions(layout: .kerasCuDNN))
+    let doubled = try tensors(model([.init(hiddenSize: 1, bias: .single)], head: nil), .kerasCuDNN)
     #expect(doubled.last?.how == "zeros, there was one bias")
   }
 

@@ -25,10 +25,9 @@ struct ToyFormat: CheckpointFormat {
       }, path: file.path, format: identifier, byteCount: data.count)
   }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    let tensors = try model.namedTensors(to: target.path, options: target.options)
+  func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws -> [WrittenTensor] {
     let items = try tensors.map { Item(name: $0.name, shape: $0.tensor.shape, values: try $0.tensor.floats()) }
-    try (Data("toy!".utf8) + JSONEncoder().encode(items)).write(to: URL(fileURLWithPath: target.path))
+    try (Data("toy!".utf8) + JSONEncoder().encode(items)).write(to: URL(fileURLWithPath: path))
     return tensors.map(WrittenTensor.init)
   }
 }

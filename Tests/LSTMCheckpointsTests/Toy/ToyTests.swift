@@ -8,23 +8,24 @@ import Testing
   private let formats = FormatRegistry(formats: FormatRegistry.standard.formats + [ToyFormat()])
   private let layouts = LayoutRegistry(entries: LayoutRegistry.standard.entries + [.init(LayoutNames.toy)])
 
-  private let model: Checkpoint = {
+  private let model: StoredModel = {
     let configuration = ModelConfiguration(
       input: .features(size: 3), layers: [.init(hiddenSize: 4), .init(hiddenSize: 2, isBidirectional: true)],
       readout: .all, head: [.init(size: 5)])
-    return Checkpoint(
+    return StoredModel(
+      configuration,
       tensors: configuration.parameters.enumerated().map { index, parameter in
         StoredTensor(
           name: parameter.name, shape: parameter.shape,
           values: (0..<parameter.elementCount).map { Float($0 + 100 * index) })
-      }, configuration: configuration)
+      })
   }()
 
   private func check(_ file: Checkpoint, _ options: LoadOptions, _ layout: String) throws {
     let plan = try LoadPlan(file, options: options)
     #expect(plan.report.isComplete, "\(plan.report.failureSummary)")
     #expect(plan.report.layout.rawValue == layout)
-    #expect(plan.configuration.layers == model.configuration?.layers)
+    #expect(plan.configuration.layers == model.configuration.layers)
     for tensor in model.tensors {
       #expect(try plan.tensors[tensor.name]?.floats() == tensor.floats(), "\(tensor.name)")
     }

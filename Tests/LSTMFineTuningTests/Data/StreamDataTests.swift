@@ -109,7 +109,7 @@ import TrainingSupport
       tensors: [
         StoredTensor(name: "x", shape: [2, 3, 1], values: [1, 2, 3, 4, 5, 6]),
         StoredTensor(name: "y", shape: [2, 3, 1], values: [1, 2, 3, 4, 5, 6]),
-      ] + (reset.map { [$0] } ?? []))
+      ] + (reset.map { [$0] } ?? []), path: "data")
   }
 
   static func load(_ reset: StoredTensor?) throws -> StreamData {

@@ -80,7 +80,7 @@ import TrainingSupport
       var model = featureModel()
       model.preprocessing = Preprocessing(window: 40, vocabulary: vocabulary)
       let folder = try TemporaryFolder()
-      try model.checkpoint.write(path: folder.path("m.h5"), as: .native)
+      try model.write(path: folder.path("m.h5"), as: .native)
       #expect(try Checkpoint(path: folder.path("m.h5")).preprocessing == model.preprocessing)
     }
   }
@@ -132,13 +132,13 @@ import TrainingSupport
     var model = LSTMModel(configuration, seed: 3)
     try model.set("embedding.weight", to: Tensor(shape: [3, 2], values: [1, 2, 3, 4, 8, 0]))
     let folder = try TemporaryFolder()
-    try model.checkpoint.write(path: folder.path("m.h5"), as: .native)
+    try model.write(path: folder.path("m.h5"), as: .native)
     model = try LSTMModel(Checkpoint(path: folder.path("m.h5")))
 
     let larger = try model.extendingVocabulary(by: 2)
     #expect(larger["embedding.weight"]?.values == [1, 2, 3, 4, 8, 0, 4, 2, 4, 2])
     let grown = isLanguageModel ? ["embedding.weight", "head.1.weight", "head.1.bias"] : ["embedding.weight"]
-    let (old, new) = (model.checkpoint, larger.checkpoint)
+    let (old, new) = (model.stored, larger.stored)
     for tensor in old.tensors {
       let found = try #require(new[tensor.name])
       let bytes = try tensor.bytes()
@@ -163,10 +163,10 @@ import TrainingSupport
   @Test func doublesKeepTheirDigits() throws {
     let configuration = ModelConfiguration(
       input: .tokens(vocabulary: 2, size: 1), layers: [.init(hiddenSize: 1)], readout: .all)
-    var checkpoint = LSTMModel(configuration).checkpoint
+    var stored = LSTMModel(configuration).stored
     let third = withUnsafeBytes(of: (1 / 3.0).bitPattern.littleEndian) { [UInt8]($0) }
-    checkpoint.tensors[0] = StoredTensor(name: "embedding.weight", shape: [2, 1], dataType: .float64) { third + third }
-    let larger = try LSTMModel(checkpoint).extendingVocabulary(by: 1).checkpoint
+    stored.tensors[0] = StoredTensor(name: "embedding.weight", shape: [2, 1], dataType: .float64) { third + third }
+    let larger = try LSTMModel(Checkpoint(stored)).extendingVocabulary(by: 1).stored
     let tensor = try #require(larger["embedding.weight"])
     #expect(tensor.shape == [3, 1] && tensor.dataType == .float64)
     #expect(try Array(tensor.bytes().prefix(16)) == third + third)

@@ -404,7 +404,7 @@ import TrainingSupport
     let data = try featureData(4, size: 1, outputs: 24)
     let run = try makeTuner(model, freezing: ["lstm"]) { $0.epochs = 1 }.fit(model, data)
     let folder = try TemporaryFolder()
-    try Checkpoint(run.best).write(path: folder.path("back.h5"), as: .pytorchHDF5)
+    try run.best.write(path: folder.path("back.h5"), as: .pytorchHDF5)
     let back = try Checkpoint(path: folder.path("back.h5"))
     #expect(Set(back.tensors.map(\.name)) == Set(source.tensors.map(\.name)))
     #expect(back["fc.weight"]?.shape == [24, 64])
@@ -413,7 +413,7 @@ import TrainingSupport
   @Test(arguments: [DataType.float16, .bfloat16, .float64, .float32])
   func whatAFileHeldComesBackInItsType(_ type: DataType) throws {
     let plain = featureModel()
-    let tensors = plain.checkpoint.tensors.map { tensor in
+    let tensors = plain.stored.tensors.map { tensor in
       StoredTensor(name: tensor.name, shape: tensor.shape, dataType: type) {
         try tensor.floats().flatMap { value -> [UInt8] in
           switch type {
@@ -430,7 +430,7 @@ import TrainingSupport
     let model = try LSTMModel(source)
     let run = try makeTuner(model, freezing: ["layer0"]).fit(model, featureData(6))
     let folder = try TemporaryFolder()
-    try Checkpoint(run.last).write(path: folder.path("m.h5"))
+    try run.last.write(path: folder.path("m.h5"))
     let written = try Checkpoint(path: folder.path("m.h5"))
     for tensor in tensors {
       let found = try #require(written[tensor.name])

@@ -52,7 +52,7 @@ import TrainingSupport
   @Test func aModelsFileSaysHowToReadATable() throws {
     let ready = try Preparation(featureModel(2, outputs: 2), Self.series())
     let folder = try TemporaryFolder()
-    try ready.model.checkpoint.write(path: folder.path("m.h5"))
+    try ready.model.write(path: folder.path("m.h5"))
     let model = try LSTMModel(Checkpoint(path: folder.path("m.h5")))
     let series = try SeriesData(Self.table(5), readAs: model.preprocessing)
     let forecast = try model.predict(series)

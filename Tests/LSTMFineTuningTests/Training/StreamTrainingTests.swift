@@ -96,7 +96,7 @@ import TrainingSupport
     tuner.shouldStop = { true }
     let writer = try RunFolder(folder.path("run"))
     _ = try tuner.fit(model, data) { try writer.record($0) }
-    var last = try Checkpoint(path: folder.path("run/last.h5"))
+    var last = try StoredModel(Checkpoint(path: folder.path("run/last.h5")))
     last.extras.removeAll { $0.name == "training/carried/c_l1" }
     try last.write(path: folder.path("run/last.h5"), as: .native)
     let point = try #require(try ResumePoint(run: folder.path("run")))

@@ -29,8 +29,8 @@ struct PyTorchHDF5Format: CheckpointFormat {
     return checkpoint
   }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    try HDF5Document.write(try model.namedTensors(target), to: target.path)
+  func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws -> [WrittenTensor] {
+    try HDF5Document.write(tensors, to: path)
   }
 
   private static func holdsPandas(_ group: HDF5Group, depth: Int = 0) -> Bool {

@@ -26,8 +26,8 @@ struct KerasH5Format: CheckpointFormat {
 
   func read(_ file: ProbedFile) throws -> Checkpoint { try Checkpoint(keras: file.hdf5(), path: file.path) }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    try KerasWriter.writeLegacy(try model.exportable(to: target), to: target.path)
+  func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
+    try KerasWriter.writeLegacy(try Exportable(model, to: target.path, options: target.options), to: target.path)
   }
 }
 
@@ -45,8 +45,8 @@ struct KerasWeightsFormat: CheckpointFormat {
 
   func read(_ file: ProbedFile) throws -> Checkpoint { try Checkpoint(kerasShards: file.path) }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    try KerasWriter.writeWeights(try model.exportable(to: target), to: target.path)
+  func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
+    try KerasWriter.writeWeights(try Exportable(model, to: target.path, options: target.options), to: target.path)
   }
 
   func structure(of names: [String], layout: Layout?) -> (any ModelStructure)? {
@@ -69,8 +69,8 @@ struct KerasArchiveFormat: CheckpointFormat {
 
   func read(_ file: ProbedFile) throws -> Checkpoint { try Checkpoint(kerasArchive: file.archive()) }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    try KerasWriter.writeArchive(try model.exportable(to: target), to: target.path)
+  func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
+    try KerasWriter.writeArchive(try Exportable(model, to: target.path, options: target.options), to: target.path)
   }
 }
 

@@ -32,14 +32,35 @@ struct NativeFormat: CheckpointFormat {
     return checkpoint
   }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    try model.writeNative(to: target)
+  func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
+    var document = HDF5Document()
+    var provenance = model.provenance
+    if let sourceDigest = target.sourceDigest {
+      // Nobody can have put these digits into another attribute.
+      let placeholder = (0..<4).map { _ in
+        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+      }.joined()
+      provenance?.sha256 = placeholder
+      if provenance != nil { document.complete(placeholder) { try sourceDigest.value() } }
+    }
+    document.setAttribute(Self.versionAttribute, .integers([1]))
+    document.setAttribute("configuration", .strings([try json(model.configuration)]))
+    if !model.preprocessing.isEmpty {
+      document.setAttribute("preprocessing", .strings([try json(model.preprocessing)]))
+    }
+    if let provenance { document.setAttribute("provenance", .strings([try json(provenance)])) }
+    let typed = model.tensors.map { tensor in target.options.dataType.map { tensor.converted(to: $0) } ?? tensor }
+    for tensor in typed { document.add(tensor, at: tensor.name) }
+    for tensor in model.extras { document.add(tensor, at: tensor.name) }
+    try document.write(to: target.path)
+    return typed.map { WrittenTensor(source: $0.name, target: $0.name, shape: $0.shape, dataType: $0.dataType) }
   }
 }
 
 extension Checkpoint {
   fileprivate mutating func readNativeAttributes(_ root: HDF5Group) throws {
-    let file = path ?? ""
+    let file = path
     guard let version = root.attribute(NativeFormat.versionAttribute)?.integer, version >= 1 else {
       throw CheckpointError.unknownFormat(
         file: file, detail: "its \(NativeFormat.versionAttribute) attribute is not a version number", advice: [])
@@ -74,29 +95,5 @@ extension Checkpoint {
           file: file, detail: "its provenance attribute is not what lstm-ft writes: \(describe(error))", advice: [])
       }
     }
-  }
-
-  /// Writes the native file.
-  fileprivate func writeNative(to target: WriteTarget) throws -> [WrittenTensor] {
-    var document = HDF5Document()
-    var provenance = provenance
-    if let sourceDigest = target.sourceDigest {
-      // Nobody can have put these digits into another attribute.
-      let placeholder = (0..<4).map { _ in
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-      }.joined()
-      provenance?.sha256 = placeholder
-      if provenance != nil { document.complete(placeholder) { try sourceDigest.value() } }
-    }
-    document.setAttribute(NativeFormat.versionAttribute, .integers([1]))
-    if let configuration { document.setAttribute("configuration", .strings([try json(configuration)])) }
-    if !preprocessing.isEmpty { document.setAttribute("preprocessing", .strings([try json(preprocessing)])) }
-    if let provenance { document.setAttribute("provenance", .strings([try json(provenance)])) }
-    let typed = tensors.map { tensor in target.options.dataType.map { tensor.converted(to: $0) } ?? tensor }
-    for tensor in typed { document.add(tensor, at: tensor.name) }
-    for tensor in extras { document.add(tensor, at: tensor.name) }
-    try document.write(to: target.path)
-    return typed.map { WrittenTensor(source: $0.name, target: $0.name, shape: $0.shape, dataType: $0.dataType) }
   }
 }

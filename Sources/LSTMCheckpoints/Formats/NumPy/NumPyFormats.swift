@@ -36,8 +36,10 @@ struct NPZFormat: CheckpointFormat {
     return checkpoint
   }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    try NPZWriter.write(try model.namedTensors(target, usual: model.ownNamedLayout), to: target.path)
+  func usualLayout(of model: StoredModel) -> Layout { model.ownNamedLayout }
+
+  func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws -> [WrittenTensor] {
+    try NPZWriter.write(tensors, to: path)
   }
 }
 
@@ -59,8 +61,8 @@ struct NPYFormat: CheckpointFormat {
       tensors: [tensor], path: path, format: identifier, byteCount: header.dataOffset + header.dataByteCount)
   }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    throw CheckpointError.cannotWrite(file: target.path, detail: "a .npy file holds one array")
+  func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws -> [WrittenTensor] {
+    throw CheckpointError.cannotWrite(file: path, detail: "a .npy file holds one array")
   }
 }
 

@@ -22,7 +22,7 @@ struct ONNXFormat: CheckpointFormat {
     try Checkpoint(onnx: file.path, allowsExternalData: file.allowsExternalData)
   }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    try ONNXWriter.write(try model.exportable(to: target), to: target.path)
+  func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
+    try ONNXWriter.write(try Exportable(model, to: target.path, options: target.options), to: target.path)
   }
 }

@@ -28,7 +28,7 @@ struct PTFormat: CheckpointFormat {
     return try Checkpoint(pickle: file.path)
   }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    try PTWriter.write(try model.namedTensors(target), to: target.path)
+  func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws -> [WrittenTensor] {
+    try PTWriter.write(tensors, to: path)
   }
 }

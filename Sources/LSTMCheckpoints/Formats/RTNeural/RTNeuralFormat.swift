@@ -16,7 +16,7 @@ struct RTNeuralFormat: CheckpointFormat {
     throw CheckpointError.unknownFormat(file: file.path, detail: "is a format that is written only", advice: [])
   }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    try RTNeuralWriter.write(try model.exportable(to: target), to: target.path)
+  func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
+    try RTNeuralWriter.write(try Exportable(model, to: target.path, options: target.options), to: target.path)
   }
 }

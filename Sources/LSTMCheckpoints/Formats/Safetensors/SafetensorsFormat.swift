@@ -25,10 +25,10 @@ struct SafetensorsFormat: CheckpointFormat {
     isOne(file.head) ? try Checkpoint(safetensors: file.path) : try Checkpoint(shardIndex: file.path)
   }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
-    try SafetensorsWriter.writeModel(
-      try model.namedTensors(target, usual: model.ownNamedLayout),
-      metadata: model.ownMetadata ?? [:], to: target.path)
+  func usualLayout(of model: StoredModel) -> Layout { model.ownNamedLayout }
+
+  func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws -> [WrittenTensor] {
+    try SafetensorsWriter.writeModel(tensors, metadata: metadata, to: path)
   }
 }
 
@@ -41,10 +41,11 @@ struct MLXFormat: CheckpointFormat {
   func recognizes(_ file: ProbedFile) -> Recognition { .no }
   func read(_ file: ProbedFile) throws -> Checkpoint { try Checkpoint(safetensors: file.path) }
 
-  func write(_ model: Checkpoint, to target: WriteTarget) throws -> [WrittenTensor] {
+  func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
     var options = target.options
     options.layout = .mlx
-    try Exportable(model, to: target.path, options: options).refuse([.float64], of: "MLX' safetensors")
-    return try SafetensorsWriter.write(try model.namedTensors(to: target.path, options: options), to: target.path)
+    let exportable = try Exportable(model, to: target.path, options: options)
+    try exportable.refuse([.float64], of: "MLX' safetensors")
+    return try SafetensorsWriter.write(try NamedLayout.tensors(exportable, .mlx), to: target.path)
   }
 }

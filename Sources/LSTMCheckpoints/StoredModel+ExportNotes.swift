@@ -1,15 +1,15 @@
 import FileIO
 
-extension Checkpoint {
+extension StoredModel {
   /// Whether a file of a format scales input and output itself, as the model's source did, so that nobody else must.
-  public func scalesItself(as format: Format) -> Bool {
+  public func scalesItself(as format: Checkpoint.Format) -> Bool {
     let scales = provenance?.layers?.contains { $0.part == "scaler" || $0.part == "target scaler" } ?? false
     return scales && format.contents?.contains(.scaling) ?? false
   }
 
   /// What of the model a format cannot hold, so that whoever runs the file has to do it: lines for people.
-  public func exportNotes(as format: Format) -> [Message] {
-    guard let configuration, let contents = format.contents, !contents.contains(.everything) else { return [] }
+  public func exportNotes(as format: Checkpoint.Format) -> [Message] {
+    guard let contents = format.contents, !contents.contains(.everything) else { return [] }
     var notes: [Message] = []
     let holdsLayers = contents.contains(.layers)
     if let mask = configuration.mask, !holdsLayers {
