@@ -14,7 +14,7 @@ public struct LSTMModel: Sendable {
   public private(set) var parameters: ParameterStore
   /// The stored tensors of parameters that have not changed since they were read, by name. They are written back
   /// byte-identical, in their own type.
-  public private(set) var origins: [String: StoredTensor]
+  package private(set) var origins: [String: StoredTensor]
   /// How inputs and targets are scaled and encoded, as JSON.
   public var preprocessing: String?
   /// Where the weights come from.
