@@ -1,7 +1,7 @@
 """Shared by the generators of golden test data: seeding, writing HDF5, and a summary of the files written.
 
-Every maker is deterministic: one thread, torch's deterministic algorithms, a seed of its own.
-Run a maker with any Python that has torch, numpy and h5py; it writes below ../fixtures by default.
+Every generator is deterministic: one thread, torch's deterministic algorithms, its own seed.
+Run it with any Python that has torch, numpy and h5py; it writes to fixtures/ by default.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def array(value):
 
 
 def put(group, name, value, compress=False):
-    """Write one dataset: contiguous, or gzip'ed when asked for and when it is large enough to gain."""
+    """Write one dataset: contiguous or, if requested and large enough, compressed with gzip."""
     data = array(value)
     if compress and data.size >= 256:
         group.create_dataset(name, data=data, compression="gzip", compression_opts=9, shuffle=True)
@@ -75,7 +75,7 @@ def state_of(module, prefix=""):
 
 
 def summary(folder, pattern="*.h5", limit=1_500_000):
-    """Print every file written with its size; fail when one is larger than a fixture may be."""
+    """Print every file with its size; fail if one is too large for a fixture."""
     total, large = 0, []
     for path in sorted(folder.glob(pattern)):
         size = path.stat().st_size

@@ -5,7 +5,7 @@ Usage: interop-containers.py PATH_OF_LSTM_FT
 For each golden LSTM, in float32 and in every narrower or wider type: `torch.load(weights_only=True)` and
 `load_state_dict(strict=True)`, `safetensors.torch.load_file` and `numpy.load` must give the original's bits; read back,
 the exports must be the same model. Then checkpoints of the real libraries (fixtures/pt) are imported and exported as a
-state_dict that the module takes, and outputs are compared within 2e-6.
+state_dict that the module accepts, and outputs are compared within 2e-6.
 """
 
 import pathlib
@@ -39,7 +39,7 @@ def same(found: dict, wanted: dict, what: str) -> None:
 
 
 def loaded(folder: str) -> dict[str, dict]:
-    """What each library reads, in every way that it has."""
+    """The arrays that each library reads, by each of its functions."""
     path = pathlib.Path(folder)
     return {
         "torch.load": torch.load(path / "out.pt", weights_only=True),

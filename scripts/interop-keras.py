@@ -2,9 +2,9 @@
 
 Usage: interop-keras.py PATH_OF_LSTM_FT
 
-`load_model` and `load_weights` must take the files, and the frameworks' outputs agree with `lstm-ft predict` within 2e-6. So
-must those of golden PyTorch models that Keras can express. textgenrnn, when its source archive can be fetched, must give
-tf_keras' probabilities within 1e-5 and come back byte for byte.
+`load_model` and `load_weights` must accept the files, and the frameworks' outputs must agree with `lstm-ft predict` within 2e-6,
+also for golden PyTorch models that Keras can express. textgenrnn, if its source archive can be fetched, must give tf_keras'
+probabilities within 1e-5 and be byte-identical after a round trip.
 """
 
 import json
@@ -40,7 +40,7 @@ def run(*arguments, folder):
 
 
 def scramble(model):
-    """What was not loaded shows."""
+    """Changes all weights, so that those which are not loaded are noticed."""
     model.set_weights([np.full_like(w, 0.123) for w in model.get_weights()])
     return model
 
@@ -141,7 +141,7 @@ def golden_pytorch(counts):
 
 
 def wild_kinds(counts):
-    """Masks, scalers and layers for training alone, through each whole format and back into the framework."""
+    """Masks, scalers and layers for training only, through each format of whole models and back into the framework."""
     kinds = FIXTURES / "wild" / "keras-kinds"
     for path in sorted(kinds.glob("mask_*")) + sorted(kinds.glob("n*.keras")) + [kinds / "rescaling.keras"]:
         if path.suffix == ".npz":
@@ -164,7 +164,7 @@ def wild_kinds(counts):
 
 
 def names(counts):
-    """What was trained elsewhere is found by the names of layers."""
+    """Weights that were trained elsewhere are found by the names of layers."""
     source = FIXTURES / "wild" / "keras-names" / "k3.keras"
     x = np.load(FIXTURES / "wild" / "keras-names" / "x.npz")["x"]
     y = np.load(FIXTURES / "wild" / "keras-names" / "k3.npy")

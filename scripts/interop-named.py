@@ -2,9 +2,9 @@
 
 Usage: interop-named.py PATH_OF_LSTM_FT
 
-MLX' `load_weights(strict=True)`, Flax' `Module.apply` and Haiku's `transform` must take the tensors as they are, and the
-frameworks' outputs must agree with `lstm-ft predict` within 2e-6. What a framework's LSTM has not must be refused.
-Frameworks that are not installed are left out.
+MLX' `load_weights(strict=True)`, Flax' `Module.apply` and Haiku's `transform` must accept the tensors unchanged, and the
+frameworks' outputs must agree with `lstm-ft predict` within 2e-6. Features that a framework's LSTM lacks must be refused.
+Frameworks that are not installed are skipped.
 """
 
 import importlib.util

@@ -3,8 +3,8 @@
 Usage: interop-onnx.py PATH_OF_LSTM_FT
 
 Every export must pass onnx.checker (with shape inference), ONNX Runtime's outputs must agree with `lstm-ft predict` within
-2e-6, and importing the export must give back the model's tensors byte for byte. What RTNeural's parser would read of the JSON
-is run by a few lines of numpy. Needs onnx, onnxruntime, h5py and numpy.
+2e-6, and importing the export must give byte-identical tensors. The JSON for RTNeural is evaluated by a few lines of numpy as
+RTNeural's parser reads it. Needs onnx, onnxruntime, h5py and numpy.
 """
 
 import itertools
@@ -99,7 +99,7 @@ def parameters(model: dict) -> dict:
 
 
 def configured(folder: str, model: dict, seed: int, dtype: type = numpy.float32) -> numpy.ndarray:
-    """Imports random weights of a configuration; gives an input for it."""
+    """Imports random weights of a configuration; returns an input for it."""
     random = numpy.random.default_rng(seed)
     with h5py.File(f"{folder}/weights.h5", "w") as file:
         for name, shape in parameters(model).items():
@@ -167,9 +167,9 @@ def check_rtneural(folder: str) -> None:
 
 
 def exported_by_torch() -> int:
-    """What `torch.onnx.export` makes of the usual ways to read an LSTM out, with sizes that are known and with such that are not.
+    """Exports of `torch.onnx.export` for the usual readouts, with static and with dynamic sizes.
 
-    The exporter by tracing is run; the newer one too, where onnxscript is installed.
+    By the tracing exporter and, if onnxscript is installed, by the newer one.
     """
     import contextlib
     import importlib.util
@@ -222,7 +222,7 @@ def exported_by_torch() -> int:
 
 
 def scaled() -> None:
-    """Constants around a model are a part of what it computes, there and back."""
+    """Constants before and after a model are part of its computation, in both directions."""
     wild = FIXTURES / "wild" / "onnx-scaling"
     x = numpy.load(wild / "x.npz")["x"]
     with tempfile.TemporaryDirectory() as folder:

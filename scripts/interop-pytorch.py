@@ -3,7 +3,7 @@
 Usage: interop-pytorch.py PATH_OF_LSTM_FT
 
 For each golden LSTM the exported tensors must be byte-identical to the originals; `load_state_dict(strict=True)` must
-take them; and PyTorch's outputs must agree with `lstm-ft predict` within 2e-6. For one model the same is checked after a
+accept them; and PyTorch's outputs must agree with `lstm-ft predict` within 2e-6. For one model the same is checked after a
 fine-tuning run with layer 0 frozen. A language model whose embedding is its decoder is fine-tuned, exported and loaded
 into the same tied module, from a `.pt` file and as `safetensors.torch.load_model` does it; a padding row stays zero.
 """

@@ -1,7 +1,7 @@
 """Writes a 2 GB HDF5 checkpoint with the shapes of nn.LSTM (4 layers of 4096), to time `lstm-ft inspect`.
 
-    make-checkpoint-2gb.py big.h5             real bytes, about as fast as the disk
-    make-checkpoint-2gb.py big.h5 --sparse    nothing written but the structure; a sparse file where the system has them
+    make-checkpoint-2gb.py big.h5             real data, about as fast as the disk
+    make-checkpoint-2gb.py big.h5 --sparse    only the structure is written: a sparse file on systems that have them
 """
 
 import argparse

@@ -2,7 +2,7 @@
 """Writes fixtures/formats/: small npy, npz, zip and csv files by numpy, Python's zipfile and (if present) torch.
 
 Run from anywhere: python scripts/make-formats-fixtures.py
-The values are formulas of the index, so the tests compute them again without reading anything else.
+The values are functions of the index, so the tests can compute them.
 """
 import io
 import pathlib
@@ -56,7 +56,7 @@ with zipfile.ZipFile(OUT / "zeros.zip", "w", zipfile.ZIP_DEFLATED, compresslevel
 
 
 class Pipe(io.RawIOBase):
-    """A file that cannot seek, so zipfile writes data descriptors."""
+    """A file without seeking, so that zipfile writes data descriptors."""
 
     def __init__(self):
         self.data = bytearray()

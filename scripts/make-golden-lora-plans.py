@@ -9,10 +9,10 @@ fixtures/golden-lora/plans.h5
     x, y, initial/NAME
     choices (C, 5)     for each case its lora_on, freeze, recipe and rates, and 1 where the request makes no sense
     losses (C, 20)     before each step
-    weights (C, P)     afterwards, all of them, in the order of `order`, the adapters in the weights
+    weights (C, P)     afterwards, all of them, in the order of `order`, with the adapters merged
 
-A and B are not in the file: they begin as lstm-ft draws them from the seed. What trains when, and how fast, is worked out
-here from what the options mean, not as lstm-ft does it. The runs are repeated in float64; how far float32 strays is printed.
+A and B are not in the file: their initial values are drawn from the seed as in lstm-ft. Which parameters are trained, and with
+which learning rate, is derived here from the documentation of the options, independently of lstm-ft's code. The runs are repeated in float64, and the differences of float32 are printed.
 """
 
 import fnmatch

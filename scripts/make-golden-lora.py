@@ -2,17 +2,17 @@
 
 fixtures/golden-lora/NAME.h5
 
-    head_and_layer1   A and B alone train, on layer 1 and the head; Adam
-    lstm_clip         A and B on both layers, and every bias and the head as they are; AdamW, clipped
+    head_and_layer1   only A and B are trained, on layer 1 and the head; Adam
+    lstm_clip         A and B on both layers, and all biases and the head without adapters; AdamW, clipped
 
     LSTM(5, 8), two layers, fc 8 -> 3 on the last step, MSE, a batch of 12 x 7 steps, the same one in every step.
     attributes: rank, alpha, targets (as lstm-ft names them), trainable (names that train themselves, or none),
     optimizer, lr, weight_decay, clip_norm (0: none), steps
     x, y, initial/NAME, lora/NAME.A and lora/NAME.B at the start,
-    losses (steps), norms (steps): before each step, norms of all that trains, before clipping,
+    losses (steps), norms (steps): before each step, norms of all trainable gradients, before clipping,
     step{1,2,20}/NAME the weights W after it, lora20/NAME.A and .B
 
-The run is repeated in float64; how far float32 strays from it is printed.
+The run is repeated in float64, and the differences of float32 are printed.
 """
 
 import torch

@@ -1,6 +1,6 @@
 """Golden files for whole modules: checkpoints as PyTorch users save them, and the module's outputs.
 
-    fixtures/golden-models/<name>.h5             only the state_dict (and, where said, what else lies in such files)
+    fixtures/golden-models/<name>.h5             only the state_dict (and, where stated, other contents of such files)
     fixtures/golden-models/<name>.reference.h5   x float32 (N,T,I) or tokens int64 (N,T); y; h_n and c_n without a head
 
 Attributes of a reference: name, description, torch_version, readout (all, last, final, mean, max), input_size,

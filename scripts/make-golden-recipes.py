@@ -9,7 +9,7 @@ fixtures/golden-recipes/<name>.h5:
                                  layer's two directions where there are lengths)
     losses (20), rates (20)      the learning rate of fc in each step, and momenta (20) where they move
 
-Batches are taken in order. Every run is repeated in float64; how far float32 strays from it is printed.
+Batches are taken in order. Every run is repeated in float64, and the differences of float32 are printed.
 """
 
 import copy

@@ -81,7 +81,7 @@ class Masks:
 
 
 def rounded(module):
-    """float64, with values that float32 holds."""
+    """float64, with values that float32 represents exactly."""
     module = module.double()
     with torch.no_grad():
         for p in module.parameters():

@@ -8,11 +8,10 @@ fixtures/golden-streams/NAME.h5
                                         tokens as five streams of 140, as word_language_model's batchify cuts them, in
                                         chunks of 7: 20 steps of Adam 0.01
     x (N, T, I) or tokens (703), y (N, T, O), resets (N, T) or starts (places in the 703 where documents begin),
-    initial/NAME, weights/NAME after 20 steps, losses, norms, hidden (L, N, H) and cell: what is carried at the end
+    initial/NAME, weights/NAME after 20 steps, losses, norms, hidden (L, N, H) and cell: the carried states at the end
     evaluation: the mean loss of the final weights over all of it, from zero states, resets kept
 
-With resets, h and c are zero at the beginning of each step that has one, in the middle of a chunk, too; gradients do not
-go through. The run is repeated in float64; how far float32 strays from it is printed.
+With resets, h and c are zero before each step that has one, also within a chunk, and gradients do not flow through. The run is repeated in float64, and the differences of float32 are printed.
 """
 
 import torch

@@ -17,7 +17,7 @@ fixtures/golden-training/:
     classify_bce_*.h5          fc 10 -> 1, y float32 (64,1), binary cross-entropy on the logit
     losses.h5                  a group per loss: pred, target, loss, grad; attributes loss, delta or beta, ignore_index
 
-Every run is repeated in float64 from the same values; how far float32 strays from it is printed and stored (noise.json).
+Every run is repeated in float64 from the same values; the differences of float32 are printed and stored (noise.json).
 """
 
 import copy
@@ -82,7 +82,7 @@ def doubled(t):
 
 
 def noise_of(name, model, twin, losses, exact_losses):
-    """How far the float32 run is from the float64 one: weights (absolute) and losses (relative)."""
+    """The differences of the float32 run from the float64 one: weights (absolute) and losses (relative)."""
     weights = max((p.double() - q).abs().max().item() for p, q in zip(model.parameters(), twin.parameters()))
     loss = max(abs(a - b) / max(abs(b), 1e-30) for a, b in zip(losses, exact_losses))
     print(f"  {name:<26} float32 from float64: weights {weights:.2e}, losses {loss:.2e} relative; loss {losses[0]:.6f} -> {losses[-1]:.6f}")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes fixtures/hdf5: small valid and hostile files by h5py, and expected.json with the contents of the valid ones.
 
-Needs h5py and numpy. Run from anywhere; the files are committed, so that the tests do not need Python.
+Needs h5py and numpy. Run from anywhere. The files are committed, so the tests do not need Python.
 """
 
 import base64
@@ -26,7 +26,7 @@ def base(dtype):
 
 
 def describe(name, bfloat16=()):
-    """Every dataset of a good file, by h5py's own reading of it."""
+    """Every dataset of a valid file, as h5py reads it."""
     datasets = []
 
     def visit(group, prefix):

@@ -1,10 +1,10 @@
 """Golden files from Keras: weights as tf_keras 2 and Keras 3 save them, and the outputs of the models.
 
-    fixtures/golden-keras/<name>.{h5,weights.h5,keras}    what a user has
+    fixtures/golden-keras/<name>.{h5,weights.h5,keras}    the user's file
     fixtures/golden-keras/<name>.reference.h5             x float32 (N,T,I) or tokens int64 (N,T); y float32
 
-Attributes of a reference: name, description, framework, file; options (JSON: readout, gates, activation or config, what a
-user must say); mapping (JSON: the project's name -> dataset, where it is plain).
+Attributes of a reference: name, description, framework, file; options (JSON: readout, gates, activation or config, which a
+user has to specify); mapping (JSON: the project's name -> dataset, if it is one to one).
 
 Needs tensorflow, tf_keras, keras 3, h5py and numpy. Keras 1 files are made by hand as its `save_weights` did.
 """
@@ -39,7 +39,7 @@ def seed_for(name):
 
 
 def fill(model, name):
-    """Weights of a size at which the gates work, the same on every run."""
+    """Weights of a magnitude at which the gates matter, the same on every run."""
     random = np.random.default_rng(seed_for(name))
     model.set_weights([random.normal(0, 0.4, w.shape).astype(w.dtype) for w in model.get_weights()])
 
@@ -116,7 +116,7 @@ SAVERS = {"full": save_full, "legacy": save_legacy_weights, "weights": save_weig
 
 
 def normalize(path):
-    """Archives hold dates; the rest is the same on every run."""
+    """Removes the dates in archives; everything else is the same on every run."""
     if path.suffix != ".keras":
         return
     with zipfile.ZipFile(path) as old:

@@ -1,6 +1,6 @@
 """Writes fixtures/named: LSTMs with the names of MLX, Flax, Haiku, TensorFlow 1, Keras, swift-apis and burn.
 
-Usage: make-named-fixtures.py [PART ...]      parts: mlx flax haiku tf1 keras formulas; without any, those whose framework is there
+Usage: make-named-fixtures.py [PART ...]      parts: mlx flax haiku tf1 keras formulas; by default those whose framework is installed
 
 For each case a file of weights (.npz or .h5) under the framework's own names, and CASE.reference.h5 with x, y (every step,
 through the head if there is one), h and c (N, sum of H over layers and directions), as float32, computed by the framework.
@@ -8,7 +8,7 @@ swift-apis and burn cannot be run from Python: their cases are computed here fro
 (tensorflow/swift-apis Sources/TensorFlow/Layers/Recurrent.swift, burn-nn src/modules/rnn/lstm/lstm_module.rs).
 
 Deterministic: every value is drawn by NumPy from the case's name. Flax and Haiku need jax, flax and dm-haiku; the others
-mlx, tensorflow (with tf_keras) and keras. Two virtual environments will do: each makes what it can.
+mlx, tensorflow (with tf_keras) and keras. Two virtual environments are enough: each generates the parts that it can.
 """
 
 import importlib.util
@@ -37,12 +37,12 @@ def features(random, size):
 
 
 def beside(states):
-    """(N, H) of every layer and direction, side by side: sizes differ."""
+    """(N, H) of every layer and direction, concatenated, as sizes differ."""
     return np.concatenate([np.asarray(state) for state in states], 1)
 
 
 def save(case, weights, x, y, h, c, nested=False):
-    """Weights as .npz, or as nested HDF5 groups; the reference beside them."""
+    """Writes weights as .npz or as nested HDF5 groups, and the reference."""
     OUT.mkdir(parents=True, exist_ok=True)
     if nested:
         with h5py.File(OUT / f"{case}.h5", "w") as file:
@@ -121,7 +121,7 @@ def flax():
     key = jax.random.key(0)
 
     def linen(case, model, x, prefix="params/", nested=False):
-        """The model gives (y, [(c, h), ...]): Flax' carry is (c, h)."""
+        """The model returns (y, [(c, h), ...]): Flax' carry is (c, h)."""
         random = draw(case)
         x = x(random)
         shapes = flatten_dict(model.init(key, jnp.asarray(x))["params"])
@@ -263,7 +263,7 @@ def tf1():
     cells = v1.nn.rnn_cell
 
     def make(case, size, build):
-        """build(x) gives y and the states in order of layer and direction."""
+        """build(x) returns y and the states in order of layer and direction."""
         random = draw(case)
         data = features(random, size)
         with tf.Graph().as_default(), v1.Session() as session:

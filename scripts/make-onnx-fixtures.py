@@ -1,10 +1,10 @@
 """Golden ONNX models: those of exporters, and all forms of the LSTM operator, with ONNX Runtime's outputs.
 
     fixtures/onnx/<name>.onnx            the model
-    fixtures/onnx/<name>.reference.h5    x (N,T,I) or tokens (N,T), and y as ONNX Runtime gives it, batch first
+    fixtures/onnx/<name>.reference.h5    x (N,T,I) or tokens (N,T), and y as ONNX Runtime computes it, batch first
 
 Attributes of a reference: description, summary (the model in lstm-ft's words), bias (of the first layer).
-fixtures/onnx/refused/ has models that cannot be described; the tests know why.
+fixtures/onnx/refused/ has models that cannot be represented; the tests state why.
 
 Needs torch, onnx, onnxscript, onnxruntime, numpy and h5py.
 """
@@ -276,7 +276,7 @@ def whole_lengths(folder):
 
 
 def refused(folder):
-    """Models that must be refused, not misread."""
+    """Models that must be refused."""
     folder = folder / "refused"
     folder.mkdir(exist_ok=True)
 

@@ -2,9 +2,9 @@
 """Writes fixtures/pickle/: checkpoints with all kinds of Python objects besides the tensors, written by the real libraries.
 
 Run from anywhere: python scripts/make-pickle-fixtures.py
-Needs torch, numpy, pandas and scikit-learn. `state.npz` holds the tensors of the one model that every file called
-`model-*` has; `whole.npz` those of the whole modules by file. `scalers.json` says of each file called `scaler-*` what its
-scalers are: a key, the columns' mean and deviation, found by asking the scaler itself.
+Needs torch, numpy, pandas and scikit-learn. `state.npz` has the tensors of the model in all files called
+`model-*`; `whole.npz` those of the whole modules by file. `scalers.json` has, for each file called `scaler-*`, the key of its
+scalers and the columns' mean and deviation, computed by calling the scaler.
 """
 import argparse
 import collections
@@ -52,7 +52,7 @@ numpy.savez(OUT / "state.npz", **{name: value.numpy() for name, value in state.i
 
 
 def both(name: str, value: object) -> None:
-    """As an archive and as the stream that came before."""
+    """As an archive and as the older stream."""
     torch.save(value, OUT / f"model-{name}.pt")
     try:
         torch.save(value, OUT / f"model-{name}-legacy.pt", _use_new_zipfile_serialization=False)

@@ -2,9 +2,9 @@
 """Writes fixtures/pt/: files of torch.save and safetensors in many variants, written by the real libraries.
 
 Run from anywhere: python scripts/make-pt-fixtures.py
-Needs torch, numpy and safetensors. The files are the same on every run but for what `torch.save` itself draws at random
-(legacy storage keys are addresses). `expected.npz` holds the values of every tensor as float64 under `<file>/<name>`;
-`golden.h5` an input and what the model of the files called `model*` gives for it.
+Needs torch, numpy and safetensors. The files are the same on every run except for random parts of `torch.save`
+(legacy storage keys are addresses). `expected.npz` has the values of every tensor as float64 under `<file>/<name>`;
+`golden.h5` has an input and the outputs of the model in the files called `model*`.
 """
 import argparse
 import io

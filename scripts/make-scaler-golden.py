@@ -1,6 +1,7 @@
 """PyTorch's forecasts with a minimum/maximum scaler: fixtures/wild/scaler-minmax/expected.json.
 
-The model saw columns scaled to 0...1 and says the next temp, scaled likewise: of each of the last 20 windows of 24 rows.
+The model was trained on columns scaled to 0...1 and predicts the next temp, scaled the same way, for each of the last 20
+windows of 24 rows.
 Needs torch and numpy.
 """
 

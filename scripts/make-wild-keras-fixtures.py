@@ -1,7 +1,7 @@
 """Small Keras files of kinds that were once read incorrectly, each with the outputs of the framework.
 
-    fixtures/wild/keras-kinds/<name>.{keras,h5,weights.h5}    what a user has
-    fixtures/wild/keras-kinds/<name>.npz                      x, and y where the file is to be read
+    fixtures/wild/keras-kinds/<name>.{keras,h5,weights.h5}    the user's file
+    fixtures/wild/keras-kinds/<name>.npz                      x, and y if the file can be read
 
 Needs tensorflow, tf_keras, keras 3, h5py and numpy.
 """

@@ -102,7 +102,7 @@ def mae(model, series, scaler, horizon):
 
 
 def persistence(series, horizon):
-    """Errors of two naive forecasts: the last value held, and the value 24 hours before."""
+    """Errors of two naive forecasts: the last value, and the value 24 hours earlier."""
     x, y = windows(series, horizon)
     lags = [WINDOW + k - 24 * (1 + k // 24) for k in range(horizon)]
     return (y - x[:, -1]).abs().mean().item(), (y - x[:, lags, 0]).abs().mean().item()

@@ -2,10 +2,10 @@
 
 In your own program, with your module and your input:
 
-    from reference_pytorch import write_reference        # or copy the ten lines
+    from reference_pytorch import write_reference        # or copy its ten lines
     write_reference("reference.h5", module, x)
 
-As a program it makes an nn.LSTM for a state_dict of its sizes:
+As a program, it creates an nn.LSTM with the sizes of a state_dict:
 
     python scripts/reference-pytorch.py weights.pt reference.h5 [--steps 20] [--batch 3]
 """
@@ -17,7 +17,7 @@ import torch
 
 
 def write_reference(path, module, x, lengths=None):
-    """x (N, T, I). `module` gives y, or (y, (h, c)) as nn.LSTM with batch_first=True does."""
+    """x (N, T, I). `module` returns y, or (y, (h, c)) as nn.LSTM with batch_first=True does."""
     module.eval()
     with torch.no_grad():
         result = module(x)

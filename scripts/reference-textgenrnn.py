@@ -7,8 +7,8 @@ FOLDER is the unpacked source archive of the package; with --fetch it is fetched
 `lstm-ft import --config`, and `reference.h5` with x and y.
 
 The prompts are pieces of the package's README, half of them shorter than 40 characters and padded on the left with token
-0. With --random they are random tokens instead: the network then amplifies differences of one rounding to some 1e-3, in
-tf_keras as anywhere else, so that these compare nothing.
+0. With --random they are random tokens instead: the network then amplifies rounding differences to about 1e-3 in every
+framework, tf_keras included, so such a comparison says nothing.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def model(weights):
     from tf_keras import layers as L
 
     class AttentionWeightedAverage(L.Layer):
-        """As the package has it."""
+        """The package's layer."""
 
         def build(self, shape):
             self.W = self.add_weight(shape=(shape[2], 1), name=f"{self.name}_W")

@@ -10,7 +10,7 @@ import Foundation
 ///   - verify: called with the temporary file's path before the rename; if it throws, the old file is kept.
 ///   - body: called with a descriptor open for reading and writing, at offset 0.
 /// - Throws: ``FileError`` (`cannotCreate`, `writingFailed`), or what the closures throw.
-public func atomicallyWriteFile(
+package func atomicallyWriteFile(
   to path: String, verify: (String) throws -> Void = { _ in }, _ body: (Int32) throws -> Void
 ) throws {
   let file = try AtomicFile(path)
@@ -29,7 +29,7 @@ public func atomicallyWriteFile(
 /// Writes all of the bytes at the descriptor's current position (`write`), for the body of
 /// ``atomicallyWriteFile(to:verify:_:)``.
 /// - Throws: ``FileError`` `writingFailed` without a path, which ``atomicallyWriteFile(to:verify:_:)`` adds.
-public func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws(FileError) {
+package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws(FileError) {
   guard let base = bytes.baseAddress else { return }
   do throws(System.Errno) {
     let done = try System.transfer(bytes.count) { done, count in write(descriptor, base + done, count) }

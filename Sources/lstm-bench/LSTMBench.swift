@@ -15,17 +15,17 @@ struct LSTMBench: ParsableCommand {
       lstm-bench --against torch,tensorflow,onnxruntime,onnxruntime-c,mlx --python .venv/bin/python
       lstm-bench --scaling --accuracy --vanishing --exhaustive
 
-      A figure is the median time of a single step, an inference pass or a training step (forward, loss, backward and
+      A figure is the median time of a single step, an inference pass or a training step (forward, loss, backward and \
       Adam). The peak is the rate of fused multiply-adds in registers on as many threads, measured in the same run.
 
-      Other frameworks get the same weights and data. Their outputs and gradients must agree with ours; then they are
+      Other frameworks get the same weights and data. Their outputs and gradients must agree with ours; then they are \
       timed in new processes in the order A B B A. A ratio above 1 means that lstm-ft is faster.
       """)
 
   @Option(name: .customLong("case"), help: "Measure only these cases or figures, such as seed or seed/training,512.")
   var only: String?
 
-  @Option(help: "Number of threads. (default: all cores)")
+  @Option(help: "Number of threads; one per core unless given.")
   var threads: Int = ProcessInfo.processInfo.activeProcessorCount
 
   @Option(help: "Seconds to spend on each figure.")

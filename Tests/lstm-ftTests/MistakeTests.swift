@@ -299,7 +299,7 @@ struct Mistake: Sendable, CustomTestStringConvertible {
     Mistake("no such file to inspect", "inspect nope.h5", 66, "nope.h5: no such file"),
     Mistake(
       "a truncated checkpoint", "import cut.h5", 65,
-      "cut.h5: it is truncated: it has only 5000 bytes of what its header announces"
+      "cut.h5: it is truncated: it has only 5000 bytes, fewer than its header states"
     ) { place in
       try place.write("cut.h5", Data(contentsOf: place.url.appendingPathComponent("weights.h5")).prefix(5000))
     },

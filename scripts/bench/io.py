@@ -14,7 +14,7 @@ Three limits, each for the median of alternating runs (A B B A ...), so that oth
 - a checkpoint by torch.save or safetensors (`--formats pt,safetensors`): `lstm-ft import` against `cp` followed by `sync`, at most 1.5
   times as long, and listing its tensors (`lstm-ft inspect`, with the start of the process) in at most 50 ms.
 
-Times are wall-clock; `cpu` is user and system time. Needs h5py, numpy, for the last bar torch and safetensors, and room in the folder for three times the size.
+Times are wall-clock; `cpu` is user and system time. Needs h5py, numpy, for the last limit torch and safetensors, and space in the folder for three times the size.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def foreign(format: str, folder: pathlib.Path, binary: pathlib.Path, options: ar
 
 
 def in_process(function, *arguments, **keywords) -> None:
-    """In a process of its own: a child's peak of memory begins at its parent's."""
+    """Runs in its own process: a child's peak memory starts at its parent's."""
     maker = multiprocessing.Process(target=function, args=arguments, kwargs=keywords)
     maker.start()
     maker.join()
@@ -90,7 +90,7 @@ def in_process(function, *arguments, **keywords) -> None:
 
 
 def measured(command: list, output: pathlib.Path | None) -> tuple[float, float, float]:
-    """Seconds, seconds of processor, and MB at the peak."""
+    """Wall-clock seconds, CPU seconds, and peak memory in MB."""
     if output:
         output.unlink(missing_ok=True)
         os.sync()  # what others left to be written is not this run's
@@ -106,7 +106,7 @@ def measured(command: list, output: pathlib.Path | None) -> tuple[float, float, 
 
 
 def compare(name: str, contestants: dict, runs: int) -> dict:
-    """The first is ours. Contestants run in order, then in reverse, and so on."""
+    """The first is ours. All are run in order, then in reverse order, and so on."""
     results = {who: [] for who in contestants}
     for run in range(-1, runs):
         order = list(contestants.items())

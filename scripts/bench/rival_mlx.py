@@ -1,7 +1,7 @@
 """MLX on the CPU: mlx.nn.LSTM, Adam of mlx.optimizers; the whole step compiled, or not.
 
-Its LSTM does one step of Python for each time step, so that compiling also takes Python out of the loop. On a CPU it is
-tens of times slower than the others where sequences are long, and compiling takes minutes: those are left out.
+Its LSTM runs Python code for each time step, which compiling removes. On a CPU it is tens of times slower than the others on long
+sequences, and compiling takes minutes: those are skipped.
 """
 
 import mlx.core as mx

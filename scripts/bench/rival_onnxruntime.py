@@ -1,6 +1,6 @@
 """ONNX Runtime: one LSTM node for each layer, time-major as its CPU kernel expects, all graph optimizations. Inference only.
 
-Ways: one thread or all; for single steps session.run with arrays, or IO binding with the states left where they are.
+Ways: one thread or all; for single steps session.run with arrays, or IO binding without copying the states.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """TensorFlow: everything inside one tf.function, Adam by its fused kernel.
 
 Ways: Keras' LSTM layer; the same compiled by XLA; the fused CPU kernel BlockLSTM, which no layer of Keras uses any more
-(BlockLSTMV2 would be the newer one, but its gradients are wrong in 2.21). XLA trains small models alone: with the
-largest the process grew to 10 GB.
+(BlockLSTMV2 is newer, but its gradients are wrong in 2.21). XLA trains only small models: with the largest, the process
+grew to 10 GB.
 """
 
 import os
@@ -111,7 +111,7 @@ class Model:
         return tf.math.l2_normalize(y, -1) if self.case.normalizes else y
 
     def lower(self, count):
-        """The input through the first `count` layers."""
+        """The output of the first `count` layers."""
         y = tf.gather(self.embedding, self.x) if self.case.vocabulary else self.x
         h = None
         for k in range(count):

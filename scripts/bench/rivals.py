@@ -1,14 +1,14 @@
 """Shared by the rivals' scripts: reading lstm-bench's cases, checking agreement, choosing the fastest way and timing it.
 
-A script makes one object with these members and hands it to `main`:
+A script creates an object with these members and passes it to `main`:
 
     name, version                        for the report
-    variants(case, figure) -> [str]      ways to compute a figure; [] when it cannot
+    variants(case, figure) -> [str]      ways to compute a figure; [] if there is none
     build(case, figure, variant)         an object with
         check() -> Result                one evaluation on the case's data, from the case's weights
-        run()                            what is timed, or
-        measure(seconds) -> [float]      the times themselves, where calling from Python would cost too much
-    forget()                             lets go of what the last object left
+        run()                            the call that is timed, or
+        measure(seconds) -> [float]      the times, if calling from Python would take too long
+    forget()                             frees what the last object has allocated
 """
 
 import argparse
@@ -37,7 +37,7 @@ class Figure:
 
 @dataclass
 class Result:
-    """What a framework computed: outputs (B, T, O), (B, O) or (S, O), and for training the loss and gradients."""
+    """A framework's results: outputs (B, T, O), (B, O) or (S, O), and for training the loss and gradients."""
 
     output: np.ndarray | None = None
     loss: float | None = None
@@ -87,12 +87,12 @@ class Case:
 
     @property
     def is_small(self) -> bool:
-        """Whether a second thread may cost more than it gives."""
+        """Whether a second thread may make it slower."""
         work = sum(8 * layer["hidden"] * (self.input_size(i) + layer["hidden"]) for i, layer in enumerate(self.layers))
         return work * self.batch * self.steps < 1e9
 
     def lowest_trainable(self, figure: Figure) -> int:
-        """The first layer with something to train; the number of layers when there is none."""
+        """The first trainable layer; the number of layers if there is none."""
         for layer in range(len(self.layers)):
             if any(f"lstm.weight_hh{suffix}" not in figure.frozen for suffix in self.directions(layer)):
                 return layer
@@ -121,7 +121,7 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 
 def compare(case: Case, figure: Figure, result: Result) -> list[dict]:
-    """Lines of what was compared: `check`, `difference`, `passed`."""
+    """Lines of the comparison: `check`, `difference`, `passed`."""
     lines = []
 
     def line(what: str, value: float, tolerance: float) -> None:
@@ -160,7 +160,7 @@ def measure(run, seconds: float, fewest: int = 3) -> list[float]:
 
 
 def is_hopeless(took: float, best: float) -> bool:
-    """Whether what takes long is clearly slower than the best so far, and not worth more of anybody's time."""
+    """Whether a slow way is clearly slower than the best so far, and need not be timed further."""
     return took > 0.1 and took > 2 * best
 
 
@@ -226,7 +226,7 @@ def visit(rival, case: Case, figure: Figure, choices: dict, known: dict, options
 
 
 def attempt(rival, case: Case, figure: Figure, variant: str, best: float, options) -> list[float]:
-    """Times of one way to compute a figure; none when it does not agree or is hopeless."""
+    """Times of one way to compute a figure; none if it does not agree or is much slower."""
     workload = rival.build(case, figure, variant)
     if options.check:
         lines = compare(case, figure, workload.check())

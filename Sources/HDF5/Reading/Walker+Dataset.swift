@@ -1,7 +1,7 @@
 import CHDF5
 
 extension Walker {
-  /// Describes a dataset and proves that reading it would be safe; reads none of it.
+  /// Describes a dataset after checking that it is safe to read. Its data is not read.
   mutating func dataset(
     _ id: hid_t, _ info: chdf5_object, name: String, path: String
   ) throws(HDF5Error) -> HDF5Dataset {

@@ -14,7 +14,7 @@ public struct LSTMModel: Sendable {
   public private(set) var parameters: ParameterStore
   /// The stored tensors of parameters that have not changed since they were read, by name. They are written back
   /// byte-identical, in their own type.
-  public private(set) var origins: [String: StoredTensor]
+  package private(set) var origins: [String: StoredTensor]
   /// What is done to data before the model reads it: scalers, vocabulary, window.
   public var preprocessing = Preprocessing()
   /// Where the weights come from.

@@ -81,7 +81,7 @@ struct FinetuneSession {
     // Before there is a folder of a run that cannot begin.
     if ready.training.streams != nil, let layer = ready.model.configuration.layers.firstIndex(where: \.isBidirectional) {
       throw InputError.usage(
-        "--chunk needs layers that run forward only, and layer\(layer) is bidirectional: its reverse half begins at the end of a sequence",
+        "--chunk needs layers that run forward only, and layer\(layer) is bidirectional: its reverse direction starts at the end of a sequence",
         advice: ["leave --chunk out, or choose another model"])
     }
 

@@ -154,7 +154,7 @@ import TrainingSupport
     #expect(
       message { _ = try Evaluator(Network(both), loss: .meanSquaredError).evaluate(data) }
         == "carried state: expected layers that run forward only, found layer 0, which is bidirectional: its reverse "
-        + "half begins at the end of a sequence")
+        + "direction starts at the end of a sequence")
     let last = featureModel(readout: .last)
     #expect(throws: ShapeError.self) { try Evaluator(Network(last), loss: .meanSquaredError).evaluate(data) }
   }
