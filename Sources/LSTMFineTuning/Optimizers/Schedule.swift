@@ -106,58 +106,6 @@ public struct Schedule: Sendable, Equatable, Codable {
 }
 
 extension Schedule {
-  /// From a text: `constant`, `linear`, `cosine`, `slanted-triangle`, `one-cycle`, `step` or `plateau`, each maybe with
-  /// numbers: `linear:0.1`, `cosine:0.01`, `slanted-triangle:0.1,32`, `one-cycle:0.3,25,10000`, `step:2,0.5`,
-  /// `plateau:2,0.1`.
-  /// - Throws: `FineTuningError.invalidOption` saying what was expected.
-  public init(_ text: String, warmUp: Int = 0) throws(FineTuningError) {
-    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-    let texts = parts.count < 2 ? [] : parts[1].split(separator: ",", omittingEmptySubsequences: false)
-    let numbers = texts.compactMap { Double($0) }
-    func refused(_ expected: String) -> FineTuningError {
-      .invalid(.schedule, "\(text)", "expected \(expected)", advice: [])
-    }
-    func number(_ place: Int, _ usual: Double) -> Double { numbers.indices.contains(place) ? numbers[place] : usual }
-    guard numbers.count == texts.count, numbers.allSatisfy(\.isFinite) else {
-      throw refused("numbers behind the colon")
-    }
-    guard warmUp >= 0 else { throw .invalid(.warmUp, "\(warmUp)", "expected at least 0 steps", advice: []) }
-    self.warmUp = warmUp
-    let most: Int
-    switch parts[0] {
-    case "constant": (shape, most) = (.constant, 0)
-    case "linear": (shape, most) = (.linear(final: number(0, 0)), 1)
-    case "cosine": (shape, most) = (.cosine(final: number(0, 0)), 1)
-    case "slanted-triangle":
-      guard 0..<1 ~= number(0, 0.1), number(1, 32) >= 1 else {
-        throw refused("a part from 0 to below 1, and a ratio of at least 1")
-      }
-      (shape, most) = (.slantedTriangle(cut: number(0, 0.1), ratio: number(1, 32)), 2)
-    case "one-cycle":
-      guard 0..<1 ~= number(0, 0.3), number(1, 25) >= 1, number(2, 1e4) >= 1 else {
-        throw refused("a part from 0 to below 1, and two divisors of at least 1")
-      }
-      (shape, most) = (.oneCycle(peak: number(0, 0.3), division: number(1, 25), finalDivision: number(2, 1e4)), 3)
-    case "step", "plateau":
-      let count = number(0, parts[0] == "step" ? 1 : 2)
-      let least = parts[0] == "step" ? 1.0 : 0.0
-      guard count >= least, count <= 1e9, count == count.rounded(), number(1, 0.1) > 0, number(1, 0.1) <= 1 else {
-        throw refused("a whole number of epochs, and a factor above 0 and up to 1")
-      }
-      shape =
-        parts[0] == "step"
-        ? .step(epochs: Int(count), factor: number(1, 0.1)) : .plateau(patience: Int(count), factor: number(1, 0.1))
-      most = 2
-    default:
-      throw refused("constant, linear, cosine, slanted-triangle, one-cycle, step or plateau")
-    }
-    guard numbers.count <= most else {
-      throw refused(most == 0 ? "no numbers" : "at most \(most) \(most == 1 ? "number" : "numbers")")
-    }
-    if case .linear(let final) = shape, final < 0 { throw refused("a final factor of at least 0") }
-    if case .cosine(let final) = shape, final < 0 { throw refused("a final factor of at least 0") }
-  }
-
   /// For people: `cosine`, `one-cycle, 20 steps of warm-up`.
   public var summary: String {
     let name =

@@ -63,7 +63,6 @@ private final class Loop<Rows: ExampleRows> {
   private let batches: [Range<Int>]
   /// The states of streams between two chunks.
   private let carried: CarriedState?
-  private let schedule: Schedule
   private let groups: [FreezePlan.Group]
   private let clock = ContinuousClock()
   private let began: ContinuousClock.Instant
@@ -96,7 +95,6 @@ private final class Loop<Rows: ExampleRows> {
     evaluator = Evaluator(network, loss: tuner.loss, targetScaler: targetScaler, batchSize: max(options.batchSize, 64))
     batches = data.batches(of: min(options.batchSize, data.count))
     carried = try data.makeCarriedState(model.configuration)
-    schedule = tuner.schedule
     groups = tuner.plan.groups
     constantPredictionLoss = (validation ?? data).constantPredictionLoss(tuner.loss)
 
@@ -241,7 +239,7 @@ private final class Loop<Rows: ExampleRows> {
 
   private func step(_ events: (FineTuner.Event) throws -> Void) throws {
     let (epoch, step) = (progress.epoch, progress.step + 1)
-    let factors = schedule.factors(
+    let factors = tuner.schedule.factors(
       step: (epoch - 1) * steps + step - 1, of: allSteps, epoch: epoch - 1,
       plateau: progress.plateau.factor)
     let done = try stepper.step(
@@ -307,7 +305,7 @@ private final class Loop<Rows: ExampleRows> {
       best = last
       progress.bestEpoch = epoch
     }
-    if let metrics { progress.plateau.observe(metrics.loss, schedule) }
+    if let metrics { progress.plateau.observe(metrics.loss, tuner.schedule) }
     progress.epoch += 1
     progress.step = 0
     (progress.lossSum, progress.lossWeight, progress.normSum, progress.stepsTaken) = (0, 0, 0, 0)

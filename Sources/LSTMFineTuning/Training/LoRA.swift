@@ -23,39 +23,6 @@ public struct LoRA: Sendable, Equatable, Codable {
     self.targets = targets
   }
 
-  /// From text such as `rank=8,alpha=16`. Without an alpha the scale is 1.
-  /// - Throws: `FineTuningError.invalidOption` that says which part is not understood.
-  public init(parsing text: String, targets: [String] = ["lstm"]) throws(FineTuningError) {
-    func expected(_ what: String, found: Substring) -> FineTuningError {
-      .invalid(
-        .lora, "\(text)", "expected \(what), found \"\(found)\"", advice: ["for example \(.lora, "rank=8,alpha=16")"])
-    }
-    var (rank, alpha): (Int?, Double?) = (nil, nil)
-    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-      let sides = part.split(separator: "=", omittingEmptySubsequences: false)
-      guard sides.count == 2 else { throw expected("rank=NUMBER and alpha=NUMBER", found: part) }
-      switch sides[0] {
-      case "rank":
-        guard rank == nil else { throw expected("one rank", found: part) }
-        guard let value = Int(sides[1]), value >= 1 else {
-          throw expected("a whole rank of at least 1", found: sides[1])
-        }
-        rank = value
-      case "alpha":
-        guard alpha == nil else { throw expected("one alpha", found: part) }
-        guard let value = Double(sides[1]), value.isFinite, value > 0 else {
-          throw expected("an alpha above 0", found: sides[1])
-        }
-        alpha = value
-      default: throw expected("rank or alpha", found: sides[0])
-      }
-    }
-    guard let rank else {
-      throw .invalid(.lora, "\(text)", "there is no rank", advice: ["for example \(.lora, "rank=8,alpha=16")"])
-    }
-    self.init(rank: rank, alpha: alpha ?? Double(rank), targets: targets)
-  }
-
   /// The parameters that get adapters, as places in the model's order.
   /// - Throws: `FineTuningError` when a number is out of range, a selector matches nothing, or matches nothing that an
   ///   adapter can be put on.

@@ -259,36 +259,6 @@ import TrainingSupport
   // MARK: - Options
 
   @Test(arguments: [
-    ("rank=8,alpha=16", 8, 16.0), ("alpha=0.5,rank=1", 1, 0.5), ("rank=4", 4, 4.0), ("rank=3,alpha=1e1", 3, 10.0),
-  ])
-  func optionsAreParsed(_ text: String, _ rank: Int, _ alpha: Double) throws {
-    let lora = try LoRA(parsing: text, targets: ["layer1"])
-    #expect(lora == LoRA(rank: rank, alpha: alpha, targets: ["layer1"]) && lora.scale == alpha / Double(rank))
-  }
-
-  @Test(arguments: [
-    ("", "expected rank=NUMBER and alpha=NUMBER, found \"\""),
-    ("8", "expected rank=NUMBER and alpha=NUMBER, found \"8\""),
-    ("rank=8,", "expected rank=NUMBER and alpha=NUMBER, found \"\""),
-    ("rank=8=9", "expected rank=NUMBER and alpha=NUMBER, found \"rank=8=9\""),
-    ("rank=0", "expected a whole rank of at least 1, found \"0\""),
-    ("rank=2.5", "expected a whole rank of at least 1, found \"2.5\""),
-    ("rank=99999999999999999999", "expected a whole rank of at least 1, found \"99999999999999999999\""),
-    ("rank=8,alpha=-1", "expected an alpha above 0, found \"-1\""),
-    ("rank=8,alpha=nan", "expected an alpha above 0, found \"nan\""),
-    ("rank=8,alpha=inf", "expected an alpha above 0, found \"inf\""),
-    ("rank=8,alpha=", "expected an alpha above 0, found \"\""),
-    ("rank=8,beta=1", "expected rank or alpha, found \"beta\""),
-    ("rank=8,rank=8", "expected one rank, found \"rank=8\""),
-    ("rank=8,alpha=1,alpha=2", "expected one alpha, found \"alpha=2\""), ("alpha=2", "there is no rank"),
-  ])
-  func whatIsNoOption(_ text: String, _ expected: String) {
-    let error = #expect(throws: FineTuningError.self) { try LoRA(parsing: text) }
-    #expect(error?.message == "lora \(text): \(expected)")
-    #expect(error?.advice == ["for example lora rank=8,alpha=16"])
-  }
-
-  @Test(arguments: [
     (LoRA(rank: 1, alpha: 1, targets: ["layer7"]), "\"layer7\" matches no part of this model"),
     (
       LoRA(rank: 1, alpha: 1, targets: ["lstm", "lstm.bias_*"]),

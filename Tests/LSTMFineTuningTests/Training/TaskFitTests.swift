@@ -120,26 +120,6 @@ import TrainingSupport
     }
   }
 
-  @Test(arguments: ["new", "new:9", "new:16777216"]) func aHeadIsParsed(_ text: String) throws {
-    let size = text.split(separator: ":").dropFirst().first.flatMap { Int($0) }
-    #expect(try HeadChoice(parsing: text) == .new(size: size))
-  }
-
-  @Test(arguments: [
-    ("", "expected new, new:SIZE or keep"), ("old", "expected new, new:SIZE or keep"),
-    ("new:9:2", "expected new, new:SIZE or keep"),
-    ("New", "expected new, new:SIZE or keep"), ("new:", "expected a size from 1 to 16777216, found \"\""),
-    ("new:0", "expected a size from 1 to 16777216, found \"0\""),
-    ("new:-3", "expected a size from 1 to 16777216, found \"-3\""),
-    ("new:nine", "expected a size from 1 to 16777216, found \"nine\""),
-    ("new:99999999999999999999", "expected a size from 1 to 16777216, found \"99999999999999999999\""),
-  ])
-  func whatIsNoHead(_ text: String, _ expected: String) {
-    let error = #expect(throws: FineTuningError.self) { try HeadChoice(parsing: text) }
-    #expect(error?.message == "head \(text): \(expected)")
-    #expect(error?.advice == ["for example head new:9"])
-  }
-
   @Test func aNewHeadHasAnOutputForEachClassOfTheWholeFile() throws {
     let data = try Self.classes([0, 1, 2, 5])
     let fit = try Self.fit(featureModel(outputs: 1), data.selecting([0, 1]), head: .new(size: nil))

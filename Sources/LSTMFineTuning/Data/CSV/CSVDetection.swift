@@ -27,8 +27,7 @@ enum CSVDetection {
     bytes.withUnsafeBufferPointer { text in
       var marks = CSVNumberParser.Marks()
       let value = cells.value(text, row: row, column: column, style: .any, marks: &marks, as: Double.self)
-      if case .text = value { return true }
-      return false
+      return if case .text = value { true } else { false }
     }
   }
 

@@ -103,7 +103,8 @@ public struct SplitChoice: Sendable, Equatable, Codable {
 
   /// The last fifth for validation, of examples a random fifth, unless said otherwise.
   public init(
-    fraction: Double = 0.2, trainUntil: String? = nil, validateFrom: String? = nil, shuffles: Bool = true, seed: UInt64 = 0
+    fraction: Double = 0.2, trainUntil: String? = nil, validateFrom: String? = nil, shuffles: Bool = true,
+    seed: UInt64 = 0
   ) {
     self.fraction = fraction
     self.trainUntil = trainUntil
