@@ -1,4 +1,5 @@
 import Foundation
+import LSTMCheckpoints
 import LSTMLayers
 import Testing
 
