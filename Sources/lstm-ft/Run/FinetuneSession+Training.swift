@@ -32,11 +32,17 @@ extension FinetuneSession {
     var tuner = FineTuner(plan, optimizer: rule, loss: loss, options: options)
     tuner.shouldStop = { Interruption.isWished }
     tuner.sampling = sampling
+    /// With what was done in its history.
+    func noted(_ model: LSTMModel, _ run: FineTuner.Run? = nil) -> LSTMModel {
+      var model = model
+      model.provenance?.history.append(tuner.historyEvent(data: dataName, run: run))
+      return model
+    }
     let run: FineTuner.Run
     do {
       run = try fit(tuner, model, resuming: point) { event in
         report.show(event)
-        try folder.record(event) { finished($0, epoch: nil) }
+        try folder.record(event) { noted($0) }
       }
     } catch let error as FineTuningError {
       console.clearLive()
@@ -48,7 +54,7 @@ extension FinetuneSession {
     var replaced: ReplacedFile?
     if !isInterrupted {
       replaced = ReplacedFile(settings.output)
-      try finished(run.best, epoch: run).write(path: settings.output)
+      try noted(run.best, run).write(path: settings.output)
     }
     report.finish(run, folder: folder, output: isInterrupted ? nil : settings.output, replaced)
     var scratch: FineTuner.Run?
@@ -101,23 +107,5 @@ extension FinetuneSession {
         "try a --learning-rate below \(short(rule.learningRate)), or \(clip)",
         "the last good weights are in \(folder.file("last.h5"))",
       ])
-  }
-
-  /// Adds to a model's history what was done.
-  private func finished(_ model: LSTMModel, epoch run: FineTuner.Run?) -> LSTMModel {
-    var model = model
-    var details = [
-      "data": dataName, "frozen": "\(plan.frozenCount) of \(plan.frozenCount + plan.trainableCount) parameters",
-      "optimizer": rule.name, "learning rate": short(rule.learningRate), "loss": loss.name, "seed": "\(options.seed)",
-    ]
-    if let run {
-      details["best epoch"] = "\(run.bestEpoch)"
-      details["loss before"] = short(run.baseline.loss)
-      if let after = run.epochs.first(where: { $0.number == run.bestEpoch })?.validation {
-        details["loss after"] = short(after.loss)
-      }
-    }
-    model.provenance?.history.append(.init(date: timestamp(), action: "finetune", details: details))
-    return model
   }
 }
