@@ -7,6 +7,7 @@ public struct Assumption: Sendable, Codable, Equatable {
   /// How to say otherwise; nil when nothing can be said.
   public let change: Message?
 
+  /// - Parameter change: how to say otherwise; nil when nothing can be said.
   public init(what: Message, change: Message? = nil) {
     self.what = what
     self.change = change

@@ -67,7 +67,7 @@ struct NamedStack {
   private mutating func pair(
     _ cells: [NamedCells.Cell], names: LayoutNames, layout: RecurrentLayout, file: String
   ) throws(CheckpointError) {
-    let numbersCells = names.layout != .keras && names.layout != .kerasCuDNN
+    let numbersCells = names.numbersCells
     let paths = cells.map { ModulePath($0.module, numbersCells: numbersCells) }
     let backward = Set(paths.filter { $0.marker != nil && $0.isReverse }.map(\.parts))
     let forward = Set(paths.filter { $0.marker != nil && !$0.isReverse }.map(\.parts))

@@ -11,7 +11,7 @@ extension LSTMStack {
     guard let given = options.stack else { return }
     let names = given.map { name -> String in
       let dotted = name.replacing("/", with: ".")
-      return !prefix.isEmpty && dotted.hasPrefix(prefix + ".") ? String(dotted.dropFirst(prefix.count + 1)) : dotted
+      return prefix.isEmpty ? dotted : dotted.dropping(module: prefix) ?? dotted
     }
     let known = modules
     guard Set(names).count == names.count, !names.isEmpty else {

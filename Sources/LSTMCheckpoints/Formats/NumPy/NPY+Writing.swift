@@ -6,17 +6,17 @@ extension NPY {
   ///   - shape: The length of each dimension; empty for a scalar.
   /// - Returns: The whole file, as `numpy.save` writes it.
   /// - Throws: `NPYError` when the shape does not hold as many values as there are.
-  public static func encode(floats: [Float], shape: [Int]) throws(NPYError) -> [UInt8] {
+  package static func encode(floats: [Float], shape: [Int]) throws(NPYError) -> [UInt8] {
     try encode(floats, .float32, shape)
   }
 
   /// An NPY file of double precision; parameters and errors as `encode(floats:shape:)`.
-  public static func encode(doubles: [Double], shape: [Int]) throws(NPYError) -> [UInt8] {
+  package static func encode(doubles: [Double], shape: [Int]) throws(NPYError) -> [UInt8] {
     try encode(doubles, .float64, shape)
   }
 
   /// An NPY file of 64-bit integers; parameters and errors as `encode(floats:shape:)`.
-  public static func encode(integers: [Int64], shape: [Int]) throws(NPYError) -> [UInt8] {
+  package static func encode(integers: [Int64], shape: [Int]) throws(NPYError) -> [UInt8] {
     try encode(integers, .int64, shape)
   }
 
@@ -25,7 +25,7 @@ extension NPY {
   /// - Parameter bytes: The elements in C order, little-endian.
   /// - Throws: `NPYError` of kind `cannotWrite` for bfloat16, which numpy lacks; `valueCount` when there are not as
   ///   many elements as the shape holds.
-  public static func encode(bytes: [UInt8], dataType: DataType, shape: [Int]) throws(NPYError) -> [UInt8] {
+  package static func encode(bytes: [UInt8], dataType: DataType, shape: [Int]) throws(NPYError) -> [UInt8] {
     let header = try checkedHeader(dataType, shape, byteCount: bytes.count)
     return header + bytes
   }

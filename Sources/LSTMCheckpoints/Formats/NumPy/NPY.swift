@@ -1,31 +1,31 @@
 import FileIO
 
 /// An array read from an NPY file: C order, little-endian, whatever the file had.
-public struct NPYArray: Sendable, Equatable {
+package struct NPYArray: Sendable, Equatable {
   /// The length of each dimension; empty for a scalar.
-  public let shape: [Int]
+  package let shape: [Int]
   /// The elements' type.
-  public let dataType: DataType
+  package let dataType: DataType
   /// Whether the file kept the array in Fortran order; `bytes` are in C order either way.
-  public let fortranOrder: Bool
+  package let fortranOrder: Bool
   /// The elements, little-endian, the last index varying fastest.
-  public let bytes: [UInt8]
+  package let bytes: [UInt8]
   /// What the array came from; used in errors.
-  public let file: String
+  package let file: String
 
   /// How many elements there are.
-  public var count: Int { bytes.count / dataType.byteCount }
+  package var count: Int { bytes.count / dataType.byteCount }
 
   /// The elements in C order as single precision, rounded to nearest where that is narrower. Booleans are 0 and 1.
-  public func floats() -> [Float] { ElementConversion.floats(bytes, dataType) }
+  package func floats() -> [Float] { ElementConversion.floats(bytes, dataType) }
 
   /// The elements in C order as double precision; exact except for 64-bit integers beyond 2^53.
-  public func doubles() -> [Double] { ElementConversion.doubles(bytes, dataType) }
+  package func doubles() -> [Double] { ElementConversion.doubles(bytes, dataType) }
 
   /// The elements in C order as integers. Floating-point elements must be whole numbers.
   ///
   /// - Throws: `NPYError` of kind `notAnInteger` naming the first element that is not exactly an `Int`.
-  public func integers() throws(NPYError) -> [Int] {
+  package func integers() throws(NPYError) -> [Int] {
     do throws(NotWhole) {
       return try ElementConversion.integers(bytes, dataType)
     } catch {
@@ -35,20 +35,20 @@ public struct NPYArray: Sendable, Equatable {
 }
 
 /// Reading and writing NPY files, numpy's format for one array.
-public enum NPY {
+package enum NPY {
   /// Reads the array in the file at `path`.
   ///
   /// The header is checked against the file's size before the data's memory is allocated.
   ///
   /// - Throws: `NPYError`.
-  public static func read(contentsOf path: String) throws(NPYError) -> NPYArray {
+  package static func read(contentsOf path: String) throws(NPYError) -> NPYArray {
     try read(open(path), file: path)
   }
 
   /// Reads the header of the file at `path` and checks that as many bytes follow as it says.
   ///
   /// - Throws: `NPYError`.
-  public static func header(contentsOf path: String) throws(NPYError) -> NPYHeader {
+  package static func header(contentsOf path: String) throws(NPYError) -> NPYHeader {
     let source = try open(path)
     let header = try NPYHeader(source: source, file: path)
     try header.check(fileByteCount: source.byteCount, file: path)
@@ -69,7 +69,7 @@ public enum NPY {
   ///   - bytes: A whole NPY file.
   ///   - file: What to call it in errors.
   /// - Throws: `NPYError`.
-  public static func decode(_ bytes: [UInt8], file: String) throws(NPYError) -> NPYArray {
+  package static func decode(_ bytes: [UInt8], file: String) throws(NPYError) -> NPYArray {
     try read(.memory(bytes), file: file)
   }
 

@@ -2,9 +2,9 @@ import FileIO
 import Foundation
 
 /// What is wrong with an NPY file, or with what was asked of it.
-public struct NPYError: Error, Sendable, Equatable {
+package struct NPYError: Error, Sendable, Equatable {
   /// The ways in which reading or converting an array fails.
-  public enum Kind: Sendable, Equatable {
+  package enum Kind: Sendable, Equatable {
     /// There is no file at the path.
     case notFound
     /// The path names a directory.
@@ -50,9 +50,9 @@ public struct NPYError: Error, Sendable, Equatable {
   }
 
   /// The file's path, or the name of the archive's entry.
-  public let file: String
+  package let file: String
   /// What is wrong.
-  public let kind: Kind
+  package let kind: Kind
 
   init(_ kind: Kind, file: String) {
     self.kind = kind
@@ -60,10 +60,10 @@ public struct NPYError: Error, Sendable, Equatable {
   }
 
   /// One line: where, and what is wrong there.
-  public var message: Message { Message(printable("\(file): \(detail)")) }
+  package var message: Message { Message(printable("\(file): \(detail)")) }
 
   /// What is wrong, without the place.
-  public var detail: String {
+  package var detail: String {
     switch kind {
     case .notFound: "no such file"
     case .isDirectory: "is a directory, expected an NPY file"

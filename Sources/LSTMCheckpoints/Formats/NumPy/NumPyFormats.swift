@@ -1,7 +1,9 @@
 import FileIO
 
 extension Checkpoint.Format {
+  /// NumPy's archive of arrays.
   public static let npz = Checkpoint.Format("npz")
+  /// NumPy's file of one array.
   public static let npy = Checkpoint.Format("npy")
 }
 
@@ -67,7 +69,7 @@ struct NPYFormat: CheckpointFormat {
 }
 
 extension NPYError: DescribedFailure {
-  public var category: FailureCategory {
+  package var category: FailureCategory {
     switch kind {
     case .notFound: .notFound
     case .system: .inputOutput

@@ -106,6 +106,9 @@ public struct ScalerPair: Sendable, Codable, Equatable {
   /// Of the targets.
   public var targets: Scaler
 
+  /// - Parameters:
+  ///   - inputs: of the features.
+  ///   - targets: of the targets.
   public init(inputs: Scaler, targets: Scaler) {
     self.inputs = inputs
     self.targets = targets
