@@ -10,10 +10,7 @@ enum NamedLayout {
     var allowed: [Candidate] = []
     var rest: [Candidate] = []
     for candidate in candidates {
-      let isAllowed = options.allowedUnexpected.contains {
-        matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0)
-      }
-      if isAllowed { allowed.append(candidate) } else { rest.append(candidate) }
+      if options.globsAllowing(candidate).isEmpty { rest.append(candidate) } else { allowed.append(candidate) }
     }
     let kinds = TensorKinds(candidates)
     // What has the names of a layout and another number of gates is no LSTM.
@@ -75,9 +72,8 @@ enum NamedLayout {
     let stems = Set(others.map { withoutVariableNumber($0.name) })
     for candidate in others {
       let name = withoutVariableNumber(candidate.name)
-      let dot = name.lastIndex(of: ".")
-      let module = dot.map { String(name[..<$0]) + "." } ?? ""
-      let leaf = String(name[(dot.map(name.index(after:)) ?? name.startIndex)...])
+      let (path, leaf) = name.moduleAndLeaf
+      let module = path.isEmpty ? "" : path + "."
       if (leaf == "key" || leaf == "count"), module.hasSuffix("rngs.") {
         translation.leaveOut(candidate, reason: "the state of a random number generator", isHarmless: true)
         continue

@@ -196,19 +196,10 @@ extension CheckpointDifference.Values {
     differingCount = differing
     self.largest = largest
     nonFiniteCount = nonFinite
-    index = Self.position(of: place, in: a.shape)
+    index = unravelled(place, a.shape)
     self.gates =
       Self.hasGates(name, a.shape)
       ? CheckpointDifference.Gates(i: gates[0], f: gates[1], g: gates[2], o: gates[3]) : nil
-  }
-
-  /// C order: the last index varies fastest.
-  private static func position(of place: Int, in shape: [Int]) -> [Int] {
-    var rest = place
-    return shape.reversed().map { dimension in
-      defer { rest /= dimension }
-      return rest % dimension
-    }.reversed()
   }
 
   private static func hasGates(_ name: String, _ shape: [Int]) -> Bool {

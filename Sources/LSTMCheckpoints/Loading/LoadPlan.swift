@@ -103,9 +103,7 @@ public struct LoadPlan: Sendable {
     var unused = Set(options.allowedUnexpected)
     var leftOut = LeftOutParts()
     for item in unplaced + resolution.leftOver {
-      let globs = options.allowedUnexpected.filter {
-        matches(item.candidate.name, glob: $0) || matches(item.candidate.tensor.name, glob: $0)
-      }
+      let globs = options.globsAllowing(item.candidate)
       unused.subtract(globs)
       report.unexpected.append(
         .init(

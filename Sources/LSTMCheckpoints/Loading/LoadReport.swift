@@ -87,13 +87,6 @@ public struct LoadReport: Sendable, Codable, Equatable {
   /// What was decided and on what evidence.
   public var notes: [Message] = []
 
-  /// A report with nothing in it yet.
-  public init(file: String, format: Checkpoint.Format, layout: Layout) {
-    self.file = file
-    self.format = format
-    self.layout = layout
-  }
-
   /// Whether loading may go ahead.
   public var isComplete: Bool {
     mismatched.isEmpty && missing.allSatisfy(\.isAllowed) && unexpected.allSatisfy(\.isAllowed)

@@ -121,9 +121,7 @@ extension ModelResolution {
       let candidate = leftOver[index].candidate
       return candidate.shape == [vocabulary] && candidate.name.hasSuffix("bias")
         && candidate.tensor.dataType.isFloatingPoint
-        && !options.allowedUnexpected.contains {
-          matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0)
-        }
+        && options.globsAllowing(candidate).isEmpty
     }
     guard biases.count == 1 else { return }
     let bias = leftOver.remove(at: biases[0]).candidate

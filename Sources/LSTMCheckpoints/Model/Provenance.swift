@@ -48,14 +48,6 @@ public struct Provenance: Sendable, Codable, Equatable {
     public var part: String?
     /// What it was made with: `rate`, `mask_value`.
     public var values: [String: Double]?
-
-    /// - Parameter part: what of the model it is; nil for what changes nothing.
-    public init(name: String, kind: String, part: String? = nil, values: [String: Double]? = nil) {
-      self.name = name
-      self.kind = kind
-      self.part = part
-      self.values = values
-    }
   }
 
   /// What is not given is not known.

@@ -15,6 +15,12 @@ package func shapeText(_ shape: [Int]) -> String {
 func withoutVariableNumber(_ name: String) -> String { name.droppingSuffix(":0") ?? name }
 
 extension String {
+  /// The module and the last part of a dotted name.
+  var moduleAndLeaf: (module: String, leaf: String) {
+    guard let dot = lastIndex(of: ".") else { return ("", self) }
+    return (String(self[..<dot]), String(self[index(after: dot)...]))
+  }
+
   /// What stands before an ending; nil where it ends otherwise.
   func droppingSuffix(_ suffix: String) -> String? { hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil }
 

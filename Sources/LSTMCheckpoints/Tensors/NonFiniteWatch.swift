@@ -15,6 +15,9 @@ package final class NonFiniteWatch: @unchecked Sendable {
     package internal(set) var infiniteCount = 0
     /// Of the first of them, in C order.
     package internal(set) var first = 0
+
+    /// Its place along each axis.
+    package var index: [Int] { unravelled(first, shape) }
   }
 
   /// What one tensor has shown so far.
@@ -98,16 +101,5 @@ package final class NonFiniteWatch: @unchecked Sendable {
       let value = ElementConversion.double(bytes, type, at: index)
       return value.isFinite ? nil : (index, value.isNaN)
     }
-  }
-}
-
-extension NonFiniteWatch.Finding {
-  /// The first one's place along each axis.
-  package var index: [Int] {
-    var rest = first
-    return shape.reversed().map { size in
-      defer { rest /= max(size, 1) }
-      return rest % max(size, 1)
-    }.reversed()
   }
 }

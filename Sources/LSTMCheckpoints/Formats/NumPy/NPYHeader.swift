@@ -52,7 +52,7 @@ package struct NPYHeader: Sendable, Equatable {
       do throws(RegularFile.Failure) {
         return try source.bytes(at: offset, count: count)
       } catch {
-        throw NPYError(.init(error), file: file)
+        throw NPYError(error == .truncated ? .truncatedHeader : .unreadable(error), file: file)
       }
     }
     let prefix = try fetch(0, min(10, source.byteCount))

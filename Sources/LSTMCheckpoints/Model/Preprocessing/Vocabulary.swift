@@ -118,7 +118,7 @@ extension Vocabulary: Codable {
         unknown: values.decodeIfPresent(Int.self, forKey: .unknown),
         rules: values.decodeIfPresent(KerasTextRules.self, forKey: .rules))
     } catch let error as CheckpointError {
-      throw DecodingError.dataCorruptedError(forKey: .tokens, in: values, debugDescription: error.message.description)
+      throw values.wrong(.tokens, error.message.description)
     }
   }
 
