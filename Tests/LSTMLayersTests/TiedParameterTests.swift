@@ -48,7 +48,7 @@ import Testing
   @Test(arguments: [false, true], [false, true])
   func itsGradientIsTheSumOfItsPlaces(_ wantsInput: Bool, skip: Bool) throws {
     let tied = LSTMModel(Self.configuration(skip: skip), seed: 3)
-    let apart = tied.reconfigured(tied.configuration.untying("head."))
+    let apart = tied.reconfigured(tied.configuration.untying(\.isHead))
     let weight = skip ? "head.1.weight" : "head.0.weight"
     #expect(apart[weight] == tied["embedding.weight"] && apart.configuration.ties.isEmpty)
     let batch = try Self.batch()
@@ -70,7 +70,7 @@ import Testing
   func aPaddingRowGetsNoGradientOfBeingLookedUp(_ vocabulary: Int, wantsInput: Bool) throws {
     for padding in [0, 3] {
       let padded = LSTMModel(
-        Self.configuration(padding: padding, vocabulary: vocabulary).untying("head."), seed: 3)
+        Self.configuration(padding: padding, vocabulary: vocabulary).untying(\.isHead), seed: 3)
       var plain = padded.configuration
       plain.paddingToken = nil
       let batch = try Self.batch(vocabulary: vocabulary)
@@ -88,7 +88,7 @@ import Testing
 
   @Test func aTiedPaddingRowHasTheOtherPlacesGradient() throws {
     let padded = LSTMModel(Self.configuration(padding: 2), seed: 3)
-    let apart = padded.reconfigured(padded.configuration.untying("head."))
+    let apart = padded.reconfigured(padded.configuration.untying(\.isHead))
     let batch = try Self.batch()
     let (one, two) = (try Self.gradients(padded, batch), try Self.gradients(apart, batch))
     let head = try #require(two.index(of: "head.0.weight"))

@@ -95,7 +95,7 @@ import Testing
     let y = try golden.tensor("y")
     let found = try NPY.read(contentsOf: place.path("y.npy"))
     #expect(found.shape == y.shape)
-    #expect(largestDifference(found.floats(), y.values) <= 1e-6)
+    #expect(try largestDifference(found.floats(), y.values) <= 1e-6)
   }
 
   @Test func predictionsAreTheSameInEveryFormat() async throws {
@@ -109,12 +109,12 @@ import Testing
     let shown = try await succeeds(place, "predict", "--data", "x.h5")
     #expect(try shown.stdout == place.read("y.csv"))
     let y = try NPY.read(contentsOf: place.path("y.npy"))
-    #expect(try place.checkpoint("y.h5")["y"]?.bytes() == y.bytes)
+    #expect(try place.checkpoint("y.h5")["y"]?.bytes() == y.bytes())
     let rows = shown.stdout.split(separator: "\n")
     #expect(rows.first?.hasPrefix("sequence,step,y0,y1,") == true)
     #expect(rows.count == 1 + 4 * 9)
     let cells = rows.dropFirst().flatMap { $0.split(separator: ",").dropFirst(2).compactMap { Float($0) } }
-    #expect(cells == y.floats())
+    #expect(try cells == y.floats())
   }
 
   @Test(arguments: fixtureNames(in: "golden-dtypes").filter { $0 != "expected" })

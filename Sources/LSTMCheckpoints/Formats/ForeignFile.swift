@@ -2,10 +2,12 @@ import FileIO
 import Foundation
 
 /// A file or folder that people take for a checkpoint, and that is none that is read here: what it is, and what to do.
-public struct ForeignFile: Sendable, Equatable {
+///
+/// One list, in order, because the first that fits decides, and most are of programs that have no format here.
+package struct ForeignFile: Sendable, Equatable {
   /// `a TensorFlow SavedModel`
-  public let what: String
-  public let advice: [Message]
+  package let what: String
+  package let advice: [Message]
 
   init(_ what: String, _ advice: Message...) {
     self.what = what
@@ -13,7 +15,7 @@ public struct ForeignFile: Sendable, Equatable {
   }
 
   /// By what the file holds, or what lies in the folder; nil for what is not known.
-  public init?(path: String) {
+  package init?(path: String) {
     let name = URL(fileURLWithPath: path).lastPathComponent
     guard let file = try? RegularFile(path: path) else {
       guard let found = Self.folder(path, name) else { return nil }
@@ -28,7 +30,7 @@ public struct ForeignFile: Sendable, Equatable {
   }
 
   /// The error that says so.
-  public func error(file: String) -> CheckpointError {
+  package func error(file: String) -> CheckpointError {
     .unknownFormat(file: file, detail: "is \(what)", advice: advice)
   }
 
@@ -158,7 +160,7 @@ public struct ForeignFile: Sendable, Equatable {
   }
 
   /// What a path that is no file stands for: TensorFlow names a checkpoint without the endings of its files.
-  public static func named(_ path: String) -> ForeignFile? {
+  package static func named(_ path: String) -> ForeignFile? {
     FileManager.default.fileExists(atPath: path + ".index") ? tensorFlowCheckpoint(path) : nil
   }
 

@@ -111,40 +111,16 @@ extension HDF5Dataset {
 }
 
 extension DataType {
+  private static let hdf5Types: [(type: DataType, hdf5: HDF5ScalarType)] = [
+    (.float16, .float16), (.bfloat16, .bfloat16), (.float32, .float32), (.float64, .float64), (.int8, .int8),
+    (.int16, .int16), (.int32, .int32), (.int64, .int64), (.uint8, .uint8), (.uint16, .uint16), (.uint32, .uint32),
+    (.uint64, .uint64), (.bool, .bool),
+  ]
+
   init?(_ type: HDF5ScalarType) {
-    switch type {
-    case .float16: self = .float16
-    case .bfloat16: self = .bfloat16
-    case .float32: self = .float32
-    case .float64: self = .float64
-    case .int8: self = .int8
-    case .int16: self = .int16
-    case .int32: self = .int32
-    case .int64: self = .int64
-    case .uint8: self = .uint8
-    case .uint16: self = .uint16
-    case .uint32: self = .uint32
-    case .uint64: self = .uint64
-    case .bool: self = .bool
-    case .string, .opaque, .unsupported: return nil
-    }
+    guard let known = Self.hdf5Types.first(where: { $0.hdf5 == type }) else { return nil }
+    self = known.type
   }
 
-  var hdf5Type: HDF5ScalarType {
-    switch self {
-    case .float16: .float16
-    case .bfloat16: .bfloat16
-    case .float32: .float32
-    case .float64: .float64
-    case .int8: .int8
-    case .int16: .int16
-    case .int32: .int32
-    case .int64: .int64
-    case .uint8: .uint8
-    case .uint16: .uint16
-    case .uint32: .uint32
-    case .uint64: .uint64
-    case .bool: .bool
-    }
-  }
+  var hdf5Type: HDF5ScalarType { Self.hdf5Types.first { $0.type == self }?.hdf5 ?? .unsupported(rawValue) }
 }

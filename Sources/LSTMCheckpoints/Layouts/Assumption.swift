@@ -5,10 +5,13 @@ public struct Assumption: Sendable, Codable, Equatable {
   /// What was assumed: `nothing between the LSTM and head.0`.
   public let what: Message
   /// How to say otherwise; nil when nothing can be said.
-  public let change: Message?
+  public internal(set) var change: Message?
 
-  public init(what: Message, change: Message? = nil) {
-    self.what = what
-    self.change = change
+  /// Names and widths say so much, and no more: what stands side by side may have them too.
+  static func oneStack(_ modules: String) -> Assumption {
+    Assumption(
+      what: "\(modules) stand one above the other, in the order of their numbers, with nothing between or around them",
+      change:
+        "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be computed")
   }
 }

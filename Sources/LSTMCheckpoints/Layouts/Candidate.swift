@@ -22,6 +22,13 @@ struct LeftOver {
   var effect: OmissionEffect { isHarmless ? .none : kind.effect }
 }
 
+extension LoadOptions {
+  /// The globs that allow a tensor to be left out.
+  func globsAllowing(_ candidate: Candidate) -> [String] {
+    allowedUnexpected.filter { matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0) }
+  }
+}
+
 extension Candidate {
   /// Whether it can be the weight of a dense layer or an embedding, of a size that a model may have.
   var isLinearWeight: Bool {

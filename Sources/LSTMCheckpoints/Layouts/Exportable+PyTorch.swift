@@ -67,8 +67,7 @@ extension Exportable {
   }
 
   private func withoutStateKey(_ name: String) -> String {
-    guard let key = provenance?.stateKey, name.hasPrefix(key + ".") else { return name }
-    return String(name.dropFirst(key.count + 1))
+    provenance?.stateKey.flatMap { name.dropping(module: $0) } ?? name
   }
 }
 

@@ -4,6 +4,6 @@ extension Layout {
 }
 
 extension RecurrentLayout {
-  public static let keras1 = RecurrentLayout(
+  static let keras1 = RecurrentLayout(
     gates: [.input, .cell, .forget, .output], matrices: .perGate, biases: .one)
 }

@@ -4,5 +4,5 @@ extension Layout {
 }
 
 extension RecurrentLayout {
-  public static let onnx = RecurrentLayout(gates: [.input, .output, .forget, .cell], matrices: .rows, biases: .joined)
+  static let onnx = RecurrentLayout(gates: [.input, .output, .forget, .cell], matrices: .rows, biases: .joined)
 }

@@ -4,5 +4,5 @@ extension Layout {
 }
 
 extension RecurrentLayout {
-  public static let pytorch = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .rows, biases: .two)
+  static let pytorch = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .rows, biases: .two)
 }

@@ -14,5 +14,5 @@ extension LayoutNames {
     usual: Usual(
       single: "lstm.cell", stacked: "layers.#.cell", among: "layers.#.cell", forward: "layers.#.forward.cell",
       backward: "layers.#.backward.cell", embedding: "embedding", dense: "head.#", separator: "."),
-    biases: [.single])
+    biases: [.single], fused: FusedWeight(owner: "swift-apis", adds: "nothing", choice: "\(.layout, "s4tf")"))
 }

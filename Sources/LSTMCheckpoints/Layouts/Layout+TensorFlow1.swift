@@ -23,5 +23,10 @@ extension LayoutNames {
       forward: "stack_bidirectional_rnn.cell_#.bidirectional_rnn.fw.lstm_cell",
       backward: "stack_bidirectional_rnn.cell_#.bidirectional_rnn.bw.lstm_cell", embedding: "embedding",
       dense: "dense_#", separator: "/"),
-    biases: [.single], hasPeepholes: true, hasProjection: true, asksForgetBias: true)
+    biases: [.single], hasPeepholes: true, hasProjection: true, foreignLeaf: "recurrent_kernel",
+    forgetBiasQuestion: Question(
+      detail: "TensorFlow 1 adds forget_bias to the forget gate each time it runs; the file does not say it",
+      advice: "say it with \(.forgetBias, "VALUE"); the cells' own default is 1, \(.forgetBias, "1")"),
+    fused: FusedWeight(
+      owner: "TensorFlow 1", adds: "its forget_bias", choice: "\(.layout, "tf1") \(.forgetBias, "1")"))
 }

@@ -4,19 +4,19 @@ import FileIO
 /// writing share.
 ///
 /// Names are dotted here whatever stands between their parts in a file.
-public struct LayoutNames: Sendable {
-  public enum Kind: Hashable, Sendable { case input, recurrent, inputBias, recurrentBias, projection, peephole }
+struct LayoutNames: Sendable {
+  enum Kind: Hashable, Sendable { case input, recurrent, inputBias, recurrentBias, projection, peephole }
 
   /// A part of a cell: a whole matrix or vector, or one gate's.
-  public struct Slot: Hashable, Sendable {
-    public let kind: Kind
-    public var gate: Gate?
+  struct Slot: Hashable, Sendable {
+    let kind: Kind
+    var gate: Gate?
   }
 
   /// The end of a name, behind that of the module.
-  public struct Leaf: Sendable {
-    public let path: String
-    public let slot: Slot
+  struct Leaf: Sendable {
+    let path: String
+    let slot: Slot
 
     init(_ path: String, _ kind: Kind, _ gate: Gate? = nil) {
       self.path = path
@@ -25,64 +25,91 @@ public struct LayoutNames: Sendable {
   }
 
   /// What tells a cell's module from another with the same leaves; compared without its number.
-  public enum Module: Sendable {
+  enum Module: Sendable {
     case any
     /// Its last part contains this.
     case containing(String)
-    /// Its last part ends so, and it has no recurrent_kernel: that would be Keras'.
+    /// Its last part ends so.
     case ending([String])
   }
 
   /// Dense layers and embeddings. What is transposed is (in, out) in the file.
-  public struct Dense: Sendable {
-    public let weight: String
-    public let bias: String
-    public let isTransposed: Bool
-    public let embedding: String
+  struct Dense: Sendable {
+    let weight: String
+    let bias: String
+    let isTransposed: Bool
+    let embedding: String
   }
 
   /// The names of what did not come from this framework; `#` stands for the number of the layer.
-  public struct Usual: Sendable {
+  struct Usual: Sendable {
     /// The one layer of a model, in one direction.
-    public let single: String
+    let single: String
     /// Layers of one direction; without its number for the first where `skipsZero`.
-    public let stacked: String
-    public var skipsZero = false
+    let stacked: String
+    var skipsZero = false
     /// In a stack where some have two directions: those that have one, and each direction of the others.
-    public let among: String
-    public let forward: String
-    public let backward: String
-    public let embedding: String
-    public let dense: String
+    let among: String
+    let forward: String
+    let backward: String
+    let embedding: String
+    let dense: String
     /// Stands between the parts of a name.
-    public let separator: Character
+    let separator: Character
   }
 
-  public let layout: Layout
+  let layout: Layout
   /// Order of gates, shapes and biases.
-  public let recurrent: RecurrentLayout
+  let recurrent: RecurrentLayout
   /// For messages: "Flax' LSTM".
-  public let title: String
-  public let evidence: Message
+  let title: String
+  var evidence: Message
   /// The first of a slot is the name that is written.
-  public let leaves: [Leaf]
-  public var module = Module.any
-  public let dense: Dense
-  public let usual: Usual
+  var leaves: [Leaf]
+  var module = Module.any
+  let dense: Dense
+  let usual: Usual
   /// What it can hold.
-  public let biases: Set<ModelConfiguration.Bias>
-  public var isBidirectional = true
-  public var hasPeepholes = false
-  public var hasProjection = false
+  let biases: Set<ModelConfiguration.Bias>
+  var isBidirectional = true
+  var hasPeepholes = false
+  var hasProjection = false
   /// Whether a file is found to have it by its names; otherwise a user says so, or shapes do.
-  public var isNamed = true
-  /// Whether its cells add to their forget gate what a file does not say.
-  public var asksForgetBias = false
+  var isNamed = true
+  /// A leaf that no cell has beside these: with it they are another layout's.
+  var foreignLeaf: String?
+  /// Whether the number of a cell's own module tells its layer.
+  var numbersCells = true
+  /// Of cells that add to their forget gate what a file does not say: what to ask for.
+  var forgetBiasQuestion: Question?
+  /// What such a file leaves open, where no configuration says it.
+  var unstated: Message?
+  /// The layout that has the same names with other shapes, where cells have those.
+  var variant: (@Sendable ([NamedCells.Cell]) -> LayoutNames?)?
+  /// Reads this layout's shapes under PyTorch's names, which only a user can tell.
+  var underPyTorchNames: (@Sendable ([Candidate]) -> Translation)?
+  /// Of one weight for input and state, what distinguishes it from others of that shape.
+  var fused: FusedWeight?
+
+  /// What a user has to say, and how.
+  struct Question: Sendable {
+    let detail: Message
+    let advice: Message
+  }
+
+  /// A cell with one weight (I + H, 4H): those of several frameworks differ in what they add to the forget gate alone.
+  struct FusedWeight: Sendable {
+    let owner: String
+    /// `adds 1 to the forget gate when it runs`
+    let adds: String
+    /// How it is chosen.
+    let choice: Message
+  }
 
   /// - Parameter forgetBias: what a cell adds that asks for it.
   func recurrent(forgetBias: Float?) -> RecurrentLayout {
     var recurrent = recurrent
-    if asksForgetBias { recurrent.forgetOffset = forgetBias ?? 0 }
+    if forgetBiasQuestion != nil { recurrent.forgetOffset = forgetBias ?? 0 }
     return recurrent
   }
 
@@ -95,11 +122,12 @@ extension LayoutNames {
   func withLooseNames() -> LayoutNames {
     var known = Set(leaves.map(\.path))
     let loose = Self.looseFused.filter { known.insert($0.path).inserted }
-    return LayoutNames(
-      layout: layout, recurrent: recurrent, title: title, evidence: "\(.layout, layout.rawValue)",
-      leaves: leaves + loose, module: .containing("lstm"), dense: dense, usual: usual, biases: biases,
-      isBidirectional: isBidirectional, hasPeepholes: hasPeepholes, hasProjection: hasProjection, isNamed: isNamed,
-      asksForgetBias: asksForgetBias)
+    var copy = self
+    copy.leaves += loose
+    copy.evidence = "\(.layout, layout.rawValue)"
+    copy.module = .containing("lstm")
+    copy.foreignLeaf = "recurrent_kernel"
+    return copy
   }
 
   /// Names of one weight for input and state, which several frameworks give.

@@ -4,8 +4,10 @@ struct LayoutRegistry: Sendable {
   struct Entry: Sendable {
     let layout: Layout
     var names: LayoutNames?
+    /// The format that has it, of a layout that is known by its tensors' places there.
+    var format: String?
 
-    init(_ layout: Layout) { self.layout = layout }
+    init(_ layout: Layout, format: String? = nil) { (self.layout, self.format) = (layout, format) }
 
     init(_ names: LayoutNames) { (layout, self.names) = (names.layout, names) }
   }
@@ -16,8 +18,8 @@ struct LayoutRegistry: Sendable {
     Entry(.pytorch),
     Entry(LayoutNames.keras),
     Entry(LayoutNames.cudnn),
-    Entry(.keras1),
-    Entry(.onnx),
+    Entry(.keras1, format: "keras-h5 for Keras"),
+    Entry(.onnx, format: "onnx for ONNX"),
     Entry(LayoutNames.mlx),
     Entry(LayoutNames.flax),
     Entry(LayoutNames.flaxOptimized),

@@ -5,6 +5,7 @@ import Foundation
 public struct LoadOptions: Sendable {
   /// Which index of a matrix runs fastest in the file.
   public enum Order: String, Sendable, CaseIterable {
+    /// C order: the last index.
     case rowMajor = "row-major"
     /// As Julia, MATLAB and R write: every shape is the other way round.
     case columnMajor = "column-major"
@@ -22,6 +23,7 @@ public struct LoadOptions: Sendable {
   public var allowedUnexpected: [String]
   /// What the model is, when the tensors alone do not tell.
   public var configuration: ModelConfiguration?
+  /// What of the LSTM's output over time goes to the head.
   public var readout: ModelConfiguration.Readout?
   /// Activation between the dense layers of a head.
   public var activation: ModelConfiguration.Activation?
@@ -46,12 +48,15 @@ public struct LoadOptions: Sendable {
   /// The embedding's row that stands for padding, where the file does not say.
   public var padding: Padding?
 
+  /// A row of the embedding, or none.
   public enum Padding: Sendable, Equatable {
     /// There is none.
     case absent
+    /// This row, from 0.
     case row(Int)
   }
 
+  /// What is not said is found in the file, or asked for by an error.
   public init(
     prefix: String? = nil, rules: [RenamingRule] = [], allowedMissing: [String] = [], allowedUnexpected: [String] = [],
     configuration: ModelConfiguration? = nil, readout: ModelConfiguration.Readout? = nil,
@@ -74,7 +79,9 @@ public struct LoadOptions: Sendable {
 /// `REGEX=REPLACEMENT`: every match in a name is replaced; `$1` stands for the first group. Names are dotted, without
 /// the prefix that ``LoadOptions/prefix`` takes off.
 public struct RenamingRule: Sendable, Equatable {
+  /// A regular expression.
   public let pattern: String
+  /// What stands in place of each match.
   public let replacement: String
 
   /// - Parameter text: what follows the last `=` is the replacement.

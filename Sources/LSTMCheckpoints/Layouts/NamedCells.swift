@@ -46,13 +46,13 @@ struct NamedCells {
       found.append((candidate, at))
     }
     let isFused = !names.leaves.contains { $0.slot.kind == .recurrent }
-    let keras = Set(
-      isFused
-        ? candidates.map { withoutVariableNumber($0.name) }.filter { $0.hasSuffix(".recurrent_kernel") }
-          .map { String($0.dropLast(".recurrent_kernel".count)) } : [])
+    let foreign = Set(
+      candidates.compactMap { candidate in
+        names.foreignLeaf.flatMap { withoutVariableNumber(candidate.name).droppingSuffix("." + $0) }
+      })
     var isCell = groups.map { group in
       guard isFused else { return group.has(.input) && group.has(.recurrent) }
-      return group.has(.input) && Self.fits(group, names.module) && !keras.contains(group.module)
+      return group.has(.input) && Self.fits(group, names.module) && !foreign.contains(group.module)
     }
     // Of `lstm_model` and `lstm_model.lstm` the inner one is the cell.
     if case .containing = names.module {
@@ -164,7 +164,7 @@ struct ModulePath: Hashable {
   /// What stood for the direction; nil in most files.
   private(set) var marker: String?
 
-  /// - Parameter numbersCells: false where the number of a cell tells no layer: Keras counts `lstm_cell_1` on and on.
+  /// - Parameter numbersCells: false where the number of a cell tells no layer: `lstm_cell_1` is counted on and on.
   init(_ module: String, numbersCells: Bool = true) {
     var words = module.split(separator: ".").map(String.init)
     for index in words.indices.reversed() {

@@ -6,9 +6,10 @@ extension NamedLayout {
   /// - Throws: `CheckpointError.refused` when the framework's LSTM cannot hold the model.
   static func tensors(_ model: Exportable, _ layout: Layout) throws(CheckpointError) -> [NamedTensor] {
     guard let names = model.options.layouts[layout] else {
+      let formats = model.options.layouts.entries.compactMap(\.format).joined(separator: ", ")
       throw .refused(
         file: model.file, detail: "\(layout.rawValue) is the layout of a file format, not of named tensors",
-        advice: ["choose it with \(.format): keras-h5 for Keras, onnx for ONNX"])
+        advice: ["choose it with \(.format): \(formats)"])
     }
     let recurrent = names.recurrent(forgetBias: forgetBias(model, layout))
     let own = OwnNames(model, names, recurrent)

@@ -10,13 +10,10 @@ enum NamedLayout {
     var allowed: [Candidate] = []
     var rest: [Candidate] = []
     for candidate in candidates {
-      let isAllowed = options.allowedUnexpected.contains {
-        matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0)
-      }
-      if isAllowed { allowed.append(candidate) } else { rest.append(candidate) }
+      if options.globsAllowing(candidate).isEmpty { rest.append(candidate) } else { allowed.append(candidate) }
     }
     let kinds = TensorKinds(candidates)
-    // What has Keras' names and another number of gates is no LSTM.
+    // What has the names of a layout and another number of gates is no LSTM.
     let foreign = rest.filter { PyTorchName($0.name) == nil && kinds.recurrentKind($0) != nil }
     if !foreign.isEmpty {
       let names = Set(foreign.map(\.name))
@@ -25,23 +22,21 @@ enum NamedLayout {
     let choice = try Choice(rest, file: file, options: options)
     guard let names = choice.names else { return Translation(pytorch: candidates, evidence: choice.evidence) }
     var translation: Translation
-    if choice.isPyTorchNamed {
-      translation = columnsUnderPyTorchNames(rest, evidence: choice.evidence)
+    if choice.isPyTorchNamed, let read = names.underPyTorchNames {
+      translation = read(rest)
     } else {
-      translation = Translation(choice.layout, evidence: choice.evidence)
+      translation = Translation(names.layout, evidence: choice.evidence)
       let named = try NamedCells(rest, names: names, file: file)
       var recurrent = try layout(names, file: file, options: options)
-      if choice.layout == .keras, options.layout == nil, isCuDNN(named.cells) {
-        recurrent = .cudnn
-        translation = Translation(.kerasCuDNN, evidence: [LayoutNames.cudnn.evidence])
+      if options.layout == nil, let variant = names.variant?(named.cells) {
+        recurrent = variant.recurrent
+        translation = Translation(variant.layout, evidence: [variant.evidence])
       }
       let stack = try NamedStack(named.cells, names: names, layout: recurrent, file: file, options: options)
       stack.add(to: &translation, recurrent)
       addOthers(named.others, names, to: &translation)
-      if translation.layout == .keras, options.configuration == nil {
-        translation.notes.append(
-          "Keras' recurrent_activation is not in the names: taken for sigmoid; \(.configuration) with \"gates\" says another"
-        )
+      if translation.layout == names.layout, options.configuration == nil, let unstated = names.unstated {
+        translation.notes.append(unstated)
       }
     }
     for candidate in foreign {
@@ -58,26 +53,15 @@ enum NamedLayout {
   private static func layout(
     _ names: LayoutNames, file: String, options: LoadOptions
   ) throws(CheckpointError) -> RecurrentLayout {
-    if names.asksForgetBias, options.forgetBias == nil {
-      throw .ambiguous(
-        file: file,
-        detail: "TensorFlow 1 adds forget_bias to the forget gate each time it runs; the file does not say it",
-        advice: ["say it with \(.forgetBias, "VALUE"); the cells' own default is 1, \(.forgetBias, "1")"])
-    }
-    if !names.asksForgetBias, let bias = options.forgetBias {
+    if let question = names.forgetBiasQuestion {
+      if options.forgetBias == nil { throw .ambiguous(file: file, detail: question.detail, advice: [question.advice]) }
+    } else if let bias = options.forgetBias {
+      let asking = options.layouts.named.filter { $0.forgetBiasQuestion != nil }.map(\.layout.rawValue)
       throw .invalid(
         .forgetBias, "\(bias)", "the file is read in the layout \(names.layout.rawValue), which says it itself",
-        advice: ["it goes with \(.layout, "tf1")"])
+        advice: ["it goes with \(.layout, asking.joined(separator: ", "))"])
     }
     return names.recurrent(forgetBias: options.forgetBias)
-  }
-
-  private static func isCuDNN(_ cells: [NamedCells.Cell]) -> Bool {
-    cells.contains { cell in
-      guard let bias = cell.tensors[.init(kind: .inputBias)]?.shape, let kernel = cell.tensors[.init(kind: .recurrent)]
-      else { return false }
-      return bias.count == 1 && kernel.shape.count == 2 && bias[0] / 2 == kernel.shape[1] && bias[0] % 2 == 0
-    }
   }
 
   // MARK: - What is no cell
@@ -88,9 +72,8 @@ enum NamedLayout {
     let stems = Set(others.map { withoutVariableNumber($0.name) })
     for candidate in others {
       let name = withoutVariableNumber(candidate.name)
-      let dot = name.lastIndex(of: ".")
-      let module = dot.map { String(name[..<$0]) + "." } ?? ""
-      let leaf = String(name[(dot.map(name.index(after:)) ?? name.startIndex)...])
+      let (path, leaf) = name.moduleAndLeaf
+      let module = path.isEmpty ? "" : path + "."
       if (leaf == "key" || leaf == "count"), module.hasSuffix("rngs.") {
         translation.leaveOut(candidate, reason: "the state of a random number generator", isHarmless: true)
         continue
@@ -121,26 +104,6 @@ enum NamedLayout {
       translation.add(made.name, made.tensor, how: made.how)
     }
   }
-
-  /// PyTorch's names with Keras' shapes, which only a user can tell: every matrix but an embedding is (in, out).
-  private static func columnsUnderPyTorchNames(_ candidates: [Candidate], evidence: [Message]) -> Translation {
-    var translation = Translation(
-      .keras,
-      candidates: candidates.map { candidate in
-        let isMatrix = candidate.shape.count == 2
-        let isDense = candidate.isLinearWeight && !TensorKinds.saysEmbedding(candidate.name)
-        guard isMatrix, isDense || PyTorchName(candidate.name)?.isMatrix == true else { return candidate }
-        return Candidate(name: candidate.name, tensor: candidate.tensor.transposed(), how: "transposed")
-      }, evidence: evidence)
-    for candidate in candidates where candidate.shape.count == 2 && candidate.shape[0] == candidate.shape[1] {
-      guard TensorKinds.saysEmbedding(candidate.name) else { continue }
-      translation.assumed.append(
-        .init(
-          what: "\(candidate.tensor.name) \(shapeText(candidate.shape)) has a row for each token, as Keras keeps it",
-          change: "\(.order, "column-major") in place of \(.layout, "keras")"))
-    }
-    return translation
-  }
 }
 
 /// Which layout a file's names are read in, and why.
@@ -149,7 +112,7 @@ private struct Choice {
   /// nil for PyTorch's names.
   var names: LayoutNames?
   var evidence: [Message]
-  /// Keras' shapes under PyTorch's names.
+  /// The layout's shapes under PyTorch's names.
   var isPyTorchNamed = false
 
   init(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) {
@@ -177,15 +140,7 @@ private struct Choice {
       return
     }
     if !hasPyTorch {
-      let loose = try NamedCells(candidates, names: LayoutNames.haiku.withLooseNames(), file: file).cells
-      if let weight = loose.lazy.compactMap({ $0.tensors[.init(kind: .input)] }).first(where: Self.looksFused) {
-        throw .ambiguous(
-          file: file,
-          detail: "\(weight.tensor.name) \(shapeText(weight.shape)) can be the one weight (I + H, 4H) of Haiku, of "
-            + "TensorFlow 1 or of swift-apis: the same order of gates, but Haiku adds 1 to the forget gate when it runs, "
-            + "TensorFlow 1 its forget_bias, swift-apis nothing",
-          advice: ["say which with \(.layout, "haiku"), \(.layout, "tf1") \(.forgetBias, "1"), or \(.layout, "s4tf")"])
-      }
+      try Self.refuseLooseNames(candidates, options.layouts.named, file: file)
     }
     self.init(layout: .pytorch, names: nil, evidence: hasPyTorch ? evidence : ["no other layout's names"])
   }
@@ -217,9 +172,8 @@ private struct Choice {
         return
       }
     }
-    if layout == .keras, hasPyTorch {
+    if names.underPyTorchNames != nil, hasPyTorch {
       isPyTorchNamed = true
-      evidence = ["\(said): PyTorch's names, Keras' shapes"]
       return
     }
     let wanted = names.leaves.filter { $0.slot.kind == .input || $0.slot.kind == .recurrent }.prefix(2).map(\.path)
@@ -236,12 +190,31 @@ private struct Choice {
       advice: ["rename tensors with \(.rules, "REGEX=REPLACEMENT"), or leave \(.layout) away to go by the names"])
   }
 
+  /// - Throws: `CheckpointError.ambiguous` when a weight can be the one for input and state of several layouts.
+  private static func refuseLooseNames(
+    _ candidates: [Candidate], _ named: [LayoutNames], file: String
+  ) throws(CheckpointError) {
+    let known = named.compactMap { names in names.fused.map { (names, $0) } }
+    guard let first = known.first?.0 else { return }
+    let cells = try NamedCells(candidates, names: first.withLooseNames(), file: file).cells
+    guard let weight = cells.lazy.compactMap({ $0.tensors[.init(kind: .input)] }).first(where: looksFused) else {
+      return
+    }
+    func list(_ texts: [Message], _ or: Message) -> Message {
+      texts.dropLast().joined(separator: ", ") + (texts.count > 1 ? or : "") + (texts.last ?? "")
+    }
+    let owners = list(known.map { "of \($0.1.owner)" }, " or ")
+    let additions = known.map { "\($0.1.owner) \($0.1.adds)" }.joined(separator: ", ")
+    throw .ambiguous(
+      file: file,
+      detail:
+        "\(weight.tensor.name) \(shapeText(weight.shape)) can be the one weight (I + H, 4H) \(owners): the same order "
+        + "of gates, but \(additions)",
+      advice: ["say which with \(list(known.map(\.1.choice), ", or "))"])
+  }
+
   private static func looksFused(_ candidate: Candidate) -> Bool {
     let shape = candidate.shape
     return shape.count == 2 && shape[1] >= 4 && shape[1] % 4 == 0 && shape[0] > shape[1] / 4
   }
-}
-
-extension PyTorchName {
-  fileprivate var isMatrix: Bool { kind == .inputWeight || kind == .recurrentWeight || kind == .projection }
 }

@@ -43,7 +43,7 @@ struct NamedStack {
     let isOrdered = zip(layers, layers.dropFirst()).allSatisfy { ModulePath.areComparable($0.path, $1.path) }
     if isOrdered {
       try checkWidths(names, file: file)
-      if options.configuration == nil { assumeStack() }
+      if options.configuration == nil, layers.count > 1 { assumed.append(.oneStack(moduleList)) }
     } else {
       try orderByWidth(file: file)
     }
@@ -67,7 +67,7 @@ struct NamedStack {
   private mutating func pair(
     _ cells: [NamedCells.Cell], names: LayoutNames, layout: RecurrentLayout, file: String
   ) throws(CheckpointError) {
-    let numbersCells = names.layout != .keras && names.layout != .kerasCuDNN
+    let numbersCells = names.numbersCells
     let paths = cells.map { ModulePath($0.module, numbersCells: numbersCells) }
     let backward = Set(paths.filter { $0.marker != nil && $0.isReverse }.map(\.parts))
     let forward = Set(paths.filter { $0.marker != nil && !$0.isReverse }.map(\.parts))
@@ -144,18 +144,6 @@ struct NamedStack {
     notes.append("one stack in the order of \(.stack): \(moduleList)")
   }
 
-  /// Names and widths say so much, and no more: what stands side by side may have them too.
-  private mutating func assumeStack() {
-    guard layers.count > 1 else { return }
-    assumed.append(
-      .init(
-        what:
-          "\(moduleList) stand one above the other, in the order of their numbers, with nothing between or around them",
-        change:
-          "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be computed"
-      ))
-  }
-
   private func checkWidths(_ names: LayoutNames, file: String) throws(CheckpointError) {
     guard layers.count > 1 else { return }
     for (below, above) in zip(layers, layers.dropFirst()) where above.inputSize != below.outputSize {
@@ -173,20 +161,7 @@ struct NamedStack {
 
   /// Names of different kinds tell no order: each must read what another gives, in one way only.
   private mutating func orderByWidth(file: String) throws(CheckpointError) {
-    let layers = layers
-    var ways: [[Int]] = []
-    var steps = 0
-    func extend(_ path: [Int], _ used: Set<Int>) {
-      steps += 1
-      guard ways.count < 2, steps < 10_000 else { return }
-      if path.count == layers.count { return ways.append(path) }
-      for next in layers.indices where !used.contains(next) {
-        if let last = path.last, layers[last].outputSize != layers[next].inputSize { continue }
-        extend(path + [next], used.union([next]))
-      }
-    }
-    if layers.count <= 64 { extend([], []) }
-    guard ways.count == 1, steps < 10_000 else {
+    guard layers.count <= 64, let order = onlyOrder(layers.map { ($0.inputSize, $0.outputSize) }) else {
       throw .ambiguous(
         file: file,
         detail: "holds \(layers.count) LSTMs whose order neither their names nor their widths tell: \(moduleList)",
@@ -195,7 +170,24 @@ struct NamedStack {
           "or choose one with \(.prefix)",
         ])
     }
-    self.layers = ways[0].map { layers[$0] }
+    layers = order.map { layers[$0] }
     notes.append("one stack of \(layers.count) layers, each reading what the one before gives: \(moduleList)")
   }
+}
+
+/// The order in which each of some parts reads what the one before gives, when there is one alone.
+func onlyOrder(_ parts: [(reads: Int, gives: Int)]) -> [Int]? {
+  var ways: [[Int]] = []
+  var steps = 0
+  func extend(_ path: [Int], _ used: Set<Int>) {
+    steps += 1
+    guard ways.count < 2, steps < 10_000 else { return }
+    if path.count == parts.count { return ways.append(path) }
+    for next in parts.indices where !used.contains(next) {
+      if let last = path.last, parts[last].gives != parts[next].reads { continue }
+      extend(path + [next], used.union([next]))
+    }
+  }
+  extend([], [])
+  return ways.count == 1 && steps < 10_000 ? ways[0] : nil
 }

@@ -4,8 +4,8 @@ import FileIO
 ///
 /// Only bytes move, so that there and back gives the same file; the two exceptions are sums of two biases, which are only
 /// made when asked for, and are rounded once.
-public struct RecurrentLayout: Sendable {
-  public enum Matrices: Sendable {
+struct RecurrentLayout: Sendable {
+  enum Matrices: Sendable {
     /// (4H, I) and (4H, H)
     case rows
     /// (I, 4H) and (H, 4H)
@@ -18,7 +18,7 @@ public struct RecurrentLayout: Sendable {
     case perGate
   }
 
-  public enum Biases: Sendable {
+  enum Biases: Sendable {
     /// (4H), or one (H) for each gate
     case one
     /// Two of these
@@ -28,13 +28,13 @@ public struct RecurrentLayout: Sendable {
   }
 
   /// The blocks of a matrix, or the tensors of `perGate`, in the file's order.
-  public let gates: [Gate]
-  public let matrices: Matrices
-  public let biases: Biases
+  let gates: [Gate]
+  let matrices: Matrices
+  let biases: Biases
   /// Added to the forget gate's bias at run time.
-  public var forgetOffset: Float
+  var forgetOffset: Float
 
-  public init(gates: [Gate], matrices: Matrices, biases: Biases, forgetOffset: Float = 0) {
+  init(gates: [Gate], matrices: Matrices, biases: Biases, forgetOffset: Float = 0) {
     precondition(gates.count == 4 && Set(gates).count == 4, "each of the four gates once")
     self.gates = gates
     self.matrices = matrices
@@ -43,36 +43,24 @@ public struct RecurrentLayout: Sendable {
   }
 
   /// The tensors of one cell as a file has them, in the layout's order of gates where there is one for each.
-  public struct Parts: Sendable {
+  struct Parts: Sendable {
     /// One, or four; with `fused` the one that holds both.
-    public var input: [StoredTensor]
+    var input: [StoredTensor]
     /// One, or four; none with `fused`.
-    public var recurrent: [StoredTensor] = []
+    var recurrent: [StoredTensor] = []
     /// None, one or four; with `joined` the one that holds both.
-    public var inputBias: [StoredTensor] = []
-    public var recurrentBias: [StoredTensor] = []
+    var inputBias: [StoredTensor] = []
+    var recurrentBias: [StoredTensor] = []
     /// (P, H)
-    public var projection: StoredTensor?
+    var projection: StoredTensor?
     /// (3H) in the order i, f, o.
-    public var peephole: StoredTensor?
-
-    public init(
-      input: [StoredTensor], recurrent: [StoredTensor] = [], inputBias: [StoredTensor] = [],
-      recurrentBias: [StoredTensor] = [], projection: StoredTensor? = nil, peephole: StoredTensor? = nil
-    ) {
-      self.input = input
-      self.recurrent = recurrent
-      self.inputBias = inputBias
-      self.recurrentBias = recurrentBias
-      self.projection = projection
-      self.peephole = peephole
-    }
+    var peephole: StoredTensor?
   }
 
   // MARK: - Reading
 
   /// - Throws: `CheckpointError.misshapen` naming the tensor whose shape does not go with the others.
-  public func read(_ parts: Parts) throws(CheckpointError) -> RecurrentCell {
+  func read(_ parts: Parts) throws(CheckpointError) -> RecurrentCell {
     let (input, recurrent) = try matrices(parts)
     var cell = RecurrentCell(inputWeight: input, recurrentWeight: recurrent)
     let h = cell.hiddenSize
@@ -183,7 +171,7 @@ public struct RecurrentLayout: Sendable {
 
   /// The tensors of a cell as a file of this layout has them. The cell has what the layout can hold:
   /// see `Exportable.cells`, which refuses or sums.
-  public func write(_ cell: RecurrentCell) -> Parts {
+  func write(_ cell: RecurrentCell) -> Parts {
     let h = cell.hiddenSize
     let input = cell.inputWeight.reordering(fromCanonical), recurrent = cell.recurrentWeight.reordering(fromCanonical)
     func blocks(_ tensor: StoredTensor) -> [StoredTensor] {

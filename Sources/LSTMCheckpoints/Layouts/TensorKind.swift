@@ -70,7 +70,10 @@ enum TensorKind: Hashable {
 
 /// What leaving a tensor out does to a model's output.
 public enum OmissionEffect: String, Sendable, Codable {
+  /// It takes no part in an output.
   case none
+  /// It is computed with, and the model without it is another.
   case changesOutput = "changes the output"
+  /// Nobody knows.
   case unknown
 }

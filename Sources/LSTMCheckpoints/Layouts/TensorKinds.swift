@@ -34,9 +34,7 @@ struct TensorKinds {
   }
 
   private static func parts(_ name: String) -> (module: String, leaf: String) {
-    let name = withoutVariableNumber(name)
-    guard let dot = name.lastIndex(of: ".") else { return ("", name) }
-    return (String(name[..<dot]), String(name[name.index(after: dot)...]))
+    withoutVariableNumber(name).moduleAndLeaf
   }
 
   private static let families: [Set<String>] = [

@@ -10,6 +10,7 @@ public struct WriteOptions: Sendable {
   /// The layouts that are known.
   var layouts = LayoutRegistry.standard
 
+  /// What is not said is as the source had it.
   public init(bias: ModelConfiguration.Bias? = nil, dataType: DataType? = nil, layout: Layout? = nil) {
     self.bias = bias
     self.dataType = dataType

@@ -5,21 +5,31 @@ import Foundation
 /// Tensors are matched by their dotted names. A native file is compared with another format under the names that it
 /// was imported from, so that a fine-tuned model can be held against the file it came from.
 public struct CheckpointDifference: Sendable, Codable, Equatable {
+  /// Two shapes under one name.
   public struct Shapes: Sendable, Codable, Equatable {
+    /// The tensor's name.
     public let name: String
+    /// In the first file.
     public let first: [Int]
+    /// In the second file.
     public let second: [Int]
   }
 
+  /// Two element types under one name.
   public struct Types: Sendable, Codable, Equatable {
+    /// The tensor's name.
     public let name: String
+    /// In the first file.
     public let first: DataType
+    /// In the second file.
     public let second: DataType
   }
 
   /// The largest differences within one tensor.
   public struct Values: Sendable, Codable, Equatable {
+    /// The tensor's name.
     public let name: String
+    /// Of both.
     public let shape: [Int]
     /// Elements that are not the same. NaNs are the same when their bits are, 0 and -0 are not.
     public let differingCount: Int
@@ -35,15 +45,19 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
 
   /// The gates in the order in which they are stored.
   public struct Gates: Sendable, Codable, Equatable {
+    /// The largest |first - second| of the gate.
     public let i, f, g, o: Double
   }
 
   /// Names that the other does not have, in the file's order.
   public let onlyInFirst: [String]
+  /// Names that the first does not have, in the second file's order.
   public let onlyInSecond: [String]
+  /// Tensors of one name and two shapes; their values are not compared.
   public let shapes: [Shapes]
   /// Values are compared all the same.
   public let dataTypes: [Types]
+  /// Tensors of equal shape whose values differ.
   public let values: [Values]
   /// Tensors of equal shape, type and bytes.
   public let identical: [String]
@@ -52,6 +66,7 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
   /// Whether both are native files, and scale or encode their data otherwise.
   public let preprocessingDiffers: Bool
 
+  /// Whether nothing differs.
   public var isEqual: Bool {
     onlyInFirst.isEmpty && onlyInSecond.isEmpty && shapes.isEmpty && dataTypes.isEmpty && values.isEmpty
       && !configurationDiffers && !preprocessingDiffers
@@ -115,9 +130,8 @@ extension CheckpointDifference {
             outside
             ? stateDictName(of: tensor.name, provenance: checkpoint.provenance, configuration: checkpoint.configuration)
             : tensor.name
-          guard keys[0] != keys[1], let key = keys.compactMap({ $0 }).first(where: { name.hasPrefix($0 + ".") })
-          else { return tensor.renamed(name) }
-          return tensor.renamed(String(name.dropFirst(key.count + 1)))
+          let short = keys[0] == keys[1] ? nil : keys.lazy.compactMap { $0.flatMap { name.dropping(module: $0) } }.first
+          return tensor.renamed(short ?? name)
         })
       return list
         + (outside ? checkpoint.secondNames(list, key: keys[0] == keys[1] ? nil : checkpoint.provenance?.stateKey) : [])
@@ -182,19 +196,10 @@ extension CheckpointDifference.Values {
     differingCount = differing
     self.largest = largest
     nonFiniteCount = nonFinite
-    index = Self.position(of: place, in: a.shape)
+    index = unravelled(place, a.shape)
     self.gates =
       Self.hasGates(name, a.shape)
       ? CheckpointDifference.Gates(i: gates[0], f: gates[1], g: gates[2], o: gates[3]) : nil
-  }
-
-  /// C order: the last index varies fastest.
-  private static func position(of place: Int, in shape: [Int]) -> [Int] {
-    var rest = place
-    return shape.reversed().map { dimension in
-      defer { rest /= dimension }
-      return rest % dimension
-    }.reversed()
   }
 
   private static func hasGates(_ name: String, _ shape: [Int]) -> Bool {

@@ -11,7 +11,7 @@ extension LSTMStack {
     guard let given = options.stack else { return }
     let names = given.map { name -> String in
       let dotted = name.replacing("/", with: ".")
-      return !prefix.isEmpty && dotted.hasPrefix(prefix + ".") ? String(dotted.dropFirst(prefix.count + 1)) : dotted
+      return prefix.isEmpty ? dotted : dotted.dropping(module: prefix) ?? dotted
     }
     let known = modules
     guard Set(names).count == names.count, !names.isEmpty else {
@@ -60,13 +60,7 @@ extension LSTMStack {
       let twin = layers.first { $0.module != modules[0] && width != nil && $0.inputSize == width }
       guard let twin, !isDescribed, !Self.isList(modules) else {
         notes.append("one stack of \(layers.count) layers from the modules \(list)")
-        assumed.append(
-          .init(
-            what:
-              "\(list) stand one above the other, in the order of their numbers, with nothing between or around them",
-            change:
-              "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be "
-              + "computed"))
+        assumed.append(.oneStack(list))
         return
       }
       throw .ambiguous(
@@ -115,22 +109,13 @@ extension LSTMStack {
   /// The order of modules in which each reads what the one before gives, when there is one alone.
   private func onlyOrder(_ modules: [String]) -> [String]? {
     guard modules.count <= 6 else { return nil }
-    var ends: [String: (reads: Int, gives: Int)] = [:]
+    var ends: [(reads: Int, gives: Int)] = []
     for module in modules {
       let own = layers.filter { $0.module == module }
       guard let reads = own.first?.inputSize, let top = own.last else { return nil }
-      ends[module] = (reads, top.configuration.outputSize)
+      ends.append((reads, top.configuration.outputSize))
     }
-    var found: [[String]] = []
-    func extend(_ path: [String]) {
-      if path.count == modules.count { return found.append(path) }
-      for next in modules where !path.contains(next) && found.count < 2 {
-        if let last = path.last, ends[last]?.gives != ends[next]?.reads { continue }
-        extend(path + [next])
-      }
-    }
-    extend([])
-    return found.count == 1 ? found[0] : nil
+    return LSTMCheckpoints.onlyOrder(ends)?.map { modules[$0] }
   }
 
   /// The same names and shapes below two modules: a model and its average, or two parts that look alike.
@@ -157,9 +142,7 @@ extension LSTMStack {
     // Only what has more than its LSTM twice is a model twice.
     func rest(_ root: String) -> Set<String> {
       Set(
-        others.lazy.map(\.name).filter { root.isEmpty || $0.hasPrefix(root + ".") }.map {
-          root.isEmpty ? $0 : String($0.dropFirst(root.count + 1))
-        })
+        others.lazy.map(\.name).compactMap { root.isEmpty ? $0 : $0.dropping(module: root) })
     }
     guard let outer = roots.first(where: { !$0.isEmpty }), !rest(roots[0]).isDisjoint(with: rest(roots[1])) else {
       return nil

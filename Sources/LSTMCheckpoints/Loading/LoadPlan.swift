@@ -4,7 +4,9 @@ import Foundation
 /// A checkpoint's tensors brought under the project's names: a report of everything, and, when it is complete, the
 /// tensors. Loading is a transaction: plan, look at the report, then all or nothing.
 public struct LoadPlan: Sendable {
+  /// What would be applied, tensor by tensor, and what stands in the way.
   public let report: LoadReport
+  /// The model that the tensors make.
   public let configuration: ModelConfiguration
   /// The project's name -> the stored tensor, under the project's name.
   public let tensors: [String: StoredTensor]
@@ -101,9 +103,7 @@ public struct LoadPlan: Sendable {
     var unused = Set(options.allowedUnexpected)
     var leftOut = LeftOutParts()
     for item in unplaced + resolution.leftOver {
-      let globs = options.allowedUnexpected.filter {
-        matches(item.candidate.name, glob: $0) || matches(item.candidate.tensor.name, glob: $0)
-      }
+      let globs = options.globsAllowing(item.candidate)
       unused.subtract(globs)
       report.unexpected.append(
         .init(
@@ -279,11 +279,11 @@ struct RewrittenNames {
       let found = Self.inOrder(tensor, isColumnMajor: isColumnMajor)
       var name = found.name
       if !prefix.isEmpty {
-        guard name.hasPrefix(prefix + ".") else {
+        guard let inside = name.dropping(module: prefix) else {
           outside.append(tensor.name)
           continue
         }
-        name = String(name.dropFirst(prefix.count + 1))
+        name = inside
       }
       // Reports print a file's own slashes, so that rules may be written with either.
       var slashed = tensor.name.contains("/") ? String(tensor.name.suffix(name.count)) : nil

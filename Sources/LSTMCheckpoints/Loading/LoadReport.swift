@@ -2,12 +2,15 @@ import FileIO
 
 /// What loading a checkpoint would do, tensor by tensor. Made before anything is applied: all or nothing.
 public struct LoadReport: Sendable, Codable, Equatable {
+  /// A tensor that becomes a parameter.
   public struct Applied: Sendable, Codable, Equatable {
     /// Name in the file.
     public let source: String
     /// The project's name for it.
     public let target: String
+    /// The parameter's.
     public let shape: [Int]
+    /// Of its elements in the file.
     public let dataType: DataType
     /// float64 values lose digits when they are computed with; nil when float32 holds them exactly.
     public let cast: String?
@@ -15,8 +18,11 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let how: String?
   }
 
+  /// A parameter that no tensor of the file was found for.
   public struct Missing: Sendable, Codable, Equatable {
+    /// The project's name.
     public let target: String
+    /// The parameter's.
     public let shape: [Int]
     /// Names in the file that come close.
     public let nearest: [String]
@@ -28,8 +34,11 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let isAllowed: Bool
   }
 
+  /// A tensor of the file that is no parameter.
   public struct Unexpected: Sendable, Codable, Equatable {
+    /// Name in the file.
     public let source: String
+    /// In the file.
     public let shape: [Int]
     /// Why it was not taken.
     public let reason: Message
@@ -39,23 +48,37 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let isAllowed: Bool
   }
 
+  /// A tensor whose shape or type is not the parameter's.
   public struct Mismatch: Sendable, Codable, Equatable {
+    /// Name in the file.
     public let source: String
+    /// The project's name for it.
     public let target: String
+    /// The parameter's shape.
     public let expected: [Int]
+    /// The tensor's shape.
     public let found: [Int]
+    /// What may be wrong.
     public let hint: Message?
   }
 
+  /// The file, for people.
   public var file: String
+  /// What kind of file it is.
   public var format: Checkpoint.Format
+  /// Whose names, order of gates and shapes it has.
   public var layout: Layout
   /// Why it was read in this layout.
   public var evidence: [Message] = []
+  /// The model that the tensors make; nil when they make none.
   public var configuration: ModelConfiguration?
+  /// What becomes a parameter.
   public var applied: [Applied] = []
+  /// What no tensor was found for.
   public var missing: [Missing] = []
+  /// What is no parameter.
   public var unexpected: [Unexpected] = []
+  /// What has another shape or type.
   public var mismatched: [Mismatch] = []
   /// What the file cannot tell and was taken for granted; each with the words that would change it.
   public var assumed: [Assumption] = []
@@ -63,12 +86,6 @@ public struct LoadReport: Sendable, Codable, Equatable {
   public var lstmModule: String?
   /// What was decided and on what evidence.
   public var notes: [Message] = []
-
-  public init(file: String, format: Checkpoint.Format, layout: Layout) {
-    self.file = file
-    self.format = format
-    self.layout = layout
-  }
 
   /// Whether loading may go ahead.
   public var isComplete: Bool {

@@ -96,7 +96,7 @@ extension ModelResolution {
 
   /// Keras' own layers cannot be tied.
   private mutating func assumeEqualAreTied(_ layout: Layout) {
-    guard ![.keras, .kerasCuDNN, .keras1].contains(layout) else { return }
+    guard !layout.isKeras else { return }
     for place in headPlaces where isEqualToEmbedding(place) && isVaried("embedding.weight") {
       guard tie(["embedding.weight", place]) else { continue }
       let names = sources(of: ["embedding.weight", place])
@@ -121,9 +121,7 @@ extension ModelResolution {
       let candidate = leftOver[index].candidate
       return candidate.shape == [vocabulary] && candidate.name.hasSuffix("bias")
         && candidate.tensor.dataType.isFloatingPoint
-        && !options.allowedUnexpected.contains {
-          matches(candidate.name, glob: $0) || matches(candidate.tensor.name, glob: $0)
-        }
+        && options.globsAllowing(candidate).isEmpty
     }
     guard biases.count == 1 else { return }
     let bias = leftOver.remove(at: biases[0]).candidate
@@ -269,10 +267,7 @@ extension Checkpoint {
   func secondNames(
     _ tensors: [(key: String, tensor: StoredTensor)], key: String?
   ) -> [(key: String, tensor: StoredTensor)] {
-    func dropped(_ name: String) -> String {
-      guard let key, name.hasPrefix(key + ".") else { return name }
-      return String(name.dropFirst(key.count + 1))
-    }
+    func dropped(_ name: String) -> String { key.flatMap { name.dropping(module: $0) } ?? name }
     return (provenance?.twins ?? [:]).sorted { isNaturallyBefore($0.key, $1.key) }.compactMap { twin, kept in
       tensors.first { $0.key == dropped(kept) }.map { (dropped(twin), $0.tensor.renamed(dropped(twin))) }
     }

@@ -115,14 +115,14 @@ struct ModelResolution {
   private mutating func takeExactNames(_ others: inout [Candidate], headCount: Int?) {
     let known = Set(configuration.parameters.map(\.name))
     let isSequential = others.contains { candidate in
-      guard let headCount, candidate.name.hasPrefix("head.") else { return false }
+      guard let headCount, candidate.name.dropping(module: "head") != nil else { return false }
       let parts = candidate.name.split(separator: ".")
       guard parts.count == 3, let number = Int(parts[1]) else { return false }
       return number >= headCount || parts[2] == "weight" && candidate.shape.count == 1
     }
     others.removeAll { candidate in
       guard known.contains(candidate.name), mapping[candidate.name] == nil,
-        !(isSequential && candidate.name.hasPrefix("head."))
+        !(isSequential && candidate.name.dropping(module: "head") != nil)
       else { return false }
       mapping[candidate.name] = candidate
       return true

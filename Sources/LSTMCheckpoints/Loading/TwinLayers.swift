@@ -34,7 +34,7 @@ extension RewrittenNames {
     var modules: [String: Module] = [:]
     var order: [String] = []
     for candidate in candidates {
-      let (name, leaf) = candidate.place
+      let (name, leaf) = candidate.name.moduleAndLeaf
       var module = modules[name] ?? Module()
       if module.parts.isEmpty { order.append(name) }
       module.parts[leaf] = group[candidate.tensor.name] ?? -1
@@ -106,11 +106,6 @@ extension Twin {
 }
 
 extension Candidate {
-  fileprivate var place: (module: String, leaf: String) {
-    guard let dot = name.lastIndex(of: ".") else { return ("", name) }
-    return (String(name[..<dot]), String(name[name.index(after: dot)...]))
-  }
-
   fileprivate var saysEmbedding: Bool {
     let name = name.lowercased()
     return ["emb", "wte", "encoder"].contains(where: name.contains) && !name.contains("decoder")

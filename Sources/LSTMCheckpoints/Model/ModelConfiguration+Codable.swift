@@ -30,31 +30,24 @@ extension ModelConfiguration: Codable {
     case nil, "none": normalizesOutput = false
     case "l2": normalizesOutput = true
     case let other?:
-      throw DecodingError.dataCorruptedError(
-        forKey: .normalize, in: values, debugDescription: "expected \"l2\" or \"none\", found \"\(other)\"")
+      throw values.wrong(.normalize, "expected \"l2\" or \"none\", found \"\(other)\"")
     }
     mask = try values.decodeIfPresent(Mask.self, forKey: .mask)
     switch (mask, input) {
     case (.token, .features), (.value, .tokens):
-      throw DecodingError.dataCorruptedError(
-        forKey: .mask, in: values,
-        debugDescription: "a model of tokens masks a token, a model of features a value")
+      throw values.wrong(.mask, "a model of tokens masks a token, a model of features a value")
     case (.token(let token), .tokens(let vocabulary, _)) where token >= vocabulary:
-      throw DecodingError.dataCorruptedError(
-        forKey: .mask, in: values, debugDescription: "expected a token below \(vocabulary), found \(token)")
+      throw values.wrong(.mask, "expected a token below \(vocabulary), found \(token)")
     default: break
     }
     if layers.isEmpty {
-      throw DecodingError.dataCorruptedError(
-        forKey: .layers, in: values, debugDescription: "expected at least one layer, found none")
+      throw values.wrong(.layers, "expected at least one layer, found none")
     }
     if readoutActivation != .none, head.isEmpty {
-      throw DecodingError.dataCorruptedError(
-        forKey: .readoutActivation, in: values, debugDescription: "it stands before a head, and there is none")
+      throw values.wrong(.readoutActivation, "it stands before a head, and there is none")
     }
     for (key, count) in [(Key.layers, layers.count), (.head, head.count)] where count > Self.depthLimit {
-      throw DecodingError.dataCorruptedError(
-        forKey: key, in: values, debugDescription: "expected at most \(Self.depthLimit) layers, found \(count)")
+      throw values.wrong(key, "expected at most \(Self.depthLimit) layers, found \(count)")
     }
     paddingToken = try input.decodePadding(values.superDecoder(forKey: .input))
     let groups = try values.decodeIfPresent([[String]].self, forKey: .tied) ?? []
@@ -62,7 +55,7 @@ extension ModelConfiguration: Codable {
     do throws(TieError) {
       for group in groups { try tie(group) }
     } catch {
-      throw DecodingError.dataCorruptedError(forKey: .tied, in: values, debugDescription: error.detail)
+      throw values.wrong(.tied, error.detail)
     }
   }
 
@@ -102,8 +95,7 @@ extension ModelConfiguration.Input: Codable {
     let values = try decoder.container(keyedBy: Key.self)
     guard let row = try values.decodeIfPresent(Int.self, forKey: .padding) else { return nil }
     guard case .tokens(let vocabulary, _) = self, 0..<vocabulary ~= row else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .padding, in: values, debugDescription: "expected a row of the embedding, found \(row)")
+      throw values.wrong(.padding, "expected a row of the embedding, found \(row)")
     }
     return row
   }
@@ -113,8 +105,7 @@ extension ModelConfiguration.Input: Codable {
     let values = try decoder.container(keyedBy: Key.self)
     if values.contains(.features) {
       if let other = [Key.vocabulary, .embedding, .padding].first(where: values.contains) {
-        throw DecodingError.dataCorruptedError(
-          forKey: other, in: values, debugDescription: "features and tokens exclude each other")
+        throw values.wrong(other, "features and tokens exclude each other")
       }
       self = .features(size: try decodeSize(.features, values))
     } else {
@@ -151,8 +142,7 @@ extension ModelConfiguration.Layer: Codable {
       hasPeepholes: try values.decodeIfPresent(Bool.self, forKey: .peepholes) ?? false,
       forgetOffset: try values.decodeIfPresent(Float.self, forKey: .forgetOffset) ?? 0)
     guard forgetOffset.isFinite, forgetOffset == 0 || bias != .none else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .forgetOffset, in: values, debugDescription: "expected a finite number, and a bias to add it to")
+      throw values.wrong(.forgetOffset, "expected a finite number, and a bias to add it to")
     }
   }
 
@@ -199,12 +189,11 @@ private func decodeSize<Key: CodingKey>(_ key: Key, _ values: KeyedDecodingConta
     throw error
   } catch {
     // A number with a fraction; the decoder would call the whole text invalid.
-    throw DecodingError.dataCorruptedError(forKey: key, in: values, debugDescription: "expected a whole number")
+    throw values.wrong(key, "expected a whole number")
   }
   let limit = ModelConfiguration.sizeLimit
   guard 1...limit ~= value else {
-    throw DecodingError.dataCorruptedError(
-      forKey: key, in: values, debugDescription: "expected a size from 1 to \(limit), found \(value)")
+    throw values.wrong(key, "expected a size from 1 to \(limit), found \(value)")
   }
   return value
 }
@@ -217,12 +206,15 @@ private func decodeChoice<Choice: RawRepresentable & CaseIterable, Key: CodingKe
   if let choice = choices.first(where: { $0.rawValue == text }) { return choice }
   let known = choices.map(\.rawValue)
   let near = nearestNames(to: text, among: known, limit: 1).first.map { "; did you mean \($0)?" } ?? ""
-  throw DecodingError.dataCorruptedError(
-    forKey: key, in: values,
-    debugDescription: "expected one of \(known.joined(separator: ", ")), found \"\(text)\"" + near)
+  throw values.wrong(key, "expected one of \(known.joined(separator: ", ")), found \"\(text)\"" + near)
 }
 
 extension KeyedDecodingContainer {
+  /// What is wrong with the value of a key.
+  func wrong(_ key: Key, _ detail: String) -> DecodingError {
+    .dataCorruptedError(forKey: key, in: self, debugDescription: detail)
+  }
+
   /// Whether the key is absent or null.
   fileprivate func decodeNil(ifPresent key: Key) throws -> Bool { try !contains(key) || decodeNil(forKey: key) }
 }

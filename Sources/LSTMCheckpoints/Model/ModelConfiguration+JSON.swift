@@ -13,6 +13,7 @@ extension ModelConfiguration {
     }
   }
 
+  /// As the native file keeps it: one line, keys sorted.
   public var json: String {
     get throws { try LSTMCheckpoints.json(self) }
   }

@@ -25,22 +25,18 @@ extension ModelConfiguration.Mask: Codable {
     try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
     let values = try decoder.container(keyedBy: Key.self)
     if values.contains(.token), values.contains(.value) {
-      throw DecodingError.dataCorruptedError(
-        forKey: .value, in: values, debugDescription: "token and value exclude each other")
+      throw values.wrong(.value, "token and value exclude each other")
     }
     if values.contains(.value) {
       let value = try values.decode(Float.self, forKey: .value)
       guard value.isFinite else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .value, in: values, debugDescription: "expected a finite number")
+        throw values.wrong(.value, "expected a finite number")
       }
       self = .value(value)
     } else {
       let token = try values.decode(Int.self, forKey: .token)
       guard 0..<ModelConfiguration.sizeLimit ~= token else {
-        throw DecodingError.dataCorruptedError(
-          forKey: .token, in: values,
-          debugDescription: "expected a token from 0 to \(ModelConfiguration.sizeLimit - 1), found \(token)")
+        throw values.wrong(.token, "expected a token from 0 to \(ModelConfiguration.sizeLimit - 1), found \(token)")
       }
       self = .token(token)
     }

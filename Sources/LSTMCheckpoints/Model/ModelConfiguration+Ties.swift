@@ -74,10 +74,11 @@ extension ModelConfiguration {
     ties.isEmpty ? place : validTies.first { $0.contains(place) }?.first ?? place
   }
 
-  /// The configuration in which a part's own parameters are tied to nothing.
-  public func untying(_ prefix: String) -> ModelConfiguration {
+  /// The configuration in which the parameters of some layers are tied to nothing: `untying(\.isHead)`.
+  public func untying(_ isApart: (ParameterRole) -> Bool) -> ModelConfiguration {
+    let apart = Set(places.filter { isApart($0.role) }.map(\.name))
     var copy = self
-    copy.ties = validTies.map { $0.filter { !$0.hasPrefix(prefix) } }.filter { $0.count > 1 }
+    copy.ties = validTies.map { $0.filter { !apart.contains($0) } }.filter { $0.count > 1 }
     return copy
   }
 
@@ -87,9 +88,14 @@ extension ModelConfiguration {
 
   /// What the summary has no place for.
   var otherTies: [String] {
-    validTies.flatMap { group in
-      let isOfEmbedding = group[0] == "embedding.weight"
-      return group.dropFirst().filter { !(isOfEmbedding && $0.hasPrefix("head.")) }.map { "\($0) is \(group[0])" }
+    let heads = Set(places.filter(\.role.isHead).map(\.name))
+    return validTies.flatMap { group in
+      group.dropFirst().filter { group[0] != "embedding.weight" || !heads.contains($0) }.map { "\($0) is \(group[0])" }
     }
   }
+}
+
+extension ParameterRole {
+  /// Whether it is a dense layer of the head.
+  public var isHead: Bool { if case .head = self { true } else { false } }
 }

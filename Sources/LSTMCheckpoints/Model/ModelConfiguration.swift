@@ -11,6 +11,7 @@ public struct ModelConfiguration: Hashable, Sendable {
   package static let sizeLimit = 1 << 24
   static let depthLimit = 1000
 
+  /// What a model reads.
   public enum Input: Hashable, Sendable {
     /// Real-valued features, (N, T, size).
     case features(size: Int)
@@ -26,7 +27,9 @@ public struct ModelConfiguration: Hashable, Sendable {
     }
   }
 
+  /// The bias vectors of a recurrent layer.
   public enum Bias: String, Hashable, Sendable, Codable, CaseIterable {
+    /// No bias.
     case none
     /// One vector, `bias_ih`.
     case single
@@ -36,6 +39,7 @@ public struct ModelConfiguration: Hashable, Sendable {
 
   /// How the gates i, f and o are squashed.
   public enum GateActivation: String, Hashable, Sendable, Codable, CaseIterable {
+    /// 1 / (1 + exp(-x)).
     case sigmoid
     /// clip(0.2 x + 0.5, 0, 1): Keras 1 and 2, ONNX.
     case hardSigmoid = "hard_sigmoid"
@@ -43,18 +47,24 @@ public struct ModelConfiguration: Hashable, Sendable {
     case hardSigmoidKeras3 = "hard_sigmoid_keras3"
   }
 
+  /// One layer of the LSTM stack.
   public struct Layer: Hashable, Sendable {
     /// H
     public var hiddenSize: Int
+    /// Whether it has a second direction, which reads from the end; outputs are concatenated, forward first.
     public var isBidirectional: Bool
     /// P, or nil without a projection.
     public var projectionSize: Int?
+    /// Its bias vectors.
     public var bias: Bias
+    /// How its gates i, f and o are squashed.
     public var gateActivation: GateActivation
+    /// Whether gates see the cell's state: i and f the one before, o the new one.
     public var hasPeepholes: Bool
     /// What the source adds to the forget gate beside its stored bias: 1 in Haiku, forget_bias in TensorFlow 1.
     public var forgetOffset: Float
 
+    /// PyTorch's LSTM of H hidden values, where nothing else is said.
     public init(
       hiddenSize: Int, isBidirectional: Bool = false, projectionSize: Int? = nil, bias: Bias = .dual,
       gateActivation: GateActivation = .sigmoid, hasPeepholes: Bool = false, forgetOffset: Float = 0
@@ -84,25 +94,33 @@ public struct ModelConfiguration: Hashable, Sendable {
     case last
     /// Each direction's own final h: PyTorch's h_n of the last layer, Keras' bidirectional output.
     case final
+    /// The mean over the valid steps.
     case mean
+    /// The largest value of each feature over the valid steps.
     case max
     /// The average over time, weighted by the softmax of `attention.weight` times each step's output.
     case attention
   }
 
+  /// What a dense layer's output goes through.
   public enum Activation: String, Hashable, Sendable, Codable, CaseIterable {
+    /// By their names in PyTorch and Keras; `none` is the identity.
     case none, relu, tanh, sigmoid, softmax
 
     /// What may stand between the readout and the head: what needs no neighbors.
     public static let elementwise: [Activation] = [.none, .relu, .tanh, .sigmoid]
   }
 
+  /// A dense layer: y = activation(W x + b).
   public struct Dense: Hashable, Sendable {
     /// O
     public var size: Int
+    /// Whether it has b, a vector of O.
     public var hasBias: Bool
+    /// What Wx + b goes through; softmax over O.
     public var activation: Activation
 
+    /// A layer of O outputs; with a bias and no activation, where nothing else is said.
     public init(size: Int, hasBias: Bool = true, activation: Activation = .none) {
       self.size = size
       self.hasBias = hasBias
@@ -110,7 +128,9 @@ public struct ModelConfiguration: Hashable, Sendable {
     }
   }
 
+  /// What the model reads.
   public var input: Input
+  /// The LSTM stack, from the input up.
   public var layers: [Layer]
   /// Concatenates the embedding (or the features) and every layer's output before the readout.
   public var skip: Bool
@@ -118,6 +138,7 @@ public struct ModelConfiguration: Hashable, Sendable {
   public var readout: Readout?
   /// What stands between the readout and the head: none, relu, tanh or sigmoid.
   public var readoutActivation: Activation
+  /// The dense layers above the readout, from below.
   public var head: [Dense]
   /// Divides the output by its L2 norm.
   public var normalizesOutput: Bool
@@ -128,6 +149,7 @@ public struct ModelConfiguration: Hashable, Sendable {
   /// Steps that are passed over, wherever they lie; nil when every step is read.
   public var mask: Mask?
 
+  /// Features or tokens, a stack and, where given, what stands above it.
   public init(
     input: Input, layers: [Layer], skip: Bool = false, readout: Readout? = nil, head: [Dense] = [],
     normalizesOutput: Bool = false, readoutActivation: Activation = .none, paddingToken: Int? = nil,
@@ -162,9 +184,13 @@ public struct ModelConfiguration: Hashable, Sendable {
 
 /// What part of a model a parameter belongs to.
 public enum ParameterRole: Hashable, Sendable {
+  /// The table that tokens are looked up in.
   case embedding
+  /// One direction of an LSTM layer, from 0.
   case lstm(layer: Int, reverse: Bool)
+  /// The attention readout's vector.
   case attention
+  /// A dense layer of the head, from 0.
   case head(Int)
 
   /// The part of the model, whatever the direction: `embedding`, `layer0`, `attention`, `head.0`.
@@ -182,18 +208,24 @@ public enum ParameterRole: Hashable, Sendable {
 public struct ParameterSpecification: Hashable, Sendable {
   /// The project's name, which is PyTorch's: `lstm.weight_ih_l0`, `head.0.bias`, ...
   public let name: String
+  /// Of its tensor, in C order.
   public let shape: [Int]
+  /// The layer that it belongs to.
   public let role: ParameterRole
+  /// What of that layer it is.
   public let part: ParameterPart
   /// Where else in the model it stands, when it is tied.
   public let tied: [Place]
 
   /// One place in a model.
   public struct Place: Hashable, Sendable {
+    /// The project's name.
     public let name: String
+    /// The layer that it belongs to.
     public let role: ParameterRole
   }
 
+  /// - Parameter tied: its other places in the model.
   public init(
     name: String, shape: [Int], role: ParameterRole, part: ParameterPart = .weight, tied: [Place] = []
   ) {
@@ -207,6 +239,7 @@ public struct ParameterSpecification: Hashable, Sendable {
   /// Its own place first.
   public var places: [Place] { [Place(name: name, role: role)] + tied }
 
+  /// How many values it has.
   public var elementCount: Int { shape.reduce(1, *) }
 
   /// The gate of each block of its rows, from the first; none where rows belong to no gate.
@@ -257,6 +290,7 @@ extension ModelConfiguration {
     return list
   }
 
+  /// How many values all parameters have; a tied one counts once.
   public var parameterCount: Int { parameters.reduce(0) { $0 + $1.elementCount } }
 
   /// One line for people: `1 feature -> LSTM 64 -> LSTM 64 -> last step -> dense 1`.

@@ -1,12 +1,15 @@
 /// Where a model comes from and what was done to it. Stored as JSON in the native file.
 public struct Provenance: Sendable, Codable, Equatable {
+  /// Something that was done to the model.
   public struct Event: Sendable, Codable, Equatable {
     /// ISO 8601.
     public var date: String
     /// `import`, `finetune`, ...
     public var action: String
+    /// With what: file, epochs, ...
     public var details: [String: String]
 
+    /// - Parameter date: ISO 8601.
     public init(date: String, action: String, details: [String: String]) {
       self.date = date
       self.action = action
@@ -30,12 +33,14 @@ public struct Provenance: Sendable, Codable, Equatable {
   public var twins: [String: String]?
   /// What the source said of itself, `Checkpoint.metadata`.
   public var metadata: [String: String]?
+  /// What was done to the model, the oldest first.
   public var history: [Event]
   /// The source's layers in their order, where it said them: Keras' names and layers are kept for its own formats.
   public var layers: [SourceLayer]?
 
   /// A layer of the source.
   public struct SourceLayer: Sendable, Codable, Equatable {
+    /// What the source calls it.
     public var name: String
     /// Its class: `LSTM`, `Dropout`.
     public var kind: String
@@ -43,15 +48,9 @@ public struct Provenance: Sendable, Codable, Equatable {
     public var part: String?
     /// What it was made with: `rate`, `mask_value`.
     public var values: [String: Double]?
-
-    public init(name: String, kind: String, part: String? = nil, values: [String: Double]? = nil) {
-      self.name = name
-      self.kind = kind
-      self.part = part
-      self.values = values
-    }
   }
 
+  /// What is not given is not known.
   public init(
     source: String, sha256: String, format: String? = nil, layout: String, mapping: [String: String],
     stateKey: String? = nil, twins: [String: String]? = nil, metadata: [String: String]? = nil, history: [Event] = [],

@@ -9,7 +9,9 @@ public enum CheckpointError: DescribedFailure {
   case unrecognized(file: String, detail: Message)
   /// Something else than a checkpoint, or one of a kind that is not read; the advice says what to do.
   case unknownFormat(file: String, detail: Message, advice: [Message])
+  /// A tensor's bytes are not what its shape and type say.
   case corrupt(tensor: String, detail: Message)
+  /// A tensor that has to hold whole numbers does not.
   case notIntegers(tensor: String, found: String)
   /// A tensor of a layout other than PyTorch's does not go with its neighbors.
   case misshapen(tensor: String, expected: String, found: String, advice: [Message])
@@ -19,6 +21,7 @@ public enum CheckpointError: DescribedFailure {
   case ambiguous(file: String, detail: Message, advice: [Message])
   /// The load report has entries that are not allowed.
   case incomplete(_ summary: Message, advice: [Message])
+  /// JSON that describes no model.
   case invalidConfiguration(file: String, detail: Message)
   /// A native file's preprocessing is none.
   case badPreprocessing(file: String, detail: Message)
@@ -26,12 +29,14 @@ public enum CheckpointError: DescribedFailure {
   case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message])
   /// Settings that contradict each other or the file.
   case invalidOption(Message, advice: [Message])
+  /// The file cannot be written as asked.
   case cannotWrite(file: String, detail: Message)
   /// The target cannot hold what the model has; the advice names the flag that decides what is lost.
   case refused(file: String, detail: Message, advice: [Message])
   /// The file itself cannot be opened or read.
   case unreadable(file: String, reason: UnreadableReason)
 
+  /// Who has to act: for exit codes.
   public var category: FailureCategory {
     switch self {
     case .container(let failure): failure.category
@@ -42,6 +47,7 @@ public enum CheckpointError: DescribedFailure {
     }
   }
 
+  /// What is wrong and where, in one line.
   public var message: Message { text.printable }
 
   private var text: Message {
@@ -67,6 +73,7 @@ public enum CheckpointError: DescribedFailure {
     }
   }
 
+  /// What to do about it, at most two lines.
   public var advice: [Message] {
     let lines =
       switch self {

@@ -9,7 +9,7 @@ func json(_ value: some Encodable) throws -> String {
 }
 
 /// One line from a decoding error: the path to the key and what is wrong there.
-public func describe(_ error: any Error) -> String {
+package func describe(_ error: any Error) -> String {
   func place(_ path: [any CodingKey]) -> String {
     let text = path.reduce("") { text, key in
       if let index = key.intValue { return text + "[\(index)]" }

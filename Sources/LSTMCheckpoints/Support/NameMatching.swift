@@ -1,7 +1,7 @@
 /// Whether a name matches a glob: `*` any run, `?` any one character, `[abc]`, `[a-c]` and `[!abc]` one of a set.
 /// Dots and slashes are ordinary characters, so `lstm*` matches everything below `lstm`. A bracket that is not
 /// closed stands for itself.
-public func matches(_ name: String, glob: String) -> Bool {
+package func matches(_ name: String, glob: String) -> Bool {
   let text = Array(name), pattern = Array(glob)
   // Iterative matching with one backtracking point: linear in practice, and no recursion on hostile input.
   var (t, p) = (0, 0)
@@ -51,7 +51,7 @@ private func contains(_ set: ArraySlice<Character>, _ character: Character) -> B
 
 /// The edits between two names: insertions, deletions, substitutions and swaps of neighbors (the optimal string
 /// alignment distance), over at most 256 bytes each.
-public func editDistance(_ a: String, _ b: String) -> Int {
+package func editDistance(_ a: String, _ b: String) -> Int {
   let (a, b) = (Array(a.utf8.prefix(256)), Array(b.utf8.prefix(256)))
   var earlier: [Int] = []
   var above = Array(0...b.count)
@@ -69,7 +69,7 @@ public func editDistance(_ a: String, _ b: String) -> Int {
 
 /// The candidates that come close enough to be what was meant, the nearest first: within a third of the name's
 /// length in edits, or one within the other. Capitals do not count.
-public func nearestNames(to name: String, among candidates: some Sequence<String>, limit: Int = 3) -> [String] {
+package func nearestNames(to name: String, among candidates: some Sequence<String>, limit: Int = 3) -> [String] {
   let wanted = name.lowercased()
   let length = wanted.utf8.count
   let bound = length < 5 ? 1 : max(2, length / 3)

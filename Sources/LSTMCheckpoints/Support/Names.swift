@@ -7,9 +7,25 @@ func nameList(_ names: [String]) -> String {
 }
 
 /// A shape as people write it: `(4, 3)`, `(4,)`, `()`.
-public func shapeText(_ shape: [Int]) -> String {
+package func shapeText(_ shape: [Int]) -> String {
   shape.count == 1 ? "(\(shape[0]),)" : "(" + shape.map(String.init).joined(separator: ", ") + ")"
 }
 
 /// TensorFlow's variables end in `:0`.
-func withoutVariableNumber(_ name: String) -> String { name.hasSuffix(":0") ? String(name.dropLast(2)) : name }
+func withoutVariableNumber(_ name: String) -> String { name.droppingSuffix(":0") ?? name }
+
+extension String {
+  /// The module and the last part of a dotted name.
+  var moduleAndLeaf: (module: String, leaf: String) {
+    guard let dot = lastIndex(of: ".") else { return ("", self) }
+    return (String(self[..<dot]), String(self[index(after: dot)...]))
+  }
+
+  /// What stands before an ending; nil where it ends otherwise.
+  func droppingSuffix(_ suffix: String) -> String? { hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil }
+
+  /// A dotted name without the module that it begins with; nil where it begins otherwise.
+  func dropping(module: String) -> String? {
+    hasPrefix(module + ".") ? String(dropFirst(module.count + 1)) : nil
+  }
+}

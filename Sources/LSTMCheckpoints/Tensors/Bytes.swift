@@ -33,3 +33,46 @@ func swapBytes(_ bytes: UnsafeMutableRawBufferPointer, width: Int) {
   default: break
   }
 }
+
+/// Copies elements by their strides, which count elements, into C order. There is at least one, and one dimension.
+func gatherElements(
+  _ from: UnsafeRawBufferPointer, into to: UnsafeMutableRawBufferPointer, _ shape: [Int], strides: [Int], width: Int
+) {
+  func gather<Element: BitwiseCopyable>(_: Element.Type) {
+    guard let columns = shape.last, let step = strides.last else { return }
+    var index = [Int](repeating: 0, count: shape.count - 1)
+    var (source, target) = (0, 0)
+    while true {
+      for column in 0..<columns {
+        let value = from.loadUnaligned(fromByteOffset: (source + column * step) * width, as: Element.self)
+        to.storeBytes(of: value, toByteOffset: target, as: Element.self)
+        target += width
+      }
+      var axis = index.count - 1
+      while axis >= 0 {
+        index[axis] += 1
+        source += strides[axis]
+        if index[axis] < shape[axis] { break }
+        source -= strides[axis] * shape[axis]
+        index[axis] = 0
+        axis -= 1
+      }
+      if axis < 0 { return }
+    }
+  }
+  switch width {
+  case 1: gather(UInt8.self)
+  case 2: gather(UInt16.self)
+  case 4: gather(UInt32.self)
+  default: gather(UInt64.self)
+  }
+}
+
+/// The index along each axis of an element, by its place in C order.
+package func unravelled(_ place: Int, _ shape: [Int]) -> [Int] {
+  var rest = place
+  return shape.reversed().map { size in
+    defer { rest /= max(size, 1) }
+    return rest % max(size, 1)
+  }.reversed()
+}

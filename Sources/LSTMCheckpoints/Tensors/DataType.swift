@@ -1,8 +1,12 @@
 /// The element types a checkpoint may hold.
 public enum DataType: String, Sendable, Codable, CaseIterable {
+  /// IEEE 754, and bfloat16: the upper half of a float32.
   case float16, bfloat16, float32, float64
+  /// Two's complement.
   case int8, int16, int32, int64
+  /// Without sign.
   case uint8, uint16, uint32, uint64
+  /// One byte, 0 or 1.
   case bool
 
   /// Bytes of one element.
@@ -15,6 +19,7 @@ public enum DataType: String, Sendable, Codable, CaseIterable {
     }
   }
 
+  /// Whether it can hold a weight.
   public var isFloatingPoint: Bool {
     switch self {
     case .float16, .bfloat16, .float32, .float64: true
@@ -25,7 +30,7 @@ public enum DataType: String, Sendable, Codable, CaseIterable {
 
 /// A float32 value from the bits of an IEEE 754 binary16. Exact. (Swift's `Float16` is missing on Intel Macs.)
 @inlinable
-public func float(half bits: UInt16) -> Float {
+package func float(half bits: UInt16) -> Float {
   let sign = UInt32(bits & 0x8000) << 16
   let exponent = UInt32(bits >> 10) & 0x1f
   let fraction = UInt32(bits & 0x3ff)
@@ -43,7 +48,7 @@ public func float(half bits: UInt16) -> Float {
 
 /// The bits of the nearest IEEE 754 binary16, ties to even; too large becomes infinity.
 @inlinable
-public func halfBits(_ value: Float) -> UInt16 {
+package func halfBits(_ value: Float) -> UInt16 {
   let bits = value.bitPattern
   let sign = UInt16(truncatingIfNeeded: bits >> 16) & 0x8000
   let magnitude = bits & 0x7fff_ffff
@@ -60,7 +65,7 @@ public func halfBits(_ value: Float) -> UInt16 {
 
 /// The bits of the nearest bfloat16, ties to even.
 @inlinable
-public func bfloatBits(_ value: Float) -> UInt16 {
+package func bfloatBits(_ value: Float) -> UInt16 {
   let bits = value.bitPattern
   if value.isNaN { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
   return UInt16(truncatingIfNeeded: (bits + 0x7fff + (bits >> 16 & 1)) >> 16)

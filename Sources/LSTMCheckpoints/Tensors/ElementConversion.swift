@@ -35,21 +35,7 @@ enum ElementConversion {
 
   /// Exact but for 64-bit integers beyond 2^53, which round to nearest.
   static func doubles(_ bytes: [UInt8], _ type: DataType) -> [Double] {
-    switch type {
-    case .float16: map(bytes, UInt16.self) { Double(float(half: $0)) }
-    case .bfloat16: map(bytes, UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
-    case .float32: map(bytes, UInt32.self) { Double(Float(bitPattern: $0)) }
-    case .float64: map(bytes, UInt64.self) { Double(bitPattern: $0) }
-    case .int8: map(bytes, Int8.self) { Double($0) }
-    case .int16: map(bytes, Int16.self) { Double($0) }
-    case .int32: map(bytes, Int32.self) { Double($0) }
-    case .int64: map(bytes, Int64.self) { Double($0) }
-    case .uint8: map(bytes, UInt8.self) { Double($0) }
-    case .uint16: map(bytes, UInt16.self) { Double($0) }
-    case .uint32: map(bytes, UInt32.self) { Double($0) }
-    case .uint64: map(bytes, UInt64.self) { Double($0) }
-    case .bool: map(bytes, UInt8.self) { $0 == 0 ? 0 : 1 }
-    }
+    bytes.withUnsafeBytes { raw in (0..<raw.count / type.byteCount).map { double(raw, type, at: $0) } }
   }
 
   /// Whole numbers. Floating-point elements must be exactly that.

@@ -7,14 +7,17 @@ import Foundation
 ///     checkpoint.tensors = checkpoint.tensors.map(watch.watching)
 ///     try checkpoint.write(path: path)
 ///     for finding in watch.findings { print(finding) }
-public final class NonFiniteWatch: @unchecked Sendable {
-  public struct Finding: Sendable, Equatable {
-    public let tensor: String
-    public let shape: [Int]
-    public internal(set) var nanCount = 0
-    public internal(set) var infiniteCount = 0
+package final class NonFiniteWatch: @unchecked Sendable {
+  package struct Finding: Sendable, Equatable {
+    package let tensor: String
+    package let shape: [Int]
+    package internal(set) var nanCount = 0
+    package internal(set) var infiniteCount = 0
     /// Of the first of them, in C order.
-    public internal(set) var first = 0
+    package internal(set) var first = 0
+
+    /// Its place along each axis.
+    package var index: [Int] { unravelled(first, shape) }
   }
 
   /// What one tensor has shown so far.
@@ -28,10 +31,10 @@ public final class NonFiniteWatch: @unchecked Sendable {
   private var progress: [String: Progress] = [:]
   private var names: [String] = []
 
-  public init() {}
+  package init() {}
 
   /// The same tensor, which is counted when it is read next.
-  public func watching(_ tensor: StoredTensor) -> StoredTensor {
+  package func watching(_ tensor: StoredTensor) -> StoredTensor {
     guard tensor.dataType.isFloatingPoint else { return tensor }
     let (name, shape, type) = (tensor.name, tensor.shape, tensor.dataType)
     lock.withLock { names.append(name) }
@@ -53,7 +56,7 @@ public final class NonFiniteWatch: @unchecked Sendable {
   }
 
   /// Tensors with such values, in the order in which they were given.
-  public var findings: [Finding] {
+  package var findings: [Finding] {
     lock.withLock {
       names.compactMap { progress[$0]?.finding }.filter { $0.nanCount + $0.infiniteCount > 0 }
     }
@@ -61,7 +64,7 @@ public final class NonFiniteWatch: @unchecked Sendable {
 
   /// A line for each, for a report.
   /// - Parameter sources: the names that tensors have in the file that they come from, where those are others.
-  public func notes(sources: [String: String] = [:]) -> [String] {
+  package func notes(sources: [String: String] = [:]) -> [String] {
     findings.map { finding in
       var counts: [String] = []
       if finding.nanCount > 0 { counts.append("\(finding.nanCount) NaN") }
@@ -98,16 +101,5 @@ public final class NonFiniteWatch: @unchecked Sendable {
       let value = ElementConversion.double(bytes, type, at: index)
       return value.isFinite ? nil : (index, value.isNaN)
     }
-  }
-}
-
-extension NonFiniteWatch.Finding {
-  /// The first one's place along each axis.
-  public var index: [Int] {
-    var rest = first
-    return shape.reversed().map { size in
-      defer { rest /= max(size, 1) }
-      return rest % max(size, 1)
-    }.reversed()
   }
 }

@@ -2,8 +2,11 @@ import FileIO
 
 /// A tensor as a file holds it: name, shape and element type are known, its bytes are read when asked for.
 public struct StoredTensor: Sendable {
+  /// What it is called in its file, or in the project.
   public var name: String
+  /// The length of each dimension; empty for a scalar.
   public let shape: [Int]
+  /// The type of its elements.
   public let dataType: DataType
   /// Whether the file holds it so, to write it back alike. `bytes()` is little-endian all the same.
   public let isBigEndian: Bool
@@ -41,8 +44,10 @@ public struct StoredTensor: Sendable {
 
   /// A shape whose product overflows counts as `Int.max`: no file has the bytes, so that reading it throws.
   public var elementCount: Int { LSTMCheckpoints.elementCount(shape) ?? .max }
+  /// Bytes of all elements.
   public var byteCount: Int { LSTMCheckpoints.elementCount(shape + [dataType.byteCount]) ?? .max }
 
+  /// The same tensor under another name.
   public func renamed(_ name: String) -> StoredTensor {
     var copy = self
     copy.name = name
@@ -160,7 +165,7 @@ private struct ObservedTensor: TensorSource {
 }
 
 /// float32 values as little-endian bytes.
-public func littleEndianBytes(_ values: [Float]) -> [UInt8] {
+package func littleEndianBytes(_ values: [Float]) -> [UInt8] {
   values.withUnsafeBytes { raw in
     #if _endian(little)
       return [UInt8](raw)

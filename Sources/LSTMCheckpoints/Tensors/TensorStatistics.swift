@@ -1,14 +1,18 @@
 /// What a tensor's values are like.
 public struct TensorStatistics: Sendable, Codable, Equatable {
+  /// How many elements it has.
   public var count: Int
   /// The least of the finite values; nil when there are none.
   public var minimum: Double?
+  /// The largest value.
   public var maximum: Double?
   /// Of the finite values.
   public var mean: Double?
   /// Of the finite values, sqrt(sum (x - mean)^2 / n).
   public var standardDeviation: Double?
+  /// NaNs.
   public var nanCount: Int
+  /// Infinite values, of either sign.
   public var infiniteCount: Int
 }
 

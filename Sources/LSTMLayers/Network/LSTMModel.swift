@@ -191,7 +191,7 @@ public struct LSTMModel: Sendable {
 
   private func replacedHead(size: Int, activation: ModelConfiguration.Activation) -> ModelConfiguration {
     // A replaced layer is no longer tied.
-    var changed = configuration.untying("head.\(max(configuration.head.count - 1, 0)).")
+    var changed = configuration.untying { $0 == .head(configuration.head.count - 1) }
     changed.head = configuration.head.dropLast() + [.init(size: size, activation: activation)]
     changed.normalizesOutput = false
     return changed

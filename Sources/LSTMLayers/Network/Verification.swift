@@ -174,14 +174,6 @@ extension Verification.Part {
   }
 }
 
-private func unravelled(_ place: Int, _ shape: [Int]) -> [Int] {
-  var rest = place
-  return shape.reversed().map { size in
-    defer { rest /= max(size, 1) }
-    return rest % max(size, 1)
-  }.reversed()
-}
-
 /// A reference that cannot be compared with the model.
 public struct VerificationError: DescribedFailure, Equatable {
   /// The reference's path.

@@ -16,7 +16,7 @@ import Testing
   }
 
   @Test func aTiedParameterIsThereOnce() throws {
-    let untied = Self.tied.untying("head.")
+    let untied = Self.tied.untying(\.isHead)
     #expect(untied.ties.isEmpty)
     #expect(Self.tied.parameterCount == untied.parameterCount - 465 * 100)
     #expect(Self.tied.places == untied.parameters)

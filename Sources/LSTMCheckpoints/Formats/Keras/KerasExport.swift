@@ -33,7 +33,7 @@ struct KerasExport {
     self.model = model
     let configuration = model.configuration
     let layout = model.options.layout
-    guard layout == nil || [.keras, .kerasCuDNN, .keras1].contains(layout), layout != .keras1 || target == .legacy
+    guard layout?.isKeras != false, layout != .keras1 || target == .legacy
     else {
       throw .invalid(
         .layout, "\(layout?.rawValue ?? "")",

@@ -133,7 +133,7 @@ extension KerasStructure: ModelStructure {
   func translate(
     _ candidates: [Candidate], file: String, options: LoadOptions
   ) throws(CheckpointError) -> Translation {
-    if let layout = options.layout, ![.keras, .kerasCuDNN, .keras1].contains(layout) {
+    if let layout = options.layout, !layout.isKeras {
       throw .invalid(
         .layout, "\(layout.rawValue)", "\(file) is Keras' and says itself which layer is which", advice: [])
     }

@@ -1,74 +1,49 @@
 import FileIO
-import Foundation
 
 /// What is wrong with an NPY file, or with what was asked of it.
-public struct NPYError: Error, Sendable, Equatable {
-  /// The ways in which reading or converting an array fails.
-  public enum Kind: Sendable, Equatable {
-    /// There is no file at the path.
-    case notFound
-    /// The path names a directory.
-    case isDirectory
-    /// The path names a pipe, socket or device.
-    case notRegularFile
-    /// A system call failed; `code` is its `errno`.
-    case system(operation: String, code: Int32)
-    /// The bytes do not start with numpy's signature.
-    case badSignature
-    /// A version other than 1.0, 2.0 and 3.0.
-    case unsupportedVersion(major: Int, minor: Int)
-    /// The header claims more bytes than `NPYHeader.byteLimit`.
-    case headerTooLong(expected: Int, found: Int)
-    /// The file ends inside its header.
-    case truncatedHeader
-    /// The header is not the dictionary that numpy writes; `offset` counts bytes from its start.
-    case malformedHeader(offset: Int, expected: String)
-    /// A key is missing from the header.
-    case missingKey(String)
-    /// A key occurs twice in the header.
-    case duplicateKey(String)
-    /// A key that the format does not have.
-    case unknownKey(String)
-    /// The elements are Python objects, which only a pickle could restore.
-    case objectType
-    /// The elements are records.
-    case structuredType
-    /// Elements of a type that `DataType` lacks.
-    case unsupportedType(String)
-    /// More dimensions than `NPYHeader.rankLimit`.
-    case tooManyDimensions(limit: Int)
-    /// The shape's size in bytes does not fit into 63 bits.
-    case sizeOverflow
-    /// The file holds another number of data bytes than shape and type need.
-    case dataSize(expected: Int, found: Int)
-    /// An element, counted in C order, that is not a whole number within `Int`.
-    case notAnInteger(index: Int, found: String)
-    /// The number of values to write is not the shape's.
-    case valueCount(expected: Int, found: Int)
-    /// The type to write is one that NPY does not have.
-    case cannotWrite(DataType)
-  }
+package typealias NPYError = TensorFileError<NPYFault>
 
-  /// The file's path, or the name of the archive's entry.
-  public let file: String
-  /// What is wrong.
-  public let kind: Kind
+package enum NPYFault: TensorFileFault {
+  /// The file cannot be opened or read.
+  case unreadable(UnreadableReason)
+  /// The bytes do not start with numpy's signature.
+  case badSignature
+  /// A version other than 1.0, 2.0 and 3.0.
+  case unsupportedVersion(major: Int, minor: Int)
+  /// The header claims more bytes than `NPYHeader.byteLimit`.
+  case headerTooLong(expected: Int, found: Int)
+  /// The file ends inside its header.
+  case truncatedHeader
+  /// The header is not the dictionary that numpy writes; `offset` counts bytes from its start.
+  case malformedHeader(offset: Int, expected: String)
+  /// A key is missing from the header.
+  case missingKey(String)
+  /// A key occurs twice in the header.
+  case duplicateKey(String)
+  /// A key that the format does not have.
+  case unknownKey(String)
+  /// The elements are Python objects, which only a pickle could restore.
+  case objectType
+  /// The elements are records.
+  case structuredType
+  /// Elements of a type that `DataType` lacks.
+  case unsupportedType(String)
+  /// More dimensions than `NPYHeader.rankLimit`.
+  case tooManyDimensions(limit: Int)
+  /// The shape's size in bytes does not fit into 63 bits.
+  case sizeOverflow
+  /// The file holds another number of data bytes than shape and type need.
+  case dataSize(expected: Int, found: Int)
+  /// The number of values to write is not the shape's.
+  case valueCount(expected: Int, found: Int)
+  /// The type to write is one that NPY does not have.
+  case cannotWrite(DataType)
 
-  init(_ kind: Kind, file: String) {
-    self.kind = kind
-    self.file = file
-  }
+  package var unreadable: UnreadableReason? { if case .unreadable(let reason) = self { reason } else { nil } }
 
-  /// One line: where, and what is wrong there.
-  public var message: Message { Message(printable("\(file): \(detail)")) }
-
-  /// What is wrong, without the place.
-  public var detail: String {
-    switch kind {
-    case .notFound: "no such file"
-    case .isDirectory: "is a directory, expected an NPY file"
-    case .notRegularFile: "is not a regular file, expected an NPY file"
-    case .system(let operation, let code): "\(operation) failed: \(String(cString: strerror(code)))"
+  package var detail: String {
+    switch self {
+    case .unreadable(let reason): reason.message
     case .badSignature: "not an NPY file (it does not start with \\x93NUMPY)"
     case .unsupportedVersion(let major, let minor):
       "NPY version \(major).\(minor); expected 1.0, 2.0 or 3.0"
@@ -87,22 +62,8 @@ public struct NPYError: Error, Sendable, Equatable {
     case .tooManyDimensions(let limit): "more than \(limit) dimensions"
     case .sizeOverflow: "the shape's size overflows"
     case .dataSize(let expected, let found): "expected \(expected) data bytes, found \(found)"
-    case .notAnInteger(let index, let found): "element \(index): expected a whole number, found \(found)"
     case .valueCount(let expected, let found): "the shape holds \(expected) values, found \(found)"
     case .cannotWrite(let type): "NPY has no \(type.rawValue); write float32 instead"
     }
-  }
-}
-
-extension NPYError.Kind {
-  init(_ failure: RegularFile.Failure) {
-    self =
-      switch failure {
-      case .notFound: .notFound
-      case .directory: .isDirectory
-      case .notRegular: .notRegularFile
-      case .system(let operation, let code): .system(operation: operation, code: code)
-      case .truncated: .truncatedHeader
-      }
   }
 }

@@ -3,29 +3,29 @@ import FileIO
 /// The header of an NPY file: what follows it, and from where.
 ///
 /// Format: numpy's NEP 1, versions 1.0, 2.0 and 3.0.
-public struct NPYHeader: Sendable, Equatable {
+package struct NPYHeader: Sendable, Equatable {
   /// The longest header accepted, in bytes; numpy's own limit.
-  public static let byteLimit = 10_000
+  package static let byteLimit = 10_000
   /// Enough of a file's start to hold any header that is accepted.
   static let prefixByteCount = byteLimit + 12
   /// The most dimensions accepted.
-  public static let rankLimit = 32
+  package static let rankLimit = 32
 
   /// The elements' type.
-  public let dataType: DataType
+  package let dataType: DataType
   /// Whether each element's bytes come highest first.
-  public let isBigEndian: Bool
+  package let isBigEndian: Bool
   /// Whether the first index varies fastest.
-  public let isFortranOrder: Bool
+  package let isFortranOrder: Bool
   /// The length of each dimension; empty for a scalar.
-  public let shape: [Int]
+  package let shape: [Int]
   /// How many elements there are.
-  public let count: Int
+  package let count: Int
   /// Where the elements start, in bytes from the start of the file.
-  public let dataOffset: Int
+  package let dataOffset: Int
 
   /// The size of all elements in bytes.
-  public var dataByteCount: Int { count * dataType.byteCount }
+  package var dataByteCount: Int { count * dataType.byteCount }
 
   static let signature: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
@@ -35,7 +35,7 @@ public struct NPYHeader: Sendable, Equatable {
   ///   - bytes: The file, or at least its header.
   ///   - file: What to call it in errors.
   /// - Throws: `NPYError`.
-  public init(bytes: [UInt8], file: String) throws(NPYError) {
+  package init(bytes: [UInt8], file: String) throws(NPYError) {
     try self.init(source: .memory(bytes), file: file)
   }
 
@@ -52,7 +52,7 @@ public struct NPYHeader: Sendable, Equatable {
       do throws(RegularFile.Failure) {
         return try source.bytes(at: offset, count: count)
       } catch {
-        throw NPYError(.init(error), file: file)
+        throw NPYError(error == .truncated ? .truncatedHeader : .unreadable(error), file: file)
       }
     }
     let prefix = try fetch(0, min(10, source.byteCount))

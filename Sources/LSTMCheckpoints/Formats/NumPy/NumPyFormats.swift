@@ -1,7 +1,9 @@
 import FileIO
 
 extension Checkpoint.Format {
+  /// NumPy's archive of arrays.
   public static let npz = Checkpoint.Format("npz")
+  /// NumPy's file of one array.
   public static let npy = Checkpoint.Format("npy")
 }
 
@@ -29,7 +31,7 @@ struct NPZFormat: CheckpointFormat {
         StoredTensor(
           name: String(entry.name.dropLast(4)), shape: header.shape, dataType: header.dataType,
           isBigEndian: header.isBigEndian
-        ) { try NPY.decode(archive.read(entry), file: label).bytes })
+        ) { try NPY.decode(archive.read(entry), file: label).bytes() })
     }
     var checkpoint = Checkpoint(tensors: tensors, path: file.path, format: identifier, byteCount: archive.byteCount)
     checkpoint.keepsOrder = true
@@ -56,22 +58,12 @@ struct NPYFormat: CheckpointFormat {
     let header = try NPY.header(contentsOf: path)
     let tensor = StoredTensor(
       name: "x", shape: header.shape, dataType: header.dataType, isBigEndian: header.isBigEndian
-    ) { try NPY.read(contentsOf: path).bytes }
+    ) { try NPY.read(contentsOf: path).bytes() }
     return Checkpoint(
       tensors: [tensor], path: path, format: identifier, byteCount: header.dataOffset + header.dataByteCount)
   }
 
   func write(_ tensors: [NamedTensor], metadata: [String: String], to path: String) throws -> [WrittenTensor] {
     throw CheckpointError.cannotWrite(file: path, detail: "a .npy file holds one array")
-  }
-}
-
-extension NPYError: DescribedFailure {
-  public var category: FailureCategory {
-    switch kind {
-    case .notFound: .notFound
-    case .system: .inputOutput
-    default: .badInput
-    }
   }
 }

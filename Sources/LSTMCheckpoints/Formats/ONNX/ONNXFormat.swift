@@ -1,6 +1,7 @@
 import FileIO
 
 extension Checkpoint.Format {
+  /// A model as a graph of operators.
   public static let onnx = Checkpoint.Format("onnx")
 }
 

@@ -138,55 +138,40 @@ extension ONNXGraph {
     let axes = integers(node, attribute: "axes", input: 1)
     if !isSqueeze, axes == nil { return nil }
     if case .zeros? = values[name] { return .zeros }
-    if let flow = flow(node, mayBeScaled: true, mayBeActivated: true) {
-      return (isSqueeze ? squeeze(flow, axes) : unsqueeze(flow, axes ?? [])).map { .flow($0) }
+    if var flow = flow(node, mayBeScaled: true, mayBeActivated: true) {
+      let isAlone = flow.parts.count == 1
+      let made =
+        isSqueeze
+        ? squeeze(flow.axes, axes) { $0 == .one || $0 == .stack && isAlone }
+        : unsqueeze(flow.axes, axes ?? [], with: .one)
+      guard let made else { return nil }
+      flow.axes = made
+      return .flow(flow)
     }
     if let constant = constant(node, 0), constant.tensor.dataType.isFloatingPoint {
       let shape = constant.shape
-      guard let made = isSqueeze ? squeeze(shape, axes) : unsqueeze(shape, axes ?? []) else { return nil }
-      return constant.with(constant.value.reshaped(made)).map { .constant($0) }
+      let made = isSqueeze ? squeeze(shape, axes) { $0 == 1 } : unsqueeze(shape, axes ?? [], with: 1)
+      return made.flatMap { constant.with(constant.value.reshaped($0)) }.map { .constant($0) }
     }
     guard let numbers = numbers(name), numbers.values.count == 1 else { return nil }
     return .numbers(numbers.values, isScalar: isSqueeze)
   }
 
-  private func squeeze(_ flow: ONNXFlow, _ axes: [Int]?) -> ONNXFlow? {
-    let rank = flow.axes.count
-    var copy = flow
-    func canGo(_ axis: ONNXFlow.Axis) -> Bool { axis == .one || axis == .stack && flow.parts.count == 1 }
-    let places =
-      axes.map { $0.compactMap { axis($0, rank: rank) } } ?? flow.axes.indices.filter { canGo(flow.axes[$0]) }
-    guard places.count == axes?.count ?? places.count, places.allSatisfy({ canGo(flow.axes[$0]) }) else { return nil }
-    copy.axes = flow.axes.indices.filter { !places.contains($0) }.map { flow.axes[$0] }
-    return copy
+  /// Without axes of size one; nil where one that is to go is none.
+  private func squeeze<Axis>(_ list: [Axis], _ axes: [Int]?, canGo: (Axis) -> Bool) -> [Axis]? {
+    let places = axes.map { $0.compactMap { axis($0, rank: list.count) } } ?? list.indices.filter { canGo(list[$0]) }
+    guard places.count == axes?.count ?? places.count, places.allSatisfy({ canGo(list[$0]) }) else { return nil }
+    return list.indices.filter { !places.contains($0) }.map { list[$0] }
   }
 
-  private func unsqueeze(_ flow: ONNXFlow, _ axes: [Int]) -> ONNXFlow? {
-    let rank = flow.axes.count + axes.count
+  private func unsqueeze<Axis>(_ list: [Axis], _ axes: [Int], with one: Axis) -> [Axis]? {
+    let rank = list.count + axes.count
     let places = axes.compactMap { axis($0, rank: rank) }.sorted()
     guard places.count == axes.count, Set(places).count == places.count, rank <= ONNXTensor.rankLimit else {
       return nil
     }
-    var copy = flow
-    for place in places { copy.axes.insert(.one, at: place) }
-    return copy
-  }
-
-  private func squeeze(_ shape: [Int], _ axes: [Int]?) -> [Int]? {
-    let places =
-      axes.map { $0.compactMap { axis($0, rank: shape.count) } } ?? shape.indices.filter { shape[$0] == 1 }
-    guard places.count == axes?.count ?? places.count, places.allSatisfy({ shape[$0] == 1 }) else { return nil }
-    return shape.indices.filter { !places.contains($0) }.map { shape[$0] }
-  }
-
-  private func unsqueeze(_ shape: [Int], _ axes: [Int]) -> [Int]? {
-    let rank = shape.count + axes.count
-    let places = axes.compactMap { axis($0, rank: rank) }.sorted()
-    guard places.count == axes.count, Set(places).count == places.count, rank <= ONNXTensor.rankLimit else {
-      return nil
-    }
-    var made = shape
-    for place in places { made.insert(1, at: place) }
+    var made = list
+    for place in places { made.insert(one, at: place) }
     return made
   }
 }

@@ -212,19 +212,10 @@ struct ONNXModel: Sendable {
         let graph = try ONNXModel(subgraph: &message, depth: depth + 1)
         value = .graph(Subgraph(nodes: graph.nodes, constants: graph.constants, outputs: graph.outputs))
       case (ONNXField.Attribute.floats, _):
-        var list = floats
-        try reader.numbers(field, width: 4) { bits throws(Failure) in
-          guard list.count < listLimit else { throw Failure("an attribute has more than \(listLimit) values") }
-          list.append(Float(bitPattern: UInt32(truncatingIfNeeded: bits)))
-        }
-        floats = list
+        floats += try reader.list(field, width: 4, limit: listLimit - floats.count)
+          .map { Float(bitPattern: UInt32(truncatingIfNeeded: $0)) }
       case (ONNXField.Attribute.integers, _):
-        var list = integers
-        try reader.numbers(field) { bits throws(Failure) in
-          guard list.count < listLimit else { throw Failure("an attribute has more than \(listLimit) values") }
-          list.append(Int(truncatingIfNeeded: bits))
-        }
-        integers = list
+        integers += try reader.list(field, limit: listLimit - integers.count).map { Int(truncatingIfNeeded: $0) }
       case (ONNXField.Attribute.texts, .bytes): texts.append(try reader.text())
       case (ONNXField.Attribute.kind, .varint): kind = try reader.varint()
       default: try reader.skip(field)
@@ -256,21 +247,10 @@ struct ONNXModel: Sendable {
       case (ONNXField.ValueInfo.name, .bytes): name = try reader.text()
       case (ONNXField.ValueInfo.type, .bytes):
         var type = try reader.message()
-        while let part = try type.next() {
-          guard part.number == ONNXField.ValueType.tensor, part.wire == .bytes else {
-            try type.skip(part)
-            continue
-          }
-          var tensor = try type.message()
-          while let inner = try tensor.next() {
-            guard inner.number == ONNXField.TensorType.shape, inner.wire == .bytes else {
-              try tensor.skip(inner)
-              continue
-            }
-            var dimensions = try tensor.message()
-            shape = try sizes(&dimensions)
-          }
-        }
+        guard var tensor = try type.message(in: ONNXField.ValueType.tensor),
+          var dimensions = try tensor.message(in: ONNXField.TensorType.shape)
+        else { continue }
+        shape = try sizes(&dimensions)
       default: try reader.skip(field)
       }
     }

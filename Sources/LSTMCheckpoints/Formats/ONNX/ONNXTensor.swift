@@ -125,10 +125,10 @@ struct ONNXTensor: Sendable {
   /// - Parameter source: the file; for external data, that one.
   func stored(in source: ByteSource, file: String) -> StoredTensor {
     switch elements {
-    case .range(let range): stored(FileRange(source: source, range: range, file: file))
+    case .range(let range): stored(FileRun(source: source, offset: range.lowerBound, byteCount: byteCount, file: file))
     case .external(_, let offset, _):
       // Whoever opened that file has checked the range against it.
-      stored(FileRange(source: source, range: offset..<offset + byteCount, file: file))
+      stored(FileRun(source: source, offset: offset, byteCount: byteCount, file: file))
     case .typed(let field, let message):
       StoredTensor(name: name, shape: shape, dataType: dataType) { [self] in
         do throws(ProtobufReader.Failure) {
@@ -143,8 +143,8 @@ struct ONNXTensor: Sendable {
   var byteCount: Int { LSTMCheckpoints.elementCount(shape + [dataType.byteCount]) ?? .max }
   var elementCount: Int { LSTMCheckpoints.elementCount(shape) ?? .max }
 
-  private func stored(_ source: any TensorSource) -> StoredTensor {
-    StoredTensor(name: name, shape: shape, dataType: dataType, isBigEndian: false, source: source)
+  private func stored(_ run: FileRun) -> StoredTensor {
+    StoredTensor(name: name, shape: shape, dataType: dataType, isBigEndian: false, source: FileTensor(run: run))
   }
 
   private func typedBytes(_ message: ProtobufReader, _ number: UInt64) throws(ProtobufReader.Failure) -> [UInt8] {
@@ -172,36 +172,5 @@ extension ProtobufReader.Failure {
     return .unknownFormat(
       file: file, detail: "is not a whole ONNX model: \(detail)",
       advice: ["it may be cut short: fetch or copy it again"])
-  }
-}
-
-/// Bytes in a file that are a tensor's as they stand.
-struct FileRange: TensorSource {
-  let source: ByteSource
-  let range: Range<Int>
-  let file: String
-
-  func bytes() throws -> [UInt8] {
-    try reporting { () throws(UnreadableReason) in try source.bytes(at: range.lowerBound, count: range.count) }
-  }
-
-  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
-    var at = range.lowerBound
-    while at < range.upperBound {
-      let count = min(1 << 20, range.upperBound - at)
-      let piece = try reporting { () throws(UnreadableReason) in try source.bytes(at: at, count: count) }
-      try piece.withUnsafeBytes(body)
-      at += count
-    }
-  }
-
-  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
-    guard buffer.count == range.count else { return false }
-    try reporting { () throws(UnreadableReason) in try source.read(at: range.lowerBound, into: buffer) }
-    return true
-  }
-
-  private func reporting<Value>(_ body: () throws(UnreadableReason) -> Value) throws(CheckpointError) -> Value {
-    do throws(UnreadableReason) { return try body() } catch { throw .unreadable(file: file, reason: error) }
   }
 }

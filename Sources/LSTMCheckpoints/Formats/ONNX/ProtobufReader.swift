@@ -104,6 +104,15 @@ struct ProtobufReader {
 
   mutating func message() throws(Failure) -> ProtobufReader { ProtobufReader(self, try range()) }
 
+  /// The message in a field of this number, the last of them; all other fields are passed over.
+  mutating func message(in number: UInt64) throws(Failure) -> ProtobufReader? {
+    var found: ProtobufReader?
+    while let field = try next() {
+      if field.number == number, field.wire == .bytes { found = try message() } else { try skip(field) }
+    }
+    return found
+  }
+
   /// The bytes of a field.
   /// - Parameter limit: more are a lie.
   mutating func bytes(_ limit: Int) throws(Failure) -> [UInt8] {
@@ -146,6 +155,17 @@ struct ProtobufReader {
     guard field.wire == wire else {
       throw Failure("field \(field.number) is of wire type \(field.wire.rawValue), not \(wire.rawValue)")
     }
+  }
+
+  /// Numbers of a repeated field of an attribute.
+  /// - Parameter limit: more are refused.
+  mutating func list(_ field: Field, width: Int? = nil, limit: Int) throws(Failure) -> [UInt64] {
+    var list: [UInt64] = []
+    try numbers(field, width: width) { bits throws(Failure) in
+      guard list.count < limit else { throw Failure("an attribute has too many values") }
+      list.append(bits)
+    }
+    return list
   }
 
   /// Numbers of a repeated field, packed or one at a time.

@@ -1,70 +1,55 @@
 import FileIO
 
 /// What is wrong with a file that `torch.save` should have written.
-struct PTError: DescribedFailure, Equatable {
-  enum Kind: Sendable, Equatable {
-    case unreadable(UnreadableReason)
-    /// A pickle without a tensor or an array.
-    case noTensors
-    /// What joblib wrote: a pickle with arrays' bytes between its instructions.
-    case joblib
-    /// A tar archive, which PyTorch wrote before its version 0.1.10.
-    case tar
-    /// A TorchScript program.
-    case script
-    /// A function that runs code or programs or opens files; the name is module and function.
-    case global(String)
-    /// The tensors lie in a Python object that only its own code could take apart.
-    /// - Parameters:
-    ///   - type: module and class.
-    ///   - key: what it is kept under; nil when it is the whole file.
-    case closed(type: String, key: String?)
-    /// An instruction that `torch.save` does not write.
-    case opcode(UInt8, offset: Int)
-    /// The instructions do not make sense: what was expected, and where.
-    case malformed(expected: String, offset: Int)
-    /// The pickle ends inside an instruction.
-    case truncatedPickle
-    /// More of something than is accepted.
-    case tooMuch(String, limit: Int)
-    /// A file of several, or no, pickles called data.pkl.
-    case roots(Int)
-    case byteOrder(String)
-    /// A tensor's storage is not in the file.
-    case missingStorage(key: String)
-    /// The same key stands for storages of two types or sizes, or twice in the list of keys.
-    case storageTwice(key: String)
-    /// A storage has another number of bytes than its type and count say.
-    case storageSize(key: String, expected: Int, found: Int)
-    /// A shape or stride below zero, of two lengths, or with a product that overflows.
-    case shape([Int], strides: [Int])
-    /// The tensor's last element lies outside its storage.
-    case outside(last: Int, count: Int)
-    /// A few stored bytes claim to be very many elements.
-    case expanded(byteCount: Int, stored: Int)
-    case duplicateName
-    case checksum(expected: UInt32, found: UInt32)
-  }
+typealias PTError = TensorFileError<PTFault>
 
-  let file: String
-  /// The tensor concerned, if it is one.
-  var tensor: String?
-  let kind: Kind
+enum PTFault: TensorFileFault {
+  case unreadable(UnreadableReason)
+  /// A pickle without a tensor or an array.
+  case noTensors
+  /// What joblib wrote: a pickle with arrays' bytes between its instructions.
+  case joblib
+  /// A tar archive, which PyTorch wrote before its version 0.1.10.
+  case tar
+  /// A TorchScript program.
+  case script
+  /// A function that runs code or programs or opens files; the name is module and function.
+  case global(String)
+  /// The tensors lie in a Python object that only its own code could take apart.
+  /// - Parameters:
+  ///   - type: module and class.
+  ///   - key: what it is kept under; nil when it is the whole file.
+  case closed(type: String, key: String?)
+  /// An instruction that `torch.save` does not write.
+  case opcode(UInt8, offset: Int)
+  /// The instructions do not make sense: what was expected, and where.
+  case malformed(expected: String, offset: Int)
+  /// The pickle ends inside an instruction.
+  case truncatedPickle
+  /// More of something than is accepted.
+  case tooMuch(String, limit: Int)
+  /// A file of several, or no, pickles called data.pkl.
+  case roots(Int)
+  case byteOrder(String)
+  /// A tensor's storage is not in the file.
+  case missingStorage(key: String)
+  /// The same key stands for storages of two types or sizes, or twice in the list of keys.
+  case storageTwice(key: String)
+  /// A storage has another number of bytes than its type and count say.
+  case storageSize(key: String, expected: Int, found: Int)
+  /// A shape or stride below zero, of two lengths, or with a product that overflows.
+  case shape([Int], strides: [Int])
+  /// The tensor's last element lies outside its storage.
+  case outside(last: Int, count: Int)
+  /// A few stored bytes claim to be very many elements.
+  case expanded(byteCount: Int, stored: Int)
+  case duplicateName
+  case checksum(expected: UInt32, found: UInt32)
 
-  init(_ kind: Kind, file: String, tensor: String? = nil) {
-    self.kind = kind
-    self.file = file
-    self.tensor = tensor
-  }
+  var unreadable: UnreadableReason? { if case .unreadable(let reason) = self { reason } else { nil } }
 
-  var category: FailureCategory {
-    if case .unreadable(let reason) = kind { reason.category } else { .badInput }
-  }
-
-  var message: Message { Message(printable(file + (tensor.map { ": tensor \"\($0)\"" } ?? "") + ": " + detail)) }
-
-  private var detail: String {
-    switch kind {
+  var detail: String {
+    switch self {
     case .unreadable(let reason): reason.message
     case .noTensors: "is a Python pickle in which there are no tensors and no arrays"
     case .joblib: "is what joblib.dump wrote, which is no plain pickle"
@@ -94,8 +79,8 @@ struct PTError: DescribedFailure, Equatable {
     }
   }
 
-  var advice: [Message] {
-    switch kind {
+  func advice(file: String) -> [Message] {
+    switch self {
     case .global:
       ["no model needs it: the file may do harm when Python loads it; ask for its weights as safetensors"]
     case .closed(_, let key):
@@ -112,6 +97,7 @@ struct PTError: DescribedFailure, Equatable {
     default: []
     }
   }
+
   /// `a.0` as `["a"][0]`.
   private static func subscripts(_ key: String) -> String {
     key.split(separator: ".").map { Int($0) != nil ? "[\($0)]" : "[\"\($0)\"]" }.joined()

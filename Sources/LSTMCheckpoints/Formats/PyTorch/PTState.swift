@@ -136,7 +136,7 @@ struct PTState {
     switch pickle.node(value) {
     case .dictionary(let dictionary):
       if depth > 0, training == nil, Self.isTrainingState(dictionary, path: path) { training = path }
-      items = dictionary.pairs.map { (Self.text($0.key), $0.value) }
+      items = dictionary.pairs.map { ($0.key.keyText, $0.value) }
     case .list(let list), .tuple(let list): items = list.enumerated().map { (String($0.offset), $0.element) }
     case .object(let object):
       if pickle.isModule(object) {
@@ -153,7 +153,7 @@ struct PTState {
       }
       // A kind of dictionary or list.
       items =
-        (object.items.pairs + attributes).map { (Self.text($0.key), $0.value) }
+        (object.items.pairs + attributes).map { ($0.key.keyText, $0.value) }
         + object.elements.enumerated().map { (String($0.offset), $0.element) }
     default: return
     }
@@ -182,7 +182,7 @@ struct PTState {
     }
     var temporary = Set<String>()
     if let set = attributes?["_non_persistent_buffers_set"], case .set(let names) = pickle.node(set) {
-      temporary = Set(names.map(Self.text))
+      temporary = Set(names.map(\.keyText))
     }
     let (own, inner) = (part("_parameters") + part("_buffers"), part("_modules"))
     try descend(joined(path, name), depth: depth, count: own.count + inner.count + 1)
@@ -191,23 +191,15 @@ struct PTState {
       Module(
         path: joined(path, name), isWhole: name.isEmpty, type: module.type,
         hasContent: !tensors.isEmpty || inner.contains { $0.value != .none }, container: container))
-    for (key, value) in tensors where !temporary.contains(Self.text(key)) {
+    for (key, value) in tensors where !temporary.contains(key.keyText) {
       if let content = content(of: value) {
-        try add(content, name: joined(path, joined(name, Self.text(key))), to: container)
+        try add(content, name: joined(path, joined(name, key.keyText)), to: container)
       }
     }
     for (key, value) in inner {
       guard case .object(let object) = pickle.node(value), pickle.isModule(object) else { continue }
       try walk(
-        module: object, path: path, name: joined(name, Self.text(key)), depth: depth + 1, container: container)
-    }
-  }
-
-  private static func text(_ key: Pickle.Value) -> String {
-    switch key {
-    case .text(let text): text
-    case .integer(let number): String(number)
-    default: "?"
+        module: object, path: path, name: joined(name, key.keyText), depth: depth + 1, container: container)
     }
   }
 

@@ -112,7 +112,7 @@ struct PTView: TensorSource {
       let last = zip(shape, strides).reduce(0) { $0 + ($1.0 - 1) * $1.1 }
       let span = start..<start + (last + 1) * width
       let bytes = try filledBytes(span.count) { try storage.read(span, into: $0) }
-      bytes.withUnsafeBytes { gather($0, into: buffer) }
+      bytes.withUnsafeBytes { gatherElements($0, into: buffer, shape, strides: strides, width: width) }
     }
     if isBigEndian { swapBytes(buffer, width: width) }
     return true
@@ -126,38 +126,6 @@ struct PTView: TensorSource {
     try storage.forEachPiece(start..<start + byteCount) { piece in
       if isBigEndian { swapBytes(piece, width: width) }
       try body(UnsafeRawBufferPointer(piece))
-    }
-  }
-
-  /// Elements by their strides into C order.
-  private func gather(_ from: UnsafeRawBufferPointer, into to: UnsafeMutableRawBufferPointer) {
-    func gather<Element: BitwiseCopyable>(_: Element.Type) {
-      guard let columns = shape.last, let step = strides.last else { return }
-      var index = [Int](repeating: 0, count: shape.count - 1)
-      var (source, target) = (0, 0)
-      while true {
-        for column in 0..<columns {
-          let value = from.loadUnaligned(fromByteOffset: (source + column * step) * width, as: Element.self)
-          to.storeBytes(of: value, toByteOffset: target, as: Element.self)
-          target += width
-        }
-        var axis = index.count - 1
-        while axis >= 0 {
-          index[axis] += 1
-          source += strides[axis]
-          if index[axis] < shape[axis] { break }
-          source -= strides[axis] * shape[axis]
-          index[axis] = 0
-          axis -= 1
-        }
-        if axis < 0 { return }
-      }
-    }
-    switch width {
-    case 1: gather(UInt8.self)
-    case 2: gather(UInt16.self)
-    case 4: gather(UInt32.self)
-    default: gather(UInt64.self)
     }
   }
 }

@@ -189,3 +189,14 @@ extension Pickle.NumberType {
   /// nil for what has no place in a checkpoint: texts, dates, objects, complex numbers.
   var elementType: Pickle.ElementType? { Self.names[code].flatMap { Pickle.ElementType.types[$0] } }
 }
+
+extension Pickle.Value {
+  /// As a part of a name.
+  var keyText: String {
+    switch self {
+    case .text(let text): text
+    case .integer(let number): String(number)
+    default: "?"
+    }
+  }
+}

@@ -50,7 +50,7 @@ struct ScalerSearch {
       }
       if pickle.isModule(object) {
         // What a module holds besides its modules. Its own numbers are for its own code to apply.
-        visit(attributes.pairs.filter { !Self.name($0.key).hasPrefix("_") }, path: path, depth: depth)
+        visit(attributes.pairs.filter { !$0.key.keyText.hasPrefix("_") }, path: path, depth: depth)
       } else if !take(attributes, of: object.type, path: path) {
         let name = object.type.name.lowercased()
         if Self.scalerWords.contains(where: name.contains) {
@@ -66,15 +66,7 @@ struct ScalerSearch {
 
   private mutating func visit(_ pairs: [(key: Pickle.Value, value: Pickle.Value)], path: String, depth: Int) {
     for (key, value) in pairs.prefix(Self.widthLimit) {
-      visit(value, path: Self.joined(path, Self.name(key)), depth: depth + 1)
-    }
-  }
-
-  private static func name(_ key: Pickle.Value) -> String {
-    switch key {
-    case .text(let text): text
-    case .integer(let number): String(number)
-    default: "?"
+      visit(value, path: Self.joined(path, key.keyText), depth: depth + 1)
     }
   }
 

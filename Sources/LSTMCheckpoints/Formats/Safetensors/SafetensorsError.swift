@@ -1,50 +1,35 @@
 import FileIO
 
 /// What is wrong with a safetensors file, or with the index of several.
-struct SafetensorsError: DescribedFailure, Equatable {
-  enum Kind: Sendable, Equatable {
-    case unreadable(UnreadableReason)
-    case headerTooLong(claimed: UInt64, limit: Int)
-    /// The header ends behind the file's end.
-    case truncatedHeader(expected: Int, found: Int)
-    /// The header is not the JSON that the format asks for.
-    case malformed(expected: String, offset: Int)
-    case duplicateKey(String)
-    case missingKey(String)
-    case unknownKey(String)
-    case tooMuch(String, limit: Int)
-    /// A tensor does not begin where the one before ends.
-    case hole(expected: Int, found: Int)
-    /// The offsets give another size than shape and type.
-    case size(expected: Int, found: Int)
-    case sizeOverflow([Int])
-    /// The tensors do not end where the file does.
-    case fileSize(expected: Int, found: Int)
-    case noIndex(String, advice: [Message])
-    case unsafeShard(String)
-    case notInShard(String)
-    case notInIndex(shard: String)
-  }
+typealias SafetensorsError = TensorFileError<SafetensorsFault>
 
-  let file: String
-  /// The tensor concerned, if it is one.
-  var tensor: String?
-  let kind: Kind
+enum SafetensorsFault: TensorFileFault {
+  case unreadable(UnreadableReason)
+  case headerTooLong(claimed: UInt64, limit: Int)
+  /// The header ends behind the file's end.
+  case truncatedHeader(expected: Int, found: Int)
+  /// The header is not the JSON that the format asks for.
+  case malformed(expected: String, offset: Int)
+  case duplicateKey(String)
+  case missingKey(String)
+  case unknownKey(String)
+  case tooMuch(String, limit: Int)
+  /// A tensor does not begin where the one before ends.
+  case hole(expected: Int, found: Int)
+  /// The offsets give another size than shape and type.
+  case size(expected: Int, found: Int)
+  case sizeOverflow([Int])
+  /// The tensors do not end where the file does.
+  case fileSize(expected: Int, found: Int)
+  case noIndex(String, advice: [Message])
+  case unsafeShard(String)
+  case notInShard(String)
+  case notInIndex(shard: String)
 
-  init(_ kind: Kind, file: String, tensor: String? = nil) {
-    self.kind = kind
-    self.file = file
-    self.tensor = tensor
-  }
+  var unreadable: UnreadableReason? { if case .unreadable(let reason) = self { reason } else { nil } }
 
-  var category: FailureCategory {
-    if case .unreadable(let reason) = kind { reason.category } else { .badInput }
-  }
-
-  var message: Message { Message(printable(file + (tensor.map { ": tensor \"\($0)\"" } ?? "") + ": " + detail)) }
-
-  private var detail: String {
-    switch kind {
+  var detail: String {
+    switch self {
     case .unreadable(let reason): reason.message
     case .headerTooLong(let claimed, let limit): "claims a header of \(claimed) bytes; at most \(limit) are accepted"
     case .truncatedHeader(let expected, let found): "expected a header of \(expected) bytes, found \(found)"
@@ -65,5 +50,5 @@ struct SafetensorsError: DescribedFailure, Equatable {
     }
   }
 
-  var advice: [Message] { if case .noIndex(_, let advice) = kind { advice } else { [] } }
+  func advice(file: String) -> [Message] { if case .noIndex(_, let advice) = self { advice } else { [] } }
 }

@@ -1,6 +1,7 @@
 import FileIO
 
 extension Checkpoint.Format {
+  /// Tensors behind a JSON header, as Hugging Face has them.
   public static let safetensors = Checkpoint.Format("safetensors")
   /// safetensors as MLX names and shapes LSTMs.
   public static let mlx = Checkpoint.Format("mlx")

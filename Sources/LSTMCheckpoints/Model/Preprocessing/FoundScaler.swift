@@ -7,11 +7,14 @@ public struct FoundScaler: Sendable, Equatable, Codable {
   public let key: String
   /// What it is in the file: `sklearn.preprocessing.MinMaxScaler`, or `mean and std`.
   public let kind: String
+  /// What becomes 0, of each column.
   public let mean: [Double]
+  /// What becomes 1 more, of each column; above 0.
   public let deviation: [Double]
   /// Whether it is one pair of numbers for whatever columns there are.
   public let isForAll: Bool
 
+  /// How many columns it is for.
   public var columns: Int { mean.count }
 
   /// nil when the numbers cannot be divided by, or are not one of each for a column.

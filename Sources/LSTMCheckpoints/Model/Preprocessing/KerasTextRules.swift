@@ -7,6 +7,7 @@ public struct KerasTextRules: Sendable, Codable, Equatable {
   /// What separates words.
   public var split: String
 
+  /// As `Tokenizer(lower=, filters=, split=)` takes them.
   public init(lower: Bool, filters: String, split: String) {
     self.lower = lower
     self.filters = filters

@@ -37,6 +37,7 @@ public struct Preprocessing: Sendable, Codable, Equatable {
   /// By id, where each has scalers of its own; `inputScaler` and `targetScaler` are then those of all rows.
   public var entityScalers: [String: ScalerPair]?
 
+  /// What is not given is not kept.
   public init(
     features: [String]? = nil, targets: [String]? = nil, window: Int? = nil, horizon: Int? = nil,
     inputScaler: Scaler? = nil, targetScaler: Scaler? = nil, vocabulary: Vocabulary? = nil, classes: [String]? = nil

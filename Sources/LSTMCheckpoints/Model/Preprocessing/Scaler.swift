@@ -52,31 +52,30 @@ public struct Scaler: Sendable, Codable, Equatable {
   public init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
     func numbers(_ key: CodingKeys) throws -> [Float] { try container.decode([Float].self, forKey: key) }
-    func wrong(_ key: CodingKeys, _ detail: String) -> DecodingError {
-      .dataCorruptedError(forKey: key, in: container, debugDescription: detail)
-    }
     guard container.contains(.minimum) else {
       let (mean, deviation) = (try numbers(.mean), try numbers(.deviation))
       guard mean.count == deviation.count else {
-        throw wrong(.deviation, "expected \(mean.count) numbers, as many as mean has, found \(deviation.count)")
+        throw container.wrong(
+          .deviation, "expected \(mean.count) numbers, as many as mean has, found \(deviation.count)")
       }
       self.init(mean: mean, deviation: deviation)
-      guard isUsable else { throw wrong(.deviation, "expected finite means and deviations above 0") }
+      guard isUsable else { throw container.wrong(.deviation, "expected finite means and deviations above 0") }
       return
     }
     let (minimum, maximum) = (try numbers(.minimum), try numbers(.maximum))
     let range = try container.decodeIfPresent([Float].self, forKey: .range) ?? [0, 1]
     guard minimum.count == maximum.count else {
-      throw wrong(.maximum, "expected \(minimum.count) numbers, as many as minimum has, found \(maximum.count)")
+      throw container.wrong(
+        .maximum, "expected \(minimum.count) numbers, as many as minimum has, found \(maximum.count)")
     }
     guard range.count == 2, range.allSatisfy(\.isFinite), range[0] < range[1] else {
-      throw wrong(.range, "expected two rising numbers")
+      throw container.wrong(.range, "expected two rising numbers")
     }
     guard (minimum + maximum).allSatisfy(\.isFinite), zip(minimum, maximum).allSatisfy({ $0 <= $1 }) else {
-      throw wrong(.maximum, "expected finite maxima that are not below the minima")
+      throw container.wrong(.maximum, "expected finite maxima that are not below the minima")
     }
     self.init(minimum: minimum, maximum: maximum, range: range[0]...range[1])
-    guard isUsable else { throw wrong(.maximum, "expected limits that a float can divide by") }
+    guard isUsable else { throw container.wrong(.maximum, "expected limits that a float can divide by") }
   }
 
   /// Whether its numbers can be divided by: finite means, and finite deviations above 0.
@@ -106,6 +105,9 @@ public struct ScalerPair: Sendable, Codable, Equatable {
   /// Of the targets.
   public var targets: Scaler
 
+  /// - Parameters:
+  ///   - inputs: of the features.
+  ///   - targets: of the targets.
   public init(inputs: Scaler, targets: Scaler) {
     self.inputs = inputs
     self.targets = targets

@@ -10,6 +10,7 @@ import FileIO
 public struct Vocabulary: Sendable {
   /// What a token is.
   public enum Unit: String, Sendable, Codable, CaseIterable {
+    /// Unicode scalars, or what stands between blanks.
     case characters, words
 
     /// One of them, for people.
@@ -19,6 +20,7 @@ public struct Vocabulary: Sendable {
   /// The most tokens there may be, which is the largest embedding.
   package static let limit = 1 << 24
 
+  /// What a token is.
   public let unit: Unit
   /// The token of each number, from 0; nil for a number that stands for no text, such as Keras' padding.
   public let tokens: [String?]
@@ -116,7 +118,7 @@ extension Vocabulary: Codable {
         unknown: values.decodeIfPresent(Int.self, forKey: .unknown),
         rules: values.decodeIfPresent(KerasTextRules.self, forKey: .rules))
     } catch let error as CheckpointError {
-      throw DecodingError.dataCorruptedError(forKey: .tokens, in: values, debugDescription: error.message.description)
+      throw values.wrong(.tokens, error.message.description)
     }
   }
 

@@ -1,0 +1,40 @@
+import FileIO
+
+/// What can be wrong with one kind of file that holds tensors.
+package protocol TensorFileFault: Sendable, Equatable {
+  /// Why the file cannot be opened or read at all, where that is what is wrong.
+  var unreadable: UnreadableReason? { get }
+  /// What is wrong, without the place.
+  var detail: String { get }
+  func advice(file: String) -> [Message]
+}
+
+extension TensorFileFault {
+  package func advice(file: String) -> [Message] { [] }
+}
+
+/// What is wrong with a file that holds tensors, and where.
+package struct TensorFileError<Fault: TensorFileFault>: DescribedFailure, Equatable {
+  package typealias Kind = Fault
+
+  /// The file's path, or the name of the archive's entry.
+  package let file: String
+  /// The tensor concerned, if it is one.
+  package var tensor: String?
+  /// What is wrong.
+  package let kind: Fault
+
+  init(_ kind: Fault, file: String, tensor: String? = nil) {
+    self.kind = kind
+    self.file = file
+    self.tensor = tensor
+  }
+
+  package var category: FailureCategory { kind.unreadable?.category ?? .badInput }
+
+  package var message: Message {
+    Message(printable(file + (tensor.map { ": tensor \"\($0)\"" } ?? "") + ": " + kind.detail))
+  }
+
+  package var advice: [Message] { kind.advice(file: file) }
+}
