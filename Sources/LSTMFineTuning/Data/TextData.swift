@@ -110,10 +110,10 @@ public struct TextData: Sendable {
   }
 
   /// A file's text, as data is made of it: UTF-8, with lines that end in LF.
-  public static func text(contentsOf path: String) throws -> String { try TextFile.text(path) }
+  package static func text(contentsOf path: String) throws -> String { try TextFile.text(path) }
 
   /// What stands between the lines that separate; the whole text without a separator.
-  public static func documents(of text: String, separator: String?) -> [String] {
+  package static func documents(of text: String, separator: String?) -> [String] {
     guard let separator else { return [text] }
     var documents: [String] = []
     var lines: [Substring.UnicodeScalarView] = []
@@ -146,7 +146,7 @@ public struct TextData: Sendable {
 
   /// The last `window` tokens of each document, without targets: what a model reads to say what comes next, or to give
   /// the document's embedding.
-  public func endings() throws(ShapeError) -> SequenceData {
+  package func endings() throws(ShapeError) -> SequenceData {
     var starts: [Int] = []
     var lengths: [Int] = []
     for document in documents {
@@ -201,7 +201,7 @@ public struct TextData: Sendable {
 
   /// What a language model is asked to go on with in samples: the text's beginning, where the vocabulary has no token to
   /// begin with.
-  public func opening(tokens count: Int = 12) -> String {
+  package func opening(tokens count: Int = 12) -> String {
     guard vocabulary.start == nil, let first = documents.first else { return "" }
     return vocabulary.decode(stream[first.prefix(count)])
   }

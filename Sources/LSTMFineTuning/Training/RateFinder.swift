@@ -46,7 +46,7 @@ public struct RateFinder: Sendable {
     /// Where, between these, it falls fastest against the logarithm of the rate.
     public var steepest: Double?
     /// Beyond so many times from each other the two say nothing together.
-    public static let contradiction = 16.0
+    package static let contradiction = 16.0
     /// What to train with: the geometric mean of the two, the valley being careful and the steepest bold; nil where they
     /// contradict each other.
     public var suggestion: Double? {

@@ -119,14 +119,14 @@ public struct SeriesData: Sendable {
   }
 
   /// Windows that are left out since a target of theirs was filled in.
-  public var unscoredWindows: Int {
+  package var unscoredWindows: Int {
     guard filledTargets != nil else { return 0 }
     let all = parts.reduce(0) { $0 + max($1.rows.count - window - horizon + 1, 0) }
     return all - starts().count
   }
 
   /// Where the windows of `examples()` begin, in their order.
-  public var windowStarts: [Int] { starts() }
+  package var windowStarts: [Int] { starts() }
 
   /// The part that a row belongs to.
   func partIndex(ofRow row: Int) -> Int {

@@ -83,7 +83,7 @@ public struct OrderedTable: Sendable {
   /// The table as it was read.
   public let table: CSVTable
   /// What tells times; nil where nothing does.
-  public let time: TimeColumn?
+  package let time: TimeColumn?
   /// What tells whose row it is; empty where nothing does.
   public let idColumns: [String]
   /// Each id's rows, in order of time.
