@@ -6,7 +6,7 @@ import LSTMLayers
 public struct ForecastOrigins: Sendable {
   /// Windows to predict from, one for each origin.
   public let windows: SequenceData
-  /// The first row that each says; it may lie beyond the last.
+  /// The first row that each predicts; it may lie beyond the last.
   let rows: [Int]
   /// The part that each is of.
   let groups: [Int]
@@ -95,7 +95,7 @@ extension SeriesData {
 
   // MARK: - Names of rows
 
-  /// The columns that say which row a forecast is of: ids, then times, or the number of the row.
+  /// The columns that identify the row that a forecast is of: ids, then times, or the number of the row.
   package func forecastColumns(numbersRows: Bool) -> [String] {
     idColumns + (timeColumns ?? (numbersRows ? ["row"] : []))
   }
@@ -125,7 +125,7 @@ extension SeriesData {
     labels(ofRow: origins.rows[index] + ahead, part: origins.groups[index], numbersRows: numbersRows)
   }
 
-  /// What the id columns say of an origin's series.
+  /// The ids of an origin's series.
   package func id(_ origins: ForecastOrigins, _ index: Int) -> [String] { parts[origins.groups[index]].id }
 
   /// A row's time; beyond the end, extrapolated by the table's usual step. nil where it is unknown.
