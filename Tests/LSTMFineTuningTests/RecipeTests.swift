@@ -96,6 +96,17 @@ import TrainingSupport
     #expect(factors == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125])
   }
 
+  /// JSON has no number for "no loss so far": the key is left out.
+  @Test func aPlateauIsStoredAsItEverWas() throws {
+    let schedule = Schedule(.plateau(patience: 1, factor: 0.5))
+    var plateau = try JSONDecoder().decode(Schedule.Plateau.self, from: Data(#"{"factor":1,"badEpochs":0}"#.utf8))
+    #expect(plateau == Schedule.Plateau())
+    plateau.observe(0.75, schedule)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys]
+    #expect(String(decoding: try encoder.encode(plateau), as: UTF8.self) == #"{"badEpochs":0,"best":0.75,"factor":1}"#)
+  }
+
   @Test func warmUpRisesToWhereTheScheduleBegins() {
     let linear = Schedule(.linear(), warmUp: 4)
     let rates = (0..<8).map { linear.factors(step: $0, of: 8, epoch: 0).rate }

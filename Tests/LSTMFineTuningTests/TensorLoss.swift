@@ -55,3 +55,14 @@ extension OptimizerState {
   /// Numbers kept between steps.
   var stateCount: Int { moments.reduce(0) { $0 + $1.elementCount } }
 }
+
+extension Tensor {
+  /// The valid rows of the last axis in an output (N, O) or (N, T, O).
+  func validRows(lengths: [Int]?) -> [Int] {
+    guard shape.count == 3 else { return Array(0..<shape[0]) }
+    let steps = shape[1]
+    return (0..<shape[0]).flatMap { example in
+      (0..<(lengths?[example] ?? steps)).map { example * steps + $0 }
+    }
+  }
+}

@@ -239,7 +239,7 @@ public struct ScalerFile: Sendable, Equatable {
 
 extension Scaler {
   /// The scaler of some of its columns.
-  public func picking(_ columns: [Int]) -> Scaler {
+  package func picking(_ columns: [Int]) -> Scaler {
     guard let limits else { return Scaler(mean: columns.map { mean[$0] }, deviation: columns.map { deviation[$0] }) }
     return Scaler(
       minimum: columns.map { limits.minimum[$0] }, maximum: columns.map { limits.maximum[$0] },
@@ -247,7 +247,7 @@ extension Scaler {
   }
 
   /// What is done to a column, for people: `(x - 54) / 9.6`, `0 to 100 becomes 0 to 1`.
-  public func words(_ column: Int) -> String {
+  package func words(_ column: Int) -> String {
     guard let limits else { return "(x - \(mean[column])) / \(deviation[column])" }
     return "\(limits.minimum[column]) to \(limits.maximum[column]) becomes \(limits.range[0]) to \(limits.range[1])"
   }

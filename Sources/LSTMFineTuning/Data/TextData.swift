@@ -9,7 +9,7 @@ import LSTMLayers
 /// are fewer, they are padded on the left with the vocabulary's padding number, as textgenrnn does it, or, when it
 /// has none, are fewer. A window never reaches from one document into another.
 ///
-/// What stands for no token as a target, because it has only the padding's number, does not count.
+/// A target that is no token, because it has the padding's number, does not count.
 public struct TextData: Sendable {
   /// The most tokens of a window.
   public static let windowLimit = 1 << 16
@@ -22,7 +22,7 @@ public struct TextData: Sendable {
   public let window: Int
   /// Tokens from the beginning of one sequence to that of the next.
   public let stride: Int
-  /// Whether the model says the next token at each step.
+  /// Whether the model predicts the next token at each step.
   public let isPerStep: Bool
   /// The line that stands between documents.
   public let separator: String?
@@ -30,9 +30,9 @@ public struct TextData: Sendable {
   public let count: Int
   /// Those that are no token.
   public let unknownCount: Int
-  /// Documents that were told apart.
+  /// Documents that the separator parts.
   public var documentCount: Int { documents.count }
-  /// Tokens to be said: all but the first of each document.
+  /// Tokens to be predicted: all but the first of each document.
   public var targetCount: Int { documents.reduce(0) { $0 + $1.count - 1 } }
 
   /// All documents' tokens, where windows are padded each after `window` of padding, and `window` more at the end.
@@ -42,7 +42,7 @@ public struct TextData: Sendable {
 
   /// - Parameters:
   ///   - stride: nil for the next sequence to begin where one ends or, when the model gives one output, one token on. A
-  ///     stride that is smaller than the window of a model that says each step gives every target its place in one
+  ///     stride that is smaller than the window of a model with an output for each step gives every target its place in one
   ///     sequence only, the one that has more of the text before it.
   ///   - separator: a line that stands between documents, such as fortune's `%`.
   /// - Throws: `FineTuningError` when the text is too short or an option makes no sense.
@@ -111,10 +111,10 @@ public struct TextData: Sendable {
   }
 
   /// A file's text, as data is made of it: UTF-8, with lines that end in LF.
-  public static func text(contentsOf path: String) throws -> String { try TextFile.text(path) }
+  package static func text(contentsOf path: String) throws -> String { try TextFile.text(path) }
 
   /// What stands between the lines that separate; the whole text without a separator.
-  public static func documents(of text: String, separator: String?) -> [String] {
+  package static func documents(of text: String, separator: String?) -> [String] {
     guard let separator else { return [text] }
     var documents: [String] = []
     var lines: [Substring.UnicodeScalarView] = []
@@ -145,9 +145,9 @@ public struct TextData: Sendable {
   /// Every place of the text.
   public func examples() throws(ShapeError) -> SequenceData { try examples(parts) }
 
-  /// The last `window` tokens of each document, without targets: what a model reads to say what comes next, or to give
+  /// The last `window` tokens of each document, without targets: what a model reads to predict the next token, or to give
   /// the document's embedding.
-  public func endings() throws(ShapeError) -> SequenceData {
+  package func endings() throws(ShapeError) -> SequenceData {
     var starts: [Int] = []
     var lengths: [Int] = []
     for document in documents {
@@ -202,7 +202,7 @@ public struct TextData: Sendable {
 
   /// What a language model is asked to go on with in samples: the text's beginning, where the vocabulary has no token to
   /// begin with.
-  public func opening(tokens count: Int = 12) -> String {
+  package func opening(tokens count: Int = 12) -> String {
     guard vocabulary.start == nil, let first = documents.first else { return "" }
     return vocabulary.decode(stream[first.prefix(count)])
   }
@@ -210,7 +210,7 @@ public struct TextData: Sendable {
   // MARK: - Streams
 
   /// The whole text as streams side by side, in chunks of `window` steps: stream k is the k-th part of it. Where a
-  /// document begins the state is zero, and nothing says its first token.
+  /// document begins the state is zero, and its first token is no target.
   /// - Throws: `FineTuningError` when the text is too short for so many, or the model gives one output.
   public func streams(_ count: Int) throws -> StreamData { try streams(count, parts) }
 

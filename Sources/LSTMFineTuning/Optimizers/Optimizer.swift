@@ -126,7 +126,7 @@ public final class OptimizerState {
   /// Everything between two steps, as tensors `training/first/<parameter>` and so on.
   var moments: [StoredTensor] { stores.flatMap { $0.store.tensors($0.prefix) } }
 
-  /// Takes up what `moments` gave.
+  /// Restores what `moments` returned.
   /// - Throws: `CheckpointError` when a tensor is missing or of another shape.
   func restore(_ tensors: [StoredTensor], steps: [Int]) throws {
     let byName = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }

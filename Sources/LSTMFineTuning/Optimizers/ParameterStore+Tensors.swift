@@ -11,7 +11,7 @@ extension ParameterStore {
     }
   }
 
-  /// Takes the values that `tensors` gave.
+  /// Restores the values that `tensors` returned.
   /// - Parameter tensor: finds one by its name.
   /// - Throws: `CheckpointError.corrupt` with this detail when one is missing or of another shape.
   func restore(_ prefix: String = "", orThrow detail: Message, _ tensor: (String) -> StoredTensor?) throws {

@@ -39,7 +39,7 @@ public struct Schedule: Sendable, Equatable, Codable {
   /// The same rate at every step.
   public static let constant = Schedule()
 
-  /// What one step goes by.
+  /// The factors of one step.
   struct Factors: Equatable {
     var rate: Double
     /// In place of the optimizer's own momentum or beta1.

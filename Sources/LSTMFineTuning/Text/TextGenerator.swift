@@ -27,7 +27,7 @@ public final class TextGenerator {
     /// Texts before which to end; they are not looked for in the prompt.
     public var stops: [String]
 
-    /// Draws 200 tokens as likely as the model says, unless said otherwise.
+    /// 200 tokens at temperature 1 unless given.
     public init(
       length: Int = 200, temperature: Double = 1, topK: Int? = nil, topP: Double? = nil, seed: UInt64 = 0,
       stops: [String] = []

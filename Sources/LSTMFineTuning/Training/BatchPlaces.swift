@@ -11,17 +11,16 @@ final class BatchPlaces {
   private let statesFrom = GrowingBuffer<Int>()
   private let statesTo = GrowingBuffer<Int>()
 
-  /// - Parameter cache: cached outputs of frozen layers, to begin there; nil to begin at the inputs.
+  /// - Parameter row: gives an example's first row, of the inputs or of cached outputs.
   func locate(
-    _ examples: some Collection<Int>, of data: some ExampleRows, _ cache: PrefixCache? = nil,
-    carrying carried: CarriedState?
+    _ examples: some Collection<Int>, of data: some ExampleRows, carrying carried: CarriedState?, row: (Int) -> Int
   ) {
     (count, hasLengths) = (examples.count, data.hasLengths)
     starts.reserve(count)
     if hasLengths { lengths.reserve(count) }
     carry = carried.map { .init($0, from: statesFrom.reserve(count), to: statesTo.reserve(count)) }
     for (place, example) in examples.enumerated() {
-      starts.pointer[place] = cache?.row(example) ?? data.inputRow(example)
+      starts.pointer[place] = row(example)
       if hasLengths { lengths.pointer[place] = data.length(example) }
       if carry != nil { (statesFrom.pointer[place], statesTo.pointer[place]) = data.streams(example) }
     }

@@ -31,7 +31,7 @@ final class BatchRunner {
     regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
     let count = examples.count
-    places.locate(examples, of: data, cache, carrying: carried)
+    places.locate(examples, of: data, carrying: carried) { cache?.row($0) ?? data.inputRow($0) }
     targetStarts.reserve(count)
     for (place, example) in examples.enumerated() { targetStarts.pointer[place] = data.targetRow(example) }
     func run(_ values: SequenceRows.Values, from stage: ModelStage) throws(ShapeError) -> Network.Output {

@@ -99,7 +99,8 @@ public struct Evaluator {
     }
   }
 
-  /// The model's outputs for each example, in the data's own units: (N, O), or (N, T, O) with zero at padded steps. A step that the model's mask hides has the output of the one before it, as in Keras.
+  /// The model's outputs for each example, in the data's own units: (N, O), or (N, T, O) with zero at padded steps. A step
+  /// that the model's mask hides has the output of the one before it, as in Keras.
   public func predict(_ data: SequenceData) throws(ShapeError) -> Tensor {
     let data = try data.hiding(network.configuration.mask, for: network.configuration)
     var shape: [Int] = []
@@ -107,16 +108,15 @@ public struct Evaluator {
     for start in stride(from: 0, to: data.count, by: batchSize) {
       let examples = start..<start + min(batchSize, data.count - start)
       var output = try network.forward(data.batch(examples), forBackward: false)
-      if data.hasOwnScalers {
-        let width = output.values.count / examples.count
-        for example in examples {
-          guard let scaler = data.targetScaler(example) else { continue }
-          var values = Array(output.values[(example - start) * width..<(example - start + 1) * width])
-          scaler.undo(&values)
-          output.values.replaceSubrange((example - start) * width..<(example - start + 1) * width, with: values)
-        }
-      } else if let targetScaler {
-        undo(targetScaler, of: &output, lengths: data.lengthBatch(examples))
+      let lengths = output.shape.count == 3 ? data.lengthBatch(examples) : nil
+      let width = output.values.count / examples.count
+      for (place, example) in examples.enumerated() {
+        guard let scaler = data.hasOwnScalers ? data.targetScaler(example) : targetScaler else { continue }
+        // Padded steps stay zero.
+        let valid = place * width..<place * width + (lengths.map { width / data.steps * $0[place] } ?? width)
+        var values = Array(output.values[valid])
+        scaler.undo(&values)
+        output.values.replaceSubrange(valid, with: values)
       }
       shape = output.shape
       values += output.values
@@ -127,28 +127,5 @@ public struct Evaluator {
       throw ShapeError(what: "data", expected: "all sequences, of which the mask hides steps", found: "a selection")
     }
     return try hidden.spread(output, isReverse: network.configuration.hasReverseLayers)
-  }
-
-  private func undo(_ scaler: Scaler, of output: inout Tensor, lengths: [Int]?) {
-    guard lengths != nil, output.shape.count == 3 else { return scaler.undo(&output.values) }
-    let width = output.shape[2]
-    for row in output.validRows(lengths: lengths) {
-      for column in 0..<width {
-        let at = row * width + column
-        output.values[at] =
-          output.values[at] * scaler.deviation[column % scaler.columns] + scaler.mean[column % scaler.columns]
-      }
-    }
-  }
-}
-
-extension Tensor {
-  /// The valid rows of the last axis in an output (N, O) or (N, T, O).
-  func validRows(lengths: [Int]?) -> [Int] {
-    guard shape.count == 3 else { return Array(0..<shape[0]) }
-    let steps = shape[1]
-    return (0..<shape[0]).flatMap { example in
-      (0..<(lengths?[example] ?? steps)).map { example * steps + $0 }
-    }
   }
 }

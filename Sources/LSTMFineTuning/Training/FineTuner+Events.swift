@@ -54,7 +54,7 @@ extension FineTuner {
   ///   state after it and an end with ``Ending/interrupted`` are still handed over, so that nothing is lost. When it was
   ///   cancelled before the run began, `next` throws `CancellationError`.
   /// - Leaving the loop (`break`, an error) drops the iterator. The run then ends after the step it is in, and what it
-  ///   had to say is dropped, too.
+  ///   had to report is dropped, too.
   public struct Events: AsyncSequence, Sendable {
     /// What the sequence consists of.
     public typealias Element = Event

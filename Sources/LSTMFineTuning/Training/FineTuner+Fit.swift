@@ -67,7 +67,7 @@ private final class Loop<Rows: ExampleRows> {
   private let clock = ContinuousClock()
   private let began: ContinuousClock.Instant
   private let secondsBefore: Double
-  /// Of the data that says which epoch is best.
+  /// Of the validation data, or of the training data without it.
   private let constantPredictionLoss: Double
 
   private var progress: TrainingState.Progress
@@ -201,7 +201,7 @@ private final class Loop<Rows: ExampleRows> {
     return spread < 1e-2 * healthy
   }
 
-  /// Goes on with the epoch that the progress stands in.
+  /// Runs the rest of the current epoch.
   /// - Returns: false when the run was interrupted before its end.
   private func trainEpoch(_ events: (FineTuner.Event) throws -> Void) throws -> Bool {
     let epochBegan = clock.now

@@ -23,7 +23,7 @@ public struct FineTuner: Sendable {
     /// pretrained model's included; nil to run them all.
     public var patience: Int?
     /// Whether a run ends when training fails although every number is finite: the loss diverges, or the outputs have
-    /// collapsed to a constant. Otherwise it goes on, and `Run.failure` tells.
+    /// collapsed to a constant. Otherwise it goes on, and `Run.failure` holds the failure.
     public var stopsOnFailure = true
     /// Of the order of examples and of everything that regularization drops.
     public var seed: UInt64 = 0
@@ -39,7 +39,7 @@ public struct FineTuner: Sendable {
     /// Acts in training passes alone: losses of validation data are those of the whole network.
     public var regularization = Regularization()
 
-    /// The command line's defaults, unless said otherwise.
+    /// The command line's defaults unless given.
     public init(
       epochs: Int = 10, batchSize: Int = 32, clipNorm: Double? = 1, shuffles: Bool = true, patience: Int? = nil,
       seed: UInt64 = 0, schedule: Schedule? = nil, decaysBiases: Bool = true, saveInterval: Double? = nil,

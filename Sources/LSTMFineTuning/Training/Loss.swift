@@ -43,7 +43,7 @@ public enum Loss: Sendable, Equatable, Codable {
   public var isCrossEntropy: Bool { if case .crossEntropy = self { true } else { false } }
 
   /// What validation reports: without label smoothing, which is for training and would hide how likely the right classes
-  /// are. Class weights stay; they say what is wanted.
+  /// are. Class weights stay; they define what is to be minimized.
   public var forEvaluation: Loss {
     if case .crossEntropy(_, let classWeights) = self { .crossEntropy(classWeights: classWeights) } else { self }
   }
@@ -182,7 +182,7 @@ public enum Loss: Sendable, Equatable, Codable {
     ShapeError(what: "targets", expected: expected, found: found)
   }
 
-  /// A batch of rows; each stands for itself.
+  /// A batch of rows, each independent of the others.
   private struct Rows {
     let prediction: UnsafePointer<Float>
     let width: Int

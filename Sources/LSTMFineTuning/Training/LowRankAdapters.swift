@@ -35,7 +35,7 @@ public final class LowRankAdapters {
   public let trainsItself: [Bool]
   /// Whether the backward pass has to make its gradient: it trains, or its adapter does.
   public let needsGradient: [Bool]
-  /// True for each of `parameters`: what an optimizer of theirs is told.
+  /// True for each of `parameters`: the `trainable` of their optimizer.
   public let all: [Bool]
 
   /// One for each adapted matrix, in the model's order: who wants to know which adapter is for which matrix looks here.
@@ -56,7 +56,7 @@ public final class LowRankAdapters {
     fileprivate let offsets: (weights: Int, a: Int, b: Int, base: Int)
   }
 
-  /// On all that the targets name.
+  /// On everything that the targets select.
   /// - Parameters:
   ///   - network: its weights, as they are now, become the base.
   ///   - trainable: for each of the model's parameters whether it trains. What has an adapter need not: it moves through

@@ -48,7 +48,7 @@ final class PrefixCache {
     let (batch, places) = (GrowingBuffer<Float>(), BatchPlaces())
     let carried = try data.makeCarriedState(network.configuration)
     for examples in data.batches(of: batchSize) {
-      places.locate(examples, of: data, carrying: carried)
+      places.locate(examples, of: data, carrying: carried) { data.inputRow($0) }
       var outputStarts: [Int] = []
       var count = 0
       for example in examples {

@@ -3,7 +3,7 @@ import Foundation
 import LSTMLayers
 
 /// The learning-rate range test (Smith 2015): the rate rises from step to step until the loss explodes, and where it fell
-/// best says what to train with.
+/// best tells what to train with.
 ///
 /// Batches differ from each other by more than a small rate changes any of them, and an average that is long enough to
 /// hide that lags behind the rate by decades. So each batch is measured twice, with the weights as they are by then and as
@@ -18,7 +18,7 @@ public struct RateFinder: Sendable {
   public var highest = 10.0
   /// Steps from the lowest to the highest, in equal ratios.
   public var steps = 100
-  /// Of the running average that says where to stop: the weight of what came before.
+  /// Of the running average by which the search stops: the weight of the steps before.
   public var smoothing = 0.8
   /// It stops where the loss has come to so many times its best, against the start's.
   public var divergenceThreshold = 4.0
@@ -45,15 +45,15 @@ public struct RateFinder: Sendable {
     public var valley: Double?
     /// Where, between these, it falls fastest against the logarithm of the rate.
     public var steepest: Double?
-    /// Beyond so many times from each other the two say nothing together.
-    public static let contradiction = 16.0
+    /// The ratio of the two beyond which they contradict each other.
+    package static let contradiction = 16.0
     /// What to train with: the geometric mean of the two, the valley being careful and the steepest bold; nil where they
     /// contradict each other.
     public var suggestion: Double? {
       guard let valley, let steepest, !isContradictory else { return nil }
       return (valley * steepest).squareRoot()
     }
-    /// Whether valley and steepest lie too far apart to say anything together.
+    /// Whether valley and steepest are too far apart to suggest a rate.
     public var isContradictory: Bool {
       guard let valley, let steepest else { return false }
       return max(valley / steepest, steepest / valley) > Self.contradiction

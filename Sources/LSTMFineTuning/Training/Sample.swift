@@ -30,7 +30,7 @@ extension SeriesData {
   /// A model's forecasts of the last rows of some windows of this series, end to end: of 48 rows, or a horizon where that
   /// is more.
   /// - Parameters:
-  ///   - windows: as `split` or `examples` gave them, standardized as the model reads them.
+  ///   - windows: as `split` or `examples` returned them, standardized as the model reads them.
   ///   - targetScaler: what takes its outputs to the data's own units.
   public func sample(
     of model: LSTMModel, _ windows: SequenceData, targetScaler: Scaler?, kernels: Kernels = .best

@@ -154,7 +154,7 @@ final class Stepper {
     return optimizer.moments + lowRank.optimizer.moments + lowRank.adapters.parameters.tensors("training/adapters/")
   }
 
-  /// Takes up what `stateTensors` gave; the network's weights are not its business, but those of a network that had the
+  /// Restores what `stateTensors` returned; not the network's weights, which have to be those of a network that had the
   /// run's first ones when this was made.
   /// - Throws: `CheckpointError.corrupt`.
   func restore(_ tensors: [StoredTensor], steps: [Int]) throws {

@@ -3,7 +3,7 @@ import LSTMCheckpoints
 import LSTMLayers
 
 /// Brings a model and data together: settles what the tensors left open (the readout, a missing head) from the
-/// targets, and checks that the rest fits. Everything it decides is said in `notes`.
+/// targets, and checks that the rest fits. Every decision is listed in `notes`.
 public struct TaskFit: Sendable {
   /// With a readout and a head that fit the targets.
   public let model: LSTMModel
@@ -18,7 +18,7 @@ public struct TaskFit: Sendable {
   ///   - loss: nil to take the mean squared error for real values and the cross-entropy for classes, however they are
   ///     stored. Where targets may be either it is asked for, unless the model was fine-tuned with one.
   ///   - mayChangeModel: false where a new head would be untrained, as in evaluation.
-  ///   - knowsClasses: whether it is known what each of the model's outputs stands for.
+  ///   - knowsClasses: whether it is known what each of the model's outputs means.
   /// - Throws: `FineTuningError` naming what does not fit and the setting that decides.
   public init(
     _ model: LSTMModel, _ data: SequenceData, file: String, loss: Loss? = nil, head: HeadChoice = .keep,

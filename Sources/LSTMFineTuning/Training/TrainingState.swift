@@ -2,7 +2,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMLayers
 
-/// Everything between two steps of a run that the weights do not say, so that it goes on as if it had never stopped.
+/// Everything between two steps of a run beside the weights, so that it goes on as if it had never stopped.
 ///
 /// It lies beside the model in a run's `last.h5`, in the group `training`.
 public struct TrainingState: Sendable {
@@ -110,7 +110,7 @@ public struct TrainingState: Sendable {
     ] + moments
   }
 
-  /// - Throws: `CheckpointError.corrupt` when the tensors are not what `tensors` gave.
+  /// - Throws: `CheckpointError.corrupt` when the tensors are not what `tensors` returned.
   init(_ tensors: [StoredTensor]) throws {
     func bytes(_ name: String, _ type: DataType) throws -> [UInt8] {
       guard let tensor = tensors.first(where: { $0.name == name }), tensor.dataType == type else {

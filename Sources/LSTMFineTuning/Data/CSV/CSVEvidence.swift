@@ -1,6 +1,6 @@
 /// What the cells of one column tell about how its numbers are written.
 struct CSVEvidence: Sendable {
-  /// The first row with text: the column is none of numbers.
+  /// The first row with text: the column is not numeric.
   var textRow: Int?
   /// The first rows with a point, a comma that can only be decimal.
   var sureDecimal: [CSVDecimalMark: Int] = [:]
@@ -36,7 +36,7 @@ struct CSVEvidence: Sendable {
     [sureDecimal[mark], sureThousands[mark.other.asThousands]].compactMap { $0 }.min()
   }
 
-  /// Takes over what reading a cell told; false where it told nothing.
+  /// Takes the evidence of a cell; false where there is none.
   mutating func add(_ marks: CSVNumberParser.Marks, _ value: Double, row: Int) -> Bool {
     if marks.long {
       if longRow == nil { longRow = row }
@@ -96,7 +96,7 @@ struct CSVConvention: Sendable {
   enum Reason: Sendable {
     /// As the file's separator has it, or as the numbers themselves leave no doubt.
     case plain
-    /// As was said.
+    /// As was asked for.
     case asked
     /// As another column writes its numbers.
     case column(Int)

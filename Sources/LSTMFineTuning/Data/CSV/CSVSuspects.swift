@@ -1,4 +1,4 @@
-/// Numbers in a column that seem to stand for missing values.
+/// Sentinel values: numbers in a column that seem to mark missing values.
 struct CSVSuspects {
   /// The first row of each.
   var rows: [Int]

@@ -1,7 +1,7 @@
 import FileIO
 
 extension CSVTable {
-  /// Which rows hold no number in a column, so that what stands there was filled in; `rowCount` flags.
+  /// Which rows hold no number in a column, so that its value was filled in; `rowCount` flags.
   ///
   /// - Throws: `CSVError` of kind `unknownColumn`.
   public func missing(column: String) throws(CSVError) -> [Bool] {

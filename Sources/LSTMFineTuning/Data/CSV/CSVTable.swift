@@ -7,7 +7,7 @@ import LSTMCheckpoints
 /// end in LF, CR LF or CR; a byte-order mark and blank lines at the beginning and end are ignored. Each row must have
 /// as many cells as the first. The text is kept once; cells are ranges in it.
 ///
-/// What people have around a table is recognized and told by `notes`: `sep=;`, comments, titles, rows of units, sums
+/// What surrounds a table in real files is recognized and listed in `notes`: `sep=;`, comments, titles, rows of units, sums
 /// below the last row, separators at the ends of lines, text in UTF-16 or Windows-1252.
 ///
 /// Missing numbers are empty cells, NA, N/A, NaN, null, None and their like (in any case), "-", "?" and a spreadsheet's

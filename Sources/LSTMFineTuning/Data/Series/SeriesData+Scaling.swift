@@ -45,6 +45,6 @@ extension SeriesData {
 }
 
 extension SequenceData {
-  /// Scaled errors are told by the training data, also of data of its own.
+  /// Takes the training data's seasonal scale, so that scaled errors of a separate validation file are comparable.
   package mutating func keepSeasonalScale(of training: SequenceData) { seasonalScale = training.seasonalScale }
 }

@@ -2,7 +2,7 @@ import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
-/// A series for a model that reads it from its first row to its last, with its state carried: at each row it says the
+/// A series for a model that reads it from its first row to its last, with its state carried: at each row it predicts the
 /// targets of the next `horizon`.
 extension SeriesData {
   /// The whole series as streams side by side: stream k is the k-th part of it. Several series are a stream each.

@@ -2,11 +2,11 @@ import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
-/// Rows in time order, cut into windows: the model reads `window` rows and says the targets of the next `horizon`.
+/// Rows in time order, cut into windows: the model reads `window` rows and predicts the targets of the next `horizon`.
 ///
 /// Window k reads rows k ..< k + window. Its targets are one line of horizon * targets values, row by row: all
 /// targets of row k + window, then those of the row after it, and so on. Rows of several series, of ids or of files,
-/// stand one after another, and no window reads or says rows of two.
+/// stand one after another, and no window spans two of them.
 public struct SeriesData: Sendable {
   /// The first of the files.
   public let file: String
@@ -97,8 +97,8 @@ public struct SeriesData: Sendable {
 
   /// Where every window begins that lies in one part with its whole horizon, within some of the part's rows.
   /// - Parameters:
-  ///   - reading: the rows that may be read or said, of each part.
-  ///   - saying: the first row that may be said, of each part.
+  ///   - reading: the rows that may be read or predicted, of each part.
+  ///   - saying: the first row that may be predicted, of each part.
   func starts(reading: [Range<Int>]? = nil, saying: [Int]? = nil) -> [Int] {
     var starts: [Int] = []
     for (place, part) in parts.enumerated() {
@@ -119,14 +119,14 @@ public struct SeriesData: Sendable {
   }
 
   /// Windows that are left out since a target of theirs was filled in.
-  public var unscoredWindows: Int {
+  package var unscoredWindows: Int {
     guard filledTargets != nil else { return 0 }
     let all = parts.reduce(0) { $0 + max($1.rows.count - window - horizon + 1, 0) }
     return all - starts().count
   }
 
   /// Where the windows of `examples()` begin, in their order.
-  public var windowStarts: [Int] { starts() }
+  package var windowStarts: [Int] { starts() }
 
   /// The part that a row belongs to.
   func partIndex(ofRow row: Int) -> Int {
@@ -193,8 +193,8 @@ public struct SeriesData: Sendable {
     return count == 0 ? nil : sums.map { $0 / Double(count) }
   }
 
-  /// The mean absolute error of the seasonal naive forecast, in the data's own units, for all that `examples()` asks: of
-  /// each row ahead it says the latest known row a whole number of seasons before. nil when no row is so far back.
+  /// The mean absolute error of the seasonal naive forecast, in the data's own units, for all targets of `examples()`: for
+  /// each row ahead it repeats the latest known row a whole number of seasons before. nil when no row is so far back.
   public func naiveError() -> Double? {
     guard season < rowCount else { return nil }
     let width = targets.count

@@ -6,7 +6,7 @@ import LSTMLayers
 public struct ForecastOrigins: Sendable {
   /// Windows to predict from, one for each origin.
   public let windows: SequenceData
-  /// The first row that each says; it may lie beyond the last.
+  /// The first row that each predicts; it may lie beyond the last.
   let rows: [Int]
   /// The part that each is of.
   let groups: [Int]
@@ -95,21 +95,21 @@ extension SeriesData {
 
   // MARK: - Names of rows
 
-  /// The columns that say which row a forecast is of: ids, then times, or the number of the row.
-  public func forecastColumns(numbersRows: Bool) -> [String] {
+  /// The columns that identify the row that a forecast is of: ids, then times, or the number of the row.
+  package func forecastColumns(numbersRows: Bool) -> [String] {
     idColumns + (timeColumns ?? (numbersRows ? ["row"] : []))
   }
 
   /// How its dates are read, where their shape leaves it open.
-  public var dateOrder: DateOrder? { parts.first?.time?.order }
+  package var dateOrder: DateOrder? { parts.first?.time?.order }
 
   /// The columns that tell times; nil where there are none.
-  public var timeColumns: [String]? { parts.first?.time?.names }
+  package var timeColumns: [String]? { parts.first?.time?.names }
 
   /// What a forecast's row is of, in the order of `forecastColumns`.
   /// - Parameters:
   ///   - row: as counted over all parts; it may lie beyond the part's end.
-  public func labels(ofRow row: Int, part place: Int, numbersRows: Bool) -> [String] {
+  package func labels(ofRow row: Int, part place: Int, numbersRows: Bool) -> [String] {
     let part = parts[place]
     var labels = part.id
     if part.time != nil {
@@ -121,12 +121,12 @@ extension SeriesData {
   }
 
   /// The same for one row of an origin's horizon.
-  public func labels(_ origins: ForecastOrigins, _ index: Int, ahead: Int, numbersRows: Bool) -> [String] {
+  package func labels(_ origins: ForecastOrigins, _ index: Int, ahead: Int, numbersRows: Bool) -> [String] {
     labels(ofRow: origins.rows[index] + ahead, part: origins.groups[index], numbersRows: numbersRows)
   }
 
-  /// What the id columns say of an origin's series.
-  public func id(_ origins: ForecastOrigins, _ index: Int) -> [String] { parts[origins.groups[index]].id }
+  /// The ids of an origin's series.
+  package func id(_ origins: ForecastOrigins, _ index: Int) -> [String] { parts[origins.groups[index]].id }
 
   /// A row's time; beyond the end, extrapolated by the table's usual step. nil where it is unknown.
   func time(_ part: SeriesPart, row: Int) -> [String]? {

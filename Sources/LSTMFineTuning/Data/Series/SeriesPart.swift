@@ -2,11 +2,11 @@
 public struct SeriesPart: Sendable {
   /// The file that the rows stand in.
   public let file: String
-  /// What the id columns say; empty where there are none.
+  /// The cells of the id columns; empty where there are none.
   public let id: [String]
   /// Which of the series' rows are its own.
   public let rows: Range<Int>
-  /// When each row was; nil where nothing tells.
+  /// Each row's time; nil without a time column.
   let times: [Int64]?
   /// The line of the file on which each row stood.
   let lines: [Int]

@@ -16,15 +16,15 @@ public protocol TrainingData: Sendable {
   /// The series that it is made of; nil for everything but rows in time.
   var series: SeriesData? { get }
 
-  /// Whether its numbers are columns of a table, each with a unit of its own, so that they are standardized unless a
-  /// person says otherwise.
+  /// Whether its numbers are columns of a table, each with a unit of its own, so that they are standardized
+  /// unless asked otherwise.
   var hasUnits: Bool { get }
 
   /// Everything, unscaled.
   /// - Throws: `FineTuningError` or `ShapeError` when there is nothing to measure with.
   func allExamples() throws -> Examples
 
-  /// What of it is for training and what for validation, unscaled.
+  /// Its training and validation parts, unscaled.
   /// - Throws: `FineTuningError` when nothing would be left on one of the sides, `TableError` for dates that the data
   ///   does not have.
   func split(_ choice: SplitChoice) throws -> SplitExamples
@@ -72,7 +72,7 @@ extension TrainingData {
     (try allExamples().sequences, nil)
   }
 
-  /// Arrays say it all themselves.
+  /// Arrays need no description.
   public func describe(in preprocessing: inout Preprocessing) {}
 
   public func scaled(
@@ -101,7 +101,7 @@ public struct SplitChoice: Sendable, Equatable, Codable {
   /// Of the random choice.
   public var seed: UInt64
 
-  /// The last fifth for validation, of examples a random fifth, unless said otherwise.
+  /// The last fifth for validation, of examples a random fifth, unless given.
   public init(
     fraction: Double = 0.2, trainUntil: String? = nil, validateFrom: String? = nil, shuffles: Bool = true,
     seed: UInt64 = 0

@@ -13,9 +13,9 @@ public struct TableChoice: Sendable {
     case named([String])
   }
 
-  /// What tells a row's time.
+  /// The columns of a row's time.
   public var time = Columns.detect
-  /// What tells whose row it is.
+  /// The columns of a row's series.
   public var id = Columns.detect
   /// How the numbers of dates follow each other; nil where that is plain.
   public var order: DateOrder?
@@ -42,7 +42,7 @@ public struct TimeFindings: Sendable, Codable, Equatable {
     public var time: String
   }
 
-  /// How rows stand in time.
+  /// How rows are ordered in time.
   public enum Direction: String, Sendable, Codable {
     /// All ids' rows alike.
     case ascending, descending, shuffled
@@ -74,7 +74,7 @@ public struct TimeFindings: Sendable, Codable, Equatable {
 public struct OrderedTable: Sendable {
   /// The rows of one id.
   public struct Part: Sendable {
-    /// What the id columns say; empty where there are none.
+    /// The cells of the id columns; empty where there are none.
     public let id: [String]
     /// The table's rows.
     public let rows: [Int]
@@ -82,9 +82,9 @@ public struct OrderedTable: Sendable {
 
   /// The table as it was read.
   public let table: CSVTable
-  /// What tells times; nil where nothing does.
-  public let time: TimeColumn?
-  /// What tells whose row it is; empty where nothing does.
+  /// The time column; nil where there is none.
+  package let time: TimeColumn?
+  /// The id columns; empty where there are none.
   public let idColumns: [String]
   /// Each id's rows, in order of time.
   public let parts: [Part]

@@ -183,13 +183,8 @@ struct TimeCells {
 
   /// Years alone.
   static func years(_ numbers: [Number]) -> TimeCells? {
-    var instants: [Int64] = []
-    for number in numbers {
-      guard number.digits == 4, number.decimals == 0, 1000...2500 ~= number.whole,
-        let date = CivilDate(year: Int(number.whole), month: 1, day: 1)
-      else { return nil }
-      instants.append(date.microseconds)
-    }
+    guard numbers.allSatisfy({ $0.digits == 4 && $0.decimals == 0 && 1000...2500 ~= $0.whole }) else { return nil }
+    let instants = numbers.compactMap { CivilDate(year: Int($0.whole), month: 1, day: 1)?.microseconds }
     return TimeCells(instants: instants, format: TimeFormat(.digits(4), precision: .year))
   }
 

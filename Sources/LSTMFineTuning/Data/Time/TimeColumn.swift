@@ -2,30 +2,30 @@ import FileIO
 import LSTMCheckpoints
 
 /// When each row of a table was: one column, or several together.
-public struct TimeColumn: Sendable {
+package struct TimeColumn: Sendable {
   /// A column, and how it writes its part of a time.
-  public struct Field: Sendable, Equatable {
+  package struct Field: Sendable, Equatable {
     /// The column's name.
-    public let name: String
+    package let name: String
     /// How its cells are written.
-    public let format: TimeFormat
+    package let format: TimeFormat
   }
 
   /// One, or a date and a time of day apart.
-  public let fields: [Field]
+  package let fields: [Field]
   /// Whether they are times; else they are numbers that only count.
-  public let isCalendar: Bool
+  package let isCalendar: Bool
   /// In microseconds since 1970, or millionths of a count; by the table's rows.
   let instants: [Int64]
   /// Minutes east of UTC by row; empty where no zone is written.
   let offsets: [Int]
   /// How dates are read, where their shape leaves it open.
-  public let order: DateOrder?
+  package let order: DateOrder?
   /// From one row to the next of the same series; nil where there is no usual one.
-  public internal(set) var step: TimeStep?
+  package internal(set) var step: TimeStep?
 
   /// The columns' names.
-  public var names: [String] { fields.map(\.name) }
+  package var names: [String] { fields.map(\.name) }
 
   init(_ cells: [(name: String, cells: TimeCells)], isCalendar: Bool = true) {
     fields = cells.map { Field(name: $0.name, format: $0.cells.format) }
@@ -41,7 +41,7 @@ public struct TimeColumn: Sendable {
 
   /// An instant in the columns' own writing, a text for each.
   /// - Parameter row: whose zone it has.
-  public func texts(_ instant: Int64, zoneOfRow row: Int? = nil) -> [String] {
+  package func texts(_ instant: Int64, zoneOfRow row: Int? = nil) -> [String] {
     let offset = row.flatMap { offsets.indices ~= $0 ? offsets[$0] : nil } ?? offsets.last ?? 0
     // What is written as hour 24 belongs to the day before.
     let isFromOne = fields.contains { if case .hour(isFromOne: true) = $0.format.kind { true } else { false } }

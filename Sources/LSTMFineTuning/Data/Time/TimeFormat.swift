@@ -1,5 +1,5 @@
 /// How a column writes its times: reads cells into instants, and writes instants as the column does.
-public struct TimeFormat: Sendable, Equatable {
+package struct TimeFormat: Sendable, Equatable {
   /// What the cells are.
   enum Kind: Sendable, Equatable {
     /// Dates, times or both as text.
@@ -55,7 +55,7 @@ public struct TimeFormat: Sendable, Equatable {
 
   /// An instant as this column writes it.
   /// - Parameter offset: minutes east of UTC, for cells that tell them.
-  public func text(_ instant: Int64, offset: Int = 0) -> String {
+  package func text(_ instant: Int64, offset: Int = 0) -> String {
     let local = instant + Int64(offset) * 60_000_000
     let date = CivilDate(microseconds: local)
     let clock = local - date.microseconds

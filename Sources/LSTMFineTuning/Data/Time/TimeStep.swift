@@ -1,5 +1,5 @@
 /// How far one row of a table lies from the next.
-public enum TimeStep: Sendable, Equatable {
+package enum TimeStep: Sendable, Equatable {
   /// So many microseconds, or millionths of a count.
   case fixed(Int64)
   /// Months by the calendar; `lastDay` when rows stand at the ends of months.
@@ -8,7 +8,7 @@ public enum TimeStep: Sendable, Equatable {
   case businessDays
 
   /// The instant so many steps on.
-  public func advance(_ instant: Int64, by count: Int) -> Int64 {
+  package func advance(_ instant: Int64, by count: Int) -> Int64 {
     switch self {
     case .fixed(let step): return instant &+ step &* Int64(count)
     case .months(let months, let lastDay):
