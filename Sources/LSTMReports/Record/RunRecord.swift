@@ -171,24 +171,4 @@ extension RunRecord: Codable {
 
   /// - Throws: `DecodingError` when it is no JSON object.
   init(json: Data) throws { self = try JSONDecoder.ofRuns.decode(RunRecord.self, from: json) }
-
-  public func encode(to encoder: any Encoder) throws {
-    var record = encoder.container(keyedBy: CodingKeys.self)
-    try record.encode(version, forKey: .version)
-    try record.encodeIfPresent(settings, forKey: .settings)
-    try record.encode(arguments, forKey: .arguments)
-    try record.encodeIfPresent(folder, forKey: .folder)
-    try record.encode(files, forKey: .files)
-    try record.encode(start, forKey: .start)
-    try record.encodeIfPresent(configuration, forKey: .configuration)
-    try record.encodeIfPresent(preprocessing, forKey: .preprocessing)
-    try record.encodeIfPresent(loss, forKey: .loss)
-    try record.encodeIfPresent(optimizer, forKey: .optimizer)
-    try record.encodeIfPresent(schedule, forKey: .schedule)
-    try record.encodeIfPresent(threads, forKey: .threads)
-    try record.encode(frozen, forKey: .frozen)
-    try record.encode(plan, forKey: .plan)
-    try record.encodeIfPresent(use, forKey: .use)
-    try record.encodeIfPresent(export, forKey: .export)
-  }
 }
