@@ -144,8 +144,8 @@ import Testing
     let line = try #require(Advice(stopped).commands.first { $0.contains("--resume") })
     // As a shell takes it apart.
     let words = try await place.type("printf '%s\\n' " + line).stdout.split(separator: "\n").map(String.init)
-    let resumed = try await place.run(Array(words.dropFirst()), interrupt: (signal: SIGINT, after: "going on in epoch"))
-    #expect(resumed.code == 130 && resumed.stdout.contains("going on in epoch"), "\(resumed.stderr)")
+    let resumed = try await place.run(Array(words.dropFirst()), interrupt: (signal: SIGINT, after: "resuming in epoch"))
+    #expect(resumed.code == 130 && resumed.stdout.contains("resuming in epoch"), "\(resumed.stderr)")
   }
 
   // MARK: - Advice
@@ -158,7 +158,7 @@ import Testing
     #expect(refused.code == 64 && refused.stdout.isEmpty)
     #expect(
       refused.stderr.hasPrefix(
-        "error: --horizon 3: the model's head gives 1 row of temp for each window, and no more\n"))
+        "error: --horizon 3: the model's head predicts 1 row of temp for each window\n"))
     // What it can do.
     #expect(try await place.run(predict).stdout.split(separator: "\n").count == 2)
     #expect(try await place.run(predict + ["--horizon", "1"]).code == 0)
@@ -288,7 +288,7 @@ import Testing
       #expect(refused.code == 73, "\(arguments): \(refused.stderr)")
       #expect(
         refused.stderr
-          == "error: \(name): it exists, and it is nothing that lstm-ft is known to have written\n  give another -o, or --overwrite to replace it\n"
+          == "error: \(name): it exists, and lstm-ft did not write it\n  choose another -o, or --overwrite to replace it\n"
       )
       #expect(try place.contents() == before)
       let done = try await place.run(arguments + ["--overwrite"])

@@ -53,7 +53,7 @@ import Testing
   @Test func values() {
     #expect(("choose \(.readout, "last") or \(.targets)" as Message).spelled == "choose --readout last or --target")
     #expect(("\(.allowedUnexpected, "head.*")" as Message).spelled == "--allow unexpected='head.*'")
-    #expect(("\(.rules, "REGEX=REPLACEMENT")" as Message).spelled == "--map 'REGEX=REPLACEMENT'")
+    #expect(("\(.rules, "REGEX=REPLACEMENT")" as Message).spelled == "--map REGEX=REPLACEMENT")
     #expect(("choose \(.readout, "last")" as Message).description == "choose readout last")
   }
 }

@@ -15,7 +15,7 @@ extension FinetuneSession {
     let baseline: Metrics
     let best: Metrics?
     let epochs: [Epoch]
-    /// The best epoch of the same network from fresh values.
+    /// The best epoch of the same network trained from scratch.
     let scratch: Metrics?
     let scratchSeconds: Double?
     let seconds: Double
@@ -25,7 +25,7 @@ extension FinetuneSession {
     let series: SeriesAnswer?
   }
 
-  /// - Parameter point: where the run left off, to go on from there.
+  /// - Parameter point: where a resumed run continues.
   func train(_ folder: RunFolder, _ console: Console, resuming point: ResumePoint? = nil) throws {
     Interruption.listen()
     let report = FinetuneReport(self, console)
@@ -40,7 +40,7 @@ extension FinetuneSession {
       }
     } catch let error as FineTuningError {
       console.clearLive()
-      // What cannot be written now hides nothing of why the run stopped.
+      // A failure to write the log must not hide why the run stopped.
       try? folder.record(failure: error)
       throw stopped(error, folder)
     }
@@ -62,21 +62,22 @@ extension FinetuneSession {
     }
     try console.result(
       Answer(
-        output: isInterrupted ? nil : settings.output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
-        baseline: run.baseline, best: run.epochs.first { $0.number == run.bestEpoch }?.validation, epochs: run.epochs,
-        scratch: scratch?.epochs.first { $0.number == scratch?.bestEpoch }?.validation,
+        output: isInterrupted ? nil : settings.output, run: folder.path, ending: "\(run.ending)",
+        bestEpoch: run.bestEpoch,
+        baseline: run.baseline, best: run.bestMetrics, epochs: run.epochs,
+        scratch: scratch?.bestMetrics,
         scratchSeconds: scratch?.seconds,
         seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes, series: series))
     if isInterrupted { throw ExitCode(Interruption.exitCode) }
   }
 
-  /// The same network from fresh values, nothing frozen, on the same data for as many epochs.
+  /// Trains the same network from random initial values, nothing frozen, on the same data for as many epochs.
   private func trainFromScratch(_ report: FinetuneReport) throws -> FineTuner.Run {
     let fresh = model.replacing(
       weights: LSTMModel(model.configuration, seed: options.seed).parameters,
       changed: model.parameters.slots.map { _ in true })
     var tuner = FineTuner(try FreezePlan(fresh), optimizer: rule, loss: loss, options: options)
-    // A recipe's schedule is for weights that have learned something.
+    // A recipe's schedule is for pretrained weights.
     tuner.options.schedule = options.schedule ?? .constant
     tuner.shouldStop = { Interruption.isWished }
     return try fit(tuner, fresh) { report.showScratch($0) }
@@ -91,7 +92,7 @@ extension FinetuneSession {
       resuming: point, events: events)
   }
 
-  /// A NaN or infinite loss, and what is left of the run.
+  /// Adds advice to a NaN or infinite loss.
   private func stopped(_ error: FineTuningError, _ folder: RunFolder) -> any Error {
     guard case .diverged = error else { return error }
     let clip = options.clipNorm.map { "--clip-norm below \(short($0))" } ?? "--clip-norm 1"
@@ -103,7 +104,7 @@ extension FinetuneSession {
       ])
   }
 
-  /// Adds to a model's history what was done.
+  /// The model with this run in its history.
   private func finished(_ model: LSTMModel, epoch run: FineTuner.Run?) -> LSTMModel {
     var model = model
     var details = [
@@ -113,9 +114,7 @@ extension FinetuneSession {
     if let run {
       details["best epoch"] = "\(run.bestEpoch)"
       details["loss before"] = short(run.baseline.loss)
-      if let after = run.epochs.first(where: { $0.number == run.bestEpoch })?.validation {
-        details["loss after"] = short(after.loss)
-      }
+      details["loss after"] = run.bestMetrics.map { short($0.loss) }
     }
     model.provenance?.history.append(.init(date: timestamp(), action: "finetune", details: details))
     return model
