@@ -6,14 +6,6 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Generate text with a language model.",

@@ -188,9 +188,7 @@ struct Import: ParsableCommand {
   private func readScalers(
     _ path: String, _ configuration: ModelConfiguration, _ record: inout Preprocessing
   ) throws {
-    guard case .features(let count) = configuration.input else {
-      throw InputError.usage("--scaler-file: this model reads tokens, which are not standardized")
-    }
+    let count = try standardizedFeatures(configuration, "--scaler-file")
     let file = try ScalerFile(
       json: readWhole(path), file: path, features: count, outputs: configuration.outputSize)
     (record.inputScaler, record.targetScaler) = (file.inputs, file.targets)
@@ -207,9 +205,7 @@ struct Import: ParsableCommand {
         "--scaler \(text): expected MEAN,DEVIATION with a deviation above 0",
         advice: ["for example --scaler 54.0,9.6"])
     }
-    guard case .features(let count) = configuration.input else {
-      throw InputError.usage("--scaler: this model reads tokens, which are not standardized")
-    }
+    let count = try standardizedFeatures(configuration, "--scaler")
     return (
       Scaler(
         mean: [Float](repeating: numbers[0], count: count), deviation: [Float](repeating: numbers[1], count: count)),

@@ -61,48 +61,42 @@ struct Predict: ParsableCommand {
     let output: String?
     let shape: [Int]
     /// The most likely class of each sequence, or of each of its steps.
-    let labels: [[String]]?
+    let labels: Labels?
     /// Of a series: the columns that name the rows of forecasts, and for each forecast the names of its rows.
     let rowColumns: [String]?
     let rows: [[[String]]]?
-    let notes: [String]
+    let notes: [String]?
     let series: SeriesAnswer?
     /// The numbers, when no file is written.
-    let y: Tensor?
+    let y: NestedArray?
+  }
+
+  enum Labels: Encodable {
+    case ofSequences([String])
+    case ofSteps([[String]])
 
     func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: Key.self)
-      try container.encodeIfPresent(output, forKey: .output)
-      try container.encode(shape, forKey: .shape)
-      if let labels {
-        if shape.count == 3 {
-          try container.encode(labels, forKey: .labels)
-        } else {
-          try container.encode(labels.flatMap { $0 }, forKey: .labels)
-        }
+      switch self {
+      case .ofSequences(let labels): try labels.encode(to: encoder)
+      case .ofSteps(let labels): try labels.encode(to: encoder)
       }
-      try container.encodeIfPresent(rowColumns, forKey: .rowColumns)
-      try container.encodeIfPresent(rows, forKey: .rows)
-      if !notes.isEmpty { try container.encode(notes, forKey: .notes) }
-      try container.encodeIfPresent(series, forKey: .series)
-      guard let y else { return }
-      try encode(y.values[...], y.shape[...], container.nestedUnkeyedContainer(forKey: .y))
     }
+  }
 
-    /// Lists in lists, as deep as the shape.
-    private func encode(_ values: ArraySlice<Float>, _ shape: ArraySlice<Int>, _ list: any UnkeyedEncodingContainer)
-      throws
-    {
-      var list = list
+  /// Lists in lists, as deep as the shape.
+  struct NestedArray: Encodable {
+    let values: ArraySlice<Float>
+    let shape: ArraySlice<Int>
+
+    func encode(to encoder: any Encoder) throws {
       let inner = shape.dropFirst()
-      guard !inner.isEmpty else { return try list.encode(contentsOf: values) }
+      guard !inner.isEmpty else { return try Array(values).encode(to: encoder) }
       let size = inner.reduce(1, *)
+      var list = encoder.unkeyedContainer()
       for start in stride(from: values.startIndex, to: values.endIndex, by: size) {
-        try encode(values[start..<start + size], inner, list.nestedUnkeyedContainer())
+        try list.encode(NestedArray(values: values[start..<start + size], shape: inner))
       }
     }
-
-    private enum Key: String, CodingKey { case output, shape, labels, rowColumns, rows, notes, series, y }
   }
 
   func run() throws {
@@ -172,10 +166,14 @@ struct Predict: ParsableCommand {
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
     console.say(replaced)
     let named = namedRows(y, loaded, names, origins)
+    let allNotes = loaded.readingLines + notes
     try console.result(
       Answer(
-        output: output, shape: y.shape, labels: classes?.labels, rowColumns: named?.columns, rows: named?.rows,
-        notes: loaded.readingLines + notes, series: loaded.series?.answer, y: output == nil ? y : nil))
+        output: output, shape: y.shape,
+        labels: classes.map { y.shape.count == 3 ? .ofSteps($0.labels) : .ofSequences($0.labels.flatMap { $0 }) },
+        rowColumns: named?.columns, rows: named?.rows, notes: allNotes.isEmpty ? nil : allNotes,
+        series: loaded.series?.answer, y: output == nil ? NestedArray(values: y.values[...], shape: y.shape[...]) : nil)
+    )
   }
 
   /// The names of forecast rows, where the table has times or ids; nil otherwise.

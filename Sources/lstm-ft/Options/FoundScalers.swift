@@ -21,9 +21,7 @@ struct ChosenScalers {
     let first = try Self.part(parts[0], of: found)
     let second = try parts.dropFirst().first.map { try Self.part($0, of: found) } ?? nil
     if let first {
-      guard case .features(let count) = configuration.input else {
-        throw InputError.usage("--scaler-from: this model reads tokens, which are not standardized")
-      }
+      let count = try standardizedFeatures(configuration, "--scaler-from")
       inputs = try first.scaler(for: count, option: "--scaler-from \(parts[0])")
       notes.append("features are scaled with \(first.summary)")
     }
@@ -111,6 +109,13 @@ extension FoundScaler {
   var summary: String {
     "\(key), a \(kind) " + (isForAll ? "for all columns" : "of \(plural(columns, "column"))")
   }
+}
+
+/// The number of features that a scaler is for.
+/// - Throws: `InputError.usage` for a model that reads tokens.
+func standardizedFeatures(_ configuration: ModelConfiguration, _ option: String) throws -> Int {
+  if case .features(let count) = configuration.input { return count }
+  throw InputError.usage("\(option): this model reads tokens, which are not standardized")
 }
 
 /// Notes on scalers in the file that no option uses.

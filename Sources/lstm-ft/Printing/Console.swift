@@ -3,14 +3,6 @@ import FileIO
 import Foundation
 import LSTMFineTuning
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 struct OutputOptions: ParsableArguments {
   @Flag(help: "Write one JSON object to standard output, and all other text to standard error.")
   var json = false

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Foundation
 
 /// Turns SIGINT and SIGTERM into a request to stop, which the loop checks after each step.
 enum Interruption {
