@@ -150,6 +150,20 @@ import Testing
 
   // MARK: - Advice
 
+  @Test func columnsWithBlanksAreQuoted() async throws {
+    let (place, _) = try await Self.place()
+    let rows = (1...60).map { "\($0),\($0 % 7)\n" }.joined()
+    try place.write("wind.csv", "wind speed,air temp\n" + rows)
+    let imported = try await place.run("import", "the weights", "--readout", "last", "-o", "a model.h5")
+    #expect(imported.stdout.contains("next: lstm-ft finetune 'a model.h5' --data mine.csv --target COLUMN"))
+    let asked = try await place.run("finetune", "a model.h5", "--data", "wind.csv", "--window", "12")
+    #expect(asked.code == 64 && asked.stderr.hasSuffix("for example --target 'wind speed'\n"), "\(asked.stderr)")
+    let done = try await place.type(
+      "lstm-ft finetune 'a model.h5' --data wind.csv --target 'wind speed' --window 12 --epochs 1")
+    #expect(done.code == 0, "\(done.stderr)")
+    try await Self.type(Advice(done).next, place)
+  }
+
   @Test func aHorizonThatTheModelHasNot() async throws {
     let (place, model) = try await Self.place()
     #expect(try await place.run(["finetune", model] + Self.finetune).code == 0)

@@ -166,6 +166,25 @@ enum RunLine: Codable {
   }
 }
 
+extension RunLog {
+  /// Adds an event.
+  public mutating func note(_ event: FineTuner.Event) {
+    if let line = RunLine(event) { add(line) }
+  }
+
+  mutating func add(_ line: RunLine) {
+    switch line {
+    case .cache(let cache): self.cache = cache
+    case .start(let metrics): start = metrics
+    case .step(let step): note(step)
+    case .epoch(let epoch, let norms): note(epoch, gateGradientNorms: norms)
+    case .sample(let sampled): note(sampled)
+    case .end(let ending, _): self.ending = ending
+    case .unknown: unknownLines += 1
+    }
+  }
+}
+
 /// A line of a run's `times.jsonl`, which depends on the machine and is therefore not in the log.
 struct RunTime: Codable {
   let epoch: Int

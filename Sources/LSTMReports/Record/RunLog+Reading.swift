@@ -29,12 +29,12 @@ extension RunLog {
   }
 
   private mutating func readTimes(_ file: String) throws {
-    var times: [Int: RunTime] = [:]
+    var times: [Int: (seconds: Double, sequencesPerSecond: Double)] = [:]
     let decoder = JSONDecoder.ofRuns
     _ = try LineFile(file).forEachLine { line in
       do {
         let time = try decoder.decode(RunTime.self, from: line.bytes)
-        times[time.epoch] = time
+        times[time.epoch] = (time.seconds, time.sequencesPerSecond)
       } catch {
         throw line.failure(file, Self.reason(error))
       }

@@ -72,7 +72,7 @@ public struct RunLog: Sendable {
   /// The number of steps so far.
   public private(set) var stepCount = 0
   /// How the run ended; nil while it runs, or when it was killed.
-  public private(set) var ending: Ending?
+  public internal(set) var ending: Ending?
   /// The folder's `config.json`; nil without one.
   public internal(set) var record: RunRecord?
   /// Whether the log's last line is incomplete, as after a kill.
@@ -120,23 +120,6 @@ public struct RunLog: Sendable {
   /// a page.
   private static let (partLimit, nameLimit, textLimit, seriesLimit) = (64, 200, 4000, 4096)
 
-  /// Adds an event.
-  public mutating func note(_ event: FineTuner.Event) {
-    if let line = RunLine(event) { add(line) }
-  }
-
-  mutating func add(_ line: RunLine) {
-    switch line {
-    case .cache(let cache): self.cache = cache
-    case .start(let metrics): start = metrics
-    case .step(let step): note(step)
-    case .epoch(let epoch, let norms): note(epoch, gateGradientNorms: norms)
-    case .sample(let sampled): note(sampled)
-    case .end(let ending, _): self.ending = ending
-    case .unknown: unknownLines += 1
-    }
-  }
-
   mutating func note(_ step: Step) {
     ending = nil
     lastStep = (step.epoch, step.number)
@@ -164,8 +147,8 @@ public struct RunLog: Sendable {
     epochList.append(record) { [best] in $0.number == best?.number }
   }
 
-  /// Adds the times of `times.jsonl`.
-  mutating func note(_ times: [Int: RunTime]) {
+  /// Adds the times of epochs by their numbers.
+  mutating func note(_ times: [Int: (seconds: Double, sequencesPerSecond: Double)]) {
     epochList.changeAll { epoch in
       epoch.seconds = times[epoch.number]?.seconds
       epoch.sequencesPerSecond = times[epoch.number]?.sequencesPerSecond
