@@ -39,35 +39,34 @@ extension RunLog {
   /// The next commands, and their purpose.
   /// - Parameter path: the run's folder, as typed.
   func nextSteps(_ path: String) -> [RunGuide.Step] {
-    var commands: [(String, String)] = []
-    if isUnfinished, start != nil {
-      commands.append(("resume the run", "lstm-ft finetune --resume \(shellPath(path))"))
+    guard start != nil else { return [] }
+    var steps: [RunGuide.Step] = []
+    func add(_ purpose: String, _ command: String) {
+      steps.append(.init(purpose: purpose, command: oneLine(command, limit: 2000)))
     }
-    let isDone = !isUnfinished && record?.output != nil
-    guard start != nil else { return commands.map { .init(purpose: $0.0, command: $0.1) } }
+    if isUnfinished { add("resume the run", "lstm-ft finetune --resume \(shellPath(path))") }
+    let output = isUnfinished ? nil : record?.output
     // The run's relative paths start where it was started.
     let here = FileManager.default.currentDirectoryPath
     let folder = (record?.folder).flatMap { folder in
       folder != here && FileManager.default.fileExists(atPath: folder) ? folder : nil
     }
     let going = folder.map { "cd \(shellPath($0)) && " } ?? ""
-    let best = folder == nil ? path + "/best.h5" : URL(fileURLWithPath: path).standardizedFileURL.path + "/best.h5"
-    let model = isDone ? record?.output ?? "" : best
+    let run = folder == nil ? path : URL(fileURLWithPath: path).standardizedFileURL.path
+    let model = output ?? run + "/best.h5"
     var use = record?.use
     // Runs of version 1 have none.
     if use == nil, let data = record?.data {
       use = record?.unit != nil ? ["generate", "--prompt", "TEXT"] : ["predict", "--data", data]
     }
     if let use {
-      commands.append(
-        (isDone ? "use the model" : "use the best model so far", going + NextCommands.use(model, use, in: folder)))
+      add(
+        output != nil ? "use the model" : "use the best model so far",
+        going + NextCommands.use(model, use, in: folder))
     }
-    commands.append(
-      (
-        "export it to the framework it came from",
-        going + NextCommands.export(model, to: record?.export, in: folder)
-      ))
-    return commands.map { .init(purpose: $0.0, command: oneLine($0.1, limit: 2000)) }
+    add(
+      "export it to the framework it came from", going + NextCommands.export(model, to: record?.export, in: folder))
+    return steps
   }
 }
 
