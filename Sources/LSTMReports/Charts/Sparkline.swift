@@ -1,7 +1,7 @@
 /// A curve in one line of text: `▇▅▃▂▁▁`.
 package enum Sparkline {
   private static let blocks: [Character] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
-  /// What stands where there is no number.
+  /// Shown for a value that is not finite.
   private static let gap: Character = "·"
 
   /// One block for each value, or for each of `width` equal parts of them, at its mean.

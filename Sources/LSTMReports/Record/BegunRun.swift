@@ -21,7 +21,7 @@ public struct BegunRun: Sendable {
 
   /// Reads the record, and checks that the model and the data have not changed.
   /// - Throws: `FileError` when the record or a file is not there, `FineTuningError.badData` when the record is of an earlier
-  ///   version, or a file is no longer what it was.
+  ///   version, or a file has changed.
   public init(folder: String) throws {
     self.folder = folder
     let file = folder + "/config.json"

@@ -5,7 +5,8 @@ extension RunLog {
   /// Reads a run's folder: `log.jsonl`, and `times.jsonl` and `config.json` if they are there.
   ///
   /// An incomplete last line, as a killed run leaves it, is ignored.
-  /// - Throws: `FineTuningError.badData` with the file and the line for anything else that a run does not write.
+  /// - Throws: `FileError` when a file cannot be read, `FineTuningError.badData` with the file and the line for anything
+  ///   else that a run does not write.
   public init(folder: String) throws {
     self.init()
     let configuration = folder + "/config.json"

@@ -144,7 +144,7 @@ extension RunRecord: Codable {
     case threads, frozen, plan, use, export
   }
 
-  /// - Throws: `DecodingError` when it is no JSON object.
+  /// - Throws: `DecodingError` when it is not a JSON object.
   public init(from decoder: any Decoder) throws {
     values = try decoder.singleValueContainer().decode([String: JSONValue].self)
     let record = try decoder.container(keyedBy: CodingKeys.self)
@@ -170,7 +170,7 @@ extension RunRecord: Codable {
   /// The most bytes of a file: enough for a large vocabulary.
   private static let limit = 1 << 28
 
-  /// - Throws: `FineTuningError.badData` when the file cannot be read or is no JSON object.
+  /// - Throws: `FileError` when the file cannot be read, `FineTuningError.badData` when it is not a JSON object.
   public init(contentsOf file: String) throws {
     let json = try LineFile(file).contents(limit: Self.limit)
     do {
@@ -181,6 +181,6 @@ extension RunRecord: Codable {
     }
   }
 
-  /// - Throws: `DecodingError` when it is no JSON object.
+  /// - Throws: `DecodingError` when it is not a JSON object.
   init(json: Data) throws { self = try JSONDecoder.ofRuns.decode(RunRecord.self, from: json) }
 }

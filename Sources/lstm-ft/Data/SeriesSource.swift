@@ -30,7 +30,7 @@ extension DataSettings {
     let ordered = try advised {
       try tables.map { try OrderedTable($0, choice($0, record, targets: targets)) }
     }
-    // Columns of times and ids are no features.
+    // Columns of times and ids are not features.
     let told = Set((ordered[0].time?.names ?? []) + ordered[0].idColumns)
     let numeric = table.numericColumns.filter { !told.contains($0) }
     if targets.isEmpty {
