@@ -7,19 +7,19 @@ import LSTMCheckpoints
 struct LSTMFT: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lstm-ft",
-    abstract: "Take a pretrained LSTM, freeze some layers, fine-tune the rest on your data, hand it back.",
+    abstract: "Import a pretrained LSTM, freeze some layers, fine-tune the rest on your data, export it.",
     usage: "lstm-ft <command> [<arguments>] [<options>]",
     discussion: """
         lstm-ft import weights.h5
         lstm-ft finetune --data mine.csv --target temp --window 48 --freeze layer0
         lstm-ft export finetuned.h5 --to pytorch-h5 -o back.h5
 
-      import writes model.h5, and finetune reads it, when nothing else is said.
+      By default, import writes model.h5 and finetune reads it.
 
       Exit codes:
          0  done                           73  the output cannot be created
-         1  a negative answer              74  reading or writing failed
-        64  the request makes no sense    130  stopped by Ctrl-C, after saving
+         1  a difference (diff, verify)    74  reading or writing failed
+        64  wrong usage                   130  stopped by Ctrl-C, after saving
         65  bad data or checkpoint        143  stopped by SIGTERM, after saving
         66  file not found
       """,
@@ -50,7 +50,7 @@ struct LSTMFT: ParsableCommand {
     }
   }
 
-  /// The parser would take what follows a misspelled command for the mistake.
+  /// For a misspelled command the parser would complain about the argument after it.
   private static func checkCommandName() throws {
     let names = configuration.subcommands.map { $0._commandName }
     guard let first = CommandLine.arguments.dropFirst().first, !first.hasPrefix("-"), first != "help",

@@ -157,7 +157,7 @@ import TrainingSupport
         atPath: folder.path("locked"), withIntermediateDirectories: false, attributes: [.posixPermissions: 0o500])
     }
     let failure = Self.failure { _ = try RunFolder(path) }
-    #expect(failure?.message.description.hasPrefix("cannot write \(path): the folder cannot be made") == true)
+    #expect(failure?.message.description.hasPrefix("cannot write \(path): the folder cannot be created") == true)
     #expect(failure?.category == .cannotCreate)
   }
 
@@ -212,7 +212,7 @@ import TrainingSupport
     let path = run.path
     #expect(refusals.count == 3)
     #expect(
-      refusals.allSatisfy { $0 == "cannot write \(path): the run is still going on, in another process" },
+      refusals.allSatisfy { $0 == "cannot write \(path): the run is still running in another process" },
       "\(refusals)")
     // Once it has ended, it is free; what a killed process left goes.
     try Data().write(to: URL(fileURLWithPath: path + "/.last.h5.ab12.tmp"))

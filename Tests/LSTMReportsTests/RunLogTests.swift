@@ -63,7 +63,7 @@ final class Counter: @unchecked Sendable { var value = 0 }
       guard case .forecast(let series) = log.samples[1].sample else { throw WrongSample() }
       #expect(series.truth[1] == 2.5 && series.truth[2].isNaN && series.forecast[2] == .infinity)
       #expect(log.gateGradientNorms == result.epochs.last?.gateGradientNorms)
-      #expect(log.lossChart().series.map { $0.points } == run.lossChart().series.map { $0.points })
+      #expect(log.lossChart().series.map { $0.points } == run.history.lossChart().series.map { $0.points })
       #expect(abs((log.seconds ?? 0) - result.epochs.reduce(0) { $0 + $1.seconds }) < 1e-9)
     }
     #expect(read.losses == run.history.losses && read.gradientNorms == run.history.gradientNorms)
@@ -118,7 +118,8 @@ final class Counter: @unchecked Sendable { var value = 0 }
     #expect(log.epochs.first?.seconds == 2 && log.seconds == 2)
     // With an end it is a line like any other.
     let bad = try runFolder(folder, log: whole + rest + "\n")
-    #expect(message { _ = try RunLog(folder: bad) }.hasPrefix("\(bad)/log.jsonl: line 4 is not what a run writes: "))
+    #expect(
+      message { _ = try RunLog(folder: bad) }.hasPrefix("\(bad)/log.jsonl: line 4 is not a line of a run's log: "))
   }
 
   @Test(arguments: [
@@ -127,25 +128,25 @@ final class Counter: @unchecked Sendable { var value = 0 }
     ("[1,2]", "it is not a JSON object"),
     ("{}", #"it has no "event""#),
     (#"{"event":7}"#, #"its "event" is of another type"#),
-    (#"{"event":"step","epoch":2,"step":1}"#, #"a line "step" without its loss"#),
+    (#"{"event":"step","epoch":2,"step":1}"#, #"it has no "loss""#),
     (
       #"{"event":"step","epoch":2,"step":"<b>","loss":1,"learningRate":1,"gradientNorm":1}"#,
       #"its "step" is of another type"#
     ),
-    (#"{"event":"step","epoch":2,"step":-1,"loss":1,"learningRate":1,"gradientNorm":1}"#, "no step has the number -1"),
+    (#"{"event":"step","epoch":2,"step":-1,"loss":1,"learningRate":1,"gradientNorm":1}"#, "step -1 is out of range"),
     (step, "step 1 of epoch 1 comes after step 1 of epoch 1"),
     (epoch, "epoch 1 comes after epoch 1"),
     (
       #"{"event":"epoch","epoch":9223372036854775807,"trainingLoss":1,"learningRate":1,"gradientNorm":1}"#,
-      "no epoch has the number 9223372036854775807"
+      "epoch 9223372036854775807 is out of range"
     ),
     (#"{"event":"epoch","epoch":2,"trainingLoss":1e999,"learningRate":1,"gradientNorm":1}"#, "it is not JSON"),
-    (#"{"event":"start"}"#, #"a line "start" without its validation"#),
-    (#"{"event":"sample","epoch":1,"text":"x"}"#, #"a line "sample" without its prompt"#),
-    (#"{"event":"sample","epoch":1,"column":"x","truth":[1]}"#, #"a line "sample" without its forecast"#),
-    (#"{"event":"end","ending":"well"}"#, "an ending that lstm-ft does not know"),
-    (#"{"event":"end","ending":"collapsed"}"#, #"a line "end" without its sinceEpoch"#),
-    (#"{"event":"cache","bytes":1,"parts":[],"place":"moon"}"#, "its place is none of memory, file and nowhere"),
+    (#"{"event":"start"}"#, #"it has no "validation""#),
+    (#"{"event":"sample","epoch":1,"text":"x"}"#, #"it has no "prompt""#),
+    (#"{"event":"sample","epoch":1,"column":"x","truth":[1]}"#, #"it has no "forecast""#),
+    (#"{"event":"end","ending":"well"}"#, "its ending is unknown"),
+    (#"{"event":"end","ending":"collapsed"}"#, #"it has no "sinceEpoch""#),
+    (#"{"event":"cache","bytes":1,"parts":[],"place":"moon"}"#, "its place is not memory, file or nowhere"),
   ])
   func aBadLineIsNamed(_ line: String, _ detail: String) throws {
     let folder = try TemporaryFolder()
@@ -157,7 +158,7 @@ final class Counter: @unchecked Sendable { var value = 0 }
     } catch FineTuningError.badData(let file, let found, _) {
       #expect(file == path + "/log.jsonl")
       // Foundation's words for what is no JSON differ in how far they come.
-      #expect(found == "line 4 is not what a run writes: \(detail)")
+      #expect(found == "line 4 is not a line of a run's log: \(detail)")
     }
   }
 
@@ -166,7 +167,8 @@ final class Counter: @unchecked Sendable { var value = 0 }
     for bad in [Data(repeating: UInt8(ascii: "["), count: 200_000), Data([0xff, 0xfe, 0x80])] {
       let path = try runFolder(folder, log: "")
       try (bad + Data("\n".utf8)).write(to: URL(fileURLWithPath: path + "/log.jsonl"))
-      #expect(message { _ = try RunLog(folder: path) }.hasPrefix("\(path)/log.jsonl: line 1 is not what a run writes"))
+      #expect(
+        message { _ = try RunLog(folder: path) }.hasPrefix("\(path)/log.jsonl: line 1 is not a line of a run's log"))
     }
   }
 
@@ -175,22 +177,22 @@ final class Counter: @unchecked Sendable { var value = 0 }
     let path = try runFolder(folder, log: Self.start + "\n", times: "{\"epoch\":1}\n{\n")
     #expect(
       message { _ = try RunLog(folder: path) }
-        == #"\#(path)/times.jsonl: line 1 is not what a run writes: it has no "seconds""#)
+        == #"\#(path)/times.jsonl: line 1 is not a line of a run's log: it has no "seconds""#)
   }
 
   @Test func whatIsNoFileIsAnError() throws {
     let folder = try TemporaryFolder()
     #expect(
       message { _ = try RunLog(folder: folder.path("none")) }
-        == "\(folder.path("none"))/log.jsonl: it cannot be read: No such file or directory")
+        == "\(folder.path("none"))/log.jsonl: no such file")
     let path = try runFolder(folder, log: Self.start + "\n")
     try FileManager.default.createDirectory(atPath: path + "/times.jsonl", withIntermediateDirectories: false)
     #expect(
-      message { _ = try RunLog(folder: path) } == "\(path)/times.jsonl: it cannot be read: it is not a regular file")
+      message { _ = try RunLog(folder: path) } == "\(path)/times.jsonl: it is a directory, not a file")
     try FileManager.default.removeItem(atPath: path + "/log.jsonl")
     #expect(mkfifo(path + "/log.jsonl", 0o600) == 0)
     #expect(
-      message { _ = try RunLog(folder: path) } == "\(path)/log.jsonl: it cannot be read: it is not a regular file")
+      message { _ = try RunLog(folder: path) } == "\(path)/log.jsonl: it is not a regular file")
   }
 
   @Test func linesOfAnotherVersionAreCounted() throws {
@@ -198,13 +200,13 @@ final class Counter: @unchecked Sendable { var value = 0 }
     let path = try runFolder(folder, log: Self.start + "\n{\"event\":\"weather\",\"sun\":[1]}\n" + Self.step + "\n")
     let log = try RunLog(folder: path)
     #expect(log.unknownLines == 1 && log.stepCount == 1)
-    #expect(log.page(path: path).contains("1 line of the log of an unknown kind."))
+    #expect(log.page(path: path).contains("1 line of an unknown kind in the log."))
   }
 
   @Test func anEmptyLogIsARunThatHasNotBegun() throws {
     let folder = try TemporaryFolder()
     let log = try RunLog(folder: try runFolder(folder, log: ""))
-    #expect(log.state == "not begun" && log.start == nil)
+    #expect(log.state == "not started" && log.start == nil)
     try wellFormed(log.page(path: "run"))
   }
 
@@ -250,7 +252,8 @@ final class Counter: @unchecked Sendable { var value = 0 }
       uniqueKeysWithValues: (0..<500).map { ("part\($0)" + String(repeating: "x", count: 5000), 1.0) })
     log.note(
       RunLog.Epoch(
-        number: 1, trainingLoss: 1, validation: nil, learningRate: 1, gradientNorm: 1, gradientNorms: norms, isBest: true
+        number: 1, trainingLoss: 1, validation: nil, learningRate: 1, gradientNorm: 1, gradientNorms: norms,
+        isBest: true
       ),
       gateGradientNorms: norms.mapValues { [$0, $0] })
     log.note(

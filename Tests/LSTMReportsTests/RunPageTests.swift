@@ -106,9 +106,9 @@ func wellFormed(_ page: String, _ location: SourceLocation = #_sourceLocation) t
     }
     #expect(pages.count == 3)
     for (place, page) in pages.enumerated() {
-      #expect(page.contains("not at its end: it goes on, or it was killed; \(place + 1) epoch"))
+      #expect(page.contains("unfinished: still running, or killed; \(place + 1) epoch"))
       #expect(page.contains("\(3 * (place + 1)) steps.") && page.contains("resume \(run.path)"))
-      #expect(page.contains("a button renews this page."))
+      #expect(page.contains("a button updates this page."))
     }
   }
 
@@ -200,8 +200,8 @@ func wellFormed(_ page: String, _ location: SourceLocation = #_sourceLocation) t
     try bytes.write(to: URL(fileURLWithPath: run.file("log.jsonl")))
     let point = try #require(try ResumePoint(run: run.path))
     let again = try RunFolder(resuming: run.path, point.state)
-    #expect(again.history.gap?.contains("log.jsonl: line 1 is not what a run writes") == true)
+    #expect(again.history.gap?.contains("log.jsonl: line 1 is not a line of a run's log") == true)
     #expect(again.history.epochCount == 3 && again.history.start == result.baseline)
-    #expect(again.history.page(path: "run").contains("The beginning of the log could not be read: "))
+    #expect(again.history.page(path: "run").contains("The start of the log could not be read: "))
   }
 }

@@ -36,7 +36,8 @@ import TrainingSupport
     settings.training = .init(
       epochs: 3, batchSize: 7, clipNorm: nil, shuffles: false, patience: 2, seed: .max,
       schedule: Schedule(.oneCycle(peak: 0.25), warmUp: 5), decaysBiases: false, saveInterval: 0.1,
-      cache: CachePolicy(isOn: true, memoryLimit: 1 << 40), regularization: Regularization(dropout: 0.1, weightDrop: 0.5))
+      cache: CachePolicy(isOn: true, memoryLimit: 1 << 40),
+      regularization: Regularization(dropout: 0.1, weightDrop: 0.5))
     settings.training.stopsOnFailure = false
     (settings.showsSamples, settings.overwrites) = (false, true)
     var record = RunRecord()
@@ -44,7 +45,9 @@ import TrainingSupport
     record.arguments = ["train", "a b.csv"]
     record.folder = "/somewhere"
     record.start = "untrained"
-    record.plan = [.init(name: "layer0", parameters: 10, trainable: 0, fate: "frozen", learningRate: nil, firstEpoch: 1)]
+    record.plan = [
+      .init(name: "layer0", parameters: 10, trainable: 0, fate: "frozen", learningRate: nil, firstEpoch: 1)
+    ]
     (record.loss, record.optimizer, record.schedule, record.threads) = ("huber", "sgd at 0.1", "one-cycle", 2)
     (record.frozen, record.use, record.export) = (["lstm.weight_ih_l0"], ["predict"], "safetensors")
     return record
@@ -87,7 +90,8 @@ import TrainingSupport
   // MARK: - Going on
 
   /// A run with a record of files that are there.
-  private static func begun(_ folder: TemporaryFolder, _ change: (inout RunRecord) -> Void = { _ in }) throws -> String {
+  private static func begun(_ folder: TemporaryFolder, _ change: (inout RunRecord) -> Void = { _ in }) throws -> String
+  {
     for name in ["model.h5", "data.csv"] { try Data(name.utf8).write(to: URL(fileURLWithPath: folder.path(name))) }
     var record = RunRecord()
     record.settings = RunSettings(model: "model.h5", data: DataSettings(files: ["data.csv"]), output: "out.h5")
@@ -112,7 +116,7 @@ import TrainingSupport
     try Data("other".utf8).write(to: URL(fileURLWithPath: folder.path("data.csv")))
     #expect(
       message { _ = try BegunRun(folder: path) }
-        == "\(folder.path("data.csv")): it is no longer the file that the run was begun with")
+        == "\(folder.path("data.csv")): it has changed since the run was started")
     try FileManager.default.removeItem(atPath: folder.path("data.csv"))
     #expect(message { _ = try BegunRun(folder: path) }.hasPrefix("\(folder.path("data.csv")): "))
     #expect(message { _ = try BegunRun(folder: folder.path("none")) }.hasPrefix("\(folder.path("none"))/config.json: "))
@@ -124,7 +128,7 @@ import TrainingSupport
     let path = try Self.begun(folder) { $0.version = version }
     #expect(
       message { _ = try BegunRun(folder: path) }
-        == "\(path)/config.json: the run was begun by another version, which kept other settings (version \(version), expected 2)"
+        == "\(path)/config.json: the run was started by another version, whose settings cannot be read (version \(version), expected 2)"
     )
   }
 
@@ -133,7 +137,56 @@ import TrainingSupport
     let path = try Self.begun(folder) { $0.files.removeLast() }
     #expect(
       message { _ = try BegunRun(folder: path) }
-        == "\(path)/config.json: the run was begun with 1 files, found 2")
+        == "\(path)/config.json: the run was started with 1 files, found 2")
+  }
+
+  /// As docs/library.md has it.
+  @Test func aRunIsKeptAndResumedFromSwift() throws {
+    let place = try TemporaryFolder()
+    let (model, data) = (featureModel(), try featureData(10))
+    let (modelFile, dataFile) = (place.path("model.h5"), place.path("data.csv"))
+    try model.write(path: modelFile)
+    try Data("x,y\n".utf8).write(to: URL(fileURLWithPath: dataFile))
+    let settings = RunSettings(model: modelFile, data: DataSettings(files: [dataFile]), output: place.path("tuned.h5"))
+    var tuner = try makeTuner(model)
+    let whole = try tuner.fit(model, data)
+    let count = Counter()
+    tuner.shouldStop = { count.value >= 4 }
+    do {
+      let folder = try RunFolder(place.path("run"))
+      try folder.write(RunRecord(settings))
+      let stopped = try tuner.fit(model, data) {
+        if case .step = $0 { count.value += 1 }
+        try folder.record($0)
+      }
+      #expect(stopped.ending == .interrupted)
+    }
+    tuner.shouldStop = { false }
+
+    let begun = try BegunRun(folder: place.path("run"))
+    let folder = try RunFolder(resuming: begun)
+    let run = try tuner.fit(model, data, resuming: begun.point) { try folder.record($0) }
+    #expect(begun.settings == settings && run.ending == .finished && folder.history.stepCount == 9)
+    #expect(allValues(run.best) == allValues(whole.best))
+  }
+
+  /// As docs/library.md has it.
+  @Test func errorsAreMatched() throws {
+    let model = featureModel()
+    func failure(_ selector: String, batchSize: Int) throws -> String {
+      do {
+        let plan = try FreezePlan(model, freezing: [selector])
+        _ = try FineTuner(plan, options: .init(batchSize: batchSize)).fit(model, featureData(10))
+        return ""
+      } catch FineTuningError.unknownSelector(let selector, let nearest, _) {
+        return "\(selector) is no part of the model; did you mean \(nearest)?"
+      } catch FineTuningError.invalid(let setting, let value, let reason, _) {
+        return "\(setting.rawValue) \(value ?? "") \(reason)"
+      }
+    }
+    #expect(
+      try failure("layer9", batchSize: 1) == "layer9 is no part of the model; did you mean [\"layer0\", \"layer1\"]?")
+    #expect(try failure("layer0", batchSize: 0) == "batchSize 0 expected at least 1")
   }
 
   // MARK: - Records of anything

@@ -64,7 +64,7 @@ import TrainingSupport
 
   @Test(arguments: [
     (0.1234, "0.12 s"), (59.94, "59.9 s"), (60, "1 min 0 s"), (3599, "59 min 59 s"), (3600, "1 h 0 min"),
-    (86_400, "1 d 0 h"), (1e300, "ages"), (.infinity, "ages"), (.nan, "ages"),
+    (86_400, "1 d 0 h"), (1e300, "unknown"), (.infinity, "unknown"), (.nan, "unknown"),
   ])
   func durationsOfAnyLength(_ seconds: Double, _ text: String) { #expect(duration(seconds) == text) }
 }

@@ -144,11 +144,25 @@ import Testing
     let line = try #require(Advice(stopped).commands.first { $0.contains("--resume") })
     // As a shell takes it apart.
     let words = try await place.type("printf '%s\\n' " + line).stdout.split(separator: "\n").map(String.init)
-    let resumed = try await place.run(Array(words.dropFirst()), interrupt: (signal: SIGINT, after: "going on in epoch"))
-    #expect(resumed.code == 130 && resumed.stdout.contains("going on in epoch"), "\(resumed.stderr)")
+    let resumed = try await place.run(Array(words.dropFirst()), interrupt: (signal: SIGINT, after: "resuming in epoch"))
+    #expect(resumed.code == 130 && resumed.stdout.contains("resuming in epoch"), "\(resumed.stderr)")
   }
 
   // MARK: - Advice
+
+  @Test func columnsWithBlanksAreQuoted() async throws {
+    let (place, _) = try await Self.place()
+    let rows = (1...60).map { "\($0),\($0 % 7)\n" }.joined()
+    try place.write("wind.csv", "wind speed,air temp\n" + rows)
+    let imported = try await place.run("import", "the weights", "--readout", "last", "-o", "a model.h5")
+    #expect(imported.stdout.contains("next: lstm-ft finetune 'a model.h5' --data mine.csv --target COLUMN"))
+    let asked = try await place.run("finetune", "a model.h5", "--data", "wind.csv", "--window", "12")
+    #expect(asked.code == 64 && asked.stderr.hasSuffix("for example --target 'wind speed'\n"), "\(asked.stderr)")
+    let done = try await place.type(
+      "lstm-ft finetune 'a model.h5' --data wind.csv --target 'wind speed' --window 12 --epochs 1")
+    #expect(done.code == 0, "\(done.stderr)")
+    try await Self.type(Advice(done).next, place)
+  }
 
   @Test func aHorizonThatTheModelHasNot() async throws {
     let (place, model) = try await Self.place()
@@ -158,7 +172,7 @@ import Testing
     #expect(refused.code == 64 && refused.stdout.isEmpty)
     #expect(
       refused.stderr.hasPrefix(
-        "error: --horizon 3: the model's head gives 1 row of temp for each window, and no more\n"))
+        "error: --horizon 3: the model's head predicts 1 row of temp for each window\n"))
     // What it can do.
     #expect(try await place.run(predict).stdout.split(separator: "\n").count == 2)
     #expect(try await place.run(predict + ["--horizon", "1"]).code == 0)
@@ -288,7 +302,7 @@ import Testing
       #expect(refused.code == 73, "\(arguments): \(refused.stderr)")
       #expect(
         refused.stderr
-          == "error: \(name): it exists, and it is nothing that lstm-ft is known to have written\n  give another -o, or --overwrite to replace it\n"
+          == "error: \(name): it exists, and lstm-ft did not write it\n  choose another -o, or --overwrite to replace it\n"
       )
       #expect(try place.contents() == before)
       let done = try await place.run(arguments + ["--overwrite"])

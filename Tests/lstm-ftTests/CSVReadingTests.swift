@@ -32,7 +32,7 @@ import Testing
     #expect(
       asked.stderr == """
         error: german.csv line 27, column "v": "1.000" can be read as 1.000 or as 1000
-          say --decimal . for 1.000, or --thousands . for 1000
+          use --decimal . for 1.000, or --thousands . for 1000
 
         """)
     let right = try await place.run(Self.evaluate + ["plain.csv", "--json"])
@@ -56,8 +56,8 @@ import Testing
     #expect(
       asked.stderr == """
         error: marked.csv line 9, column "v": -9999 (6 times) lies far outside the other values, 950 to 1348: does it mark missing values?
-          --missing-value=-9999 --missing interpolate takes it for missing (or forwardFill, zero)
-          --missing-value none takes it for a number
+          --missing-value=-9999 --missing interpolate treats it as missing (or forwardFill, zero)
+          --missing-value none treats it as a number
 
         """)
     let right = try await place.run(Self.evaluate + ["empty.csv", "--missing", "interpolate", "--json"])
@@ -110,8 +110,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (["--decimal", ".", "--thousands", "."], 64, "--decimal . and --thousands . exclude each other"),
-    (["--skip-lines", "-1"], 64, "--skip-lines -1: expected a number from 0"),
+    (["--decimal", ".", "--thousands", "."], 64, "--decimal . and --thousands . cannot be combined"),
+    (["--skip-lines", "-1"], 64, "--skip-lines -1: expected at least 0"),
   ])
   func mistakes(_ typed: [String], _ code: Int32, _ says: String) async throws {
     let place = try await place()
@@ -126,7 +126,7 @@ import Testing
     try place.write("a.txt", "hello")
     let outcome = try await place.run("evaluate", "--text", "a.txt", "--decimal", ".")
     #expect(outcome.code == 64)
-    #expect(outcome.stderr == "error: --decimal is for CSV files; --text says the next token\n")
+    #expect(outcome.stderr == "error: --decimal is for CSV files; --text predicts the next token\n")
   }
 
   private func metrics(_ outcome: Outcome) throws -> [String: Double] {

@@ -62,14 +62,14 @@ import Testing
     #expect(other.code == 64)
     #expect(
       other.stderr.hasPrefix(
-        "error: --epochs cannot be given with --resume: a run goes on with all that it was begun with\n"))
+        "error: --epochs cannot be given with --resume: a resumed run keeps its settings\n"))
     let nothing = try await place.run("finetune", "--resume", "nowhere")
     #expect(nothing.code == 66 && nothing.stderr.contains("nowhere/config.json"))
     try await succeeds(place, "import", "weights.h5", "--readout", "mean")
     let changed = try await place.run("finetune", "--resume", "run")
     #expect(changed.code == 65)
     #expect(
-      changed.stderr.hasPrefix("error: model.h5: it is no longer the file that the run was begun with\n"),
+      changed.stderr.hasPrefix("error: model.h5: it has changed since the run was started\n"),
       "\(changed.stderr)")
   }
 }

@@ -77,7 +77,7 @@ import Testing
         "note: features are scaled with scaler, a sklearn.preprocessing.MinMaxScaler of 3 columns\n"))
     let advice = "--scaler-from scaler,scaler:1"
     #expect(
-      taken.stdout.contains("note: outputs stay as the model gives them; were the targets a column of it: \(advice)"))
+      taken.stdout.contains("note: outputs are not scaled back; if the targets are one of its columns: \(advice)"))
     try await succeeds(
       place, "import", "model.pt", "--readout", "last", "--scaler-from", "scaler,scaler:1", "-o", "both.h5")
 
@@ -123,7 +123,7 @@ import Testing
     let place = try Workplace()
     try place.copy("pickle/scaler-lone.pt", as: "model.pt")
     let outcome = try await succeeds(place, "import", "model.pt", "--readout", "last", "--scaler-from", "scaler")
-    #expect(outcome.stdout.contains("outputs are turned back with it, too; if not: --scaler-from scaler,none"))
+    #expect(outcome.stdout.contains("outputs are scaled back with it, too; otherwise: --scaler-from scaler,none"))
     let record = try place.checkpoint("model.h5").preprocessing
     #expect(record.inputScaler == Scaler(mean: [2.5, 2.5, 2.5], deviation: [0.5, 0.5, 0.5]))
     #expect(record.targetScaler == Scaler(mean: [2.5], deviation: [0.5]))
@@ -131,7 +131,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("nothing", "--scaler-from nothing: the file has no scaler of this key"),
+    ("nothing", "--scaler-from nothing: the file has no scaler with this key"),
     ("scaler:4", "--scaler-from scaler:4: it has 3 columns, counted from 1"),
     ("scaler:2-1", "--scaler-from scaler:2-1: it has 3 columns, counted from 1"),
     ("scaler:1-2", "--scaler-from scaler:1-2: it has 2 columns, the model reads 3 features"),

@@ -53,7 +53,15 @@ import Testing
   @Test func values() {
     #expect(("choose \(.readout, "last") or \(.targets)" as Message).spelled == "choose --readout last or --target")
     #expect(("\(.allowedUnexpected, "head.*")" as Message).spelled == "--allow unexpected='head.*'")
-    #expect(("\(.rules, "REGEX=REPLACEMENT")" as Message).spelled == "--map 'REGEX=REPLACEMENT'")
+    #expect(("\(.rules, "REGEX=REPLACEMENT")" as Message).spelled == "--map REGEX=REPLACEMENT")
     #expect(("choose \(.readout, "last")" as Message).description == "choose readout last")
+  }
+
+  /// What is pasted into a shell arrives as it is.
+  @Test func valuesAreQuotedForTheShell() {
+    #expect(("\(.prefix, "my encoder")" as Message).spelled == "--prefix 'my encoder'")
+    #expect(("\(.allowedMissing, "it's.*")" as Message).spelled == #"--allow missing='it'\''s.*'"#)
+    #expect(("\(.stack, "rnn 1,rnn 2")" as Message).spelled == "--stack 'rnn 1,rnn 2'")
+    #expect(("\(.rules, "^rnn_(.*)=lstm.$1")" as Message).spelled == "--map '^rnn_(.*)=lstm.$1'")
   }
 }

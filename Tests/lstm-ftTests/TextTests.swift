@@ -58,7 +58,7 @@ import Testing
     #expect(
       bare.stderr.hasPrefix(
         "error: network.json: it describes a network, but holds no weights\n"
-          + "  to train it from fresh values: lstm-ft finetune network.json --from-scratch --data FILE\n"))
+          + "  to train it from scratch: lstm-ft finetune network.json --from-scratch --data FILE\n"))
     let arguments = ["finetune", "network.json", "--from-scratch", "--text", "t.txt", "--window", "24", "--run", "run"]
     let tuning = try await succeeds(place, arguments + ["--lr", "0.03", "--epochs", "4"])
     #expect(tuning.stdout.contains("\nuntrained -> trained: bits per character "))
@@ -69,7 +69,7 @@ import Testing
     #expect(try await place.run("diff", "finetuned.h5", "again.h5").code == 0 && again.code == 0)
     try place.write("network.json", #"{"input": {"features": 1000000}, "layers": [{"hidden": 1000000}]}"#)
     let huge = try await place.run("finetune", "network.json", "--from-scratch", "--data", "t.txt")
-    #expect(huge.code == 64 && huge.stderr.contains("more memory than there is"))
+    #expect(huge.code == 64 && huge.stderr.contains("more memory than this machine has"))
     try place.write("network.json", "{")
     let broken = try await place.run("finetune", "network.json", "--from-scratch", "--data", "t.txt")
     #expect(broken.code == 65 && broken.stderr.hasPrefix("error: network.json: "))
@@ -108,9 +108,9 @@ import Testing
     (["evaluate", "--text", "t.txt", "--chunk", "0"], "--chunk 0: expected a number from 1 to 65536"),
     (
       ["evaluate", "--text", "t.txt", "--chunk", "4", "--window", "4"],
-      "--chunk 4 says how the data is cut; --window and --stride are for pieces that begin without a state"
+      "--chunk 4 cannot be combined with --window or --stride, which are for sequences that start from a zero state"
     ),
-    (["predict", "--text", "t.txt", "--chunk", "4"], "--chunk has no meaning here: each sequence is read as a whole"),
+    (["predict", "--text", "t.txt", "--chunk", "4"], "--chunk does not apply here: each sequence is read as a whole"),
     (
       ["finetune", "--text", "t.txt", "--chunk", "4", "--streams", "1000"],
       "t.txt: 768 tokens to say are too few for 1000 streams"
@@ -201,10 +201,10 @@ import Testing
     let streamed = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "d.h5", "--chunk", "16")
     let other = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "d.h5", "--chunk", "3")
     #expect(streamed.stdout == other.stdout)
-    // Marks are never passed over.
+    // Marks are never ignored.
     for command in ["evaluate", "predict", "finetune"] {
       let unread = try await place.run(command, "model.h5", "--data", "d.h5")
-      #expect(unread.code == 65 && unread.stderr.hasPrefix("error: d.h5: reset marks where the state begins anew"))
+      #expect(unread.code == 65 && unread.stderr.hasPrefix("error: d.h5: its reset marks would be ignored"))
     }
     try write(marks.map { $0 * 0.5 })
     let wrong = try await place.run("evaluate", "--data", "d.h5", "--chunk", "3")

@@ -78,15 +78,15 @@ import Testing
     #expect(
       asked.stderr == """
         error: mine.csv: the same times stand under "store" again and again, 2024-06-01 12 times: these seem to be several series
-          take them apart with --id store
-          or read on from one to the next with --id none
+          separate them with --id store
+          or treat them as one series with --id none
 
         """)
     let none = try await Self.tuned(place, "--id", "none")
     #expect(none.code == 0, "\(none.stderr)")
     let tuning = try await Self.tuned(place, "--id", "store", "--scaler-per-id")
     #expect(tuning.code == 0, "\(tuning.stderr)")
-    #expect(tuning.stdout.contains("store: 12 series, s1; s2; s3; s4; ...; no window reaches over two\n"))
+    #expect(tuning.stdout.contains("store: 12 series, s1; s2; s3; s4; ...; no window crosses from one to another\n"))
     #expect(tuning.stdout.contains("scaler: fitted on the training rows of each of 12 ids\n"))
     let forecast = try await place.run("predict", "finetuned.h5", "--data", "mine.csv", "-o", "f.csv")
     #expect(forecast.code == 0, "\(forecast.stderr)")
@@ -152,7 +152,7 @@ import Testing
     #expect(
       tuning.stdout.contains(
         "temp: 24 of 400 cells held no number and were filled in (on the line between their neighbors)\n"))
-    #expect(tuning.stdout.contains("24 windows left out, since a target of theirs was filled in\n"))
+    #expect(tuning.stdout.contains("24 windows left out, because a target in them was filled in\n"))
     let forecast = try await place.run("predict", "finetuned.h5", "--data", "mine.csv", "--missing", "interpolate")
     #expect(forecast.stdout.contains("\n2024-04-09 16:00:00,1,"))
     #expect(forecast.stderr.contains("warning: the last 24 rows, from line 378 on, lack numbers that the model reads"))
@@ -203,10 +203,10 @@ import Testing
     let rows = forecast.stdout.split(separator: "\n")
     #expect(rows.count == 7 && rows[0] == "file,date,ahead,a")
     #expect(rows[1].hasPrefix("north,2024-02-29,1,") && rows[4].hasPrefix("south,2024-02-29,1,"))
-    // What it was begun with has to be there still.
+    // Its input files must not have changed.
     try place.write("held.csv", "date,a\n2024-03-01,1\n")
     let resumed = try await place.run("finetune", "--resume", "run")
-    #expect(resumed.code == 65 && resumed.stderr.contains("held.csv: it is no longer the file"))
+    #expect(resumed.code == 65 && resumed.stderr.contains("held.csv: it has changed since the run was started"))
   }
 
   @Test func withoutTimesRollingNumbersTheRows() async throws {
@@ -226,7 +226,7 @@ import Testing
     let place = try Workplace()
     try place.write("mine.csv", "date,a\n" + (1...12).map { "\($0 < 10 ? "0" : "")\($0)/01/2020,\($0)\n" }.joined())
     let asked = try await Self.tuned(place)
-    #expect(asked.code == 64 && asked.stderr.hasSuffix("  say it with --date-order dmy or --date-order mdy\n"))
+    #expect(asked.code == 64 && asked.stderr.hasSuffix("  choose --date-order dmy or --date-order mdy\n"))
     let tuning = try await Self.tuned(place, "--date-order", "mdy")
     #expect(tuning.code == 0 && tuning.stdout.contains("01/01/2020 to 12/01/2020, every month\n"))
     // The model knows it from then on.

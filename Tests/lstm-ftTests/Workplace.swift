@@ -52,22 +52,7 @@ final class Workplace: Sendable {
     interrupt: (signal: Int32, after: String)? = nil, killing limit: Duration? = nil
   ) async throws -> Outcome {
     await Self.turns.take()
-    let outcome: Result<Outcome, any Error>
-    do {
-      outcome = .success(
-        try await finish(
-          executable, arguments, in: folder, environment: environment, interrupt: interrupt, killing: limit))
-    } catch {
-      outcome = .failure(error)
-    }
-    await Self.turns.giveBack()
-    return try outcome.get()
-  }
-
-  private func finish(
-    _ executable: URL, _ arguments: [String], in folder: URL, environment: [String: String],
-    interrupt: (signal: Int32, after: String)?, killing limit: Duration?
-  ) async throws -> Outcome {
+    defer { Task { await Self.turns.giveBack() } }
     // Outside the working folder, whose contents are looked at.
     let streams = try TemporaryFolder()
     let (out, err) = (streams.path("stdout"), streams.path("stderr"))

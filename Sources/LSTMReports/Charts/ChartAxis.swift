@@ -159,9 +159,6 @@ struct ChartAxis {
     return (isNegative ? "−" : "") + grouped + text.dropFirst(whole.count)
   }
 
-  /// A number in about four digits, for summaries.
-  static func short(_ value: Double) -> String { String(format: "%.4g", value) }
-
   private static func superscript(_ number: Int) -> String {
     let digits = Array("⁰¹²³⁴⁵⁶⁷⁸⁹")
     return String(String(number).compactMap { $0 == "-" ? "⁻" : $0.wholeNumberValue.map { digits[$0] } })

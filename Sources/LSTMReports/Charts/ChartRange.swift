@@ -51,7 +51,7 @@ struct ChartRange {
     let lines = chart.series.prefix(8).map { series -> String in
       let drawn = series.points.filter { shows($0.x, $0.y) }
       guard let first = drawn.first, let last = drawn.last else { return "\(series.name): no data" }
-      return "\(series.name) from \(ChartAxis.short(first.y)) to \(ChartAxis.short(last.y))"
+      return "\(series.name) from \(short(first.y)) to \(short(last.y))"
     }
     let remarks = chart.annotations.prefix(8).map(\.text)
     let parts = [chart.title, chart.subtitle].filter { !$0.isEmpty } + lines + remarks

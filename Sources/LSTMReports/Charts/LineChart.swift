@@ -41,23 +41,13 @@ public struct LineChart: Sendable {
     ///   - name: The name in the legend.
     ///   - y: The values; NaN leaves a gap.
     ///   - start: The first value's x.
-    public init(_ name: String, y: [Double], startingAt start: Int = 0) {
-      self.init(name, points: y.enumerated().map { Point(x: Double(start + $0.offset), y: $0.element) })
-    }
-
-    /// A series over whole numbers; parameters as for double precision.
-    public init(_ name: String, y: [Float], startingAt start: Int = 0) {
-      self.init(name, y: y.map(Double.init), startingAt: start)
+    public init(_ name: String, y: [some BinaryFloatingPoint], startingAt start: Int = 0) {
+      self.init(name, points: y.enumerated().map { Point(x: Double(start + $0.offset), y: Double($0.element)) })
     }
 
     /// A series of pairs; the longer of the two arrays is cut to the shorter.
-    public init(_ name: String, x: [Double], y: [Double]) {
-      self.init(name, points: zip(x, y).map { Point(x: $0, y: $1) })
-    }
-
-    /// A series of pairs; the longer of the two arrays is cut to the shorter.
-    public init(_ name: String, x: [Double], y: [Float]) {
-      self.init(name, x: x, y: y.map(Double.init))
+    public init(_ name: String, x: [Double], y: [some BinaryFloatingPoint]) {
+      self.init(name, points: zip(x, y).map { Point(x: $0, y: Double($1)) })
     }
   }
 

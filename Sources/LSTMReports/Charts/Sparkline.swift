@@ -1,7 +1,7 @@
 /// A curve in one line of text: `▇▅▃▂▁▁`.
-public enum Sparkline {
+package enum Sparkline {
   private static let blocks: [Character] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
-  /// What stands where there is no number.
+  /// Shown for a value that is not finite.
   private static let gap: Character = "·"
 
   /// One block for each value, or for each of `width` equal parts of them, at its mean.
@@ -10,7 +10,7 @@ public enum Sparkline {
   /// - Parameters:
   ///   - width: the most characters, at least 1.
   ///   - range: the values of the lowest and the highest block; nil for the least and the greatest shown.
-  public static func text(_ values: [Double], width: Int = 60, range: ClosedRange<Double>? = nil) -> String {
+  package static func text(_ values: [Double], width: Int = 60, range: ClosedRange<Double>? = nil) -> String {
     let means = thinned(values, to: max(width, 1))
     let finite = means.filter(\.isFinite)
     guard let least = finite.min(), let greatest = finite.max() else {
@@ -28,7 +28,7 @@ public enum Sparkline {
   }
 
   /// Several curves, each on its own line, on one scale.
-  public static func texts(_ curves: [[Double]], width: Int = 60) -> [String] {
+  package static func texts(_ curves: [[Double]], width: Int = 60) -> [String] {
     // What is drawn decides, so that a peak that the means have lost does not flatten the rest.
     let drawn = curves.flatMap { thinned($0, to: max(width, 1)) }.filter(\.isFinite)
     guard let least = drawn.min(), let greatest = drawn.max() else { return curves.map { text($0, width: width) } }

@@ -4,28 +4,29 @@ import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 
-/// What a run leaves behind: `config.json`, `log.jsonl`, `times.jsonl`, `best.h5`, `last.h5`, `loss.svg`,
+/// The folder of a run: `config.json`, `log.jsonl`, `times.jsonl`, `best.h5`, `last.h5`, `loss.svg`,
 /// `gradients.svg`, `report.html`.
 ///
-/// Models, pictures and the page are written atomically, `last.h5` after all that it stands for; logs are appended line by line.
-/// The log says nothing that depends on the machine, so that a run that was killed and resumed leaves the same bytes as
-/// one that was not; how long an epoch took is in `times.jsonl`.
+/// Models, charts and the page are written atomically, `last.h5` after everything that it refers to; logs are appended line
+/// by line. The log holds nothing that depends on the machine, so that a run that was killed and resumed writes the same
+/// bytes as an uninterrupted one; the time that an epoch took is in `times.jsonl`.
 public final class RunFolder {
+  /// As given.
   public let path: String
-  /// What has happened so far.
+  /// The run so far.
   public private(set) var history = RunLog()
   private let log: Int32
-  /// Whether an epoch has ended that the page does not show.
+  /// Whether the page lacks the newest epoch.
   private var isPageDue = false
   private var pageWritten = ContinuousClock.now
-  /// Within an epoch, the page is renewed after so long.
+  /// How often the page is updated within an epoch.
   private static let pageInterval = Duration.seconds(30)
-  /// Whether the run goes on from a state, and has said how it began.
+  /// Whether the run continues from a state; its log then has the first lines already.
   private let isResumed: Bool
   private let guide: RunGuide
   private let encoder = JSONEncoder.ofRuns
 
-  /// Makes the folder, and its parents.
+  /// Creates the folder and its parents.
   /// - Throws: `CheckpointError.cannotWrite` when it cannot, or when it already holds a run.
   public convenience init(_ path: String, guide: RunGuide = .none) throws {
     var isFolder: ObjCBool = false
@@ -35,9 +36,9 @@ public final class RunFolder {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      throw CheckpointError.cannotWrite(file: path, detail: "the folder cannot be made\(Self.reason(error))")
+      throw CheckpointError.cannotWrite(file: path, detail: "the folder cannot be created\(Self.reason(error))")
     }
-    // Exclusive, so that of two runs that start at once one is refused.
+    // Exclusive, so that of two runs that start at once only one gets the folder.
     let log = open(path + "/log.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o644)
     guard log >= 0 else {
       let code = errno
@@ -49,15 +50,15 @@ public final class RunFolder {
     self.init(path, log: log, guide: guide)
   }
 
-  /// The folder of a run that was stopped, to go on in it. Its log is cut back to where the state was saved.
+  /// The folder of a stopped run, to resume it. Its log is cut back to where the state was saved.
   /// - Throws: `CheckpointError.cannotWrite` when its log is not there or is shorter than it was.
   public convenience init(resuming begun: BegunRun, guide: RunGuide = .none) throws {
     try self.init(resuming: begun.folder, begun.point?.state, guide: guide)
   }
 
-  /// The same for a run whose record is of no use.
+  /// The same for a run whose `config.json` is missing or of another version.
   /// - Parameter state: what its `last.h5` holds; nil when it was stopped before there was one.
-  public convenience init(resuming path: String, _ state: TrainingState?, guide: RunGuide = .none) throws {
+  package convenience init(resuming path: String, _ state: TrainingState?, guide: RunGuide = .none) throws {
     let name = path + "/log.jsonl"
     let log = open(name, O_WRONLY | O_APPEND | O_CLOEXEC)
     guard log >= 0 else {
@@ -75,15 +76,15 @@ public final class RunFolder {
     readHistory(state)
   }
 
-  /// Of two processes that write into a folder, the second is refused; a process that is killed lets go.
+  /// Locks the folder against a second process. The lock of a killed process is released.
   private static func claim(_ log: Int32, _ path: String) throws {
     guard flock(log, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
       close(log)
-      throw CheckpointError.cannotWrite(file: path, detail: "the run is still going on, in another process")
+      throw CheckpointError.cannotWrite(file: path, detail: "the run is still running in another process")
     }
   }
 
-  /// What a process that was killed in the middle of writing has left behind.
+  /// Removes temporary files of a process that was killed while it wrote.
   private func removeRemains() {
     for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     where name.hasPrefix(".") && name.hasSuffix(".tmp")
@@ -93,7 +94,7 @@ public final class RunFolder {
     }
   }
 
-  /// What the log says, so that the page goes on, too. A log that cannot be read stops no training.
+  /// Reads the log, for the page. A log that cannot be read does not stop the training.
   private func readHistory(_ state: TrainingState?) {
     do {
       history = try RunLog(folder: path)
@@ -107,7 +108,7 @@ public final class RunFolder {
     }
   }
 
-  /// The times of the epochs that the state knows, without half a line and what is done once more.
+  /// Cuts the times back to the epochs of the state, without incomplete lines and epochs that are repeated.
   private func cutTimes(_ state: TrainingState?) throws {
     let name = file("times.jsonl")
     guard FileManager.default.fileExists(atPath: name) else { return }
@@ -132,9 +133,10 @@ public final class RunFolder {
     return ": " + String(cString: strerror(Int32(underlying.code)))
   }
 
+  /// The path of a file in the folder.
   public func file(_ name: String) -> String { path + "/" + name }
 
-  /// Writes `config.json`: what was asked and what was settled before the first step, for people and for doing it again.
+  /// Writes `config.json`: the settings of the run, and what followed from them before the first step.
   public func write(_ record: RunRecord) throws {
     let encoder = JSONEncoder.ofRuns
     encoder.outputFormatting.insert(.prettyPrinted)
@@ -143,52 +145,35 @@ public final class RunFolder {
     history.record = try? RunRecord(json: json)
   }
 
-  /// Takes note of an event.
-  /// - Parameter finish: makes a model ready to be written (its provenance).
+  /// Logs an event, and writes charts, page and weights.
+  /// - Parameter finish: completes a model before it is written, for example its provenance.
   public func record(_ event: FineTuner.Event, finish: (LSTMModel) -> LSTMModel = { $0 }) throws {
-    history.note(event)
+    if let line = RunLine(event) { try note(line) }
     switch event {
-    case .cache(let cache): if !isResumed { try append(.cache(cache)) }
-    case .start(let metrics): try append(.start(metrics))
-    case .step(let step):
-      try append(
-        .step(
-          .init(
-            epoch: step.epoch, number: step.number, loss: step.loss, learningRate: step.learningRate,
-            gradientNorm: step.gradientNorm)))
+    case .cache, .start, .step, .sample: break
     case .epoch(let record):
-      try append(.epoch(.init(record), gateGradientNorms: record.gateGradientNorms))
       try appendTime(record)
-      try writeCharts()
+      try writeFile(file("loss.svg"), Data(history.lossChart().svg().utf8))
+      if let chart = history.gradientChart() { try writeFile(file("gradients.svg"), Data(chart.svg().utf8)) }
       isPageDue = true
-    case .sample(let sample, let epoch): try append(.sample(.init(epoch: epoch, sample: sample)))
-    case .end(let run):
-      // Behind the length that the state knows: a run that goes on has it cut off.
-      try append(.end(.ended(run.ending), bestEpoch: run.bestEpoch))
+    case .end:
       try writePage()
       flock(log, LOCK_UN)
     case .weights(let model, let state, let isBest):
       if isPageDue || ContinuousClock.now - pageWritten > Self.pageInterval { try writePage() }
       var stored = finish(model).stored
-      // In this order: what is resumed from last.h5 finds a log at least as long as it says, and a best model.
+      // In this order: a run resumed from last.h5 finds a log at least as long as stored there, and the best model.
       if isBest { try stored.write(path: file("best.h5")) }
       stored.extras = try state.tensors(logLength: synchronizeLog())
       try stored.write(path: file("last.h5"))
     }
   }
 
-  /// Takes note of why a run had to stop, which throws and has no last event.
+  /// Logs the error that a run failed with; it has no last event.
   public func record(failure: any DescribedFailure) throws {
-    let reason = failure.message.text(spelling: guide.spelling)
-    history.note(.failed(reason: reason))
-    try append(.end(.failed(reason: reason), bestEpoch: nil))
+    try note(.end(.failed(reason: failure.message.text(spelling: guide.spelling)), bestEpoch: nil))
     try writePage()
     flock(log, LOCK_UN)
-  }
-
-  private func writeCharts() throws {
-    try writeFile(file("loss.svg"), Data(lossChart().svg().utf8))
-    if let chart = gradientChart() { try writeFile(file("gradients.svg"), Data(chart.svg().utf8)) }
   }
 
   private func writePage() throws {
@@ -197,7 +182,8 @@ public final class RunFolder {
     pageWritten = .now
   }
 
-  /// - Returns: the log's length, which is on the disk by then.
+  /// Flushes the log to disk.
+  /// - Returns: its length.
   private func synchronizeLog() throws -> Int {
     let length = lseek(log, 0, SEEK_END)
     guard length >= 0, fsync(log) == 0 else {
@@ -205,13 +191,6 @@ public final class RunFolder {
     }
     return Int(length)
   }
-
-  /// Training and validation loss by epoch; epoch 0 is the model before the first step.
-  public func lossChart() -> LineChart { history.lossChart() }
-
-  /// The norms of the gates' gradients by time step, layer by layer, at the end of the newest epoch; nil when no gradient
-  /// went through a layer, or there is one step only.
-  public func gradientChart() -> LineChart? { history.gradientChart() }
 
   private func appendTime(_ record: Epoch) throws {
     let name = file("times.jsonl")
@@ -223,7 +202,12 @@ public final class RunFolder {
     try append(RunTime(record), to: times, name)
   }
 
-  private func append(_ line: RunLine) throws { try append(line, to: log, file("log.jsonl")) }
+  private func note(_ line: RunLine) throws {
+    history.add(line)
+    if case .cache = line, isResumed { return }
+    // After the length stored in the state, an ending is cut off by resuming.
+    try append(line, to: log, file("log.jsonl"))
+  }
 
   private func append(_ line: some Encodable, to descriptor: Int32, _ name: String) throws {
     let bytes = [UInt8](try encoder.encode(line)) + [UInt8(ascii: "\n")]

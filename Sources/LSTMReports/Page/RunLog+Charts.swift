@@ -3,7 +3,7 @@ import LSTMCheckpoints
 import LSTMFineTuning
 
 extension RunLog {
-  /// What a run is measured by, beside its loss.
+  /// The metric that is shown beside the loss.
   package enum Metric: Sendable {
     case bitsPerToken, mae, accuracy
 
@@ -75,7 +75,7 @@ extension RunLog {
     return chart
   }
 
-  /// What the model is measured by on the validation data, by epoch; nil without any.
+  /// The metric on the validation data, by epoch; nil without one.
   func metricChart() -> LineChart? {
     guard let metric else { return nil }
     let validated = epochs.filter { metric.value($0.validation) != nil }
@@ -99,7 +99,7 @@ extension RunLog {
   /// Loss, learning rate and gradient norm by step; none before the first step.
   func stepCharts() -> [LineChart] {
     guard stepCount > 0 else { return [] }
-    var loss = LineChart(title: "Loss by step", xLabel: "step", yLabel: "loss of the batch")
+    var loss = LineChart(title: "Loss by step", xLabel: "step", yLabel: "batch loss")
     loss.series = [.init("each step", points: losses.points), .init("smoothed", points: smoothedLosses.points)]
     var rate = LineChart(title: "Learning rate by step", xLabel: "step", yLabel: "highest of all parts")
     rate.series = [.init("learning rate", points: learningRates.points)]
@@ -109,13 +109,13 @@ extension RunLog {
     return constantRate == nil ? [loss, rate, norm] : [loss, norm]
   }
 
-  /// The learning rate of a run in which it never changed.
+  /// The learning rate, when it never changed.
   var constantRate: Double? {
     let points = learningRates.points
     return points.allSatisfy { $0.y == points.first?.y } ? points.first?.y : nil
   }
 
-  /// The most parts in one chart; more lines cannot be told apart.
+  /// The most parts in one chart: more lines could not be distinguished.
   private static let partLimit = 12
 
   /// The gradient's norm in each part of the model by epoch; nil before the first epoch.
@@ -131,7 +131,7 @@ extension RunLog {
     return chart
   }
 
-  /// From the input up, where the plan tells it.
+  /// From the input up, by the plan.
   private func inOrder(_ names: some Sequence<String>) -> [String] {
     let places = Dictionary((record?.plan ?? []).enumerated().map { ($1.name, $0) }) { first, _ in first }
     return names.sorted { one, other in
@@ -142,7 +142,7 @@ extension RunLog {
 }
 
 extension Sample.Forecast {
-  /// The forecast beside what was.
+  /// The forecast beside the truth.
   func chart(title: String) -> LineChart {
     LineChart(
       title: title, xLabel: "row", yLabel: column,

@@ -4,45 +4,46 @@ import LSTMCheckpoints
 import LSTMFineTuning
 
 extension RunLog {
-  /// How far the run came and why it went no further, in a sentence.
+  /// How far the run came, and why it ended.
   package var state: String {
     let of = record?.epochs.map { " of \(grouped($0))" } ?? ""
     let done = "\(grouped(lastEpoch?.number ?? 0))\(of) epoch\(of.isEmpty && lastEpoch?.number == 1 ? "" : "s")"
     switch ending {
-    case nil where start == nil: return "not begun"
-    case nil: return "not at its end: it goes on, or it was killed; \(done) done"
+    case nil where start == nil: return "not started"
+    case nil: return "unfinished: still running, or killed; \(done) done"
     case .failed(let reason): return reason
     case .ended(.finished): return "finished: \(done) done"
     case .ended(.noImprovement(let epoch)):
       let since = epoch == 0 ? "the \(startName) model" : "epoch \(epoch)"
       return "stopped after \(done): no better validation loss since \(since)"
     case .ended(.diverging(let epoch, let loss, let best)):
-      return "stopped: the loss went up to \(digits(loss)) in epoch \(epoch), from \(digits(best)) at its best"
+      return "stopped: the loss rose to \(digits(loss)) in epoch \(epoch), from \(digits(best)) at its best"
     case .ended(.collapsed(let epoch)):
-      return "stopped: since epoch \(epoch) the model gives the same answer to everything"
+      return "stopped: since epoch \(epoch) the model gives the same output for every input"
     case .ended(.interrupted): return "stopped by a signal after a finished step; \(done) done"
     }
   }
 
-  /// What to do about an ending; nil where there is nothing to do.
+  /// Advice on how the run ended; nil without any.
   package var advice: Message? {
+    let rate = (record?.settings?.optimizer.learningRate).map { short($0) }
+    let lower: Message = rate.map { "a \(.learningRate) below \($0)" } ?? "a lower \(.learningRate)"
     switch ending {
-    case .failed, .ended(.diverging):
-      "try a lower \(.learningRate), a smaller \(.clipNorm), or \(.rateFinder)"
-    case .ended(.collapsed): "try a lower \(.learningRate), or \(.clipNorm, 0.25)"
+    case .failed, .ended(.diverging): return "try \(lower), a smaller \(.clipNorm), or \(.rateFinder)"
+    case .ended(.collapsed): return "try \(lower), or \(.clipNorm, 0.25)"
     case .ended(.finished), .ended(.noImprovement), .ended(.interrupted), nil:
-      best == nil && ending != nil && ending != .ended(.interrupted) && lastEpoch?.validation != nil
-        ? "try a lower \(.learningRate), or freeze more" : nil
+      let isWorse = best == nil && !isUnfinished && lastEpoch?.validation != nil
+      return isWorse ? "try \(lower), or freeze more" : nil
     }
   }
 
   package var startName: String { oneLine(record?.start ?? "pretrained", limit: 40) }
 
-  /// Whether the run can go on where it is.
+  /// Whether the run can be resumed.
   package var isUnfinished: Bool { ending == nil || ending == .ended(.interrupted) }
 
-  /// `pretrained -> fine-tuned: ` and what became of the model, in two halves; nil before the first epoch.
-  /// - Parameter total: what it all took; nil for what the epochs did.
+  /// `pretrained -> fine-tuned: ` and the loss and metric before and after; nil before the first epoch.
+  /// - Parameter total: the time of the whole run; nil for that of the epochs.
   package func beforeAndAfter(arrow: String = "->", seconds total: Double? = nil) -> (name: String, text: String)? {
     guard let start, let last = lastEpoch else { return nil }
     let time = (total ?? seconds).map { ", \(duration($0))" } ?? ""

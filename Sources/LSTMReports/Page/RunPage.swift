@@ -3,7 +3,7 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 
-/// A run on one page: HTML that is well-formed XML, too, without scripts or anything from elsewhere.
+/// A run on one page: HTML that is also well-formed XML, without scripts or external resources.
 struct RunPage {
   private let log: RunLog
   private let path: String
@@ -12,9 +12,9 @@ struct RunPage {
   private var html = ""
 
   /// - Parameters:
-  ///   - path: the run's folder, as a person would type it.
-  ///   - guide: what to do next.
-  ///   - written: what the page says of its own age.
+  ///   - path: the run's folder, as typed.
+  ///   - guide: the next steps.
+  ///   - written: the page's date.
   init(_ log: RunLog, path: String, guide: RunGuide, written: Date = Date()) {
     self.log = log
     self.path = path
@@ -67,12 +67,12 @@ struct RunPage {
     if let (name, text) = log.beforeAndAfter(arrow: "→") {
       html += "<p class=\"result\"><strong>\(Self.line(name))</strong>\(Self.line(text))</p>\n"
     }
-    if let gap = log.gap { leaf("p", "The beginning of the log could not be read: \(gap)", class: "note") }
+    if let gap = log.gap { leaf("p", "The start of the log could not be read: \(gap)", class: "note") }
   }
 
   private mutating func plan() {
     guard let record = log.record else { return }
-    leaf("h2", "The plan")
+    leaf("h2", "Plan")
     var rows: [(String, String)] = []
     if let model = record.model {
       rows.append(("model", model + (record.configuration.map { ": \($0.summary)" } ?? "")))
@@ -88,7 +88,7 @@ struct RunPage {
     guard !record.plan.isEmpty else { return }
     let shown = record.plan.prefix(Self.rowLimit)
     grid(
-      header: ["part", "parameters", "of which train", "what becomes of it", "rate", "from epoch"],
+      header: ["part", "parameters", "trainable", "status", "learning rate", "from epoch"],
       rows: shown.map { part in
         [
           oneLine(part.name), grouped(part.parameters), grouped(part.trainable), oneLine(part.fate),
@@ -106,7 +106,7 @@ struct RunPage {
     switch cache.place {
     case .memory: return "\(what): \(size) in memory"
     case .file(let folder): return "\(what): \(size) in a temporary file in \(folder)"
-    case .nowhere(let reason): return "none of \(size): \(reason)"
+    case .nowhere(let reason): return "not cached (\(size)): \(reason)"
     }
   }
 
@@ -120,14 +120,14 @@ struct RunPage {
     let epochs = log.epochs
     guard !epochs.isEmpty else { return }
     let (metric, best) = (log.metric, log.best?.number)
-    // The first, the last, the best, and as many between them as there is room for.
+    // The first, the last, the best, and as many between them as fit.
     let pace = (epochs.count + Self.rowLimit - 1) / Self.rowLimit
     let shown = epochs.enumerated().filter { place, epoch in
       place % pace == 0 || place == epochs.count - 1 || epoch.number == best
     }.map(\.element)
     grid(
       header: [
-        "epoch", "training loss", "validation loss", metric?.name(log.record?.unit) ?? "", "rate",
+        "epoch", "training loss", "validation loss", metric?.name(log.record?.unit) ?? "", "learning rate",
         "gradient norm", "sequences/s", "time", "",
       ],
       rows: shown.map { epoch in
@@ -149,8 +149,8 @@ struct RunPage {
     leaf("h2", "Steps")
     let thinning =
       log.stepCount > ThinnedCurve.limit
-      ? " Where steps lie close, a curve shows the least and the greatest value of each stretch." : ""
-    let rate = log.constantRate.map { " The learning rate was \(short($0)) all along." } ?? ""
+      ? " Where steps are dense, a curve shows the minimum and the maximum of each interval." : ""
+    let rate = log.constantRate.map { " The learning rate was \(short($0)) throughout." } ?? ""
     leaf("p", "\(plural(log.stepCount, "step")).\(rate)\(thinning)")
     for chart in charts { figure(chart, height: 320) }
   }
@@ -163,9 +163,9 @@ struct RunPage {
     guard let time else { return }
     leaf(
       "p",
-      "How to read it: the loss sends its gradient from the last steps, on the right, back to the first, on the left; a "
-        + "line that keeps its height is healthy, one that sinks towards the left by many powers of ten vanishes (what lies "
-        + "far back is not learned from), and one that climbs towards the left explodes (clip harder, or lower the rate)."
+      "How to read it: gradients flow from the last time steps, on the right, back to the first, on the left. A flat line is "
+        + "healthy. One that falls towards the left by many powers of ten shows vanishing gradients (early steps are not "
+        + "learned from); one that rises shows exploding gradients (clip harder, or lower the learning rate)."
     )
     figure(time, height: 360)
   }
@@ -173,7 +173,7 @@ struct RunPage {
   private mutating func samples() {
     let samples = log.samples
     guard let first = samples.first, let last = samples.last else { return }
-    leaf("h2", "What the model does")
+    leaf("h2", "Samples")
     var texts: [RunLog.Sampled] = []
     var charted: Set<Int> = []
     for sampled in samples {
@@ -194,7 +194,7 @@ struct RunPage {
       guard place % pace == 0 || place == texts.count - 1 || isBest, case .text(let prompt, let text) = sampled.sample
       else { continue }
       leaf("dt", when(sampled.epoch) + (isBest ? ", the best" : ""))
-      // Isolated: text that runs from the right turns nothing else round.
+      // Isolated, so that right-to-left text does not reorder the rest.
       html += "<dd><bdi><b>\(Self.lines(prompt))</b>\(Self.lines(text))</bdi></dd>\n"
     }
     html += "</dl>\n"
@@ -205,7 +205,7 @@ struct RunPage {
   private mutating func next() {
     let steps = guide.steps(log, path)
     guard !steps.isEmpty else { return }
-    leaf("h2", "How to go on")
+    leaf("h2", "Next steps")
     if let folder = log.record?.folder { leaf("p", "In \(oneLine(folder, limit: 400)):") }
     for step in steps {
       html += "<p class=\"command\">\(Self.line(step.purpose))<code>\(Self.line(step.command))</code></p>\n"
@@ -215,7 +215,7 @@ struct RunPage {
   private mutating func configuration() {
     guard let lines = log.record?.lines, !lines.isEmpty else { return }
     leaf("h2", "Configuration")
-    html += "<details>\n<summary>Everything that was settled before the first step (config.json)</summary>\n"
+    html += "<details>\n<summary>All settings of the run (config.json)</summary>\n"
     definitions(lines.prefix(80).map { (oneLine($0.name, limit: 60), $0.value) })
     html += "</details>\n"
   }
@@ -227,9 +227,9 @@ struct RunPage {
     leaf(
       "p",
       "Written by lstm-ft, \(formatter.string(from: written))."
-        + (guide.renewal.map { " \($0) renews this page." } ?? ""))
-    if log.endsInHalfALine { leaf("p", "The log ends in half a line: the run was killed, or was just writing.") }
-    if log.unknownLines > 0 { leaf("p", "\(plural(log.unknownLines, "line")) of the log of an unknown kind.") }
+        + (guide.renewal.map { " \($0) updates this page." } ?? ""))
+    if log.endsInHalfALine { leaf("p", "The log ends in an incomplete line: the run was killed, or was writing.") }
+    if log.unknownLines > 0 { leaf("p", "\(plural(log.unknownLines, "line")) of an unknown kind in the log.") }
     html += "</footer>\n"
   }
 
@@ -239,7 +239,7 @@ struct RunPage {
     html += "<\(name)\(kind.map { " class=\"\($0)\"" } ?? "")>\(Self.line(text))</\(name)>\n"
   }
 
-  /// On one line, without what cannot be seen, and cut where nobody would read on.
+  /// On one line, without invisible characters, and cut at a limit.
   private static func line(_ text: String) -> String { SVG.escaped(oneLine(text, limit: 2000)) }
 
   private mutating func figure(_ chart: LineChart, height: Int = 400) {
@@ -263,7 +263,7 @@ struct RunPage {
   private mutating func grid(
     header: [String], rows: [[String]], textColumns: Set<Int>, marked: (Int) -> Bool = { _ in false }
   ) {
-    // A column in which nothing stands is left out.
+    // An empty column is left out.
     let columns = header.indices.filter { column in rows.contains { !$0[column].isEmpty } }
     func cells(_ row: [String], _ name: String) -> String {
       columns.map { column in
@@ -277,7 +277,7 @@ struct RunPage {
     html += "</tbody>\n</table></div>\n"
   }
 
-  /// Text with its line ends, and with no other characters that one cannot see.
+  /// Text with its line breaks, and without other invisible characters.
   private static func lines(_ text: String) -> String {
     let lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
     return lines.map { SVG.escaped(oneLine(String($0), limit: .max)) }.joined(separator: "\n")
@@ -285,10 +285,10 @@ struct RunPage {
 }
 
 extension RunLog {
-  /// A page of HTML that shows all of it, with nothing from elsewhere.
+  /// The run as a page of HTML, without external resources.
   /// - Parameters:
-  ///   - path: the run's folder, as a person would type it.
-  ///   - guide: what to do next, as it is entered.
+  ///   - path: the run's folder, as typed.
+  ///   - guide: the next steps, as they are entered.
   public func page(path: String, guide: RunGuide = .none) -> String {
     var page = RunPage(self, path: path, guide: guide)
     return page.text()

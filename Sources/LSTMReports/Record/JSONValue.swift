@@ -1,4 +1,4 @@
-/// Any JSON.
+/// Any JSON value.
 enum JSONValue: Sendable, Decodable {
   case null
   case bool(Bool)
@@ -19,7 +19,7 @@ enum JSONValue: Sendable, Decodable {
     } else if let value = try? container.decode(Int.self) {
       self = .integer(value)
     } else if let value = try? container.decode(UInt64.self) {
-      // A seed has all its digits.
+      // A seed keeps all its digits.
       self = .text("\(value)")
     } else if let value = try? container.decode(Double.self) {
       self = .number(value)
@@ -46,7 +46,7 @@ enum JSONValue: Sendable, Decodable {
     return values[key]
   }
 
-  /// What fits on a line, of an object each value by its name.
+  /// The values that fit on a line, those of an object under their names.
   func lines(_ name: String) -> [(name: String, value: String)] {
     guard case .object(let values) = self else { return line.map { [(name, $0)] } ?? [] }
     return values.flatMap { key, value in value.lines("\(name).\(key)") }

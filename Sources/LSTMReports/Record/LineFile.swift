@@ -1,7 +1,8 @@
+import FileIO
 import Foundation
 import LSTMFineTuning
 
-/// The lines of a text file that may be large, one at a time.
+/// The lines of a possibly large text file, one at a time.
 struct LineFile {
   struct Line {
     let bytes: Data
@@ -9,11 +10,11 @@ struct LineFile {
     let number: Int
 
     func failure(_ file: String, _ detail: String) -> FineTuningError {
-      .badData(file: file, detail: "line \(number) is not what a run writes: \(detail)", advice: [])
+      .badData(file: file, detail: "line \(number) is not a line of a run's log: \(detail)", advice: [])
     }
   }
 
-  /// The most bytes of a line: the gradient norms of a hundred layers over ten thousand steps have room.
+  /// The most bytes of a line: enough for the gradient norms of a hundred layers over ten thousand steps.
   private static let limit = 1 << 26
   private static let pieceSize = 1 << 20
 
@@ -21,29 +22,22 @@ struct LineFile {
 
   init(_ path: String) { self.path = path }
 
-  /// - Returns: whether the last line is half of one: it does not end, and `body` can do nothing with it.
+  /// - Returns: whether the last line is incomplete: it has no line break, and `body` throws.
   func forEachLine(_ body: (Line) throws -> Void) throws -> Bool {
     let file = try open()
-    defer { close(file.descriptor) }
-    var rest = Data()
-    var number = 0
-    var piece = [UInt8](repeating: 0, count: Self.pieceSize)
-    while true {
-      let count = piece.withUnsafeMutableBytes { read(file.descriptor, $0.baseAddress, $0.count) }
-      if count < 0 {
-        if errno == EINTR { continue }
-        throw unreadable(String(cString: strerror(errno)))
-      }
-      if count == 0 { break }
+    var (rest, number, offset) = (Data(), 0, 0)
+    while offset < file.byteCount {
+      let piece = try read(file, at: offset, min(Self.pieceSize, file.byteCount - offset))
+      offset += piece.count
       var begin = 0
-      while let end = Self.lineEnd(in: piece, begin..<count) {
+      while let end = Self.lineEnd(in: piece, begin..<piece.count) {
         number += 1
         let line = Line(bytes: rest + piece[begin..<end], number: number)
         rest = Data()
         begin = end + 1
         try body(line)
       }
-      rest += piece[begin..<count]
+      rest += piece[begin...]
       guard rest.count <= Self.limit else {
         throw Line(bytes: Data(), number: number + 1).failure(path, "it is longer than 64 MiB")
       }
@@ -64,32 +58,29 @@ struct LineFile {
     }
   }
 
-  /// All of it.
-  /// - Throws: `FineTuningError.badData`, also when it is longer than `limit`.
+  /// The whole file.
+  /// - Throws: `FileError` when it cannot be read, `FineTuningError.badData` when it is longer than `limit` bytes.
   func contents(limit: Int) throws -> Data {
     let file = try open()
-    let handle = FileHandle(fileDescriptor: file.descriptor, closeOnDealloc: true)
-    guard file.size <= limit else { throw unreadable("it has more than \(limit >> 20) MiB") }
-    do {
-      return try handle.read(upToCount: file.size) ?? Data()
+    guard file.byteCount <= limit else {
+      throw FineTuningError.badData(file: path, detail: "it has more than \(limit >> 20) MiB", advice: [])
+    }
+    return Data(try read(file, at: 0, file.byteCount))
+  }
+
+  private func open() throws(FileError) -> RegularFile {
+    do throws(UnreadableReason) {
+      return try RegularFile(path: path)
     } catch {
-      throw unreadable("reading failed")
+      throw .unreadable(file: path, reason: error)
     }
   }
 
-  private func open() throws -> (descriptor: Int32, size: Int) {
-    // O_NONBLOCK: opening a FIFO without a writer would wait for ever.
-    let descriptor = Foundation.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { throw unreadable(String(cString: strerror(errno))) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw unreadable("it is not a regular file")
+  private func read(_ file: RegularFile, at offset: Int, _ count: Int) throws(FileError) -> [UInt8] {
+    do throws(UnreadableReason) {
+      return try ByteSource.file(file).bytes(at: offset, count: count)
+    } catch {
+      throw .unreadable(file: path, reason: error)
     }
-    return (descriptor, Int(status.st_size))
-  }
-
-  private func unreadable(_ reason: String) -> FineTuningError {
-    .badData(file: path, detail: "it cannot be read: \(reason)", advice: [])
   }
 }

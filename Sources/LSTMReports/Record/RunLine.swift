@@ -1,18 +1,18 @@
 import LSTMFineTuning
 
-/// A line of a run's `log.jsonl`. Its keys are known here alone.
+/// A line of a run's `log.jsonl`, with all of its keys.
 enum RunLine: Codable {
   case cache(CacheUsage)
   case start(Metrics)
   case step(RunLog.Step)
   case epoch(RunLog.Epoch, gateGradientNorms: [String: [Double]]?)
   case sample(RunLog.Sampled)
-  /// `bestEpoch` is 0 for the model before the first step, nil for a run that had to stop.
+  /// `bestEpoch` is 0 for the model before the first step, nil for a run that failed.
   case end(RunLog.Ending, bestEpoch: Int?)
-  /// Of a later version.
+  /// Written by a later version.
   case unknown
 
-  /// Why a line is none that a run writes.
+  /// Why a line is not a line of a run's log.
   struct Failure: Error {
     let reason: String
   }
@@ -23,41 +23,53 @@ enum RunLine: Codable {
     case bestEpoch, sinceEpoch, best
   }
 
-  /// - Throws: `Failure`, or `DecodingError` for a value of another type.
+  /// nil for weights, which are files of their own.
+  init?(_ event: FineTuner.Event) {
+    switch event {
+    case .cache(let cache): self = .cache(cache)
+    case .start(let metrics): self = .start(metrics)
+    case .step(let step):
+      self = .step(
+        .init(
+          epoch: step.epoch, number: step.number, loss: step.loss, learningRate: step.learningRate,
+          gradientNorm: step.gradientNorm))
+    case .epoch(let epoch): self = .epoch(.init(epoch), gateGradientNorms: epoch.gateGradientNorms)
+    case .sample(let sample, let epoch): self = .sample(.init(epoch: epoch, sample: sample))
+    case .end(let run): self = .end(.ended(run.ending), bestEpoch: run.bestEpoch)
+    case .weights: return nil
+    }
+  }
+
+  /// - Throws: `Failure`, or `DecodingError` for a value that is missing or of another type.
   init(from decoder: any Decoder) throws {
     let line = try decoder.container(keyedBy: Key.self)
     let event = try line.decode(String.self, forKey: .event)
-    func need<Value: Decodable>(_ key: Key, as type: Value.Type = Value.self) throws -> Value {
-      guard line.contains(key) else { throw Failure(reason: "a line \"\(event)\" without its \(key.rawValue)") }
-      return try line.decode(Value.self, forKey: key)
-    }
+    func value<Value: Decodable>(_ key: Key) throws -> Value { try line.decode(Value.self, forKey: key) }
     func number(_ key: Key) throws -> Int {
-      let number = try need(key, as: Int.self)
-      // As large as a Double is exact.
-      guard 0...1 << 53 ~= number else { throw Failure(reason: "no \(key.rawValue) has the number \(number)") }
+      let number: Int = try value(key)
+      // Up to where a Double is exact.
+      guard 0...1 << 53 ~= number else { throw Failure(reason: "\(key.rawValue) \(number) is out of range") }
       return number
     }
     switch event {
     case "cache":
       let place: CacheUsage.Place =
-        switch try need(.place, as: String.self) {
+        switch try value(.place) as String {
         case "memory": .memory
-        case "file": .file(folder: try need(.folder))
-        case "nowhere": .nowhere(reason: try need(.reason))
-        default: throw Failure(reason: "its place is none of memory, file and nowhere")
+        case "file": .file(folder: try value(.folder))
+        case "nowhere": .nowhere(reason: try value(.reason))
+        default: throw Failure(reason: "its place is not memory, file or nowhere")
         }
-      self = .cache(CacheUsage(parts: try need(.parts), bytes: try need(.bytes), place: place))
-    case "start": self = .start(try need(.validation))
+      self = .cache(CacheUsage(parts: try value(.parts), bytes: try value(.bytes), place: place))
+    case "start": self = .start(try value(.validation))
     case "step":
-      self = .step(
-        RunLog.Step(
-          epoch: try number(.epoch), number: try number(.step), loss: try need(.loss),
-          learningRate: try need(.learningRate), gradientNorm: try need(.gradientNorm)))
+      _ = (try number(.epoch), try number(.step))
+      self = .step(try RunLog.Step(from: decoder))
     case "epoch":
       let epoch = RunLog.Epoch(
-        number: try number(.epoch), trainingLoss: try need(.trainingLoss),
+        number: try number(.epoch), trainingLoss: try value(.trainingLoss),
         validation: try line.decodeIfPresent(Metrics.self, forKey: .validation),
-        learningRate: try need(.learningRate), gradientNorm: try need(.gradientNorm),
+        learningRate: try value(.learningRate), gradientNorm: try value(.gradientNorm),
         gradientNorms: try line.decodeIfPresent([String: Double].self, forKey: .gradientNorms),
         isBest: try line.decodeIfPresent(Bool.self, forKey: .isBest) ?? false)
       self = .epoch(
@@ -66,22 +78,22 @@ enum RunLine: Codable {
       let epoch = try number(.epoch)
       let sample: Sample =
         if let column = try line.decodeIfPresent(String.self, forKey: .column) {
-          .forecast(.init(column: column, truth: try need(.truth), forecast: try need(.forecast)))
+          .forecast(.init(column: column, truth: try value(.truth), forecast: try value(.forecast)))
         } else {
-          .text(prompt: try need(.prompt), continuation: try need(.text))
+          .text(prompt: try value(.prompt), continuation: try value(.text))
         }
       self = .sample(RunLog.Sampled(epoch: epoch, sample: sample))
     case "end":
       let ending: RunLog.Ending =
-        switch try need(.ending, as: String.self) {
+        switch try value(.ending) as String {
         case "finished": .ended(.finished)
         case "interrupted": .ended(.interrupted)
-        case "noImprovement": .ended(.noImprovement(sinceEpoch: try need(.sinceEpoch)))
-        case "collapsed": .ended(.collapsed(sinceEpoch: try need(.sinceEpoch)))
+        case "noImprovement": .ended(.noImprovement(sinceEpoch: try value(.sinceEpoch)))
+        case "collapsed": .ended(.collapsed(sinceEpoch: try value(.sinceEpoch)))
         case "diverging":
-          .ended(.diverging(epoch: try need(.epoch), loss: try need(.loss), best: try need(.best)))
-        case "failed": .failed(reason: try need(.reason))
-        default: throw Failure(reason: "an ending that lstm-ft does not know")
+          .ended(.diverging(epoch: try value(.epoch), loss: try value(.loss), best: try value(.best)))
+        case "failed": .failed(reason: try value(.reason))
+        default: throw Failure(reason: "its ending is unknown")
         }
       self = .end(ending, bestEpoch: try line.decodeIfPresent(Int.self, forKey: .bestEpoch))
     default: self = .unknown
@@ -109,21 +121,13 @@ enum RunLine: Codable {
       try line.encode(metrics, forKey: .validation)
     case .step(let step):
       try line.encode("step", forKey: .event)
-      try line.encode(step.epoch, forKey: .epoch)
-      try line.encode(step.number, forKey: .step)
-      try line.encode(step.loss, forKey: .loss)
-      try line.encode(step.learningRate, forKey: .learningRate)
-      try line.encode(step.gradientNorm, forKey: .gradientNorm)
-    case .epoch(let epoch, let gateGradientNorms):
+      try step.encode(to: encoder)
+    case .epoch(var epoch, let gateGradientNorms):
+      // They depend on the machine.
+      (epoch.seconds, epoch.sequencesPerSecond) = (nil, nil)
       try line.encode("epoch", forKey: .event)
-      try line.encode(epoch.number, forKey: .epoch)
-      try line.encode(epoch.trainingLoss, forKey: .trainingLoss)
-      try line.encodeIfPresent(epoch.validation, forKey: .validation)
-      try line.encode(epoch.learningRate, forKey: .learningRate)
-      try line.encode(epoch.gradientNorm, forKey: .gradientNorm)
-      try line.encodeIfPresent(epoch.gradientNorms, forKey: .gradientNorms)
+      try epoch.encode(to: encoder)
       try line.encodeIfPresent(gateGradientNorms, forKey: .gateGradientNorms)
-      try line.encode(epoch.isBest, forKey: .isBest)
     case .sample(let sampled):
       try line.encode("sample", forKey: .event)
       try line.encode(sampled.epoch, forKey: .epoch)
@@ -158,6 +162,25 @@ enum RunLine: Codable {
         try line.encode(reason, forKey: .reason)
       }
     case .unknown: break
+    }
+  }
+}
+
+extension RunLog {
+  /// Adds an event.
+  public mutating func note(_ event: FineTuner.Event) {
+    if let line = RunLine(event) { add(line) }
+  }
+
+  mutating func add(_ line: RunLine) {
+    switch line {
+    case .cache(let cache): self.cache = cache
+    case .start(let metrics): start = metrics
+    case .step(let step): note(step)
+    case .epoch(let epoch, let norms): note(epoch, gateGradientNorms: norms)
+    case .sample(let sampled): note(sampled)
+    case .end(let ending, _): self.ending = ending
+    case .unknown: unknownLines += 1
     }
   }
 }

@@ -2,10 +2,11 @@ import Foundation
 import LSTMFineTuning
 
 extension RunLog {
-  /// Reads what a run has left in its folder: `log.jsonl`, and beside it `times.jsonl` and `config.json` if they are there.
+  /// Reads a run's folder: `log.jsonl`, and `times.jsonl` and `config.json` if they are there.
   ///
-  /// A last line that is half written, as a killed run leaves it, is passed over.
-  /// - Throws: `FineTuningError.badData` that names the file and the line for anything else that is not a run's.
+  /// An incomplete last line, as a killed run leaves it, is ignored.
+  /// - Throws: `FileError` when a file cannot be read, `FineTuningError.badData` with the file and the line for anything
+  ///   else that a run does not write.
   public init(folder: String) throws {
     self.init()
     let configuration = folder + "/config.json"
@@ -29,12 +30,12 @@ extension RunLog {
   }
 
   private mutating func readTimes(_ file: String) throws {
-    var times: [Int: RunTime] = [:]
+    var times: [Int: (seconds: Double, sequencesPerSecond: Double)] = [:]
     let decoder = JSONDecoder.ofRuns
     _ = try LineFile(file).forEachLine { line in
       do {
         let time = try decoder.decode(RunTime.self, from: line.bytes)
-        times[time.epoch] = time
+        times[time.epoch] = (time.seconds, time.sequencesPerSecond)
       } catch {
         throw line.failure(file, Self.reason(error))
       }
@@ -44,24 +45,19 @@ extension RunLog {
 
   private mutating func note(_ known: RunLine, _ line: LineFile.Line, _ file: String) throws {
     switch known {
-    case .cache(let cache): self.cache = cache
-    case .start(let metrics): start = metrics
     case .step(let step):
-      // A log that does not count up is two logs, or damaged.
+      // A log whose steps do not count up is damaged, or two logs in one.
       if let before = lastStep, (step.epoch, step.number) <= before {
         throw line.failure(
           file, "step \(step.number) of epoch \(step.epoch) comes after step \(before.step) of epoch \(before.epoch)")
       }
-      note(step)
-    case .epoch(let epoch, let gateGradientNorms):
+    case .epoch(let epoch, _):
       if let before = lastEpoch?.number, epoch.number <= before {
         throw line.failure(file, "epoch \(epoch.number) comes after epoch \(before)")
       }
-      note(epoch, gateGradientNorms: gateGradientNorms)
-    case .sample(let sampled): note(sampled)
-    case .end(let ending, _): note(ending)
-    case .unknown: unknownLines += 1
+    case .cache, .start, .sample, .end, .unknown: break
     }
+    add(known)
   }
 
   private static func reason(_ error: any Error) -> String {
@@ -76,7 +72,7 @@ extension RunLog {
   }
 }
 
-/// JSON has no number for a loss that is infinite or NaN, which a pretrained model may well have.
+/// JSON has no infinite and no NaN numbers, but a loss may be either.
 extension JSONDecoder {
   static var ofRuns: JSONDecoder {
     let decoder = JSONDecoder()

@@ -2,12 +2,12 @@ import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 
-/// What a run has said so far, in memory that does not grow with its length.
+/// The events of a run so far, in bounded memory.
 ///
-/// A run's folder keeps it line by line; `init(folder:)` reads it back. Of a long run, curves by step keep the extremes of
-/// each part of them, and of the epochs and samples every so-many-th is kept, with the first, the best and the last.
+/// A run's folder stores them line by line; `init(folder:)` reads them back. For a long run, curves by step keep the extremes
+/// of each interval, and epochs and samples are thinned evenly, with the first, the best and the last kept.
 public struct RunLog: Sendable {
-  /// An epoch's record, as the log has it.
+  /// An epoch, as in the log.
   public struct Epoch: Sendable, Equatable, Codable {
     /// From 1.
     public var number: Int
@@ -15,49 +15,27 @@ public struct RunLog: Sendable {
     public var trainingLoss: Double
     /// On the validation data; nil without.
     public var validation: Metrics?
-    /// That of the last step, the highest of the parts'.
+    /// At the last step, the highest of all parts.
     public var learningRate: Double
     /// The mean over the epoch's steps.
     public var gradientNorm: Double
     /// By the names of the model's parts.
     public var gradientNorms: [String: Double]?
-    /// Whether no validation loss before was as low.
+    /// Whether its validation loss was the lowest so far.
     public var isBest: Bool
-    /// With validation; nil when nobody wrote down how long it took.
+    /// With validation; nil when unknown.
     public var seconds: Double?
-    /// Without it.
+    /// In training, without validation; nil when unknown.
     public var sequencesPerSecond: Double?
 
     private enum CodingKeys: String, CodingKey {
       case number = "epoch"
       case trainingLoss, validation, learningRate, gradientNorm, gradientNorms, isBest, seconds, sequencesPerSecond
     }
-
-    init(
-      number: Int, trainingLoss: Double, validation: Metrics?, learningRate: Double, gradientNorm: Double,
-      gradientNorms: [String: Double]?, isBest: Bool, seconds: Double? = nil, sequencesPerSecond: Double? = nil
-    ) {
-      self.number = number
-      self.trainingLoss = trainingLoss
-      self.validation = validation
-      self.learningRate = learningRate
-      self.gradientNorm = gradientNorm
-      self.gradientNorms = gradientNorms
-      self.isBest = isBest
-      self.seconds = seconds
-      self.sequencesPerSecond = sequencesPerSecond
-    }
-
-    public init(_ record: LSTMFineTuning.Epoch) {
-      self.init(
-        number: record.number, trainingLoss: record.trainingLoss, validation: record.validation,
-        learningRate: record.learningRate, gradientNorm: record.gradientNorm, gradientNorms: record.gradientNorms,
-        isBest: record.isBest, seconds: record.seconds, sequencesPerSecond: record.sequencesPerSecond)
-    }
   }
 
-  /// A step of the optimizer, as the log has it.
-  struct Step: Equatable {
+  /// A step of the optimizer, as in the log.
+  struct Step: Equatable, Codable {
     /// From 1.
     var epoch: Int
     /// From 1, in its epoch.
@@ -65,18 +43,25 @@ public struct RunLog: Sendable {
     var loss: Double
     var learningRate: Double
     var gradientNorm: Double
+
+    private enum CodingKeys: String, CodingKey {
+      case epoch, loss, learningRate, gradientNorm
+      case number = "step"
+    }
   }
 
   /// A sample and the epoch after which it was made; 0 is before the first step.
   public struct Sampled: Sendable, Equatable {
+    /// 0 before the first step.
     public var epoch: Int
+    /// A generated text, or a forecast beside the truth.
     public var sample: Sample
   }
 
   /// How a run ended.
   public enum Ending: Sendable, Equatable {
     case ended(FineTuner.Ending)
-    /// It had to stop, as for a NaN or infinite loss.
+    /// It failed, for example with a NaN or infinite loss.
     case failed(reason: String)
   }
 
@@ -84,18 +69,18 @@ public struct RunLog: Sendable {
   public internal(set) var cache: CacheUsage?
   /// The model before the first step.
   public internal(set) var start: Metrics?
-  /// Steps that are in the log.
+  /// The number of steps so far.
   public private(set) var stepCount = 0
-  /// How the run ended; nil for one that goes on, or that was killed.
-  public private(set) var ending: Ending?
-  /// What the folder's `config.json` says; nil without one.
+  /// How the run ended; nil while it runs, or when it was killed.
+  public internal(set) var ending: Ending?
+  /// The folder's `config.json`; nil without one.
   public internal(set) var record: RunRecord?
-  /// Whether the log's last line is half of one, as a run leaves it that was killed while it wrote.
-  public internal(set) var endsInHalfALine = false
-  /// Lines of a kind that is not known here.
-  public internal(set) var unknownLines = 0
-  /// What is missing, for people: why the beginning could not be read.
-  public internal(set) var gap: String?
+  /// Whether the log's last line is incomplete, as after a kill.
+  package internal(set) var endsInHalfALine = false
+  /// The number of lines of an unknown kind.
+  package internal(set) var unknownLines = 0
+  /// Why the start of the log could not be read; nil when it could.
+  var gap: String?
 
   /// By step.
   private(set) var losses = ThinnedCurve()
@@ -111,47 +96,29 @@ public struct RunLog: Sendable {
   private var lossAverage = 0.0
   private(set) var lastStep: (epoch: Int, step: Int)?
 
-  /// A run that has not begun.
+  /// A run that has not started.
   public init() {}
 
-  /// In order; see `epochCount`.
+  /// In order; thinned for a very long run.
   public var epochs: [Epoch] { epochList.elements }
-  /// With those that are not kept.
+  /// The number of all epochs, those left out of `epochs` included.
   public var epochCount: Int { epochList.count }
-  /// In order.
+  /// In order; thinned for a long run.
   public var samples: [Sampled] { sampleList.elements }
-  /// With those that are not kept.
-  public var sampleCount: Int { sampleList.count }
-  /// The newest of them.
+  /// The number of all samples, those left out of `samples` included.
+  var sampleCount: Int { sampleList.count }
+  /// The newest epoch.
   public var lastEpoch: Epoch? { epochList.last }
-  /// The epoch of the best validation loss; nil when that is still the model before the first step, and without validation.
+  /// The epoch of the best validation loss; nil without validation, and while the model before the first step is the best.
   public private(set) var best: Epoch?
-  /// What the epochs took; nil when it is not known of each.
+  /// The time of all epochs; nil when that of one is unknown.
   public private(set) var seconds: Double? = 0
 
   // MARK: - What happens
 
-  /// Parts of a model that are told apart, and characters of a name or a sample: more than any run has, and few enough
-  /// for a page.
+  /// Limits on parts of a model, and on characters of a name or a sample: more than any real run has, and few enough for
+  /// a page.
   private static let (partLimit, nameLimit, textLimit, seriesLimit) = (64, 200, 4000, 4096)
-
-  /// Takes note of an event.
-  public mutating func note(_ event: FineTuner.Event) {
-    switch event {
-    case .cache(let cache): self.cache = cache
-    case .start(let metrics): start = metrics
-    case .step(let step):
-      note(
-        Step(
-          epoch: step.epoch, number: step.number, loss: step.loss, learningRate: step.learningRate,
-          gradientNorm: step.gradientNorm))
-    case .epoch(let record):
-      note(Epoch(record), gateGradientNorms: record.gateGradientNorms)
-    case .sample(let sample, let epoch): note(Sampled(epoch: epoch, sample: sample))
-    case .end(let run): note(.ended(run.ending))
-    case .weights: break
-    }
-  }
 
   mutating func note(_ step: Step) {
     ending = nil
@@ -162,7 +129,7 @@ public struct RunLog: Sendable {
     learningRates.append(x: x, y: step.learningRate)
     gradientNorms.append(x: x, y: step.gradientNorm)
     guard step.loss.isFinite else { return }
-    // Over the last tenth or so of all steps, however many they become: as wide in the picture at any length.
+    // Over about the last tenth of all steps: equally wide in the chart at any length.
     lossAverage += (step.loss - lossAverage) / (1 + 0.1 * (x - 1))
     smoothedLosses.append(x: x, y: lossAverage)
   }
@@ -180,8 +147,8 @@ public struct RunLog: Sendable {
     epochList.append(record) { [best] in $0.number == best?.number }
   }
 
-  /// Adds what `times.jsonl` knows.
-  mutating func note(_ times: [Int: RunTime]) {
+  /// Adds the times of epochs by their numbers.
+  mutating func note(_ times: [Int: (seconds: Double, sequencesPerSecond: Double)]) {
     epochList.changeAll { epoch in
       epoch.seconds = times[epoch.number]?.seconds
       epoch.sequencesPerSecond = times[epoch.number]?.sequencesPerSecond
@@ -206,14 +173,22 @@ public struct RunLog: Sendable {
     sampleList.append(sampled) { [best] in $0.epoch == best?.number }
   }
 
-  mutating func note(_ ending: Ending) { self.ending = ending }
-
-  /// By scalars: one character can be longer than all the rest.
+  /// By scalars: one character can have any number of them.
   private static func cut(_ text: String, _ limit: Int) -> String { String(text.unicodeScalars.prefix(limit)) }
 
   private static func bounded<Value>(_ named: [String: Value]) -> [String: Value] {
     guard named.count > partLimit || named.keys.contains(where: { $0.utf8.count > nameLimit }) else { return named }
     let few = named.sorted { $0.key < $1.key }.prefix(partLimit)
     return Dictionary(few.map { (cut($0.key, nameLimit), $0.value) }) { first, _ in first }
+  }
+}
+
+extension RunLog.Epoch {
+  /// An epoch of a run in progress.
+  public init(_ epoch: LSTMFineTuning.Epoch) {
+    self.init(
+      number: epoch.number, trainingLoss: epoch.trainingLoss, validation: epoch.validation,
+      learningRate: epoch.learningRate, gradientNorm: epoch.gradientNorm, gradientNorms: epoch.gradientNorms,
+      isBest: epoch.isBest, seconds: epoch.seconds, sequencesPerSecond: epoch.sequencesPerSecond)
   }
 }

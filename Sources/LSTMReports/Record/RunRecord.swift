@@ -3,40 +3,29 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 
-/// How a run was begun, which its folder keeps as `config.json`: what was asked for, and what was settled before the first
-/// step. ``RunFolder`` writes it, ``BegunRun`` and ``RunLog`` read it.
+/// A run's `config.json`: its settings, and what followed from them before the first step. ``RunFolder`` writes it,
+/// ``BegunRun`` and ``RunLog`` read it.
 ///
-/// Reading never fails for what a value is: what is missing, or of another type, is nil or empty. A record of an earlier
-/// version has no `settings`; it can be shown, but no run goes on from it.
+/// A value that is missing or of another type is nil or empty. A record of an earlier version has no `settings`: it can be
+/// shown, but its run cannot be resumed.
 public struct RunRecord: Sendable {
-  /// A part of the model and what becomes of it.
+  /// A part of the model in the plan.
   public struct Part: Sendable, Codable, Equatable {
     /// `layer0`, `head.0`, ...
     public var name: String
-    /// How many numbers it has.
+    /// The number of its parameters.
     public var parameters: Int
-    /// How many of them train.
+    /// The number of its parameters that train.
     public var trainable: Int
     /// `frozen`, `trainable`, ...
     public var fate: String
-    /// nil for what does not train, and for parts at different rates.
+    /// nil for a frozen part, and for one with several rates.
     public var learningRate: Double?
     /// From 1.
     public var firstEpoch: Int
-
-    public init(
-      name: String, parameters: Int, trainable: Int, fate: String, learningRate: Double?, firstEpoch: Int
-    ) {
-      self.name = name
-      self.parameters = parameters
-      self.trainable = trainable
-      self.fate = fate
-      self.learningRate = learningRate
-      self.firstEpoch = firstEpoch
-    }
   }
 
-  /// A file that a run reads.
+  /// An input file of a run.
   public struct File: Sendable, Codable, Equatable {
     /// As it was given.
     public var path: String
@@ -50,70 +39,93 @@ public struct RunRecord: Sendable {
     }
   }
 
-  /// What records that are written now are of.
+  /// The version of records that are written now.
   public static let currentVersion = 2
 
-  /// Of the schema; 1 for records that do not say it.
+  /// The version of the schema; 1 for records without it.
   public var version = Self.currentVersion
-  /// Everything that was asked for.
+  /// Everything needed to start the run again; nil for another version.
   public var settings: RunSettings?
-  /// What was typed, for people.
+  /// The command line, to be shown.
   public var arguments: [String] = []
-  /// Absolute: where relative paths begin.
+  /// The absolute path that relative paths start from.
   public var folder: String?
   /// The model, then the data.
   public var files: [File] = []
-  /// What the model is before the first step.
+  /// `pretrained` or `untrained`: the model before the first step.
   public var start = "pretrained"
-  /// Of the network that trains.
+  /// The configuration of the network that trains.
   public var configuration: ModelConfiguration?
-  /// What is done to the data.
+  /// Columns, window, scalers and vocabulary.
   public var preprocessing: Preprocessing?
-  /// For people, as are the two that follow.
+  /// The name of the loss, to be shown.
   public var loss: String?
-  /// The rule and its rate.
+  /// The optimizer and its learning rate, to be shown.
   public var optimizer: String?
-  /// How the rate moves.
+  /// The learning rate schedule, to be shown.
   public var schedule: String?
-  /// That it computes on.
+  /// The number of threads.
   public var threads: Int?
-  /// The names of parameters that stay as they are.
+  /// The names of the frozen parameters.
   public var frozen: [String] = []
-  /// From the input up.
+  /// The parts of the model, from the input up.
   public var plan: [Part] = []
-  /// How the program that runs it says that the model is used.
+  /// The command that uses the model: its name, then its arguments after the model.
   public var use: [String]?
-  /// The format in which the model goes back to where it came from.
+  /// The format to export the model in.
   public var export: String?
 
-  /// What is in the file.
+  /// All values in the file.
   private var values: [String: JSONValue] = [:]
 
+  /// An empty record.
   public init() {}
+
+  /// The record of a run that starts in the current directory.
+  /// - Throws: what `RunSettings.paths` throws, and `FileError` when an input file cannot be read.
+  public init(_ settings: RunSettings) throws {
+    self.settings = settings
+    folder = FileManager.default.currentDirectoryPath
+    files = try settings.paths().map { try File($0) }
+  }
 }
 
-// MARK: - What it says
+extension [RunRecord.Part] {
+  /// The parts of a plan.
+  public init(_ plan: FreezePlan, _ optimizer: Optimizer) {
+    self = plan.groups.map { group in
+      let pace = plan.learningRate(of: group, base: optimizer.learningRate)
+      return RunRecord.Part(
+        name: group.name, parameters: group.parameterCount, trainable: group.trainableCount,
+        fate: group.status.rawValue,
+        learningRate: group.trainableCount == 0 ? nil : pace.learningRate, firstEpoch: pace.firstEpoch)
+    }
+  }
+}
+
+// MARK: - Values
 
 extension RunRecord {
   /// The model's file.
   public var model: String? { settings?.model ?? values["model"]?.text }
   /// The first data file.
   public var data: String? { settings?.data.files.first ?? values["data"]?.text }
-  /// The model to write.
+  /// The file of the fine-tuned model.
   public var output: String? { settings?.output ?? values["output"]?.text }
-  /// How many there are to be.
+  /// The number of epochs planned.
   public var epochs: Int? { settings?.training.epochs ?? values["epochs"]?.integer }
-  /// What trains when.
+  /// The recipe, to be shown.
   public var recipe: String? { settings?.recipe.rawValue ?? values["recipe"]?.text }
-  /// What a text's tokens are.
+  /// The unit of a text's tokens; nil for other data.
   public var unit: Vocabulary.Unit? {
     values["preprocessing"]?["vocabulary"]?["unit"]?.text.flatMap(Vocabulary.Unit.init(rawValue:))
   }
 
   /// Everything that fits on a line, by name: numbers, texts and lists of them.
   var lines: [(name: String, value: String)] {
-    // What a person may type next has a place of its own.
-    values.filter { !["use", "export", "version"].contains($0.key) }.flatMap { name, value -> [(name: String, value: String)] in
+    // The next commands are shown elsewhere.
+    values.filter { !["use", "export", "version"].contains($0.key) }.flatMap {
+      name, value -> [(name: String, value: String)] in
       switch name {
       // As they were typed.
       case "arguments" where value.words != nil: [(name, (value.words ?? []).map(shellWord).joined(separator: " "))]
@@ -132,7 +144,7 @@ extension RunRecord: Codable {
     case threads, frozen, plan, use, export
   }
 
-  /// - Throws: `DecodingError` when it is no JSON object.
+  /// - Throws: `DecodingError` when it is not a JSON object.
   public init(from decoder: any Decoder) throws {
     values = try decoder.singleValueContainer().decode([String: JSONValue].self)
     let record = try decoder.container(keyedBy: CodingKeys.self)
@@ -155,10 +167,10 @@ extension RunRecord: Codable {
     export = value(.export)
   }
 
-  /// The most bytes of a file: a large vocabulary has room.
+  /// The most bytes of a file: enough for a large vocabulary.
   private static let limit = 1 << 28
 
-  /// - Throws: `FineTuningError.badData` when the file cannot be read or is no JSON object.
+  /// - Throws: `FileError` when the file cannot be read, `FineTuningError.badData` when it is not a JSON object.
   public init(contentsOf file: String) throws {
     let json = try LineFile(file).contents(limit: Self.limit)
     do {
@@ -169,6 +181,6 @@ extension RunRecord: Codable {
     }
   }
 
-  /// - Throws: `DecodingError` when it is no JSON object.
+  /// - Throws: `DecodingError` when it is not a JSON object.
   init(json: Data) throws { self = try JSONDecoder.ofRuns.decode(RunRecord.self, from: json) }
 }

@@ -1,68 +1,70 @@
 import LSTMCheckpoints
 import LSTMFineTuning
 
-/// Everything that was asked for when a run was begun: what it takes to begin it again.
+/// Everything needed to start a run again.
 public struct RunSettings: Sendable, Codable, Equatable {
-  /// The model's file; with `fromScratch` it may be a configuration alone.
+  /// The model's file; with `fromScratch` it may be a configuration file.
   public var model: String
-  /// What it trains on.
+  /// The training data, and how it is read.
   public var data: DataSettings
-  /// Files, or folders of tables, for validation alone; empty where validation is a part of the data.
+  /// Files, or folders of tables, for validation only; empty where validation data is split off.
   public var validationFiles: [String] = []
-  /// What of the data is for validation.
+  /// The validation split.
   public var split = SplitChoice()
-  /// Whether tokens that the model's vocabulary lacks are added to it.
+  /// Whether unknown tokens are added to the model's vocabulary.
   public var extendsVocabulary = false
-  /// Selectors of a `FreezePlan`.
+  /// Selectors of frozen parts; see `FreezePlan`.
   public var freezing: [String] = []
-  /// Selectors of what trains although `freezing` covers it.
+  /// Selectors of parts that train although `freezing` covers them.
   public var unfreezing: [String] = []
-  /// What becomes of the model's last layer.
+  /// Whether the model's last layer is replaced.
   public var head = HeadChoice.keep
-  /// Whether every weight starts from fresh values.
+  /// Whether all weights start from random initial values.
   public var fromScratch = false
-  /// Whether the same network is trained from fresh values afterwards, to compare.
+  /// Whether the same network is trained from scratch afterwards, to compare.
   public var comparesScratch = false
-  /// How numbers are standardized.
+  /// How features and targets are standardized.
   public var scaler = ScalerChoice()
-  /// nil for the model's.
+  /// The readout; nil for the model's.
   public var readout: ModelConfiguration.Readout?
-  /// nil for the one that goes with the targets.
+  /// The loss; nil for the one that fits the targets.
   public var loss: Loss?
-  /// Of cross-entropy: the part of each target that is shared among all classes.
+  /// Label smoothing of cross-entropy, from 0 to 1.
   public var labelSmoothing: Float = 0
-  /// Of cross-entropy: one weight a class.
+  /// Weights of cross-entropy, one per class; nil for equal ones.
   public var classWeights: [Float]?
-  /// The rule that moves the weights.
+  /// The optimizer and its parameters.
   public var optimizer = Optimizer.adam()
-  /// What trains when.
+  /// When each part trains.
   public var recipe = Recipe.full
-  /// Parts with rates of their own.
+  /// Learning rates of single parts.
   public var rates: [LearningRateOverride] = []
-  /// Adapters in place of whole matrices.
+  /// Low-rank adapters; nil to train whole matrices.
   public var lora: LoRA?
   /// Epochs, batches, stopping, schedule, regularization and so on.
   public var training = FineTuner.Options()
-  /// Whether what the model does is shown after each epoch.
+  /// Whether samples are shown after each epoch.
   public var showsSamples = true
-  /// The model to write.
+  /// The file of the fine-tuned model.
   public var output: String
-  /// Whether it may take the place of a file that no run has written.
+  /// Whether it may replace a file that was not written by this program.
   public var overwrites = false
 
+  /// The settings of a plain fine-tuning; the rest may be set afterwards.
   public init(model: String, data: DataSettings, output: String) {
     self.model = model
     self.data = data
     self.output = output
   }
 
-  /// Every file that is read: the model, then the data.
+  /// All input files: the model, then the data.
   /// - Throws: what `DataSettings.paths` throws.
   public func paths() throws -> [String] {
     try [model] + data.paths() + DataSettings.tables(in: validationFiles)
   }
 
-  /// The same with paths that hold from anywhere, where they were relative to a folder.
+  /// The same settings with paths made absolute.
+  /// - Parameter folder: the absolute path that relative ones start from.
   public func relative(to folder: String) -> RunSettings {
     func whole(_ path: String) -> String { path.hasPrefix("/") ? path : folder + "/" + path }
     var settings = self

@@ -1,5 +1,5 @@
-/// A curve of any length in bounded memory: of each of its parts the first, the least, the greatest and the last point, so
-/// that no peak is lost.
+/// A curve of any length in bounded memory: the first, lowest, highest and last point of each interval, so that no peak is
+/// lost.
 struct ThinnedCurve: Sendable, Equatable {
   typealias Point = LineChart.Series.Point
 
@@ -60,7 +60,7 @@ struct ThinnedCurve: Sendable, Equatable {
   }
 }
 
-/// A long row of things in bounded memory: every so-many-th of them, the last one, and those that are worth keeping.
+/// A list of any length in bounded memory: evenly thinned, with the last element and those worth keeping.
 struct ThinnedList<Element: Sendable>: Sendable {
   private var kept: [(place: Int, element: Element)] = []
   private(set) var count = 0

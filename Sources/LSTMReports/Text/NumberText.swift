@@ -13,7 +13,7 @@ package func grouped(_ number: Int) -> String {
 
 package func plural(_ count: Int, _ noun: String) -> String { "\(grouped(count)) \(noun)\(count == 1 ? "" : "s")" }
 
-/// A number that somebody chose, in at most four significant digits: `0.001`.
+/// A number that was chosen, in at most four significant digits: `0.001`.
 package func short(_ value: Double) -> String { value.isFinite ? String(format: "%.4g", value) : "\(value)" }
 
 /// A number that was measured, in four significant digits: `0.6160`.
@@ -33,6 +33,6 @@ package func duration(_ seconds: Double) -> String {
     let (minutes, rest) = Int(seconds).quotientAndRemainder(dividingBy: 60)
     return minutes < 60 ? "\(minutes) min \(rest) s" : "\(minutes / 60) h \(minutes % 60) min"
   case ..<8.64e9: return "\(Int(seconds / 86_400)) d \(Int(seconds / 3600) % 24) h"
-  default: return "ages"
+  default: return "unknown"
   }
 }

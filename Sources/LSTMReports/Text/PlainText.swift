@@ -1,5 +1,5 @@
-/// Text from elsewhere, fit to be shown on one line of a terminal: what has no picture is shown as its escape, so that it
-/// can neither move the cursor nor turn what stands beside it round.
+/// Untrusted text, safe to print on one line of a terminal: invisible characters are escaped, so that they can neither
+/// move the cursor nor reorder the text beside them.
 /// - Parameter limit: the most characters; what is longer ends in an ellipsis.
 package func oneLine(_ text: String, limit: Int = 100) -> String {
   var result = ""
@@ -19,9 +19,9 @@ package func oneLine(_ text: String, limit: Int = 100) -> String {
   return result.prefix(max(limit - 1, 0)) + "…"
 }
 
-/// The escape of what has no picture; nil for all else.
+/// The escape of an invisible character; nil for others.
 private func visible(_ scalar: Unicode.Scalar) -> String? {
-  // What joins emoji and letters does no harm and is missed where it is absent.
+  // Joiners of emoji and letters are harmless and needed.
   if scalar == "\u{200d}" || scalar == "\u{200c}" { return nil }
   switch scalar.properties.generalCategory {
   case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned:
@@ -30,7 +30,7 @@ private func visible(_ scalar: Unicode.Scalar) -> String? {
   }
 }
 
-/// A word of a command line, in quotes where a shell would not leave it alone.
+/// A word of a command line, quoted where a shell needs it.
 package func shellWord(_ text: String) -> String {
   let plain = text.unicodeScalars.allSatisfy { scalar in
     switch scalar {
@@ -39,9 +39,9 @@ package func shellWord(_ text: String) -> String {
     }
   }
   if plain, !text.isEmpty { return text }
-  // Within single quotes nothing but the quote itself has a meaning.
+  // Within single quotes only the quote itself is special.
   return "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
 }
 
-/// A path as an argument: never taken for an option.
+/// A path as an argument that is never taken for an option.
 package func shellPath(_ path: String) -> String { shellWord(path.hasPrefix("-") ? "./" + path : path) }

@@ -13,8 +13,8 @@ struct Diff: ParsableCommand {
         lstm-ft diff weights.h5 back.h5 --quiet && echo same
         lstm-ft diff model.keras model.onnx
 
-      Exit code 0 when both hold the same, 1 when they differ. Values are compared bit by bit; for recurrent tensors \
-      the largest difference of each gate is shown. Files of two layouts are compared as imported.
+      Exit code 0 when the two are the same, 1 when they differ. Values are compared bit by bit; for recurrent tensors \
+      the largest difference of each gate is shown. Files of different layouts are compared as imported.
       """)
 
   @Argument(help: ArgumentHelp("A checkpoint or model.", valueName: "first"), completion: .file())

@@ -16,8 +16,8 @@ struct Evaluate: ParsableCommand {
         lstm-ft evaluate finetuned.h5 --data test.csv --chart forecast.svg
         lstm-ft evaluate textgenrnn.h5 --text test.txt --window 40
 
-      Columns, window, horizon and scaler are those the model was fine-tuned with, unless said otherwise. Errors are \
-      in the data's own units. MASE is the error divided by that of the seasonal naive forecast one row ahead on the \
+      Columns, window, horizon and scaler are those the model was fine-tuned with, unless options change them. Errors \
+      are in the data's own units. MASE is the error divided by that of the seasonal naive forecast one row ahead on the \
       file itself; the naive error beside it is that of the same forecast for all the rows that the model predicts.
       """)
 
@@ -47,7 +47,8 @@ struct Evaluate: ParsableCommand {
 
   struct Picture: ParsableArguments {
     @Option(
-      help: ArgumentHelp("CSV: draw forecast against truth as an SVG picture.", valueName: "file"), completion: .file())
+      help: ArgumentHelp("CSV: draw the forecast and the truth as an SVG chart.", valueName: "file"),
+      completion: .file())
     var chart: String?
   }
 
@@ -55,12 +56,12 @@ struct Evaluate: ParsableCommand {
     let model: String
     let data: String
     let metrics: Metrics
-    /// A series: the mean absolute error of the seasonal naive forecast of the same rows.
+    /// Of a series: the mean absolute error of the seasonal naive forecast over the same rows.
     let naiveError: Double?
-    /// Classes: `confusion[target][answer]`.
+    /// Of classes: `confusion[actual][predicted]`.
     let confusion: [[Int]]?
     let classes: [String]?
-    /// A text: its characters or words, and those that are no token.
+    /// Of a text: its characters or words, and the unknown ones.
     let tokens: Int?
     let unknownTokens: Int?
     let chart: String?
@@ -80,7 +81,7 @@ struct Evaluate: ParsableCommand {
     let base = try openModel(model)
     let record = base.preprocessing
     let loaded = try data.load(for: base, .measuring, readout: reading.readout)
-    if chart != nil, let refusal = loaded.chartRefusal { throw InputError.usage("\(refusal)", advice: []) }
+    if chart != nil, let refusal = loaded.chartRefusal { throw InputError.usage("\(refusal)") }
     let all = try loaded.allExamples().hiding(base.configuration)
     let raw = all.sequences
     let fit = try TaskFit(
@@ -130,7 +131,7 @@ struct Evaluate: ParsableCommand {
     return line
   }
 
-  /// Rows are the targets, columns the answers.
+  /// Rows are the actual classes, columns the predicted ones.
   private func confusionTable(_ confusion: ConfusionMatrix, _ names: [String]?) -> String {
     let count = confusion.counts.count
     let shown = min(count, 20)
@@ -142,7 +143,7 @@ struct Evaluate: ParsableCommand {
         + [confusion.precision(label).map(percent) ?? "-", confusion.recall(label).map(percent) ?? "-"]
     }
     let header = ["actual \\ predicted"] + (0..<shown).map(name) + ["precision", "recall"]
-    let more = count > shown ? "\n  and \(count - shown) more; --json has them all" : ""
+    let more = count > shown ? "\n  and \(count - shown) more; --json has all of them" : ""
     return table(rows, header: header, rightAligned: Set(1..<shown + 3)) + more
   }
 
@@ -169,7 +170,7 @@ struct Evaluate: ParsableCommand {
     let ahead = series.horizon == 1 ? "one row ahead" : "\(series.horizon) rows at a time"
     let whose = series.parts.count > 1 ? ", \(part.name)" : ""
     return LineChart(
-      title: "Forecast against truth", subtitle: "\(series.file)\(whose), \(ahead)", xLabel: "row",
+      title: "Forecast and truth", subtitle: "\(series.file)\(whose), \(ahead)", xLabel: "row",
       yLabel: series.targets.prefix(3).joined(separator: ", "), series: lines)
   }
 }

@@ -12,7 +12,7 @@ extension Checkpoint.Format: ExpressibleByArgument {
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a model for the framework it came from.",
+    abstract: "Write a model in the format of another framework.",
     usage: "lstm-ft export <model> --to <format> -o <file> [<options>]",
     discussion: """
         lstm-ft export finetuned.h5 --to pt -o finetuned.pt
@@ -20,7 +20,7 @@ struct Export: ParsableCommand {
         lstm-ft export finetuned.h5 --to onnx -o finetuned.onnx
 
       Tensors that did not change are written byte for byte, under the names they came with when the layout is the \
-      source's. What the target cannot hold is refused, with the option that decides.
+      source's. What the format cannot hold is refused, and the error names the option that decides.
       """)
 
   @Argument(help: "The model file.", completion: .file())
@@ -39,13 +39,13 @@ struct Export: ParsableCommand {
     @Option(name: .customLong("to"), help: ArgumentHelp("The format.", valueName: "format"))
     var format: Checkpoint.Format
 
-    @Option(help: "One bias for each layer (the sum of two) or two (the second zeros).")
+    @Option(help: "One bias per layer (the sum of the two) or two (the second zero).")
     var bias: ModelConfiguration.Bias?
 
     @Option(help: "Round every tensor to this type.")
     var dtype: DataType?
 
-    @Option(help: "Whose names and shapes in pytorch-h5, safetensors and npz; which of Keras' in keras-h5.")
+    @Option(help: "The layout (names and shapes) in pytorch-h5, safetensors, npz and keras-h5.")
     var layout: Layout?
 
     @Option(
@@ -57,7 +57,7 @@ struct Export: ParsableCommand {
     let output: String
     let format: String
     let tensors: [WrittenTensor]
-    /// What is done to the data before the model reads it, and undone to what it says: the file does not hold it.
+    /// The scalers of inputs and outputs, which the file does not hold.
     let inputScaler: Scaler?
     let targetScaler: Scaler?
     let features: [String]?
@@ -101,7 +101,7 @@ struct Export: ParsableCommand {
     console.say("wrote \(output) (\(plural(written.count, "tensor")))")
     let record = stored.preprocessing
     if stored.scalesItself(as: format) {
-      console.say("note: the file scales what it reads and gives itself, as the model's source did")
+      console.say("note: the file holds the scalers of inputs and outputs, as the model's source did")
     } else if !format.holdsWholeModel {
       for line in record.scalingLines(numbers: 8) { console.say("note: \(line)") }
     }
@@ -113,7 +113,7 @@ struct Export: ParsableCommand {
         entityScalers: record.entityScalers))
   }
 
-  /// The largest change that a narrower type makes.
+  /// Reports the largest rounding error of a narrower type.
   private func reportRounding(_ model: StoredModel, _ type: DataType, _ console: Console) throws {
     var worst: (name: String, error: Double)?
     for tensor in model.tensors where tensor.dataType != type {

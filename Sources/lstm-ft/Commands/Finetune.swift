@@ -19,13 +19,14 @@ struct Finetune: ParsableCommand {
         lstm-ft finetune --resume runs/2026-01-31-120000
 
       Selectors of --freeze and --unfreeze are layer0, layer1.reverse, lstm, embedding, attention, head, head.0 and \
-      globs over tensor names; behind a layer may stand a gate: layer0.forget (input, forget, cell, output). What becomes of each part is printed before anything runs.
+      globs over tensor names; a gate may follow a layer: layer0.forget (input, forget, cell, output). The plan for each \
+      part is printed before anything runs.
 
       The run's folder holds config.json, log.jsonl (a line for each step and epoch), best.h5, last.h5, loss.svg, \
-      gradients.svg and report.html, a page that shows all of it. \
-      A run that was stopped, by Ctrl-C or by a crash, goes on with --resume as if it had not been, bit for bit.
+      gradients.svg and report.html, a page that shows all of it. --resume continues a run that was stopped by Ctrl-C or a \
+      crash; the result is bit-identical to an uninterrupted run.
 
-      A run that any framework can be compared with, step by step:
+      For a comparison with another framework, step by step:
 
         lstm-ft finetune --data mine.h5 --no-shuffle --validation-split 0 \\
           --scaler none --patience 0 --clip-norm 0
@@ -76,7 +77,7 @@ struct Finetune: ParsableCommand {
   @OptionGroup(title: "Output")
   var out: OutputOptions
 
-  /// What was asked for, as values.
+  /// The options as values.
   private func settings() throws -> RunSettings {
     var settings = RunSettings(model: model, data: try data.settings(), output: files.output)
     settings.extendsVocabulary = vocabulary.extendVocabulary

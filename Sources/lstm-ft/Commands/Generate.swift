@@ -6,14 +6,6 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 struct Generate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Generate text with a language model.",
@@ -24,9 +16,9 @@ struct Generate: ParsableCommand {
         lstm-ft generate finetuned.h5 --count 5 --stop "." --json
         lstm-ft generate finetuned.h5 --interactive
 
-      The text is shown as it is made. The same seed makes the same text, on any number of threads. The model needs a \
-      vocabulary (import --vocabulary), and one that gives a single output for a window of tokens needs --window, \
-      unless it is stored.
+      The text is printed while it is generated. The same seed gives the same text on any number of threads. The model \
+      needs a vocabulary (import --vocabulary); one that gives a single output per window of tokens also needs \
+      --window, unless its file has it.
       """)
 
   @Argument(help: "The model file.", completion: .file())
@@ -35,7 +27,7 @@ struct Generate: ParsableCommand {
   @OptionGroup(title: "Text")
   var text: TextArguments
 
-  @OptionGroup(title: "Choice")
+  @OptionGroup(title: "Sampling")
   var choice: ChoiceArguments
 
   @OptionGroup(title: "Computing")
@@ -45,26 +37,26 @@ struct Generate: ParsableCommand {
   var out: OutputOptions
 
   struct TextArguments: ParsableArguments {
-    @Option(parsing: .unconditional, help: ArgumentHelp("What the text begins with.", valueName: "text"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The beginning of the text.", valueName: "text"))
     var prompt: String?
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("Tokens to make at most.", valueName: "tokens"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The maximum number of tokens.", valueName: "tokens"))
     var length = 200
 
     @Option(
       parsing: .unconditionalSingleValue,
-      help: ArgumentHelp("End before this text; \\n is a line's end. Repeatable.", valueName: "text"))
+      help: ArgumentHelp("Stop before this text; \\n is a line break. Repeatable.", valueName: "text"))
     var stop: [String] = []
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("How many texts to make.", valueName: "texts"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The number of texts.", valueName: "texts"))
     var count = 1
 
     @Option(
       parsing: .unconditional,
-      help: ArgumentHelp("Tokens that the model looks at. (default: as trained)", valueName: "tokens"))
+      help: ArgumentHelp("The input window in tokens. (default: as trained)", valueName: "tokens"))
     var window: Int?
 
-    @Flag(help: "Read prompts from standard input, a line each.")
+    @Flag(help: "Read prompts from standard input, one per line.")
     var interactive = false
   }
 
@@ -72,20 +64,22 @@ struct Generate: ParsableCommand {
     @Option(
       parsing: .unconditional,
       help: ArgumentHelp(
-        "1 draws as likely as the model says, less makes the likely likelier, 0 takes the likeliest.",
+        "1 samples from the model's probabilities, lower values sharpen them, 0 takes the most likely token.",
         valueName: "number"))
     var temperature = 1.0
 
     @Option(
-      parsing: .unconditional, help: ArgumentHelp("Draw among so many of the likeliest tokens.", valueName: "tokens"))
+      parsing: .unconditional,
+      help: ArgumentHelp("Sample from this many of the most likely tokens.", valueName: "tokens"))
     var topK: Int?
 
     @Option(
       parsing: .unconditional,
-      help: ArgumentHelp("Draw among the likeliest tokens that make up this probability.", valueName: "part"))
+      help: ArgumentHelp(
+        "Sample from the most likely tokens that add up to this probability.", valueName: "probability"))
     var topP: Double?
 
-    @Option(parsing: .unconditional, help: "Seed of the first text; each later one has the next.")
+    @Option(parsing: .unconditional, help: "Random seed for the first text; each later text uses the next.")
     var seed: UInt64 = 0
   }
 
@@ -105,16 +99,16 @@ struct Generate: ParsableCommand {
   func run() throws {
     let console = out.console
     let kernels = try computing.kernels()
-    guard text.count >= 1 else { throw InputError.usage("--count \(text.count): expected at least 1", advice: []) }
+    guard text.count >= 1 else { throw InputError.usage("--count \(text.count): expected at least 1") }
     if text.interactive, text.prompt != nil {
-      throw InputError.usage("--prompt and --interactive exclude each other", advice: [])
+      throw InputError.usage("--prompt and --interactive cannot be combined")
     }
     let loaded = try openModel(model)
     let record = loaded.preprocessing
     guard let vocabulary = record.vocabulary else {
       throw InputError.usage(
-        "\(model) has no vocabulary: nobody knows which number stands for which character or word",
-        advice: ["give it with lstm-ft import CHECKPOINT --vocabulary FILE"])
+        "\(model) has no vocabulary, which maps token numbers to characters or words",
+        advice: ["add one with lstm-ft import CHECKPOINT --vocabulary FILE"])
     }
     let generator = try TextGenerator(
       loaded, vocabulary: vocabulary, window: text.window ?? record.window, kernels: kernels)
@@ -132,7 +126,7 @@ struct Generate: ParsableCommand {
     return readLine()
   }
 
-  /// Makes the texts of a prompt; several are told apart by an empty line.
+  /// Generates the texts for a prompt, with an empty line between them.
   private func add(
     _ prompt: String, _ generator: TextGenerator, _ console: Console, _ texts: inout [Answer.Text]
   ) throws {
@@ -150,7 +144,7 @@ struct Generate: ParsableCommand {
       if number > 0 { console.stream("\n") }
       var isShown = false
       let made = try generator.generate(after: prompt, options) { piece in
-        // Not before the first piece: what is wrong with the request comes alone.
+        // Not before the first piece: an error is printed alone.
         if !isShown { console.stream(prompt) }
         isShown = true
         console.stream(piece)

@@ -17,8 +17,9 @@ struct Import: ParsableCommand {
         lstm-ft import weights.h5 --allow unexpected='optimizer*' --readout last
         lstm-ft import weights.h5 --vocabulary vocabulary.json --window 40
 
-      Nothing is guessed: all that is applied, missing, left over, of another shape or type is reported, and nothing \
-      is written unless everything fits. Names are found under any prefix, dotted or in nested groups.
+      The report lists every tensor that is applied, missing, unexpected, or of another shape or type, and what the \
+      file does not say and is assumed. Nothing is written unless everything fits. Names are found under any prefix, \
+      dotted or in nested groups.
       """)
 
   @Argument(
@@ -52,7 +53,7 @@ struct Import: ParsableCommand {
 
     @Option(
       help: ArgumentHelp(
-        "A scaler that lies in the checkpoint, for the features, and one for the targets; KEY:2 and KEY:1-3 are columns of it.",
+        "A scaler in the checkpoint for the features, and one for the targets; KEY:2 and KEY:1-3 select columns.",
         valueName: "key[,key]"))
     var scalerFrom: String?
 
@@ -65,24 +66,24 @@ struct Import: ParsableCommand {
 
     @Option(
       help: ArgumentHelp(
-        "Which number stands for which character or word: a JSON object or list, or a text file with one token a line.",
+        "The characters or words that token numbers stand for: a JSON object or list, or a text file with one token per line.",
         valueName: "file"), completion: .file())
     var vocabulary: String?
 
-    @Option(help: "What the vocabulary's tokens are. (default: characters when each is one)")
+    @Option(help: "The unit of the vocabulary's tokens. (default: characters when each is one)")
     var tokens: Vocabulary.Unit?
 
     @Option(
-      help: ArgumentHelp("What the model's outputs stand for, in their order, separated by commas.", valueName: "names")
+      help: ArgumentHelp("The class names of the model's outputs, in order, separated by commas.", valueName: "names")
     )
     var classes: String?
 
     @Option(
       parsing: .unconditional,
-      help: ArgumentHelp("Tokens or rows that the model was trained to look at.", valueName: "count"))
+      help: ArgumentHelp("The input window that the model was trained with, in tokens or rows.", valueName: "count"))
     var window: Int?
 
-    @Option(parsing: .unconditional, help: "Seed of fresh values for tensors that are allowed to be missing.")
+    @Option(parsing: .unconditional, help: "Random seed for tensors that are allowed to be missing.")
     var seed: UInt64 = 0
   }
 
@@ -100,7 +101,7 @@ struct Import: ParsableCommand {
     let plan = try LoadPlan(checkpoint, options: load.options())
     if let own = plan.inputScaler ?? plan.outputScaler, values.scaler != nil {
       throw InputError.usage(
-        "--scaler: the model has a scaler of its own, \(own.key) (\(own.kind))", advice: ["leave it away"])
+        "--scaler: the model has a scaler of its own, \(own.key) (\(own.kind))", advice: ["leave out --scaler"])
     }
     var report = plan.report
     if out.json && !plan.report.isComplete { try console.result(plan.report) }
@@ -133,7 +134,7 @@ struct Import: ParsableCommand {
     try console.result(report)
   }
 
-  /// What the file keeps, with what was said of it here.
+  /// The file's preprocessing, changed by the options.
   private func preprocessing(
     _ known: Preprocessing, _ checkpoint: Checkpoint, _ configuration: ModelConfiguration, _ notes: inout [String]
   ) throws -> Preprocessing {
@@ -142,11 +143,11 @@ struct Import: ParsableCommand {
     ]
     let given = scalerOptions.filter { $0.value != nil }.map(\.flag)
     if given.count > 1 {
-      throw InputError.usage("\(given[0]) and \(given[1]) both say what the scaler is", advice: [])
+      throw InputError.usage("\(given[0]) and \(given[1]) cannot be combined")
     }
     if given.isEmpty { notes += scalerOffers(checkpoint.foundScalers, configuration) }
     if given.isEmpty, values.vocabulary == nil, values.classes == nil, values.window == nil, values.tokens != nil {
-      throw InputError.usage("--tokens needs --vocabulary", advice: [])
+      throw InputError.usage("--tokens needs --vocabulary")
     }
     var record = known
     if let scaler = values.scaler {
@@ -160,7 +161,7 @@ struct Import: ParsableCommand {
     if let path = values.scalerFile { try readScalers(path, configuration, &record) }
     if let path = values.vocabulary {
       guard case .tokens(let count, _) = configuration.input else {
-        throw InputError.usage("--vocabulary: this model reads features, which are no tokens", advice: [])
+        throw InputError.usage("--vocabulary: this model reads features, not tokens")
       }
       let vocabulary = try Vocabulary(contentsOf: path, unit: values.tokens)
       try checkVocabulary(vocabulary, embedding: count)
@@ -173,12 +174,12 @@ struct Import: ParsableCommand {
       let expected = configuration.outputSize == 1 ? 2 : configuration.outputSize
       guard names.count == expected, !names.contains(""), Set(names).count == names.count else {
         throw InputError.usage(
-          "--classes \(classes): expected \(plural(expected, "different name")), found \(names.count)", advice: [])
+          "--classes \(classes): expected \(plural(expected, "different name")), found \(names.count)")
       }
       record.classes = names
     }
     if let window = values.window {
-      guard window >= 1 else { throw InputError.usage("--window \(window): expected at least 1", advice: []) }
+      guard window >= 1 else { throw InputError.usage("--window \(window): expected at least 1") }
       record.window = window
     }
     return record
@@ -187,12 +188,7 @@ struct Import: ParsableCommand {
   private func readScalers(
     _ path: String, _ configuration: ModelConfiguration, _ record: inout Preprocessing
   ) throws {
-    guard values.scaler == nil else {
-      throw InputError.usage("--scaler and --scaler-file exclude each other", advice: [])
-    }
-    guard case .features(let count) = configuration.input else {
-      throw InputError.usage("--scaler-file: this model reads tokens, which are not standardized", advice: [])
-    }
+    let count = try standardizedFeatures(configuration, "--scaler-file")
     let file = try ScalerFile(
       json: readWhole(path), file: path, features: count, outputs: configuration.outputSize)
     (record.inputScaler, record.targetScaler) = (file.inputs, file.targets)
@@ -209,9 +205,7 @@ struct Import: ParsableCommand {
         "--scaler \(text): expected MEAN,DEVIATION with a deviation above 0",
         advice: ["for example --scaler 54.0,9.6"])
     }
-    guard case .features(let count) = configuration.input else {
-      throw InputError.usage("--scaler: this model reads tokens, which are not standardized", advice: [])
-    }
+    let count = try standardizedFeatures(configuration, "--scaler")
     return (
       Scaler(
         mean: [Float](repeating: numbers[0], count: count), deviation: [Float](repeating: numbers[1], count: count)),
@@ -228,12 +222,12 @@ struct Import: ParsableCommand {
     if vocabulary.rules != nil, values.window == nil {
       return [
         "vocabulary: of Keras' Tokenizer, \(plural(vocabulary.tokens.count { $0 != nil }, vocabulary.unit.noun)); texts are "
-          + "read as long as they are: --window N fills them up to N tokens, as pad_sequences(maxlen=N) does"
+          + "read at their own length: --window N pads or cuts them to N tokens, as pad_sequences(maxlen=N) does"
       ]
     }
     return [
       "vocabulary: \(plural(vocabulary.tokens.count { $0 != nil }, vocabulary.unit.noun))\(padding)"
-        + (spare > 0 ? "; \(plural(spare, "row")) of the embedding stand for none" : "")
+        + (spare > 0 ? "; \(plural(spare, "row")) of the embedding have no token" : "")
     ]
   }
 
@@ -257,7 +251,7 @@ struct Import: ParsableCommand {
     rows += report.missing.map { item in
       let near = item.nearest.isEmpty ? "" : "; near: " + item.nearest.joined(separator: ", ")
       return [
-        "-", item.target, shapeText(item.shape), item.isAllowed ? "fresh" : "MISSING",
+        "-", item.target, shapeText(item.shape), item.isAllowed ? "random" : "MISSING",
         (item.isAllowed ? "allowed to be missing" : "") + near,
       ]
     }
@@ -270,7 +264,7 @@ struct Import: ParsableCommand {
     }
   }
 
-  /// A row for each tensor; those of an optimizer and the like, which come by the dozen, share one.
+  /// A row for each tensor; the many tensors of an optimizer and the like share one.
   private func unexpectedRows(_ items: [LoadReport.Unexpected]) -> [[String]] {
     func group(_ item: LoadReport.Unexpected) -> [String]? {
       guard item.effect == .none else { return nil }
@@ -292,10 +286,10 @@ struct Import: ParsableCommand {
     }
   }
 
-  /// What can be typed next, for this very model.
+  /// The next command, for this model.
   private func nextCommand(_ output: String, _ configuration: ModelConfiguration, _ made: StoredModel) -> String {
     var words = ["lstm-ft finetune"]
-    if output != "model.h5" { words.append(output) }
+    if output != "model.h5" { words.append(shellPath(output)) }
     switch configuration.input {
     case .tokens:
       words.append(made.preprocessing.vocabulary == nil ? "--data mine.npz" : "--text mine.txt")
@@ -303,7 +297,7 @@ struct Import: ParsableCommand {
       words.append("--data mine.csv --target COLUMN")
       if made.preprocessing.window == nil { words.append("--window 48") }
     }
-    // The lowest layer is frozen where something is left to train above it.
+    // The lowest layer is frozen where there is something to train above it.
     if configuration.layers.count > 1 || !configuration.head.isEmpty { words.append("--freeze layer0") }
     return words.joined(separator: " ")
   }

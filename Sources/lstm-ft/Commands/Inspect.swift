@@ -14,7 +14,7 @@ struct Inspect: ParsableCommand {
         lstm-ft inspect model.h5 --stats
         lstm-ft inspect model.h5 --json
 
-      Only names, shapes and types are read, so that a file of gigabytes answers at once; --stats reads the values.
+      Only names, shapes and types are read, which takes no time even for gigabytes; --stats also reads the values.
       """)
 
   @Argument(help: "A checkpoint of any format, or a .npy file.", completion: .file())
@@ -30,7 +30,8 @@ struct Inspect: ParsableCommand {
   var out: OutputOptions
 
   struct Depth: ParsableArguments {
-    @Flag(help: "Read the values too: smallest, largest, mean, deviation, NaN and infinite.")
+    @Flag(
+      help: "Also read the values: minimum, maximum, mean, standard deviation, and counts of NaN and infinite values.")
     var stats = false
   }
 
@@ -48,14 +49,14 @@ struct Inspect: ParsableCommand {
     let file: String
     let bytes: Int
     let format: String
-    /// Whose names and shapes, and why.
+    /// The layout of the names and shapes, and how it was detected.
     let layout: Layout?
     let evidence: [String]
     let configuration: ModelConfiguration?
     let summary: String?
-    /// What the file cannot tell and was taken for granted.
+    /// What the file does not say and is assumed.
     let assumed: [Assumption]
-    /// Why the tensors do not make a model, when they do not.
+    /// Why the tensors do not make a model; nil when they do.
     let problem: String?
     let parameters: Int
     let tensors: [Tensor]
@@ -136,7 +137,7 @@ struct Inspect: ParsableCommand {
 
   private func tensorTable(_ tensors: [Answer.Tensor]) -> String {
     var header = ["tensor", "shape", "type", "size"]
-    if stats { header += ["smallest", "largest", "mean", "deviation", "NaN", "inf"] }
+    if stats { header += ["min", "max", "mean", "std", "NaN", "inf"] }
     let rows = tensors.map { tensor in
       var row = [tensor.name, shapeText(tensor.shape), tensor.dataType.rawValue, size(tensor.bytes)]
       if let s = tensor.statistics {

@@ -14,8 +14,8 @@ struct LRFind: ParsableCommand {
         lstm-ft lr-find --data mine.csv --target temp --window 48 --freeze layer0
         lstm-ft lr-find encoder.h5 --data mine.npz --head new:9 --from 1e-6 --to 1
 
-      Data, freezing, loss and optimizer are given as to finetune. Nothing is written but the chart: the model stays as it \
-      is. The valley is a careful rate, the steepest a bold one; what is suggested lies between them.
+      The options for data, freezing, loss and optimizer are those of finetune. Only the chart is written; the model does \
+      not change. The valley is a cautious learning rate, the steepest point a bold one; the suggestion lies between.
       """)
 
   @Argument(help: "The model file.", completion: .file())
@@ -52,10 +52,10 @@ struct LRFind: ParsableCommand {
   var out: OutputOptions
 
   struct SearchArguments: ParsableArguments {
-    @Option(parsing: .unconditional, help: ArgumentHelp("The lowest rate.", valueName: "rate"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The lowest learning rate.", valueName: "rate"))
     var from = 1e-7
 
-    @Option(parsing: .unconditional, help: ArgumentHelp("The highest rate.", valueName: "rate"))
+    @Option(parsing: .unconditional, help: ArgumentHelp("The highest learning rate.", valueName: "rate"))
     var to = 10.0
 
     @Option(parsing: .unconditional, help: ArgumentHelp("Steps between them.", valueName: "count"))
@@ -78,10 +78,10 @@ struct LRFind: ParsableCommand {
     let console = out.console
     guard search.from > 0, search.to > search.from, search.to.isFinite else {
       throw InputError.usage(
-        "--from \(short(search.from)) --to \(short(search.to)): expected two rising rates above 0", advice: [])
+        "--from \(short(search.from)) --to \(short(search.to)): expected a rate above 0 and a higher one")
     }
     guard 10...100_000 ~= search.steps else {
-      throw InputError.usage("--steps \(search.steps): expected a number from 10 to 100000", advice: [])
+      throw InputError.usage("--steps \(search.steps): expected a number from 10 to 100000")
     }
     var settings = RunSettings(model: model, data: try data.settings(), output: "")
     settings.readout = reading.readout
@@ -92,7 +92,7 @@ struct LRFind: ParsableCommand {
     settings.training.cache = .off
     let replaced = try requireOutput(
       search.output, apartFrom: settings.paths(), overwrite: overwriting.overwrite)
-    // As finetune would begin.
+    // As finetune would start.
     let session = try FinetuneSession(settings, kernels: computing.kernels(), lossNote: loss.loss?.note)
     for note in session.notes { console.say("note   \(note)") }
 
@@ -120,7 +120,7 @@ struct LRFind: ParsableCommand {
         output: search.output))
   }
 
-  /// The command line of a training at a rate, with everything that was said to this command.
+  /// The command that trains at a learning rate, with the other options of this one.
   static func training(_ arguments: [String], at rate: Double) -> String {
     var rest = arguments.drop { $0 == "lr-find" }
     var words = ["lstm-ft", "finetune"]
@@ -142,18 +142,18 @@ struct LRFind: ParsableCommand {
       "\(plural(result.points.count, "step")), rates \(short(search.from)) to \(last)"
         + (result.exploded ? ", where the loss exploded" : ""))
     guard let valley = result.valley, let steepest = result.steepest else {
-      console.say("the loss did not clearly fall at any rate, so that none is suggested")
+      console.say("the loss did not clearly fall at any learning rate, so none is suggested")
       console.say(
-        "take more steps (--steps \(min(search.steps * 3, 100_000))) or larger batches (--batch-size \(loop.batchSize * 4)); a model that is as good as it can be on this data never falls"
+        "try more steps (--steps \(min(search.steps * 3, 100_000))) or larger batches (--batch-size \(loop.batchSize * 4)); the loss of a model that is already as good as it can be on this data never falls"
       )
       return
     }
     console.say("valley    \(short(valley))")
     console.say("steepest  \(short(steepest))")
     guard let suggestion = result.suggestion else {
-      console.say("the two contradict each other, so that none is suggested: look at the chart")
+      console.say("the two contradict each other, so none is suggested: see the chart")
       console.say(
-        "take more steps (--steps \(min(search.steps * 3, 100_000))) or larger batches (--batch-size \(loop.batchSize * 4)), or begin with the lower one"
+        "try more steps (--steps \(min(search.steps * 3, 100_000))) or larger batches (--batch-size \(loop.batchSize * 4)), or start with the lower one"
       )
       return
     }

@@ -16,11 +16,11 @@ struct Predict: ParsableCommand {
         lstm-ft predict encoder.h5 --data x.h5 -o embeddings.h5
 
       Arrays are (N, T, I) features or (N, T) tokens. The output is (N, O), or (N, T, O) when the model gives one for \
-      each step, as a bare LSTM does. From a CSV series comes the forecast that begins after its last row, with the \
-      times and ids that the table has; with --rolling one for every row. From a text comes what \
-      the model gives for the last tokens of each document.
+      each step, as a bare LSTM does. For a CSV series it is the forecast that starts after its last row, with the \
+      table's times and ids; with --rolling there is one for every row. For a text it is the model's output after \
+      the last tokens of each document.
 
-      A model whose classes have names says the likeliest one's, and the probability of each.
+      A model with named classes gives the most likely class and the probability of each.
 
       Standardization is applied to the input and undone in the output. Without -o, CSV goes to standard output.
       """)
@@ -53,56 +53,50 @@ struct Predict: ParsableCommand {
       completion: .file())
     var output: String?
 
-    @Flag(help: "CSV: a forecast for every row that has a window before it, and for the one after the last.")
+    @Flag(help: "CSV: forecast every row that has a full window before it, and the one after the last.")
     var rolling = false
   }
 
   struct Answer: Encodable {
     let output: String?
     let shape: [Int]
-    /// The name of the likeliest class of each sequence, or of each of its steps.
-    let labels: [[String]]?
-    /// A series: the columns that name the rows of forecasts, and for each forecast the names of its rows.
+    /// The most likely class of each sequence, or of each of its steps.
+    let labels: Labels?
+    /// Of a series: the columns that name the rows of forecasts, and for each forecast the names of its rows.
     let rowColumns: [String]?
     let rows: [[[String]]]?
-    let notes: [String]
+    let notes: [String]?
     let series: SeriesAnswer?
-    /// The numbers themselves when there is no file to write them to.
-    let y: Tensor?
+    /// The numbers, when no file is written.
+    let y: NestedArray?
+  }
+
+  enum Labels: Encodable {
+    case ofSequences([String])
+    case ofSteps([[String]])
 
     func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: Key.self)
-      try container.encodeIfPresent(output, forKey: .output)
-      try container.encode(shape, forKey: .shape)
-      if let labels {
-        if shape.count == 3 {
-          try container.encode(labels, forKey: .labels)
-        } else {
-          try container.encode(labels.flatMap { $0 }, forKey: .labels)
-        }
+      switch self {
+      case .ofSequences(let labels): try labels.encode(to: encoder)
+      case .ofSteps(let labels): try labels.encode(to: encoder)
       }
-      try container.encodeIfPresent(rowColumns, forKey: .rowColumns)
-      try container.encodeIfPresent(rows, forKey: .rows)
-      if !notes.isEmpty { try container.encode(notes, forKey: .notes) }
-      try container.encodeIfPresent(series, forKey: .series)
-      guard let y else { return }
-      try encode(y.values[...], y.shape[...], container.nestedUnkeyedContainer(forKey: .y))
     }
+  }
 
-    /// Lists in lists, as deep as the shape.
-    private func encode(_ values: ArraySlice<Float>, _ shape: ArraySlice<Int>, _ list: any UnkeyedEncodingContainer)
-      throws
-    {
-      var list = list
+  /// Lists in lists, as deep as the shape.
+  struct NestedArray: Encodable {
+    let values: ArraySlice<Float>
+    let shape: ArraySlice<Int>
+
+    func encode(to encoder: any Encoder) throws {
       let inner = shape.dropFirst()
-      guard !inner.isEmpty else { return try list.encode(contentsOf: values) }
+      guard !inner.isEmpty else { return try Array(values).encode(to: encoder) }
       let size = inner.reduce(1, *)
+      var list = encoder.unkeyedContainer()
       for start in stride(from: values.startIndex, to: values.endIndex, by: size) {
-        try encode(values[start..<start + size], inner, list.nestedUnkeyedContainer())
+        try list.encode(NestedArray(values: values[start..<start + size], shape: inner))
       }
     }
-
-    private enum Key: String, CodingKey { case output, shape, labels, rowColumns, rows, notes, series, y }
   }
 
   func run() throws {
@@ -124,7 +118,7 @@ struct Predict: ParsableCommand {
       try data.checkHorizon(series, base, file: model, isStreamed: loaded is SeriesStreams)
     }
     if target.rolling, loaded.series == nil {
-      throw InputError.usage("--rolling is for CSV series; every sequence of \(loaded.file) is predicted", advice: [])
+      throw InputError.usage("--rolling is for CSV series; every sequence of \(loaded.file) is predicted")
     }
     var (raw, origins) = try loaded.inputs(isRolling: target.rolling)
     let streams = loaded as? SeriesStreams
@@ -134,15 +128,15 @@ struct Predict: ParsableCommand {
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
     var notes = loaded.series?.rowNotes(scores: false, isKnown: true) ?? []
     if record.inputScaler == nil, loaded.series != nil {
-      console.warn("\(model) has no scaler: it reads the numbers as they are, and gives its own")
+      console.warn("\(model) has no scaler: its inputs and outputs are not scaled")
     }
     var y: Tensor
     if let streams {
-      let said = try streams.rows.streamedForecasts(
+      let made = try streams.rows.streamedForecasts(
         base, inputScaler: record.inputScaler, targetScaler: record.targetScaler, isRolling: target.rolling,
         kernels: kernels)
-      origins = said.origins
-      y = Tensor(shape: [said.origins.count, said.values.count / max(said.origins.count, 1)], values: said.values)
+      origins = made.origins
+      y = Tensor(shape: [made.origins.count, made.values.count / max(made.origins.count, 1)], values: made.values)
     } else {
       let (scaled, scalerNotes) = try loaded.shownScaled(.sequences(raw), record)
       notes += scalerNotes
@@ -150,14 +144,14 @@ struct Predict: ParsableCommand {
         Network(base, kernels: kernels), loss: .meanSquaredError, targetScaler: record.targetScaler)
       y = try evaluator.predict(scaled.sequences)
     }
-    // Where the numbers themselves go to standard output, nothing stands between them.
-    for note in notes { output == nil ? console.aside("note: \(note)") : console.say("note: \(note)") }
+    // Notes stay out of standard output where the numbers go there.
+    for note in notes { output == nil ? console.note(note) : console.say("note: \(note)") }
     for warning in origins?.warnings ?? [] { console.warn(warning) }
     notes += origins?.warnings ?? []
     var classes: ClassPredictions?
     if let names = record.classes, names.count <= base.configuration.outputSize || base.configuration.outputSize == 1 {
-      let found = ClassPredictions(&y, names, base.configuration, lengths: raw.lengths)
-      classes = found
+      let found = ClassPredictions(y, names, base.configuration, lengths: raw.lengths)
+      (y, classes) = (found.probabilities, found)
     }
     let names = columnNames(loaded, width: y.shape.last ?? 1)
     switch kind {
@@ -166,19 +160,23 @@ struct Predict: ParsableCommand {
       try StoredTensor.write(
         [StoredTensor(name: "y", shape: y.shape, values: y.values)], path: output ?? "", as: .pytorchHDF5)
     case .csv:
-      let text = try classes?.csv(y, names: loaded.sequenceNames) ?? csv(y, loaded, names, origins)
+      let text = try classes?.csv(names: loaded.sequenceNames) ?? csv(y, loaded, names, origins)
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
     }
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
     console.say(replaced)
     let named = namedRows(y, loaded, names, origins)
+    let allNotes = loaded.readingLines + notes
     try console.result(
       Answer(
-        output: output, shape: y.shape, labels: classes?.labels, rowColumns: named?.columns, rows: named?.rows,
-        notes: loaded.readingLines + notes, series: loaded.series?.answer, y: output == nil ? y : nil))
+        output: output, shape: y.shape,
+        labels: classes.map { y.shape.count == 3 ? .ofSteps($0.labels) : .ofSequences($0.labels.flatMap { $0 }) },
+        rowColumns: named?.columns, rows: named?.rows, notes: allNotes.isEmpty ? nil : allNotes,
+        series: loaded.series?.answer, y: output == nil ? NestedArray(values: y.values[...], shape: y.shape[...]) : nil)
+    )
   }
 
-  /// What tells the rows of forecasts apart, where the table has times or ids; nil else.
+  /// The names of forecast rows, where the table has times or ids; nil otherwise.
   private func namedRows(
     _ y: Tensor, _ data: any ShownData, _ names: [String], _ origins: ForecastOrigins?
   ) -> (columns: [String], rows: [[[String]]])? {
@@ -204,19 +202,19 @@ struct Predict: ParsableCommand {
     case "h5", "hdf5": return .hdf5
     case let other:
       throw InputError.usage(
-        "-o \(output): expected a name that ends in .npy, .csv or .h5, found \(other.isEmpty ? "no ending" : "." + other)",
-        advice: [])
+        "-o \(output): expected a name that ends in .npy, .csv or .h5, found \(other.isEmpty ? "no ending" : "." + other)"
+      )
     }
   }
 
-  /// The model with its readout settled: it decides what is computed, so that it is not guessed.
+  /// The model with its readout, which is never guessed because it decides what is computed.
   private func decided(_ model: LSTMModel) throws -> LSTMModel {
     var configuration = model.configuration
     if let readout = reading.readout { configuration.readout = readout }
     guard configuration.readout != nil || configuration.head.isEmpty else {
       throw InputError.usage(
-        "\(self.model): the tensors do not tell what of the LSTM's output the head reads",
-        advice: ["say it with --readout last, final, all, mean or max (here or at import)"])
+        "\(self.model): the tensors do not show which of the LSTM's outputs the head reads",
+        advice: ["choose --readout last, final, all, mean or max (here or at import)"])
     }
     return configuration == model.configuration ? model : model.reconfigured(configuration)
   }

@@ -14,8 +14,8 @@ struct Report: ParsableCommand {
         lstm-ft report run -o page.html
         lstm-ft report run --json
 
-      Renews report.html, loss.svg and gradients.svg in the run's folder, from what its logs say; with -o the page goes \
-      there, and the folder stays as it is. The run may still be going on, or may have been killed.
+      Rewrites report.html, loss.svg and gradients.svg in the run's folder from its logs; with -o only the page is \
+      written, to that file. The run may be unfinished: still running, stopped or killed.
       """)
 
   @Argument(help: ArgumentHelp("The run's folder.", valueName: "run"), completion: .directory)
@@ -35,14 +35,14 @@ struct Report: ParsableCommand {
   private struct Answer: Encodable {
     let run: String
     let state: String
-    /// As of finetune; nil for a run that is not at its end.
+    /// As in finetune's answer; nil for an unfinished run.
     let ending: String?
     let bestEpoch: Int
     let baseline: Metrics?
     let best: Metrics?
     let steps: Int
     let epochCount: Int
-    /// Of a very long run, every so-many-th.
+    /// Thinned for a very long run.
     let epochs: [RunLog.Epoch]
     let seconds: Double?
     let files: [String]
@@ -53,7 +53,7 @@ struct Report: ParsableCommand {
     var folder = folder
     while folder.count > 1, folder.last == "/" { folder.removeLast() }
     for path in [folder, folder + "/log.jsonl"] where !FileManager.default.fileExists(atPath: path) {
-      throw InputError.notFound(path)
+      throw FileError.unreadable(file: path, reason: .notFound)
     }
     var replaced: ReplacedFile?
     if let output {
@@ -62,7 +62,7 @@ struct Report: ParsableCommand {
         output, apartFrom: names.map { folder + "/" + $0 }, overwrite: overwriting.overwrite)
     }
     let log = try RunLog(folder: folder)
-    // Before anything is said: a pipe that reads no further than it likes would end the command.
+    // Before printing: a closed pipe would end the command.
     let files = try write(log, folder)
     show(log, folder, console)
     console.say("wrote \(files.joined(separator: ", "))")
@@ -118,7 +118,7 @@ struct Report: ParsableCommand {
     console.say(oneLine(log.state, limit: 400))
     if let advice = log.advice { console.say(advice.spelled) }
     if let (name, text) = log.beforeAndAfter() { console.say((name.isEmpty ? "" : console.bold(name)) + text) }
-    if log.endsInHalfALine { console.say("note: the log ends in half a line, which is passed over") }
+    if log.endsInHalfALine { console.say("note: the log ends in an incomplete line, which is ignored") }
     if log.unknownLines > 0 { console.say("note: \(plural(log.unknownLines, "line")) of an unknown kind in the log") }
   }
 

@@ -12,7 +12,7 @@ struct Verify: ParsableCommand {
         lstm-ft verify model.h5 reference.h5
         lstm-ft verify weights.pt reference.npz --config model.json --tolerance 1e-6
 
-      The reference has x, and of y, h and c what is to be compared; scripts/reference-pytorch.py and \
+      The reference holds x, and those of y, h and c that are to be compared; scripts/reference-pytorch.py and \
       scripts/reference-keras.py write one beside a checkpoint. Exit code 0 when all is within the tolerance, 1 when not.
       """)
 

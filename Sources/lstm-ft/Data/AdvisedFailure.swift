@@ -2,7 +2,7 @@ import FileIO
 import LSTMFineTuning
 import LSTMReports
 
-/// A failure of the library's with the options of this tool that help.
+/// A failure of the library, with the options of this tool that help.
 struct AdvisedFailure: DescribedFailure {
   let failure: TableError
   let advice: [Message]
@@ -11,7 +11,7 @@ struct AdvisedFailure: DescribedFailure {
   var message: Message { failure.message }
 }
 
-/// Does something with tables; says how to answer what they leave open.
+/// Adds the options that help to failures of tables.
 func advised<Result>(_ body: () throws -> Result) throws -> Result {
   do {
     return try body()
@@ -21,23 +21,23 @@ func advised<Result>(_ body: () throws -> Result) throws -> Result {
 }
 
 extension TableError {
-  /// What to type.
+  /// The options that help.
   fileprivate var options: [Message] {
     switch self {
     case .needsID(_, let columns, _):
       return [
-        "take them apart with --id \(shellWord(columns.joined(separator: ",")))",
-        "or read on from one to the next with --id none",
+        "separate them with --id \(shellWord(columns.joined(separator: ",")))",
+        "or treat them as one series with --id none",
       ]
     case .needsDateOrder(_, _, _, let orders):
-      return ["say it with --date-order \(orders.map(\.rawValue).joined(separator: " or --date-order "))"]
+      return ["choose --date-order \(orders.map(\.rawValue).joined(separator: " or --date-order "))"]
     case .unordered:
       return [
-        "where the table holds several series, name the column that tells them apart with --id",
-        "or take the rows as they stand with --time none",
+        "if the table holds several series, name the column that identifies them with --id",
+        "or keep the rows in file order with --time none",
       ]
-    case .notATime: return ["mend the line, or take the rows as they stand with --time none"]
-    case .noTime: return ["name others with --time, or take the rows as they stand with --time none"]
+    case .notATime: return ["fix the line, or keep the rows in file order with --time none"]
+    case .noTime: return ["name other columns with --time, or keep the rows in file order with --time none"]
     case .differentColumns: return ["name the columns with --time and --id, or none"]
     case .badDate: return []
     }

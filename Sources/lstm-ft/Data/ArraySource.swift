@@ -6,12 +6,12 @@ import LSTMLayers
 import LSTMReports
 
 extension DataSettings {
-  /// Arrays x, y and so on, when a file holds such.
+  /// Arrays x, y and so on, when a file holds arrays.
   func loadArrays(_ request: Request) throws -> (any ShownData)? {
     let (paths, path, model, purpose) = (request.paths, request.path, request.model, request.purpose)
     guard let arrays = paths.first(where: Self.isArrays) else { return nil }
     guard paths.count == 1 else {
-      throw InputError.usage("\(arrays) holds arrays: several files, or a folder, are for CSV series", advice: [])
+      throw InputError.usage("\(arrays) holds arrays: several files, or a folder, are for CSV series")
     }
     for (flag, given) in [
       ("--target", !targets.isEmpty), ("--features", features != nil), ("--window", window != nil),
@@ -20,13 +20,12 @@ extension DataSettings {
       ("--date-order", dateOrder != nil),
     ] + csv.given
     where given {
-      throw InputError.usage(
-        "\(flag) is for CSV series; \(path) holds arrays, whose shapes say it all", advice: [])
+      throw InputError.usage("\(flag) is for CSV series; \(path) holds arrays")
     }
     let checkpoint = try openArrays(path)
     try checkMarks(checkpoint, path, purpose)
     if streams != nil {
-      throw InputError.usage("--streams is for a text or a series; \(path) holds so many as x has", advice: [])
+      throw InputError.usage("--streams is for a text or a CSV series; \(path) has one stream for each sequence in x")
     }
     if let chunk {
       do {
@@ -43,19 +42,19 @@ extension DataSettings {
       file: path)
   }
 
-  /// Marks that would be passed over.
+  /// Refuses reset marks that would be ignored.
   private func checkMarks(_ checkpoint: Checkpoint, _ path: String, _ purpose: Purpose) throws {
     guard chunk == nil, checkpoint["reset"] != nil else { return }
     throw FineTuningError.badData(
-      file: path, detail: "reset marks where the state begins anew, and nothing here reads on from chunk to chunk",
+      file: path, detail: "its reset marks would be ignored: no state is carried from chunk to chunk",
       advice: [
         purpose == .predicting
-          ? "save what lies between marks as sequences of their own, with lengths"
-          : "say with --chunk how many steps a chunk has, or leave reset out of the file"
+          ? "save the parts between marks as separate sequences, with lengths"
+          : "set the steps of a chunk with --chunk, or remove reset from the file"
       ])
   }
 
-  /// Anything that is not of a binary format we know goes to the CSV reader, which says what is wrong with it.
+  /// Any other file goes to the CSV reader, which explains what is wrong with it.
   private static func isArrays(_ path: String) -> Bool {
     let suffix = URL(fileURLWithPath: path).pathExtension.lowercased()
     return ["h5", "hdf5", "npz", "npy", "pt", "pth", "safetensors"].contains(suffix)
@@ -86,7 +85,7 @@ extension ArrayStreams: ShownData {
     ["\(file): \(plural(data.streamCount, "stream")) of \(plural(data.sequences.steps, "step"))"] + portions.streams
   }
 
-  /// Whole sequences are what predict reads; these may begin anew in the middle. No model keeps how long a chunk of arrays is.
+  /// predict reads whole sequences, but these may reset in the middle. Models do not store the chunk length of arrays.
   var use: DataUse { DataUse(command: "evaluate", more: ["--chunk", "\(data.chunkSteps)"]) }
 
   var chartRefusal: String? { "--chart draws a CSV series; \(file) holds arrays" }

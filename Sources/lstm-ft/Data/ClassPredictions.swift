@@ -5,54 +5,61 @@ import LSTMReports
 
 /// A classifier's predictions, with the names of the classes.
 struct ClassPredictions {
+  /// (N, O) or (N, T, O).
+  let probabilities: Tensor
   /// The most likely class of each sequence, or of each of its valid steps.
   let labels: [[String]]
   private let names: [String]
-  private let lengths: [Int]?
 
-  /// - Parameter y: (N, O) or (N, T, O); becomes probabilities where they were logits.
-  init(_ y: inout Tensor, _ names: [String], _ configuration: ModelConfiguration, lengths: [Int]?) {
-    let width = y.shape.last ?? 1
-    let steps = y.shape.count == 3 ? y.shape[1] : 1
-    let activation = configuration.head.last?.activation ?? .none
-    var labels: [[String]] = []
-    for sequence in 0..<y.shape[0] {
-      var found: [String] = []
-      for step in 0..<(y.shape.count == 3 ? lengths?[sequence] ?? steps : 1) {
-        let row = (sequence * steps + step) * width
-        if activation == .none { Kernels.best.makeProbabilities(&y.values[row..<row + width]) }
-        let values = y.values[row..<row + width]
-        let likeliest =
-          width == 1
-          ? (values[row] > 0.5 ? 1 : 0) : values.indices.reduce(row) { values[$1] > values[$0] ? $1 : $0 } - row
-        found.append(names.indices ~= likeliest ? names[likeliest] : "\(likeliest)")
-      }
-      labels.append(found)
-    }
-    self.labels = labels
+  /// - Parameter y: probabilities or logits, (N, O) or (N, T, O).
+  init(_ y: Tensor, _ names: [String], _ configuration: ModelConfiguration, lengths: [Int]?) {
     self.names = names
-    self.lengths = lengths
+    var y = y
+    let activation = configuration.head.last?.activation ?? .none
+    labels = (0..<y.shape[0]).map { sequence in
+      (0..<(y.isPerStep ? lengths?[sequence] ?? y.steps : 1)).map { step in
+        let row = y.row(sequence, step)
+        if activation == .none { Kernels.best.makeProbabilities(&y.values[row]) }
+        let values = y.values[row]
+        let likeliest =
+          row.count == 1
+          ? (values[row.lowerBound] > 0.5 ? 1 : 0)
+          : row.reduce(row.lowerBound) { values[$1] > values[$0] ? $1 : $0 } - row.lowerBound
+        return names.indices ~= likeliest ? names[likeliest] : "\(likeliest)"
+      }
+    }
+    probabilities = y
   }
 
   /// A row for each sequence, or for each of its valid steps.
-  func csv(_ y: Tensor, names sequences: [String]?) throws -> String {
+  func csv(names sequences: [String]?) throws -> String {
+    let y = probabilities
     let width = y.shape.last ?? 1
-    let steps = y.shape.count == 3 ? y.shape[1] : 1
-    let isPerStep = y.shape.count == 3
     let columns =
       width == 1
       ? ["probability of \(names.last ?? "1")"] : (0..<width).map { names.indices ~= $0 ? names[$0] : "\($0)" }
-    let hasNames = sequences != nil || isPerStep
+    let hasNames = sequences != nil || y.isPerStep
     var writer = CSVWriter(
-      columnNames: (hasNames ? ["sequence"] : []) + (isPerStep ? ["step"] : []) + ["label"] + columns)
+      columnNames: (hasNames ? ["sequence"] : []) + (y.isPerStep ? ["step"] : []) + ["label"] + columns)
     for (sequence, labels) in labels.enumerated() {
       for (step, label) in labels.enumerated() {
-        let row = (sequence * steps + step) * width
         let place = hasNames ? [sequences?[sequence] ?? "\(sequence)"] : []
         try writer.append(
-          Array(y.values[row..<row + width]), labels: place + (isPerStep ? ["\(step)"] : []) + [label])
+          Array(y.values[y.row(sequence, step)]), labels: place + (y.isPerStep ? ["\(step)"] : []) + [label])
       }
     }
     return writer.text
+  }
+}
+
+extension Tensor {
+  /// Whether it is (N, T, O), not (N, O).
+  fileprivate var isPerStep: Bool { shape.count == 3 }
+  fileprivate var steps: Int { isPerStep ? shape[1] : 1 }
+
+  fileprivate func row(_ sequence: Int, _ step: Int) -> Range<Int> {
+    let width = shape.last ?? 1
+    let start = (sequence * steps + step) * width
+    return start..<start + width
   }
 }

@@ -14,11 +14,11 @@ extension DataSettings {
     case predicting
   }
 
-  /// What data is loaded with.
+  /// The parameters of a loader.
   struct Request {
     let model: LSTMModel
     let purpose: Purpose
-    /// What was asked for instead of the model's.
+    /// The requested readout; nil for the model's.
     let readout: ModelConfiguration.Readout?
     let paths: [String]
     /// The first of them.
@@ -30,13 +30,13 @@ extension DataSettings {
   /// The first of the files.
   var file: String { files.first ?? "" }
 
-  /// Each is asked in turn whether the data is its own: a text when it is called one, arrays by the file, labeled
-  /// sequences by what is said of columns, and a series otherwise.
+  /// Tried in order: a text by its option, arrays by the file, labeled sequences by the options for columns, and a series
+  /// otherwise.
   private var sources: [(Request) throws -> (any ShownData)?] {
     [loadText, loadArrays, loadLabeled, loadSeries]
   }
 
-  /// - Parameter readout: what was asked for instead of the model's.
+  /// - Parameter readout: the requested one; nil for the model's.
   func load(
     for model: LSTMModel, _ purpose: Purpose, readout: ModelConfiguration.Readout? = nil
   ) throws -> any ShownData {
@@ -46,10 +46,10 @@ extension DataSettings {
     for source in sources {
       if let data = try source(request) { return data }
     }
-    throw FineTuningError.badData(file: paths[0], detail: "it holds no data that is known here", advice: [])
+    throw FineTuningError.badData(file: paths[0], detail: "it holds no data that lstm-ft can read", advice: [])
   }
 
-  /// Whether what nothing else is said of is read as the model was fine-tuned: on and on.
+  /// Whether the data is read in chunks with carried state, as when the model was fine-tuned, because no option says otherwise.
   func isStreamed(_ record: Preprocessing) -> Bool {
     record.chunk != nil && window == nil && stride == nil
   }
@@ -58,21 +58,18 @@ extension DataSettings {
     for (flag, value) in [("--chunk", chunk), ("--streams", streams)] {
       guard let value else { continue }
       if purpose == .predicting {
-        throw InputError.usage("\(flag) has no meaning here: each sequence is read as a whole", advice: [])
+        throw InputError.usage("\(flag) does not apply here: each sequence is read as a whole")
       }
       let limit = !isText ? 1 << 24 : TextData.windowLimit
-      guard 1...limit ~= value else {
-        throw InputError.usage("\(flag) \(value): expected a number from 1 to \(limit)", advice: [])
-      }
+      guard 1...limit ~= value else { throw InputError.usage("\(flag) \(value): expected a number from 1 to \(limit)") }
     }
     guard streams == nil || chunk != nil else {
-      throw InputError.usage(
-        "--streams needs --chunk", advice: ["for example --text mine.txt --chunk 70 --streams 20"])
+      throw InputError.usage("--streams needs --chunk", advice: ["for example --text mine.txt --chunk 70 --streams 20"])
     }
     if let chunk, window != nil || stride != nil {
       throw InputError.usage(
-        "--chunk \(chunk) says how the data is cut; --window and --stride are for pieces that begin without a state",
-        advice: [])
+        "--chunk \(chunk) cannot be combined with --window or --stride, which are for sequences that start from a zero state"
+      )
     }
   }
 

@@ -1,8 +1,8 @@
 import LSTMFineTuning
 
 extension DataSettings {
-  /// What another command has to be told to read data alike, as it is typed: all that a fine-tuned model's file does not
-  /// keep.
+  /// The options that another command needs to read the data in the same way: those that a fine-tuned model's file does
+  /// not keep.
   var words: [String] {
     var words = files.flatMap { [isText ? "--text" : "--data", $0] }
     func add(_ name: String, _ value: String?) { if let value { words += [name, value] } }

@@ -6,17 +6,17 @@ import LSTMLayers
 import LSTMReports
 
 extension DataSettings {
-  /// Labeled sequences, when the options or a fine-tuning before say that the table holds such; else nil.
+  /// Labeled sequences, when the options or an earlier fine-tuning name their columns; nil otherwise.
   func loadLabeled(_ request: Request) throws -> (any ShownData)? {
     guard request.paths.count == 1 else { return nil }
     let (path, model, record, purpose) = (request.path, request.model, request.record, request.purpose)
     let readout = request.readout ?? model.configuration.readout
-    // A target asks for a series, whatever came before.
+    // --target means a series, however the model was fine-tuned.
     let textColumn = textColumn ?? (targets.isEmpty ? record.textColumn : nil)
     let sequenceColumn = sequenceColumn ?? (targets.isEmpty ? record.sequenceColumn : nil)
     guard textColumn != nil || sequenceColumn != nil else {
       for (flag, isGiven) in [("--label-column", labelColumn != nil), ("--tokens", tokens != nil)] where isGiven {
-        throw InputError.usage("\(flag) needs --text-column or --sequence-id", advice: [])
+        throw InputError.usage("\(flag) needs --text-column or --sequence-id")
       }
       return nil
     }
@@ -25,7 +25,7 @@ extension DataSettings {
       ("--window", window != nil && sequenceColumn != nil), ("--time", time != nil), ("--id", id != nil),
       ("--date-order", dateOrder != nil),
     ]
-    where isGiven { throw InputError.usage("\(flag) is for a CSV series, not for labeled sequences", advice: []) }
+    where isGiven { throw InputError.usage("\(flag) is for a CSV series, not for labeled sequences") }
     let table = try table(path)
     var labels: String?
     if purpose != .predicting {
@@ -37,7 +37,7 @@ extension DataSettings {
     }
     let classes = classes(model, record, purpose)
     let vocabulary = textColumn == nil ? nil : try knownVocabulary(record, model, path)
-    // Keras' padding is a part of what the model was trained on.
+    // With Keras' padding, the window belongs to the trained model.
     let window = window ?? (record.textColumn == nil && vocabulary?.rules == nil ? nil : record.window)
     let loaded: LabeledTable
     var features: [String]?
@@ -65,8 +65,8 @@ extension DataSettings {
     let names = (0..<model.configuration.outputSize).map { "\($0)" }
     if purpose == .measuring, record.classes == nil, loaded.classes != names {
       throw InputError.usage(
-        "the model does not know which of its outputs stands for which label",
-        advice: ["say it with lstm-ft import CHECKPOINT --classes NAMES, or fine-tune it on labeled data"])
+        "the model does not know which class each of its outputs stands for",
+        advice: ["name them with lstm-ft import CHECKPOINT --classes NAMES, or fine-tune it on labeled data"])
     }
     return LabeledData(
       loaded, textColumn: textColumn, sequenceColumn: sequenceColumn, labelColumn: labels, features: features,
@@ -86,14 +86,14 @@ extension DataSettings {
   ) throws -> [String] {
     guard case .features(let size) = model.configuration.input else {
       throw InputError.usage(
-        "the model reads tokens, and no --text-column says where they are",
+        "the model reads tokens, and no --text-column is given",
         advice: ["columns are \(table.columnNames.prefix(20).joined(separator: ", "))"])
     }
     let chosen =
       features ?? record.features ?? table.columnNames.filter { !others.contains($0) && table.isNumeric($0) }
     guard chosen.count == size else {
       throw InputError.usage(
-        "the model reads \(plural(size, "feature")) a step, found \(plural(chosen.count, "column")) of numbers"
+        "the model reads \(plural(size, "feature")) per step, found \(plural(chosen.count, "numeric column"))"
           + (chosen.isEmpty ? "" : ": \(chosen.joined(separator: ", "))"), advice: ["choose with --features"])
     }
     return chosen
@@ -103,7 +103,7 @@ extension DataSettings {
 extension LabeledData: ShownData {
   func summary(_ portions: Portions) -> [String] { portions.lines(table.data, file: file) + contents }
 
-  /// Lines for people.
+  /// Lines about its contents.
   var contents: [String] {
     var lines: [String] = []
     if !table.classes.isEmpty {
@@ -117,7 +117,7 @@ extension LabeledData: ShownData {
     }
     if table.shortenedCount > 0, let window {
       lines.append(
-        "\(plural(table.shortenedCount, "text")) read to the \(vocabulary?.rules == nil ? "first" : "last") \(plural(window, "token")) only"
+        "\(plural(table.shortenedCount, "text")) cut to the \(vocabulary?.rules == nil ? "first" : "last") \(plural(window, "token"))"
       )
     }
     return lines

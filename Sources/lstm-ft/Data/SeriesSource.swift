@@ -30,27 +30,27 @@ extension DataSettings {
     let ordered = try advised {
       try tables.map { try OrderedTable($0, choice($0, record, targets: targets)) }
     }
-    // When and whose a row is, is not what is learned.
+    // Columns of times and ids are not features.
     let told = Set((ordered[0].time?.names ?? []) + ordered[0].idColumns)
     let numeric = table.numericColumns.filter { !told.contains($0) }
     if targets.isEmpty {
       guard numeric.count == 1 else {
         guard let first = numeric.first else {
           throw FineTuningError.badData(
-            file: table.file, detail: "no column holds only numbers",
-            advice: ["name the one to predict with --target; its first cell that is no number is then shown"])
+            file: table.file, detail: "no column holds numbers only",
+            advice: ["name the column to predict with --target, to see its first cell that is not a number"])
         }
         throw InputError.usage(
-          "no --target given, and \(table.file) has \(numeric.count) columns of numbers: \(numeric.joined(separator: ", "))",
-          advice: ["say which shall be predicted, for example --target \(first)"])
+          "no --target given, and \(table.file) has \(numeric.count) numeric columns: \(numeric.joined(separator: ", "))",
+          advice: ["choose the one to predict, for example --target \(shellWord(first))"])
       }
       targets = numeric
     }
     let chosen = try self.features(table, numeric, size: size, targets: targets, record)
     guard let window else {
       throw InputError.usage(
-        "no --window given, and the model does not know it from a fine-tuning",
-        advice: ["say how many rows the model shall look at, for example --window 48"])
+        "no --window given, and the model has none from an earlier fine-tuning",
+        advice: ["set how many rows the model reads, for example --window 48"])
     }
     do {
       return try advised {
@@ -64,7 +64,7 @@ extension DataSettings {
     }
   }
 
-  /// A head of several outputs was made for as many rows ahead.
+  /// By the number of the head's outputs.
   private func defaultHorizon(_ model: LSTMModel, _ targets: Int) -> Int {
     guard let last = model.configuration.head.last, last.size % targets == 0 else { return 1 }
     return last.size / targets
@@ -76,8 +76,8 @@ extension DataSettings {
     if let chosen = features ?? record.features {
       guard chosen.count == size else {
         throw InputError.usage(
-          "--features \(chosen.joined(separator: ",")): names \(plural(chosen.count, "column")), but the model reads \(plural(size, "feature")) a step",
-          advice: [])
+          "--features \(chosen.joined(separator: ",")): names \(plural(chosen.count, "column")), but the model reads \(plural(size, "feature")) per step"
+        )
       }
       return chosen
     }
@@ -86,19 +86,21 @@ extension DataSettings {
     guard numeric.count > size else {
       throw FineTuningError.badData(
         file: table.file,
-        detail: "the model reads \(plural(size, "feature")) a step, found \(plural(numeric.count, "column")) of numbers"
+        detail: "the model reads \(plural(size, "feature")) per step, found \(plural(numeric.count, "numeric column"))"
           + (numeric.isEmpty ? "" : ": \(numeric.joined(separator: ", "))"), advice: [])
     }
     throw InputError.usage(
-      "the model reads \(plural(size, "feature")) a step, but \(table.file) has \(numeric.count) columns of numbers: \(numeric.joined(separator: ", "))",
-      advice: ["choose with --features, for example --features \(numeric.prefix(size).joined(separator: ","))"])
+      "the model reads \(plural(size, "feature")) per step, but \(table.file) has \(numeric.count) numeric columns: \(numeric.joined(separator: ", "))",
+      advice: [
+        "choose with --features, for example --features \(shellWord(numeric.prefix(size).joined(separator: ",")))"
+      ])
   }
 
-  /// What is said about a table's rows, here or when the model was fine-tuned.
+  /// The columns of times and ids, by the options or as when the model was fine-tuned.
   private func choice(_ table: CSVTable, _ record: Preprocessing, targets: [String]) throws -> TableChoice {
     var reserved = Set(targets + (features ?? record.features ?? []))
     let numeric = table.numericColumns
-    // What is to be predicted when nothing is said.
+    // The default target.
     if numeric.count == 1 { reserved.formUnion(numeric) }
     var choice = TableChoice(
       order: dateOrder ?? record.dateOrder.flatMap(DateOrder.init), reserved: reserved)
@@ -112,8 +114,8 @@ extension DataSettings {
     } else if let known = record.idColumns {
       if let lacking = known.first(where: { !table.columnNames.contains($0) }) {
         throw InputError.usage(
-          "\(table.file) has no column \"\(lacking)\", which told the model's series apart when it was fine-tuned",
-          advice: ["name another with --id COLUMN, or say --id none when it holds one series"])
+          "\(table.file) has no column \"\(lacking)\", which identified the series when the model was fine-tuned",
+          advice: ["name another with --id COLUMN, or use --id none for a single series"])
       }
       choice.id = known.isEmpty ? .none : .named(known)
     }

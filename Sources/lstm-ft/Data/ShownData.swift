@@ -3,13 +3,13 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-/// What of some data is for training and what for validation, as it is shown.
+/// The training and validation parts of some data, for printing.
 struct Portions {
   let training: Examples
   let validation: Examples?
-  /// The file that is for validation alone; nil when validation is a part of the data.
+  /// The separate validation file; nil when validation is a part of the data.
   let heldFile: String?
-  /// Whether examples were drawn.
+  /// Whether validation examples were drawn at random.
   let isDrawn: Bool
 
   /// `, 12 for validation`
@@ -18,7 +18,7 @@ struct Portions {
     return validation.map { ", \(grouped($0.sequences.count)) for validation\(from)" } ?? ", none for validation"
   }
 
-  /// Lines for people, of streams.
+  /// Lines about streams.
   var streams: [String] {
     func text(_ examples: Examples) -> String {
       guard let data = examples.streams else { return "" }
@@ -31,10 +31,10 @@ struct Portions {
     ]
   }
 
-  /// Lines for people, of sequences that stand for themselves.
+  /// Lines about independent sequences.
   func lines(_ all: SequenceData, file: String) -> [String] {
     let lengths = all.lengths == nil ? "" : ", \(plural(all.stepCount, "valid step"))"
-    let choice = validation == nil ? "" : isDrawn ? " (drawn by the seed)" : " (the last ones)"
+    let choice = validation == nil ? "" : isDrawn ? " (drawn at random)" : " (the last ones)"
     return [
       "\(file): \(plural(all.count, "sequence")) of \(plural(all.steps, "step"))\(lengths)",
       "\(grouped(training.sequences.count)) to train on\(held)\(choice)",
@@ -42,37 +42,37 @@ struct Portions {
   }
 }
 
-/// How a model is used after it was trained on some data.
+/// How a model is used after training on some data.
 struct DataUse {
   /// The command that reads data like it.
   let command: String
-  /// Whether it is told what finetune was told about the data.
+  /// Whether it takes the data options of finetune.
   var readsData = true
-  /// What else it is told.
+  /// Further options.
   var more: [String] = []
 }
 
-/// Data as this tool shows it.
+/// Data that this tool can print.
 protocol ShownData: TrainingData {
-  /// Lines for people: what it is, and what is for what.
+  /// Lines about the data and its split.
   func summary(_ portions: Portions) -> [String]
 
-  /// How a model is used that was trained on it.
+  /// How a model trained on it is used.
   var use: DataUse { get }
 
   /// `test.csv: 120 sequences, mse 0.0123`
   func result(_ metrics: Metrics, lossName: String) -> String
 
-  /// What a model does with it, for people to look at after each epoch; nil where there is nothing to show.
-  /// - Parameter examples: those that it is measured with.
+  /// Makes a sample after each epoch; nil where there is nothing to show.
+  /// - Parameter examples: those that the model is evaluated on.
   func sampling(
     _ examples: Examples?, _ record: Preprocessing, _ seed: UInt64, _ kernels: Kernels
   ) -> (@Sendable (LSTMModel) throws -> Sample?)?
 
-  /// Why evaluate can draw no chart of it; nil where it can.
+  /// Why evaluate cannot chart it; nil where it can.
   var chartRefusal: String? { get }
 
-  /// Lines for people about what it holds, when a model is measured.
+  /// Lines about its contents, when a model is evaluated.
   var contents: [String] { get }
 
   /// The name of each class by its number, of labeled sequences.
@@ -81,7 +81,7 @@ protocol ShownData: TrainingData {
   /// The name of each sequence, where a table gives them one.
   var sequenceNames: [String]? { get }
 
-  /// Its characters or words, and those that are no token.
+  /// The number of its characters or words, and of unknown ones.
   var tokens: (count: Int, unknown: Int)? { get }
 }
 
@@ -99,7 +99,7 @@ extension ShownData {
   var sequenceNames: [String]? { nil }
   var tokens: (count: Int, unknown: Int)? { nil }
 
-  /// What was recognized in a table.
+  /// Notes on how a table was read.
   var readingLines: [String] { readingNotes.map(\.description) }
 
   /// Examples as the model reads them.
@@ -110,12 +110,12 @@ extension ShownData {
 }
 
 extension Examples {
-  /// For people: what the mask did.
+  /// A note on what the mask hides; nil when it hides nothing.
   func maskNote(_ configuration: ModelConfiguration) -> String? {
     let hidden = sequences.hiddenCount
     guard let mask = configuration.mask, hidden > 0 else { return nil }
     return
-      "mask: \(plural(hidden, "step")) of \(mask.summary) hidden, as in Keras; \(hidden == 1 ? "it is" : "they are")"
-      + " no part of a sequence"
+      "mask: \(plural(hidden, "step")) of \(mask.summary) masked, as in Keras; \(hidden == 1 ? "it is" : "they are")"
+      + " not part of a sequence"
   }
 }

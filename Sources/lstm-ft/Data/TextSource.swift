@@ -6,16 +6,16 @@ import LSTMLayers
 import LSTMReports
 
 extension DataSettings {
-  /// A text, when it is called one.
+  /// A text, when --text is given.
   func loadText(_ request: Request) throws -> (any ShownData)? {
     let (record, purpose) = (request.record, request.purpose)
     guard isText else {
       for (flag, isGiven) in [("--stride", stride != nil), ("--separator", separator != nil)] where isGiven {
-        throw InputError.usage("\(flag) is for --text", advice: [])
+        throw InputError.usage("\(flag) is for --text")
       }
       return nil
     }
-    // A model that reads on and on has its whole text before it.
+    // A model with carried state reads the whole text.
     let whole = purpose == .predicting && isStreamed(record) ? TextData.windowLimit : nil
     let data = try textData(
       request.path, request.model, record, request.readout ?? request.model.configuration.readout, window: whole)
@@ -23,10 +23,8 @@ extension DataSettings {
     let usual = purpose == .measuring ? 1 : min(20, max(data.targetCount / 4, 1))
     return TextStreams(data, streamCount: streams ?? usual)
   }
-}
 
-extension DataSettings {
-  /// The tokens of a model that is new to text, when nothing else is said: how far back a training step looks.
+  /// The default window of a new model, in tokens: the length of backpropagation.
   private static let usualWindow = 100
 
   private func textData(
@@ -40,20 +38,20 @@ extension DataSettings {
       ("--sequence-id", sequenceColumn != nil), ("--time", time != nil), ("--id", id != nil),
       ("--date-order", dateOrder != nil),
     ] + csv.given
-    where isGiven { throw InputError.usage("\(flag) is for CSV files; --text says the next token", advice: []) }
+    where isGiven { throw InputError.usage("\(flag) is for CSV files; --text predicts the next token") }
     let vocabulary = try knownVocabulary(record, model, path)
     let isPerStep = readout == .all || readout == nil
     guard let window = chosen ?? chunk ?? window ?? record.window ?? (isPerStep ? Self.usualWindow : nil) else {
       throw InputError.usage(
-        "no --window given, and the model does not know it",
-        advice: ["say how many \(vocabulary.unit.rawValue) the model shall look at, for example --window 40"])
+        "no --window given, and the model has none",
+        advice: ["set how many \(vocabulary.unit.rawValue) the model reads, for example --window 40"])
     }
     return try TextData(
       contentsOf: path, vocabulary: vocabulary, window: window, stride: stride, isPerStep: isPerStep,
       separator: separator ?? record.separator)
   }
 
-  /// The model's vocabulary, which has to go with the options and with the model.
+  /// The model's vocabulary, checked against the options and the embedding.
   func knownVocabulary(_ record: Preprocessing, _ model: LSTMModel, _ path: String) throws -> Vocabulary {
     guard case .tokens(let count, _) = model.configuration.input else {
       throw FineTuningError.badData(
@@ -61,19 +59,19 @@ extension DataSettings {
     }
     guard let vocabulary = record.vocabulary else {
       throw InputError.usage(
-        "the model has no vocabulary: nobody knows which number stands for which character or word",
-        advice: ["give it with lstm-ft import CHECKPOINT --vocabulary FILE"])
+        "the model has no vocabulary, which maps token numbers to characters or words",
+        advice: ["add one with lstm-ft import CHECKPOINT --vocabulary FILE"])
     }
     if let tokens, tokens != vocabulary.unit {
-      throw InputError.usage(
-        "--tokens \(tokens.rawValue): the model's vocabulary is of \(vocabulary.unit.rawValue)", advice: [])
+      throw InputError.usage("--tokens \(tokens.rawValue): the model's vocabulary is of \(vocabulary.unit.rawValue)")
     }
     try checkVocabulary(vocabulary, embedding: count)
     return vocabulary
   }
 
-  /// Makes a new model's vocabulary, or adds to an old one's; says what was done.
-  /// - Parameter isNew: whether the model's weights are fresh.
+  /// Makes a new model's vocabulary, or extends an existing one.
+  /// - Parameter isNew: whether the model is trained from scratch.
+  /// - Returns: notes on what was done.
   func settleVocabulary(
     _ model: inout LSTMModel, isNew: Bool, extends: Bool
   ) throws -> [String] {
@@ -81,7 +79,7 @@ extension DataSettings {
     guard isNew || extends, case .tokens(let count, _) = model.configuration.input,
       let text = try everyText(record)
     else {
-      if extends { throw InputError.usage("--extend-vocabulary is for --text and --text-column", advice: []) }
+      if extends { throw InputError.usage("--extend-vocabulary is for --text and --text-column") }
       return []
     }
     let path = file
@@ -96,7 +94,7 @@ extension DataSettings {
     guard extends else { return [] }
     let vocabulary = try knownVocabulary(record, model, path)
     let missing = vocabulary.missing(in: text)
-    guard !missing.isEmpty else { return ["vocabulary: it has every \(vocabulary.unit.noun) of \(path)"] }
+    guard !missing.isEmpty else { return ["vocabulary: it covers every \(vocabulary.unit.noun) of \(path)"] }
     model = try model.extendingVocabulary(by: missing.count)
     model.preprocessing.vocabulary = try vocabulary.extended(by: missing, from: count)
     let shown = missing.prefix(8).map { printable($0, limit: 20) }.joined(separator: " ")
@@ -104,10 +102,8 @@ extension DataSettings {
       "vocabulary: \(plural(missing.count, vocabulary.unit.noun)) added, with the mean of the others' weights: \(shown)\(missing.count > 8 ? " ..." : "")"
     ]
   }
-}
 
-extension DataSettings {
-  /// All text of the data; nil when there is none.
+  /// All text in the data; nil for other data.
   private func everyText(_ record: Preprocessing) throws -> String? {
     if isText {
       return TextData.documents(
@@ -146,7 +142,7 @@ extension TextData: ShownData {
   ) -> (@Sendable (LSTMModel) throws -> Sample?)? {
     let prompt = opening()
     let options = TextGenerator.Options(length: vocabulary.unit == .words ? 25 : 100, temperature: 0.5, seed: seed)
-    // A model that is no language model, or gives no numbers any more, has nothing to show.
+    // A model that is not a language model, or whose outputs are NaN, has nothing to show.
     return { [vocabulary, window] model in
       let generator = try? TextGenerator(model, vocabulary: vocabulary, window: window, kernels: kernels)
       let made = try? generator?.generate(after: prompt, options)

@@ -17,47 +17,46 @@ extension CSVThousands: ExpressibleByArgument {
   }
 }
 
-/// How a CSV file is written, where that does not show.
+/// The notation of a CSV file, where it cannot be detected.
 struct CSVArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "CSV: what stands before decimals. (default: as the columns and the separator show)", valueName: "mark"))
+      "CSV: the decimal mark. (default: detected from the columns and the separator)", valueName: "mark"))
   var decimal: CSVDecimalMark?
 
   @Option(
     help: ArgumentHelp(
-      "CSV: what stands between thousands. (default: as the columns and the separator show)", valueName: "mark"))
+      "CSV: the thousands separator. (default: detected from the columns and the separator)", valueName: "mark"))
   var thousands: CSVThousands?
 
   @Option(
     parsing: .unconditionalSingleValue,
     help: ArgumentHelp(
-      "CSV: a number or word that stands for a missing value, such as -9999; none when all numbers are numbers. "
+      "CSV: a number or word that means a missing value, such as -9999; none when every number is a real value. "
         + "Repeatable.", valueName: "value"))
   var missingValue: [String] = []
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("CSV: lines above the table to pass over.", valueName: "count"))
+    parsing: .unconditional, help: ArgumentHelp("CSV: lines to skip above the table.", valueName: "count"))
   var skipLines: Int?
 
   @Option(
-    help: ArgumentHelp("CSV: what comment lines begin with, or none. (default: #, % or //)", valueName: "mark"))
+    help: ArgumentHelp("CSV: the prefix of comment lines, or none. (default: #, % or //)", valueName: "mark"))
   var comment: String?
 
   @Option(
-    help: ArgumentHelp("CSV: how the text is encoded. (default: as it looks)", valueName: "name"))
+    help: ArgumentHelp("CSV: the text encoding. (default: detected)", valueName: "name"))
   var encoding: CSVEncoding?
 
   func options(header: Bool?) throws -> CSVOptions {
     if let decimal, thousands?.rawValue == decimal.rawValue {
-      throw InputError.usage(
-        "--decimal \(decimal.rawValue) and --thousands \(decimal.rawValue) exclude each other", advice: [])
+      throw InputError.usage("--decimal \(decimal.rawValue) and --thousands \(decimal.rawValue) cannot be combined")
     }
     if let skipLines, skipLines < 0 {
-      throw InputError.usage("--skip-lines \(skipLines): expected a number from 0", advice: [])
+      throw InputError.usage("--skip-lines \(skipLines): expected at least 0")
     }
     if comment?.isEmpty == true {
-      throw InputError.usage("--comment: expected what comment lines begin with", advice: [])
+      throw InputError.usage("--comment: expected the prefix of comment lines, found nothing")
     }
     var options = CSVOptions(header: header)
     options.decimal = decimal

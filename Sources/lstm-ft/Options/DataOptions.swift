@@ -14,13 +14,14 @@ extension Vocabulary.Unit: ExpressibleByArgument {}
 struct DataArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A CSV series, or arrays x, y and maybe lengths in HDF5 or .npz; predict takes x.npy too. Repeatable for CSV, and "
-        + "may be a folder of such files: each is a series of its own.", valueName: "file"),
+      "A CSV series, or arrays x, y and optionally lengths in HDF5 or .npz; predict also takes x.npy. For CSV, it is "
+        + "repeatable and may be a folder: each file is a separate series.", valueName: "file"),
     completion: .file())
   var data: [String] = []
 
   @Option(
-    help: ArgumentHelp("A text file, of which the model says each next token.", valueName: "file"), completion: .file())
+    help: ArgumentHelp("A text file, in which the model predicts each next token.", valueName: "file"),
+    completion: .file())
   var text: String?
 
   @Option(
@@ -29,49 +30,50 @@ struct DataArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "CSV: the columns that the model reads, separated by commas. (default: the targets, or all)",
+      "CSV: the input columns, separated by commas. (default: the targets, or all)",
       valueName: "columns"))
   var features: String?
 
   @Option(
     help: ArgumentHelp(
-      "CSV: the columns that tell a row's time, such as date, or date,hour; none to take the rows as they stand. "
-        + "(default: as fine-tuned, else what is found)", valueName: "columns"))
+      "CSV: the columns with each row's time, such as date, or date,hour; none to keep the rows in file order. "
+        + "(default: as fine-tuned, else detected)", valueName: "columns"))
   var time: String?
 
   @Option(
     help: ArgumentHelp(
-      "CSV: the columns that tell whose row it is, where a table holds several series; none for one series. "
+      "CSV: the columns that identify the series, where a table holds several; none for a single series. "
         + "(default: as fine-tuned)", valueName: "columns"))
   var id: String?
 
   @Option(
     help: ArgumentHelp(
-      "CSV: how the numbers of dates follow each other, where that is open: dmy, mdy or ymd.", valueName: "order"))
+      "CSV: the order of day, month and year, where dates are ambiguous: dmy, mdy or ymd.", valueName: "order"))
   var dateOrder: DateOrder?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("CSV: rows that the model looks at. (default: as fine-tuned)", valueName: "rows"))
+    help: ArgumentHelp(
+      "The input window, in rows of a CSV series or tokens of a text. (default: as fine-tuned)", valueName: "steps"))
   var window: Int?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "CSV: rows that it predicts. (default: what the model was made for, else 1)", valueName: "rows"))
+      "CSV: rows to predict ahead. (default: as fine-tuned, else by the size of the head, else 1)", valueName: "rows"))
   var horizon: Int?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "CSV: rows after which the series repeats itself, for the naive forecast that the model is compared with. "
+      "CSV: the season in rows, for the seasonal naive forecast that the model is compared with. "
         + "(default: as fine-tuned, else 1)", valueName: "rows"))
   var season: Int?
 
-  @Option(help: ArgumentHelp("CSV: what becomes of missing values.", valueName: "policy"))
+  @Option(help: ArgumentHelp("CSV: how to treat missing values.", valueName: "policy"))
   var missing: MissingValuePolicy = .error
 
-  @Flag(inversion: .prefixedNo, help: "CSV: whether the first line names the columns. (default: as it looks)")
+  @Flag(inversion: .prefixedNo, help: "CSV: whether the first line names the columns. (default: detected)")
   var header: Bool?
 
   @OptionGroup
@@ -82,23 +84,23 @@ struct DataArguments: ParsableArguments {
   var textColumn: String?
 
   @Option(
-    help: ArgumentHelp("CSV: the column of the classes' names. (default: as fine-tuned)", valueName: "column"))
+    help: ArgumentHelp("CSV: the column of class labels. (default: as fine-tuned)", valueName: "column"))
   var labelColumn: String?
 
   @Option(
     help: ArgumentHelp(
-      "CSV: the column that holds the rows of a sequence together, to classify sequences, or each of their rows when "
-        + "labels differ within them. (default: as fine-tuned)", valueName: "column"))
+      "CSV: the column that identifies each row's sequence, to classify sequences, or each row when labels differ within "
+        + "a sequence. (default: as fine-tuned)", valueName: "column"))
   var sequenceID: String?
 
-  @Option(help: "Text: what a token is. (default: as in the model's vocabulary)")
+  @Option(help: "Text: the unit of tokens. (default: as in the model's vocabulary)")
   var tokens: Vocabulary.Unit?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Text: tokens from the beginning of one sequence to the next. (default: the window, or 1 when the model gives one "
-        + "output a sequence)", valueName: "tokens"))
+      "Text: tokens between the starts of consecutive sequences. (default: the window, or 1 when the model gives one "
+        + "output per sequence)", valueName: "tokens"))
   var stride: Int?
 
   @Option(
@@ -108,22 +110,22 @@ struct DataArguments: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Take a text, a CSV series or long sequences in chunks of so many steps, in their order, with the state carried from "
-        + "one to the next (truncated backpropagation through time). Arrays may mark with reset (N, T) where it begins "
-        + "anew. (default: as fine-tuned)",
+      "Read a text, a CSV series or long sequences in chunks of this many steps, in order, with the state carried from "
+        + "chunk to chunk (truncated BPTT). Arrays may mark in reset (N, T) where the state restarts from zero. "
+        + "(default: as fine-tuned)",
       valueName: "steps"))
   var chunk: Int?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "With --chunk: parts of a text or a series that are read side by side. (default: 20 of a text to train on, else 1)",
+      "With --chunk: parts of a text or a series that are read in parallel. (default: 20 to train on a text, else 1)",
       valueName: "count"))
   var streams: Int?
 
   /// - Throws: `InputError.usage` when nothing is named, or options contradict each other.
   func settings() throws -> DataSettings {
-    if !data.isEmpty, text != nil { throw InputError.usage("--data and --text exclude each other", advice: []) }
+    if !data.isEmpty, text != nil { throw InputError.usage("--data and --text cannot be combined") }
     let files = text.map { [$0] } ?? data
     guard !files.isEmpty else {
       throw InputError.usage("no data given", advice: ["name it with --data mine.csv (or .h5, .npz with x and y)"])

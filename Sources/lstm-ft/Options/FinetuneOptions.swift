@@ -4,11 +4,11 @@ import LSTMReports
 
 extension ScalerChoice.Mode: ExpressibleByArgument {}
 
-/// What becomes of a model's parts.
+/// Which parts of a model train, and what they start from.
 struct PartArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A part of the model that stays as it is, byte for byte. Repeatable.", valueName: "selector"))
+      "A part of the model to freeze: it stays the same, byte for byte. Repeatable.", valueName: "selector"))
   var freeze: [String] = []
 
   @Option(help: ArgumentHelp("A part that trains although --freeze covers it. Repeatable.", valueName: "selector"))
@@ -16,32 +16,32 @@ struct PartArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Replace the head's last layer by a new dense one: new, or new:SIZE; keep to go on with one that has many more "
-        + "outputs than the data has classes.", valueName: "new[:size]")
+      "Replace the head's last layer with a new dense one: new, or new:SIZE; or keep one that has many more "
+        + "outputs than the data has classes: keep.", valueName: "new[:size]")
   )
   var head: String?
 
   @Flag(
     help: """
-      Start the whole network from fresh values: what transfer has to beat. The model may then be a configuration file, \
-      too (JSON, as of import --config).
+      Train the whole network from random initial values: the baseline for transfer learning. The model may then also be \
+      a configuration file (JSON, as for import --config).
       """)
   var fromScratch = false
 
   @Flag(
     help: """
-      Afterwards train the same network from fresh values, with nothing frozen, on the same data for as many epochs, and \
-      say which is better.
+      Afterwards train the same network from random initial values, with nothing frozen, on the same data for as many \
+      epochs, and compare the two.
       """)
   var compareScratch = false
 
   @Option(
     help: ArgumentHelp(
-      "Standardization: keep the model's, refit it to the training part, or none; auto keeps, and refits for CSV "
-        + "when the model has none.", valueName: "mode"))
+      "Standardization: keep the model's scaler, refit it on the training data, or none; auto keeps it, and refits for "
+        + "CSV when the model has none.", valueName: "mode"))
   var scaler: ScalerChoice.Mode = .auto
 
-  @Flag(help: "CSV with --id, or several files: each id's rows are standardized by its own scaler.")
+  @Flag(help: "CSV with --id, or several files: fit a separate scaler for each series.")
   var scalerPerId = false
 
   func apply(to settings: inout RunSettings) throws {
@@ -54,7 +54,7 @@ struct PartArguments: ParsableArguments {
   }
 }
 
-/// What a run leaves behind.
+/// The files that a run writes.
 struct OutputFiles: ParsableArguments {
   @Option(
     name: .shortAndLong, help: ArgumentHelp("The fine-tuned model to write.", valueName: "file"),
@@ -68,12 +68,12 @@ struct OutputFiles: ParsableArguments {
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Whether to show, after each epoch, what a language model writes or how a forecast lies beside the truth.")
+    help: "Whether to show samples: what a language model generates after each epoch, or a forecast beside the truth.")
   var samples = true
 
   @Option(
     help: ArgumentHelp(
-      "Go on with the run in this folder, with all that it was begun with; only --threads, --quiet and --json may be "
-        + "given beside it.", valueName: "folder"), completion: .directory)
+      "Resume the run in this folder with its own settings; only --threads, --overwrite, --quiet and --json may be given "
+        + "with it.", valueName: "folder"), completion: .directory)
   var resume: String?
 }

@@ -21,9 +21,7 @@ struct ChosenScalers {
     let first = try Self.part(parts[0], of: found)
     let second = try parts.dropFirst().first.map { try Self.part($0, of: found) } ?? nil
     if let first {
-      guard case .features(let count) = configuration.input else {
-        throw InputError.usage("--scaler-from: this model reads tokens, which are not standardized", advice: [])
-      }
+      let count = try standardizedFeatures(configuration, "--scaler-from")
       inputs = try first.scaler(for: count, option: "--scaler-from \(parts[0])")
       notes.append("features are scaled with \(first.summary)")
     }
@@ -33,17 +31,17 @@ struct ChosenScalers {
       guard outputs % columns == 0 else {
         throw InputError.usage(
           "--scaler-from \(parts[1]): it has \(plural(columns, "column")), the model \(plural(outputs, "output"))",
-          advice: ["choose columns: --scaler-from \(parts[0]),\(second.found.key):1"])
+          advice: ["choose columns: --scaler-from \(shellWord("\(parts[0]),\(second.found.key):1"))"])
       }
       targets = try second.scaler(for: columns, option: "--scaler-from \(parts[1])")
-      notes.append("outputs are turned back with \(second.summary)")
+      notes.append("outputs are scaled back with \(second.summary)")
     } else if let first, parts.count == 1 {
       if first.isForAll || first.columns.count == 1, configuration.head.last?.activation != .softmax {
         targets = try first.scaler(for: 1, option: "--scaler-from \(parts[0])")
-        notes.append("outputs are turned back with it, too; if not: --scaler-from \(parts[0]),none")
+        notes.append("outputs are scaled back with it, too; otherwise: --scaler-from \(shellWord("\(parts[0]),none"))")
       } else {
         notes.append(
-          "outputs stay as the model gives them; were the targets a column of it: --scaler-from \(parts[0]),\(first.found.key):1"
+          "outputs are not scaled back; if the targets are one of its columns: --scaler-from \(shellWord("\(parts[0]),\(first.found.key):1"))"
         )
       }
     }
@@ -56,9 +54,7 @@ struct ChosenScalers {
   /// nil for `none`.
   private static func part(_ text: String, of found: [FoundScaler]) throws -> Part? {
     if text == "none" { return nil }
-    guard !found.isEmpty else {
-      throw InputError.usage("--scaler-from \(text): there is no scaler in the file", advice: [])
-    }
+    guard !found.isEmpty else { throw InputError.usage("--scaler-from \(text): there is no scaler in the file") }
     if let whole = found.first(where: { $0.key == text }) { return Part(found: whole, columns: 0..<whole.columns) }
     if let colon = text.lastIndex(of: ":"), let scaler = found.first(where: { $0.key == text[..<colon] }) {
       let numbers = text[text.index(after: colon)...].split(separator: "-", omittingEmptySubsequences: false).map {
@@ -69,11 +65,11 @@ struct ChosenScalers {
       else {
         throw InputError.usage(
           "--scaler-from \(text): it has \(plural(scaler.columns, "column")), counted from 1",
-          advice: ["for example \(scaler.key):1 or \(scaler.key):1-\(scaler.columns)"])
+          advice: ["for example \(shellWord("\(scaler.key):1")) or \(shellWord("\(scaler.key):1-\(scaler.columns)"))"])
       }
       return Part(found: scaler, columns: first - 1..<last)
     }
-    throw InputError.usage("--scaler-from \(text): the file has no scaler of this key", advice: advice(found))
+    throw InputError.usage("--scaler-from \(text): the file has no scaler with this key", advice: advice(found))
   }
 
   private struct Part {
@@ -92,16 +88,14 @@ struct ChosenScalers {
 
     func scaler(for count: Int, option: String) throws -> Scaler {
       let scaler = Scaler(found, columns: columns)
-      guard scaler.isUsable else {
-        throw InputError.usage("\(option): its numbers are beyond single precision", advice: [])
-      }
+      guard scaler.isUsable else { throw InputError.usage("\(option): its values are out of the range of float32") }
       if scaler.columns == count { return scaler }
       guard isForAll else {
         throw InputError.usage(
           "\(option): it has \(plural(scaler.columns, "column")), the model reads \(plural(count, "feature"))",
           advice: scaler.columns > count
-            ? ["choose columns: --scaler-from \(found.key):1\(count > 1 ? "-\(count)" : "")"]
-            : ["for the targets alone: --scaler-from none,\(found.key)"])
+            ? ["choose columns: --scaler-from \(shellWord("\(found.key):1\(count > 1 ? "-\(count)" : "")"))"]
+            : ["for the targets alone: --scaler-from \(shellWord("none,\(found.key)"))"])
       }
       return Scaler(
         mean: [Float](repeating: scaler.mean[0], count: count),
@@ -117,18 +111,26 @@ extension FoundScaler {
   }
 }
 
-/// What a report says of scalers that nobody has asked for.
+/// The number of features that a scaler is for.
+/// - Throws: `InputError.usage` for a model that reads tokens.
+func standardizedFeatures(_ configuration: ModelConfiguration, _ option: String) throws -> Int {
+  if case .features(let count) = configuration.input { return count }
+  throw InputError.usage("\(option): this model reads tokens, which are not standardized")
+}
+
+/// Notes on scalers in the file that no option uses.
 func scalerOffers(_ found: [FoundScaler], _ configuration: ModelConfiguration) -> [String] {
   guard case .features(let count) = configuration.input else { return [] }
   return found.prefix(4).map { scaler in
     let name = "the file holds a scaler, \(scaler.summary), which is not applied: "
     if scaler.isForAll || scaler.columns == count {
-      return name + "--scaler-from \(scaler.key) scales the features with it"
+      return name + "--scaler-from \(shellWord(scaler.key)) scales the features with it"
     }
     if scaler.columns > count {
       let columns = count == 1 ? "1" : "1-\(count)"
-      return name + "--scaler-from \(scaler.key):\(columns) scales the features with some of its columns"
+      return name
+        + "--scaler-from \(shellWord("\(scaler.key):\(columns)")) scales the features with some of its columns"
     }
-    return name + "--scaler-from none,\(scaler.key) turns outputs back with it"
+    return name + "--scaler-from \(shellWord("none,\(scaler.key)")) scales outputs back with it"
   }
 }

@@ -8,10 +8,10 @@ enum LossName: String, CaseIterable {
   case bce
 }
 
-/// A loss by its own name or by that which PyTorch, Keras or a person has for it.
+/// A loss by its own name or by one of its usual names in PyTorch, Keras and elsewhere.
 struct LossChoice: ExpressibleByArgument {
   let name: LossName
-  /// What the name that was given means elsewhere, where that is not quite this; for people.
+  /// How the loss of this name differs elsewhere; nil where it does not.
   let note: String?
 
   static var allValueStrings: [String] { LossName.allCases.map(\.rawValue) }
@@ -31,14 +31,14 @@ struct LossChoice: ExpressibleByArgument {
     add(.huber, "huber")
     add(
       .huber, "smoothl1",
-      note: "it is huber, divided by its delta; with --huber-delta 1, as here unless you say so, the same")
+      note: "it is huber divided by its delta; with --huber-delta 1, the default, the two are the same")
     add(
       .crossEntropy, "crossentropy", "ce", "categoricalcrossentropy", "sparsecategoricalcrossentropy",
       "softmaxcrossentropy", "softmaxcrossentropywithlogits", "sparsesoftmaxcrossentropywithlogits")
     add(
       .crossEntropy, "nll", "negativeloglikelihood",
       note:
-        "taken as cross-entropy, with the softmax in it: the model's outputs are logits, not logarithms of probabilities"
+        "taken as cross-entropy, which includes the softmax: the model's outputs are logits, not log-probabilities"
     )
     add(.bce, "bce", "binarycrossentropy")
     add(
@@ -48,11 +48,11 @@ struct LossChoice: ExpressibleByArgument {
   }()
 }
 
-/// A rule that moves the weights; what other tools have and this one has not is known by name, to say so.
+/// An optimizer; those that other tools have and this one does not are known by name, to give advice.
 struct OptimizerChoice: ExpressibleByArgument {
   enum Name: String, CaseIterable { case adam, adamw, sgd }
 
-  /// nil for a rule that is not here.
+  /// nil for one that is not supported.
   let name: Name?
   let given: String
 
@@ -75,23 +75,23 @@ struct OptimizerChoice: ExpressibleByArgument {
     guard name != nil || Self.foreign.contains(plain) else { return nil }
   }
 
-  /// - Throws: `InputError.usage` for a rule that is known, and is not here.
+  /// - Throws: `InputError.usage` for one that is known but not supported.
   func known() throws -> Name {
     if let name { return name }
     let advice =
       switch plainName(given) {
-      case "amsgrad": "it is --optimizer adam --amsgrad"
-      case "momentum": "it is --optimizer sgd --momentum 0.9"
-      case "nesterov": "it is --optimizer sgd --momentum 0.9 --nesterov"
-      case "rmsprop": "adam is nearest to it: the same division by a running mean of squares, and a mean of gradients"
-      default: "adam is what most LSTMs are fine-tuned with"
+      case "amsgrad": "use --optimizer adam --amsgrad"
+      case "momentum": "use --optimizer sgd --momentum 0.9"
+      case "nesterov": "use --optimizer sgd --momentum 0.9 --nesterov"
+      case "rmsprop": "adam is closest to it: it divides by the same running mean of squares, and averages gradients"
+      default: "most LSTMs are fine-tuned with adam"
       }
     throw InputError.usage(
-      "--optimizer \(given): it is not here; expected adam, adamw or sgd", advice: [Message(advice)])
+      "--optimizer \(given): it is not supported; expected adam, adamw or sgd", advice: [Message(advice)])
   }
 }
 
-/// `BCEWithLogitsLoss`, `binary_crossentropy` and `binary-cross-entropy` without what people write differently.
+/// `BCEWithLogitsLoss`, `binary_crossentropy` and `binary-cross-entropy` in one spelling.
 private func plainName(_ text: String) -> String {
   var plain = text.lowercased().filter { !"-_ .".contains($0) }
   for prefix in [

@@ -19,73 +19,74 @@ extension DataType: ExpressibleByArgument {
 }
 
 let readoutHelp: ArgumentHelp =
-  "What the head reads of the LSTM's output; final is each direction's own final state."
+  "Which of the LSTM's outputs the head reads; final is the final hidden state of each direction."
 
-/// How names in a file become the project's, and what may be missing.
+/// How names in a file become parameter names, and which may be missing.
 struct LoadArguments: ParsableArguments {
-  @Option(help: "Look only at tensors below this prefix, such as encoder.lstm.")
+  @Option(help: "Read only tensors below this prefix, such as encoder.lstm.")
   var prefix: String?
 
   @Option(
     name: .customLong("map"),
     help: ArgumentHelp(
-      "Rewrite tensor names; $1 stands for the first group. Repeatable.", valueName: "regex=replacement"))
+      "Rename tensors; $1 is the first group. Repeatable.", valueName: "regex=replacement"))
   var rules: [String] = []
 
   @Option(
     name: .customLong("allow"),
     help: ArgumentHelp(
-      "Let tensors be missing or left over: missing=GLOB or unexpected=GLOB. Repeatable.", valueName: "kind=glob"))
+      "Allow missing or unexpected tensors: missing=GLOB or unexpected=GLOB. Repeatable.", valueName: "kind=glob"))
   var allowances: [String] = []
 
   @Option(
     help: ArgumentHelp(
-      "A JSON file that describes the model, for what its tensors do not tell.", valueName: "file"),
+      "A JSON file that describes the model, for what its tensors do not show.", valueName: "file"),
     completion: .file(extensions: ["json"]))
   var config: String?
 
   @Option(help: readoutHelp)
   var readout: ModelConfiguration.Readout?
 
-  @Option(help: "What stands between the dense layers of a head.")
+  @Option(help: "The activation between the dense layers of a head.")
   var activation: ModelConfiguration.Activation?
 
   @Option(
-    help: "What stands between the LSTM's output and the head: relu, tanh or sigmoid, where the file does not say.")
+    help: "The activation between the LSTM and the head: relu, tanh or sigmoid, where the file does not say.")
   var readoutActivation: ModelConfiguration.Activation?
 
-  @Option(help: "What the last dense layer's output goes through, where the file does not say.")
+  @Option(help: "The activation after the last dense layer, where the file does not say.")
   var outputActivation: ModelConfiguration.Activation?
 
   @Option(
     help: ArgumentHelp(
-      "LSTMs that stand one above the other, from the input up, separated by commas.", valueName: "modules"))
+      "Stacked LSTMs in order, from the input up, separated by commas.", valueName: "modules"))
   var stack: String?
 
-  @Option(help: "Whether a matrix's rows or its columns come first in the file: Julia, MATLAB and R write columns.")
+  @Option(help: "Whether the file stores matrices by rows or by columns (Julia, MATLAB and R: by columns).")
   var order: LoadOptions.Order?
 
-  @Option(help: "Whose names, order of gates and shapes the tensors have, where they leave a choice.")
+  @Option(help: "The layout of the tensors (names, gate order, shapes), where it is ambiguous.")
   var layout: Layout?
 
-  @Option(help: "How the LSTM's gates are squashed, where the file does not say.")
+  @Option(help: "The activation of the LSTM's gates, where the file does not say.")
   var gates: ModelConfiguration.GateActivation?
 
   @Option(
     help: ArgumentHelp(
-      "What a TensorFlow 1 cell added to its forget gate; its files do not say (usually 1).", valueName: "value"))
+      "The constant that a TensorFlow 1 cell adds to its forget gate; its files do not say (usually 1).",
+      valueName: "value"))
   var forgetBias: Float?
 
   @Option(
     help: ArgumentHelp(
-      "The embedding's row that stands for padding and is not trained (PyTorch's padding_idx), or none.",
+      "The embedding's padding row, which is not trained (PyTorch's padding_idx), or none.",
       valueName: "row"))
   var paddingIndex: PaddingIndex?
 
-  @Flag(help: "Keep an embedding and a dense layer apart that the file would have be one parameter (tied).")
+  @Flag(help: "Keep an embedding and a dense layer that look tied as two parameters.")
   var untie = false
 
-  @Flag(help: "Let an ONNX model keep weights in other files beside it.")
+  @Flag(help: "Allow an ONNX model to keep weights in external files beside it.")
   var externalData = false
 
   func options() throws -> LoadOptions {
@@ -141,33 +142,29 @@ struct ReadoutArguments: ParsableArguments {
 }
 
 /// A file's bytes.
-func readWhole(_ path: String) throws -> Data {
-  var isFolder: ObjCBool = false
-  guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-    throw InputError.notFound(path)
+func readWhole(_ path: String) throws(FileError) -> Data {
+  do throws(UnreadableReason) {
+    let file = try RegularFile(path: path)
+    return Data(try ByteSource.file(file).bytes(at: 0, count: file.byteCount))
+  } catch {
+    throw .unreadable(file: path, reason: error)
   }
-  guard !isFolder.boolValue, let data = FileManager.default.contents(atPath: path) else {
-    throw InputError.unreadable(path)
-  }
-  return data
 }
 
 enum InputError: DescribedFailure {
-  case notFound(String)
-  case unreadable(String)
   case cannotCreate(String, String)
-  /// A run that had to stop.
+  /// A run that failed.
   case stopped(Message, advice: [Message])
   case noModel(String)
   case sameFile(String)
-  /// An output whose place is taken by what may be somebody's only copy.
+  /// An output that would replace a file of unknown origin, which may be the only copy.
   case exists(String)
-  case usage(Message, advice: [Message])
+  case usage(Message, advice: [Message] = [])
 
   var category: FailureCategory {
     switch self {
-    case .notFound, .noModel: .notFound
-    case .unreadable, .stopped: .badInput
+    case .noModel: .notFound
+    case .stopped: .badInput
     case .cannotCreate, .exists: .cannotCreate
     case .sameFile, .usage: .usage
     }
@@ -175,21 +172,19 @@ enum InputError: DescribedFailure {
 
   var message: Message {
     switch self {
-    case .notFound(let path): "\(path): no such file"
-    case .unreadable(let path): "\(path): it is a folder or cannot be read"
     case .noModel(let path): "\(path): no such model"
     case .cannotCreate(let path, let detail): "\(path): \(detail)"
-    case .sameFile(let path): "\(path): the output would replace what it is made from"
-    case .exists(let path): "\(path): it exists, and it is nothing that lstm-ft is known to have written"
+    case .sameFile(let path): "\(path): the output would overwrite one of the inputs"
+    case .exists(let path): "\(path): it exists, and lstm-ft did not write it"
     case .usage(let text, _), .stopped(let text, _): text
     }
   }
 
   var advice: [Message] {
     switch self {
-    case .noModel: ["make one with lstm-ft import weights.h5, or name another model"]
-    case .sameFile: ["give another -o"]
-    case .exists: ["give another -o, or --overwrite to replace it"]
+    case .noModel: ["create one with lstm-ft import weights.h5, or name another model"]
+    case .sameFile: ["choose another -o"]
+    case .exists: ["choose another -o, or --overwrite to replace it"]
     case .usage(_, let advice), .stopped(_, let advice): advice
     default: []
     }
@@ -208,21 +203,20 @@ func openModel(_ path: String, options: LoadOptions = LoadOptions(), seed: UInt6
   return model
 }
 
-/// A model of fresh values: another model's network, or the one that a configuration file describes.
+/// A model of random initial values: another model's network, or the one that a configuration file describes.
 func untrainedModel(_ path: String, seed: UInt64) throws -> LSTMModel {
   guard isConfiguration(path) else {
     let model = try openModel(path, seed: seed)
     let fresh = LSTMModel(model.configuration, seed: seed)
     return model.replacing(weights: fresh.parameters, changed: fresh.parameters.slots.map { _ in true })
   }
-  guard let json = FileManager.default.contents(atPath: path) else { throw InputError.notFound(path) }
-  let configuration = try ModelConfiguration(json: json, file: path)
+  let configuration = try ModelConfiguration(json: readWhole(path), file: path)
   // Weights, gradients and two moments.
   let bytes = configuration.parameterCount * 4 * MemoryLayout<Float>.size
   guard bytes <= Int(clamping: ProcessInfo.processInfo.physicalMemory) else {
     throw InputError.usage(
-      "\(path): \(plural(configuration.parameterCount, "parameter")) take \(size(bytes)) to train, more memory than there is",
-      advice: [])
+      "\(path): \(plural(configuration.parameterCount, "parameter")) need \(size(bytes)) to train, more memory than this machine has"
+    )
   }
   return LSTMModel(configuration, seed: seed)
 }
@@ -231,21 +225,19 @@ private func isConfiguration(_ path: String) -> Bool {
   URL(fileURLWithPath: path).pathExtension.lowercased() == "json"
 }
 
-/// Opens a file of named tensors; says what to do with another one.
+/// Opens a file of named tensors, or throws with advice for what it is instead.
 func openCheckpoint(
   _ path: String, mayBeArray: Bool = false, allowsExternalData: Bool = false
 ) throws -> Checkpoint {
   guard FileManager.default.fileExists(atPath: path) else {
-    throw ForeignFile.named(path)?.error(file: path) ?? InputError.notFound(path)
+    throw ForeignFile.named(path)?.error(file: path) ?? FileError.unreadable(file: path, reason: .notFound)
   }
-  if isConfiguration(path), let json = FileManager.default.contents(atPath: path),
-    (try? ModelConfiguration(json: json, file: path)) != nil
-  {
+  if isConfiguration(path), (try? ModelConfiguration(json: readWhole(path), file: path)) != nil {
     throw CheckpointError.unknownFormat(
       file: path, detail: "it describes a network, but holds no weights",
       advice: [
-        "to train it from fresh values: lstm-ft finetune \(path) --from-scratch --data FILE",
-        "to read a checkpoint with it: lstm-ft import CHECKPOINT --config \(path)",
+        "to train it from scratch: lstm-ft finetune \(shellPath(path)) --from-scratch --data FILE",
+        "to read a checkpoint with it: lstm-ft import CHECKPOINT --config \(shellPath(path))",
       ])
   }
   let checkpoint: Checkpoint
@@ -257,13 +249,13 @@ func openCheckpoint(
       file: path, detail: detail,
       advice: [
         isTable
-          ? "weights and models are HDF5 or .npz files; a table is data: --data \(path)"
-          : "expected HDF5 or .npz; in Python: for k, v in state_dict.items(): h5py_file[k] = v.numpy()"
+          ? "a table is data, not a model: give it as --data \(shellPath(path))"
+          : "expected a .pt, .safetensors, .h5, .npz, .keras or .onnx file"
       ])
   }
   if checkpoint.format == .npy, !mayBeArray {
     throw CheckpointError.unknownFormat(
-      file: path, detail: "it is one array (.npy), expected an HDF5 or .npz file of named tensors", advice: [])
+      file: path, detail: "it is one array (.npy), expected a file of named tensors", advice: [])
   }
   return checkpoint
 }
@@ -282,9 +274,9 @@ func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan, digest: String) -> 
 
 func timestamp() -> String { Date().formatted(.iso8601) }
 
-/// Refuses an output before any work is done for it: one that cannot be written, or that would replace what it is
-/// made from, or what lstm-ft did not write.
-/// - Returns: what it will take the place of, to be said.
+/// Checks an output before any work is done for it.
+/// - Returns: the file that it will replace, to be reported.
+/// - Throws: `InputError` when it cannot be written, or would replace an input or a file that lstm-ft did not write.
 @discardableResult
 func requireOutput(_ output: String, apartFrom inputs: [String], overwrite: Bool = false) throws -> ReplacedFile? {
   let same = { (path: String) in URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL.path }
@@ -292,7 +284,7 @@ func requireOutput(_ output: String, apartFrom inputs: [String], overwrite: Bool
   let manager = FileManager.default
   var isFolder: ObjCBool = false
   if manager.fileExists(atPath: output, isDirectory: &isFolder), isFolder.boolValue {
-    throw InputError.cannotCreate(output, "it is a directory; a file is to be written here")
+    throw InputError.cannotCreate(output, "it is a directory, expected the name of a file")
   }
   let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
   let name = (output as NSString).deletingLastPathComponent
@@ -301,7 +293,7 @@ func requireOutput(_ output: String, apartFrom inputs: [String], overwrite: Bool
   }
   guard isFolder.boolValue else { throw InputError.cannotCreate(output, "\(name) is not a directory") }
   guard manager.isWritableFile(atPath: folder) else {
-    throw InputError.cannotCreate(output, "the directory \(name.isEmpty ? "." : name) may not be written")
+    throw InputError.cannotCreate(output, "the directory \(name.isEmpty ? "." : name) is not writable")
   }
   let replaced = ReplacedFile(output)
   if let replaced, replaced.description == nil, !overwrite { throw InputError.exists(output) }

@@ -3,7 +3,7 @@ import LSTMFineTuning
 import LSTMReports
 
 extension Preprocessing {
-  /// One line for people: `reads temp, predicts temp, 48 rows in, 24 out; scaler mean 49.44, deviation 2.558`.
+  /// `reads temp, predicts temp, 48 rows in, 24 out; scaler mean 49.44, deviation 2.558`.
   var summary: String {
     var parts: [String] = []
     if let features { parts.append("reads " + features.joined(separator: ", ")) }
@@ -21,10 +21,8 @@ extension Preprocessing {
     if let inputScaler { parts.append("scaler " + inputScaler.summary) }
     return parts.joined(separator: "; ")
   }
-}
 
-extension Preprocessing {
-  /// What has to be done to numbers before the model reads them and after it has spoken, for who uses it elsewhere.
+  /// How inputs and outputs are scaled, for those who run the model elsewhere.
   func scalingLines(numbers limit: Int) -> [String] {
     func list(_ scaler: Scaler, _ names: [String]?) -> String {
       let shown = (0..<min(scaler.columns, limit)).map { column in
@@ -35,13 +33,13 @@ extension Preprocessing {
     }
     if let entityScalers {
       return [
-        "the model reads numbers that were standardized for each of \(entityScalers.count) ids by itself, and its outputs are such; --json has all means and deviations"
+        "the model reads numbers standardized separately for each of \(entityScalers.count) ids, and so are its outputs; --json has all means and deviations"
       ]
     }
     var lines: [String] = []
     if let inputScaler { lines.append("the model reads standardized inputs: \(list(inputScaler, features))") }
     if let targetScaler {
-      lines.append("its outputs are standardized, too; invert that: \(list(targetScaler, targets))")
+      lines.append("its outputs are standardized, too; to invert: \(list(targetScaler, targets))")
     }
     return lines
   }

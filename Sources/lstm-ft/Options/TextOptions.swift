@@ -5,11 +5,11 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-/// What becomes of a model's vocabulary in a fine-tuning.
+/// What fine-tuning does with a model's vocabulary.
 struct VocabularyArguments: ParsableArguments {
   @Flag(
     help: ArgumentHelp(
-      "Text: add what the model's vocabulary lacks of the data; a new token starts from the mean of the others."))
+      "Text: add the data's tokens that the model's vocabulary lacks; their weights start at the mean of the others'."))
   var extendVocabulary = false
 }
 
@@ -17,11 +17,11 @@ struct VocabularyArguments: ParsableArguments {
 func checkVocabulary(_ vocabulary: Vocabulary, embedding count: Int) throws {
   guard vocabulary.count > count else { return }
   throw InputError.usage(
-    "the vocabulary has \(grouped(vocabulary.count)) numbers, the model's embedding \(grouped(count)) rows",
-    advice: ["it is another model's vocabulary, or one that was extended"])
+    "the vocabulary has \(grouped(vocabulary.count)) entries, the model's embedding \(grouped(count)) rows",
+    advice: ["use the vocabulary that this model was trained with"])
 }
 
-/// A part in per cent, or as a count where that says more.
+/// A share in percent, or the count where the share is below 0.1 %.
 func rate(of part: Int, in whole: Int) -> String {
   let rate = Double(part) / Double(max(whole, 1))
   return rate < 0.001 ? grouped(part) : percent(rate)

@@ -7,38 +7,37 @@ import LSTMReports
 struct LossArguments: ParsableArguments {
   @Option(
     help:
-      "Training loss, by these or by PyTorch's and Keras' names. By default mse for real values and cross-entropy for classes."
+      "Training loss, by these names or those of PyTorch and Keras. By default mse for real values and cross-entropy for classes."
   )
   var loss: LossChoice?
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Where huber turns from square to straight, in the units the model computes in.", valueName: "delta"))
+      "Where huber changes from quadratic to linear, in the units that the model computes in.", valueName: "delta"))
   var huberDelta: Float = 1
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Cross-entropy: the part of each target that is shared among all classes, in training alone.", valueName: "part"))
+      "Cross-entropy: label smoothing, as torch.nn.CrossEntropyLoss's, in training only.", valueName: "fraction"))
   var labelSmoothing: Float = 0
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Cross-entropy: a weight for each class, separated by commas.", valueName: "weights"))
+    help: ArgumentHelp("Cross-entropy: one weight per class, separated by commas.", valueName: "weights"))
   var classWeights: String?
 
   func apply(to settings: inout RunSettings) throws {
     settings.loss = try choice()
     settings.labelSmoothing = labelSmoothing
     guard 0...1 ~= labelSmoothing else {
-      throw InputError.usage(
-        "--label-smoothing \(short(Double(labelSmoothing))): expected a number from 0 to 1", advice: [])
+      throw InputError.usage("--label-smoothing \(short(Double(labelSmoothing))): expected a number from 0 to 1")
     }
     settings.classWeights = try classWeights.map { text in
       try text.split(separator: ",", omittingEmptySubsequences: false).map { part in
         guard let weight = Float(part.trimmingCharacters(in: .whitespaces)) else {
-          throw InputError.usage("--class-weights \(text): expected numbers, found \"\(part)\"", advice: [])
+          throw InputError.usage("--class-weights \(text): expected numbers, found \"\(part)\"")
         }
         return weight
       }
@@ -47,11 +46,9 @@ struct LossArguments: ParsableArguments {
 
   func choice() throws -> Loss? {
     guard huberDelta > 0 else {
-      throw InputError.usage("--huber-delta \(short(Double(huberDelta))): expected a number above 0", advice: [])
+      throw InputError.usage("--huber-delta \(short(Double(huberDelta))): expected a number above 0")
     }
-    guard huberDelta == 1 || loss?.name == .huber else {
-      throw InputError.usage("--huber-delta needs --loss huber", advice: [])
-    }
+    guard huberDelta == 1 || loss?.name == .huber else { throw InputError.usage("--huber-delta needs --loss huber") }
     switch loss?.name {
     case .mse: return .meanSquaredError
     case .mae: return .meanAbsoluteError
@@ -66,7 +63,7 @@ struct LossArguments: ParsableArguments {
 struct OptimizerArguments: ParsableArguments {
   @Option(
     name: [.long, .customLong("optimiser")],
-    help: ArgumentHelp("The rule that moves the weights, exactly as torch.optim's.", valueName: "rule"))
+    help: ArgumentHelp("The optimizer, exactly as torch.optim's.", valueName: "name"))
   var optimizer: OptimizerChoice = .adam
 
   @Option(
@@ -92,17 +89,18 @@ struct OptimizerArguments: ParsableArguments {
   @Option(parsing: .unconditional, help: "Adam's epsilon, added after bias correction.")
   var epsilon = 1e-8
 
-  @Flag(help: "Adam with the largest second moment so far.")
+  @Flag(help: "Adam with the maximum of the second moments so far (AMSGrad).")
   var amsgrad = false
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "L2 decay for adam and sgd, decoupled decay for adamw. (default: 0.01 for adamw, else 0)", valueName: "decay"))
+      "Weight decay: L2 for adam and sgd, decoupled for adamw. (default: 0.01 for adamw, else 0)", valueName: "decay"))
   var weightDecay: Double?
 
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Largest global norm of the gradients; 0 for none.", valueName: "norm"))
+    parsing: .unconditional,
+    help: ArgumentHelp("Clip the global norm of the gradients to this; 0 for no clipping.", valueName: "norm"))
   var clipNorm = 1.0
 
   func apply(to settings: inout RunSettings) throws {
@@ -122,7 +120,7 @@ struct OptimizerArguments: ParsableArguments {
       ("--weight-decay", weightDecay ?? 0, (weightDecay ?? 0) >= 0, "a number of at least 0"),
       ("--clip-norm", clipNorm, clipNorm >= 0, "a number of at least 0"),
     ] where !isGood || !value.isFinite {
-      throw InputError.usage("\(flag) \(short(value)): expected \(expected)", advice: [])
+      throw InputError.usage("\(flag) \(short(value)): expected \(expected)")
     }
     let foreign: [(String, Bool)] =
       optimizer == .sgd
@@ -132,7 +130,7 @@ struct OptimizerArguments: ParsableArguments {
       : [("--momentum", momentum != 0), ("--dampening", dampening != 0), ("--nesterov", nesterov)]
     for (flag, isGiven) in foreign where isGiven {
       throw InputError.usage(
-        "\(flag) has no meaning for --optimizer \(optimizer.rawValue)",
+        "\(flag) does not apply to --optimizer \(optimizer.rawValue)",
         advice: [optimizer == .sgd ? "choose --optimizer adam or adamw" : "choose --optimizer sgd"])
     }
     if nesterov && (momentum == 0 || dampening != 0) {
@@ -160,16 +158,14 @@ struct ThreadArguments: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Threads to compute on; results do not depend on it. (default: all cores)", valueName: "count"))
+      "Threads to use; results do not depend on it. (default: all cores)", valueName: "count"))
   var threads: Int?
 
   /// What to compute on.
   func kernels() throws -> Kernels {
     var kernels = Kernels.best
     guard let threads else { return kernels }
-    guard 1...255 ~= threads else {
-      throw InputError.usage("--threads \(threads): expected a number from 1 to 255", advice: [])
-    }
+    guard 1...255 ~= threads else { throw InputError.usage("--threads \(threads): expected a number from 1 to 255") }
     kernels.threads = threads
     return kernels
   }
@@ -178,21 +174,21 @@ struct ThreadArguments: ParsableArguments {
 struct CacheArguments: ParsableArguments {
   @Flag(
     inversion: .prefixedNo,
-    help: "Whether outputs of frozen layers are cached; results are bit-identical.")
+    help: "Whether to cache the outputs of frozen layers; results are bit-identical.")
   var cache = true
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Memory for that; beyond it, it lies in a file in the run's folder. (default: a quarter of all)",
+      "Memory for that cache; a larger one goes to a temporary file in the run's folder. (default: a quarter of all)",
       valueName: "megabytes"))
   var cacheMemory: Int?
 
   func apply(to settings: inout RunSettings) throws {
     if let cacheMemory {
-      guard cache else { throw InputError.usage("--cache-memory has no meaning with --no-cache", advice: []) }
+      guard cache else { throw InputError.usage("--cache-memory does not apply with --no-cache") }
       guard 0...(1 << 30) ~= cacheMemory else {
-        throw InputError.usage("--cache-memory \(cacheMemory): expected at least 0 megabytes", advice: [])
+        throw InputError.usage("--cache-memory \(cacheMemory): expected at least 0 megabytes")
       }
     }
     settings.training.cache = CachePolicy(isOn: cache, memoryLimit: cacheMemory.map { $0 * 1_000_000 })
@@ -202,32 +198,33 @@ struct CacheArguments: ParsableArguments {
 struct RateArguments: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "What trains when: full; head-first, one epoch of the head alone and then everything at a tenth of the rate; or "
-        + "ulmfit, one part more with every epoch from the head down, each at the rate above it divided by 2.6, with a "
-        + "slanted triangle.", valueName: "recipe"))
+      "What trains when: full, everything from the start; head-first, the head alone for one epoch, then everything at a "
+        + "tenth of the learning rate; or ulmfit, gradual unfreezing of one more part per epoch from the head down, each "
+        + "at the learning rate above it divided by 2.6, with a slanted triangle.", valueName: "recipe"))
   var recipe: Recipe = .full
 
   @Option(
     help: ArgumentHelp(
-      "How the rate moves: constant, linear, cosine, slanted-triangle, one-cycle, step:EPOCHS,FACTOR or "
+      "The learning rate schedule: constant, linear, cosine, slanted-triangle, one-cycle, step:EPOCHS,FACTOR or "
         + "plateau:EPOCHS,FACTOR. (default: the recipe's)", valueName: "schedule"))
   var schedule: String?
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Steps in which the rate rises to where the schedule begins.", valueName: "steps"))
+    help: ArgumentHelp(
+      "Warm-up steps, in which the learning rate rises to where the schedule begins.", valueName: "steps"))
   var warmUp = 0
 
-  @Option(help: ArgumentHelp("A part with a rate of its own. Repeatable.", valueName: "selector=rate"))
+  @Option(help: ArgumentHelp("A learning rate for one part. Repeatable.", valueName: "selector=rate"))
   var lrFor: [String] = []
 
-  @Flag(inversion: .prefixedNo, help: "Whether the weight decay is for biases, too, as torch.optim's.")
+  @Flag(inversion: .prefixedNo, help: "Whether weight decay applies to biases too, as in torch.optim.")
   var biasDecay = true
 
   @Option(
     help: ArgumentHelp(
-      "Train low-rank adapters (and the head, and what --unfreeze names) in place of the matrices, but for what --freeze "
-        + "names; they are part of the weights that are written.", valueName: "rank=8[,alpha=16]"))
+      "Train low-rank adapters instead of whole matrices (and the head, and what --unfreeze names), except what --freeze "
+        + "names; they are merged into the weights that are written.", valueName: "rank=8[,alpha=16]"))
   var lora: String?
 
   @Option(
@@ -253,21 +250,15 @@ struct RateArguments: ParsableArguments {
   }
 
   private func choice() throws -> Schedule? {
-    guard schedule != nil || warmUp != 0 else { return nil }
-    return try schedule.map { try Schedule($0, warmUp: warmUp) }
-      ?? {
-        guard warmUp >= 0 else {
-          throw InputError.usage("--warm-up \(warmUp): expected at least 0 steps", advice: [])
-        }
-        return Schedule(recipe.schedule.shape, warmUp: warmUp)
-      }()
+    if let schedule { return try Schedule(schedule, warmUp: warmUp) }
+    guard warmUp >= 0 else { throw InputError.usage("--warm-up \(warmUp): expected at least 0 steps") }
+    return warmUp == 0 ? nil : Schedule(recipe.schedule.shape, warmUp: warmUp)
   }
 
   private func rates() throws -> [LearningRateOverride] {
     try lrFor.map { text in
       guard let equals = text.lastIndex(of: "="), let rate = Double(text[text.index(after: equals)...]) else {
-        throw InputError.usage(
-          "--lr-for \(text): expected SELECTOR=RATE", advice: ["for example --lr-for layer1=1e-4"])
+        throw InputError.usage("--lr-for \(text): expected SELECTOR=RATE", advice: ["for example --lr-for layer1=1e-4"])
       }
       return LearningRateOverride(String(text[..<equals]), rate)
     }
@@ -278,36 +269,38 @@ extension Recipe: ExpressibleByArgument {}
 
 struct RegularizationArguments: ParsableArguments {
   @Option(
-    parsing: .unconditional, help: ArgumentHelp("Dropout between LSTM layers, as torch.nn.LSTM's.", valueName: "part"))
+    parsing: .unconditional, help: ArgumentHelp("Dropout between LSTM layers, as torch.nn.LSTM's.", valueName: "rate"))
   var dropout: Float = 0
 
   @Option(
     parsing: .unconditional,
-    help: ArgumentHelp("Locked dropout of the stack's input: the same features at every step.", valueName: "part"))
+    help: ArgumentHelp("Locked dropout of the LSTMs' input: the same features at every step.", valueName: "rate"))
   var inputDropout: Float = 0
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Locked dropout between layers.", valueName: "part"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Locked dropout between LSTM layers.", valueName: "rate"))
   var hiddenDropout: Float = 0
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Locked dropout of the stack's output.", valueName: "part"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Locked dropout of the last LSTM's output.", valueName: "rate"))
   var outputDropout: Float = 0
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Dropout of whole tokens' embeddings.", valueName: "part"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Dropout of whole tokens in the embedding.", valueName: "rate"))
   var embeddingDropout: Float = 0
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Dropout of recurrent weights (AWD-LSTM).", valueName: "part"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Dropout of recurrent weights (AWD-LSTM).", valueName: "rate"))
   var weightDrop: Float = 0
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Times the mean square of the stack's dropped output, added to the loss (AR).", valueName: "alpha"))
+      "Activation regularization (AR): the weight of the mean square of the last LSTM's output after dropout.",
+      valueName: "alpha"))
   var ar: Float = 0
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Times the mean square of its change from step to step, added to the loss (TAR).", valueName: "beta"))
+      "Temporal activation regularization (TAR): the weight of the mean square of that output's change from step to step.",
+      valueName: "beta"))
   var tar: Float = 0
 
   func choice() throws -> Regularization {
@@ -315,10 +308,10 @@ struct RegularizationArguments: ParsableArguments {
       ("--dropout", dropout), ("--input-dropout", inputDropout), ("--hidden-dropout", hiddenDropout),
       ("--output-dropout", outputDropout), ("--embedding-dropout", embeddingDropout), ("--weight-drop", weightDrop),
     ] where !(0..<1 ~= value) {
-      throw InputError.usage("\(flag) \(short(Double(value))): expected a number from 0 to below 1", advice: [])
+      throw InputError.usage("\(flag) \(short(Double(value))): expected a number from 0 to below 1")
     }
     for (flag, value) in [("--ar", ar), ("--tar", tar)] where !(value >= 0 && value.isFinite) {
-      throw InputError.usage("\(flag) \(short(Double(value))): expected a number of at least 0", advice: [])
+      throw InputError.usage("\(flag) \(short(Double(value))): expected a number of at least 0")
     }
     return Regularization(
       dropout: dropout, inputDropout: inputDropout, hiddenDropout: hiddenDropout, outputDropout: outputDropout,
@@ -328,59 +321,59 @@ struct RegularizationArguments: ParsableArguments {
 }
 
 struct LoopArguments: ParsableArguments {
-  @Option(parsing: .unconditional, help: ArgumentHelp("Times through the data.", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Passes through the training data.", valueName: "count"))
   var epochs = 10
 
-  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences a step.", valueName: "sequences"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("Sequences per step.", valueName: "sequences"))
   var batchSize = 32
 
-  @Flag(inversion: .prefixedNo, help: "Whether each epoch takes the sequences in a new order.")
+  @Flag(inversion: .prefixedNo, help: "Whether to shuffle the sequences in each epoch.")
   var shuffle = true
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "The part of the data that is for validation: the last rows of a series, else drawn by the seed.",
-      valueName: "part"))
+      "The fraction of the data held out for validation: the last rows of a series, else drawn by the seed.",
+      valueName: "fraction"))
   var validationSplit = 0.2
 
   @Option(
     help: ArgumentHelp(
-      "CSV with times: the last time to train on, a date or a date and time; what comes after it is for validation.",
+      "CSV with times: the last time to train on, a date or a date and time; later rows are for validation.",
       valueName: "date"))
   var trainUntil: String?
 
   @Option(
     help: ArgumentHelp(
-      "CSV with times: the first time to validate on; what comes before it is to train on.", valueName: "date"))
+      "CSV with times: the first time to validate on; earlier rows are for training.", valueName: "date"))
   var validateFrom: String?
 
   @Option(
     help: ArgumentHelp(
-      "Data for validation alone: a file like those of --data, or a folder. Repeatable.", valueName: "file"),
+      "Separate validation data: a file like those of --data, or a folder. Repeatable.", valueName: "file"),
     completion: .file())
   var validationData: [String] = []
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Epochs without a better validation loss before stopping; 0 to run them all, also when the model diverges or collapses, "
-        + "which is then said at the end.", valueName: "epochs"))
+      "Early stopping: epochs without a better validation loss before the run stops; 0 to run all epochs, even if the model "
+        + "diverges or collapses, and report that at the end.", valueName: "epochs"))
   var patience = 5
 
-  @Option(parsing: .unconditional, help: "Seed of the order, the split and fresh values.")
+  @Option(parsing: .unconditional, help: "Random seed for shuffling, the split, dropout and initial values.")
   var seed: UInt64 = 0
 
   @Option(
     parsing: .unconditional,
     help: ArgumentHelp(
-      "Within an epoch, too, the run is saved after so many seconds; 0 for only after epochs.", valueName: "seconds"))
+      "Save the run after this many seconds, also within an epoch; 0 to save only after epochs.", valueName: "seconds"))
   var saveEvery = 60.0
 
   func apply(to settings: inout RunSettings) throws {
     try check()
     if !validationData.isEmpty, trainUntil != nil || validateFrom != nil {
-      throw InputError.usage("--validation-data and a split by dates exclude each other", advice: [])
+      throw InputError.usage("--validation-data and a split by dates cannot be combined")
     }
     settings.split = SplitChoice(
       fraction: validationSplit, trainUntil: trainUntil, validateFrom: validateFrom, shuffles: shuffle, seed: seed)
@@ -402,7 +395,7 @@ struct LoopArguments: ParsableArguments {
       ("--save-every", saveEvery, saveEvery >= 0, "at least 0"),
       ("--validation-split", validationSplit, 0..<1 ~= validationSplit, "a number from 0 to below 1"),
     ] where !isGood {
-      throw InputError.usage("\(flag) \(short(value)): expected \(expected)", advice: [])
+      throw InputError.usage("\(flag) \(short(value)): expected \(expected)")
     }
   }
 }

@@ -61,7 +61,7 @@ extension Schedule {
 
 extension LoRA {
   /// From text such as `rank=8,alpha=16`. Without an alpha the scale is 1.
-  /// - Throws: `FineTuningError.invalidOption` that says which part is not understood.
+  /// - Throws: `FineTuningError.invalidOption` with the part that is not understood.
   init(parsing text: String, targets: [String] = ["lstm"]) throws(FineTuningError) {
     func expected(_ what: String, found: Substring) -> FineTuningError {
       .invalid(

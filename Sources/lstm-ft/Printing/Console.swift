@@ -3,42 +3,34 @@ import FileIO
 import Foundation
 import LSTMFineTuning
 
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
 struct OutputOptions: ParsableArguments {
-  @Flag(help: "One JSON object on standard output; what is for people goes to standard error.")
+  @Flag(help: "Write one JSON object to standard output, and all other text to standard error.")
   var json = false
 
-  @Flag(name: .shortAndLong, help: "Say nothing but errors and what was asked for.")
+  @Flag(name: .shortAndLong, help: "Print only errors and the requested result.")
   var quiet = false
 
   var console: Console { Console(json: json, quiet: quiet) }
 }
 
-/// The one place that talks to a terminal.
+/// All output to the terminal.
 struct Console: Sendable {
   let json: Bool
   let quiet: Bool
 
-  /// Text for people: standard output, or standard error when that is for machines.
+  /// Progress and results, on standard output; on standard error with --json.
   func say(_ text: String = "") {
     if quiet { return }
     write(text + "\n", to: json ? 2 : 1)
   }
 
-  /// What was asked for: shown even when quiet.
+  /// The requested result: printed even with --quiet.
   func answer(_ text: String) { if !json { write(text + "\n", to: 1, isAsked: true) } }
 
-  /// A piece of what was asked for, as it is made.
+  /// A piece of the requested result, as it is made.
   func stream(_ text: String) { if !json { write(text, to: 1, isAsked: true) } }
 
-  /// The machine's answer.
+  /// The answer of --json.
   func result(_ value: some Encodable) throws {
     guard json else { return }
     let encoder = JSONEncoder()
@@ -49,13 +41,13 @@ struct Console: Sendable {
     write(String(decoding: try encoder.encode(value), as: UTF8.self) + "\n", to: 1, isAsked: true)
   }
 
-  /// Whether a line may be drawn over.
+  /// Whether a progress line can be overwritten.
   var isLive: Bool { !quiet && !json && isatty(1) != 0 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
 
-  /// Draws over the current line, with what fits on it: a line that wraps could not be drawn over.
+  /// Overwrites the current line with what fits on it: a line that wraps could not be overwritten.
   func live(_ text: String) { if isLive { write("\r\u{1B}[2K" + text.prefix(liveWidth), to: 1) } }
 
-  /// The most characters of a line that can be drawn over.
+  /// The most characters of a line that can be overwritten.
   var liveWidth: Int {
     var size = winsize()
     let columns = ioctl(1, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
@@ -64,19 +56,17 @@ struct Console: Sendable {
 
   func clearLive() { live("") }
 
-  /// Bold, on a terminal that has not asked for plain text.
+  /// Bold on a terminal, unless NO_COLOR is set.
   func bold(_ text: String) -> String {
     isLive && ProcessInfo.processInfo.environment["NO_COLOR"] == nil ? "\u{1B}[1m\(text)\u{1B}[0m" : text
   }
 
-  /// Beside an answer that may go to standard output.
+  /// On standard error, where the requested result may go to standard output.
   func note(_ text: String) { if !quiet { write("note: " + text + "\n", to: 2) } }
-  /// Text for people where standard output is taken by what was asked for.
-  func aside(_ text: String) { if !quiet { write(text + "\n", to: 2) } }
 
   func warn(_ text: String) { if !quiet { write("warning: " + text + "\n", to: 2) } }
 
-  /// One line that says what is wrong, at most two that say what to do; then the end.
+  /// Prints one line for the error and at most two of advice, and exits.
   static func fail(_ message: String, advice: [String], code: Int32) -> Never {
     let lines = message.split(separator: "\n", omittingEmptySubsequences: true).joined(separator: " ")
     var text = "error: " + lines + "\n"
@@ -86,14 +76,14 @@ struct Console: Sendable {
   }
 }
 
-/// - Parameter isAsked: whether the work was in vain without it. A report that cannot be shown stops no training.
+/// - Parameter isAsked: whether it is the requested result; any other text that cannot be printed does not stop the work.
 private func write(_ text: String, to descriptor: Int32, isAsked: Bool = false) {
   var bytes = Array(text.utf8)[...]
   while !bytes.isEmpty {
     let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
     if count < 0 && errno != EINTR {
       guard isAsked else { return }
-      Console.fail("standard output cannot be written: \(String(cString: strerror(errno)))", advice: [], code: 74)
+      Console.fail("cannot write to standard output: \(String(cString: strerror(errno)))", advice: [], code: 74)
     }
     bytes = bytes.dropFirst(max(count, 0))
   }
@@ -114,7 +104,7 @@ func table(_ rows: [[String]], header: [String], rightAligned: Set<Int> = []) ->
   }.joined(separator: "\n")
 }
 
-/// Bytes as people say them.
+/// `208 kB`
 func size(_ bytes: Int) -> String {
   switch bytes {
   case ..<1000: "\(bytes) bytes"

@@ -3,20 +3,20 @@ import Foundation
 import LSTMCheckpoints
 
 struct OverwriteArguments: ParsableArguments {
-  @Flag(help: "Replace a file that is there already, even one that lstm-ft did not write.")
+  @Flag(help: "Replace an existing file, even one that lstm-ft did not write.")
   var overwrite = false
 }
 
-/// A file that an output takes the place of.
+/// A file that an output replaces.
 struct ReplacedFile {
   let path: String
-  /// `lstm-ft's model of weights.h5, fine-tuned on 2026-01-31`; nil for what is not known to be this tool's.
+  /// `the model of weights.h5, fine-tuned on 2026-01-31`; nil for a file that this tool did not write, as far as it shows.
   let description: String?
 
-  /// For people, when it is done.
+  /// Printed when it is replaced.
   var line: String { "replaced \(path)" + (description.map { " (was \($0))" } ?? "") }
 
-  /// - Returns: nil where nothing is lost: no file, an empty one, or what is no ordinary file.
+  /// nil where nothing is lost: no file, an empty one, or not a regular file.
   init?(_ path: String) {
     var status = stat()
     guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else { return nil }
@@ -24,7 +24,7 @@ struct ReplacedFile {
     description = Self.ownWork(path)
   }
 
-  /// What lstm-ft put there, by what the file itself says; nil when it does not say so.
+  /// What lstm-ft wrote there, by the contents of the file; nil for other files.
   private static func ownWork(_ path: String) -> String? {
     guard let file = FileHandle(forReadingAtPath: path) else { return nil }
     defer { try? file.close() }
@@ -58,6 +58,6 @@ struct ReplacedFile {
 }
 
 extension Console {
-  /// After the line that says what was written.
+  /// To be called after the line about the file written.
   func say(_ replaced: ReplacedFile?) { if let replaced { say(replaced.line) } }
 }

@@ -1,7 +1,7 @@
 import FileIO
 import LSTMCheckpoints
 
-/// ArgumentParser's messages in the form of this tool's own: what was given, what was expected, what was found.
+/// ArgumentParser's messages in the form of this tool's: what was given, what was expected, what was found.
 struct ParserMessage {
   private(set) var message: String
   private(set) var advice: [String] = []

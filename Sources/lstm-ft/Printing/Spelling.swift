@@ -2,7 +2,7 @@ import FileIO
 import LSTMFineTuning
 import LSTMReports
 
-/// The one place that spells settings of the libraries as options.
+/// Spells settings of the libraries as options.
 enum Spelling {
   /// Options whose name is not the setting's, in kebab case.
   private static let names: [String: String] = [
@@ -17,13 +17,10 @@ enum Spelling {
     case "RateFinder": return "lstm-ft lr-find"
     case "allowedMissing", "allowedUnexpected":
       let kind = setting.rawValue == "allowedMissing" ? "missing" : "unexpected"
-      guard let value else { return "--allow \(kind)" }
-      return "--allow \(kind)=" + (value == "GLOB" ? value : "'\(value)'")
-    case "rules":
-      return "--map" + (value.map { $0.contains("=") ? " '\($0)'" : " " + $0 } ?? "")
+      return "--allow \(kind)" + (value.map { "=" + shellWord($0) } ?? "")
     default:
       let name = names[setting.rawValue] ?? kebab(setting.rawValue)
-      return "--" + name + (value.map { " " + $0 } ?? "")
+      return "--" + name + (value.map { " " + shellWord($0) } ?? "")
     }
   }
 
@@ -42,6 +39,6 @@ extension Message {
 }
 
 extension DefaultStringInterpolation {
-  /// Within the tool, a message in a text is spelled for the command line.
+  /// Within the tool, a message in a string is spelled for the command line.
   mutating func appendInterpolation(_ message: Message) { appendLiteral(message.spelled) }
 }

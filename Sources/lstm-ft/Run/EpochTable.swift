@@ -5,9 +5,9 @@ import LSTMReports
 
 /// A run's epochs as a table in the terminal, a row each.
 struct EpochTable {
-  /// How many there are to be; nil when nobody knows.
+  /// The number planned; nil when unknown.
   let epochs: Int?
-  /// What a text's tokens are.
+  /// The unit of a text's tokens; nil for other data.
   let unit: Vocabulary.Unit?
   /// Whether the best epochs are marked.
   let marksBest: Bool
@@ -65,18 +65,6 @@ extension Sample {
     case .forecast(let series):
       let curves = Sparkline.texts([series.truth.map(Double.init), series.forecast.map(Double.init)], width: 40)
       return "  truth \(curves[0])  forecast \(curves[1])  (\(oneLine(series.column, limit: 40)))"
-    }
-  }
-}
-
-extension [RunRecord.Part] {
-  /// What is said of the plan's parts in a run's `config.json`.
-  init(_ plan: FreezePlan, _ rule: Optimizer) {
-    self = plan.groups.map { group in
-      let pace = plan.learningRate(of: group, base: rule.learningRate)
-      return RunRecord.Part(
-        name: group.name, parameters: group.parameterCount, trainable: group.trainableCount, fate: group.status.rawValue,
-        learningRate: group.trainableCount == 0 ? nil : pace.learningRate, firstEpoch: pace.firstEpoch)
     }
   }
 }

@@ -5,7 +5,7 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-/// What a run shows while it goes: the plan, a line per epoch, the result.
+/// What a run prints: the plan, a line per epoch, the result.
 final class FinetuneReport {
   private let session: FinetuneSession
   private let console: Console
@@ -21,7 +21,8 @@ final class FinetuneReport {
     self.session = session
     self.console = console
     table = EpochTable(
-      epochs: session.options.epochs, unit: session.ready.preprocessing.vocabulary?.unit, marksBest: session.validation != nil)
+      epochs: session.options.epochs, unit: session.ready.preprocessing.vocabulary?.unit,
+      marksBest: session.validation != nil)
     progress = RunProgress(
       epochs: session.options.epochs, batchSize: session.training.perStep(session.options.batchSize))
   }
@@ -58,21 +59,21 @@ final class FinetuneReport {
   }
 
   private var batches: String {
-    if session.training.streams != nil { "a step a chunk" } else { "batches of \(session.options.batchSize)" }
+    if session.training.streams != nil { "one step per chunk" } else { "batches of \(session.options.batchSize)" }
   }
 
-  /// Behind the rate, where it does not stay as it is.
+  /// After the learning rate, unless that is constant.
   private var schedule: String {
     let schedule = session.options.schedule ?? session.plan.recipe.schedule
     let recipe = session.plan.recipe == .full ? "" : " (\(session.plan.recipe.rawValue))"
     return recipe + (schedule == .constant ? "" : ", \(schedule.summary)")
   }
 
-  /// Where a run goes on; nil for one that had not come to its first step.
+  /// - Parameter state: where the run continues; nil for one that had not started.
   func resuming(_ state: TrainingState?) {
-    guard let state else { return console.say("the run had not begun: from the start\n") }
+    guard let state else { return console.say("the run had not started: starting from the beginning\n") }
     for record in state.epochs { show(.epoch(record)) }
-    console.say("going on in epoch \(state.epoch), after step \(state.step)")
+    console.say("resuming in epoch \(state.epoch), after step \(state.step)")
   }
 
   func show(_ event: FineTuner.Event) {
@@ -96,7 +97,7 @@ final class FinetuneReport {
       losses.append(record.validation?.loss ?? record.trainingLoss)
       console.say(table.row(RunLog.Epoch(record)))
     case .sample(let sample, let epoch):
-      // A text is read after each epoch; a forecast is looked at before and after.
+      // A text is shown after each epoch; a forecast only before the first and after the best.
       guard !sample.isForecast || epoch == 0 else {
         forecasts[epoch] = sample
         return
@@ -107,7 +108,7 @@ final class FinetuneReport {
     }
   }
 
-  /// The comparison's run, a live line alone.
+  /// Shows the run from scratch as a live line.
   func showScratch(_ event: FineTuner.Event) {
     guard case .epoch(let record) = event else { return }
     console.live(
@@ -115,7 +116,7 @@ final class FinetuneReport {
     )
   }
 
-  /// What transfer was worth.
+  /// Compares fine-tuning with training from scratch.
   func compare(_ tuned: FineTuner.Run, _ scratch: FineTuner.Run) {
     console.clearLive()
     console.say()
@@ -127,19 +128,14 @@ final class FinetuneReport {
         pad(metrics.map { digits($0.loss) } ?? "-", 12, right: true) + pad(table.metricValue(metrics), 12, right: true)
       console.say("\(pad(name, 20))\(values)\(pad(epochs, 10, right: true))\(pad(time, 10, right: true))")
     }
-    func best(_ run: FineTuner.Run) -> Metrics? {
-      run.epochs.first { $0.number == run.bestEpoch }?.validation ?? run.baseline
-    }
     row("pretrained", tuned.baseline, "0", "-")
-    row("fine-tuned", best(tuned), "\(tuned.epochs.count)", duration(tuned.seconds))
-    row("from scratch", best(scratch), "\(scratch.epochs.count)", duration(scratch.seconds))
-    if let ours = best(tuned)?.loss, let theirs = best(scratch)?.loss {
-      console.say(
-        ours < theirs ? "transfer was worth it" : "transfer was not worth it on this data: from scratch is better")
-    }
+    row("fine-tuned", tuned.bestMetrics ?? tuned.baseline, "\(tuned.epochs.count)", duration(tuned.seconds))
+    row("from scratch", scratch.bestMetrics ?? scratch.baseline, "\(scratch.epochs.count)", duration(scratch.seconds))
+    let isBetter = (tuned.bestMetrics ?? tuned.baseline).loss < (scratch.bestMetrics ?? scratch.baseline).loss
+    console.say(
+      isBetter ? "fine-tuning is better than training from scratch" : "training from scratch is better on this data")
   }
 
-  /// - Parameter last: where the newest weights are, for a run that was stopped.
   func finish(_ run: FineTuner.Run, folder: RunFolder, output: String?, _ replaced: ReplacedFile?) {
     console.clearLive()
     if let line = table.sparkline(losses, isValidation: session.validation != nil) { console.say(line) }
@@ -147,38 +143,30 @@ final class FinetuneReport {
     console.say()
     switch run.ending {
     case .finished: break
-    case .noImprovement(let epoch):
-      console.say(
-        "stopped: no better validation loss since \(epoch == 0 ? "the \(session.startName) model" : "epoch \(epoch)") (--patience \(session.options.patience ?? 0))"
-      )
-    case .diverging(let epoch, let loss, let best):
-      console.say("stopped: the loss went up to \(digits(loss)) in epoch \(epoch), from \(digits(best)) at its best")
-      console.say("try a --learning-rate below \(short(session.rule.learningRate)), or lstm-ft lr-find")
-    case .collapsed(let epoch):
-      console.say("stopped: since epoch \(epoch) the model gives the same answer to everything")
-      console.say("try a --learning-rate below \(short(session.rule.learningRate)), or --clip-norm 0.25")
+    case .noImprovement: console.say("\(folder.history.state) (--patience \(session.options.patience ?? 0))")
+    case .diverging, .collapsed: console.say(folder.history.state)
     case .interrupted:
       console.say("stopped by a signal after a finished step; everything is saved in \(folder.path)")
-      console.say("to go on as if nothing had happened: lstm-ft finetune --resume \(shellPath(folder.path))")
+      console.say(
+        "to resume, bit-identical to an uninterrupted run: lstm-ft finetune --resume \(shellPath(folder.path))")
       if run.bestEpoch > 0 { console.say("the best epoch so far is in \(folder.file("best.h5"))") }
       return
     }
     switch run.failure {
     case .diverging(let epoch, let loss, let best):
       console.warn(
-        "the loss went up to \(digits(loss)) in epoch \(epoch), from \(digits(best)) at its best; the run went on, as --patience 0 says"
+        "the loss rose to \(digits(loss)) in epoch \(epoch), from \(digits(best)) at its best; the run continued because of --patience 0"
       )
     case .collapsed(let epoch):
       console.warn(
-        "since epoch \(epoch) the model gives the same answer to everything; the run went on, as --patience 0 says")
+        "since epoch \(epoch) the model gives the same output for every input; the run continued because of --patience 0"
+      )
     case .finished, .noImprovement, .interrupted, nil: break
     }
     if let (name, text) = folder.history.beforeAndAfter(seconds: run.seconds) {
       console.say((name.isEmpty ? "" : console.bold(name)) + text)
     }
-    if session.validation != nil, run.bestEpoch == 0, !run.ending.isAstray {
-      console.say("try a --learning-rate below \(short(session.rule.learningRate)), or freeze more")
-    }
+    if let advice = folder.history.advice { console.say(advice.spelled) }
     if let output { console.say("wrote \(output)") }
     console.say(replaced)
     console.say("run   \(folder.path): config.json, log.jsonl, best.h5, last.h5, loss.svg, gradients.svg, report.html")
@@ -194,17 +182,13 @@ final class FinetuneReport {
     switch cache.place {
     case .memory: return "\(what): \(size(cache.bytes)) in memory"
     case .file(let folder): return "\(what): \(size(cache.bytes)) in a temporary file in \(folder)"
-    case .nowhere(let reason): return "none of \(size(cache.bytes)): \(reason); \(what) are computed in every epoch"
+    case .nowhere(let reason):
+      return "not cached (\(size(cache.bytes))): \(reason); \(what) are computed in every epoch"
     }
   }
 }
 
-extension FineTuner.Ending {
-  /// Whether what to try instead was said already.
-  fileprivate var isAstray: Bool {
-    switch self {
-    case .diverging, .collapsed: true
-    case .finished, .noImprovement, .interrupted: false
-    }
-  }
+extension FineTuner.Run {
+  /// On the validation data; nil without, and when no epoch was better than the model before the first step.
+  var bestMetrics: Metrics? { epochs.first { $0.number == bestEpoch }?.validation }
 }

@@ -15,7 +15,7 @@ extension FinetuneSession {
     let baseline: Metrics
     let best: Metrics?
     let epochs: [Epoch]
-    /// The best epoch of the same network from fresh values.
+    /// The best epoch of the same network trained from scratch.
     let scratch: Metrics?
     let scratchSeconds: Double?
     let seconds: Double
@@ -25,7 +25,7 @@ extension FinetuneSession {
     let series: SeriesAnswer?
   }
 
-  /// - Parameter point: where the run left off, to go on from there.
+  /// - Parameter point: where a resumed run continues.
   func train(_ folder: RunFolder, _ console: Console, resuming point: ResumePoint? = nil) throws {
     Interruption.listen()
     let report = FinetuneReport(self, console)
@@ -46,7 +46,7 @@ extension FinetuneSession {
       }
     } catch let error as FineTuningError {
       console.clearLive()
-      // What cannot be written now hides nothing of why the run stopped.
+      // A failure to write the log must not hide why the run stopped.
       try? folder.record(failure: error)
       throw stopped(error, folder)
     }
@@ -68,21 +68,22 @@ extension FinetuneSession {
     }
     try console.result(
       Answer(
-        output: isInterrupted ? nil : settings.output, run: folder.path, ending: "\(run.ending)", bestEpoch: run.bestEpoch,
-        baseline: run.baseline, best: run.epochs.first { $0.number == run.bestEpoch }?.validation, epochs: run.epochs,
-        scratch: scratch?.epochs.first { $0.number == scratch?.bestEpoch }?.validation,
+        output: isInterrupted ? nil : settings.output, run: folder.path, ending: "\(run.ending)",
+        bestEpoch: run.bestEpoch,
+        baseline: run.baseline, best: run.bestMetrics, epochs: run.epochs,
+        scratch: scratch?.bestMetrics,
         scratchSeconds: scratch?.seconds,
         seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes, series: series))
     if isInterrupted { throw ExitCode(Interruption.exitCode) }
   }
 
-  /// The same network from fresh values, nothing frozen, on the same data for as many epochs.
+  /// Trains the same network from random initial values, nothing frozen, on the same data for as many epochs.
   private func trainFromScratch(_ report: FinetuneReport) throws -> FineTuner.Run {
     let fresh = model.replacing(
       weights: LSTMModel(model.configuration, seed: options.seed).parameters,
       changed: model.parameters.slots.map { _ in true })
     var tuner = FineTuner(try FreezePlan(fresh), optimizer: rule, loss: loss, options: options)
-    // A recipe's schedule is for weights that have learned something.
+    // A recipe's schedule is for pretrained weights.
     tuner.options.schedule = options.schedule ?? .constant
     tuner.shouldStop = { Interruption.isWished }
     return try fit(tuner, fresh) { report.showScratch($0) }
@@ -97,7 +98,7 @@ extension FinetuneSession {
       resuming: point, events: events)
   }
 
-  /// A NaN or infinite loss, and what is left of the run.
+  /// Adds advice to a NaN or infinite loss.
   private func stopped(_ error: FineTuningError, _ folder: RunFolder) -> any Error {
     guard case .diverged = error else { return error }
     let clip = options.clipNorm.map { "--clip-norm below \(short($0))" } ?? "--clip-norm 1"

@@ -5,10 +5,10 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-/// Everything a fine-tuning run needs, resolved and checked before the first step.
+/// Everything that a fine-tuning run needs, checked before the first step.
 struct FinetuneSession {
   let settings: RunSettings
-  /// What the model is before the first step.
+  /// `pretrained` or `untrained`: the model before the first step.
   let startName: String
   let ready: Preparation
   let plan: FreezePlan
@@ -19,12 +19,12 @@ struct FinetuneSession {
   let series: SeriesAnswer?
   /// The data's file, for the model's history.
   let dataName: String
-  /// Lines for people.
+  /// Lines about the data and its split.
   let dataText: [String]
-  /// What a person may type afterwards to use the model.
+  /// The commands to use the model afterwards.
   let next: NextSteps
   let kernels: Kernels
-  /// What the model does, for people to look at after each epoch; nil where there is nothing to show.
+  /// Makes a sample after each epoch; nil where there is nothing to show.
   let sampling: (@Sendable (LSTMModel) throws -> Sample?)?
 
   var model: LSTMModel { ready.model }
@@ -33,9 +33,9 @@ struct FinetuneSession {
   var rule: Optimizer { settings.optimizer }
 
   /// - Parameters:
-  ///   - lossNote: what the loss's name means elsewhere.
+  ///   - lossNote: how the loss of this name differs elsewhere.
   ///   - cacheFolder: for cached outputs that do not fit in memory.
-  ///   - dataName: how the data's file was called when the run was begun; nil for how it is called now.
+  ///   - dataName: the name of the data's file when the run was started; nil for its name now.
   init(
     _ settings: RunSettings, kernels: Kernels, lossNote: String? = nil, cacheFolder: String? = nil,
     dataName: String? = nil
@@ -46,20 +46,21 @@ struct FinetuneSession {
     if settings.comparesScratch, settings.fromScratch || settings.split.fraction == 0 {
       throw InputError.usage(
         "--compare-scratch has nothing to compare "
-          + (settings.fromScratch ? "with --from-scratch" : "without validation data"), advice: [])
+          + (settings.fromScratch ? "with --from-scratch" : "without validation data"))
     }
     let seed = settings.training.seed
     var base =
       try settings.fromScratch ? untrainedModel(settings.model, seed: seed) : openModel(settings.model, seed: seed)
 
-    // 1. The data, and what it asks of the model.
+    // 1. The data, and how the model has to change for it.
     var notes = try settings.data.settleVocabulary(
       &base, isNew: settings.fromScratch, extends: settings.extendsVocabulary)
     let loaded = try settings.data.load(
       for: base, .training(newHead: settings.head.isNew), readout: settings.readout)
     var described = base
     loaded.describe(in: &described.preprocessing)
-    let held = try settings.validationFiles.isEmpty
+    let held =
+      try settings.validationFiles.isEmpty
       ? nil
       : settings.data.reading(settings.validationFiles).load(for: described, .measuring, readout: settings.readout)
     let ready = try advised {
@@ -78,11 +79,12 @@ struct FinetuneSession {
       Portions(
         training: ready.training, validation: ready.validation, heldFile: held?.file, isDrawn: settings.split.shuffles))
     next = NextSteps(loaded, settings.data)
-    // Before there is a folder of a run that cannot begin.
-    if ready.training.streams != nil, let layer = ready.model.configuration.layers.firstIndex(where: \.isBidirectional) {
+    // Before a folder is made for a run that cannot start.
+    if ready.training.streams != nil, let layer = ready.model.configuration.layers.firstIndex(where: \.isBidirectional)
+    {
       throw InputError.usage(
-        "--chunk needs layers that run forward only, and layer\(layer) is bidirectional: its reverse direction starts at the end of a sequence",
-        advice: ["leave --chunk out, or choose another model"])
+        "--chunk needs unidirectional layers, and layer\(layer) is bidirectional: its reverse direction starts at the end of the sequence",
+        advice: ["leave out --chunk, or choose another model"])
     }
 
     // 2. The plan and the loop.
@@ -101,19 +103,16 @@ struct FinetuneSession {
     let reached = options.regularization.reach(
       in: ready.model.configuration, GradientPlan(ready.model.configuration, trainable: plan.trainable))
     for kind in reached where kind.isIdle {
-      notes.append("\(kind.kind.name) changes nothing: there is no place for it in what trains")
+      notes.append("\(kind.kind.name) has no effect: nothing that trains uses it")
     }
-    self.notes = notes + (settings.fromScratch ? ["every weight starts from fresh values, as asked"] : [])
+    self.notes = notes + (settings.fromScratch ? ["all weights start from random initial values, as requested"] : [])
   }
 
-  /// What the run's folder keeps of it.
+  /// The record that the run's folder keeps.
   /// - Parameter arguments: as typed.
   func record(arguments: [String]) throws -> RunRecord {
-    var record = RunRecord()
-    record.settings = settings
+    var record = try RunRecord(settings)
     record.arguments = arguments
-    record.folder = FileManager.default.currentDirectoryPath
-    record.files = try settings.paths().map { try RunRecord.File($0) }
     record.start = startName
     record.configuration = model.configuration
     record.preprocessing = ready.preprocessing
@@ -130,20 +129,19 @@ struct FinetuneSession {
 }
 
 extension RunSettings {
-  /// With what only cross-entropy has, once it is settled which loss it is.
+  /// The loss with the options of cross-entropy.
   fileprivate func settled(_ loss: Loss, classes: Int) throws -> Loss {
     guard labelSmoothing != 0 || classWeights != nil else { return loss }
     guard loss.isCrossEntropy else {
       throw InputError.usage(
-        "--\(labelSmoothing != 0 ? "label-smoothing" : "class-weights") needs --loss cross-entropy, found \(loss.name)",
-        advice: [])
+        "--\(labelSmoothing != 0 ? "label-smoothing" : "class-weights") needs --loss cross-entropy, found \(loss.name)")
     }
     if let classWeights {
       let isGood = classWeights.allSatisfy { $0 >= 0 && $0.isFinite } && classWeights.contains { $0 > 0 }
       guard classWeights.count == classes, isGood else {
         let given = classWeights.map { short(Double($0)) }.joined(separator: ",")
         throw InputError.usage(
-          "--class-weights \(given): expected \(classes) numbers of at least 0, one for each class", advice: [])
+          "--class-weights \(given): expected \(classes) numbers of at least 0, one for each class")
       }
     }
     return .crossEntropy(labelSmoothing: labelSmoothing, classWeights: classWeights)

@@ -1,25 +1,19 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Foundation
 
-/// Turns SIGINT and SIGTERM into a wish that the loop hears after its step.
+/// Turns SIGINT and SIGTERM into a request to stop, which the loop checks after each step.
 enum Interruption {
-  // Written by the handler alone; a word-sized store is all that a signal handler may do.
+  // Written by the handler only; a word-sized store is all that a signal handler may do.
   nonisolated(unsafe) private static var received: Int32 = 0
 
   static func listen() {
-    // Whoever started this may have left them blocked, and they would wait for ever.
+    // The parent process may have left them blocked.
     var wanted = sigset_t()
     sigemptyset(&wanted)
     for number in [SIGINT, SIGTERM] { sigaddset(&wanted, number) }
     pthread_sigmask(SIG_UNBLOCK, &wanted, nil)
     for number in [SIGINT, SIGTERM] {
       signal(number) { number in
-        // The second time the person means it.
+        // The second signal ends the process at once.
         if Interruption.received != 0 { _exit(128 + number) }
         Interruption.received = number
       }

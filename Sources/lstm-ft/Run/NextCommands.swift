@@ -2,11 +2,11 @@ import Foundation
 import LSTMCheckpoints
 import LSTMReports
 
-/// Command lines that a person may type when a run has ended, quoted for a shell.
+/// Commands to type after a run, quoted for a shell.
 enum NextCommands {
   /// - Parameters:
   ///   - words: the command's name, then what follows the model's.
-  ///   - folder: where an output's name must be free; nil for here.
+  ///   - folder: where an output's name must be free; nil for the current directory.
   static func use(_ model: String, _ words: [String], in folder: String? = nil) -> String {
     var words = words
     if let place = words.lastIndex(of: "-o"), words.indices.contains(place + 1) {
@@ -16,14 +16,14 @@ enum NextCommands {
     return all.joined(separator: " ")
   }
 
-  /// - Parameter format: of what the model was imported from; what is no format of ours becomes PyTorch's in HDF5.
+  /// - Parameter format: the one that the model was imported from; PyTorch in HDF5 when it is unknown.
   static func export(_ model: String, to format: String?, in folder: String? = nil) -> String {
     let format = format.flatMap(Checkpoint.Format.init(rawValue:)) ?? .pytorchHDF5
     let name = freeName("back" + format.suffix, in: folder)
     return "lstm-ft export \(shellPath(model)) --to \(format.rawValue) -o \(shellPath(name))"
   }
 
-  /// The name, with a number before its ending when there is such a file: what is there is never proposed to be replaced.
+  /// The name, with a number before its extension when the file exists: advice never replaces a file.
   private static func freeName(_ name: String, in folder: String?) -> String {
     func isTaken(_ name: String) -> Bool {
       FileManager.default.fileExists(atPath: folder.map { "\($0)/\(name)" } ?? name)
@@ -36,43 +36,42 @@ enum NextCommands {
 }
 
 extension RunLog {
-  /// What a person may type next, and what for.
-  /// - Parameter path: the run's folder, as it is to be typed.
+  /// The next commands, and their purpose.
+  /// - Parameter path: the run's folder, as typed.
   func nextSteps(_ path: String) -> [RunGuide.Step] {
-    var commands: [(String, String)] = []
-    if isUnfinished, start != nil {
-      commands.append(("go on as if nothing had happened", "lstm-ft finetune --resume \(shellPath(path))"))
+    guard start != nil else { return [] }
+    var steps: [RunGuide.Step] = []
+    func add(_ purpose: String, _ command: String) {
+      steps.append(.init(purpose: purpose, command: oneLine(command, limit: 2000)))
     }
-    let isDone = !isUnfinished && record?.output != nil
-    guard start != nil else { return commands.map { .init(purpose: $0.0, command: $0.1) } }
-    // The run's paths begin where it was begun.
+    if isUnfinished { add("resume the run", "lstm-ft finetune --resume \(shellPath(path))") }
+    let output = isUnfinished ? nil : record?.output
+    // The run's relative paths start where it was started.
     let here = FileManager.default.currentDirectoryPath
     let folder = (record?.folder).flatMap { folder in
       folder != here && FileManager.default.fileExists(atPath: folder) ? folder : nil
     }
     let going = folder.map { "cd \(shellPath($0)) && " } ?? ""
-    let best = folder == nil ? path + "/best.h5" : URL(fileURLWithPath: path).standardizedFileURL.path + "/best.h5"
-    let model = isDone ? record?.output ?? "" : best
+    let run = folder == nil ? path : URL(fileURLWithPath: path).standardizedFileURL.path
+    let model = output ?? run + "/best.h5"
     var use = record?.use
-    // Runs of before had none.
+    // Runs of version 1 have none.
     if use == nil, let data = record?.data {
       use = record?.unit != nil ? ["generate", "--prompt", "TEXT"] : ["predict", "--data", data]
     }
     if let use {
-      commands.append(
-        (isDone ? "use the model" : "use the best so far", going + NextCommands.use(model, use, in: folder)))
+      add(
+        output != nil ? "use the model" : "use the best model so far",
+        going + NextCommands.use(model, use, in: folder))
     }
-    commands.append(
-      (
-        "hand it back to the framework it came from",
-        going + NextCommands.export(model, to: record?.export, in: folder)
-      ))
-    return commands.map { .init(purpose: $0.0, command: oneLine($0.1, limit: 2000)) }
+    add(
+      "export it to the framework it came from", going + NextCommands.export(model, to: record?.export, in: folder))
+    return steps
   }
 }
 
 extension RunGuide {
-  /// For people at a command line.
+  /// For the command line.
   static let commandLine = RunGuide(
     renewal: "lstm-ft report", spelling: Spelling.text(_:_:), steps: { log, path in log.nextSteps(path) })
 }

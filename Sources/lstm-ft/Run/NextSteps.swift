@@ -4,9 +4,9 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
-/// What a person may type after a run, to use the model and to hand it back. Every line works as it stands.
+/// The commands to use and export the model after a run. Each works as printed.
 struct NextSteps {
-  /// A command's name, and what follows the model's.
+  /// A command's name, and its arguments after the model.
   let use: [String]
 
   init(_ data: any ShownData, _ settings: DataSettings) {
@@ -21,7 +21,7 @@ struct NextSteps {
     ]
   }
 
-  /// What the model came in, or the first format that it can go out in as it is now; nil when there is none.
+  /// The format that the model came in, or the first that can hold it as it is now; nil when there is none.
   static func exportFormat(_ model: LSTMModel) -> Checkpoint.Format? {
     let source = model.provenance?.format.flatMap(Checkpoint.Format.init(rawValue:))
     let usual: [Checkpoint.Format] = [.pytorchHDF5, .safetensors, .native]
@@ -30,7 +30,7 @@ struct NextSteps {
     }
   }
 
-  /// Beyond so many bytes it is not tried: what a model came in will mostly hold it again.
+  /// Larger models are not tried: the format that a model came in will usually hold it again.
   private static let trialLimit = 64 << 20
 
   private static func canWrite(_ model: LSTMModel, as format: Checkpoint.Format) -> Bool {

@@ -3,11 +3,11 @@ import Foundation
 import LSTMFineTuning
 import LSTMReports
 
-/// How far a run is, how fast, and how long it still takes; also one that goes on where it was stopped.
+/// The progress of a run, its speed and its remaining time, also for a resumed run.
 struct RunProgress {
   let epochs: Int
   let batchSize: Int
-  /// The first step that was seen, of the run and of the epoch: what was done before it says nothing about the time.
+  /// The first steps seen, of the run and of the epoch: earlier ones, of a resumed run, were not timed.
   private var first: (position: Double, time: Date)?
   private var firstOfEpoch: (epoch: Int, step: Int, time: Date)?
   private var (epoch, step, steps) = (0, 0, 0)
@@ -19,7 +19,7 @@ struct RunProgress {
 
   private var position: Double { Double(epoch - 1) * Double(steps) + Double(step) }
 
-  /// - Parameter step: done just now, from 1.
+  /// - Parameter step: the one just done, from 1.
   mutating func note(epoch: Int, step: Int, of steps: Int, at now: Date) {
     (self.epoch, self.step, self.steps) = (epoch, step, steps)
     if first == nil { first = (position, now) }
@@ -40,7 +40,7 @@ struct RunProgress {
   }
 
   /// `epoch 3/10 [#####---------------] loss 0.6160, rate 0.001, 12853 seq/s, 12.3 s left`
-  /// - Parameter width: the most characters; the bar is shorter where there is less room.
+  /// - Parameter width: the most characters; the bar shrinks to fit.
   func line(loss: Double, rate: Double, at now: Date, width: Int = 120) -> String {
     let pace = sequencesPerSecond(at: now).map { String(format: ", %.0f seq/s", $0) } ?? ""
     let rest = remaining(at: now).map { ", \(duration($0)) left" } ?? ""

@@ -1,15 +1,16 @@
 import FileIO
 
-/// What a page says of a run that only the program knows which ran it: what to do next, and how settings are entered
-/// there. The library alone says neither.
+/// What the page of a run shows that only the program that ran it knows: the next commands, and how settings are
+/// entered.
 public struct RunGuide: Sendable {
-  /// Something to do next.
+  /// A next step.
   public struct Step: Sendable, Equatable {
     /// `use the model`
     public let purpose: String
-    /// What to type.
+    /// The options that help.
     public let command: String
 
+    /// A command and its purpose.
     public init(purpose: String, command: String) {
       self.purpose = purpose
       self.command = command
@@ -19,9 +20,13 @@ public struct RunGuide: Sendable {
   /// - Parameter path: the run's folder.
   let steps: @Sendable (_ log: RunLog, _ path: String) -> [Step]
   let spelling: @Sendable (Setting, String?) -> String
-  /// How the page is written anew, for its last line.
+  /// The command that updates the page, for its last line.
   let renewal: String?
 
+  /// - Parameters:
+  ///   - renewal: the command that updates the page; nil for none.
+  ///   - spelling: how a setting is entered, alone or with a value.
+  ///   - steps: the next steps of a run, by its log and its folder.
   public init(
     renewal: String? = nil, spelling: @escaping @Sendable (Setting, String?) -> String,
     steps: @escaping @Sendable (_ log: RunLog, _ path: String) -> [Step]
@@ -31,7 +36,7 @@ public struct RunGuide: Sendable {
     self.steps = steps
   }
 
-  /// No steps, and settings by the names of the library.
+  /// No next steps, and settings under their names in the library.
   public static let none = RunGuide(
     spelling: { setting, value in setting.rawValue + (value.map { " " + $0 } ?? "") }, steps: { _, _ in [] })
 }
