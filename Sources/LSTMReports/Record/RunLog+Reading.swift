@@ -1,5 +1,4 @@
 import Foundation
-import LSTMFineTuning
 
 extension RunLog {
   /// Reads what a run has left in its folder: `log.jsonl`, and beside it `times.jsonl` and `config.json` if they are there.

@@ -1,6 +1,4 @@
-import LSTMCheckpoints
 import LSTMFineTuning
-import LSTMLayers
 
 /// What a run has said so far, in memory that does not grow with its length.
 ///

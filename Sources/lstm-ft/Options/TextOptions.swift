@@ -1,8 +1,6 @@
 import ArgumentParser
 import FileIO
 import LSTMCheckpoints
-import LSTMFineTuning
-import LSTMLayers
 import LSTMReports
 
 /// What becomes of a model's vocabulary in a fine-tuning.

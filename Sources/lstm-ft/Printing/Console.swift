@@ -1,7 +1,6 @@
 import ArgumentParser
 import FileIO
 import Foundation
-import LSTMFineTuning
 
 #if canImport(Glibc)
   import Glibc

@@ -1,6 +1,4 @@
 import FileIO
-import LSTMFineTuning
-import LSTMReports
 
 /// The one place that spells settings of the libraries as options.
 enum Spelling {

@@ -2,7 +2,6 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
-import LSTMReports
 
 /// What a person may type after a run, to use the model and to hand it back. Every line works as it stands.
 struct NextSteps {

@@ -1,6 +1,4 @@
-import FileIO
 import Foundation
-import LSTMFineTuning
 import LSTMReports
 
 /// How far a run is, how fast, and how long it still takes; also one that goes on where it was stopped.
