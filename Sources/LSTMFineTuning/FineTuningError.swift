@@ -1,6 +1,4 @@
 import FileIO
-import LSTMCheckpoints
-import LSTMLayers
 
 /// Why data cannot be used, a plan makes no sense, or a run stopped.
 public enum FineTuningError: DescribedFailure {

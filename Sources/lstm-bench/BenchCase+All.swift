@@ -1,3 +1,4 @@
+import LSTMFineTuning
 import LSTMCheckpoints
 
 extension BenchCase {

@@ -1,6 +1,5 @@
 import Foundation
 import LSTMCheckpoints
-import LSTMFineTuning
 
 /// The memory of a figure by the formula in docs/speed.md, which `lstm-bench --scaling` checks.
 ///

@@ -1,4 +1,3 @@
-import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers

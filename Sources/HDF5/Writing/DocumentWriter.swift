@@ -1,3 +1,4 @@
+import SwiftGlibc
 import CHDF5
 import FileIO
 

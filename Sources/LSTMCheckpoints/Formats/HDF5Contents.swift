@@ -1,5 +1,4 @@
 import FileIO
-import Foundation
 import HDF5
 
 /// An HDF5 file that was opened, whosever it is.

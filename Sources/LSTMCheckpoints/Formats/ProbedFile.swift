@@ -1,5 +1,4 @@
 import FileIO
-import HDF5
 
 /// A file that is about to be read, as far as formats look at it to know their own.
 final class ProbedFile {

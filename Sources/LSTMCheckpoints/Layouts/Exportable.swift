@@ -1,5 +1,4 @@
 import FileIO
-import Foundation
 
 /// A model about to be written: its tensors as `RecurrentCell`s and by name.
 struct Exportable {

@@ -1,5 +1,3 @@
-import FileIO
-
 /// One LSTM layer as a file names it.
 struct FoundLayer {
   let module: String

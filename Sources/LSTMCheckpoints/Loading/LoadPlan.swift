@@ -1,5 +1,4 @@
 import FileIO
-import Foundation
 
 /// A checkpoint's tensors brought under the project's names: a report of everything, and, when it is complete, the
 /// tensors. Loading is a transaction: plan, look at the report, then all or nothing.

@@ -1,3 +1,5 @@
+import FileIO
+
 extension Translation {
   /// In the layout that the user names, else that of the container, else that of the names.
   /// - Throws: `CheckpointError.ambiguous` naming the flag that decides, when several layouts have these names.

@@ -1,5 +1,3 @@
-import FileIO
-
 /// Ties: parameters that are one, such as an embedding whose matrix is the last dense layer's, too.
 ///
 /// A group names the places of one parameter, in the order of `places`. The parameter goes by its first place's name; it

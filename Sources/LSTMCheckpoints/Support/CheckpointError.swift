@@ -1,5 +1,4 @@
 import FileIO
-import Foundation
 
 /// Why a checkpoint cannot be read, loaded or written.
 public enum CheckpointError: DescribedFailure {

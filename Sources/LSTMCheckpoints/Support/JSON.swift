@@ -1,4 +1,3 @@
-import FileIO
 import Foundation
 
 /// JSON with sorted keys, so that equal values give equal files.

@@ -1,4 +1,3 @@
-import FileIO
 import Foundation
 
 /// Counts NaN and infinite values of tensors on their way from one file to another: nothing is read for it.

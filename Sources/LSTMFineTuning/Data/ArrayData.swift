@@ -1,6 +1,5 @@
 import FileIO
 import LSTMCheckpoints
-import LSTMLayers
 
 /// Arrays in an HDF5 or NPZ file: `x` (N, T, I) or tokens (N, T), `y`, and maybe `lengths` (N).
 ///

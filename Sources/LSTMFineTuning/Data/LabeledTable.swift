@@ -1,6 +1,5 @@
 import FileIO
 import LSTMCheckpoints
-import LSTMLayers
 
 /// Sequences and their classes from a CSV table: a text in each row, or sequences of several rows that an id holds
 /// together, in the order in which the ids first appear.

@@ -1,4 +1,3 @@
-import FileIO
 import Foundation
 
 /// How the learning rate moves over a run: a factor for every parameter's own rate, step by step.

@@ -1,3 +1,4 @@
+import LSTMCheckpoints
 import LSTMLayers
 
 /// Takes batches of examples through a network and measures them, from where they lie to where the loss's gradient is

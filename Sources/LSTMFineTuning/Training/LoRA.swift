@@ -1,6 +1,5 @@
 import FileIO
 import LSTMCheckpoints
-import LSTMLayers
 
 /// Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685): chosen matrices W (O, I) stay as they are, and what is learned
 /// is the difference (alpha / r) B A, with A (r, I) and B (O, r).

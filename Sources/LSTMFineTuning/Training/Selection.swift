@@ -1,6 +1,5 @@
 import FileIO
 import LSTMCheckpoints
-import LSTMLayers
 
 /// The parameters that a selector names, and of each the gates.
 struct Selection {

@@ -1,5 +1,3 @@
-import CLSTMKernels
-
 /// Loops over rows: softmax, losses, normalization.
 extension Kernels {
   /// Splits `count` rows over the threads if there is enough work; `work` is roughly the number of values per row. Rows

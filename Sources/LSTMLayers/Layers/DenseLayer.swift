@@ -1,3 +1,4 @@
+import CLSTMKernels
 import LSTMCheckpoints
 
 /// A dense layer: y = activation(x W^T + b), with x (M, I) and y (M, O).

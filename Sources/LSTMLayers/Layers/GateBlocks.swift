@@ -1,3 +1,5 @@
+import CLSTMKernels
+
 /// The kernels' order of the gates of H units in a row of 4H: see CLSTMKernels.h.
 struct GateBlocks {
   /// H

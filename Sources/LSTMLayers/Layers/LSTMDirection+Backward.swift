@@ -1,5 +1,4 @@
 import CLSTMKernels
-import LSTMCheckpoints
 
 extension LSTMDirection {
   /// The backward pass's inputs besides what `forward` kept.

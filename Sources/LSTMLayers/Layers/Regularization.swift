@@ -1,5 +1,3 @@
-import LSTMCheckpoints
-
 /// Regularization against overfitting: the dropout of PyTorch's `nn.LSTM`, and the dropouts and the two penalties of
 /// AWD-LSTM (Merity, Keskar and Socher 2018, "Regularizing and Optimizing LSTM Language Models").
 ///

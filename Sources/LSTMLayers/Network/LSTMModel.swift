@@ -1,5 +1,4 @@
 import FileIO
-import Foundation
 import LSTMCheckpoints
 
 /// A model: its configuration and its weights. A value type; copies share the weights until one of them is changed.

@@ -1,3 +1,4 @@
+import CLSTMKernels
 import LSTMCheckpoints
 
 extension Network {

@@ -1,5 +1,3 @@
-import Foundation
-
 /// Builds the text of an SVG picture, element by element. Whatever is put in is escaped.
 struct SVG {
   private(set) var text = ""

@@ -1,6 +1,4 @@
 import FileIO
-import Foundation
-import LSTMCheckpoints
 import LSTMFineTuning
 
 extension RunLog {

@@ -1,5 +1,4 @@
 import Foundation
-import LSTMFineTuning
 
 extension RunLog {
   /// Reads a run's folder: `log.jsonl`, and `times.jsonl` and `config.json` if they are there.

@@ -1,6 +1,4 @@
-import LSTMCheckpoints
 import LSTMFineTuning
-import LSTMLayers
 
 /// The events of a run so far, in bounded memory.
 ///

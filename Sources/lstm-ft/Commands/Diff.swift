@@ -1,7 +1,5 @@
 import ArgumentParser
-import Foundation
 import LSTMCheckpoints
-import LSTMFineTuning
 import LSTMReports
 
 struct Diff: ParsableCommand {

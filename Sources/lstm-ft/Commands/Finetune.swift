@@ -1,8 +1,6 @@
 import ArgumentParser
 import Foundation
-import LSTMCheckpoints
 import LSTMFineTuning
-import LSTMLayers
 import LSTMReports
 
 struct Finetune: ParsableCommand {

@@ -1,8 +1,6 @@
 import ArgumentParser
 import FileIO
-import Foundation
 import LSTMCheckpoints
-import LSTMFineTuning
 import LSTMReports
 
 struct Inspect: ParsableCommand {

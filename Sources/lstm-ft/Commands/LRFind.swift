@@ -2,7 +2,6 @@ import ArgumentParser
 import FileIO
 import Foundation
 import LSTMFineTuning
-import LSTMLayers
 import LSTMReports
 
 struct LRFind: ParsableCommand {

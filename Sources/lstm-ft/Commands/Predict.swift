@@ -4,7 +4,6 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
-import LSTMReports
 
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,6 @@
 import ArgumentParser
 import FileIO
 import Foundation
-import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMReports
 

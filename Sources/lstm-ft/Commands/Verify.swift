@@ -1,6 +1,5 @@
 import ArgumentParser
 import LSTMCheckpoints
-import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 

@@ -1,7 +1,6 @@
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
-import LSTMReports
 
 /// A classifier's predictions, with the names of the classes.
 struct ClassPredictions {

@@ -1,9 +1,7 @@
 import FileIO
-import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
-import LSTMReports
 
 extension DataSettings {
   /// What data is loaded for.

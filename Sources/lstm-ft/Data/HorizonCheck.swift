@@ -1,3 +1,4 @@
+import LSTMCheckpoints
 import FileIO
 import LSTMFineTuning
 import LSTMLayers

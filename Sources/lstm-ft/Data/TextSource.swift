@@ -1,5 +1,4 @@
 import FileIO
-import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers

@@ -1,8 +1,6 @@
 import ArgumentParser
 import FileIO
-import LSTMCheckpoints
 import LSTMFineTuning
-import LSTMReports
 
 extension CSVDecimalMark: ExpressibleByArgument {}
 extension CSVEncoding: ExpressibleByArgument {}

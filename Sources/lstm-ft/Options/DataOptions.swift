@@ -3,8 +3,6 @@ import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
-import LSTMLayers
-import LSTMReports
 
 extension DateOrder: ExpressibleByArgument {}
 extension MissingValuePolicy: ExpressibleByArgument {}

@@ -1,6 +1,5 @@
 import FileIO
 import LSTMCheckpoints
-import LSTMFineTuning
 import LSTMReports
 
 /// The scalers of a checkpoint that `--scaler-from` names.

@@ -1,6 +1,5 @@
 import ArgumentParser
 import FileIO
-import LSTMFineTuning
 
 enum LossName: String, CaseIterable {
   case mse, mae, huber

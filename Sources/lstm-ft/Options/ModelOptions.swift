@@ -2,7 +2,6 @@ import ArgumentParser
 import FileIO
 import Foundation
 import LSTMCheckpoints
-import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 

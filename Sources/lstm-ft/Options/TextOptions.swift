@@ -1,8 +1,6 @@
 import ArgumentParser
 import FileIO
 import LSTMCheckpoints
-import LSTMFineTuning
-import LSTMLayers
 import LSTMReports
 
 /// What fine-tuning does with a model's vocabulary.

@@ -1,7 +1,6 @@
 import ArgumentParser
 import FileIO
 import Foundation
-import LSTMFineTuning
 
 struct OutputOptions: ParsableArguments {
   @Flag(help: "Write one JSON object to standard output, and all other text to standard error.")

@@ -1,4 +1,3 @@
-import FileIO
 import LSTMCheckpoints
 
 /// ArgumentParser's messages in the form of this tool's: what was given, what was expected, what was found.

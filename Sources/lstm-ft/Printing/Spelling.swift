@@ -1,6 +1,4 @@
 import FileIO
-import LSTMFineTuning
-import LSTMReports
 
 /// Spells settings of the libraries as options.
 enum Spelling {

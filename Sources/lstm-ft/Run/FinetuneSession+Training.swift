@@ -1,6 +1,5 @@
 import ArgumentParser
 import FileIO
-import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers

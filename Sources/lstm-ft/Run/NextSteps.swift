@@ -2,7 +2,6 @@ import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
-import LSTMReports
 
 /// The commands to use and export the model after a run. Each works as printed.
 struct NextSteps {

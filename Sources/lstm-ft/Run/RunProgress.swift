@@ -1,6 +1,4 @@
-import FileIO
 import Foundation
-import LSTMFineTuning
 import LSTMReports
 
 /// The progress of a run, its speed and its remaining time, also for a resumed run.

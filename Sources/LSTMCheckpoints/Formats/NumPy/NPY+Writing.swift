@@ -1,3 +1,5 @@
+import FileIO
+
 extension NPY {
   /// An NPY file of single precision.
   ///

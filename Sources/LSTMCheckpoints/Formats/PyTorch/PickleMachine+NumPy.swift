@@ -1,3 +1,5 @@
+import FileIO
+
 /// numpy's arrays and numbers: an array's bytes are in the pickle itself.
 extension PickleMachine {
   mutating func callNumPy(_ global: Pickle.Global, _ arguments: [Value]) throws(PTError) {

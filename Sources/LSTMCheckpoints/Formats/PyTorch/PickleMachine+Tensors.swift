@@ -1,3 +1,5 @@
+import FileIO
+
 /// The functions that rebuild PyTorch's tensors, and what describes their storages.
 extension PickleMachine {
   /// - Parameter arguments: storage, offset, shape, strides, and from version 2 requires_grad and hooks; version 3 adds the

@@ -1,5 +1,4 @@
 import FileIO
-import Foundation
 
 /// Writes the JSON that RTNeural's `json_parser` reads: a list of layers, each with its activation, its shape and its
 /// weights in Keras' layout. RTNeural runs sample by sample, so that a model gives something at every step.

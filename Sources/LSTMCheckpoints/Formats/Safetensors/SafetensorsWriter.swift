@@ -1,5 +1,4 @@
 import FileIO
-import Foundation
 
 /// Writes a safetensors file.
 enum SafetensorsWriter {

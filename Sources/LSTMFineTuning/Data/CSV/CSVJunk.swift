@@ -1,5 +1,3 @@
-import FileIO
-
 /// Words by which rows below a table are known.
 enum CSVSummary {
   /// These stand before other words, too.

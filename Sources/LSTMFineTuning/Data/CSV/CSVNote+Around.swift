@@ -1,5 +1,3 @@
-import FileIO
-
 extension CSVNote {
   /// What was found below the header and around the rows.
   static func around(

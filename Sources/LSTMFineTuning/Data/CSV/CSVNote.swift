@@ -1,5 +1,3 @@
-import FileIO
-
 /// Something about a CSV file that was recognized and is not told by its numbers: a line passed over, a way of writing.
 public struct CSVNote: Sendable, Equatable, CustomStringConvertible {
   /// What was recognized.

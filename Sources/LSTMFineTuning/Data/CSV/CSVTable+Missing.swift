@@ -1,5 +1,3 @@
-import FileIO
-
 extension CSVTable {
   /// Which rows hold no number in a column, so that its value was filled in; `rowCount` flags.
   ///

@@ -1,5 +1,4 @@
 import FileIO
-import LSTMCheckpoints
 
 /// A table of text read from a CSV file, whose columns are asked for as numbers or strings.
 ///

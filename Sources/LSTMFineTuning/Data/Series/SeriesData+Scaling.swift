@@ -1,5 +1,4 @@
 import LSTMCheckpoints
-import LSTMLayers
 
 /// Scalers of all rows, or of each part's own.
 extension SeriesData {

@@ -1,5 +1,4 @@
 import FileIO
-import LSTMCheckpoints
 import LSTMLayers
 
 /// Where a series is split in time.

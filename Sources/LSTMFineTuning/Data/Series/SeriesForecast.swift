@@ -1,5 +1,4 @@
 import FileIO
-import LSTMCheckpoints
 import LSTMLayers
 
 /// Where forecasts of a series begin.

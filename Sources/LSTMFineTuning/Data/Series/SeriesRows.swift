@@ -1,5 +1,4 @@
 import FileIO
-import LSTMCheckpoints
 
 /// The numbers of some tables, one series after another.
 struct SeriesRows {

@@ -1,5 +1,4 @@
 import FileIO
-import LSTMCheckpoints
 
 /// What a table leaves open about its rows, or what stands in the way of taking them as series.
 public enum TableError: DescribedFailure, Equatable {

@@ -1,5 +1,4 @@
 import FileIO
-import LSTMCheckpoints
 
 /// What is known about a table's rows; the rest is detected.
 public struct TableChoice: Sendable {

@@ -1,5 +1,4 @@
 import FileIO
-import LSTMCheckpoints
 
 extension TimeColumn {
   /// The columns of a table that tell its rows' times, found by what they hold.

@@ -1,6 +1,3 @@
-import FileIO
-import LSTMCheckpoints
-
 /// When each row of a table was: one column, or several together.
 package struct TimeColumn: Sendable {
   /// A column, and how it writes its part of a time.
