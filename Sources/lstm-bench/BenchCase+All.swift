@@ -1,5 +1,5 @@
-import LSTMFineTuning
 import LSTMCheckpoints
+import LSTMFineTuning
 
 extension BenchCase {
   /// Every case: twelve models from practice, then stacks of equal layers, stacks with a frozen layer, and models with very

@@ -1,4 +1,3 @@
-import SwiftGlibc
 import CHDF5
 import FileIO
 

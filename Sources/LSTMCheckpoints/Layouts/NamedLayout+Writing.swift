@@ -1,5 +1,5 @@
-import FoundationEssentials
 import FileIO
+import Foundation
 
 extension NamedLayout {
   /// A model under the names, order of gates and shapes of a layout: the source's own names where it had that layout, else

@@ -1,5 +1,5 @@
-import LSTMCheckpoints
 import FileIO
+import LSTMCheckpoints
 import LSTMFineTuning
 import LSTMLayers
 import LSTMReports

@@ -1,6 +1,6 @@
-import Foundation
 import ArgumentParser
 import FileIO
+import Foundation
 import LSTMFineTuning
 import LSTMLayers
 import LSTMReports

@@ -1,4 +1,5 @@
 import FileIO
+import LSTMReports
 
 /// Spells settings of the libraries as options.
 enum Spelling {

@@ -83,7 +83,9 @@ extension DataSettings {
   }
 
   private static func existing(_ path: String) throws -> String {
-    guard FileManager.default.fileExists(atPath: path) else { throw FileError.unreadable(file: path, reason: .notFound) }
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw FileError.unreadable(file: path, reason: .notFound)
+    }
     return path
   }
 }
