@@ -16,43 +16,78 @@ extension Setting {
 
 /// What may be chosen of data, training and text: parameters of this module's calls.
 extension Setting {
-  package static let window = Setting(rawValue: "window")
-  package static let horizon = Setting(rawValue: "horizon")
-  package static let season = Setting(rawValue: "season")
-  package static let features = Setting(rawValue: "features")
-  package static let targets = Setting(rawValue: "targets")
-  package static let validationSplit = Setting(rawValue: "validationSplit")
-  package static let trainUntil = Setting(rawValue: "trainUntil")
-  package static let validateFrom = Setting(rawValue: "validateFrom")
-  package static let validationData = Setting(rawValue: "validationData")
-  package static let id = Setting(rawValue: "id")
-  package static let streams = Setting(rawValue: "streams")
-  package static let chunk = Setting(rawValue: "chunk")
-  package static let stride = Setting(rawValue: "stride")
-  package static let length = Setting(rawValue: "length")
-  package static let temperature = Setting(rawValue: "temperature")
-  package static let topK = Setting(rawValue: "topK")
-  package static let topP = Setting(rawValue: "topP")
-  package static let prompt = Setting(rawValue: "prompt")
-  package static let head = Setting(rawValue: "head")
-  package static let loss = Setting(rawValue: "loss")
-  package static let classWeights = Setting(rawValue: "classWeights")
-  package static let learningRate = Setting(rawValue: "learningRate")
-  package static let clipNorm = Setting(rawValue: "clipNorm")
-  package static let freezing = Setting(rawValue: "freezing")
-  package static let unfreezing = Setting(rawValue: "unfreezing")
-  package static let lora = Setting(rawValue: "lora")
-  package static let loraTargets = Setting(rawValue: "loraTargets")
-  package static let learningRateFor = Setting(rawValue: "learningRateFor")
-  package static let schedule = Setting(rawValue: "schedule")
-  package static let warmUp = Setting(rawValue: "warmUp")
-  package static let tokens = Setting(rawValue: "tokens")
-  package static let batchSize = Setting(rawValue: "batchSize")
-  package static let patience = Setting(rawValue: "patience")
+  /// Rows or tokens that the model looks at.
+  public static let window = Setting(rawValue: "window")
+  /// Rows that it predicts.
+  public static let horizon = Setting(rawValue: "horizon")
+  /// Rows after which a series repeats itself.
+  public static let season = Setting(rawValue: "season")
+  /// Columns that the model reads.
+  public static let features = Setting(rawValue: "features")
+  /// Columns to predict.
+  public static let targets = Setting(rawValue: "targets")
+  /// The fraction of the data for validation.
+  public static let validationSplit = Setting(rawValue: "validationSplit")
+  /// The last time to train on.
+  public static let trainUntil = Setting(rawValue: "trainUntil")
+  /// The first time to validate on.
+  public static let validateFrom = Setting(rawValue: "validateFrom")
+  /// Files for validation alone.
+  public static let validationData = Setting(rawValue: "validationData")
+  /// Columns that tell the series of a table apart.
+  public static let id = Setting(rawValue: "id")
+  /// Parts that are read side by side.
+  public static let streams = Setting(rawValue: "streams")
+  /// Steps of truncated backpropagation through time.
+  public static let chunk = Setting(rawValue: "chunk")
+  /// Tokens from one sequence to the next.
+  public static let stride = Setting(rawValue: "stride")
+  /// Tokens to generate.
+  public static let length = Setting(rawValue: "length")
+  /// Divides the logits before sampling.
+  public static let temperature = Setting(rawValue: "temperature")
+  /// The tokens to sample from, by number.
+  public static let topK = Setting(rawValue: "topK")
+  /// The tokens to sample from, by probability.
+  public static let topP = Setting(rawValue: "topP")
+  /// What a text begins with.
+  public static let prompt = Setting(rawValue: "prompt")
+  /// Whether the model gets a new last layer.
+  public static let head = Setting(rawValue: "head")
+  /// What training minimizes.
+  public static let loss = Setting(rawValue: "loss")
+  /// A weight for each class.
+  public static let classWeights = Setting(rawValue: "classWeights")
+  /// Before schedule and recipe.
+  public static let learningRate = Setting(rawValue: "learningRate")
+  /// The largest global norm of the gradients.
+  public static let clipNorm = Setting(rawValue: "clipNorm")
+  /// What does not train.
+  public static let freezing = Setting(rawValue: "freezing")
+  /// What trains although it is covered by `freezing`.
+  public static let unfreezing = Setting(rawValue: "unfreezing")
+  /// Low-rank adapters.
+  public static let lora = Setting(rawValue: "lora")
+  /// What gets adapters.
+  public static let loraTargets = Setting(rawValue: "loraTargets")
+  /// Learning rates of parts.
+  public static let learningRateFor = Setting(rawValue: "learningRateFor")
+  /// How the learning rate moves.
+  public static let schedule = Setting(rawValue: "schedule")
+  /// Steps in which the learning rate rises.
+  public static let warmUp = Setting(rawValue: "warmUp")
+  /// What a token is.
+  public static let tokens = Setting(rawValue: "tokens")
+  /// Sequences per optimizer step.
+  public static let batchSize = Setting(rawValue: "batchSize")
+  /// Epochs without improvement before stopping.
+  public static let patience = Setting(rawValue: "patience")
   /// Not a parameter: the search for a learning rate.
-  package static let rateFinder = Setting(rawValue: "RateFinder")
+  public static let rateFinder = Setting(rawValue: "RateFinder")
   /// How inputs and targets are standardized.
-  package static let scaler = Setting(rawValue: "scaler")
-  package static let scalerPerID = Setting(rawValue: "scalerPerId")
-  package static let runFolder = Setting(rawValue: "runFolder")
+  public static let scaler = Setting(rawValue: "scaler")
+  /// Whether each series has its own scaler.
+  public static let scalerPerID = Setting(rawValue: "scalerPerId")
+  /// The run's folder.
+  public static let runFolder = Setting(rawValue: "runFolder")
 }

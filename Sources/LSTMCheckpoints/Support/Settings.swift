@@ -2,25 +2,46 @@ import FileIO
 
 /// What may be chosen when a checkpoint is read or written: parameters of ``LoadOptions`` and ``WriteOptions``.
 extension Setting {
-  package static let prefix = Setting(rawValue: "prefix")
-  package static let rules = Setting(rawValue: "rules")
-  package static let allowedMissing = Setting(rawValue: "allowedMissing")
-  package static let allowedUnexpected = Setting(rawValue: "allowedUnexpected")
-  package static let configuration = Setting(rawValue: "configuration")
-  package static let readout = Setting(rawValue: "readout")
-  package static let activation = Setting(rawValue: "activation")
-  package static let readoutActivation = Setting(rawValue: "readoutActivation")
-  package static let outputActivation = Setting(rawValue: "outputActivation")
-  package static let stack = Setting(rawValue: "stack")
-  package static let order = Setting(rawValue: "order")
-  package static let layout = Setting(rawValue: "layout")
-  package static let gates = Setting(rawValue: "gates")
-  package static let forgetBias = Setting(rawValue: "forgetBias")
-  package static let untie = Setting(rawValue: "untie")
-  package static let padding = Setting(rawValue: "padding")
-  package static let allowsExternalData = Setting(rawValue: "allowsExternalData")
-  package static let vocabulary = Setting(rawValue: "vocabulary")
-  package static let format = Setting(rawValue: "format")
-  package static let dataType = Setting(rawValue: "dataType")
-  package static let bias = Setting(rawValue: "bias")
+  /// The part of the file to look at.
+  public static let prefix = Setting(rawValue: "prefix")
+  /// How tensor names are rewritten.
+  public static let rules = Setting(rawValue: "rules")
+  /// Tensors that may be missing.
+  public static let allowedMissing = Setting(rawValue: "allowedMissing")
+  /// Tensors that may be left over.
+  public static let allowedUnexpected = Setting(rawValue: "allowedUnexpected")
+  /// The description of the model.
+  public static let configuration = Setting(rawValue: "configuration")
+  /// What the head reads of the LSTM's output.
+  public static let readout = Setting(rawValue: "readout")
+  /// Between the dense layers of a head.
+  public static let activation = Setting(rawValue: "activation")
+  /// Between the LSTM's output and the head.
+  public static let readoutActivation = Setting(rawValue: "readoutActivation")
+  /// After the last dense layer.
+  public static let outputActivation = Setting(rawValue: "outputActivation")
+  /// LSTMs that are stacked, from the input up.
+  public static let stack = Setting(rawValue: "stack")
+  /// Whether rows or columns come first.
+  public static let order = Setting(rawValue: "order")
+  /// Whose names, gate order and shapes the tensors have.
+  public static let layout = Setting(rawValue: "layout")
+  /// The activation of the LSTM's gates.
+  public static let gates = Setting(rawValue: "gates")
+  /// What is added to the forget gate.
+  public static let forgetBias = Setting(rawValue: "forgetBias")
+  /// Whether tied parameters are kept apart.
+  public static let untie = Setting(rawValue: "untie")
+  /// The embedding's padding row.
+  public static let padding = Setting(rawValue: "padding")
+  /// Whether an ONNX model may keep weights in other files.
+  public static let allowsExternalData = Setting(rawValue: "allowsExternalData")
+  /// Which number stands for which token.
+  public static let vocabulary = Setting(rawValue: "vocabulary")
+  /// The format to write.
+  public static let format = Setting(rawValue: "format")
+  /// The type to write.
+  public static let dataType = Setting(rawValue: "dataType")
+  /// Whether two biases become one.
+  public static let bias = Setting(rawValue: "bias")
 }
