@@ -102,6 +102,17 @@ extension StoredModel {
   }
 }
 
+extension HDF5Group {
+  /// An attribute that is one text; nil where there is none.
+  func text(_ name: String, _ file: String) throws(CheckpointError) -> String? {
+    guard let attribute = attribute(name) else { return nil }
+    guard let text = attribute.string else {
+      throw .unknownFormat(file: file, detail: "its \(name) attribute is not one text")
+    }
+    return text
+  }
+}
+
 extension HDF5Dataset {
   /// Keras keeps bfloat16 as two bytes without meaning, and says so in an attribute, or only in the model's configuration.
   fileprivate func opaqueType(isKnownBFloat: Bool) -> DataType? {

@@ -95,13 +95,12 @@ public struct RenamingRule: Sendable, Equatable {
     pattern = String(text[..<equals])
     replacement = String(text[text.index(after: equals)...])
     guard !pattern.isEmpty, let expression = try? NSRegularExpression(pattern: pattern) else {
-      throw .invalid(.rules, "\(text)", "\"\(pattern)\" is not a regular expression", advice: [])
+      throw .invalid(.rules, "\(text)", "\"\(pattern)\" is not a regular expression")
     }
     let groups = expression.numberOfCaptureGroups
     if let group = Self.groups(in: replacement).first(where: { $0 > groups }) {
       throw .invalid(
-        .rules, "\(text)", "$\(group) stands for a group that the expression does not have (it has \(groups))",
-        advice: [])
+        .rules, "\(text)", "$\(group) stands for a group that the expression does not have (it has \(groups))")
     }
   }
 

@@ -20,7 +20,9 @@ enum NamedLayout {
       rest.removeAll { names.contains($0.name) }
     }
     let choice = try Choice(rest, file: file, options: options)
-    guard let names = choice.names else { return Translation(pytorch: candidates, evidence: choice.evidence) }
+    guard let names = choice.names else {
+      return Translation(.pytorch, candidates: candidates, evidence: choice.evidence)
+    }
     var translation: Translation
     if choice.isPyTorchNamed, let read = names.underPyTorchNames {
       translation = read(rest)

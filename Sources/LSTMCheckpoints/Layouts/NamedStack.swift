@@ -50,12 +50,10 @@ struct NamedStack {
   }
 
   func add(to translation: inout Translation, _ layout: RecurrentLayout) {
-    var steps: [RecurrentPart: String] = [:]
-    for kind in RecurrentPart.allCases { steps[kind] = layout.how(kind) }
     for (index, layer) in layers.enumerated() {
-      translation.add(layer.forward.cell, layer: index, how: nil, steps: steps)
+      translation.add(layer.forward.cell, layer: index, how: layout.how)
       if let backward = layer.backward {
-        translation.add(backward.cell, layer: index, reverse: true, how: nil, steps: steps)
+        translation.add(backward.cell, layer: index, reverse: true, how: layout.how)
       }
     }
     translation.notes += notes
@@ -136,8 +134,7 @@ struct NamedStack {
     let wanted = given.map { $0.replacing("/", with: ".") }
     let modules = layers.map(\.forward.module)
     guard wanted.count == modules.count, Set(wanted) == Set(modules) else {
-      throw .invalid(
-        .stack, "\(given.joined(separator: ","))", "expected all of \(modules.joined(separator: ", "))", advice: [])
+      throw .invalid(.stack, "\(given.joined(separator: ","))", "expected all of \(modules.joined(separator: ", "))")
     }
     layers = wanted.compactMap { module in layers.first { $0.forward.module == module } }
     try checkWidths(names, file: file)

@@ -118,8 +118,7 @@ struct RecurrentLayout: Sendable {
       let (rows, state) = (first.shape[0], parts.projection?.shape[0] ?? h)
       guard rows > state else {
         throw .misshapen(
-          tensor: first.name, expected: "(I + \(state), \(4 * h)) with I at least 1", found: shapeText(first.shape),
-          advice: [])
+          tensor: first.name, expected: "(I + \(state), \(4 * h)) with I at least 1", found: shapeText(first.shape))
       }
       return (
         first.gathering([0..<rows - state]).transposed().reordering(toCanonical),
@@ -240,15 +239,13 @@ extension StoredTensor {
       }
     guard fits else {
       let text = wanted.map { $0.map(String.init) ?? "any" }.joined(separator: ", ") + (wanted.count == 1 ? "," : "")
-      throw .misshapen(
-        tensor: name, expected: "\(what) of shape (\(text)), for \(because)", found: shapeText(shape), advice: [])
+      throw .misshapen(tensor: name, expected: "\(what) of shape (\(text)), for \(because)", found: shapeText(shape))
     }
   }
 
   func requireRank(_ rank: Int, _ what: String) throws(CheckpointError) {
     guard shape.count == rank, shape.allSatisfy({ 1...4 * ModelConfiguration.sizeLimit ~= $0 }) else {
-      throw .misshapen(
-        tensor: name, expected: "\(what), \(rank) dimensions of at least 1", found: shapeText(shape), advice: [])
+      throw .misshapen(tensor: name, expected: "\(what), \(rank) dimensions of at least 1", found: shapeText(shape))
     }
   }
 
@@ -256,10 +253,7 @@ extension StoredTensor {
   func gateCount(axis: Int) throws(CheckpointError) -> Int {
     guard shape.indices.contains(axis), shape[axis] >= 4, shape[axis] % 4 == 0,
       shape[axis] / 4 <= ModelConfiguration.sizeLimit
-    else {
-      throw .misshapen(
-        tensor: name, expected: "a dimension of four gates", found: shapeText(shape), advice: [])
-    }
+    else { throw .misshapen(tensor: name, expected: "a dimension of four gates", found: shapeText(shape)) }
     return shape[axis] / 4
   }
 }

@@ -15,7 +15,7 @@ extension LSTMStack {
     }
     let known = modules
     guard Set(names).count == names.count, !names.isEmpty else {
-      throw .invalid(.stack, "\(given.joined(separator: ","))", "names a module twice", advice: [])
+      throw .invalid(.stack, "\(given.joined(separator: ","))", "names a module twice")
     }
     if let stranger = names.first(where: { !known.contains($0) }) {
       throw .invalid(
@@ -36,7 +36,7 @@ extension LSTMStack {
       throw .ambiguous(
         file: file,
         detail: "\(.stack, given.joined(separator: ",")): \(above.module) reads \(width) values, but "
-          + "\(below.module) gives \(below.configuration.outputSize)", advice: [])
+          + "\(below.module) gives \(below.configuration.outputSize)")
     }
     if names.count > 1 { notes.append("one stack in the order of \(.stack): \(nameList(names))") }
   }

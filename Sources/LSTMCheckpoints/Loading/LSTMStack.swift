@@ -97,11 +97,10 @@ struct LSTMStack {
       guard let kind = kinds.recurrentKind(candidate),
         ["weight_hh", "recurrent_kernel"].contains(where: candidate.name.contains)
       else { continue }
-      return .unsupported(
-        file: file, detail: "\(candidate.tensor.name) \(shapeText(candidate.shape)): \(kind.reason)", advice: [])
+      return .unsupported(file: file, detail: "\(candidate.tensor.name) \(shapeText(candidate.shape)): \(kind.reason)")
     }
     let names = candidates.map(\.tensor.name)
-    guard !names.isEmpty else { return .ambiguous(file: file, detail: "holds no tensors", advice: []) }
+    guard !names.isEmpty else { return .ambiguous(file: file, detail: "holds no tensors") }
     var advice: [Message]
     if names.contains(where: { $0.contains("recurrent_kernel") }) {
       advice = ["this looks like Keras, whose LSTM has a kernel beside each recurrent_kernel"]

@@ -18,19 +18,16 @@ struct LeftOutParts {
     var list: [Assumption] = []
     for module in modules {
       guard let kind = kinds[module], kind.effect == .changesOutput else { continue }
-      list.append(
-        .init(
-          what:
-            "\(module) (\(kind.noun)) is left out as you allow: the output is then that of the model without it, not "
-            + "the source's"))
+      list.add(
+        "\(module) (\(kind.noun)) is left out as you allow: the output is then that of the model without it, not "
+          + "the source's")
     }
     let unknown = modules.filter { kinds[$0] == .unknown }
     if !unknown.isEmpty {
-      list.append(
-        .init(
-          what: unknown.count == 1
-            ? "\(unknown[0]) takes no part in the output, as you allow to leave it out"
-            : "\(nameList(unknown)) take no part in the output, as you allow to leave them out"))
+      list.add(
+        unknown.count == 1
+          ? "\(unknown[0]) takes no part in the output, as you allow to leave it out"
+          : "\(nameList(unknown)) take no part in the output, as you allow to leave them out")
     }
     return list
   }

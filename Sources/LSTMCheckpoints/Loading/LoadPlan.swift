@@ -61,8 +61,7 @@ public struct LoadPlan: Sendable {
       guard let scaler else { continue }
       guard Scaler(scaler).isUsable else {
         throw .unsupported(
-          file: file, detail: "\(scaler.key) (\(scaler.kind)) scales the \(what) with numbers beyond single precision",
-          advice: [])
+          file: file, detail: "\(scaler.key) (\(scaler.kind)) scales the \(what) with numbers beyond single precision")
       }
       report.notes.append("\(scaler.key) (\(scaler.kind)) scales the \(what): taken as the model's scaler of it")
     }
@@ -302,9 +301,7 @@ struct RewrittenNames {
           }
         }
       }
-      guard !name.isEmpty else {
-        throw .invalidOption("\(.rules) leaves nothing of the name \(tensor.name)", advice: [])
-      }
+      guard !name.isEmpty else { throw .invalidOption("\(.rules) leaves nothing of the name \(tensor.name)") }
       if let twin = sources.updateValue(tensor.name, forKey: name) {
         throw .ambiguous(
           file: file, detail: "\(twin) and \(tensor.name) both become \(name)",

@@ -7,13 +7,12 @@ extension ModelResolution {
   ) throws(CheckpointError) {
     let given = options.configuration?.head
     guard given == nil || options.activation == nil else {
-      throw .invalid(
-        .activation, nil, "the model's configuration already says what stands between the dense layers", advice: [])
+      throw .invalid(.activation, nil, "the model's configuration already says what stands between the dense layers")
     }
     for (setting, activation) in [
       (Setting.readoutActivation, options.readoutActivation), (.outputActivation, options.outputActivation),
     ] where given != nil && activation != nil {
-      throw .invalid(setting, nil, "the model's configuration already says it", advice: [])
+      throw .invalid(setting, nil, "the model's configuration already says it")
     }
     if given?.isEmpty == true { return }
     if let last = given?.indices.last, mapping["head.\(last).weight"] != nil { return }
@@ -43,10 +42,8 @@ extension ModelResolution {
   private func headChain(
     _ others: [Candidate], file: String, given: [ModelConfiguration.Dense]?
   ) throws(CheckpointError) -> [Candidate] {
-    var byWidth: [Int: [Candidate]] = [:]
-    for candidate in others.filter(isHeadWeight).sorted(by: { isNaturallyBefore($0.name, $1.name) }) {
-      byWidth[candidate.shape[1], default: []].append(candidate)
-    }
+    let weights = others.filter(isHeadWeight).sorted { isNaturallyBefore($0.name, $1.name) }
+    var byWidth = Dictionary(grouping: weights) { $0.shape[1] }
     var chain: [Candidate] = []
     var width = configuration.readoutSize
     // A longer chain of square matrices is no head; what is left of it is reported.

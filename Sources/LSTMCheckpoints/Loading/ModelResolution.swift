@@ -51,7 +51,7 @@ struct ModelResolution {
     if let readout = options.readout { configuration.readout = readout }
     if let gates = options.gates {
       guard given == nil || configuration.layers.allSatisfy({ $0.gateActivation == gates }) else {
-        throw .invalid(.gates, nil, "the model's configuration already says how the gates are squashed", advice: [])
+        throw .invalid(.gates, nil, "the model's configuration already says how the gates are squashed")
       }
       for index in configuration.layers.indices { configuration.layers[index].gateActivation = gates }
     }
@@ -170,10 +170,9 @@ struct ModelResolution {
     mapping["attention.weight"] = found
     configuration.readout = .attention
     notes.append("attention readout from \(found.tensor.name): \(shapeText(found.shape))")
-    assumed.append(
-      .init(
-        what: "attention as the sum of the LSTM's outputs, weighted by the softmax over time of \(found.tensor.name) "
-          + "times each"))
+    assumed.add(
+      "attention as the sum of the LSTM's outputs, weighted by the softmax over time of \(found.tensor.name) "
+        + "times each")
     others.removeAll { $0.name == found.name }
   }
 

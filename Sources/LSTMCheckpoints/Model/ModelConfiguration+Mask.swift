@@ -22,8 +22,7 @@ extension ModelConfiguration.Mask: Codable {
   private enum Key: String, CodingKey, CaseIterable { case token, value }
 
   public init(from decoder: any Decoder) throws {
-    try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
-    let values = try decoder.container(keyedBy: Key.self)
+    let values = try decoder.container(knowing: Key.self)
     if values.contains(.token), values.contains(.value) {
       throw values.wrong(.value, "token and value exclude each other")
     }

@@ -8,17 +8,17 @@ public enum CheckpointError: DescribedFailure {
   /// Nothing in it tells of a format that is known here.
   case unrecognized(file: String, detail: Message)
   /// Something else than a checkpoint, or one of a kind that is not read; the advice says what to do.
-  case unknownFormat(file: String, detail: Message, advice: [Message])
+  case unknownFormat(file: String, detail: Message, advice: [Message] = [])
   /// A tensor's bytes are not what its shape and type say.
   case corrupt(tensor: String, detail: Message)
   /// A tensor that has to hold whole numbers does not.
   case notIntegers(tensor: String, found: String)
   /// A tensor of a layout other than PyTorch's does not go with its neighbors.
-  case misshapen(tensor: String, expected: String, found: String, advice: [Message])
+  case misshapen(tensor: String, expected: String, found: String, advice: [Message] = [])
   /// The file says something that the model cannot express: another activation, a clip. Reading it would change numbers.
-  case unsupported(file: String, detail: Message, advice: [Message])
+  case unsupported(file: String, detail: Message, advice: [Message] = [])
   /// The tensors do not make one model; the message names the flag that decides.
-  case ambiguous(file: String, detail: Message, advice: [Message])
+  case ambiguous(file: String, detail: Message, advice: [Message] = [])
   /// The load report has entries that are not allowed.
   case incomplete(_ summary: Message, advice: [Message])
   /// JSON that describes no model.
@@ -26,15 +26,26 @@ public enum CheckpointError: DescribedFailure {
   /// A native file's preprocessing is none.
   case badPreprocessing(file: String, detail: Message)
   /// A setting has a value that makes no sense here; nil for one that has no value of its own.
-  case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message])
+  case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message] = [])
   /// Settings that contradict each other or the file.
-  case invalidOption(Message, advice: [Message])
+  case invalidOption(Message, advice: [Message] = [])
   /// The file cannot be written as asked.
   case cannotWrite(file: String, detail: Message)
   /// The target cannot hold what the model has; the advice names the flag that decides what is lost.
-  case refused(file: String, detail: Message, advice: [Message])
+  case refused(file: String, detail: Message, advice: [Message] = [])
   /// The file itself cannot be opened or read.
   case unreadable(file: String, reason: UnreadableReason)
+
+  /// What `body` reads of a file.
+  static func reading<Value>(
+    _ file: String, _ body: () throws(UnreadableReason) -> Value
+  ) throws(Self) -> Value {
+    do throws(UnreadableReason) {
+      return try body()
+    } catch {
+      throw .unreadable(file: file, reason: error)
+    }
+  }
 
   /// Who has to act: for exit codes.
   public var category: FailureCategory {
@@ -53,13 +64,13 @@ public enum CheckpointError: DescribedFailure {
   private var text: Message {
     switch self {
     case .container(let failure): failure.message
-    case .unrecognized(let file, let detail), .unknownFormat(let file, let detail, _): "\(file): \(detail)"
+    case .unrecognized(let file, let detail), .unknownFormat(let file, let detail, _),
+      .unsupported(let file, let detail, _), .ambiguous(let file, let detail, _):
+      "\(file): \(detail)"
     case .corrupt(let tensor, let detail): "tensor \"\(tensor)\": \(detail)"
     case .notIntegers(let tensor, let found): "tensor \"\(tensor)\": expected whole numbers, found \(found)"
     case .misshapen(let tensor, let expected, let found, _):
       "tensor \"\(tensor)\": expected \(expected), found \(found)"
-    case .unsupported(let file, let detail, _): "\(file): \(detail)"
-    case .ambiguous(let file, let detail, _): "\(file): \(detail)"
     case .incomplete(let summary, _): summary
     case .invalidConfiguration(let file, let detail): "\(file): not a model configuration: \(detail)"
     case .badPreprocessing(let file, let detail):
@@ -67,8 +78,7 @@ public enum CheckpointError: DescribedFailure {
     case .invalid(let setting, let value?, let reason, _): "\(setting, value): \(reason)"
     case .invalid(let setting, nil, let reason, _): "\(setting): \(reason)"
     case .invalidOption(let detail, _): detail
-    case .refused(let file, let detail, _): "cannot write \(file): \(detail)"
-    case .cannotWrite(let file, let detail): "cannot write \(file): \(detail)"
+    case .refused(let file, let detail, _), .cannotWrite(let file, let detail): "cannot write \(file): \(detail)"
     case .unreadable(let file, let reason): "\(file): \(reason.message)"
     }
   }

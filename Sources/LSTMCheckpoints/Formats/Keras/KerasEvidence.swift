@@ -56,7 +56,7 @@ struct KerasEvidence {
           throw .unsupported(
             file: file,
             detail: "layer \(name) (\(className)) has no counterpart here: it applies a function to what is no "
-              + "dense layer's output", advice: [])
+              + "dense layer's output")
         }
         throw .ambiguous(
           file: file, detail: "layer \(name) (\(className)) applies a function that a file of weights does not say",
@@ -65,8 +65,7 @@ struct KerasEvidence {
           ])
       default:
         guard let what = KerasLayerKinds.computing(className) else { continue }
-        throw .unsupported(
-          file: file, detail: "layer \(name) (\(className)) has no counterpart here: \(what)", advice: [])
+        throw .unsupported(file: file, detail: "layer \(name) (\(className)) has no counterpart here: \(what)")
       }
     }
   }

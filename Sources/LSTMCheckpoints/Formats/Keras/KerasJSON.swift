@@ -17,7 +17,7 @@ enum KerasJSON: Sendable, Equatable {
   /// - Throws: `CheckpointError.unknownFormat` saying what is wrong with the text.
   init(_ text: some Collection<UInt8>, _ what: String, file: String) throws(CheckpointError) {
     func refuse(_ detail: String) -> CheckpointError {
-      .unknownFormat(file: file, detail: "\(what) \(detail)", advice: [])
+      .unknownFormat(file: file, detail: "\(what) \(detail)")
     }
     guard text.count <= Self.byteLimit else { throw refuse("has \(text.count) bytes, beyond any model") }
     guard Self.depth(text) <= Self.depthLimit else { throw refuse("is nested more than \(Self.depthLimit) deep") }

@@ -14,16 +14,8 @@ struct KerasKnownParts {
   private mutating func collect(_ json: KerasJSON) {
     guard let list = json["config"]?["layers"]?.array ?? json["config"]?.array else { return }
     for entry in list {
-      guard let className = entry["class_name"]?.string else { continue }
-      if KerasGraph.modelClasses.contains(className) {
-        collect(entry)
-      } else {
-        let config = entry["config"] ?? .null
-        layers.append(
-          KerasLayer(
-            className: className, name: entry["name"]?.string ?? config["name"]?.string ?? "\(layers.count)",
-            config: config))
-      }
+      guard let layer = KerasLayer(listed: entry, layers.count) else { continue }
+      if KerasGraph.modelClasses.contains(layer.className) { collect(entry) } else { layers.append(layer) }
     }
   }
 
@@ -33,7 +25,7 @@ struct KerasKnownParts {
     var units: [(layer: KerasLayer, isBidirectional: Bool, units: Int?)] = []
     for layer in layers {
       func refuse(_ what: String) -> CheckpointError {
-        .unsupported(file: file, detail: "\(layer.text) \(what)", advice: [])
+        .unsupported(file: file, detail: "\(layer.text) \(what)")
       }
       if let what = KerasLayerKinds.computing(layer.className) { throw refuse("has no counterpart here: \(what)") }
       switch layer.className {
@@ -58,8 +50,7 @@ struct KerasKnownParts {
         guard activation == .none || given.head.contains(where: { $0.activation == activation }) else {
           throw .invalid(
             .configuration, nil,
-            "no dense layer of head has the activation \(name), but \(layer.text) of \(file) has it",
-            advice: [])
+            "no dense layer of head has the activation \(name), but \(layer.text) of \(file) has it")
         }
       case "Softmax", "Masking":
         if layer.className == "Masking", given.mask == nil {
@@ -77,21 +68,19 @@ struct KerasKnownParts {
     }
     guard units.count == given.layers.count else {
       throw .invalid(
-        .configuration, nil, "the number of layers is \(given.layers.count), but \(file) itself says \(units.count)",
-        advice: [])
+        .configuration, nil, "the number of layers is \(given.layers.count), but \(file) itself says \(units.count)")
     }
     for (index, (unit, said)) in zip(units, given.layers).enumerated() {
       if let count = unit.units, count != said.hiddenSize {
         throw .invalid(
           .configuration, nil,
-          "layers[\(index)].hidden is \(said.hiddenSize), but \(unit.layer.text) of \(file) has \(count) units",
-          advice: [])
+          "layers[\(index)].hidden is \(said.hiddenSize), but \(unit.layer.text) of \(file) has \(count) units")
       }
       guard unit.isBidirectional == said.isBidirectional else {
         throw .invalid(
           .configuration, nil,
           "layers[\(index)].bidirectional is \(said.isBidirectional), but \(unit.layer.text) of \(file) is "
-            + (unit.isBidirectional ? "" : "not"), advice: [])
+            + (unit.isBidirectional ? "" : "not"))
       }
     }
   }

@@ -231,12 +231,4 @@ extension HDF5Group {
     }
     return all
   }
-
-  fileprivate func text(_ name: String, _ file: String) throws(CheckpointError) -> String? {
-    guard let attribute = attribute(name) else { return nil }
-    guard let text = attribute.string else {
-      throw .unknownFormat(file: file, detail: "its \(name) attribute is not one text", advice: [])
-    }
-    return text
-  }
 }

@@ -43,8 +43,7 @@ struct KerasUnits {
     try refuseOthers(units)
     let stack = try inOrder(units.filter { $0.kind == .recurrent })
     guard !stack.isEmpty else {
-      throw .ambiguous(
-        file: file, detail: "holds no LSTM layer: found \(nameList(reading.tensors.keys.sorted()))", advice: [])
+      throw .ambiguous(file: file, detail: "holds no LSTM layer: found \(nameList(reading.tensors.keys.sorted()))")
     }
     for unit in stack {
       let gates = try gates(unit)
@@ -72,27 +71,25 @@ struct KerasUnits {
     let isSigmoid = options.gates == nil || options.gates == .sigmoid
     let isSure = stack.allSatisfy { isCuDNN($0) }
     if !isSure {
-      assumed.append(
-        .init(
-          what: isSigmoid
-            ? "tanh, and sigmoid in the gates, of \(nameList(stack.map(\.name)))\(because)"
-            : "tanh in \(nameList(stack.map(\.name)))",
-          change: options.gates == nil ? "\(.gates, "hard_sigmoid"); another activation has no counterpart here" : nil))
+      assumed.add(
+        isSigmoid
+          ? "tanh, and sigmoid in the gates, of \(nameList(stack.map(\.name)))\(because)"
+          : "tanh in \(nameList(stack.map(\.name)))",
+        change: options.gates == nil ? "\(.gates, "hard_sigmoid"); another activation has no counterpart here" : nil)
     }
     if stack.contains(where: { $0.directions.count == 2 }) {
-      assumed.append(.init(what: "the outputs of two directions side by side (merge_mode concat)"))
+      assumed.add("the outputs of two directions side by side (merge_mode concat)")
     }
     if case .objects = structure.weights, units.contains(where: { $0.kind == .dense }) {
-      assumed.append(.init(what: "every dense layer comes after the LSTM"))
+      assumed.add("every dense layer comes after the LSTM")
     }
     let hasMasking = KerasEvidence(structure, file: file, options: options).hasMasking
     if hasMasking || units.contains(where: { $0.kind == .embedding }) {
-      assumed.append(
-        .init(
-          what: hasMasking
-            ? "no step is masked: the file has a layer for it, but does not say which it hides"
-            : "token 0 is one like any other (no mask_zero)",
-          change: "a \(.configuration, "FILE") with \"mask\": " + (hasMasking ? "{\"value\": 0}" : "{\"token\": 0}")))
+      assumed.add(
+        hasMasking
+          ? "no step is masked: the file has a layer for it, but does not say which it hides"
+          : "token 0 is one like any other (no mask_zero)",
+        change: "a \(.configuration, "FILE") with \"mask\": " + (hasMasking ? "{\"value\": 0}" : "{\"token\": 0}"))
     }
   }
 
@@ -107,8 +104,7 @@ struct KerasUnits {
       guard !unit.directions.joined().allSatisfy(KerasStructure.isHarmless),
         let what = Self.computing(unit, shapes)
       else { continue }
-      throw .unsupported(
-        file: file, detail: "layer \(unit.name) has no counterpart here: \(what)", advice: [])
+      throw .unsupported(file: file, detail: "layer \(unit.name) has no counterpart here: \(what)")
     }
     guard case .layers = structure.weights, let first = units.firstIndex(where: { $0.kind == .recurrent }),
       let last = units.lastIndex(where: { $0.kind == .recurrent })
@@ -116,8 +112,7 @@ struct KerasUnits {
     if let dense = units[..<last].first(where: { $0.kind == .dense }) {
       let place = units[..<first].contains { $0.name == dense.name } ? "before the first LSTM" : "between two LSTMs"
       throw .unsupported(
-        file: file, detail: "layer \(dense.name), a dense layer, comes \(place), which has no counterpart here",
-        advice: [])
+        file: file, detail: "layer \(dense.name), a dense layer, comes \(place), which has no counterpart here")
     }
   }
 
@@ -310,12 +305,10 @@ struct KerasUnits {
   private func inOrder(_ units: [Unit]) throws(CheckpointError) -> [Unit] {
     guard case .objects = structure.weights, units.count > 1 else { return units }
     guard units.count <= ModelConfiguration.depthLimit else {
-      throw .ambiguous(file: file, detail: "holds \(units.count) LSTM layers", advice: [])
+      throw .ambiguous(file: file, detail: "holds \(units.count) LSTM layers")
     }
-    var families: [String: [Unit]] = [:]
-    for unit in units {
-      let stem = unit.name.split(separator: "/").map { KerasTree.stem(String($0)) }.joined(separator: "/")
-      families[stem, default: []].append(unit)
+    let families = Dictionary(grouping: units) { unit in
+      unit.name.split(separator: "/").map { KerasTree.stem(String($0)) }.joined(separator: "/")
     }
     var search = Search(queues: families.sorted { $0.key < $1.key }.map(\.value), wanted: wanted(units.count))
     search.run([], width: nil)
@@ -344,15 +337,10 @@ struct KerasUnits {
     let wanted: [(input: Int, output: Int)]?
     var found: [[Unit]] = []
     /// Orders tried: a file may hold many classes of equal layers.
-    private var steps = 0
+    var steps = 0
     private static let stepLimit = 20_000
     /// Otherwise there may be more than were found.
     var isExhaustive: Bool { steps < Self.stepLimit }
-
-    init(queues: [[Unit]], wanted: [(input: Int, output: Int)]?) {
-      self.queues = queues
-      self.wanted = wanted
-    }
 
     mutating func run(_ chosen: [Unit], width: Int?) {
       steps += 1

@@ -127,14 +127,9 @@ struct NPYHeaderParser {
     var shape: [Int]
   }
 
-  private let text: [UInt8]
-  private let file: String
-  private var position = 0
-
-  init(text: [UInt8], file: String) {
-    self.text = text
-    self.file = file
-  }
+  let text: [UInt8]
+  let file: String
+  fileprivate var position = 0
 
   mutating func parse() throws(NPYError) -> Fields {
     var descr: String?

@@ -5,8 +5,7 @@ extension ONNXGraph {
   mutating func addLSTM(_ node: ONNXModel.Node) throws(CheckpointError) {
     let what = node.description
     guard layers.count <= ModelConfiguration.depthLimit else {
-      throw .unsupported(
-        file: file, detail: "has more than \(ModelConfiguration.depthLimit) LSTM layers", advice: [])
+      throw .unsupported(file: file, detail: "has more than \(ModelConfiguration.depthLimit) LSTM layers")
     }
     func unsupported(_ detail: Message, _ advice: [Message] = []) -> CheckpointError {
       .unsupported(file: file, detail: "\(what): \(detail)", advice: advice)
@@ -47,7 +46,7 @@ extension ONNXGraph {
       guard let constant, constant.shape.count != rank || constant.shape[0] != d else { return }
       throw .misshapen(
         tensor: constant.tensor.name, expected: "\(what) of \(rank) dimensions, the first \(d)",
-        found: shapeText(constant.shape), advice: [])
+        found: shapeText(constant.shape))
     }
     try require(w, 3, "W (D, 4H, I)")
     try require(r, 3, "R (D, 4H, H)")
@@ -85,7 +84,7 @@ extension ONNXGraph {
     -> [ModelConfiguration.GateActivation]
   {
     func unsupported(_ detail: String) -> CheckpointError {
-      .unsupported(file: file, detail: "\(node.description): \(detail)", advice: [])
+      .unsupported(file: file, detail: "\(node.description): \(detail)")
     }
     guard case .texts(let names)? = node.attributes["activations"] else {
       return [ModelConfiguration.GateActivation](repeating: .sigmoid, count: count)

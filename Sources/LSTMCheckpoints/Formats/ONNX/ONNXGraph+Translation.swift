@@ -59,21 +59,17 @@ extension ONNXGraph {
           file: file,
           detail: "has no node with the operator LSTM outside of \(node.description): "
             + (node.operation == "If"
-              ? "which of its branches runs is only known when it runs" : "what it repeats is not followed"),
-          advice: [])
+              ? "which of its branches runs is only known when it runs" : "what it repeats is not followed"))
       }
       var operations: [String] = []
       for node in model.nodes where !operations.contains(node.operation) && operations.count < 8 {
         operations.append(node.operation)
       }
-      throw .unsupported(
-        file: file, detail: "has no node with the operator LSTM; it has \(nameList(operations))",
-        advice: [])
+      throw .unsupported(file: file, detail: "has no node with the operator LSTM; it has \(nameList(operations))")
     }
     if let reversed = layers.first(where: { $0.cells[false] == nil }) {
       throw .unsupported(
-        file: file,
-        detail: "\(reversed.node) runs in reverse alone; a layer here runs forward, or in both directions",
+        file: file, detail: "\(reversed.node) runs in reverse alone; a layer here runs forward, or in both directions",
         advice: ["reverse the sequences beforehand and export the model with a forward LSTM"])
     }
   }
@@ -97,7 +93,7 @@ extension ONNXGraph {
         {
           cell.recurrentBias = nil
         }
-        translation.add(cell, layer: index, reverse: reverse, how: layer.how[reverse])
+        translation.add(cell, layer: index, reverse: reverse) { _ in layer.how[reverse] }
       }
     }
   }
@@ -212,7 +208,7 @@ extension ONNXGraph {
   }
 
   private func unscaled(_ what: String) -> CheckpointError {
-    .unsupported(file: file, detail: "it scales its \(what) by constants of another width", advice: [])
+    .unsupported(file: file, detail: "it scales its \(what) by constants of another width")
   }
 
   private mutating func add(_ dense: Dense, _ name: String, _ translation: inout Translation) {
@@ -280,7 +276,7 @@ extension ONNXGraph {
   private func giveUp() -> CheckpointError {
     let first = misunderstood.first.map { "\($0.node): \($0.detail)" as Message }
     return .unsupported(
-      file: file, detail: first ?? "what its outputs are made of is no model that can be described here", advice: [])
+      file: file, detail: first ?? "what its outputs are made of is no model that can be described here")
   }
 
   private func leaveOut(

@@ -62,12 +62,8 @@ struct LegacyStream {
       }
       guard storages[key] == nil else { throw PTError(.storageTwice(key: key), file: file) }
       let width = storage.type?.byteCount ?? 1
-      var count: UInt64 = 0
-      do throws(RegularFile.Failure) {
-        for byte in try source.bytes(at: position, count: 8).reversed() { count = count << 8 | UInt64(byte) }
-      } catch {
-        throw PTError(.unreadable(error), file: file)
-      }
+      let bytes = try PTError.reading(file) { () throws(UnreadableReason) in try source.bytes(at: position, count: 8) }
+      let count = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
       guard count == UInt64(storage.count) else {
         let (found, overflow) = Int(clamping: count).multipliedReportingOverflow(by: width)
         throw PTError(.storageSize(key: key, expected: byteCount, found: overflow ? .max : found), file: file)

@@ -61,11 +61,7 @@ struct PickleInput {
   }
 
   private func fetch(_ count: Int) throws(PTError) -> [UInt8] {
-    do throws(RegularFile.Failure) {
-      return try source.bytes(at: position, count: count)
-    } catch {
-      throw PTError(.unreadable(error), file: file)
-    }
+    try PTError.reading(file) { () throws(UnreadableReason) in try source.bytes(at: position, count: count) }
   }
 
   /// An unsigned number, lowest byte first; one above `Int.max` counts nothing that a file could hold.

@@ -36,11 +36,6 @@ struct PickleMachine {
     return Pickle(nodes: machine.nodes, root: root)
   }
 
-  private init(input: PickleInput, isNested: Bool) {
-    self.input = input
-    self.isNested = isNested
-  }
-
   private mutating func run() throws(PTError) -> Value {
     for _ in 0..<Self.instructionLimit {
       offset = input.position

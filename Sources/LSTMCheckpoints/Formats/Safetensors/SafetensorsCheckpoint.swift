@@ -55,12 +55,9 @@ extension Checkpoint {
   /// `safetensors.torch.save_model` stores what is shared once, and says under which name others go: removed -> kept.
   private mutating func addRemoved() {
     let stored = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
-    var groups: [String: [String]] = [:]
-    for (removed, kept) in metadata where stored[removed] == nil && stored[kept] != nil {
-      groups[kept, default: []].append(removed)
-    }
+    let groups = Dictionary(grouping: metadata.filter { stored[$0.key] == nil && stored[$0.value] != nil }, by: \.value)
     for tensor in tensors {
-      guard let removed = groups[tensor.name]?.sorted(by: isNaturallyBefore) else { continue }
+      guard let removed = groups[tensor.name]?.map(\.key).sorted(by: isNaturallyBefore) else { continue }
       tensors += removed.map(tensor.renamed)
       sharing.append([tensor.name] + removed)
     }

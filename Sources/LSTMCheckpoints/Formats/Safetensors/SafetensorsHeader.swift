@@ -54,12 +54,7 @@ extension SafetensorsHeader {
   fileprivate struct Parser {
     let bytes: [UInt8]
     let file: String
-    private var position = 0
-
-    init(bytes: [UInt8], file: String) {
-      self.bytes = bytes
-      self.file = file
-    }
+    var position = 0
 
     private func malformed(_ expected: String) -> SafetensorsError {
       SafetensorsError(.malformed(expected: expected, offset: 8 + position), file: file)
