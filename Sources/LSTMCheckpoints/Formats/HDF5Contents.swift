@@ -23,7 +23,7 @@ struct HDF5Contents {
     var skipped: [Checkpoint.Skipped] = []
     for dataset in root.allDatasets() {
       let name = String(dataset.path.drop { $0 == "/" })
-      guard let type = DataType(dataset.type) ?? dataset.opaqueType(isKnownBFloat: keepsBFloat) else {
+      guard let type = DataType.known(dataset.type) ?? dataset.opaqueType(isKnownBFloat: keepsBFloat) else {
         skipped.append(.init(name: name, reason: "its elements are of type \(dataset.type.description)"))
         continue
       }
@@ -128,10 +128,7 @@ extension DataType {
     (.uint64, .uint64), (.bool, .bool),
   ]
 
-  init?(_ type: HDF5ScalarType) {
-    guard let known = Self.hdf5Types.first(where: { $0.hdf5 == type }) else { return nil }
-    self = known.type
-  }
+  static func known(_ type: HDF5ScalarType) -> DataType? { hdf5Types.first { $0.hdf5 == type }?.type }
 
   var hdf5Type: HDF5ScalarType { Self.hdf5Types.first { $0.type == self }?.hdf5 ?? .unsupported(rawValue) }
 }

@@ -24,9 +24,7 @@ extension NamedLayout {
     var result: [NamedTensor] = []
     for (layer, directions) in cells.enumerated() {
       for (cell, reverse) in zip(directions, [false, true]) {
-        func source(_ kind: RecurrentPart) -> String {
-          PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
-        }
+        func source(_ kind: RecurrentPart) -> String { PyTorchName.parameter(kind, layer: layer, isReverse: reverse) }
         let module = names.usual.module(layer, reverse, of: layers)
         let steps = model.biasSteps(layer: layer, cell)
         for part in recurrent.write(cell).named(names, recurrent) {

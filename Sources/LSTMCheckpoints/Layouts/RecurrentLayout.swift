@@ -90,6 +90,7 @@ struct RecurrentLayout: Sendable {
     guard let first = parts.input.first, matrices == .fused || !parts.recurrent.isEmpty else {
       throw .corrupt(tensor: parts.input.first?.name ?? "", detail: "a cell has an input and a recurrent weight")
     }
+    let blocks: (input: StoredTensor, recurrent: StoredTensor)
     switch matrices {
     case .rows:
       let recurrent = parts.recurrent[0]
@@ -99,18 +100,13 @@ struct RecurrentLayout: Sendable {
       if parts.projection == nil {
         try recurrent.require([4 * h, h], "the recurrent weight (4H, H)", "hidden size \(h)")
       }
-      return (first.reordering(toCanonical), recurrent.reordering(toCanonical))
+      blocks = (first, recurrent)
     case .columns:
       _ = try columns(first, parts.recurrent[0])
-      return (
-        first.transposed().reordering(toCanonical), parts.recurrent[0].transposed().reordering(toCanonical)
-      )
+      blocks = (first.transposed(), parts.recurrent[0].transposed())
     case .cudnn:
       let h = try columns(first, parts.recurrent[0])
-      return (
-        Self.fromCuDNN(first, hidden: h).reordering(toCanonical),
-        Self.fromCuDNN(parts.recurrent[0], hidden: h).reordering(toCanonical)
-      )
+      blocks = (Self.fromCuDNN(first, hidden: h), Self.fromCuDNN(parts.recurrent[0], hidden: h))
     case .fused:
       try first.requireRank(2, "the weight (I + H, 4H)")
       let h = try first.gateCount(axis: 1)
@@ -120,9 +116,8 @@ struct RecurrentLayout: Sendable {
         throw .misshapen(
           tensor: first.name, expected: "(I + \(state), \(4 * h)) with I at least 1", found: shapeText(first.shape))
       }
-      return (
-        first.gathering([0..<rows - state]).transposed().reordering(toCanonical),
-        first.gathering([rows - state..<rows]).transposed().reordering(toCanonical)
+      blocks = (
+        first.gathering([0..<rows - state]).transposed(), first.gathering([rows - state..<rows]).transposed()
       )
     case .perGate:
       guard parts.input.count == 4, parts.recurrent.count == 4 else {
@@ -133,11 +128,11 @@ struct RecurrentLayout: Sendable {
       try first.requireRank(2, "a gate's input weight")
       for tensor in parts.input { try tensor.require([first.shape[0], h], "a gate's (I, H)", "hidden size \(h)") }
       for tensor in parts.recurrent { try tensor.require([h, h], "a gate's (H, H)", "hidden size \(h)") }
-      return (
-        StoredTensor.concatenating(parts.input, axis: 1).transposed().reordering(toCanonical),
-        StoredTensor.concatenating(parts.recurrent, axis: 1).transposed().reordering(toCanonical)
+      blocks = (
+        .concatenating(parts.input, axis: 1).transposed(), .concatenating(parts.recurrent, axis: 1).transposed()
       )
     }
+    return (blocks.input.reordering(toCanonical), blocks.recurrent.reordering(toCanonical))
   }
 
   private func columns(_ input: StoredTensor, _ recurrent: StoredTensor) throws(CheckpointError) -> Int {

@@ -46,17 +46,10 @@ struct Translation {
   /// - Parameter how: what was done to each part, for the report.
   mutating func add(_ cell: RecurrentCell, layer: Int, reverse: Bool = false, how: (RecurrentPart) -> String?) {
     layers[layer] = CellFacts(bias: cell.bias, gateActivation: cell.gateActivation, forgetOffset: cell.forgetOffset)
-    func add(_ kind: RecurrentPart, _ tensor: StoredTensor?) {
-      guard let tensor else { return }
-      let name = PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
-      candidates.append(Candidate(name: name, tensor: tensor, how: how(kind)))
+    for (part, tensor) in cell.parts {
+      let name = PyTorchName.parameter(part, layer: layer, isReverse: reverse)
+      candidates.append(Candidate(name: name, tensor: tensor, how: how(part)))
     }
-    add(.inputWeight, cell.inputWeight)
-    add(.recurrentWeight, cell.recurrentWeight)
-    add(.inputBias, cell.inputBias)
-    add(.recurrentBias, cell.recurrentBias)
-    add(.projection, cell.projection)
-    add(.peephole, cell.peephole)
   }
 
   /// Adds a tensor that is none of a cell's: `embedding.weight`, `head.0.bias`, `attention.weight` or `<module>.weight`.

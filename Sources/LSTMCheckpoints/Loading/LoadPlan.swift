@@ -213,7 +213,7 @@ public struct LoadPlan: Sendable {
     if !resolution.knowsInputSize, parameter.readsInput {
       note = "without it the input size is not known"
     } else if case (.lstm(let layer, let reverse), .cell(.recurrentBias)) = (parameter.role, parameter.part),
-      resolution.mapping[PyTorchName.text(module: "lstm", kind: .inputBias, layer: layer, isReverse: reverse)] != nil
+      resolution.mapping[PyTorchName.parameter(.inputBias, layer: layer, isReverse: reverse)] != nil
     {
       note = "there is a bias_ih; a model with one bias is described with \(.configuration) and \"bias\": \"single\""
     }

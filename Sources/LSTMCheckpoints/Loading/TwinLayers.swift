@@ -5,8 +5,12 @@ struct Twin {
   let candidate: Candidate
   /// What the tensor is called that stays.
   let kept: String
+  /// Whether the file stores the two as one; otherwise their values are the same.
+  let isProven: Bool
   /// Why it is taken for the same.
-  let reason: Message
+  var reason: Message {
+    isProven ? "it is \(kept), under a second name" : "it holds the values of \(kept), under a second name"
+  }
 }
 
 extension RewrittenNames {
@@ -54,7 +58,7 @@ extension RewrittenNames {
         continue
       }
       twins += module.members.sorted { $0.key < $1.key }.compactMap { leaf, candidate in
-        first.members[leaf].map { Twin(candidate, sameAs: $0, isProven: true) }
+        first.members[leaf].map { Twin(candidate: candidate, kept: $0.tensor.name, isProven: true) }
       }
     }
     return twins
@@ -89,19 +93,9 @@ extension RewrittenNames {
         continue
       }
       let isProven = group[first.tensor.name] != nil && group[first.tensor.name] == group[table.tensor.name]
-      twins.append(Twin(table, sameAs: first, isProven: isProven))
+      twins.append(Twin(candidate: table, kept: first.tensor.name, isProven: isProven))
     }
     return twins
-  }
-}
-
-extension Twin {
-  fileprivate init(
-    _ candidate: Candidate, sameAs other: Candidate, isProven: Bool
-  ) {
-    self.candidate = candidate
-    kept = other.tensor.name
-    reason = isProven ? "it is \(kept), under a second name" : "it holds the values of \(kept), under a second name"
   }
 }
 

@@ -268,7 +268,7 @@ extension ModelConfiguration {
       for reverse in layer.isBidirectional ? [false, true] : [false] {
         func cell(_ kind: RecurrentPart, _ shape: [Int]) {
           add(
-            PyTorchName.text(module: "lstm", kind: kind, layer: index, isReverse: reverse), shape,
+            PyTorchName.parameter(kind, layer: index, isReverse: reverse), shape,
             .lstm(layer: index, reverse: reverse), .cell(kind))
         }
         let gates = 4 * layer.hiddenSize

@@ -97,3 +97,20 @@ public enum CheckpointError: DescribedFailure {
     return lines.map(\.printable)
   }
 }
+
+/// What is read of a file, which its errors name.
+protocol FileReading {
+  var file: String { get }
+}
+
+extension FileReading {
+  func unsupported(_ detail: Message, _ advice: Message...) -> CheckpointError {
+    .unsupported(file: file, detail: detail, advice: advice)
+  }
+
+  func ambiguous(_ detail: Message, _ advice: Message...) -> CheckpointError {
+    .ambiguous(file: file, detail: detail, advice: advice)
+  }
+
+  func unknownFormat(_ detail: Message) -> CheckpointError { .unknownFormat(file: file, detail: detail) }
+}

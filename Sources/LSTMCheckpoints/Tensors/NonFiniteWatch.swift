@@ -20,15 +20,10 @@ package final class NonFiniteWatch: @unchecked Sendable {
     package var index: [Int] { unravelled(first, shape) }
   }
 
-  /// What one tensor has shown so far.
-  private struct Progress {
-    var finding: Finding
-    var seen = 0
-  }
-
   /// Guards `progress`.
   private let lock = NSLock()
-  private var progress: [String: Progress] = [:]
+  /// What each tensor has shown so far, and of how many of its elements.
+  private var progress: [String: (finding: Finding, seen: Int)] = [:]
   private var names: [String] = []
 
   package init() {}
@@ -42,9 +37,7 @@ package final class NonFiniteWatch: @unchecked Sendable {
       let count = piece.count / type.byteCount
       let places = Self.count(piece, type) == 0 ? [] : Self.places(piece, type)
       lock.withLock {
-        var now = isFirst ? nil : progress[name]
-        if now == nil { now = Progress(finding: Finding(tensor: name, shape: shape)) }
-        guard var now else { return }
+        var now = (isFirst ? nil : progress[name]) ?? (finding: Finding(tensor: name, shape: shape), seen: 0)
         for (place, isNaN) in places {
           if now.finding.nanCount + now.finding.infiniteCount == 0 { now.finding.first = now.seen + place }
           if isNaN { now.finding.nanCount += 1 } else { now.finding.infiniteCount += 1 }

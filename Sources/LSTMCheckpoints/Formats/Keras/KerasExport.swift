@@ -274,9 +274,7 @@ extension KerasExport {
   private mutating func put(
     _ cell: RecurrentCell, layer: Int, isReverse: Bool, _ name: Name, _ part: [String]
   ) {
-    func source(_ kind: RecurrentPart) -> String {
-      PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: isReverse)
-    }
+    func source(_ kind: RecurrentPart) -> String { PyTorchName.parameter(kind, layer: layer, isReverse: isReverse) }
     let biases = cell.bias == .dual ? source(.inputBias) + " + " + source(.recurrentBias) : source(.inputBias)
     if isKeras1 {
       let parts = RecurrentLayout.keras1.write(cell)

@@ -61,7 +61,7 @@ extension KerasLayer {
 }
 
 /// The layers of a model whose graph is one straight line, models within it laid out.
-struct KerasGraph {
+struct KerasGraph: FileReading {
   let structure: KerasStructure
   let file: String
 
@@ -91,24 +91,19 @@ struct KerasGraph {
 
   static let modelClasses: Set<String> = ["Sequential", "Functional", "Model"]
 
-  private func unsupported(_ detail: Message) -> CheckpointError {
-    .unsupported(file: file, detail: detail)
-  }
-
   private func layers(of model: KerasJSON, _ place: Place) throws(CheckpointError) -> [KerasLayer] {
     let className = model["class_name"]?.string ?? "?"
     guard Self.modelClasses.contains(className), let config = model["config"] else {
-      throw .unsupported(
-        file: file, detail: "the model is of the class \(className), whose layers its configuration does not tell",
-        advice: [kerasConfigAdvice])
+      throw unsupported(
+        "the model is of the class \(className), whose layers its configuration does not tell", kerasConfigAdvice)
     }
     guard let list = config["layers"]?.array ?? config.array else {
-      throw .unknownFormat(file: file, detail: "its model configuration lists no layers")
+      throw unknownFormat("its model configuration lists no layers")
     }
     var entries: [Entry] = []
     for json in list {
       guard let layer = KerasLayer(listed: json, entries.count) else {
-        throw .unknownFormat(file: file, detail: "layer \(entries.count) of its model configuration has no class")
+        throw unknownFormat("layer \(entries.count) of its model configuration has no class")
       }
       entries.append(Entry(layer: layer, json: json))
     }
@@ -135,7 +130,7 @@ struct KerasGraph {
     var (result, next, visited): ([Entry], String, Set<String>) = ([], output, [])
     while true {
       guard let entry = byName[next] else {
-        throw .unknownFormat(file: file, detail: "its graph names a layer \"\(next)\" that is not there")
+        throw unknownFormat("its graph names a layer \"\(next)\" that is not there")
       }
       guard visited.insert(next).inserted else { throw unsupported("the graph runs in a circle at \"\(next)\"") }
       result.append(entry)

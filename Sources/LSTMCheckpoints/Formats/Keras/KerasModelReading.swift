@@ -1,8 +1,9 @@
 import FileIO
 
 /// A model from Keras' own description of it: every layer means something that is known here, or reading stops.
-struct KerasModelReading {
+struct KerasModelReading: FileReading {
   var reading: KerasReading
+  var file: String { reading.file }
   private let options: LoadOptions
   let keras1: Bool
   var input: ModelConfiguration.Input?
@@ -40,18 +41,16 @@ struct KerasModelReading {
     self.options = options
     keras1 = structure.version.major == 1
     for layer in try KerasGraph(structure: structure, file: file).layers() { try read(layer) }
-    guard let input, let last = layers.last else { throw .ambiguous(file: file, detail: "its model has no LSTM layer") }
+    guard let input, let last = layers.last else { throw ambiguous("its model has no LSTM layer") }
     let final: ModelConfiguration.Readout = last.isBidirectional ? .final : .last
     let configuration = ModelConfiguration(
       input: input, layers: layers, skip: joinsAll, readout: readout ?? (givesSequences ? .all : final), head: head,
       readoutActivation: readoutActivation, mask: mask)
     if readoutActivation != .none, head.isEmpty {
-      throw .unsupported(
-        file: file, detail: "its model ends in \(readoutActivation.rawValue) behind the LSTM, with no dense layer")
+      throw unsupported("its model ends in \(readoutActivation.rawValue) behind the LSTM, with no dense layer")
     }
     if mask != nil, givesZeros, configuration.readout == .all {
-      throw .unsupported(
-        file: file, detail: "its last LSTM gives zeros where the mask hides a step (zero_output_for_mask)")
+      throw unsupported("its last LSTM gives zeros where the mask hides a step (zero_output_for_mask)")
     }
     if let affine { reading.translation.inputScaler = try affine.scaler(width: input.size, file: file) }
     if let outputAffine {
@@ -68,7 +67,7 @@ struct KerasModelReading {
   var translation: Translation { reading.translation }
 
   func unsupported(_ layer: KerasLayer, _ what: String) -> CheckpointError {
-    .unsupported(file: reading.file, detail: "\(layer.text) \(what)")
+    unsupported("\(layer.text) \(what)")
   }
 
   /// Whether the value has one row a sequence.
@@ -119,11 +118,9 @@ struct KerasModelReading {
       if let what = KerasLayerKinds.computing(layer.className) {
         throw unsupported(layer, "has no counterpart here: \(what)")
       }
-      throw .unsupported(
-        file: reading.file,
-        detail:
-          "\(layer.text) has no counterpart here: its class is none of Keras' own, and the file does not say what "
-          + "it computes", advice: [kerasConfigAdvice])
+      throw unsupported(
+        "\(layer.text) has no counterpart here: its class is none of Keras' own, and the file does not say what "
+          + "it computes", kerasConfigAdvice)
     }
   }
 

@@ -1,7 +1,7 @@
 import FileIO
 
 /// Turns a Keras file's tensors into the project's, cell by cell.
-struct KerasReading {
+struct KerasReading: FileReading {
   let file: String
   let version: KerasVersion
   let tensors: [String: StoredTensor]
@@ -47,14 +47,12 @@ struct KerasReading {
       return (cell, ("gates i c f o joined, transposed", "gates i c f o joined"))
     }
     guard tensors.count == 2 || tensors.count == 3 else {
-      throw .unsupported(
-        file: file, detail: "\(layer) has \(tensors.count) weights; an LSTM has 2, 3 or, in Keras 1, 12")
+      throw unsupported("\(layer) has \(tensors.count) weights; an LSTM has 2, 3 or, in Keras 1, 12")
     }
     let shape = tensors[1].shape
     guard shape.count == 2, shape[0] > 0, shape[1] % 4 == 0, shape[1] / 4 == shape[0] else {
-      throw .unsupported(
-        file: file,
-        detail: "\(layer) is no LSTM: its recurrent weight is \(shapeText(shape)), not (H, 4H)"
+      throw unsupported(
+        "\(layer) is no LSTM: its recurrent weight is \(shapeText(shape)), not (H, 4H)"
           + (shape.count == 2 && shape[1] % 3 == 0 && shape[1] / 3 == shape[0]
             ? "; 3H = \(shape[1]): a GRU, which this version cannot compute"
             : shape.count == 2 && shape[1] == shape[0]

@@ -96,15 +96,15 @@ struct KerasStructure: Sendable {
       var weights: [String] = []
       for weight in names {
         let place = path(base, name, weight)
+        let tensor = String(place.dropFirst())
         guard let dataset = datasets[place] else {
-          throw .corrupt(
-            tensor: String(place.dropFirst()), detail: "weight_names lists it, but the file has no such dataset")
+          throw .corrupt(tensor: tensor, detail: "weight_names lists it, but the file has no such dataset")
         }
         guard taken.insert(place).inserted else {
-          throw .corrupt(tensor: String(place.dropFirst()), detail: "weight_names lists it twice")
+          throw .corrupt(tensor: tensor, detail: "weight_names lists it twice")
         }
-        try require(String(place.dropFirst()), dataset, readable)
-        weights.append(String(place.dropFirst()))
+        try require(tensor, dataset, readable)
+        weights.append(tensor)
       }
       result.append(Group(name: name, weights: weights))
     }

@@ -1,7 +1,7 @@
 import FileIO
 
 /// A Keras file whose layers are known by the names and shapes of their tensors alone: weights without a model.
-struct KerasUnits {
+struct KerasUnits: FileReading {
   /// One LSTM layer, dense layer or embedding.
   fileprivate struct Unit {
     enum Kind { case recurrent, dense, embedding, attention, other }
@@ -16,7 +16,7 @@ struct KerasUnits {
 
   private let structure: KerasStructure
   private let candidates: [Candidate]
-  private let file: String
+  let file: String
   private let options: LoadOptions
   private var reading: KerasReading
   private var notes: [Message] = []
@@ -43,7 +43,7 @@ struct KerasUnits {
     try refuseOthers(units)
     let stack = try inOrder(units.filter { $0.kind == .recurrent })
     guard !stack.isEmpty else {
-      throw .ambiguous(file: file, detail: "holds no LSTM layer: found \(nameList(reading.tensors.keys.sorted()))")
+      throw ambiguous("holds no LSTM layer: found \(nameList(reading.tensors.keys.sorted()))")
     }
     for unit in stack {
       let gates = try gates(unit)
@@ -104,15 +104,14 @@ struct KerasUnits {
       guard !unit.directions.joined().allSatisfy(KerasStructure.isHarmless),
         let what = Self.computing(unit, shapes)
       else { continue }
-      throw .unsupported(file: file, detail: "layer \(unit.name) has no counterpart here: \(what)")
+      throw unsupported("layer \(unit.name) has no counterpart here: \(what)")
     }
     guard case .layers = structure.weights, let first = units.firstIndex(where: { $0.kind == .recurrent }),
       let last = units.lastIndex(where: { $0.kind == .recurrent })
     else { return }
     if let dense = units[..<last].first(where: { $0.kind == .dense }) {
       let place = units[..<first].contains { $0.name == dense.name } ? "before the first LSTM" : "between two LSTMs"
-      throw .unsupported(
-        file: file, detail: "layer \(dense.name), a dense layer, comes \(place), which has no counterpart here")
+      throw unsupported("layer \(dense.name), a dense layer, comes \(place), which has no counterpart here")
     }
   }
 
@@ -158,13 +157,11 @@ struct KerasUnits {
     if isCuDNN(unit) { return .sigmoid }
     let version = structure.version
     guard version.defaultsToSigmoid else {
-      throw .ambiguous(
-        file: file,
-        detail: "it holds no model, and Keras \(version.text) gave LSTMs hard_sigmoid gates unless told otherwise: "
+      throw ambiguous(
+        "it holds no model, and Keras \(version.text) gave LSTMs hard_sigmoid gates unless told otherwise: "
           + "the gates of \(unit.text) are not known",
-        advice: [
-          "say them with \(.gates, "hard_sigmoid") or \(.gates, "sigmoid"), or describe the model with \(.configuration, "FILE")"
-        ])
+        "say them with \(.gates, "hard_sigmoid") or \(.gates, "sigmoid"), or describe the model with \(.configuration, "FILE")"
+      )
     }
     return .sigmoid
   }
@@ -304,9 +301,7 @@ struct KerasUnits {
   /// the sizes must decide: each layer reads what the one before gives.
   private func inOrder(_ units: [Unit]) throws(CheckpointError) -> [Unit] {
     guard case .objects = structure.weights, units.count > 1 else { return units }
-    guard units.count <= ModelConfiguration.depthLimit else {
-      throw .ambiguous(file: file, detail: "holds \(units.count) LSTM layers")
-    }
+    guard units.count <= ModelConfiguration.depthLimit else { throw ambiguous("holds \(units.count) LSTM layers") }
     let families = Dictionary(grouping: units) { unit in
       unit.name.split(separator: "/").map { KerasTree.stem(String($0)) }.joined(separator: "/")
     }
@@ -314,16 +309,13 @@ struct KerasUnits {
     search.run([], width: nil)
     if search.found.count == 1, search.isExhaustive { return search.found[0] }
     let names = nameList(units.map(\.name))
-    throw .ambiguous(
-      file: file,
-      detail: search.found.isEmpty
+    throw ambiguous(
+      search.found.isEmpty
         ? "holds \(units.count) LSTM layers that do not make one stack, each reading what the one before gives: \(names)"
         : "does not say in which order its \(units.count) LSTM layers come, and their sizes fit in several: \(names)",
-      advice: [
-        search.found.isEmpty
-          ? "leave those of another part out with \(.allowedUnexpected, "GLOB")"
-          : "describe the model with \(.configuration, "FILE"), or save it whole as .keras, which says the order"
-      ])
+      search.found.isEmpty
+        ? "leave those of another part out with \(.allowedUnexpected, "GLOB")"
+        : "describe the model with \(.configuration, "FILE"), or save it whole as .keras, which says the order")
   }
 
   /// Widths that a given configuration wants, layer by layer.

@@ -4,7 +4,7 @@ import FileIO
 ///
 /// Each value has a meaning (`ONNXValue`); a node turns meanings into meanings. Where that fails the result is unknown and
 /// the node is remembered: LSTMs are found all the same, but then the rest of the model is for the user to say.
-struct ONNXGraph {
+struct ONNXGraph: FileReading {
   struct Layer {
     /// Forward, reverse: the one whose direction it is.
     var cells: [Bool: RecurrentCell] = [:]
@@ -77,7 +77,7 @@ struct ONNXGraph {
   }
 
   private func twice(_ name: String) -> CheckpointError {
-    .unknownFormat(file: file, detail: "is no valid ONNX model: \"\(name)\" is given twice")
+    unknownFormat("is no valid ONNX model: \"\(name)\" is given twice")
   }
 
   private mutating func run(_ node: ONNXModel.Node) throws(CheckpointError) {
@@ -99,9 +99,7 @@ struct ONNXGraph {
         case .zeros, .fromInput, .unknown: break
         }
       }
-      guard budget > 0 else {
-        throw .unsupported(file: file, detail: "its graph is larger than any model that can be read")
-      }
+      guard budget > 0 else { throw unsupported("its graph is larger than any model that can be read") }
       return
     }
     // What is made of one input alone may be a state that the caller gives.

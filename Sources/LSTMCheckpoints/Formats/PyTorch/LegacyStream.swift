@@ -27,18 +27,12 @@ struct LegacyStream {
     if let first { magic = first.pickle } else { magic = try PickleMachine.run(&input, isNested: isNested) }
     guard magic.root == .long(Self.magicNumber) else { return nil }
     let version = try PickleMachine.run(&input, isNested: isNested)
-    guard version.root == .integer(1001) else {
-      throw PTError(.malformed(expected: "protocol 1001", offset: input.position), file: file)
-    }
+    guard version.root == .integer(1001) else { throw input.malformed("protocol 1001") }
     let system = try PickleMachine.run(&input, isNested: isNested)
-    guard system.dictionary(system.root) != nil else {
-      throw PTError(.malformed(expected: "a dictionary about the system", offset: input.position), file: file)
-    }
+    guard system.dictionary(system.root) != nil else { throw input.malformed("a dictionary about the system") }
     pickle = try PickleMachine.run(&input, isNested: isNested)
     let keys = try PickleMachine.run(&input, isNested: isNested)
-    guard let list = keys.items(keys.root) else {
-      throw PTError(.malformed(expected: "a list of storages", offset: input.position), file: file)
-    }
+    guard let list = keys.items(keys.root) else { throw input.malformed("a list of storages") }
     pickleByteCount = input.position
     storages = try Self.storages(list, of: pickle, in: source, from: input.position, file: file)
   }

@@ -47,9 +47,7 @@ extension Checkpoint {
       try self.init(
         stream.pickle, storages: stream.storages, isBigEndian: false, file: path, byteCount: source.byteCount)
     } else {
-      guard input.position == source.byteCount else {
-        throw PTError(.malformed(expected: "the end of the file", offset: input.position), file: path)
-      }
+      guard input.position == source.byteCount else { throw input.malformed("the end of the file") }
       try self.init(
         first, storages: [:], isBigEndian: false, file: path, byteCount: source.byteCount, needsTensors: true)
     }

@@ -60,6 +60,10 @@ struct PickleInput {
     return try fetch(count)
   }
 
+  func malformed(_ expected: String) -> PTError {
+    PTError(.malformed(expected: expected, offset: position), file: file)
+  }
+
   private func fetch(_ count: Int) throws(PTError) -> [UInt8] {
     try PTError.reading(file) { () throws(UnreadableReason) in try source.bytes(at: position, count: count) }
   }

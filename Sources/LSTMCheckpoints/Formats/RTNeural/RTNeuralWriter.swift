@@ -22,7 +22,7 @@ enum RTNeuralWriter {
       let tensors = parts.input + parts.recurrent + parts.inputBias
       let kinds: [[RecurrentPart]] = [[.inputWeight], [.recurrentWeight], [.inputBias, .recurrentBias]]
       for (part, (tensor, kinds)) in zip(tensors, kinds).enumerated() {
-        add(tensor, kinds.map { PyTorchName.text(module: "lstm", kind: $0, layer: index) }, part)
+        add(tensor, kinds.map { PyTorchName.parameter($0, layer: index) }, part)
       }
       layers.append(Layer(kind: "lstm", activation: "", size: cell.hiddenSize, weights: tensors))
     }
