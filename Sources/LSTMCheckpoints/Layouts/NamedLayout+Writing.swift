@@ -81,9 +81,7 @@ private struct OwnNames {
 
 extension RecurrentLayout {
   /// A bias of which there is one for each gate: a shift of the forget gate's is no matter of the others.
-  fileprivate func step(
-    _ kind: RecurrentPart, _ slot: LayoutNames.Slot, _ steps: [RecurrentPart: String]
-  ) -> String? {
+  fileprivate func step(_ kind: RecurrentPart, _ slot: LayoutNames.Slot, _ steps: [RecurrentPart: String]) -> String? {
     let step =
       biases == .joined && kind == .inputBias
       ? [steps[.inputBias], steps[.recurrentBias]].compactMap { $0 }.joined(separator: "; ") : steps[kind] ?? ""

@@ -120,8 +120,7 @@ private struct Choice {
   init(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) {
     let hasPyTorch = candidates.contains { PyTorchName($0.name).map { $0.kind != .peephole } ?? false }
     if let layout = options.layout {
-      try self.init(
-        forced: layout, options.layouts[layout], candidates, hasPyTorch: hasPyTorch, file: file)
+      try self.init(forced: layout, options.layouts[layout], candidates, hasPyTorch: hasPyTorch, file: file)
       return
     }
     var found: [LayoutNames] = []

@@ -146,14 +146,12 @@ struct RecurrentLayout: Sendable {
   /// (K, 4H) whose blocks of columns are in truth (H, K), to (4H, K).
   private static func fromCuDNN(_ tensor: StoredTensor, hidden h: Int) -> StoredTensor {
     let k = tensor.shape[0]
-    return .concatenating(
-      (0..<4).map { tensor.gathering([$0 * h..<($0 + 1) * h], axis: 1).reshaped([h, k]) })
+    return .concatenating((0..<4).map { tensor.gathering([$0 * h..<($0 + 1) * h], axis: 1).reshaped([h, k]) })
   }
 
   private static func toCuDNN(_ tensor: StoredTensor) -> StoredTensor {
     let (h, k) = (tensor.shape[0] / 4, tensor.shape[1])
-    return .concatenating(
-      (0..<4).map { tensor.gathering([$0 * h..<($0 + 1) * h]).reshaped([k, h]) }, axis: 1)
+    return .concatenating((0..<4).map { tensor.gathering([$0 * h..<($0 + 1) * h]).reshaped([k, h]) }, axis: 1)
   }
 
   /// The file's blocks in the order i, f, g, o.
@@ -178,8 +176,7 @@ struct RecurrentLayout: Sendable {
     case .cudnn: parts = Parts(input: [Self.toCuDNN(input)], recurrent: [Self.toCuDNN(recurrent)])
     case .fused: parts = Parts(input: [.concatenating([input.transposed(), recurrent.transposed()])])
     case .perGate:
-      parts = Parts(
-        input: blocks(input).map { $0.transposed() }, recurrent: blocks(recurrent).map { $0.transposed() })
+      parts = Parts(input: blocks(input).map { $0.transposed() }, recurrent: blocks(recurrent).map { $0.transposed() })
     }
     func bias(_ tensor: StoredTensor?) -> [StoredTensor] {
       guard let ordered = tensor?.reordering(fromCanonical) else { return [] }

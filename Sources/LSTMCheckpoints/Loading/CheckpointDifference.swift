@@ -117,9 +117,7 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
 extension CheckpointDifference {
   private typealias Keyed = [(key: String, tensor: StoredTensor)]
 
-  private static func matched(
-    _ first: Checkpoint, _ second: Checkpoint, _ options: LoadOptions
-  ) -> (Keyed, Keyed) {
+  private static func matched(_ first: Checkpoint, _ second: Checkpoint, _ options: LoadOptions) -> (Keyed, Keyed) {
     func keyed(_ tensors: [StoredTensor]) -> Keyed { tensors.map { ($0.name.replacing("/", with: "."), $0) } }
     // Where one of them has the state_dict under a key and the other has not, the key is no part of the names.
     let keys = [first, second].map { $0.stateKey ?? ($0.format.holdsWholeModel ? $0.provenance?.stateKey : nil) }

@@ -113,9 +113,7 @@ extension LSTMStack {
   }
 
   /// The same names and shapes below two modules: a model and its average, or two parts that look alike.
-  private func copies(
-    _ modules: [String], _ others: [Candidate], full: (String) -> String
-  ) -> CheckpointError? {
+  private func copies(_ modules: [String], _ others: [Candidate], full: (String) -> String) -> CheckpointError? {
     guard modules.count == 2 else { return nil }
     func shapes(_ module: String) -> [String: [Int]] {
       var shapes: [String: [Int]] = [:]
@@ -135,8 +133,7 @@ extension LSTMStack {
     let roots = [a.joined(separator: "."), b.joined(separator: ".")]
     // Only what has more than its LSTM twice is a model twice.
     func rest(_ root: String) -> Set<String> {
-      Set(
-        others.lazy.map(\.name).compactMap { root.isEmpty ? $0 : $0.dropping(module: root) })
+      Set(others.lazy.map(\.name).compactMap { root.isEmpty ? $0 : $0.dropping(module: root) })
     }
     guard let outer = roots.first(where: { !$0.isEmpty }), !rest(roots[0]).isDisjoint(with: rest(roots[1])) else {
       return nil

@@ -154,8 +154,7 @@ public struct LoadPlan: Sendable {
   /// What the checkpoint keeps of the preprocessing, with what the model itself does to its input.
   public var preprocessing: Preprocessing {
     checkpoint.preprocessing.isEmpty
-      ? Preprocessing(
-        inputScaler: inputScaler.map { Scaler($0) }, targetScaler: outputScaler.map { Scaler($0) })
+      ? Preprocessing(inputScaler: inputScaler.map { Scaler($0) }, targetScaler: outputScaler.map { Scaler($0) })
       : checkpoint.preprocessing
   }
 
@@ -322,9 +321,7 @@ struct RewrittenNames {
   /// A rewritten name as a file would have it, were it not for the rules.
   func prefixed(_ name: String) -> String { prefix.isEmpty ? name : prefix + "." + name }
 
-  private static func emptyPrefix(
-    _ checkpoint: Checkpoint, _ options: LoadOptions, _ file: String
-  ) -> CheckpointError {
+  private static func emptyPrefix(_ checkpoint: Checkpoint, _ options: LoadOptions, _ file: String) -> CheckpointError {
     var modules = Set<String>()
     for tensor in checkpoint.tensors {
       var path = ""

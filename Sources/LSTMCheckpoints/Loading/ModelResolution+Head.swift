@@ -2,9 +2,7 @@ import FileIO
 
 extension ModelResolution {
   /// The dense layers that follow the readout, by width: each reads what the one before gives.
-  mutating func takeHead(
-    _ others: inout [Candidate], options: LoadOptions, keepsOrder: Bool
-  ) throws(CheckpointError) {
+  mutating func takeHead(_ others: inout [Candidate], options: LoadOptions, keepsOrder: Bool) throws(CheckpointError) {
     let given = options.configuration?.head
     guard given == nil || options.activation == nil else {
       throw .invalid(.activation, nil, "the model's configuration already says what stands between the dense layers")

@@ -151,8 +151,7 @@ struct ModelResolution: FileReading {
     }
     mapping["embedding.weight"] = found
     if !isGiven { configuration.input = .tokens(vocabulary: found.shape[0], size: width) }
-    notes.append(
-      "embedding is \(found.tensor.name): \(shapeText(found.shape)), the width the LSTM reads, and no bias")
+    notes.append("embedding is \(found.tensor.name): \(shapeText(found.shape)), the width the LSTM reads, and no bias")
     others.removeAll { $0.name == found.name }
   }
 

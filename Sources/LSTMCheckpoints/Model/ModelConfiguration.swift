@@ -226,9 +226,7 @@ public struct ParameterSpecification: Hashable, Sendable {
   }
 
   /// - Parameter tied: its other places in the model.
-  public init(
-    name: String, shape: [Int], role: ParameterRole, part: ParameterPart = .weight, tied: [Place] = []
-  ) {
+  public init(name: String, shape: [Int], role: ParameterRole, part: ParameterPart = .weight, tied: [Place] = []) {
     self.name = name
     self.shape = shape
     self.role = role

@@ -37,9 +37,7 @@ public enum CheckpointError: DescribedFailure {
   case unreadable(file: String, reason: UnreadableReason)
 
   /// What `body` reads of a file.
-  static func reading<Value>(
-    _ file: String, _ body: () throws(UnreadableReason) -> Value
-  ) throws(Self) -> Value {
+  static func reading<Value>(_ file: String, _ body: () throws(UnreadableReason) -> Value) throws(Self) -> Value {
     do throws(UnreadableReason) {
       return try body()
     } catch {

@@ -33,9 +33,7 @@ package struct TensorFileError<Fault: TensorFileFault>: DescribedFailure, Equata
   }
 
   /// What `body` reads of a file.
-  static func reading<Value>(
-    _ file: String, _ body: () throws(UnreadableReason) -> Value
-  ) throws(Self) -> Value {
+  static func reading<Value>(_ file: String, _ body: () throws(UnreadableReason) -> Value) throws(Self) -> Value {
     do throws(UnreadableReason) {
       return try body()
     } catch {

@@ -271,9 +271,7 @@ extension KerasExport {
   }
 
   /// The tensors of one cell in Keras' order.
-  private mutating func put(
-    _ cell: RecurrentCell, layer: Int, isReverse: Bool, _ name: Name, _ part: [String]
-  ) {
+  private mutating func put(_ cell: RecurrentCell, layer: Int, isReverse: Bool, _ name: Name, _ part: [String]) {
     func source(_ kind: RecurrentPart) -> String { PyTorchName.parameter(kind, layer: layer, isReverse: isReverse) }
     let biases = cell.bias == .dual ? source(.inputBias) + " + " + source(.recurrentBias) : source(.inputBias)
     if isKeras1 {

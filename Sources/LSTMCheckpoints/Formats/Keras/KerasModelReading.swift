@@ -74,8 +74,7 @@ struct KerasModelReading: FileReading {
   private var isVector: Bool { !layers.isEmpty && (!givesSequences || readout != nil) }
 
   mutating func remember(_ layer: KerasLayer, _ part: String? = nil, _ values: [String: Double] = [:]) {
-    source.append(
-      .init(name: layer.name, kind: layer.className, part: part, values: values.isEmpty ? nil : values))
+    source.append(.init(name: layer.name, kind: layer.className, part: part, values: values.isEmpty ? nil : values))
   }
 
   private mutating func read(_ layer: KerasLayer) throws(CheckpointError) {

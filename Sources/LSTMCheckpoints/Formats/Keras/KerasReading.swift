@@ -128,9 +128,7 @@ struct KerasReading: FileReading {
 }
 
 extension KerasStructure: ModelStructure {
-  func translate(
-    _ candidates: [Candidate], file: String, options: LoadOptions
-  ) throws(CheckpointError) -> Translation {
+  func translate(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) -> Translation {
     if let layout = options.layout, !layout.isKeras {
       throw .invalid(.layout, "\(layout.rawValue)", "\(file) is Keras' and says itself which layer is which")
     }

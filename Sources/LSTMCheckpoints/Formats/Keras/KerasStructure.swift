@@ -111,9 +111,7 @@ struct KerasStructure: Sendable {
     return result
   }
 
-  private static func require(
-    _ name: String, _ dataset: HDF5Dataset, _ readable: Set<String>
-  ) throws(CheckpointError) {
+  private static func require(_ name: String, _ dataset: HDF5Dataset, _ readable: Set<String>) throws(CheckpointError) {
     guard readable.contains(name) else {
       throw .corrupt(tensor: name, detail: "its elements are of type \(dataset.type), which no weight has")
     }

@@ -93,9 +93,7 @@ struct ONNXStructure: ModelStructure {
   let source: ByteSource
   let constants: [StoredTensor]
 
-  func translate(
-    _ candidates: [Candidate], file: String, options: LoadOptions
-  ) throws(CheckpointError) -> Translation {
+  func translate(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) -> Translation {
     var graph = try ONNXGraph(model, source: source, tensors: constants, file: file)
     return try graph.translation(candidates, options: options)
   }

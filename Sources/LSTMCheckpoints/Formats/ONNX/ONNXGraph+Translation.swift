@@ -15,9 +15,7 @@ extension ONNXGraph {
     var affine: ONNXAffine?
   }
 
-  mutating func translation(
-    _ candidates: [Candidate], options: LoadOptions
-  ) throws(CheckpointError) -> Translation {
+  mutating func translation(_ candidates: [Candidate], options: LoadOptions) throws(CheckpointError) -> Translation {
     try checkLayers()
     let count = layers.count
     var translation = Translation(
@@ -269,9 +267,7 @@ extension ONNXGraph {
     return unsupported(first ?? "what its outputs are made of is no model that can be described here")
   }
 
-  private func leaveOut(
-    _ candidates: [Candidate], _ translation: inout Translation
-  ) {
+  private func leaveOut(_ candidates: [Candidate], _ translation: inout Translation) {
     var readers: [String: String] = [:]
     for node in model.nodes { for name in node.inputs { readers[name] = node.description } }
     for candidate in candidates where !used.contains(candidate.tensor.name) {

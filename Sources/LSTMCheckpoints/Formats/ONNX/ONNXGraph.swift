@@ -72,8 +72,7 @@ struct ONNXGraph: FileReading {
     axisCount += shape.count
     for (id, size) in zip(ids, shape) { axisSizes[id] = size }
     return .flow(
-      ONNXFlow(
-        axes: ids.map { .sequence([$0]) }, parts: [.init(source: .input(input.name), size: shape.last ?? nil)]))
+      ONNXFlow(axes: ids.map { .sequence([$0]) }, parts: [.init(source: .input(input.name), size: shape.last ?? nil)]))
   }
 
   private func twice(_ name: String) -> CheckpointError {

@@ -177,9 +177,7 @@ struct ProtobufReader {
 
   /// Numbers of a repeated field, packed or one at a time.
   /// - Parameter width: 4 or 8 bytes each, nil for varints.
-  mutating func numbers(
-    _ field: Field, width: Int? = nil, _ body: (UInt64) throws(Failure) -> Void
-  ) throws(Failure) {
+  mutating func numbers(_ field: Field, width: Int? = nil, _ body: (UInt64) throws(Failure) -> Void) throws(Failure) {
     func one(_ reader: inout ProtobufReader) throws(Failure) -> UInt64 {
       if let width { try reader.fixed(width) } else { try reader.varint() }
     }

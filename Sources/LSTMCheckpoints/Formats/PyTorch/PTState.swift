@@ -128,9 +128,7 @@ struct PTState {
     guard visits <= Self.visitLimit else { throw tooMuch("values", Self.visitLimit) }
   }
 
-  private mutating func walk(
-    _ value: Pickle.Value, path: String, depth: Int, training: String?
-  ) throws(PTError) {
+  private mutating func walk(_ value: Pickle.Value, path: String, depth: Int, training: String?) throws(PTError) {
     let items: [(key: String, value: Pickle.Value)]
     var training = training
     switch pickle.node(value) {
@@ -198,8 +196,7 @@ struct PTState {
     }
     for (key, value) in inner {
       guard case .object(let object) = pickle.node(value), pickle.isModule(object) else { continue }
-      try walk(
-        module: object, path: path, name: joined(name, key.keyText), depth: depth + 1, container: container)
+      try walk(module: object, path: path, name: joined(name, key.keyText), depth: depth + 1, container: container)
     }
   }
 

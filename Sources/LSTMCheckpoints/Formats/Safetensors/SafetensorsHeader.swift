@@ -88,9 +88,7 @@ extension SafetensorsHeader {
       guard position == bytes.count else { throw malformed("nothing but spaces") }
     }
 
-    mutating func object(
-      _ member: (inout Parser, String) throws(SafetensorsError) -> Void
-    ) throws(SafetensorsError) {
+    mutating func object(_ member: (inout Parser, String) throws(SafetensorsError) -> Void) throws(SafetensorsError) {
       try need("{")
       if take("}") { return }
       repeat {
