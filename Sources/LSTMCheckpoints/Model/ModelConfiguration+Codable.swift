@@ -39,9 +39,7 @@ extension ModelConfiguration: Codable {
       throw values.wrong(.mask, "expected a token below \(vocabulary), found \(token)")
     default: break
     }
-    if layers.isEmpty {
-      throw values.wrong(.layers, "expected at least one layer, found none")
-    }
+    if layers.isEmpty { throw values.wrong(.layers, "expected at least one layer, found none") }
     if readoutActivation != .none, head.isEmpty {
       throw values.wrong(.readoutActivation, "it stands before a head, and there is none")
     }
@@ -188,9 +186,7 @@ private func decodeSize<Key: CodingKey>(_ key: Key, _ values: KeyedDecodingConta
     throw values.wrong(key, "expected a whole number")
   }
   let limit = ModelConfiguration.sizeLimit
-  guard 1...limit ~= value else {
-    throw values.wrong(key, "expected a size from 1 to \(limit), found \(value)")
-  }
+  guard 1...limit ~= value else { throw values.wrong(key, "expected a size from 1 to \(limit), found \(value)") }
   return value
 }
 

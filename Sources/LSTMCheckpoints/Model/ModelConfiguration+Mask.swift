@@ -28,9 +28,7 @@ extension ModelConfiguration.Mask: Codable {
     }
     if values.contains(.value) {
       let value = try values.decode(Float.self, forKey: .value)
-      guard value.isFinite else {
-        throw values.wrong(.value, "expected a finite number")
-      }
+      guard value.isFinite else { throw values.wrong(.value, "expected a finite number") }
       self = .value(value)
     } else {
       let token = try values.decode(Int.self, forKey: .token)

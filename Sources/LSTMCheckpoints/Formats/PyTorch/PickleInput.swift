@@ -49,9 +49,7 @@ struct PickleInput {
   /// The range is checked before anything is allocated.
   mutating func bytes(_ count: Int) throws(PTError) -> [UInt8] {
     guard count >= 0, count <= end - position else { throw PTError(.truncatedPickle, file: file) }
-    guard count <= limit - min(position, limit) else {
-      throw PTError(.tooMuch("bytes", limit: limit), file: file)
-    }
+    guard count <= limit - min(position, limit) else { throw PTError(.tooMuch("bytes", limit: limit), file: file) }
     let offset = position - blockStart
     defer { position += count }
     if offset >= 0, offset <= block.count, count <= block.count - offset {
