@@ -5,25 +5,25 @@ import Foundation
 public enum CheckpointError: DescribedFailure {
   /// The container itself cannot be read or written: HDF5, a ZIP archive or the file system says no.
   case container(any DescribedFailure)
-  /// Nothing in it tells of a format that is known here.
+  /// The file is in no known format.
   case unrecognized(file: String, detail: Message)
-  /// Something else than a checkpoint, or one of a kind that is not read; the advice says what to do.
+  /// The file is no checkpoint, or one of a kind that is not read; the advice says what to do.
   case unknownFormat(file: String, detail: Message, advice: [Message] = [])
   /// A tensor's bytes are not what its shape and type say.
   case corrupt(tensor: String, detail: Message)
-  /// A tensor that has to hold whole numbers does not.
+  /// A tensor that must hold integers does not.
   case notIntegers(tensor: String, found: String)
   /// A tensor of a layout other than PyTorch's does not go with its neighbors.
   case misshapen(tensor: String, expected: String, found: String, advice: [Message] = [])
   /// The file says something that the model cannot express: another activation, a clip. Reading it would change numbers.
   case unsupported(file: String, detail: Message, advice: [Message] = [])
-  /// The tensors do not make one model; the message names the flag that decides.
+  /// The tensors do not make one model; the advice names the setting that decides.
   case ambiguous(file: String, detail: Message, advice: [Message] = [])
   /// The load report has entries that are not allowed.
   case incomplete(_ summary: Message, advice: [Message])
   /// JSON that describes no model.
   case invalidConfiguration(file: String, detail: Message)
-  /// A native file's preprocessing is none.
+  /// A native file's preprocessing attribute is invalid.
   case badPreprocessing(file: String, detail: Message)
   /// A setting has a value that makes no sense here; nil for one that has no value of its own.
   case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message] = [])
@@ -31,7 +31,7 @@ public enum CheckpointError: DescribedFailure {
   case invalidOption(Message, advice: [Message] = [])
   /// The file cannot be written as asked.
   case cannotWrite(file: String, detail: Message)
-  /// The target cannot hold what the model has; the advice names the flag that decides what is lost.
+  /// The target cannot hold what the model has; the advice names the setting that decides what is lost.
   case refused(file: String, detail: Message, advice: [Message] = [])
   /// The file itself cannot be opened or read.
   case unreadable(file: String, reason: UnreadableReason)
@@ -45,7 +45,7 @@ public enum CheckpointError: DescribedFailure {
     }
   }
 
-  /// Who has to act: for exit codes.
+  /// Who has to act; decides the exit code.
   public var category: FailureCategory {
     switch self {
     case .container(let failure): failure.category

@@ -8,12 +8,17 @@ import Foundation
 ///     try checkpoint.write(path: path)
 ///     for finding in watch.findings { print(finding) }
 package final class NonFiniteWatch: @unchecked Sendable {
+  /// A tensor that has such values.
   package struct Finding: Sendable, Equatable {
+    /// The tensor's name.
     package let tensor: String
+    /// The tensor's shape.
     package let shape: [Int]
+    /// How many values are NaN.
     package internal(set) var nanCount = 0
+    /// How many values are infinite, of either sign.
     package internal(set) var infiniteCount = 0
-    /// Of the first of them, in C order.
+    /// The place of the first of them, in C order.
     package internal(set) var first = 0
 
     /// Its place along each axis.
