@@ -168,8 +168,7 @@ package struct ForeignFile: Sendable, Equatable {
   init?(archive names: [String], file: String) {
     let list = Set(names)
     if list.contains("policy.pth"), list.contains("data") {
-      self.init(
-        "an agent of stable-baselines3", "take its weights out and import them: unzip \(file) policy.pth")
+      self.init("an agent of stable-baselines3", "take its weights out and import them: unzip \(file) policy.pth")
     } else if names.contains(where: {
       $0.hasSuffix("serialized_exported_program.json") || $0.hasSuffix("archive_format")
     }) {
@@ -215,8 +214,7 @@ package struct ForeignFile: Sendable, Equatable {
         "a model of Neural Amp Modeler (\(kind)), whose weights are one list of numbers",
         "export it in the trainer as a checkpoint (.ckpt), or as ONNX")
     } else if keys.isSuperset(of: ["in_shape", "layers"]) {
-      self.init(
-        "a model for RTNeural, which is written here and not read", "give the checkpoint that it was made from")
+      self.init("a model for RTNeural, which is written here and not read", "give the checkpoint that it was made from")
     } else if !json.isEmpty, json.values.allSatisfy({ $0 is [Any] }),
       json.keys.contains(where: { $0.hasSuffix("weight") || $0.contains("weight_ih") || $0.contains("weight_hh") })
     {

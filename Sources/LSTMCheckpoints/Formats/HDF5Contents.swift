@@ -22,7 +22,7 @@ struct HDF5Contents {
     var skipped: [Checkpoint.Skipped] = []
     for dataset in root.allDatasets() {
       let name = String(dataset.path.drop { $0 == "/" })
-      guard let type = DataType(dataset.type) ?? dataset.opaqueType(isKnownBFloat: keepsBFloat) else {
+      guard let type = DataType.known(dataset.type) ?? dataset.opaqueType(isKnownBFloat: keepsBFloat) else {
         skipped.append(.init(name: name, reason: "its elements are of type \(dataset.type.description)"))
         continue
       }
@@ -101,6 +101,17 @@ extension StoredModel {
   }
 }
 
+extension HDF5Group {
+  /// An attribute that is one text; nil where there is none.
+  func text(_ name: String, _ file: String) throws(CheckpointError) -> String? {
+    guard let attribute = attribute(name) else { return nil }
+    guard let text = attribute.string else {
+      throw .unknownFormat(file: file, detail: "its \(name) attribute is not one text")
+    }
+    return text
+  }
+}
+
 extension HDF5Dataset {
   /// Keras keeps bfloat16 as two bytes without meaning, and says so in an attribute, or only in the model's configuration.
   fileprivate func opaqueType(isKnownBFloat: Bool) -> DataType? {
@@ -116,10 +127,7 @@ extension DataType {
     (.uint64, .uint64), (.bool, .bool),
   ]
 
-  init?(_ type: HDF5ScalarType) {
-    guard let known = Self.hdf5Types.first(where: { $0.hdf5 == type }) else { return nil }
-    self = known.type
-  }
+  static func known(_ type: HDF5ScalarType) -> DataType? { hdf5Types.first { $0.hdf5 == type }?.type }
 
   var hdf5Type: HDF5ScalarType { Self.hdf5Types.first { $0.type == self }?.hdf5 ?? .unsupported(rawValue) }
 }

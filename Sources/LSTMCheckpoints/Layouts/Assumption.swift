@@ -15,3 +15,8 @@ public struct Assumption: Sendable, Codable, Equatable {
         "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be computed")
   }
 }
+
+extension [Assumption] {
+  /// Adds what was assumed, and how to say otherwise.
+  mutating func add(_ what: Message, change: Message? = nil) { append(Assumption(what: what, change: change)) }
+}

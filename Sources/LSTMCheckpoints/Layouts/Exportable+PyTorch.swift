@@ -19,16 +19,10 @@ extension Exportable {
       }
       guard written.insert(layer).inserted else { continue }
       for (cell, reverse) in zip(cells[layer], [false, true]) {
-        func name(_ kind: RecurrentPart) -> String {
-          PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
-        }
         let steps = biasSteps(layer: layer, cell)
-        add(name(.inputWeight), cell.inputWeight)
-        add(name(.recurrentWeight), cell.recurrentWeight)
-        add(name(.inputBias), cell.inputBias, how: steps[.inputBias])
-        add(name(.recurrentBias), cell.recurrentBias, how: steps[.recurrentBias])
-        add(name(.projection), cell.projection)
-        add(name(.peephole), cell.peephole)
+        for (part, tensor) in cell.parts {
+          add(PyTorchName.parameter(part, layer: layer, isReverse: reverse), tensor, how: steps[part])
+        }
       }
     }
     return sharing(result) + twins(of: sharing(result))

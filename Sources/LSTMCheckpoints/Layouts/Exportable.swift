@@ -79,7 +79,7 @@ struct Exportable {
     -> RecurrentCell
   {
     func tensor(_ kind: RecurrentPart) -> StoredTensor? {
-      tensors[PyTorchName.text(module: "lstm", kind: kind, layer: index, isReverse: reverse)]
+      tensors[PyTorchName.parameter(kind, layer: index, isReverse: reverse)]
     }
     guard let input = tensor(.inputWeight), let recurrent = tensor(.recurrentWeight) else {
       throw .cannotWrite(file: file, detail: "the model has no weights of layer \(index)")

@@ -16,6 +16,5 @@ extension LayoutNames {
       single: "lstm", stacked: "lstm_#", skipsZero: true, among: "lstm_#", forward: "lstm_#.forward",
       backward: "lstm_#.backward", embedding: "embed", dense: "linear_#", separator: "/"),
     biases: [.single], isBidirectional: false,
-    fused: FusedWeight(
-      owner: "Haiku", adds: "adds 1 to the forget gate when it runs", choice: "\(.layout, "haiku")"))
+    fused: FusedWeight(owner: "Haiku", adds: "adds 1 to the forget gate when it runs", choice: "\(.layout, "haiku")"))
 }

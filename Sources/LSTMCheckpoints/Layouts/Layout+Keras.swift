@@ -39,10 +39,9 @@ extension LayoutNames {
       }, evidence: ["\(.layout, "keras"): PyTorch's names, Keras' shapes"])
     for candidate in candidates where candidate.shape.count == 2 && candidate.shape[0] == candidate.shape[1] {
       guard TensorKinds.saysEmbedding(candidate.name) else { continue }
-      translation.assumed.append(
-        .init(
-          what: "\(candidate.tensor.name) \(shapeText(candidate.shape)) has a row for each token, as Keras keeps it",
-          change: "\(.order, "column-major") in place of \(.layout, "keras")"))
+      translation.assumed.add(
+        "\(candidate.tensor.name) \(shapeText(candidate.shape)) has a row for each token, as Keras keeps it",
+        change: "\(.order, "column-major") in place of \(.layout, "keras")")
     }
     return translation
   }

@@ -4,6 +4,5 @@ extension Layout {
 }
 
 extension RecurrentLayout {
-  static let keras1 = RecurrentLayout(
-    gates: [.input, .cell, .forget, .output], matrices: .perGate, biases: .one)
+  static let keras1 = RecurrentLayout(gates: [.input, .cell, .forget, .output], matrices: .perGate, biases: .one)
 }

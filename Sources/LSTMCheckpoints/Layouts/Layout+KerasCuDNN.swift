@@ -6,8 +6,7 @@ extension Layout {
 }
 
 extension RecurrentLayout {
-  static let cudnn = RecurrentLayout(
-    gates: [.input, .forget, .cell, .output], matrices: .cudnn, biases: .joined)
+  static let cudnn = RecurrentLayout(gates: [.input, .forget, .cell, .output], matrices: .cudnn, biases: .joined)
 }
 
 extension LayoutNames {

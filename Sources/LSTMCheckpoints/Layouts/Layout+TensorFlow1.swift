@@ -27,6 +27,5 @@ extension LayoutNames {
     forgetBiasQuestion: Question(
       detail: "TensorFlow 1 adds forget_bias to the forget gate each time it runs; the file does not say it",
       advice: "say it with \(.forgetBias, "VALUE"); the cells' own default is 1, \(.forgetBias, "1")"),
-    fused: FusedWeight(
-      owner: "TensorFlow 1", adds: "its forget_bias", choice: "\(.layout, "tf1") \(.forgetBias, "1")"))
+    fused: FusedWeight(owner: "TensorFlow 1", adds: "its forget_bias", choice: "\(.layout, "tf1") \(.forgetBias, "1")"))
 }

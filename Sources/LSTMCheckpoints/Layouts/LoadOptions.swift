@@ -23,13 +23,13 @@ public struct LoadOptions: Sendable {
   public var allowedUnexpected: [String]
   /// What the model is, when the tensors alone do not tell.
   public var configuration: ModelConfiguration?
-  /// What of the LSTM's output over time goes to the head.
+  /// How the LSTM's outputs over time are reduced to what the head reads.
   public var readout: ModelConfiguration.Readout?
-  /// Activation between the dense layers of a head.
+  /// The activation between the dense layers of a head.
   public var activation: ModelConfiguration.Activation?
-  /// What stands between the readout and the head.
+  /// The activation between the readout and the head.
   public var readoutActivation: ModelConfiguration.Activation?
-  /// What the last dense layer's output goes through.
+  /// The activation after the last dense layer.
   public var outputActivation: ModelConfiguration.Activation?
   /// The modules with an LSTM that stand one above the other, from the input up.
   public var stack: [String]?
@@ -39,7 +39,7 @@ public struct LoadOptions: Sendable {
   public var layout: Layout?
   /// The layouts that are looked for.
   var layouts = LayoutRegistry.standard
-  /// How the gates are squashed, where the file does not say.
+  /// The gates' activation function, where the file does not say it.
   public var gates: ModelConfiguration.GateActivation?
   /// What a TensorFlow 1 cell adds to its forget gate at run time; its files do not say.
   public var forgetBias: Float?
@@ -95,13 +95,12 @@ public struct RenamingRule: Sendable, Equatable {
     pattern = String(text[..<equals])
     replacement = String(text[text.index(after: equals)...])
     guard !pattern.isEmpty, let expression = try? NSRegularExpression(pattern: pattern) else {
-      throw .invalid(.rules, "\(text)", "\"\(pattern)\" is not a regular expression", advice: [])
+      throw .invalid(.rules, "\(text)", "\"\(pattern)\" is not a regular expression")
     }
     let groups = expression.numberOfCaptureGroups
     if let group = Self.groups(in: replacement).first(where: { $0 > groups }) {
       throw .invalid(
-        .rules, "\(text)", "$\(group) stands for a group that the expression does not have (it has \(groups))",
-        advice: [])
+        .rules, "\(text)", "$\(group) stands for a group that the expression does not have (it has \(groups))")
     }
   }
 

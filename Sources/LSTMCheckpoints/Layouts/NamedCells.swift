@@ -26,11 +26,7 @@ struct NamedCells {
     let endings = Set(leaves.map { Self.ending($0.path) })
     for candidate in candidates {
       let name = withoutVariableNumber(candidate.name)
-      guard endings.contains(Self.ending(name)) else {
-        found.append((candidate, nil))
-        continue
-      }
-      guard let leaf = leaves.first(where: { Self.ends(name, $0.path) }) else {
+      guard endings.contains(Self.ending(name)), let leaf = leaves.first(where: { Self.ends(name, $0.path) }) else {
         found.append((candidate, nil))
         continue
       }
@@ -107,14 +103,13 @@ extension NamedCells.Cell {
           let wanted = names.first(.init(kind: kind, gate: gate)) ?? "a tensor"
           let present = tensors.filter { $0.key.kind == kind }.map(\.value.tensor.name).sorted()
           throw .ambiguous(
-            file: file,
-            detail: "\(module.isEmpty ? "the cell" : module) has no \(wanted) beside \(nameList(present))",
+            file: file, detail: "\(module.isEmpty ? "the cell" : module) has no \(wanted) beside \(nameList(present))",
             advice: ["rename it with \(.rules, "REGEX=REPLACEMENT")"])
         }
         if let first = list.first, first.dataType != candidate.tensor.dataType {
           throw .misshapen(
             tensor: candidate.tensor.name, expected: "\(first.dataType.rawValue) like \(first.name)",
-            found: candidate.tensor.dataType.rawValue, advice: [])
+            found: candidate.tensor.dataType.rawValue)
         }
         list.append(candidate.tensor)
       }

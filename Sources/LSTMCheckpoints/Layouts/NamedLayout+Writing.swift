@@ -25,9 +25,7 @@ extension NamedLayout {
     var result: [NamedTensor] = []
     for (layer, directions) in cells.enumerated() {
       for (cell, reverse) in zip(directions, [false, true]) {
-        func source(_ kind: RecurrentPart) -> String {
-          PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
-        }
+        func source(_ kind: RecurrentPart) -> String { PyTorchName.parameter(kind, layer: layer, isReverse: reverse) }
         let module = names.usual.module(layer, reverse, of: layers)
         let steps = model.biasSteps(layer: layer, cell)
         for part in recurrent.write(cell).named(names, recurrent) {
@@ -84,9 +82,7 @@ private struct OwnNames {
 
 extension RecurrentLayout {
   /// A bias of which there is one for each gate: a shift of the forget gate's is no matter of the others.
-  fileprivate func step(
-    _ kind: RecurrentPart, _ slot: LayoutNames.Slot, _ steps: [RecurrentPart: String]
-  ) -> String? {
+  fileprivate func step(_ kind: RecurrentPart, _ slot: LayoutNames.Slot, _ steps: [RecurrentPart: String]) -> String? {
     let step =
       biases == .joined && kind == .inputBias
       ? [steps[.inputBias], steps[.recurrentBias]].compactMap { $0 }.joined(separator: "; ") : steps[kind] ?? ""

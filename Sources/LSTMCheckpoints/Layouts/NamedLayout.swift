@@ -20,7 +20,9 @@ enum NamedLayout {
       rest.removeAll { names.contains($0.name) }
     }
     let choice = try Choice(rest, file: file, options: options)
-    guard let names = choice.names else { return Translation(pytorch: candidates, evidence: choice.evidence) }
+    guard let names = choice.names else {
+      return Translation(.pytorch, candidates: candidates, evidence: choice.evidence)
+    }
     var translation: Translation
     if choice.isPyTorchNamed, let read = names.underPyTorchNames {
       translation = read(rest)
@@ -118,8 +120,7 @@ private struct Choice {
   init(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) {
     let hasPyTorch = candidates.contains { PyTorchName($0.name).map { $0.kind != .peephole } ?? false }
     if let layout = options.layout {
-      try self.init(
-        forced: layout, options.layouts[layout], candidates, hasPyTorch: hasPyTorch, file: file)
+      try self.init(forced: layout, options.layouts[layout], candidates, hasPyTorch: hasPyTorch, file: file)
       return
     }
     var found: [LayoutNames] = []

@@ -1,7 +1,8 @@
 import FileIO
 
 /// The cells of a file put in order: which is above which, and which two are the directions of one layer.
-struct NamedStack {
+struct NamedStack: FileReading {
+  let file: String
   struct Direction {
     let cell: RecurrentCell
     let module: String
@@ -27,35 +28,33 @@ struct NamedStack {
   init(
     _ cells: [NamedCells.Cell], names: LayoutNames, layout: RecurrentLayout, file: String, options: LoadOptions
   ) throws(CheckpointError) {
+    self.file = file
     guard cells.count <= 2 * ModelConfiguration.depthLimit else {
-      throw .ambiguous(
-        file: file,
-        detail: "holds \(cells.count) LSTM cells; a model has at most \(ModelConfiguration.depthLimit) layers",
-        advice: ["choose one LSTM with \(.prefix)"])
+      throw ambiguous(
+        "holds \(cells.count) LSTM cells; a model has at most \(ModelConfiguration.depthLimit) layers",
+        "choose one LSTM with \(.prefix)")
     }
-    try pair(cells, names: names, layout: layout, file: file)
+    try pair(cells, names: names, layout: layout)
     layers.sort { ModulePath.isBefore($0.path, $1.path) }
-    if try follow(options.configuration, file: file) { return }
+    if follow(options.configuration) { return }
     if let stack = options.stack {
-      try order(as: stack, names, file: file)
+      try order(as: stack)
       return
     }
     let isOrdered = zip(layers, layers.dropFirst()).allSatisfy { ModulePath.areComparable($0.path, $1.path) }
     if isOrdered {
-      try checkWidths(names, file: file)
+      try checkWidths()
       if options.configuration == nil, layers.count > 1 { assumed.append(.oneStack(moduleList)) }
     } else {
-      try orderByWidth(file: file)
+      try orderByWidth()
     }
   }
 
   func add(to translation: inout Translation, _ layout: RecurrentLayout) {
-    var steps: [RecurrentPart: String] = [:]
-    for kind in RecurrentPart.allCases { steps[kind] = layout.how(kind) }
     for (index, layer) in layers.enumerated() {
-      translation.add(layer.forward.cell, layer: index, how: nil, steps: steps)
+      translation.add(layer.forward.cell, layer: index, how: layout.how)
       if let backward = layer.backward {
-        translation.add(backward.cell, layer: index, reverse: true, how: nil, steps: steps)
+        translation.add(backward.cell, layer: index, reverse: true, how: layout.how)
       }
     }
     translation.notes += notes
@@ -65,7 +64,7 @@ struct NamedStack {
   // MARK: - Directions
 
   private mutating func pair(
-    _ cells: [NamedCells.Cell], names: LayoutNames, layout: RecurrentLayout, file: String
+    _ cells: [NamedCells.Cell], names: LayoutNames, layout: RecurrentLayout
   ) throws(CheckpointError) {
     let numbersCells = names.numbersCells
     let paths = cells.map { ModulePath($0.module, numbersCells: numbersCells) }
@@ -73,31 +72,31 @@ struct NamedStack {
     let forward = Set(paths.filter { $0.marker != nil && !$0.isReverse }.map(\.parts))
     let pairs = forward.intersection(backward)
     var places: [[NumberedWord]: Int] = [:]
-    var later: [(Int, Direction)] = []
+    var later: [Direction] = []
     for (cell, path) in zip(cells, paths) {
       let direction = Direction(
         cell: try layout.read(try cell.parts(layout, names: names, file: file)), module: cell.module)
       if path.marker != nil, pairs.contains(path.parts) {
         if path.isReverse {
-          later.append((0, direction))
+          later.append(direction)
           continue
         }
         places[path.parts] = layers.count
         layers.append(Layer(path: path, forward: direction))
       } else if let marker = path.marker, path.isReverse, ["bw", "backward_rnn", "backward_layer"].contains(marker) {
-        throw .ambiguous(
-          file: file, detail: "\(cell.module) reads from the end, and there is no cell that reads from the start",
-          advice: ["choose a part of the file with \(.prefix), or rename it with \(.rules, "REGEX=REPLACEMENT")"])
+        throw ambiguous(
+          "\(cell.module) reads from the end, and there is no cell that reads from the start",
+          "choose a part of the file with \(.prefix), or rename it with \(.rules, "REGEX=REPLACEMENT")")
       } else {
         layers.append(Layer(path: ModulePath(plain: cell.module, numbersCells: numbersCells), forward: direction))
       }
     }
-    for (_, direction) in later {
+    for direction in later {
       let path = ModulePath(direction.module, numbersCells: numbersCells)
       guard let at = places[path.parts], layers[at].backward == nil else {
-        throw .ambiguous(
-          file: file, detail: "\(direction.module) is the second cell of its layer that reads from the end",
-          advice: ["choose a part of the file with \(.prefix)"])
+        throw ambiguous(
+          "\(direction.module) is the second cell of its layer that reads from the end",
+          "choose a part of the file with \(.prefix)")
       }
       layers[at].backward = direction
     }
@@ -110,7 +109,7 @@ struct NamedStack {
 
   /// Names without directions, and a configuration that has some: the cells are taken in the order of their names, forward
   /// before backward.
-  private mutating func follow(_ configuration: ModelConfiguration?, file: String) throws(CheckpointError) -> Bool {
+  private mutating func follow(_ configuration: ModelConfiguration?) -> Bool {
     guard let configuration, configuration.layers.contains(where: \.isBidirectional),
       layers.allSatisfy({ $0.backward == nil }),
       layers.count == configuration.layers.reduce(0, { $0 + $1.directions })
@@ -132,43 +131,36 @@ struct NamedStack {
   private var moduleList: String { nameList(layers.map(\.forward.module)) }
 
   /// The order that a user gives.
-  private mutating func order(as given: [String], _ names: LayoutNames, file: String) throws(CheckpointError) {
+  private mutating func order(as given: [String]) throws(CheckpointError) {
     let wanted = given.map { $0.replacing("/", with: ".") }
     let modules = layers.map(\.forward.module)
     guard wanted.count == modules.count, Set(wanted) == Set(modules) else {
-      throw .invalid(
-        .stack, "\(given.joined(separator: ","))", "expected all of \(modules.joined(separator: ", "))", advice: [])
+      throw .invalid(.stack, "\(given.joined(separator: ","))", "expected all of \(modules.joined(separator: ", "))")
     }
     layers = wanted.compactMap { module in layers.first { $0.forward.module == module } }
-    try checkWidths(names, file: file)
+    try checkWidths()
     notes.append("one stack in the order of \(.stack): \(moduleList)")
   }
 
-  private func checkWidths(_ names: LayoutNames, file: String) throws(CheckpointError) {
+  private func checkWidths() throws(CheckpointError) {
     guard layers.count > 1 else { return }
     for (below, above) in zip(layers, layers.dropFirst()) where above.inputSize != below.outputSize {
-      throw .ambiguous(
-        file: file,
-        detail: "holds \(layers.count) LSTMs that do not make one stack: \(moduleList); \(above.forward.module) reads "
+      throw ambiguous(
+        "holds \(layers.count) LSTMs that do not make one stack: \(moduleList); \(above.forward.module) reads "
           + "\(above.inputSize) values, but \(below.forward.module) gives \(below.outputSize)",
-        advice: [
-          "choose one with \(.prefix), or leave the others out with \(.allowedUnexpected, "\(above.forward.module)*")",
-          "if two of them are the directions of one layer, describe the model with \(.configuration): its layers are filled in "
-            + "the order of the names, forward first",
-        ])
+        "choose one with \(.prefix), or leave the others out with \(.allowedUnexpected, "\(above.forward.module)*")",
+        "if two of them are the directions of one layer, describe the model with \(.configuration): its layers are filled in "
+          + "the order of the names, forward first")
     }
   }
 
   /// Names of different kinds tell no order: each must read what another gives, in one way only.
-  private mutating func orderByWidth(file: String) throws(CheckpointError) {
+  private mutating func orderByWidth() throws(CheckpointError) {
     guard layers.count <= 64, let order = onlyOrder(layers.map { ($0.inputSize, $0.outputSize) }) else {
-      throw .ambiguous(
-        file: file,
-        detail: "holds \(layers.count) LSTMs whose order neither their names nor their widths tell: \(moduleList)",
-        advice: [
-          "number them in order with \(.rules), for example \(.rules, "^\(layers[0].forward.module)\\.=lstm_0.")",
-          "or choose one with \(.prefix)",
-        ])
+      throw ambiguous(
+        "holds \(layers.count) LSTMs whose order neither their names nor their widths tell: \(moduleList)",
+        "number them in order with \(.rules), for example \(.rules, "^\(layers[0].forward.module)\\.=lstm_0.")",
+        "or choose one with \(.prefix)")
     }
     layers = order.map { layers[$0] }
     notes.append("one stack of \(layers.count) layers, each reading what the one before gives: \(moduleList)")

@@ -24,9 +24,9 @@ public struct WrittenTensor: Sendable, Encodable, Equatable {
   public let source: String
   /// The name in the file.
   public let target: String
-  /// In the file.
+  /// Its shape in the file.
   public let shape: [Int]
-  /// In the file.
+  /// Its element type in the file.
   public let dataType: DataType
   /// What was done to its values; nil when they only moved.
   public var how: String?

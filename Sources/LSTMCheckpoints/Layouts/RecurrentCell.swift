@@ -18,6 +18,15 @@ struct RecurrentCell: Sendable {
   /// What the source adds to the forget gate each time it runs, beside the stored bias.
   var forgetOffset: Float = 0
 
+  /// The tensors that it has, in PyTorch's order.
+  var parts: [(part: RecurrentPart, tensor: StoredTensor)] {
+    let all: [(RecurrentPart, StoredTensor?)] = [
+      (.inputWeight, inputWeight), (.recurrentWeight, recurrentWeight), (.inputBias, inputBias),
+      (.recurrentBias, recurrentBias), (.projection, projection), (.peephole, peephole),
+    ]
+    return all.compactMap { part, tensor in tensor.map { (part, $0) } }
+  }
+
   /// H
   var hiddenSize: Int { inputWeight.shape[0] / 4 }
   /// I

@@ -90,6 +90,7 @@ struct RecurrentLayout: Sendable {
     guard let first = parts.input.first, matrices == .fused || !parts.recurrent.isEmpty else {
       throw .corrupt(tensor: parts.input.first?.name ?? "", detail: "a cell has an input and a recurrent weight")
     }
+    let blocks: (input: StoredTensor, recurrent: StoredTensor)
     switch matrices {
     case .rows:
       let recurrent = parts.recurrent[0]
@@ -99,18 +100,13 @@ struct RecurrentLayout: Sendable {
       if parts.projection == nil {
         try recurrent.require([4 * h, h], "the recurrent weight (4H, H)", "hidden size \(h)")
       }
-      return (first.reordering(toCanonical), recurrent.reordering(toCanonical))
+      blocks = (first, recurrent)
     case .columns:
       _ = try columns(first, parts.recurrent[0])
-      return (
-        first.transposed().reordering(toCanonical), parts.recurrent[0].transposed().reordering(toCanonical)
-      )
+      blocks = (first.transposed(), parts.recurrent[0].transposed())
     case .cudnn:
       let h = try columns(first, parts.recurrent[0])
-      return (
-        Self.fromCuDNN(first, hidden: h).reordering(toCanonical),
-        Self.fromCuDNN(parts.recurrent[0], hidden: h).reordering(toCanonical)
-      )
+      blocks = (Self.fromCuDNN(first, hidden: h), Self.fromCuDNN(parts.recurrent[0], hidden: h))
     case .fused:
       try first.requireRank(2, "the weight (I + H, 4H)")
       let h = try first.gateCount(axis: 1)
@@ -118,12 +114,10 @@ struct RecurrentLayout: Sendable {
       let (rows, state) = (first.shape[0], parts.projection?.shape[0] ?? h)
       guard rows > state else {
         throw .misshapen(
-          tensor: first.name, expected: "(I + \(state), \(4 * h)) with I at least 1", found: shapeText(first.shape),
-          advice: [])
+          tensor: first.name, expected: "(I + \(state), \(4 * h)) with I at least 1", found: shapeText(first.shape))
       }
-      return (
-        first.gathering([0..<rows - state]).transposed().reordering(toCanonical),
-        first.gathering([rows - state..<rows]).transposed().reordering(toCanonical)
+      blocks = (
+        first.gathering([0..<rows - state]).transposed(), first.gathering([rows - state..<rows]).transposed()
       )
     case .perGate:
       guard parts.input.count == 4, parts.recurrent.count == 4 else {
@@ -134,11 +128,11 @@ struct RecurrentLayout: Sendable {
       try first.requireRank(2, "a gate's input weight")
       for tensor in parts.input { try tensor.require([first.shape[0], h], "a gate's (I, H)", "hidden size \(h)") }
       for tensor in parts.recurrent { try tensor.require([h, h], "a gate's (H, H)", "hidden size \(h)") }
-      return (
-        StoredTensor.concatenating(parts.input, axis: 1).transposed().reordering(toCanonical),
-        StoredTensor.concatenating(parts.recurrent, axis: 1).transposed().reordering(toCanonical)
+      blocks = (
+        .concatenating(parts.input, axis: 1).transposed(), .concatenating(parts.recurrent, axis: 1).transposed()
       )
     }
+    return (blocks.input.reordering(toCanonical), blocks.recurrent.reordering(toCanonical))
   }
 
   private func columns(_ input: StoredTensor, _ recurrent: StoredTensor) throws(CheckpointError) -> Int {
@@ -152,14 +146,12 @@ struct RecurrentLayout: Sendable {
   /// (K, 4H) whose blocks of columns are in truth (H, K), to (4H, K).
   private static func fromCuDNN(_ tensor: StoredTensor, hidden h: Int) -> StoredTensor {
     let k = tensor.shape[0]
-    return .concatenating(
-      (0..<4).map { tensor.gathering([$0 * h..<($0 + 1) * h], axis: 1).reshaped([h, k]) })
+    return .concatenating((0..<4).map { tensor.gathering([$0 * h..<($0 + 1) * h], axis: 1).reshaped([h, k]) })
   }
 
   private static func toCuDNN(_ tensor: StoredTensor) -> StoredTensor {
     let (h, k) = (tensor.shape[0] / 4, tensor.shape[1])
-    return .concatenating(
-      (0..<4).map { tensor.gathering([$0 * h..<($0 + 1) * h]).reshaped([k, h]) }, axis: 1)
+    return .concatenating((0..<4).map { tensor.gathering([$0 * h..<($0 + 1) * h]).reshaped([k, h]) }, axis: 1)
   }
 
   /// The file's blocks in the order i, f, g, o.
@@ -184,8 +176,7 @@ struct RecurrentLayout: Sendable {
     case .cudnn: parts = Parts(input: [Self.toCuDNN(input)], recurrent: [Self.toCuDNN(recurrent)])
     case .fused: parts = Parts(input: [.concatenating([input.transposed(), recurrent.transposed()])])
     case .perGate:
-      parts = Parts(
-        input: blocks(input).map { $0.transposed() }, recurrent: blocks(recurrent).map { $0.transposed() })
+      parts = Parts(input: blocks(input).map { $0.transposed() }, recurrent: blocks(recurrent).map { $0.transposed() })
     }
     func bias(_ tensor: StoredTensor?) -> [StoredTensor] {
       guard let ordered = tensor?.reordering(fromCanonical) else { return [] }
@@ -240,15 +231,13 @@ extension StoredTensor {
       }
     guard fits else {
       let text = wanted.map { $0.map(String.init) ?? "any" }.joined(separator: ", ") + (wanted.count == 1 ? "," : "")
-      throw .misshapen(
-        tensor: name, expected: "\(what) of shape (\(text)), for \(because)", found: shapeText(shape), advice: [])
+      throw .misshapen(tensor: name, expected: "\(what) of shape (\(text)), for \(because)", found: shapeText(shape))
     }
   }
 
   func requireRank(_ rank: Int, _ what: String) throws(CheckpointError) {
     guard shape.count == rank, shape.allSatisfy({ 1...4 * ModelConfiguration.sizeLimit ~= $0 }) else {
-      throw .misshapen(
-        tensor: name, expected: "\(what), \(rank) dimensions of at least 1", found: shapeText(shape), advice: [])
+      throw .misshapen(tensor: name, expected: "\(what), \(rank) dimensions of at least 1", found: shapeText(shape))
     }
   }
 
@@ -256,10 +245,7 @@ extension StoredTensor {
   func gateCount(axis: Int) throws(CheckpointError) -> Int {
     guard shape.indices.contains(axis), shape[axis] >= 4, shape[axis] % 4 == 0,
       shape[axis] / 4 <= ModelConfiguration.sizeLimit
-    else {
-      throw .misshapen(
-        tensor: name, expected: "a dimension of four gates", found: shapeText(shape), advice: [])
-    }
+    else { throw .misshapen(tensor: name, expected: "a dimension of four gates", found: shapeText(shape)) }
     return shape[axis] / 4
   }
 }

@@ -35,56 +35,21 @@ struct Translation {
     var forgetOffset: Float
   }
 
-  init(_ layout: Layout, evidence: [Message] = []) {
+  /// - Parameter candidates: those that have the project's names already.
+  init(_ layout: Layout, candidates: [Candidate] = [], evidence: [Message] = []) {
     self.layout = layout
+    self.candidates = candidates
     self.evidence = evidence
   }
 
-  /// A file that has PyTorch's names needs no translation.
-  init(pytorch candidates: [Candidate], evidence: [Message]) {
-    self.init(.pytorch, candidates: candidates, evidence: evidence)
-  }
-
-  /// Candidates that have the project's names already.
-  init(_ layout: Layout, candidates: [Candidate], evidence: [Message]) {
-    self.init(layout, evidence: evidence)
-    self.candidates = candidates
-  }
-
   /// Adds the tensors of one direction of one layer.
-  /// - Parameters:
-  ///   - how: what was done to all of them, for the report.
-  ///   - steps: what was done to a part of them.
-  mutating func add(
-    _ cell: RecurrentCell, layer: Int, reverse: Bool = false, how: String?, steps: [RecurrentPart: String] = [:]
-  ) {
-    add(cell, layer: layer, reverse: reverse) { steps[$0] ?? how }
-  }
-
-  /// - Parameters:
-  ///   - matrices: what was done to the weights, for the report.
-  ///   - biases: what was done to the biases.
-  mutating func add(
-    _ cell: RecurrentCell, layer: Int, reverse: Bool = false, matrices: String?, biases: String?
-  ) {
-    add(cell, layer: layer, reverse: reverse) { $0 == .inputBias || $0 == .recurrentBias ? biases : matrices }
-  }
-
-  private mutating func add(
-    _ cell: RecurrentCell, layer: Int, reverse: Bool, how: (RecurrentPart) -> String?
-  ) {
+  /// - Parameter how: what was done to each part, for the report.
+  mutating func add(_ cell: RecurrentCell, layer: Int, reverse: Bool = false, how: (RecurrentPart) -> String?) {
     layers[layer] = CellFacts(bias: cell.bias, gateActivation: cell.gateActivation, forgetOffset: cell.forgetOffset)
-    func add(_ kind: RecurrentPart, _ tensor: StoredTensor?) {
-      guard let tensor else { return }
-      let name = PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: reverse)
-      candidates.append(Candidate(name: name, tensor: tensor, how: how(kind)))
+    for (part, tensor) in cell.parts {
+      let name = PyTorchName.parameter(part, layer: layer, isReverse: reverse)
+      candidates.append(Candidate(name: name, tensor: tensor, how: how(part)))
     }
-    add(.inputWeight, cell.inputWeight)
-    add(.recurrentWeight, cell.recurrentWeight)
-    add(.inputBias, cell.inputBias)
-    add(.recurrentBias, cell.recurrentBias)
-    add(.projection, cell.projection)
-    add(.peephole, cell.peephole)
   }
 
   /// Adds a tensor that is none of a cell's: `embedding.weight`, `head.0.bias`, `attention.weight` or `<module>.weight`.

@@ -29,7 +29,7 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
   public struct Values: Sendable, Codable, Equatable {
     /// The tensor's name.
     public let name: String
-    /// Of both.
+    /// The shape of both tensors.
     public let shape: [Int]
     /// Elements that are not the same. NaNs are the same when their bits are, 0 and -0 are not.
     public let differingCount: Int
@@ -55,15 +55,15 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
   public let onlyInSecond: [String]
   /// Tensors of one name and two shapes; their values are not compared.
   public let shapes: [Shapes]
-  /// Values are compared all the same.
+  /// Tensors of one name and two element types; their values are compared all the same.
   public let dataTypes: [Types]
   /// Tensors of equal shape whose values differ.
   public let values: [Values]
   /// Tensors of equal shape, type and bytes.
   public let identical: [String]
-  /// Whether both have a configuration, and another one.
+  /// Whether both have a configuration, and the two differ.
   public let configurationDiffers: Bool
-  /// Whether both are native files, and scale or encode their data otherwise.
+  /// Whether both are native files, and their preprocessing differs.
   public let preprocessingDiffers: Bool
 
   /// Whether nothing differs.
@@ -117,9 +117,7 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
 extension CheckpointDifference {
   private typealias Keyed = [(key: String, tensor: StoredTensor)]
 
-  private static func matched(
-    _ first: Checkpoint, _ second: Checkpoint, _ options: LoadOptions
-  ) -> (Keyed, Keyed) {
+  private static func matched(_ first: Checkpoint, _ second: Checkpoint, _ options: LoadOptions) -> (Keyed, Keyed) {
     func keyed(_ tensors: [StoredTensor]) -> Keyed { tensors.map { ($0.name.replacing("/", with: "."), $0) } }
     // Where one of them has the state_dict under a key and the other has not, the key is no part of the names.
     let keys = [first, second].map { $0.stateKey ?? ($0.format.holdsWholeModel ? $0.provenance?.stateKey : nil) }

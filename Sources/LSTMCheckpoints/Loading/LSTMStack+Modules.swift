@@ -7,7 +7,7 @@ extension LSTMStack {
   private var modules: [String] { layers.reduce(into: []) { if $0.last != $1.module { $0.append($1.module) } } }
 
   /// The order that a user gives.
-  mutating func order(_ options: LoadOptions, file: String, prefix: String) throws(CheckpointError) {
+  mutating func order(_ options: LoadOptions, prefix: String) throws(CheckpointError) {
     guard let given = options.stack else { return }
     let names = given.map { name -> String in
       let dotted = name.replacing("/", with: ".")
@@ -15,7 +15,7 @@ extension LSTMStack {
     }
     let known = modules
     guard Set(names).count == names.count, !names.isEmpty else {
-      throw .invalid(.stack, "\(given.joined(separator: ","))", "names a module twice", advice: [])
+      throw .invalid(.stack, "\(given.joined(separator: ","))", "names a module twice")
     }
     if let stranger = names.first(where: { !known.contains($0) }) {
       throw .invalid(
@@ -33,10 +33,9 @@ extension LSTMStack {
     }
     for (below, above) in zip(layers, layers.dropFirst()) {
       guard let width = above.inputSize, width != below.configuration.outputSize else { continue }
-      throw .ambiguous(
-        file: file,
-        detail: "\(.stack, given.joined(separator: ",")): \(above.module) reads \(width) values, but "
-          + "\(below.module) gives \(below.configuration.outputSize)", advice: [])
+      throw ambiguous(
+        "\(.stack, given.joined(separator: ",")): \(above.module) reads \(width) values, but "
+          + "\(below.module) gives \(below.configuration.outputSize)")
     }
     if names.count > 1 { notes.append("one stack in the order of \(.stack): \(nameList(names))") }
   }
@@ -44,9 +43,7 @@ extension LSTMStack {
   /// Modules that differ in a number alone are one stack, when each reads what the one before gives and could not as
   /// well read the same input.
   /// - Parameter isDescribed: a configuration says that there are as many layers.
-  mutating func checkOneStack(
-    file: String, prefix: String, isDescribed: Bool, others: [Candidate]
-  ) throws(CheckpointError) {
+  mutating func checkOneStack(prefix: String, isDescribed: Bool, others: [Candidate]) throws(CheckpointError) {
     let modules = modules
     guard modules.count > 1 else { return }
     func full(_ module: String) -> String { prefix.isEmpty ? module : prefix + "." + module }
@@ -63,17 +60,14 @@ extension LSTMStack {
         assumed.append(.oneStack(list))
         return
       }
-      throw .ambiguous(
-        file: file,
-        detail: "\(modules[0]) and \(twin.module) both read \(width ?? 0) values and give "
+      throw ambiguous(
+        "\(modules[0]) and \(twin.module) both read \(width ?? 0) values and give "
           + "\(layers[0].configuration.outputSize): they may stand one above the other, or side by side; the tensors do "
           + "not tell",
-        advice: [
-          "if each reads what the one before gives, and nothing else: \(.stack, modules.map(full).joined(separator: ","))",
-          "LSTMs side by side cannot be computed in this version; one alone is \(.prefix, full(modules[0]))",
-        ])
+        "if each reads what the one before gives, and nothing else: \(.stack, modules.map(full).joined(separator: ","))",
+        "LSTMs side by side cannot be computed in this version; one alone is \(.prefix, full(modules[0]))")
     }
-    if let error = copies(modules, others, file: file, full: full) { throw error }
+    if let error = copies(modules, others, full: full) { throw error }
     var detail: Message = "holds \(modules.count) LSTMs that do not make one stack: \(list)"
     if isNumbered, let (below, above) = broken, let width = above.inputSize {
       detail +=
@@ -119,9 +113,7 @@ extension LSTMStack {
   }
 
   /// The same names and shapes below two modules: a model and its average, or two parts that look alike.
-  private func copies(
-    _ modules: [String], _ others: [Candidate], file: String, full: (String) -> String
-  ) -> CheckpointError? {
+  private func copies(_ modules: [String], _ others: [Candidate], full: (String) -> String) -> CheckpointError? {
     guard modules.count == 2 else { return nil }
     func shapes(_ module: String) -> [String: [Int]] {
       var shapes: [String: [Int]] = [:]
@@ -141,8 +133,7 @@ extension LSTMStack {
     let roots = [a.joined(separator: "."), b.joined(separator: ".")]
     // Only what has more than its LSTM twice is a model twice.
     func rest(_ root: String) -> Set<String> {
-      Set(
-        others.lazy.map(\.name).compactMap { root.isEmpty ? $0 : $0.dropping(module: root) })
+      Set(others.lazy.map(\.name).compactMap { root.isEmpty ? $0 : $0.dropping(module: root) })
     }
     guard let outer = roots.first(where: { !$0.isEmpty }), !rest(roots[0]).isDisjoint(with: rest(roots[1])) else {
       return nil
@@ -152,11 +143,8 @@ extension LSTMStack {
       roots.contains("")
       ? "if they are a model and its average: \(.prefix, full(outer)) takes the one, \(.allowedUnexpected, "\(full(outer)).*") the other"
       : "if they are a model and its average, choose one with its head: \(.prefix, names[0]) or \(.prefix, names[1])"
-    return .ambiguous(
-      file: file,
-      detail:
-        "tensors of the same names and shapes lie below \(names[0]) and below \(names[1]): two copies of one model, "
-        + "or two parts that work together",
-      advice: [advice, "parts that work together cannot be computed in this version"])
+    return ambiguous(
+      "tensors of the same names and shapes lie below \(names[0]) and below \(names[1]): two copies of one model, "
+        + "or two parts that work together", advice, "parts that work together cannot be computed in this version")
   }
 }

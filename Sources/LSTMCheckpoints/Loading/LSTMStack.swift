@@ -1,34 +1,32 @@
 import FileIO
 
 /// The LSTM layers of a file, in order, and the tensors that are none of theirs.
-struct LSTMStack {
+struct LSTMStack: FileReading {
+  let file: String
   var layers: [FoundLayer] = []
   private(set) var others: [Candidate] = []
   var leftOver: [LeftOver] = []
   var notes: [Message] = []
   var assumed: [Assumption] = []
 
-  /// The most layers that a model may have.
-  static let depthLimit = ModelConfiguration.depthLimit
-
   /// - Parameter prefix: what ``LoadOptions/prefix`` took off the names, to be put back in messages.
   init(
     _ candidates: [Candidate], kinds: TensorKinds, file: String, prefix: String, options: LoadOptions
   ) throws(CheckpointError) {
+    self.file = file
     collect(candidates, kinds)
-    guard !layers.isEmpty else { throw Self.noLSTM(file: file, candidates: candidates, kinds) }
+    guard !layers.isEmpty else { throw noLSTM(candidates, kinds) }
     layers.sort { $0.module == $1.module ? $0.index < $1.index : isNaturallyBefore($0.module, $1.module) }
-    try order(options, file: file, prefix: prefix)
-    try fillGaps(file: file)
-    guard layers.count <= Self.depthLimit else {
-      throw .ambiguous(
-        file: file, detail: "holds \(layers.count) LSTM layers; a model has at most \(Self.depthLimit)",
-        advice: ["choose one LSTM with \(.prefix)"])
+    try order(options, prefix: prefix)
+    try fillGaps()
+    guard layers.count <= ModelConfiguration.depthLimit else {
+      throw ambiguous(
+        "holds \(layers.count) LSTM layers; a model has at most \(ModelConfiguration.depthLimit)",
+        "choose one LSTM with \(.prefix)")
     }
     if options.stack == nil {
       try checkOneStack(
-        file: file, prefix: prefix, isDescribed: options.configuration?.layers.count == layers.count,
-        others: others)
+        prefix: prefix, isDescribed: options.configuration?.layers.count == layers.count, others: others)
     }
   }
 
@@ -72,17 +70,16 @@ struct LSTMStack {
 
   /// Puts a layer of which the file has nothing between those of which it has something, so that it is reported
   /// missing and those above keep their numbers.
-  private mutating func fillGaps(file: String) throws(CheckpointError) {
+  private mutating func fillGaps() throws(CheckpointError) {
     var filled: [FoundLayer] = []
     for layer in layers {
       let below = filled.last.flatMap { $0.module == layer.module ? $0.index : nil } ?? -1
       let gap = layer.index - below - 1
       guard gap <= 64 else {
-        throw .ambiguous(
-          file: file,
-          detail: "\(layer.name(.inputWeight, isReverse: false)) is of layer \(layer.index), but "
+        throw ambiguous(
+          "\(layer.name(.inputWeight, isReverse: false)) is of layer \(layer.index), but "
             + (below < 0 ? "there is none below it" : "the one below it is of layer \(below)"),
-          advice: ["rename it with \(.rules, "REGEX=REPLACEMENT"), or leave it out with \(.allowedUnexpected, "GLOB")"])
+          "rename it with \(.rules, "REGEX=REPLACEMENT"), or leave it out with \(.allowedUnexpected, "GLOB")")
       }
       for index in (below + 1)..<(below + 1 + max(gap, 0)) {
         filled.append(FoundLayer(module: layer.module, index: index, assumed: layer.configuration))
@@ -92,21 +89,20 @@ struct LSTMStack {
     layers = filled
   }
 
-  private static func noLSTM(file: String, candidates: [Candidate], _ kinds: TensorKinds) -> CheckpointError {
+  private func noLSTM(_ candidates: [Candidate], _ kinds: TensorKinds) -> CheckpointError {
     for candidate in candidates where candidate.shape.count == 2 {
       guard let kind = kinds.recurrentKind(candidate),
         ["weight_hh", "recurrent_kernel"].contains(where: candidate.name.contains)
       else { continue }
-      return .unsupported(
-        file: file, detail: "\(candidate.tensor.name) \(shapeText(candidate.shape)): \(kind.reason)", advice: [])
+      return unsupported("\(candidate.tensor.name) \(shapeText(candidate.shape)): \(kind.reason)")
     }
     let names = candidates.map(\.tensor.name)
-    guard !names.isEmpty else { return .ambiguous(file: file, detail: "holds no tensors", advice: []) }
+    guard !names.isEmpty else { return ambiguous("holds no tensors") }
     var advice: [Message]
     if names.contains(where: { $0.contains("recurrent_kernel") }) {
       advice = ["this looks like Keras, whose LSTM has a kernel beside each recurrent_kernel"]
     } else if candidates.contains(where: { PyTorchName.isWeightNormFactor($0.name) }) {
-      advice = ["its weights are weight-normalized; \(weightNormAdvice)"]
+      advice = ["its weights are weight-normalized; \(Self.weightNormAdvice)"]
     } else {
       let known = LayoutRegistry.standard.named.map(\.layout.rawValue)
       advice = [

@@ -60,8 +60,7 @@ public struct LoadPlan: Sendable {
       guard let scaler else { continue }
       guard Scaler(scaler).isUsable else {
         throw .unsupported(
-          file: file, detail: "\(scaler.key) (\(scaler.kind)) scales the \(what) with numbers beyond single precision",
-          advice: [])
+          file: file, detail: "\(scaler.key) (\(scaler.kind)) scales the \(what) with numbers beyond single precision")
       }
       report.notes.append("\(scaler.key) (\(scaler.kind)) scales the \(what): taken as the model's scaler of it")
     }
@@ -154,8 +153,7 @@ public struct LoadPlan: Sendable {
   /// What the checkpoint keeps of the preprocessing, with what the model itself does to its input.
   public var preprocessing: Preprocessing {
     checkpoint.preprocessing.isEmpty
-      ? Preprocessing(
-        inputScaler: inputScaler.map { Scaler($0) }, targetScaler: outputScaler.map { Scaler($0) })
+      ? Preprocessing(inputScaler: inputScaler.map { Scaler($0) }, targetScaler: outputScaler.map { Scaler($0) })
       : checkpoint.preprocessing
   }
 
@@ -213,7 +211,7 @@ public struct LoadPlan: Sendable {
     if !resolution.knowsInputSize, parameter.readsInput {
       note = "without it the input size is not known"
     } else if case (.lstm(let layer, let reverse), .cell(.recurrentBias)) = (parameter.role, parameter.part),
-      resolution.mapping[PyTorchName.text(module: "lstm", kind: .inputBias, layer: layer, isReverse: reverse)] != nil
+      resolution.mapping[PyTorchName.parameter(.inputBias, layer: layer, isReverse: reverse)] != nil
     {
       note = "there is a bias_ih; a model with one bias is described with \(.configuration) and \"bias\": \"single\""
     }
@@ -301,9 +299,7 @@ struct RewrittenNames {
           }
         }
       }
-      guard !name.isEmpty else {
-        throw .invalidOption("\(.rules) leaves nothing of the name \(tensor.name)", advice: [])
-      }
+      guard !name.isEmpty else { throw .invalidOption("\(.rules) leaves nothing of the name \(tensor.name)") }
       if let twin = sources.updateValue(tensor.name, forKey: name) {
         throw .ambiguous(
           file: file, detail: "\(twin) and \(tensor.name) both become \(name)",
@@ -324,9 +320,7 @@ struct RewrittenNames {
   /// A rewritten name as a file would have it, were it not for the rules.
   func prefixed(_ name: String) -> String { prefix.isEmpty ? name : prefix + "." + name }
 
-  private static func emptyPrefix(
-    _ checkpoint: Checkpoint, _ options: LoadOptions, _ file: String
-  ) -> CheckpointError {
+  private static func emptyPrefix(_ checkpoint: Checkpoint, _ options: LoadOptions, _ file: String) -> CheckpointError {
     var modules = Set<String>()
     for tensor in checkpoint.tensors {
       var path = ""

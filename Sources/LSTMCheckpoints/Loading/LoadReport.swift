@@ -8,13 +8,13 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let source: String
     /// The project's name for it.
     public let target: String
-    /// The parameter's.
+    /// The parameter's shape.
     public let shape: [Int]
-    /// Of its elements in the file.
+    /// The type of its elements in the file.
     public let dataType: DataType
-    /// float64 values lose digits when they are computed with; nil when float32 holds them exactly.
+    /// Set for float64, which loses digits in float32 computation; nil where float32 holds every value exactly.
     public let cast: String?
-    /// What the layout did to it; nil when it came as it is.
+    /// How it was converted from the file's layout, such as `transposed`; nil when it is used as stored.
     public let how: String?
   }
 
@@ -22,15 +22,15 @@ public struct LoadReport: Sendable, Codable, Equatable {
   public struct Missing: Sendable, Codable, Equatable {
     /// The project's name.
     public let target: String
-    /// The parameter's.
+    /// The parameter's shape.
     public let shape: [Int]
-    /// Names in the file that come close.
+    /// Similar names in the file, the nearest first.
     public let nearest: [String]
-    /// The name it would have in the file, where that is another than the project's.
+    /// The name it was looked for under, where the file's naming differs from the project's.
     public let expectedName: String?
-    /// What else is to be known about it.
+    /// A remark on why it may be missing.
     public let note: Message?
-    /// Allowed by ``LoadOptions/allowedMissing``.
+    /// Whether ``LoadOptions/allowedMissing`` allows it to be missing.
     public let isAllowed: Bool
   }
 
@@ -38,13 +38,13 @@ public struct LoadReport: Sendable, Codable, Equatable {
   public struct Unexpected: Sendable, Codable, Equatable {
     /// Name in the file.
     public let source: String
-    /// In the file.
+    /// Its shape in the file.
     public let shape: [Int]
     /// Why it was not taken.
     public let reason: Message
     /// What leaving it out does to the output.
     public let effect: OmissionEffect
-    /// Allowed by ``LoadOptions/allowedUnexpected``, or nothing is lost by leaving it out.
+    /// Whether ``LoadOptions/allowedUnexpected`` allows it, or leaving it out loses nothing.
     public let isAllowed: Bool
   }
 
@@ -58,27 +58,27 @@ public struct LoadReport: Sendable, Codable, Equatable {
     public let expected: [Int]
     /// The tensor's shape.
     public let found: [Int]
-    /// What may be wrong.
+    /// The likely cause, where one is known.
     public let hint: Message?
   }
 
-  /// The file, for people.
+  /// The file's path, for messages.
   public var file: String
   /// What kind of file it is.
   public var format: Checkpoint.Format
-  /// Whose names, order of gates and shapes it has.
+  /// The framework whose names, gate order and shapes the tensors have.
   public var layout: Layout
   /// Why it was read in this layout.
   public var evidence: [Message] = []
   /// The model that the tensors make; nil when they make none.
   public var configuration: ModelConfiguration?
-  /// What becomes a parameter.
+  /// The tensors that become parameters.
   public var applied: [Applied] = []
-  /// What no tensor was found for.
+  /// The parameters without a tensor.
   public var missing: [Missing] = []
-  /// What is no parameter.
+  /// The tensors that are no parameters.
   public var unexpected: [Unexpected] = []
-  /// What has another shape or type.
+  /// The tensors whose shape or type is not the parameter's.
   public var mismatched: [Mismatch] = []
   /// What the file cannot tell and was taken for granted; each with the words that would change it.
   public var assumed: [Assumption] = []

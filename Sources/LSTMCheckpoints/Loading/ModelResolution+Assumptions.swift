@@ -8,12 +8,12 @@ extension ModelResolution {
     for (setting, activation) in [
       (Setting.readoutActivation, options.readoutActivation), (.outputActivation, options.outputActivation),
     ] where activation != nil && configuration.head.isEmpty {
-      throw .invalid(setting, nil, "the model has no dense layer behind its LSTM", advice: [])
+      throw .invalid(setting, nil, "the model has no dense layer behind its LSTM")
     }
     if let activation = options.readoutActivation {
       guard ModelConfiguration.Activation.elementwise.contains(activation) else {
         let known = ModelConfiguration.Activation.elementwise.map(\.rawValue).joined(separator: ", ")
-        throw .invalid(.readoutActivation, "\(activation.rawValue)", "expected \(known)", advice: [])
+        throw .invalid(.readoutActivation, "\(activation.rawValue)", "expected \(known)")
       }
       configuration.readoutActivation = activation
     }
@@ -26,38 +26,32 @@ extension ModelResolution {
   mutating func assume(_ options: LoadOptions, tellsGates: Bool) {
     let last = configuration.head.count - 1
     if !tellsGates, options.gates == nil, configuration.layers.allSatisfy({ $0.gateActivation == .sigmoid }) {
-      assumed.append(
-        .init(
-          what: "the LSTM's gates are squashed by sigmoid and its cell by tanh",
-          change: "\(.gates, "hard_sigmoid"); another activation cannot be computed"))
+      assumed.add(
+        "the LSTM's gates are squashed by sigmoid and its cell by tanh",
+        change: "\(.gates, "hard_sigmoid"); another activation cannot be computed")
     }
     guard last >= 0 else {
       if options.readout == nil {
-        assumed.append(.init(what: "nothing behind the LSTM: its output at every step is the model's"))
+        assumed.add("nothing behind the LSTM: its output at every step is the model's")
       }
       return
     }
     if configuration.readout == nil {
-      assumed.append(
-        .init(
-          what: "what of the LSTM's output the head reads is left open: finetune and evaluate settle it from the data",
-          change: "\(.readout, "last"), final, all, mean or max"))
+      assumed.add(
+        "what of the LSTM's output the head reads is left open: finetune and evaluate settle it from the data",
+        change: "\(.readout, "last"), final, all, mean or max")
     }
     if options.readoutActivation == nil {
-      assumed.append(
-        .init(what: "nothing between the LSTM and head.0", change: "\(.readoutActivation) relu, tanh or sigmoid"))
+      assumed.add("nothing between the LSTM and head.0", change: "\(.readoutActivation) relu, tanh or sigmoid")
     }
     if last > 0 {
       let names = (0...last).compactMap { mapping["head.\($0).weight"]?.tensor.name }
-      assumed.append(
-        .init(
-          what: "the head's layers follow each other: \(names.joined(separator: ", then "))",
-          change: "\(.configuration, "FILE")"))
+      assumed.add(
+        "the head's layers follow each other: \(names.joined(separator: ", then "))",
+        change: "\(.configuration, "FILE")")
     }
     if options.outputActivation == nil {
-      assumed.append(
-        .init(
-          what: "no activation after head.\(last)", change: "\(.outputActivation) sigmoid, softmax, relu or tanh"))
+      assumed.add("no activation after head.\(last)", change: "\(.outputActivation) sigmoid, softmax, relu or tanh")
     }
   }
 }

@@ -2,23 +2,20 @@ import FileIO
 
 extension ModelResolution {
   /// The dense layers that follow the readout, by width: each reads what the one before gives.
-  mutating func takeHead(
-    _ others: inout [Candidate], file: String, options: LoadOptions, keepsOrder: Bool
-  ) throws(CheckpointError) {
+  mutating func takeHead(_ others: inout [Candidate], options: LoadOptions, keepsOrder: Bool) throws(CheckpointError) {
     let given = options.configuration?.head
     guard given == nil || options.activation == nil else {
-      throw .invalid(
-        .activation, nil, "the model's configuration already says what stands between the dense layers", advice: [])
+      throw .invalid(.activation, nil, "the model's configuration already says what stands between the dense layers")
     }
     for (setting, activation) in [
       (Setting.readoutActivation, options.readoutActivation), (.outputActivation, options.outputActivation),
     ] where given != nil && activation != nil {
-      throw .invalid(setting, nil, "the model's configuration already says it", advice: [])
+      throw .invalid(setting, nil, "the model's configuration already says it")
     }
     if given?.isEmpty == true { return }
     if let last = given?.indices.last, mapping["head.\(last).weight"] != nil { return }
-    let chain = try headChain(others, file: file, given: given)
-    if given == nil, !keepsOrder { try askWhetherItComesBefore(chain, file: file) }
+    let chain = try headChain(others, given: given)
+    if given == nil, !keepsOrder { try askWhetherItComesBefore(chain) }
     let dense = takeChain(chain, &others)
     if given != nil { return }
     configuration.head = dense
@@ -28,25 +25,20 @@ extension ModelResolution {
       return
     }
     guard let activation = options.activation else {
-      throw .ambiguous(
-        file: file,
-        detail: "the head has \(dense.count) dense layers (\(nameList(chain.map(\.tensor.name)))"
+      throw ambiguous(
+        "the head has \(dense.count) dense layers (\(nameList(chain.map(\.tensor.name)))"
           + ") and tensors do not tell what stands between them",
-        advice: [
-          "say it with \(.activation) none, relu, tanh or sigmoid, or describe the model with \(.configuration, "FILE")"
-        ])
+        "say it with \(.activation) none, relu, tanh or sigmoid, or describe the model with \(.configuration, "FILE")")
     }
     for index in dense.indices.dropLast() { configuration.head[index].activation = activation }
   }
 
   /// - Parameter given: the head of a configuration that is known, whose sizes choose among layers of equal width.
   private func headChain(
-    _ others: [Candidate], file: String, given: [ModelConfiguration.Dense]?
+    _ others: [Candidate], given: [ModelConfiguration.Dense]?
   ) throws(CheckpointError) -> [Candidate] {
-    var byWidth: [Int: [Candidate]] = [:]
-    for candidate in others.filter(isHeadWeight).sorted(by: { isNaturallyBefore($0.name, $1.name) }) {
-      byWidth[candidate.shape[1], default: []].append(candidate)
-    }
+    let weights = others.filter(isHeadWeight).sorted { isNaturallyBefore($0.name, $1.name) }
+    var byWidth = Dictionary(grouping: weights) { $0.shape[1] }
     var chain: [Candidate] = []
     var width = configuration.readoutSize
     // A longer chain of square matrices is no head; what is left of it is reported.
@@ -60,13 +52,10 @@ extension ModelResolution {
       // Square layers come first, in the order of their names; two that end the chain are a choice for the user.
       let ends = next.filter { $0.shape[0] != width }
       guard ends.count <= 1, let chosen = next.first(where: { $0.shape[0] == width }) ?? next.first else {
-        throw .ambiguous(
-          file: file,
-          detail: "\(next.count) linear layers read the same \(width) values: \(nameList(next.map(\.tensor.name)))",
-          advice: [
-            "if they are heads side by side, keep one, whose output is then all there is, for example "
-              + "\(.allowedUnexpected, "\(next[next.count - 1].tensor.name.dropLast(6))*")"
-          ])
+        throw ambiguous(
+          "\(next.count) linear layers read the same \(width) values: \(nameList(next.map(\.tensor.name)))",
+          "if they are heads side by side, keep one, whose output is then all there is, for example "
+            + "\(.allowedUnexpected, "\(next[next.count - 1].tensor.name.dropLast(6))*")")
       }
       chain.append(chosen)
       byWidth[width]?.removeAll { $0.name == chosen.name }

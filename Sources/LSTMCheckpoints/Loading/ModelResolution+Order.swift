@@ -34,19 +34,16 @@ extension ModelResolution {
   }
 
   /// A head of several layers of which the first might as well stand before the LSTM, in a file that does not tell.
-  func askWhetherItComesBefore(_ chain: [Candidate], file: String) throws(CheckpointError) {
+  func askWhetherItComesBefore(_ chain: [Candidate]) throws(CheckpointError) {
     guard chain.count > 1, let first = chain.first, first.shape[0] == configuration.input.size else { return }
     // `fc1` and `fc2`, `head.0` and `head.3` belong together.
     func stem(_ candidate: Candidate) -> String { candidate.name.filter { !$0.isNumber } }
     if stem(first) == stem(chain[1]) { return }
-    throw .ambiguous(
-      file: file,
-      detail:
-        "\(first.tensor.name) \(shapeText(first.shape)) fits before the LSTM and behind it, and the file does not "
+    throw ambiguous(
+      "\(first.tensor.name) \(shapeText(first.shape)) fits before the LSTM and behind it, and the file does not "
         + "keep the order of its tensors",
-      advice: [
-        "if it stands behind, describe the model with \(.configuration, "FILE"); before the LSTM this version cannot compute it"
-      ])
+      "if it stands behind, describe the model with \(.configuration, "FILE"); before the LSTM this version cannot compute it"
+    )
   }
 
   private static func saysInput(_ name: String) -> Bool {

@@ -100,8 +100,7 @@ extension ModelResolution {
     for place in headPlaces where isEqualToEmbedding(place) && isVaried("embedding.weight") {
       guard tie(["embedding.weight", place]) else { continue }
       let names = sources(of: ["embedding.weight", place])
-      assumed.append(
-        .init(what: "\(names) have equal values: they are tied, one parameter", change: "\(.untie) keeps them apart"))
+      assumed.add("\(names) have equal values: they are tied, one parameter", change: "\(.untie) keeps them apart")
     }
   }
 
@@ -134,7 +133,7 @@ extension ModelResolution {
     if known != nil { return notes.append(what) }
     configuration.head = [.init(size: vocabulary)]
     guard tie(["embedding.weight", "head.0.weight"]) else { return }
-    assumed.append(.init(what: what, change: "\(.allowedUnexpected, bias.tensor.name) leaves the layer out"))
+    assumed.add(what, change: "\(.allowedUnexpected, bias.tensor.name) leaves the layer out")
   }
 
   /// Gives each place of what would be tied a tensor of its own.
@@ -158,7 +157,7 @@ extension ModelResolution {
   private mutating func settlePadding(_ options: LoadOptions, mayAssume: Bool) throws(CheckpointError) {
     guard case .tokens(let vocabulary, _) = configuration.input else {
       if case .row(let row) = options.padding {
-        throw .invalid(.padding, "\(row)", "the model reads features and has no embedding", advice: [])
+        throw .invalid(.padding, "\(row)", "the model reads features and has no embedding")
       }
       return
     }
@@ -166,8 +165,7 @@ extension ModelResolution {
     case .absent: configuration.paddingToken = nil
     case .row(let row):
       guard 0..<vocabulary ~= row else {
-        throw .invalid(
-          .padding, "\(row)", "expected a row of the embedding, 0 to \(vocabulary - 1), or none", advice: [])
+        throw .invalid(.padding, "\(row)", "expected a row of the embedding, 0 to \(vocabulary - 1), or none")
       }
       configuration.paddingToken = row
     case nil:
@@ -175,10 +173,9 @@ extension ModelResolution {
         let row = zeroRow(of: table.tensor)
       else { return }
       configuration.paddingToken = row
-      assumed.append(
-        .init(
-          what: "row \(row) of \(table.tensor.name) is all zero: it stands for padding (padding_idx=\(row)) and is not"
-            + " trained", change: "\(.padding, "none")"))
+      assumed.add(
+        "row \(row) of \(table.tensor.name) is all zero: it stands for padding (padding_idx=\(row)) and is not"
+          + " trained", change: "\(.padding, "none")")
     }
   }
 
@@ -219,21 +216,17 @@ func areEqual(_ one: StoredTensor, _ other: StoredTensor) -> Bool {
     beginning(of: one) == beginning(of: other), let bytes = try? one.bytes()
   else { return false }
   var at = 0
-  do {
-    try other.forEachPiece { piece in
-      let isSame = bytes.withUnsafeBytes { bytes in
-        guard let base = bytes.baseAddress, let found = piece.baseAddress, piece.count <= bytes.count - at else {
-          return piece.isEmpty
-        }
-        return memcmp(base + at, found, piece.count) == 0
+  let isRead: Void? = try? other.forEachPiece { piece in
+    let isSame = bytes.withUnsafeBytes { bytes in
+      guard let base = bytes.baseAddress, let found = piece.baseAddress, piece.count <= bytes.count - at else {
+        return piece.isEmpty
       }
-      if !isSame { throw Enough() }
-      at += piece.count
+      return memcmp(base + at, found, piece.count) == 0
     }
-  } catch {
-    return false
+    if !isSame { throw Enough() }
+    at += piece.count
   }
-  return at == bytes.count
+  return isRead != nil && at == bytes.count
 }
 
 /// The first bytes of a tensor; nil when it cannot be read.
@@ -244,10 +237,8 @@ private func beginning(of tensor: StoredTensor) -> [UInt8]? {
       found = Array(piece.prefix(4096))
       throw Enough()
     }
-  } catch is Enough {
-    return found
   } catch {
-    return nil
+    return error is Enough ? found : nil
   }
   return found
 }

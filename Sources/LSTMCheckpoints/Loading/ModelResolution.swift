@@ -4,7 +4,8 @@ import FileIO
 ///
 /// Recurrent tensors are known by name; embedding and head by shape and position, with names to break ties. What
 /// stays ambiguous is an error that names the flag that decides.
-struct ModelResolution {
+struct ModelResolution: FileReading {
+  let file: String
   var configuration: ModelConfiguration
   /// The project's name -> the candidate.
   var mapping: [String: Candidate] = [:]
@@ -27,7 +28,7 @@ struct ModelResolution {
   ) throws(CheckpointError) {
     let candidates = translation.candidates
     let kinds = TensorKinds(candidates)
-    self.kinds = kinds
+    (self.file, self.kinds) = (file, kinds)
     preceding =
       keepsOrder && translation.layout == .pytorch
       ? Set(candidates.prefix { PyTorchName($0.name) == nil }.map(\.name)) : []
@@ -51,7 +52,7 @@ struct ModelResolution {
     if let readout = options.readout { configuration.readout = readout }
     if let gates = options.gates {
       guard given == nil || configuration.layers.allSatisfy({ $0.gateActivation == gates }) else {
-        throw .invalid(.gates, nil, "the model's configuration already says how the gates are squashed", advice: [])
+        throw .invalid(.gates, nil, "the model's configuration already says how the gates are squashed")
       }
       for index in configuration.layers.indices { configuration.layers[index].gateActivation = gates }
     }
@@ -62,7 +63,7 @@ struct ModelResolution {
     takeEmbedding(&others, isGiven: given != nil)
     takeAttention(&others)
     if given == nil { setAsideWhatComesBefore(&others) }
-    try takeHead(&others, file: file, options: options, keepsOrder: keepsOrder)
+    try takeHead(&others, options: options, keepsOrder: keepsOrder)
     leftOver += others.map { other in
       other.isLoneNumber
         ? LeftOver(candidate: other, reason: "a single number that no layer reads", isHarmless: true)
@@ -99,7 +100,7 @@ struct ModelResolution {
     for (index, layer) in layers.enumerated() {
       for kind in RecurrentPart.allCases {
         for isReverse in [false, true] {
-          let target = PyTorchName.text(module: "lstm", kind: kind, layer: index, isReverse: isReverse)
+          let target = PyTorchName.parameter(kind, layer: index, isReverse: isReverse)
           expectedNames[target] = layer.name(kind, isReverse: isReverse)
           if let candidate = layer.tensors[kind]?[isReverse] { mapping[target] = candidate }
         }
@@ -150,8 +151,7 @@ struct ModelResolution {
     }
     mapping["embedding.weight"] = found
     if !isGiven { configuration.input = .tokens(vocabulary: found.shape[0], size: width) }
-    notes.append(
-      "embedding is \(found.tensor.name): \(shapeText(found.shape)), the width the LSTM reads, and no bias")
+    notes.append("embedding is \(found.tensor.name): \(shapeText(found.shape)), the width the LSTM reads, and no bias")
     others.removeAll { $0.name == found.name }
   }
 
@@ -170,10 +170,9 @@ struct ModelResolution {
     mapping["attention.weight"] = found
     configuration.readout = .attention
     notes.append("attention readout from \(found.tensor.name): \(shapeText(found.shape))")
-    assumed.append(
-      .init(
-        what: "attention as the sum of the LSTM's outputs, weighted by the softmax over time of \(found.tensor.name) "
-          + "times each"))
+    assumed.add(
+      "attention as the sum of the LSTM's outputs, weighted by the softmax over time of \(found.tensor.name) "
+        + "times each")
     others.removeAll { $0.name == found.name }
   }
 

@@ -7,7 +7,7 @@ extension Translation {
     _ candidates: [Candidate], of checkpoint: Checkpoint, options: LoadOptions, file: String
   ) throws(CheckpointError) {
     if checkpoint.format.holdsWholeModel {
-      self.init(pytorch: candidates, evidence: ["lstm-ft wrote it"])
+      self.init(.pytorch, candidates: candidates, evidence: ["lstm-ft wrote it"])
     } else if let structure = checkpoint.structure {
       self = try structure.translate(candidates, file: file, options: options)
     } else if let structure = FormatRegistry.standard.structure(

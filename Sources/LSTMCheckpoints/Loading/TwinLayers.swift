@@ -5,8 +5,12 @@ struct Twin {
   let candidate: Candidate
   /// What the tensor is called that stays.
   let kept: String
+  /// Whether the file stores the two as one; otherwise their values are the same.
+  let isProven: Bool
   /// Why it is taken for the same.
-  let reason: Message
+  var reason: Message {
+    isProven ? "it is \(kept), under a second name" : "it holds the values of \(kept), under a second name"
+  }
 }
 
 extension RewrittenNames {
@@ -25,36 +29,23 @@ extension RewrittenNames {
 
   /// Dense layers and norms of which every tensor is another one's.
   private func secondModules(_ group: [String: Int]) -> [Twin] {
-    struct Module {
-      /// The group of each tensor by its last name; -1 for what is not shared.
-      var parts: [String: Int] = [:]
-      var members: [String: Candidate] = [:]
-      var mayGo = true
-    }
-    var modules: [String: Module] = [:]
-    var order: [String] = []
-    for candidate in candidates {
-      let (name, leaf) = candidate.name.moduleAndLeaf
-      var module = modules[name] ?? Module()
-      if module.parts.isEmpty { order.append(name) }
-      module.parts[leaf] = group[candidate.tensor.name] ?? -1
-      module.members[leaf] = candidate
-      let isSquare = candidate.shape.count == 2 && candidate.shape[0] == candidate.shape[1]
-      module.mayGo = module.mayGo && PyTorchName(candidate.name) == nil && !isSquare
-      modules[name] = module
-    }
-    var kept: [[String: Int]: Module] = [:]
+    var kept: [[String: Int]: [String: Candidate]] = [:]
     var twins: [Twin] = []
-    for name in order {
-      guard let module = modules[name], module.parts.count > 1, module.mayGo, !module.parts.values.contains(-1) else {
+    for (_, module) in candidates.grouped(by: \.name.moduleAndLeaf.module) {
+      let members = Dictionary(module.map { ($0.name.moduleAndLeaf.leaf, $0) }) { _, last in last }
+      // The group of each tensor by its last name; -1 for what is not shared.
+      let parts = members.mapValues { group[$0.tensor.name] ?? -1 }
+      let mayGo = module.allSatisfy { candidate in
+        let isSquare = candidate.shape.count == 2 && candidate.shape[0] == candidate.shape[1]
+        return PyTorchName(candidate.name) == nil && !isSquare
+      }
+      guard parts.count > 1, mayGo, !parts.values.contains(-1) else { continue }
+      guard let first = kept[parts] else {
+        kept[parts] = members
         continue
       }
-      guard let first = kept[module.parts] else {
-        kept[module.parts] = module
-        continue
-      }
-      twins += module.members.sorted { $0.key < $1.key }.compactMap { leaf, candidate in
-        first.members[leaf].map { Twin(candidate, sameAs: $0, isProven: true) }
+      twins += members.sorted { $0.key < $1.key }.compactMap { leaf, candidate in
+        first[leaf].map { Twin(candidate: candidate, kept: $0.tensor.name, isProven: true) }
       }
     }
     return twins
@@ -89,19 +80,9 @@ extension RewrittenNames {
         continue
       }
       let isProven = group[first.tensor.name] != nil && group[first.tensor.name] == group[table.tensor.name]
-      twins.append(Twin(table, sameAs: first, isProven: isProven))
+      twins.append(Twin(candidate: table, kept: first.tensor.name, isProven: isProven))
     }
     return twins
-  }
-}
-
-extension Twin {
-  fileprivate init(
-    _ candidate: Candidate, sameAs other: Candidate, isProven: Bool
-  ) {
-    self.candidate = candidate
-    kept = other.tensor.name
-    reason = isProven ? "it is \(kept), under a second name" : "it holds the values of \(kept), under a second name"
   }
 }
 

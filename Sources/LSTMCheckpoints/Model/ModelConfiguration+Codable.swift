@@ -18,8 +18,7 @@ extension ModelConfiguration: Codable {
   }
 
   public init(from decoder: any Decoder) throws {
-    try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
-    let values = try decoder.container(keyedBy: Key.self)
+    let values = try decoder.container(knowing: Key.self)
     input = try values.decode(Input.self, forKey: .input)
     layers = try values.decode([Layer].self, forKey: .layers)
     skip = try values.decodeIfPresent(Bool.self, forKey: .skip) ?? false
@@ -40,9 +39,7 @@ extension ModelConfiguration: Codable {
       throw values.wrong(.mask, "expected a token below \(vocabulary), found \(token)")
     default: break
     }
-    if layers.isEmpty {
-      throw values.wrong(.layers, "expected at least one layer, found none")
-    }
+    if layers.isEmpty { throw values.wrong(.layers, "expected at least one layer, found none") }
     if readoutActivation != .none, head.isEmpty {
       throw values.wrong(.readoutActivation, "it stands before a head, and there is none")
     }
@@ -101,8 +98,7 @@ extension ModelConfiguration.Input: Codable {
   }
 
   public init(from decoder: any Decoder) throws {
-    try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
-    let values = try decoder.container(keyedBy: Key.self)
+    let values = try decoder.container(knowing: Key.self)
     if values.contains(.features) {
       if let other = [Key.vocabulary, .embedding, .padding].first(where: values.contains) {
         throw values.wrong(other, "features and tokens exclude each other")
@@ -131,8 +127,7 @@ extension ModelConfiguration.Layer: Codable {
   }
 
   public init(from decoder: any Decoder) throws {
-    try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
-    let values = try decoder.container(keyedBy: Key.self)
+    let values = try decoder.container(knowing: Key.self)
     self.init(
       hiddenSize: try decodeSize(.hidden, values),
       isBidirectional: try values.decodeIfPresent(Bool.self, forKey: .bidirectional) ?? false,
@@ -164,8 +159,7 @@ extension ModelConfiguration.Dense: Codable {
   }
 
   public init(from decoder: any Decoder) throws {
-    try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
-    let values = try decoder.container(keyedBy: Key.self)
+    let values = try decoder.container(knowing: Key.self)
     self.init(
       size: try decodeSize(.size, values),
       hasBias: try values.decodeIfPresent(Bool.self, forKey: .bias) ?? true,
@@ -192,9 +186,7 @@ private func decodeSize<Key: CodingKey>(_ key: Key, _ values: KeyedDecodingConta
     throw values.wrong(key, "expected a whole number")
   }
   let limit = ModelConfiguration.sizeLimit
-  guard 1...limit ~= value else {
-    throw values.wrong(key, "expected a size from 1 to \(limit), found \(value)")
-  }
+  guard 1...limit ~= value else { throw values.wrong(key, "expected a size from 1 to \(limit), found \(value)") }
   return value
 }
 
@@ -226,12 +218,16 @@ private struct AnyKey: CodingKey {
   init?(intValue: Int) { nil }
 }
 
-/// A misspelled key would otherwise be ignored and its default taken in silence.
-func rejectUnknownKeys(_ decoder: any Decoder, known: [String]) throws {
-  for key in try decoder.container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
-    throw DecodingError.dataCorrupted(
-      .init(
-        codingPath: decoder.codingPath,
-        debugDescription: "unknown key \"\(key.stringValue)\"; known are \(known.joined(separator: ", "))"))
+extension Decoder {
+  /// The values of an object that has no other keys: a misspelled one would be ignored and its default taken in silence.
+  func container<Key: CodingKey & CaseIterable>(knowing: Key.Type) throws -> KeyedDecodingContainer<Key> {
+    let known = Key.allCases.map(\.stringValue)
+    for key in try container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: codingPath,
+          debugDescription: "unknown key \"\(key.stringValue)\"; known are \(known.joined(separator: ", "))"))
+    }
+    return try container(keyedBy: Key.self)
   }
 }

@@ -30,41 +30,39 @@ extension ModelConfiguration {
     func optional<Value: Equatable>(_ key: String, _ said: Value?, _ found: Value?) -> Contradiction? {
       compare(key, said.map { "\($0)" } ?? "none", found.map { "\($0)" } ?? "none")
     }
-    if given.input != input {
-      return Contradiction(key: "input", said: given.input.summary, found: input.summary)
-    }
-    if let other = compare("the number of layers", given.layers.count, layers.count) { return other }
+    var all: [Contradiction?] = [
+      given.input == input ? nil : Contradiction(key: "input", said: given.input.summary, found: input.summary),
+      compare("the number of layers", given.layers.count, layers.count),
+    ]
     for (index, (said, found)) in zip(given.layers, layers).enumerated() {
       let place = "layers[\(index)]."
-      if let other = compare(place + "hidden", said.hiddenSize, found.hiddenSize)
-        ?? compare(place + "bidirectional", said.isBidirectional, found.isBidirectional)
-        ?? optional(place + "projection", said.projectionSize, found.projectionSize)
-        ?? compare(place + "gates", said.gateActivation.rawValue, found.gateActivation.rawValue)
-        ?? compare(place + "peepholes", said.hasPeepholes, found.hasPeepholes)
-        ?? compare(place + "forget_offset", said.forgetOffset, found.forgetOffset)
-      {
-        return other
-      }
+      all += [
+        compare(place + "hidden", said.hiddenSize, found.hiddenSize),
+        compare(place + "bidirectional", said.isBidirectional, found.isBidirectional),
+        optional(place + "projection", said.projectionSize, found.projectionSize),
+        compare(place + "gates", said.gateActivation.rawValue, found.gateActivation.rawValue),
+        compare(place + "peepholes", said.hasPeepholes, found.hasPeepholes),
+        compare(place + "forget_offset", said.forgetOffset, found.forgetOffset),
+      ]
     }
-    if let other = compare("skip", given.skip, skip) { return other }
+    all.append(compare("skip", given.skip, skip))
     if let said = given.readout, let readout, !isSame(said, readout) {
-      return Contradiction(key: "readout", said: said.rawValue, found: readout.rawValue)
+      all.append(Contradiction(key: "readout", said: said.rawValue, found: readout.rawValue))
     }
-    if let other = compare("readout_activation", given.readoutActivation.rawValue, readoutActivation.rawValue) {
-      return other
-    }
-    if let other = compare("the number of dense layers in head", given.head.count, head.count) { return other }
+    all += [
+      compare("readout_activation", given.readoutActivation.rawValue, readoutActivation.rawValue),
+      compare("the number of dense layers in head", given.head.count, head.count),
+    ]
     for (index, (said, found)) in zip(given.head, head).enumerated() {
       let place = "head[\(index)]."
-      if let other = compare(place + "size", said.size, found.size)
-        ?? compare(place + "bias", said.hasBias, found.hasBias)
-        ?? compare(place + "activation", said.activation.rawValue, found.activation.rawValue)
-      {
-        return other
-      }
+      all += [
+        compare(place + "size", said.size, found.size), compare(place + "bias", said.hasBias, found.hasBias),
+        compare(place + "activation", said.activation.rawValue, found.activation.rawValue),
+      ]
     }
-    return compare("normalize", given.normalizesOutput ? "l2" : "none", normalizesOutput ? "l2" : "none")
-      ?? (given.mask == nil ? nil : optional("mask", given.mask?.summary, mask?.summary))
+    all.append(compare("normalize", given.normalizesOutput ? "l2" : "none", normalizesOutput ? "l2" : "none"))
+    if given.mask != nil { all.append(optional("mask", given.mask?.summary, mask?.summary)) }
+    return all.lazy.compactMap { $0 }.first
   }
 
   /// Of a layer that runs forward alone, the last step's output is its final state.

@@ -22,16 +22,13 @@ extension ModelConfiguration.Mask: Codable {
   private enum Key: String, CodingKey, CaseIterable { case token, value }
 
   public init(from decoder: any Decoder) throws {
-    try rejectUnknownKeys(decoder, known: Key.allCases.map(\.rawValue))
-    let values = try decoder.container(keyedBy: Key.self)
+    let values = try decoder.container(knowing: Key.self)
     if values.contains(.token), values.contains(.value) {
       throw values.wrong(.value, "token and value exclude each other")
     }
     if values.contains(.value) {
       let value = try values.decode(Float.self, forKey: .value)
-      guard value.isFinite else {
-        throw values.wrong(.value, "expected a finite number")
-      }
+      guard value.isFinite else { throw values.wrong(.value, "expected a finite number") }
       self = .value(value)
     } else {
       let token = try values.decode(Int.self, forKey: .token)

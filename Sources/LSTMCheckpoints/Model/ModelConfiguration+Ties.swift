@@ -16,8 +16,7 @@ extension ModelConfiguration {
     for name in names {
       guard let place = places.first(where: { $0.name == name }) else {
         let near = nearestNames(to: name, among: places.map(\.name), limit: 1).first
-        throw TieError(
-          detail: "the model has no parameter \(name)" + (near.map { "; did you mean \($0)?" } ?? ""))
+        throw TieError(detail: "the model has no parameter \(name)" + (near.map { "; did you mean \($0)?" } ?? ""))
       }
       if ties.joined().contains(name) || found.contains(place) {
         throw TieError(detail: "\(name) is named twice; one group names all that are one")

@@ -37,7 +37,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     case dual
   }
 
-  /// How the gates i, f and o are squashed.
+  /// The activation function of the gates i, f and o.
   public enum GateActivation: String, Hashable, Sendable, Codable, CaseIterable {
     /// 1 / (1 + exp(-x)).
     case sigmoid
@@ -57,7 +57,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var projectionSize: Int?
     /// Its bias vectors.
     public var bias: Bias
-    /// How its gates i, f and o are squashed.
+    /// The activation function of its gates i, f and o.
     public var gateActivation: GateActivation
     /// Whether gates see the cell's state: i and f the one before, o the new one.
     public var hasPeepholes: Bool
@@ -86,7 +86,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var outputSize: Int { directions * stateSize }
   }
 
-  /// What of the stack's output over time goes to the head.
+  /// How the stack's outputs over time are reduced to what the head reads.
   public enum Readout: String, Hashable, Sendable, Codable, CaseIterable {
     /// Every step, (N, T, S).
     case all
@@ -102,12 +102,12 @@ public struct ModelConfiguration: Hashable, Sendable {
     case attention
   }
 
-  /// What a dense layer's output goes through.
+  /// The activation function of a dense layer.
   public enum Activation: String, Hashable, Sendable, Codable, CaseIterable {
     /// By their names in PyTorch and Keras; `none` is the identity.
     case none, relu, tanh, sigmoid, softmax
 
-    /// What may stand between the readout and the head: what needs no neighbors.
+    /// The elementwise activations, which may stand between the readout and the head.
     public static let elementwise: [Activation] = [.none, .relu, .tanh, .sigmoid]
   }
 
@@ -117,7 +117,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var size: Int
     /// Whether it has b, a vector of O.
     public var hasBias: Bool
-    /// What Wx + b goes through; softmax over O.
+    /// The activation applied to Wx + b; softmax is over O.
     public var activation: Activation
 
     /// A layer of O outputs; with a bias and no activation, where nothing else is said.
@@ -136,7 +136,7 @@ public struct ModelConfiguration: Hashable, Sendable {
   public var skip: Bool
   /// nil while undecided: tensors alone do not tell it. A model without a head then gives every step.
   public var readout: Readout?
-  /// What stands between the readout and the head: none, relu, tanh or sigmoid.
+  /// The activation between the readout and the head: none, relu, tanh or sigmoid.
   public var readoutActivation: Activation
   /// The dense layers above the readout, from below.
   public var head: [Dense]
@@ -208,7 +208,7 @@ public enum ParameterRole: Hashable, Sendable {
 public struct ParameterSpecification: Hashable, Sendable {
   /// The project's name, which is PyTorch's: `lstm.weight_ih_l0`, `head.0.bias`, ...
   public let name: String
-  /// Of its tensor, in C order.
+  /// The shape of its tensor, in C order.
   public let shape: [Int]
   /// The layer that it belongs to.
   public let role: ParameterRole
@@ -226,9 +226,7 @@ public struct ParameterSpecification: Hashable, Sendable {
   }
 
   /// - Parameter tied: its other places in the model.
-  public init(
-    name: String, shape: [Int], role: ParameterRole, part: ParameterPart = .weight, tied: [Place] = []
-  ) {
+  public init(name: String, shape: [Int], role: ParameterRole, part: ParameterPart = .weight, tied: [Place] = []) {
     self.name = name
     self.shape = shape
     self.role = role
@@ -268,7 +266,7 @@ extension ModelConfiguration {
       for reverse in layer.isBidirectional ? [false, true] : [false] {
         func cell(_ kind: RecurrentPart, _ shape: [Int]) {
           add(
-            PyTorchName.text(module: "lstm", kind: kind, layer: index, isReverse: reverse), shape,
+            PyTorchName.parameter(kind, layer: index, isReverse: reverse), shape,
             .lstm(layer: index, reverse: reverse), .cell(kind))
         }
         let gates = 4 * layer.hiddenSize

@@ -45,6 +45,11 @@ struct PyTorchName {
     (module.isEmpty ? "" : module + ".") + kind.rawValue + (isCell ? "" : "_l\(layer)") + (isReverse ? "_reverse" : "")
   }
 
+  /// The project's name of a part of a layer: `lstm.weight_ih_l0`.
+  static func parameter(_ kind: RecurrentPart, layer: Int, isReverse: Bool = false) -> String {
+    text(module: "lstm", kind: kind, layer: layer, isReverse: isReverse)
+  }
+
   /// Whether it names one of the two factors that weight normalization stores instead of a weight: `weight_hh_l0_g`,
   /// `weight_hh_l0_v`, or `parametrizations.weight_hh_l0.original0` and `original1`.
   static func isWeightNormFactor(_ name: String) -> Bool {

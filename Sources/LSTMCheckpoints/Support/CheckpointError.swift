@@ -4,38 +4,47 @@ import FileIO
 public enum CheckpointError: DescribedFailure {
   /// The container itself cannot be read or written: HDF5, a ZIP archive or the file system says no.
   case container(any DescribedFailure)
-  /// Nothing in it tells of a format that is known here.
+  /// The file is in no known format.
   case unrecognized(file: String, detail: Message)
-  /// Something else than a checkpoint, or one of a kind that is not read; the advice says what to do.
-  case unknownFormat(file: String, detail: Message, advice: [Message])
+  /// The file is no checkpoint, or one of a kind that is not read; the advice says what to do.
+  case unknownFormat(file: String, detail: Message, advice: [Message] = [])
   /// A tensor's bytes are not what its shape and type say.
   case corrupt(tensor: String, detail: Message)
-  /// A tensor that has to hold whole numbers does not.
+  /// A tensor that must hold integers does not.
   case notIntegers(tensor: String, found: String)
   /// A tensor of a layout other than PyTorch's does not go with its neighbors.
-  case misshapen(tensor: String, expected: String, found: String, advice: [Message])
+  case misshapen(tensor: String, expected: String, found: String, advice: [Message] = [])
   /// The file says something that the model cannot express: another activation, a clip. Reading it would change numbers.
-  case unsupported(file: String, detail: Message, advice: [Message])
-  /// The tensors do not make one model; the message names the flag that decides.
-  case ambiguous(file: String, detail: Message, advice: [Message])
+  case unsupported(file: String, detail: Message, advice: [Message] = [])
+  /// The tensors do not make one model; the advice names the setting that decides.
+  case ambiguous(file: String, detail: Message, advice: [Message] = [])
   /// The load report has entries that are not allowed.
   case incomplete(_ summary: Message, advice: [Message])
   /// JSON that describes no model.
   case invalidConfiguration(file: String, detail: Message)
-  /// A native file's preprocessing is none.
+  /// A native file's preprocessing attribute is invalid.
   case badPreprocessing(file: String, detail: Message)
   /// A setting has a value that makes no sense here; nil for one that has no value of its own.
-  case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message])
+  case invalid(Setting, _ value: String?, _ reason: Message, advice: [Message] = [])
   /// Settings that contradict each other or the file.
-  case invalidOption(Message, advice: [Message])
+  case invalidOption(Message, advice: [Message] = [])
   /// The file cannot be written as asked.
   case cannotWrite(file: String, detail: Message)
-  /// The target cannot hold what the model has; the advice names the flag that decides what is lost.
-  case refused(file: String, detail: Message, advice: [Message])
+  /// The target cannot hold what the model has; the advice names the setting that decides what is lost.
+  case refused(file: String, detail: Message, advice: [Message] = [])
   /// The file itself cannot be opened or read.
   case unreadable(file: String, reason: UnreadableReason)
 
-  /// Who has to act: for exit codes.
+  /// What `body` reads of a file.
+  static func reading<Value>(_ file: String, _ body: () throws(UnreadableReason) -> Value) throws(Self) -> Value {
+    do throws(UnreadableReason) {
+      return try body()
+    } catch {
+      throw .unreadable(file: file, reason: error)
+    }
+  }
+
+  /// Who has to act; decides the exit code.
   public var category: FailureCategory {
     switch self {
     case .container(let failure): failure.category
@@ -52,13 +61,13 @@ public enum CheckpointError: DescribedFailure {
   private var text: Message {
     switch self {
     case .container(let failure): failure.message
-    case .unrecognized(let file, let detail), .unknownFormat(let file, let detail, _): "\(file): \(detail)"
+    case .unrecognized(let file, let detail), .unknownFormat(let file, let detail, _),
+      .unsupported(let file, let detail, _), .ambiguous(let file, let detail, _):
+      "\(file): \(detail)"
     case .corrupt(let tensor, let detail): "tensor \"\(tensor)\": \(detail)"
     case .notIntegers(let tensor, let found): "tensor \"\(tensor)\": expected whole numbers, found \(found)"
     case .misshapen(let tensor, let expected, let found, _):
       "tensor \"\(tensor)\": expected \(expected), found \(found)"
-    case .unsupported(let file, let detail, _): "\(file): \(detail)"
-    case .ambiguous(let file, let detail, _): "\(file): \(detail)"
     case .incomplete(let summary, _): summary
     case .invalidConfiguration(let file, let detail): "\(file): not a model configuration: \(detail)"
     case .badPreprocessing(let file, let detail):
@@ -66,8 +75,7 @@ public enum CheckpointError: DescribedFailure {
     case .invalid(let setting, let value?, let reason, _): "\(setting, value): \(reason)"
     case .invalid(let setting, nil, let reason, _): "\(setting): \(reason)"
     case .invalidOption(let detail, _): detail
-    case .refused(let file, let detail, _): "cannot write \(file): \(detail)"
-    case .cannotWrite(let file, let detail): "cannot write \(file): \(detail)"
+    case .refused(let file, let detail, _), .cannotWrite(let file, let detail): "cannot write \(file): \(detail)"
     case .unreadable(let file, let reason): "\(file): \(reason.message)"
     }
   }
@@ -85,4 +93,21 @@ public enum CheckpointError: DescribedFailure {
       }
     return lines.map(\.printable)
   }
+}
+
+/// What is read of a file, which its errors name.
+protocol FileReading {
+  var file: String { get }
+}
+
+extension FileReading {
+  func unsupported(_ detail: Message, _ advice: Message...) -> CheckpointError {
+    .unsupported(file: file, detail: detail, advice: advice)
+  }
+
+  func ambiguous(_ detail: Message, _ advice: Message...) -> CheckpointError {
+    .ambiguous(file: file, detail: detail, advice: advice)
+  }
+
+  func unknownFormat(_ detail: Message) -> CheckpointError { .unknownFormat(file: file, detail: detail) }
 }

@@ -2,6 +2,8 @@ import FileIO
 
 /// What can be wrong with one kind of file that holds tensors.
 package protocol TensorFileFault: Sendable, Equatable {
+  /// The file cannot be opened or read at all.
+  static func unreadable(_ reason: UnreadableReason) -> Self
   /// Why the file cannot be opened or read at all, where that is what is wrong.
   var unreadable: UnreadableReason? { get }
   /// What is wrong, without the place.
@@ -28,6 +30,15 @@ package struct TensorFileError<Fault: TensorFileFault>: DescribedFailure, Equata
     self.kind = kind
     self.file = file
     self.tensor = tensor
+  }
+
+  /// What `body` reads of a file.
+  static func reading<Value>(_ file: String, _ body: () throws(UnreadableReason) -> Value) throws(Self) -> Value {
+    do throws(UnreadableReason) {
+      return try body()
+    } catch {
+      throw Self(.unreadable(error), file: file)
+    }
   }
 
   package var category: FailureCategory { kind.unreadable?.category ?? .badInput }

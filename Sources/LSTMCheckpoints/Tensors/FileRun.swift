@@ -9,10 +9,8 @@ struct FileRun: Sendable {
 
   func read(_ range: Range<Int>, into buffer: UnsafeMutableRawBufferPointer) throws(CheckpointError) {
     precondition(range.lowerBound >= 0 && range.upperBound <= byteCount && range.count == buffer.count)
-    do throws(RegularFile.Failure) {
+    try CheckpointError.reading(file) { () throws(UnreadableReason) in
       try source.read(at: offset + range.lowerBound, into: buffer)
-    } catch {
-      throw .unreadable(file: file, reason: error)
     }
   }
 

@@ -7,27 +7,27 @@ import Foundation
 ///     try checkpoint.write(path: path)
 ///     for finding in watch.findings { print(finding) }
 package final class NonFiniteWatch: @unchecked Sendable {
+  /// A tensor that has such values.
   package struct Finding: Sendable, Equatable {
+    /// The tensor's name.
     package let tensor: String
+    /// The tensor's shape.
     package let shape: [Int]
+    /// How many values are NaN.
     package internal(set) var nanCount = 0
+    /// How many values are infinite, of either sign.
     package internal(set) var infiniteCount = 0
-    /// Of the first of them, in C order.
+    /// The place of the first of them, in C order.
     package internal(set) var first = 0
 
     /// Its place along each axis.
     package var index: [Int] { unravelled(first, shape) }
   }
 
-  /// What one tensor has shown so far.
-  private struct Progress {
-    var finding: Finding
-    var seen = 0
-  }
-
   /// Guards `progress`.
   private let lock = NSLock()
-  private var progress: [String: Progress] = [:]
+  /// What each tensor has shown so far, and of how many of its elements.
+  private var progress: [String: (finding: Finding, seen: Int)] = [:]
   private var names: [String] = []
 
   package init() {}
@@ -41,9 +41,7 @@ package final class NonFiniteWatch: @unchecked Sendable {
       let count = piece.count / type.byteCount
       let places = Self.count(piece, type) == 0 ? [] : Self.places(piece, type)
       lock.withLock {
-        var now = isFirst ? nil : progress[name]
-        if now == nil { now = Progress(finding: Finding(tensor: name, shape: shape)) }
-        guard var now else { return }
+        var now = (isFirst ? nil : progress[name]) ?? (finding: Finding(tensor: name, shape: shape), seen: 0)
         for (place, isNaN) in places {
           if now.finding.nanCount + now.finding.infiniteCount == 0 { now.finding.first = now.seen + place }
           if isNaN { now.finding.nanCount += 1 } else { now.finding.infiniteCount += 1 }

@@ -109,13 +109,9 @@ extension StoredTensor {
     }
   }
 
-  /// Zeros of the shape and type of another.
-  static func zeros(_ name: String, like other: StoredTensor) -> StoredTensor {
-    zeros(name, shape: other.shape, like: other)
-  }
-
-  /// Zeros of the type of another.
-  static func zeros(_ name: String, shape: [Int], like other: StoredTensor) -> StoredTensor {
+  /// Zeros of the type of another, and of its shape where none is given.
+  static func zeros(_ name: String, shape: [Int]? = nil, like other: StoredTensor) -> StoredTensor {
+    let shape = shape ?? other.shape
     let count = shape.reduce(other.dataType.byteCount, *)
     return StoredTensor(name: name, shape: shape, dataType: other.dataType, isBigEndian: other.isBigEndian) {
       [UInt8](repeating: 0, count: count)

@@ -4,15 +4,15 @@ public struct TensorStatistics: Sendable, Codable, Equatable {
   public var count: Int
   /// The least of the finite values; nil when there are none.
   public var minimum: Double?
-  /// The largest value.
+  /// The largest of the finite values; nil when there are none.
   public var maximum: Double?
-  /// Of the finite values.
+  /// The mean of the finite values; nil when there are none.
   public var mean: Double?
-  /// Of the finite values, sqrt(sum (x - mean)^2 / n).
+  /// The standard deviation of the finite values, sqrt(sum (x - mean)^2 / n); nil when there are none or it overflows.
   public var standardDeviation: Double?
-  /// NaNs.
+  /// How many values are NaN.
   public var nanCount: Int
-  /// Infinite values, of either sign.
+  /// How many values are infinite, of either sign.
   public var infiniteCount: Int
 }
 

@@ -11,7 +11,7 @@ struct KerasAffine {
   /// - Parameter tensors: mean, variance and count of a layer that was adapted to data.
   init(_ layer: KerasLayer, _ tensors: [StoredTensor], file: String) throws(CheckpointError) {
     func refuse(_ what: String) -> CheckpointError {
-      .unsupported(file: file, detail: "\(layer.text) \(what)", advice: [])
+      .unsupported(file: file, detail: "\(layer.text) \(what)")
     }
     func numbers(_ json: KerasJSON?) -> [Double]? {
       guard let json else { return nil }
@@ -66,18 +66,17 @@ struct KerasAffine {
     deviation = found.variance.map { max($0.squareRoot(), 1e-7) }
   }
 
-  /// Both, one after the other.
-  func followed(by next: KerasAffine, _ layer: KerasLayer, _ file: String) throws(CheckpointError) -> KerasAffine {
-    let count = max(mean.count, next.mean.count)
-    guard [1, count].contains(mean.count), [1, count].contains(next.mean.count) else {
+  /// Both, one after the other; this alone where none comes before it.
+  func after(_ first: KerasAffine?, _ layer: KerasLayer, _ file: String) throws(CheckpointError) -> KerasAffine {
+    guard var both = first else { return self }
+    let (mean, deviation, count) = (both.mean, both.deviation, max(both.mean.count, self.mean.count))
+    guard [1, count].contains(mean.count), [1, count].contains(self.mean.count) else {
       throw .unsupported(
-        file: file, detail: "\(layer.text) scales \(next.mean.count) features, and the layer before it \(mean.count)",
-        advice: [])
+        file: file, detail: "\(layer.text) scales \(self.mean.count) features, and the layer before it \(mean.count)")
     }
-    var both = self
     func pick(_ list: [Double], _ index: Int) -> Double { list[list.count == 1 ? 0 : index] }
-    both.mean = (0..<count).map { pick(mean, $0) + pick(deviation, $0) * pick(next.mean, $0) }
-    both.deviation = (0..<count).map { pick(deviation, $0) * pick(next.deviation, $0) }
+    both.mean = (0..<count).map { pick(mean, $0) + pick(deviation, $0) * pick(self.mean, $0) }
+    both.deviation = (0..<count).map { pick(deviation, $0) * pick(self.deviation, $0) }
     return both
   }
 
@@ -92,8 +91,7 @@ struct KerasAffine {
   func scaler(width: Int, file: String) throws(CheckpointError) -> FoundScaler {
     guard mean.count == 1 || mean.count == width else {
       throw .unsupported(
-        file: file, detail: "layer \(name) (\(kind)) scales \(mean.count) features, and the LSTM reads \(width)",
-        advice: [])
+        file: file, detail: "layer \(name) (\(kind)) scales \(mean.count) features, and the LSTM reads \(width)")
     }
     let isOne = mean.count == 1
     guard deviation.allSatisfy({ Float($0).isNormal }), mean.allSatisfy({ Float($0).isFinite }),
@@ -101,8 +99,7 @@ struct KerasAffine {
         key: "layer \(name)", kind: kind, mean: isOne ? [Double](repeating: mean[0], count: width) : mean,
         deviation: isOne ? [Double](repeating: deviation[0], count: width) : deviation)
     else {
-      throw .unsupported(
-        file: file, detail: "layer \(name) (\(kind)) scales by numbers below 0 or beyond a float's", advice: [])
+      throw .unsupported(file: file, detail: "layer \(name) (\(kind)) scales by numbers below 0 or beyond a float's")
     }
     return scaler
   }

@@ -8,22 +8,20 @@ extension Checkpoint {
     let name = archive.name
     func json(_ entry: String) throws -> KerasJSON {
       guard let found = archive.entry(named: entry), found.size <= KerasJSON.byteLimit else {
-        throw CheckpointError.unknownFormat(
-          file: name, detail: "its \(entry) is missing or beyond any size", advice: [])
+        throw CheckpointError.unknownFormat(file: name, detail: "its \(entry) is missing or beyond any size")
       }
       return try KerasJSON(archive.read(found), "its \(entry)", file: name)
     }
     let model = try json("config.json")
     let version = try json("metadata.json")["keras_version"]?.string
     guard let version, let weights = archive.entry(named: "model.weights.h5") else {
-      throw CheckpointError.unknownFormat(file: name, detail: "its metadata.json has no keras_version", advice: [])
+      throw CheckpointError.unknownFormat(file: name, detail: "its metadata.json has no keras_version")
     }
     let file = try Self.openInside(archive, weights)
     try self.init(keras: HDF5Contents(file), path: name, archive: (KerasVersion(version), model))
     byteCount = archive.byteCount
     guard structure != nil else {
-      throw CheckpointError.unknownFormat(
-        file: name, detail: "its model.weights.h5 holds no weights of Keras", advice: [])
+      throw CheckpointError.unknownFormat(file: name, detail: "its model.weights.h5 holds no weights of Keras")
     }
   }
 
@@ -57,7 +55,7 @@ extension Checkpoint {
       throw CheckpointError.unreadable(file: path, reason: .notFound)
     }
     guard let map = try KerasJSON(data, "it", file: path)["weight_map"], case .object(let places) = map else {
-      throw CheckpointError.unknownFormat(file: path, detail: "it has no weight_map, as Keras' shards have", advice: [])
+      throw CheckpointError.unknownFormat(file: path, detail: "it has no weight_map, as Keras' shards have")
     }
     let names = Set(places.values.flatMap { $0.array?.compactMap(\.string) ?? [$0.string].compactMap { $0 } }).sorted()
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
@@ -67,22 +65,19 @@ extension Checkpoint {
     for name in names {
       guard !name.contains("/"), name != "..", name.hasSuffix(".weights.h5") else {
         throw CheckpointError.unknownFormat(
-          file: path, detail: "it names the shard \"\(printable(name))\"; shards are .weights.h5 files beside it",
-          advice: [])
+          file: path, detail: "it names the shard \"\(printable(name))\"; shards are .weights.h5 files beside it")
       }
       let place = folder.appendingPathComponent(name).path
       let shard = try Checkpoint(keras: HDF5Contents(path: place), path: place)
       guard let structure = shard.structure as? KerasStructure, case .objects(let part) = structure.weights else {
-        throw CheckpointError.unknownFormat(
-          file: path, detail: "the shard \(name) is not a file of Keras' weights", advice: [])
+        throw CheckpointError.unknownFormat(file: path, detail: "the shard \(name) is not a file of Keras' weights")
       }
       tree = tree?.merging(part) ?? part
       tensors += shard.tensors
       bytes += shard.byteCount
     }
     guard let tree, Set(tensors.map(\.name)).count == tensors.count else {
-      throw CheckpointError.unknownFormat(
-        file: path, detail: "its shards hold nothing, or the same weight twice", advice: [])
+      throw CheckpointError.unknownFormat(file: path, detail: "its shards hold nothing, or the same weight twice")
     }
     self.init(tensors: tensors, path: path, format: .kerasWeights, byteCount: bytes)
     structure = KerasStructure(shards: tree)

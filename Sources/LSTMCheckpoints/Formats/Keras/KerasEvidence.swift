@@ -1,8 +1,8 @@
 import FileIO
 
 /// What a file of weights says of layers that have none: their usual names, or, since Keras 3, their classes.
-struct KerasEvidence {
-  private let file: String
+struct KerasEvidence: FileReading {
+  let file: String
   private let options: LoadOptions
   /// In order, where the file has one.
   private var layers: [(name: String, className: String)] = []
@@ -45,28 +45,23 @@ struct KerasEvidence {
         let readout: ModelConfiguration.Readout = className == "GlobalMaxPooling1D" ? .max : .mean
         let said = options.readout ?? options.configuration?.readout
         guard said != readout else { continue }
-        throw .ambiguous(
-          file: file,
-          detail: "its layer \(name) (\(className)) says that the readout is \(readout.rawValue)"
-            + (said.map { ", not \($0.rawValue)" } ?? ""), advice: ["say \(.readout, readout.rawValue)"])
+        throw ambiguous(
+          "its layer \(name) (\(className)) says that the readout is \(readout.rawValue)"
+            + (said.map { ", not \($0.rawValue)" } ?? ""), "say \(.readout, readout.rawValue)")
       case "Flatten" where followsVector(name): continue
       case "Activation", "ReLU", "Softmax":
         guard options.configuration == nil || !followsDense(name) else { continue }
         guard followsDense(name) else {
-          throw .unsupported(
-            file: file,
-            detail: "layer \(name) (\(className)) has no counterpart here: it applies a function to what is no "
-              + "dense layer's output", advice: [])
+          throw unsupported(
+            "layer \(name) (\(className)) has no counterpart here: it applies a function to what is no "
+              + "dense layer's output")
         }
-        throw .ambiguous(
-          file: file, detail: "layer \(name) (\(className)) applies a function that a file of weights does not say",
-          advice: [
-            "describe the model with \(.configuration, "FILE"), with the \"activation\" of each dense layer of head"
-          ])
+        throw ambiguous(
+          "layer \(name) (\(className)) applies a function that a file of weights does not say",
+          "describe the model with \(.configuration, "FILE"), with the \"activation\" of each dense layer of head")
       default:
         guard let what = KerasLayerKinds.computing(className) else { continue }
-        throw .unsupported(
-          file: file, detail: "layer \(name) (\(className)) has no counterpart here: \(what)", advice: [])
+        throw unsupported("layer \(name) (\(className)) has no counterpart here: \(what)")
       }
     }
   }

@@ -24,21 +24,30 @@ struct KerasExport {
   let isOwn: Bool
   let isKeras1: Bool
   let version: KerasVersion
+  private let target: Target
+  private let isThree: Bool
+  /// The model is described too.
+  private let isWhole: Bool
   private(set) var weights: [Weight] = []
   /// The model as Keras describes it; empty when only weights are written.
   private(set) var layers: [Layer] = []
+  /// Names that are taken, and how many objects of a class there are.
+  private var taken = Set<String>()
+  private var objects: [String: Int] = [:]
+  /// The source's layers that are still to come.
+  private var source: [Provenance.SourceLayer] = []
 
   /// - Throws: `CheckpointError.refused` with the reason when the target cannot hold the model.
   init(_ model: Exportable, _ target: Target) throws(CheckpointError) {
     self.model = model
+    self.target = target
     let configuration = model.configuration
     let layout = model.options.layout
     guard layout?.isKeras != false, layout != .keras1 || target == .legacy
     else {
       throw .invalid(
         .layout, "\(layout?.rawValue ?? "")",
-        "this format has Keras' own"
-          + (target == .legacy ? ": keras, keras-cudnn or keras1" : ""), advice: [])
+        "this format has Keras' own" + (target == .legacy ? ": keras, keras-cudnn or keras1" : ""))
     }
     // h5py has no such type, and gives Keras bytes without meaning.
     if target == .legacy { try model.refuse([.bfloat16], of: "Keras' HDF5") }
@@ -59,10 +68,10 @@ struct KerasExport {
 
     let obstacle = Self.obstacle(configuration)
     let gates = Set(configuration.layers.map(\.gateActivation))
-    let isThree =
+    isThree =
       target != .legacy || gates.contains(.hardSigmoidKeras3)
       || isOwn && !gates.contains(.hardSigmoid) && !names.values.contains { $0.hasSuffix(":0") }
-    let isWhole =
+    isWhole =
       target == .archive
       || target == .legacy && obstacle == nil && !isKeras1 && (!isOwn || Self.hasOwnGroups(configuration, names))
     if let obstacle, target == .archive || !isOwn && (target == .weights || !obstacle.onlyReadout) {
@@ -83,11 +92,12 @@ struct KerasExport {
       capabilities = Capabilities(target: "Keras' CuDNNLSTM", biases: [.dual])
     }
     let cells = try model.cells(capabilities)
-    var builder = Builder(
-      model: model, target: target, isOwn: isOwn, isKeras1: isKeras1, isThree: isThree, isWhole: isWhole)
-    builder.build(cells)
-    weights = builder.weights
-    if isWhole { layers = builder.layers }
+    // A name that is there twice is no name; a slash would be another group.
+    let all = model.provenance?.layers ?? []
+    source = Set(all.map(\.name)).count == all.count && !all.contains { $0.name.contains("/") } ? all : []
+    taken = Set(source.map(\.name))
+    build(cells)
+    if !isWhole { layers = [] }
   }
 
   struct Obstacle {
@@ -129,39 +139,11 @@ struct KerasExport {
   }
 }
 
-/// Lays a model out as Keras' layers.
-private struct Builder {
-  let model: Exportable
-  let target: KerasExport.Target
-  let isOwn: Bool
-  let isKeras1: Bool
-  let isThree: Bool
-  /// The model is described too.
-  let isWhole: Bool
-  var weights: [KerasExport.Weight] = []
-  var layers: [KerasExport.Layer] = []
-  /// Names that are taken, and how many objects of a class there are.
-  private var taken = Set<String>()
-  private var objects: [String: Int] = [:]
-  /// The source's layers that are still to come.
-  private var source: [Provenance.SourceLayer] = []
-
-  init(model: Exportable, target: KerasExport.Target, isOwn: Bool, isKeras1: Bool, isThree: Bool, isWhole: Bool) {
-    self.model = model
-    self.target = target
-    self.isOwn = isOwn
-    self.isKeras1 = isKeras1
-    self.isThree = isThree
-    self.isWhole = isWhole
-    // A name that is there twice is no name; a slash would be another group.
-    let all = model.provenance?.layers ?? []
-    source = Set(all.map(\.name)).count == all.count && !all.contains { $0.name.contains("/") } ? all : []
-    taken = Set(source.map(\.name))
-  }
-
+// Laying the model out as Keras' layers.
+extension KerasExport {
   private var names: [String: String] { model.provenance?.mapping ?? [:] }
 
-  mutating func build(_ cells: [[RecurrentCell]]) {
+  private mutating func build(_ cells: [[RecurrentCell]]) {
     let configuration = model.configuration
     var shape: KerasJSON = [nil, nil]
     if case .features(let size) = configuration.input { shape = [nil, nil, .number(Double(size))] }
@@ -289,12 +271,8 @@ private struct Builder {
   }
 
   /// The tensors of one cell in Keras' order.
-  private mutating func put(
-    _ cell: RecurrentCell, layer: Int, isReverse: Bool, _ name: Name, _ part: [String]
-  ) {
-    func source(_ kind: RecurrentPart) -> String {
-      PyTorchName.text(module: "lstm", kind: kind, layer: layer, isReverse: isReverse)
-    }
+  private mutating func put(_ cell: RecurrentCell, layer: Int, isReverse: Bool, _ name: Name, _ part: [String]) {
+    func source(_ kind: RecurrentPart) -> String { PyTorchName.parameter(kind, layer: layer, isReverse: isReverse) }
     let biases = cell.bias == .dual ? source(.inputBias) + " + " + source(.recurrentBias) : source(.inputBias)
     if isKeras1 {
       let parts = RecurrentLayout.keras1.write(cell)
@@ -378,7 +356,7 @@ private struct Builder {
 
   private func entry(
     _ className: String, _ name: String, _ weight: StoredTensor?, _ config: [String: KerasJSON]
-  ) -> KerasExport.Layer {
+  ) -> Layer {
     var config = config
     config["name"] = .string(name)
     if className != "InputLayer" {
@@ -387,7 +365,7 @@ private struct Builder {
       // Weights of 16 bits are read into layers that compute with 32, as they are here.
       config["dtype"] = weight?.dataType == .float64 ? "float64" : "float32"
     }
-    return KerasExport.Layer(className: className, name: name, config: .object(config))
+    return Layer(className: className, name: name, config: .object(config))
   }
 }
 

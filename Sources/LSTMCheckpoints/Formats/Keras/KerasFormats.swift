@@ -76,14 +76,11 @@ struct KerasArchiveFormat: CheckpointFormat {
 
 extension Checkpoint {
   /// - Parameter archive: what a `.keras` archive says beside this file.
-  init(
-    keras contents: HDF5Contents, path: String, archive: (version: KerasVersion, model: KerasJSON)? = nil
-  ) throws {
+  init(keras contents: HDF5Contents, path: String, archive: (version: KerasVersion, model: KerasJSON)? = nil) throws {
     let root = contents.root
     let keepsBFloat = archive != nil || root.attribute("model_config")?.string?.contains("bfloat16") ?? false
     var made = contents.checkpoint(.kerasWeights, path: path, keepsBFloat: keepsBFloat)
-    let structure = try KerasStructure(
-      root, readable: Set(made.tensors.map(\.name)), file: path, archive: archive)
+    let structure = try KerasStructure(root, readable: Set(made.tensors.map(\.name)), file: path, archive: archive)
     if archive != nil {
       made.format = .kerasArchive
     } else if case .layers = structure?.weights {

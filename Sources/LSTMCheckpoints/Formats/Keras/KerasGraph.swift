@@ -3,7 +3,7 @@ import FileIO
 /// A layer of a Keras model with its weights, in the order of computation.
 struct KerasLayer: Sendable {
   let className: String
-  let name: String
+  private(set) var name: String
   /// Its `config`.
   let config: KerasJSON
   /// Names of its tensors in Keras' order; both directions', all cells'.
@@ -18,18 +18,6 @@ struct KerasLayer: Sendable {
 
   /// The layer that a wrapper wraps, or a cell of an RNN.
   func inner(_ key: String) -> KerasLayer? { config[key].flatMap { KerasLayer(wrapped: $0, in: name) } }
-
-  private init?(wrapped json: KerasJSON, in name: String) {
-    guard let className = json["class_name"]?.string else { return nil }
-    self.init(className: className, name: json["config"]?["name"]?.string ?? name, config: json["config"] ?? .null)
-  }
-
-  init(className: String, name: String, config: KerasJSON, weights: [String] = []) {
-    self.className = className
-    self.name = name
-    self.config = config
-    self.weights = weights
-  }
 
   /// Of an `RNN` layer.
   var cells: [KerasLayer] {
@@ -58,8 +46,22 @@ struct KerasLayer: Sendable {
   }
 }
 
+extension KerasLayer {
+  private init?(wrapped json: KerasJSON, in name: String) {
+    guard let className = json["class_name"]?.string else { return nil }
+    self.init(className: className, name: json["config"]?["name"]?.string ?? name, config: json["config"] ?? .null)
+  }
+
+  /// A layer of a model's list.
+  /// - Parameter index: its place there, which names one that has no name.
+  init?(listed json: KerasJSON, _ index: Int) {
+    self.init(wrapped: json, in: "\(index)")
+    if let name = json["name"]?.string { self.name = name }
+  }
+}
+
 /// The layers of a model whose graph is one straight line, models within it laid out.
-struct KerasGraph {
+struct KerasGraph: FileReading {
   let structure: KerasStructure
   let file: String
 
@@ -89,29 +91,21 @@ struct KerasGraph {
 
   static let modelClasses: Set<String> = ["Sequential", "Functional", "Model"]
 
-  private func unsupported(_ detail: Message) -> CheckpointError {
-    .unsupported(file: file, detail: detail, advice: [])
-  }
-
   private func layers(of model: KerasJSON, _ place: Place) throws(CheckpointError) -> [KerasLayer] {
     let className = model["class_name"]?.string ?? "?"
     guard Self.modelClasses.contains(className), let config = model["config"] else {
-      throw .unsupported(
-        file: file, detail: "the model is of the class \(className), whose layers its configuration does not tell",
-        advice: [kerasConfigAdvice])
+      throw unsupported(
+        "the model is of the class \(className), whose layers its configuration does not tell", kerasConfigAdvice)
     }
     guard let list = config["layers"]?.array ?? config.array else {
-      throw .unknownFormat(file: file, detail: "its model configuration lists no layers", advice: [])
+      throw unknownFormat("its model configuration lists no layers")
     }
     var entries: [Entry] = []
     for json in list {
-      guard let className = json["class_name"]?.string else {
-        throw .unknownFormat(
-          file: file, detail: "layer \(entries.count) of its model configuration has no class", advice: [])
+      guard let layer = KerasLayer(listed: json, entries.count) else {
+        throw unknownFormat("layer \(entries.count) of its model configuration has no class")
       }
-      let inner = json["config"] ?? .null
-      let name = json["name"]?.string ?? inner["name"]?.string ?? "\(entries.count)"
-      entries.append(Entry(layer: KerasLayer(className: className, name: name, config: inner), json: json))
+      entries.append(Entry(layer: layer, json: json))
     }
     try place.give(to: &entries, self)
     let chain = className == "Sequential" ? entries : try line(entries, config)
@@ -136,7 +130,7 @@ struct KerasGraph {
     var (result, next, visited): ([Entry], String, Set<String>) = ([], output, [])
     while true {
       guard let entry = byName[next] else {
-        throw .unknownFormat(file: file, detail: "its graph names a layer \"\(next)\" that is not there", advice: [])
+        throw unknownFormat("its graph names a layer \"\(next)\" that is not there")
       }
       guard visited.insert(next).inserted else { throw unsupported("the graph runs in a circle at \"\(next)\"") }
       result.append(entry)
@@ -234,8 +228,7 @@ extension KerasGraph.Place {
         let layer = entries[index].layer
         guard !entries[index].isModel, let count = layer.weightCount(keras1: graph.structure.version.major == 1) else {
           throw .unsupported(
-            file: graph.file, detail: "\(layer.text) lies within a model within a model, or is of an unknown class",
-            advice: [])
+            file: graph.file, detail: "\(layer.text) lies within a model within a model, or is of an unknown class")
         }
         guard count <= rest.count else {
           throw .corrupt(tensor: layer.name, detail: "expected \(count) weights, found \(rest.count)")

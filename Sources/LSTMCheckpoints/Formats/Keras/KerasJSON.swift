@@ -17,7 +17,7 @@ enum KerasJSON: Sendable, Equatable {
   /// - Throws: `CheckpointError.unknownFormat` saying what is wrong with the text.
   init(_ text: some Collection<UInt8>, _ what: String, file: String) throws(CheckpointError) {
     func refuse(_ detail: String) -> CheckpointError {
-      .unknownFormat(file: file, detail: "\(what) \(detail)", advice: [])
+      .unknownFormat(file: file, detail: "\(what) \(detail)")
     }
     guard text.count <= Self.byteLimit else { throw refuse("has \(text.count) bytes, beyond any model") }
     guard Self.depth(text) <= Self.depthLimit else { throw refuse("is nested more than \(Self.depthLimit) deep") }
@@ -31,18 +31,10 @@ enum KerasJSON: Sendable, Equatable {
   private static func depth(_ text: some Collection<UInt8>) -> Int {
     var (open, deepest, isText, isEscaped) = (0, 0, false, false)
     for byte in text {
-      if isText {
-        if isEscaped {
-          isEscaped = false
-        } else if byte == UInt8(ascii: "\\") {
-          isEscaped = true
-        } else if byte == UInt8(ascii: "\"") {
-          isText = false
-        }
-        continue
-      }
       switch byte {
-      case UInt8(ascii: "\""): isText = true
+      case _ where isEscaped: isEscaped = false
+      case UInt8(ascii: "\""): isText.toggle()
+      case _ where isText: isEscaped = byte == UInt8(ascii: "\\")
       case UInt8(ascii: "["), UInt8(ascii: "{"):
         open += 1
         deepest = max(deepest, open)

@@ -2,8 +2,8 @@ import FileIO
 
 /// The layers of a model whose graph the file does not tell, or has a layer of a class of somebody's own. Of those of
 /// Keras' own the file says what they do, and no description may say otherwise.
-struct KerasKnownParts {
-  private let file: String
+struct KerasKnownParts: FileReading {
+  let file: String
   private var layers: [KerasLayer] = []
 
   init(_ structure: KerasStructure, file: String) {
@@ -14,27 +14,20 @@ struct KerasKnownParts {
   private mutating func collect(_ json: KerasJSON) {
     guard let list = json["config"]?["layers"]?.array ?? json["config"]?.array else { return }
     for entry in list {
-      guard let className = entry["class_name"]?.string else { continue }
-      if KerasGraph.modelClasses.contains(className) {
-        collect(entry)
-      } else {
-        let config = entry["config"] ?? .null
-        layers.append(
-          KerasLayer(
-            className: className, name: entry["name"]?.string ?? config["name"]?.string ?? "\(layers.count)",
-            config: config))
-      }
+      guard let layer = KerasLayer(listed: entry, layers.count) else { continue }
+      if KerasGraph.modelClasses.contains(layer.className) { collect(entry) } else { layers.append(layer) }
     }
   }
 
   /// - Throws: `CheckpointError.unsupported` naming a layer that has no counterpart here; `.invalidOption` naming the key
   ///   in which the description says other than the file.
   func check(against given: ModelConfiguration) throws(CheckpointError) {
+    func other(_ detail: Message, _ advice: Message...) -> CheckpointError {
+      .invalid(.configuration, nil, detail, advice: advice)
+    }
     var units: [(layer: KerasLayer, isBidirectional: Bool, units: Int?)] = []
     for layer in layers {
-      func refuse(_ what: String) -> CheckpointError {
-        .unsupported(file: file, detail: "\(layer.text) \(what)", advice: [])
-      }
+      func refuse(_ what: String) -> CheckpointError { unsupported("\(layer.text) \(what)") }
       if let what = KerasLayerKinds.computing(layer.className) { throw refuse("has no counterpart here: \(what)") }
       switch layer.className {
       case "LSTM", "CuDNNLSTM", "Bidirectional":
@@ -56,42 +49,30 @@ struct KerasKnownParts {
         let name = layer.config["activation"]?.functionName ?? "linear"
         guard let activation = KerasModelReading.activation(name) else { throw refuse("has the activation \(name)") }
         guard activation == .none || given.head.contains(where: { $0.activation == activation }) else {
-          throw .invalid(
-            .configuration, nil,
-            "no dense layer of head has the activation \(name), but \(layer.text) of \(file) has it",
-            advice: [])
+          throw other("no dense layer of head has the activation \(name), but \(layer.text) of \(file) has it")
         }
-      case "Softmax", "Masking":
-        if layer.className == "Masking", given.mask == nil {
-          throw .invalid(
-            .configuration, nil, "it has no mask, but \(layer.text) of \(file) masks steps",
-            advice: ["say \"mask\": {\"value\": \(layer.config["mask_value"]?.number ?? 0)}"])
-        }
+      case "Masking" where given.mask == nil:
+        throw other(
+          "it has no mask, but \(layer.text) of \(file) masks steps",
+          "say \"mask\": {\"value\": \(layer.config["mask_value"]?.number ?? 0)}")
       default: break
       }
       if layer.className == "Embedding", layer.config["mask_zero"]?.bool == true, given.mask == nil {
-        throw .invalid(
-          .configuration, nil, "it has no mask, but \(layer.text) of \(file) masks token 0",
-          advice: ["say \"mask\": {\"token\": 0}"])
+        throw other("it has no mask, but \(layer.text) of \(file) masks token 0", "say \"mask\": {\"token\": 0}")
       }
     }
     guard units.count == given.layers.count else {
-      throw .invalid(
-        .configuration, nil, "the number of layers is \(given.layers.count), but \(file) itself says \(units.count)",
-        advice: [])
+      throw other("the number of layers is \(given.layers.count), but \(file) itself says \(units.count)")
     }
     for (index, (unit, said)) in zip(units, given.layers).enumerated() {
       if let count = unit.units, count != said.hiddenSize {
-        throw .invalid(
-          .configuration, nil,
-          "layers[\(index)].hidden is \(said.hiddenSize), but \(unit.layer.text) of \(file) has \(count) units",
-          advice: [])
+        throw other(
+          "layers[\(index)].hidden is \(said.hiddenSize), but \(unit.layer.text) of \(file) has \(count) units")
       }
       guard unit.isBidirectional == said.isBidirectional else {
-        throw .invalid(
-          .configuration, nil,
+        throw other(
           "layers[\(index)].bidirectional is \(said.isBidirectional), but \(unit.layer.text) of \(file) is "
-            + (unit.isBidirectional ? "" : "not"), advice: [])
+            + (unit.isBidirectional ? "" : "not"))
       }
     }
   }

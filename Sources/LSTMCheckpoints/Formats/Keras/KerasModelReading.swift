@@ -1,8 +1,9 @@
 import FileIO
 
 /// A model from Keras' own description of it: every layer means something that is known here, or reading stops.
-struct KerasModelReading {
+struct KerasModelReading: FileReading {
   var reading: KerasReading
+  var file: String { reading.file }
   private let options: LoadOptions
   let keras1: Bool
   var input: ModelConfiguration.Input?
@@ -40,21 +41,16 @@ struct KerasModelReading {
     self.options = options
     keras1 = structure.version.major == 1
     for layer in try KerasGraph(structure: structure, file: file).layers() { try read(layer) }
-    guard let input, let last = layers.last else {
-      throw .ambiguous(file: file, detail: "its model has no LSTM layer", advice: [])
-    }
+    guard let input, let last = layers.last else { throw ambiguous("its model has no LSTM layer") }
     let final: ModelConfiguration.Readout = last.isBidirectional ? .final : .last
     let configuration = ModelConfiguration(
       input: input, layers: layers, skip: joinsAll, readout: readout ?? (givesSequences ? .all : final), head: head,
       readoutActivation: readoutActivation, mask: mask)
     if readoutActivation != .none, head.isEmpty {
-      throw .unsupported(
-        file: file, detail: "its model ends in \(readoutActivation.rawValue) behind the LSTM, with no dense layer",
-        advice: [])
+      throw unsupported("its model ends in \(readoutActivation.rawValue) behind the LSTM, with no dense layer")
     }
     if mask != nil, givesZeros, configuration.readout == .all {
-      throw .unsupported(
-        file: file, detail: "its last LSTM gives zeros where the mask hides a step (zero_output_for_mask)", advice: [])
+      throw unsupported("its last LSTM gives zeros where the mask hides a step (zero_output_for_mask)")
     }
     if let affine { reading.translation.inputScaler = try affine.scaler(width: input.size, file: file) }
     if let outputAffine {
@@ -71,15 +67,14 @@ struct KerasModelReading {
   var translation: Translation { reading.translation }
 
   func unsupported(_ layer: KerasLayer, _ what: String) -> CheckpointError {
-    .unsupported(file: reading.file, detail: "\(layer.text) \(what)", advice: [])
+    unsupported("\(layer.text) \(what)")
   }
 
   /// Whether the value has one row a sequence.
   private var isVector: Bool { !layers.isEmpty && (!givesSequences || readout != nil) }
 
   mutating func remember(_ layer: KerasLayer, _ part: String? = nil, _ values: [String: Double] = [:]) {
-    source.append(
-      .init(name: layer.name, kind: layer.className, part: part, values: values.isEmpty ? nil : values))
+    source.append(.init(name: layer.name, kind: layer.className, part: part, values: values.isEmpty ? nil : values))
   }
 
   private mutating func read(_ layer: KerasLayer) throws(CheckpointError) {
@@ -122,11 +117,9 @@ struct KerasModelReading {
       if let what = KerasLayerKinds.computing(layer.className) {
         throw unsupported(layer, "has no counterpart here: \(what)")
       }
-      throw .unsupported(
-        file: reading.file,
-        detail:
-          "\(layer.text) has no counterpart here: its class is none of Keras' own, and the file does not say what "
-          + "it computes", advice: [kerasConfigAdvice])
+      throw unsupported(
+        "\(layer.text) has no counterpart here: its class is none of Keras' own, and the file does not say what "
+          + "it computes", kerasConfigAdvice)
     }
   }
 
@@ -161,10 +154,7 @@ struct KerasModelReading {
 
   private mutating func readAffine(_ layer: KerasLayer) throws(CheckpointError) {
     if layer.className == "Rescaling", !head.isEmpty {
-      let next = try KerasAffine(layer, [], file: reading.file)
-      outputAffine =
-        try outputAffine.map { first throws(CheckpointError) in try first.followed(by: next, layer, reading.file) }
-        ?? next
+      outputAffine = try KerasAffine(layer, [], file: reading.file).after(outputAffine, layer, reading.file)
       return remember(layer, "target scaler")
     }
     guard layers.isEmpty, input == nil else {
@@ -174,9 +164,7 @@ struct KerasModelReading {
       throw unsupported(layer, "has no counterpart here: it scales values of which a mask hides steps")
     }
     let tensors = layer.weights.isEmpty ? [] : try reading.take(layer.weights, of: layer.text)
-    let next = try KerasAffine(layer, tensors, file: reading.file)
-    affine =
-      try affine.map { first throws(CheckpointError) in try first.followed(by: next, layer, reading.file) } ?? next
+    affine = try KerasAffine(layer, tensors, file: reading.file).after(affine, layer, reading.file)
     remember(layer, "scaler")
   }
 

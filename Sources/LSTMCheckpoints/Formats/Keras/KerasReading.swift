@@ -1,7 +1,7 @@
 import FileIO
 
 /// Turns a Keras file's tensors into the project's, cell by cell.
-struct KerasReading {
+struct KerasReading: FileReading {
   let file: String
   let version: KerasVersion
   let tensors: [String: StoredTensor]
@@ -47,19 +47,16 @@ struct KerasReading {
       return (cell, ("gates i c f o joined, transposed", "gates i c f o joined"))
     }
     guard tensors.count == 2 || tensors.count == 3 else {
-      throw .unsupported(
-        file: file, detail: "\(layer) has \(tensors.count) weights; an LSTM has 2, 3 or, in Keras 1, 12", advice: [])
+      throw unsupported("\(layer) has \(tensors.count) weights; an LSTM has 2, 3 or, in Keras 1, 12")
     }
     let shape = tensors[1].shape
     guard shape.count == 2, shape[0] > 0, shape[1] % 4 == 0, shape[1] / 4 == shape[0] else {
-      throw .unsupported(
-        file: file,
-        detail: "\(layer) is no LSTM: its recurrent weight is \(shapeText(shape)), not (H, 4H)"
+      throw unsupported(
+        "\(layer) is no LSTM: its recurrent weight is \(shapeText(shape)), not (H, 4H)"
           + (shape.count == 2 && shape[1] % 3 == 0 && shape[1] / 3 == shape[0]
             ? "; 3H = \(shape[1]): a GRU, which this version cannot compute"
             : shape.count == 2 && shape[1] == shape[0]
-              ? ", but (H, H): a plain RNN, which this version cannot compute" : ""),
-        advice: [])
+              ? ", but (H, H): a plain RNN, which this version cannot compute" : ""))
     }
     let isCuDNN = tensors.count == 3 && tensors[2].shape.count == 1 && tensors[2].shape[0] / 8 == shape[0]
     if isCuDNN { hasCuDNN = true }
@@ -77,8 +74,9 @@ struct KerasReading {
     for (index, names) in directions.enumerated() {
       var (cell, how) = try cell(names, of: layer)
       cell.gateActivation = gates
-      translation.add(
-        cell, layer: layerCount, reverse: index == 1, matrices: how.matrices, biases: how.biases)
+      translation.add(cell, layer: layerCount, reverse: index == 1) {
+        $0 == .inputBias || $0 == .recurrentBias ? how.biases : how.matrices
+      }
       cells.append(cell)
     }
     layerCount += 1
@@ -130,12 +128,9 @@ struct KerasReading {
 }
 
 extension KerasStructure: ModelStructure {
-  func translate(
-    _ candidates: [Candidate], file: String, options: LoadOptions
-  ) throws(CheckpointError) -> Translation {
+  func translate(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) -> Translation {
     if let layout = options.layout, !layout.isKeras {
-      throw .invalid(
-        .layout, "\(layout.rawValue)", "\(file) is Keras' and says itself which layer is which", advice: [])
+      throw .invalid(.layout, "\(layout.rawValue)", "\(file) is Keras' and says itself which layer is which")
     }
     var translation: Translation
     var isWhole = false
@@ -158,9 +153,7 @@ extension KerasStructure: ModelStructure {
     }
     if let layout = options.layout, layout != translation.layout {
       throw .invalid(
-        .layout, "\(layout.rawValue)", "the shapes of the tensors are those of \(translation.layout.rawValue)",
-        advice: []
-      )
+        .layout, "\(layout.rawValue)", "the shapes of the tensors are those of \(translation.layout.rawValue)")
     }
     translation.evidence = evidence(isWhole: isWhole, translation.layout)
     return translation

@@ -96,24 +96,22 @@ struct KerasStructure: Sendable {
       var weights: [String] = []
       for weight in names {
         let place = path(base, name, weight)
+        let tensor = String(place.dropFirst())
         guard let dataset = datasets[place] else {
-          throw .corrupt(
-            tensor: String(place.dropFirst()), detail: "weight_names lists it, but the file has no such dataset")
+          throw .corrupt(tensor: tensor, detail: "weight_names lists it, but the file has no such dataset")
         }
         guard taken.insert(place).inserted else {
-          throw .corrupt(tensor: String(place.dropFirst()), detail: "weight_names lists it twice")
+          throw .corrupt(tensor: tensor, detail: "weight_names lists it twice")
         }
-        try require(String(place.dropFirst()), dataset, readable)
-        weights.append(String(place.dropFirst()))
+        try require(tensor, dataset, readable)
+        weights.append(tensor)
       }
       result.append(Group(name: name, weights: weights))
     }
     return result
   }
 
-  private static func require(
-    _ name: String, _ dataset: HDF5Dataset, _ readable: Set<String>
-  ) throws(CheckpointError) {
+  private static func require(_ name: String, _ dataset: HDF5Dataset, _ readable: Set<String>) throws(CheckpointError) {
     guard readable.contains(name) else {
       throw .corrupt(tensor: name, detail: "its elements are of type \(dataset.type), which no weight has")
     }
@@ -230,13 +228,5 @@ extension HDF5Group {
       count += 1
     }
     return all
-  }
-
-  fileprivate func text(_ name: String, _ file: String) throws(CheckpointError) -> String? {
-    guard let attribute = attribute(name) else { return nil }
-    guard let text = attribute.string else {
-      throw .unknownFormat(file: file, detail: "its \(name) attribute is not one text", advice: [])
-    }
-    return text
   }
 }

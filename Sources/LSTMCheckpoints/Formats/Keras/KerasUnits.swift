@@ -1,7 +1,7 @@
 import FileIO
 
 /// A Keras file whose layers are known by the names and shapes of their tensors alone: weights without a model.
-struct KerasUnits {
+struct KerasUnits: FileReading {
   /// One LSTM layer, dense layer or embedding.
   fileprivate struct Unit {
     enum Kind { case recurrent, dense, embedding, attention, other }
@@ -16,7 +16,7 @@ struct KerasUnits {
 
   private let structure: KerasStructure
   private let candidates: [Candidate]
-  private let file: String
+  let file: String
   private let options: LoadOptions
   private var reading: KerasReading
   private var notes: [Message] = []
@@ -43,8 +43,7 @@ struct KerasUnits {
     try refuseOthers(units)
     let stack = try inOrder(units.filter { $0.kind == .recurrent })
     guard !stack.isEmpty else {
-      throw .ambiguous(
-        file: file, detail: "holds no LSTM layer: found \(nameList(reading.tensors.keys.sorted()))", advice: [])
+      throw ambiguous("holds no LSTM layer: found \(nameList(reading.tensors.keys.sorted()))")
     }
     for unit in stack {
       let gates = try gates(unit)
@@ -72,27 +71,25 @@ struct KerasUnits {
     let isSigmoid = options.gates == nil || options.gates == .sigmoid
     let isSure = stack.allSatisfy { isCuDNN($0) }
     if !isSure {
-      assumed.append(
-        .init(
-          what: isSigmoid
-            ? "tanh, and sigmoid in the gates, of \(nameList(stack.map(\.name)))\(because)"
-            : "tanh in \(nameList(stack.map(\.name)))",
-          change: options.gates == nil ? "\(.gates, "hard_sigmoid"); another activation has no counterpart here" : nil))
+      assumed.add(
+        isSigmoid
+          ? "tanh, and sigmoid in the gates, of \(nameList(stack.map(\.name)))\(because)"
+          : "tanh in \(nameList(stack.map(\.name)))",
+        change: options.gates == nil ? "\(.gates, "hard_sigmoid"); another activation has no counterpart here" : nil)
     }
     if stack.contains(where: { $0.directions.count == 2 }) {
-      assumed.append(.init(what: "the outputs of two directions side by side (merge_mode concat)"))
+      assumed.add("the outputs of two directions side by side (merge_mode concat)")
     }
     if case .objects = structure.weights, units.contains(where: { $0.kind == .dense }) {
-      assumed.append(.init(what: "every dense layer comes after the LSTM"))
+      assumed.add("every dense layer comes after the LSTM")
     }
     let hasMasking = KerasEvidence(structure, file: file, options: options).hasMasking
     if hasMasking || units.contains(where: { $0.kind == .embedding }) {
-      assumed.append(
-        .init(
-          what: hasMasking
-            ? "no step is masked: the file has a layer for it, but does not say which it hides"
-            : "token 0 is one like any other (no mask_zero)",
-          change: "a \(.configuration, "FILE") with \"mask\": " + (hasMasking ? "{\"value\": 0}" : "{\"token\": 0}")))
+      assumed.add(
+        hasMasking
+          ? "no step is masked: the file has a layer for it, but does not say which it hides"
+          : "token 0 is one like any other (no mask_zero)",
+        change: "a \(.configuration, "FILE") with \"mask\": " + (hasMasking ? "{\"value\": 0}" : "{\"token\": 0}"))
     }
   }
 
@@ -107,17 +104,14 @@ struct KerasUnits {
       guard !unit.directions.joined().allSatisfy(KerasStructure.isHarmless),
         let what = Self.computing(unit, shapes)
       else { continue }
-      throw .unsupported(
-        file: file, detail: "layer \(unit.name) has no counterpart here: \(what)", advice: [])
+      throw unsupported("layer \(unit.name) has no counterpart here: \(what)")
     }
     guard case .layers = structure.weights, let first = units.firstIndex(where: { $0.kind == .recurrent }),
       let last = units.lastIndex(where: { $0.kind == .recurrent })
     else { return }
     if let dense = units[..<last].first(where: { $0.kind == .dense }) {
       let place = units[..<first].contains { $0.name == dense.name } ? "before the first LSTM" : "between two LSTMs"
-      throw .unsupported(
-        file: file, detail: "layer \(dense.name), a dense layer, comes \(place), which has no counterpart here",
-        advice: [])
+      throw unsupported("layer \(dense.name), a dense layer, comes \(place), which has no counterpart here")
     }
   }
 
@@ -163,13 +157,11 @@ struct KerasUnits {
     if isCuDNN(unit) { return .sigmoid }
     let version = structure.version
     guard version.defaultsToSigmoid else {
-      throw .ambiguous(
-        file: file,
-        detail: "it holds no model, and Keras \(version.text) gave LSTMs hard_sigmoid gates unless told otherwise: "
+      throw ambiguous(
+        "it holds no model, and Keras \(version.text) gave LSTMs hard_sigmoid gates unless told otherwise: "
           + "the gates of \(unit.text) are not known",
-        advice: [
-          "say them with \(.gates, "hard_sigmoid") or \(.gates, "sigmoid"), or describe the model with \(.configuration, "FILE")"
-        ])
+        "say them with \(.gates, "hard_sigmoid") or \(.gates, "sigmoid"), or describe the model with \(.configuration, "FILE")"
+      )
     }
     return .sigmoid
   }
@@ -309,28 +301,21 @@ struct KerasUnits {
   /// the sizes must decide: each layer reads what the one before gives.
   private func inOrder(_ units: [Unit]) throws(CheckpointError) -> [Unit] {
     guard case .objects = structure.weights, units.count > 1 else { return units }
-    guard units.count <= ModelConfiguration.depthLimit else {
-      throw .ambiguous(file: file, detail: "holds \(units.count) LSTM layers", advice: [])
-    }
-    var families: [String: [Unit]] = [:]
-    for unit in units {
-      let stem = unit.name.split(separator: "/").map { KerasTree.stem(String($0)) }.joined(separator: "/")
-      families[stem, default: []].append(unit)
+    guard units.count <= ModelConfiguration.depthLimit else { throw ambiguous("holds \(units.count) LSTM layers") }
+    let families = Dictionary(grouping: units) { unit in
+      unit.name.split(separator: "/").map { KerasTree.stem(String($0)) }.joined(separator: "/")
     }
     var search = Search(queues: families.sorted { $0.key < $1.key }.map(\.value), wanted: wanted(units.count))
     search.run([], width: nil)
     if search.found.count == 1, search.isExhaustive { return search.found[0] }
     let names = nameList(units.map(\.name))
-    throw .ambiguous(
-      file: file,
-      detail: search.found.isEmpty
+    throw ambiguous(
+      search.found.isEmpty
         ? "holds \(units.count) LSTM layers that do not make one stack, each reading what the one before gives: \(names)"
         : "does not say in which order its \(units.count) LSTM layers come, and their sizes fit in several: \(names)",
-      advice: [
-        search.found.isEmpty
-          ? "leave those of another part out with \(.allowedUnexpected, "GLOB")"
-          : "describe the model with \(.configuration, "FILE"), or save it whole as .keras, which says the order"
-      ])
+      search.found.isEmpty
+        ? "leave those of another part out with \(.allowedUnexpected, "GLOB")"
+        : "describe the model with \(.configuration, "FILE"), or save it whole as .keras, which says the order")
   }
 
   /// Widths that a given configuration wants, layer by layer.
@@ -344,15 +329,10 @@ struct KerasUnits {
     let wanted: [(input: Int, output: Int)]?
     var found: [[Unit]] = []
     /// Orders tried: a file may hold many classes of equal layers.
-    private var steps = 0
+    var steps = 0
     private static let stepLimit = 20_000
     /// Otherwise there may be more than were found.
     var isExhaustive: Bool { steps < Self.stepLimit }
-
-    init(queues: [[Unit]], wanted: [(input: Int, output: Int)]?) {
-      self.queues = queues
-      self.wanted = wanted
-    }
 
     mutating func run(_ chosen: [Unit], width: Int?) {
       steps += 1

@@ -10,16 +10,13 @@ enum KerasWriter {
     let isInside = export.weights.allSatisfy { $0.path.hasPrefix("model_weights/") }
     let base = isInside ? "model_weights" : ""
     var document = HDF5Document()
-    var order: [String] = []
-    var names: [String: [String]] = [:]
-    for weight in export.weights {
+    let layers = try export.weights.map { weight in
       let parts = weight.path.split(separator: "/").dropFirst(isInside ? 1 : 0)
       guard let layer = parts.first.map(String.init), parts.count > 1 else {
         throw CheckpointError.cannotWrite(file: path, detail: "\(weight.path) is in no layer's group")
       }
-      if names[layer] == nil { order.append(layer) }
-      names[layer, default: []].append(parts.dropFirst().joined(separator: "/"))
-    }
+      return (name: layer, weight: parts.dropFirst().joined(separator: "/"))
+    }.grouped(by: \.name)
     if isInside { document.addGroup(base) }
     for place in Set(["", base]) {
       if export.version != .one {
@@ -27,14 +24,14 @@ enum KerasWriter {
       }
       document.setAttribute("backend", .strings(["tensorflow"]), on: place)
     }
-    document.setAttribute("layer_names", .strings(order), on: base, scalar: false)
+    document.setAttribute("layer_names", .strings(layers.map(\.key)), on: base, scalar: false)
     if !export.layers.isEmpty {
       document.setAttribute("model_config", .strings([try json(export.json(withModules: false))]))
     }
-    for layer in order {
+    for (layer, weights) in layers {
       let group = base.isEmpty ? layer : base + "/" + layer
       document.addGroup(group)
-      document.setAttribute("weight_names", .strings(names[layer] ?? []), on: group, scalar: false)
+      document.setAttribute("weight_names", .strings(weights.map(\.weight)), on: group, scalar: false)
     }
     return try write(export, document, to: path)
   }

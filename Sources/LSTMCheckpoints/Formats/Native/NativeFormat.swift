@@ -63,36 +63,29 @@ extension Checkpoint {
     let file = path
     guard let version = root.attribute(NativeFormat.versionAttribute)?.integer, version >= 1 else {
       throw CheckpointError.unknownFormat(
-        file: file, detail: "its \(NativeFormat.versionAttribute) attribute is not a version number", advice: [])
+        file: file, detail: "its \(NativeFormat.versionAttribute) attribute is not a version number")
     }
     guard version == 1 else {
       throw CheckpointError.unknownFormat(
         file: file, detail: "written by a newer lstm-ft (file version \(version); this one reads 1)",
         advice: ["update lstm-ft"])
     }
-    func text(_ name: String) throws(CheckpointError) -> String? {
-      guard let attribute = root.attribute(name) else { return nil }
-      guard let text = attribute.string else {
-        throw .unknownFormat(file: file, detail: "its \(name) attribute is not one text", advice: [])
-      }
-      return text
-    }
-    if let json = try text("configuration") {
+    if let json = try root.text("configuration", file) {
       configuration = try ModelConfiguration(json: Data(json.utf8), file: file)
     }
-    if let json = try text("preprocessing") {
+    if let json = try root.text("preprocessing", file) {
       do {
         preprocessing = try JSONDecoder().decode(Preprocessing.self, from: Data(json.utf8))
       } catch {
         preprocessingError = .badPreprocessing(file: file, detail: Message(describe(error)))
       }
     }
-    if let json = try text("provenance") {
+    if let json = try root.text("provenance", file) {
       do {
         provenance = try JSONDecoder().decode(Provenance.self, from: Data(json.utf8))
       } catch {
         throw CheckpointError.unknownFormat(
-          file: file, detail: "its provenance attribute is not what lstm-ft writes: \(describe(error))", advice: [])
+          file: file, detail: "its provenance attribute is not what lstm-ft writes: \(describe(error))")
       }
     }
   }

@@ -22,11 +22,7 @@ package enum NPY {
   }
 
   private static func open(_ path: String) throws(NPYError) -> ByteSource {
-    do throws(RegularFile.Failure) {
-      return .file(try RegularFile(path: path))
-    } catch {
-      throw NPYError(.unreadable(error), file: path)
-    }
+    try NPYError.reading(path) { () throws(UnreadableReason) in .file(try RegularFile(path: path)) }
   }
 
   /// Decodes the array in `bytes`, such as an entry of an `.npz` archive.
@@ -42,11 +38,8 @@ package enum NPY {
   private static func read(_ source: ByteSource, file: String) throws(NPYError) -> StoredTensor {
     let header = try NPYHeader(source: source, file: file)
     try header.check(fileByteCount: source.byteCount, file: file)
-    var bytes: [UInt8]
-    do throws(RegularFile.Failure) {
-      bytes = try source.bytes(at: header.dataOffset, count: header.dataByteCount)
-    } catch {
-      throw NPYError(.unreadable(error), file: file)
+    var bytes = try NPYError.reading(file) { () throws(UnreadableReason) in
+      try source.bytes(at: header.dataOffset, count: header.dataByteCount)
     }
     let width = header.dataType.byteCount
     if header.isBigEndian { bytes.withUnsafeMutableBytes { swapBytes($0, width: width) } }

@@ -42,9 +42,7 @@ package struct NPYHeader: Sendable, Equatable {
   /// Bytes that follow the data would be a second array, which must not be dropped in silence.
   func check(fileByteCount: Int, file: String) throws(NPYError) {
     let found = fileByteCount - dataOffset
-    guard found == dataByteCount else {
-      throw NPYError(.dataSize(expected: dataByteCount, found: found), file: file)
-    }
+    guard found == dataByteCount else { throw NPYError(.dataSize(expected: dataByteCount, found: found), file: file) }
   }
 
   init(source: ByteSource, file: String) throws(NPYError) {
@@ -127,14 +125,9 @@ struct NPYHeaderParser {
     var shape: [Int]
   }
 
-  private let text: [UInt8]
-  private let file: String
-  private var position = 0
-
-  init(text: [UInt8], file: String) {
-    self.text = text
-    self.file = file
-  }
+  let text: [UInt8]
+  let file: String
+  fileprivate var position = 0
 
   mutating func parse() throws(NPYError) -> Fields {
     var descr: String?
@@ -148,9 +141,7 @@ struct NPYHeaderParser {
       case "descr":
         guard descr == nil else { throw NPYError(.duplicateKey(key), file: file) }
         // A list of fields, or one field's pair with a shape of its own.
-        if peek() == UInt8(ascii: "[") || peek() == UInt8(ascii: "(") {
-          throw NPYError(.structuredType, file: file)
-        }
+        if peek() == UInt8(ascii: "[") || peek() == UInt8(ascii: "(") { throw NPYError(.structuredType, file: file) }
         descr = try string(expected: "a type")
       case "fortran_order":
         guard isFortranOrder == nil else { throw NPYError(.duplicateKey(key), file: file) }
@@ -238,9 +229,7 @@ struct NPYHeaderParser {
     _ = peek()
     let digits = text[position...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     guard !digits.isEmpty else { throw malformed("a dimension") }
-    guard let value = Int(String(decoding: digits, as: UTF8.self)) else {
-      throw NPYError(.sizeOverflow, file: file)
-    }
+    guard let value = Int(String(decoding: digits, as: UTF8.self)) else { throw NPYError(.sizeOverflow, file: file) }
     position += digits.count
     // Python 2 marked long integers so.
     if position < text.count, text[position] == UInt8(ascii: "L") { position += 1 }

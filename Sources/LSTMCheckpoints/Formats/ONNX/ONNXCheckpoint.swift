@@ -5,11 +5,8 @@ extension Checkpoint {
   /// The constants of an ONNX model, and its graph.
   /// - Parameter allowsExternalData: whether weights may lie in other files beside the model.
   init(onnx path: String, allowsExternalData: Bool = false) throws(CheckpointError) {
-    let source: ByteSource
-    do throws(UnreadableReason) {
-      source = .file(try RegularFile(path: path))
-    } catch {
-      throw .unreadable(file: path, reason: error)
+    let source = try CheckpointError.reading(path) { () throws(UnreadableReason) in
+      ByteSource.file(try RegularFile(path: path))
     }
     let model: ONNXModel
     do throws(ProtobufReader.Failure) {
@@ -62,8 +59,7 @@ private struct ExternalFiles {
     else {
       throw .unsupported(
         file: model,
-        detail: "the place of tensor \"\(tensor.name)\", \"\(location)\", is not the name of a file beside it",
-        advice: [])
+        detail: "the place of tensor \"\(tensor.name)\", \"\(location)\", is not the name of a file beside it")
     }
     let path = URL(fileURLWithPath: model).deletingLastPathComponent().appendingPathComponent(location).path
     let file: RegularFile
@@ -74,14 +70,9 @@ private struct ExternalFiles {
       guard lstat(path, &status) == 0 else { throw .unreadable(file: path, reason: .notFound) }
       guard status.st_mode & S_IFMT != S_IFLNK else {
         throw .unsupported(
-          file: path, detail: "is a link; weights outside the model's file are read from a regular file only",
-          advice: [])
+          file: path, detail: "is a link; weights outside the model's file are read from a regular file only")
       }
-      do throws(UnreadableReason) {
-        file = try RegularFile(path: path)
-      } catch {
-        throw .unreadable(file: path, reason: error)
-      }
+      file = try CheckpointError.reading(path) { () throws(UnreadableReason) in try RegularFile(path: path) }
       open[location] = file
     }
     guard offset <= file.byteCount, tensor.byteCount <= file.byteCount - offset else {
@@ -102,9 +93,7 @@ struct ONNXStructure: ModelStructure {
   let source: ByteSource
   let constants: [StoredTensor]
 
-  func translate(
-    _ candidates: [Candidate], file: String, options: LoadOptions
-  ) throws(CheckpointError) -> Translation {
+  func translate(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) -> Translation {
     var graph = try ONNXGraph(model, source: source, tensors: constants, file: file)
     return try graph.translation(candidates, options: options)
   }

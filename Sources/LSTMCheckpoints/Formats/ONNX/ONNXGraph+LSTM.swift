@@ -5,16 +5,15 @@ extension ONNXGraph {
   mutating func addLSTM(_ node: ONNXModel.Node) throws(CheckpointError) {
     let what = node.description
     guard layers.count <= ModelConfiguration.depthLimit else {
-      throw .unsupported(
-        file: file, detail: "has more than \(ModelConfiguration.depthLimit) LSTM layers", advice: [])
+      throw unsupported("has more than \(ModelConfiguration.depthLimit) LSTM layers")
     }
-    func unsupported(_ detail: Message, _ advice: [Message] = []) -> CheckpointError {
+    func refuse(_ detail: Message, _ advice: [Message] = []) -> CheckpointError {
       .unsupported(file: file, detail: "\(what): \(detail)", advice: advice)
     }
     if let clip = number(node, "clip"), clip != 0 {
-      throw unsupported("it clips its sums at \(clip), which a model here cannot")
+      throw refuse("it clips its sums at \(clip), which a model here cannot")
     }
-    if integer(node, "input_forget") ?? 0 != 0 { throw unsupported("it couples the input and the forget gate") }
+    if integer(node, "input_forget") ?? 0 != 0 { throw refuse("it couples the input and the forget gate") }
     let batchFirst = integer(node, "layout") ?? 0 == 1
     let directions: [Bool]
     switch node.attributes["direction"] {
@@ -23,7 +22,7 @@ extension ONNXGraph {
       case "forward": directions = [false]
       case "reverse": directions = [true]
       case "bidirectional": directions = [false, true]
-      default: throw unsupported("its direction is \"\(text)\"")
+      default: throw refuse("its direction is \"\(text)\"")
       }
     default: directions = [false]
     }
@@ -33,21 +32,21 @@ extension ONNXGraph {
       if isAbsent(node, index) { return nil }
       guard let found = constant(node, index), found.tensor.dataType.isFloatingPoint else {
         let type = model.unreadable.first { $0.name == node.inputs[index] }
-        throw unsupported(
+        throw refuse(
           type.map { "its \(what) \"\($0.name)\" is of ONNX type \($0.typeCode), which is not read" }
             ?? "its \(what) \"\(node.inputs[index])\" is no constant of floating-point numbers",
           ["weights that are computed or quantized cannot be read; export the model before it is quantized"])
       }
       return found
     }
-    guard let w = try weights(1, "W"), let r = try weights(2, "R") else { throw unsupported("it has no weights") }
+    guard let w = try weights(1, "W"), let r = try weights(2, "R") else { throw refuse("it has no weights") }
     let (b, p) = (try weights(3, "B"), try weights(7, "P"))
     let d = directions.count
     func require(_ constant: ONNXConstant?, _ rank: Int, _ what: String) throws(CheckpointError) {
       guard let constant, constant.shape.count != rank || constant.shape[0] != d else { return }
       throw .misshapen(
         tensor: constant.tensor.name, expected: "\(what) of \(rank) dimensions, the first \(d)",
-        found: shapeText(constant.shape), advice: [])
+        found: shapeText(constant.shape))
     }
     try require(w, 3, "W (D, 4H, I)")
     try require(r, 3, "R (D, 4H, H)")
@@ -67,9 +66,9 @@ extension ONNXGraph {
     }
     let h = cells[0].hiddenSize
     if let said = integer(node, "hidden_size"), said != h {
-      throw unsupported("its hidden_size is \(said), but its weights are for \(h)")
+      throw refuse("its hidden_size is \(said), but its weights are for \(h)")
     }
-    if d == 2, gates[0] != gates[1] { throw unsupported("its two directions have different gate activations") }
+    if d == 2, gates[0] != gates[1] { throw refuse("its two directions have different gate activations") }
     for constant in [w, r, b, p] { used.formUnion(constant?.sources ?? []) }
 
     let input = readInput(node, cells[0].inputSize, batchFirst)
@@ -84,15 +83,11 @@ extension ONNXGraph {
   private func gateActivations(_ node: ONNXModel.Node, _ count: Int) throws(CheckpointError)
     -> [ModelConfiguration.GateActivation]
   {
-    func unsupported(_ detail: String) -> CheckpointError {
-      .unsupported(file: file, detail: "\(node.description): \(detail)", advice: [])
-    }
+    func refuse(_ detail: String) -> CheckpointError { unsupported("\(node.description): \(detail)") }
     guard case .texts(let names)? = node.attributes["activations"] else {
       return [ModelConfiguration.GateActivation](repeating: .sigmoid, count: count)
     }
-    guard names.count == 3 * count else {
-      throw unsupported("it names \(names.count) activations for \(count) directions")
-    }
+    guard names.count == 3 * count else { throw refuse("it names \(names.count) activations for \(count) directions") }
     func list(_ key: String) -> [Float] { if case .floats(let list)? = node.attributes[key] { list } else { [] } }
     var (alphas, betas) = (list("activation_alpha"), list("activation_beta"))
     var result: [ModelConfiguration.GateActivation] = []
@@ -101,8 +96,7 @@ extension ONNXGraph {
         names[3 * direction].lowercased(), names[3 * direction + 1].lowercased(), names[3 * direction + 2].lowercased()
       )
       guard cell == "tanh", output == "tanh" else {
-        throw unsupported(
-          "its activations are \(names.joined(separator: ", ")); those of cell and output can be Tanh only")
+        throw refuse("its activations are \(names.joined(separator: ", ")); those of cell and output can be Tanh only")
       }
       switch gate {
       case "sigmoid": result.append(.sigmoid)
@@ -114,15 +108,13 @@ extension ONNXGraph {
         } else if beta == 0.5, abs(alpha - 1 / 6) < 1e-6 {
           result.append(.hardSigmoidKeras3)
         } else {
-          throw unsupported("its gates are clip(\(alpha) x + \(beta), 0, 1); known are 0.2 x + 0.5 and x / 6 + 0.5")
+          throw refuse("its gates are clip(\(alpha) x + \(beta), 0, 1); known are 0.2 x + 0.5 and x / 6 + 0.5")
         }
-      default: throw unsupported("its gates are \(names[3 * direction]); known are Sigmoid and HardSigmoid")
+      default: throw refuse("its gates are \(names[3 * direction]); known are Sigmoid and HardSigmoid")
       }
     }
     // Values for functions that take none would make it unclear whose the others are.
-    guard alphas.isEmpty, betas.isEmpty else {
-      throw unsupported("it has more activation_alpha or _beta than it can use")
-    }
+    guard alphas.isEmpty, betas.isEmpty else { throw refuse("it has more activation_alpha or _beta than it can use") }
     return result
   }
 
@@ -140,9 +132,9 @@ extension ONNXGraph {
         for source in constant.sources { harmless[source] = "an initial state of zeros" }
       case .numbers(let sizes, _)? where index == 4 && sizes.allSatisfy({ isTime($0) }): continue
       default:
-        throw .unsupported(
-          file: file, detail: "\(node.description): its \(what) \"\(name)\" is neither absent, zero nor an input",
-          advice: ["a model here starts from zeros and reads every step unless it is told otherwise when it is run"])
+        throw unsupported(
+          "\(node.description): its \(what) \"\(name)\" is neither absent, zero nor an input",
+          "a model here starts from zeros and reads every step unless it is told otherwise when it is run")
       }
     }
   }

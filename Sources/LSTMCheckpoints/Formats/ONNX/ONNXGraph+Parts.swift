@@ -140,8 +140,7 @@ extension ONNXGraph {
     else { return nil }
     embedding = table
     used.formUnion(table.sources)
-    return .flow(
-      ONNXFlow(axes: tokens.axes + [.features], parts: [.init(source: .embedding, size: table.shape[1])]))
+    return .flow(ONNXFlow(axes: tokens.axes + [.features], parts: [.init(source: .embedding, size: table.shape[1])]))
   }
 
   func split(_ node: ONNXModel.Node) -> [ONNXValue]? {

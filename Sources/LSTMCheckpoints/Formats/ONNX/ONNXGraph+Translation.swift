@@ -15,9 +15,7 @@ extension ONNXGraph {
     var affine: ONNXAffine?
   }
 
-  mutating func translation(
-    _ candidates: [Candidate], options: LoadOptions
-  ) throws(CheckpointError) -> Translation {
+  mutating func translation(_ candidates: [Candidate], options: LoadOptions) throws(CheckpointError) -> Translation {
     try checkLayers()
     let count = layers.count
     var translation = Translation(
@@ -27,16 +25,13 @@ extension ONNXGraph {
     try addLayers(&translation, (given ?? written)?.layers, given)
 
     if let embedding { translation.add("embedding.weight", embedding.value, how: Self.how(embedding)) }
-    let tail = stackIsOne() ? modelTail() : nil
-    if let tail {
-      addTail(tail, &translation)
-      try addScalers(tail, &translation)
-      var configuration = configuration(tail, translation)
-      if let written { configuration = reconcile(configuration, written, &translation) }
-      translation.configuration = configuration
-    } else {
-      throw giveUp()
-    }
+    guard stackIsOne(), let tail = modelTail() else { throw giveUp() }
+    for (index, (dense, _)) in tail.head.enumerated() { add(denses[dense], "head.\(index)", &translation) }
+    if let attention = tail.attention { add(denses[attention], "attention", &translation) }
+    try addScalers(tail, &translation)
+    var configuration = configuration(tail, translation)
+    if let written { configuration = reconcile(configuration, written, &translation) }
+    translation.configuration = configuration
     translation.notes += notes
     leaveOut(candidates, &translation)
     return translation
@@ -50,31 +45,26 @@ extension ONNXGraph {
     guard !layers.isEmpty else {
       let quantized = ["DynamicQuantizeLSTM", "DynamicQuantizeGRU"]
       if let node = model.nodes.first(where: { quantized.contains($0.operation) }) {
-        throw .unsupported(
-          file: file, detail: "\(node.description): it is quantized, which is not computed here",
-          advice: ["import the model as it was before it was quantized"])
+        throw unsupported(
+          "\(node.description): it is quantized, which is not computed here",
+          "import the model as it was before it was quantized")
       }
       if let node = model.nodes.first(where: { ["If", "Loop", "Scan"].contains($0.operation) && $0.domain.isEmpty }) {
-        throw .unsupported(
-          file: file,
-          detail: "has no node with the operator LSTM outside of \(node.description): "
+        throw unsupported(
+          "has no node with the operator LSTM outside of \(node.description): "
             + (node.operation == "If"
-              ? "which of its branches runs is only known when it runs" : "what it repeats is not followed"),
-          advice: [])
+              ? "which of its branches runs is only known when it runs" : "what it repeats is not followed"))
       }
       var operations: [String] = []
       for node in model.nodes where !operations.contains(node.operation) && operations.count < 8 {
         operations.append(node.operation)
       }
-      throw .unsupported(
-        file: file, detail: "has no node with the operator LSTM; it has \(nameList(operations))",
-        advice: [])
+      throw unsupported("has no node with the operator LSTM; it has \(nameList(operations))")
     }
     if let reversed = layers.first(where: { $0.cells[false] == nil }) {
-      throw .unsupported(
-        file: file,
-        detail: "\(reversed.node) runs in reverse alone; a layer here runs forward, or in both directions",
-        advice: ["reverse the sequences beforehand and export the model with a forward LSTM"])
+      throw unsupported(
+        "\(reversed.node) runs in reverse alone; a layer here runs forward, or in both directions",
+        "reverse the sequences beforehand and export the model with a forward LSTM")
     }
   }
 
@@ -97,7 +87,7 @@ extension ONNXGraph {
         {
           cell.recurrentBias = nil
         }
-        translation.add(cell, layer: index, reverse: reverse, how: layer.how[reverse])
+        translation.add(cell, layer: index, reverse: reverse) { _ in layer.how[reverse] }
       }
     }
   }
@@ -192,11 +182,6 @@ extension ONNXGraph {
     return isFinal ? .final : nil
   }
 
-  private mutating func addTail(_ tail: Tail, _ translation: inout Translation) {
-    for (index, (dense, _)) in tail.head.enumerated() { add(denses[dense], "head.\(index)", &translation) }
-    if let attention = tail.attention { add(denses[attention], "attention", &translation) }
-  }
-
   /// Constant scaling of the input and of the output, as the model's scalers.
   private func addScalers(_ tail: Tail, _ translation: inout Translation) throws(CheckpointError) {
     if let affine = layers[0].input?.parts.first?.affine {
@@ -212,7 +197,7 @@ extension ONNXGraph {
   }
 
   private func unscaled(_ what: String) -> CheckpointError {
-    .unsupported(file: file, detail: "it scales its \(what) by constants of another width", advice: [])
+    unsupported("it scales its \(what) by constants of another width")
   }
 
   private mutating func add(_ dense: Dense, _ name: String, _ translation: inout Translation) {
@@ -279,13 +264,10 @@ extension ONNXGraph {
   /// The node that stands in the way. What a graph computes it says: no description can say otherwise.
   private func giveUp() -> CheckpointError {
     let first = misunderstood.first.map { "\($0.node): \($0.detail)" as Message }
-    return .unsupported(
-      file: file, detail: first ?? "what its outputs are made of is no model that can be described here", advice: [])
+    return unsupported(first ?? "what its outputs are made of is no model that can be described here")
   }
 
-  private func leaveOut(
-    _ candidates: [Candidate], _ translation: inout Translation
-  ) {
+  private func leaveOut(_ candidates: [Candidate], _ translation: inout Translation) {
     var readers: [String: String] = [:]
     for node in model.nodes { for name in node.inputs { readers[name] = node.description } }
     for candidate in candidates where !used.contains(candidate.tensor.name) {

@@ -4,7 +4,7 @@ import FileIO
 ///
 /// Each value has a meaning (`ONNXValue`); a node turns meanings into meanings. Where that fails the result is unknown and
 /// the node is remembered: LSTMs are found all the same, but then the rest of the model is for the user to say.
-struct ONNXGraph {
+struct ONNXGraph: FileReading {
   struct Layer {
     /// Forward, reverse: the one whose direction it is.
     var cells: [Bool: RecurrentCell] = [:]
@@ -63,12 +63,7 @@ struct ONNXGraph {
       values[tensor.name] = .constant(ONNXConstant(tensor: tensor, sources: [tensor.name]))
     }
     for input in model.inputs { values[input.name] = begin(input) }
-    for node in model.nodes {
-      for name in node.outputs where !name.isEmpty && values[name] != nil {
-        throw .unknownFormat(file: file, detail: "is no valid ONNX model: \"\(name)\" is given twice", advice: [])
-      }
-      try run(node)
-    }
+    for node in model.nodes { try run(node) }
   }
 
   private mutating func begin(_ input: ONNXModel.Input) -> ONNXValue {
@@ -77,11 +72,15 @@ struct ONNXGraph {
     axisCount += shape.count
     for (id, size) in zip(ids, shape) { axisSizes[id] = size }
     return .flow(
-      ONNXFlow(
-        axes: ids.map { .sequence([$0]) }, parts: [.init(source: .input(input.name), size: shape.last ?? nil)]))
+      ONNXFlow(axes: ids.map { .sequence([$0]) }, parts: [.init(source: .input(input.name), size: shape.last ?? nil)]))
+  }
+
+  private func twice(_ name: String) -> CheckpointError {
+    unknownFormat("is no valid ONNX model: \"\(name)\" is given twice")
   }
 
   private mutating func run(_ node: ONNXModel.Node) throws(CheckpointError) {
+    for name in node.outputs where !name.isEmpty && values[name] != nil { throw twice(name) }
     if node.domain.isEmpty, node.operation == "LSTM" { return try addLSTM(node) }
     if node.domain.isEmpty, node.operation == "If" {
       if let branch = decidedBranch(node) { return try inline(branch, of: node) }
@@ -99,9 +98,7 @@ struct ONNXGraph {
         case .zeros, .fromInput, .unknown: break
         }
       }
-      guard budget > 0 else {
-        throw .unsupported(file: file, detail: "its graph is larger than any model that can be read", advice: [])
-      }
+      guard budget > 0 else { throw unsupported("its graph is larger than any model that can be read") }
       return
     }
     // What is made of one input alone may be a state that the caller gives.
@@ -140,18 +137,12 @@ struct ONNXGraph {
   }
 
   private mutating func inline(_ branch: ONNXModel.Subgraph, of node: ONNXModel.Node) throws(CheckpointError) {
-    func twice(_ name: String) -> CheckpointError {
-      .unknownFormat(file: file, detail: "is no valid ONNX model: \"\(name)\" is given twice", advice: [])
-    }
     for tensor in branch.constants {
       guard values[tensor.name] == nil else { throw twice(tensor.name) }
       if case .external = tensor.elements { continue }
       values[tensor.name] = .constant(ONNXConstant(tensor: tensor.stored(in: source, file: file), sources: []))
     }
-    for inner in branch.nodes {
-      for name in inner.outputs where !name.isEmpty && values[name] != nil { throw twice(name) }
-      try run(inner)
-    }
+    for inner in branch.nodes { try run(inner) }
     for (name, result) in zip(node.outputs, branch.outputs) where !name.isEmpty {
       values[name] = values[result] ?? .unknown
     }

@@ -125,12 +125,8 @@ struct ONNXModel: Sendable {
   // MARK: - The graph
 
   private mutating func readGraph(_ reader: inout ProtobufReader) throws(Failure) {
-    while let field = try reader.next() {
-      guard field.wire == .bytes else {
-        try reader.skip(field)
-        continue
-      }
-      switch field.number {
+    while let field = try reader.next(.bytes) {
+      switch field {
       case ONNXField.Graph.node:
         guard nodes.count < Self.countLimit else { throw Failure("it has more than \(Self.countLimit) nodes") }
         var node = try reader.message()
@@ -145,8 +141,8 @@ struct ONNXModel: Sendable {
         guard inputs.count + outputs.count < Self.countLimit else { throw Failure("it has too many inputs") }
         var message = try reader.message()
         let value = try Self.value(&message)
-        if field.number == ONNXField.Graph.input { inputs.append(value) } else { outputs.append(value.name) }
-      default: try reader.skip(field)
+        if field == ONNXField.Graph.input { inputs.append(value) } else { outputs.append(value.name) }
+      default: _ = try reader.range()
       }
     }
   }
@@ -160,15 +156,11 @@ struct ONNXModel: Sendable {
 
   private static func node(_ reader: inout ProtobufReader, _ depth: Int) throws(Failure) -> Node {
     var node = Node()
-    while let field = try reader.next() {
-      guard field.wire == .bytes else {
-        try reader.skip(field)
-        continue
-      }
+    while let field = try reader.next(.bytes) {
       guard node.inputs.count + node.outputs.count + node.attributes.count < listLimit else {
         throw Failure("a node has more than \(listLimit) inputs, outputs and attributes")
       }
-      switch field.number {
+      switch field {
       case ONNXField.Node.input: node.inputs.append(try reader.text())
       case ONNXField.Node.output: node.outputs.append(try reader.text())
       case ONNXField.Node.name: node.name = try reader.text()
@@ -180,7 +172,7 @@ struct ONNXModel: Sendable {
       case ONNXField.Node.domain:
         let domain = try reader.text()
         node.domain = domain == "ai.onnx" ? "" : domain
-      default: try reader.skip(field)
+      default: _ = try reader.range()
       }
     }
     return node
@@ -259,19 +251,11 @@ struct ONNXModel: Sendable {
 
   private static func sizes(_ reader: inout ProtobufReader) throws(Failure) -> [Int?] {
     var shape: [Int?] = []
-    while let field = try reader.next() {
-      guard field.number == ONNXField.Shape.dimension, field.wire == .bytes else {
-        try reader.skip(field)
-        continue
-      }
+    while try reader.next(.bytes, number: ONNXField.Shape.dimension) != nil {
       guard shape.count < ONNXTensor.rankLimit else { throw Failure("a value has too many dimensions") }
       var dimension = try reader.message()
       var size: Int?
-      while let part = try dimension.next() {
-        guard part.number == ONNXField.Dimension.value, part.wire == .varint else {
-          try dimension.skip(part)
-          continue
-        }
+      while try dimension.next(.varint, number: ONNXField.Dimension.value) != nil {
         size = Int(exactly: try dimension.varint())
       }
       // Zero stands for "any" in some exporters.

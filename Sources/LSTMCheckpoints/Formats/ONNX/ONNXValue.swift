@@ -113,8 +113,6 @@ struct ONNXFlow: Equatable {
 
   var isScaled: Bool { parts.contains { $0.affine != nil } }
 
-  func place(_ axis: Axis) -> Int? { axes.firstIndex(of: axis) }
-
   func picking(_ pick: Pick) -> ONNXFlow? {
     var copy = self
     for index in parts.indices {

@@ -181,7 +181,7 @@ private struct ModelGraph {
     var sources: [String] = []
     for (direction, cell) in cells[index].enumerated() {
       for kind in kinds where kind != .recurrentBias || cell.recurrentBias != nil {
-        let name = PyTorchName.text(module: "lstm", kind: kind, layer: index, isReverse: direction == 1)
+        let name = PyTorchName.parameter(kind, layer: index, isReverse: direction == 1)
         // A bias that was made up has no source.
         if model[name] != nil { sources.append(name) }
       }

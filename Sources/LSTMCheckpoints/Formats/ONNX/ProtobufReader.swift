@@ -104,12 +104,19 @@ struct ProtobufReader {
 
   mutating func message() throws(Failure) -> ProtobufReader { ProtobufReader(self, try range()) }
 
+  /// The number of the next field of a wire type, or of the next of this number; all others are passed over.
+  mutating func next(_ wire: Wire, number: UInt64? = nil) throws(Failure) -> UInt64? {
+    while let field = try next() {
+      if field.wire == wire, number == nil || number == field.number { return field.number }
+      try skip(field)
+    }
+    return nil
+  }
+
   /// The message in a field of this number, the last of them; all other fields are passed over.
   mutating func message(in number: UInt64) throws(Failure) -> ProtobufReader? {
     var found: ProtobufReader?
-    while let field = try next() {
-      if field.number == number, field.wire == .bytes { found = try message() } else { try skip(field) }
-    }
+    while try next(.bytes, number: number) != nil { found = try message() }
     return found
   }
 
@@ -170,9 +177,7 @@ struct ProtobufReader {
 
   /// Numbers of a repeated field, packed or one at a time.
   /// - Parameter width: 4 or 8 bytes each, nil for varints.
-  mutating func numbers(
-    _ field: Field, width: Int? = nil, _ body: (UInt64) throws(Failure) -> Void
-  ) throws(Failure) {
+  mutating func numbers(_ field: Field, width: Int? = nil, _ body: (UInt64) throws(Failure) -> Void) throws(Failure) {
     func one(_ reader: inout ProtobufReader) throws(Failure) -> UInt64 {
       if let width { try reader.fixed(width) } else { try reader.varint() }
     }

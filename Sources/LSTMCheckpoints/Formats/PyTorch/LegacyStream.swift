@@ -27,18 +27,12 @@ struct LegacyStream {
     if let first { magic = first.pickle } else { magic = try PickleMachine.run(&input, isNested: isNested) }
     guard magic.root == .long(Self.magicNumber) else { return nil }
     let version = try PickleMachine.run(&input, isNested: isNested)
-    guard version.root == .integer(1001) else {
-      throw PTError(.malformed(expected: "protocol 1001", offset: input.position), file: file)
-    }
+    guard version.root == .integer(1001) else { throw input.malformed("protocol 1001") }
     let system = try PickleMachine.run(&input, isNested: isNested)
-    guard system.dictionary(system.root) != nil else {
-      throw PTError(.malformed(expected: "a dictionary about the system", offset: input.position), file: file)
-    }
+    guard system.dictionary(system.root) != nil else { throw input.malformed("a dictionary about the system") }
     pickle = try PickleMachine.run(&input, isNested: isNested)
     let keys = try PickleMachine.run(&input, isNested: isNested)
-    guard let list = keys.items(keys.root) else {
-      throw PTError(.malformed(expected: "a list of storages", offset: input.position), file: file)
-    }
+    guard let list = keys.items(keys.root) else { throw input.malformed("a list of storages") }
     pickleByteCount = input.position
     storages = try Self.storages(list, of: pickle, in: source, from: input.position, file: file)
   }
@@ -62,12 +56,8 @@ struct LegacyStream {
       }
       guard storages[key] == nil else { throw PTError(.storageTwice(key: key), file: file) }
       let width = storage.type?.byteCount ?? 1
-      var count: UInt64 = 0
-      do throws(RegularFile.Failure) {
-        for byte in try source.bytes(at: position, count: 8).reversed() { count = count << 8 | UInt64(byte) }
-      } catch {
-        throw PTError(.unreadable(error), file: file)
-      }
+      let bytes = try PTError.reading(file) { () throws(UnreadableReason) in try source.bytes(at: position, count: 8) }
+      let count = bytes.reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
       guard count == UInt64(storage.count) else {
         let (found, overflow) = Int(clamping: count).multipliedReportingOverflow(by: width)
         throw PTError(.storageSize(key: key, expected: byteCount, found: overflow ? .max : found), file: file)

@@ -38,11 +38,7 @@ extension Checkpoint {
   /// A file that begins with a pickle: what `torch.save` wrote before 1.6, or what Python's own pickle writes, with the
   /// arrays and tensors in it.
   init(pickle path: String) throws {
-    let source: ByteSource
-    do throws(RegularFile.Failure) {
-      source = .file(try RegularFile(path: path))
-    } catch {
-      throw PTError(.unreadable(error), file: path)
+    let source = try PTError.reading(path) { () throws(UnreadableReason) in ByteSource.file(try RegularFile(path: path))
     }
     // The first pickle of a stream is a number.
     var input = PickleInput(source, file: path, limit: PickleInput.plainByteLimit)
@@ -51,9 +47,7 @@ extension Checkpoint {
       try self.init(
         stream.pickle, storages: stream.storages, isBigEndian: false, file: path, byteCount: source.byteCount)
     } else {
-      guard input.position == source.byteCount else {
-        throw PTError(.malformed(expected: "the end of the file", offset: input.position), file: path)
-      }
+      guard input.position == source.byteCount else { throw input.malformed("the end of the file") }
       try self.init(
         first, storages: [:], isBigEndian: false, file: path, byteCount: source.byteCount, needsTensors: true)
     }
@@ -69,8 +63,7 @@ extension Checkpoint {
     var tensors: [StoredTensor] = []
     var skipped = state.leftOut
     var names = Set<String>()
-    var views: [SeenPlace: Int] = [:]
-    var groups: [[String]] = []
+    var seen: [(place: SeenPlace, name: String)] = []
     for leaf in state.leaves {
       switch leaf.content {
       case .unread(let reason):
@@ -90,12 +83,7 @@ extension Checkpoint {
         if tensor.shape.contains(0) || tensor.storage.held != nil { continue }
         let place = SeenPlace(
           storage: tensor.storage.key, start: view.start, shape: tensor.shape, strides: tensor.strides, type: type)
-        if let group = views[place] {
-          groups[group].append(leaf.name)
-        } else {
-          views[place] = groups.count
-          groups.append([leaf.name])
-        }
+        seen.append((place, leaf.name))
       }
     }
     let scalers = ScalerSearch.scalers(in: pickle, reader)
@@ -107,7 +95,7 @@ extension Checkpoint {
     notes = state.notes
     assumed = state.assumed
     foundScalers = scalers
-    sharing = groups.filter { $0.count > 1 }
+    sharing = seen.grouped(by: \.place).map { $0.members.map(\.name) }.filter { $0.count > 1 }
   }
 }
 

@@ -6,24 +6,12 @@ extension PTState {
   /// - Parameter scalers: the keys of those that are offered.
   func passedOver(apartFrom scalers: [FoundScaler]) -> [Checkpoint.Skipped] {
     let offered = Set(scalers.map(\.key))
-    var byType: [(type: String, paths: [String])] = []
-    var places: [String: Int] = [:]
-    for object in closed where !object.type.isPlainValue && !offered.contains(object.path) {
-      let type = object.type.text
-      if let place = places[type] {
-        byType[place].paths.append(object.path)
-      } else {
-        places[type] = byType.count
-        byType.append((type, [object.path]))
-      }
-    }
-    return byType.map { group in
-      if group.paths.count == 1 {
-        let path = group.paths[0]
-        return .init(name: path.isEmpty ? "(root)" : path, reason: "it is a Python object, \(group.type), passed over")
-      }
+    let objects = closed.filter { !$0.type.isPlainValue && !offered.contains($0.path) }
+    return objects.grouped(by: \.type.text).map { type, members in
+      let count = members.count
       return .init(
-        name: nameList(group.paths), reason: "\(group.paths.count) Python objects, \(group.type), passed over")
+        name: nameList(members.map(\.path)),
+        reason: (count == 1 ? "it is a Python object" : "\(count) Python objects") + ", \(type), passed over")
     }
   }
 
@@ -53,11 +41,10 @@ extension PTState {
       let made = places.isEmpty ? "" : " (it was made \(places.joined(separator: " and ")))"
       let change: Message =
         "an activation of a dense layer is set in \(.configuration); between the LSTM and the head there can be none"
-      assumed.append(
-        .init(
-          what: "\(name), a \(module.type.text), is not applied\(made): where the model calls it is code, which the "
-            + "file does not hold",
-          change: module.type.isActivation ? change : nil))
+      assumed.add(
+        "\(name), a \(module.type.text), is not applied\(made): where the model calls it is code, which the "
+          + "file does not hold",
+        change: module.type.isActivation ? change : nil)
     }
     return assumed
   }

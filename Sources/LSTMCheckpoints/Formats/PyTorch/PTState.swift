@@ -128,9 +128,7 @@ struct PTState {
     guard visits <= Self.visitLimit else { throw tooMuch("values", Self.visitLimit) }
   }
 
-  private mutating func walk(
-    _ value: Pickle.Value, path: String, depth: Int, training: String?
-  ) throws(PTError) {
+  private mutating func walk(_ value: Pickle.Value, path: String, depth: Int, training: String?) throws(PTError) {
     let items: [(key: String, value: Pickle.Value)]
     var training = training
     switch pickle.node(value) {
@@ -198,8 +196,7 @@ struct PTState {
     }
     for (key, value) in inner {
       guard case .object(let object) = pickle.node(value), pickle.isModule(object) else { continue }
-      try walk(
-        module: object, path: path, name: joined(name, key.keyText), depth: depth + 1, container: container)
+      try walk(module: object, path: path, name: joined(name, key.keyText), depth: depth + 1, container: container)
     }
   }
 
@@ -236,39 +233,22 @@ struct PTState {
   /// state always is. Without one nothing is known: all else stays.
   private mutating func choose() {
     let states = containers.filter { $0.hasRecurrentWeights && $0.training == nil }
-    var groups: [(name: String, reason: String, tensors: [String])] = []
-    var places: [String: Int] = [:]
-    func leaveOut(_ leaf: Leaf, _ container: Container) {
-      let reason: String
-      let group: String
-      if let training = container.training {
-        (group, reason) = (training, "training state, no part of the model")
-      } else {
-        (group, reason) = (container.path, "it lies beside the state_dict and is no layer's")
-      }
-      let place = places[group] ?? groups.count
-      if place == groups.count {
-        places[group] = place
-        groups.append((group, reason, []))
-      }
-      groups[place].tensors.append(leaf.name)
-    }
     for index in leaves.indices {
       let container = containers[leaves[index].container]
-      let isKept =
+      leaves[index].isKept =
         container.training == nil && (states.isEmpty || container.hasRecurrentWeights || container.hasWeights)
-      leaves[index].isKept = isKept
-      if !isKept { leaveOut(leaves[index], container) }
     }
     let kept = Set(leaves.filter(\.isKept).map(\.container))
     modules.removeAll { !kept.contains($0.container) }
     if let only = kept.first, kept.count == 1, !containers[only].path.isEmpty { stateKey = containers[only].path }
-    leftOut = groups.map { group in
-      let count = group.tensors.count
-      if count == 1 { return .init(name: group.tensors[0], reason: group.reason) }
+    func container(_ leaf: Leaf) -> Container { containers[leaf.container] }
+    leftOut = leaves.filter { !$0.isKept }.grouped { container($0).training ?? container($0).path }.map { path, group in
+      let reason =
+        container(group[0]).training == nil
+        ? "it lies beside the state_dict and is no layer's" : "training state, no part of the model"
+      if group.count == 1 { return .init(name: group[0].name, reason: reason) }
       return .init(
-        name: group.name.isEmpty ? nameList(group.tensors) : group.name + ".*",
-        reason: group.reason + " (\(count) tensors)")
+        name: path.isEmpty ? nameList(group.map(\.name)) : path + ".*", reason: reason + " (\(group.count) tensors)")
     }
   }
 }

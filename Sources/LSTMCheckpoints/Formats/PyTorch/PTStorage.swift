@@ -73,9 +73,7 @@ final class PTStorage: @unchecked Sendable {
   }
 
   private func verify(_ found: UInt32) throws(PTError) {
-    guard found == checksum else {
-      throw PTError(.checksum(expected: checksum, found: found), file: file)
-    }
+    guard found == checksum else { throw PTError(.checksum(expected: checksum, found: found), file: file) }
     lock.withLock { isVerified = true }
   }
 }

@@ -29,17 +29,14 @@ enum PTWriter {
   private static func pickle(_ tensors: [NamedTensor]) -> [UInt8] {
     var writer = PickleWriter()
     writer.global("collections", "OrderedDict")
-    writer.code(")")
-    writer.code("R")
-    writer.code("(")
+    writer.code(")R(")
     var keys: [String: Int] = [:]
     for item in tensors where item.sharedWith == nil { keys[item.name] = keys.count }
     for item in tensors {
       writer.text(item.name)
       add(item.tensor, key: keys[item.sharedWith ?? item.name] ?? 0, to: &writer)
     }
-    writer.code("u")
-    writer.code(".")
+    writer.code("u.")
     return writer.bytes
   }
 
@@ -48,15 +45,13 @@ enum PTWriter {
     // Types that came late have no storage of their own: the tensor says the type instead.
     let storage = Pickle.ElementType.storageNames[type] ?? nil
     writer.global("torch._utils", storage == nil ? "_rebuild_tensor_v3" : "_rebuild_tensor_v2")
-    writer.code("(")
-    writer.code("(")
+    writer.code("((")
     writer.text("storage")
     writer.global(storage == nil ? "torch.storage" : "torch", storage ?? "UntypedStorage")
     writer.text(String(key))
     writer.text("cpu")
     writer.integer(storage == nil ? tensor.byteCount : tensor.elementCount)
-    writer.code("t")
-    writer.code("Q")
+    writer.code("tQ")
     writer.integer(0)
     writer.tuple(tensor.shape)
     var strides: [Int] = []
@@ -70,11 +65,9 @@ enum PTWriter {
     // requires_grad, and no hooks.
     writer.code("\u{89}")
     writer.global("collections", "OrderedDict")
-    writer.code(")")
-    writer.code("R")
+    writer.code(")R")
     if storage == nil { writer.global("torch", type.rawValue) }
-    writer.code("t")
-    writer.code("R")
+    writer.code("tR")
   }
 }
 
@@ -82,7 +75,7 @@ enum PTWriter {
 private struct PickleWriter {
   private(set) var bytes: [UInt8] = [0x80, 2]
 
-  mutating func code(_ code: Unicode.Scalar) { bytes.append(UInt8(truncatingIfNeeded: code.value)) }
+  mutating func code(_ codes: String) { bytes += codes.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) } }
 
   mutating func global(_ module: String, _ name: String) {
     code("c")

@@ -49,9 +49,7 @@ struct PickleInput {
   /// The range is checked before anything is allocated.
   mutating func bytes(_ count: Int) throws(PTError) -> [UInt8] {
     guard count >= 0, count <= end - position else { throw PTError(.truncatedPickle, file: file) }
-    guard count <= limit - min(position, limit) else {
-      throw PTError(.tooMuch("bytes", limit: limit), file: file)
-    }
+    guard count <= limit - min(position, limit) else { throw PTError(.tooMuch("bytes", limit: limit), file: file) }
     let offset = position - blockStart
     defer { position += count }
     if offset >= 0, offset <= block.count, count <= block.count - offset {
@@ -60,12 +58,12 @@ struct PickleInput {
     return try fetch(count)
   }
 
+  func malformed(_ expected: String) -> PTError {
+    PTError(.malformed(expected: expected, offset: position), file: file)
+  }
+
   private func fetch(_ count: Int) throws(PTError) -> [UInt8] {
-    do throws(RegularFile.Failure) {
-      return try source.bytes(at: position, count: count)
-    } catch {
-      throw PTError(.unreadable(error), file: file)
-    }
+    try PTError.reading(file) { () throws(UnreadableReason) in try source.bytes(at: position, count: count) }
   }
 
   /// An unsigned number, lowest byte first; one above `Int.max` counts nothing that a file could hold.

@@ -76,8 +76,7 @@ extension PickleMachine {
     let storage = Pickle.Storage(
       key: "", type: element, count: bytes.count / element.byteCount, held: PTStorage(.run(run), file: input.file))
     return .tensor(
-      .init(
-        storage: storage, type: element, offset: 0, shape: shape, strides: strides, isBigEndian: type.isBigEndian))
+      .init(storage: storage, type: element, offset: 0, shape: shape, strides: strides, isBigEndian: type.isBigEndian))
   }
 
   private mutating func number(_ content: Value, _ type: Pickle.NumberType) throws(PTError) -> Value {

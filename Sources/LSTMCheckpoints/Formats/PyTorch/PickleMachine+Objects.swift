@@ -67,9 +67,7 @@ extension PickleMachine {
     }
   }
 
-  private mutating func call(
-    _ global: Pickle.Global, _ arguments: [Value], _ all: Value
-  ) throws(PTError) {
+  private mutating func call(_ global: Pickle.Global, _ arguments: [Value], _ all: Value) throws(PTError) {
     switch global {
     case .dictionary(let name): try makeDictionary(name, arguments)
     case .list: push(.list(arguments.first.flatMap(elements) ?? []))

@@ -36,23 +36,12 @@ struct PickleMachine {
     return Pickle(nodes: machine.nodes, root: root)
   }
 
-  private init(input: PickleInput, isNested: Bool) {
-    self.input = input
-    self.isNested = isNested
-  }
-
   private mutating func run() throws(PTError) -> Value {
     for _ in 0..<Self.instructionLimit {
       offset = input.position
       let code = try input.byte()
       if code == UInt8(ascii: ".") { return try pop() }
-      var isKnown = try runStack(code)
-      if !isKnown { isKnown = try runNumber(code) }
-      if !isKnown { isKnown = try runText(code) }
-      if !isKnown { isKnown = try runContainer(code) }
-      if !isKnown { isKnown = try runMemo(code) }
-      if !isKnown { isKnown = try runObject(code) }
-      guard isKnown else { throw PTError(.opcode(code, offset: offset), file: input.file) }
+      guard try run(code) else { throw PTError(.opcode(code, offset: offset), file: input.file) }
       guard stack.count <= Self.stackLimit, marks.count <= Self.stackLimit else {
         throw tooMuch("values on its stack", Self.stackLimit)
       }
@@ -109,8 +98,10 @@ struct PickleMachine {
 
   // MARK: - Instructions
 
-  private mutating func runStack(_ code: UInt8) throws(PTError) -> Bool {
+  /// - Returns: false for an instruction that `torch.save` does not write.
+  private mutating func run(_ code: UInt8) throws(PTError) -> Bool {
     switch Character(UnicodeScalar(code)) {
+    // The stack and the file.
     case "\u{80}":
       guard try input.byte() <= 5 else { throw malformed("a protocol up to 5") }
     // A frame only says how much to read ahead.
@@ -123,13 +114,7 @@ struct PickleMachine {
     case "N": stack.append(.none)
     case "\u{88}": stack.append(.bool(true))
     case "\u{89}": stack.append(.bool(false))
-    default: return false
-    }
-    return true
-  }
-
-  private mutating func runNumber(_ code: UInt8) throws(PTError) -> Bool {
-    switch Character(UnicodeScalar(code)) {
+    // Numbers.
     case "J": stack.append(.integer(Int(Int32(truncatingIfNeeded: try input.unsigned(4)))))
     case "K": stack.append(.integer(try input.unsigned(1)))
     case "M": stack.append(.integer(try input.unsigned(2)))
@@ -138,21 +123,7 @@ struct PickleMachine {
     case "G":
       let bits = try input.bytes(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
       stack.append(.float(Double(bitPattern: bits)))
-    default: return false
-    }
-    return true
-  }
-
-  private mutating func integer(byteCount: Int) throws(PTError) -> Value {
-    let bytes = try input.bytes(byteCount)
-    guard bytes.count <= 8 else { return .long(bytes) }
-    let sign: UInt64 = (bytes.last ?? 0) & 0x80 != 0 && bytes.count < 8 ? ~0 << UInt64(8 * bytes.count) : 0
-    let value = bytes.enumerated().reduce(sign) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
-    return .integer(Int(Int64(bitPattern: value)))
-  }
-
-  private mutating func runText(_ code: UInt8) throws(PTError) -> Bool {
-    switch Character(UnicodeScalar(code)) {
+    // Texts and bytes.
     case "X": stack.append(.text(try input.text(input.unsigned(4))))
     case "\u{8c}": stack.append(.text(try input.text(input.unsigned(1))))
     case "\u{8d}": stack.append(.text(try input.text(input.unsigned(8))))
@@ -162,19 +133,7 @@ struct PickleMachine {
     case "B": stack.append(.bytes(try input.bytes(input.unsigned(4))))
     case "C": stack.append(.bytes(try input.bytes(input.unsigned(1))))
     case "\u{8e}", "\u{96}": stack.append(.bytes(try input.bytes(input.unsigned(8))))
-    default: return false
-    }
-    return true
-  }
-
-  private mutating func oldText(_ count: Int) throws(PTError) -> Value {
-    let bytes = try input.bytes(count)
-    let text = String(decoding: bytes, as: UTF8.self)
-    return text.utf8.elementsEqual(bytes) ? .text(text) : .bytes(bytes)
-  }
-
-  private mutating func runContainer(_ code: UInt8) throws(PTError) -> Bool {
-    switch Character(UnicodeScalar(code)) {
+    // Containers.
     case ")": push(.tuple([]))
     case "t": push(.tuple(try popMark()))
     case "\u{85}": push(.tuple(try pop(1)))
@@ -194,9 +153,29 @@ struct PickleMachine {
     case "\u{90}": try append(popMark(), toSet: true)
     case "s": try set(pop(2))
     case "u": try set(popMark())
-    default: return false
+    // Values to come back to.
+    case "h": try recall(input.unsigned(1))
+    case "j": try recall(input.unsigned(4))
+    case "q": try remember(input.unsigned(1))
+    case "r": try remember(input.unsigned(4))
+    case "\u{94}": try remember(memo.count)
+    default: return try runObject(code)
     }
     return true
+  }
+
+  private mutating func integer(byteCount: Int) throws(PTError) -> Value {
+    let bytes = try input.bytes(byteCount)
+    guard bytes.count <= 8 else { return .long(bytes) }
+    let sign: UInt64 = (bytes.last ?? 0) & 0x80 != 0 && bytes.count < 8 ? ~0 << UInt64(8 * bytes.count) : 0
+    let value = bytes.enumerated().reduce(sign) { $0 | UInt64($1.element) << UInt64(8 * $1.offset) }
+    return .integer(Int(Int64(bitPattern: value)))
+  }
+
+  private mutating func oldText(_ count: Int) throws(PTError) -> Value {
+    let bytes = try input.bytes(count)
+    let text = String(decoding: bytes, as: UTF8.self)
+    return text.utf8.elementsEqual(bytes) ? .text(text) : .bytes(bytes)
   }
 
   private mutating func append(_ items: [Value], toSet: Bool = false) throws(PTError) {
@@ -237,18 +216,6 @@ struct PickleMachine {
       nodes[index] = .object(object)
     default: throw malformed("a dictionary to set items of")
     }
-  }
-
-  private mutating func runMemo(_ code: UInt8) throws(PTError) -> Bool {
-    switch Character(UnicodeScalar(code)) {
-    case "h": try recall(input.unsigned(1))
-    case "j": try recall(input.unsigned(4))
-    case "q": try remember(input.unsigned(1))
-    case "r": try remember(input.unsigned(4))
-    case "\u{94}": try remember(memo.count)
-    default: return false
-    }
-    return true
   }
 
   private mutating func recall(_ index: Int) throws(PTError) {

@@ -25,10 +25,6 @@ struct ScalerSearch {
     return search.found
   }
 
-  private init(pickle: Pickle, reader: PTReader) {
-    (self.pickle, self.reader) = (pickle, reader)
-  }
-
   private mutating func visit(_ value: Pickle.Value, path: String, depth: Int) {
     guard case .node(let index) = value, depth < Self.depthLimit, found.count < Self.scalerLimit,
       path.utf8.count <= 500,

@@ -13,7 +13,7 @@ struct RTNeuralFormat: CheckpointFormat {
   func recognizes(_ file: ProbedFile) -> Recognition { .no }
 
   func read(_ file: ProbedFile) throws -> Checkpoint {
-    throw CheckpointError.unknownFormat(file: file.path, detail: "is a format that is written only", advice: [])
+    throw CheckpointError.unknownFormat(file: file.path, detail: "is a format that is written only")
   }
 
   func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {

@@ -11,19 +11,17 @@ enum RTNeuralWriter {
     let cells = try model.cells(capabilities)
     var written: [WrittenTensor] = []
     var layers: [Layer] = []
-    func add(_ tensor: StoredTensor, _ sources: [String], _ place: Int, _ part: Int) {
-      let sources = sources.filter { model[$0] != nil }
-      written.append(
-        WrittenTensor(
-          source: sources.joined(separator: " + "), target: "layers[\(layers.count)].weights[\(part)]",
-          shape: tensor.shape, dataType: tensor.dataType))
+    func add(_ tensor: StoredTensor, _ sources: [String], _ part: Int) {
+      let source = sources.filter { model[$0] != nil }.joined(separator: " + ")
+      let name = "layers[\(layers.count)].weights[\(part)]"
+      written.append(WrittenTensor(NamedTensor(name: name, tensor: tensor, source: source)))
     }
     for (index, cell) in cells.map({ $0[0] }).enumerated() {
       let parts = RecurrentLayout.keras.write(cell)
       let tensors = parts.input + parts.recurrent + parts.inputBias
       let kinds: [[RecurrentPart]] = [[.inputWeight], [.recurrentWeight], [.inputBias, .recurrentBias]]
       for (part, (tensor, kinds)) in zip(tensors, kinds).enumerated() {
-        add(tensor, kinds.map { PyTorchName.text(module: "lstm", kind: $0, layer: index) }, layers.count, part)
+        add(tensor, kinds.map { PyTorchName.parameter($0, layer: index) }, part)
       }
       layers.append(Layer(kind: "lstm", activation: "", size: cell.hiddenSize, weights: tensors))
     }
@@ -32,8 +30,8 @@ enum RTNeuralWriter {
       let kernel = weight.transposed()
       // RTNeural's dense layer always adds a bias.
       let bias = model["head.\(index).bias"] ?? .zeros("bias", shape: [dense.size], like: weight)
-      add(kernel, ["head.\(index).weight"], layers.count, 0)
-      add(bias, ["head.\(index).bias"], layers.count, 1)
+      add(kernel, ["head.\(index).weight"], 0)
+      add(bias, ["head.\(index).bias"], 1)
       let activation = dense.activation == .none ? "" : dense.activation.rawValue
       layers.append(Layer(kind: "dense", activation: activation, size: dense.size, weights: [kernel, bias]))
     }

@@ -55,12 +55,9 @@ extension Checkpoint {
   /// `safetensors.torch.save_model` stores what is shared once, and says under which name others go: removed -> kept.
   private mutating func addRemoved() {
     let stored = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
-    var groups: [String: [String]] = [:]
-    for (removed, kept) in metadata where stored[removed] == nil && stored[kept] != nil {
-      groups[kept, default: []].append(removed)
-    }
+    let groups = Dictionary(grouping: metadata.filter { stored[$0.key] == nil && stored[$0.value] != nil }, by: \.value)
     for tensor in tensors {
-      guard let removed = groups[tensor.name]?.sorted(by: isNaturallyBefore) else { continue }
+      guard let removed = groups[tensor.name]?.map(\.key).sorted(by: isNaturallyBefore) else { continue }
       tensors += removed.map(tensor.renamed)
       sharing.append([tensor.name] + removed)
     }
@@ -68,24 +65,20 @@ extension Checkpoint {
 
   /// The tensors of the safetensors files that an index (`model.safetensors.index.json`) names, which lie beside it.
   init(shardIndex path: String) throws {
-    let index: ShardIndex
+    let weightMap: [String: String]
     do {
       let source = ByteSource.file(try RegularFile(path: path))
       guard source.byteCount <= SafetensorsHeader.byteLimit else {
         throw SafetensorsError(.tooMuch("bytes of JSON", limit: SafetensorsHeader.byteLimit), file: path)
       }
-      index = try ShardIndex(Data(source.bytes(at: 0, count: source.byteCount)), file: path)
+      weightMap = try Self.weightMap(Data(source.bytes(at: 0, count: source.byteCount)), file: path)
     } catch let failure as UnreadableReason {
       throw SafetensorsError(.unreadable(failure), file: path)
     }
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent()
-    var byShard: [String: Set<String>] = [:]
-    for (tensor, shard) in index.weightMap { byShard[shard, default: []].insert(tensor) }
-    var tensors: [StoredTensor] = []
-    var sharing: [[String]] = []
-    var skipped: [Skipped] = []
-    var byteCount = 0
-    for (shard, names) in byShard.sorted(by: { isNaturallyBefore($0.key, $1.key) }) {
+    let byShard = Dictionary(grouping: weightMap, by: \.value).sorted { isNaturallyBefore($0.key, $1.key) }
+    let parts = try byShard.map { shard, members in
+      let names = Set(members.map(\.key))
       let isFileName = !shard.isEmpty && shard != "." && shard != ".." && !shard.contains { "/\\\0".contains($0) }
       guard isFileName else { throw SafetensorsError(.unsafeShard(shard), file: path) }
       let part = try Checkpoint(safetensors: folder.appendingPathComponent(shard).path)
@@ -97,31 +90,26 @@ extension Checkpoint {
       if let stranger = held.subtracting(names).subtracting(again).min() {
         throw SafetensorsError(.notInIndex(shard: shard), file: path, tensor: stranger)
       }
-      tensors += part.tensors
-      sharing += part.sharing
-      skipped += part.skipped
-      byteCount += part.byteCount
+      return part
     }
-    self.init(tensors: tensors, skipped: skipped, path: path, format: .safetensors, byteCount: byteCount)
-    self.sharing = sharing
+    self.init(
+      tensors: parts.flatMap(\.tensors), skipped: parts.flatMap(\.skipped), path: path, format: .safetensors,
+      byteCount: parts.reduce(0) { $0 + $1.byteCount })
+    sharing = parts.flatMap(\.sharing)
   }
-}
 
-/// `{"metadata": {...}, "weight_map": {tensor: file}}`
-private struct ShardIndex {
-  let weightMap: [String: String]
-
-  private struct Content: Decodable {
+  /// `{"metadata": {...}, "weight_map": {tensor: file}}`
+  private struct ShardIndex: Decodable {
     let weightMap: [String: String]
     enum CodingKeys: String, CodingKey { case weightMap = "weight_map" }
   }
 
-  init(_ data: Data, file: String) throws(SafetensorsError) {
+  private static func weightMap(_ data: Data, file: String) throws(SafetensorsError) -> [String: String] {
     func fail(_ detail: String, _ advice: [Message] = []) -> SafetensorsError {
       SafetensorsError(.noIndex(detail, advice: advice), file: file)
     }
     do {
-      weightMap = try JSONDecoder().decode(Content.self, from: data).weightMap
+      return try JSONDecoder().decode(ShardIndex.self, from: data).weightMap
     } catch {
       let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any]
       guard let keys = object.map({ Set($0.keys) }) else {

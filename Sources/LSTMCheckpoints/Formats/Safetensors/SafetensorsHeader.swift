@@ -54,12 +54,7 @@ extension SafetensorsHeader {
   fileprivate struct Parser {
     let bytes: [UInt8]
     let file: String
-    private var position = 0
-
-    init(bytes: [UInt8], file: String) {
-      self.bytes = bytes
-      self.file = file
-    }
+    var position = 0
 
     private func malformed(_ expected: String) -> SafetensorsError {
       SafetensorsError(.malformed(expected: expected, offset: 8 + position), file: file)
@@ -93,9 +88,7 @@ extension SafetensorsHeader {
       guard position == bytes.count else { throw malformed("nothing but spaces") }
     }
 
-    mutating func object(
-      _ member: (inout Parser, String) throws(SafetensorsError) -> Void
-    ) throws(SafetensorsError) {
+    mutating func object(_ member: (inout Parser, String) throws(SafetensorsError) -> Void) throws(SafetensorsError) {
       try need("{")
       if take("}") { return }
       repeat {

@@ -10,8 +10,7 @@ enum SafetensorsWriter {
     var metadata = metadata
     // What the source said of a tie need not be so any more.
     for item in tensors { metadata[item.name] = nil }
-    var groups: [String: [NamedTensor]] = [:]
-    for item in tensors { groups[item.sharedWith ?? item.name, default: []].append(item) }
+    let groups = Dictionary(grouping: tensors) { $0.sharedWith ?? $0.name }
     var (stored, removed) = ([NamedTensor](), [NamedTensor]())
     for item in tensors {
       let kept = groups[item.sharedWith ?? item.name]?.map(\.name).min() ?? item.name

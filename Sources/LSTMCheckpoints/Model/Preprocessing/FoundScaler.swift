@@ -7,9 +7,9 @@ public struct FoundScaler: Sendable, Equatable, Codable {
   public let key: String
   /// What it is in the file: `sklearn.preprocessing.MinMaxScaler`, or `mean and std`.
   public let kind: String
-  /// What becomes 0, of each column.
+  /// The mean of each column, which becomes 0.
   public let mean: [Double]
-  /// What becomes 1 more, of each column; above 0.
+  /// The divisor of each column, above 0.
   public let deviation: [Double]
   /// Whether it is one pair of numbers for whatever columns there are.
   public let isForAll: Bool

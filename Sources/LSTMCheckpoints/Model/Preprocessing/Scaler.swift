@@ -13,9 +13,9 @@ public struct Scaler: Sendable, Codable, Equatable {
     public let range: [Float]
   }
 
-  /// What becomes 0.
+  /// The mean of each column, which becomes 0.
   public private(set) var mean: [Float]
-  /// What becomes 1: a population standard deviation, mostly; 1 for a column that does not vary.
+  /// The divisor of each column: mostly its population standard deviation; 1 for a constant column.
   public private(set) var deviation: [Float]
   /// Of a scaler of minima and maxima; nil for one of means and deviations.
   public private(set) var limits: Limits?
@@ -100,9 +100,9 @@ public struct Scaler: Sendable, Codable, Equatable {
 
 /// The scalers of what a model reads and of what it says.
 public struct ScalerPair: Sendable, Codable, Equatable {
-  /// Of the features.
+  /// The scaler of the features.
   public var inputs: Scaler
-  /// Of the targets.
+  /// The scaler of the targets.
   public var targets: Scaler
 
   /// - Parameters:

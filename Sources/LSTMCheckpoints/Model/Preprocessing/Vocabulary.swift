@@ -88,7 +88,7 @@ public struct Vocabulary: Sendable {
   }
 
   private static func bad(_ detail: String) -> CheckpointError {
-    .invalidOption("the vocabulary: \(detail)", advice: [])
+    .invalidOption("the vocabulary: \(detail)")
   }
 
   /// How many numbers there are: the embedding has as many rows, or more.
@@ -107,10 +107,10 @@ extension Vocabulary: Equatable {
 }
 
 extension Vocabulary: Codable {
-  private enum Key: String, CodingKey { case unit, tokens, padding, unknown, rules }
+  private enum CodingKeys: CodingKey { case unit, tokens, padding, unknown, rules }
 
   public init(from decoder: any Decoder) throws {
-    let values = try decoder.container(keyedBy: Key.self)
+    let values = try decoder.container(keyedBy: CodingKeys.self)
     do {
       try self.init(
         values.decode(Unit.self, forKey: .unit), tokens: values.decode([String?].self, forKey: .tokens),
@@ -120,14 +120,5 @@ extension Vocabulary: Codable {
     } catch let error as CheckpointError {
       throw values.wrong(.tokens, error.message.description)
     }
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: Key.self)
-    try values.encode(unit, forKey: .unit)
-    try values.encode(tokens, forKey: .tokens)
-    try values.encodeIfPresent(padding, forKey: .padding)
-    try values.encodeIfPresent(unknown, forKey: .unknown)
-    try values.encodeIfPresent(rules, forKey: .rules)
   }
 }
