@@ -24,11 +24,15 @@ import Testing
   func noLibraryAndNoneOfItsTestsSpeaksCommandLine(_ module: String) throws {
     let files = Self.swiftFiles("Sources/" + module) + Self.swiftFiles("Tests/\(module)Tests")
     try #require(!files.isEmpty)
+    let commands = LSTMFT.configuration.subcommands.map { $0._commandName }
     // A style sheet's own variables begin with two dashes; what another program takes is typed as that program has it.
     for file in files where !file.name.hasSuffix("+Style.swift") {
       for (index, line) in file.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
       where !line.contains("tensorflowjs_converter") {
         #expect(line.firstMatch(of: /(^|[\s"'`(])--[a-z]/) == nil, "\(file.name):\(index + 1): \(line)")
+        let isComment = line.drop { $0 == " " }.hasPrefix("//")
+        let command = isComment ? nil : commands.first { line.contains("lstm-ft " + $0) }
+        #expect(command == nil, "\(file.name):\(index + 1): \(line)")
       }
     }
   }

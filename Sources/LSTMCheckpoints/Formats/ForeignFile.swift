@@ -190,7 +190,7 @@ package struct ForeignFile: Sendable, Equatable {
     } else if json["class_name"] as? String == "Tokenizer" {
       self.init(
         "the vocabulary of a Keras Tokenizer, which holds no weights",
-        "give it to the model that it is for: lstm-ft import CHECKPOINT \(.vocabulary, file)")
+        "when you import the model that it belongs to, give \(.vocabulary, file)")
     } else if keys.isSuperset(of: ["class_name", "config"]) {
       self.init(
         "the architecture of a Keras model, which holds no weights",
