@@ -1,4 +1,5 @@
 import FileIO
+import Foundation
 
 /// A checkpoint's tensors brought under the project's names: a report of everything, and, when it is complete, the
 /// tensors. Loading is a transaction: plan, look at the report, then all or nothing.
@@ -171,6 +172,18 @@ public struct LoadPlan: Sendable {
         source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
         mapping: mapping, stateKey: checkpoint.stateKey, twins: twins, metadata: keptMetadata,
         layers: sourceLayers.isEmpty ? nil : sourceLayers)
+  }
+
+  /// The same for a model that is imported now: its history begins with that.
+  public func provenance(sha256: String, importedOn date: Date) -> Provenance {
+    var made = provenance(sha256: sha256)
+    made.source = URL(fileURLWithPath: checkpoint.path).lastPathComponent
+    made.history = [
+      .init(
+        date: date.formatted(.iso8601), action: "import",
+        details: ["file": made.source, "tensors": "\(report.applied.count)"])
+    ]
+    return made
   }
 
   /// What a model keeps of the source's metadata: what is long is none of the model's.

@@ -39,6 +39,8 @@ extension SequenceData: ExampleRows {
   }
 
   /// The input row at which an example of this selection begins.
+  // For each example of a step, which may be as short as the call.
+  @inline(__always)
   func inputRow(_ example: Int) -> Int {
     switch inputs {
     case .windows(_, _, let starts, _), .tokenWindows(_, let starts, _): starts[places[example]]

@@ -12,6 +12,7 @@ final class BatchPlaces {
   private let statesTo = GrowingBuffer<Int>()
 
   /// - Parameter row: gives an example's first row, of the inputs or of cached outputs.
+  @inline(__always)
   func locate(
     _ examples: some Collection<Int>, of data: some ExampleRows, carrying carried: CarriedState?, row: (Int) -> Int
   ) {

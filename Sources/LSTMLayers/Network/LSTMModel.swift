@@ -34,11 +34,7 @@ public struct LSTMModel: Sendable {
   ///   - seed: of the random values of parameters that may be missing.
   /// - Throws: `CheckpointError.incomplete` with the complete load report, or `.ambiguous` with the setting that decides.
   public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions(), seed: UInt64 = 0) throws {
-    let plan = try LoadPlan(checkpoint, options: options)
-    try self.init(plan, seed: seed)
-    preprocessing = plan.preprocessing
-    // Without a digest: it would read the whole file.
-    provenance = plan.provenance(sha256: "")
+    try self.init(LoadPlan(checkpoint, options: options), seed: seed)
   }
 
   /// A model from a plan; parameters that may be missing are initialized at random.
@@ -46,6 +42,9 @@ public struct LSTMModel: Sendable {
   public init(_ plan: LoadPlan, seed: UInt64 = 0) throws {
     try plan.validate()
     configuration = plan.configuration
+    preprocessing = plan.preprocessing
+    // Without a digest: it would read the whole file.
+    provenance = plan.provenance(sha256: "")
     parameters = ParameterStore(configuration.parameters)
     origins = plan.tensors
     for (index, slot) in parameters.slots.enumerated() {

@@ -107,14 +107,14 @@ struct Import: ParsableCommand {
     if out.json && !plan.report.isComplete { try console.result(plan.report) }
     if !plan.report.isComplete { show(plan.report, console) }
     var made = try plan.imported()
-    made.provenance = checkpoint.provenance
     if plan.report.missing.contains(where: \.isAllowed) { made = try LSTMModel(plan, seed: values.seed).stored }
+    made.provenance = checkpoint.provenance
     var notes: [String] = []
     made.preprocessing = try preprocessing(plan.preprocessing, checkpoint, plan.configuration, &notes)
     report.notes += notes.map { Message($0) }
     var digest: FileDigest?
     if made.provenance == nil {
-      made.provenance = provenance(of: checkpoint, plan, digest: "")
+      made.provenance = plan.provenance(sha256: "", importedOn: Date())
       digest = FileDigest(ofFile: input)
     }
     let watch = NonFiniteWatch()

@@ -194,10 +194,10 @@ enum InputError: DescribedFailure {
 func openModel(_ path: String, options: LoadOptions = LoadOptions(), seed: UInt64 = 0) throws -> LSTMModel {
   guard FileManager.default.fileExists(atPath: path) else { throw InputError.noModel(path) }
   let checkpoint = try openCheckpoint(path)
-  var model = try LSTMModel(checkpoint, options: options, seed: seed)
+  let plan = try LoadPlan(checkpoint, options: options)
+  var model = try LSTMModel(plan, seed: seed)
   if checkpoint.provenance == nil {
-    model.provenance = provenance(
-      of: checkpoint, try LoadPlan(checkpoint, options: options), digest: try sha256(ofFile: path))
+    model.provenance = plan.provenance(sha256: try sha256(ofFile: path), importedOn: Date())
   }
   return model
 }
@@ -258,20 +258,6 @@ func openCheckpoint(
   }
   return checkpoint
 }
-
-/// - Parameter digest: of the checkpoint's file; empty when it follows.
-func provenance(of checkpoint: Checkpoint, _ plan: LoadPlan, digest: String) -> Provenance {
-  var made = plan.provenance(sha256: digest)
-  made.source = URL(fileURLWithPath: checkpoint.path).lastPathComponent
-  made.history = [
-    .init(
-      date: timestamp(), action: "import",
-      details: ["file": made.source, "tensors": "\(plan.report.applied.count)"])
-  ]
-  return made
-}
-
-func timestamp() -> String { Date().formatted(.iso8601) }
 
 /// Checks an output before any work is done for it.
 /// - Returns: the file that it will replace, to be reported.
