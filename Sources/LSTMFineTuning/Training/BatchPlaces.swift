@@ -7,6 +7,8 @@ final class BatchPlaces {
   private var count = 0
   private var hasLengths = false
   private let starts = GrowingBuffer<Int>()
+  /// For each example, the row of the data's targets at which its own begin.
+  let targetStarts = GrowingBuffer<Int>()
   private let lengths = GrowingBuffer<Int>()
   private let statesFrom = GrowingBuffer<Int>()
   private let statesTo = GrowingBuffer<Int>()
@@ -18,10 +20,12 @@ final class BatchPlaces {
   ) {
     (count, hasLengths) = (examples.count, data.hasLengths)
     starts.reserve(count)
+    targetStarts.reserve(count)
     if hasLengths { lengths.reserve(count) }
     carry = carried.map { .init($0, from: statesFrom.reserve(count), to: statesTo.reserve(count)) }
     for (place, example) in examples.enumerated() {
       starts.pointer[place] = row(example)
+      targetStarts.pointer[place] = data.targetRow(example)
       if hasLengths { lengths.pointer[place] = data.length(example) }
       if carry != nil { (statesFrom.pointer[place], statesTo.pointer[place]) = data.streams(example) }
     }

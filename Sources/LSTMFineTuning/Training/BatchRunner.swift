@@ -11,7 +11,6 @@ final class BatchRunner {
   /// For each row of the last batch's output, the row of its target.
   let targetRows = GrowingBuffer<Int>()
   private let places = BatchPlaces()
-  private let targetStarts = GrowingBuffer<Int>()
   private let sums = GrowingBuffer<Double>()
 
   init(_ network: Network, loss: Loss) {
@@ -33,8 +32,6 @@ final class BatchRunner {
   ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
     let count = examples.count
     places.locate(examples, of: data, carrying: carried) { cache?.row($0) ?? data.inputRow($0) }
-    targetStarts.reserve(count)
-    for (place, example) in examples.enumerated() { targetStarts.pointer[place] = data.targetRow(example) }
     func run(_ values: SequenceRows.Values, from stage: ModelStage) throws(ShapeError) -> Network.Output {
       try network.run(
         places.rows(values, steps: data.steps), from: stage, output: loss.outputForm, for: plan,
@@ -52,7 +49,7 @@ final class BatchRunner {
       data.targets, rows: count * (data.hasTargetPerStep ? data.steps : 1),
       against: .init(count: count, steps: isPerStep ? data.steps : nil, width: output.width))
     network.locateOutputs(
-      starts: targetStarts.pointer, isPerStep: data.hasTargetPerStep, into: targetRows.reserve(output.count))
+      starts: places.targetStarts.pointer, isPerStep: data.hasTargetPerStep, into: targetRows.reserve(output.count))
     gradient.reserve(output.count * output.width)
     sums.reserve(output.count)
     let sum = try data.targets.withRows { targets throws(ShapeError) in
