@@ -1,19 +1,19 @@
 import FileIO
 
 extension StoredModel {
-  /// Whether a file of a format scales input and output itself, as the model's source did, so that nobody else must.
+  /// Whether a file of a format scales input and output itself, as the model's source did, so that no caller must.
   public func scalesItself(as format: Checkpoint.Format) -> Bool {
     let scales = provenance?.layers?.contains { $0.part == "scaler" || $0.part == "target scaler" } ?? false
     return scales && format.contents?.contains(.scaling) ?? false
   }
 
-  /// What of the model a format cannot hold, so that whoever runs the file has to do it: lines for people.
+  /// Lines for people about what a format cannot hold, and code that runs the file has to do.
   public func exportNotes(as format: Checkpoint.Format) -> [Message] {
     guard let contents = format.contents, !contents.contains(.everything) else { return [] }
     var notes: [Message] = []
     let holdsLayers = contents.contains(.layers)
     if let mask = configuration.mask, !holdsLayers {
-      notes.append("the mask is not in this format: whoever runs it has to leave out \(mask.summary)")
+      notes.append("the mask is not in this format: code that runs it has to leave out \(mask.summary)")
     }
     let layers = provenance?.layers ?? []
     let scaling = layers.filter { $0.part == "scaler" || $0.part == "target scaler" }

@@ -70,7 +70,7 @@ import Testing
     #expect(
       refusal(found) == [
         "w.h5: missing lstm.weight_ih_l1 (16, 4), and 3 more",
-        "start it from fresh values with allowedMissing lstm.weight_ih_l1, or find it with "
+        "start it from random values with allowedMissing lstm.weight_ih_l1, or find it with "
           + "rules REGEX=REPLACEMENT or prefix",
       ])
     #expect(refusal(found, LoadOptions(allowedMissing: ["lstm.*_l1"])) == [])
@@ -109,7 +109,7 @@ import Testing
       refusal(found) == [
         "w.h5: missing lstm.bias_hh_l0 (16,): there is a bias_ih; a model with one bias is described with configuration "
           + "and \"bias\": \"single\"",
-        "start it from fresh values with allowedMissing lstm.bias_hh_l0, or find it with "
+        "start it from random values with allowedMissing lstm.bias_hh_l0, or find it with "
           + "rules REGEX=REPLACEMENT or prefix",
       ])
     let single = ModelConfiguration(input: .features(size: 3), layers: [.init(hiddenSize: 4, bias: .single)])
@@ -126,7 +126,7 @@ import Testing
           + "model",
         "rename what belongs to the model with rules REGEX=REPLACEMENT; only what takes no part in its output may be "
           + "left out: allowedUnexpected module.lstm.weigth_hh_l0",
-        "start it from fresh values with allowedMissing lstm.weight_hh_l0, or find it with "
+        "start it from random values with allowedMissing lstm.weight_hh_l0, or find it with "
           + "rules REGEX=REPLACEMENT or prefix",
       ])
   }
@@ -252,7 +252,7 @@ import Testing
     let found = checkpoint(layer("lstm.", 0, 3, 4))
     #expect(
       refusal(found, LoadOptions(configuration: configuration, activation: .relu)) == [
-        "activation: the model's configuration already says what stands between the dense layers"
+        "activation: the model's configuration already gives the activation between the dense layers"
       ])
   }
 

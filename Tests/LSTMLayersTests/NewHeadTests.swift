@@ -19,12 +19,12 @@ import Testing
 
   @Test(
     arguments: [
-      ([], "head: the model has none; a new dense layer 5 -> 9 starts from fresh values"),
-      ([.init(size: 4)], "head: a new dense layer 5 -> 9 from fresh values replaces head.0, which gave 4"),
-      ([.init(size: 9)], "head: a new dense layer 5 -> 9 from fresh values replaces head.0, which gave 9"),
+      ([], "head: the model has none; a new dense layer 5 -> 9 starts from random values"),
+      ([.init(size: 4)], "head: a new dense layer 5 -> 9 with random values replaces head.0, which gave 4"),
+      ([.init(size: 9)], "head: a new dense layer 5 -> 9 with random values replaces head.0, which gave 9"),
       (
         [.init(size: 3, activation: .relu), .init(size: 4, hasBias: false, activation: .softmax)],
-        "head: a new dense layer 3 -> 9 from fresh values replaces head.1, which gave 4 softmax"
+        "head: a new dense layer 3 -> 9 with random values replaces head.1, which gave 4 softmax"
       ),
     ] as [([ModelConfiguration.Dense], String)])
   func theLastLayerIsReplacedOrOneIsAdded(_ head: [ModelConfiguration.Dense], _ note: String) throws {
@@ -57,7 +57,7 @@ import Testing
     let changed = try model.replacingHead(size: 2, activation: .softmax)
     #expect(
       model.headReplacementNote(size: 2, activation: .softmax)
-        == "head: a new dense layer 5 -> 2 softmax from fresh values replaces head.0, which gave 4 relu; "
+        == "head: a new dense layer 5 -> 2 softmax with random values replaces head.0, which gave 4 relu; "
         + "its output is no longer normalized")
     #expect(!changed.configuration.normalizesOutput)
     #expect(changed.configuration.head == [.init(size: 2, activation: .softmax)])

@@ -50,7 +50,7 @@ import Testing
       place, "finetune", "--data", "mine.csv", "--target", "temp", "--window", "48", "--freeze", "layer0")
     #expect(
       tuning.stdout.contains(
-        "note   head: the model has none; a new dense layer 6 -> 1 starts from fresh values\n"))
+        "note   head: the model has none; a new dense layer 6 -> 1 starts from random values\n"))
     let model = try place.checkpoint("finetuned.h5")
     #expect(model["head.0.weight"]?.shape == [1, 6])
     let source = try place.checkpoint("weights.h5")

@@ -56,7 +56,7 @@ extension MistakeTests {
     Mistake(
       "missing tensors", "import weights.h5 --config three.json -o a.h5", 65,
       "weights.h5: missing lstm.weight_ih_l2 (256, 64), and 3 more",
-      "start it from fresh values with --allow missing=lstm.weight_ih_l2, or find it with --map "
+      "start it from random values with --allow missing=lstm.weight_ih_l2, or find it with --map "
         + "REGEX=REPLACEMENT or --prefix"
     ) { try $0.write("three.json", configuration(features: 1, layers: 3)) },
     Mistake(
@@ -75,7 +75,7 @@ extension MistakeTests {
       "--prefix lstmm: no tensor of weights.h5 is below it", "did you mean lstm?"),
     Mistake(
       "a head of two layers", "import f.h5", 65,
-      "f.h5: the head has 2 dense layers (fc1.weight, fc2.weight) and tensors do not tell what stands between them",
+      "f.h5: the head has 2 dense layers (fc1.weight, fc2.weight) and the tensors do not show which activation is between them",
       "say it with --activation none, relu, tanh or sigmoid, or describe the model with --config FILE"
     ) { try $0.copy("golden-models/head_fc1_fc2.h5", as: "f.h5") },
     Mistake(

@@ -212,7 +212,7 @@ import Testing
     let tuning = try await succeeds(place, arguments + ["--head", "new:9"])
     #expect(
       tuning.stdout.contains(
-        "note   head: a new dense layer 5 -> 9 from fresh values replaces head.1, which gave 4\n"), "\(tuning.stdout)")
+        "note   head: a new dense layer 5 -> 9 with random values replaces head.1, which gave 4\n"), "\(tuning.stdout)")
     let (old, new) = (try bytes(place, "model.h5"), try bytes(place, "finetuned.h5"))
     #expect(old.keys == new.keys)
     for (name, values) in old { #expect((new[name] == values) == !name.hasPrefix("head.1"), "\(name)") }

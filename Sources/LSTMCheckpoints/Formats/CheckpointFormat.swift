@@ -47,7 +47,7 @@ struct WriteTarget {
 /// How sure a format is that a file is one of its own; of equals the first in the registry has it.
 enum Recognition: Int {
   case no
-  /// Worth a try when nobody knows it.
+  /// Worth a try when no format recognizes it.
   case unknown
   case likely
   case certain

@@ -17,7 +17,7 @@ public struct LoadOptions: Sendable {
   public var prefix: String?
   /// Rewrites names, in order.
   public var rules: [RenamingRule]
-  /// Globs of the project's names that may be missing; they start from fresh values.
+  /// Globs of the project's names that may be missing; they start from random values.
   public var allowedMissing: [String]
   /// Globs of names in the file that may be left out.
   public var allowedUnexpected: [String]

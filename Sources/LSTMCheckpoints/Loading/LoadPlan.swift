@@ -142,7 +142,7 @@ public struct LoadPlan: Sendable {
   }
 
   /// The model under the project's names, to be written in any format; still nothing is read. Parameters that were allowed
-  /// to be missing are missing: `LSTMModel(plan)` gives them fresh values.
+  /// to be missing are missing: `LSTMModel(plan)` initializes them at random.
   /// - Throws: `CheckpointError.incomplete`, see `validate`.
   public func imported() throws(CheckpointError) -> StoredModel {
     try validate()

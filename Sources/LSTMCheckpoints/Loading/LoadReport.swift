@@ -140,7 +140,7 @@ public struct LoadReport: Sendable, Codable, Equatable {
       let found: Message = "find it with \(.rules, "REGEX=REPLACEMENT") or \(.prefix)"
       lines.append(
         place?.kind == .inputWeight && place?.layer == 0 && absent.note != nil
-          ? found : "start it from fresh values with \(.allowedMissing, absent.target), or " + found)
+          ? found : "start it from random values with \(.allowedMissing, absent.target), or " + found)
     }
     return Array(lines.prefix(2))
   }

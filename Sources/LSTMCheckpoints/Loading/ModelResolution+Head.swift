@@ -5,7 +5,8 @@ extension ModelResolution {
   mutating func takeHead(_ others: inout [Candidate], options: LoadOptions, keepsOrder: Bool) throws(CheckpointError) {
     let given = options.configuration?.head
     guard given == nil || options.activation == nil else {
-      throw .invalid(.activation, nil, "the model's configuration already says what stands between the dense layers")
+      throw .invalid(
+        .activation, nil, "the model's configuration already gives the activation between the dense layers")
     }
     for (setting, activation) in [
       (Setting.readoutActivation, options.readoutActivation), (.outputActivation, options.outputActivation),
@@ -27,7 +28,7 @@ extension ModelResolution {
     guard let activation = options.activation else {
       throw ambiguous(
         "the head has \(dense.count) dense layers (\(nameList(chain.map(\.tensor.name)))"
-          + ") and tensors do not tell what stands between them",
+          + ") and the tensors do not show which activation is between them",
         "say it with \(.activation) none, relu, tanh or sigmoid, or describe the model with \(.configuration, "FILE")")
     }
     for index in dense.indices.dropLast() { configuration.head[index].activation = activation }

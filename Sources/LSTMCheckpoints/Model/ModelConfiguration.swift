@@ -64,7 +64,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     /// What the source adds to the forget gate beside its stored bias: 1 in Haiku, forget_bias in TensorFlow 1.
     public var forgetOffset: Float
 
-    /// PyTorch's LSTM of H hidden values, where nothing else is said.
+    /// PyTorch's LSTM of H hidden values, by default.
     public init(
       hiddenSize: Int, isBidirectional: Bool = false, projectionSize: Int? = nil, bias: Bias = .dual,
       gateActivation: GateActivation = .sigmoid, hasPeepholes: Bool = false, forgetOffset: Float = 0
@@ -120,7 +120,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     /// The activation applied to Wx + b; softmax is over O.
     public var activation: Activation
 
-    /// A layer of O outputs; with a bias and no activation, where nothing else is said.
+    /// A layer of O outputs; with a bias and no activation, by default.
     public init(size: Int, hasBias: Bool = true, activation: Activation = .none) {
       self.size = size
       self.hasBias = hasBias

@@ -74,7 +74,7 @@ package func nearestNames(to name: String, among candidates: some Sequence<Strin
   let length = wanted.utf8.count
   let bound = length < 5 ? 1 : max(2, length / 3)
   var scored: [(distance: Int, name: String)] = []
-  // A file may hold a hundred thousand names; beyond these nobody looks for a typing error.
+  // A file may hold a hundred thousand names; beyond these no typing error is looked for.
   for candidate in candidates.prefix(2000) {
     let other = candidate.lowercased()
     let holds =

@@ -105,7 +105,7 @@ public final class TextGenerator {
     } else {
       guard let window else {
         throw FineTuningError.invalidOption(
-          "no \(.window) given, and the model does not know it", advice: ["say how many tokens it shall look at"])
+          "no \(.window) given, and the model does not know it", advice: ["say how many tokens it should look at"])
       }
       guard 1...(1 << 16) ~= window else {
         throw FineTuningError.invalid(.window, "\(window)", "expected a number from 1 to \(1 << 16)", advice: [])

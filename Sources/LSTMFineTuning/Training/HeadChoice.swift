@@ -8,6 +8,6 @@ public enum HeadChoice: Sendable, Equatable, Codable {
   /// the targets when nil.
   case new(size: Int?)
 
-  /// Whether a layer of fresh values takes the place of the last one.
+  /// Whether a layer of random values takes the place of the last one.
   public var isNew: Bool { if case .new = self { true } else { false } }
 }

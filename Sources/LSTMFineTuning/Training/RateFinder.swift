@@ -104,7 +104,7 @@ public struct RateFinder: Sendable {
     var result = Result(points: [], exploded: false)
     var before: [Double] = []
     var (average, startAverage, best) = (0.0, 0.0, 1.0)
-    // Everything trains, as in the last phase, and at the rates that are said.
+    // Everything trains, as in the last phase, and at the given rates.
     let base = tuner.optimizer.learningRate * (tuner.plan.phases.last?.rateFactor ?? 1)
     let ratio = pow(highest / lowest, 1 / Double(steps - 1))
     for step in 0..<steps {

@@ -98,7 +98,7 @@ public struct TaskFit: Sendable {
         throw FineTuningError.invalid(
           .readout, "\("attention")", "the model has no attention weights", advice: ["fine-tune it with them first"])
       }
-      notes.append("attention: its weights start from fresh values")
+      notes.append("attention: its weights start from random values")
     }
 
     // 3. The head.

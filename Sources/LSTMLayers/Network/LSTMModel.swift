@@ -201,10 +201,10 @@ public struct LSTMModel: Sendable {
     let place = changed.head.count - 1
     let width = place == 0 ? changed.readoutSize : changed.head[place - 1].size
     let layer = "a new dense layer \(width) -> \(size)" + (activation == .none ? "" : " \(activation.rawValue)")
-    var note = "head: the model has none; \(layer) starts from fresh values"
+    var note = "head: the model has none; \(layer) starts from random values"
     if let old = configuration.head.last {
       note =
-        "head: \(layer) from fresh values replaces head.\(place), which gave \(old.size)"
+        "head: \(layer) with random values replaces head.\(place), which gave \(old.size)"
         + (old.activation == .none ? "" : " \(old.activation.rawValue)")
     }
     if changed.ties != configuration.validTies { note += "; it was tied, and the new one is not" }

@@ -87,7 +87,7 @@ import TrainingSupport
     let mean = try Self.fit(featureModel(), Self.values(1), readout: .mean)
     #expect(mean.notes == ["readout mean instead of last, as asked"])
     let attention = try Self.fit(featureModel(), Self.values(1), readout: .attention)
-    #expect(attention.notes.last == "attention: its weights start from fresh values")
+    #expect(attention.notes.last == "attention: its weights start from random values")
     #expect(attention.model["attention.weight"]?.shape == [1, 4])
     #expect(
       message { _ = try Self.fit(featureModel(), Self.values(1), readout: .attention, mayChangeModel: false) }
@@ -101,7 +101,7 @@ import TrainingSupport
     let model = featureModel()
     let fit = try Self.fit(model, Self.values(1), head: head)
     #expect(fit.model.configuration == model.configuration)
-    #expect(fit.notes == ["head: a new dense layer 4 -> 1 from fresh values replaces head.0, which gave 1"])
+    #expect(fit.notes == ["head: a new dense layer 4 -> 1 with random values replaces head.0, which gave 1"])
     for (name, values) in allValues(fit.model) {
       #expect((values != model[name]?.values) == name.hasPrefix("head"), "\(name)")
     }
@@ -114,7 +114,7 @@ import TrainingSupport
     configuration.head = [.init(size: 3, activation: .tanh), .init(size: 1)]
     let model = LSTMModel(configuration, seed: 3)
     let fit = try Self.fit(model, Self.values(2), head: .new(size: nil))
-    #expect(fit.notes == ["head: a new dense layer 3 -> 2 from fresh values replaces head.1, which gave 1"])
+    #expect(fit.notes == ["head: a new dense layer 3 -> 2 with random values replaces head.1, which gave 1"])
     for (name, values) in allValues(fit.model) where !name.hasPrefix("head.1") {
       #expect(values == model[name]?.values, "\(name)")
     }
@@ -134,7 +134,7 @@ import TrainingSupport
     let bare = featureModel(readout: nil, outputs: nil)
     let fit = try Self.fit(bare, Self.values(2))
     #expect(fit.model.configuration.head == [.init(size: 2)])
-    #expect(fit.notes.last == "head: the model has none; a new dense layer 4 -> 2 starts from fresh values")
+    #expect(fit.notes.last == "head: the model has none; a new dense layer 4 -> 2 starts from random values")
     #expect(try Self.fit(bare, Self.values(4)).model.configuration.head.isEmpty)
     // Three classes do not make four hidden values their logits.
     #expect(try Self.fit(bare, Self.classes([0, 1, 2])).model.configuration.head == [.init(size: 3)])

@@ -6,7 +6,7 @@ extension Checkpoint.Format {
   public static let pytorchHDF5 = Checkpoint.Format("pytorch-h5")
 }
 
-/// Named tensors in HDF5, whoever wrote them.
+/// Named tensors in HDF5, by any writer.
 struct PyTorchHDF5Format: CheckpointFormat {
   let identifier = Checkpoint.Format.pytorchHDF5
   let suffix = ".h5"
@@ -14,7 +14,7 @@ struct PyTorchHDF5Format: CheckpointFormat {
     "PyTorch names in HDF5", read: "dotted names or nested groups", write: "any layout below")
   let holds: FormatContents? = .anyLayout
 
-  /// What nobody knows is tried: the library says best what a file lacks.
+  /// What no format recognizes is tried: the library's error is the most precise.
   func recognizes(_ file: ProbedFile) -> Recognition { file.isZIP || file.isJSON ? .no : .unknown }
 
   func read(_ file: ProbedFile) throws -> Checkpoint {

@@ -258,7 +258,7 @@ extension KerasGraph.Place {
       let place = used[name, default: 0]
       used[name] = place + 1
       guard place < all.count else {
-        // Of a class that is not known nobody knows whether it has any; who reads the layer names it.
+        // An unknown class may have some; the reader of the layer names it.
         if expected == nil, !entries[index].isModel { continue }
         throw .corrupt(
           tensor: layer.name, detail: "the configuration has this \(layer.className), the weights have not")

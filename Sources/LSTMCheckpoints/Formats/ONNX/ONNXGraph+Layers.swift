@@ -98,7 +98,7 @@ extension ONNXGraph {
       flow.parts[0].source = .dense(index, activation)
       return .flow(flow)
     }
-    // Of the LSTM's output each value stands for itself, so that steps may be taken before it or after it.
+    // Each value of the LSTM's output is independent, so that steps may be taken before it or after it.
     let isOutput = flow.parts.allSatisfy { if case .hidden = $0.source { true } else { false } }
     guard isOutput, ModelConfiguration.Activation.elementwise.contains(activation) else { return nil }
     flow.activation = activation

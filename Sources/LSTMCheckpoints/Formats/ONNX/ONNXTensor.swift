@@ -84,7 +84,7 @@ struct ONNXTensor: Sendable {
         try reader.expect(.bytes, field)
         var entry = try reader.message()
         let (key, value) = try ONNXModel.entry(&entry)
-        guard external.count < 16 else { throw ProtobufReader.Failure("too much is said of a tensor's external data") }
+        guard external.count < 16 else { throw ProtobufReader.Failure("a tensor's external data has too many entries") }
         external[key] = value
       case ONNXField.Tensor.dataLocation:
         try reader.expect(.varint, field)

@@ -1,6 +1,6 @@
 import FileIO
 
-/// What is said of objects and modules in a report.
+/// How a report describes objects and modules.
 extension PTState {
   /// Objects that are passed over, by class; the values of Python's own library among them are no news.
   /// - Parameter scalers: the keys of those that are offered.
@@ -65,7 +65,7 @@ extension Pickle.Name {
       || ["Identity", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"].contains(name)
   }
 
-  /// Whether an object is a value of Python's or PyTorch's own, which nobody misses: a date, a path.
+  /// Whether an object is a value of Python's or PyTorch's own, which is of no use here: a date, a path.
   fileprivate var isPlainValue: Bool {
     let first = String(module.split(separator: ".").first ?? "")
     return ["datetime", "pathlib", "decimal", "fractions", "uuid", "builtins"].contains(first)

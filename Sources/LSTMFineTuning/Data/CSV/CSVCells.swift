@@ -94,7 +94,7 @@ struct CSVCells: Sendable {
                 advice: ["write a quote inside a quoted cell twice"])
             }
           } else {
-            // A quote within an unquoted cell stands for itself.
+            // A quote within an unquoted cell is an ordinary character.
             while position < end, !Self.endsCell(text[position], separator) { position += 1 }
           }
         }

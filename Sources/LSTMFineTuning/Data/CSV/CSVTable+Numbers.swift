@@ -16,7 +16,7 @@ extension CSVTable {
   ///
   /// - Parameters:
   ///   - column: The column's name.
-  ///   - missing: What becomes of missing cells.
+  ///   - missing: How missing cells are treated.
   /// - Throws: `CSVError` naming the line for a cell that is no number, mixed decimal marks, numbers that read two ways,
   ///   numbers that seem to mark missing values, a missing cell under `.error`, or a column without any number; kind
   ///   `unknownColumn` when there is no such column.

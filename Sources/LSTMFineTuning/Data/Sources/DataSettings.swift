@@ -24,7 +24,7 @@ public struct DataSettings: Sendable, Codable, Equatable {
   public var horizon: Int?
   /// Rows after which a series repeats itself.
   public var season: Int?
-  /// What becomes of missing values.
+  /// How missing values are treated.
   public var missing = MissingValuePolicy.error
   /// How a table is written.
   public var csv = CSVOptions()

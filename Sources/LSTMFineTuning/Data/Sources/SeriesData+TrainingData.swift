@@ -52,7 +52,7 @@ extension SeriesData: TrainingData {
   }
 }
 
-/// A series whose rows are read on and on, with the state carried.
+/// A series as a stream: the state is carried from chunk to chunk.
 public struct SeriesStreams: TrainingData {
   /// The rows; its window is not used.
   public let rows: SeriesData

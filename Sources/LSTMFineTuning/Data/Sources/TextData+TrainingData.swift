@@ -21,7 +21,7 @@ extension TextData: TrainingData {
   }
 }
 
-/// A text that is read on and on, in streams whose chunks are as long as its window.
+/// A text as streams with carried state, in chunks as long as its window.
 public struct TextStreams: TrainingData {
   /// The text, whose window is the length of a chunk.
   public let text: TextData

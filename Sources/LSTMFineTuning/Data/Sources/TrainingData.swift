@@ -3,7 +3,7 @@ import LSTMCheckpoints
 import LSTMLayers
 
 /// Data to train on, to measure with or to predict from, wherever it comes from: series, texts, labeled sequences and
-/// arrays, in pieces that begin without a state or as streams that are read on and on.
+/// arrays, in sequences with a zero initial state or as streams with carried state.
 ///
 /// A source of data is a type that conforms, in a file of its own.
 public protocol TrainingData: Sendable {

@@ -276,7 +276,7 @@ struct TimeText {
       literal()
       let number = digits(4)
       if number.count == 4 || number.count == 2 && position == end {
-        // "Mar-24" has no day: nobody writes a date without its year.
+        // "Mar-24" has no day, and a date without its year is not a date.
         let year = number.count == 4 ? number.value : TimeText.year(number.value, .short)
         result.numbers = (year, month.index + 1, 1)
         keep(.year(digits: number.count))
