@@ -99,8 +99,8 @@ func goldenCheckpoint(_ path: String) throws -> Checkpoint {
     let error = #expect(throws: CheckpointError.self) { try LoadPlan(checkpoint) }
     #expect(
       error?.message.description
-        == "\(checkpoint.path): the head has 2 dense layers (fc1.weight, fc2.weight) and tensors do "
-        + "not tell what stands between them")
+        == "\(checkpoint.path): the head has 2 dense layers (fc1.weight, fc2.weight) and the tensors do "
+        + "not show which activation is between them")
     #expect(
       error?.advice == [
         "say it with activation none, relu, tanh or sigmoid, or describe the model with configuration FILE"
