@@ -24,6 +24,8 @@ struct DatasetReader {
   }
 
   func readAll() throws(HDF5Error) -> [UInt8] {
+    // The standard library writes the count of an empty array, too, into storage that all threads share.
+    guard dataset.byteCount > 0 else { return [] }
     var failure: HDF5Error?
     let bytes = [UInt8](unsafeUninitializedCapacity: dataset.byteCount) { buffer, count in
       do throws(HDF5Error) {
