@@ -8,7 +8,7 @@ import LSTMLayers
 ///     let tuner = FineTuner(try FreezePlan(ready.model, freezing: ["layer0"]), loss: ready.loss)
 ///     let run = try tuner.fit(ready)
 ///
-/// The run's models know what was done to the data: `LSTMModel.preprocessing` has it, and so has their file.
+/// The models of the run, and their files, keep how the data was read and scaled: `LSTMModel.preprocessing`.
 public struct Preparation: Sendable {
   /// The model to train, its preprocessing stored in it.
   public let model: LSTMModel
@@ -16,11 +16,11 @@ public struct Preparation: Sendable {
   public let training: Examples
   /// nil when nothing is held back.
   public let validation: Examples?
-  /// The one asked for, or the one that goes with the targets.
+  /// The requested one, or the usual one for the targets.
   public let loss: Loss
   /// What was done to the data, as the model's file keeps it.
-  public let preprocessing: Preprocessing
-  /// What was decided, for people.
+  public var preprocessing: Preprocessing { model.preprocessing }
+  /// Lines for people about every decision.
   public let notes: [Message]
 
   /// - Parameters:
@@ -61,7 +61,6 @@ public struct Preparation: Sendable {
     prepared.preprocessing = record
     self.model = prepared
     self.loss = fit.loss
-    preprocessing = record
     notes =
       parts.notes + fit.notes + scalerNotes
       + [unknown, held == nil ? [] : other?.unknown ?? []].compactMap(Scaler.note(unknown:))
@@ -183,7 +182,7 @@ extension FineTuner {
 }
 
 extension LSTMModel {
-  /// What the model says of data, standardized as it was trained and in the data's own units again.
+  /// The model's outputs for data: inputs are standardized as in training, outputs are in the data's own units.
   /// - Parameters:
   ///   - data: read alike, as by `SeriesData(_:readAs:)`.
   ///   - isRolling: whether a series is asked for a forecast at every row that has a window before it, and not only for

@@ -7,7 +7,7 @@ public struct RunGuide: Sendable {
   public struct Step: Sendable, Equatable {
     /// `use the model`
     public let purpose: String
-    /// The options that help.
+    /// The command to type.
     public let command: String
 
     /// A command and its purpose.
