@@ -113,7 +113,8 @@ struct Finetune: ParsableCommand {
       begun.settings.output, apartFrom: begun.settings.paths(),
       overwrite: overwriting.overwrite || begun.settings.overwrites)
     let session = try FinetuneSession(
-      begun.settings, kernels: computing.kernels(), cacheFolder: path, dataName: begun.record.files.dropFirst().first?.path)
+      begun.settings, kernels: computing.kernels(), cacheFolder: path,
+      dataName: begun.record.files.dropFirst().first?.path)
     let folder = try RunFolder(resuming: begun, guide: .commandLine)
     let report = FinetuneReport(session, out.console)
     report.header()
