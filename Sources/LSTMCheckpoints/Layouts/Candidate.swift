@@ -32,7 +32,7 @@ extension LoadOptions {
 extension Candidate {
   /// Whether it can be the weight of a dense layer or an embedding, of a size that a model may have.
   var isLinearWeight: Bool {
-    shape.count == 2 && shape.allSatisfy { 1...ModelConfiguration.sizeLimit ~= $0 }
+    shape.count == 2 && shape.allSatisfy { 1...PlainStack.sizeLimit ~= $0 }
       && (name == "weight" || name.hasSuffix(".weight"))
   }
 

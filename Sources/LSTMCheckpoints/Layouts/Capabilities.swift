@@ -2,8 +2,8 @@
 struct Capabilities {
   /// For messages: "Keras' LSTM".
   let target: String
-  var biases: Set<ModelConfiguration.Bias> = [.none, .single, .dual]
-  var gates: Set<ModelConfiguration.GateActivation> = [.sigmoid]
+  var biases: Set<PlainStack.Bias> = [.none, .single, .dual]
+  var gates: Set<PlainStack.GateActivation> = [.sigmoid]
   var projection = false
   var peepholes = false
   var bidirectional = true

@@ -4,7 +4,7 @@ extension Exportable {
     let cells = try cells(
       Capabilities(
         target: "PyTorch's LSTM", biases: isFromPyTorch ? [.none, .single, .dual] : [.none, .dual],
-        gates: isFromPyTorch ? Set(ModelConfiguration.GateActivation.allCases) : [.sigmoid], projection: true,
+        gates: isFromPyTorch ? Set(PlainStack.GateActivation.allCases) : [.sigmoid], projection: true,
         peepholes: isFromPyTorch))
     var result: [NamedTensor] = []
     func add(_ name: String, _ tensor: StoredTensor?, how: String? = nil) {
@@ -13,7 +13,7 @@ extension Exportable {
     }
     var written = Set<Int>()
     for parameter in configuration.places {
-      guard case .lstm(let layer, _) = parameter.role else {
+      guard let layer = parameter.role.stackLayer else {
         add(parameter.name, self[parameter.name])
         continue
       }
@@ -57,7 +57,7 @@ extension Exportable {
 
   /// As the module itself calls it, for `load_state_dict`: what a `.pt` file kept its state_dict under is left away.
   private func stateName(of name: String) -> String {
-    withoutStateKey(stateDictName(of: name, provenance: provenance, configuration: configuration))
+    withoutStateKey(stateDictName(of: name, provenance: provenance, configuration: ModelConfiguration(configuration)))
   }
 
   private func withoutStateKey(_ name: String) -> String {
@@ -69,12 +69,12 @@ extension Exportable {
 /// exported as one module per layer (`rnns.{k}.*_l0`).
 func stateDictName(of name: String, provenance: Provenance?, configuration: ModelConfiguration?) -> String {
   if let provenance, provenance.knownLayout == .pytorch, let known = provenance.mapping[name] { return known }
-  guard let configuration, !configuration.fitsOneModule, let parsed = PyTorchName(name), parsed.module == "lstm"
+  guard let stack = configuration?.stack, !stack.fitsOneModule, let parsed = PyTorchName(name), parsed.module == "lstm"
   else { return name }
   return "rnns.\(parsed.layer).\(parsed.kind.rawValue)_l0" + (parsed.isReverse ? "_reverse" : "")
 }
 
-extension ModelConfiguration {
+extension PlainStack {
   /// Whether one `nn.LSTM` can hold the stack: equal sizes and directions all the way up.
   var fitsOneModule: Bool { layers.allSatisfy { $0 == layers[0] } }
 }

@@ -3,7 +3,7 @@ import FileIO
 /// A model about to be written: its tensors as `RecurrentCell`s and by name.
 struct Exportable {
   let file: String
-  let configuration: ModelConfiguration
+  let configuration: PlainStack
   let options: WriteOptions
   let provenance: Provenance?
   /// What the source itself did to input and output.
@@ -13,7 +13,12 @@ struct Exportable {
   /// - Throws: `CheckpointError.cannotWrite` when a tensor is missing.
   init(_ model: StoredModel, to file: String, options: WriteOptions) throws(CheckpointError) {
     self.file = file
-    configuration = model.configuration
+    guard let stack = model.configuration.stack else {
+      throw .refused(
+        file: file, detail: "this layout holds stacks of LSTM layers, and the model is \(model.configuration.summary)",
+        advice: [])
+    }
+    configuration = stack
     self.options = options
     provenance = model.provenance
     scalers = OwnScalers(model.preprocessing, model.provenance)
@@ -64,7 +69,7 @@ struct Exportable {
   }
 
   private func check(
-    _ layer: ModelConfiguration.Layer, _ index: Int, _ capabilities: Capabilities
+    _ layer: PlainStack.Layer, _ index: Int, _ capabilities: Capabilities
   ) throws(CheckpointError) {
     func refuse(_ what: String, _ advice: [Message] = []) -> CheckpointError {
       .refused(file: file, detail: "layer \(index) has \(what), which \(capabilities.target) has not", advice: advice)

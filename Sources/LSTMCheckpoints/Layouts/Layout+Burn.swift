@@ -9,7 +9,7 @@ extension LayoutNames {
   static let burn = LayoutNames(
     layout: .burn, recurrent: .init(gates: [.input, .forget, .cell, .output], matrices: .perGate, biases: .two),
     title: "burn's Lstm", evidence: "input_gate.input_transform: burn's names",
-    leaves: zip(Gate.allCases, ["input_gate", "forget_gate", "cell_gate", "output_gate"]).flatMap { gate, name in
+    leaves: zip(Gate.of(.lstm), ["input_gate", "forget_gate", "cell_gate", "output_gate"]).flatMap { gate, name in
       [
         Leaf("\(name).input_transform.weight", .input, gate), Leaf("\(name).hidden_transform.weight", .recurrent, gate),
         Leaf("\(name).input_transform.bias", .inputBias, gate),

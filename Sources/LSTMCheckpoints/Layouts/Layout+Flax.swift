@@ -9,7 +9,7 @@ extension LayoutNames {
   static let flax = LayoutNames(
     layout: .flax, recurrent: .init(gates: [.input, .forget, .cell, .output], matrices: .perGate, biases: .one),
     title: "Flax' LSTMCell", evidence: "ii, if, ig, io and hi, hf, hg, ho: Flax' names",
-    leaves: Gate.allCases.flatMap { gate in
+    leaves: Gate.of(.lstm).flatMap { gate in
       [
         Leaf("i\(gate.letter).kernel", .input, gate), Leaf("h\(gate.letter).kernel", .recurrent, gate),
         Leaf("h\(gate.letter).bias", .inputBias, gate),

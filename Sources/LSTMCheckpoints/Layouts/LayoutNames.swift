@@ -70,7 +70,7 @@ struct LayoutNames: Sendable {
   let dense: Dense
   let usual: Usual
   /// What it can hold.
-  let biases: Set<ModelConfiguration.Bias>
+  let biases: Set<PlainStack.Bias>
   var isBidirectional = true
   var hasPeepholes = false
   var hasProjection = false

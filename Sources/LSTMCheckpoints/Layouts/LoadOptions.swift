@@ -24,13 +24,13 @@ public struct LoadOptions: Sendable {
   /// What the model is, when the tensors alone do not tell.
   public var configuration: ModelConfiguration?
   /// How the LSTM's outputs over time are reduced to what the head reads.
-  public var readout: ModelConfiguration.Readout?
+  public var readout: PlainStack.Readout?
   /// The activation between the dense layers of a head.
-  public var activation: ModelConfiguration.Activation?
+  public var activation: PlainStack.Activation?
   /// The activation between the readout and the head.
-  public var readoutActivation: ModelConfiguration.Activation?
+  public var readoutActivation: PlainStack.Activation?
   /// The activation after the last dense layer.
-  public var outputActivation: ModelConfiguration.Activation?
+  public var outputActivation: PlainStack.Activation?
   /// The modules with an LSTM that stand one above the other, from the input up.
   public var stack: [String]?
   /// How matrices lie in the file; nil to go by what it says.
@@ -40,13 +40,19 @@ public struct LoadOptions: Sendable {
   /// The layouts that are looked for.
   var layouts = LayoutRegistry.standard
   /// The gates' activation function, where the file does not say it.
-  public var gates: ModelConfiguration.GateActivation?
+  public var gates: PlainStack.GateActivation?
   /// What a TensorFlow 1 cell adds to its forget gate at run time; its files do not say.
   public var forgetBias: Float?
   /// Keeps parameters apart that the file, or their equal values, would have be one.
   public var untie = false
   /// The embedding's row that stands for padding, where the file does not say.
   public var padding: Padding?
+
+  /// What the model is, where that is a plain stack.
+  var given: PlainStack? {
+    get { configuration?.stack }
+    set { configuration = newValue.map { ModelConfiguration($0) } }
+  }
 
   /// A row of the embedding, or none.
   public enum Padding: Sendable, Equatable {
@@ -59,9 +65,9 @@ public struct LoadOptions: Sendable {
   /// What is not said is found in the file, or asked for by an error.
   public init(
     prefix: String? = nil, rules: [RenamingRule] = [], allowedMissing: [String] = [], allowedUnexpected: [String] = [],
-    configuration: ModelConfiguration? = nil, readout: ModelConfiguration.Readout? = nil,
-    activation: ModelConfiguration.Activation? = nil, layout: Layout? = nil, forgetBias: Float? = nil,
-    gates: ModelConfiguration.GateActivation? = nil
+    configuration: ModelConfiguration? = nil, readout: PlainStack.Readout? = nil,
+    activation: PlainStack.Activation? = nil, layout: Layout? = nil, forgetBias: Float? = nil,
+    gates: PlainStack.GateActivation? = nil
   ) {
     self.prefix = prefix
     self.rules = rules

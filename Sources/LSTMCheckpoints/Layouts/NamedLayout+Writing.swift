@@ -19,7 +19,7 @@ extension NamedLayout {
       Capabilities(
         target: names.title,
         biases: own == nil ? names.biases : names.biases.union(layers.map(\.bias)),
-        gates: own == nil ? [.sigmoid] : Set(ModelConfiguration.GateActivation.allCases),
+        gates: own == nil ? [.sigmoid] : Set(PlainStack.GateActivation.allCases),
         projection: names.hasProjection, peepholes: names.hasPeepholes,
         bidirectional: names.isBidirectional || own != nil, forgetOffset: recurrent.forgetOffset))
     var result: [NamedTensor] = []
@@ -41,7 +41,7 @@ extension NamedLayout {
       }
     }
     for parameter in model.configuration.places {
-      if case .lstm = parameter.role { continue }
+      if parameter.role.isRecurrent { continue }
       guard let tensor = model[parameter.name] else { continue }
       let (usual, isTransposed) = names.other(parameter)
       result.append(
@@ -68,7 +68,7 @@ private struct OwnNames {
     mapping = provenance.mapping.mapValues { $0.components(separatedBy: " + ") }
     let perGate = layout.matrices == .perGate ? 4 : 1
     for parameter in model.configuration.places {
-      guard case .lstm = parameter.role else { continue }
+      guard parameter.role.isRecurrent else { continue }
       let isPeephole = PyTorchName(parameter.name)?.kind == .peephole
       guard mapping[parameter.name]?.count == (isPeephole ? 3 : perGate) else { return nil }
     }
@@ -130,20 +130,22 @@ extension RecurrentLayout.Parts {
 extension LayoutNames {
   /// The usual name of a tensor that is none of a cell's, and whether the file has it turned.
   fileprivate func other(_ parameter: ParameterSpecification) -> (name: String, isTransposed: Bool) {
-    switch parameter.role {
-    case .embedding: return (usual.joined(usual.embedding, dense.embedding), false)
-    case .attention: return (usual.joined("attention", dense.weight), dense.isTransposed)
-    case .head(let index):
+    switch parameter.role.layer {
+    case "embedding": return (usual.joined(usual.embedding, dense.embedding), false)
+    case "attention": return (usual.joined("attention", dense.weight), dense.isTransposed)
+    case let layer:
+      guard parameter.role.isHead, let index = layer.split(separator: ".").last.flatMap({ Int($0) }) else {
+        return (parameter.name, false)
+      }
       let module = usual.numbered(usual.dense, index)
       guard parameter.shape.count == 2 else { return (usual.joined(module, dense.bias), false) }
       return (usual.joined(module, dense.weight), dense.isTransposed)
-    case .lstm: return (parameter.name, false)
     }
   }
 }
 
 extension LayoutNames.Usual {
-  fileprivate func module(_ layer: Int, _ reverse: Bool, of layers: [ModelConfiguration.Layer]) -> String {
+  fileprivate func module(_ layer: Int, _ reverse: Bool, of layers: [PlainStack.Layer]) -> String {
     if layers.contains(where: \.isBidirectional) {
       guard layers[layer].isBidirectional else { return numbered(among, layer) }
       return numbered(reverse ? backward : forward, layer)

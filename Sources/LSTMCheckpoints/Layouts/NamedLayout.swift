@@ -37,7 +37,7 @@ enum NamedLayout {
       let stack = try NamedStack(named.cells, names: names, layout: recurrent, file: file, options: options)
       stack.add(to: &translation, recurrent)
       addOthers(named.others, names, to: &translation)
-      if translation.layout == names.layout, options.configuration == nil, let unstated = names.unstated {
+      if translation.layout == names.layout, options.given == nil, let unstated = names.unstated {
         translation.notes.append(unstated)
       }
     }

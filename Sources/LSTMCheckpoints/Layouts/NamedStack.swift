@@ -29,14 +29,14 @@ struct NamedStack: FileReading {
     _ cells: [NamedCells.Cell], names: LayoutNames, layout: RecurrentLayout, file: String, options: LoadOptions
   ) throws(CheckpointError) {
     self.file = file
-    guard cells.count <= 2 * ModelConfiguration.depthLimit else {
+    guard cells.count <= 2 * PlainStack.depthLimit else {
       throw ambiguous(
-        "holds \(cells.count) LSTM cells; a model has at most \(ModelConfiguration.depthLimit) layers",
+        "holds \(cells.count) LSTM cells; a model has at most \(PlainStack.depthLimit) layers",
         "choose one LSTM with \(.prefix)")
     }
     try pair(cells, names: names, layout: layout)
     layers.sort { ModulePath.isBefore($0.path, $1.path) }
-    if follow(options.configuration) { return }
+    if follow(options.given) { return }
     if let stack = options.stack {
       try order(as: stack)
       return
@@ -44,7 +44,7 @@ struct NamedStack: FileReading {
     let isOrdered = zip(layers, layers.dropFirst()).allSatisfy { ModulePath.areComparable($0.path, $1.path) }
     if isOrdered {
       try checkWidths()
-      if options.configuration == nil, layers.count > 1 { assumed.append(.oneStack(moduleList)) }
+      if options.given == nil, layers.count > 1 { assumed.append(.oneStack(moduleList)) }
     } else {
       try orderByWidth()
     }
@@ -109,7 +109,7 @@ struct NamedStack: FileReading {
 
   /// Names without directions, and a configuration that has some: the cells are taken in the order of their names, forward
   /// before backward.
-  private mutating func follow(_ configuration: ModelConfiguration?) -> Bool {
+  private mutating func follow(_ configuration: PlainStack?) -> Bool {
     guard let configuration, configuration.layers.contains(where: \.isBidirectional),
       layers.allSatisfy({ $0.backward == nil }),
       layers.count == configuration.layers.reduce(0, { $0 + $1.directions })

@@ -14,7 +14,7 @@ struct RecurrentCell: Sendable {
   var projection: StoredTensor?
   /// (3H): i, f, o.
   var peephole: StoredTensor?
-  var gateActivation = ModelConfiguration.GateActivation.sigmoid
+  var gateActivation = PlainStack.GateActivation.sigmoid
   /// What the source adds to the forget gate each time it runs, beside the stored bias.
   var forgetOffset: Float = 0
 
@@ -31,5 +31,5 @@ struct RecurrentCell: Sendable {
   var hiddenSize: Int { inputWeight.shape[0] / 4 }
   /// I
   var inputSize: Int { inputWeight.shape[1] }
-  var bias: ModelConfiguration.Bias { inputBias == nil ? .none : recurrentBias == nil ? .single : .dual }
+  var bias: PlainStack.Bias { inputBias == nil ? .none : recurrentBias == nil ? .single : .dual }
 }

@@ -155,7 +155,7 @@ struct RecurrentLayout: Sendable {
   }
 
   /// The file's blocks in the order i, f, g, o.
-  private var toCanonical: [Int] { Gate.allCases.map { gate in gates.firstIndex(of: gate) ?? 0 } }
+  private var toCanonical: [Int] { Gate.of(.lstm).map { gate in gates.firstIndex(of: gate) ?? 0 } }
   /// The canonical blocks in the file's order.
   private var fromCanonical: [Int] { gates.map(\.rawValue) }
 
@@ -202,7 +202,7 @@ extension RecurrentLayout {
   /// What reading does to a part of a cell, for the report; nil where it comes as it is.
   func how(_ kind: RecurrentPart) -> String? {
     let order = "gates \(gates.map { String($0.letter) }.joined(separator: " ")) put in order"
-    let reordered = gates == Gate.allCases ? [] : [order]
+    let reordered = gates == Gate.of(.lstm) ? [] : [order]
     var steps: [String]
     switch (kind, matrices) {
     case (.inputWeight, .rows), (.recurrentWeight, .rows): steps = []
@@ -215,6 +215,7 @@ extension RecurrentLayout {
       steps = biases == .joined ? ["one half of the bias"] : matrices == .perGate ? ["four gates joined"] : []
     case (.projection, _): return matrices == .fused ? "transposed" : nil
     case (.peephole, _): return matrices == .fused ? "three gates joined" : nil
+    case (.initialHidden, _), (.initialCell, _): return nil
     }
     if matrices != .perGate { steps += reordered }
     return steps.isEmpty ? nil : steps.joined(separator: ", ")
@@ -227,7 +228,7 @@ extension StoredTensor {
     let fits =
       shape.count == wanted.count
       && zip(shape, wanted).allSatisfy { found, size in
-        size.map { $0 == found } ?? (1...4 * ModelConfiguration.sizeLimit ~= found)
+        size.map { $0 == found } ?? (1...4 * PlainStack.sizeLimit ~= found)
       }
     guard fits else {
       let text = wanted.map { $0.map(String.init) ?? "any" }.joined(separator: ", ") + (wanted.count == 1 ? "," : "")
@@ -236,7 +237,7 @@ extension StoredTensor {
   }
 
   func requireRank(_ rank: Int, _ what: String) throws(CheckpointError) {
-    guard shape.count == rank, shape.allSatisfy({ 1...4 * ModelConfiguration.sizeLimit ~= $0 }) else {
+    guard shape.count == rank, shape.allSatisfy({ 1...4 * PlainStack.sizeLimit ~= $0 }) else {
       throw .misshapen(tensor: name, expected: "\(what), \(rank) dimensions of at least 1", found: shapeText(shape))
     }
   }
@@ -244,7 +245,7 @@ extension StoredTensor {
   /// H of an axis of 4H.
   func gateCount(axis: Int) throws(CheckpointError) -> Int {
     guard shape.indices.contains(axis), shape[axis] >= 4, shape[axis] % 4 == 0,
-      shape[axis] / 4 <= ModelConfiguration.sizeLimit
+      shape[axis] / 4 <= PlainStack.sizeLimit
     else { throw .misshapen(tensor: name, expected: "a dimension of four gates", found: shapeText(shape)) }
     return shape[axis] / 4
   }

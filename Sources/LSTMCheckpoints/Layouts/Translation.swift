@@ -11,8 +11,10 @@ struct Translation {
   /// Under PyTorch's names (`lstm.weight_ih_l0`), the project's (`head.0.weight`), or, where only shapes can tell what they
   /// are, a name that ends in `.weight` or `.bias`.
   private(set) var candidates: [Candidate] = []
-  /// The whole model, where the file says it.
-  var configuration: ModelConfiguration?
+  /// The whole model, where the file says it and it is a plain stack.
+  var configuration: PlainStack?
+  /// The whole model, where the file says it and it is more than that. Candidates then have the project's names.
+  var graph: ModelConfiguration?
   /// What a layer's tensors alone do not say, by layer.
   private(set) var layers: [Int: CellFacts] = [:]
   private(set) var leftOver: [LeftOver] = []
@@ -30,8 +32,8 @@ struct Translation {
   var sourceLayers: [Provenance.SourceLayer] = []
 
   struct CellFacts: Equatable {
-    var bias: ModelConfiguration.Bias
-    var gateActivation: ModelConfiguration.GateActivation
+    var bias: PlainStack.Bias
+    var gateActivation: PlainStack.GateActivation
     var forgetOffset: Float
   }
 

@@ -1,7 +1,7 @@
 /// How a model is to be written where the target leaves a choice, or cannot hold all of it.
 public struct WriteOptions: Sendable {
   /// One bias: the sum of two, rounded once. Two: a single one and zeros.
-  public var bias: ModelConfiguration.Bias?
+  public var bias: PlainStack.Bias?
   /// Every tensor in this type, each value rounded to nearest; nil keeps the types.
   public var dataType: DataType?
   /// Of the formats that hold tensors by name (safetensors, NPZ, HDF5), whose names and order; nil for the source's own.
@@ -11,7 +11,7 @@ public struct WriteOptions: Sendable {
   var layouts = LayoutRegistry.standard
 
   /// What is not said is as the source had it.
-  public init(bias: ModelConfiguration.Bias? = nil, dataType: DataType? = nil, layout: Layout? = nil) {
+  public init(bias: PlainStack.Bias? = nil, dataType: DataType? = nil, layout: Layout? = nil) {
     self.bias = bias
     self.dataType = dataType
     self.layout = layout

@@ -6,7 +6,7 @@ struct FoundLayer {
   /// [kind][reverse]
   var tensors: [RecurrentPart: [Bool: Candidate]] = [:]
   /// What a layer must look like of which the file has nothing, though it has one above it.
-  var assumed: ModelConfiguration.Layer?
+  var assumed: PlainStack.Layer?
 
   func has(_ kind: RecurrentPart) -> Bool { tensors[kind] != nil }
 
@@ -15,9 +15,9 @@ struct FoundLayer {
   }
 
   /// The layer that these tensors belong to.
-  var configuration: ModelConfiguration.Layer {
+  var configuration: PlainStack.Layer {
     assumed
-      ?? ModelConfiguration.Layer(
+      ?? PlainStack.Layer(
         hiddenSize: hiddenSize, isBidirectional: tensors.values.contains { $0[true] != nil },
         projectionSize: projectionSize, bias: has(.recurrentBias) || has(.inputBias) ? .dual : .none,
         hasPeepholes: has(.peephole))
@@ -34,7 +34,7 @@ struct FoundLayer {
   private var hiddenSize: Int {
     var votes: [Int: Int] = [:]
     func vote(_ gates: Int?, _ weight: Int = 1) {
-      guard let gates, gates >= 4, gates % 4 == 0, gates / 4 <= ModelConfiguration.sizeLimit else { return }
+      guard let gates, gates >= 4, gates % 4 == 0, gates / 4 <= PlainStack.sizeLimit else { return }
       votes[gates / 4, default: 0] += weight
     }
     for kind in [RecurrentPart.inputWeight, .recurrentWeight] {
@@ -53,7 +53,7 @@ struct FoundLayer {
   private var projectionSize: Int? {
     guard has(.projection) else { return nil }
     let rows = (tensors[.projection] ?? [:]).values.compactMap(\.shape.first)
-    return rows.first { 1...ModelConfiguration.sizeLimit ~= $0 } ?? 1
+    return rows.first { 1...PlainStack.sizeLimit ~= $0 } ?? 1
   }
 
   /// Width of what it reads; nil when no tensor tells.
@@ -62,6 +62,6 @@ struct FoundLayer {
     guard let shape = (weights[false] ?? weights[true])?.shape, shape.count == 2 else { return nil }
     let gates = 4 * configuration.hiddenSize
     let width = shape[1] == gates && shape[0] != gates ? shape[0] : shape[1]
-    return 1...ModelConfiguration.sizeLimit ~= width ? width : nil
+    return 1...PlainStack.sizeLimit ~= width ? width : nil
   }
 }

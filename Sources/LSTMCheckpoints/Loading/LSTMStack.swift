@@ -19,14 +19,14 @@ struct LSTMStack: FileReading {
     layers.sort { $0.module == $1.module ? $0.index < $1.index : isNaturallyBefore($0.module, $1.module) }
     try order(options, prefix: prefix)
     try fillGaps()
-    guard layers.count <= ModelConfiguration.depthLimit else {
+    guard layers.count <= PlainStack.depthLimit else {
       throw ambiguous(
-        "holds \(layers.count) LSTM layers; a model has at most \(ModelConfiguration.depthLimit)",
+        "holds \(layers.count) LSTM layers; a model has at most \(PlainStack.depthLimit)",
         "choose one LSTM with \(.prefix)")
     }
     if options.stack == nil {
       try checkOneStack(
-        prefix: prefix, isDescribed: options.configuration?.layers.count == layers.count, others: others)
+        prefix: prefix, isDescribed: options.given?.layers.count == layers.count, others: others)
     }
   }
 

@@ -40,17 +40,30 @@ public struct LoadPlan: Sendable {
     self.twins = Dictionary(twins.map { ($0.candidate.tensor.name, $0.kept) }) { first, _ in first }
     let translation = try Translation(candidates, of: checkpoint, options: options, file: file)
     // What the file says stands; a person may fill what it does not.
-    if let found = translation.configuration ?? checkpoint.configuration {
-      options.configuration = try found.filled(by: given, file: file)
+    if let found = translation.configuration ?? checkpoint.configuration?.stack {
+      if let given, given.stack == nil { try Self.refuse(given, against: ModelConfiguration(found), file) }
+      options.given = try found.filled(by: given?.stack, file: file)
+    } else if let graph = translation.graph ?? checkpoint.configuration {
+      if let given, given != graph { try Self.refuse(given, against: graph, file) }
+      options.configuration = graph
     }
     inputScaler = translation.inputScaler
     outputScaler = translation.outputScaler
     sourceLayers = translation.sourceLayers
-    var resolution = try ModelResolution(
-      file: file, translation: translation, prefix: names.prefix, options: options,
-      keepsOrder: checkpoint.keepsOrder)
+    var resolution: ResolvedModel
+    if let graph = options.configuration, graph.stack == nil {
+      resolution = try GraphResolution(
+        file: file, graph: graph, translation: translation, checkpoint: checkpoint, options: options
+      ).model
+    } else {
+      var stack = try ModelResolution(
+        file: file, translation: translation, prefix: names.prefix, options: options,
+        keepsOrder: checkpoint.keepsOrder)
+      let conflicts = try stack.settleTies(checkpoint, translation.layout, options)
+      resolution = stack.resolved
+      resolution.conflicts = conflicts
+    }
     resolution.leftOver += twins.map { .init(candidate: $0.candidate, reason: $0.reason, isHarmless: true) }
-    let conflicts = try resolution.settleTies(checkpoint, translation.layout, options)
     configuration = resolution.configuration
     var report = LoadReport(file: file, format: checkpoint.format, layout: translation.layout)
     report.evidence = translation.evidence
@@ -75,7 +88,7 @@ public struct LoadPlan: Sendable {
       wanted.insert(parameter.name)
       let owner = configuration.parameterName(of: parameter.name)
       if owner != parameter.name {
-        Self.report(tied: parameter, to: owner, resolution, conflicts, &report)
+        Self.report(tied: parameter, to: owner, resolution, &report)
         continue
       }
       guard let candidate = resolution.mapping[parameter.name] else {
@@ -116,6 +129,15 @@ public struct LoadPlan: Sendable {
     report.notes += checkpoint.skipped.map { "\($0.name) was not looked at: \($0.reason)" }
     self.report = report
     self.tensors = tensors
+  }
+
+  /// A file that describes its model leaves nothing to a person.
+  private static func refuse(
+    _ given: ModelConfiguration, against found: ModelConfiguration, _ file: String
+  ) throws(CheckpointError) {
+    throw .invalid(
+      .configuration, nil, "it says \(given.summary), but \(file) itself says \(found.summary)",
+      advice: ["leave \(.configuration) away: the file describes its model"])
   }
 
   /// The module that holds the LSTM and nothing else that counts, as the file calls it: what ``LoadOptions/prefix`` takes it alone by.
@@ -195,11 +217,11 @@ public struct LoadPlan: Sendable {
 
   /// Another place of a parameter: nothing is read there, but its name is kept.
   private static func report(
-    tied place: ParameterSpecification, to owner: String, _ resolution: ModelResolution,
-    _ conflicts: [ModelResolution.TieConflict], _ report: inout LoadReport
+    tied place: ParameterSpecification, to owner: String, _ resolution: ResolvedModel,
+    _ report: inout LoadReport
   ) {
     guard let candidate = resolution.mapping[place.name] else { return }
-    if let conflict = conflicts.first(where: { $0.place == place.name }) {
+    if let conflict = resolution.conflicts.first(where: { $0.place == place.name }) {
       report.mismatched.append(
         .init(
           source: candidate.tensor.name, target: place.name, expected: place.shape, found: candidate.shape,
@@ -213,7 +235,7 @@ public struct LoadPlan: Sendable {
   }
 
   private static func missing(
-    _ parameter: ParameterSpecification, _ resolution: ModelResolution, _ names: RewrittenNames, _ options: LoadOptions,
+    _ parameter: ParameterSpecification, _ resolution: ResolvedModel, _ names: RewrittenNames, _ options: LoadOptions,
     skipped: [Checkpoint.Skipped]
   ) -> LoadReport.Missing {
     let isAllowed = options.allowedMissing.contains { matches(parameter.name, glob: $0) }
@@ -223,8 +245,8 @@ public struct LoadPlan: Sendable {
     var note: Message?
     if !resolution.knowsInputSize, parameter.readsInput {
       note = "without it the input size is not known"
-    } else if case (.lstm(let layer, let reverse), .cell(.recurrentBias)) = (parameter.role, parameter.part),
-      resolution.mapping[PyTorchName.parameter(.inputBias, layer: layer, isReverse: reverse)] != nil
+    } else if let layer = parameter.role.stackLayer, parameter.part == .cell(.recurrentBias),
+      resolution.mapping[PyTorchName.parameter(.inputBias, layer: layer, isReverse: parameter.role.isReverse)] != nil
     {
       note = "there is a bias_ih; a model with one bias is described with \(.configuration) and \"bias\": \"single\""
     }

@@ -11,8 +11,8 @@ extension ModelResolution {
       throw .invalid(setting, nil, "the model has no dense layer behind its LSTM")
     }
     if let activation = options.readoutActivation {
-      guard ModelConfiguration.Activation.elementwise.contains(activation) else {
-        let known = ModelConfiguration.Activation.elementwise.map(\.rawValue).joined(separator: ", ")
+      guard PlainStack.Activation.elementwise.contains(activation) else {
+        let known = PlainStack.Activation.elementwise.map(\.rawValue).joined(separator: ", ")
         throw .invalid(.readoutActivation, "\(activation.rawValue)", "expected \(known)")
       }
       configuration.readoutActivation = activation

@@ -3,7 +3,7 @@ import FileIO
 extension ModelResolution {
   /// The dense layers that follow the readout, by width: each reads what the one before gives.
   mutating func takeHead(_ others: inout [Candidate], options: LoadOptions, keepsOrder: Bool) throws(CheckpointError) {
-    let given = options.configuration?.head
+    let given = options.given?.head
     guard given == nil || options.activation == nil else {
       throw .invalid(
         .activation, nil, "the model's configuration already gives the activation between the dense layers")
@@ -36,7 +36,7 @@ extension ModelResolution {
 
   /// - Parameter given: the head of a configuration that is known, whose sizes choose among layers of equal width.
   private func headChain(
-    _ others: [Candidate], given: [ModelConfiguration.Dense]?
+    _ others: [Candidate], given: [PlainStack.Dense]?
   ) throws(CheckpointError) -> [Candidate] {
     let weights = others.filter(isHeadWeight).sorted { isNaturallyBefore($0.name, $1.name) }
     var byWidth = Dictionary(grouping: weights) { $0.shape[1] }
@@ -65,7 +65,7 @@ extension ModelResolution {
     return chain
   }
 
-  private mutating func takeChain(_ chain: [Candidate], _ others: inout [Candidate]) -> [ModelConfiguration.Dense] {
+  private mutating func takeChain(_ chain: [Candidate], _ others: inout [Candidate]) -> [PlainStack.Dense] {
     var taken = Set(chain.map(\.name))
     let byName = Dictionary(others.map { ($0.name, $0) }) { first, _ in first }
     let dense = chain.enumerated().map { index, weight in
@@ -78,7 +78,7 @@ extension ModelResolution {
       notes.append(
         "head.\(index) is \(weight.tensor.name): \(shapeText(weight.shape)), it reads the "
           + (index == 0 ? "\(configuration.readoutSize) values that the LSTM gives" : "layer before"))
-      return ModelConfiguration.Dense(size: weight.shape[0], hasBias: bias != nil)
+      return PlainStack.Dense(size: weight.shape[0], hasBias: bias != nil)
     }
     others.removeAll { taken.contains($0.name) }
     return dense

@@ -6,19 +6,13 @@ import Foundation
 /// A file that stores two names as one tensor proves a tie. Equal values of an embedding and a dense layer's weight all but
 /// prove it, and a row of zeros all but proves a padding row: such things are assumed aloud.
 extension ModelResolution {
-  /// Two places that a configuration calls one parameter, and whose values in the file differ.
-  struct TieConflict {
-    let place: String
-    let other: String
-  }
-
   /// - Returns: where the file contradicts the configuration.
   /// - Throws: `CheckpointError.invalidOption` when the padding row that is asked for is none of the embedding's.
   mutating func settleTies(
     _ checkpoint: Checkpoint, _ layout: Layout, _ options: LoadOptions
-  ) throws(CheckpointError) -> [TieConflict] {
+  ) throws(CheckpointError) -> [ResolvedModel.TieConflict] {
     let isNative = checkpoint.format.holdsWholeModel
-    var conflicts: [TieConflict] = []
+    var conflicts: [ResolvedModel.TieConflict] = []
     if options.untie {
       untie(checkpoint, layout, isNative: isNative)
     } else {
@@ -52,14 +46,14 @@ extension ModelResolution {
   }
 
   /// One of a tied group's places is enough; where there are more, they have to agree.
-  private mutating func completeTies() -> [TieConflict] {
-    var conflicts: [TieConflict] = []
+  private mutating func completeTies() -> [ResolvedModel.TieConflict] {
+    var conflicts: [ResolvedModel.TieConflict] = []
     for group in configuration.validTies {
       guard let first = group.first(where: { mapping[$0] != nil }), let known = mapping[first] else { continue }
       if first != group[0] { mapping[group[0]] = known }
       for name in group.dropFirst() where name != first {
         guard let other = mapping[name], !areEqual(known.tensor, other.tensor) else { continue }
-        conflicts.append(TieConflict(place: name, other: known.tensor.name))
+        conflicts.append(ResolvedModel.TieConflict(place: name, other: known.tensor.name))
       }
     }
     return conflicts
@@ -114,7 +108,7 @@ extension ModelResolution {
     let place = known ?? 0
     guard mapping["head.\(place).weight"] == nil, mapping["head.\(place).bias"] == nil,
       known.map({ configuration.head[$0].hasBias })
-        ?? (configuration.head.isEmpty && size == configuration.readoutSize && options.configuration == nil)
+        ?? (configuration.head.isEmpty && size == configuration.readoutSize && options.given == nil)
     else { return }
     let biases = leftOver.indices.filter { index in
       let candidate = leftOver[index].candidate

@@ -6,7 +6,7 @@ import FileIO
 /// stays ambiguous is an error that names the flag that decides.
 struct ModelResolution: FileReading {
   let file: String
-  var configuration: ModelConfiguration
+  var configuration: PlainStack
   /// The project's name -> the candidate.
   var mapping: [String: Candidate] = [:]
   var leftOver: [LeftOver] = []
@@ -46,7 +46,7 @@ struct ModelResolution: FileReading {
     notes = translation.notes + stack.notes
     assumed = translation.assumed + stack.assumed
     leftOver = translation.leftOver + stack.leftOver
-    let given = options.configuration
+    let given = options.given
     configuration = given ?? Self.configuration(of: stack.layers, translation.layers)
     knowsInputSize = given != nil || stack.layers.first?.inputSize != nil
     if let readout = options.readout { configuration.readout = readout }
@@ -80,10 +80,17 @@ struct ModelResolution: FileReading {
     if given == nil { assume(options, tellsGates: translation.tellsGates) }
   }
 
+  /// What was found.
+  var resolved: ResolvedModel {
+    ResolvedModel(
+      configuration: ModelConfiguration(configuration), mapping: mapping, leftOver: leftOver, notes: notes,
+      assumed: assumed, expectedNames: expectedNames, knowsInputSize: knowsInputSize)
+  }
+
   /// - Parameter facts: what a layout says of a layer beside its tensors.
   private static func configuration(
     of layers: [FoundLayer], _ facts: [Int: Translation.CellFacts]
-  ) -> ModelConfiguration {
+  ) -> PlainStack {
     let stack = layers.enumerated().map { index, layer in
       var configuration = layer.configuration
       if let facts = facts[index] {
@@ -93,7 +100,7 @@ struct ModelResolution: FileReading {
       }
       return configuration
     }
-    return ModelConfiguration(input: .features(size: layers.first?.inputSize ?? 1), layers: stack)
+    return PlainStack(input: .features(size: layers.first?.inputSize ?? 1), layers: stack)
   }
 
   private mutating func take(_ layers: [FoundLayer]) {

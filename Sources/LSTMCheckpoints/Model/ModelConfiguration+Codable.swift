@@ -1,233 +1,171 @@
-// The JSON form. Everything that has a usual value may be left out:
+// The JSON form of a graph. What has its usual value may be left out; the settings of each kind are in its file under
+// Model/Layers/Kinds:
 //
-//     { "input": { "features": 8 },                      or { "vocabulary": 465, "embedding": 100, "padding_index": 0 }
-//       "layers": [ { "hidden": 64, "bidirectional": false, "projection": 32,
-//                     "bias": "dual", "gates": "sigmoid", "peepholes": false, "forget_offset": 0 } ],
-//       "skip": false,
-//       "readout": "last",                               all, last, final, mean, max, attention
-//       "readout_activation": "none",                    relu, tanh, sigmoid: before the head
-//       "head": [ { "size": 1, "bias": true, "activation": "none" } ],
-//       "normalize": "l2",
-//       "mask": { "token": 0 },                          or { "value": 0.0 }
+//     { "input": { "features": 8 },            or { "tokens": 465 }; with "steps" if fixed, "channels" of a grid,
+//                                              "per_sequence" for one row a sequence
+//       "inputs": [ { "name": "a", ... } ],    instead of "input", where there are several
+//       "layers": [ { "name": "conv1", "kind": "convolution", "size": 32, "kernel": 5, "from": "input" }, ... ],
+//       "outputs": [ "tags" ],                 the last layer's, unless others are named
+//       "mask": { "token": 0 },                or { "value": 0.0 }
 //       "tied": [ ["embedding.weight", "head.0.weight"] ] }
+//
+// A plain stack is written as in the first edition (`PlainStack+Codable.swift`), which is read for ever.
 
 extension ModelConfiguration: Codable {
-  private enum Key: String, CodingKey, CaseIterable {
-    case input, layers, skip, readout, head, normalize, mask, tied
-    case readoutActivation = "readout_activation"
-  }
+  private enum Key: String, CodingKey, CaseIterable { case input, inputs, layers, outputs, mask, tied }
 
   public init(from decoder: any Decoder) throws {
-    let values = try decoder.container(knowing: Key.self)
-    input = try values.decode(Input.self, forKey: .input)
-    layers = try values.decode([Layer].self, forKey: .layers)
-    skip = try values.decodeIfPresent(Bool.self, forKey: .skip) ?? false
-    readout = try decodeChoice(.readout, values)
-    readoutActivation = try decodeChoice(.readoutActivation, values, among: Activation.elementwise) ?? .none
-    head = try values.decodeIfPresent([Dense].self, forKey: .head) ?? []
-    switch try values.decodeIfPresent(String.self, forKey: .normalize) {
-    case nil, "none": normalizesOutput = false
-    case "l2": normalizesOutput = true
-    case let other?:
-      throw values.wrong(.normalize, "expected \"l2\" or \"none\", found \"\(other)\"")
+    guard try Self.isGraph(decoder) else {
+      self.init(try PlainStack(from: decoder))
+      return
     }
-    mask = try values.decodeIfPresent(Mask.self, forKey: .mask)
-    switch (mask, input) {
+    let values = try decoder.container(knowing: Key.self)
+    var inputs: [Input] = []
+    if values.contains(.inputs) {
+      if values.contains(.input) { throw values.wrong(.inputs, "input and inputs exclude each other") }
+      inputs = try values.decode([Input].self, forKey: .inputs)
+    } else {
+      inputs = [try values.decode(Input.self, forKey: .input)]
+    }
+    let layers = try values.decode([Layer].self, forKey: .layers)
+    let outputs = try values.decodeIfPresent([String].self, forKey: .outputs) ?? []
+    let mask = try values.decodeIfPresent(Mask.self, forKey: .mask)
+    switch (mask, inputs.first?.content) {
     case (.token, .features), (.value, .tokens):
       throw values.wrong(.mask, "a model of tokens masks a token, a model of features a value")
-    case (.token(let token), .tokens(let vocabulary, _)) where token >= vocabulary:
+    case (.token(let token), .tokens(let vocabulary)) where token >= vocabulary:
       throw values.wrong(.mask, "expected a token below \(vocabulary), found \(token)")
     default: break
     }
-    if layers.isEmpty { throw values.wrong(.layers, "expected at least one layer, found none") }
-    if readoutActivation != .none, head.isEmpty {
-      throw values.wrong(.readoutActivation, "it stands before a head, and there is none")
+    do {
+      try self.init(inputs: inputs, layers: layers, outputs: outputs, mask: mask)
+    } catch {
+      throw values.wrong(.layers, "\(error)")
     }
-    for (key, count) in [(Key.layers, layers.count), (.head, head.count)] where count > Self.depthLimit {
-      throw values.wrong(key, "expected at most \(Self.depthLimit) layers, found \(count)")
-    }
-    paddingToken = try input.decodePadding(values.superDecoder(forKey: .input))
-    let groups = try values.decodeIfPresent([[String]].self, forKey: .tied) ?? []
-    ties = []
     do throws(TieError) {
-      for group in groups { try tie(group) }
+      for group in try values.decodeGroups(.tied) { try tie(group) }
     } catch {
       throw values.wrong(.tied, error.detail)
     }
   }
 
+  /// Layers of the first edition have no kind.
+  private static func isGraph(_ decoder: any Decoder) throws -> Bool {
+    let values = try decoder.container(keyedBy: LayerKey.self)
+    if values.contains(LayerKey("inputs")) || values.contains(LayerKey("outputs")) { return true }
+    guard var layers = try? values.nestedUnkeyedContainer(forKey: LayerKey("layers")) else { return false }
+    while !layers.isAtEnd {
+      guard let layer = try? layers.nestedContainer(keyedBy: LayerKey.self) else { return false }
+      if layer.contains(LayerKey("kind")) { return true }
+      if layer.contains(LayerKey("hidden")) { return false }
+    }
+    return false
+  }
+
   public func encode(to encoder: any Encoder) throws {
+    if let stack { return try stack.encode(to: encoder) }
     var values = encoder.container(keyedBy: Key.self)
-    try values.encode(PaddedInput(input: input, padding: paddingToken), forKey: .input)
+    if inputs.count == 1 { try values.encode(inputs[0], forKey: .input) } else { try values.encode(inputs, forKey: .inputs) }
     try values.encode(layers, forKey: .layers)
-    if skip { try values.encode(true, forKey: .skip) }
-    try values.encodeIfPresent(readout, forKey: .readout)
-    if readoutActivation != .none { try values.encode(readoutActivation, forKey: .readoutActivation) }
-    if !head.isEmpty { try values.encode(head, forKey: .head) }
-    if normalizesOutput { try values.encode("l2", forKey: .normalize) }
+    if !outputs.isEmpty { try values.encode(outputs, forKey: .outputs) }
     try values.encodeIfPresent(mask, forKey: .mask)
     if !validTies.isEmpty { try values.encode(validTies, forKey: .tied) }
   }
 }
 
-/// The input with the padding row, which is its embedding's.
-private struct PaddedInput: Encodable {
-  let input: ModelConfiguration.Input
-  let padding: Int?
-
-  func encode(to encoder: any Encoder) throws {
-    try input.encode(to: encoder)
-    var values = encoder.container(keyedBy: ModelConfiguration.Input.Key.self)
-    try values.encodeIfPresent(padding, forKey: .padding)
+extension KeyedDecodingContainer {
+  fileprivate func decodeGroups(_ key: Key) throws(TieError) -> [[String]] {
+    guard contains(key) else { return [] }
+    guard let groups = try? decode([[String]].self, forKey: key) else {
+      throw TieError(detail: "expected lists of names")
+    }
+    return groups
   }
 }
 
 extension ModelConfiguration.Input: Codable {
-  fileprivate enum Key: String, CodingKey, CaseIterable {
-    case features, vocabulary, embedding
-    case padding = "padding_index"
-  }
-
-  fileprivate func decodePadding(_ decoder: any Decoder) throws -> Int? {
-    let values = try decoder.container(keyedBy: Key.self)
-    guard let row = try values.decodeIfPresent(Int.self, forKey: .padding) else { return nil }
-    guard case .tokens(let vocabulary, _) = self, 0..<vocabulary ~= row else {
-      throw values.wrong(.padding, "expected a row of the embedding, found \(row)")
-    }
-    return row
+  private enum Key: String, CodingKey, CaseIterable {
+    case name, features, tokens, steps, channels
+    case perSequence = "per_sequence"
   }
 
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(knowing: Key.self)
-    if values.contains(.features) {
-      if let other = [Key.vocabulary, .embedding, .padding].first(where: values.contains) {
-        throw values.wrong(other, "features and tokens exclude each other")
-      }
-      self = .features(size: try decodeSize(.features, values))
-    } else {
-      self = .tokens(vocabulary: try decodeSize(.vocabulary, values), size: try decodeSize(.embedding, values))
+    func size(_ key: Key) throws -> Int? {
+      guard let value = try values.decodeIfPresent(Int.self, forKey: key) else { return nil }
+      let limit = ModelConfiguration.sizeLimit
+      guard 1...limit ~= value else { throw values.wrong(key, "expected a size from 1 to \(limit), found \(value)") }
+      return value
     }
+    let content: Content
+    switch (try size(.features), try size(.tokens)) {
+    case (let size?, nil): content = .features(size: size)
+    case (nil, let vocabulary?): content = .tokens(vocabulary: vocabulary)
+    default: throw values.wrong(.features, "expected either features or tokens")
+    }
+    self.init(
+      content, name: try values.decodeIfPresent(String.self, forKey: .name) ?? "input", steps: try size(.steps),
+      channels: try size(.channels), isPerSequence: try values.decodeIfPresent(Bool.self, forKey: .perSequence) ?? false)
   }
 
   public func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
-    switch self {
+    if name != "input" { try values.encode(name, forKey: .name) }
+    switch content {
     case .features(let size): try values.encode(size, forKey: .features)
-    case .tokens(let vocabulary, let size):
-      try values.encode(vocabulary, forKey: .vocabulary)
-      try values.encode(size, forKey: .embedding)
+    case .tokens(let vocabulary): try values.encode(vocabulary, forKey: .tokens)
     }
+    try values.encodeIfPresent(steps, forKey: .steps)
+    try values.encodeIfPresent(channels, forKey: .channels)
+    if isPerSequence { try values.encode(true, forKey: .perSequence) }
   }
 }
 
-extension ModelConfiguration.Layer: Codable {
-  private enum Key: String, CodingKey, CaseIterable {
-    case hidden, bidirectional, projection, bias, gates, peepholes
-    case forgetOffset = "forget_offset"
-  }
-
+extension Layer: Codable {
   public init(from decoder: any Decoder) throws {
-    let values = try decoder.container(knowing: Key.self)
-    self.init(
-      hiddenSize: try decodeSize(.hidden, values),
-      isBidirectional: try values.decodeIfPresent(Bool.self, forKey: .bidirectional) ?? false,
-      projectionSize: try values.decodeNil(ifPresent: .projection) ? nil : decodeSize(.projection, values),
-      bias: try decodeChoice(.bias, values) ?? .dual,
-      gateActivation: try decodeChoice(.gates, values) ?? .sigmoid,
-      hasPeepholes: try values.decodeIfPresent(Bool.self, forKey: .peepholes) ?? false,
-      forgetOffset: try values.decodeIfPresent(Float.self, forKey: .forgetOffset) ?? 0)
-    guard forgetOffset.isFinite, forgetOffset == 0 || bias != .none else {
-      throw values.wrong(.forgetOffset, "expected a finite number, and a bias to add it to")
+    let values = try decoder.container(keyedBy: LayerKey.self)
+    let kindKey = LayerKey("kind")
+    let kindName = try values.decode(String.self, forKey: kindKey)
+    guard var kind = LayerRegistry.prototype(kindName) else {
+      let known = LayerRegistry.standard.map(\.kind)
+      let near = nearestNames(to: kindName, among: known, limit: 1).first.map { "; did you mean \($0)?" } ?? ""
+      throw values.wrong(kindKey, "there is no kind \"\(kindName)\"" + near)
     }
+    let name = try values.decode(String.self, forKey: LayerKey("name"))
+    guard !name.isEmpty, name.utf8.count <= 1000 else {
+      throw values.wrong(LayerKey("name"), "expected a name of 1 to 1000 bytes")
+    }
+    var reader = LayerReader(values)
+    do throws(LayerError) {
+      try kind.describe(&reader)
+    } catch {
+      throw values.wrong(LayerKey(error.key ?? "kind"), "layer \(name): \(error.detail)")
+    }
+    let known = reader.known.union(["name", "kind", "from"])
+    for key in values.allKeys where !known.contains(key.stringValue) {
+      throw values.wrong(
+        key, "layer \(name): unknown key \"\(key.stringValue)\"; known are \(known.sorted().joined(separator: ", "))")
+    }
+    let from = LayerKey("from")
+    var sources: [String] = []
+    if values.contains(from) {
+      sources = try (try? [values.decode(String.self, forKey: from)]) ?? values.decode([String].self, forKey: from)
+    }
+    self.init(name, kind, from: sources)
   }
 
   public func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: Key.self)
-    try values.encode(hiddenSize, forKey: .hidden)
-    try values.encode(isBidirectional, forKey: .bidirectional)
-    try values.encodeIfPresent(projectionSize, forKey: .projection)
-    try values.encode(bias, forKey: .bias)
-    if gateActivation != .sigmoid { try values.encode(gateActivation, forKey: .gates) }
-    if hasPeepholes { try values.encode(true, forKey: .peepholes) }
-    if forgetOffset != 0 { try values.encode(forgetOffset, forKey: .forgetOffset) }
-  }
-}
-
-extension ModelConfiguration.Dense: Codable {
-  private enum Key: String, CodingKey, CaseIterable {
-    case size, bias, activation
-  }
-
-  public init(from decoder: any Decoder) throws {
-    let values = try decoder.container(knowing: Key.self)
-    self.init(
-      size: try decodeSize(.size, values),
-      hasBias: try values.decodeIfPresent(Bool.self, forKey: .bias) ?? true,
-      activation: try decodeChoice(.activation, values) ?? .none)
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var values = encoder.container(keyedBy: Key.self)
-    try values.encode(size, forKey: .size)
-    try values.encode(hasBias, forKey: .bias)
-    try values.encode(activation, forKey: .activation)
-  }
-}
-
-/// A size in 1 ... 2^24, so that products of two or three of them never overflow.
-private func decodeSize<Key: CodingKey>(_ key: Key, _ values: KeyedDecodingContainer<Key>) throws -> Int {
-  let value: Int
-  do {
-    value = try values.decode(Int.self, forKey: key)
-  } catch let error as DecodingError {
-    throw error
-  } catch {
-    // A number with a fraction; the decoder would call the whole text invalid.
-    throw values.wrong(key, "expected a whole number")
-  }
-  let limit = ModelConfiguration.sizeLimit
-  guard 1...limit ~= value else { throw values.wrong(key, "expected a size from 1 to \(limit), found \(value)") }
-  return value
-}
-
-/// One of a few words; nil when the key is absent.
-private func decodeChoice<Choice: RawRepresentable & CaseIterable, Key: CodingKey>(
-  _ key: Key, _ values: KeyedDecodingContainer<Key>, among choices: [Choice] = Array(Choice.allCases)
-) throws -> Choice? where Choice.RawValue == String {
-  guard let text = try values.decodeIfPresent(String.self, forKey: key) else { return nil }
-  if let choice = choices.first(where: { $0.rawValue == text }) { return choice }
-  let known = choices.map(\.rawValue)
-  let near = nearestNames(to: text, among: known, limit: 1).first.map { "; did you mean \($0)?" } ?? ""
-  throw values.wrong(key, "expected one of \(known.joined(separator: ", ")), found \"\(text)\"" + near)
-}
-
-extension KeyedDecodingContainer {
-  /// What is wrong with the value of a key.
-  func wrong(_ key: Key, _ detail: String) -> DecodingError {
-    .dataCorruptedError(forKey: key, in: self, debugDescription: detail)
-  }
-
-  /// Whether the key is absent or null.
-  fileprivate func decodeNil(ifPresent key: Key) throws -> Bool { try !contains(key) || decodeNil(forKey: key) }
-}
-
-private struct AnyKey: CodingKey {
-  let stringValue: String
-  var intValue: Int? { nil }
-  init?(stringValue: String) { self.stringValue = stringValue }
-  init?(intValue: Int) { nil }
-}
-
-extension Decoder {
-  /// The values of an object that has no other keys: a misspelled one would be ignored and its default taken in silence.
-  func container<Key: CodingKey & CaseIterable>(knowing: Key.Type) throws -> KeyedDecodingContainer<Key> {
-    let known = Key.allCases.map(\.stringValue)
-    for key in try container(keyedBy: AnyKey.self).allKeys where !known.contains(key.stringValue) {
-      throw DecodingError.dataCorrupted(
-        .init(
-          codingPath: codingPath,
-          debugDescription: "unknown key \"\(key.stringValue)\"; known are \(known.joined(separator: ", "))"))
+    var values = encoder.container(keyedBy: LayerKey.self)
+    try values.encode(name, forKey: LayerKey("name"))
+    try values.encode(kind.kind, forKey: LayerKey("kind"))
+    if from.count == 1 {
+      try values.encode(from[0], forKey: LayerKey("from"))
+    } else if !from.isEmpty {
+      try values.encode(from, forKey: LayerKey("from"))
     }
-    return try container(keyedBy: Key.self)
+    var writer = LayerWriter(values)
+    var kind = kind
+    try kind.describe(&writer)
+    if let failure = writer.failure { throw failure }
   }
 }

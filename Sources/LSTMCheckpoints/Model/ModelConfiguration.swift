@@ -1,336 +1,241 @@
-/// What a model is made of: input, LSTM stack, readout and head, without its weights.
+/// What a model is made of, without its weights: inputs, and a graph of named layers in order. Each layer reads the one
+/// before it unless `from` names others.
 ///
-///     input (features or tokens) -> [embedding] -> LSTM stack -> readout -> head
-///
-/// Legend: N batch, T time steps, I input size, H hidden size, P projection size, L layers, D directions (1 or 2).
+/// Legend: N batch, T time steps, I input size, H hidden size, P projection size, D directions (1 or 2).
 /// It is stored as JSON in the native file and can be given when a checkpoint is read; see `ModelConfiguration+Codable.swift`
-/// for the keys.
+/// for the keys, and `ModelConfiguration+Line.swift` for its form as one line.
 public struct ModelConfiguration: Hashable, Sendable {
   /// The largest size that anything may have, and the most layers: products of three sizes and sums over all layers
   /// then fit an `Int`.
   package static let sizeLimit = 1 << 24
-  static let depthLimit = 1000
+  static let depthLimit = 4000
+  private static let widthLimit = 1 << 36
 
   /// What a model reads.
-  public enum Input: Hashable, Sendable {
-    /// Real-valued features, (N, T, size).
-    case features(size: Int)
-    /// Token numbers (N, T), looked up in an embedding (vocabulary, size).
-    case tokens(vocabulary: Int, size: Int)
-
-    /// Width of what the first LSTM layer reads.
-    public var size: Int {
-      switch self {
-      case .features(let size): size
-      case .tokens(_, let size): size
-      }
+  public struct Input: Hashable, Sendable {
+    /// The values of a step.
+    public enum Content: Hashable, Sendable {
+      /// Real-valued features, (N, T, size).
+      case features(size: Int)
+      /// Token numbers (N, T), which an embedding reads.
+      case tokens(vocabulary: Int)
     }
-  }
 
-  /// The bias vectors of a recurrent layer.
-  public enum Bias: String, Hashable, Sendable, Codable, CaseIterable {
-    /// No bias.
-    case none
-    /// One vector, `bias_ih`.
-    case single
-    /// PyTorch's two, `bias_ih` and `bias_hh`. Their sum acts; each gets the whole gradient.
-    case dual
-  }
+    /// `input`, unless there are several.
+    public var name: String
+    /// The values of a step.
+    public var content: Content
+    /// T, where the model is made for one number of steps alone.
+    public var steps: Int?
+    /// Channels, where a step's features are a grid of channels x height.
+    public var channels: Int?
+    /// Whether it has one row a sequence, (N, size), such as static attributes.
+    public var isPerSequence: Bool
 
-  /// The activation function of the gates i, f and o.
-  public enum GateActivation: String, Hashable, Sendable, Codable, CaseIterable {
-    /// 1 / (1 + exp(-x)).
-    case sigmoid
-    /// clip(0.2 x + 0.5, 0, 1): Keras 1 and 2, ONNX.
-    case hardSigmoid = "hard_sigmoid"
-    /// clip(x / 6 + 0.5, 0, 1): Keras 3.
-    case hardSigmoidKeras3 = "hard_sigmoid_keras3"
-  }
-
-  /// One layer of the LSTM stack.
-  public struct Layer: Hashable, Sendable {
-    /// H
-    public var hiddenSize: Int
-    /// Whether it has a second direction, which reads from the end; outputs are concatenated, forward first.
-    public var isBidirectional: Bool
-    /// P, or nil without a projection.
-    public var projectionSize: Int?
-    /// Its bias vectors.
-    public var bias: Bias
-    /// The activation function of its gates i, f and o.
-    public var gateActivation: GateActivation
-    /// Whether gates see the cell's state: i and f the one before, o the new one.
-    public var hasPeepholes: Bool
-    /// What the source adds to the forget gate beside its stored bias: 1 in Haiku, forget_bias in TensorFlow 1.
-    public var forgetOffset: Float
-
-    /// PyTorch's LSTM of H hidden values, by default.
+    /// Features or tokens for each step.
     public init(
-      hiddenSize: Int, isBidirectional: Bool = false, projectionSize: Int? = nil, bias: Bias = .dual,
-      gateActivation: GateActivation = .sigmoid, hasPeepholes: Bool = false, forgetOffset: Float = 0
+      _ content: Content, name: String = "input", steps: Int? = nil, channels: Int? = nil, isPerSequence: Bool = false
     ) {
-      self.hiddenSize = hiddenSize
-      self.isBidirectional = isBidirectional
-      self.projectionSize = projectionSize
-      self.bias = bias
-      self.gateActivation = gateActivation
-      self.hasPeepholes = hasPeepholes
-      self.forgetOffset = forgetOffset
+      self.content = content
+      self.name = name
+      self.steps = steps
+      self.channels = channels
+      self.isPerSequence = isPerSequence
     }
 
-    /// D
-    public var directions: Int { isBidirectional ? 2 : 1 }
-    /// P or H: width of h.
-    public var stateSize: Int { projectionSize ?? hiddenSize }
-    /// D * (P or H): width of what the layer gives to the next.
-    public var outputSize: Int { directions * stateSize }
-  }
+    /// Features of a step; 1 for a token.
+    public var width: Int { if case .features(let size) = content { size } else { 1 } }
+    /// The number of tokens; nil for features.
+    public var vocabulary: Int? { if case .tokens(let vocabulary) = content { vocabulary } else { nil } }
 
-  /// How the stack's outputs over time are reduced to what the head reads.
-  public enum Readout: String, Hashable, Sendable, Codable, CaseIterable {
-    /// Every step, (N, T, S).
-    case all
-    /// The output at the last valid step.
-    case last
-    /// Each direction's own final h: PyTorch's h_n of the last layer, Keras' bidirectional output.
-    case final
-    /// The mean over the valid steps.
-    case mean
-    /// The largest value of each feature over the valid steps.
-    case max
-    /// The average over time, weighted by the softmax of `attention.weight` times each step's output.
-    case attention
-  }
-
-  /// The activation function of a dense layer.
-  public enum Activation: String, Hashable, Sendable, Codable, CaseIterable {
-    /// By their names in PyTorch and Keras; `none` is the identity.
-    case none, relu, tanh, sigmoid, softmax
-
-    /// The elementwise activations, which may stand between the readout and the head.
-    public static let elementwise: [Activation] = [.none, .relu, .tanh, .sigmoid]
-  }
-
-  /// A dense layer: y = activation(W x + b).
-  public struct Dense: Hashable, Sendable {
-    /// O
-    public var size: Int
-    /// Whether it has b, a vector of O.
-    public var hasBias: Bool
-    /// The activation applied to Wx + b; softmax is over O.
-    public var activation: Activation
-
-    /// A layer of O outputs; with a bias and no activation, by default.
-    public init(size: Int, hasBias: Bool = true, activation: Activation = .none) {
-      self.size = size
-      self.hasBias = hasBias
-      self.activation = activation
+    func value(clock: Int) throws(LayerError) -> LayerValue {
+      var value = LayerValue(width: width, isPerStep: !isPerSequence, steps: steps, clock: clock)
+      value.vocabulary = vocabulary
+      if let channels {
+        guard width % channels == 0, vocabulary == nil else {
+          throw LayerError("channels", "\(channels) does not divide the \(width) features of a step")
+        }
+        value.grid = .init(channels: channels, height: width / channels)
+      }
+      return value
     }
   }
 
-  /// What the model reads.
-  public var input: Input
-  /// The LSTM stack, from the input up.
-  public var layers: [Layer]
-  /// Concatenates the embedding (or the features) and every layer's output before the readout.
-  public var skip: Bool
-  /// nil while undecided: tensors alone do not tell it. A model without a head then gives every step.
-  public var readout: Readout?
-  /// The activation between the readout and the head: none, relu, tanh or sigmoid.
-  public var readoutActivation: Activation
-  /// The dense layers above the readout, from below.
-  public var head: [Dense]
-  /// Divides the output by its L2 norm.
-  public var normalizesOutput: Bool
-  /// The embedding's row that stands for padding, which looking it up never moves: PyTorch's `padding_idx`.
-  public var paddingToken: Int?
+  /// Why layers do not make a model.
+  public struct GraphError: Error, Hashable, Sendable {
+    /// The layer at fault; nil for the whole.
+    public var layer: String?
+    /// Its setting at fault, as in JSON; nil for what it reads.
+    public var key: String?
+    /// What is wrong.
+    public var detail: String
+  }
+
+  /// What the model reads; most read one thing.
+  public private(set) var inputs: [Input]
+  /// The layers, each after those that it reads.
+  public private(set) var layers: [Layer]
+  /// The layers whose values the model gives; the last alone, unless there are several.
+  public private(set) var outputs: [String]
   /// Names of parameters that are one, in groups; see `ModelConfiguration+Ties.swift`.
   public var ties: [[String]]
   /// Steps that are passed over, wherever they lie; nil when every step is read.
   public var mask: Mask?
 
-  /// Features or tokens, a stack and, where given, what stands above it.
+  /// Of each input, then of each layer.
+  public private(set) var values: [LayerValue]
+  /// For each layer, the places in `values` of what it reads.
+  public private(set) var sources: [[Int]]
+
+  /// A graph of layers.
+  /// - Parameters:
+  ///   - outputs: the layers whose values the model gives; empty for the last.
+  ///   - ties: groups of names of parameters that are one.
+  /// - Throws: `GraphError` naming the layer that cannot be.
   public init(
-    input: Input, layers: [Layer], skip: Bool = false, readout: Readout? = nil, head: [Dense] = [],
-    normalizesOutput: Bool = false, readoutActivation: Activation = .none, paddingToken: Int? = nil,
-    ties: [[String]] = [], mask: Mask? = nil
-  ) {
-    self.input = input
-    self.layers = layers
-    self.skip = skip
-    self.readout = readout
-    self.readoutActivation = readoutActivation
-    self.head = head
-    self.normalizesOutput = normalizesOutput
-    self.paddingToken = paddingToken
-    self.ties = ties
-    self.mask = mask
+    inputs: [Input], layers: [Layer], outputs: [String] = [], ties: [[String]] = [], mask: Mask? = nil
+  ) throws(GraphError) {
+    guard !inputs.isEmpty else { throw GraphError(detail: "a model has at least one input") }
+    guard layers.count <= Self.depthLimit else {
+      throw GraphError(detail: "expected at most \(Self.depthLimit) layers, found \(layers.count)")
+    }
+    var places: [String: Int] = [:]
+    var values: [LayerValue] = []
+    var sources: [[Int]] = []
+    func failure(_ layer: String?, _ error: LayerError) -> GraphError {
+      GraphError(layer: layer, key: error.key, detail: error.detail)
+    }
+    for (index, input) in inputs.enumerated() {
+      guard places.updateValue(index, forKey: input.name) == nil else {
+        throw GraphError(layer: input.name, detail: "two inputs have this name")
+      }
+      do { values.append(try input.value(clock: index)) } catch { throw failure(input.name, error) }
+    }
+    for (index, layer) in layers.enumerated() {
+      var reads: [Int] = layer.from.isEmpty ? [values.count - 1] : []
+      // The first layer reads the first input.
+      if layer.from.isEmpty, index == 0 { reads = [0] }
+      for name in layer.from {
+        guard let place = places[name] else {
+          throw GraphError(
+            layer: layer.name, key: "from", detail: "there is no \(name) before it" + near(name, places.keys.sorted()))
+        }
+        reads.append(place)
+      }
+      guard layer.kind.inputCount ~= reads.count else {
+        let range = layer.kind.inputCount
+        let expected = range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound) to \(range.upperBound)"
+        throw GraphError(layer: layer.name, key: "from", detail: "it reads \(expected) layers, found \(reads.count)")
+      }
+      do throws(LayerError) {
+        if reads.contains(where: { values[$0].vocabulary != nil }), !(layer.kind is Layer.Embedding) {
+          throw LayerError(nil, "it reads tokens, which only an embedding reads")
+        }
+        var value = try layer.kind.output(reads.map { values[$0] })
+        try Self.check(value, layer.kind.parameters(reads.map { values[$0] }))
+        if value.clock == nil { value.clock = values.count }
+        for name in layer.kind.references { try Self.check(name, layer, layers[..<index]) }
+        values.append(value)
+      } catch {
+        throw failure(layer.name, error)
+      }
+      sources.append(reads)
+      guard places.updateValue(values.count - 1, forKey: layer.name) == nil else {
+        throw GraphError(layer: layer.name, detail: "two layers have this name")
+      }
+    }
+    for name in outputs where places[name] == nil {
+      throw GraphError(detail: "there is no output \(name)" + near(name, places.keys.sorted()))
+    }
+    (self.inputs, self.layers, self.outputs) = (inputs, layers, outputs)
+    (self.ties, self.mask) = (ties, mask)
+    (self.values, self.sources) = (values, sources)
   }
 
-  /// Width of what layer `index` reads.
-  public func inputSize(ofLayer index: Int) -> Int {
-    index == 0 ? input.size : layers[index - 1].outputSize
-  }
-
-  /// S: width of what the readout gives to the head.
-  public var readoutSize: Int {
-    let top = layers.last?.outputSize ?? input.size
-    return skip ? input.size + layers.reduce(0) { $0 + $1.outputSize } : top
-  }
-
-  /// Width of the model's output.
-  public var outputSize: Int { head.last?.size ?? readoutSize }
-}
-
-/// What part of a model a parameter belongs to.
-public enum ParameterRole: Hashable, Sendable {
-  /// The table that tokens are looked up in.
-  case embedding
-  /// One direction of an LSTM layer, from 0.
-  case lstm(layer: Int, reverse: Bool)
-  /// The attention readout's vector.
-  case attention
-  /// A dense layer of the head, from 0.
-  case head(Int)
-
-  /// The part of the model, whatever the direction: `embedding`, `layer0`, `attention`, `head.0`.
-  public var name: String {
-    switch self {
-    case .embedding: "embedding"
-    case .lstm(let layer, _): "layer\(layer)"
-    case .attention: "attention"
-    case .head(let index): "head.\(index)"
+  /// Products of sizes must fit an `Int` wherever they are computed.
+  private static func check(_ value: LayerValue, _ parameters: [LayerParameter]) throws(LayerError) {
+    guard value.width <= widthLimit, value.steps ?? 1 <= sizeLimit else {
+      throw LayerError(nil, "it would give \(value.steps ?? 1) x \(value.width) values")
+    }
+    for parameter in parameters {
+      var count = 1
+      for size in parameter.shape {
+        let (product, overflows) = count.multipliedReportingOverflow(by: size)
+        guard !overflows, product < 1 << 60 else {
+          throw LayerError(nil, "its \(parameter.name) would have the shape \(shapeText(parameter.shape))")
+        }
+        count = product
+      }
     }
   }
-}
 
-/// A parameter that a configuration calls for.
-public struct ParameterSpecification: Hashable, Sendable {
-  /// The project's name, which is PyTorch's: `lstm.weight_ih_l0`, `head.0.bias`, ...
-  public let name: String
-  /// The shape of its tensor, in C order.
-  public let shape: [Int]
-  /// The layer that it belongs to.
-  public let role: ParameterRole
-  /// What of that layer it is.
-  public let part: ParameterPart
-  /// Where else in the model it stands, when it is tied.
-  public let tied: [Place]
-
-  /// One place in a model.
-  public struct Place: Hashable, Sendable {
-    /// The project's name.
-    public let name: String
-    /// The layer that it belongs to.
-    public let role: ParameterRole
+  private static func check(_ name: String, _ layer: Layer, _ before: ArraySlice<Layer>) throws(LayerError) {
+    guard let other = before.first(where: { $0.name == name })?.kind as? Layer.Recurrent else {
+      throw LayerError("initial_from", "there is no recurrent layer \(name) before it")
+    }
+    guard let own = layer.kind as? Layer.Recurrent else { return }
+    guard own.directions == other.directions, own.stateSize == other.stateSize,
+      own.cell != .lstm || other.cell == .lstm && own.size == other.size
+    else { throw LayerError("initial_from", "the state of \(name) has another size or number of directions") }
   }
 
-  /// - Parameter tied: its other places in the model.
-  public init(name: String, shape: [Int], role: ParameterRole, part: ParameterPart = .weight, tied: [Place] = []) {
-    self.name = name
-    self.shape = shape
-    self.role = role
-    self.part = part
-    self.tied = tied
+  /// The first input's values: most models have no other.
+  public var input: Input.Content { inputs[0].content }
+  /// The value that the model gives, the first of several.
+  public var output: LayerValue { outputs.first.flatMap(value(of:)) ?? values[values.count - 1] }
+  /// Width of the model's output.
+  public var outputSize: Int { output.width }
+  /// Whether the model gives a row for each step.
+  public var givesSteps: Bool { output.isPerStep }
+
+  /// The place of a layer by its name; nil when there is none.
+  public func index(of layer: String) -> Int? { layers.firstIndex { $0.name == layer } }
+
+  /// What a layer or an input of a name gives; nil when there is none.
+  public func value(of name: String) -> LayerValue? {
+    if let index = index(of: name) { return values[inputs.count + index] }
+    return inputs.firstIndex { $0.name == name }.map { values[$0] }
   }
 
-  /// Its own place first.
-  public var places: [Place] { [Place(name: name, role: role)] + tied }
+  /// What a layer reads, in order.
+  public func inputs(ofLayer index: Int) -> [LayerValue] { sources[index].map { values[$0] } }
 
-  /// How many values it has.
-  public var elementCount: Int { shape.reduce(1, *) }
+  /// The name of a place in `values`.
+  public func name(ofValue place: Int) -> String {
+    place < inputs.count ? inputs[place].name : layers[place - inputs.count].name
+  }
 
-  /// The gate of each block of its rows, from the first; none where rows belong to no gate.
-  public var gates: [Gate] { if case .cell(let part) = part { part.gates } else { [] } }
-
-  /// Whether the input's size is its second dimension.
-  var readsInput: Bool {
-    if case .lstm(layer: 0, reverse: _) = role { part == .cell(.inputWeight) } else { false }
+  /// The same graph with other layers.
+  /// - Throws: `GraphError` naming the layer that cannot be.
+  public func with(layers: [Layer], outputs: [String]? = nil) throws(GraphError) -> ModelConfiguration {
+    try ModelConfiguration(inputs: inputs, layers: layers, outputs: outputs ?? self.outputs, ties: ties, mask: mask)
   }
 }
 
 extension ModelConfiguration {
-  /// Every parameter with its shape, in PyTorch's flat order: embedding, then for each layer and direction
-  /// weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, then attention and head. What is tied is there once, at its first
-  /// place.
-  public var parameters: [ParameterSpecification] { ties.isEmpty ? places : tiedParameters }
+  /// Steps that a model passes over.
+  public typealias Mask = PlainStack.Mask
 
-  /// The same with every place that a parameter stands in: what a file has that knows no ties.
-  public var places: [ParameterSpecification] {
-    var list: [ParameterSpecification] = []
-    func add(_ name: String, _ shape: [Int], _ role: ParameterRole, _ part: ParameterPart = .weight) {
-      list.append(ParameterSpecification(name: name, shape: shape, role: role, part: part))
+  /// The recurrent layers, with their places in `layers`.
+  public var recurrentLayers: [(index: Int, name: String, kind: Layer.Recurrent)] {
+    layers.enumerated().compactMap { index, layer in
+      (layer.kind as? Layer.Recurrent).map { (index, layer.name, $0) }
     }
-    if case .tokens(let vocabulary, let size) = input { add("embedding.weight", [vocabulary, size], .embedding) }
-    for (index, layer) in layers.enumerated() {
-      for reverse in layer.isBidirectional ? [false, true] : [false] {
-        func cell(_ kind: RecurrentPart, _ shape: [Int]) {
-          add(
-            PyTorchName.parameter(kind, layer: index, isReverse: reverse), shape,
-            .lstm(layer: index, reverse: reverse), .cell(kind))
-        }
-        let gates = 4 * layer.hiddenSize
-        cell(.inputWeight, [gates, inputSize(ofLayer: index)])
-        cell(.recurrentWeight, [gates, layer.stateSize])
-        if layer.bias != .none { cell(.inputBias, [gates]) }
-        if layer.bias == .dual { cell(.recurrentBias, [gates]) }
-        if let projection = layer.projectionSize { cell(.projection, [projection, layer.hiddenSize]) }
-        if layer.hasPeepholes { cell(.peephole, [3 * layer.hiddenSize]) }
-      }
-    }
-    if readout == .attention { add("attention.weight", [1, readoutSize], .attention) }
-    var width = readoutSize
-    for (index, dense) in head.enumerated() {
-      add("head.\(index).weight", [dense.size, width], .head(index))
-      if dense.hasBias { add("head.\(index).bias", [dense.size], .head(index), .bias) }
-      width = dense.size
-    }
-    return list
   }
 
-  /// How many values all parameters have; a tied one counts once.
-  public var parameterCount: Int { parameters.reduce(0) { $0 + $1.elementCount } }
-
-  /// One line for people: `1 feature -> LSTM 64 -> LSTM 64 -> last step -> dense 1`.
-  public var summary: String {
-    var parts: [String] = []
-    switch input {
-    case .features(let size): parts.append("\(size) feature\(size == 1 ? "" : "s")")
-    case .tokens(let vocabulary, let size):
-      let padding = paddingToken.map { " (\($0) is padding)" } ?? ""
-      parts.append("\(vocabulary) tokens\(padding) -> embedding \(size)")
-    }
-    if let mask { parts.append("\(mask.summary) masked") }
-    for layer in layers {
-      var text = (layer.isBidirectional ? "bidirectional " : "") + "LSTM \(layer.hiddenSize)"
-      if let projection = layer.projectionSize { text += " projected to \(projection)" }
-      if layer.bias == .none { text += " without bias" }
-      if layer.hasPeepholes { text += " with peepholes" }
-      if layer.forgetOffset != 0 { text += " (forget gate + \(layer.forgetOffset.formatted))" }
-      if layer.gateActivation != .sigmoid { text += " (\(layer.gateActivation.rawValue))" }
-      parts.append(text)
-    }
-    if skip { parts.append("concatenation of all") }
-    switch readout {
-    case .all: parts.append("all steps")
-    case .last: parts.append("last step")
-    case .final: parts.append("final state")
-    case .mean: parts.append("mean over time")
-    case .max: parts.append("maximum over time")
-    case .attention: parts.append("attention over time")
-    case nil: parts.append(head.isEmpty ? "all steps" : "(readout undecided)")
-    }
-    if readoutActivation != .none { parts.append(readoutActivation.rawValue) }
-    for (index, dense) in head.enumerated() {
-      let tie = isTiedToEmbedding(head: index) ? " tied to the embedding" : ""
-      parts.append("dense \(dense.size)" + tie + (dense.activation == .none ? "" : " \(dense.activation.rawValue)"))
-    }
-    if normalizesOutput { parts.append("L2 normalization") }
-    return ([parts.joined(separator: " -> ")] + otherTies).joined(separator: "; ")
-  }
+  /// Whether a recurrent layer runs from the end of a sequence.
+  public var hasReverseLayers: Bool { recurrentLayers.contains { $0.kind.isBidirectional || $0.kind.isReversed } }
 }
 
-extension Float {
-  /// Without a needless fraction: `1`, `0.5`.
-  fileprivate var formatted: String { self == rounded() && magnitude < 1e6 ? String(Int(self)) : String(self) }
+/// `; did you mean conv1?`
+private func near(_ name: String, _ known: [String]) -> String {
+  nearestNames(to: name, among: known, limit: 1).first.map { "; did you mean \($0)?" } ?? ""
+}
+
+extension ModelConfiguration.GraphError: CustomStringConvertible {
+  /// `layers.conv1.kernel: expected ...`
+  public var description: String {
+    let place = ([layer.map { "layer \($0)" }, key].compactMap { $0 }).joined(separator: ", ")
+    return place.isEmpty ? detail : "\(place): \(detail)"
+  }
 }

@@ -42,15 +42,15 @@ struct KerasEvidence: FileReading {
       switch className {
       case "Masking": continue
       case "GlobalAveragePooling1D", "GlobalMaxPooling1D":
-        let readout: ModelConfiguration.Readout = className == "GlobalMaxPooling1D" ? .max : .mean
-        let said = options.readout ?? options.configuration?.readout
+        let readout: PlainStack.Readout = className == "GlobalMaxPooling1D" ? .max : .mean
+        let said = options.readout ?? options.given?.readout
         guard said != readout else { continue }
         throw ambiguous(
           "its layer \(name) (\(className)) says that the readout is \(readout.rawValue)"
             + (said.map { ", not \($0.rawValue)" } ?? ""), "say \(.readout, readout.rawValue)")
       case "Flatten" where followsVector(name): continue
       case "Activation", "ReLU", "Softmax":
-        guard options.configuration == nil || !followsDense(name) else { continue }
+        guard options.given == nil || !followsDense(name) else { continue }
         guard followsDense(name) else {
           throw unsupported(
             "layer \(name) (\(className)) has no counterpart here: it applies a function to what is no "

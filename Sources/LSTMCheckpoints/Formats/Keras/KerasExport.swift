@@ -108,7 +108,7 @@ struct KerasExport {
   }
 
   /// What no stock layer of Keras does.
-  private static func obstacle(_ configuration: ModelConfiguration) -> Obstacle? {
+  private static func obstacle(_ configuration: PlainStack) -> Obstacle? {
     if configuration.readout == .attention { return Obstacle(what: "attention readout of this kind") }
     if configuration.skip { return Obstacle(what: "place for the concatenation of all layers (skip)") }
     if configuration.normalizesOutput { return Obstacle(what: "L2 normalization in a plain stack of layers") }
@@ -126,14 +126,13 @@ struct KerasExport {
   }
 
   /// Whether each layer was a group of a whole model's weights, so that a configuration can name them.
-  private static func hasOwnGroups(_ configuration: ModelConfiguration, _ names: [String: String]) -> Bool {
-    var owners: [String: ParameterRole] = [:]
+  private static func hasOwnGroups(_ configuration: PlainStack, _ names: [String: String]) -> Bool {
+    var owners: [String: String] = [:]
     for parameter in configuration.places {
       let parts = (names[parameter.name] ?? "").split(separator: "/")
       guard parts.count > 2, parts[0] == "model_weights" else { return false }
-      var role = parameter.role
-      if case .lstm(let layer, _) = role { role = .lstm(layer: layer, reverse: false) }
-      if let owner = owners.updateValue(role, forKey: String(parts[1])), owner != role { return false }
+      let layer = parameter.role.layer
+      if let owner = owners.updateValue(layer, forKey: String(parts[1])), owner != layer { return false }
     }
     return true
   }
@@ -171,7 +170,7 @@ extension KerasExport {
       put(table, "embedding.weight", name, ["embeddings"], index: 0)
     }
     for (index, directions) in cells.enumerated() { addLSTM(directions, index, isLast: index == cells.count - 1) }
-    let pools: [ModelConfiguration.Readout: String] = [.mean: "GlobalAveragePooling1D", .max: "GlobalMaxPooling1D"]
+    let pools: [PlainStack.Readout: String] = [.mean: "GlobalAveragePooling1D", .max: "GlobalMaxPooling1D"]
     if let readout = configuration.readout, let pool = pools[readout] {
       add(pool, name(kerasSnakeCase(pool), of: nil, part: "readout").layer, nil, [:])
     }
@@ -390,6 +389,6 @@ extension KerasExport {
   }
 }
 
-extension ModelConfiguration.Input {
+extension PlainStack.Input {
   fileprivate var vocabulary: Int? { if case .tokens(let vocabulary, _) = self { vocabulary } else { nil } }
 }

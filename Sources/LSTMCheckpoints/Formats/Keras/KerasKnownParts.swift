@@ -21,7 +21,7 @@ struct KerasKnownParts: FileReading {
 
   /// - Throws: `CheckpointError.unsupported` naming a layer that has no counterpart here; `.invalidOption` naming the key
   ///   in which the description says other than the file.
-  func check(against given: ModelConfiguration) throws(CheckpointError) {
+  func check(against given: PlainStack) throws(CheckpointError) {
     func other(_ detail: Message, _ advice: Message...) -> CheckpointError {
       .invalid(.configuration, nil, detail, advice: advice)
     }

@@ -80,7 +80,7 @@ extension KerasModelReading {
   }
 
   private func gates(_ cell: KerasLayer, in layer: KerasLayer) throws(CheckpointError)
-    -> ModelConfiguration.GateActivation
+    -> PlainStack.GateActivation
   {
     if cell.className == "CuDNNLSTM" { return .sigmoid }
     let name = (cell.config["recurrent_activation"] ?? cell.config["inner_activation"])?.functionName

@@ -6,12 +6,12 @@ struct KerasModelReading: FileReading {
   var file: String { reading.file }
   private let options: LoadOptions
   let keras1: Bool
-  var input: ModelConfiguration.Input?
-  var layers: [ModelConfiguration.Layer] = []
-  private var head: [ModelConfiguration.Dense] = []
-  private var readout: ModelConfiguration.Readout?
-  private var readoutActivation = ModelConfiguration.Activation.none
-  private var mask: ModelConfiguration.Mask?
+  var input: PlainStack.Input?
+  var layers: [PlainStack.Layer] = []
+  private var head: [PlainStack.Dense] = []
+  private var readout: PlainStack.Readout?
+  private var readoutActivation = PlainStack.Activation.none
+  private var mask: PlainStack.Mask?
   private var joinsAll = false
   /// What scales the input.
   private var affine: KerasAffine?
@@ -25,7 +25,7 @@ struct KerasModelReading: FileReading {
   private var idle: [String] = []
   var source: [Provenance.SourceLayer] = []
 
-  private static let readouts: [String: ModelConfiguration.Readout] = [
+  private static let readouts: [String: PlainStack.Readout] = [
     "GlobalAveragePooling1D": .mean, "GlobalMaxPooling1D": .max, "GlobalMaxPool1D": .max, "GlobalAvgPool1D": .mean,
   ]
   static let weightless = KerasLayerKinds.idle.union(readouts.keys).union([
@@ -42,8 +42,8 @@ struct KerasModelReading: FileReading {
     keras1 = structure.version.major == 1
     for layer in try KerasGraph(structure: structure, file: file).layers() { try read(layer) }
     guard let input, let last = layers.last else { throw ambiguous("its model has no LSTM layer") }
-    let final: ModelConfiguration.Readout = last.isBidirectional ? .final : .last
-    let configuration = ModelConfiguration(
+    let final: PlainStack.Readout = last.isBidirectional ? .final : .last
+    let configuration = PlainStack(
       input: input, layers: layers, skip: joinsAll, readout: readout ?? (givesSequences ? .all : final), head: head,
       readoutActivation: readoutActivation, mask: mask)
     if readoutActivation != .none, head.isEmpty {
@@ -194,7 +194,7 @@ struct KerasModelReading: FileReading {
     if activation == .none { return }
     // Between the LSTM's output and the head.
     if head.isEmpty, !layers.isEmpty, readoutActivation == .none,
-      ModelConfiguration.Activation.elementwise.contains(activation)
+      PlainStack.Activation.elementwise.contains(activation)
     {
       readoutActivation = activation
       return
@@ -216,11 +216,11 @@ struct KerasModelReading: FileReading {
     try apply("softmax", layer)
   }
 
-  static func activation(_ name: String) -> ModelConfiguration.Activation? {
-    name == "linear" ? ModelConfiguration.Activation.none : name == "none" ? nil : .init(rawValue: name)
+  static func activation(_ name: String) -> PlainStack.Activation? {
+    name == "linear" ? PlainStack.Activation.none : name == "none" ? nil : .init(rawValue: name)
   }
 
-  private mutating func pool(_ layer: KerasLayer, _ kind: ModelConfiguration.Readout) throws(CheckpointError) {
+  private mutating func pool(_ layer: KerasLayer, _ kind: PlainStack.Readout) throws(CheckpointError) {
     guard !layers.isEmpty, head.isEmpty, readout == nil, givesSequences, readoutActivation == .none else {
       throw unsupported(layer, "does not pool over the steps of the last LSTM")
     }

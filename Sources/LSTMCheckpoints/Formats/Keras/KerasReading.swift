@@ -68,7 +68,7 @@ struct KerasReading: FileReading {
   /// Adds the next LSTM layer.
   /// - Parameter directions: the weights of each, forward first.
   mutating func addLayer(
-    _ directions: [[String]], of layer: String, gates: ModelConfiguration.GateActivation
+    _ directions: [[String]], of layer: String, gates: PlainStack.GateActivation
   ) throws(CheckpointError) -> [RecurrentCell] {
     var cells: [RecurrentCell] = []
     for (index, names) in directions.enumerated() {
@@ -141,7 +141,7 @@ extension KerasStructure: ModelStructure {
         isWhole = true
       } catch {
         // A description may say what the file does not; what it does say stands.
-        guard let given = options.configuration, case .unsupported(_, _, [kerasConfigAdvice]) = error else {
+        guard let given = options.given, case .unsupported(_, _, [kerasConfigAdvice]) = error else {
           throw error
         }
         try KerasKnownParts(self, file: file).check(against: given)

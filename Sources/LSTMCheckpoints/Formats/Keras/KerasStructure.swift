@@ -148,7 +148,7 @@ struct KerasVersion: Sendable, Equatable {
   var isKnown: Bool { !text.isEmpty }
   /// The default of `recurrent_activation` is sigmoid since 2.3.
   var defaultsToSigmoid: Bool { !isKnown || major > 2 || major == 2 && minor >= 3 }
-  var hardSigmoid: ModelConfiguration.GateActivation { major >= 3 ? .hardSigmoidKeras3 : .hardSigmoid }
+  var hardSigmoid: PlainStack.GateActivation { major >= 3 ? .hardSigmoidKeras3 : .hardSigmoid }
 }
 
 /// The objects of a `.weights.h5` file, by attribute or class: `layers/lstm/cell/vars/0`.

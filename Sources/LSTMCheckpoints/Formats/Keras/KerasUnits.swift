@@ -57,7 +57,7 @@ struct KerasUnits: FileReading {
       case .recurrent, .other: break
       }
     }
-    if options.configuration == nil { assume(stack, units) }
+    if options.given == nil { assume(stack, units) }
     reading.leaveOutTheRest(candidates, because: "no part of an LSTM, a dense layer or an embedding")
     reading.translation.layout = reading.layout
     reading.translation.notes += notes
@@ -151,9 +151,9 @@ struct KerasUnits: FileReading {
   // MARK: - Gates
 
   /// A file of weights does not say them: by version, or by the user.
-  private func gates(_ unit: Unit) throws(CheckpointError) -> ModelConfiguration.GateActivation {
+  private func gates(_ unit: Unit) throws(CheckpointError) -> PlainStack.GateActivation {
     if let given = options.gates { return given }
-    if options.configuration != nil { return .sigmoid }
+    if options.given != nil { return .sigmoid }
     if isCuDNN(unit) { return .sigmoid }
     let version = structure.version
     guard version.defaultsToSigmoid else {
@@ -301,7 +301,7 @@ struct KerasUnits: FileReading {
   /// the sizes must decide: each layer reads what the one before gives.
   private func inOrder(_ units: [Unit]) throws(CheckpointError) -> [Unit] {
     guard case .objects = structure.weights, units.count > 1 else { return units }
-    guard units.count <= ModelConfiguration.depthLimit else { throw ambiguous("holds \(units.count) LSTM layers") }
+    guard units.count <= PlainStack.depthLimit else { throw ambiguous("holds \(units.count) LSTM layers") }
     let families = Dictionary(grouping: units) { unit in
       unit.name.split(separator: "/").map { KerasTree.stem(String($0)) }.joined(separator: "/")
     }
@@ -320,7 +320,7 @@ struct KerasUnits: FileReading {
 
   /// Widths that a given configuration wants, layer by layer.
   private func wanted(_ count: Int) -> [(input: Int, output: Int)]? {
-    guard let given = options.configuration, given.layers.count == count else { return nil }
+    guard let given = options.given, given.layers.count == count else { return nil }
     return given.layers.indices.map { (given.inputSize(ofLayer: $0), given.layers[$0].outputSize) }
   }
 

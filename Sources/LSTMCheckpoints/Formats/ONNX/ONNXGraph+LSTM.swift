@@ -4,8 +4,8 @@ extension ONNXGraph {
   /// Takes the weights of an LSTM node; what would change numbers is refused.
   mutating func addLSTM(_ node: ONNXModel.Node) throws(CheckpointError) {
     let what = node.description
-    guard layers.count <= ModelConfiguration.depthLimit else {
-      throw unsupported("has more than \(ModelConfiguration.depthLimit) LSTM layers")
+    guard layers.count <= PlainStack.depthLimit else {
+      throw unsupported("has more than \(PlainStack.depthLimit) LSTM layers")
     }
     func refuse(_ detail: Message, _ advice: [Message] = []) -> CheckpointError {
       .unsupported(file: file, detail: "\(what): \(detail)", advice: advice)
@@ -81,16 +81,16 @@ extension ONNXGraph {
 
   /// The activation of the gates, by direction.
   private func gateActivations(_ node: ONNXModel.Node, _ count: Int) throws(CheckpointError)
-    -> [ModelConfiguration.GateActivation]
+    -> [PlainStack.GateActivation]
   {
     func refuse(_ detail: String) -> CheckpointError { unsupported("\(node.description): \(detail)") }
     guard case .texts(let names)? = node.attributes["activations"] else {
-      return [ModelConfiguration.GateActivation](repeating: .sigmoid, count: count)
+      return [PlainStack.GateActivation](repeating: .sigmoid, count: count)
     }
     guard names.count == 3 * count else { throw refuse("it names \(names.count) activations for \(count) directions") }
     func list(_ key: String) -> [Float] { if case .floats(let list)? = node.attributes[key] { list } else { [] } }
     var (alphas, betas) = (list("activation_alpha"), list("activation_beta"))
-    var result: [ModelConfiguration.GateActivation] = []
+    var result: [PlainStack.GateActivation] = []
     for direction in 0..<count {
       let (gate, cell, output) = (
         names[3 * direction].lowercased(), names[3 * direction + 1].lowercased(), names[3 * direction + 2].lowercased()

@@ -59,8 +59,8 @@ extension ONNXGraph {
   }
 
   private mutating func dense(_ input: ONNXFlow?, _ weight: ONNXConstant, bias: ONNXConstant?) -> ONNXValue? {
-    guard denses.count < 4 * ModelConfiguration.depthLimit,
-      weight.shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 })
+    guard denses.count < 4 * PlainStack.depthLimit,
+      weight.shape.allSatisfy({ 1...PlainStack.sizeLimit ~= $0 })
     else { return nil }
     let readable = input.flatMap { flow -> ONNXFlow? in
       guard flow.axes.last == .features, !flow.axes.contains(.stack), !flow.isNormalized, !flow.isWhole,
@@ -92,7 +92,7 @@ extension ONNXGraph {
     return nil
   }
 
-  private func activated(_ node: ONNXModel.Node, _ activation: ModelConfiguration.Activation) -> ONNXValue? {
+  private func activated(_ node: ONNXModel.Node, _ activation: PlainStack.Activation) -> ONNXValue? {
     guard var flow = flow(node), !flow.isNormalized, !flow.isWhole else { return nil }
     if flow.parts.count == 1, case .dense(let index, .none) = flow.parts[0].source {
       flow.parts[0].source = .dense(index, activation)
@@ -100,7 +100,7 @@ extension ONNXGraph {
     }
     // Each value of the LSTM's output is independent, so that steps may be taken before it or after it.
     let isOutput = flow.parts.allSatisfy { if case .hidden = $0.source { true } else { false } }
-    guard isOutput, ModelConfiguration.Activation.elementwise.contains(activation) else { return nil }
+    guard isOutput, PlainStack.Activation.elementwise.contains(activation) else { return nil }
     flow.activation = activation
     return .flow(flow)
   }

@@ -136,7 +136,7 @@ extension ONNXGraph {
   private mutating func embedded(_ table: ONNXConstant, _ node: ONNXModel.Node, _ axis: Int) -> ONNXValue? {
     guard axis == 0, table.shape.count == 2, case .flow(let tokens)? = values[node.inputs[1]], layers.isEmpty,
       embedding == nil || embedding?.sources == table.sources, tokens.parts.count == 1,
-      case .input = tokens.parts[0].source, table.shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 })
+      case .input = tokens.parts[0].source, table.shape.allSatisfy({ 1...PlainStack.sizeLimit ~= $0 })
     else { return nil }
     embedding = table
     used.formUnion(table.sources)

@@ -4,11 +4,11 @@ import Foundation
 extension ONNXGraph {
   /// What reads the LSTM stack, from its output to the graph's.
   private struct Tail {
-    var readout: ModelConfiguration.Readout
+    var readout: PlainStack.Readout
     var skip = false
-    var activation = ModelConfiguration.Activation.none
+    var activation = PlainStack.Activation.none
     /// Places in `denses`, in order.
-    var head: [(dense: Int, activation: ModelConfiguration.Activation)] = []
+    var head: [(dense: Int, activation: PlainStack.Activation)] = []
     var attention: Int?
     var isNormalized = false
     /// What constants do to the output.
@@ -21,7 +21,7 @@ extension ONNXGraph {
     var translation = Translation(
       .onnx, evidence: ["its graph has \(count) layer\(count == 1 ? "" : "s") of the operator LSTM"])
     let written = metadata(&translation)
-    let given = options.configuration
+    let given = options.given
     try addLayers(&translation, (given ?? written)?.layers, given)
 
     if let embedding { translation.add("embedding.weight", embedding.value, how: Self.how(embedding)) }
@@ -69,7 +69,7 @@ extension ONNXGraph {
   }
 
   private func addLayers(
-    _ translation: inout Translation, _ wanted: [ModelConfiguration.Layer]?, _ given: ModelConfiguration?
+    _ translation: inout Translation, _ wanted: [PlainStack.Layer]?, _ given: PlainStack?
   ) throws(CheckpointError) {
     for (index, layer) in layers.enumerated() {
       let layerWanted = wanted.flatMap { $0.count == layers.count ? $0[index] : nil }
@@ -128,7 +128,7 @@ extension ONNXGraph {
 
   private func tail(_ output: ONNXFlow) -> Tail? {
     var flow = output
-    var head: [(dense: Int, activation: ModelConfiguration.Activation)] = []
+    var head: [(dense: Int, activation: PlainStack.Activation)] = []
     var pick = ONNXFlow.Pick.every
     var affine: ONNXAffine?
     while flow.parts.count == 1, case .dense(let index, let activation) = flow.parts[0].source {
@@ -139,7 +139,7 @@ extension ONNXGraph {
       }
       // Each step goes through a dense layer alone, so that one may be picked after it as well.
       if flow.parts[0].pick != .every { pick = flow.parts[0].pick }
-      guard let input = denses[index].input, head.count < ModelConfiguration.depthLimit else { return nil }
+      guard let input = denses[index].input, head.count < PlainStack.depthLimit else { return nil }
       head.insert((index, activation), at: 0)
       flow = input
     }
@@ -160,7 +160,7 @@ extension ONNXGraph {
     return tail.skip && layers[0].input?.isScaled == true ? nil : tail
   }
 
-  private func readout(_ flow: ONNXFlow) -> ModelConfiguration.Readout? {
+  private func readout(_ flow: ONNXFlow) -> PlainStack.Readout? {
     let picks = flow.parts.map(\.pick)
     if picks.allSatisfy({ $0 == picks[0] }) {
       switch picks[0] {
@@ -209,21 +209,21 @@ extension ONNXGraph {
     }
   }
 
-  private func configuration(_ tail: Tail, _ translation: Translation) -> ModelConfiguration {
+  private func configuration(_ tail: Tail, _ translation: Translation) -> PlainStack {
     let stack = layers.enumerated().map { index, layer in
       let cell = layer.cells[false]
-      return ModelConfiguration.Layer(
+      return PlainStack.Layer(
         hiddenSize: layer.hiddenSize, isBidirectional: layer.cells.count == 2,
         bias: translation.layers[index]?.bias ?? .dual, gateActivation: cell?.gateActivation ?? .sigmoid,
         hasPeepholes: cell?.peephole != nil)
     }
-    let input: ModelConfiguration.Input =
+    let input: PlainStack.Input =
       if let embedding {
         .tokens(vocabulary: embedding.shape[0], size: embedding.shape[1])
       } else {
         .features(size: layers[0].cells[false]?.inputSize ?? 1)
       }
-    return ModelConfiguration(
+    return PlainStack(
       input: input, layers: stack, skip: tail.skip, readout: tail.readout,
       head: tail.head.map { dense, activation in
         .init(size: denses[dense].weight.shape[0], hasBias: denses[dense].bias != nil, activation: activation)
@@ -233,10 +233,10 @@ extension ONNXGraph {
 
   // MARK: - What lstm-ft wrote beside the graph
 
-  private func metadata(_ translation: inout Translation) -> ModelConfiguration? {
+  private func metadata(_ translation: inout Translation) -> PlainStack? {
     guard let text = model.metadata[ONNXStructure.configurationKey] else { return nil }
     do throws(CheckpointError) {
-      return try ModelConfiguration(json: Data(text.utf8), file: file)
+      return try ModelConfiguration(json: Data(text.utf8), file: file).stack
     } catch {
       translation.notes.append("its \(ONNXStructure.configurationKey) is not used: \(error.message)")
       return nil
@@ -245,8 +245,8 @@ extension ONNXGraph {
 
   /// The graph is what runs; what is written beside it counts where it says the same and more.
   private func reconcile(
-    _ found: ModelConfiguration, _ written: ModelConfiguration, _ translation: inout Translation
-  ) -> ModelConfiguration {
+    _ found: PlainStack, _ written: PlainStack, _ translation: inout Translation
+  ) -> PlainStack {
     var same = written
     same.readout = written.readout ?? (written.head.isEmpty ? .all : nil)
     // A graph shows no padding row, and its ties are looked for when all of it is known.

@@ -259,7 +259,7 @@ struct ONNXModel: Sendable {
         size = Int(exactly: try dimension.varint())
       }
       // Zero stands for "any" in some exporters.
-      shape.append(size.flatMap { 1...ModelConfiguration.sizeLimit ~= $0 ? $0 : nil })
+      shape.append(size.flatMap { 1...PlainStack.sizeLimit ~= $0 ? $0 : nil })
     }
     return shape
   }

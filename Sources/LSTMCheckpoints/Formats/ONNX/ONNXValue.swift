@@ -71,7 +71,7 @@ struct ONNXFlow: Equatable {
     case hidden(layer: Int, reverse: Bool)
     /// The cell's c, which only an output reads.
     case cell(layer: Int, reverse: Bool)
-    case dense(Int, ModelConfiguration.Activation)
+    case dense(Int, PlainStack.Activation)
     /// What a dense layer of one unit gives, in softmax over time.
     case attention(Int)
   }
@@ -100,7 +100,7 @@ struct ONNXFlow: Equatable {
   var axes: [Axis]
   var parts: [Part]
   /// What the LSTM's output went through, which a dense layer reads.
-  var activation = ModelConfiguration.Activation.none
+  var activation = PlainStack.Activation.none
   var isNormalized = false
   /// Cut to whole numbers, which only a table is looked up with.
   var isWhole = false

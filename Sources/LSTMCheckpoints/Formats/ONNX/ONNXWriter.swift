@@ -10,13 +10,13 @@ enum ONNXWriter {
   private static let irVersion = 8
 
   private static let capabilities = Capabilities(
-    target: "ONNX' LSTM", biases: [.none, .dual], gates: Set(ModelConfiguration.GateActivation.allCases),
+    target: "ONNX' LSTM", biases: [.none, .dual], gates: Set(PlainStack.GateActivation.allCases),
     peepholes: true)
 
   static func write(_ model: Exportable, to path: String) throws -> [WrittenTensor] {
     var graph = ModelGraph(model, cells: try model.cells(capabilities))
     try graph.build()
-    let configuration = try graph.writtenConfiguration.json
+    let configuration = try ModelConfiguration(graph.writtenConfiguration).json
     let message = graph.builder.model(
       opset: opset, irVersion: irVersion, metadata: [ONNXStructure.configurationKey: configuration])
     guard message.byteCount <= ProtobufMessage.limit else {
@@ -35,7 +35,7 @@ private struct ModelGraph {
   let model: Exportable
   let cells: [[RecurrentCell]]
   var builder = ONNXGraphBuilder()
-  private let configuration: ModelConfiguration
+  private let configuration: PlainStack
   /// What the value of each weight is called.
   private var weights: [String: String] = [:]
 
@@ -44,7 +44,7 @@ private struct ModelGraph {
     let steps: String
     let hidden: String
     let cell: String
-    let layer: ModelConfiguration.Layer
+    let layer: PlainStack.Layer
   }
 
   init(_ model: Exportable, cells: [[RecurrentCell]]) {
@@ -54,7 +54,7 @@ private struct ModelGraph {
   }
 
   /// The model as a reader of the file finds it: an offset of the forget gate has gone into the bias.
-  var writtenConfiguration: ModelConfiguration {
+  var writtenConfiguration: PlainStack {
     var written = configuration
     for (index, cells) in cells.enumerated() {
       let kept = model.options.bias ?? configuration.layers[index].bias
@@ -233,7 +233,7 @@ private struct ModelGraph {
     return value
   }
 
-  private mutating func activated(_ value: String, _ activation: ModelConfiguration.Activation) -> String {
+  private mutating func activated(_ value: String, _ activation: PlainStack.Activation) -> String {
     switch activation {
     case .none: value
     case .relu: builder.node("Relu", [value])

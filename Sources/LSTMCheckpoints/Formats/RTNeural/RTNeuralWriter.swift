@@ -46,7 +46,7 @@ enum RTNeuralWriter {
     return written
   }
 
-  private static func check(_ configuration: ModelConfiguration, file: String) throws(CheckpointError) {
+  private static func check(_ configuration: PlainStack, file: String) throws(CheckpointError) {
     func refuse(_ what: String, _ advice: [Message] = []) -> CheckpointError {
       .refused(file: file, detail: "the model has \(what), which RTNeural has not", advice: advice)
     }

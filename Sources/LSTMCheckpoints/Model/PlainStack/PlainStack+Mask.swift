@@ -1,4 +1,4 @@
-extension ModelConfiguration {
+extension PlainStack {
   /// Steps that a model passes over, wherever they lie in a sequence: Keras' `mask_zero` and `Masking`.
   ///
   /// In JSON `{ "token": 0 }` or `{ "value": 0.0 }`.
@@ -18,7 +18,7 @@ extension ModelConfiguration {
   }
 }
 
-extension ModelConfiguration.Mask: Codable {
+extension PlainStack.Mask: Codable {
   private enum Key: String, CodingKey, CaseIterable { case token, value }
 
   public init(from decoder: any Decoder) throws {
@@ -32,8 +32,8 @@ extension ModelConfiguration.Mask: Codable {
       self = .value(value)
     } else {
       let token = try values.decode(Int.self, forKey: .token)
-      guard 0..<ModelConfiguration.sizeLimit ~= token else {
-        throw values.wrong(.token, "expected a token from 0 to \(ModelConfiguration.sizeLimit - 1), found \(token)")
+      guard 0..<PlainStack.sizeLimit ~= token else {
+        throw values.wrong(.token, "expected a token from 0 to \(PlainStack.sizeLimit - 1), found \(token)")
       }
       self = .token(token)
     }

@@ -1,10 +1,10 @@
 import FileIO
 
-extension ModelConfiguration {
+extension PlainStack {
   /// What a file says of its model, with what a person says where the file says nothing.
   /// - Parameter given: a person's description; it may only fill gaps.
   /// - Throws: `CheckpointError.invalidOption` naming the first key in which the two contradict each other.
-  func filled(by given: ModelConfiguration?, file: String) throws(CheckpointError) -> ModelConfiguration {
+  func filled(by given: PlainStack?, file: String) throws(CheckpointError) -> PlainStack {
     guard let given else { return self }
     if let other = contradiction(by: given) {
       throw .invalid(
@@ -23,7 +23,7 @@ extension ModelConfiguration {
   }
 
   /// How many biases a layer has is told by its tensors; a description that leaves it out says nothing.
-  private func contradiction(by given: ModelConfiguration) -> Contradiction? {
+  private func contradiction(by given: PlainStack) -> Contradiction? {
     func compare<Value: Equatable>(_ key: String, _ said: Value, _ found: Value) -> Contradiction? {
       said == found ? nil : Contradiction(key: key, said: "\(said)", found: "\(found)")
     }
@@ -71,7 +71,7 @@ extension ModelConfiguration {
   }
 }
 
-extension ModelConfiguration.Input {
+extension PlainStack.Input {
   fileprivate var summary: String {
     switch self {
     case .features(let size): "\(size) feature\(size == 1 ? "" : "s")"

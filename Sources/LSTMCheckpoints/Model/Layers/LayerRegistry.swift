@@ -1,0 +1,38 @@
+/// The kinds of layers, each a value with its usual settings that a description fills in.
+///
+/// In the one-line form the first whose words fit is taken: what others begin with stands below them.
+enum LayerRegistry {
+  static let standard: [any LayerKind] = [
+    Layer.Embedding(),
+    Layer.Recurrent(.lstm),
+    Layer.Recurrent(.gru),
+    Layer.Recurrent(.rnn),
+    Layer.Convolution(),
+    Layer.Pooling(.max),
+    Layer.Pooling(.average),
+    Layer.BatchNorm(),
+    Layer.LayerNorm(),
+    Layer.Rescale(),
+    Layer.SelfAttention(),
+    Layer.DotAttention(),
+    Layer.Attention(),
+    Layer.Readout(),
+    Layer.Dense(),
+    Layer.Repeat(),
+    Layer.Flatten(),
+    Layer.Reshape(),
+    Layer.Slice(),
+    Layer.Merge(.concatenate),
+    Layer.Merge(.add),
+    Layer.Merge(.multiply),
+    Layer.Merge(.average),
+    Layer.Merge(.maximum),
+    Layer.Merge(.subtract),
+    Layer.L2(),
+    Layer.Dropout(),
+    Layer.CRF(),
+    Layer.ActivationLayer(),
+  ]
+
+  static func prototype(_ kind: String) -> (any LayerKind)? { standard.first { $0.kind == kind } }
+}
