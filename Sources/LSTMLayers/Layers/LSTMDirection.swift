@@ -91,29 +91,29 @@ final class LSTMDirection {
   let zeros = FloatBuffer()
   let tokenGradient = FloatBuffer()
 
-  init?(_ configuration: ModelConfiguration, layer index: Int, reverse: Bool, weights: ParameterStore, kernels: Kernels)
-  {
-    let layer = configuration.layers[index]
-    let suffix = "_l\(index)" + (reverse ? "_reverse" : "")
-    guard let inputWeight = weights.index(of: "lstm.weight_ih" + suffix),
-      let recurrentWeight = weights.index(of: "lstm.weight_hh" + suffix)
-    else { return nil }
+  /// - Parameter isSecond: whether it is the reverse direction of a bidirectional layer, by the names of its parameters.
+  init?(
+    _ layer: Layer, _ kind: Layer.Recurrent, inputSize: Int, isSecond: Bool, weights: ParameterStore, kernels: Kernels
+  ) {
+    func index(_ part: RecurrentPart) -> Int? {
+      weights.index(of: layer.parameterName(part.rawValue, isReverse: isSecond))
+    }
+    guard let inputWeight = index(.inputWeight), let recurrentWeight = index(.recurrentWeight) else { return nil }
     parameters = Parameters(
-      inputWeight: inputWeight, recurrentWeight: recurrentWeight,
-      inputBias: weights.index(of: "lstm.bias_ih" + suffix), recurrentBias: weights.index(of: "lstm.bias_hh" + suffix),
-      projection: weights.index(of: "lstm.weight_hr" + suffix), peephole: weights.index(of: "lstm.peephole" + suffix))
-    inputSize = configuration.inputSize(ofLayer: index)
-    hiddenSize = layer.hiddenSize
-    stateSize = layer.stateSize
-    self.reverse = reverse
+      inputWeight: inputWeight, recurrentWeight: recurrentWeight, inputBias: index(.inputBias),
+      recurrentBias: index(.recurrentBias), projection: index(.projection), peephole: index(.peephole))
+    self.inputSize = inputSize
+    hiddenSize = kind.size
+    stateSize = kind.stateSize
+    reverse = isSecond || kind.isReversed
     gate =
-      switch layer.gateActivation {
-      case .sigmoid: Int32(LSTMK_GATE_SIGMOID)
+      switch kind.gateActivation {
       case .hardSigmoid: Int32(LSTMK_GATE_HARD_SIGMOID)
       case .hardSigmoidKeras3: Int32(LSTMK_GATE_HARD_SIGMOID_6)
+      default: Int32(LSTMK_GATE_SIGMOID)
       }
-    forgetOffset = layer.forgetOffset
-    blocks = GateBlocks(units: layer.hiddenSize, kernels: kernels)
+    forgetOffset = kind.forgetOffset
+    blocks = GateBlocks(units: kind.size, kernels: kernels)
     self.weights = weights
     self.kernels = kernels
   }
