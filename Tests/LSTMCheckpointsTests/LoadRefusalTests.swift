@@ -39,11 +39,9 @@ import Testing
     let found = checkpoint(
       layer("encoder.lstm.", 0, 3, 4) + layer("decoder.lstm.", 0, 3, 4) + [("fc.weight", [1, 4]), ("fc.bias", [1])])
     #expect(
-      refusal(found) == [
+      refusal(found).filter { !$0.hasPrefix("model ") } == [
         "w.h5: holds 2 LSTMs that do not make one stack: decoder.lstm, encoder.lstm",
         "one of them alone, whose output is then not the model's, is prefix decoder.lstm",
-        "if they work apart, each for an output of its own, leave the others out, for example "
-          + "allowedUnexpected encoder.lstm.*",
       ])
     #expect(refusal(found, LoadOptions(prefix: "decoder.lstm")) == [])
     #expect(refusal(found, LoadOptions(allowedUnexpected: ["encoder.lstm.*"])) == [])
@@ -216,10 +214,8 @@ import Testing
       try reason([2, 8])
         == "reads 8 values, but the LSTM gives 4: 8 = 2 x 4, a head over 2 readouts or steps side by side, which this "
         + "version cannot compute")
-    #expect(
-      try reason([3, 5])
-        == "reads 5 values, but the LSTM gives 4; it may be a dense layer before the LSTM, which this version "
-        + "cannot compute")
+    // What gives the values that the LSTM reads stands before it.
+    #expect(try reason([3, 5]) == nil)
   }
 
   @Test func aHeadBiasOfAnotherSize() {

@@ -90,7 +90,7 @@ extension LSTMStack {
   }
 
   /// Whether the number is that of a place in a list (`rnns.0`, `layers_1`), not that of an attribute (`lstm1`).
-  private static func isList(_ modules: [String]) -> Bool {
+  static func isList(_ modules: [String]) -> Bool {
     let paths = modules.map { $0.split(separator: ".") }
     guard let first = paths.first, let other = paths.last, first.count == other.count,
       let place = first.indices.first(where: { first[$0] != other[$0] })

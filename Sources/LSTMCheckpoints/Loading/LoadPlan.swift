@@ -50,19 +50,7 @@ public struct LoadPlan: Sendable {
     inputScaler = translation.inputScaler
     outputScaler = translation.outputScaler
     sourceLayers = translation.sourceLayers
-    var resolution: ResolvedModel
-    if let graph = options.configuration, graph.stack == nil {
-      resolution = try GraphResolution(
-        file: file, graph: graph, translation: translation, checkpoint: checkpoint, options: options
-      ).model
-    } else {
-      var stack = try ModelResolution(
-        file: file, translation: translation, prefix: names.prefix, options: options,
-        keepsOrder: checkpoint.keepsOrder)
-      let conflicts = try stack.settleTies(checkpoint, translation.layout, options)
-      resolution = stack.resolved
-      resolution.conflicts = conflicts
-    }
+    var resolution = try ModelReading(translation, of: checkpoint, prefix: names.prefix, options: options).model()
     resolution.leftOver += twins.map { .init(candidate: $0.candidate, reason: $0.reason, isHarmless: true) }
     configuration = resolution.configuration
     var report = LoadReport(file: file, format: checkpoint.format, layout: translation.layout)
