@@ -210,27 +210,34 @@ struct GraphPlaces: FileReading {
 
   // MARK: - Initial states
 
-  /// `h0` and `c0`, (L * D, 1, H), cut into those of each layer and direction.
+  /// `h0` and `c0`, (L * D, 1, H), cut into those of each layer and direction; or `layer0_h0` of each layer.
   private mutating func takeStates(_ rest: inout [TensorModule]) {
-    guard !states.isEmpty else { return }
     for part in [RecurrentPart.initialHidden, .initialCell] {
-      let places = states.flatMap(\.places).filter { $0.part == .cell(part) }
-      guard let width = places.first?.shape.last, places.allSatisfy({ $0.shape == [width] }) else { continue }
-      let indices = rest.indices.filter { index in
-        guard let candidate = rest[index].parts["weight"], rest[index].parts.count == 1 else { return false }
-        return TensorModule.state(candidate) == part && candidate.tensor.elementCount == places.count * width
-          && candidate.shape.last == width
-      }
-      guard let index = only(indices), let candidate = rest[index].parts["weight"] else { continue }
-      rest.remove(at: index)
-      let rows = candidate.tensor.reshaped([places.count, width])
-      for (row, place) in places.enumerated() {
-        let isWhole = places.count == 1
-        mapping[place.name] = Candidate(
-          name: candidate.name, tensor: isWhole ? rows.reshaped([width]) : rows.element(row),
-          how: candidate.shape == [width] ? nil : isWhole ? "read as a vector" : "row \(row) of it")
-      }
+      let all = states.flatMap(\.places).filter { $0.part == .cell(part) }
+      if take(all, of: nil, part, &rest) { continue }
+      for (layer, places) in states { _ = take(places.filter { $0.part == .cell(part) }, of: layer.name, part, &rest) }
     }
+  }
+
+  private mutating func take(
+    _ places: [ParameterSpecification], of layer: String?, _ part: RecurrentPart, _ rest: inout [TensorModule]
+  ) -> Bool {
+    guard let width = places.first?.shape.last, places.allSatisfy({ $0.shape == [width] }) else { return false }
+    let indices = rest.indices.filter { index in
+      guard let candidate = rest[index].parts["weight"], rest[index].parts.count == 1 else { return false }
+      return TensorModule.state(candidate, of: layer) == part && candidate.shape.last == width
+        && candidate.tensor.elementCount == places.count * width
+    }
+    guard let index = only(indices), let candidate = rest[index].parts["weight"] else { return false }
+    rest.remove(at: index)
+    let rows = candidate.tensor.reshaped([places.count, width])
+    for (row, place) in places.enumerated() {
+      let isWhole = places.count == 1
+      mapping[place.name] = Candidate(
+        name: candidate.name, tensor: rows.element(row),
+        how: candidate.shape == [width] ? nil : isWhole ? "read as a vector" : "row \(row) of it")
+    }
+    return true
   }
 }
 
@@ -242,8 +249,14 @@ extension TensorModule {
   }
 
   /// Which initial state a tensor calls itself.
-  static func state(_ candidate: Candidate) -> RecurrentPart? {
-    let leaf = candidate.name.moduleAndLeaf.leaf.lowercased().filter { $0 != "_" }
+  /// - Parameter layer: whose name it begins with.
+  static func state(_ candidate: Candidate, of layer: String? = nil) -> RecurrentPart? {
+    var name = candidate.name.moduleAndLeaf.leaf
+    if let layer {
+      guard name.hasPrefix(layer + "_") else { return nil }
+      name.removeFirst(layer.count + 1)
+    }
+    let leaf = name.lowercased().filter { $0 != "_" }
     if ["h0", "hinit", "inith", "inithidden", "hiddeninit", "initialhidden", "learnedh0", "initialh"].contains(leaf) {
       return .initialHidden
     }

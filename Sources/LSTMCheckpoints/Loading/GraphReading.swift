@@ -57,14 +57,36 @@ struct GraphReading: FileReading {
     var draft = chain.draft
     if let plain = try? draft.configuration(), plain.stack != nil { return .unknown }
     if let question = GraphQuestions(parts, chain, options, take).question(of: &draft) { return question }
+    let padding = settlePadding(&draft)
     guard let configuration = try? draft.configuration(), configuration.stack == nil else { return .unknown }
     var model = ResolvedModel(configuration: configuration, mapping: draft.mapping(configuration))
     model.leftOver = idle
     describe(draft, configuration, &model)
+    if let padding { model.assumed.append(padding) }
     if let steps = chain.flattened {
       model.assumed.add("the head reads \(steps) steps one after the other: every sequence has \(steps)")
     }
     return .model(model)
+  }
+
+  /// A row of zeros all but proves a padding row.
+  private func settlePadding(_ draft: inout GraphDraft) -> Assumption? {
+    guard let index = draft.steps.firstIndex(where: { $0.kind is Layer.Embedding }),
+      var kind = draft.steps[index].kind as? Layer.Embedding, let table = draft.steps[index].parts["weight"]
+    else { return nil }
+    var found: Assumption?
+    switch options.padding {
+    case .absent: return nil
+    case .row(let row): kind.paddingToken = row
+    case nil:
+      guard let row = zeroRow(of: table.tensor) else { return nil }
+      kind.paddingToken = row
+      found = Assumption(
+        what: "row \(row) of \(table.tensor.name) is all zero: it stands for padding (padding_idx=\(row)) and is not trained",
+        change: "\(.padding, "none")")
+    }
+    draft.steps[index].kind = kind
+    return found
   }
 
   // MARK: - What is said

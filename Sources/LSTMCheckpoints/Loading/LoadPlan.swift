@@ -181,7 +181,7 @@ public struct LoadPlan: Sendable {
       ?? Provenance(
         source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
         mapping: mapping, stateKey: checkpoint.stateKey, twins: twins, metadata: keptMetadata,
-        layers: sourceLayers.isEmpty ? nil : sourceLayers)
+        layers: sourceLayers.isEmpty ? nil : sourceLayers, shapes: otherShapes)
   }
 
   /// The same for a model that is imported now: its history begins with that.
@@ -194,6 +194,17 @@ public struct LoadPlan: Sendable {
         details: ["file": made.source, "tensors": "\(report.applied.count)"])
     ]
     return made
+  }
+
+  /// What a graph's state_dict has in another shape, such as the learned state of several layers.
+  private var otherShapes: [String: [Int]]? {
+    guard report.layout == .pytorch, configuration.stack == nil else { return nil }
+    let shapes = Dictionary(checkpoint.tensors.map { ($0.name, $0.shape) }) { first, _ in first }
+    var found: [String: [Int]] = [:]
+    for item in report.applied {
+      if let shape = shapes[item.source], shape != item.shape { found[item.source] = shape }
+    }
+    return found.isEmpty ? nil : found
   }
 
   /// What a model keeps of the source's metadata: what is long is none of the model's.
