@@ -32,6 +32,12 @@ struct GraphExport {
       case let kind as Layer.Recurrent: copy.add(kind, places)
       case is Layer.BatchNorm: copy.addBatchNorm(places)
       case is Layer.Attention: copy.addAttention(places)
+      case let kind as Layer.Convolution where kind.kernel.count == 2:
+        // PyTorch's images are (C, height, width), and steps run along the width.
+        for place in places {
+          let isKernel = place.shape.count == 4
+          copy.add(place.name, isKernel ? copy.stored[place.name]?.swappingLastAxes() : copy.stored[place.name])
+        }
       default: for place in places { copy.add(place.name) }
       }
     }
@@ -83,7 +89,7 @@ struct GraphExport {
     }
   }
 
-  private mutating func add(_ place: String, _ tensor: StoredTensor, how: String?) {
+  private mutating func add(_ place: String, _ tensor: StoredTensor?, how: String? = nil) {
     add(place, as: nil, tensor, how: how)
   }
 
@@ -143,6 +149,34 @@ struct GraphExport {
       if elementCount(shape) == joined.elementCount { joined = joined.reshaped(shape) }
       result.append(
         NamedTensor(name: name, tensor: typed(joined), source: members.map(\.name).joined(separator: " + ")))
+    }
+  }
+}
+
+extension StoredTensor {
+  /// (..., R, C) -> (..., C, R)
+  func swappingLastAxes() -> StoredTensor {
+    let rank = shape.count
+    guard rank > 1 else { return self }
+    let (rows, columns, width) = (shape[rank - 2], shape[rank - 1], dataType.byteCount)
+    var made = shape
+    made.swapAt(rank - 2, rank - 1)
+    let one = self
+    return StoredTensor(name: name, shape: made, dataType: dataType, isBigEndian: isBigEndian) {
+      let bytes = try one.bytes()
+      let area = rows * columns * width
+      guard area > 0 else { return bytes }
+      var swapped: [UInt8] = []
+      swapped.reserveCapacity(bytes.count)
+      for plane in 0..<bytes.count / area {
+        for column in 0..<columns {
+          for row in 0..<rows {
+            let at = plane * area + (row * columns + column) * width
+            swapped += bytes[at..<at + width]
+          }
+        }
+      }
+      return swapped
     }
   }
 }

@@ -9,6 +9,8 @@ struct GraphDraft {
     var parts: [String: Candidate] = [:]
     /// What the file calls it; nil for a layer without tensors.
     var source: String?
+    /// Of a recurrent module that has several.
+    var level = 0
     /// The steps that it reads; nil for the one before it, -1 for the first input, -2 for the second.
     var reads: [Int]?
     /// Another recurrent step whose final state it starts from.
@@ -21,6 +23,7 @@ struct GraphDraft {
       self.reads = reads
       parts = module?.parts ?? [:]
       source = module?.name
+      level = module?.layer ?? 0
     }
   }
 

@@ -40,10 +40,18 @@ struct GraphReading: FileReading {
     }
     var found = chains(keepsOrder ? [parts.sequence] : [])
     if found.isEmpty { found = chains(ModuleOrder.orders(of: parts.sequence, kinds)) }
+    // Heads side by side have no order.
+    if found.allSatisfy(\.hasSeveralHeads) { found = Array(found.prefix(1)) }
     guard let chain = found.first else { return .unknown }
     if found.count > 1 {
-      let proposals = found.prefix(3).compactMap { try? $0.draft.taking(take).configuration() }
-      return proposals.isEmpty ? .unknown : .question("its tensors fit together in several orders", proposals)
+      let proposals = found.prefix(3).flatMap { chain -> [ModelConfiguration] in
+        var draft = chain.draft
+        if case .question(_, let models)? = GraphQuestions(parts, chain, options, take).question(of: &draft) {
+          return Array(models.prefix(1))
+        }
+        return (try? draft.taking(take).configuration()).map { [$0] } ?? []
+      }
+      return proposals.isEmpty ? .unknown : .question(nil, proposals)
     }
     return settled(chain, parts)
   }
@@ -97,10 +105,11 @@ struct GraphReading: FileReading {
       guard let source = step.source else { continue }
       let layer = configuration.layers[index]
       let shape = step.parts["weight"].map { " " + shapeText($0.shape) } ?? ""
-      model.notes.append("\(layer.name) is \(source)\(shape): \(step.noun)\(step.evidence)")
+      let level = step.level > 0 ? ", level \(step.level + 1)" : ""
+      model.notes.append("\(layer.name) is \(source)\(shape)\(level): \(step.noun)\(step.evidence)")
     }
     let line = (try? draft.taking(take).configuration())?.line ?? configuration.line
-    let names = steps.compactMap(\.source)
+    let names = steps.filter { $0.level == 0 }.compactMap(\.source)
     model.assumed.add(
       "the layers follow each other \(keepsOrder ? "in the order of the file" : "as their widths go"): "
         + "\(names.joined(separator: ", "))", change: "\(.model, line)")

@@ -19,8 +19,9 @@ struct GraphResolution: FileReading {
     model.leftOver = translation.leftOver
     // What is left out is in nobody's way.
     let allowed = translation.candidates.filter { !options.globsAllowing($0).isEmpty }
-    let candidates =
+    var candidates =
       allowed.isEmpty ? translation.candidates : translation.candidates.filter { options.globsAllowing($0).isEmpty }
+    if translation.graph == nil, !checkpoint.format.holdsWholeModel { swapImages(&candidates) }
     let kinds = TensorKinds(candidates)
     var others: [Candidate] = []
     takeExactNames(candidates, &others)
@@ -55,6 +56,19 @@ struct GraphResolution: FileReading {
     self.file = file
     self.model = model
     settleTies(checkpoint, options)
+  }
+
+  /// PyTorch's images are (C, height, width), and sequences run along the width.
+  private mutating func swapImages(_ candidates: inout [Candidate]) {
+    var names: [String] = []
+    for (index, candidate) in candidates.enumerated() {
+      guard candidate.shape.count == 4, candidate.shape[3] > 1 || candidate.shape[2] > 1 else { continue }
+      names.append(candidate.tensor.name)
+      candidates[index] = Candidate(
+        name: candidate.name, tensor: candidate.tensor.swappingLastAxes(), how: "height and time swapped")
+    }
+    guard !names.isEmpty else { return }
+    model.assumed.add("steps run along the last axis of what \(nameList(names)) convolves, as along the width of an image")
   }
 
   /// A file that already uses the project's names is taken at its word, layer by layer.

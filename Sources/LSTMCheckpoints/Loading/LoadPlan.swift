@@ -269,8 +269,24 @@ public struct LoadPlan: Sendable {
       return "this is the transpose: \(.order, "column-major") if a program wrote it that stores columns first (Julia, "
         + "MATLAB, R), \(.layout, "keras") if these are kernels (I, 4H)"
     }
+    if let other = otherCell(parameter, tensor) { return other }
     if !knowsInputSize, parameter.readsInput {
       return "its second and last dimension is to be the input size"
+    }
+    return nil
+  }
+}
+
+extension LoadPlan {
+  /// A number of gates tells the cell: `3H = 24: a GRU`.
+  private static func otherCell(_ parameter: ParameterSpecification, _ tensor: StoredTensor) -> Message? {
+    guard let cell = Layer.Recurrent.Cell(rawValue: parameter.role.kind), case .cell(let part) = parameter.part,
+      part.gates(of: .lstm).count == 4, let rows = tensor.shape.first, let expected = parameter.shape.first
+    else { return nil }
+    let size = expected / cell.gateCount
+    for other in Layer.Recurrent.Cell.allCases where other != cell && other.gateCount * size == rows {
+      let noun = other == .lstm ? "an LSTM" : other == .gru ? "a GRU" : "a plain RNN"
+      return "\(other.gateCount == 1 ? "" : "\(other.gateCount)")H = \(rows): \(noun)"
     }
     return nil
   }

@@ -19,6 +19,12 @@ enum ModuleOrder {
         return module.path == own.path ? module.layer < own.layer : isNaturallyBefore(module.path, own.path)
       }
     }
+    /// A head may read several steps or readouts at once, or one direction.
+    func mayRead(_ index: Int, _ width: Int?, _ order: [Int]) -> Bool {
+      guard let width, let reads = modules[index].reads, reads != width else { return true }
+      let isHead = modules[index].isLinear && order.contains { modules[$0].recurrent != nil }
+      return isHead && (reads % width == 0 || reads * 2 == width)
+    }
     func extend(_ order: [Int], _ rest: Set<Int>, _ width: Int?) {
       budget -= 1
       guard budget > 0, found.count < 4 else { return }
@@ -32,7 +38,7 @@ enum ModuleOrder {
           continue
         }
         if isTable(index) { continue }
-        guard width == nil || modules[index].reads == width else { continue }
+        guard mayRead(index, width, order) else { continue }
         extend(order + [index], rest.subtracting([index]), modules[index].gives)
       }
     }
