@@ -27,7 +27,7 @@ struct GraphQuestions {
     if let halves = chain?.halves { return askHalves(halves, draft.activated(inner, by: usual)) }
     if chain?.hasSeveralHeads ?? false {
       let names = nameList(draft.outputs.compactMap { steps[$0].source })
-      return .question(
+      return .arrangement(
         "\(draft.outputs.count) dense layers read the same values: \(names)", proposals([draft.activated(inner, by: usual)]))
     }
     guard !inner.isEmpty else { return nil }

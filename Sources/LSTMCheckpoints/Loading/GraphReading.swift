@@ -7,8 +7,10 @@ struct GraphReading: FileReading {
   enum Outcome {
     /// One model, with what was assumed.
     case model(ResolvedModel)
-    /// Several are as likely; nil for the question of who asked.
-    case question(Message?, [ModelConfiguration])
+    /// Several are as likely.
+    case question(Message, [ModelConfiguration])
+    /// The same, where who looked for a plain stack may have asked already.
+    case arrangement(Message, [ModelConfiguration])
     /// Something is not known, or nothing fits.
     case unknown
   }
@@ -31,7 +33,9 @@ struct GraphReading: FileReading {
     guard modules.count <= 200, var parts = GraphParts(modules, kinds) else { return .unknown }
     if idle.contains(where: { $0.effect == .unknown && !$0.isHarmless }) { return .unknown }
     let recurrent = parts.sequence.filter { $0.recurrent != nil }
-    if let pairs = GraphPairs(parts, recurrent, kinds, options, take) { return .question(nil, pairs.proposals) }
+    if let pairs = GraphPairs(parts, recurrent, kinds, options, take) { 
+      return .arrangement("its recurrent layers may be arranged in several ways", pairs.proposals)
+     }
     func chains(_ orders: [[TensorModule]]) -> [GraphChain] {
       orders.compactMap { order in
         parts.sequence = order
@@ -51,7 +55,7 @@ struct GraphReading: FileReading {
         }
         return (try? draft.taking(take).configuration()).map { [$0] } ?? []
       }
-      return proposals.isEmpty ? .unknown : .question(nil, proposals)
+      return proposals.isEmpty ? .unknown : .arrangement("its layers may be arranged in several ways", proposals)
     }
     return settled(chain, parts)
   }

@@ -51,9 +51,11 @@ struct ModelReading {
     case .unknown: return nil
     case .question(let detail, let models):
       let lines = models.map { "\(.model, $0.line)" as Message }
-      if let detail { throw .ambiguous(file: file, detail: detail, advice: lines) }
+      throw .ambiguous(file: file, detail: detail, advice: lines)
+    case .arrangement(let detail, let models):
+      let lines = models.map { "\(.model, $0.line)" as Message }
       guard case .ambiguous(_, let own, let advice)? = error else {
-        throw .ambiguous(file: file, detail: "its layers may be arranged in several ways", advice: lines)
+        throw .ambiguous(file: file, detail: detail, advice: lines)
       }
       throw .ambiguous(file: file, detail: own, advice: lines + advice.prefix(1))
     case .model(var found):

@@ -70,8 +70,10 @@ import Testing
   static func proposals(_ checkpoint: Checkpoint, _ options: LoadOptions = LoadOptions()) throws -> [ModelConfiguration] {
     let candidates = try RewrittenNames(checkpoint, options: options, file: "w").candidates
     let reading = GraphReading(candidates, file: "w", options: options, keepsOrder: checkpoint.keepsOrder)
-    if case .question(_, let models) = reading.outcome() { return models }
-    return []
+    switch reading.outcome() {
+    case .question(_, let models), .arrangement(_, let models): return models
+    default: return []
+    }
   }
 
   @Test func aConvolutionIsAskedAbout() throws {
