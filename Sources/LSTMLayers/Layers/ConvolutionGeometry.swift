@@ -36,7 +36,7 @@ struct ConvolutionGeometry {
     channels = kind.channels(input)
     size = kind.size
     height = isGrid ? input.width / channels : 1
-    let around = isGrid ? kind.padding(height, axis: 1) : (0, 0)
+    let around = isGrid ? kind.padding(height, axis: 1) : (before: 0, after: 0)
     below = around.before
     paddedHeight = height + around.before + around.after
     outputHeight = isGrid ? kind.length(height, axis: 1) : 1

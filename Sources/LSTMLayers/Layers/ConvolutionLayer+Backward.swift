@@ -1,15 +1,8 @@
 import CLSTMKernels
 
 extension ConvolutionLayer {
-  override func backward(_ gradient: UnsafeMutablePointer<Float>, _ pass: GradientPass) {
-    if isActivated { multiplyBySlope(gradient) }
-    if let bias, pass.trainable[bias] { addBiasGradient(gradient, into: pass.gradients.pointer(bias)) }
-    if pass.trainable[weight] { addWeightGradient(gradient, into: pass.gradients.pointer(weight)) }
-    if let sink = sink() { addInputGradient(gradient, sink) }
-  }
-
   /// Turns dL/d output into that of the sums.
-  private func multiplyBySlope(_ gradient: UnsafeMutablePointer<Float>) {
+  func multiplyBySlope(_ gradient: UnsafeMutablePointer<Float>) {
     let (size, height) = (geometry.size, geometry.outputHeight)
     guard height > 1, !activation.isElementwise else {
       DenseLayer.multiplyBySlope(activation, gradient, of: output, rows: rowCount, size: width, kernels)
@@ -35,7 +28,7 @@ extension ConvolutionLayer {
     }
   }
 
-  private func addBiasGradient(_ gradient: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>) {
+  func addBiasGradient(_ gradient: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>) {
     let (rows, size, height) = (rowCount, geometry.size, geometry.outputHeight)
     guard height > 1 else {
       return kernels.addColumnSums(rows: rows, columns: size, gradient, rowStride: size, into: sums)
@@ -55,7 +48,7 @@ extension ConvolutionLayer {
   // MARK: - Weights
 
   /// dW (O, K) = sum over windows of dz (O) x window (K): tile by tile, each a product on all threads.
-  private func addWeightGradient(_ gradient: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>) {
+  func addWeightGradient(_ gradient: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>) {
     let (size, window) = (geometry.size, geometry.windowSize)
     guard !geometry.isPointwise else {
       kernels.pack(rowCount, window, rows(), rowStride: window, columnStride: 1, into: productPack)
@@ -153,7 +146,7 @@ extension ConvolutionLayer {
 
   /// dx: the gradients of windows, dz W, added where the windows' values lie. A thread adds all windows that reach its
   /// steps, in order.
-  private func addInputGradient(_ gradient: UnsafePointer<Float>, _ sink: GradientSink) {
+  func addInputGradient(_ gradient: UnsafePointer<Float>, _ sink: GradientSink) {
     let (geometry, window) = (geometry, geometry.windowSize)
     guard !geometry.isPointwise else {
       kernels.pack(

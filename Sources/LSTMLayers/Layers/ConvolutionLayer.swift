@@ -178,6 +178,15 @@ final class ConvolutionLayer: NetworkLayer {
     }
   }
 
+  // MARK: - Backward
+
+  override func backward(_ gradient: UnsafeMutablePointer<Float>, _ pass: GradientPass) {
+    if isActivated { multiplyBySlope(gradient) }
+    if let bias, pass.trainable[bias] { addBiasGradient(gradient, into: pass.gradients.pointer(bias)) }
+    if pass.trainable[weight] { addWeightGradient(gradient, into: pass.gradients.pointer(weight)) }
+    if let sink = sink() { addInputGradient(gradient, sink) }
+  }
+
   // MARK: - Single steps
 
   override var streamObstacle: String? {

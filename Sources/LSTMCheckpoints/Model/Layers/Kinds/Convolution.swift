@@ -72,7 +72,7 @@ extension Layer {
     }
 
     /// Channels of what it reads.
-    func channels(_ input: LayerValue) -> Int { kernel.count == 2 ? input.grid?.channels ?? 1 : input.width }
+    package func channels(_ input: LayerValue) -> Int { kernel.count == 2 ? input.grid?.channels ?? 1 : input.width }
 
     /// The length of an axis after the convolution; 0 or less when no window fits.
     /// - Parameter axis: 0 is time, 1 height.
