@@ -251,6 +251,12 @@ struct LayerContext {
     case let kind as Layer.Slice: SliceLayer(kind, self)
     case let kind as Layer.ActivationLayer: ActivationLayer(kind, self)
     case is Layer.L2: L2Layer(self)
+    case let kind as Layer.BatchNorm: BatchNormLayer(kind, self)
+    case let kind as Layer.LayerNorm: LayerNormLayer(kind, self)
+    case is Layer.Rescale: RescaleLayer(self)
+    case let kind as Layer.Dropout: DropoutLayer(kind, self)
+    case let kind as Layer.DotAttention: DotAttentionLayer(kind, self)
+    case let kind as Layer.SelfAttention: SelfAttentionLayer(kind, self)
     default: fatalError("layers of the kind \(layer.kind.kind) are not computed")
     }
   }
