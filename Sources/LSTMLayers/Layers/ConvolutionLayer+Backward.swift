@@ -5,7 +5,8 @@ extension ConvolutionLayer {
   func multiplyBySlope(_ gradient: UnsafeMutablePointer<Float>) {
     let (size, height) = (geometry.size, geometry.outputHeight)
     guard height > 1, !activation.isElementwise else {
-      DenseLayer.multiplyBySlope(activation, gradient, of: output, rows: rowCount, size: width, kernels)
+      kernels.multiplyBySlope(
+        function, gradient, x: function.needsArgument ? arguments.pointer : output, y: output, rows: rowCount, size: width)
       return
     }
     // Over the channels, which are not side by side.
@@ -14,7 +15,7 @@ extension ConvolutionLayer {
     for row in 0..<rowCount {
       transpose(gradient + row * width, to: d)
       transpose(output + row * width, to: y)
-      DenseLayer.multiplyBySlope(activation, d, of: y, rows: height, size: size, kernels)
+      kernels.multiplyBySlope(function, d, x: y, y: y, rows: height, size: size)
       for o in 0..<size { for f in 0..<height { gradient[row * width + o * height + f] = d[f * size + o] } }
     }
   }
@@ -282,7 +283,7 @@ private struct InputTiling {
     if geometry.kind.reflects { most = given.steps }
     along = (given.steps + most - 1) / most
     time = (given.steps + along - 1) / along
-    let windows = min(shape.steps, (time - 1 + reach) / stride + 1)
+    let windows = geometry.kind.reflects ? shape.steps : min(shape.steps, (time - 1 + reach) / stride + 1)
     sequences = along > 1 ? 1 : max(1, min(shape.count, wanted / (windows * height)))
     tileSteps =
       geometry.kind.reflects
@@ -305,6 +306,7 @@ private struct InputTiling {
 
   /// The windows of time that reach a tile's steps.
   func windows(of length: Int, _ windows: Int, from first: Int) -> Range<Int> {
+    if geometry.kind.reflects { return 0..<windows }
     let (before, stride) = (geometry.before(length), geometry.stride.time)
     let low = max(0, first + before - geometry.reach + stride - 1) / stride
     let end = min(first + time, length)

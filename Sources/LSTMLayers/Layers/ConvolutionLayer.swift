@@ -9,6 +9,7 @@ import LSTMCheckpoints
 final class ConvolutionLayer: NetworkLayer {
   let geometry: ConvolutionGeometry
   let activation: Activation
+  let function: ActivationFunction
   let weight: Int
   let bias: Int?
   /// The weights in the order of windows, (O, K), and packed span by span.
@@ -16,6 +17,9 @@ final class ConvolutionLayer: NetworkLayer {
   private let pack = FloatBuffer()
   private var isPacked = false
   private(set) var isActivated = false
+  /// What goes into the activation, where its slope needs that.
+  let arguments = FloatBuffer()
+  private var keepsArguments = false
   /// For each thread a tile, and its sums (windows, O).
   private let scratch = FloatBuffer()
   /// For each thread the windows of time of its tile's sequences.
@@ -31,6 +35,7 @@ final class ConvolutionLayer: NetworkLayer {
     self.weight = weight
     bias = context.slot("bias")
     activation = kind.activation
+    function = ActivationFunction(kind.activation)
     geometry = ConvolutionGeometry(kind, context.inputs[0])
     super.init(context, shape: RowShape.of(context) { kind.length($0, axis: 0) })
   }
@@ -92,13 +97,16 @@ final class ConvolutionLayer: NetworkLayer {
 
   override func forward(_ pass: LayerPass) {
     packForForward()
-    isActivated = !givesLogits && activation != .none
+    isActivated = !givesLogits && !function.isIdentity
+    keepsArguments = isActivated && keepsActivations && function.needsArgument
+    if keepsArguments { arguments.reserve(rowCount * width) }
     let output = makeOutput()
     if geometry.isPointwise {
+      let z = keepsArguments ? arguments.pointer : output
       kernels.multiplyOnAllThreads(
-        m: rowCount, n: width, k: geometry.channels, rows(), rowStride: geometry.channels, pack, output,
+        m: rowCount, n: width, k: geometry.channels, rows(), rowStride: geometry.channels, pack, z,
         outputStride: width, start: bias.map { .row(weights.pointer($0)) } ?? .zero)
-      if isActivated { DenseLayer.activate(activation, output, rows: rowCount, size: width, kernels) }
+      if isActivated { kernels.apply(function, z, into: output, rows: rowCount, size: width) }
       return
     }
     let shape = shape.packed
@@ -136,13 +144,15 @@ final class ConvolutionLayer: NetworkLayer {
         group, memory, sums, sequences: sequences, time: tiling.time, tileSteps: tiling.tileSteps, counts: counts)
     }
     for b in 0..<sequences {
-      let rows = sums + b * tiling.time * geometry.outputHeight * geometry.size
-      finish(rows, windows: counts[b] * geometry.outputHeight)
-      for t in 0..<counts[b] {
-        emit(
-          rows + t * geometry.outputHeight * geometry.size,
-          to: output + (shape.offsets[first + t] + firstSequence + b) * width)
+      let sums = sums + b * tiling.time * width
+      func emit(to rows: UnsafeMutablePointer<Float>) {
+        for t in 0..<counts[b] {
+          self.emit(sums + t * width, to: rows + (shape.offsets[first + t] + firstSequence + b) * width)
+        }
       }
+      if keepsArguments { emit(to: arguments.pointer) }
+      finish(sums, windows: counts[b] * geometry.outputHeight)
+      emit(to: output)
     }
   }
 
@@ -166,7 +176,7 @@ final class ConvolutionLayer: NetworkLayer {
   }
 
   private func finish(_ sums: UnsafeMutablePointer<Float>, windows: Int) {
-    if isActivated { DenseLayer.activate(activation, sums, rows: windows, size: geometry.size, kernels) }
+    if isActivated { kernels.applyHere(function, sums, into: sums, rows: windows, size: geometry.size) }
   }
 
   /// A row of output from its windows' sums: (F', O) -> (O, F').
@@ -204,7 +214,7 @@ final class ConvolutionLayer: NetworkLayer {
 
   override func prepareToStep() {
     packForForward()
-    isActivated = activation != .none
+    isActivated = !function.isIdentity
   }
 
   override func step(_ step: LayerStep) {

@@ -142,7 +142,10 @@ final class MergeLayer: NetworkLayer {
 
   // MARK: - Single steps
 
-  override var streamObstacle: String? { nil }
+  override var streamObstacle: String? {
+    guard value.isPerStep, let row = sources.first(where: { !$0.value.isPerStep }) else { return nil }
+    return "\(name), which joins \(row.name) of the whole sequence to each step"
+  }
 
   override func step(_ step: LayerStep) {
     var column = 0

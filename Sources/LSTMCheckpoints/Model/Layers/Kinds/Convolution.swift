@@ -29,7 +29,7 @@ extension Layer {
     public var padding = Padding.valid
     /// Zeros before and after, of each axis (`[before, after]`, or `[before, after, below, above]`), beside `padding`.
     public var pad: [Int] = []
-    /// Whether `pad` is filled by reflection instead of zeros.
+    /// Whether all that is assumed around the values is their reflection instead of zeros.
     public var reflects = false
     /// Whether it has b, a vector of O.
     public var hasBias = true
@@ -65,6 +65,9 @@ extension Layer {
       try d.choice("activation", &activation, usual: .none)
       for (key, list) in [("stride", stride), ("dilation", dilation)] where list.count != kernel.count {
         throw LayerError(key, "expected as many numbers as in kernel (\(kernel.count)), found \(list.count)")
+      }
+      for (taps, dilation) in zip(kernel, dilation) where (taps - 1) * dilation >= ModelConfiguration.sizeLimit {
+        throw LayerError("dilation", "\(taps) values, \(dilation) apart, are too far from each other")
       }
       guard pad.isEmpty || pad.count == 2 * kernel.count else {
         throw LayerError("pad", "expected \(2 * kernel.count) numbers, before and after for each axis, found \(pad.count)")
