@@ -1,17 +1,25 @@
 import CLSTMKernels
 import LSTMCheckpoints
 
-/// One direction of one LSTM layer, forward and backward through time over packed sequences.
+/// One direction of one recurrent layer, forward and backward through time over packed sequences.
 ///
-/// Legend: R rows (all steps of all sequences), B sequences, I input, H hidden, S state size (P or H), G = 4H.
+/// Legend: R rows (all steps of all sequences), B sequences, I input, H hidden, S state size (P or H), G = 4H, 3H or H.
 ///
 ///     gates (R, G)   pre-activations, then i f g o, then the gradients of the pre-activations; in `blocks`
 ///     cells (R, H)   c          raw (R, H)  h before the projection, only with one
 ///
+///     LSTM
 ///     i = sigmoid(W_ii x + b_ii + W_hi h + b_hi)      c' = f * c + i * g
 ///     f = sigmoid(W_if x + b_if + W_hf h + b_hf)      h' = o * tanh(c')      (then W_hr h' if projected)
 ///     g = tanh   (W_ig x + b_ig + W_hg h + b_hg)
 ///     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
+///
+///     GRU
+///     r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)      n = tanh(W_in x + b_in + r * (W_hn h + b_hn))     resets after
+///     z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)      n = tanh(W_in x + b_in + W_hn (r * h) + b_hn)     or before
+///     h' = (1 - z) * n + z * h                        cells: W_hn h + b_hn, or r * h
+///
+///     plain   h' = tanh(W_ih x + b_ih + W_hh h + b_hh)
 ///
 /// A pass that needs no backward pass keeps these for one step instead of all.
 final class LSTMDirection {
@@ -39,24 +47,33 @@ final class LSTMDirection {
   let stateSize: Int
   let reverse: Bool
   let parameters: Parameters
-  let gate: Int32
-  let forgetOffset: Float
+  let rule: CellRule
   let blocks: GateBlocks
+  // The recurrent products of a GRU that resets the state: r and z, then n.
+  let resetBlocks: GateBlocks
+  let candidateBlocks: GateBlocks
   let kernels: Kernels
   let weights: ParameterStore
 
   // Packed weights, packed again after an update. The transposed ones are for the backward pass only.
-  private var isPacked = false
-  private var isRecurrentPacked = false
-  private var isInputPackedForBackward = false
-  private var isRecurrentPackedForBackward = false
+  var isPacked = false
+  var isRecurrentPacked = false
+  var isInputPackedForBackward = false
+  var isRecurrentPackedForBackward = false
   let inputPack = FloatBuffer()
   let recurrentPack = FloatBuffer()
   let projectionPack = FloatBuffer()
   let inputBackwardPack = FloatBuffer()
   let recurrentBackwardPack = FloatBuffer()
   let projectionBackwardPack = FloatBuffer()
-  private let bias = FloatBuffer()
+  let bias = FloatBuffer()
+  /// The recurrent products of a step, if they are apart (B, G), or halves: (B, 2H), then (B, H).
+  let recurrent = FloatBuffer()
+  /// b_hh, of a GRU that resets the recurrent product.
+  let recurrentBias = FloatBuffer()
+  /// The product with n of a GRU that resets the state.
+  let candidatePack = FloatBuffer()
+  let candidateBackwardPack = FloatBuffer()
 
   /// Whether the passes use `droppedRecurrentWeight` instead of the weight.
   private(set) var dropsRecurrentWeight = false
@@ -88,6 +105,13 @@ final class LSTMDirection {
   let inputRows = FloatBuffer()
   let stateRows = FloatBuffer()
   let biasGradient = FloatBuffer()
+  // Of a GRU: the gradients of `recurrent`, of two steps in turn, those of r * h (B, H), of b_hh (G), the gradients of n's
+  // recurrent product in strips, and the rows of r * h.
+  let recurrentGateGradient = FloatBuffer()
+  let resetGradient = FloatBuffer()
+  let recurrentBiasGradient = FloatBuffer()
+  let candidateStrips = FloatBuffer()
+  let resetRows = FloatBuffer()
   let zeros = FloatBuffer()
   let tokenGradient = FloatBuffer()
 
@@ -106,19 +130,24 @@ final class LSTMDirection {
     hiddenSize = kind.size
     stateSize = kind.stateSize
     reverse = isSecond || kind.isReversed
-    gate =
-      switch kind.gateActivation {
-      case .hardSigmoid: Int32(LSTMK_GATE_HARD_SIGMOID)
-      case .hardSigmoidKeras3: Int32(LSTMK_GATE_HARD_SIGMOID_6)
-      default: Int32(LSTMK_GATE_SIGMOID)
-      }
-    forgetOffset = kind.forgetOffset
-    blocks = GateBlocks(units: kind.size, kernels: kernels)
+    rule = CellRule(kind, kernels)
+    blocks = GateBlocks(units: kind.size, gates: kind.cell.gateCount, kernels: kernels)
+    (resetBlocks, candidateBlocks) = (blocks.with(gates: 2), blocks.with(gates: 1))
     self.weights = weights
     self.kernels = kernels
   }
 
-  var gateSize: Int { 4 * hiddenSize }
+  /// G
+  var gateSize: Int { blocks.gates * hiddenSize }
+
+  /// Floats of scratch memory that `step` needs for gates.
+  var stepGateSize: Int {
+    switch rule.steps {
+    case .whole: gateSize
+    case .apart: 2 * gateSize
+    case .halves: 2 * gateSize + hiddenSize
+    }
+  }
 
   func weightsChanged() {
     isPacked = false
@@ -138,7 +167,7 @@ final class LSTMDirection {
     isRecurrentPackedForBackward = false
   }
 
-  private var recurrentWeight: UnsafePointer<Float> {
+  var recurrentWeight: UnsafePointer<Float> {
     UnsafePointer(dropsRecurrentWeight ? droppedRecurrentWeight.pointer : weights.pointer(parameters.recurrentWeight))
   }
 
@@ -172,154 +201,15 @@ final class LSTMDirection {
     isTableCurrent = true
   }
 
-  /// - Parameter recurrentToo: false if there is no previous state: a single step from zero.
-  func packForForward(recurrentToo: Bool = true) {
-    if recurrentToo, !isRecurrentPacked {
-      packGateColumns(recurrentWeight, k: stateSize, into: recurrentPack)
-      isRecurrentPacked = true
-    }
-    guard !isPacked else { return }
-    let (h, s, g) = (hiddenSize, stateSize, gateSize)
-    packGateColumns(weights.pointer(parameters.inputWeight), k: inputSize, into: inputPack)
-    if let projection = parameters.projection {
-      kernels.pack(h, s, weights.pointer(projection), rowStride: 1, columnStride: h, into: projectionPack)
-    }
-    bias.zero(g)
-    parameters.forEachBias { index in
-      let values = weights.pointer(index)
-      blocks.forEachRun(in: 0..<h) { parameter, column, count in
-        for j in 0..<count { bias.pointer[column + j] += values[parameter + j] }
-      }
-    }
-    if forgetOffset != 0 {
-      blocks.forEachRun(in: 0..<h) { parameter, column, count in
-        guard h..<2 * h ~= parameter else { return }
-        for j in 0..<count { bias.pointer[column + j] += forgetOffset }
-      }
-    }
-    isPacked = true
-  }
-
-  func packInputForBackward() {
-    guard !isInputPackedForBackward else { return }
-    packGateRows(weights.pointer(parameters.inputWeight), n: inputSize, into: inputBackwardPack)
-    isInputPackedForBackward = true
-  }
-
-  func packRecurrentForBackward() {
-    guard !isRecurrentPackedForBackward else { return }
-    packGateRows(recurrentWeight, n: stateSize, into: recurrentBackwardPack)
-    if let projection = parameters.projection {
-      kernels.pack(
-        stateSize, hiddenSize, weights.pointer(projection), rowStride: hiddenSize, columnStride: 1,
-        into: projectionBackwardPack)
-    }
-    isRecurrentPackedForBackward = true
-  }
-
-  /// Packs a weight (G, K) as the right factor of rows (., K), its columns in the kernels' order.
-  private func packGateColumns(_ weight: UnsafePointer<Float>, k: Int, into packed: FloatBuffer) {
-    packed.reserve(kernels.packedCount(k, gateSize))
-    let parts = unitParts(work: k * gateSize, each: 1 << 14)
-    parallel(parts) { part in
-      blocks.forEachRun(in: blocks.share(part: part, of: parts)) { parameter, column, count in
-        kernels.table.pointee.pack(
-          k, 0, k, column, count, weight + parameter * k, 1, k, packed.pointer)
-      }
-    }
-  }
-
-  /// Packs a weight (G, N) as the right factor of rows of gates, its rows in the kernels' order.
-  private func packGateRows(_ weight: UnsafePointer<Float>, n: Int, into packed: FloatBuffer) {
-    let g = gateSize
-    packed.reserve(kernels.packedCount(g, n))
-    let parts = unitParts(work: n * g, each: 1 << 14)
-    parallel(parts) { part in
-      blocks.forEachRun(in: blocks.share(part: part, of: parts)) { parameter, column, count in
-        kernels.table.pointee.pack(
-          g, column, count, 0, n, weight + parameter * n, n, 1, packed.pointer)
-      }
-    }
-  }
-
-  /// b_ih + b_hh in the kernels' order, after packing.
-  var packedBias: UnsafePointer<Float>? { parameters.inputBias == nil ? nil : UnsafePointer(bias.pointer) }
-
-  var peephole: UnsafePointer<Float>? { parameters.peephole.map { UnsafePointer(weights.pointer($0)) } }
-
-  /// What every call of the cell's kernels needs.
-  func cellArguments(units: Range<Int>) -> lstmk_cell {
-    var cell = lstmk_cell()
-    cell.hidden = hiddenSize
-    cell.first_unit = units.lowerBound
-    cell.units = units.count
-    cell.gate = gate
-    cell.peephole = peephole
-    cell.gates_stride = gateSize
-    return cell
-  }
-
-  // MARK: - How a pass is shared among threads
-
-  /// Each sum is computed by one thread in a fixed order, so results do not depend on the schedule.
-  enum Schedule {
-    /// Each thread runs some of the sequences through all steps, independently.
-    case sequences(parts: Int)
-    /// Each thread computes some of the units of all sequences; threads synchronize after every step. For few sequences,
-    /// and for weights larger than a core's cache.
-    case units(parts: Int)
-  }
-
-  func schedule(_ shape: PackedShape) -> Schedule {
-    let weightCount = gateSize * (inputSize + stateSize)
-    let bySequences = min(kernels.parts(shape.rows * weightCount, each: 1 << 17), (shape.count + 7) / 8)
-    // Loading the weights takes as long for one row as for four.
-    let byUnits =
-      parameters.projection != nil
-      ? 1 : unitParts(work: max(shape.count, 4) * gateSize * stateSize, each: 1 << 17)
-    let fitsACore = weightCount <= Self.coreCache
-    return bySequences >= byUnits && (fitsACore || byUnits == 1) && bySequences > 1
-      ? .sequences(parts: bySequences) : .units(parts: byUnits)
-  }
-
-  /// The number of weights that fit in a core's cache beside the activations.
-  private static let coreCache = 1 << 18
-
-  private func unitParts(work: Int, each: Int) -> Int {
-    min(kernels.parts(work, each: each), (hiddenSize + 2 * blocks.width - 1) / (2 * blocks.width))
-  }
-
-  /// The number of threads for one step of one sequence.
-  var stepParts: Int { unitParts(work: gateSize * (inputSize + stateSize), each: 1 << 16) }
-
-  /// A run of steps, and its rows.
-  struct Chunk {
-    let steps: Range<Int>
-    let rows: Range<Int>
-  }
-
-  /// Visits the steps in runs of about `wanted` rows, forward or backward in time. The runs depend on the shape alone.
-  func forEachChunk(_ shape: PackedShape, ascending: Bool, rows wanted: Int, _ body: (Chunk) -> Void) {
-    func end(_ t: Int) -> Int { t == shape.steps ? shape.rows : shape.offsets[t] }
-    var steps = ascending ? 0..<0 : shape.steps..<shape.steps
-    while ascending ? steps.upperBound < shape.steps : steps.lowerBound > 0 {
-      var (first, last) =
-        ascending ? (steps.upperBound, steps.upperBound + 1) : (steps.lowerBound - 1, steps.lowerBound)
-      if ascending {
-        while last < shape.steps, end(last + 1) - end(first) <= wanted { last += 1 }
-      } else {
-        while first > 0, end(last) - end(first - 1) <= wanted { first -= 1 }
-      }
-      steps = first..<last
-      body(Chunk(steps: steps, rows: end(first)..<end(last)))
-    }
-  }
-
   /// The row of the final state of the b-th longest sequence.
   func finalRow(_ b: Int, _ shape: PackedShape) -> Int { reverse ? b : shape.lastRow(b) }
 
-  /// c (H) after the last step of the b-th longest sequence.
+  /// c (H) after the last step of the b-th longest sequence; zeros if the cell has none.
   func finalCell(_ b: Int, _ shape: PackedShape) -> UnsafePointer<Float> {
-    UnsafePointer(cells.pointer) + (keepsActivations ? finalRow(b, shape) : b) * hiddenSize
+    guard rule.cell == .lstm else {
+      zeros.zero(max(hiddenSize, stateSize))
+      return UnsafePointer(zeros.pointer)
+    }
+    return UnsafePointer(cells.pointer) + (keepsActivations ? finalRow(b, shape) : b) * hiddenSize
   }
 }
