@@ -66,6 +66,7 @@ struct CellRule {
   }
 
   /// Sets what every call of the kernels needs.
+  @inline(__always)
   func set(_ arguments: inout lstmk_cell) {
     arguments.gate = gate
     guard isGeneral || cell != .lstm else { return }
