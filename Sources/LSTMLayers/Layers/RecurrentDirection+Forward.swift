@@ -33,8 +33,12 @@ extension LSTMDirection {
     } else {
       gates.reserve(max(shape.count, Self.inputRows) * gateSize)
       cells.reserve(shape.count * h)
-      cells.pointer.update(from: pass.initialCell, count: shape.count * h)
+      if rule.cell == .lstm { cells.pointer.update(from: pass.initialCell, count: shape.count * h) }
       if parameters.projection != nil { raw.reserve(shape.count * h) }
+    }
+    if rule.steps != .whole {
+      recurrent.reserve(shape.count * gateSize)
+      zeros.zero(h)
     }
 
     switch schedule {
@@ -73,16 +77,18 @@ extension LSTMDirection {
 
   /// Writes x W^T + b of some rows and units to the rows of `gates` from `place`.
   private func addInput(_ pass: ForwardPass, rows: Range<Int>, place: Int, units: Range<Int>) {
-    let (i, g, column) = (inputSize, gateSize, 4 * units.lowerBound)
+    let (i, g, column, width) = (
+      inputSize, gateSize, blocks.gates * units.lowerBound, blocks.gates * units.count
+    )
     if readsTable, let tokens = pass.tokens {
       for (index, row) in rows.enumerated() {
         (gates.pointer + (place + index) * g + column).update(
-          from: table.pointer + Int(tokens.numbers[row]) * g + column, count: 4 * units.count)
+          from: table.pointer + Int(tokens.numbers[row]) * g + column, count: width)
       }
       return
     }
     kernels.table.pointee.multiply(
-      rows.count, 4 * units.count, i, pass.input + rows.lowerBound * pass.inputStride, pass.inputStride, 1,
+      rows.count, width, i, pass.input + rows.lowerBound * pass.inputStride, pass.inputStride, 1,
       inputPack.pointer + column * i, gates.pointer + place * g + column, g,
       packedBias.map { $0 + column })
   }
@@ -92,38 +98,90 @@ extension LSTMDirection {
     _ pass: ForwardPass, _ t: Int, _ sequences: Range<Int>, firstPlace: Int, units: Range<Int>
   ) {
     let (h, s, g, shape) = (hiddenSize, stateSize, gateSize, pass.shape)
-    let column = 4 * units.lowerBound
+    let (column, width) = (blocks.gates * units.lowerBound, blocks.gates * units.count)
     var cell = cellArguments(units: units)
     shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
       let row = shape.offsets[t] + segment.first
       let gates = self.gates.pointer + (firstPlace + segment.first) * g
       var previousHidden = pass.initialHidden.map { $0 + segment.first * s }
       var stride = s
-      cell.cell_previous = pass.initialCell + segment.first * h
       if let previous = segment.previousRow {
         previousHidden = UnsafePointer(pass.output) + previous * pass.outputStride
         stride = pass.outputStride
-        cell.cell_previous = UnsafePointer(cells.pointer) + previous * h
-      }
-      if let previousHidden {
-        kernels.table.pointee.multiply(
-          segment.count, 4 * units.count, s, previousHidden, stride, 1, recurrentPack.pointer + column * s,
-          gates + column, g, gates + column)
       }
       let place = keepsActivations ? row : segment.first
       cell.rows = segment.count
       cell.gates = gates
       cell.cell = cells.pointer + place * h
-      if !keepsActivations { cell.cell_previous = UnsafePointer(cell.cell) }
       let output = pass.output + row * pass.outputStride
       cell.output = parameters.projection == nil ? output : raw.pointer + place * h
       cell.output_stride = parameters.projection == nil ? pass.outputStride : h
-      kernels.table.pointee.cell_forward(&cell)
+      guard rule.steps == .whole else {
+        resetStep(&cell, previousHidden, stride: stride, segment, units)
+        return
+      }
+      if rule.cell == .lstm {
+        cell.cell_previous =
+          segment.previousRow.map { UnsafePointer(cells.pointer) + $0 * h } ?? (pass.initialCell + segment.first * h)
+        if !keepsActivations { cell.cell_previous = UnsafePointer(cell.cell) }
+      }
+      if let previousHidden {
+        kernels.table.pointee.multiply(
+          segment.count, width, s, previousHidden, stride, 1, recurrentPack.pointer + column * s,
+          gates + column, g, gates + column)
+      }
+      rule.forward(&cell)
       if parameters.projection != nil {
         kernels.multiply(
           m: segment.count, n: s, k: h, raw.pointer + place * h, rowStride: h, projectionPack, output,
           outputStride: pass.outputStride, start: .zero)
+        rule.clipProjection(output, rows: segment.count, stride: pass.outputStride, size: s)
       }
     }
+  }
+
+  /// A GRU's step of some sequences, with products of the previous state in `recurrent`.
+  /// - Parameter previous: h of the previous step; nil for zero.
+  private func resetStep(
+    _ cell: inout lstmk_cell, _ previous: UnsafePointer<Float>?, stride: Int, _ segment: PackedShape.Segment,
+    _ units: Range<Int>
+  ) {
+    cell.previous = previous ?? UnsafePointer(zeros.pointer)
+    cell.previous_stride = previous == nil ? 0 : stride
+    // An LSTM's place for c, which nobody reads without a backward pass.
+    if rule.steps == .apart, !keepsActivations { cell.cell = nil }
+    resetStep(&cell, recurrent.pointer, rows: segment.first..<segment.first + segment.count, units)
+  }
+
+  /// The products and the kernels of a GRU's step, for rows of `recurrent`. The products of a state of zero, with a stride of
+  /// 0, are empty sums.
+  func resetStep(
+    _ cell: inout lstmk_cell, _ recurrent: UnsafeMutablePointer<Float>, rows: Range<Int>, _ units: Range<Int>
+  ) {
+    let (h, g, k) = (hiddenSize, gateSize, cell.previous_stride == 0 ? 0 : stateSize)
+    let table = kernels.table
+    if rule.steps == .apart {
+      let (column, width) = (3 * units.lowerBound, 3 * units.count)
+      let products = recurrent + rows.lowerBound * g
+      table.pointee.multiply(
+        rows.count, width, k, cell.previous, cell.previous_stride, 1, recurrentPack.pointer + column * k,
+        products + column, g, packedRecurrentBias.map { $0 + column })
+      cell.part = Int32(LSTMK_GRU_WHOLE)
+      cell.recurrent = UnsafePointer(products)
+      rule.forward(&cell)
+      return
+    }
+    let products = recurrent + rows.lowerBound * g
+    table.pointee.multiply(
+      rows.count, 2 * h, k, cell.previous, cell.previous_stride, 1, recurrentPack.pointer, products, 2 * h, nil)
+    cell.part = Int32(LSTMK_GRU_FIRST)
+    cell.recurrent = UnsafePointer(products)
+    rule.forward(&cell)
+    let candidate = products + rows.count * 2 * h
+    table.pointee.multiply(
+      rows.count, h, k, cell.cell, h, 1, candidatePack.pointer, candidate, h, nil)
+    cell.part = Int32(LSTMK_GRU_SECOND)
+    cell.recurrent = UnsafePointer(candidate)
+    rule.forward(&cell)
   }
 }

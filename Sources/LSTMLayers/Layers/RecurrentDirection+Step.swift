@@ -1,7 +1,8 @@
 import CLSTMKernels
 
 extension LSTMDirection {
-  /// Advances h (S) and c (H) of one sequence by one step, in place. `gates` (G) and `raw` (H) are scratch memory.
+  /// Advances h (S) and, of an LSTM, c (H) of one sequence by one step, in place. `gates` (`stepGateSize`) and `raw` (H) are
+  /// scratch memory.
   /// - Parameter inputGates: x W^T + b (G) if already known; nil to compute it.
   func step(
     _ x: UnsafePointer<Float>, inputGates: UnsafePointer<Float>?, hidden: UnsafeMutablePointer<Float>,
@@ -13,7 +14,7 @@ extension LSTMDirection {
     parallel(parts) { part in
       let units = blocks.share(part: part, of: parts)
       guard !units.isEmpty else { return }
-      let (column, width) = (4 * units.lowerBound, 4 * units.count)
+      let (column, width) = (blocks.gates * units.lowerBound, blocks.gates * units.count)
       let own = gates + column
       if let inputGates {
         own.update(from: inputGates + column, count: width)
@@ -21,7 +22,6 @@ extension LSTMDirection {
         table.pointee.multiply(
           1, width, i, x, i, 1, inputPack.pointer + column * i, own, g, packedBias.map { $0 + column })
       }
-      table.pointee.multiply(1, width, s, hidden, s, 1, recurrentPack.pointer + column * s, own, g, own)
       var cell = cellArguments(units: units)
       cell.rows = 1
       cell.gates = gates
@@ -30,10 +30,19 @@ extension LSTMDirection {
       // Not in place: other threads still read the old h.
       cell.output = raw
       cell.output_stride = h
-      table.pointee.cell_forward(&cell)
+      guard rule.steps == .whole else {
+        cell.cell = rule.steps == .halves ? gates + 2 * g : nil
+        cell.previous = UnsafePointer(hidden)
+        cell.previous_stride = s
+        resetStep(&cell, gates + g, rows: 0..<1, units)
+        return
+      }
+      table.pointee.multiply(1, width, s, hidden, s, 1, recurrentPack.pointer + column * s, own, g, own)
+      rule.forward(&cell)
     }
     if parameters.projection != nil {
       table.pointee.multiply(1, s, h, raw, h, 1, projectionPack.pointer, hidden, s, nil)
+      rule.clipProjection(hidden, rows: 1, stride: s, size: s)
     } else {
       hidden.update(from: raw, count: h)
     }
