@@ -39,7 +39,7 @@ extension ModelConfiguration {
   /// The model as one line, from which ``init(line:)`` makes the same model.
   public var line: String {
     let names = Self.defaultNames(of: layers.map(\.kind))
-    var parts = [inputs.indices.map(inputText).joined(separator: ", ")]
+    var parts = [inputs.indices.map { inputText($0) }.joined(separator: ", ")]
     for (layer, name) in zip(layers, names) { parts.append(layer.line(calling: name)) }
     var clauses = [parts.joined(separator: " -> ")]
     if !outputs.isEmpty { clauses.append("outputs " + outputs.inWords) }
@@ -50,10 +50,11 @@ extension ModelConfiguration {
   /// One line for people; of a plain stack in full words: `1 feature -> LSTM 64 -> last step -> dense 1`.
   public var summary: String { stack?.summary ?? line }
 
-  private func inputText(_ index: Int) -> String {
+  /// - Parameter isNamed: whether a name that is not the usual one stands before it.
+  func inputText(_ index: Int, isNamed: Bool = true) -> String {
     let input = inputs[index]
-    var text =
-      input.name == Self.defaultInputName(index, of: inputs.count) ? "" : LineToken.text(ofName: input.name) + ": "
+    let isUsual = !isNamed || input.name == Self.defaultInputName(index, of: inputs.count)
+    var text = isUsual ? "" : LineToken.text(ofName: input.name) + ": "
     switch input.content {
     case .features(let size): text += "\(size) feature" + (size == 1 ? "" : "s")
     case .tokens(let vocabulary): text += "\(vocabulary) token" + (vocabulary == 1 ? "" : "s")
