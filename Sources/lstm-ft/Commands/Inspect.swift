@@ -83,6 +83,7 @@ struct Inspect: ParsableCommand {
     let replaced = try depth.graph.flatMap {
       try requireOutput($0, apartFrom: [file], overwrite: overwriting.overwrite)
     }
+    let options = try load.options()
     let checkpoint = try openCheckpoint(file, mayBeArray: true, allowsExternalData: load.externalData)
     var configuration = checkpoint.configuration
     var problem: String?
@@ -90,7 +91,7 @@ struct Inspect: ParsableCommand {
     var (layout, evidence) = (checkpoint.format.holdsWholeModel ? Layout.pytorch : nil, [String]())
     if configuration == nil {
       do {
-        let plan = try LoadPlan(checkpoint, options: load.options())
+        let plan = try LoadPlan(checkpoint, options: options)
         configuration = plan.configuration
         (layout, evidence) = (plan.report.layout, plan.report.evidence.map(\.spelled))
         if plan.report.isComplete {

@@ -122,7 +122,7 @@ struct LoadArguments: ParsableArguments {
     }
     if let config {
       if line != nil {
-        throw CheckpointError.invalid(.line, nil, "it says what \(.configuration) says; give one of them")
+        throw CheckpointError.invalid(.model, nil, "it says what \(.configuration) says; give one of them")
       }
       options.configuration = try ModelConfiguration(json: readWhole(config), file: config)
     }
@@ -157,7 +157,7 @@ func configuration(line: String) throws(CheckpointError) -> ModelConfiguration {
     return try ModelConfiguration(line: line)
   } catch {
     throw .invalid(
-      .line, nil, "\(error)", advice: ["for example \(.line, "8 features -> biLSTM 64 -> last -> dense 3 softmax")"])
+      .model, nil, "\(error)", advice: ["for example \(.model, "8 features -> biLSTM 64 -> last -> dense 3 softmax")"])
   }
 }
 

@@ -5,7 +5,7 @@ import LSTMReports
 enum Spelling {
   /// Options whose name is not the setting's, in kebab case.
   private static let names: [String: String] = [
-    "rules": "map", "configuration": "config", "line": "model", "dataType": "dtype", "format": "to", "padding": "padding-index",
+    "rules": "map", "configuration": "config", "dataType": "dtype", "format": "to", "padding": "padding-index",
     "allowsExternalData": "external-data", "targets": "target", "freezing": "freeze", "unfreezing": "unfreeze",
     "loraTargets": "lora-on", "learningRateFor": "lr-for", "runFolder": "run",
   ]
