@@ -12,6 +12,8 @@ extension Setting {
   public static let allowedUnexpected = Setting(rawValue: "allowedUnexpected")
   /// The description of the model.
   public static let configuration = Setting(rawValue: "configuration")
+  /// The same as one line.
+  public static let model = Setting(rawValue: "model")
   /// What the head reads of the LSTM's output.
   public static let readout = Setting(rawValue: "readout")
   /// Between the dense layers of a head.
