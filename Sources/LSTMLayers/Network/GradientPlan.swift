@@ -80,10 +80,3 @@ package struct Boundary: Hashable, Sendable {
     places.allSatisfy { $0 < configuration.inputs.count }
   }
 }
-
-extension ModelConfiguration {
-  /// Of the values that the model gives, their places in `values`.
-  package var outputPlaces: [Int] {
-    outputs.isEmpty ? [values.count - 1] : outputs.compactMap { index(of: $0).map { $0 + inputs.count } }
-  }
-}

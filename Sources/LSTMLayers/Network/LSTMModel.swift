@@ -208,6 +208,23 @@ public struct LSTMModel: Sendable {
     }
   }
 
+  /// One line that describes what `replacingHead` does with these arguments.
+  package func headReplacementNote(size: Int, activation: Activation = .none) -> String {
+    guard let (changed, head) = try? replacedHead(size: size, activation: activation),
+      let place = changed.index(of: head)
+    else { return "" }
+    let width = changed.inputs(ofLayer: place)[0].width
+    let layer = "a new dense layer \(width) -> \(size)" + (activation == .none ? "" : " \(activation.rawValue)")
+    var note = "head: the model has none; \(layer) starts from random values"
+    if let old = configuration.finalDense {
+      note =
+        "head: \(layer) with random values replaces \(head), which gave \(old.size)"
+        + (old.activation == .none ? "" : " \(old.activation.rawValue)")
+    }
+    if changed.ties != configuration.validTies { note += "; it was tied, and the new one is not" }
+    return note + (configuration.normalizesOutput ? "; its output is no longer normalized" : "")
+  }
+
   /// The same model for a larger vocabulary. New rows of the embedding are the mean of the existing ones, without a padding
   /// row; if the last head layer has one output per token, its new outputs get the mean weights and the mean bias. Existing
   /// rows and all other parameters are still written byte-identical.
@@ -288,22 +305,6 @@ public struct LSTMModel: Sendable {
     path: String, as format: Checkpoint.Format = .native, options: WriteOptions = WriteOptions()
   ) throws -> [WrittenTensor] {
     try stored.write(path: path, as: format, options: options)
-  }
-}
-
-extension ModelConfiguration {
-  /// The last dense layer of the model's output, with nothing above it but activations and a normalization; nil when there
-  /// is none.
-  package var lastDense: Int? {
-    var place = outputPlaces[0] - inputs.count
-    while place >= 0 {
-      switch layers[place].kind {
-      case is Layer.Dense: return place
-      case is Layer.ActivationLayer, is Layer.L2, is Layer.Dropout: place = sources[place][0] - inputs.count
-      default: return nil
-      }
-    }
-    return nil
   }
 }
 
