@@ -29,9 +29,10 @@ public enum Loss: Sendable, Equatable, Codable {
   case crf(reduction: SequenceReduction = .mean)
   /// The negative log-likelihood of labels that are not aligned with the steps, over logits (torch.nn.CTCLoss).
   /// - Parameters:
-  ///   - blank: the number of the blank; negative ones count from the end, so that -1 is the last, as in Keras.
+  ///   - blank: the number of the blank; negative ones count from the end, so that -1 is the last, as in Keras. nil for
+  ///     the model's own (`Preprocessing.blank`), else 0.
   ///   - zeroInfinity: whether a sequence with fewer steps than its labels need counts as a loss of zero.
-  case ctc(blank: Int = 0, reduction: SequenceReduction = .lengthMean, zeroInfinity: Bool = false)
+  case ctc(blank: Int? = nil, reduction: SequenceReduction = .lengthMean, zeroInfinity: Bool = false)
 
   /// `mse`, `mae`, `huber`, `cross-entropy`, `bce`, `crf` or `ctc`.
   public var name: String {

@@ -24,7 +24,8 @@ extension Loss {
 
   /// The number of the blank for so many outputs a step; nil for losses without one, and where it is none of them.
   public func blank(of width: Int) -> Int? {
-    guard case .ctc(let blank, _, _) = self else { return nil }
+    guard case .ctc(let chosen, _, _) = self else { return nil }
+    let blank = chosen ?? 0
     let number = blank < 0 ? width + blank : blank
     return 0..<width ~= number ? number : nil
   }
@@ -52,7 +53,7 @@ extension Loss {
     case (.ctc(let blank, _, _), .labels):
       guard self.blank(of: output.width) == nil else { return }
       throw ShapeError(
-        what: "blank", expected: "one of the model's \(output.width) outputs, by its number", found: "\(blank)")
+        what: "blank", expected: "one of the model's \(output.width) outputs, by its number", found: "\(blank ?? 0)")
     case (_, _): throw mismatch("sequences of labels, for ctc", targets.words)
     }
   }
@@ -180,7 +181,8 @@ final class SequenceLoss {
       let found = label(count)
       guard 0..<classes ~= found, found != blank else {
         throw ShapeError(
-          what: "labels", expected: "classes from 0 to \(classes - 1) without the blank, \(blank)", found: "\(found)")
+          what: "labels", expected: "classes from 0 to \(classes - 1) without the blank, \(blank), and \(SequenceData.ignored) after the last",
+          found: "\(found)")
       }
       count += 1
     }

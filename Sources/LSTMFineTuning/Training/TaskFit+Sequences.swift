@@ -7,10 +7,16 @@ extension Loss {
   /// The one that goes with a model and its targets, where that is one over whole sequences.
   static func ofSequences(_ targets: SequenceData.Targets, _ model: LSTMModel) -> Loss? {
     switch targets {
-    case .labels: .ctc(blank: model.preprocessing.blank ?? 0)
+    case .labels: .ctc()
     case .classes(_, perStep: true) where model.configuration.endsInCRF: .crf()
     default: nil
     }
+  }
+
+  /// With the blank of a model, where none was chosen.
+  func settled(for model: LSTMModel) -> Loss {
+    guard case .ctc(nil, let reduction, let zeroInfinity) = self else { return self }
+    return .ctc(blank: model.preprocessing.blank ?? 0, reduction: reduction, zeroInfinity: zeroInfinity)
   }
 
   /// Whether a class number for each step is a label in order.
@@ -20,7 +26,8 @@ extension Loss {
 
   /// The outputs that a model needs for class numbers up to `largest`.
   func outputs(forLargest largest: Int) -> Int {
-    guard case .ctc(let blank, _, _) = self else { return largest + 1 }
+    guard case .ctc(let chosen, _, _) = self else { return largest + 1 }
+    let blank = chosen ?? 0
     return blank < 0 ? largest + 1 - blank : max(largest, blank) + 1
   }
 

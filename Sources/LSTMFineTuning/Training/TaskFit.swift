@@ -54,8 +54,9 @@ public struct TaskFit: Sendable {
     }
     let largest = try Self.largestClass(data.targets, file)
     let isBinary = isClasses && !head.isNew && configuration.finalDense?.size == 1 && largest == 1
-    let chosen =
+    let given =
       loss ?? Loss.ofSequences(data.targets, model) ?? reading.loss ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
+    let chosen = given.settled(for: model)
     if loss == nil, reading.loss == nil, isBinary, chosen == .binaryCrossEntropy {
       notes.append("loss: bce, because the model gives one value and the classes are 0 and 1")
     }
