@@ -1,89 +1,96 @@
 import LSTMCheckpoints
 import LSTMLayers
 
-/// What models that answer with whole sequences say, from outputs as `predict` gives them.
+/// What models say that answer with whole sequences.
 extension Evaluator {
-  /// Of a model that ends in a CRF, the likeliest tags of each sequence (Viterbi), and the probability of each tag.
+  /// What a model that ends in a CRF finds.
   public struct Tags: Sendable {
-    /// By sequence, a tag for each of its steps.
+    /// The likeliest tags of each sequence (Viterbi), one for each of its steps; those that a mask hides are no steps.
     public var tags: [[Int]]
     /// (N, T, K): how likely each tag is at a step, whatever the others are; zero at padded steps.
     public var probabilities: Tensor
   }
 
-  /// - Parameters:
-  ///   - output: (N, T, K), the scores of tags.
-  ///   - lengths: the steps of each sequence of the output; nil for all.
-  /// - Returns: nil for a model that does not end in a CRF.
-  /// - Throws: `ShapeError` when the output is not the model's.
-  public func tags(_ output: Tensor, lengths: [Int]? = nil) throws(ShapeError) -> Tags? {
+  /// The tags of a model that ends in a CRF.
+  /// - Returns: nil for another model.
+  /// - Throws: `ShapeError` when data and model do not fit together.
+  public func tags(_ data: SequenceData) throws(ShapeError) -> Tags? {
     guard let chain = network.outputChain else { return nil }
-    let (count, steps) = try checked(output, lengths, width: chain.size)
     let size = chain.size
-    var answer = Tags(tags: [], probabilities: Tensor(zeros: output.shape))
+    var found = Tags(tags: [], probabilities: Tensor(zeros: [0, 0, size]))
+    var (probabilities, steps) = ([Float](), 0)
     let likelihood = ChainLikelihood()
-    output.values.withUnsafeBufferPointer { values in
-      answer.probabilities.values.withUnsafeMutableBufferPointer { probabilities in
-        guard let base = values.baseAddress, let gradient = probabilities.baseAddress else { return }
-        let length = { (b: Int) in lengths?[b] ?? steps }
-        let tags = (0..<count).map { b in chain.bestPath(steps: length(b)) { base + (b * steps + $0) * size } }
+    try forEachBatch(of: data, output: .activated) { output, lengths in
+      let (count, longest) = (output.shape[0], output.shape[1])
+      var part = [Float](repeating: 0, count: output.values.count)
+      output.values.withUnsafeBufferPointer { values in
+        guard let base = values.baseAddress else { return }
+        let tags = (0..<count).map { b in
+          chain.bestPath(steps: lengths[b]) { base + (b * longest + $0) * size }
+        }
         var losses = [Double](repeating: 0, count: count)
         likelihood.evaluate(
           .init(
-            emissions: base, sequences: count, length: length, row: { $0 * steps + $1 }, label: { tags[$0][$1] },
-            factor: { _ in 1 }),
-          chain, losses: &losses, gradient: gradient, chainGradient: nil, kernels: network.kernels)
+            emissions: base, sequences: count, length: { lengths[$0] }, row: { $0 * longest + $1 },
+            label: { tags[$0][$1] }, factor: { _ in 1 }),
+          chain, losses: &losses, gradient: &part, chainGradient: nil, kernels: network.kernels)
         // The gradient of the likelihood of some tags is the probabilities, less 1 at those tags.
         for b in 0..<count {
-          for (step, tag) in tags[b].enumerated() { gradient[(b * steps + step) * size + tag] += 1 }
+          for (step, tag) in tags[b].enumerated() { part[(b * longest + step) * size + tag] += 1 }
         }
-        answer.tags = tags
+        found.tags += tags
       }
+      probabilities += part
+      steps = longest
     }
-    return answer
+    found.probabilities = Tensor(shape: [found.tags.count, steps, size], values: probabilities)
+    return found
   }
 
-  /// Of a model that was trained with CTC, the likeliest labels of each sequence.
+  /// The labels in order of a model that was trained with CTC.
   /// - Parameters:
-  ///   - output: (N, T, K), logits or probabilities; see `givesLogits`.
-  ///   - lengths: the steps of each sequence of the output; nil for all.
-  ///   - blank: its number.
-  ///   - beam: beginnings kept by the search, see `CTCDecoding.beamSearch`; nil for the likeliest alignment alone.
-  ///   - givesLogits: false where the output is probabilities.
-  /// - Returns: the probabilities are NaN where no search was made.
-  /// - Throws: `ShapeError` when the output is not the model's.
+  ///   - blank: the class that stands for no label.
+  ///   - beam: beginnings kept by the search, see `CTCDecoding.beamSearch`; nil for the likeliest alignment alone, which has
+  ///     no probability of its labels: NaN.
+  /// - Throws: `ShapeError` when data and model do not fit together.
   public func labels(
-    _ output: Tensor, lengths: [Int]? = nil, blank: Int, beam: Int? = nil, givesLogits: Bool
+    _ data: SequenceData, blank: Int, beam: Int? = nil
   ) throws(ShapeError) -> [CTCDecoding.Answer] {
     let width = network.configuration.outputSize
-    let (count, steps) = try checked(output, lengths, width: width)
-    guard 0..<width ~= blank else {
-      throw ShapeError(what: "blank", expected: "a number from 0 to \(width - 1)", found: "\(blank)")
+    guard 0..<width ~= blank, network.givesSteps else {
+      throw ShapeError(
+        what: "model", expected: "an output for each step, of which the blank is number \(blank)",
+        found: network.configuration.summary)
     }
-    return (0..<count).map { b in
-      let first = b * steps * width
-      let rows = output.values[first..<first + (lengths?[b] ?? steps) * width]
-      guard let beam else {
-        let labels = CTCDecoding.greedy(Array(rows), classes: width, blank: blank)
-        return CTCDecoding.Answer(labels: labels, logProbability: .nan)
+    var answers: [CTCDecoding.Answer] = []
+    try forEachBatch(of: data, output: .logits) { output, lengths in
+      let longest = output.shape[1]
+      output.values.withUnsafeBufferPointer { values in
+        guard let base = values.baseAddress else { return }
+        for (b, length) in lengths.enumerated() {
+          let row = { base + (b * longest + $0) * width }
+          if let beam {
+            answers += CTCDecoding.beamSearch(
+              steps: length, classes: width, blank: blank, width: beam, count: 1, row)
+          } else {
+            let labels = CTCDecoding.greedy(steps: length, classes: width, blank: blank, row)
+            answers.append(CTCDecoding.Answer(labels: labels, logProbability: .nan))
+          }
+        }
       }
-      let logits = givesLogits ? Array(rows) : rows.map { logarithm($0) }
-      return CTCDecoding.beamSearch(logits, classes: width, blank: blank, width: beam).first
-        ?? CTCDecoding.Answer(labels: [], logProbability: .nan)
     }
+    return answers
   }
 
-  private func checked(
-    _ output: Tensor, _ lengths: [Int]?, width: Int
-  ) throws(ShapeError) -> (count: Int, steps: Int) {
-    guard output.shape.count == 3, output.shape[2] == width else {
-      throw ShapeError(what: "output", expected: "(N, T, \(width))", found: shapeText(output.shape))
+  /// The outputs (N, T, O) of batches, and the steps of each output.
+  private func forEachBatch(
+    of data: SequenceData, output form: Network.OutputForm, _ body: (_ output: Tensor, _ lengths: [Int]) -> Void
+  ) throws(ShapeError) {
+    let data = try data.hiding(network.configuration.mask, for: network.configuration)
+    for start in stride(from: 0, to: data.count, by: batchSize) {
+      let examples = start..<start + min(batchSize, data.count - start)
+      let output = try network.forward(data.batch(examples), output: form, forBackward: false)
+      body(output, examples.map { network.outputSteps(data.length($0)) })
     }
-    let (count, steps) = (output.shape[0], output.shape[1])
-    if let lengths, lengths.count != count || !lengths.allSatisfy({ 0...steps ~= $0 }) {
-      throw ShapeError(
-        what: "lengths", expected: "\(count) numbers from 0 to \(steps)", found: "\(lengths.count): \(lengths.prefix(6))")
-    }
-    return (count, steps)
   }
 }

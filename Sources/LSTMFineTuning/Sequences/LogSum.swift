@@ -24,6 +24,3 @@ func logSum(_ a: Double, _ b: Double) -> Double {
 
 /// log of the sum of e^x over a row of logits.
 func logSum(_ row: UnsafePointer<Float>, count: Int) -> Double { logSum(count) { Double(row[$0]) } }
-
-/// The natural logarithm, -infinity for 0.
-func logarithm(_ x: Float) -> Float { log(x) }
