@@ -96,7 +96,7 @@ enum Exchange {
     switch targets {
     case .values(let values, _, _): list.append(.init(name: "target", shape: output.shape, values: values))
     case .classes(let classes, _): list.append(.init(name: "target", shape: output.shape.dropLast(), integers: classes))
-    case .none: break
+    case .labels, .none: break
     }
     for (index, slot) in gradients.slots.enumerated() {
       list.append(

@@ -102,7 +102,7 @@ struct PlainLoss {
         }
       }
       value = sum / count
-    case .none:
+    case .labels, .none:
       value = 0
     }
     self.gradient = Tensor(shape: output.shape, values: gradient)
