@@ -94,7 +94,14 @@ struct ONNXStructure: ModelStructure {
   let constants: [StoredTensor]
 
   func translate(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) -> Translation {
-    var graph = try ONNXGraph(model, source: source, tensors: constants, file: file)
-    return try graph.translation(candidates, options: options)
+    do throws(CheckpointError) {
+      var graph = try ONNXGraph(model, source: source, tensors: constants, file: file)
+      return try graph.translation(candidates, options: options)
+    } catch {
+      // No plain stack: a graph of other layers, then.
+      guard case .unsupported = error else { throw error }
+      return try ONNXGraphTranslation(file: file, model: model, bytes: source, constants: constants)
+        .translation(candidates)
+    }
   }
 }
