@@ -28,7 +28,7 @@ struct ONNXGraphTranslation: FileReading {
         do throws(ONNXTranslator.Failure) {
           return translation(try translator.result(), translator, candidates)
         } catch {
-          if best.map({ error.position > $0.position }) ?? true { best = error }
+          if best.map({ error.isBetter(than: $0) }) ?? true { best = error }
         }
         // The last branch that was tried the first way is tried the other way.
         choices = translator.taken.lastIndex(of: true).map { translator.taken[..<$0] + [false] }

@@ -130,8 +130,13 @@ extension ONNXTranslator {
         steps = size
       case .row:
         guard let size else {
-          let text: Message = "input \"\(input.name)\" does not say how many features it has"
-          reasons.append((0, text, ["export it with the number of features fixed"]))
+          reasons.append(
+            (
+              0,
+              ONNXRefusal(
+                detail: "input \"\(input.name)\" does not say how many features it has",
+                advice: ["export it with the number of features fixed"])
+            ))
           return .deferred(reasons.count - 1)
         }
         axes.append(.row(factors.count))

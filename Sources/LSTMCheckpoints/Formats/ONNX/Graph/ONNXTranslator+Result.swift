@@ -6,6 +6,12 @@ extension ONNXTranslator {
     var position: Int
     var text: Message
     var advice: [Message] = []
+    var isAboutAxes = false
+
+    /// Whether it says more than another.
+    func isBetter(than other: Failure) -> Bool {
+      position != other.position ? position > other.position : other.isAboutAxes && !isAboutAxes
+    }
   }
 
   /// The graph of layers, with the tensors under the project's names.
@@ -71,7 +77,9 @@ extension ONNXTranslator {
       case .rows(let rows)? where !rows.isWhole: list.append((name, rows))
       case .finalState?, .state?, .choice?, .zeros?: continue
       case .deferred(let reason)?:
-        throw Failure(position: reasons[reason].position, text: reasons[reason].text, advice: reasons[reason].advice)
+        let (position, refusal) = reasons[reason]
+        throw Failure(
+          position: position, text: refusal.detail, advice: refusal.advice, isAboutAxes: refusal.isAboutAxes)
       default: throw Failure(position: position, text: "its output \"\(name)\" is none that a model here gives")
       }
     }
@@ -182,5 +190,5 @@ extension ONNXTranslator {
 
 extension ONNXRows {
   /// Whether its axes are those of a state: layers or directions, batch, features.
-  fileprivate var isState: Bool { axes.count == 3 && axes[1] == .batch && (axes[0] == .one || axes[0].isRow) }
+  fileprivate var isState: Bool { axes.count == 3 && !hasTime }
 }

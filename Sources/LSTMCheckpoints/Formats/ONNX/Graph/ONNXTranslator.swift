@@ -4,6 +4,8 @@ import FileIO
 struct ONNXRefusal: Error {
   var detail: Message
   var advice: [Message] = []
+  /// Whether only what axes were taken for is in the way: another reason says more.
+  var isAboutAxes = false
 }
 
 /// Goes through the nodes of an ONNX graph in order and makes of them a graph of layers.
@@ -24,7 +26,7 @@ struct ONNXTranslator: FileReading {
   /// The node that gives a value.
   var producers: [String: ONNXModel.Node] = [:]
   /// Why values are not understood, with the place of their nodes.
-  var reasons: [(position: Int, text: Message, advice: [Message])] = []
+  var reasons: [(position: Int, refusal: ONNXRefusal)] = []
   var notes: [Message] = []
   var assumed: [Assumption] = []
   /// What each choice on the way was.
@@ -36,6 +38,8 @@ struct ONNXTranslator: FileReading {
   var stepSizes: [Int: Int] = [:]
   /// What constants have done to a layer's values.
   var affines: [Int: ONNXAffineRows] = [:]
+  /// Convolutions with less padding, by what was cut off.
+  var trims: [String: Int] = [:]
   /// What the graph calls its outputs, where there are several.
   var outputNames: [String] = []
   /// The axes of the model's first output.
@@ -99,7 +103,9 @@ struct ONNXTranslator: FileReading {
     for name in node.inputs {
       if case .deferred(let reason)? = values[name] { return reason }
     }
-    reasons.append((position, "\(node.description): " + refusal.detail, refusal.advice))
+    var refusal = refusal
+    refusal.detail = "\(node.description): " + refusal.detail
+    reasons.append((position, refusal))
     return reasons.count - 1
   }
 

@@ -20,6 +20,7 @@ extension ONNXOperators {
   static let sums = Family(["Add", "Sub", "Sum", "Mean", "Max", "Min"]) { t, node throws(ONNXRefusal) in
     if let known = t.computed(node) ?? t.folded(node) { return [known] }
     if node.operation == "Max", let bounded = t.boundedNorm(node) { return [bounded] }
+    if node.operation == "Add", let other = t.besideZeros(node) { return [other] }
     if node.operation == "Add", let rows = try t.withBias(node) { return [.rows(rows)] }
     if node.operation == "Add" || node.operation == "Sub", let rows = try t.scaled(node) { return [.rows(rows)] }
     if node.operation == "Max" || node.operation == "Min", let rows = try t.clamped(node) { return [.rows(rows)] }
@@ -36,6 +37,7 @@ extension ONNXOperators {
 
   static let products = Family(["Mul", "Div"]) { t, node throws(ONNXRefusal) in
     if let known = t.computed(node) ?? t.folded(node) ?? t.quantizedScale(node) { return [known] }
+    if node.operation == "Mul", t.isZeroed(node) { return [.zeros] }
     if node.operation == "Div" {
       if let rows = try t.normalized(node) { return [.rows(rows)] }
     } else {
@@ -49,6 +51,22 @@ extension ONNXOperators {
 }
 
 extension ONNXTranslator {
+  /// Whether a number of the caller's is multiplied with 0: exporters keep an input alive so.
+  fileprivate func isZeroed(_ node: ONNXModel.Node) -> Bool {
+    [(0, 1), (1, 0)].contains { one, other in
+      if case .choice? = meaning(node, one) { scalar(node, other) == 0 } else { false }
+    }
+  }
+
+  /// What zeros are added to.
+  fileprivate func besideZeros(_ node: ONNXModel.Node) -> ONNXMeaning? {
+    guard node.inputs.count == 2 else { return nil }
+    for (one, other) in [(0, 1), (1, 0)] {
+      if case .zeros? = meaning(node, other) { return meaning(node, one) }
+    }
+    return nil
+  }
+
   // MARK: - Constants
 
   /// One value, or one for each of a row's; nil for a constant along other axes.

@@ -74,7 +74,7 @@ extension ONNXTranslator {
     let settings = try spans(node, kernel)
     var kind = Layer.Convolution(size: shape[0])
     kind.groups = groups
-    var made = weight
+    var matrix = weight
     // An axis of 1 that it slides over is none.
     func along(_ place: Int?, _ list: [Int], _ usual: Int) -> Int { place.map { list[$0] } ?? usual }
     for place in 0..<spatial where place != window.time && place != window.height {
@@ -95,7 +95,7 @@ extension ONNXTranslator {
       + (window.height.map { [kernel[$0]] } ?? [])
     tensor = tensor.reshaped(Array(tensor.shape[..<2]) + sizes)
     guard let viewed = weight.with(tensor) else { return nil }
-    made = tensor.shape == weight.shape && order == Array(weight.shape.indices) ? weight : viewed
+    matrix = tensor.shape == weight.shape && order == Array(weight.shape.indices) ? weight : viewed
     kind.kernel = sizes
     kind.stride = [along(window.time, settings.stride, 1)] + (hasHeight ? [along(window.height, settings.stride, 1)] : [])
     kind.dilation =
@@ -103,7 +103,7 @@ extension ONNXTranslator {
     try fill(&kind, window, settings, pad, input, node)
     kind.hasBias = !isAbsent(node, 2)
     var parameters = [
-      ONNXDraft.Key(name: "weight"): parameter(made, made.shape == weight.shape ? nil : "the window's axes put in order")
+      ONNXDraft.Key(name: "weight"): parameter(matrix, matrix.shape == weight.shape ? nil : "the window's axes put in order")
     ]
     if kind.hasBias {
       guard let bias = self.weight(node, 2), let vector = vector(bias, shape[0]) else { return nil }
@@ -113,9 +113,11 @@ extension ONNXTranslator {
       // A window of one step is a dense layer.
       parameters[.init(name: "weight")] = parameter(flat, "a window of one step")
       let dense = Layer.Dense(size: shape[0], hasBias: kind.hasBias)
-      return given(try layer(dense, [window.source], parameters, node), window)
+      let made = try layer(dense, [window.source], parameters, node)
+    return given(made, window)
     }
-    return given(try layer(kind, [window.source], parameters, node), window)
+    let made = try layer(kind, [window.source], parameters, node)
+    return given(made, window)
   }
 
   private func fill(

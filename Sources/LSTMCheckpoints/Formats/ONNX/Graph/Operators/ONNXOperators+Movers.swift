@@ -31,6 +31,12 @@ extension ONNXTranslator {
     case .rows(let rows): return order(rows.axes.count).map { .rows(rows.under($0.map { rows.axes[$0] })) }
     case .attention(let rows): return order(rows.axes.count).map { .attention(rows.under($0.map { rows.axes[$0] })) }
     case .quantized(let rows): return order(rows.axes.count).map { .quantized(rows.under($0.map { rows.axes[$0] })) }
+    case .padded(let rows, let pad):
+      return order(rows.axes.count).map { order in
+        .padded(
+          rows.under(order.map { rows.axes[$0] }),
+          ONNXPad(before: order.map { pad.before[$0] }, after: order.map { pad.after[$0] }, reflects: pad.reflects))
+      }
     case .constant(var constant):
       guard let order = order(constant.shape.count) else { return nil }
       if order == Array(order.indices) { return .constant(constant) }
@@ -58,6 +64,11 @@ extension ONNXTranslator {
     case .rows(let rows): return moved(rows).map { .rows($0) }
     case .attention(let rows): return moved(rows).map { .attention($0) }
     case .quantized(let rows): return moved(rows).map { .quantized($0) }
+    case .padded(let rows, let pad):
+      guard !isSqueeze, let axes, let made = moved(rows), let before = unsqueeze(pad.before, axes, with: 0),
+        let after = unsqueeze(pad.after, axes, with: 0)
+      else { return nil }
+      return .padded(made, ONNXPad(before: before, after: after, reflects: pad.reflects))
     case .constant(let constant):
       let shape = constant.shape
       let made = isSqueeze ? squeeze(shape, axes) { $0 == 1 } : unsqueeze(shape, axes ?? [], with: 1)

@@ -143,6 +143,7 @@ extension ONNXTranslator {
   ) throws(ONNXRefusal) -> ONNXRows {
     guard step == 1 else { throw ONNXRefusal(detail: "it takes places in steps of \(step)") }
     if start == 0, end >= 1 << 30 { return rows }
+    if start > 0, end >= 1 << 30, let trimmed = try trimmed(rows, place, start, node) { return trimmed }
     if let count = size(of: rows.axes[place], rows)?.known {
       let range = ONNXNumbers.range(start, end, 1, count: count)
       if range.count == count { return rows }
@@ -155,6 +156,48 @@ extension ONNXTranslator {
       throw ONNXRefusal(detail: "it takes a part of the \(rows.axes[place] == .time ? "steps" : "batch")")
     }
     return try kept(rows, place, start, node)
+  }
+
+  /// Without the first places that a convolution gives, where those are made of padding: a convolution of less of it.
+  private mutating func trimmed(
+    _ rows: ONNXRows, _ place: Int, _ start: Int, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> ONNXRows? {
+    let axis: Int
+    switch rows.axes[place] {
+    case .time: axis = 0
+    case .row(1) where rows.factors.count == 2: axis = 1
+    default: return nil
+    }
+    // Channels may have been taken before.
+    var below = rows.source
+    let slice = draft[below].kind as? Layer.Slice
+    if slice != nil, let source = draft[below].reads.first { below = source }
+    guard var kind = draft[below].kind as? Layer.Convolution, kind.pad.count > 2 * axis, kind.padding == .valid,
+      kind.stride.count > axis
+    else { return nil }
+    let (cut, overflows) = start.multipliedReportingOverflow(by: kind.stride[axis])
+    guard !overflows, kind.pad[2 * axis] >= cut else { return nil }
+    kind.pad[2 * axis] -= cut
+    if kind.pad.allSatisfy({ $0 == 0 }) { (kind.pad, kind.reflects) = ([], false) }
+    let name = "\(below) \(axis) \(start)"
+    var source = trims[name] ?? -1
+    if source < 0 {
+      source = try layer(kind, draft[below].reads, draft[below].parameters, node)
+      trims[name] = source
+    }
+    var factors = rows.factors
+    if axis == 1 {
+      guard let height = draft[source].value.grid?.height else { return nil }
+      factors[1] = height
+    }
+    if var slice {
+      if axis == 1 {
+        slice.first = slice.first / rows.factors[1] * factors[1]
+        slice.count = slice.count / rows.factors[1] * factors[1]
+      }
+      source = try layer(slice, [source], node)
+    }
+    return ONNXRows(source: source, axes: rows.axes, factors: factors)
   }
 
   private mutating func kept(

@@ -109,6 +109,7 @@ extension ONNXTranslator {
     if pad.contains(where: { $0 != 0 }) { kind.pad = pad }
     kind.isCeiling = integer(node, "ceil_mode") ?? 0 != 0
     kind.countsPad = operation == .average && integer(node, "count_include_pad") ?? 0 != 0 && !kind.pad.isEmpty
-    return given(try layer(kind, [window.source], node), window)
+    let made = try layer(kind, [window.source], node)
+    return given(made, window)
   }
 }

@@ -186,16 +186,17 @@ extension ONNXTranslator {
       rows = rows.of(try layer(Layer.Reshape(.steps, steps: 1), [rows.source], node))
     }
     guard rows.axes[time] == .time || rows.axes[time] == .one && !rows.hasTime else {
-      throw ONNXRefusal(detail: "the axis that it goes along is not time")
+      throw ONNXRefusal(detail: "the axis that it goes along is not time", isAboutAxes: true)
     }
     guard rows.axes[batch] == .batch || rows.axes[batch] == .one else {
-      throw ONNXRefusal(detail: "the axis that it takes for the batch is another")
+      throw ONNXRefusal(detail: "the axis that it takes for the batch is another", isAboutAxes: true)
     }
     guard draft[rows.source].value.isPerStep else {
       throw ONNXRefusal(detail: "it reads the same values at each step, whose number the file does not say")
     }
     guard rows.isWholeRow(at: 2), rows.width == size else {
-      throw ONNXRefusal(detail: "its weights are for \(size) features, but it reads \(rows.width)")
+      throw ONNXRefusal(
+        detail: "its weights are for \(size) features, but it reads \(rows.width)", isAboutAxes: true)
     }
     return rows.of(try plain(rows.source, node))
   }

@@ -63,7 +63,7 @@ extension ONNXTranslator {
           "Equal": "is", "Less": "is less than", "Greater": "is greater than", "LessOrEqual": "is at most",
           "GreaterOrEqual": "is at least",
         ]
-        guard let word = words[node.operation], node.operation == "Equal" || one == 0 else { return .choice(name) }
+        guard let word = words[node.operation], node.operation == "Equal" || one == 0 else { return nil }
         return .choice("\(name) \(word) \(text)")
       }
     }
