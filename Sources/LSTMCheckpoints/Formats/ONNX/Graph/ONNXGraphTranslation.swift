@@ -54,17 +54,16 @@ struct ONNXGraphTranslation: FileReading {
     if let axes = translator.outputAxes, let text = Self.note(axes, isPerStep: found.configuration.givesSteps) {
       translation.notes.append(text)
     }
-    let (configuration, renamed) = reconciled(found.configuration, &translation)
-    if let stack = configuration.stack {
-      var plain = stack
-      plain.ties = []
-      translation.configuration = plain
+    var found = found
+    reconcile(&found, &translation)
+    if var stack = found.configuration.stack {
+      // Those of a plain stack are looked for when all of it is known.
+      stack.ties = []
+      translation.configuration = stack
     } else {
-      translation.graph = configuration
+      translation.graph = found.configuration
     }
-    for candidate in found.candidates {
-      translation.add(renamed[candidate.name] ?? candidate.name, candidate.tensor, how: candidate.how)
-    }
+    for candidate in found.candidates { translation.add(candidate.name, candidate.tensor, how: candidate.how) }
     leaveOut(candidates, found.used, translator, &translation)
     return translation
   }
@@ -82,32 +81,6 @@ struct ONNXGraphTranslation: FileReading {
       return "the graph's output has batch and time as one axis; here it is (batch, time, features)"
     }
     return nil
-  }
-
-  /// The graph is what runs; what lstm-ft wrote beside it counts where it says the same under other names.
-  private func reconciled(
-    _ found: ModelConfiguration, _ translation: inout Translation
-  ) -> (ModelConfiguration, [String: String]) {
-    guard let text = model.metadata[ONNXStructure.configurationKey] else { return (found, [:]) }
-    let written: ModelConfiguration
-    do throws(CheckpointError) {
-      written = try ModelConfiguration(json: Data(text.utf8), file: file)
-    } catch {
-      translation.notes.append("its \(ONNXStructure.configurationKey) is not used: \(error.message)")
-      return (found, [:])
-    }
-    let (a, b) = (found.places, written.places)
-    func order(_ layers: [Layer]) -> [String] {
-      layers.filter { !($0.kind is Layer.Reshape) && !($0.kind is Layer.Dropout) }.map(\.kind.kind)
-    }
-    let isSame =
-      order(found.layers) == order(written.layers)
-      && a.map(\.shape) == b.map(\.shape) && zip(a, b).allSatisfy { $0.part == $1.part }
-    guard isSame else {
-      translation.notes.append("its \(ONNXStructure.configurationKey) is not used: it says other than the graph")
-      return (found, [:])
-    }
-    return (written, Dictionary(zip(a, b).map { ($0.name, $1.name) }) { first, _ in first })
   }
 
   private func leaveOut(
