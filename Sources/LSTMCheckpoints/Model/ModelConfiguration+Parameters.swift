@@ -9,7 +9,7 @@ public struct ParameterRole: Hashable, Sendable {
   /// Whether its layer stands above the last recurrent layer, attention apart.
   public let isHead: Bool
 
-  init(layer: String, kind: String, isReverse: Bool = false, isHead: Bool = false) {
+  package init(layer: String, kind: String, isReverse: Bool = false, isHead: Bool = false) {
     self.layer = layer
     self.kind = kind
     self.isReverse = isReverse

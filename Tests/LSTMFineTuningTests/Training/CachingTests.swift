@@ -56,7 +56,7 @@ import TrainingSupport
     if case .tokens = configuration.input { parts.append("embedding") }
     parts += configuration.layers.indices.map { "layer\($0)" }
     if configuration.readout == .attention { parts.append("attention") }
-    parts += configuration.head.indices.map { "head.\($0)" }
+    parts += configuration.plain.head.indices.map { "head.\($0)" }
     // A frozen bottom, often all but the head, and sometimes something above it.
     let bottom = Int.random(in: 0..<parts.count, using: &generator)
     var frozen = Set(parts.prefix(bottom))

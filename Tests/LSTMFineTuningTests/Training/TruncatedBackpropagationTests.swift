@@ -207,7 +207,7 @@ import TrainingSupport
       let training = try Training(model, data, loss: loss, rule: rule, freezing: freezing)
       let tuner = FineTuner(try plan(model, freezing: freezing), loss: loss)
       let caches = try tuner.makeCaches(training.network, data, data) { _ in }
-      #expect(caches.training?.stage == training.plan.entry)
+      #expect(caches.training?.boundary == training.plan.entry)
       let evaluator = Evaluator(training.network, loss: loss)
       for _ in 0..<2 {
         training.carried.reset()
