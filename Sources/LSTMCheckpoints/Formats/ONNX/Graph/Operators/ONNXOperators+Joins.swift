@@ -134,7 +134,7 @@ extension ONNXTranslator {
     if let constant = weight(node, 0) {
       // One state for every sequence of a batch, or zeros of whatever shape.
       if isZero(constant) { return .zeros }
-      let sizes = node.operation == "Expand" ? target.values : target.values
+      let sizes = target.values
       guard constant.shape.count == sizes.count,
         zip(constant.shape, sizes).allSatisfy({ size, wanted in
           size == 1 || wanted?.known == 1 || wanted?.known == (node.operation == "Expand" ? size : 1)
@@ -156,7 +156,7 @@ extension ONNXTranslator {
       guard made.axes[place] == .one, !made.hasTime else { throw ONNXRefusal(detail: "it repeats more than one axis") }
       if let count = size.known, !draft[rows.source].value.isPerStep, count != batchSize {
         made = made.of(try layer(Layer.Repeat(count: count), [rows.source], node))
-      } else if size.symbols.contains(0) || size.known == batchSize {
+      } else if size.symbols.contains(0) || batchSize != nil && size.known == batchSize {
         made.axes[place] = .batch
         continue
       }
