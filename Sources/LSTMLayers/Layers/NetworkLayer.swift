@@ -116,7 +116,7 @@ class NetworkLayer {
   // MARK: - Single steps
 
   /// Why it cannot run step by step; nil when it can.
-  var streamObstacle: String? { "\(name) (\(type(of: self))), which needs the whole sequence" }
+  var streamObstacle: String? { "\(name), which needs the whole sequence" }
   /// Floats that it carries from step to step, zero at the start unless `startState` says otherwise.
   var stateCount: Int { 0 }
   /// Floats that a step needs besides.
