@@ -245,6 +245,7 @@ struct LayerContext {
     case let kind as Layer.Merge: MergeLayer(kind, self)
     case let kind as Layer.ActivationLayer: ActivationLayer(kind, self)
     case is Layer.L2: L2Layer(self)
+    case is Layer.Magnitude: MagnitudeLayer(self)
     default: fatalError("layers of the kind \(layer.kind.kind) are not computed")
     }
   }
