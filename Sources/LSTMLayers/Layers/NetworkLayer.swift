@@ -258,6 +258,7 @@ struct LayerContext {
     case let kind as Layer.DotAttention: DotAttentionLayer(kind, self)
     case let kind as Layer.SelfAttention: SelfAttentionLayer(kind, self)
     case is Layer.CRF: CRFLayer(self)
+    case is Layer.Magnitude: MagnitudeLayer(self)
     default: fatalError("layers of the kind \(layer.kind.kind) are not computed")
     }
   }

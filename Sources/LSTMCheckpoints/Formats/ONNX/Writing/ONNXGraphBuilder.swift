@@ -3,6 +3,7 @@ struct ONNXGraphBuilder {
   enum Attribute {
     case integer(Int)
     case integers([Int])
+    case float(Float)
     case text(String)
     case texts([String])
     case floats([Float])
@@ -27,6 +28,13 @@ struct ONNXGraphBuilder {
     _ operation: String, _ inputs: [String], outputs: [String]? = nil,
     _ attributes: KeyValuePairs<String, Attribute> = [:]
   ) -> String {
+    node(operation, inputs, outputs: outputs, attributes.map { ($0.key, $0.value) })
+  }
+
+  @discardableResult
+  mutating func node(
+    _ operation: String, _ inputs: [String], outputs: [String]? = nil, _ attributes: [(String, Attribute)]
+  ) -> String {
     names += 1
     let given = outputs ?? ["\(operation.lowercased())_\(names)"]
     var node = ProtobufMessage()
@@ -49,6 +57,9 @@ struct ONNXGraphBuilder {
     case .text(let value):
       message.text(ONNXField.Attribute.text, value)
       message.integer(ONNXField.Attribute.kind, Int(ONNXAttributeKind.text))
+    case .float(let value):
+      message.float(ONNXField.Attribute.float, value)
+      message.integer(ONNXField.Attribute.kind, Int(ONNXAttributeKind.float))
     case .floats(let list):
       for value in list { message.float(ONNXField.Attribute.floats, value) }
       message.integer(ONNXField.Attribute.kind, Int(ONNXAttributeKind.floats))
@@ -76,6 +87,16 @@ struct ONNXGraphBuilder {
     let name = "constant_\(names)"
     add(name, isScalar ? [] : [list.count], Self.int64) { message in
       for value in list { message.integer(ONNXField.Tensor.int64s, value) }
+    }
+    return name
+  }
+
+  /// A constant that is no weight: one number, or a list.
+  mutating func floats(_ list: [Float], isScalar: Bool = false) -> String {
+    names += 1
+    let name = "constant_\(names)"
+    add(name, isScalar ? [] : [list.count], Self.float) { message in
+      for value in list { message.float(ONNXField.Tensor.floats, value) }
     }
     return name
   }
