@@ -137,7 +137,7 @@ extension KerasStructure: ModelStructure {
     let available = Set(candidates.map(\.tensor.name))
     if model != nil, options.prefix == nil || everyWeight.allSatisfy(available.contains) {
       do throws(CheckpointError) {
-        translation = try KerasModelReading(self, candidates, file: file, options: options).translation
+        translation = try described(candidates, file: file, options: options)
         isWhole = true
       } catch {
         // A description may say what the file does not; what it does say stands.
@@ -157,6 +157,28 @@ extension KerasStructure: ModelStructure {
     }
     translation.evidence = evidence(isWhole: isWhole, translation.layout)
     return translation
+  }
+
+  /// The model that the file describes: a plain stack, or any graph of layers.
+  private func described(
+    _ candidates: [Candidate], file: String, options: LoadOptions
+  ) throws(CheckpointError) -> Translation {
+    do throws(CheckpointError) {
+      return try KerasModelReading(self, candidates, file: file, options: options).translation
+    } catch {
+      guard case .unsupported = error else { throw error }
+    }
+    do throws(CheckpointError) {
+      return try KerasGraphReading(self, candidates, file: file, timeAxis: 0).reading.translation
+    } catch {
+      // Images may have time along their second axis.
+      if case .unsupported = error,
+        let other = try? KerasGraphReading(self, candidates, file: file, timeAxis: 1).reading.translation
+      {
+        return other
+      }
+      throw error
+    }
   }
 
   private var everyWeight: [String] {
