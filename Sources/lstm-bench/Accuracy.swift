@@ -16,27 +16,27 @@ struct Accuracy {
   }
 
   static func run(_ kernels: Kernels) throws -> [Result] {
-    func layer(_ hidden: Int, both: Bool = false) -> ModelConfiguration.Layer {
+    func layer(_ hidden: Int, both: Bool = false) -> PlainStack.Layer {
       .init(hiddenSize: hidden, isBidirectional: both)
     }
     let models = [
-      ModelConfiguration(input: .features(size: 8), layers: [layer(64)], readout: .all, head: [.init(size: 1)]),
-      ModelConfiguration(
+      PlainStack(input: .features(size: 8), layers: [layer(64)], readout: .all, head: [.init(size: 1)]),
+      PlainStack(
         input: .features(size: 16), layers: [layer(128), layer(128)], readout: .all, head: [.init(size: 24)]),
-      ModelConfiguration(
+      PlainStack(
         input: .features(size: 40), layers: [layer(256), layer(256), layer(256)], readout: .all),
-      ModelConfiguration(input: .features(size: 512), layers: [layer(512), layer(512)], readout: .all),
-      ModelConfiguration(
+      PlainStack(input: .features(size: 512), layers: [layer(512), layer(512)], readout: .all),
+      PlainStack(
         input: .features(size: 300), layers: [layer(256, both: true), layer(256, both: true)], readout: .all,
         head: [.init(size: 20)]),
     ]
     return try models.map { configuration in
-      let model = LSTMModel(configuration, seed: 1)
+      let model = LSTMModel(ModelConfiguration(configuration), seed: 1)
       var random = RandomNumbers(seed: 2)
       let shape = [batch, steps, configuration.input.size]
       let x = Tensor(shape: shape, values: (0..<shape.reduce(1, *)).map { _ in random.normal() })
       let output = try Network(model, kernels: kernels).forward(SequenceBatch(x))
-      let exact = DoubleNetwork(model).run(x)
+      let exact = DoubleNetwork(model, configuration).run(x)
       let largest = exact.reduce(0) { max($0, abs($1)) }
       let error = zip(output.values, exact).reduce(0) { max($0, abs(Double($1.0) - $1.1)) }
       return Result(model: configuration.summary, error: error / largest)
@@ -46,11 +46,11 @@ struct Accuracy {
 
 /// A stack of LSTM and dense layers in double precision: one sequence and one unit at a time.
 private struct DoubleNetwork {
-  private let configuration: ModelConfiguration
+  private let configuration: PlainStack
   private let weights: [String: [Double]]
 
-  init(_ model: LSTMModel) {
-    configuration = model.configuration
+  init(_ model: LSTMModel, _ configuration: PlainStack) {
+    self.configuration = configuration
     weights = Dictionary(
       uniqueKeysWithValues: configuration.parameters.map { parameter in
         (parameter.name, model[parameter.name]?.values.map(Double.init) ?? [])

@@ -39,7 +39,7 @@ extension BenchCase {
     // 11. A tagger that reads word vectors.
     BenchCase(
       "tagger",
-      ModelConfiguration(
+      PlainStack(
         input: .features(size: 300),
         layers: [.init(hiddenSize: 256, isBidirectional: true), .init(hiddenSize: 256, isBidirectional: true)],
         readout: .all, head: [.init(size: 20)]),
@@ -87,20 +87,20 @@ extension BenchCase {
   // MARK: Builders
 
   private static func stack(
-    _ input: Int, _ hidden: Int..., readout: ModelConfiguration.Readout = .all, head: Int? = nil
-  ) -> ModelConfiguration {
-    ModelConfiguration(
+    _ input: Int, _ hidden: Int..., readout: PlainStack.Readout = .all, head: Int? = nil
+  ) -> PlainStack {
+    PlainStack(
       input: .features(size: input), layers: hidden.map { .init(hiddenSize: $0) }, readout: readout,
       head: head.map { [.init(size: $0)] } ?? [])
   }
 
-  private static func characters(_ vocabulary: Int, _ hidden: Int...) -> ModelConfiguration {
-    ModelConfiguration(
+  private static func characters(_ vocabulary: Int, _ hidden: Int...) -> PlainStack {
+    PlainStack(
       input: .tokens(vocabulary: vocabulary, size: 100), layers: hidden.map { .init(hiddenSize: $0) }, readout: .all,
       head: [.init(size: vocabulary)])
   }
 
-  private static let speakerEncoder: ModelConfiguration = {
+  private static let speakerEncoder: PlainStack = {
     var model = stack(40, 256, 256, 256, readout: .last)
     model.head = [.init(size: 256, activation: .relu)]
     model.normalizesOutput = true
@@ -113,7 +113,7 @@ extension BenchCase {
   ) -> BenchCase {
     BenchCase(
       name,
-      ModelConfiguration(
+      PlainStack(
         input: .features(size: input), layers: .init(repeating: .init(hiddenSize: hidden), count: layers),
         readout: .all),
       batch: batch, steps: steps, [.inference, .training])

@@ -29,7 +29,7 @@ struct BenchCase: Sendable {
   }
 
   let name: String
-  var model: ModelConfiguration
+  var model: PlainStack
   /// B
   let batch: Int
   /// T, the length of the longest sequence
@@ -41,7 +41,7 @@ struct BenchCase: Sendable {
   var numbers = Numbers.usual
 
   init(
-    _ name: String, _ model: ModelConfiguration, batch: Int, steps: Int, shortest: Int? = nil,
+    _ name: String, _ model: PlainStack, batch: Int, steps: Int, shortest: Int? = nil,
     loss: Loss = .meanSquaredError, _ figures: [Figure]
   ) {
     self.name = name
@@ -72,9 +72,9 @@ extension BenchCase {
   /// 8H(I + H); a dense layer takes 2SO for each of the three.
   func operations(_ figure: Figure, stepCount: Int) throws -> Double {
     let trains = figure.kind == .training
-    let trainable = trains ? try FreezePlan(model, freezing: figure.freezing).trainableRoles : []
+    let trainable = trains ? try FreezePlan(ModelConfiguration(model), freezing: figure.freezing).trainableRoles : []
     let lowest = model.layers.indices.first { layer in
-      trainable.contains { if case .lstm(layer, _) = $0 { true } else { false } }
+      trainable.contains { $0 == "layer\(layer)" }
     }
     let steps = Double(figure.kind == .step ? 1 : stepCount)
     var total = 0.0
@@ -84,7 +84,7 @@ extension BenchCase {
       var sum = forward
       if trains {
         guard let lowest, index >= lowest else { continue }
-        let passesOn = index > lowest || trainable.contains(.embedding)
+        let passesOn = index > lowest || trainable.contains("embedding")
         sum += forward + 8 * h * h + (passesOn ? 8 * h * i : 0)
       }
       total += sum * steps * Double(layer.directions)
@@ -101,7 +101,7 @@ extension BenchCase {
 }
 
 extension FreezePlan {
-  fileprivate var trainableRoles: Set<ParameterRole> {
-    Set(zip(parameters, trainable).filter(\.1).map(\.0.role))
+  fileprivate var trainableRoles: Set<String> {
+    Set(zip(parameters, trainable).filter(\.1).map(\.0.role.layer))
   }
 }

@@ -35,9 +35,9 @@ enum Exchange {
     }
     let descriptions = try cases.map { bench in
       Description(
-        name: bench.name, model: bench.model, batch: bench.batch, steps: bench.steps, loss: bench.loss.name,
+        name: bench.name, model: ModelConfiguration(bench.model), batch: bench.batch, steps: bench.steps, loss: bench.loss.name,
         figures: try bench.figures.map { figure in
-          let plan = try FreezePlan(bench.model, freezing: figure.freezing)
+          let plan = try FreezePlan(ModelConfiguration(bench.model), freezing: figure.freezing)
           let frozen = zip(plan.parameters, plan.trainable).filter { !$0.1 }.map(\.0.name)
           return .init(name: figure.name, kind: figure.kind, frozen: frozen)
         })

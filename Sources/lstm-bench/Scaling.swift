@@ -37,7 +37,7 @@ struct Scaling {
   static func measure(_ kind: Kind, sequences: Int, steps: Int, kernels: Kernels, seconds: Double) throws -> Point {
     let isEpoch = kind == .epoch
     let batch = isEpoch ? 64 : sequences
-    let model = ModelConfiguration(
+    let model = PlainStack(
       input: .features(size: isEpoch ? 8 : 16),
       layers: isEpoch ? [.init(hiddenSize: 64)] : [.init(hiddenSize: 128), .init(hiddenSize: 128)], readout: .last,
       head: [.init(size: isEpoch ? 1 : 24)])

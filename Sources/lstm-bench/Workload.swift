@@ -18,7 +18,7 @@ struct Workload {
   /// - Parameter sequences: the number of different sequences; one batch if nil.
   init(_ bench: BenchCase, sequences: Int? = nil) throws {
     self.bench = bench
-    model = LSTMModel(bench.model, seed: 1)
+    model = LSTMModel(ModelConfiguration(bench.model), seed: 1)
     bench.numbers.change(model)
     var random = RandomNumbers(seed: 2)
     let (count, steps, width) = (sequences ?? bench.batch, bench.steps, bench.model.input.size)

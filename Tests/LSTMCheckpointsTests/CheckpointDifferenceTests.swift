@@ -130,7 +130,7 @@ import Testing
   }
 
   @Test func configurationAndPreprocessing() throws {
-    func model(_ readout: ModelConfiguration.Readout, _ preprocessing: Preprocessing) -> Checkpoint {
+    func model(_ readout: PlainStack.Readout, _ preprocessing: Preprocessing) -> Checkpoint {
       Checkpoint(
         tensors: [],
         configuration: .init(input: .features(size: 1), layers: [.init(hiddenSize: 1)], readout: readout),

@@ -16,7 +16,7 @@ import Testing
     var name: String { layout.map { "\(format.rawValue) `\($0.rawValue)`" } ?? format.rawValue }
     var load: LoadOptions { LoadOptions(readout: .all, layout: layout, forgetBias: layout == .tf1 ? 1 : nil) }
 
-    func write(_ model: StoredModel, to path: String, bias: ModelConfiguration.Bias? = nil) throws {
+    func write(_ model: StoredModel, to path: String, bias: PlainStack.Bias? = nil) throws {
       try model.write(path: path, as: format, options: WriteOptions(bias: bias, layout: layout))
     }
   }
@@ -73,7 +73,7 @@ import Testing
   static func models(offset: Float) -> [StoredModel] {
     var list: [StoredModel] = []
     for shape in shapes {
-      for bias in ModelConfiguration.Bias.allCases where offset == 0 || bias != .none {
+      for bias in PlainStack.Bias.allCases where offset == 0 || bias != .none {
         for isBidirectional in [false, true] {
           let layer = ModelConfiguration.Layer(
             hiddenSize: shape.hidden, isBidirectional: isBidirectional, bias: bias, forgetOffset: offset)
@@ -208,7 +208,7 @@ import Testing
     try expectEqual(
       made.tensors.filter { !$0.name.contains("bias_") }, model.tensors.filter { !$0.name.contains("bias_") }, way)
     guard fates.isEmpty else { return fates }
-    let bias: ModelConfiguration.Bias? = layers[0].bias == .single && others[0].bias == .dual ? .single : nil
+    let bias: PlainStack.Bias? = layers[0].bias == .single && others[0].bias == .dual ? .single : nil
     let back = folder.path("back")
     // Keras' names in one format go into another as they are.
     var returning = made

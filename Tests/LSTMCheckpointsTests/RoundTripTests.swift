@@ -114,7 +114,7 @@ import Testing
 
 /// Export of models that did not come from a file.
 @Suite struct PyTorchNameTests {
-  private func model(_ layers: [ModelConfiguration.Layer], head: [ModelConfiguration.Dense] = []) -> StoredModel {
+  private func model(_ layers: [ModelConfiguration.Layer], head: [PlainStack.Dense] = []) -> StoredModel {
     let configuration = ModelConfiguration(input: .features(size: 3), layers: layers, head: head)
     return StoredModel(
       configuration,

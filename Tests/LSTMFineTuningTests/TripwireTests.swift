@@ -293,8 +293,8 @@ import TrainingSupport
 
   @Test(
     "9. Padded steps neither compute nor count: whatever lies in them changes no bit",
-    arguments: ModelConfiguration.Readout.allCases, [true, false])
-  func paddingIsNothing(_ readout: ModelConfiguration.Readout, _ isTokens: Bool) throws {
+    arguments: PlainStack.Readout.allCases, [true, false])
+  func paddingIsNothing(_ readout: PlainStack.Readout, _ isTokens: Bool) throws {
     let (count, steps, outputs) = (7, 5, 3)
     let lengths = [5, 1, 3, 2, 5, 4, 1]
     let perStep = readout == .all

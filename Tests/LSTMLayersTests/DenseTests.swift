@@ -7,15 +7,15 @@ import Testing
 /// Dense layers against plain loops in double precision.
 @Suite struct DenseTests {
   @Test(
-    arguments: ModelConfiguration.Activation.allCases,
+    arguments: PlainStack.Activation.allCases,
     [(1, 1, 1), (1, 7, 129), (5, 129, 7), (6, 1, 129), (9, 7, 1), (16, 33, 17)])
-  func matchesThePlainLoop(_ activation: ModelConfiguration.Activation, _ sizes: (rows: Int, input: Int, size: Int))
+  func matchesThePlainLoop(_ activation: PlainStack.Activation, _ sizes: (rows: Int, input: Int, size: Int))
     throws
   {
     let (rows, input, size) = sizes
     for (kernels, hasBias) in Kernels.available.flatMap({ [($0, true), ($0, false)] }) {
       var random = RandomNumbers(seed: UInt64(rows + input + size))
-      let dense = ModelConfiguration.Dense(size: size, hasBias: hasBias, activation: activation)
+      let dense = PlainStack.Dense(size: size, hasBias: hasBias, activation: activation)
       let specifications =
         [ParameterSpecification(name: "head.0.weight", shape: [size, input], role: .head(0))]
         + (hasBias ? [.init(name: "head.0.bias", shape: [size], role: .head(0), part: .bias)] : [])
@@ -61,7 +61,7 @@ import Testing
   }
 
   /// - Returns: y = activation(z), and dL/dz for dL/dy = d.
-  static func plain(_ activation: ModelConfiguration.Activation, _ z: [Double], _ d: [Double]) -> ([Double], [Double]) {
+  static func plain(_ activation: PlainStack.Activation, _ z: [Double], _ d: [Double]) -> ([Double], [Double]) {
     switch activation {
     case .none: return (z, d)
     case .relu: return (z.map { max($0, 0) }, zip(z, d).map { $0 > 0 ? $1 : 0 })

@@ -8,8 +8,8 @@ import Testing
 
 /// What a user says to import a golden Keras file, and nothing more.
 struct KerasOptions: Decodable {
-  var readout: ModelConfiguration.Readout?
-  var gates: ModelConfiguration.GateActivation?
+  var readout: PlainStack.Readout?
+  var gates: PlainStack.GateActivation?
   var config: ModelConfiguration?
 
   var load: LoadOptions { LoadOptions(configuration: config, readout: readout, gates: gates) }

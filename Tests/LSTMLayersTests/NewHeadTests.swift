@@ -8,7 +8,7 @@ import Testing
 /// A new last layer of the head, and nothing else that changes.
 @Suite struct NewHeadTests {
   /// A model as one that was read from a file in half precision has it: with the stored tensors.
-  static func stored(_ head: [ModelConfiguration.Dense], normalizes: Bool = false) throws -> LSTMModel {
+  static func stored(_ head: [PlainStack.Dense], normalizes: Bool = false) throws -> LSTMModel {
     let configuration = ModelConfiguration(
       input: .features(size: 2), layers: [.init(hiddenSize: 5)], readout: .last, head: head,
       normalizesOutput: normalizes)
@@ -26,8 +26,8 @@ import Testing
         [.init(size: 3, activation: .relu), .init(size: 4, hasBias: false, activation: .softmax)],
         "head: a new dense layer 3 -> 9 with random values replaces head.1, which gave 4 softmax"
       ),
-    ] as [([ModelConfiguration.Dense], String)])
-  func theLastLayerIsReplacedOrOneIsAdded(_ head: [ModelConfiguration.Dense], _ note: String) throws {
+    ] as [([PlainStack.Dense], String)])
+  func theLastLayerIsReplacedOrOneIsAdded(_ head: [PlainStack.Dense], _ note: String) throws {
     let model = try Self.stored(head)
     let changed = try model.replacingHead(size: 9, seed: 3)
     #expect(model.headReplacementNote(size: 9) == note)

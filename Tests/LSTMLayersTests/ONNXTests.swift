@@ -109,14 +109,14 @@ import Testing
   }
 
   /// Every readout and kind of layer, with all activations of heads, through a file.
-  @Test(arguments: ModelConfiguration.Readout.allCases, [false, true])
-  func everyModelComesBack(_ readout: ModelConfiguration.Readout, skip: Bool) throws {
+  @Test(arguments: PlainStack.Readout.allCases, [false, true])
+  func everyModelComesBack(_ readout: PlainStack.Readout, skip: Bool) throws {
     let layers: [ModelConfiguration.Layer] = [
       .init(hiddenSize: 3, isBidirectional: true, bias: .single, gateActivation: .hardSigmoidKeras3),
       .init(hiddenSize: 5, bias: .none, gateActivation: .hardSigmoid),
       .init(hiddenSize: 2, isBidirectional: readout != .last, bias: .dual, hasPeepholes: true),
     ]
-    let head: [ModelConfiguration.Dense] = [
+    let head: [PlainStack.Dense] = [
       .init(size: 4, activation: .relu), .init(size: 4, hasBias: false, activation: .tanh),
       .init(size: 3, activation: .sigmoid), .init(size: 2, activation: .softmax),
     ]

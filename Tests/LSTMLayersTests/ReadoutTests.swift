@@ -9,8 +9,8 @@ import Testing
   /// One step, one sequence, and lengths that differ.
   static let lengths = [[1], [6], [1, 1, 1], [2, 5, 1, 5, 3]]
 
-  @Test(arguments: ModelConfiguration.Readout.allCases.filter { $0 != .all }, [1, 7, 129])
-  func matchesThePlainLoop(_ kind: ModelConfiguration.Readout, size: Int) {
+  @Test(arguments: PlainStack.Readout.allCases.filter { $0 != .all }, [1, 7, 129])
+  func matchesThePlainLoop(_ kind: PlainStack.Readout, size: Int) {
     let reversed = size / 2..<size
     let weights = ParameterStore([.init(name: "attention.weight", shape: [size], role: .attention)])
     var random = RandomNumbers(seed: UInt64(size))
@@ -44,7 +44,7 @@ import Testing
 
   /// - Returns: the readout (S), dL/dx (T, S) for dL/dy = d, and dL/dw (S) of the attention's weight.
   static func plain(
-    _ kind: ModelConfiguration.Readout, _ x: Rows, _ d: [Double], _ w: [Double], _ reversed: Range<Int>
+    _ kind: PlainStack.Readout, _ x: Rows, _ d: [Double], _ w: [Double], _ reversed: Range<Int>
   ) -> (y: [Double], dx: Rows, dw: [Double]) {
     let (last, columns) = (x.count - 1, d.indices)
     // For each column, how much of each step's value the readout has.

@@ -176,8 +176,8 @@ import Testing
   // MARK: - Frozen bottoms
 
   /// A pass over what the frozen prefix gave is the pass from the input, masks included; nothing below is dropped.
-  @Test(arguments: [0, 1, 2, 3], [ModelConfiguration.Readout.all, .mean, .attention])
-  func aPassFromTheMiddleIsThePassFromTheInput(_ frozen: Int, _ readout: ModelConfiguration.Readout) throws {
+  @Test(arguments: [0, 1, 2, 3], [PlainStack.Readout.all, .mean, .attention])
+  func aPassFromTheMiddleIsThePassFromTheInput(_ frozen: Int, _ readout: PlainStack.Readout) throws {
     for skip in [false, true] {
       var configuration = Self.stack
       (configuration.skip, configuration.readout) = (skip, readout)

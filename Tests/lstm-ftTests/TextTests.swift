@@ -9,7 +9,7 @@ import Testing
   static let text = String(repeating: "the cat sat on the mat.\n", count: 40)
 
   /// `weights.h5`, a model of characters, and `v.json`, textgenrnn's way.
-  private func workplace(_ readout: ModelConfiguration.Readout = .all, outputs: Int? = nil) throws -> Workplace {
+  private func workplace(_ readout: PlainStack.Readout = .all, outputs: Int? = nil) throws -> Workplace {
     let place = try Workplace()
     let letters = Array("thecasonm. \n").map { String($0) }
     let configuration = ModelConfiguration(
@@ -213,8 +213,8 @@ import Testing
 
   // MARK: - Learning and writing
 
-  @Test(arguments: [ModelConfiguration.Readout.all, .last])
-  func aTextIsLearnedAndWritten(_ readout: ModelConfiguration.Readout) async throws {
+  @Test(arguments: [PlainStack.Readout.all, .last])
+  func aTextIsLearnedAndWritten(_ readout: PlainStack.Readout) async throws {
     let place = try workplace(readout)
     let imported = try await succeeds(place, "import", "weights.h5", "--vocabulary", "v.json", "--window", "12")
     #expect(imported.stdout.contains("note: vocabulary: 13 characters, 0 is padding\n"))

@@ -11,7 +11,7 @@ public enum ArrayData {
   ///   - needsTargets: false leaves `y` unread.
   /// - Throws: `FineTuningError.badData` naming the file, the dataset, its shape and what was expected.
   public static func load(
-    _ checkpoint: Checkpoint, reading input: ModelConfiguration.Input, needsTargets: Bool
+    _ checkpoint: Checkpoint, reading input: ModelConfiguration.Input.Content, needsTargets: Bool
   ) throws -> SequenceData {
     let file = checkpoint.path
     do {
@@ -84,7 +84,7 @@ public enum ArrayData {
     let steps: Int
     let lengths: [Int]?
 
-    init(_ x: Dataset, _ input: ModelConfiguration.Input, lengths: Dataset?) throws {
+    init(_ x: Dataset, _ input: ModelConfiguration.Input.Content, lengths: Dataset?) throws {
       guard x.shape.allSatisfy({ $0 > 0 }) else { throw x.expected("at least one example of one step") }
       switch input {
       case .features(let size):
@@ -121,12 +121,12 @@ public enum ArrayData {
   }
 
   private static func inputs(
-    _ x: Dataset, _ input: ModelConfiguration.Input, _ grid: Grid
+    _ x: Dataset, _ input: ModelConfiguration.Input.Content, _ grid: Grid
   ) throws -> SequenceData.Inputs {
     switch input {
     case .features(let size):
       return .features(try x.finiteFloats(grid, width: size, perStep: true), steps: grid.steps, size: size)
-    case .tokens(let vocabulary, _):
+    case .tokens(let vocabulary):
       let tokens = try x.tensor.integers().enumerated().map { place, token in
         guard grid.isValid(step: place) else { return Int32(0) }
         guard 0..<vocabulary ~= token else {

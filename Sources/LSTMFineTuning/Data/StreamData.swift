@@ -123,7 +123,7 @@ public struct StreamData: Sendable {
   /// document begins, else 0.
   /// - Throws: `FineTuningError.badData` naming the file and the dataset; `ShapeError` as above.
   public static func load(
-    _ checkpoint: Checkpoint, reading input: ModelConfiguration.Input, chunkSteps: Int
+    _ checkpoint: Checkpoint, reading input: ModelConfiguration.Input.Content, chunkSteps: Int
   ) throws -> StreamData {
     let sequences = try ArrayData.load(checkpoint, reading: input, needsTargets: true)
     guard let tensor = checkpoint["reset"] else { return try StreamData(sequences, chunkSteps: chunkSteps) }

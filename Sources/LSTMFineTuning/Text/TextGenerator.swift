@@ -81,7 +81,7 @@ public final class TextGenerator {
     _ model: LSTMModel, vocabulary: Vocabulary, window: Int? = nil, kernels: Kernels = .best
   ) throws {
     let configuration = model.configuration
-    guard case .tokens(let count, _) = configuration.input else {
+    guard case .tokens(let count) = configuration.input else {
       throw FineTuningError.invalidOption("the model reads features: it has no tokens to go on with", advice: [])
     }
     guard vocabulary.count <= count, configuration.outputSize >= vocabulary.count else {
@@ -89,7 +89,7 @@ public final class TextGenerator {
         "the model reads \(count) tokens and gives \(configuration.outputSize) outputs, the vocabulary has \(vocabulary.count)",
         advice: ["a language model gives an output for each token"])
     }
-    let activation = configuration.head.last?.activation ?? .none
+    let activation = configuration.finalDense?.activation ?? .none
     guard activation == .none || activation == .softmax, !configuration.normalizesOutput else {
       throw FineTuningError.invalidOption("the model's outputs are no probabilities of tokens", advice: [])
     }

@@ -31,23 +31,23 @@ final class BatchRunner {
     regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
     let count = examples.count
-    places.locate(examples, of: data, carrying: carried) { cache?.row($0) ?? data.inputRow($0) }
-    func run(_ values: SequenceRows.Values, from stage: ModelStage) throws(ShapeError) -> Network.Output {
+    places.locate(examples, of: data, carrying: carried) { cache?.block($0) ?? data.inputRow($0) }
+    func run(_ values: SequenceRows.Values, from boundary: Boundary) throws(ShapeError) -> Network.Output {
       try network.run(
-        places.rows(values, steps: data.steps), from: stage, output: loss.outputForm, for: plan,
+        places.rows(values, steps: data.steps), from: boundary, output: loss.outputForm, for: plan,
         carrying: places.carry, regularization: draw)
     }
     let output: Network.Output
     if let cache {
-      output = try run(.features(cache.rows, width: cache.width), from: cache.stage)
+      output = try run(.features(cache.blocks, width: 1), from: cache.boundary)
     } else {
       output = try data.withInputRows { values throws(ShapeError) in try run(values, from: .input) }
     }
 
-    let isPerStep = network.isPerStep(at: .head(network.configuration.head.count))
+    let isPerStep = network.givesSteps
     try loss.check(
       data.targets, rows: count * (data.hasTargetPerStep ? data.steps : 1),
-      against: .init(count: count, steps: isPerStep ? data.steps : nil, width: output.width))
+      against: .init(count: count, steps: isPerStep ? network.outputSteps(data.steps) : nil, width: output.width))
     network.locateOutputs(
       starts: places.targetStarts.pointer, isPerStep: data.hasTargetPerStep, into: targetRows.reserve(output.count))
     gradient.reserve(output.count * output.width)

@@ -80,7 +80,7 @@ public struct FreezePlan: Sendable {
   ) throws(FineTuningError) {
     parameters = configuration.parameters
     var gates: [Set<Gate>] = parameters.map { parameter in
-      if case .head = parameter.role { .all } else { lora == nil ? .all : [] }
+      parameter.part == .fixed ? [] : parameter.role.isHead || lora == nil ? .all : []
     }
     // What `freezing` names of each parameter, and by which selector when it is some gates.
     var named: [Set<Gate>] = parameters.map { _ in [] }

@@ -69,12 +69,13 @@ public struct LoRA: Sendable, Equatable, Codable {
 
   /// Whether it is the embedding and a layer's weight in one.
   private static func isTiedTable(_ parameter: ParameterSpecification) -> Bool {
-    parameter.role == .embedding && !parameter.tied.isEmpty
+    parameter.role.kind == "embedding" && !parameter.tied.isEmpty
   }
 
   private static func canAdapt(_ parameter: ParameterSpecification) -> Bool {
-    switch (parameter.role, parameter.part) {
-    case (.lstm, .cell(.inputWeight)), (.lstm, .cell(.recurrentWeight)), (.head, .weight): true
+    switch parameter.part {
+    case .cell(.inputWeight), .cell(.recurrentWeight): true
+    case .weight: parameter.role.kind == "dense"
     default: false
     }
   }

@@ -9,18 +9,17 @@ import LSTMLayers
 /// the same key does because examples are stretches of streams in a fixed order: the state that a stretch starts from is
 /// a function of the stretches before it, so the first pass visits each stream in order with its state carried.
 final class PrefixCache {
-  /// Where a pass over the kept rows begins.
-  let stage: ModelStage
-  let width: Int
+  /// Where a pass over the kept values begins.
+  let boundary: Boundary
   private let storage: FloatStorage
-  /// For each example, its first row; only with different lengths.
+  /// For each example, where its block begins; only with different lengths.
   private let starts: [Int]?
-  private let rowsEach: Int
+  private let blockSize: Int
 
-  /// (all steps or all examples, width)
-  var rows: UnsafePointer<Float> { storage.pointer }
+  /// For each example, a block of the values at the boundary.
+  var blocks: UnsafePointer<Float> { storage.pointer }
 
-  func row(_ example: Int) -> Int { starts?[example] ?? example * rowsEach }
+  func block(_ example: Int) -> Int { starts?[example] ?? example * blockSize }
 
   /// Runs all of `data` through the prefix.
   /// - Parameters:
@@ -28,17 +27,15 @@ final class PrefixCache {
   ///   - batchSize: sequences at a time; changes nothing but speed and memory.
   /// - Throws: `ShapeError` when the data does not fit the network, or `FloatStorage.Failure`.
   init(
-    _ network: Network, upTo stage: ModelStage, _ data: some ExampleRows, into writer: FloatStorage.Writer,
+    _ network: Network, upTo boundary: Boundary, _ data: some ExampleRows, into writer: FloatStorage.Writer,
     batchSize: Int
   ) throws {
-    self.stage = stage
-    width = network.width(at: stage)
-    let isPerStep = network.isPerStep(at: stage)
-    rowsEach = isPerStep ? data.steps : 1
+    self.boundary = boundary
+    blockSize = network.blockSize(at: boundary, steps: data.steps)
     var next = 0
-    if isPerStep, data.hasLengths {
+    if data.hasLengths {
       starts = (0..<data.count).map { example in
-        defer { next += data.length(example) }
+        defer { next += network.blockSize(at: boundary, steps: data.length(example)) }
         return next
       }
     } else {
@@ -49,41 +46,45 @@ final class PrefixCache {
     let carried = try data.makeCarriedState(network.configuration)
     for examples in data.batches(of: batchSize) {
       places.locate(examples, of: data, carrying: carried) { data.inputRow($0) }
-      var outputStarts: [Int] = []
+      var blockStarts: [Int] = []
       var count = 0
       for example in examples {
-        outputStarts.append(count)
-        count += isPerStep ? data.length(example) : 1
+        blockStarts.append(count)
+        count += data.hasLengths ? network.blockSize(at: boundary, steps: data.length(example)) : blockSize
       }
-      let rows = writer.room(count * width) ?? batch.reserve(count * width)
+      let blocks = writer.room(count) ?? batch.reserve(count)
       try data.withInputRows { values throws(ShapeError) in
         try network.run(
-          places.rows(values, steps: data.steps), upTo: stage, into: rows, starts: outputStarts, carrying: places.carry)
+          places.rows(values, steps: data.steps), upTo: boundary, into: blocks, starts: blockStarts,
+          carrying: places.carry)
       }
-      try writer.append(rows, count * width)
+      try writer.append(blocks, count)
     }
     storage = try writer.finish()
   }
 
-  /// Bytes that the rows of some data take.
-  static func byteCount(_ network: Network, upTo stage: ModelStage, _ data: some ExampleRows) -> Int {
-    (network.isPerStep(at: stage) ? data.stepCount : data.count) * network.width(at: stage) * MemoryLayout<Float>.size
+  /// Bytes that the values of some data take.
+  static func byteCount(_ network: Network, upTo boundary: Boundary, _ data: some ExampleRows) -> Int {
+    let count =
+      data.hasLengths
+      ? (0..<data.count).reduce(0) { $0 + network.blockSize(at: boundary, steps: data.length($1)) }
+      : data.count * network.blockSize(at: boundary, steps: data.steps)
+    return count * MemoryLayout<Float>.size
   }
 }
 
-extension ModelStage {
-  /// Names of the parts below a place, as a freeze plan names them.
+extension Boundary {
+  /// Names of the frozen layers below it, as a freeze plan names them: those with parameters, and readouts.
   func partsBelow(_ configuration: ModelConfiguration) -> [String] {
-    var parts: [String] = []
-    if case .tokens = configuration.input, self != .input { parts.append("embedding") }
-    switch self {
-    case .input: break
-    case .layer(let layer): parts += (0..<layer).map { "layer\($0)" }
-    case .head(let index):
-      parts += configuration.layers.indices.map { "layer\($0)" }
-      if configuration.readout == .attention { parts.append("attention") }
-      parts += (0..<index).map { "head.\($0)" }
+    let first = configuration.inputs.count
+    var reached = Set<Int>()
+    var open = places
+    while let place = open.popLast() {
+      guard place >= first, reached.insert(place - first).inserted else { continue }
+      open += configuration.sources[place - first]
     }
-    return parts
+    return reached.sorted().filter {
+      configuration.layers[$0].kind is Layer.Readout || !configuration.parameters(ofLayer: $0).isEmpty
+    }.map { configuration.layers[$0].name }
   }
 }

@@ -36,7 +36,7 @@ public struct Preparation: Sendable {
   public init(
     _ model: LSTMModel, _ data: any TrainingData, validation held: (any TrainingData)? = nil,
     split: SplitChoice = SplitChoice(), scaler: ScalerChoice = ScalerChoice(), loss: Loss? = nil,
-    head: HeadChoice = .keep, readout: ModelConfiguration.Readout? = nil, seed: UInt64 = 0
+    head: HeadChoice = .keep, readout: PlainStack.Readout? = nil, seed: UInt64 = 0
   ) throws {
     var record = model.preprocessing
     // 1. Split before anything is fitted.

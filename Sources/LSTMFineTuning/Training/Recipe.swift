@@ -30,21 +30,25 @@ public enum Recipe: String, Sendable, Codable, CaseIterable {
 
   /// How far from the output a parameter is: 0 for head and attention. What is tied goes with its place nearest the output,
   /// as fast.ai has the encoder of a language model go with its decoder.
-  private static func depth(_ parameter: ParameterSpecification, _ layers: Int) -> Int {
+  private static func depth(_ parameter: ParameterSpecification, _ layers: ModelConfiguration) -> Int {
     parameter.tied.reduce(depth(parameter.role, layers)) { min($0, depth($1.role, layers)) }
   }
 
-  private static func depth(_ role: ParameterRole, _ layers: Int) -> Int {
-    switch role {
-    case .head, .attention: 0
-    case .lstm(let layer, _): layers - layer
-    case .embedding: layers + 1
-    }
+  /// What stands above the last recurrent layer is one part, what stands below the first each its own.
+  private static func depth(_ role: ParameterRole, _ configuration: ModelConfiguration) -> Int {
+    let recurrent = configuration.recurrentLayers
+    guard !role.isHead, let place = configuration.index(of: role.layer), let first = recurrent.first?.index,
+      let last = recurrent.last?.index, place <= last
+    else { return 0 }
+    // Recurrent layers at or above it, then the layers with parameters below the first.
+    if place >= first { return recurrent.count { $0.index >= place } }
+    let below = configuration.layers[place..<first].indices.count { !configuration.parameters(ofLayer: $0).isEmpty }
+    return recurrent.count + below
   }
 
   /// For each parameter, its part counted from the output down among those that train; nil for frozen ones.
   private static func parts(_ configuration: ModelConfiguration, _ trainable: [Bool]) -> [Int?] {
-    let depths = configuration.parameters.map { depth($0, configuration.layers.count) }
+    let depths = configuration.parameters.map { depth($0, configuration) }
     let all = Set(zip(depths, trainable).filter(\.1).map(\.0)).sorted()
     return zip(depths, trainable).map { $1 ? all.firstIndex(of: $0) : nil }
   }

@@ -16,6 +16,7 @@ struct Selection {
       parameters.indices.filter { index in
         parameters[index].places.contains {
           Self.names(of: $0.role).contains(selector) || matches($0.name, glob: selector)
+            || matches($0.role.layer, glob: selector)
         }
       }
     }
@@ -39,7 +40,9 @@ struct Selection {
     for place in parameters.flatMap(\.places) {
       for name in Self.names(of: place.role) where !known.contains(name) {
         known.append(name)
-        if case .lstm = place.role { gates += Gate.allCases.map { "\(name).\($0.name)" } }
+        if let cell = Layer.Recurrent.Cell(rawValue: place.role.kind) {
+          gates += Gate.of(cell).map { "\(name).\($0.name)" }
+        }
       }
     }
     let all = known + parameters.flatMap(\.places).map(\.name) + gates
@@ -47,11 +50,12 @@ struct Selection {
   }
 
   private static func names(of role: ParameterRole) -> [String] {
-    switch role {
-    case .embedding, .attention: [role.name]
-    case .head: ["head", role.name]
-    case .lstm(_, let reverse): ["lstm", role.name, role.name + (reverse ? ".reverse" : ".forward")]
-    }
+    var names = role.isHead ? ["head"] : []
+    // Its kind, under the name that people use for it.
+    if role.kind != "dense", role.kind != role.layer { names.append(role.kind) }
+    names.append(role.layer)
+    if role.isRecurrent { names.append(role.layer + (role.isReverse ? ".reverse" : ".forward")) }
+    return names
   }
 }
 

@@ -173,8 +173,9 @@ final class Stepper {
   /// For each layer that the last step's gradient went through, from the input up, its gates' gradient norms by time step.
   func gateNorms(epoch: Int) -> [String: [Double]] {
     var norms: [String: [Double]] = [:]
-    for layer in plans[tuner.plan.phase(ofEpoch: epoch)].layers {
-      norms["layer\(layer)"] = network.gateGradientNorms(layer: layer)
+    let layers = network.configuration.recurrentLayers
+    for layer in plans[tuner.plan.phase(ofEpoch: epoch)].recurrentLayers {
+      norms[layers[layer].name] = network.gateGradientNorms(layer: layer)
     }
     return norms
   }

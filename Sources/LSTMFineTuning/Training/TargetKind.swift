@@ -90,8 +90,8 @@ struct TargetReading {
     _ data: SequenceData, _ model: LSTMModel, file: String, loss: Loss?, head: HeadChoice
   ) throws(FineTuningError) {
     guard case .values(_, let size, _) = data.targets, let kind = TargetKind(data) else { return }
-    let (last, width) = (model.configuration.head.last, model.configuration.outputSize)
-    let activation = head.isNew ? ModelConfiguration.Activation.none : last?.activation ?? .none
+    let (last, width) = (model.configuration.finalDense, model.configuration.outputSize)
+    let activation = head.isNew ? Activation.none : last?.activation ?? .none
     // A horizon's rows lie side by side in a series' targets.
     let isSeries = if case .windows = data.inputs { true } else { false }
     let fine = model.provenance?.history.last { $0.action == "finetune" }?.details["loss"]

@@ -22,7 +22,7 @@ public struct TaskFit: Sendable {
   /// - Throws: `FineTuningError` naming what does not fit and the setting that decides.
   public init(
     _ model: LSTMModel, _ data: SequenceData, file: String, loss: Loss? = nil, head: HeadChoice = .keep,
-    readout: ModelConfiguration.Readout? = nil, seed: UInt64 = 0, mayChangeModel: Bool = true,
+    readout: PlainStack.Readout? = nil, seed: UInt64 = 0, mayChangeModel: Bool = true,
     knowsClasses: Bool = false
   ) throws {
     var notes: [Message] = []
@@ -35,7 +35,7 @@ public struct TaskFit: Sendable {
       if let old = configuration.readout {
         notes.append("readout \(readout.rawValue) instead of \(old.rawValue), as asked")
       }
-      configuration.readout = readout
+      configuration = try configuration.settingReadout(readout)
     }
 
     // 1. What the targets ask for.
@@ -48,7 +48,7 @@ public struct TaskFit: Sendable {
     case .none: throw FineTuningError.badData(file: file, detail: "there are no targets", advice: [])
     }
     let largest = try Self.largestClass(data.targets, file)
-    let isBinary = isClasses && !head.isNew && configuration.head.last?.size == 1 && largest == 1
+    let isBinary = isClasses && !head.isNew && configuration.finalDense?.size == 1 && largest == 1
     let chosen =
       loss ?? reading.loss ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
     if loss == nil, reading.loss == nil, isBinary {
@@ -68,9 +68,9 @@ public struct TaskFit: Sendable {
     // 2. The readout.
     if configuration.readout == nil {
       if perStep {
-        configuration.readout = .all
-      } else if data.steps == 1 || !Self.readsBothWays(configuration) {
-        configuration.readout = .last
+        configuration = try configuration.settingReadout(.all)
+      } else if data.steps == 1 || !configuration.readsBothWays {
+        configuration = try configuration.settingReadout(.last)
       } else {
         throw FineTuningError.invalidOption(
           "a bidirectional model can be read out in two ways, and \(file) asks for one value a sequence",
@@ -83,7 +83,7 @@ public struct TaskFit: Sendable {
       )
     }
     // Of one step, the sequence's output is the step's.
-    if (configuration.readout == .all) != perStep, data.steps > 1 {
+    if configuration.givesSteps != perStep, data.steps > 1 {
       let mayBePerStep = wanted == data.steps && !perStep
       throw FineTuningError.badData(
         file: file,
@@ -108,7 +108,7 @@ public struct TaskFit: Sendable {
       switch head {
       case .new(let size): size ?? needed
       // A state of just this width can be meant as the output.
-      case .keep where configuration.head.isEmpty && configuration.outputSize != needed && mayChangeModel: needed
+      case .keep where configuration.lastDense == nil && configuration.outputSize != needed && mayChangeModel: needed
       case .keep, .keepAll: nil
       }
     let width = newSize ?? configuration.outputSize
@@ -117,9 +117,9 @@ public struct TaskFit: Sendable {
         data, file, per: perStep ? "step" : "sequence", width: width, needed: needed,
         isClasses: isClasses && chosen.isCrossEntropy, mayChangeModel)
     }
-    if newSize == nil, chosen.isCrossEntropy, !data.isText, !configuration.head.isEmpty {
+    if newSize == nil, chosen.isCrossEntropy, !data.isText, configuration.lastDense != nil {
       let isNextToken =
-        if perStep, case .tokens(width, _) = configuration.input { true } else { false }
+        if perStep, case .tokens(width) = configuration.input { true } else { false }
       let found = largest + 1
       if !isNextToken, !knowsClasses, head != .keepAll, mayChangeModel, width >= 4 * found, width - found >= 8 {
         throw Self.tooManyOutputs(file, width: width, classes: found)
@@ -140,7 +140,7 @@ public struct TaskFit: Sendable {
       throw FineTuningError.badData(
         file: file, detail: "binary cross-entropy needs targets from 0 to 1, found \(other)", advice: [])
     }
-    if newSize == nil, let last = configuration.head.last {
+    if newSize == nil, let last = configuration.finalDense {
       try Self.checkActivation(last, chosen, isAsked: loss != nil, isClasses: isClasses, classes: classes, file)
     }
     var fitted = configuration == model.configuration ? model : model.reconfigured(configuration, seed: seed)
@@ -168,12 +168,6 @@ public struct TaskFit: Sendable {
       mayChangeModel ? "train a head of that size with \(.head, "new:\(needed)")" : "fine-tune it on this task first"
     if case .windows = data.inputs { advice += ", or change \(.horizon) to what the model was made for" }
     return .badData(file: file, detail: detail, advice: [advice])
-  }
-
-  /// Whether the last step and each direction's own final state differ in what the head reads.
-  private static func readsBothWays(_ configuration: ModelConfiguration) -> Bool {
-    configuration.skip
-      ? configuration.layers.contains(where: \.isBidirectional) : configuration.layers.last?.isBidirectional == true
   }
 
   /// Over all examples, of which `data` may be a selection: a class that only the validation part has needs its
@@ -208,7 +202,7 @@ public struct TaskFit: Sendable {
 
   /// A loss with the softmax in it must not get a sigmoid's output, and so on.
   private static func checkActivation(
-    _ last: ModelConfiguration.Dense, _ loss: Loss, isAsked: Bool, isClasses: Bool, classes: Int, _ file: String
+    _ last: Layer.Dense, _ loss: Loss, isAsked: Bool, isClasses: Bool, classes: Int, _ file: String
   ) throws(FineTuningError) {
     let activation = last.activation
     switch (loss, activation) {
@@ -234,5 +228,14 @@ public struct TaskFit: Sendable {
         advice: ["train a new head with \(.head, "new:1")"])
     default: return
     }
+  }
+}
+
+extension ModelConfiguration {
+  fileprivate func settingReadout(_ readout: PlainStack.Readout) throws(FineTuningError) -> ModelConfiguration {
+    guard let changed = with(readout: readout) else {
+      throw .invalid(.readout, "\(readout.rawValue)", "the model has no readout that could be another: \(summary)", advice: [])
+    }
+    return changed
   }
 }

@@ -23,11 +23,16 @@ final class LSTMDirection {
     let projection: Int?
     let peephole: Int?
 
-    var all: [Int] {
-      [inputWeight, recurrentWeight] + [inputBias, recurrentBias, projection, peephole].compactMap { $0 }
+    /// Not an array, which would be allocated in every step.
+    func forEach(_ body: (Int) -> Void) {
+      body(inputWeight)
+      body(recurrentWeight)
+      forEachBias(body)
+      if let projection { body(projection) }
+      if let peephole { body(peephole) }
     }
 
-    /// Not an array, which would be allocated in every step.
+    /// Not an array either.
     func forEachBias(_ body: (Int) -> Void) {
       if let inputBias { body(inputBias) }
       if let recurrentBias { body(recurrentBias) }

@@ -58,6 +58,27 @@ struct PackedShape: Equatable {
       for b in 0..<count { (order[b], lengths[b]) = (b, longest) }
     }
     // 2. The rows of each step.
+    countRows()
+  }
+
+  /// Changes to the shape of the same sequences, in the same order, with other lengths.
+  /// - Parameter length: the new length for an old one; must not give more for less.
+  /// - Returns: false when a sequence has no steps left.
+  mutating func update(like other: PackedShape, length: (Int) -> Int) -> Bool {
+    count = other.count
+    resize(&order, count)
+    resize(&lengths, count)
+    evenSteps = 0
+    for b in 0..<count {
+      order[b] = other.order[b]
+      lengths[b] = length(other.lengths[b])
+    }
+    guard count > 0, lengths[count - 1] > 0 else { return false }
+    countRows()
+    return true
+  }
+
+  private mutating func countRows() {
     steps = lengths[0]
     resize(&active, steps)
     resize(&offsets, steps)

@@ -17,10 +17,12 @@ public final class CarriedState {
   /// - Throws: `ShapeError` when the model has a layer that runs in reverse: its state comes from the end of the
   ///   sequence and cannot be carried into the next chunk.
   public init(_ configuration: ModelConfiguration, streams: Int) throws(ShapeError) {
-    if let layer = configuration.layers.firstIndex(where: \.isBidirectional) {
+    if let layer = configuration.recurrentLayers.first(where: { $0.kind.isBidirectional || $0.kind.isReversed }) {
       throw ShapeError(
         what: "carried state", expected: "layers that run forward only",
-        found: "layer \(layer), which is bidirectional: its reverse direction starts at the end of a sequence")
+        found: layer.kind.isBidirectional
+          ? "\(layer.name), which is bidirectional: its reverse direction starts at the end of a sequence"
+          : "\(layer.name), which starts at the end of a sequence")
     }
     guard streams > 0 else {
       throw ShapeError(what: "carried state", expected: "at least one stream", found: "\(streams)")

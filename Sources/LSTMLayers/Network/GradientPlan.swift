@@ -3,44 +3,80 @@ import LSTMCheckpoints
 /// What a backward pass computes for a choice of trainable parameters, and where a forward pass may start from cached
 /// outputs of frozen layers.
 ///
-/// No gradient is computed below the lowest trainable parameter; gradients flow through frozen layers above it.
+/// Gradients are computed for the layers whose value depends on something that trains, and flow through frozen ones among
+/// them.
 package struct GradientPlan: Sendable {
-  /// For each of the model's parameters, in order, whether it is trainable.
+  /// For each of the model's parameters, in order, whether training moves it: by its gradient, or as a running statistic.
   package let trainable: [Bool]
-  /// Where the first trainable part starts. Everything below is frozen: the frozen prefix.
-  package let entry: ModelStage
-  /// The lowest layer that gradients flow through: -1 if they reach the embedding or the input, nil if they end above the
-  /// LSTM layers.
-  let lowestLayer: Int?
-  /// The layers that gradients flow through.
-  package var layers: Range<Int> { lowestLayer.map { max($0, 0)..<layerCount } ?? layerCount..<layerCount }
-  private let layerCount: Int
-  let attentionTrains: Bool
-  let lowestHead: Int?
+  /// Where the values end that nothing moves: the outputs of the frozen layers that others read.
+  package let entry: Boundary
+  /// For each value of the configuration, inputs first, whether its gradient is needed.
+  package let wantsGradient: [Bool]
+  /// For each value, whether its layer runs in a pass that starts at `entry`.
+  let runs: [Bool]
+  /// The recurrent layers that gradients flow through, by their number among the recurrent layers.
+  package let recurrentLayers: [Int]
 
   /// - Parameter wantsInput: whether dL/dx and the gradient of the initial state are wanted as well.
   package init(_ configuration: ModelConfiguration, trainable: [Bool], wantsInput: Bool = false) {
     let parameters = configuration.parameters
     precondition(trainable.count == parameters.count, "\(trainable.count) choices for \(parameters.count) parameters")
-    var (lowestLayer, lowestHead): (Int?, Int?) = (wantsInput ? -1 : nil, nil)
-    var attentionTrains = false
-    for (parameter, trains) in zip(parameters, trainable) where trains {
-      switch parameter.role {
-      case .embedding: lowestLayer = -1
-      case .lstm(let layer, _): lowestLayer = min(lowestLayer ?? layer, layer)
-      case .attention: attentionTrains = true
-      case .head(let place): lowestHead = min(lowestHead ?? place, place)
+    self.trainable = trainable
+    let (inputs, layers) = (configuration.inputs.count, configuration.layers)
+    let places = Dictionary(uniqueKeysWithValues: layers.enumerated().map { ($1.name, inputs + $0) })
+    // 1. What moves, and by a gradient.
+    var moves = [Bool](repeating: false, count: configuration.values.count)
+    var trains = moves
+    for (parameter, isOn) in zip(parameters, trainable) where isOn {
+      for place in parameter.places {
+        guard let layer = places[place.role.layer] else { continue }
+        moves[layer] = true
+        if parameter.part.isTrainable { trains[layer] = true }
       }
     }
-    self.trainable = trainable
-    layerCount = configuration.layers.count
-    self.lowestLayer = lowestLayer
-    self.lowestHead = lowestHead
-    self.attentionTrains = attentionTrains
-    if let lowestLayer {
-      entry = lowestLayer <= 0 ? .input : .layer(lowestLayer)
-    } else {
-      entry = attentionTrains ? .layer(configuration.layers.count) : .head(lowestHead ?? configuration.head.count)
+    // 2. What depends on that.
+    if wantsInput { for input in 0..<inputs { trains[input] = true } }
+    var sources: [[Int]] = Array(repeating: [], count: inputs)
+    var references = sources
+    for (index, layer) in layers.enumerated() {
+      sources.append(configuration.sources[index])
+      references.append(layer.kind.references.compactMap { places[$0] })
     }
+    for place in inputs..<moves.count {
+      let below = sources[place] + references[place]
+      if below.contains(where: { moves[$0] }) { moves[place] = true }
+      if below.contains(where: { trains[$0] }) { trains[place] = true }
+    }
+    wantsGradient = trains
+    // 3. What runs again in every pass: what moves, and the layers whose state it starts from.
+    var runs = moves
+    for place in stride(from: runs.count - 1, through: inputs, by: -1) where runs[place] {
+      for other in references[place] { runs[other] = true }
+    }
+    // 4. What those read is where the frozen part ends.
+    let output = configuration.outputPlaces[0]
+    var ends = Set<Int>()
+    for place in inputs..<runs.count where runs[place] { ends.formUnion(sources[place].filter { !runs[$0] }) }
+    if !runs[output] { ends = [output] }
+    self.runs = runs
+    entry = Boundary(places: ends.sorted())
+    recurrentLayers = configuration.recurrentLayers.enumerated()
+      .filter { trains[inputs + $1.index] }.map(\.offset)
+  }
+}
+
+/// A boundary between two parts of the model, where a pass may start or end: the values that the upper part reads.
+package struct Boundary: Hashable, Sendable {
+  /// Places in the configuration's `values`, inputs first, ascending.
+  package let places: [Int]
+
+  /// The model's input.
+  package static let input = Boundary(places: [0])
+
+  package init(places: [Int]) { self.places = places }
+
+  /// Whether it is the model's input and nothing else.
+  package func isInput(_ configuration: ModelConfiguration) -> Bool {
+    places.allSatisfy { $0 < configuration.inputs.count }
   }
 }

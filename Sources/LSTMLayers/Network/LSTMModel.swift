@@ -59,22 +59,20 @@ public struct LSTMModel: Sendable {
   private func initialize(_ index: Int, seed: UInt64) {
     let slot = parameters.slots[index]
     var random = RandomNumbers(seed: seed, name: slot.name)
-    let bound: Float
-    switch slot.specification.role {
-    case .embedding:
-      var values = (0..<slot.count).map { _ in random.normal() }
-      let width = configuration.input.size
-      if let row = configuration.paddingToken {
-        values.replaceSubrange(row * width..<(row + 1) * width, with: repeatElement(0, count: width))
+    let values: [Float]
+    switch slot.specification.start {
+    case .constant(let value): values = [Float](repeating: value, count: slot.count)
+    case .uniform(let bound): values = (0..<slot.count).map { _ in random.uniform(bound) }
+    case .normal:
+      var table = (0..<slot.count).map { _ in random.normal() }
+      let layer = configuration.index(of: slot.specification.role.layer).map { configuration.layers[$0].kind }
+      if let embedding = layer as? Layer.Embedding, let row = embedding.paddingToken {
+        let width = embedding.size
+        table.replaceSubrange(row * width..<(row + 1) * width, with: repeatElement(0, count: width))
       }
-      return parameters.set(index, values)
-    case .lstm(let layer, _): bound = 1 / Float(configuration.layers[layer].hiddenSize).squareRoot()
-    case .attention: bound = 1 / Float(configuration.readoutSize).squareRoot()
-    case .head(let place):
-      let width = place == 0 ? configuration.readoutSize : configuration.head[place - 1].size
-      bound = 1 / Float(width).squareRoot()
+      values = table
     }
-    parameters.set(index, (0..<slot.count).map { _ in random.uniform(bound) })
+    parameters.set(index, values)
   }
 
   /// Runs the model on sequences of features.
@@ -170,41 +168,57 @@ public struct LSTMModel: Sendable {
   ///   - seed: of the weights, U(-1/sqrt(S), 1/sqrt(S)) for a layer that reads S values, as in `torch.nn.Linear`.
   /// - Throws: `ShapeError` when a layer cannot have that size.
   public func replacingHead(
-    size: Int, activation: ModelConfiguration.Activation = .none, seed: UInt64 = 0
+    size: Int, activation: Activation = .none, seed: UInt64 = 0
   ) throws(ShapeError) -> LSTMModel {
     guard 1...ModelConfiguration.sizeLimit ~= size else {
       throw ShapeError(
         what: "new head", expected: "a size from 1 to \(ModelConfiguration.sizeLimit)", found: "\(size)")
     }
-    let changed = replacedHead(size: size, activation: activation)
+    let (changed, head) = try replacedHead(size: size, activation: activation)
     var model = reconfigured(changed, seed: seed)
     // Otherwise a layer of the same shape would keep its weights.
-    let place = changed.head.count - 1
-    for (index, slot) in model.parameters.slots.enumerated() where slot.specification.role == .head(place) {
+    for (index, slot) in model.parameters.slots.enumerated() where slot.specification.role.layer == head {
       model.initialize(index, seed: seed)
       model.origins[slot.name] = nil
     }
     return model
   }
 
-  private func replacedHead(size: Int, activation: ModelConfiguration.Activation) -> ModelConfiguration {
-    // A replaced layer is no longer tied.
-    var changed = configuration.untying { $0 == .head(configuration.head.count - 1) }
-    changed.head = configuration.head.dropLast() + [.init(size: size, activation: activation)]
-    changed.normalizesOutput = false
-    return changed
+  private func replacedHead(
+    size: Int, activation: Activation
+  ) throws(ShapeError) -> (configuration: ModelConfiguration, head: String) {
+    var layers = configuration.layers
+    let dense = Layer.Dense(size: size, activation: activation)
+    let last = configuration.lastDense
+    let head: Layer
+    if let last {
+      head = Layer(layers[last].name, dense, from: layers[last].from)
+      layers.removeSubrange(last...)
+    } else {
+      if layers.last?.kind is Layer.L2 { layers.removeLast() }
+      var number = 0
+      while layers.contains(where: { $0.name == "head.\(number)" }) { number += 1 }
+      head = Layer("head.\(number)", dense)
+    }
+    do {
+      // A replaced layer is no longer tied.
+      return (try configuration.untying { $0.layer == head.name }.with(layers: layers + [head], outputs: []), head.name)
+    } catch {
+      throw ShapeError(what: "new head", expected: "a layer that fits the model", found: "\(error)")
+    }
   }
 
   /// One line that describes what `replacingHead` does with these arguments.
-  package func headReplacementNote(size: Int, activation: ModelConfiguration.Activation = .none) -> String {
-    let changed = replacedHead(size: size, activation: activation)
-    let place = changed.head.count - 1
-    let width = place == 0 ? changed.readoutSize : changed.head[place - 1].size
+  package func headReplacementNote(size: Int, activation: Activation = .none) -> String {
+    guard let (changed, head) = try? replacedHead(size: size, activation: activation),
+      let place = changed.index(of: head)
+    else { return "" }
+    let width = changed.inputs(ofLayer: place)[0].width
     let layer = "a new dense layer \(width) -> \(size)" + (activation == .none ? "" : " \(activation.rawValue)")
     var note = "head: the model has none; \(layer) starts from random values"
-    if let old = configuration.head.last {
+    if let old = configuration.finalDense {
       note =
-        "head: \(layer) with random values replaces head.\(place), which gave \(old.size)"
+        "head: \(layer) with random values replaces \(head), which gave \(old.size)"
         + (old.activation == .none ? "" : " \(old.activation.rawValue)")
     }
     if changed.ties != configuration.validTies { note += "; it was tied, and the new one is not" }
@@ -217,22 +231,17 @@ public struct LSTMModel: Sendable {
   /// - Parameter count: tokens to add; 0 or less changes nothing.
   /// - Throws: `ShapeError` when the model reads no tokens, or its embedding is tied to a layer that cannot grow with it.
   public func extendingVocabulary(by count: Int) throws(ShapeError) -> LSTMModel {
-    guard case .tokens(let vocabulary, let size) = configuration.input else {
+    guard let vocabulary = configuration.inputs[0].vocabulary else {
       throw ShapeError(what: "vocabulary", expected: "a model that reads tokens", found: "one that reads features")
     }
     guard count > 0 else { return self }
-    var larger = configuration
-    larger.input = .tokens(vocabulary: vocabulary + count, size: size)
-    var grown = ["embedding.weight"]
-    if let last = configuration.head.indices.last, configuration.head[last].size == vocabulary {
-      larger.head[last].size += count
-      grown += ["head.\(last).weight", "head.\(last).bias"]
-    }
+    let (larger, grown) = try extendedConfiguration(vocabulary, count)
     guard larger.validTies == configuration.validTies else {
       throw ShapeError(
         what: "vocabulary", expected: "an embedding tied to nothing or to the last dense layer",
         found: configuration.summary)
     }
+    let padding = configuration.layers.lazy.compactMap { ($0.kind as? Layer.Embedding)?.paddingToken }.first
     var model = self
     model.configuration = larger
     model.parameters = ParameterStore(larger.parameters)
@@ -241,7 +250,7 @@ public struct LSTMModel: Sendable {
       var values = parameters.values(index)
       if grown.contains(slot.name) {
         let width = values.count / vocabulary
-        let rows = (0..<vocabulary).filter { $0 != configuration.paddingToken || vocabulary == 1 }
+        let rows = (0..<vocabulary).filter { $0 != padding || vocabulary == 1 }
         let mean = (0..<width).map { column in
           Float(rows.reduce(0.0) { $0 + Double(values[$1 * width + column]) } / Double(rows.count))
         }
@@ -251,6 +260,31 @@ public struct LSTMModel: Sendable {
       model.parameters.set(index, values)
     }
     return model
+  }
+
+  /// The configuration with a larger vocabulary, and the names of the parameters that grow with it.
+  private func extendedConfiguration(
+    _ vocabulary: Int, _ count: Int
+  ) throws(ShapeError) -> (ModelConfiguration, grown: [String]) {
+    var (inputs, layers, grown) = (configuration.inputs, configuration.layers, [String]())
+    inputs[0].content = .tokens(vocabulary: vocabulary + count)
+    for (index, layer) in layers.enumerated()
+    where layer.kind is Layer.Embedding && configuration.sources[index] == [0] {
+      grown.append(layer.parameterName("weight"))
+    }
+    if let last = configuration.lastDense, var dense = layers[last].kind as? Layer.Dense, dense.size == vocabulary {
+      dense.size += count
+      layers[last].kind = dense
+      grown += [layers[last].parameterName("weight"), layers[last].parameterName("bias")]
+    }
+    do {
+      let larger = try ModelConfiguration(
+        inputs: inputs, layers: layers, outputs: configuration.outputs, ties: configuration.ties,
+        mask: configuration.mask)
+      return (larger, grown)
+    } catch {
+      throw ShapeError(what: "vocabulary", expected: "a size that fits the model", found: "\(error)")
+    }
   }
 
   /// The model as it is written: parameters that have not changed since they were read keep their stored bytes.

@@ -15,13 +15,13 @@ import LSTMCheckpoints
 public final class LSTMStream: @unchecked Sendable {  // Packed once, then only read.
   /// The state of one sequence between steps. A value type: keep a copy to return to that point.
   public struct State: Sendable {
-    /// h of each layer, c of each layer, then scratch memory.
+    /// What each layer carries, then scratch memory.
     fileprivate var values: [Float]
-    fileprivate let carried: Int
+    fileprivate let start: [Float]
 
-    /// Sets the state to zero, as at the start of a sequence.
+    /// Sets the state to that at the start of a sequence.
     public mutating func reset() {
-      for at in 0..<carried { values[at] = 0 }
+      for at in start.indices { values[at] = start[at] }
     }
   }
 
@@ -31,18 +31,21 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   public let outputSize: Int
 
   private let network: Network
-  private let layers: [LSTMDirection]
   private let vocabulary: Int?
-  // Offsets in a state's values, in floats.
-  private let hidden: [Int]
-  private let cell: [Int]
-  private let gates: Int
-  private let raw: Int
-  private let joined: Int
-  private let activated: Int
-  private let dense: [Int]
+  /// For each layer of the network, where its state, its output and its scratch memory lie in a state's values.
+  private let places: [Place]
+  /// For each layer, the outputs that it reads.
+  private let reads: [Int]
   private let carried: Int
   private let count: Int
+
+  private struct Place {
+    var state = 0
+    var output = 0
+    var scratch = 0
+    /// In `reads`.
+    var firstRead = 0
+  }
 
   /// Packs the model's weights for single steps.
   /// - Parameters:
@@ -53,31 +56,19 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   ///   all steps, the last step or the final state.
   public init(_ model: LSTMModel, kernels: Kernels = .best, threads: Int = 1) throws(ShapeError) {
     let configuration = model.configuration
-    if configuration.layers.contains(where: \.isBidirectional) {
-      throw ShapeError(
-        what: "stream", expected: "layers that run forward only",
-        found: "a bidirectional layer, which needs the whole sequence")
-    }
-    switch configuration.readout {
-    case nil, .all, .last, .final: break
-    case .some(let readout):
-      throw ShapeError(
-        what: "stream", expected: "readout all or last", found: "\(readout.rawValue), which needs the whole sequence")
-    }
     var chosen = kernels
     chosen.threads = max(threads, 1)
     network = Network(configuration, weights: model.parameters, kernels: chosen)
-    layers = network.directions.map { $0[0] }
-    for layer in layers { layer.packForForward() }
-    for dense in network.head { dense.packForForward() }
-    // Precomputed if the table is at most 16 MB.
-    if let tokens = network.tokenInput, tokens.vocabulary * layers[0].gateSize <= 1 << 22 {
-      layers[0].prepareTable(tokens, rows: tokens.vocabulary)
+    guard network.inputs.count == 1 else {
+      throw ShapeError(what: "stream", expected: "a model with one input", found: "\(network.inputs.count) inputs")
     }
-    switch configuration.input {
-    case .features(let size): (inputSize, vocabulary) = (size, nil)
-    case .tokens(let size, _): (inputSize, vocabulary) = (1, size)
+    for node in network.nodes.dropFirst() {
+      guard let obstacle = node.streamObstacle else { continue }
+      throw ShapeError(what: "stream", expected: Self.expected(node), found: obstacle)
     }
+    for node in network.nodes.dropFirst() { node.prepareToStep() }
+    vocabulary = configuration.inputs[0].vocabulary
+    inputSize = vocabulary == nil ? configuration.inputs[0].width : 1
     outputSize = configuration.outputSize
 
     var end = 0
@@ -85,36 +76,64 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
       defer { end += (size + 15) & ~15 }
       return end
     }
-    hidden = layers.map { take($0.stateSize) }
-    cell = layers.map { take($0.hiddenSize) }
+    var places = network.nodes.map { _ in Place() }
+    for (index, node) in network.nodes.enumerated() { places[index].state = take(node.stateCount) }
     carried = end
-    gates = take(layers.map(\.gateSize).max() ?? 0)
-    raw = take(layers.map(\.hiddenSize).max() ?? 0)
-    joined = take(configuration.readoutSize)
-    activated = take(configuration.readoutActivation == .none ? 0 : configuration.readoutSize)
-    dense = network.head.map { take($0.size) }
+    let scratch = take(network.nodes.map(\.scratchCount).max() ?? 0)
+    var reads: [Int] = []
+    for (index, node) in network.nodes.enumerated() {
+      places[index].scratch = scratch
+      places[index].firstRead = reads.count
+      if index > 0 {
+        places[index].output = take(node.width)
+        reads += configuration.sources[index - 1]
+      }
+    }
+    self.places = places
+    self.reads = reads
     count = end
   }
 
-  /// The state at the start of a sequence: zero.
-  public func makeState() -> State { State(values: [Float](repeating: 0, count: count), carried: carried) }
+  private static func expected(_ node: NetworkLayer) -> String {
+    switch node {
+    case is RecurrentLayer: "layers that run forward only"
+    case is ReadoutLayer: "readout all or last"
+    default: "layers that need no other steps"
+    }
+  }
+
+  /// The state at the start of a sequence: zero, unless the model says otherwise.
+  public func makeState() -> State {
+    var values = [Float](repeating: 0, count: count)
+    values.withUnsafeMutableBufferPointer { values in
+      guard let base = values.baseAddress else { return }
+      for (node, place) in zip(network.nodes, places) where node.stateCount > 0 { node.startState(base + place.state) }
+    }
+    return State(values: values, start: Array(values[..<carried]))
+  }
 
   /// A state that continues from the final state of an earlier part of a sequence.
   /// - Parameter sequence: the index of the sequence in `state`.
   /// - Throws: `ShapeError` when the state's sizes are not this model's.
   public func makeState(_ state: LSTMState, sequence: Int = 0) throws(ShapeError) -> State {
     var result = makeState()
-    for (tensors, places, name) in [(state.hidden, hidden, "h"), (state.cell, cell, "c")] {
+    let layers = network.recurrentLayers
+    for (tensors, name) in [(state.hidden, "h"), (state.cell, "c")] {
       guard tensors.count == layers.count else {
         throw ShapeError(what: name, expected: "\(layers.count), one a layer", found: "\(tensors.count)")
       }
       for (index, tensor) in tensors.enumerated() {
-        let width = name == "h" ? layers[index].stateSize : layers[index].hiddenSize
+        let width = name == "h" ? layers[index].stateSize : layers[index].cellSize
         guard tensor.shape.count == 2, tensor.shape[1] == width, 0..<tensor.shape[0] ~= sequence else {
           throw ShapeError(
             what: "\(name) of layer \(index)", expected: "(more than \(sequence), \(width))", found: "\(tensor.shape)")
         }
-        for j in 0..<width { result.values[places[index] + j] = tensor.values[sequence * width + j] }
+        let place = places[network.recurrentPlaces[index]].state
+        result.values.withUnsafeMutableBufferPointer { values in
+          guard let base = values.baseAddress else { return }
+          let parts = layers[index].parts(base + place)
+          for j in 0..<width { (name == "h" ? parts.hidden : parts.cell)[j] = tensor.values[sequence * width + j] }
+        }
       }
     }
     return result
@@ -122,13 +141,22 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
 
   /// h (1, P or H) and c (1, H) of each layer.
   public func lstmState(_ state: State) -> LSTMState {
-    LSTMState(
-      hidden: zip(layers, hidden).map { layer, place in
-        Tensor(shape: [1, layer.stateSize], values: Array(state.values[place..<place + layer.stateSize]))
-      },
-      cell: zip(layers, cell).map { layer, place in
-        Tensor(shape: [1, layer.hiddenSize], values: Array(state.values[place..<place + layer.hiddenSize]))
-      })
+    var result = LSTMState(hidden: [], cell: [])
+    var values = state.values
+    values.withUnsafeMutableBufferPointer { values in
+      guard let base = values.baseAddress else { return }
+      for (layer, place) in zip(network.recurrentLayers, network.recurrentPlaces) {
+        let (hidden, cell) = layer.parts(base + places[place].state)
+        result.hidden.append(
+          Tensor(
+            shape: [1, layer.stateSize],
+            values: Array(UnsafeBufferPointer(start: hidden, count: layer.stateSize))))
+        result.cell.append(
+          Tensor(
+            shape: [1, layer.cellSize], values: Array(UnsafeBufferPointer(start: cell, count: layer.cellSize))))
+      }
+    }
+    return result
   }
 
   /// Advances a state by one step of features.
@@ -139,7 +167,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   public func step(_ x: UnsafeBufferPointer<Float>, _ state: inout State, into y: UnsafeMutableBufferPointer<Float>) {
     precondition(vocabulary == nil && x.count == inputSize && y.count == outputSize, "sizes of x and y")
     guard let x = x.baseAddress, let y = y.baseAddress else { return }
-    step(x, &state, y)
+    step(x, token: -1, &state, y)
   }
 
   /// Advances a state by one step of features x (I), and writes the output (O) to y.
@@ -151,59 +179,37 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   /// Advances a state by one token.
   /// - Precondition: the token is in the vocabulary, and `y` has `outputSize` elements.
   public func step(token: Int, _ state: inout State, into y: inout [Float]) {
-    guard let vocabulary, let embedding = network.embedding else {
-      preconditionFailure("the model reads features")
-    }
+    guard let vocabulary else { preconditionFailure("the model reads features") }
     precondition(0..<vocabulary ~= token && y.count == outputSize, "the token, or the size of y")
-    let x = network.weights.pointer(embedding) + token * network.configuration.input.size
     y.withUnsafeMutableBufferPointer { y in
-      if let y = y.baseAddress { step(x, &state, y, inputGates: layers[0].tableRow(token)) }
+      if let y = y.baseAddress { step(UnsafePointer(y), token: token, &state, y) }
     }
   }
 
-  /// - Parameter inputGates: layer 0's x W^T + b if already known; nil to compute it.
+  /// - Parameter token: -1 for features.
   private func step(
-    _ x: UnsafePointer<Float>, _ state: inout State, _ y: UnsafeMutablePointer<Float>,
-    inputGates: UnsafePointer<Float>? = nil
+    _ x: UnsafePointer<Float>, token: Int, _ state: inout State, _ y: UnsafeMutablePointer<Float>
   ) {
     precondition(state.values.count == count, "a state of another model")
     let computing = Computing()
     defer { computing.end() }
     state.values.withUnsafeMutableBufferPointer { values in
       guard let base = values.baseAddress else { return }
-      var input = x
-      var column = 0
-      let skips = network.configuration.skip
-      if skips { column = join(x, size: network.configuration.input.size, at: 0, base) }
-      for index in layers.indices {
-        let layer = layers[index]
-        layer.step(
-          input, inputGates: index == 0 ? inputGates : nil, hidden: base + hidden[index], cell: base + cell[index],
-          gates: base + gates, raw: base + raw)
-        input = UnsafePointer(base + hidden[index])
-        if skips { column = join(input, size: layer.stateSize, at: column, base) }
+      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>.self, capacity: max(reads.count, 1)) { inputs in
+        guard let first = inputs.baseAddress else { return }
+        for index in 1..<places.count {
+          let (place, node) = (places[index], network.nodes[index])
+          for read in 0..<node.sources.count {
+            let source = reads[place.firstRead + read]
+            first[place.firstRead + read] = source == 0 ? x : UnsafePointer(base + places[source].output)
+          }
+          node.step(
+            LayerStep(
+              inputs: first + place.firstRead, output: base + place.output, state: base + place.state,
+              scratch: base + place.scratch, token: token))
+        }
+        y.update(from: base + places[network.configuration.outputPlaces[0]].output, count: outputSize)
       }
-      if skips { input = UnsafePointer(base + joined) }
-      let activation = network.configuration.readoutActivation
-      if activation != .none {
-        // Not in place: the next step needs h.
-        let size = network.configuration.readoutSize
-        (base + activated).update(from: input, count: size)
-        DenseLayer.activate(activation, base + activated, rows: 1, size: size, network.kernels)
-        input = UnsafePointer(base + activated)
-      }
-      for index in network.head.indices {
-        network.head[index].step(input, into: base + dense[index])
-        input = UnsafePointer(base + dense[index])
-      }
-      y.update(from: input, count: outputSize)
-      if network.configuration.normalizesOutput { normalizeRow(y, size: outputSize) }
     }
-  }
-
-  private func join(_ part: UnsafePointer<Float>, size: Int, at column: Int, _ base: UnsafeMutablePointer<Float>) -> Int
-  {
-    (base + joined + column).update(from: part, count: size)
-    return column + size
   }
 }

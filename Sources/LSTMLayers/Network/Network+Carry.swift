@@ -21,48 +21,44 @@ extension Network {
   /// Sets the initial states of a pass, after `begin`.
   func loadState(_ carry: Carry) throws(ShapeError) {
     let state = carry.state
-    var fits = state.sizes.count == configuration.layers.count && state.sizes.count == stateSizes.count
+    var fits = state.sizes.count == recurrentLayers.count && state.sizes.count == stateSizes.count
     for index in state.sizes.indices where fits { fits = state.sizes[index] == stateSizes[index] }
     guard fits else {
       throw ShapeError(
         what: "carried state", expected: "one for this model", found: "one for a model of other sizes")
     }
-    startsFromZero = true
-    for sequence in 0..<shape.count where carry.from[sequence] >= 0 { startsFromZero = false }
-    for (index, size) in stateSizes.enumerated() {
-      initialHidden[index].reserve(shape.count * size.hidden)
-      initialCell[index].reserve(shape.count * size.cell)
-      load(carry, from: state.hidden[index], into: initialHidden[index], size.hidden)
-      load(carry, from: state.cell[index], into: initialCell[index], size.cell)
-    }
-  }
-
-  private func load(_ carry: Carry, from: FloatBuffer, into: FloatBuffer, _ width: Int) {
-    for b in 0..<shape.count {
-      let (stream, row) = (carry.from[shape.order[b]], into.pointer + b * width)
-      precondition(stream < carry.state.streams, "stream \(stream) of \(carry.state.streams)")
-      if stream < 0 {
-        row.update(repeating: 0, count: width)
-      } else {
-        row.update(from: from.pointer + stream * width, count: width)
+    var startsFresh = true
+    for sequence in 0..<shape.count where carry.from[sequence] >= 0 { startsFresh = false }
+    guard !startsFresh else { return setOwnStates() }
+    for (index, layer) in recurrentLayers.enumerated() {
+      layer.takeInitialState()
+      let (packed, size) = (layer.shape.packed, stateSizes[index])
+      for b in 0..<packed.count {
+        let stream = carry.from[packed.order[b]]
+        precondition(stream < carry.state.streams, "stream \(stream) of \(carry.state.streams)")
+        let hidden = layer.initialHidden[0].pointer + b * size.hidden
+        let cell = layer.initialCell[0].pointer + b * size.cell
+        if stream < 0 {
+          layer.writeStart(0, hidden: hidden, cell: cell)
+        } else {
+          hidden.update(from: state.hidden[index].pointer + stream * size.hidden, count: size.hidden)
+          cell.update(from: state.cell[index].pointer + stream * size.cell, count: size.cell)
+        }
       }
     }
   }
 
-  /// Saves the final states of some layers before `backward` overwrites them.
-  func keepState(_ carry: Carry, of layers: Range<Int>) {
-    for index in layers {
-      let (direction, size, width) = (
-        directions[index][0], stateSizes[index], configuration.layers[index].outputSize
-      )
-      for b in 0..<shape.count {
-        let stream = carry.to[shape.order[b]]
+  /// Saves the final states of the layers that ran before `backward` overwrites them.
+  func keepState(_ carry: Carry, where ran: (_ place: Int) -> Bool) {
+    for (index, layer) in recurrentLayers.enumerated() where ran(recurrentPlaces[index]) {
+      let (packed, size) = (layer.shape.packed, stateSizes[index])
+      for b in 0..<packed.count {
+        let stream = carry.to[packed.order[b]]
         guard stream >= 0 else { continue }
         precondition(stream < carry.state.streams, "stream \(stream) of \(carry.state.streams)")
-        (carry.state.hidden[index].pointer + stream * size.hidden).update(
-          from: layerOutputs[index].pointer + direction.finalRow(b, shape) * width, count: size.hidden)
-        (carry.state.cell[index].pointer + stream * size.cell).update(
-          from: direction.finalCell(b, shape), count: size.cell)
+        layer.copyFinalState(
+          b, of: 0, hidden: carry.state.hidden[index].pointer + stream * size.hidden,
+          cell: carry.state.cell[index].pointer + stream * size.cell)
       }
     }
   }

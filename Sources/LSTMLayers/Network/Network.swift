@@ -12,117 +12,120 @@ public final class Network {
 
   /// The instruction set and threads that it uses.
   public let kernels: Kernels
-  let embedding: Int?
-  /// The gradient of the embedding's padding row before a backward pass.
-  let paddingGradient = FloatBuffer()
-  let directions: [[LSTMDirection]]
-  let readout: ReadoutLayer
-  let head: [DenseLayer]
-
-  /// Widths of h and c for each layer and direction.
+  let inputs: [InputLayer]
+  /// Of every value of the configuration: the inputs, then the layers.
+  let nodes: [NetworkLayer]
+  let recurrentLayers: [RecurrentLayer]
+  /// Their places in `nodes`.
+  let recurrentPlaces: [Int]
+  /// The layer whose value the model gives.
+  let outputLayer: NetworkLayer
+  /// The layer whose activation a loss may include: the last dense layer's softmax or sigmoid.
+  private let fused: NetworkLayer?
+  /// The shapes behind layers that change the number of steps, in order.
+  private let derivedShapes: [RowShape]
+  /// Widths of h and c for each recurrent layer and direction.
   let stateSizes: [(hidden: Int, cell: Int)]
-  /// For each layer and direction, its parameters.
-  private let directionParameters: [[[Int]]]
+  let regularized: RegularizedPass
 
-  // Kept by the forward pass for backward.
-  var shape = PackedShape()
   /// Whether the last pass completed.
   var isComplete = false
   var paddedSteps = 0
-  /// The lowest layer whose activations the pass kept: no gradient flows through layers below it.
-  var firstKept = 0
-  /// The token of each packed row.
-  let tokens = AlignedBuffer<Int32>()
-  let input = FloatBuffer()
-  let layerOutputs: [FloatBuffer]
-  let concatenation = FloatBuffer()
-  let headInput = FloatBuffer()
-  /// The readout after its activation.
-  let activatedReadout = FloatBuffer()
-  /// Whether the last pass started from h = 0, whose product is skipped.
-  var startsFromZero = true
-  let initialHidden: [FloatBuffer]
-  let initialCell: [FloatBuffer]
-  var readoutOutput: UnsafeMutablePointer<Float>
-  var headOutput: UnsafeMutablePointer<Float>
-  let normalized = FloatBuffer()
-  let norms = FloatBuffer()
-  let regularized: RegularizedPass
-
-  // Backward only.
+  /// What the last pass kept activations for; nil for nothing.
+  var keptFor: [Bool]?
+  /// Steps of the last batch, padding included.
+  var paddedInputSteps = 0
+  /// For each boundary that passes started or ended at, the layers above or below it.
+  var above: [Boundary: [Bool]] = [:]
+  var below: [Boundary: [Bool]] = [:]
+  /// (N): the steps of each sequence of the batch.
+  let sequenceSteps = AlignedBuffer<Int>()
+  /// The gradient of the output in packed order.
   let outputGradient = FloatBuffer()
-  let headGradients = [FloatBuffer(), FloatBuffer()]
-  let stackGradient = FloatBuffer()
-  let layerGradients: [FloatBuffer]
-  let finalHiddenGradient = FloatBuffer()
-  let finalCellGradient = FloatBuffer()
+
+  /// The packed shape of the input.
+  var shape: PackedShape { inputs[0].shape.packed }
+  /// The directions of the recurrent layers.
+  var directions: [[LSTMDirection]] { recurrentLayers.map(\.directions) }
 
   /// A network that shares the weights, without a copy.
   init(_ configuration: ModelConfiguration, weights: ParameterStore, kernels: Kernels) {
     self.configuration = configuration
     self.weights = weights
     self.kernels = kernels
-    embedding = weights.index(of: "embedding.weight")
-    directions = configuration.layers.indices.map { layer in
-      (0..<configuration.layers[layer].directions).compactMap { direction in
-        LSTMDirection(configuration, layer: layer, reverse: direction == 1, weights: weights, kernels: kernels)
-      }
+    var inputs: [InputLayer] = []
+    for (index, input) in configuration.inputs.enumerated() {
+      // Further inputs have rows for the same sequences, in the order of the first one's.
+      let steps = input.steps
+      let shape = index == 0 ? RowShape() : RowShape(after: inputs[0].shape) { steps ?? $0 }
+      inputs.append(
+        InputLayer(input, value: configuration.values[index], shape: shape, weights: weights, kernels: kernels))
     }
-    directionParameters = directions.map { $0.map(\.parameters.all) }
+    var nodes: [NetworkLayer] = inputs
+    var earlier: [String: NetworkLayer] = [:]
+    var directions = 0
+    var recurrent: [RecurrentLayer] = []
+    for (index, layer) in configuration.layers.enumerated() {
+      let node = LayerContext(
+        layer: layer, inputs: configuration.inputs(ofLayer: index), value: configuration.values[inputs.count + index],
+        sources: configuration.sources[index].map { nodes[$0] }, earlier: earlier, weights: weights, kernels: kernels
+      ).makeLayer()
+      nodes.append(node)
+      earlier[layer.name] = node
+      guard let node = node as? RecurrentLayer else { continue }
+      node.number(recurrent.count, firstDirection: directions)
+      recurrent.append(node)
+      directions += node.directions.count
+    }
+    self.inputs = inputs
+    self.nodes = nodes
+    recurrentLayers = recurrent
+    recurrentPlaces = configuration.recurrentLayers.map { inputs.count + $0.index }
+    outputLayer = nodes[configuration.outputPlaces[0]]
+    fused = Self.fusedLayer(outputLayer)
     stateSizes = configuration.stateSizes
-    initialHidden = stateSizes.map { _ in FloatBuffer() }
-    initialCell = stateSizes.map { _ in FloatBuffer() }
-    layerOutputs = configuration.layers.map { _ in FloatBuffer() }
-    layerGradients = configuration.layers.map { _ in FloatBuffer() } + [FloatBuffer()]
-    regularized = RegularizedPass(layers: configuration.layers.count)
-    readout = ReadoutLayer(
-      configuration.readout ?? .all, size: configuration.readoutSize,
-      reversedColumns: Self.reversedColumns(configuration), weights: weights, kernels: kernels)
-    var width = configuration.readoutSize
-    var head: [DenseLayer] = []
-    for (index, dense) in configuration.head.enumerated() {
-      if let layer = DenseLayer(dense, index: index, inputSize: width, weights: weights, kernels: kernels) {
-        head.append(layer)
-      }
-      width = dense.size
+    var shapes: [RowShape] = []
+    for node in nodes where node.shape.isDerived && !shapes.contains(where: { $0 === node.shape }) {
+      shapes.append(node.shape)
     }
-    self.head = head
-    readoutOutput = input.pointer
-    headOutput = input.pointer
-    precondition(directions.allSatisfy { !$0.isEmpty } && head.count == configuration.head.count)
+    derivedShapes = shapes
+    regularized = RegularizedPass(nodes, recurrent)
+  }
+
+  /// Below a normalization of the output, as it stands above the activation.
+  private static func fusedLayer(_ output: NetworkLayer) -> NetworkLayer? {
+    switch output {
+    case let dense as DenseLayer: dense.activation == .softmax || dense.activation == .sigmoid ? dense : nil
+    case let layer as ActivationLayer: layer.activation == .softmax || layer.activation == .sigmoid ? layer : nil
+    case is L2Layer, is IdentityLayer: fusedLayer(output.sources[0])
+    default: nil
+    }
   }
 
   /// Must be called after the weights have changed, so that they are packed again.
   /// - Parameter changed: for each parameter whether it may have changed; nil for all.
   public func weightsChanged(_ changed: [Bool]? = nil) {
-    for (layer, members) in directionParameters.enumerated() {
-      for (place, parameters) in members.enumerated() where parameters.contains(where: { changed?[$0] ?? true }) {
-        directions[layer][place].weightsChanged()
+    for node in nodes where !node.parameters.isEmpty {
+      guard let changed else {
+        node.weightsChanged()
+        continue
+      }
+      if node is RecurrentLayer { continue }
+      for slot in node.parameters where changed[slot] {
+        node.weightsChanged()
+        break
       }
     }
-    if let embedding, changed?[embedding] ?? true {
-      for direction in directions[0] { direction.embeddingChanged() }
+    for node in recurrentLayers {
+      for direction in node.directions {
+        var hasChanged = changed == nil
+        if let changed { direction.parameters.forEach { hasChanged = hasChanged || changed[$0] } }
+        if hasChanged { direction.weightsChanged() }
+        if let embedding = node.sources[0] as? EmbeddingLayer, changed?[embedding.table] ?? true {
+          direction.embeddingChanged()
+        }
+      }
     }
-    for dense in head where changed?[dense.weight] ?? true { dense.weightsChanged() }
-  }
-
-  /// The tokens and the embedding, for layer 0.
-  var tokenInput: LSTMDirection.Tokens? {
-    guard case .tokens(let vocabulary, _) = configuration.input, let embedding else { return nil }
-    return .init(
-      numbers: UnsafePointer(tokens.pointer), vocabulary: vocabulary,
-      embedding: UnsafePointer(weights.pointer(embedding)))
-  }
-
-  private static func reversedColumns(_ configuration: ModelConfiguration) -> [Range<Int>] {
-    var list: [Range<Int>] = []
-    var start = configuration.skip ? configuration.input.size : 0
-    for (index, layer) in configuration.layers.enumerated() {
-      guard configuration.skip || index == configuration.layers.count - 1 else { continue }
-      if layer.isBidirectional { list.append(start + layer.stateSize..<start + 2 * layer.stateSize) }
-      start += layer.outputSize
-    }
-    return list
   }
 
   // MARK: - Forward
@@ -138,44 +141,74 @@ public final class Network {
   /// Runs the model.
   /// - Parameters:
   ///   - batch: N sequences of up to T steps.
-  ///   - state: the initial h and c; zero if nil.
+  ///   - others: the batches of further inputs, in the configuration's order, each of N sequences.
+  ///   - state: the initial h and c; the model's own if nil, which usually are zero.
   ///   - form: activated, or logits for a loss that includes the last activation.
   ///   - forBackward: false if `backward` will not be called: activations are then kept for one step instead of all.
+  ///   - isTraining: whether layers with running statistics use the batch's, and move their own.
   ///   - draw: regularization of the whole model, with its random numbers; nil for none.
-  /// - Returns: the output, (N, T, O) if the readout is all steps (zero at padded steps) and (N, O) otherwise.
+  /// - Returns: the output, (N, T, O) if it has a row for each step (zero at padded steps) and (N, O) otherwise.
   /// - Throws: `ShapeError` when the batch or the state does not fit the model.
   public func forward(
-    _ batch: SequenceBatch, state: LSTMState? = nil, output form: OutputForm = .activated, forBackward: Bool = true,
-    regularization draw: Regularization.Draw? = nil
+    _ batch: SequenceBatch, others: [SequenceBatch] = [], state: LSTMState? = nil, output form: OutputForm = .activated,
+    forBackward: Bool = true, isTraining: Bool = false, regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> Tensor {
     let computing = Computing()
     defer { computing.end() }
     let output = try batch.withRows { source throws(ShapeError) in
-      begin(source)
-      try loadState(state)
-      try beginRegularization(draw, .init(configuration, entry: .input, reachesStack: true))
-      return try pass(source, from: .input, form, keepingFrom: forBackward ? 0 : .max)
+      try begin(source)
+      try setState(state)
+      try beginRegularization(draw, .everywhere(recurrentLayers.count))
+      try inputs[0].gather(source)
+      try gather(others, count: batch.count)
+      for node in nodes {
+        node.wantsGradient = forBackward
+        node.keepsActivations = forBackward
+      }
+      keptFor = forBackward ? nodes.map { _ in true } : nil
+      return runLayers(
+        LayerPass(isTraining: isTraining, trainable: isTraining ? weights.slots.map { _ in true } : nil, draw: draw),
+        form) { _ in true }
     }
-    paddedSteps = batch.steps
+    paddedInputSteps = batch.steps
+    paddedSteps = outputLayer.shape.steps(batch.steps)
     return unpack(output)
+  }
+
+  private func gather(_ others: [SequenceBatch], count: Int) throws(ShapeError) {
+    guard others.count == inputs.count - 1 else {
+      throw ShapeError(
+        what: "inputs", expected: "\(inputs.count): \(inputs.map(\.name).joined(separator: ", "))",
+        found: "\(others.count + 1)")
+    }
+    for (input, batch) in zip(inputs.dropFirst(), others) {
+      let steps = input.value.isPerStep ? input.shape.steps(shape.steps) : 1
+      guard batch.count == count, batch.steps == steps, batch.lengths == nil else {
+        throw ShapeError(
+          what: input.name, expected: "\(count) sequences of \(steps) steps", found: "\(batch.count) of \(batch.steps)")
+      }
+      try batch.withRows { source throws(ShapeError) in try input.gather(source) }
+    }
   }
 
   /// The final h and c of the last forward pass; empty before the first.
   public func finalState() -> LSTMState {
     var state = LSTMState(hidden: [], cell: [])
     guard isComplete else { return state }
-    for (index, layer) in directions.enumerated() {
-      let outputSize = configuration.layers[index].outputSize
-      for (place, direction) in layer.enumerated() {
-        var hidden = Tensor(zeros: [shape.count, direction.stateSize])
-        var cell = Tensor(zeros: [shape.count, direction.hiddenSize])
-        for b in 0..<shape.count {
-          let row = direction.finalRow(b, shape)
-          let (s, h) = (direction.stateSize, direction.hiddenSize)
-          let output = layerOutputs[index].pointer + row * outputSize + place * s
-          for j in 0..<s { hidden.values[shape.order[b] * s + j] = output[j] }
-          let last = direction.finalCell(b, shape)
-          for j in 0..<h { cell.values[shape.order[b] * h + j] = last[j] }
+    for layer in recurrentLayers {
+      let (count, order) = (layer.shape.packed.count, layer.shape.packed.order)
+      for place in layer.directions.indices {
+        var hidden = Tensor(zeros: [count, layer.stateSize])
+        var cell = Tensor(zeros: [count, layer.cellSize])
+        hidden.values.withUnsafeMutableBufferPointer { hidden in
+          cell.values.withUnsafeMutableBufferPointer { cell in
+            guard let h = hidden.baseAddress else { return }
+            for b in 0..<count {
+              layer.copyFinalState(
+                b, of: place, hidden: h + order[b] * layer.stateSize,
+                cell: cell.baseAddress.map { $0 + order[b] * layer.cellSize })
+            }
+          }
         }
         state.hidden.append(hidden)
         state.cell.append(cell)
@@ -184,64 +217,87 @@ public final class Network {
     return state
   }
 
-  func stackOutput(_ shape: PackedShape) -> UnsafeMutablePointer<Float> {
-    guard configuration.skip else { return rowsRead(at: configuration.layers.count) }
-    let width = configuration.readoutSize
-    concatenation.reserve(shape.rows * width)
-    var place = 0
-    forEachPart(of: .layer(configuration.layers.count)) { _, size, column in
-      let part = rowsRead(at: place)
-      for row in 0..<shape.rows {
-        (concatenation.pointer + row * width + column).update(from: part + row * size, count: size)
-      }
-      place += 1
-    }
-    return concatenation.pointer
-  }
-
-  private func loadState(_ state: LSTMState?) throws(ShapeError) {
-    startsFromZero = state == nil
+  private func setState(_ state: LSTMState?) throws(ShapeError) {
+    guard let state else { return setOwnStates() }
     let sizes = stateSizes
-    if let state, state.hidden.count != sizes.count || state.cell.count != sizes.count {
+    if state.hidden.count != sizes.count || state.cell.count != sizes.count {
       throw ShapeError(
         what: "initial state", expected: "\(sizes.count) (one per layer and direction)", found: "\(state.hidden.count)")
     }
-    for (index, size) in sizes.enumerated() {
-      for (buffer, tensor, width, name) in [
-        (initialHidden[index], state?.hidden[index], size.hidden, "h"),
-        (initialCell[index], state?.cell[index], size.cell, "c"),
-      ] {
-        guard let tensor else {
-          buffer.zero(shape.count * width)
-          continue
-        }
-        guard tensor.shape == [shape.count, width] else {
-          throw ShapeError(
-            what: "initial \(name) of state \(index)", expected: "\([shape.count, width])", found: "\(tensor.shape)")
-        }
-        buffer.reserve(shape.count * width)
-        for b in 0..<shape.count {
-          for j in 0..<width { buffer.pointer[b * width + j] = tensor.values[shape.order[b] * width + j] }
+    for layer in recurrentLayers {
+      layer.takeInitialState()
+      let (count, order) = (layer.shape.packed.count, layer.shape.packed.order)
+      for place in layer.directions.indices {
+        let index = layer.firstDirection + place
+        for (buffer, tensor, width, name) in [
+          (layer.initialHidden[place], state.hidden[index], sizes[index].hidden, "h"),
+          (layer.initialCell[place], state.cell[index], sizes[index].cell, "c"),
+        ] {
+          guard tensor.shape == [count, width] else {
+            throw ShapeError(
+              what: "initial \(name) of state \(index)", expected: "\([count, width])", found: "\(tensor.shape)")
+          }
+          for b in 0..<count {
+            for j in 0..<width { buffer.pointer[b * width + j] = tensor.values[order[b] * width + j] }
+          }
         }
       }
     }
   }
 
-  /// Packed rows in the caller's order: (N, T, O) with zero at padded steps, or (N, O) if the readout is not all steps.
+  func setOwnStates() { for layer in recurrentLayers { layer.setOwnState() } }
+
+  /// Packed rows in the caller's order: (N, T, O) with zero at padded steps, or (N, O) if each sequence has one row.
   private func unpack(_ output: Output) -> Tensor {
     let size = output.width
-    let isPerStep = readout.kind == .all
+    let layer = outputLayer
+    let isPerStep = layer.value.isPerStep
     let grid = isPerStep ? [shape.count, paddedSteps, size] : [shape.count, size]
     guard !grid.contains(0) else { return Tensor(shape: grid, values: []) }
     let values = [Float](unsafeUninitializedCapacity: grid.reduce(1, *)) { out, used in
       used = out.count
       guard let base = out.baseAddress else { return }
-      if isPerStep, shape.rows < shape.count * paddedSteps { base.update(repeating: 0, count: used) }
-      forEachRow(at: .head(head.count), size: size) { row, sequence, step in
+      if isPerStep, layer.rowCount < shape.count * paddedSteps { base.update(repeating: 0, count: used) }
+      layer.forEachRow { row, sequence, step in
         let place = isPerStep ? sequence * paddedSteps + step : sequence
         (base + place * size).update(from: output.rows + row * size, count: size)
       }
     }
     return Tensor(shape: grid, values: values)
+  }
+
+  // MARK: - Parts of a pass
+
+  /// Starts a pass with the shape of the input.
+  func begin(_ source: SequenceRows) throws(ShapeError) {
+    isComplete = false
+    regularized.turnOff()
+    inputs[0].shape.update(count: source.count, steps: source.steps, lengths: source.lengths)
+    if let steps = configuration.inputs[0].steps, shape.steps != steps || shape.lengths[shape.count - 1] != steps {
+      throw ShapeError(
+        what: "input", expected: "sequences of \(steps) steps", found: "sequences of \(shape.lengths[shape.count - 1])")
+    }
+    for derived in derivedShapes where !derived.update() {
+      throw ShapeError(
+        what: "input", expected: "sequences long enough for every layer",
+        found: "one of \(shape.lengths[shape.count - 1]) steps")
+    }
+    for node in nodes { try node.checkShape() }
+  }
+
+  /// Runs the layers that a pass needs.
+  func runLayers(_ pass: LayerPass, _ form: OutputForm, where runs: (Int) -> Bool) -> Output {
+    fused?.givesLogits = form == .logits
+    for place in inputs.count..<nodes.count where runs(place) { run(place, pass) }
+    let output = outputLayer
+    isComplete = true
+    return Output(rows: output.outputRead, count: output.rowCount, width: output.width)
+  }
+
+  func run(_ place: Int, _ pass: LayerPass) {
+    let node = nodes[place]
+    if let recurrent = node as? RecurrentLayer { regularized.chooseWeights(recurrent) }
+    node.forward(pass)
+    regularized.drop(node)
   }
 }

@@ -77,8 +77,8 @@ public struct Verification: Sendable, Encodable, Equatable {
 
   /// `l0`, `l0_reverse`, `l1`, ...
   private static func stateNames(_ configuration: ModelConfiguration) -> [String] {
-    configuration.layers.enumerated().flatMap { index, layer in
-      layer.isBidirectional ? ["l\(index)", "l\(index)_reverse"] : ["l\(index)"]
+    configuration.recurrentLayers.enumerated().flatMap { index, layer in
+      layer.kind.isBidirectional ? ["l\(index)", "l\(index)_reverse"] : ["l\(index)"]
     }
   }
 
@@ -99,7 +99,7 @@ public struct Verification: Sendable, Encodable, Equatable {
           file: file, detail: "x: expected shape (N, T, \(size)), found \(shapeText(x.shape))", advice: [])
       }
       batch = try SequenceBatch(Tensor(shape: x.shape, values: try x.floats()), lengths: lengths)
-    case .tokens(let vocabulary, _):
+    case .tokens(let vocabulary):
       guard x.shape.count == 2 else {
         throw VerificationError(
           file: file, detail: "x: expected tokens of shape (N, T), found \(shapeText(x.shape))", advice: [])
@@ -140,8 +140,8 @@ public struct Verification: Sendable, Encodable, Equatable {
       }
       return try found.map { Tensor(shape: $0.shape, values: try $0.floats()) }
     }
-    let directions = configuration.layers.flatMap { Array(repeating: $0, count: $0.directions) }
-    let (hiddenSizes, cellSizes) = (directions.map(\.stateSize), directions.map(\.hiddenSize))
+    let sizes = configuration.stateSizes
+    let (hiddenSizes, cellSizes) = (sizes.map(\.hidden), sizes.map(\.cell))
     let (hidden, cell) = (try values("h", hiddenSizes), try values("c", cellSizes))
     if hidden == nil, cell == nil { return nil }
     return LSTMState(

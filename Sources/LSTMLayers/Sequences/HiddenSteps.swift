@@ -97,20 +97,25 @@ public struct HiddenSteps: Sendable, Equatable {
     return result
   }
 
+  /// Whether a layer counts steps, hidden ones too.
+  private static func readsAllSteps(_ kind: any LayerKind) -> Bool {
+    kind is Layer.Convolution || kind is Layer.Pooling || kind is Layer.Flatten
+  }
+
   /// Rejects a readout that hidden steps would affect: Keras takes the maximum over all steps, and the outputs before the
   /// first visible step are zero there.
   package func check(_ configuration: ModelConfiguration) throws(ShapeError) {
-    guard configuration.readout == .max else { return }
+    if let layer = configuration.layers.first(where: { Self.readsAllSteps($0.kind) }) {
+      throw ShapeError(
+        what: "mask", expected: "layers that pass over hidden steps", found: "\(layer.name), which reads them")
+    }
+    guard configuration.layers.contains(where: { ($0.kind as? Layer.Readout)?.take == .max }) else { return }
     for sequence in 0..<count where first(sequence) > 0 || configuration.hasReverseLayers {
       throw ShapeError(
         what: "sequence \(sequence)", expected: "a visible step before the hidden ones, for a maximum over time",
         found: "one that the model's mask hides")
     }
   }
-}
-
-extension ModelConfiguration {
-  package var hasReverseLayers: Bool { layers.contains(where: \.isBidirectional) }
 }
 
 extension SequenceBatch {

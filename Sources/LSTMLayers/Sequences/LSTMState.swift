@@ -49,12 +49,9 @@ private func unstack(_ tensor: Tensor) -> [Tensor] {
 extension ModelConfiguration {
   /// The widths of h and c for each layer and direction.
   var stateSizes: [(hidden: Int, cell: Int)] {
-    layers.flatMap { layer in
-      [(hidden: Int, cell: Int)](repeating: (layer.stateSize, layer.hiddenSize), count: layer.directions)
+    recurrentLayers.flatMap { layer in
+      [(hidden: Int, cell: Int)](
+        repeating: (layer.kind.stateSize, layer.kind.cell == .lstm ? layer.kind.size : 0), count: layer.kind.directions)
     }
-  }
-
-  func stateIndex(layer: Int, direction: Int) -> Int {
-    layers[..<layer].reduce(0) { $0 + $1.directions } + direction
   }
 }

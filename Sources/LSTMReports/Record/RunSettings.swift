@@ -26,7 +26,7 @@ public struct RunSettings: Sendable, Codable, Equatable {
   /// How features and targets are standardized.
   public var scaler = ScalerChoice()
   /// The readout; nil for the model's.
-  public var readout: ModelConfiguration.Readout?
+  public var readout: PlainStack.Readout?
   /// The loss; nil for the one that fits the targets.
   public var loss: Loss?
   /// Label smoothing of cross-entropy, from 0 to 1.

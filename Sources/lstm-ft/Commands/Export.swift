@@ -37,7 +37,7 @@ struct Export: ParsableCommand {
     var format: Checkpoint.Format
 
     @Option(help: "One bias per layer (the sum of the two) or two (the second zero).")
-    var bias: ModelConfiguration.Bias?
+    var bias: PlainStack.Bias?
 
     @Option(help: "Round every tensor to this type.")
     var dtype: DataType?
@@ -77,7 +77,7 @@ struct Export: ParsableCommand {
     if target.bias != nil, target.format.holdsWholeModel {
       throw ValidationError("--bias: the native file keeps the biases that the model has")
     }
-    if target.bias == ModelConfiguration.Bias.none { throw ValidationError("--bias none: expected single or dual") }
+    if target.bias == PlainStack.Bias.none { throw ValidationError("--bias none: expected single or dual") }
   }
 
   func run() throws {

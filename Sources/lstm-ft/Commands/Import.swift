@@ -160,7 +160,7 @@ struct Import: ParsableCommand {
     }
     if let path = values.scalerFile { try readScalers(path, configuration, &record) }
     if let path = values.vocabulary {
-      guard case .tokens(let count, _) = configuration.input else {
+      guard case .tokens(let count) = configuration.input else {
         throw InputError.usage("--vocabulary: this model reads features, not tokens")
       }
       let vocabulary = try Vocabulary(contentsOf: path, unit: values.tokens)
@@ -214,7 +214,7 @@ struct Import: ParsableCommand {
   }
 
   private func vocabularyNotes(_ made: StoredModel, _ configuration: ModelConfiguration) -> [String] {
-    guard values.vocabulary != nil, case .tokens(let count, _) = configuration.input,
+    guard values.vocabulary != nil, case .tokens(let count) = configuration.input,
       let vocabulary = made.preprocessing.vocabulary
     else { return [] }
     let padding = vocabulary.padding.map { ", \($0) is padding" } ?? ""
@@ -298,7 +298,7 @@ struct Import: ParsableCommand {
       if made.preprocessing.window == nil { words.append("--window 48") }
     }
     // The lowest layer is frozen where there is something to train above it.
-    if configuration.layers.count > 1 || !configuration.head.isEmpty { words.append("--freeze layer0") }
+    if configuration.recurrentLayers.count > 1 || configuration.lastDense != nil { words.append("--freeze layer0") }
     return words.joined(separator: " ")
   }
 }

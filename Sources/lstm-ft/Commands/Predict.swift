@@ -209,8 +209,14 @@ struct Predict: ParsableCommand {
   /// The model with its readout, which is never guessed because it decides what is computed.
   private func decided(_ model: LSTMModel) throws -> LSTMModel {
     var configuration = model.configuration
-    if let readout = reading.readout { configuration.readout = readout }
-    guard configuration.readout != nil || configuration.head.isEmpty else {
+    if let readout = reading.readout, readout != configuration.readout {
+      guard let changed = configuration.with(readout: readout) else {
+        throw InputError.usage(
+          "--readout \(readout.rawValue): \(self.model) has no readout that could be another: \(configuration.summary)")
+      }
+      configuration = changed
+    }
+    guard configuration.readout != nil || configuration.lastDense == nil else {
       throw InputError.usage(
         "\(self.model): the tensors do not show which of the LSTM's outputs the head reads",
         advice: ["choose --readout last, final, all, mean or max (here or at import)"])

@@ -14,7 +14,7 @@ struct ClassPredictions {
   init(_ y: Tensor, _ names: [String], _ configuration: ModelConfiguration, lengths: [Int]?) {
     self.names = names
     var y = y
-    let activation = configuration.head.last?.activation ?? .none
+    let activation = configuration.finalDense?.activation ?? .none
     labels = (0..<y.shape[0]).map { sequence in
       (0..<(y.isPerStep ? lengths?[sequence] ?? y.steps : 1)).map { step in
         let row = y.row(sequence, step)

@@ -17,7 +17,7 @@ extension DataSettings {
     let model: LSTMModel
     let purpose: Purpose
     /// The requested readout; nil for the model's.
-    let readout: ModelConfiguration.Readout?
+    let readout: PlainStack.Readout?
     let paths: [String]
     /// The first of them.
     var path: String { paths[0] }
@@ -36,7 +36,7 @@ extension DataSettings {
 
   /// - Parameter readout: the requested one; nil for the model's.
   func load(
-    for model: LSTMModel, _ purpose: Purpose, readout: ModelConfiguration.Readout? = nil
+    for model: LSTMModel, _ purpose: Purpose, readout: PlainStack.Readout? = nil
   ) throws -> any ShownData {
     let paths = try self.paths()
     try checkStreams(purpose)

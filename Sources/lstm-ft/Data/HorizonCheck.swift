@@ -13,7 +13,7 @@ extension DataSettings {
     let finetune =
       "lstm-ft finetune \(shellPath(file)) --data \(shellPath(series.file)) --target \(shellWord(series.targets.joined(separator: ",")))"
       + (isStreamed ? "" : " --window \(series.window)") + " --horizon \(series.horizon)"
-    guard !model.configuration.head.isEmpty else {
+    guard model.configuration.lastDense != nil else {
       guard let horizon else { return }
       throw InputError.usage(
         "--horizon \(horizon): the model has no head, and outputs the LSTM's \(plural(width, "value")) instead of a forecast",

@@ -77,7 +77,7 @@ extension DataSettings {
   ) -> LabeledTable.Classes {
     if purpose == .training(newHead: true) { return .found }
     if let known = record.classes { return .known(known) }
-    return model.configuration.head.isEmpty ? .found : .numbered(count: max(model.configuration.outputSize, 2))
+    return model.configuration.lastDense == nil ? .found : .numbered(count: max(model.configuration.outputSize, 2))
   }
 
   private func sequenceFeatures(

@@ -65,7 +65,7 @@ extension DataSettings {
 
   /// By the number of the head's outputs.
   private func defaultHorizon(_ model: LSTMModel, _ targets: Int) -> Int {
-    guard let last = model.configuration.head.last, last.size % targets == 0 else { return 1 }
+    guard let last = model.configuration.finalDense, last.size % targets == 0 else { return 1 }
     return last.size / targets
   }
 

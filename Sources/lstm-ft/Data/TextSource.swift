@@ -27,7 +27,7 @@ extension DataSettings {
   private static let usualWindow = 100
 
   private func textData(
-    _ path: String, _ model: LSTMModel, _ record: Preprocessing, _ readout: ModelConfiguration.Readout?,
+    _ path: String, _ model: LSTMModel, _ record: Preprocessing, _ readout: PlainStack.Readout?,
     window chosen: Int? = nil
   ) throws -> TextData {
     for (flag, isGiven) in [
@@ -52,7 +52,7 @@ extension DataSettings {
 
   /// The model's vocabulary, checked against the options and the embedding.
   func knownVocabulary(_ record: Preprocessing, _ model: LSTMModel, _ path: String) throws -> Vocabulary {
-    guard case .tokens(let count, _) = model.configuration.input else {
+    guard case .tokens(let count) = model.configuration.input else {
       throw FineTuningError.badData(
         file: path, detail: "the model reads features, a text holds characters or words", advice: [])
     }
@@ -75,7 +75,7 @@ extension DataSettings {
     _ model: inout LSTMModel, isNew: Bool, extends: Bool
   ) throws -> [String] {
     let record = model.preprocessing
-    guard isNew || extends, case .tokens(let count, _) = model.configuration.input,
+    guard isNew || extends, case .tokens(let count) = model.configuration.input,
       let text = try everyText(record)
     else {
       if extends { throw InputError.usage("--extend-vocabulary is for --text and --text-column") }

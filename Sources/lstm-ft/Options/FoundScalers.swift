@@ -35,7 +35,7 @@ struct ChosenScalers {
       targets = try second.scaler(for: columns, option: "--scaler-from \(parts[1])")
       notes.append("outputs are scaled back with \(second.summary)")
     } else if let first, parts.count == 1 {
-      if first.isForAll || first.columns.count == 1, configuration.head.last?.activation != .softmax {
+      if first.isForAll || first.columns.count == 1, configuration.finalDense?.activation != .softmax {
         targets = try first.scaler(for: 1, option: "--scaler-from \(parts[0])")
         notes.append("outputs are scaled back with it, too; otherwise: --scaler-from \(shellWord("\(parts[0]),none"))")
       } else {

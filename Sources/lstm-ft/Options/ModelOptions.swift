@@ -5,12 +5,12 @@ import LSTMCheckpoints
 import LSTMLayers
 import LSTMReports
 
-extension ModelConfiguration.Readout: ExpressibleByArgument {}
-extension ModelConfiguration.Activation: ExpressibleByArgument {}
-extension ModelConfiguration.Bias: ExpressibleByArgument {
-  public static var allValueStrings: [String] { [ModelConfiguration.Bias.single, .dual].map(\.rawValue) }
+extension PlainStack.Readout: ExpressibleByArgument {}
+extension PlainStack.Activation: ExpressibleByArgument {}
+extension PlainStack.Bias: ExpressibleByArgument {
+  public static var allValueStrings: [String] { [PlainStack.Bias.single, .dual].map(\.rawValue) }
 }
-extension ModelConfiguration.GateActivation: ExpressibleByArgument {}
+extension PlainStack.GateActivation: ExpressibleByArgument {}
 extension Layout: ExpressibleByArgument {}
 extension LoadOptions.Order: ExpressibleByArgument {}
 extension DataType: ExpressibleByArgument {
@@ -44,17 +44,17 @@ struct LoadArguments: ParsableArguments {
   var config: String?
 
   @Option(help: readoutHelp)
-  var readout: ModelConfiguration.Readout?
+  var readout: PlainStack.Readout?
 
   @Option(help: "The activation between the dense layers of a head.")
-  var activation: ModelConfiguration.Activation?
+  var activation: PlainStack.Activation?
 
   @Option(
     help: "The activation between the LSTM and the head: relu, tanh or sigmoid, where the file does not say.")
-  var readoutActivation: ModelConfiguration.Activation?
+  var readoutActivation: PlainStack.Activation?
 
   @Option(help: "The activation after the last dense layer, where the file does not say.")
-  var outputActivation: ModelConfiguration.Activation?
+  var outputActivation: PlainStack.Activation?
 
   @Option(
     help: ArgumentHelp(
@@ -68,7 +68,7 @@ struct LoadArguments: ParsableArguments {
   var layout: Layout?
 
   @Option(help: "The activation of the LSTM's gates, where the file does not say.")
-  var gates: ModelConfiguration.GateActivation?
+  var gates: PlainStack.GateActivation?
 
   @Option(
     help: ArgumentHelp(
@@ -137,7 +137,7 @@ struct PaddingIndex: ExpressibleByArgument {
 
 struct ReadoutArguments: ParsableArguments {
   @Option(help: readoutHelp)
-  var readout: ModelConfiguration.Readout?
+  var readout: PlainStack.Readout?
 }
 
 /// A file's bytes.

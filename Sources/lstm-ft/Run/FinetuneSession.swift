@@ -80,10 +80,11 @@ struct FinetuneSession {
         training: ready.training, validation: ready.validation, heldFile: held?.file, isDrawn: settings.split.shuffles))
     next = NextSteps(loaded, settings.data)
     // Before a folder is made for a run that cannot start.
-    if ready.training.streams != nil, let layer = ready.model.configuration.layers.firstIndex(where: \.isBidirectional)
+    if ready.training.streams != nil,
+      let layer = ready.model.configuration.recurrentLayers.first(where: { $0.kind.isBidirectional })
     {
       throw InputError.usage(
-        "--chunk needs unidirectional layers, and layer\(layer) is bidirectional: its reverse direction starts at the end of the sequence",
+        "--chunk needs unidirectional layers, and \(layer.name) is bidirectional: its reverse direction starts at the end of the sequence",
         advice: ["leave out --chunk, or choose another model"])
     }
 

@@ -16,8 +16,8 @@ func importedKeras(_ source: Checkpoint, _ options: LoadOptions) throws -> Store
 }
 
 private struct Said: Decodable {
-  var readout: ModelConfiguration.Readout?
-  var gates: ModelConfiguration.GateActivation?
+  var readout: PlainStack.Readout?
+  var gates: PlainStack.GateActivation?
   var config: ModelConfiguration?
 }
 

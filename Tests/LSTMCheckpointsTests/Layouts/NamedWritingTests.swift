@@ -17,7 +17,7 @@ import Testing
   }
 
   private func tensors(
-    _ model: StoredModel, _ layout: Layout, bias: ModelConfiguration.Bias? = nil
+    _ model: StoredModel, _ layout: Layout, bias: PlainStack.Bias? = nil
   ) throws -> [NamedTensor] {
     try NamedLayout.tensors(Exportable(model, to: "out", options: WriteOptions(bias: bias)), layout)
   }

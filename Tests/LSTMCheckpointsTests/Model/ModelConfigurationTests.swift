@@ -22,9 +22,9 @@ import Testing
   }
 
   @Test func everythingGoesThereAndBack() throws {
-    for readout in ModelConfiguration.Readout.allCases.map(Optional.init) + [nil] {
-      for gates in ModelConfiguration.GateActivation.allCases {
-        for bias in ModelConfiguration.Bias.allCases {
+    for readout in PlainStack.Readout.allCases.map(Optional.init) + [nil] {
+      for gates in PlainStack.GateActivation.allCases {
+        for bias in PlainStack.Bias.allCases {
           let configuration = ModelConfiguration(
             input: .tokens(vocabulary: 465, size: 100),
             layers: [
@@ -33,7 +33,7 @@ import Testing
                 hiddenSize: 9, isBidirectional: true, projectionSize: 3, bias: bias, gateActivation: gates,
                 hasPeepholes: true, forgetOffset: bias == .none ? 0 : -0.5),
             ], skip: true, readout: readout,
-            head: ModelConfiguration.Activation.allCases.map { .init(size: 4, hasBias: false, activation: $0) },
+            head: PlainStack.Activation.allCases.map { .init(size: 4, hasBias: false, activation: $0) },
             normalizesOutput: true, readoutActivation: gates == .sigmoid ? .none : .relu)
           #expect(try read(configuration.json) == configuration)
         }

@@ -163,8 +163,8 @@ import TrainingSupport
   // MARK: - Measuring
 
   /// A model of the next token that knows how often each comes: bits per token are the cross-entropy with that.
-  @Test(arguments: [ModelConfiguration.Readout.all, .last]) func bitsAndPerplexity(
-    _ readout: ModelConfiguration.Readout
+  @Test(arguments: [PlainStack.Readout.all, .last]) func bitsAndPerplexity(
+    _ readout: PlainStack.Readout
   ) throws {
     var model = LSTMModel(
       ModelConfiguration(

@@ -12,7 +12,7 @@ import TrainingSupport
   }
 
   static func model(
-    _ readout: ModelConfiguration.Readout, activation: ModelConfiguration.Activation = .softmax, hidden: Int = 12,
+    _ readout: PlainStack.Readout, activation: PlainStack.Activation = .softmax, hidden: Int = 12,
     seed: UInt64 = 5
   ) throws -> LSTMModel {
     var model = LSTMModel(
@@ -27,12 +27,12 @@ import TrainingSupport
     return model
   }
 
-  static let readouts: [ModelConfiguration.Readout] = [.all, .attention, .last, .mean]
+  static let readouts: [PlainStack.Readout] = [.all, .attention, .last, .mean]
 
   /// Every next token, from the whole model on the whole text, without state or sampler.
-  @Test(arguments: readouts, [ModelConfiguration.Activation.softmax, .none])
+  @Test(arguments: readouts, [PlainStack.Activation.softmax, .none])
   func temperatureZeroIsTheModelsOwnArgmax(
-    _ readout: ModelConfiguration.Readout, _ activation: ModelConfiguration.Activation
+    _ readout: PlainStack.Readout, _ activation: PlainStack.Activation
   ) throws {
     let (model, vocabulary, window) = (try Self.model(readout, activation: activation), try Self.vocabulary(), 9)
     var tokens: [Int32] = [11] + vocabulary.encode("abba").tokens
@@ -57,7 +57,7 @@ import TrainingSupport
     #expect(made.ending == (made.tokens == 30 ? .length : .end))
   }
 
-  @Test(arguments: readouts) func aSeedMakesTheSameTextOnAnyThreads(_ readout: ModelConfiguration.Readout) throws {
+  @Test(arguments: readouts) func aSeedMakesTheSameTextOnAnyThreads(_ readout: PlainStack.Readout) throws {
     let model = try Self.model(readout, hidden: 96)
     let vocabulary = try Self.vocabulary()
     func text(_ threads: Int, seed: UInt64) throws -> String {

@@ -139,7 +139,7 @@ import TrainingSupport
 
   // MARK: - What is kept
 
-  static func stack(_ readout: ModelConfiguration.Readout, skip: Bool = false) -> LSTMModel {
+  static func stack(_ readout: PlainStack.Readout, skip: Bool = false) -> LSTMModel {
     LSTMModel(
       ModelConfiguration(
         input: .tokens(vocabulary: 9, size: 3),
@@ -147,7 +147,7 @@ import TrainingSupport
         readout: readout, head: [.init(size: 7, activation: .tanh), .init(size: 2)]), seed: 1)
   }
 
-  static func tokens(_ readout: ModelConfiguration.Readout) throws -> SequenceData {
+  static func tokens(_ readout: PlainStack.Readout) throws -> SequenceData {
     let rows = readout == .all ? 20 : 5
     return try SequenceData(
       inputs: .tokens((0..<20).map { $0 % 9 }, steps: 4),
@@ -170,9 +170,9 @@ import TrainingSupport
       (
         ["embedding", "lstm", "attention"], .attention, false, 5, false, ["embedding", "layer0", "layer1", "attention"]
       ),
-    ] as [([String], ModelConfiguration.Readout, Bool, Int, Bool, [String])])
+    ] as [([String], PlainStack.Readout, Bool, Int, Bool, [String])])
   func theSizeIsKnownBeforehand(
-    _ freezing: [String], _ readout: ModelConfiguration.Readout, _ skip: Bool, _ width: Int, _ isPerStep: Bool,
+    _ freezing: [String], _ readout: PlainStack.Readout, _ skip: Bool, _ width: Int, _ isPerStep: Bool,
     _ parts: [String]
   ) throws {
     let (model, data) = (Self.stack(readout, skip: skip), try Self.tokens(readout))

@@ -8,7 +8,7 @@ import TrainingSupport
 
 @Suite struct EvaluationTests {
   /// A model whose output is always `constant`: its head has no weights but a bias.
-  static func constant(_ constant: [Float], readout: ModelConfiguration.Readout = .last) throws -> LSTMModel {
+  static func constant(_ constant: [Float], readout: PlainStack.Readout = .last) throws -> LSTMModel {
     var model = featureModel(1, layers: [.init(hiddenSize: 2)], readout: readout, outputs: constant.count)
     try model.set("head.0.weight", to: Tensor(zeros: [constant.count, 2]))
     try model.set("head.0.bias", to: Tensor(shape: [constant.count], values: constant))

@@ -23,9 +23,9 @@ import TrainingSupport
         let hidden = any(1...9)
         return ModelConfiguration.Layer(
           hiddenSize: hidden, isBidirectional: coin(), projectionSize: hidden > 1 && coin() ? any(1...hidden - 1) : nil,
-          bias: ModelConfiguration.Bias.allCases.randomElement(using: &random) ?? .dual)
+          bias: PlainStack.Bias.allCases.randomElement(using: &random) ?? .dual)
       }
-      let readout = ModelConfiguration.Readout.allCases.randomElement(using: &random) ?? .all
+      let readout = PlainStack.Readout.allCases.randomElement(using: &random) ?? .all
       let isClasses = coin()
       let outputs = any(2...4)
       model = LSTMModel(

@@ -17,7 +17,7 @@ import TrainingSupport
       targets: .values(y, size: size, perStep: perStep), lengths: lengths)
   }
 
-  static func model(_ outputs: Int?, _ activation: ModelConfiguration.Activation = .none) -> LSTMModel {
+  static func model(_ outputs: Int?, _ activation: PlainStack.Activation = .none) -> LSTMModel {
     var configuration = featureModel(outputs: outputs).configuration
     if outputs != nil { configuration.head[0].activation = activation }
     return LSTMModel(configuration, seed: 3)
@@ -59,8 +59,8 @@ import TrainingSupport
 
   // MARK: - What becomes of them
 
-  @Test(arguments: [ModelConfiguration.Activation.none, .softmax])
-  func oneHotRowsAreClasses(_ activation: ModelConfiguration.Activation) throws {
+  @Test(arguments: [PlainStack.Activation.none, .softmax])
+  func oneHotRowsAreClasses(_ activation: PlainStack.Activation) throws {
     let data = try Self.data([1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0], size: 3)
     let fit = try Self.fit(Self.model(3, activation), data)
     #expect(fit.loss == .crossEntropy)
@@ -155,7 +155,7 @@ import TrainingSupport
 
   @Test func farMoreOutputsThanClassesAreAskedAbout() throws {
     let data = try TaskFitTests.classes([0, 1, 1], steps: 3)
-    for activation in [ModelConfiguration.Activation.none, .softmax] {
+    for activation in [PlainStack.Activation.none, .softmax] {
       #expect(
         message { _ = try Self.fit(Self.model(465, activation), data) }
           == "d.h5: the model has 465 outputs, and y has class numbers from 0 to 1")

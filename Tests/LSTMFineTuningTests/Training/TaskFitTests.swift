@@ -22,7 +22,7 @@ import TrainingSupport
 
   static func fit(
     _ model: LSTMModel, _ data: SequenceData, loss: Loss? = nil, head: HeadChoice = .keep,
-    readout: ModelConfiguration.Readout? = nil, mayChangeModel: Bool = true
+    readout: PlainStack.Readout? = nil, mayChangeModel: Bool = true
   ) throws -> TaskFit {
     try TaskFit(
       model, data, file: "d.h5", loss: loss, head: head, readout: readout, seed: 7, mayChangeModel: mayChangeModel)
@@ -74,8 +74,8 @@ import TrainingSupport
     }
   }
 
-  @Test(arguments: [ModelConfiguration.Readout.last, .all], [true, false])
-  func ofOneStepTheSequencesTargetIsTheSteps(_ readout: ModelConfiguration.Readout, _ perStep: Bool) throws {
+  @Test(arguments: [PlainStack.Readout.last, .all], [true, false])
+  func ofOneStepTheSequencesTargetIsTheSteps(_ readout: PlainStack.Readout, _ perStep: Bool) throws {
     let model = featureModel(readout: readout)
     let data = try Self.values(1, steps: 1, perStep: perStep)
     let fit = try Self.fit(model, data)
@@ -162,7 +162,7 @@ import TrainingSupport
     #expect(try Self.fit(featureModel(outputs: 2), Self.classes([0, 1])).loss == .crossEntropy)
   }
 
-  static func ending(in activation: ModelConfiguration.Activation) -> LSTMModel {
+  static func ending(in activation: PlainStack.Activation) -> LSTMModel {
     var configuration = featureModel(outputs: 1).configuration
     configuration.head[0].activation = activation
     return LSTMModel(configuration)
@@ -170,22 +170,22 @@ import TrainingSupport
 
   @Test(arguments: [
     (
-      Loss.binaryCrossEntropy, ModelConfiguration.Activation.softmax, "bce does not go with a head that ends in softmax"
+      Loss.binaryCrossEntropy, PlainStack.Activation.softmax, "bce does not go with a head that ends in softmax"
     ),
     (.binaryCrossEntropy, .relu, "bce does not go with a head that ends in relu"),
     (.crossEntropy, .sigmoid, "cross-entropy does not go with a head that ends in sigmoid"),
     (.crossEntropy, .tanh, "cross-entropy does not go with a head that ends in tanh"),
   ])
   func lossAndActivationThatContradict(
-    _ loss: Loss, _ activation: ModelConfiguration.Activation, _ expected: String
+    _ loss: Loss, _ activation: PlainStack.Activation, _ expected: String
   ) throws {
     let data = try Self.classes([0, 0])
     #expect(message { _ = try Self.fit(Self.ending(in: activation), data, loss: loss) } == "loss " + expected)
     #expect(try Self.fit(Self.ending(in: activation), data, loss: loss, head: .new(size: nil)).loss == loss)
   }
 
-  @Test(arguments: [(Loss.binaryCrossEntropy, ModelConfiguration.Activation.sigmoid), (.crossEntropy, .softmax)])
-  func aLossWithTheActivationInIt(_ loss: Loss, _ activation: ModelConfiguration.Activation) throws {
+  @Test(arguments: [(Loss.binaryCrossEntropy, PlainStack.Activation.sigmoid), (.crossEntropy, .softmax)])
+  func aLossWithTheActivationInIt(_ loss: Loss, _ activation: PlainStack.Activation) throws {
     #expect(try Self.fit(Self.ending(in: activation), Self.classes([0, 0]), loss: loss).loss == loss)
   }
 

@@ -1,0 +1,68 @@
+import LSTMCheckpoints
+
+/// An input of a network: the packed rows of a batch, features or tokens.
+final class InputLayer: NetworkLayer {
+  /// The token of each packed row, of an input of tokens.
+  let tokens = AlignedBuffer<Int32>()
+
+  init(_ input: ModelConfiguration.Input, value: LayerValue, shape: RowShape, weights: ParameterStore, kernels: Kernels)
+  {
+    super.init(input: input.name, value: value, shape: shape, weights: weights, kernels: kernels)
+  }
+
+  override var streamObstacle: String? { value.isPerStep ? nil : "\(name), which is given once a sequence" }
+
+  /// Copies the rows of a batch.
+  /// - Throws: `ShapeError` when they are of another kind or size.
+  func gather(_ source: SequenceRows) throws(ShapeError) {
+    switch (source.values, value.vocabulary) {
+    case (.features(let base, let size), nil):
+      guard size == width else {
+        throw ShapeError(what: "features", expected: "\(width) a step", found: "\(size)")
+      }
+      let to = makeOutput()
+      let width = width
+      forEachRow { row, sequence, step in
+        (to + row * width).update(from: base + (source.starts[sequence] + step) * width, count: width)
+      }
+    case (.tokens(let values), let vocabulary?):
+      tokens.reserve(rowCount)
+      let shape = shape.packed
+      for t in 0..<shape.steps {
+        for b in 0..<shape.active[t] {
+          let token = values[source.starts[shape.order[b]] + t]
+          guard 0..<vocabulary ~= Int(token) else {
+            throw ShapeError(what: "tokens", expected: "numbers from 0 to \(vocabulary - 1)", found: "\(token)")
+          }
+          tokens.pointer[shape.offsets[t] + b] = token
+        }
+      }
+    case (.features, _?):
+      throw ShapeError(what: "input", expected: "token numbers (N, T)", found: "features (N, T, I)")
+    case (.tokens, nil):
+      throw ShapeError(what: "input", expected: "features (N, T, \(width))", found: "token numbers (N, T)")
+    }
+  }
+
+  override func forward(_ pass: LayerPass) {}
+  override func backward(_ gradient: UnsafeMutablePointer<Float>, _ pass: GradientPass) {}
+}
+
+extension NetworkLayer {
+  /// Visits every row, on all threads, with its sequence in the batch and its step; step 0 if sequences have one row.
+  /// - Parameter work: per row, which determines the number of threads; the width when nil.
+  final func forEachRow(work: Int? = nil, _ body: (_ row: Int, _ sequence: Int, _ step: Int) -> Void) {
+    let shape = shape.packed
+    guard value.isPerStep else {
+      for b in 0..<shape.count { body(b, shape.order[b], 0) }
+      return
+    }
+    let parts = kernels.parts(shape.rows * (work ?? width), each: 1 << 14)
+    parallel(parts) { part in
+      // Whole sequences, so that each thread reads and writes a contiguous range of the caller's memory.
+      for b in share(shape.count, multiple: 1, part: part, of: parts) {
+        for t in 0..<shape.lengths[b] { body(shape.offsets[t] + b, shape.order[b], t) }
+      }
+    }
+  }
+}
