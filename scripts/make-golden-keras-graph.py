@@ -176,6 +176,35 @@ def attention_layers(k, L):
 
 
 @case()
+def attention_of_steps(k, L):
+    x = k.Input((6, 3))
+    h = L.Bidirectional(L.GRU(3, return_sequences=True))(x)
+    a = L.Dot(axes=1)([L.Softmax(axis=1)(L.Dense(1, activation="tanh")(h)), h])
+    b = L.Dot(axes=1)([h, L.Softmax(axis=1)(L.Dense(1, use_bias=False)(L.Dense(4, activation="tanh")(h)))])
+    return k.Model(x, L.Dense(2)(L.Concatenate()([L.Flatten()(a), L.Flatten()(b)])))
+
+
+@case(3)
+def operations(k, L):
+    x = k.Input((6, 3))
+    h = L.GRU(4, return_sequences=True)(x) + L.Dense(4)(x)
+    w = k.ops.softmax(L.Dense(1)(h), axis=1)
+    back = k.ops.flip(L.LSTM(4, return_sequences=True)(k.ops.flip(h, axis=1)), axis=1)
+    rows = [k.ops.sum(h * w, axis=1), k.ops.mean(back, axis=1), k.ops.max(k.ops.tanh(h) * back, axis=1), back[:, 0]]
+    return k.Model(x, L.Dense(2)(k.ops.concatenate(rows, axis=-1)))
+
+
+@case(pad="rows")
+def mask_merged(k, L):
+    x = k.Input((7, 3))
+    m = L.Masking()(x)
+    s = L.LSTM(4, return_sequences=True)(m)
+    t = L.TimeDistributed(L.Dense(4, activation="relu"))(s)
+    j = L.Concatenate()([L.Add()([s, t]), m])
+    return k.Model(x, L.Dense(2)(L.Bidirectional(L.LSTM(3))(L.Dropout(0.1)(L.LayerNormalization()(j)))))
+
+
+@case()
 def crnn_height_first(k, L):
     return chain(k, (8, 12, 1), L.Conv2D(3, 3, padding="same", activation="relu"), L.MaxPooling2D(2),
                  L.Conv2D(4, (3, 2)), L.BatchNormalization(), L.Activation("relu"), L.Permute((2, 1, 3)), L.Reshape((5, 8)),

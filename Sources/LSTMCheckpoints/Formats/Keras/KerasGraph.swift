@@ -342,7 +342,9 @@ extension KerasTree {
   /// The tensors of a layer in Keras' order: its own, those of what it wraps, of its cell or of each of its cells.
   var inOrder: [String] {
     if !weights.isEmpty { return weights }
-    let projections = ["query_dense", "key_dense", "value_dense", "output_dense"].compactMap { children[$0] }
+    let projections = ["query", "key", "value", "output"].compactMap { name in
+      children["\(name)_dense"] ?? children["_\(name)_dense"]
+    }
     if projections.count == 4 { return projections.flatMap(\.weights) }
     for key in ["forward_layer", "cell", "layer"] {
       guard let child = children[key], child.hasWeights else { continue }

@@ -10,11 +10,12 @@ extension KerasGraphReading {
     let said = layer.config["axes"]?.array?.compactMap(\.integer) ?? layer.config["axes"]?.integer.map { [$0, $0] } ?? []
     guard said.count == 2 else { throw refusal }
     var (pair, axes) = (use.read, said)
+    if let result = try readWeightedSum(pair, axes, layer) { return result }
     if case .scores? = pair[1].special {
       pair.swapAt(0, 1)
       axes.swapAt(0, 1)
     }
-    if case .scores(let query, let key, let isSoftmax, _)? = pair[0].special {
+    if case .scores(let query, let key, let isSoftmax)? = pair[0].special {
       guard isSoftmax else { throw refusal }
       let value = try steps(pair[1], layer)
       let isSequence = values[query]?.isPerStep ?? false
@@ -42,12 +43,85 @@ extension KerasGraphReading {
     }
     mixesSteps(key, layer)
     remember(layer)
-    return KerasValue(special: .scores(query: query.name, key: key.name, isSoftmax: false, hasMask: false))
+    return KerasValue(special: .scores(query: query.name, key: key.name, isSoftmax: false))
+  }
+
+  // MARK: - Weights of steps
+
+  /// A softmax over the steps of one score each; nil for more.
+  mutating func stepWeights(_ value: KerasValue, _ layer: KerasLayer) -> KerasValue? {
+    guard value.axes == KerasValue.steps, values[value.name]?.width == 1,
+      let dense = layers.first(where: { $0.name == value.name })?.kind as? Layer.Dense,
+      [.none, .tanh].contains(dense.activation)
+    else { return nil }
+    remember(layer)
+    return KerasValue(axes: KerasValue.steps, special: .stepWeights(dense: value.name))
+  }
+
+  /// `Multiply` of steps and their weights.
+  mutating func weighted(_ read: [KerasValue], _ layer: KerasLayer) throws(CheckpointError) -> KerasValue? {
+    guard read.count == 2 else { return nil }
+    for (own, other) in [(0, 1), (1, 0)] {
+      guard case .stepWeights(let dense)? = read[own].special else { continue }
+      let rows = try steps(read[other], layer)
+      remember(layer)
+      return KerasValue(axes: KerasValue.steps, special: .weighted(name: rows.name, dense: dense))
+    }
+    return nil
+  }
+
+  /// `Dot(axes=1)` of steps and their weights.
+  private mutating func readWeightedSum(
+    _ read: [KerasValue], _ axes: [Int], _ layer: KerasLayer
+  ) throws(CheckpointError) -> KerasValue? {
+    guard axes.allSatisfy({ $0 == 1 || $0 == -2 }), let product = try weighted(read, layer),
+      case .weighted(let name, let dense)? = product.special
+    else { return nil }
+    let sum = try attention(over: name, dense: dense, layer)
+    let step = try add(Layer.Reshape(.steps, steps: 1), "\(layer.name)_step", of: layer, reading: [sum], key: "")
+    if case .stepWeights? = read[0].special { return KerasValue(name: step, axes: KerasValue.steps) }
+    return KerasValue(name: step, axes: [.feature, .time])
+  }
+
+  /// The sum of steps, weighted by the softmax of what one dense layer, or two, make of each.
+  mutating func attention(over name: String, dense: String, _ layer: KerasLayer) throws(CheckpointError) -> String {
+    func find(_ name: String) -> (index: Int, kind: Layer.Dense, from: String)? {
+      guard let index = layers.firstIndex(where: { $0.name == name }), let kind = layers[index].kind as? Layer.Dense else {
+        return nil
+      }
+      return (index, kind, layers[index].from.first ?? "")
+    }
+    func tensor(_ index: Int, _ part: String) -> Parameter? {
+      parameters.first { $0.layer == index && $0.name == part }
+    }
+    guard let score = find(dense) else { throw unsupported(layer, "weighs the steps by what is no dense layer's output") }
+    var kind = Layer.Attention(.vector)
+    var parts: [(String, Parameter?)] = []
+    if score.from == name {
+      (kind.hasBias, kind.scoreActivation) = (score.kind.hasBias, score.kind.activation)
+      parts = [("weight", tensor(score.index, "weight")), ("bias", tensor(score.index, "bias"))]
+    } else if let inner = find(score.from), inner.from == name, inner.kind.activation == .tanh {
+      kind = Layer.Attention(.tanh, size: inner.kind.size)
+      (kind.hasBias, kind.hasScoreBias) = (inner.kind.hasBias, score.kind.hasBias)
+      kind.scoreActivation = score.kind.activation
+      parts = [
+        ("weight", tensor(inner.index, "weight")), ("bias", tensor(inner.index, "bias")),
+        ("score", tensor(score.index, "weight")), ("score_bias", tensor(score.index, "bias")),
+      ]
+    } else {
+      throw unsupported(layer, "has no counterpart here: its weights are made of other steps than those that they weigh")
+    }
+    if let value = layers.first(where: { $0.name == name }).map({ _ in KerasValue(name: name) }) { mixesSteps(value, layer) }
+    let made = try add(
+      kind, layer.name, of: layer, reading: [name], key: "\(layer.name) over steps",
+      parameters: parts.compactMap { part, found in found.map { (part, false, $0.tensor, $0.how) } })
+    remember(layer, made)
+    return made
   }
 
   private func refuseMasks(_ use: KerasUse) throws(CheckpointError) {
-    for key in ["mask", "attention_mask", "query_mask", "value_mask", "key_mask"] where use.keywords[key] != nil {
-      throw unsupported(use.layer, "is called with a mask of its own (\(key)), which has no counterpart here")
+    if use.keywords["attention_mask"] != nil {
+      throw unsupported(use.layer, "is called with a mask of its own (attention_mask), which has no counterpart here")
     }
     if use.call.keywords["return_attention_scores"]?.constant?.bool == true {
       throw unsupported(use.layer, "gives its scores, too, which has no counterpart here")

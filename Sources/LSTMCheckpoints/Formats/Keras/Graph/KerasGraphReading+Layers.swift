@@ -6,6 +6,9 @@ extension KerasGraphReading {
 
   mutating func apply(_ use: KerasUse) throws(CheckpointError) -> [KerasValue] {
     let layer = use.layer
+    if let mask = try maskValue(use) { return [mask] }
+    var use = use
+    try takeMasks(&use)
     if use.layer.isOperation { return [try applyOperation(use)] }
     if Self.merges[layer.className] != nil || layer.className == "Merge" { return [try merge(use)] }
     if Self.recurrents.contains(layer.className) { return try readRecurrent(use) }
@@ -243,9 +246,9 @@ extension KerasGraphReading {
       let what = layer.config["activation"]?.functionName.map { "applies \($0)" } ?? "is none of the usual forms"
       throw unsupported(layer, "\(what), which has no counterpart here")
     }
-    if case .scores(let query, let key, false, let hasMask)? = value.special, activation.activation == .softmax {
+    if case .scores(let query, let key, false)? = value.special, activation.activation == .softmax {
       remember(layer)
-      return KerasValue(special: .scores(query: query, key: key, isSoftmax: true, hasMask: hasMask))
+      return KerasValue(special: .scores(query: query, key: key, isSoftmax: true))
     }
     if activation.activation == .none {
       remember(layer)
@@ -282,6 +285,7 @@ extension KerasGraphReading {
     let row = try rows(value, layer)
     let axis = layer.config["axis"]?.integer ?? layer.config["axis"]?.array?.first?.integer ?? -1
     let isOne = (layer.config["axis"]?.array?.count ?? 1) == 1
+    if isOne, axis == 1 || axis == -2, let weights = stepWeights(row, layer) { return weights }
     guard isOne, axis == -1 || axis == row.axes.count else {
       let what = isOne && axis == 1 ? "over the steps" : "over other values than a row's own"
       throw unsupported(layer, "has no counterpart here: it is a softmax \(what) (axis \(axis))")

@@ -160,7 +160,7 @@ extension KerasGraphReading {
     var fits = states.count == wanted.count
     for (state, (part, direction)) in zip(states, wanted) {
       switch state.special {
-      case .state(let name, part, direction): fits = fits && (source == nil || source == name); source = name
+      case .state(let name, let found, let place) where found == part && place == direction: fits = fits && (source == nil || source == name); source = name
       case .final(let name) where part == .hidden && recurrentKind(name)?.isBidirectional == false:
         fits = fits && (source == nil || source == name)
         source = name

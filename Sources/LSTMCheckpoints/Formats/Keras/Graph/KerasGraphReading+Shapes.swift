@@ -164,6 +164,7 @@ extension KerasGraphReading {
   mutating func merged(
     _ read: [KerasValue], _ operation: Layer.Merge.Operation, axis: Int, _ layer: KerasLayer
   ) throws(CheckpointError) -> KerasValue {
+    if operation == .multiply, let product = try weighted(read, layer) { return product }
     var list: [KerasValue] = []
     for value in read { list.append(try settled(value, layer)) }
     let isGrid = list.contains { $0.axes.count == 3 }
@@ -197,7 +198,8 @@ extension KerasGraphReading {
         Layer.Reshape(.grid, channels: channels), "\(layer.name)_grid", of: layer, reading: [name], key: "")
     }
     var result = first.given(by: name)
-    result.hasMask = list.contains(where: \.hasMask)
+    // Since Keras 3 a step that one of them does not hide is not hidden.
+    result.hasMask = version.major >= 3 ? perStep.allSatisfy(\.hasMask) : perStep.contains(where: \.hasMask)
     return result
   }
 
@@ -229,6 +231,25 @@ extension KerasGraphReading {
       var result = try activate(layer, read[0], KerasActivation(function), layer.name)
       result.hasMask = false
       return result
+    }
+    let readouts: [String: Layer.Readout.Take] = [
+      "Mean": .mean, "Max": .max, "Sum": .sum, "math.reduce_mean": .mean, "math.reduce_max": .max, "math.reduce_sum": .sum,
+    ]
+    func said(_ key: String) -> KerasJSON? { layer.config[key] ?? use.call.keywords[key]?.constant }
+    if let take = readouts[name], read.count == 1, said("axis")?.integer == 1 || said("axis")?.integer == -2,
+      said("keepdims")?.bool != true
+    {
+      if take == .sum, case .weighted(let rows, let dense)? = read[0].special {
+        return KerasValue(name: try attention(over: rows, dense: dense, layer), axes: KerasValue.row)
+      }
+      let value = try steps(read[0], layer)
+      mixesSteps(value, layer)
+      let made = try add(Layer.Readout(take), layer.name, of: layer, reading: [value.name], key: "")
+      remember(layer, made)
+      return KerasValue(name: made, axes: KerasValue.row)
+    }
+    if name == "Softmax" || name == "nn.softmax", read.count == 1, said("axis")?.integer == 1 {
+      if let weights = stepWeights(try rows(read[0], layer), layer) { return weights }
     }
     if name == "Flip", read.count == 1 {
       var value = try steps(read[0], layer)

@@ -20,6 +20,9 @@ extension KerasGraphReading {
       return KerasValue(name: slice, axes: KerasValue.row)
     case .state(_, .cell, _):
       throw unsupported(layer, "has no counterpart here: it reads the cell state of an LSTM as features")
+    case .mask: throw unsupported(layer, "has no counterpart here: it reads a mask")
+    case .stepWeights, .weighted:
+      throw unsupported(layer, "has no counterpart here: it reads a softmax over the steps, which only an attention reads")
     case .scores:
       throw unsupported(layer, "has no counterpart here: it reads the products of two sequences' steps")
     }
@@ -157,6 +160,41 @@ extension KerasGraphReading {
   }
 
   // MARK: - Masks
+
+  /// What Keras 3 computes of masks stands in its graph; nil for what is none.
+  func maskValue(_ use: KerasUse) throws(CheckpointError) -> KerasValue? {
+    guard use.layer.isOperation else { return nil }
+    if use.layer.className == "NotEqual" {
+      guard use.read.count == 1, case .input(let input)? = use.read[0].special,
+        let number = use.call.arguments.last?.constant?.number
+      else { throw unsupported(use.layer, "has no counterpart here: it compares what is no input with a number") }
+      return KerasValue(special: .mask(input: input, hidden: number))
+    }
+    let isMask = use.read.map { if case .mask? = $0.special { true } else { false } }
+    if ["ZerosLike", "OnesLike"].contains(use.layer.className), use.layer.config["dtype"]?.string == "bool" {
+      return KerasValue(special: .mask(input: nil, hidden: nil))
+    }
+    guard !isMask.isEmpty, isMask.allSatisfy(\.self) else { return nil }
+    if ["Any", "ConvertToTensor", "Cast"].contains(use.layer.className), use.read.count == 1 { return use.read[0] }
+    return KerasValue(special: .mask(input: nil, hidden: nil))
+  }
+
+  /// Masks that a layer is called with are those that Keras carried to it, which are known already, or the model's own mask.
+  func takeMasks(_ use: inout KerasUse) throws(CheckpointError) {
+    for key in ["mask", "query_mask", "value_mask", "key_mask"] {
+      for value in use.keywords[key] ?? [] {
+        guard case .mask(let input, let hidden)? = value.special else {
+          throw unsupported(use.layer, "is called with a mask of its own (\(key)), which has no counterpart here")
+        }
+        guard let input, let hidden else { continue }
+        let own: PlainStack.Mask? = self.mask.flatMap { $0.input == input ? $0.mask : nil }
+        guard own == .value(Float(hidden)) || own == Int(exactly: hidden).map({ .token($0) }) else {
+          throw unsupported(use.layer, "is called with a mask of its own (\(key)), which has no counterpart here")
+        }
+        for index in use.read.indices { use.read[index].hasMask = true }
+      }
+    }
+  }
 
   /// A layer puts steps together without regard to a mask.
   mutating func mixesSteps(_ value: KerasValue, _ layer: KerasLayer) {

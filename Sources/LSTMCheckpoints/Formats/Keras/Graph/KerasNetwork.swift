@@ -22,6 +22,14 @@ indirect enum KerasArgument: Sendable {
     }
   }
 
+  func mapped(_ change: (KerasReference) -> KerasReference) -> KerasArgument {
+    switch self {
+    case .tensor(let reference): .tensor(change(reference))
+    case .list(let list): .list(list.map { $0.mapped(change) })
+    case .constant: self
+    }
+  }
+
   var constant: KerasJSON? { if case .constant(let json) = self { json } else { nil } }
 
   /// - Parameter json: Keras 3's `__keras_tensor__` or Keras 2's `["lstm", 0, 0]`, in lists or alone, or anything else.
@@ -117,11 +125,35 @@ struct KerasNetwork: Sendable {
       inputs = KerasReference.all(in: config["input_layers"])
       outputs = KerasReference.all(in: config["output_layers"])
     }
+    countCallsOfModels()
     guard Set(members.map(\.layer.name)).count == members.count else {
       throw graph.unknownFormat("two layers of its model configuration have one name")
     }
     guard !outputs.isEmpty, !inputs.isEmpty else {
       throw graph.unknownFormat("its model configuration names no input or no output")
+    }
+  }
+
+  /// Keras 2 counts the calls of a model within a model from the one that built it, which no graph lists.
+  private mutating func countCallsOfModels() {
+    let listed = Dictionary(members.filter { !$0.inside.isEmpty }.map { ($0.layer.name, $0.calls.count) }) { first, _ in first }
+    if listed.isEmpty { return }
+    var last: [String: Int] = [:]
+    let used = members.flatMap { $0.calls.flatMap(\.references) } + outputs
+    for reference in used where listed[reference.layer] != nil {
+      last[reference.layer] = max(last[reference.layer] ?? 0, reference.node)
+    }
+    func corrected(_ reference: KerasReference) -> KerasReference {
+      guard let count = listed[reference.layer], let last = last[reference.layer], last >= count else { return reference }
+      return .init(layer: reference.layer, node: reference.node - (last + 1 - count), tensor: reference.tensor)
+    }
+    outputs = outputs.map(corrected)
+    members = members.map { member in
+      let calls = member.calls.map { call in
+        Call(
+          arguments: call.arguments.map { $0.mapped(corrected) }, keywords: call.keywords.mapValues { $0.mapped(corrected) })
+      }
+      return Member(layer: member.layer, calls: calls, inside: member.inside)
     }
   }
 

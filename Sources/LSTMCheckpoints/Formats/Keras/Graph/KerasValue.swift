@@ -12,7 +12,13 @@ struct KerasValue {
     /// A recurrent layer's state after its last step.
     case state(layer: String, part: State, direction: Int)
     /// The products of each query with each key, or their softmax over the keys.
-    case scores(query: String, key: String, isSoftmax: Bool, hasMask: Bool)
+    case scores(query: String, key: String, isSoftmax: Bool)
+    /// The softmax over the steps of what a dense layer of one output gives.
+    case stepWeights(dense: String)
+    /// Each step of a layer's output times such a weight.
+    case weighted(name: String, dense: String)
+    /// Which steps are hidden, as Keras 3 computes it: where an input is a number, or something made of such.
+    case mask(input: Int?, hidden: Double?)
   }
 
   enum State { case hidden, cell }
