@@ -104,7 +104,10 @@ struct KerasGraphReading: FileReading {
           inputShapes[index] = Self.shape(layer.config) ?? inputShapes[index]
         }
         given[place] = [start]
-        if path.isEmpty { remember(layer) }
+        if path.isEmpty {
+          let isImage = Self.shape(layer.config)?.array?.count == 4
+          remember(layer, nil, timeAxis == 1 && isImage ? ["time_axis": 2] : [:])
+        }
         continue
       }
       var read: [KerasValue] = []
