@@ -44,7 +44,7 @@ public struct LoadPlan: Sendable {
       if let given, given.stack == nil { try Self.refuse(given, against: ModelConfiguration(found), file) }
       options.given = try found.filled(by: given?.stack, file: file)
     } else if let graph = translation.graph ?? checkpoint.configuration {
-      if let given, given != graph { try Self.refuse(given, against: graph, file) }
+      if let given, given != graph, given.withOneBias != graph { try Self.refuse(given, against: graph, file) }
       options.configuration = graph
     }
     inputScaler = translation.inputScaler

@@ -44,6 +44,9 @@ extension Layer {
 
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
       try inputs[0].requireSteps()
+      guard scoreActivation.isElementwise else {
+        throw LayerError("score_activation", "expected a function of one number, found \(scoreActivation.rawValue)")
+      }
       return inputs[0].perSequence(width: inputs[0].width)
     }
 
