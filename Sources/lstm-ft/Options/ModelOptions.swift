@@ -50,6 +50,13 @@ struct LoadArguments: ParsableArguments {
       valueName: "line"))
   var line: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A JSON file with Keras' description of the model (model.to_json()), for a file of weights. (default: the one "
+        + "beside it)", valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var architecture: String?
+
   @Option(help: readoutHelp)
   var readout: PlainStack.Readout?
 
@@ -103,6 +110,7 @@ struct LoadArguments: ParsableArguments {
       throw CheckpointError.invalidOption("--forget-bias \(forgetBias): expected a finite number", advice: [])
     }
     options.untie = untie
+    options.architecture = architecture
     options.padding = paddingIndex?.padding
     options.readoutActivation = readoutActivation
     options.outputActivation = outputActivation

@@ -29,6 +29,7 @@ enum LayerRegistry {
     Layer.Merge(.maximum),
     Layer.Merge(.subtract),
     Layer.L2(),
+    Layer.Magnitude(),
     Layer.Dropout(),
     Layer.CRF(),
     Layer.ActivationLayer(),

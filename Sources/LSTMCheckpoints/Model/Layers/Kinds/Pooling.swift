@@ -45,6 +45,13 @@ extension Layer {
       guard pad.isEmpty || pad.count == 2 * window.count else {
         throw LayerError("pad", "expected \(2 * window.count) numbers, before and after for each axis, found \(pad.count)")
       }
+      if isSame, pad.contains(where: { $0 > 0 }) {
+        throw LayerError("pad", "with same, what is around the values follows from their number")
+      }
+      // A window that lies in the padding alone has no value.
+      for (at, count) in pad.enumerated() where count >= window[at / 2] {
+        throw LayerError("pad", "\(count) steps of padding hold a whole window of \(window[at / 2])")
+      }
     }
 
     /// The length of an axis after pooling; 0 or less when no window fits.
