@@ -146,7 +146,8 @@ import TrainingSupport
 
   // MARK: - What a model gets for a loss
 
-  static func fit(_ model: LSTMModel, _ targets: SequenceData.Targets, _ loss: Loss? = nil, head: HeadChoice = .keep,
+  static func fit(
+    _ model: LSTMModel, _ targets: SequenceData.Targets, _ loss: Loss? = nil, head: HeadChoice = .keep,
     mayChangeModel: Bool = true
   ) throws -> TaskFit {
     let data = try SequenceData(inputs: .features(noise(2 * 4 * 2, seed: 1), steps: 4, size: 2), targets: targets)
@@ -156,7 +157,7 @@ import TrainingSupport
 
   static let tags = SequenceData.Targets.classes([0, 1, 2, 0, 1, 1, 2, 2], perStep: true)
 
-  static func classifier(_ activation: Activation, size: Int = 3) -> LSTMModel {
+  static func classifier(_ activation: PlainStack.Activation, size: Int = 3) -> LSTMModel {
     LSTMModel(
       ModelConfiguration(
         PlainStack(
