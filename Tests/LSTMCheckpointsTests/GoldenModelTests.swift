@@ -45,19 +45,19 @@ func goldenCheckpoint(_ path: String) throws -> Checkpoint {
     let reference = try Golden("golden-models/\(name).reference.h5")
     let plan = try LoadPlan(goldenCheckpoint("golden-models/\(name).h5"), options: goldenOptions(name))
     let configuration = plan.configuration
-    #expect(configuration.input.size == (try reference.integer("input_size")))
-    #expect(configuration.layers.map(\.hiddenSize) == (try reference.json("hidden_sizes")))
+    #expect(configuration.plain.input.size == (try reference.integer("input_size")))
+    #expect(configuration.plain.layers.map(\.hiddenSize) == (try reference.json("hidden_sizes")))
     let isBidirectional = try reference.integer("bidirectional") == 1
     let projection = try reference.integer("proj_size")
     let hasBias = try reference.integer("bias") == 1
-    for layer in configuration.layers {
+    for layer in configuration.plain.layers {
       #expect(layer.isBidirectional == isBidirectional)
       #expect(layer.projectionSize == (projection == 0 ? nil : projection))
       #expect(layer.bias == (hasBias ? .dual : .none))
     }
-    #expect(configuration.head.map(\.activation.rawValue) == (try reference.json("activations")))
+    #expect(configuration.plain.head.map(\.activation.rawValue) == (try reference.json("activations")))
     #expect(configuration.readout == nil)
-    if case .tokens(let vocabulary, _) = configuration.input {
+    if case .tokens(let vocabulary, _) = configuration.plain.input {
       #expect(vocabulary == ["awd": 29, "embedding_fc": 23][name])
     } else {
       #expect(!reference.has("tokens"))
@@ -86,7 +86,7 @@ func goldenCheckpoint(_ path: String) throws -> Checkpoint {
     let plan = try LoadPlan(
       goldenCheckpoint("golden-models/prefix_module.h5"), options: LoadOptions(prefix: "module/encoder.lstm"))
     try plan.validate()
-    #expect(plan.configuration.head.isEmpty)
+    #expect(plan.configuration.plain.head.isEmpty)
     #expect(plan.mapping["lstm.weight_hh_l1"] == "module.encoder.lstm.weight_hh_l1")
     #expect(
       plan.report.notes == [

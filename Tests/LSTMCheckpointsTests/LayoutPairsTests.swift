@@ -75,7 +75,7 @@ import Testing
     for shape in shapes {
       for bias in PlainStack.Bias.allCases where offset == 0 || bias != .none {
         for isBidirectional in [false, true] {
-          let layer = ModelConfiguration.Layer(
+          let layer = PlainStack.Layer(
             hiddenSize: shape.hidden, isBidirectional: isBidirectional, bias: bias, forgetOffset: offset)
           let configuration = ModelConfiguration(
             input: shape.isWhole ? .tokens(vocabulary: 13, size: shape.input) : .features(size: shape.input),
@@ -178,9 +178,9 @@ import Testing
       return [.refused(error.message.description.replacing("cannot write \(path): ", with: ""))]
     }
     let (made, _) = try imported(path, target)
-    let (layers, others) = (model.configuration.layers, made.configuration.layers)
+    let (layers, others) = (model.configuration.plain.layers, made.configuration.plain.layers)
     #expect(layers.count == others.count && made.configuration.input == model.configuration.input, "\(way)")
-    #expect(made.configuration.head == model.configuration.head, "\(way)")
+    #expect(made.configuration.plain.head == model.configuration.plain.head, "\(way)")
     for (index, (layer, other)) in zip(layers, others).enumerated() {
       #expect(layer.hiddenSize == other.hiddenSize && layer.isBidirectional == other.isBidirectional, "\(way)")
       let shift = layer.forgetOffset - other.forgetOffset

@@ -40,8 +40,8 @@ import Testing
     }
     let plan = try LoadPlan(checkpoint(shapes))
     try plan.validate()
-    let expected = ModelConfiguration.Layer(hiddenSize: 10, isBidirectional: true, projectionSize: 2, bias: .none)
-    #expect(plan.configuration.layers == [expected, expected])
+    let expected = PlainStack.Layer(hiddenSize: 10, isBidirectional: true, projectionSize: 2, bias: .none)
+    #expect(plan.configuration.plain.layers == [expected, expected])
   }
 
   @Test func cells() throws {
@@ -126,7 +126,7 @@ import Testing
     for name in ["emb", "word_embeddings", "wte", "lut"] {
       let plan = try LoadPlan(checkpoint([("\(name).weight", [30, 3])] + layer("lstm.", 0, 3, 4) + head))
       try plan.validate()
-      #expect(plan.configuration.input == .tokens(vocabulary: 30, size: 3), "\(name)")
+      #expect(plan.configuration.plain.input == .tokens(vocabulary: 30, size: 3), "\(name)")
     }
     // As wide as the LSTM's output and with no telling name it may be a head.
     let tied = try LoadPlan(checkpoint([("lut.weight", [30, 4])] + layer("lstm.", 0, 4, 4)))

@@ -114,7 +114,7 @@ import Testing
 
 /// Export of models that did not come from a file.
 @Suite struct PyTorchNameTests {
-  private func model(_ layers: [ModelConfiguration.Layer], head: [PlainStack.Dense] = []) -> StoredModel {
+  private func model(_ layers: [PlainStack.Layer], head: [PlainStack.Dense] = []) -> StoredModel {
     let configuration = ModelConfiguration(input: .features(size: 3), layers: layers, head: head)
     return StoredModel(
       configuration,
@@ -129,7 +129,7 @@ import Testing
     try model.write(path: path, as: .pytorchHDF5)
     let read = try Checkpoint(path: path)
     // What it says is what it loads as.
-    let plan = try LoadPlan(read, options: LoadOptions(activation: model.configuration.head.count == 2 ? .relu : nil))
+    let plan = try LoadPlan(read, options: LoadOptions(activation: model.configuration.plain.head.count == 2 ? .relu : nil))
     try plan.validate()
     var kept = read
     kept.tensors = try read.tensors.map { tensor in
@@ -176,7 +176,7 @@ import Testing
   }
 
   @Test func whatPyTorchLacksIsRefused() {
-    func message(_ layer: ModelConfiguration.Layer) -> Message? {
+    func message(_ layer: PlainStack.Layer) -> Message? {
       #expect(throws: CheckpointError.self) { try model([layer]).write(path: "/nowhere/out.h5", as: .pytorchHDF5) }?
         .message
     }

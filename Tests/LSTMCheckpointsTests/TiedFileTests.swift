@@ -24,7 +24,7 @@ import Testing
     let plan = try Self.plan(name)
     #expect(plan.report.isComplete, "\(plan.report.failureSummary)")
     #expect(plan.configuration.ties == Self.tie)
-    #expect(plan.configuration.paddingToken == nil)
+    #expect(plan.configuration.plain.paddingToken == nil)
     #expect(plan.report.notes.contains { $0.contains("one tensor in the file: tied") } == isProven)
     #expect(plan.report.assumed.contains { $0.what.contains("tied") } == !isProven)
     let made = try plan.imported()
@@ -71,7 +71,7 @@ import Testing
     let plan = try LoadPlan(checkpoint, options: LoadOptions(readout: .all))
     #expect(plan.report.isComplete, "\(plan.report.failureSummary)")
     #expect(plan.configuration.ties == Self.tie)
-    #expect(plan.configuration.head.map(\.size) == [13])
+    #expect(plan.configuration.plain.head.map(\.size) == [13])
     #expect(plan.twins == ["0.encoder_dp.emb.weight": "0.encoder.weight"])
     #expect(plan.report.assumed.contains { $0.what.contains("tied") } == !isShared)
 
@@ -149,16 +149,16 @@ import Testing
 
   @Test func aRowOfZerosIsAssumedToBePadding() throws {
     let plan = try Self.plan("padding-row/m.pt")
-    #expect(plan.report.isComplete && plan.configuration.paddingToken == 0)
+    #expect(plan.report.isComplete && plan.configuration.plain.paddingToken == 0)
     let assumption = try #require(plan.report.assumed.first { $0.what.contains("padding") })
     #expect(
       assumption.what
         == "row 0 of embedding.weight is all zero: it stands for padding (padding_idx=0) and is not trained")
     #expect(assumption.change == "padding none")
     let none = try Self.plan("padding-row/m.pt") { $0.padding = .absent }
-    #expect(none.configuration.paddingToken == nil && !none.report.assumed.contains { $0.what.contains("padding") })
+    #expect(none.configuration.plain.paddingToken == nil && !none.report.assumed.contains { $0.what.contains("padding") })
     let said = try Self.plan("padding-row/m.pt") { $0.padding = .row(7) }
-    #expect(said.configuration.paddingToken == 7 && !said.report.assumed.contains { $0.what.contains("padding") })
+    #expect(said.configuration.plain.paddingToken == 7 && !said.report.assumed.contains { $0.what.contains("padding") })
     #expect(throws: CheckpointError.self) { try Self.plan("padding-row/m.pt") { $0.padding = .row(20) } }
   }
 
@@ -174,15 +174,15 @@ import Testing
         StoredTensor(
           name: parameter.name, shape: parameter.shape,
           values: (0..<parameter.elementCount).map { at in
-            parameter.role == .embedding && zeros.contains(at / 3) ? 0 : Float(at % 7) - 3.5
+            parameter.role.layer == "embedding" && zeros.contains(at / 3) ? 0 : Float(at % 7) - 3.5
           }
         ).converted(to: type)
       }
       let plan = try LoadPlan(Checkpoint(tensors: tensors, path: "x.pt", format: .pt))
-      #expect(plan.configuration.paddingToken == row, "\(type)")
+      #expect(plan.configuration.plain.paddingToken == row, "\(type)")
       // What the tool itself has written is not guessed at.
       let native = Checkpoint(tensors: tensors, configuration: configuration, path: "model.h5")
-      #expect(try LoadPlan(native).configuration.paddingToken == nil)
+      #expect(try LoadPlan(native).configuration.plain.paddingToken == nil)
     }
   }
 

@@ -101,7 +101,7 @@ import TrainingSupport
       Checkpoint(contentsOf: fixtures.appendingPathComponent("golden-training/seed_example_weights.h5")))
     let data = try Self.arrays("seed_example_data", model)
     let fit = try TaskFit(model, data, file: "data")
-    #expect(fit.model.configuration.head.isEmpty)
+    #expect(fit.model.configuration.plain.head.isEmpty)
     var tuner = FineTuner(try FreezePlan(fit.model), optimizer: .adam(learningRate: 1e-3), loss: fit.loss)
     tuner.options = Self.plain(epochs: 5, batchSize: 100)
     let losses = try Self.losses(tuner, fit.model, data, kernels: Self.kernels(path)).losses

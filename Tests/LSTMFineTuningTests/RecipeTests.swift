@@ -18,7 +18,7 @@ import TrainingSupport
   func twentyStepsFollowPyTorch(_ name: String) throws {
     let golden = try Golden("golden-recipes/\(name).h5")
     let isBidirectional = name.hasSuffix("bidirectional")
-    let layer = ModelConfiguration.Layer(hiddenSize: 7, isBidirectional: isBidirectional)
+    let layer = PlainStack.Layer(hiddenSize: 7, isBidirectional: isBidirectional)
     let isClasses = name.hasPrefix("smoothing")
     let isPerStep = name == "smoothing_steps"
     let configuration = ModelConfiguration(

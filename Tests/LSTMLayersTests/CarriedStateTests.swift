@@ -30,7 +30,7 @@ import Testing
       var random = RandomNumbers(seed: 9)
       self.count = count
       self.steps = steps
-      if case .features(let size) = configuration.input {
+      if case .features(let size) = configuration.plain.input {
         width = size
         features = (0..<count * steps * size).map { _ in random.normal() }
         tokens = []
@@ -63,18 +63,20 @@ import Testing
   /// What the network gives for some stretches: a (steps, O) each.
   static func run(
     _ network: Network, _ streams: Streams, _ stretches: [Stretch], _ state: CarriedState,
-    from stage: ModelStage = .input, rows: [Float]? = nil, plan: GradientPlan? = nil
+    from boundary: Boundary = .input, rows: [Float]? = nil, plan: GradientPlan? = nil
   ) throws -> [[Float]] {
     let lengths = stretches.map(\.steps.count)
+    // The kept values of a boundary are found by floats.
+    let unit = rows == nil ? 1 : network.blockSize(at: boundary, steps: 1)
     let numbers = Numbers(
-      [stretches.map { $0.stream * streams.steps + $0.steps.lowerBound }, lengths, stretches.map(\.from)]
+      [stretches.map { ($0.stream * streams.steps + $0.steps.lowerBound) * unit }, lengths, stretches.map(\.from)]
         + [stretches.map(\.to)])
     defer { numbers.deallocate() }
     func run(_ values: SequenceRows.Values) throws -> [[Float]] {
       let source = SequenceRows(
         values, count: stretches.count, steps: lengths.max() ?? 0, starts: numbers[0], lengths: numbers[1])
       let output = try network.run(
-        source, from: stage, for: plan, carrying: .init(state, from: numbers[2], to: numbers[3]))
+        source, from: boundary, for: plan, carrying: .init(state, from: numbers[2], to: numbers[3]))
       var places = [Int](repeating: 0, count: output.count)
       network.locateOutputs(
         starts: stretches.indices.map { $0 * streams.steps }, isPerStep: true, into: &places)
@@ -90,7 +92,7 @@ import Testing
       return try streams.tokens.withUnsafeBufferPointer { try run(.tokens(#require($0.baseAddress))) }
     }
     return try (rows ?? streams.features).withUnsafeBufferPointer {
-      try run(.features(#require($0.baseAddress), width: network.width(at: stage)))
+      try run(.features(#require($0.baseAddress), width: network.configuration.inputs[0].width))
     }
   }
 
@@ -135,7 +137,7 @@ import Testing
         #expect(found[stream] == whole.values)
         let final = network.finalState()
         let carried = state.state
-        for layer in model.configuration.layers.indices {
+        for layer in model.configuration.plain.layers.indices {
           let (h, c) = (final.hidden[layer].values, final.cell[layer].values)
           #expect(Array(carried.hidden[layer].values[stream * h.count..<(stream + 1) * h.count]) == h)
           #expect(Array(carried.cell[layer].values[stream * c.count..<(stream + 1) * c.count]) == c)
@@ -192,19 +194,20 @@ import Testing
       try CarriedState(model.configuration, streams: 2), try CarriedState(model.configuration, streams: 2),
       try CarriedState(model.configuration, streams: 2)
     )
+    let boundary = Boundary(places: [1])
     var rows = [Float](repeating: .nan, count: 2 * 8 * 20)
     for start in [0, 4] {
       let stretches = (0..<2).map { Stretch(stream: $0, steps: start..<start + 4, from: $0, to: $0) }
       let wanted = try Self.run(network, streams, stretches, whole)
-      let numbers = Numbers([[start, 8 + start], [0, 1]])
+      let numbers = Numbers([[start, 8 + start], [0, 1], [start * 20, (8 + start) * 20]])
       defer { numbers.deallocate() }
       try streams.features.withUnsafeBufferPointer { x in
         try network.run(
           SequenceRows(.features(#require(x.baseAddress), width: 5), count: 2, steps: 4, starts: numbers[0]),
-          upTo: .layer(1), into: &rows, starts: numbers[0],
+          upTo: boundary, into: &rows, starts: numbers[2],
           carrying: .init(below, from: numbers[1], to: numbers[1]))
       }
-      #expect(try Self.run(network, streams, stretches, above, from: .layer(1), rows: rows) == wanted)
+      #expect(try Self.run(network, streams, stretches, above, from: boundary, rows: rows) == wanted)
     }
     let (all, first, second) = (whole.state, below.state, above.state)
     #expect(first.hidden[0] == all.hidden[0] && first.cell[0] == all.cell[0])
@@ -232,10 +235,10 @@ import Testing
 
   @Test func whatCannotCarryStates() throws {
     var configuration = Self.configurations[0]
-    configuration.layers[1].isBidirectional = true
+    configuration.plain.layers[1].isBidirectional = true
     let reversed = #expect(throws: ShapeError.self) { try CarriedState(configuration, streams: 2) }
     #expect(
-      reversed?.message.description == "carried state: expected layers that run forward only, found layer 1, which is "
+      reversed?.message.description == "carried state: expected layers that run forward only, found layer1, which is "
         + "bidirectional: its reverse direction starts at the end of a sequence")
     let none = #expect(throws: ShapeError.self) { try CarriedState(Self.configurations[0], streams: 0) }
     #expect(none?.message == "carried state: expected at least one stream, found 0")

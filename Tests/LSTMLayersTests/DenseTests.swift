@@ -15,22 +15,24 @@ import Testing
     let (rows, input, size) = sizes
     for (kernels, hasBias) in Kernels.available.flatMap({ [($0, true), ($0, false)] }) {
       var random = RandomNumbers(seed: UInt64(rows + input + size))
-      let dense = PlainStack.Dense(size: size, hasBias: hasBias, activation: activation)
-      let specifications =
-        [ParameterSpecification(name: "head.0.weight", shape: [size, input], role: .head(0))]
-        + (hasBias ? [.init(name: "head.0.bias", shape: [size], role: .head(0), part: .bias)] : [])
-      let weights = ParameterStore(specifications)
+      let dense = Layer.Dense(size: size, hasBias: hasBias, activation: activation.general)
+      let configuration = try ModelConfiguration(
+        inputs: [.init(.features(size: input))], layers: [Layer("head.0", dense)])
+      let weights = ParameterStore(configuration.parameters)
       for index in weights.slots.indices {
         weights.set(index, (0..<weights.slots[index].count).map { _ in random.normal() / Float(input).squareRoot() })
       }
-      let layer = try #require(DenseLayer(dense, index: 0, inputSize: input, weights: weights, kernels: kernels))
+      let network = Network(configuration, weights: weights, kernels: kernels)
+      let layer = try #require(network.nodes[1] as? DenseLayer)
       let x = (0..<rows * input).map { _ in random.normal() }
       let given = (0..<rows * size).map { _ in random.normal() }
-      let y = Array(UnsafeBufferPointer(start: layer.forward(x, rows: rows, activate: true), count: given.count))
-      let gradients = ParameterStore(specifications)
-      var dx = [Float](repeating: .nan, count: x.count)
-      layer.backward(
-        given, x: x, rows: rows, gradients: gradients, trainable: gradients.slots.map { _ in true }, inputGradient: &dx)
+      let y = try network.forward(SequenceBatch(Tensor(shape: [rows, 1, input], values: x))).values
+      let gradients = ParameterStore(configuration.parameters)
+      let dx = try #require(
+        try network.backward(
+          Tensor(shape: [rows, 1, size], values: given), into: gradients, trainable: gradients.slots.map { _ in true },
+          wantsInput: true)
+      ).input.values
 
       let (w, b) = (weights.values(0).map(Double.init), hasBias ? weights.values(1).map(Double.init) : nil)
       var dw = [Double](repeating: 0, count: w.count)
@@ -50,12 +52,22 @@ import Testing
           #expect(abs(Double(dx[row * input + i]) - wanted) <= 1e-5, "\(kernels.name)")
         }
         var step = [Float](repeating: .nan, count: size)
-        layer.step(x.map(Float.init), into: &step)
+        let single = x.map(Float.init)
+        single.withUnsafeBufferPointer { row in
+          step.withUnsafeMutableBufferPointer { step in
+            guard let row = row.baseAddress, let out = step.baseAddress else { return }
+            withUnsafePointer(to: row) { inputs in
+              layer.step(LayerStep(inputs: inputs, output: out, state: out, scratch: out, token: -1))
+            }
+          }
+        }
         #expect(step == Array(y[row * size..<(row + 1) * size]), "\(kernels.name): a single row")
       }
-      #expect(zip(gradients.values(0), dw).allSatisfy { abs(Double($0) - $1) <= 2e-5 }, "\(kernels.name)")
+      let slopes = gradients.values(0)
+      #expect(dw.indices.allSatisfy { abs(Double(slopes[$0]) - dw[$0]) <= 2e-5 }, "\(kernels.name)")
       if hasBias {
-        #expect(zip(gradients.values(1), db).allSatisfy { abs(Double($0) - $1) <= 2e-5 }, "\(kernels.name)")
+        let slopes = gradients.values(1)
+        #expect(db.indices.allSatisfy { abs(Double(slopes[$0]) - db[$0]) <= 2e-5 }, "\(kernels.name)")
       }
     }
   }

@@ -82,8 +82,8 @@ import Testing
   @Test(arguments: Kernels.available.map(\.name)) func denormalInputCountsAsZero(name: String) throws {
     guard let kernels = Kernels.available.first(where: { $0.name == name }) else { return }
     var configuration = Self.configuration
-    for index in configuration.layers.indices { configuration.layers[index].bias = .none }
-    configuration.head[0].hasBias = false
+    for index in configuration.plain.layers.indices { configuration.plain.layers[index].bias = .none }
+    configuration.plain.head[0].hasBias = false
     let network = Network(LSTMModel(configuration, seed: 1), kernels: kernels)
     let tiny = try network.forward(Self.input(value: 0x1p-128)).values
     let zero = try network.forward(Self.input(value: 0)).values

@@ -6,7 +6,7 @@ import Testing
 
 /// An offset of the forget gate is the same as so much more in its bias, but the bias stays what the source stored.
 @Suite struct ForgetOffsetTests {
-  static let layers: [[ModelConfiguration.Layer]] = [
+  static let layers: [[PlainStack.Layer]] = [
     [.init(hiddenSize: 5, bias: .single, forgetOffset: 1)],
     [.init(hiddenSize: 17, isBidirectional: true, forgetOffset: 1), .init(hiddenSize: 8, forgetOffset: -0.5)],
     [.init(hiddenSize: 40, projectionSize: 7, hasPeepholes: true, forgetOffset: 2)],
@@ -17,13 +17,13 @@ import Testing
     let kernels = try KernelTests.kernels(path)
     let model = LSTMModel(.init(input: .features(size: 4), layers: Self.layers[index]), seed: 5)
     var plain = model.configuration
-    for index in plain.layers.indices { plain.layers[index].forgetOffset = 0 }
+    for index in plain.plain.layers.indices { plain.plain.layers[index].forgetOffset = 0 }
     var shifted = LSTMModel(plain)
     for (at, slot) in model.parameters.slots.enumerated() {
       var values = model.parameters.values(at)
-      if case .lstm(let layer, _) = slot.specification.role, slot.name.contains("bias_ih") {
-        let h = plain.layers[layer].hiddenSize
-        for j in h..<2 * h { values[j] += model.configuration.layers[layer].forgetOffset }
+      if slot.name.contains("bias_ih"), let layer = Int(slot.specification.role.layer.dropFirst(5)) {
+        let h = plain.plain.layers[layer].hiddenSize
+        for j in h..<2 * h { values[j] += model.configuration.plain.layers[layer].forgetOffset }
       }
       try shifted.set(slot.name, to: Tensor(shape: slot.specification.shape, values: values))
     }

@@ -170,7 +170,7 @@ import Testing
     }
     let (count, steps) = (4, 5)
     let batch: SequenceBatch
-    switch configuration.input {
+    switch configuration.plain.input {
     case .features(let size):
       let x = Tensor(shape: [count, steps, size], values: (0..<count * steps * size).map { _ in random.normal() })
       batch = try SequenceBatch(x, lengths: test.lengths)
@@ -261,7 +261,7 @@ import Testing
       let wanted = (0..<slot.count).map { at in central { parameters[slot.name]?[at] += $0 } }
       compare({ gradients, _ in gradients.values(index) }, wanted, slot.name)
     }
-    if case .features = configuration.input {
+    if case .features = configuration.plain.input {
       compare({ $1.input.values }, inputs.indices.map { at in central { inputs[at] += $0 } }, "input")
     }
     for index in sizes.indices {

@@ -43,12 +43,12 @@ struct KerasOptions: Decodable {
     let folder = try TemporaryFolder()
     let wanted = try golden.tensor("y").values
     for format in [Checkpoint.Format.kerasH5, .kerasWeights, .kerasArchive] {
-      let gates = Set(model.configuration.layers.map(\.gateActivation))
+      let gates = Set(model.configuration.plain.layers.map(\.gateActivation))
       var writing = WriteOptions()
-      if model.configuration.layers.contains(where: { $0.bias == .dual }), format != .kerasH5 { writing.bias = .single }
+      if model.configuration.plain.layers.contains(where: { $0.bias == .dual }), format != .kerasH5 { writing.bias = .single }
       if writing.bias == .single { writing.layout = .keras }
       // No layer of Keras joins the outputs of others; the source's own weights keep their places.
-      if model.configuration.skip, format != .kerasH5 { continue }
+      if model.configuration.plain.skip, format != .kerasH5 { continue }
       // Keras does not load them.
       if format == .kerasH5, model.stored.tensors.contains(where: { $0.dataType == .bfloat16 }) { continue }
       // A hard sigmoid has another slope in Keras 3.
@@ -63,7 +63,7 @@ struct KerasOptions: Decodable {
       if format == .kerasWeights || !hasModel(read) {
         options.configuration = model.configuration
         if writing.bias == .single {
-          for index in model.configuration.layers.indices { options.configuration?.layers[index].bias = .single }
+          for index in model.configuration.plain.layers.indices { options.configuration?.plain.layers[index].bias = .single }
         }
       }
       let again = try LSTMModel(read, options: options)

@@ -15,7 +15,7 @@ import Testing
     let model = try LSTMModel(namedFixture(name), options: namedFixtureOptions(name))
     let wanted = try golden.tensor("y")
     let (y, state): (Tensor, LSTMState)
-    if case .features = model.configuration.input {
+    if case .features = model.configuration.plain.input {
       (y, state) = try model(golden.tensor("x"))
     } else {
       let tokens = try golden.integers("x").map(Int32.init)

@@ -31,7 +31,7 @@ import Testing
     let model = try Self.stored(head)
     let changed = try model.replacingHead(size: 9, seed: 3)
     #expect(model.headReplacementNote(size: 9) == note)
-    #expect(changed.configuration.head == head.dropLast() + [.init(size: 9)])
+    #expect(changed.configuration.plain.head == head.dropLast() + [.init(size: 9)])
     let last = "head.\(max(head.count - 1, 0))."
     for parameter in changed.configuration.parameters where !parameter.name.hasPrefix(last) {
       let (kept, old) = (changed.origins[parameter.name], model.origins[parameter.name])
@@ -60,7 +60,7 @@ import Testing
         == "head: a new dense layer 5 -> 2 softmax with random values replaces head.0, which gave 4 relu; "
         + "its output is no longer normalized")
     #expect(!changed.configuration.normalizesOutput)
-    #expect(changed.configuration.head == [.init(size: 2, activation: .softmax)])
+    #expect(changed.configuration.plain.head == [.init(size: 2, activation: .softmax)])
   }
 
   @Test(arguments: [0, -1, 1 << 24 + 1, .max]) func sizesThatNoLayerHas(_ size: Int) throws {

@@ -44,7 +44,7 @@ import Testing
     let plan = try LoadPlan(Checkpoint(path: Self.path(name)))
     try plan.validate()
     #expect(plan.configuration.summary == (try golden.text("summary")))
-    #expect(plan.configuration.layers[0].bias.rawValue == (try golden.text("bias")))
+    #expect(plan.configuration.plain.layers[0].bias.rawValue == (try golden.text("bias")))
     #expect(plan.report.layout == .onnx)
     let model = try LSTMModel(plan)
     let y = try model(Self.batch(golden)).output
@@ -111,7 +111,7 @@ import Testing
   /// Every readout and kind of layer, with all activations of heads, through a file.
   @Test(arguments: PlainStack.Readout.allCases, [false, true])
   func everyModelComesBack(_ readout: PlainStack.Readout, skip: Bool) throws {
-    let layers: [ModelConfiguration.Layer] = [
+    let layers: [PlainStack.Layer] = [
       .init(hiddenSize: 3, isBidirectional: true, bias: .single, gateActivation: .hardSigmoidKeras3),
       .init(hiddenSize: 5, bias: .none, gateActivation: .hardSigmoid),
       .init(hiddenSize: 2, isBidirectional: readout != .last, bias: .dual, hasPeepholes: true),
@@ -121,7 +121,7 @@ import Testing
       .init(size: 3, activation: .sigmoid), .init(size: 2, activation: .softmax),
     ]
     let folder = try TemporaryFolder()
-    for input in [ModelConfiguration.Input.features(size: 3), .tokens(vocabulary: 7, size: 3)] {
+    for input in [PlainStack.Input.features(size: 3), .tokens(vocabulary: 7, size: 3)] {
       for normalizes in [false, true] {
         let configuration = ModelConfiguration(
           input: input, layers: layers, skip: skip, readout: readout, head: normalizes ? [] : head,
@@ -159,8 +159,8 @@ import Testing
     let folder = try TemporaryFolder()
     try model.write(path: folder.path("m.onnx"), as: .onnx)
     let again = try LSTMModel(Checkpoint(path: folder.path("m.onnx")))
-    #expect(again.configuration.layers[0].forgetOffset == 0)
-    #expect(again.configuration.layers[0].bias == .single)
+    #expect(again.configuration.plain.layers[0].forgetOffset == 0)
+    #expect(again.configuration.plain.layers[0].bias == .single)
     let x = Tensor(shape: [2, 5, 3], values: (0..<30).map { Float($0 % 7) * 0.3 - 1 })
     #expect(largestDifference(try model(x).output.values, try again(x).output.values) <= 1e-6)
   }
@@ -228,8 +228,8 @@ import Testing
   }
 
   @Test func refusesWhatItCannotHold() throws {
-    let one = ModelConfiguration.Layer(hiddenSize: 3, bias: .single)
-    let features = ModelConfiguration.Input.features(size: 2)
+    let one = PlainStack.Layer(hiddenSize: 3, bias: .single)
+    let features = PlainStack.Input.features(size: 2)
     let cases: [(ModelConfiguration, String)] = [
       (.init(input: .tokens(vocabulary: 4, size: 2), layers: [one]), "an embedding"),
       (.init(input: features, layers: [.init(hiddenSize: 3, isBidirectional: true, bias: .single)]), "two directions"),

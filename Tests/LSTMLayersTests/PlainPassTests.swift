@@ -62,7 +62,7 @@ import Testing
   @Test(arguments: [1, 7, 129], [false, true])
   func theEmbeddingsGradientIsASumOverTokens(_ size: Int, skip: Bool) throws {
     let network = Network(Self.model(size, tokens: true, skip: skip))
-    let embedding = try #require(network.embedding)
+    let embedding = try #require(network.weights.index(of: "embedding.weight"))
     var random = RandomNumbers(seed: 7)
     for lengths in Self.lengths {
       let batch = try Self.batch(lengths, size, tokens: true)
@@ -163,7 +163,7 @@ import Testing
 extension ModelConfiguration {
   fileprivate func normalizingOutput() -> ModelConfiguration {
     var copy = self
-    copy.normalizesOutput = true
+    copy.plain.normalizesOutput = true
     return copy
   }
 }

@@ -65,11 +65,11 @@ import Testing
 
   static func configuration(_ golden: Golden) throws -> ModelConfiguration {
     let projection = try golden.integer("proj_size")
-    let layer = ModelConfiguration.Layer(
+    let layer = PlainStack.Layer(
       hiddenSize: try golden.integer("hidden_size"), isBidirectional: try golden.integer("bidirectional") != 0,
       projectionSize: projection == 0 ? nil : projection, bias: try golden.integer("bias") != 0 ? .dual : .none)
     return ModelConfiguration(
       input: .features(size: try golden.integer("input_size")),
-      layers: [ModelConfiguration.Layer](repeating: layer, count: try golden.integer("num_layers")))
+      layers: [PlainStack.Layer](repeating: layer, count: try golden.integer("num_layers")))
   }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Foundation
 import LSTMCheckpoints
 
@@ -23,7 +24,7 @@ struct ReferenceModel {
   }
 
   func run(parameters: [String: [Double]], inputs: [Double], hidden: [[Double]], cell: [[Double]]) -> Result {
-    let states = configuration.layers.reduce(0) { $0 + $1.directions }
+    let states = configuration.plain.layers.reduce(0) { $0 + $1.directions }
     var result = Result(
       output: [], hidden: .init(repeating: [], count: states), cell: .init(repeating: [], count: states))
     var parameters = parameters
@@ -38,7 +39,7 @@ struct ReferenceModel {
         case .features(_, let size):
           return Array(inputs[(n * batch.steps + t) * size..<(n * batch.steps + t + 1) * size])
         case .tokens(let tokens):
-          let size = configuration.input.size
+          let size = configuration.plain.input.size
           let token = Int(tokens[n * batch.steps + t])
           let row = (parameters["embedding.weight"] ?? [])[token * size..<(token + 1) * size]
           return row.map { $0 * (masks.embedding?[token] ?? 1) }
@@ -47,7 +48,7 @@ struct ReferenceModel {
       x = masks.drop(x, place: 0, sequence: n)
       var parts = [x]
       var state = 0
-      for (index, layer) in configuration.layers.enumerated() {
+      for (index, layer) in configuration.plain.layers.enumerated() {
         var outputs = [[Double]](repeating: [], count: length)
         for reverse in layer.isBidirectional ? [false, true] : [false] {
           let size = layer.stateSize
@@ -63,7 +64,7 @@ struct ReferenceModel {
         }
         x = masks.drop(outputs, place: index + 1, sequence: n)
         parts.append(x)
-        guard index == configuration.layers.count - 1 else { continue }
+        guard index == configuration.plain.layers.count - 1 else { continue }
         for t in 0..<length {
           values += x[t].count
           squares += x[t].reduce(0) { $0 + $1 * $1 }
@@ -72,9 +73,9 @@ struct ReferenceModel {
           changes += zip(outputs[t], outputs[t - 1]).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
         }
       }
-      if configuration.skip { x = (0..<length).map { t in parts.flatMap { $0[t] } } }
+      if configuration.plain.skip { x = (0..<length).map { t in parts.flatMap { $0[t] } } }
       let rows = readout(x, parameters["attention.weight"] ?? []).map { row in
-        switch configuration.readoutActivation {
+        switch configuration.plain.readoutActivation {
         case .relu: row.map { Swift.max($0, 0) }
         case .tanh: row.map(tanh)
         case .sigmoid: row.map { 1 / (1 + exp(-$0)) }
@@ -92,7 +93,7 @@ struct ReferenceModel {
   }
 
   private func step(
-    _ x: [Double], _ h: [Double], _ c: [Double], _ layer: ModelConfiguration.Layer, _ suffix: String,
+    _ x: [Double], _ h: [Double], _ c: [Double], _ layer: PlainStack.Layer, _ suffix: String,
     _ parameters: [String: [Double]]
   ) -> ([Double], [Double]) {
     let size = layer.hiddenSize
@@ -137,9 +138,9 @@ struct ReferenceModel {
     case .last: return [x[last]]
     case .final:
       var row: [Double] = []
-      if configuration.skip { row += x[last].prefix(configuration.input.size) }
-      for (index, layer) in configuration.layers.enumerated() {
-        guard configuration.skip || index == configuration.layers.count - 1 else { continue }
+      if configuration.plain.skip { row += x[last].prefix(configuration.plain.input.size) }
+      for (index, layer) in configuration.plain.layers.enumerated() {
+        guard configuration.plain.skip || index == configuration.plain.layers.count - 1 else { continue }
         let start = row.count
         row += x[last][start..<start + layer.stateSize]
         if layer.isBidirectional { row += x[0][start + layer.stateSize..<start + 2 * layer.stateSize] }
@@ -156,7 +157,7 @@ struct ReferenceModel {
 
   private func head(_ row: [Double], _ parameters: [String: [Double]]) -> [Double] {
     var row = row
-    for (index, dense) in configuration.head.enumerated() {
+    for (index, dense) in configuration.plain.head.enumerated() {
       let weight = parameters["head.\(index).weight"] ?? []
       let bias = parameters["head.\(index).bias"]
       var y = (0..<dense.size).map { o in
@@ -194,8 +195,10 @@ struct ReferenceMasks {
 
   init(_ network: Network) {
     let (shape, pass) = (network.shape, network.regularized)
-    for (place, mask) in pass.masks.enumerated() where mask.isOn {
-      let width = network.rowWidth(at: place)
+    let recurrent = network.recurrentLayers
+    let dropped: [NetworkLayer] = recurrent.map { $0.sources[0] } + recurrent.suffix(1)
+    for (place, node) in dropped.enumerated() where node.mask.isOn {
+      let (width, mask) = (node.width, node.mask)
       var list = [[[Double]]](repeating: [], count: shape.count)
       for b in 0..<shape.count {
         list[shape.order[b]] = (0..<shape.lengths[b]).map { t in
@@ -205,7 +208,8 @@ struct ReferenceMasks {
       }
       places[place] = list
     }
-    if let factors = pass.embeddingFactors, case .tokens(let vocabulary, _) = network.configuration.input {
+    if let layer = network.nodes.lazy.compactMap({ $0 as? EmbeddingLayer }).first, let factors = layer.factors {
+      let vocabulary = layer.vocabulary
       embedding = (0..<vocabulary).map { Double(factors[$0]) }
     }
     for direction in network.directions.joined() where direction.dropsRecurrentWeight {

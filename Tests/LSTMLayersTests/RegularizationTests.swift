@@ -180,8 +180,8 @@ import Testing
   func aPassFromTheMiddleIsThePassFromTheInput(_ frozen: Int, _ readout: PlainStack.Readout) throws {
     for skip in [false, true] {
       var configuration = Self.stack
-      (configuration.skip, configuration.readout) = (skip, readout)
-      configuration.head = [.init(size: 5, activation: .tanh), .init(size: 3)]
+      (configuration.plain.skip, configuration.plain.readout) = (skip, readout)
+      configuration.plain.head = [.init(size: 5, activation: .tanh), .init(size: 3)]
       let parts = ["embedding", "layer0", "layer1", "attention", "head.0"]
       // The embedding and layer 0; the stack; all but the head; all but its last layer.
       let below = Set(parts.prefix([2, 3, 4, 5][frozen]))
@@ -205,11 +205,10 @@ import Testing
       let plain = try batch.withRows { rows throws(ShapeError) in trace(try network.run(rows, for: plan)) }
       #expect((whole == plain) == (frozen == 3))
       // What lies below the plan's entry, once.
-      let width = network.width(at: plan.entry)
       let lengths = try #require(batch.lengths)
-      let starts =
-        network.isPerStep(at: plan.entry) ? lengths.indices.map { lengths[..<$0].reduce(0, +) } : Array(0..<9)
-      var kept = [Float](repeating: .nan, count: (starts[8] + lengths[8]) * width)
+      let sizes = lengths.map { network.blockSize(at: plan.entry, steps: $0) }
+      let starts = sizes.indices.map { sizes[..<$0].reduce(0, +) }
+      var kept = [Float](repeating: .nan, count: sizes.reduce(0, +))
       try kept.withUnsafeMutableBufferPointer { kept throws(ShapeError) in
         try starts.withUnsafeBufferPointer { starts throws(ShapeError) in
           guard let base = kept.baseAddress, let first = starts.baseAddress else { return }
@@ -220,7 +219,7 @@ import Testing
             trace(
               try network.run(
                 SequenceRows(
-                  .features(base, width: width), count: 9, steps: batch.steps, starts: first,
+                  .features(base, width: 1), count: 9, steps: batch.steps, starts: first,
                   lengths: lengths.baseAddress), from: plan.entry, for: plan, regularization: draw))
           }
           #expect(cached == whole, "skip \(skip)")
@@ -261,29 +260,27 @@ import Testing
         configuration, trainable: configuration.parameters.map { !frozen.contains(PassTests.part($0)) })
       return Self.everything.reach(in: configuration, plan).map { "\($0.kind) \($0.active) \($0.inactive)" }
     }
-    let (input, one, top, head): (ModelStage, ModelStage, ModelStage, ModelStage) = (
-      .input, .layer(1), .layer(2), .head(0)
-    )
-    let none: [ModelStage] = []
+    let (input, one, top, head) = ("embedding", "layer0", "layer1", "head")
+    let none: [String] = []
     #expect(
       reach([]) == [
         "dropout \([one]) \(none)", "inputDropout \([input]) \(none)", "hiddenDropout \([one]) \(none)",
         "outputDropout \([top]) \(none)", "embeddingDropout \([input]) \(none)",
-        "weightDrop \([ModelStage.layer(0), one]) \(none)", "activationRegularization \([top]) \(none)",
+        "weightDrop \([one, top]) \(none)", "activationRegularization \([top]) \(none)",
         "temporalActivationRegularization \([top]) \(none)",
       ])
     #expect(
       reach(["embedding", "layer0"]) == [
         "dropout \([one]) \(none)", "inputDropout \(none) \([input])", "hiddenDropout \([one]) \(none)",
         "outputDropout \([top]) \(none)", "embeddingDropout \(none) \([input])",
-        "weightDrop \([one]) \([ModelStage.layer(0)])", "activationRegularization \([top]) \(none)",
+        "weightDrop \([top]) \([one])", "activationRegularization \([top]) \(none)",
         "temporalActivationRegularization \([top]) \(none)",
       ])
     #expect(
       reach(["embedding", "layer0", "layer1"]) == [
         "dropout \(none) \([one])", "inputDropout \(none) \([input])", "hiddenDropout \(none) \([one])",
         "outputDropout \([head]) \(none)", "embeddingDropout \(none) \([input])",
-        "weightDrop \(none) \([ModelStage.layer(0), one])", "activationRegularization \(none) \([top])",
+        "weightDrop \(none) \([one, top])", "activationRegularization \(none) \([top])",
         "temporalActivationRegularization \(none) \([top])",
       ])
     let single = ModelConfiguration(input: .features(size: 2), layers: [.init(hiddenSize: 3)])

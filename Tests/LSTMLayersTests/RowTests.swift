@@ -92,7 +92,9 @@ import Testing
   func normsAndScalingOfPartsMatchThePlainLoop(_ path: String, size: Int) throws {
     let updates = ParameterUpdates(try KernelTests.kernels(path))
     let store = ParameterStore(
-      (0..<3).map { .init(name: "\($0)", shape: [size + $0], role: .head($0)) })
+      (0..<3).map { place -> ParameterSpecification in
+        .init(name: "\(place)", shape: [size + place], role: .init(layer: "head.\(place)", kind: "dense"))
+      })
     var random = RandomNumbers(seed: UInt64(size))
     for index in 0..<3 { store.set(index, (0..<size + index).map { _ in random.normal() }) }
     let values = (0..<3).map { store.values($0).map(Double.init) }

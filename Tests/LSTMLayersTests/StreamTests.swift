@@ -29,7 +29,7 @@ import Testing
   func stepsGiveTheBitsOfTheSequence(_ path: String, index: Int) throws {
     let kernels = try KernelTests.kernels(path)
     let model = LSTMModel(Self.configurations[index], seed: UInt64(index))
-    let width = model.configuration.input.size
+    let width = model.configuration.plain.input.size
     var random = RandomNumbers(seed: 3)
     let steps = 23
     let x = (0..<steps * width).map { _ in random.normal() }

@@ -72,7 +72,7 @@ import Testing
       let padded = LSTMModel(
         Self.configuration(padding: padding, vocabulary: vocabulary).untying(\.isHead), seed: 3)
       var plain = padded.configuration
-      plain.paddingToken = nil
+      plain.plain.paddingToken = nil
       let batch = try Self.batch(vocabulary: vocabulary)
       let one = try Self.gradients(padded, batch, wantsInput: wantsInput)
       let two = try Self.gradients(padded.reconfigured(plain), batch, wantsInput: wantsInput)
@@ -125,7 +125,7 @@ import Testing
   @Test func aLargerVocabularyGrowsBothPlaces() throws {
     let model = LSTMModel(Self.configuration(padding: 0), seed: 2)
     let larger = try model.extendingVocabulary(by: 2)
-    #expect(larger.configuration.ties == Self.tie && larger.configuration.paddingToken == 0)
+    #expect(larger.configuration.ties == Self.tie && larger.configuration.plain.paddingToken == 0)
     #expect(larger["head.0.weight"]?.shape == [9, 6] && larger["head.0.bias"]?.shape == [9])
     let values = try #require(larger["embedding.weight"]).values
     #expect(values.prefix(42) == model.parameters.values(0)[...])
@@ -134,7 +134,7 @@ import Testing
     #expect(largestDifference(Array(values[42..<48]), mean) <= 1e-6)
     #expect(throws: ShapeError.self) {
       var other = Self.configuration()
-      other.head.append(.init(size: 7))
+      other.plain.head.append(.init(size: 7))
       _ = try LSTMModel(other).extendingVocabulary(by: 1)
     }
   }

@@ -34,7 +34,7 @@ import Testing
     // The same steps as features.
     guard case .tokens(let tokens) = batch.input, let embedding = model["embedding.weight"] else { return }
     var plain = model.configuration
-    plain.input = .features(size: Self.width)
+    plain.plain.input = .features(size: Self.width)
     var other = LSTMModel(plain)
     for parameter in plain.parameters {
       if let values = model[parameter.name] { try other.set(parameter.name, to: values) }

@@ -12,7 +12,7 @@ package func noise(_ count: Int, seed: UInt64) -> [Float] {
 }
 
 package func featureModel(
-  _ size: Int = 2, layers: [ModelConfiguration.Layer] = [.init(hiddenSize: 5), .init(hiddenSize: 4)],
+  _ size: Int = 2, layers: [PlainStack.Layer] = [.init(hiddenSize: 5), .init(hiddenSize: 4)],
   readout: PlainStack.Readout? = .last, outputs: Int? = 1, seed: UInt64 = 1
 ) -> LSTMModel {
   LSTMModel(

@@ -217,7 +217,7 @@ import Testing
   @Test func aHeadOfHundredsForTwoClasses() async throws {
     let place = try Workplace()
     var network = Self.network
-    network.head = [.init(size: 465, activation: .softmax)]
+    network.plain.head = [.init(size: 465, activation: .softmax)]
     try LSTMModel(network, seed: 7).write(path: place.path("model.h5"))
     let x = (0..<240).map { Float($0 % 17) / 17 }
     try StoredTensor.write(
@@ -234,7 +234,7 @@ import Testing
     for choice in 0..<2 {
       let done = try await place.run(finetune + Advice(asked).option("--head", choice))
       #expect(done.code == 0, "\(done.stderr)")
-      let width = try place.checkpoint("finetuned.h5").configuration?.head.last?.size
+      let width = try place.checkpoint("finetuned.h5").configuration?.plain.head.last?.size
       #expect(width == (choice == 0 ? 2 : 465))
     }
   }
@@ -242,7 +242,7 @@ import Testing
   @Test func aLossThatNobodyChoseIsNotBlamedOnThem() async throws {
     let place = try Workplace()
     var network = Self.network
-    network.head = [.init(size: 3, activation: .sigmoid)]
+    network.plain.head = [.init(size: 3, activation: .sigmoid)]
     try LSTMModel(network, seed: 7).write(path: place.path("model.h5"))
     let x = (0..<240).map { Float($0 % 17) / 17 }
     try StoredTensor.write(

@@ -175,9 +175,9 @@ import Testing
     try place.writeSeries()
     let features = ModelConfiguration(input: .features(size: 1), layers: [.init(hiddenSize: 4)])
     var headed = features
-    headed.head = [.init(size: 1)]
+    headed.plain.head = [.init(size: 1)]
     var deep = features
-    deep.layers.append(.init(hiddenSize: 4))
+    deep.plain.layers.append(.init(hiddenSize: 4))
     for (configuration, freezes) in [(features, false), (headed, true), (deep, true)] {
       try LSTMModel(configuration, seed: 3).write(path: place.path("w.pt"), as: .pt)
       let outcome = try await place.run("import", "w.pt", "-o", "m.h5")

@@ -57,7 +57,7 @@ import Testing
       padded.stdout.contains(#""change":"--padding-index none""#) || padded.stdout.contains("--padding-index none"))
     let none = try await place.run("import", "m.pt", "--padding-index", "none", "-o", "none.h5")
     #expect(none.code == 0 && !none.stdout.contains("all zero"))
-    #expect(try place.checkpoint("none.h5").configuration?.paddingToken == nil)
+    #expect(try place.checkpoint("none.h5").configuration?.plain.paddingToken == nil)
     let beyond = try await place.run("import", "m.pt", "--padding-index", "20")
     #expect(beyond.code == 64)
     #expect(beyond.stderr == "error: --padding-index 20: expected a row of the embedding, 0 to 19, or none\n")

@@ -82,7 +82,7 @@ import Testing
       #expect(exported.code == 0, "\(exported.stderr)")
       let back = try await place.run("import", "out", "-o", "back.h5")
       #expect(back.code == 0 && !back.stdout.contains("is not used"), "\(back.stdout)\(back.stderr)")
-      #expect(try place.checkpoint("back.h5").configuration?.readoutActivation == .relu)
+      #expect(try place.checkpoint("back.h5").configuration?.plain.readoutActivation == .relu)
       let y = try await place.predicted("back.h5", "x.npz")
       #expect(y.differs(from: try place.tensor("x.npz", "y")) < 1e-5)
       try FileManager.default.removeItem(atPath: place.path("out"))
@@ -121,7 +121,7 @@ import Testing
     let alone = try await place.run("import", "w.pt", "--prefix", "lstm", "-o", "alone.h5")
     #expect(alone.code == 0)
     #expect(alone.stdout.contains("tensors outside not looked at"))
-    #expect(try place.checkpoint("alone.h5").configuration?.head.isEmpty == true)
+    #expect(try place.checkpoint("alone.h5").configuration?.plain.head.isEmpty == true)
 
     // What a user leaves out all the same is said.
     let allowed = try await place.run("import", "w.pt", "--allow", "unexpected=\(module).*", "-o", "allowed.h5")

@@ -115,14 +115,14 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
     #expect(plan.report.layout == .kerasCuDNN)
     #expect(plan.report.format == .kerasH5)
     #expect(plan.report.evidence.contains("biases of 8H: CuDNNLSTM"))
-    #expect(plan.configuration.layers.allSatisfy { $0.bias == .dual })
+    #expect(plan.configuration.plain.layers.allSatisfy { $0.bias == .dual })
     #expect(
       try LoadPlan(kerasFixture("keras1_bi.h5"), options: LoadOptions(gates: .hardSigmoid)).report.layout == .keras1)
   }
 
   @Test func hardSigmoidIsThatOfTheVersion() throws {
-    #expect(try LoadPlan(kerasFixture("k2_hard.h5")).configuration.layers[0].gateActivation == .hardSigmoid)
-    #expect(try LoadPlan(kerasFixture("k3_hard.h5")).configuration.layers[0].gateActivation == .hardSigmoidKeras3)
+    #expect(try LoadPlan(kerasFixture("k2_hard.h5")).configuration.plain.layers[0].gateActivation == .hardSigmoid)
+    #expect(try LoadPlan(kerasFixture("k3_hard.h5")).configuration.plain.layers[0].gateActivation == .hardSigmoidKeras3)
   }
 
   @Test func oldWeightsAskForTheirGates() throws {
@@ -148,8 +148,8 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
   /// What the stack reads and what each of its layers gives, side by side.
   @Test func aConcatenationOfAllIsRead() throws {
     let alone = try LoadPlan(kerasFixture("branches.h5"))
-    #expect(alone.configuration.skip && alone.configuration.readout == .mean)
-    let layer = ModelConfiguration.Layer(hiddenSize: 4, bias: .single)
+    #expect(alone.configuration.plain.skip && alone.configuration.readout == .mean)
+    let layer = PlainStack.Layer(hiddenSize: 4, bias: .single)
     let plan = try LoadPlan(
       kerasFixture("branches.h5"),
       options: LoadOptions(
@@ -406,7 +406,7 @@ func kerasVariants(_ json: KerasJSON) -> [KerasJSON] {
     }
   }
 
-  private static let single = ModelConfiguration.Layer(hiddenSize: 3, bias: .single)
+  private static let single = PlainStack.Layer(hiddenSize: 3, bias: .single)
 
   @Test(arguments: [Checkpoint.Format.kerasH5, .kerasWeights, .kerasArchive])
   func whatKerasLacksIsRefused(_ format: Checkpoint.Format) {
@@ -415,19 +415,19 @@ func kerasVariants(_ json: KerasJSON) -> [KerasJSON] {
     var other = ModelConfiguration(
       input: .features(size: 2), layers: [.init(hiddenSize: 3, projectionSize: 2, bias: .single)])
     #expect(refusal(other, format)?.message.contains("a projection") == true)
-    other.layers = [.init(hiddenSize: 3, bias: .single, hasPeepholes: true)]
+    other.plain.layers = [.init(hiddenSize: 3, bias: .single, hasPeepholes: true)]
     #expect(refusal(other, format)?.message.contains("peepholes") == true)
-    other.layers = [Self.single]
-    other.skip = true
+    other.plain.layers = [Self.single]
+    other.plain.skip = true
     #expect(refusal(other, format)?.message.contains("skip") == true)
-    other.skip = false
-    other.normalizesOutput = true
+    other.plain.skip = false
+    other.plain.normalizesOutput = true
     #expect(refusal(other, format)?.message.contains("L2") == true)
-    other.normalizesOutput = false
-    other.readout = .attention
+    other.plain.normalizesOutput = false
+    other.plain.readout = .attention
     #expect(refusal(other, format)?.message.contains("attention") == true)
-    other.readout = .all
-    other.layers = [.init(hiddenSize: 3, bias: .single, gateActivation: .hardSigmoid)]
+    other.plain.readout = .all
+    other.plain.layers = [.init(hiddenSize: 3, bias: .single, gateActivation: .hardSigmoid)]
     if format != .kerasH5 { #expect(refusal(other, format)?.message.contains("hard_sigmoid gates") == true) }
   }
 
@@ -451,7 +451,7 @@ func kerasVariants(_ json: KerasJSON) -> [KerasJSON] {
   }
 
   @Test func hardGatesWithoutAModelAreAskedForAgain() throws {
-    let layer = ModelConfiguration.Layer(hiddenSize: 3, bias: .single, gateActivation: .hardSigmoid)
+    let layer = PlainStack.Layer(hiddenSize: 3, bias: .single, gateActivation: .hardSigmoid)
     let made = model(.init(input: .features(size: 2), layers: [layer], head: [.init(size: 1)]))
     let folder = try TemporaryFolder()
     try made.write(path: folder.path("w.h5"), as: .kerasH5)

@@ -33,8 +33,8 @@ import Testing
     let plan = try LoadPlan(Checkpoint(path: PyTorchFixtures.path(file)))
     try plan.validate()
     #expect(plan.report.unexpected.isEmpty)
-    #expect(plan.configuration.layers.map(\.hiddenSize) == [6, 6])
-    #expect(plan.configuration.head.map(\.size) == [3])
+    #expect(plan.configuration.plain.layers.map(\.hiddenSize) == [6, 6])
+    #expect(plan.configuration.plain.head.map(\.size) == [3])
   }
 
   @Test func whatTrainingKeepsIsLeftOut() throws {

@@ -51,10 +51,10 @@ import Testing
     #expect(how("lstm.bias_ih_l0") == "gates i g f o put in order")
     #expect(how("head.0.weight") == "transposed")
     #expect(how("embedding.weight") == nil)
-    #expect(report.configuration?.layers.map(\.forgetOffset) == [1, 1])
-    #expect(report.configuration?.layers.map(\.bias) == [.single, .single])
+    #expect(report.configuration?.plain.layers.map(\.forgetOffset) == [1, 1])
+    #expect(report.configuration?.plain.layers.map(\.bias) == [.single, .single])
     #expect(try plan("mlx_stack").report.applied.allSatisfy { $0.how == nil })
-    #expect(try plan("mlx_stack").configuration.layers.map(\.bias) == [.single, .single, .none])
+    #expect(try plan("mlx_stack").configuration.plain.layers.map(\.bias) == [.single, .single, .none])
     #expect(
       try plan("flax_nnx").report.unexpected.allSatisfy {
         $0.isAllowed && $0.reason == "the state of a random number generator"
@@ -63,8 +63,8 @@ import Testing
       try plan("flax_linen_bidirectional").report.notes.contains {
         $0.contains("params.both.forward_rnn.cell and params.both.backward_rnn.cell are the two directions of a layer")
       })
-    #expect(try plan("tf1_peepholes").configuration.layers[0].hasPeepholes)
-    #expect(try plan("tf1_peepholes").configuration.layers[0].projectionSize == 4)
+    #expect(try plan("tf1_peepholes").configuration.plain.layers[0].hasPeepholes)
+    #expect(try plan("tf1_peepholes").configuration.plain.layers[0].projectionSize == 4)
   }
 
   // MARK: - Choosing
@@ -83,7 +83,7 @@ import Testing
       let plan = try LoadPlan(
         checkpoint(Self.fused), options: LoadOptions(layout: layout, forgetBias: layout == .tf1 ? 0.5 : nil))
       #expect(plan.report.isComplete && plan.report.layout == layout)
-      #expect(plan.configuration.layers == [.init(hiddenSize: 4, bias: .single, forgetOffset: offset)])
+      #expect(plan.configuration.plain.layers == [.init(hiddenSize: 4, bias: .single, forgetOffset: offset)])
       #expect(plan.configuration.input == .features(size: 3))
     }
   }
@@ -138,8 +138,8 @@ import Testing
     ])
     let plan = try LoadPlan(found, options: LoadOptions(layout: .keras))
     #expect(plan.report.isComplete)
-    #expect(plan.configuration.layers == [.init(hiddenSize: 4)])
-    #expect(plan.configuration.head == [.init(size: 2)])
+    #expect(plan.configuration.plain.layers == [.init(hiddenSize: 4)])
+    #expect(plan.configuration.plain.head == [.init(size: 2)])
     #expect(plan.report.applied.first?.how == "transposed")
     // And back as it came.
     let folder = try TemporaryFolder()
@@ -173,7 +173,7 @@ import Testing
     let found = checkpoint(["rnn/kernel:0": [3, 20], "rnn/recurrent_kernel:0": [5, 20], "rnn/bias:0": [40]])
     let plan = try LoadPlan(found)
     #expect(plan.report.layout == .kerasCuDNN && plan.report.isComplete)
-    #expect(plan.configuration.layers == [.init(hiddenSize: 5)])
+    #expect(plan.configuration.plain.layers == [.init(hiddenSize: 5)])
     #expect(
       refusal(found, LoadOptions(layout: .keras)).first
         == "tensor \"rnn/bias:0\": expected the bias of shape (20,), for hidden size 5, found (40,)")
@@ -193,12 +193,12 @@ import Testing
     let file = cells([(modules[2], 6, 7), (modules[0], 3, 5), (modules[1], 5, 6)])
     let plan = try LoadPlan(file)
     #expect(plan.report.isComplete)
-    #expect(plan.configuration.layers.map(\.hiddenSize) == [5, 6, 7])
+    #expect(plan.configuration.plain.layers.map(\.hiddenSize) == [5, 6, 7])
   }
 
   @Test func widthsOrderWhatNumbersDoNot() throws {
     let plan = try LoadPlan(cells([("top", 5, 7), ("below", 3, 5)]))
-    #expect(plan.configuration.layers.map(\.hiddenSize) == [5, 7])
+    #expect(plan.configuration.plain.layers.map(\.hiddenSize) == [5, 7])
     #expect(
       refusal(cells([("a", 4, 4), ("b", 4, 4)])) == [
         "w.h5: holds 2 LSTMs whose order neither their names nor their widths tell: a, b",
@@ -216,7 +216,7 @@ import Testing
   func directionsArePaired(_ forward: String, _ backward: String) throws {
     let plan = try LoadPlan(cells([(backward, 3, 4), (forward, 3, 4)]))
     #expect(plan.report.isComplete)
-    #expect(plan.configuration.layers == [.init(hiddenSize: 4, isBidirectional: true, bias: .none)])
+    #expect(plan.configuration.plain.layers == [.init(hiddenSize: 4, isBidirectional: true, bias: .none)])
     #expect(plan.mapping["lstm.weight_ih_l0_reverse"] == "\(backward).Wx")
   }
 
@@ -313,7 +313,7 @@ import Testing
   @Test func namesOfPyTorchBesideAForcedLayout() throws {
     let found = checkpoint(layer("lstm.", 0, 3, 4) + [("rnn.Wx", [16, 3]), ("rnn.Wh", [16, 4])])
     let plan = try LoadPlan(found, options: LoadOptions(layout: .mlx))
-    #expect(plan.configuration.layers == [.init(hiddenSize: 4, bias: .none)])
+    #expect(plan.configuration.plain.layers == [.init(hiddenSize: 4, bias: .none)])
     #expect(plan.report.unexpected.count == 4 && !plan.report.isComplete)
     #expect(
       plan.report.unexpected.first?.reason == "a name of PyTorch's, but the file is read in the layout mlx")

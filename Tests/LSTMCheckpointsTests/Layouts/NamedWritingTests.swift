@@ -6,7 +6,7 @@ import Testing
 
 /// Models under the names of other frameworks; that they come back is in `LayoutPairsTests`.
 @Suite struct NamedWritingTests {
-  private func model(_ layers: [ModelConfiguration.Layer], head: Int? = 2) -> StoredModel {
+  private func model(_ layers: [PlainStack.Layer], head: Int? = 2) -> StoredModel {
     let configuration = ModelConfiguration(
       input: .features(size: 3), layers: layers, head: head.map { [.init(size: $0)] } ?? [])
     return StoredModel(
@@ -51,7 +51,7 @@ import Testing
   }
 
   @Test func whatAFrameworkHasNotIsRefused() {
-    func message(_ layer: ModelConfiguration.Layer, _ layout: Layout) -> [String] {
+    func message(_ layer: PlainStack.Layer, _ layout: Layout) -> [String] {
       let error = #expect(throws: CheckpointError.self) { try names(model([layer]), layout) }
       return ([error?.message ?? ""] + (error?.advice ?? [])).map(\.description)
     }
@@ -106,7 +106,7 @@ import Testing
     let plan = try LoadPlan(file, options: LoadOptions(forgetBias: 1))
     try plan.validate()
     #expect(
-      plan.configuration.layers
+      plan.configuration.plain.layers
         == [.init(hiddenSize: 5, isBidirectional: true, projectionSize: 2, bias: .single, forgetOffset: 1)])
     #expect(try plan.tensors["lstm.weight_hr_l0"]?.bytes() == source["lstm.weight_hr_l0"]?.bytes())
   }

@@ -1,3 +1,4 @@
+import TestSupport
 import FileIO
 import Foundation
 import Testing
@@ -11,14 +12,14 @@ import Testing
 
   @Test func whatHasAUsualValueMayBeLeftOut() throws {
     let configuration = try read(#"{"input": {"features": 8}, "layers": [{"hidden": 64}], "head": [{"size": 2}]}"#)
-    let layer = ModelConfiguration.Layer(
+    let layer = PlainStack.Layer(
       hiddenSize: 64, isBidirectional: false, projectionSize: nil, bias: .dual, gateActivation: .sigmoid,
       hasPeepholes: false)
     let expected = ModelConfiguration(
       input: .features(size: 8), layers: [layer], skip: false, readout: nil,
       head: [.init(size: 2, hasBias: true, activation: .none)], normalizesOutput: false)
     #expect(configuration == expected)
-    #expect(try read(#"{"input": {"features": 8}, "layers": [{"hidden": 64, "projection": null}]}"#).head.isEmpty)
+    #expect(try read(#"{"input": {"features": 8}, "layers": [{"hidden": 64, "projection": null}]}"#).plain.head.isEmpty)
   }
 
   @Test func everythingGoesThereAndBack() throws {
@@ -139,7 +140,7 @@ import Testing
   }
 
   @Test func theLargestConfigurationIsCountedWithoutOverflow() throws {
-    let layer = ModelConfiguration.Layer(
+    let layer = PlainStack.Layer(
       hiddenSize: ModelConfiguration.sizeLimit, isBidirectional: true, hasPeepholes: true)
     let configuration = ModelConfiguration(
       input: .tokens(vocabulary: ModelConfiguration.sizeLimit, size: ModelConfiguration.sizeLimit),

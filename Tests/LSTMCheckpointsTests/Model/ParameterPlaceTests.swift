@@ -36,8 +36,9 @@ import Testing
         #expect(parameter.gates.isEmpty || parameter.shape[0].isMultiple(of: parameter.gates.count))
       case .weight: #expect(parameter.name.hasSuffix(".weight") && letters.isEmpty)
       case .bias: #expect(parameter.name.hasSuffix(".bias") && letters.isEmpty)
+      case .gain, .statistic, .fixed: Issue.record("\(parameter.name) is no part of a plain stack")
       }
     }
-    #expect(Gate.allCases.map(\.name) == ["input", "forget", "cell", "output"])
+    #expect(Gate.of(.lstm).map(\.name) == ["input", "forget", "cell", "output"])
   }
 }

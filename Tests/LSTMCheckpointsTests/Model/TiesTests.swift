@@ -1,3 +1,4 @@
+import TestSupport
 import FileIO
 import Foundation
 import Testing
@@ -22,7 +23,7 @@ import Testing
     #expect(Self.tied.places == untied.parameters)
     #expect(Self.tied.parameters.map(\.name) == untied.parameters.map(\.name).filter { $0 != "head.0.weight" })
     let first = try #require(Self.tied.parameters.first)
-    #expect(first.tied == [.init(name: "head.0.weight", role: .head(0))])
+    #expect(first.tied == [.init(name: "head.0.weight", role: .init(layer: "head.0", kind: "dense", isHead: true))])
     #expect(Self.tied.parameterName(of: "head.0.weight") == "embedding.weight")
     #expect(Self.tied.parameterName(of: "head.0.bias") == "head.0.bias")
   }
@@ -44,7 +45,7 @@ import Testing
     #expect(try Self.tied.json.contains(#""padding_index":0"#))
     #expect(try Self.tied.json.contains(#""tied":[["embedding.weight","head.0.weight"]]"#))
     let old = try read(#"{"input": {"vocabulary": 5, "embedding": 4}, "layers": [{"hidden": 4}]}"#)
-    #expect(old.ties.isEmpty && old.paddingToken == nil)
+    #expect(old.ties.isEmpty && old.plain.paddingToken == nil)
     let text = try old.json
     #expect(!text.contains("tied") && !text.contains("padding"))
   }
@@ -99,7 +100,7 @@ import Testing
 
   @Test func aTieThatNoLongerFitsTiesNothing() {
     var changed = Self.tied
-    changed.head = [.init(size: 3)]
+    changed.plain.head = [.init(size: 3)]
     #expect(changed.validTies.isEmpty)
     #expect(changed.parameters == changed.places)
     changed.ties = [[]]

@@ -29,15 +29,15 @@ struct DataArray: Sendable {
 @Suite struct ArrayDataTests {
   enum Format: String, CaseIterable, Sendable { case h5, npz }
 
-  static let features = ModelConfiguration.Input.features(size: 2)
-  static let tokens = ModelConfiguration.Input.tokens(vocabulary: 5, size: 3)
+  static let features = ModelConfiguration.Input.Content.features(size: 2)
+  static let tokens = ModelConfiguration.Input.Content.tokens(vocabulary: 5)
   /// (2, 3, 2)
   static let x = DataArray("x", [2, 3, 2], floats: (0..<12).map(Float.init))
   static let y = DataArray("y", [2, 1], floats: [1, 2])
 
   /// Writes the arrays to a file and loads that.
   static func load(
-    _ arrays: [DataArray], _ input: ModelConfiguration.Input = features, as format: Format = .h5,
+    _ arrays: [DataArray], _ input: ModelConfiguration.Input.Content = features, as format: Format = .h5,
     needsTargets: Bool = true
   ) throws -> SequenceData {
     let folder = try TemporaryFolder()
@@ -62,7 +62,7 @@ struct DataArray: Sendable {
 
   /// The message without the folder.
   static func refusal(
-    _ arrays: [DataArray], _ input: ModelConfiguration.Input = features, as format: Format = .h5
+    _ arrays: [DataArray], _ input: ModelConfiguration.Input.Content = features, as format: Format = .h5
   ) -> String {
     let text = message { _ = try load(arrays, input, as: format) }
     return text.range(of: "/d.").map { String(text[$0.upperBound...]) } ?? text
@@ -90,7 +90,7 @@ struct DataArray: Sendable {
   }
 
   @Test func shapesThatMeanTheSame() throws {
-    let one = ModelConfiguration.Input.features(size: 1)
+    let one = ModelConfiguration.Input.Content.features(size: 1)
     let flat = try Self.load(
       [DataArray("x", [2, 3], floats: [0, 1, 2, 3, 4, 5]), DataArray("y", [2], floats: [1, 2])], one)
     guard case .features(_, 3, 1) = flat.inputs, case .values(_, 1, false) = flat.targets else {

@@ -86,13 +86,13 @@ import TrainingSupport
   /// Keras repeats the output of the step before; where that cannot be told from one pass it is refused.
   @Test func outputsOfHiddenSteps() throws {
     var configuration = Self.tokens
-    (configuration.readout, configuration.layers[1].isBidirectional) = (.all, false)
+    (configuration.plain.readout, configuration.plain.layers[1].isBidirectional) = (.all, false)
     let model = LSTMModel(configuration, seed: 5)
     let y = try model(SequenceBatch(tokens: [5, 0, 6, 0], count: 1, steps: 4)).output.values
     let short = try model(SequenceBatch(tokens: [5, 6], count: 1, steps: 2)).output.values
     #expect(y == Array(short[0..<2] + short[0..<2] + short[2..<4] + short[2..<4]))
     #expect(throws: ShapeError.self) { _ = try model(SequenceBatch(tokens: [0, 5], count: 1, steps: 2)) }
-    configuration.readout = .max
+    configuration.plain.readout = .max
     #expect(throws: ShapeError.self) {
       _ = try LSTMModel(configuration, seed: 5)(SequenceBatch(tokens: [0, 5], count: 1, steps: 2))
     }
@@ -100,7 +100,7 @@ import TrainingSupport
 
   @Test func streamsWithHiddenStepsAreRefused() throws {
     var configuration = Self.tokens
-    (configuration.readout, configuration.layers[1].isBidirectional) = (.all, false)
+    (configuration.plain.readout, configuration.plain.layers[1].isBidirectional) = (.all, false)
     let stream = try StreamData(
       SequenceData(inputs: .tokens([1, 0, 2, 3], steps: 4), targets: .classes([1, 1, 1, 1], perStep: true)),
       chunkSteps: 2)

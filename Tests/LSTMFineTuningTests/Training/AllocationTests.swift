@@ -20,7 +20,7 @@ import TrainingSupport
   }
 
   static let bidirectional = [
-    ModelConfiguration.Layer(hiddenSize: 24, isBidirectional: true),
+    PlainStack.Layer(hiddenSize: 24, isBidirectional: true),
     .init(hiddenSize: 32, isBidirectional: true, projectionSize: 16),
   ]
 
@@ -89,7 +89,7 @@ import TrainingSupport
     let inputs: SequenceData.Inputs
     switch test.configuration.input {
     case .features(let size): inputs = .features(noise(count * steps * size, seed: 1), steps: steps, size: size)
-    case .tokens(let vocabulary, _):
+    case .tokens(let vocabulary):
       inputs = .tokens(
         (0..<count * steps).map { _ in Int32.random(in: 0..<Int32(vocabulary), using: &random) }, steps: steps)
     }

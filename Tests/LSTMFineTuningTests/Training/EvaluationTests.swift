@@ -1,3 +1,4 @@
+import TestSupport
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
@@ -170,7 +171,7 @@ import TrainingSupport
 
   @Test func aPredictionIsActivated() throws {
     var configuration = try Self.constant([0]).configuration
-    configuration.head[0].activation = .sigmoid
+    configuration.plain.head[0].activation = .sigmoid
     var model = LSTMModel(configuration)
     try model.set("head.0.weight", to: Tensor(zeros: [1, 2]))
     try model.set("head.0.bias", to: Tensor(shape: [1], values: [0]))

@@ -21,7 +21,7 @@ import TrainingSupport
       let size = any(1...4)
       let layers = (0..<any(1...3)).map { _ in
         let hidden = any(1...9)
-        return ModelConfiguration.Layer(
+        return PlainStack.Layer(
           hiddenSize: hidden, isBidirectional: coin(), projectionSize: hidden > 1 && coin() ? any(1...hidden - 1) : nil,
           bias: PlainStack.Bias.allCases.randomElement(using: &random) ?? .dual)
       }

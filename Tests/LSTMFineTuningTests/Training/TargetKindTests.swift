@@ -1,3 +1,4 @@
+import TestSupport
 import FileIO
 import LSTMCheckpoints
 import LSTMLayers
@@ -19,7 +20,7 @@ import TrainingSupport
 
   static func model(_ outputs: Int?, _ activation: PlainStack.Activation = .none) -> LSTMModel {
     var configuration = featureModel(outputs: outputs).configuration
-    if outputs != nil { configuration.head[0].activation = activation }
+    if outputs != nil { configuration.plain.head[0].activation = activation }
     return LSTMModel(configuration, seed: 3)
   }
 
@@ -86,7 +87,7 @@ import TrainingSupport
   @Test func oneHotRowsWithoutAHeadGetOne() throws {
     let data = try Self.data([1, 0, 0, 1, 1, 0], size: 2)
     let fit = try Self.fit(Self.model(nil), data)
-    #expect(fit.loss == .crossEntropy && fit.model.configuration.head == [.init(size: 2)])
+    #expect(fit.loss == .crossEntropy && fit.model.configuration.plain.head == [.init(size: 2)])
   }
 
   @Test func askedForMeanSquaresRowsStayNumbers() throws {

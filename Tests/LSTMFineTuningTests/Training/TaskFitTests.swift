@@ -1,3 +1,4 @@
+import TestSupport
 import FileIO
 import LSTMCheckpoints
 import LSTMLayers
@@ -28,7 +29,7 @@ import TrainingSupport
       model, data, file: "d.h5", loss: loss, head: head, readout: readout, seed: 7, mayChangeModel: mayChangeModel)
   }
 
-  static let both = ModelConfiguration.Layer(hiddenSize: 4, isBidirectional: true)
+  static let both = PlainStack.Layer(hiddenSize: 4, isBidirectional: true)
 
   // MARK: - Readout
 
@@ -52,7 +53,7 @@ import TrainingSupport
     #expect(try Self.fit(model, Self.values(1, steps: 1)).model.configuration.readout == .last)
     var configuration = featureModel(layers: [Self.both, .init(hiddenSize: 3)], readout: nil).configuration
     #expect(try Self.fit(LSTMModel(configuration), Self.values(1)).model.configuration.readout == .last)
-    configuration.skip = true
+    configuration.plain.skip = true
     #expect(message { _ = try Self.fit(LSTMModel(configuration), Self.values(1)) } == asked)
   }
 
@@ -111,7 +112,7 @@ import TrainingSupport
 
   @Test func aHeadOfSeveralLayersLosesTheLastAlone() throws {
     var configuration = featureModel().configuration
-    configuration.head = [.init(size: 3, activation: .tanh), .init(size: 1)]
+    configuration.plain.head = [.init(size: 3, activation: .tanh), .init(size: 1)]
     let model = LSTMModel(configuration, seed: 3)
     let fit = try Self.fit(model, Self.values(2), head: .new(size: nil))
     #expect(fit.notes == ["head: a new dense layer 3 -> 2 with random values replaces head.1, which gave 1"])
@@ -133,11 +134,11 @@ import TrainingSupport
   @Test func aBareModelGetsAHeadUnlessItsStateHasTheWidth() throws {
     let bare = featureModel(readout: nil, outputs: nil)
     let fit = try Self.fit(bare, Self.values(2))
-    #expect(fit.model.configuration.head == [.init(size: 2)])
+    #expect(fit.model.configuration.plain.head == [.init(size: 2)])
     #expect(fit.notes.last == "head: the model has none; a new dense layer 4 -> 2 starts from random values")
-    #expect(try Self.fit(bare, Self.values(4)).model.configuration.head.isEmpty)
+    #expect(try Self.fit(bare, Self.values(4)).model.configuration.plain.head.isEmpty)
     // Three classes do not make four hidden values their logits.
-    #expect(try Self.fit(bare, Self.classes([0, 1, 2])).model.configuration.head == [.init(size: 3)])
+    #expect(try Self.fit(bare, Self.classes([0, 1, 2])).model.configuration.plain.head == [.init(size: 3)])
     #expect(
       message { _ = try Self.fit(bare, Self.values(2), mayChangeModel: false) }
         == "d.h5: the model gives 4 values a sequence, the targets have 2 values")
@@ -164,7 +165,7 @@ import TrainingSupport
 
   static func ending(in activation: PlainStack.Activation) -> LSTMModel {
     var configuration = featureModel(outputs: 1).configuration
-    configuration.head[0].activation = activation
+    configuration.plain.head[0].activation = activation
     return LSTMModel(configuration)
   }
 

@@ -36,10 +36,10 @@ import TrainingSupport
     let padding = try golden.integer("padding_idx")
     var configuration = Self.tied(padding: padding < 0 ? nil : padding)
     if !isTied {
-      configuration.input = .tokens(vocabulary: 13, size: 5)
-      configuration.layers = [.init(hiddenSize: 7)]
-      configuration.readout = .last
-      configuration.head = [.init(size: 4)]
+      configuration.plain.input = .tokens(vocabulary: 13, size: 5)
+      configuration.plain.layers = [.init(hiddenSize: 7)]
+      configuration.plain.readout = .last
+      configuration.plain.head = [.init(size: 4)]
       configuration.ties = []
     }
     var model = LSTMModel(configuration)
