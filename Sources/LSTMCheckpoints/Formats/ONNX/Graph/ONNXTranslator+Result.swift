@@ -25,6 +25,9 @@ extension ONNXTranslator {
     let outputs = try modelOutputs()
     let pruned = draft.pruned(outputs.map(\.source))
     let places = pruned.places
+    guard places.count <= ModelConfiguration.depthLimit else {
+      throw Failure(position: position, text: "has more than \(ModelConfiguration.depthLimit) layers")
+    }
     guard places.contains(where: { draft[$0].kind is Layer.Recurrent }) else {
       throw Failure(position: position, text: "has no recurrent layer: it has \(nameList(operations))")
     }
@@ -109,13 +112,21 @@ extension ONNXTranslator {
 
   /// Whether it is the last state of a recurrent layer, or several of them side by side.
   private func isLastState(_ place: Int) -> Bool {
-    switch draft[place].kind {
-    case let readout as Layer.Readout:
-      [.final, .last, .first].contains(readout.take)
-        && draft[place].reads.first.map { draft[$0].kind is Layer.Recurrent } == true
-    case is Layer.Merge, is Layer.Slice: draft[place].reads.allSatisfy(isLastState)
-    default: false
+    var open = [place]
+    var seen = Set<Int>()
+    while let next = open.popLast() {
+      guard seen.insert(next).inserted else { continue }
+      switch draft[next].kind {
+      case let readout as Layer.Readout:
+        guard [.final, .last, .first].contains(readout.take),
+          draft[next].reads.allSatisfy({ draft[$0].kind is Layer.Recurrent })
+        else { return false }
+      case let merge as Layer.Merge where merge.operation == .concatenate: open += draft[next].reads
+      case is Layer.Slice: open += draft[next].reads
+      default: return false
+      }
     }
+    return true
   }
 
   private var operations: [String] {
