@@ -77,7 +77,8 @@ let package = Package(
       name: "LSTMCheckpointsTests", dependencies: ["LSTMCheckpoints", "HDF5", "FileIO", "TestSupport"],
       swiftSettings: testSettings),
     .testTarget(
-      name: "LSTMLayersTests", dependencies: ["LSTMLayers", "CLSTMKernels", "TestSupport"], swiftSettings: testSettings),
+      name: "LSTMLayersTests", dependencies: ["LSTMLayers", "CLSTMKernels", "TestSupport", "CAllocations"],
+      swiftSettings: testSettings),
     .testTarget(
       name: "LSTMFineTuningTests", dependencies: ["LSTMFineTuning", "LSTMReports", "TestSupport", "TrainingSupport"],
       swiftSettings: testSettings),

@@ -6,12 +6,15 @@ final class DenseLayer: NetworkLayer {
   let inputSize: Int
   let size: Int
   let activation: Activation
+  private let function: ActivationFunction
   let weight: Int
   let bias: Int?
   private var isPacked = false
   private let pack = FloatBuffer()
   private let productPack = FloatBuffer()
   private var isActivated = false
+  /// z = x W^T + b, where the activation's slope needs it.
+  private let arguments = FloatBuffer()
 
   init(_ kind: Layer.Dense, _ context: LayerContext) {
     guard let weight = context.slot("weight") else { fatalError("a dense layer without a weight") }
@@ -20,6 +23,7 @@ final class DenseLayer: NetworkLayer {
     inputSize = context.inputs[0].width
     size = kind.size
     activation = kind.activation
+    function = ActivationFunction(kind.activation)
     super.init(context)
   }
 
@@ -35,17 +39,21 @@ final class DenseLayer: NetworkLayer {
     packForForward()
     let rows = rowCount
     let output = makeOutput()
+    isActivated = !givesLogits && !function.isIdentity
+    let keepsArguments = isActivated && keepsActivations && function.needsArgument
+    if keepsArguments { arguments.reserve(rows * size) }
+    let z = keepsArguments ? arguments.pointer : output
     kernels.multiplyOnAllThreads(
-      m: rows, n: size, k: inputSize, self.rows(), rowStride: inputSize, pack, output, outputStride: size,
+      m: rows, n: size, k: inputSize, self.rows(), rowStride: inputSize, pack, z, outputStride: size,
       start: bias.map { .row(weights.pointer($0)) } ?? .zero)
-    isActivated = !givesLogits && activation != .none
-    if isActivated { Self.activate(activation, output, rows: rows, size: size, kernels) }
+    if isActivated { kernels.apply(function, z, into: output, rows: rows, size: size) }
   }
 
   override func backward(_ gradient: UnsafeMutablePointer<Float>, _ pass: GradientPass) {
     let rows = rowCount
     if isActivated {
-      Self.multiplyBySlope(activation, gradient, of: output, rows: rows, size: size, kernels)
+      kernels.multiplyBySlope(
+        function, gradient, x: function.needsArgument ? arguments.pointer : output, y: output, rows: rows, size: size)
     }
     if pass.trainable[weight] {
       kernels.pack(rows, inputSize, self.rows(), rowStride: inputSize, columnStride: 1, into: productPack)
@@ -71,35 +79,6 @@ final class DenseLayer: NetworkLayer {
     kernels.table.pointee.multiply(
       1, size, inputSize, step.inputs[0], inputSize, 1, pack.pointer, step.output, size,
       bias.map { UnsafePointer(weights.pointer($0)) })
-    Self.activate(activation, step.output, rows: 1, size: size, kernels)
-  }
-
-  /// Turns dL/dy into dL/dz in place, where y = activation(z).
-  static func multiplyBySlope(
-    _ activation: Activation, _ d: UnsafeMutablePointer<Float>, of y: UnsafePointer<Float>,
-    rows: Int, size: Int, _ kernels: Kernels
-  ) {
-    switch activation {
-    case .none: break
-    case .relu: for at in 0..<rows * size where y[at] <= 0 { d[at] = 0 }
-    case .tanh: for at in 0..<rows * size { d[at] *= 1 - y[at] * y[at] }
-    case .sigmoid: for at in 0..<rows * size { d[at] *= y[at] * (1 - y[at]) }
-    case .softmax: kernels.softmaxBackward(d, of: y, rows: rows, size: size)
-    default: fatalError("\(activation.rawValue) is not computed")
-    }
-  }
-
-  static func activate(
-    _ activation: Activation, _ y: UnsafeMutablePointer<Float>, rows: Int, size: Int,
-    _ kernels: Kernels
-  ) {
-    switch activation {
-    case .none: break
-    case .relu: kernels.apply(.relu, y, count: rows * size)
-    case .tanh: kernels.apply(.tanh, y, count: rows * size)
-    case .sigmoid: kernels.apply(.sigmoid, y, count: rows * size)
-    case .softmax: kernels.softmax(y, rows: rows, size: size)
-    default: fatalError("\(activation.rawValue) is not computed")
-    }
+    kernels.applyHere(function, step.output, into: step.output, rows: 1, size: size)
   }
 }

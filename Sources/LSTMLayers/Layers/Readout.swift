@@ -114,6 +114,12 @@ extension NetworkLayer {
         start += source.width
       }
       return list
+    case let layer as SliceLayer:
+      return layer.sources[0].reversedColumns.compactMap { columns in
+        let common = columns.clamped(to: layer.columns)
+        let first = layer.columns.lowerBound
+        return common.isEmpty ? nil : common.lowerBound - first..<common.upperBound - first
+      }
     case is IdentityLayer: return sources[0].reversedColumns
     default: return []
     }

@@ -28,6 +28,8 @@ extension Regularization {
       case embedding
       /// (G, S) of a direction: one stream per row.
       case weight
+      /// (N, T, width) or (N, width) of a dropout layer: one stream per sequence.
+      case layer
     }
 
     /// The random numbers for one row of a mask, which any thread may draw.

@@ -97,6 +97,8 @@ public final class Network {
     switch output {
     case let dense as DenseLayer: dense.activation == .softmax || dense.activation == .sigmoid ? dense : nil
     case let layer as ActivationLayer: layer.activation == .softmax || layer.activation == .sigmoid ? layer : nil
+    case let layer as ConvolutionLayer where layer.geometry.kind.kernel.count == 1:
+      layer.activation == .softmax || layer.activation == .sigmoid ? layer : nil
     case is L2Layer, is IdentityLayer: fusedLayer(output.sources[0])
     default: nil
     }

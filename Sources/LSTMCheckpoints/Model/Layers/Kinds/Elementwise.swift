@@ -13,7 +13,7 @@ extension Layer {
     }
 
     public var kind: String { "activation" }
-    /// In words it is the activation's name alone, so that it is tried last.
+    /// In words it is the activation's name alone.
     public var words: String { "" }
     public var stem: String { "activation" }
 
@@ -26,20 +26,30 @@ extension Layer {
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue { inputs[0] }
   }
 
-  /// A fixed affine function of each feature: y = x * scale + offset, which is never trained (Keras' Normalization and
-  /// Rescaling).
+  /// A fixed affine function of each feature: y = (x - center) * scale + offset, which is never trained (Keras'
+  /// Normalization and Rescaling).
   public struct Rescale: LayerKind {
-    public init() {}
+    /// Whether it has `center`: without it, features that are far from zero for their deviation lose digits.
+    public var hasCenter = false
+
+    /// With a `center`, or scale and offset alone.
+    public init(hasCenter: Bool = false) { self.hasCenter = hasCenter }
+
     public var kind: String { "rescale" }
     public var stem: String { "rescale" }
+
+    public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
+      try d.flag("center", &hasCenter, usual: false)
+    }
 
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue { inputs[0] }
 
     public func parameters(_ inputs: [LayerValue]) -> [LayerParameter] {
-      [
+      let list = [
         LayerParameter("scale", [inputs[0].width], .fixed, start: .constant(1)),
         LayerParameter("offset", [inputs[0].width], .fixed, start: .constant(0)),
       ]
+      return hasCenter ? list + [LayerParameter("center", [inputs[0].width], .fixed, start: .constant(0))] : list
     }
   }
 
@@ -58,7 +68,7 @@ extension Layer {
     public enum Form: String, LayerChoice, Codable {
       /// Each value by itself.
       case plain
-      /// A feature at all steps of a sequence (Keras' SpatialDropout1D).
+      /// A feature at all steps of a sequence (Keras' SpatialDropout1D), or a channel of a grid.
       case spatial
       /// Values are multiplied by N(1, rate / (1 - rate)) (Keras' GaussianDropout).
       case gaussian
@@ -73,14 +83,22 @@ extension Layer {
     public init(rate: Float = 0.5) { self.rate = rate }
 
     public var kind: String { "dropout" }
+    public var leadingSetting: String? { "rate" }
     public var stem: String { "dropout" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.real("rate", &rate, usual: 0.5)
       try d.choice("form", &form, usual: .plain)
+      try check()
+    }
+
+    private func check() throws(LayerError) {
       guard 0..<1 ~= rate else { throw LayerError("rate", "expected a number from 0 to below 1, found \(rate)") }
     }
 
-    public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue { inputs[0] }
+    public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
+      try check()
+      return inputs[0]
+    }
   }
 }

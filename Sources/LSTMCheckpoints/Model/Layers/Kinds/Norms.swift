@@ -3,7 +3,8 @@ extension Layer {
   /// + bias.
   ///
   /// Mean and variance are running_mean and running_var, except in training, where they are the batch's over its rows, and
-  /// the running ones move toward them. A frozen layer uses and keeps its running statistics.
+  /// the running ones move toward them. A frozen layer uses and keeps its running statistics, as does a batch of a single
+  /// value of each feature, which has no variance.
   public struct BatchNorm: LayerKind {
     /// Added to the variance: 1e-5 in PyTorch, 1e-3 in Keras.
     public var epsilon: Float
@@ -31,14 +32,21 @@ extension Layer {
       try d.flag("scale", &hasScale, usual: true)
       try d.flag("offset", &hasOffset, usual: true)
       try d.flag("unbiased", &isUnbiased, usual: true)
-      guard epsilon >= 0 else { throw LayerError("epsilon", "expected a number of at least 0, found \(epsilon)") }
+      try check()
+    }
+
+    private func check() throws(LayerError) {
+      try checkEpsilon(epsilon)
       guard 0...1 ~= momentum else { throw LayerError("momentum", "expected a number from 0 to 1, found \(momentum)") }
     }
 
     /// Statistics: one for each feature, or channel of a grid.
     func count(_ input: LayerValue) -> Int { input.grid?.channels ?? input.width }
 
-    public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue { inputs[0] }
+    public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
+      try check()
+      return inputs[0]
+    }
 
     public func parameters(_ inputs: [LayerValue]) -> [LayerParameter] {
       let shape = [count(inputs[0])]
@@ -71,10 +79,13 @@ extension Layer {
       try d.real("epsilon", &epsilon, usual: 1e-5)
       try d.flag("scale", &hasScale, usual: true)
       try d.flag("offset", &hasOffset, usual: true)
-      guard epsilon >= 0 else { throw LayerError("epsilon", "expected a number of at least 0, found \(epsilon)") }
+      try checkEpsilon(epsilon)
     }
 
-    public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue { inputs[0] }
+    public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
+      try checkEpsilon(epsilon)
+      return inputs[0]
+    }
 
     public func parameters(_ inputs: [LayerValue]) -> [LayerParameter] {
       var list: [LayerParameter] = []
@@ -82,5 +93,11 @@ extension Layer {
       if hasOffset { list.append(.init("bias", [inputs[0].width], .bias, start: .constant(0))) }
       return list
     }
+  }
+}
+
+private func checkEpsilon(_ epsilon: Float) throws(LayerError) {
+  guard epsilon >= 0, epsilon.isFinite else {
+    throw LayerError("epsilon", "expected a number of at least 0, found \(epsilon)")
   }
 }
