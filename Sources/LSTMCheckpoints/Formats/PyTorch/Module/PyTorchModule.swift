@@ -90,6 +90,7 @@ extension PyTorchSource {
     case let kind as Layer.Slice: write(kind, use)
     case let kind as Layer.Merge: write(kind, use)
     case let kind as Layer.L2: write(kind, use)
+    case let kind as Layer.Magnitude: write(kind, use)
     case let kind as Layer.Dropout: write(kind, use)
     case let kind as Layer.CRF: try write(kind, use)
     case let kind as Layer.ActivationLayer: write(kind, use)

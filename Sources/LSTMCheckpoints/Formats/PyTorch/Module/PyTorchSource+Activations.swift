@@ -45,6 +45,11 @@ extension PyTorchSource {
 
   mutating func write(_ kind: Layer.L2, _ use: Use) { say("\(use.target) = F.normalize(\(use.input), dim=-1)") }
 
+  mutating func write(_ kind: Layer.Magnitude, _ use: Use) {
+    let half = use.value.width / 2
+    say("\(use.target) = torch.hypot(\(use.input)[..., :\(half)], \(use.input)[..., \(half):])")
+  }
+
   /// It does nothing outside of training.
   mutating func write(_ kind: Layer.Dropout, _ use: Use) {
     let source =
