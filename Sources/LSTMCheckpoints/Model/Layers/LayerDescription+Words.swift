@@ -184,7 +184,7 @@ struct LayerWordsReader: LayerDescription {
 
   mutating func size(_ key: String, _ value: inout Int) throws(LayerError) {
     guard let text = take(key) else { throw LayerError(key, "it is missing") }
-    value = try whole(key, text, 1...ModelConfiguration.sizeLimit)
+    value = try whole(key, text, 1...Layer.sizeLimit)
   }
 
   mutating func whole(
