@@ -26,6 +26,9 @@ struct LineReader {
     if rest.isEmpty {
       throw LineError(detail: "expected layers after the input, such as 8 features -> LSTM 64 -> last")
     }
+    guard rest.count <= ModelConfiguration.depthLimit else {
+      throw LineError(detail: "expected at most \(ModelConfiguration.depthLimit) layers, found \(rest.count)")
+    }
     var written: [LineLayer] = []
     for part in rest { written.append(try LineLayer(part)) }
     let layers = Self.named(written, inputs)
