@@ -97,10 +97,4 @@ public struct GraphPicture: Sendable {
     default: return ChartDrawing.axis
     }
   }
-
-  /// The text of a standalone SVG file, which can also stand within an HTML page.
-  public var svg: String {
-    var drawing = GraphDrawing(self)
-    return drawing.draw()
-  }
 }
