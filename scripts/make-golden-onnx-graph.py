@@ -175,20 +175,20 @@ def recurrent():
         y = g.node("LSTM", x, g.weight(2, 20, 4), g.weight(2, 20, 5), hidden_size=5, direction="bidirectional", layout=1)
         return g.node("ReduceSum", y, g.ints(2), keepdims=0)
     try:
-        simple("lstm_batch_first_summed", batch_first, "lstm slice slice add")
+        simple("lstm_batch_first_summed", batch_first, "lstm")
     except Exception:  # ONNX Runtime has no layout 1
         pass
 
     def summed(g, x):
         y = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, 2, direction="bidirectional")
         return g.node("Transpose", g.node("ReduceMean", y, axes=[1], keepdims=0), perm=[1, 0, 2])
-    simple("lstm_directions_averaged", summed, "lstm slice slice average")
+    simple("lstm_directions_averaged", summed, "lstm")
 
     def split(g, x):
         y = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, 2, direction="bidirectional")
         a, b = g.node("Split", y, outputs=2, axis=1)
         return g.steps(g.node("Mul", a, b))
-    simple("lstm_directions_multiplied", split, "lstm slice slice multiply")
+    simple("lstm_directions_multiplied", split, "lstm")
 
     def stored(g, x):
         shape = g.node("Shape", x)
