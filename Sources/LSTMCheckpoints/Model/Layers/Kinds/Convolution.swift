@@ -51,7 +51,7 @@ extension Layer {
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.size("size", &size)
       try d.positive("kernel", &kernel, usual: nil)
-      guard kernel.count <= 2 else { throw LayerError("kernel", "expected one or two numbers, found \(kernel.count)") }
+      guard 1...2 ~= kernel.count else { throw LayerError("kernel", "expected one or two numbers, found \(kernel.count)") }
       let ones = kernel.map { _ in 1 }
       if stride.count != ones.count { stride = ones }
       if dilation.count != ones.count { dilation = ones }

@@ -32,7 +32,7 @@ extension Layer {
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.positive("window", &window, usual: nil)
-      guard window.count <= 2 else { throw LayerError("window", "expected one or two numbers, found \(window.count)") }
+      guard 1...2 ~= window.count else { throw LayerError("window", "expected one or two numbers, found \(window.count)") }
       if stride.count != window.count { stride = window }
       try d.positive("stride", &stride, usual: window)
       try d.flag("same", &isSame, usual: false)
