@@ -80,7 +80,7 @@ public struct FreezePlan: Sendable {
   ) throws(FineTuningError) {
     parameters = configuration.parameters
     var gates: [Set<Gate>] = parameters.map { parameter in
-      parameter.part == .fixed ? [] : parameter.role.isHead || lora == nil ? .all : []
+      parameter.part == .fixed ? [] : parameter.role.isHead || lora == nil ? parameter.allGates : []
     }
     // What `freezing` names of each parameter, and by which selector when it is some gates.
     var named: [Set<Gate>] = parameters.map { _ in [] }
@@ -96,7 +96,7 @@ public struct FreezePlan: Sendable {
     for selector in unfreezing {
       for (index, chosen) in try Selection(selector, of: parameters).members {
         gates[index].formUnion(chosen)
-        if gates[index] == .all { named[index] = [] }
+        if gates[index] == parameters[index].allGates { named[index] = [] }
       }
     }
     self.lora = lora
@@ -104,13 +104,13 @@ public struct FreezePlan: Sendable {
     if let lora {
       for index in try lora.adapted(of: configuration) {
         // What is frozen by name keeps every bit.
-        if named[index] == .all { continue }
+        if named[index] == parameters[index].allGates { continue }
         if !named[index].isEmpty, let selector = gateSelectors[index] {
           throw .invalid(
             .freezing, "\(selector)", "its matrices move by low-rank adapters, which move all gates",
             advice: ["take it out of \(.freezing), or choose other parts with \(.loraTargets)"])
         }
-        (adapted[index], gates[index]) = (true, .all)
+        (adapted[index], gates[index]) = (true, parameters[index].allGates)
       }
       guard adapted.contains(true) else {
         throw .invalid(
@@ -121,7 +121,7 @@ public struct FreezePlan: Sendable {
     self.adapted = adapted
     parts = zip(parameters, gates).map { $0.ranges(of: $1) }
     let trainable = parts.map { !$0.isEmpty }
-    guard trainable.contains(true) else { throw .nothingToTrain }
+    guard zip(trainable, parameters).contains(where: { $0 && $1.part.isTrainable }) else { throw .nothingToTrain }
     self.trainable = trainable
     self.recipe = recipe
     phases = recipe.phases(configuration, trainable)
@@ -176,7 +176,8 @@ public struct FreezePlan: Sendable {
 
   /// Numbers that training moves for a parameter: its own, or its adapter's.
   private func moving(_ index: Int) -> Int {
-    adapted[index]
+    if !parameters[index].part.isTrainable { return 0 }
+    return adapted[index]
       ? (lora?.rank ?? 0) * parameters[index].shape.reduce(0, +) : parts[index].reduce(0) { $0 + $1.count }
   }
 
@@ -185,6 +186,7 @@ public struct FreezePlan: Sendable {
     parameters.indices.compactMap { index in
       let (parameter, parts) = (parameters[index], parts[index])
       guard moving(index) < parameter.elementCount, !adapted[index] else { return nil }
+      if !parameter.part.isTrainable, trainable[index] { return nil }
       guard !parts.isEmpty else { return parameter.name }
       let size = parameter.elementCount / parameter.gates.count
       let frozen = parameter.gates.enumerated().filter { place, _ in !parts.contains { $0.contains(place * size) } }
@@ -208,7 +210,7 @@ public struct FreezePlan: Sendable {
       let status: Status =
         indices.contains { adapted[$0] }
         ? .lowRank
-        : indices.allSatisfy { moving($0) == parameters[$0].elementCount }
+        : indices.allSatisfy { moving($0) == parameters[$0].elementCount || !parameters[$0].part.isTrainable && trainable[$0] }
           ? .trainable : !trains.isEmpty ? .mixed : somethingBelowTrains ? .passesGradient : .frozen
       if !trains.isEmpty { somethingBelowTrains = true }
       return Group(

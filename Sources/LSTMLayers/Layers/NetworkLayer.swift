@@ -116,7 +116,7 @@ class NetworkLayer {
   // MARK: - Single steps
 
   /// Why it cannot run step by step; nil when it can.
-  var streamObstacle: String? { "\(name) (\(type(of: self))), which needs the whole sequence" }
+  var streamObstacle: String? { "\(name), which needs the whole sequence" }
   /// Floats that it carries from step to step, zero at the start unless `startState` says otherwise.
   var stateCount: Int { 0 }
   /// Floats that a step needs besides.
@@ -241,6 +241,7 @@ struct LayerContext {
     case let kind as Layer.Dense: DenseLayer(kind, self)
     case let kind as Layer.Readout where kind.take == .all || kind.take == .undecided: IdentityLayer(self)
     case let kind as Layer.Readout: ReadoutLayer(kind, self)
+    case let kind as Layer.Attention where kind.form == .feature: FeatureAttentionLayer(kind, self)
     case let kind as Layer.Attention: AttentionLayer(kind, self)
     case let kind as Layer.Merge: MergeLayer(kind, self)
     case let kind as Layer.Convolution: ConvolutionLayer(kind, self)
@@ -257,6 +258,8 @@ struct LayerContext {
     case let kind as Layer.Dropout: DropoutLayer(kind, self)
     case let kind as Layer.DotAttention: DotAttentionLayer(kind, self)
     case let kind as Layer.SelfAttention: SelfAttentionLayer(kind, self)
+    case is Layer.CRF: CRFLayer(self)
+    case is Layer.Magnitude: MagnitudeLayer(self)
     default: fatalError("layers of the kind \(layer.kind.kind) are not computed")
     }
   }

@@ -162,6 +162,7 @@ public final class Network {
       try setState(state)
       try beginRegularization(draw, .everywhere(recurrentLayers.count))
       try inputs[0].gather(source)
+      regularized.drop(inputs[0])
       try gather(others, count: batch.count)
       for node in nodes {
         node.wantsGradient = forBackward

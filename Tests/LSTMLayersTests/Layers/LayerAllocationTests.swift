@@ -38,6 +38,7 @@ import Testing
     #if !DEBUG
       #expect(counts[1] == 0 && counts[2] == 0, "\(counts)")
     #endif
-    #expect(!gradients.slots.isEmpty || test.layers.allSatisfy { $0.kind is Layer.ActivationLayer })
+    // Otherwise this would prove nothing.
+    #expect(counts[0] > 0 || allocations_are_counted() == 0)
   }
 }

@@ -49,7 +49,7 @@ import Testing
       for at in Self.some(slot.count) { wanted.append((slot.name, at, central { twin.parameters[slot.name]?[at] += $0 })) }
     }
     var inputs: [(n: Int, t: Int, j: Int, slope: Double)] = []
-    for at in Self.some(batch.count * batch.steps * width, 40) {
+    for at in Self.some(batch.count * batch.steps * width, 20) {
       let (n, t, j) = (at / (batch.steps * width), at / width % batch.steps, at % width)
       guard t < x[n].count else { continue }
       inputs.append((n, t, j, central { x[n][t][j] += $0 }))
@@ -77,7 +77,7 @@ import Testing
   }
 
   /// Evenly spread numbers below a count, ends included.
-  private static func some(_ count: Int, _ limit: Int = 12) -> [Int] {
+  private static func some(_ count: Int, _ limit: Int = 8) -> [Int] {
     count <= limit ? Array(0..<count) : (0..<limit).map { $0 * (count - 1) / (limit - 1) }
   }
 

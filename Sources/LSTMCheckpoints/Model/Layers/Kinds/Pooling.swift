@@ -23,7 +23,7 @@ extension Layer {
     public init(_ operation: Operation, window: [Int] = [2]) {
       self.operation = operation
       self.window = window
-      stride = []
+      stride = window
     }
 
     public var kind: String { operation == .max ? "max_pooling" : "average_pooling" }

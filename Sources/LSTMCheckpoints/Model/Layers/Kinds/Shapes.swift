@@ -154,7 +154,7 @@ extension Layer {
 
     public var kind: String { operation.rawValue }
     public var stem: String { operation.rawValue }
-    public var inputCount: ClosedRange<Int> { operation == .subtract ? 2...2 : 1...1000 }
+    public var inputCount: ClosedRange<Int> { operation == .subtract ? 2...2 : 1...1_000_000 }
 
     /// Rows of a sequence go with each of its steps: what is given once is repeated.
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
