@@ -114,7 +114,9 @@ extension NetworkLayer {
         start += source.width
       }
       return list
-    case is IdentityLayer: return sources[0].reversedColumns
+    case is IdentityLayer, is DropoutLayer, is ActivationLayer, is BatchNormLayer, is LayerNormLayer, is RescaleLayer,
+      is L2Layer:
+      return sources[0].reversedColumns
     default: return []
     }
   }
