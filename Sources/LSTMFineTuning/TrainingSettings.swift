@@ -56,6 +56,10 @@ extension Setting {
   public static let head = Setting(rawValue: "head")
   /// What training minimizes.
   public static let loss = Setting(rawValue: "loss")
+  /// What one label is, in cells that hold labels in order.
+  public static let labelUnit = Setting(rawValue: "labelUnit")
+  /// The class of CTC that stands for no label.
+  public static let blank = Setting(rawValue: "blank")
   /// A weight for each class.
   public static let classWeights = Setting(rawValue: "classWeights")
   /// Before schedule and recipe.

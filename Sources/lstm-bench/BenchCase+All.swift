@@ -2,9 +2,9 @@ import LSTMCheckpoints
 import LSTMFineTuning
 
 extension BenchCase {
-  /// Every case: twelve models from practice, then stacks of equal layers, stacks with a frozen layer, and models with very
-  /// small numbers.
-  static let all: [BenchCase] = models + plainStacks + frozenStacks + vanishing
+  /// Every case: twelve models from practice, then stacks of equal layers, of GRU layers, stacks with a frozen layer, and
+  /// models with very small numbers.
+  static let all: [BenchCase] = models + plainStacks + gatedStacks + frozenStacks + vanishing
 
   // MARK: Models
 
@@ -60,6 +60,14 @@ extension BenchCase {
     plain("512-single", 512, 512, 2, 1, 64),
     BenchCase("step-256", stack(256, 256), batch: 1, steps: 1, [.step, .training]),
     BenchCase("step-128", stack(128, 128), batch: 1, steps: 1, [.step, .training]),
+  ]
+
+  // MARK: GRU
+
+  private static let gatedStacks = [
+    plain("gru-128", 32, 128, 2, 64, 96).with(.gru),
+    plain("gru-512", 512, 512, 2, 32, 64).with(.gru),
+    BenchCase("gru-step", stack(128, 128), batch: 1, steps: 1, [.step]).with(.gru),
   ]
 
   // MARK: Frozen lower layers

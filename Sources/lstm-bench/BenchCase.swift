@@ -39,6 +39,8 @@ struct BenchCase: Sendable {
   let loss: Loss
   let figures: [Figure]
   var numbers = Numbers.usual
+  /// Of every recurrent layer.
+  var cell = Layer.Recurrent.Cell.lstm
 
   init(
     _ name: String, _ model: PlainStack, batch: Int, steps: Int, shortest: Int? = nil,
@@ -51,6 +53,30 @@ struct BenchCase: Sendable {
     self.shortest = shortest ?? steps
     self.loss = loss
     self.figures = figures
+  }
+
+  /// The model's graph, with its cell.
+  var configuration: ModelConfiguration {
+    let plain = ModelConfiguration(model)
+    guard cell != .lstm else { return plain }
+    let layers = plain.layers.map { layer in
+      guard let kind = layer.kind as? Layer.Recurrent else { return layer }
+      var other = Layer.Recurrent(cell, size: kind.size)
+      other.isBidirectional = kind.isBidirectional
+      return Layer(layer.name, other, from: layer.from)
+    }
+    do {
+      return try ModelConfiguration(inputs: plain.inputs, layers: layers, outputs: plain.outputs)
+    } catch {
+      preconditionFailure("\(name): \(error)")
+    }
+  }
+
+  /// The same case with another cell.
+  func with(_ cell: Layer.Recurrent.Cell) -> BenchCase {
+    var other = self
+    other.cell = cell
+    return other
   }
 
   /// The sizes on one line, dense layers in brackets: `100-128-128-(100), B 64, T 50`.
@@ -68,11 +94,11 @@ struct BenchCase: Sendable {
 extension BenchCase {
   /// The floating-point operations of a figure, without those of frozen layers with cached outputs.
   ///
-  /// Per step and sequence, a layer's forward pass takes 8H(I + H), dL/dx 8HI, dL/dh 8HH and its weights' gradients
-  /// 8H(I + H); a dense layer takes 2SO for each of the three.
+  /// Per step and sequence, an LSTM layer's forward pass takes 8H(I + H), dL/dx 8HI, dL/dh 8HH and its weights' gradients
+  /// 8H(I + H), a GRU's three quarters of that; a dense layer takes 2SO for each of the three.
   func operations(_ figure: Figure, stepCount: Int) throws -> Double {
     let trains = figure.kind == .training
-    let trainable = trains ? try FreezePlan(ModelConfiguration(model), freezing: figure.freezing).trainableRoles : []
+    let trainable = trains ? try FreezePlan(configuration, freezing: figure.freezing).trainableRoles : []
     let lowest = model.layers.indices.first { layer in
       trainable.contains { $0 == "layer\(layer)" }
     }
@@ -80,12 +106,13 @@ extension BenchCase {
     var total = 0.0
     for (index, layer) in model.layers.enumerated() {
       let (i, h) = (Double(model.inputSize(ofLayer: index)), Double(layer.hiddenSize))
-      let forward = 8 * h * (i + h)
+      let gates = Double(2 * cell.gateCount) * h
+      let forward = gates * (i + h)
       var sum = forward
       if trains {
         guard let lowest, index >= lowest else { continue }
         let passesOn = index > lowest || trainable.contains("embedding")
-        sum += forward + 8 * h * h + (passesOn ? 8 * h * i : 0)
+        sum += forward + gates * h + (passesOn ? gates * i : 0)
       }
       total += sum * steps * Double(layer.directions)
     }

@@ -22,7 +22,9 @@ enum Exchange {
     }
 
     let name: String
-    let model: ModelConfiguration
+    let model: PlainStack
+    /// Of every recurrent layer.
+    let cell: String
     let batch: Int
     let steps: Int
     let loss: String
@@ -35,9 +37,10 @@ enum Exchange {
     }
     let descriptions = try cases.map { bench in
       Description(
-        name: bench.name, model: ModelConfiguration(bench.model), batch: bench.batch, steps: bench.steps, loss: bench.loss.name,
+        name: bench.name, model: bench.model, cell: bench.cell.rawValue, batch: bench.batch, steps: bench.steps,
+        loss: bench.loss.name,
         figures: try bench.figures.map { figure in
-          let plan = try FreezePlan(ModelConfiguration(bench.model), freezing: figure.freezing)
+          let plan = try FreezePlan(bench.configuration, freezing: figure.freezing)
           let frozen = zip(plan.parameters, plan.trainable).filter { !$0.1 }.map(\.0.name)
           return .init(name: figure.name, kind: figure.kind, frozen: frozen)
         })
@@ -93,7 +96,7 @@ enum Exchange {
     switch targets {
     case .values(let values, _, _): list.append(.init(name: "target", shape: output.shape, values: values))
     case .classes(let classes, _): list.append(.init(name: "target", shape: output.shape.dropLast(), integers: classes))
-    case .none: break
+    case .labels, .none: break
     }
     for (index, slot) in gradients.slots.enumerated() {
       list.append(

@@ -82,6 +82,7 @@ struct NumbersCheck {
     // Without biases there is less to compute, also for the twin.
     var twin = bench.with(.healthy)
     twin.model = bench.model
+    twin.cell = bench.cell
     return try bench.figures.map { figure in
       var (own, healthy): ([Double], [Double]) = ([], [])
       for round in 0..<2 * rounds {

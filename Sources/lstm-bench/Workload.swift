@@ -18,7 +18,7 @@ struct Workload {
   /// - Parameter sequences: the number of different sequences; one batch if nil.
   init(_ bench: BenchCase, sequences: Int? = nil) throws {
     self.bench = bench
-    model = LSTMModel(ModelConfiguration(bench.model), seed: 1)
+    model = LSTMModel(bench.configuration, seed: 1)
     bench.numbers.change(model)
     var random = RandomNumbers(seed: 2)
     let (count, steps, width) = (sequences ?? bench.batch, bench.steps, bench.model.input.size)
@@ -102,7 +102,7 @@ struct PlainLoss {
         }
       }
       value = sum / count
-    case .none:
+    case .labels, .none:
       value = 0
     }
     self.gradient = Tensor(shape: output.shape, values: gradient)

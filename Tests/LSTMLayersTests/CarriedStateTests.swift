@@ -238,7 +238,7 @@ import Testing
     configuration.plain.layers[1].isBidirectional = true
     let reversed = #expect(throws: ShapeError.self) { try CarriedState(configuration, streams: 2) }
     #expect(
-      reversed?.message.description == "carried state: expected layers that run forward only, found layer 1, which is "
+      reversed?.message.description == "carried state: expected layers that run forward only, found layer1, which is "
         + "bidirectional: its reverse direction starts at the end of a sequence")
     let none = #expect(throws: ShapeError.self) { try CarriedState(Self.configurations[0], streams: 0) }
     #expect(none?.message == "carried state: expected at least one stream, found 0")

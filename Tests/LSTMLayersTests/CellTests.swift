@@ -74,7 +74,7 @@ import Testing
     let peephole = (0..<3 * hidden).map { _ in random.normal() }
     for rows in [1, 5] {
       let values = Values(rows: rows, hidden: hidden, seed: UInt64(hidden + rows))
-      for gate in [LSTMK_GATE_SIGMOID, LSTMK_GATE_HARD_SIGMOID, LSTMK_GATE_HARD_SIGMOID_6] {
+      for gate in [LSTMK_SIGMOID, LSTMK_HARD_SIGMOID, LSTMK_HARD_SIGMOID_6] {
         for weights in [nil, peephole] {
           func run(_ kernels: Kernels) -> [[Float]] {
             Self.run(kernels, values, rows: rows, hidden: hidden, gate: Int32(gate), peephole: weights)
@@ -99,7 +99,7 @@ import Testing
       let x = (0..<rows * columns).map { _ in random.uniform(1) }
       let start = (0..<g * columns).map { _ in random.uniform(1) }
       var strips = [Float](repeating: 0, count: (g + strip - 1) / strip * strip * rows)
-      table.pack_gate_strips(hidden, 0, hidden, rows, 0, rows, gates, g, &strips)
+      table.pack_gate_strips(4, 0, hidden, 0, hidden, rows, 0, rows, gates, g, &strips)
       let packed = FloatBuffer()
       kernels.pack(rows, columns, x, rowStride: columns, columnStride: 1, into: packed)
       var (products, sums) = (start, [Float](repeating: 0.5, count: g))

@@ -168,6 +168,8 @@ class MLX:
         pass  # Its threads are those of its BLAS, set in the environment by lstm-bench.
 
     def variants(self, case, figure):
+        if case.cell != "lstm":
+            return []
         cells = sum(case.steps * len(directions) for directions in map(case.directions, range(len(case.layers))))
         return ["compiled", "as written"] if cells <= 50 or figure.kind == "step" else []
 

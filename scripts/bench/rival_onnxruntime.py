@@ -1,4 +1,4 @@
-"""ONNX Runtime: one LSTM node for each layer, time-major as its CPU kernel expects, all graph optimizations. Inference only.
+"""ONNX Runtime: one LSTM or GRU node for each layer, time-major as its CPU kernel expects, all graph optimizations. Inference only.
 
 Ways: one thread or all; for single steps session.run with arrays, or IO binding without copying the states.
 """
@@ -11,8 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 import rivals
 
 
-def gates(weight: np.ndarray) -> np.ndarray:
-    """i, f, g, o -> i, o, f, g."""
+def gates(weight: np.ndarray, cell: str) -> np.ndarray:
+    """i, f, g, o -> i, o, f, g; r, z, n -> z, r, n."""
+    if cell == "gru":
+        r, z, n = np.split(weight, 3)
+        return np.concatenate([z, r, n])
     i, f, g, o = np.split(weight, 4)
     return np.concatenate([i, o, f, g])
 
@@ -44,7 +47,7 @@ def build(case: rivals.Case, streaming: bool) -> bytes:
     for k, layer in enumerate(case.layers):
         hidden, suffixes = layer["hidden"], case.directions(k)
         stacked = {
-            kind: np.stack([gates(case.weight(f"lstm.{kind}{suffix}")) for suffix in suffixes])
+            kind: np.stack([gates(case.weight(f"{case.cell}.{kind}{suffix}"), case.cell) for suffix in suffixes])
             for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         }
         operands = [
@@ -55,12 +58,14 @@ def build(case: rivals.Case, streaming: bool) -> bytes:
             lengths,
         ]
         if streaming:
-            operands += [f"h{k}", f"c{k}"]
-            inputs += [value(f"h{k}", [1, 1, hidden]), value(f"c{k}", [1, 1, hidden])]
-            outputs += [value(f"h{k}_next", [1, 1, hidden]), value(f"c{k}_next", [1, 1, hidden])]
-        names = [f"y{k}", f"h{k}_next", f"c{k}_next"]
+            states = [f"h{k}"] if case.cell == "gru" else [f"h{k}", f"c{k}"]
+            operands += states
+            inputs += [value(state, [1, 1, hidden]) for state in states]
+            outputs += [value(f"{state}_next", [1, 1, hidden]) for state in states]
+        names = [f"y{k}", f"h{k}_next"] + ([] if case.cell == "gru" else [f"c{k}_next"])
         direction = "bidirectional" if len(suffixes) == 2 else "forward"
-        nodes.append(helper.make_node("LSTM", operands, names, hidden_size=hidden, direction=direction))
+        own = {"linear_before_reset": 1} if case.cell == "gru" else {}
+        nodes.append(helper.make_node(case.cell.upper(), operands, names, hidden_size=hidden, direction=direction, **own))
         if len(suffixes) == 2:
             (y,) = add("Transpose", [names[0]], perm=[0, 2, 1, 3])
             (y,) = add("Reshape", [y, constant(f"shape{k}", np.array([0, 0, -1], np.int64))])

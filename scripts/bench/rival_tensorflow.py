@@ -242,6 +242,8 @@ class TensorFlow:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
 
     def variants(self, case, figure):
+        if case.cell != "lstm":
+            return []
         ways = ["BlockLSTM", "Keras LSTM"]
         return ways + ["Keras LSTM with XLA"] if figure.kind != "training" or case.is_small else ways
 

@@ -1,4 +1,4 @@
-"""PyTorch: nn.LSTM (by oneDNN and ATen), Adam with fused=True.
+"""PyTorch: nn.LSTM or nn.GRU (by oneDNN and ATen), Adam with fused=True.
 
 Ways: eager; for single steps also LSTMCell and one thread; torch.compile of cells where T is 1.
 """
@@ -11,7 +11,7 @@ import rivals
 
 
 class Model(nn.Module):
-    """One nn.LSTM for each run of equal layers, so that frozen ones can be left out of the gradient's graph."""
+    """One nn.LSTM or nn.GRU for each run of equal layers, so that frozen ones can be left out of the gradient's graph."""
 
     def __init__(self, case: rivals.Case, split: int, as_cells: bool = False):
         super().__init__()
@@ -26,9 +26,10 @@ class Model(nn.Module):
                 end += 1
             layer = case.layers[begin]
             if as_cells:
-                part = nn.LSTMCell(case.input_size(begin), layer["hidden"])
+                cell = nn.GRUCell if case.cell == "gru" else nn.LSTMCell
+                part = cell(case.input_size(begin), layer["hidden"])
             else:
-                part = nn.LSTM(
+                part = (nn.GRU if case.cell == "gru" else nn.LSTM)(
                     case.input_size(begin), layer["hidden"], end - begin, batch_first=True,
                     bidirectional=layer["bidirectional"],
                 )
@@ -36,7 +37,7 @@ class Model(nn.Module):
                 for suffix in case.directions(k):
                     for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                         own = kind if as_cells else kind + suffix.replace(f"_l{k}", f"_l{k - begin}")
-                        self.names[f"lstm.{kind}{suffix}"] = getattr(part, own)
+                        self.names[f"{case.cell}.{kind}{suffix}"] = getattr(part, own)
             part.first, part.last = begin, end
             self.parts.append(part)
             begin = end
@@ -65,7 +66,8 @@ class Model(nn.Module):
             y = nn.utils.rnn.pack_padded_sequence(y, lengths, batch_first=True, enforce_sorted=False)
         for part in self.parts:
             with torch.set_grad_enabled(torch.is_grad_enabled() and part.first >= frozen_below):
-                y, (h, _) = part(y)
+                y, h = part(y)
+                h = h if self.case.cell == "gru" else h[0]
         if lengths is not None:
             y, _ = nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=self.case.steps)
         if self.case.readout == "last":
@@ -78,7 +80,7 @@ class Model(nn.Module):
         for k, part in enumerate(self.parts):
             if self.as_cells:
                 state[k] = part(y, state[k])
-                y = state[k][0]
+                y = state[k] if self.case.cell == "gru" else state[k][0]
             else:
                 y, state[k] = part(y, state[k])
         return self.finish(y)
@@ -87,7 +89,7 @@ class Model(nn.Module):
         """All of a sequence that is one step long, by cells."""
         y = x[:, 0]
         for part in self.parts:
-            y, _ = part(y)
+            y = part(y) if self.case.cell == "gru" else part(y)[0]
         return self.finish(y)[:, None]
 
 
@@ -104,7 +106,8 @@ class Step:
         for part in self.model.parts:
             depth = 1 if self.model.as_cells else part.last - part.first
             shape = (1, part.hidden_size) if self.model.as_cells else (depth, 1, part.hidden_size)
-            self.state.append((torch.zeros(shape), torch.zeros(shape)))
+            zero = torch.zeros(shape)
+            self.state.append(zero if self.model.case.cell == "gru" else (zero, torch.zeros(shape)))
 
     @torch.inference_mode()
     def run(self):
@@ -182,6 +185,8 @@ class Torch:
             ways = ["nn.LSTM", "compiled nn.LSTMCell"]
         else:
             ways = ["nn.LSTM"]
+        if case.cell == "gru":
+            ways = [way.replace("LSTM", "GRU") for way in ways]
         return ways + [way + ", 1 thread" for way in ways if case.is_small and self.threads > 1]
 
     def forget(self):

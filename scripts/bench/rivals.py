@@ -52,6 +52,8 @@ class Case:
         self.figures = [Figure(**figure) for figure in description["figures"]]
         self.tensors = read_safetensors(folder / f"{self.name}.safetensors")
         model = description["model"]
+        # Of every recurrent layer: lstm or gru.
+        self.cell = description.get("cell", "lstm")
         self.layers = model["layers"]
         self.head = model.get("head", [])
         self.readout = model.get("readout", "all")
@@ -94,7 +96,7 @@ class Case:
     def lowest_trainable(self, figure: Figure) -> int:
         """The first trainable layer; the number of layers if there is none."""
         for layer in range(len(self.layers)):
-            if any(f"lstm.weight_hh{suffix}" not in figure.frozen for suffix in self.directions(layer)):
+            if any(f"{self.cell}.weight_hh{suffix}" not in figure.frozen for suffix in self.directions(layer)):
                 return layer
         return len(self.layers)
 

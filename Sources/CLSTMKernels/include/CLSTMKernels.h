@@ -7,7 +7,8 @@
 //
 // A row of gates is stored in blocks of VL units: the block's i, then its f, g and o, so that a block's four gates
 // lie side by side and any run of blocks is a run of columns. The last block is as narrow as the units left:
-// gate q of unit u is at column 4 VL (u / VL) + q width + u % VL. Parameters keep the order i, f, g, o over all H.
+// gate q of unit u is at column 4 VL (u / VL) + q width + u % VL. Parameters keep the order i, f, g, o over all H. So do the
+// three gates r, z, n of a GRU, whose rows are 3H wide, and the one of a plain cell.
 //
 // The callers check shapes; kernels take pointers and rely on them. Every kernel has a plain scalar twin (the table named "scalar"), with
 // which tests and benchmarks compare it.
@@ -21,33 +22,55 @@
 extern "C" {
 #endif
 
-// Activation of the gates i, f and o.
-enum {
-  LSTMK_GATE_SIGMOID = 0,
-  LSTMK_GATE_HARD_SIGMOID = 1,   // clip(0.2 x + 0.5, 0, 1): Keras 1 and 2, ONNX
-  LSTMK_GATE_HARD_SIGMOID_6 = 2, // clip(x / 6 + 0.5, 0, 1): Keras 3
-};
-
-// Element-wise functions of `apply`.
+// Element-wise functions, of `apply` and of the cells.
 enum {
   LSTMK_SIGMOID = 0,
   LSTMK_TANH = 1,
   LSTMK_EXP = 2,
   LSTMK_RELU = 3,
+  LSTMK_LINEAR = 4,
+  LSTMK_HARD_SIGMOID = 5,   // clip(0.2 x + 0.5, 0, 1): Keras 1 and 2, ONNX
+  LSTMK_HARD_SIGMOID_6 = 6, // clip(x / 6 + 0.5, 0, 1): Keras 3, PyTorch
+  LSTMK_HARD_TANH = 7,      // clip(x, -1, 1)
+  LSTMK_LEAKY_RELU = 8,     // x > 0 ? x : 0.01 x
+  LSTMK_ELU = 9,            // x > 0 ? x : exp(x) - 1
+  LSTMK_SELU = 10,
+  LSTMK_GELU = 11,
+  LSTMK_GELU_TANH = 12, // its approximation with tanh
+  LSTMK_SOFTPLUS = 13,
+  LSTMK_SOFTSIGN = 14,
+  LSTMK_SWISH = 15,
+  LSTMK_MISH = 16,
+  LSTMK_RELU6 = 17,
+  LSTMK_HARD_SWISH = 18,
 };
 
+// Which step of a GRU: all of one that resets the recurrent product, or one half of one that resets the state.
+enum {
+  LSTMK_GRU_WHOLE = 0,
+  LSTMK_GRU_FIRST = 1,
+  LSTMK_GRU_SECOND = 2,
+};
+
+// What a cell's kernel reads and writes. G is 4 for an LSTM, 3 for a GRU and 1 for a plain cell.
+//
+// The plain LSTM cell has tanh and no clips; `gate` is a sigmoid, smooth or hard. A GRU and a plain cell are general when
+// `is_general` says so. What is general takes any functions and input_clip, keeps the pre-activations in `gates`, not the
+// activations, and computes these again in backward.
 typedef struct lstmk_cell {
   size_t rows, hidden;
   size_t first_unit, units; // the units to compute; first_unit is a multiple of VL, the end too unless it is H
-  int gate; // LSTMK_GATE_*
+  int gate; // LSTMK_*
   // Peephole weights (3H: i, f, o) or NULL. i and f look at the previous cell, o at the new one.
   const float *peephole;
-  // (rows, 4H), row stride gates_stride. Forward: pre-activations in, activations out.
+  // (rows, GH), row stride gates_stride. Forward: pre-activations in, activations out.
   // Backward: activations in, gradients of the pre-activations out.
   float *gates;
   size_t gates_stride;
   const float *cell_previous; // (rows, H)
-  float *cell;                // (rows, H): written by forward, read by backward
+  // (rows, H): written by forward, read by backward. Of a GRU what the reset gate multiplies, with the product of the new
+  // state (WHOLE, where NULL does not keep it), or r * h (FIRST).
+  float *cell;
   float *output;              // forward: h = o * tanh(c), row stride output_stride
   size_t output_stride;
   // backward: dL/dh is the sum of d_output from the layer above, row stride d_output_stride, and of d_state from the next
@@ -56,6 +79,23 @@ typedef struct lstmk_cell {
   size_t d_output_stride;
   const float *d_state;
   float *d_cell; // backward: dL/dc on entry, dL/dc_previous on return, (rows, H)
+
+  int is_general;
+  int candidate; // LSTMK_*, of g, n or the plain cell
+  int out;       // LSTMK_*, of c on its way out
+  float input_clip; // pre-activations are clipped to -input_clip ... input_clip; INFINITY for none
+  float cell_clip;  // and c
+
+  // A GRU's.
+  int part;              // LSTMK_GRU_*
+  const float *previous; // h of the previous step, row stride previous_stride
+  size_t previous_stride;
+  // Forward: the recurrent products, WHOLE (rows, 3H) with their bias, FIRST (rows, 2H) of r and z, SECOND (rows, H) of n.
+  // Backward, SECOND: dL/d(r * h), (rows, H).
+  const float *recurrent;
+  // Backward: the gradients of those, WHOLE (rows, 3H), FIRST (rows, H) of n, SECOND (rows, 2H) of r and z.
+  float *d_recurrent;
+  float *d_previous; // backward: dL/dh_previous but for the products, (rows, H); may be d_state
 } lstmk_cell;
 
 // Hyperparameters are doubles: 1 - beta2 in float32 would be wrong in the fifth digit.
@@ -87,19 +127,30 @@ typedef struct lstmk_table {
   void (*multiply)(size_t m, size_t n, size_t k, const float *a, size_t a_row, size_t a_column, const float *packed,
                    float *c, size_t c_row, const float *start);
 
-  // Transposes rows of gates (k, 4H) to strips: strip s has gates s * strip_width and following, in the order of the
-  // parameters, as (k_total, strip_width). Writes rows from first_k, of the units from first_unit.
-  void (*pack_gate_strips)(size_t hidden, size_t first_unit, size_t units, size_t k_total, size_t first_k, size_t k,
-                           const float *gates, size_t gates_stride, float *strips);
+  // Transposes rows of gates (k, gate_count H) to strips: strip s has gates s * strip_width and following, in the order of
+  // the parameters, as (k_total, strip_width). Writes rows from first_k, of the units from first_unit. The strips are those
+  // of the gates from first_gate: all of them, or a GRU's last alone.
+  void (*pack_gate_strips)(size_t gate_count, size_t first_gate, size_t hidden, size_t first_unit, size_t units,
+                           size_t k_total, size_t first_k, size_t k, const float *gates, size_t gates_stride,
+                           float *strips);
   // C (M, N) += A^T B, with A (k, M) in strips and B packed, each with k rows; summed in ascending k.
   void (*multiply_strips)(size_t m, size_t n, size_t k, const float *strips, const float *packed, float *c, size_t c_row);
   // sums[i] += sum over the k rows of strips
   void (*add_strip_sums)(size_t m, size_t k, const float *strips, float *sums);
 
+  // The plain LSTM cell, the one with any functions and clips, a GRU's and the plain recurrent layer's.
   void (*cell_forward)(const lstmk_cell *cell);
   void (*cell_backward)(const lstmk_cell *cell);
+  void (*general_forward)(const lstmk_cell *cell);
+  void (*general_backward)(const lstmk_cell *cell);
+  void (*gru_forward)(const lstmk_cell *cell);
+  void (*gru_backward)(const lstmk_cell *cell);
+  void (*rnn_forward)(const lstmk_cell *cell);
+  void (*rnn_backward)(const lstmk_cell *cell);
 
   void (*apply)(int function, size_t n, const float *x, float *y); // x and y may be the same
+  // d = d * the function's slope at x, whose value is y
+  void (*apply_slope)(int function, size_t n, const float *x, const float *y, float *d);
   // sums[j] += sum over rows of x[row, j]
   void (*add_column_sums)(size_t rows, size_t columns, const float *x, size_t row_stride, float *sums);
   double (*sum_of_squares)(size_t n, const float *x);

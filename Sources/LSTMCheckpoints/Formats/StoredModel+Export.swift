@@ -17,8 +17,11 @@ extension StoredModel {
 
   /// The tensors as a file of names and arrays has them: in the layout asked for, else in `usual`.
   func namedTensors(_ target: WriteTarget, usual: Layout) throws(CheckpointError) -> [NamedTensor] {
-    let model = try Exportable(self, to: target.path, options: target.options)
     let layout = target.options.layout ?? usual
+    if layout == .pytorch, configuration.stack == nil {
+      return try GraphExport(self, to: target.path, options: target.options).tensors()
+    }
+    let model = try Exportable(self, to: target.path, options: target.options)
     return layout == .pytorch ? try model.pyTorchTensors() : try NamedLayout.tensors(model, layout)
   }
 

@@ -12,7 +12,8 @@ public struct Assumption: Sendable, Codable, Equatable {
     Assumption(
       what: "\(modules) stand one above the other, in the order of their numbers, with nothing between or around them",
       change:
-        "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections cannot be computed")
+        "\(.stack, "MODULES") gives another order; LSTMs side by side or with residual connections are described with "
+        + "\(.model, "LINE")")
   }
 }
 

@@ -27,6 +27,8 @@ struct LayoutRegistry: Sendable {
     Entry(LayoutNames.tf1),
     Entry(LayoutNames.s4tf),
     Entry(LayoutNames.burn),
+    Entry(.gates, format: nil),
+    Entry(.gatesInputFirst, format: nil),
   ])
 
   /// The table of a layout that is known by names; nil for PyTorch's, which has its own, and for those of graphs.

@@ -23,6 +23,9 @@ public struct LoadOptions: Sendable {
   public var allowedUnexpected: [String]
   /// What the model is, when the tensors alone do not tell.
   public var configuration: ModelConfiguration?
+  /// A file with Keras' description of the model (`model.to_json()`), for a file of weights; nil for the one that lies
+  /// beside it, if any.
+  public var architecture: String?
   /// How the LSTM's outputs over time are reduced to what the head reads.
   public var readout: PlainStack.Readout?
   /// The activation between the dense layers of a head.

@@ -60,10 +60,12 @@ enum TensorKind: Hashable {
   /// Why it was not taken.
   var reason: Message {
     switch self {
-    case .gru(let hidden): "3H = \(3 * hidden): a GRU, which this version cannot compute; it changes the output"
-    case .rnn(let hidden): "(H, H) = \(hidden): a plain RNN, which this version cannot compute; it changes the output"
+    case .gru(let hidden): "3H = \(3 * hidden): a GRU; it changes the output"
+    case .rnn(let hidden): "(H, H) = \(hidden): a plain RNN; it changes the output"
     default:
-      effect == .changesOutput ? "\(noun): it changes the output, and this version cannot compute it" : "\(noun)"
+      effect == .changesOutput
+        ? "\(noun): it changes the output; say where it stands by describing the model with \(.model, "LINE")"
+        : "\(noun)"
     }
   }
 }

@@ -8,6 +8,7 @@ struct GraphResolution: FileReading {
   /// - Parameters:
   ///   - graph: the whole model.
   ///   - translation: the file's tensors, under the project's names as far as the format knows them.
+  ///   - keepsOrder: whether the file has its tensors in the model's own order.
   init(
     file: String, graph: ModelConfiguration, translation: Translation, checkpoint: Checkpoint, options: LoadOptions
   ) throws(CheckpointError) {
@@ -16,22 +17,86 @@ struct GraphResolution: FileReading {
     model.notes = translation.notes
     model.assumed = translation.assumed
     model.leftOver = translation.leftOver
+    // What is left out is in nobody's way.
+    let allowed = translation.candidates.filter { !options.globsAllowing($0).isEmpty }
+    var candidates =
+      allowed.isEmpty ? translation.candidates : translation.candidates.filter { options.globsAllowing($0).isEmpty }
+    if translation.graph == nil, !checkpoint.format.holdsWholeModel { swapImages(&candidates) }
+    let kinds = TensorKinds(candidates)
     var others: [Candidate] = []
-    let places = Set(graph.places.map(\.name))
-    for candidate in translation.candidates {
-      if places.contains(candidate.name), model.mapping[candidate.name] == nil {
-        model.mapping[candidate.name] = candidate
-      } else {
-        others.append(candidate)
-      }
+    takeExactNames(candidates, &others)
+    if !others.isEmpty, translation.graph == nil {
+      var places = GraphPlaces(
+        graph, taken: Set(model.mapping.keys), kinds: kinds, file: file, keepsOrder: checkpoint.keepsOrder)
+      let (modules, idle) = TensorModule.modules(of: others, kinds)
+      let rest = try places.assign(modules)
+      model.mapping.merge(places.mapping) { first, _ in first }
+      model.notes += places.notes
+      model.assumed += places.assumed
+      model.expectedNames = places.expectedNames
+      model.leftOver += idle
+      others = rest.flatMap { module in module.parts.values.sorted { isNaturallyBefore($0.name, $1.name) } }
     }
-    let kinds = TensorKinds(translation.candidates)
     model.leftOver += others.map { other in
       other.isLoneNumber
         ? LeftOver(candidate: other, reason: "a single number that no layer reads", isHarmless: true)
         : LeftOver(candidate: other, reason: kinds.kind(of: other).reason, kind: kinds.kind(of: other))
     }
+    let all = TensorKinds(translation.candidates)
+    model.leftOver += allowed.map {
+      let kind = all.kind(of: $0)
+      return LeftOver(
+        candidate: $0, reason: "\(kind == .unknown ? "" : kind.noun + "; ")left out as allowed", kind: kind)
+    }
     settleTies(checkpoint, options)
+  }
+
+  /// - Parameter model: what was found in a file that describes nothing.
+  init(file: String, found model: ResolvedModel, checkpoint: Checkpoint, options: LoadOptions) {
+    self.file = file
+    self.model = model
+    settleTies(checkpoint, options)
+  }
+
+  /// PyTorch's images are (C, height, width), and sequences run along the width.
+  private mutating func swapImages(_ candidates: inout [Candidate]) {
+    var names: [String] = []
+    for (index, candidate) in candidates.enumerated() {
+      guard candidate.shape.count == 4, candidate.shape[3] > 1 || candidate.shape[2] > 1 else { continue }
+      names.append(candidate.tensor.name)
+      candidates[index] = Candidate(
+        name: candidate.name, tensor: candidate.tensor.swappingLastAxes(), how: "height and time swapped")
+    }
+    guard !names.isEmpty else { return }
+    model.assumed.add("steps run along the last axis of what \(nameList(names)) convolves, as along the width of an image")
+  }
+
+  /// A file that already uses the project's names is taken at its word, layer by layer.
+  private mutating func takeExactNames(_ candidates: [Candidate], _ others: inout [Candidate]) {
+    let graph = model.configuration
+    var shapes: [String: (layer: Int, shape: [Int])] = [:]
+    for index in graph.layers.indices {
+      for place in graph.parameters(ofLayer: index) { shapes[place.name] = (index, place.shape) }
+    }
+    // A sequence called `head` counts its activations, too: a layer of which one shape differs is another.
+    var foreign = Set<Int>()
+    for candidate in candidates {
+      guard let place = shapes[candidate.name], place.shape != candidate.shape else { continue }
+      if !(graph.layers[place.layer].kind is Layer.Recurrent) { foreign.insert(place.layer) }
+    }
+    // `lstm` beside another LSTM need not be the first.
+    let areOwn = candidates.allSatisfy { candidate in
+      PyTorchName(candidate.name).map { ["lstm", "gru", "rnn"].contains($0.module) } ?? true
+    }
+    for candidate in candidates {
+      if let place = shapes[candidate.name], model.mapping[candidate.name] == nil, !foreign.contains(place.layer),
+        areOwn || PyTorchName(candidate.name) == nil
+      {
+        model.mapping[candidate.name] = candidate
+      } else {
+        others.append(candidate)
+      }
+    }
   }
 
   /// Places whose tensors are one in the file are one parameter; of a tied group one place is enough.

@@ -65,7 +65,7 @@ extension LSTMStack {
           + "\(layers[0].configuration.outputSize): they may stand one above the other, or side by side; the tensors do "
           + "not tell",
         "if each reads what the one before gives, and nothing else: \(.stack, modules.map(full).joined(separator: ","))",
-        "LSTMs side by side cannot be computed in this version; one alone is \(.prefix, full(modules[0]))")
+        "LSTMs side by side are described with \(.model, "LINE"); one alone is \(.prefix, full(modules[0]))")
     }
     if let error = copies(modules, others, full: full) { throw error }
     var detail: Message = "holds \(modules.count) LSTMs that do not make one stack: \(list)"
@@ -90,7 +90,7 @@ extension LSTMStack {
   }
 
   /// Whether the number is that of a place in a list (`rnns.0`, `layers_1`), not that of an attribute (`lstm1`).
-  private static func isList(_ modules: [String]) -> Bool {
+  static func isList(_ modules: [String]) -> Bool {
     let paths = modules.map { $0.split(separator: ".") }
     guard let first = paths.first, let other = paths.last, first.count == other.count,
       let place = first.indices.first(where: { first[$0] != other[$0] })
@@ -145,6 +145,6 @@ extension LSTMStack {
       : "if they are a model and its average, choose one with its head: \(.prefix, names[0]) or \(.prefix, names[1])"
     return ambiguous(
       "tensors of the same names and shapes lie below \(names[0]) and below \(names[1]): two copies of one model, "
-        + "or two parts that work together", advice, "parts that work together cannot be computed in this version")
+        + "or two parts that work together", advice, "parts that work together are described with \(.model, "LINE")")
   }
 }

@@ -44,25 +44,13 @@ public struct LoadPlan: Sendable {
       if let given, given.stack == nil { try Self.refuse(given, against: ModelConfiguration(found), file) }
       options.given = try found.filled(by: given?.stack, file: file)
     } else if let graph = translation.graph ?? checkpoint.configuration {
-      if let given, given != graph { try Self.refuse(given, against: graph, file) }
+      if let given, given != graph, given.withOneBias != graph { try Self.refuse(given, against: graph, file) }
       options.configuration = graph
     }
     inputScaler = translation.inputScaler
     outputScaler = translation.outputScaler
     sourceLayers = translation.sourceLayers
-    var resolution: ResolvedModel
-    if let graph = options.configuration, graph.stack == nil {
-      resolution = try GraphResolution(
-        file: file, graph: graph, translation: translation, checkpoint: checkpoint, options: options
-      ).model
-    } else {
-      var stack = try ModelResolution(
-        file: file, translation: translation, prefix: names.prefix, options: options,
-        keepsOrder: checkpoint.keepsOrder)
-      let conflicts = try stack.settleTies(checkpoint, translation.layout, options)
-      resolution = stack.resolved
-      resolution.conflicts = conflicts
-    }
+    var resolution = try ModelReading(translation, of: checkpoint, prefix: names.prefix, options: options).model()
     resolution.leftOver += twins.map { .init(candidate: $0.candidate, reason: $0.reason, isHarmless: true) }
     configuration = resolution.configuration
     var report = LoadReport(file: file, format: checkpoint.format, layout: translation.layout)
@@ -193,7 +181,7 @@ public struct LoadPlan: Sendable {
       ?? Provenance(
         source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
         mapping: mapping, stateKey: checkpoint.stateKey, twins: twins, metadata: keptMetadata,
-        layers: sourceLayers.isEmpty ? nil : sourceLayers)
+        layers: sourceLayers.isEmpty ? nil : sourceLayers, shapes: otherShapes)
   }
 
   /// The same for a model that is imported now: its history begins with that.
@@ -206,6 +194,17 @@ public struct LoadPlan: Sendable {
         details: ["file": made.source, "tensors": "\(report.applied.count)"])
     ]
     return made
+  }
+
+  /// What a graph's state_dict has in another shape, such as the learned state of several layers.
+  private var otherShapes: [String: [Int]]? {
+    guard report.layout == .pytorch, configuration.stack == nil else { return nil }
+    let shapes = Dictionary(checkpoint.tensors.map { ($0.name, $0.shape) }) { first, _ in first }
+    var found: [String: [Int]] = [:]
+    for item in report.applied {
+      if let shape = shapes[item.source], shape != item.shape { found[item.source] = shape }
+    }
+    return found.isEmpty ? nil : found
   }
 
   /// What a model keeps of the source's metadata: what is long is none of the model's.
@@ -270,8 +269,24 @@ public struct LoadPlan: Sendable {
       return "this is the transpose: \(.order, "column-major") if a program wrote it that stores columns first (Julia, "
         + "MATLAB, R), \(.layout, "keras") if these are kernels (I, 4H)"
     }
+    if let other = otherCell(parameter, tensor) { return other }
     if !knowsInputSize, parameter.readsInput {
       return "its second and last dimension is to be the input size"
+    }
+    return nil
+  }
+}
+
+extension LoadPlan {
+  /// A number of gates tells the cell: `3H = 24: a GRU`.
+  private static func otherCell(_ parameter: ParameterSpecification, _ tensor: StoredTensor) -> Message? {
+    guard let cell = Layer.Recurrent.Cell(rawValue: parameter.role.kind), case .cell(let part) = parameter.part,
+      part.gates(of: .lstm).count == 4, let rows = tensor.shape.first, let expected = parameter.shape.first
+    else { return nil }
+    let size = expected / cell.gateCount
+    for other in Layer.Recurrent.Cell.allCases where other != cell && other.gateCount * size == rows {
+      let noun = other == .lstm ? "an LSTM" : other == .gru ? "a GRU" : "a plain RNN"
+      return "\(other.gateCount == 1 ? "" : "\(other.gateCount)")H = \(rows): \(noun)"
     }
     return nil
   }

@@ -28,7 +28,7 @@ extension ModelResolution {
     if !tellsGates, options.gates == nil, configuration.layers.allSatisfy({ $0.gateActivation == .sigmoid }) {
       assumed.add(
         "the LSTM's gates are squashed by sigmoid and its cell by tanh",
-        change: "\(.gates, "hard_sigmoid"); another activation cannot be computed")
+        change: "\(.gates, "hard_sigmoid"), or another activation in \(.model, "LINE")")
     }
     guard last >= 0 else {
       if options.readout == nil {

@@ -22,8 +22,7 @@ extension ModelResolution {
           candidate: candidate,
           reason: "a dense layer before the LSTM, by "
             + (isNamedSo ? "its name" : "the order of the file")
-            + ": it changes the output, and this version cannot compute it; if it stands behind the LSTM, say so with "
-            + "\(.configuration)", kind: .dense))
+            + ": it changes the output; describe the whole model with \(.model, "LINE")", kind: .dense))
     }
     guard !found.isEmpty else { return }
     let taken = Set(leftOver.map(\.candidate.name))
@@ -42,7 +41,7 @@ extension ModelResolution {
     throw ambiguous(
       "\(first.tensor.name) \(shapeText(first.shape)) fits before the LSTM and behind it, and the file does not "
         + "keep the order of its tensors",
-      "if it stands behind, describe the model with \(.configuration, "FILE"); before the LSTM this version cannot compute it"
+      "say where it stands by describing the model: \(.model, "LINE")"
     )
   }
 

@@ -172,33 +172,33 @@ extension ModelResolution {
           + " trained", change: "\(.padding, "none")")
     }
   }
+}
 
-  /// Row 0 when it is zero, else the only row that is; nil when all are.
-  private func zeroRow(of tensor: StoredTensor) -> Int? {
-    guard tensor.shape.count == 2, tensor.dataType.isFloatingPoint, tensor.byteCount <= 1 << 32 else { return nil }
-    let width = tensor.shape[1] * tensor.dataType.byteCount
-    guard width > 0, tensor.shape[0] > 1 else { return nil }
-    var (rows, position, isZero) = ([Int](), 0, true)
-    do {
-      try tensor.forEachPiece { piece in
-        var at = 0
-        while at < piece.count {
-          let end = min(at + width - position % width, piece.count)
-          if isZero { isZero = piece[at..<end].allSatisfy { $0 == 0 } }
-          position += end - at
-          at = end
-          guard position % width == 0 else { continue }
-          if isZero { rows.append(position / width - 1) }
-          isZero = true
-          if rows.count > 1, rows[0] != 0 { throw Enough() }
-        }
+/// Row 0 when it is zero, else the only row that is; nil when all are.
+func zeroRow(of tensor: StoredTensor) -> Int? {
+  guard tensor.shape.count == 2, tensor.dataType.isFloatingPoint, tensor.byteCount <= 1 << 32 else { return nil }
+  let width = tensor.shape[1] * tensor.dataType.byteCount
+  guard width > 0, tensor.shape[0] > 1 else { return nil }
+  var (rows, position, isZero) = ([Int](), 0, true)
+  do {
+    try tensor.forEachPiece { piece in
+      var at = 0
+      while at < piece.count {
+        let end = min(at + width - position % width, piece.count)
+        if isZero { isZero = piece[at..<end].allSatisfy { $0 == 0 } }
+        position += end - at
+        at = end
+        guard position % width == 0 else { continue }
+        if isZero { rows.append(position / width - 1) }
+        isZero = true
+        if rows.count > 1, rows[0] != 0 { throw Enough() }
       }
-    } catch {
-      // A file that cannot be read says so when its tensors are loaded.
-      return nil
     }
-    return rows.count == tensor.shape[0] ? nil : rows.first
+  } catch {
+    // A file that cannot be read says so when its tensors are loaded.
+    return nil
   }
+  return rows.count == tensor.shape[0] ? nil : rows.first
 }
 
 /// Reading may stop.

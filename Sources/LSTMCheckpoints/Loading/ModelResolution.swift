@@ -205,7 +205,7 @@ struct ModelResolution: FileReading {
     if width == given { return "the configuration has no place for it" }
     let mismatch: Message = "reads \(width) values, but the LSTM gives \(given)"
     if candidate.shape[0] == configuration.input.size {
-      return mismatch + "; it may be a dense layer before the LSTM, which this version cannot compute"
+      return mismatch + "; it may be a dense layer before the LSTM"
         + (candidate.shape[0] == given ? ", or the transpose" : "")
     }
     if candidate.shape[0] == given { return mismatch + "; this may be the transpose" }
@@ -217,6 +217,6 @@ struct ModelResolution: FileReading {
     let (count, rest) = width.quotientAndRemainder(dividingBy: given)
     guard rest == 0, count > 1 else { return mismatch }
     return mismatch + ": \(width) = \(count) x \(given), a head over \(count) "
-      + (count == 2 ? "readouts or steps side by side" : "flattened steps") + ", which this version cannot compute"
+      + (count == 2 ? "readouts or steps side by side" : "flattened steps") + ": describe the model with \(.model, "LINE")"
   }
 }

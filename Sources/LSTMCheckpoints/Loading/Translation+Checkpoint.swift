@@ -14,6 +14,8 @@ extension Translation {
       of: candidates.map(\.tensor.name), layout: options.layout)
     {
       self = try structure.translate(candidates, file: file, options: options)
+    } else if let gates = try GateNames.translate(candidates, file: file, options: options) {
+      self = gates
     } else {
       self = try NamedLayout.translate(candidates, file: file, options: options)
     }

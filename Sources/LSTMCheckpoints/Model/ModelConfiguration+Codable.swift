@@ -28,6 +28,9 @@ extension ModelConfiguration: Codable {
       inputs = [try values.decode(Input.self, forKey: .input)]
     }
     let layers = try values.decode([Layer].self, forKey: .layers)
+    guard layers.count <= Self.depthLimit else {
+      throw values.wrong(.layers, "expected at most \(Self.depthLimit) layers, found \(layers.count)")
+    }
     let outputs = try values.decodeIfPresent([String].self, forKey: .outputs) ?? []
     let mask = try values.decodeIfPresent(Mask.self, forKey: .mask)
     switch (mask, inputs.first?.content) {

@@ -84,12 +84,20 @@ extension ModelConfiguration {
   public var parameters: [ParameterSpecification] { ties.isEmpty ? places : tiedParameters }
 
   /// The same with every place that a parameter stands in: what a file has that knows no ties.
-  public var places: [ParameterSpecification] { layers.indices.flatMap(parameters(ofLayer:)) }
+  public var places: [ParameterSpecification] {
+    let last = lastRecurrent
+    return layers.indices.flatMap { parameters(ofLayer: $0, lastRecurrent: last) }
+  }
+
+  private var lastRecurrent: Int { layers.lastIndex { $0.kind is Layer.Recurrent } ?? -1 }
 
   /// The places of one layer's parameters.
   public func parameters(ofLayer index: Int) -> [ParameterSpecification] {
+    parameters(ofLayer: index, lastRecurrent: lastRecurrent)
+  }
+
+  private func parameters(ofLayer index: Int, lastRecurrent: Int) -> [ParameterSpecification] {
     let layer = layers[index]
-    let lastRecurrent = layers.lastIndex { $0.kind is Layer.Recurrent } ?? -1
     let isHead = index > lastRecurrent && !(layer.kind is Layer.Attention)
     return layer.kind.parameters(inputs(ofLayer: index)).map { parameter in
       ParameterSpecification(

@@ -96,9 +96,6 @@ public struct ModelConfiguration: Hashable, Sendable {
     inputs: [Input], layers: [Layer], outputs: [String] = [], ties: [[String]] = [], mask: Mask? = nil
   ) throws(GraphError) {
     guard !inputs.isEmpty else { throw GraphError(detail: "a model has at least one input") }
-    guard layers.count <= Self.depthLimit else {
-      throw GraphError(detail: "expected at most \(Self.depthLimit) layers, found \(layers.count)")
-    }
     var places: [String: Int] = [:]
     var values: [LayerValue] = []
     var sources: [[Int]] = []

@@ -29,6 +29,8 @@ public struct Provenance: Sendable, Codable, Equatable {
   public var mapping: [String: String]
   /// What the names in `mapping` begin with because of the file, not of the model: `Checkpoint.stateKey`.
   public var stateKey: String?
+  /// The shapes of the source's tensors in `mapping` whose shape is another than the parameter's.
+  public var shapes: [String: [Int]]?
   /// Second names of the source's tensors, `LoadPlan.twins`.
   public var twins: [String: String]?
   /// What the source said of itself, `Checkpoint.metadata`.
@@ -54,7 +56,7 @@ public struct Provenance: Sendable, Codable, Equatable {
   public init(
     source: String, sha256: String, format: String? = nil, layout: String, mapping: [String: String],
     stateKey: String? = nil, twins: [String: String]? = nil, metadata: [String: String]? = nil, history: [Event] = [],
-    layers: [SourceLayer]? = nil
+    layers: [SourceLayer]? = nil, shapes: [String: [Int]]? = nil
   ) {
     self.source = source
     self.sha256 = sha256
@@ -66,5 +68,6 @@ public struct Provenance: Sendable, Codable, Equatable {
     self.metadata = metadata
     self.history = history
     self.layers = layers
+    self.shapes = shapes
   }
 }

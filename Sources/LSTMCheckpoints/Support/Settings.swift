@@ -12,6 +12,10 @@ extension Setting {
   public static let allowedUnexpected = Setting(rawValue: "allowedUnexpected")
   /// The description of the model.
   public static let configuration = Setting(rawValue: "configuration")
+  /// The same as one line.
+  public static let model = Setting(rawValue: "model")
+  /// A file with Keras' description of the model.
+  public static let architecture = Setting(rawValue: "architecture")
   /// What the head reads of the LSTM's output.
   public static let readout = Setting(rawValue: "readout")
   /// Between the dense layers of a head.

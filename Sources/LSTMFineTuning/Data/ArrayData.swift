@@ -5,20 +5,34 @@ import LSTMCheckpoints
 ///
 /// `y` is (N, O) or (N, T, O) of floating point for regression, or class numbers (N) or (N, T) as integers. Steps
 /// beyond a sequence's length may hold anything: they are not looked at.
+///
+/// For CTC `y` is labels in order, (N, S) of any S, each sequence filled up with negative numbers, or with anything where
+/// `y_lengths` (N) says how many are its own; with that they may also lie one sequence after the other, as for
+/// `torch.nn.CTCLoss`.
 public enum ArrayData {
   /// - Parameters:
   ///   - input: what the model reads; integers become tokens or features by it.
   ///   - needsTargets: false leaves `y` unread.
+  ///   - labels: whether `y` is labels in order, which it also is where there is `y_lengths`.
   /// - Throws: `FineTuningError.badData` naming the file, the dataset, its shape and what was expected.
   public static func load(
-    _ checkpoint: Checkpoint, reading input: ModelConfiguration.Input.Content, needsTargets: Bool
+    _ checkpoint: Checkpoint, reading input: ModelConfiguration.Input.Content, needsTargets: Bool, labels: Bool = false
   ) throws -> SequenceData {
     let file = checkpoint.path
     do {
       let x = Dataset(try tensor("x", checkpoint, file), file)
       let grid = try Grid(x, input, lengths: checkpoint["lengths"].map { Dataset($0, file) })
       let inputs = try self.inputs(x, input, grid)
-      let targets = needsTargets ? try self.targets(Dataset(try tensor("y", checkpoint, file), file), grid) : .none
+      let targets: SequenceData.Targets
+      if needsTargets {
+        let y = Dataset(try tensor("y", checkpoint, file), file)
+        let lengths = (checkpoint["y_lengths"] ?? checkpoint["target_lengths"]).map { Dataset($0, file) }
+        targets =
+          labels || lengths != nil
+          ? try LabelArray(y, lengths: lengths, count: grid.count).targets : try self.targets(y, grid)
+      } else {
+        targets = .none
+      }
       return try SequenceData(inputs: inputs, targets: targets, lengths: grid.lengths)
     } catch CheckpointError.notIntegers(let tensor, let found) {
       throw FineTuningError.badData(
@@ -36,7 +50,7 @@ public enum ArrayData {
   }
 
   /// A stored tensor, and the errors about it.
-  private struct Dataset {
+  struct Dataset {
     let tensor: StoredTensor
     let file: String
     var shape: [Int] { tensor.shape }
@@ -67,7 +81,7 @@ public enum ArrayData {
     }
 
     /// The values, of which those of valid steps are finite.
-    func finiteFloats(_ grid: Grid, width: Int, perStep: Bool) throws -> [Float] {
+    fileprivate func finiteFloats(_ grid: Grid, width: Int, perStep: Bool) throws -> [Float] {
       let values = try tensor.floats()
       if let place = values.indices.first(where: {
         !values[$0].isFinite && (!perStep || grid.isValid(step: $0 / width))
@@ -79,7 +93,7 @@ public enum ArrayData {
   }
 
   /// The sequences: how many, how many steps, and which of those are valid.
-  private struct Grid {
+  fileprivate struct Grid {
     let count: Int
     let steps: Int
     let lengths: [Int]?
@@ -160,7 +174,10 @@ public enum ArrayData {
     default:
       throw y.expected(
         "class numbers \(shapeText([grid.count])) or (\(grid.count), \(grid.steps))",
-        advice: ["integers are classes; save y as floating point to predict real values"])
+        advice: [
+          "integers are classes; save y as floating point to predict real values",
+          "labels in order, not one for each step, are for \(.loss, "ctc")",
+        ])
     }
     let classes = try y.tensor.integers().enumerated().map { place, number in
       if perStep && !grid.isValid(step: place) { return SequenceData.ignored }

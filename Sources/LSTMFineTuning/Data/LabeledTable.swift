@@ -10,6 +10,8 @@ public struct LabeledTable: Sendable {
   public let file: String
   /// The name of each class, by its number; empty when no labels were asked for.
   public let classes: [String]
+  /// The class that stands for no label, where labels are in order.
+  public let blank: Int?
   /// The sequences, with class numbers where labels were read.
   public let data: SequenceData
   /// The id of each sequence; nil when each row is one.
@@ -39,10 +41,11 @@ public struct LabeledTable: Sendable {
   ///   - labels: the column of labels; nil when there are none to read.
   ///   - window: tokens of a text to read at most, from its beginning; nil for all. With a vocabulary of Keras' Tokenizer
   ///     each text becomes so many, as its `pad_sequences` does: the last ones, after padding.
+  ///   - unaligned: how labels in order are written, for CTC; nil where a text has one label.
   /// - Throws: `CSVError` or `FineTuningError` naming file, line and column.
   public init(
     texts table: CSVTable, column: String, labels: String?, classes: Classes = .found, vocabulary: Vocabulary,
-    window: Int? = nil
+    window: Int? = nil, unaligned: UnalignedLabels? = nil
   ) throws {
     try Setting.window.requirePositive(window ?? 1)
     var stream: [Int32] = []
@@ -74,11 +77,16 @@ public struct LabeledTable: Sendable {
     }
     let steps = lengths.max() ?? 1
     stream += [Int32](repeating: 0, count: steps)
-    let labeled = try Self.labels(table, labels, classes)
-    try self.init(
-      table, .tokenWindows(tokens: stream, starts: starts, steps: steps),
-      labeled.map { .classes($0.numbers, perStep: false) } ?? .none, lengths: lengths,
-      classes: labeled?.classes ?? [])
+    let inputs = SequenceData.Inputs.tokenWindows(tokens: stream, starts: starts, steps: steps)
+    if let unaligned, let labels {
+      let made = try unaligned.read(table, labels, rows: starts.indices.map { [$0] }, classes)
+      try self.init(table, inputs, made.targets, lengths: lengths, classes: made.classes, blank: made.blank)
+    } else {
+      let labeled = try Self.labels(table, labels, classes)
+      try self.init(
+        table, inputs, labeled.map { .classes($0.numbers, perStep: false) } ?? .none, lengths: lengths,
+        classes: labeled?.classes ?? [])
+    }
     (tokenCount, self.unknownCount, self.shortenedCount) = (count, unknownCount, shortenedCount)
   }
 
@@ -95,10 +103,12 @@ public struct LabeledTable: Sendable {
   ///   - id: the column that is the same on all rows of a sequence.
   ///   - isTagging: whether each row has a label of its own; nil to see: a sequence has one label when in every sequence
   ///     all rows have the same.
+  ///   - unaligned: how the labels of a sequence are written, for CTC: all of them in one cell, the same on each of its rows
+  ///     or empty on others; nil where a sequence or a row has one label.
   /// - Throws: as the other.
   public init(
     sequences table: CSVTable, id: String, _ columns: Columns, labels: String?, classes: Classes = .found,
-    isTagging: Bool? = nil
+    isTagging: Bool? = nil, unaligned: UnalignedLabels? = nil
   ) throws {
     // 1. The rows of each sequence.
     var places: [[UInt8]: Int] = [:]
@@ -153,7 +163,13 @@ public struct LabeledTable: Sendable {
       inputs = .tokenWindows(tokens: stream + [Int32](repeating: 0, count: steps), starts: starts, steps: steps)
     }
 
-    // 3. Labels: one a sequence, or one a row.
+    // 3. Labels: in order, one a sequence, or one a row.
+    if let unaligned, let labels {
+      let made = try unaligned.read(table, labels, rows: rows, classes)
+      try self.init(table, inputs, made.targets, lengths: lengths, classes: made.classes, blank: made.blank)
+      (self.names, tokenCount, self.unknownCount) = (names, count, unknownCount)
+      return
+    }
     let labeled = try Self.labels(table, labels, classes)
     var targets = SequenceData.Targets.none
     if let numbers = labeled?.numbers {
@@ -181,18 +197,22 @@ public struct LabeledTable: Sendable {
 
   private init(
     _ table: CSVTable, _ inputs: SequenceData.Inputs, _ targets: SequenceData.Targets, lengths: [Int],
-    classes: [String]
+    classes: [String], blank: Int? = nil
   ) throws {
     file = table.file
+    self.blank = blank
     readingNotes = table.notes
     self.classes = classes
     let isFull = lengths.allSatisfy { $0 == lengths[0] }
     var data = try SequenceData(inputs: inputs, targets: targets, lengths: isFull ? nil : lengths)
-    if case .classes = targets { data.classCount = classes.count }
+    switch targets {
+    case .classes, .labels: data.classCount = classes.count
+    case .values, .none: break
+    }
     self.data = data
   }
 
-  private static func bad(
+  static func bad(
     _ table: CSVTable, _ row: Int, _ column: String, _ detail: Message, advice: [Message] = []
   ) -> FineTuningError {
     .badData(
@@ -236,7 +256,7 @@ public struct LabeledTable: Sendable {
   }
 
   /// The labels there are, sorted.
-  private static func names(_ cells: [String]) -> [String] {
+  static func names(_ cells: [String]) -> [String] {
     let names = Set(cells.lazy.filter { !$0.isEmpty }.map { Array($0.utf8) })
       .sorted { $0.lexicographicallyPrecedes($1) }.map { String(decoding: $0, as: UTF8.self) }
     let numbers = names.compactMap { Int($0) }

@@ -4,7 +4,7 @@ import LSTMCheckpoints
 extension Preprocessing {
   /// Takes back what says how data is read, for data that is read in another way.
   mutating func forgetReading() {
-    (classes, chunk) = (nil, nil)
+    (classes, blank, chunk) = (nil, nil, nil)
     (textColumn, labelColumn, sequenceColumn) = (nil, nil, nil)
   }
 

@@ -69,7 +69,7 @@ extension SequenceData {
         .values(hidden.moved(values, width: size, filling: 0), size: size, perStep: true)
       case .classes(let classes, true):
         .classes(hidden.moved(classes, width: 1, filling: Self.ignored), perStep: true)
-      case .values(_, _, false), .classes(_, false), .none: self.targets
+      case .values(_, _, false), .classes(_, false), .labels, .none: self.targets
       }
     var result = try SequenceData(inputs: made, targets: targets, lengths: hidden.lengths).selecting(places)
     (result.classCount, result.isText, result.seasonalScale) = (classCount, isText, seasonalScale)

@@ -49,12 +49,15 @@ extension SequenceData: ExampleRows {
   }
 
   /// The target row at which an example begins.
-  func targetRow(_ example: Int) -> Int { places[example] * (hasTargetPerStep ? steps : 1) }
+  func targetRow(_ example: Int) -> Int {
+    if case .labels(_, let width) = targets { return places[example] * width }
+    return places[example] * (hasTargetPerStep ? steps : 1)
+  }
 
   var hasTargetPerStep: Bool {
     switch targets {
     case .values(_, _, let perStep), .classes(_, let perStep): perStep
-    case .none: false
+    case .labels, .none: false
     }
   }
 

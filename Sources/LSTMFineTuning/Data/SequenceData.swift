@@ -23,6 +23,8 @@ public struct SequenceData: Sendable {
     case values([Float], size: Int, perStep: Bool)
     /// Class numbers (N) or, when `perStep`, (N, T); `ignored` ones do not count.
     case classes([Int32], perStep: Bool)
+    /// Labels in order, not aligned with the steps: (N, width), each sequence filled up with `ignored` at its end. For CTC.
+    case labels([Int32], width: Int)
     /// Nothing: data to predict on.
     case none
   }
@@ -63,6 +65,7 @@ public struct SequenceData: Sendable {
       targetCount = try Self.parts(of: values.count, each: [perStep ? steps : 1, size], "targets")
     case .classes(let values, let perStep):
       targetCount = try Self.parts(of: values.count, each: [perStep ? steps : 1], "targets")
+    case .labels(let values, let width): targetCount = try Self.parts(of: values.count, each: [width], "targets")
     case .none: targetCount = count
     }
     guard targetCount == count else {
@@ -165,7 +168,7 @@ public struct SequenceData: Sendable {
         Array(values[targetFirst * size..<(targetFirst + range.count) * size]), size: size, perStep: true)
     case .classes(let classes, _):
       targets = .classes(Array(classes[targetFirst..<targetFirst + range.count]), perStep: true)
-    case .none: targets = .none
+    case .labels, .none: targets = .none
     }
     var part = try SequenceData(inputs: inputs, targets: targets)
     (part.classCount, part.isText, part.seasonalScale) = (classCount, isText, seasonalScale)
@@ -197,6 +200,7 @@ public struct SequenceData: Sendable {
     case .values(let values, let size, let perStep):
       .values(gather(values, rows.map { $0 * size }, width: count * size), size: size, perStep: perStep)
     case .classes(let values, let perStep): .classes(gather(values, rows, width: count), perStep: perStep)
+    case .labels(let values, let width): .labels(gather(values, rows, width: width), width: width)
     case .none: .none
     }
   }

@@ -44,6 +44,7 @@ public struct StreamData: Sendable {
     switch sequences.targets {
     case .values(_, _, perStep: false), .classes(_, perStep: false):
       throw ShapeError(what: "targets of streams", expected: "one a step", found: "one a stream")
+    case .labels: throw ShapeError(what: "targets of streams", expected: "one a step", found: "sequences of labels")
     case .values, .classes, .none: break
     }
     let (count, steps) = (sequences.count, sequences.steps)

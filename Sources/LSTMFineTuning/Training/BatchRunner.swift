@@ -12,6 +12,7 @@ final class BatchRunner {
   let targetRows = GrowingBuffer<Int>()
   private let places = BatchPlaces()
   private let sums = GrowingBuffer<Double>()
+  private let sequenceLoss = SequenceLoss()
 
   init(_ network: Network, loss: Loss) {
     self.network = network
@@ -45,6 +46,7 @@ final class BatchRunner {
     }
 
     let isPerStep = network.givesSteps
+    try loss.check(network)
     try loss.check(
       data.targets, rows: count * (data.hasTargetPerStep ? data.steps : 1),
       against: .init(count: count, steps: isPerStep ? network.outputSteps(data.steps) : nil, width: output.width))
@@ -53,7 +55,12 @@ final class BatchRunner {
     gradient.reserve(output.count * output.width)
     sums.reserve(output.count)
     let sum = try data.targets.withRows { targets throws(ShapeError) in
-      try loss.evaluate(
+      if loss.isOfSequences {
+        return try sequenceLoss.evaluate(
+          loss, output, of: network, targets, at: targetRows.pointer, gradient: gradient.pointer,
+          isTraining: plan != nil)
+      }
+      return try loss.evaluate(
         output.rows, width: output.width, targets, at: targetRows.pointer, gradient: gradient.pointer,
         sums: sums.pointer, count: output.count, kernels: network.kernels)
     }

@@ -5,12 +5,16 @@ extension ExampleRows {
   func constantPredictionLoss(_ loss: Loss) -> Double {
     switch targets {
     case .none: return 0
+    case .labels: return logOfUniformAlignments
     case .classes(let classes, _):
       var counts: [Int32: Int] = [:]
       forEachTargetRow { counts[classes[$0], default: 0] += 1 }
       counts[SequenceData.ignored] = nil
       let total = Double(counts.values.reduce(0, +))
-      return counts.values.reduce(0) { $0 - Double($1) / total * log(Double($1) / total) }
+      let each = counts.values.reduce(0) { $0 - Double($1) / total * log(Double($1) / total) }
+      // Of whole sequences of tags, each by itself.
+      guard case .crf(let reduction) = loss, [.mean, .sum].contains(reduction) else { return each }
+      return each * total / Double(max(count, 1))
     case .values(let values, let size, _):
       var (sums, rows) = ([Double](repeating: 0, count: size), 0)
       forEachTargetRow { row in
@@ -28,6 +32,13 @@ extension ExampleRows {
       }
       return sum / Double(rows * size)
     }
+  }
+
+  /// What an alignment costs where every step gives every label as likely: more than labels cost, which have many.
+  private var logOfUniformAlignments: Double {
+    guard case .labels(let labels, _) = targets else { return 0 }
+    let classes = Double((labels.max() ?? 0) + 2)
+    return Double(stepCount) / Double(max(count, 1)) * log(classes)
   }
 
   private func forEachTargetRow(_ body: (Int) -> Void) {

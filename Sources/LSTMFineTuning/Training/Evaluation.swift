@@ -94,6 +94,9 @@ public struct Evaluator {
     tally.lossSum += value.sum
     tally.lossWeight += value.weight
     try data.targets.withRows { targets throws(ShapeError) in
+      if loss.isOfSequences {
+        return tally.add(output, of: network, targets, at: runner.targetRows.pointer)
+      }
       guard data.hasOwnScalers else { return tally.add(output, targets, at: runner.targetRows.pointer) }
       tally.add(output, targets, at: runner.targetRows.pointer) { data.targetScaler(batch.lowerBound + $0) }
     }

@@ -121,7 +121,7 @@ public struct FreezePlan: Sendable {
     self.adapted = adapted
     parts = zip(parameters, gates).map { $0.ranges(of: $1) }
     let trainable = parts.map { !$0.isEmpty }
-    guard trainable.contains(true) else { throw .nothingToTrain }
+    guard zip(trainable, parameters).contains(where: { $0 && $1.part.isTrainable }) else { throw .nothingToTrain }
     self.trainable = trainable
     self.recipe = recipe
     phases = recipe.phases(configuration, trainable)
@@ -176,7 +176,8 @@ public struct FreezePlan: Sendable {
 
   /// Numbers that training moves for a parameter: its own, or its adapter's.
   private func moving(_ index: Int) -> Int {
-    adapted[index]
+    if !parameters[index].part.isTrainable { return 0 }
+    return adapted[index]
       ? (lora?.rank ?? 0) * parameters[index].shape.reduce(0, +) : parts[index].reduce(0) { $0 + $1.count }
   }
 
@@ -185,6 +186,7 @@ public struct FreezePlan: Sendable {
     parameters.indices.compactMap { index in
       let (parameter, parts) = (parameters[index], parts[index])
       guard moving(index) < parameter.elementCount, !adapted[index] else { return nil }
+      if !parameter.part.isTrainable, trainable[index] { return nil }
       guard !parts.isEmpty else { return parameter.name }
       let size = parameter.elementCount / parameter.gates.count
       let frozen = parameter.gates.enumerated().filter { place, _ in !parts.contains { $0.contains(place * size) } }
@@ -208,7 +210,7 @@ public struct FreezePlan: Sendable {
       let status: Status =
         indices.contains { adapted[$0] }
         ? .lowRank
-        : indices.allSatisfy { moving($0) == parameters[$0].elementCount }
+        : indices.allSatisfy { moving($0) == parameters[$0].elementCount || !parameters[$0].part.isTrainable && trainable[$0] }
           ? .trainable : !trains.isEmpty ? .mixed : somethingBelowTrains ? .passesGradient : .frozen
       if !trains.isEmpty { somethingBelowTrains = true }
       return Group(

@@ -24,8 +24,17 @@ public enum Loss: Sendable, Equatable, Codable {
   case crossEntropy(labelSmoothing: Float = 0, classWeights: [Float]? = nil)
   /// -(y log sigmoid(p) + (1 - y) log(1 - sigmoid(p))), over logits
   case binaryCrossEntropy
+  /// The negative log-likelihood of a sequence's tags, for a model that ends in a CRF (torchcrf.CRF): the score of all
+  /// sequences of tags, less that of the right ones. Steps after the last one with a tag do not count.
+  case crf(reduction: SequenceReduction = .mean)
+  /// The negative log-likelihood of labels that are not aligned with the steps, over logits (torch.nn.CTCLoss).
+  /// - Parameters:
+  ///   - blank: the number of the blank; negative ones count from the end, so that -1 is the last, as in Keras. nil for
+  ///     the model's own (`Preprocessing.blank`), else 0.
+  ///   - zeroInfinity: whether a sequence with fewer steps than its labels need counts as a loss of zero.
+  case ctc(blank: Int? = nil, reduction: SequenceReduction = .lengthMean, zeroInfinity: Bool = false)
 
-  /// `mse`, `mae`, `huber`, `cross-entropy` or `bce`.
+  /// `mse`, `mae`, `huber`, `cross-entropy`, `bce`, `crf` or `ctc`.
   public var name: String {
     switch self {
     case .meanSquaredError: "mse"
@@ -33,6 +42,8 @@ public enum Loss: Sendable, Equatable, Codable {
     case .huber: "huber"
     case .crossEntropy: "cross-entropy"
     case .binaryCrossEntropy: "bce"
+    case .crf: "crf"
+    case .ctc: "ctc"
     }
   }
 
@@ -41,6 +52,17 @@ public enum Loss: Sendable, Equatable, Codable {
 
   /// Whatever its smoothing and weights.
   public var isCrossEntropy: Bool { if case .crossEntropy = self { true } else { false } }
+
+  /// Whether it reads class numbers.
+  public var isOfClasses: Bool {
+    switch self {
+    case .crossEntropy, .binaryCrossEntropy, .crf, .ctc: true
+    case .meanSquaredError, .meanAbsoluteError, .huber: false
+    }
+  }
+
+  /// Whether classes must be numbers, not 0 and 1 for each.
+  var readsClassNumbers: Bool { isOfClasses && self != .binaryCrossEntropy }
 
   /// What validation reports: without label smoothing, which is for training and would hide how likely the right classes
   /// are. Class weights stay; they define what is to be minimized.
@@ -51,7 +73,7 @@ public enum Loss: Sendable, Equatable, Codable {
   /// Whether it has the last layer's softmax or sigmoid in it.
   public var outputForm: Network.OutputForm {
     switch self {
-    case .crossEntropy, .binaryCrossEntropy: .logits
+    case .crossEntropy, .binaryCrossEntropy, .ctc: .logits
     default: .activated
     }
   }
@@ -80,6 +102,7 @@ public enum Loss: Sendable, Equatable, Codable {
   ///   the loss does not fit the output.
   func check(_ targets: SequenceData.Targets, rows count: Int, against output: OutputShape) throws(ShapeError) {
     switch (self, targets) {
+    case (.crf, _), (.ctc, _): try checkSequences(targets, rows: count, against: output)
     case (.crossEntropy, .classes), (.binaryCrossEntropy, .classes):
       guard count == output.rows else { throw mismatch("class numbers for an output \(output.text)", "\(count)") }
       guard isCrossEntropy || output.width == 1 else {
@@ -92,6 +115,7 @@ public enum Loss: Sendable, Equatable, Codable {
         throw mismatch("\(output.text), as the model gives", "\(count * size) values, \(size) each")
       }
     case (_, .classes): throw mismatch("real values for \(name)", "class numbers")
+    case (_, .labels): throw mismatch("one target for each output, for \(name)", "sequences of labels")
     case (_, .none): throw mismatch("something to compare with", "none")
     }
   }
@@ -171,6 +195,7 @@ public enum Loss: Sendable, Equatable, Codable {
       case .crossEntropy(0, nil): batch.crossEntropy(in: part, kernels)
       case .crossEntropy(let smoothing, let classWeights):
         batch.crossEntropy(in: part, smoothing: smoothing, classWeights, kernels)
+      case .crf, .ctc: fatalError("\(name) is measured by SequenceLoss")
       }
     }
     var sum = 0.0
@@ -178,7 +203,7 @@ public enum Loss: Sendable, Equatable, Codable {
     return Sum(sum: sum, count: count, weight: weight ?? Double(count))
   }
 
-  private func mismatch(_ expected: String, _ found: String) -> ShapeError {
+  func mismatch(_ expected: String, _ found: String) -> ShapeError {
     ShapeError(what: "targets", expected: expected, found: found)
   }
 
@@ -212,6 +237,7 @@ public enum Loss: Sendable, Equatable, Codable {
           let (value, slope) = label == SequenceData.ignored ? (0, 0) : element(p[0], Float(label))
           sums[row] = Double(value)
           g[0] = slope * share
+        case .labels: break
         }
       }
     }
@@ -275,6 +301,8 @@ enum TargetRows {
   /// Rows as wide as the prediction's.
   case values(UnsafePointer<Float>)
   case classes(UnsafePointer<Int32>)
+  /// Rows of so many labels, each filled up with `SequenceData.ignored`.
+  case labels(UnsafePointer<Int32>, width: Int)
 }
 
 extension SequenceData.Targets {
@@ -291,6 +319,11 @@ extension SequenceData.Targets {
       return try classes.withUnsafeBufferPointer { classes throws(ShapeError) in
         guard let base = classes.baseAddress else { throw nothing }
         return try body(.classes(base))
+      }
+    case .labels(let labels, let width):
+      return try labels.withUnsafeBufferPointer { labels throws(ShapeError) in
+        guard let base = labels.baseAddress else { throw nothing }
+        return try body(.labels(base, width: width))
       }
     case .none: throw nothing
     }

@@ -26,6 +26,11 @@ public struct Metrics: Sendable, Codable, Equatable {
   public var perplexity: Double?
   /// For a text: the mean cross-entropy in bits, for each token.
   public var bitsPerToken: Double?
+  /// For a CRF and CTC: the part of sequences of which every tag or label is right.
+  public var sequenceAccuracy: Double?
+  /// For CTC: the fewest labels to insert, delete or replace in the answers to make them right, divided by the right
+  /// labels; the character error rate where labels are characters.
+  public var errorRate: Double?
 }
 
 /// How often each class was predicted as which.
@@ -73,6 +78,7 @@ struct MetricTally {
   /// For each class, of the targets, of the answers, and of those that are both.
   private var (wanted, found, both) = ([Int](), [Int](), [Int]())
   private var matrix: [Int] = []
+  private var sequences = SequenceTally()
 
   init(_ loss: Loss, _ targets: SequenceData.Targets, isText: Bool, width: Int, scales: [Double]) {
     self.loss = loss
@@ -117,6 +123,7 @@ struct MetricTally {
           }
           rows += 1
         }
+      case .labels: continue
       case .classes(let classes):
         let label = classes[places[row]]
         guard label != SequenceData.ignored else { continue }
@@ -127,6 +134,34 @@ struct MetricTally {
           for column in 0..<width where output[column] > output[answer] { answer = column }
         }
         add(answer, Int(label))
+      }
+    }
+  }
+
+  /// Adds the right tags or labels of a batch of whole sequences.
+  /// - Parameter places: for each row of the output, the row of its target.
+  mutating func add(
+    _ output: Network.Output, of network: Network, _ targets: TargetRows, at places: UnsafePointer<Int>
+  ) {
+    for row in 0..<output.count { spread.add(output.rows + row * output.width) }
+    let batch = network.outputSequences
+    for b in 0..<batch.count {
+      let row = { (step: Int) in UnsafePointer(output.rows + batch.row(b, step) * output.width) }
+      switch (targets, network.outputChain) {
+      case (.classes(let classes), let chain?):
+        var tags = (0..<batch.length(b)).map { Int(classes[places[batch.row(b, $0)]]) }
+        while tags.last == Int(SequenceData.ignored) { tags.removeLast() }
+        guard !tags.isEmpty else { continue }
+        let answer = chain.bestPath(steps: tags.count, row)
+        for (answer, tag) in zip(answer, tags) { add(answer, tag) }
+        sequences.add(isRight: answer == tags)
+      case (.labels(let labels, let width), _):
+        guard let blank = loss.blank(of: output.width) else { continue }
+        let first = labels + places[batch.row(b, 0)]
+        let wanted = (0..<width).map { first[$0] }.prefix { $0 != SequenceData.ignored }.map(Int.init)
+        sequences.add(
+          CTCDecoding.greedy(steps: batch.length(b), classes: output.width, blank: blank, row), wanted)
+      default: continue
       }
     }
   }
@@ -155,6 +190,7 @@ struct MetricTally {
     }
     if answers > 0 { metrics.accuracy = Double(right) / Double(answers) }
     metrics.macroF1 = macroF1
+    (metrics.sequenceAccuracy, metrics.errorRate) = (sequences.accuracy, sequences.errorRate)
     if isText {
       metrics.perplexity = exp(mean)
       metrics.bitsPerToken = mean / log(2)

@@ -74,7 +74,7 @@ final class PrefixCache {
 }
 
 extension Boundary {
-  /// Names of the frozen layers below it, as a freeze plan names them: those with parameters, and readouts.
+  /// Names of the frozen layers below it, as a freeze plan names them: those with parameters.
   func partsBelow(_ configuration: ModelConfiguration) -> [String] {
     let first = configuration.inputs.count
     var reached = Set<Int>()
@@ -83,8 +83,7 @@ extension Boundary {
       guard place >= first, reached.insert(place - first).inserted else { continue }
       open += configuration.sources[place - first]
     }
-    return reached.sorted().filter {
-      configuration.layers[$0].kind is Layer.Readout || !configuration.parameters(ofLayer: $0).isEmpty
-    }.map { configuration.layers[$0].name }
+    return reached.sorted().filter { !configuration.parameters(ofLayer: $0).isEmpty }
+      .map { configuration.layers[$0].name }
   }
 }

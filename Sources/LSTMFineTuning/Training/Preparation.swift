@@ -50,7 +50,8 @@ public struct Preparation: Sendable {
     if head.isNew { record.classes = nil }
     data.describe(in: &record)
     // 3. The scalers. Classes have no unit: a scaler kept for targets would be applied to the answers.
-    let isOfClasses = fit.loss.isCrossEntropy || fit.loss == .binaryCrossEntropy
+    let isOfClasses = fit.loss.isOfClasses
+    record.blank = fit.loss.blank(of: fit.model.configuration.outputSize)
     let scalerNotes = try record.settle(scaler, parts, data, isOfClasses: isOfClasses)
     if isOfClasses { record.targetScaler = nil }
     let (own, unknown) = try data.scaled(fit.prepared(parts.training), by: record)

@@ -39,9 +39,11 @@ final class Stepper {
     runner = BatchRunner(network, loss: tuner.loss)
     updates = ParameterUpdates(kernels)
     gradients = ParameterStore(network.configuration.parameters)
-    dense = plan.phases.map { zip($0.trainable, plan.adapted).map { $0 && !$1 } }
+    // Running statistics move, but by no gradient.
+    let isMovedHere = plan.parameters.indices.map { !plan.adapted[$0] && plan.parameters[$0].part.isTrainable }
+    dense = plan.phases.map { zip($0.trainable, isMovedHere).map { $0 && $1 } }
     optimizer = OptimizerState(
-      tuner.optimizer, weights: network.weights, trainable: zip(plan.trainable, plan.adapted).map { $0 && !$1 },
+      tuner.optimizer, weights: network.weights, trainable: zip(plan.trainable, isMovedHere).map { $0 && $1 },
       parts: plan.parts, decays: plan.parameters.map { tuner.options.decaysBiases || $0.shape.count > 1 },
       kernels: kernels)
     phaseRates = plan.phases.indices.map { plan.rates(base: tuner.optimizer.learningRate, phase: $0) }

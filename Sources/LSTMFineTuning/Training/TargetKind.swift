@@ -97,18 +97,18 @@ struct TargetReading {
     let fine = model.provenance?.history.last { $0.action == "finetune" }?.details["loss"]
     switch kind {
     case .numbers: return
-    case .oneHot where !isSeries && (loss?.isCrossEntropy ?? [.none, .softmax].contains(activation)):
+    case .oneHot where !isSeries && (loss?.readsClassNumbers ?? [.none, .softmax].contains(activation)):
       isClasses = true
       if loss == nil { self.loss = .crossEntropy }
       notes.append("y: each row is one 1 and zeros, read as class numbers from 0 to \(size - 1)")
       if loss == nil {
         notes.append("loss: cross-entropy, because y has classes; \(.loss, "mse") takes the rows as numbers")
       }
-    case .classNumbers(let largest) where !isSeries && (loss?.isCrossEntropy ?? (!head.isNew && width > 1)):
+    case .classNumbers(let largest) where !isSeries && (loss?.readsClassNumbers ?? (!head.isNew && width > 1)):
       isClasses = true
       if loss == nil { self.loss = .crossEntropy }
       notes.append("y: whole numbers stored as real values, read as class numbers from 0 to \(largest)")
-    case .binary where !isSeries && size == 1 && (loss?.isCrossEntropy ?? (!head.isNew && last != nil && width > 1)):
+    case .binary where !isSeries && size == 1 && (loss?.readsClassNumbers ?? (!head.isNew && last != nil && width > 1)):
       isClasses = true
       if loss == nil { self.loss = .crossEntropy }
       notes.append("y: 0 and 1 stored as real values, read as class numbers")

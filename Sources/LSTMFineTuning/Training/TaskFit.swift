@@ -13,6 +13,8 @@ public struct TaskFit: Sendable {
   public let notes: [Message]
   /// Whether targets of real values are classes: one-hot rows, or numbers of classes stored as floating point.
   private let readsClasses: Bool
+  /// Whether class numbers for each step are labels that are not aligned with the steps.
+  private let readsLabels: Bool
 
   /// - Parameters:
   ///   - loss: nil to take the mean squared error for real values and the cross-entropy for classes, however they are
@@ -27,8 +29,10 @@ public struct TaskFit: Sendable {
   ) throws {
     var notes: [Message] = []
     let reading = try TargetReading(data, model, file: file, loss: loss, head: head)
-    let data = reading.isClasses ? data.withClassTargets() : data
+    var data = reading.isClasses ? data.withClassTargets() : data
     readsClasses = reading.isClasses
+    readsLabels = loss?.readsLabels(of: data.targets) ?? false
+    if readsLabels { data = data.withLabelTargets() }
     notes += reading.notes
     var configuration = model.configuration
     if let readout, configuration.readout != readout {
@@ -45,20 +49,23 @@ public struct TaskFit: Sendable {
     switch data.targets {
     case .values(_, let size, let isPerStep): (perStep, wanted, isClasses) = (isPerStep, size, false)
     case .classes(_, let isPerStep): (perStep, wanted, isClasses) = (isPerStep, nil, true)
+    case .labels: (perStep, wanted, isClasses) = (true, nil, true)
     case .none: throw FineTuningError.badData(file: file, detail: "there are no targets", advice: [])
     }
     let largest = try Self.largestClass(data.targets, file)
     let isBinary = isClasses && !head.isNew && configuration.finalDense?.size == 1 && largest == 1
-    let chosen =
-      loss ?? reading.loss ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
-    if loss == nil, reading.loss == nil, isBinary {
+    let given =
+      loss ?? Loss.ofSequences(data.targets, model) ?? reading.loss ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
+    let chosen = given.settled(for: model)
+    if loss == nil, reading.loss == nil, isBinary, chosen == .binaryCrossEntropy {
       notes.append("loss: bce, because the model gives one value and the classes are 0 and 1")
     }
-    if chosen.isCrossEntropy, !isClasses {
+    if chosen.readsClassNumbers, !isClasses {
       throw FineTuningError.badData(
-        file: file, detail: "cross-entropy needs class numbers in y, found real values", advice: ["save y as integers"])
+        file: file, detail: "\(chosen.name) needs class numbers in y, found real values", advice: ["save y as integers"])
     }
-    if isClasses, !chosen.isCrossEntropy, chosen != .binaryCrossEntropy {
+    try chosen.checkKind(of: data.targets, configuration, keepsHead: !head.isNew, file)
+    if isClasses, !chosen.isOfClasses {
       throw FineTuningError.badData(
         file: file, detail: "\(chosen.name) needs real values in y, found class numbers",
         advice: ["save y as floating point, or choose \(.loss, "cross-entropy")"])
@@ -79,7 +86,9 @@ public struct TaskFit: Sendable {
           ])
       }
       notes.append(
-        "readout: \(perStep ? "all steps" : "last step"), because there is one target a \(perStep ? "step" : "sequence")"
+        chosen.isOfSequences
+          ? "readout: all steps, as \(chosen.name) asks for"
+          : "readout: \(perStep ? "all steps" : "last step"), because there is one target a \(perStep ? "step" : "sequence")"
       )
     }
     // Of one step, the sequence's output is the step's.
@@ -102,7 +111,7 @@ public struct TaskFit: Sendable {
     }
 
     // 3. The head.
-    let classes = max(largest + 1, data.classCount ?? 0)
+    let classes = max(chosen.outputs(forLargest: largest), data.classCount ?? 0)
     let needed = wanted ?? (chosen == .binaryCrossEntropy ? 1 : classes)
     let newSize: Int? =
       switch head {
@@ -112,10 +121,10 @@ public struct TaskFit: Sendable {
       case .keep, .keepAll: nil
       }
     let width = newSize ?? configuration.outputSize
-    guard isClasses && chosen.isCrossEntropy ? width >= classes : width == needed else {
+    guard isClasses && chosen.readsClassNumbers ? width >= classes : width == needed else {
       throw Self.wrongWidth(
         data, file, per: perStep ? "step" : "sequence", width: width, needed: needed,
-        isClasses: isClasses && chosen.isCrossEntropy, mayChangeModel)
+        isClasses: isClasses && chosen.readsClassNumbers, mayChangeModel)
     }
     if newSize == nil, chosen.isCrossEntropy, !data.isText, configuration.lastDense != nil {
       let isNextToken =
@@ -149,6 +158,15 @@ public struct TaskFit: Sendable {
       notes.append(Message(fitted.headReplacementNote(size: newSize)))
       fitted = replaced
     }
+    if case .crf = chosen, !fitted.configuration.endsInCRF {
+      guard mayChangeModel else {
+        throw FineTuningError.invalid(
+          .loss, "crf", "the model does not end in a CRF", advice: ["fine-tune it with one first"])
+      }
+      let (changed, note) = try fitted.configuration.addingCRF()
+      fitted = fitted.reconfigured(changed, seed: seed)
+      notes.append(note)
+    }
     self.model = fitted
     self.notes = notes
   }
@@ -173,7 +191,11 @@ public struct TaskFit: Sendable {
   /// Over all examples, of which `data` may be a selection: a class that only the validation part has needs its
   /// output, too. 0 for real values.
   private static func largestClass(_ targets: SequenceData.Targets, _ file: String) throws -> Int {
-    guard case .classes(let classes, _) = targets else { return 0 }
+    let classes: [Int32]
+    switch targets {
+    case .classes(let numbers, _), .labels(let numbers, _): classes = numbers
+    case .values, .none: return 0
+    }
     guard let largest = classes.max(), largest >= 0 else {
       throw FineTuningError.badData(
         file: file, detail: "every class number in y is \(SequenceData.ignored): nothing counts", advice: [])
@@ -184,6 +206,8 @@ public struct TaskFit: Sendable {
   /// The same examples as the loss reads them: classes that were stored as real values become class numbers.
   public func prepared(_ data: some ExamplesConvertible) -> Examples {
     switch data.examples {
+    case .sequences(let data) where readsLabels:
+      .sequences((readsClasses ? data.withClassTargets() : data).withLabelTargets())
     case .sequences(let data) where readsClasses: .sequences(data.withClassTargets())
     case .streams(let data) where readsClasses: .streams(data.withClassTargets())
     case let data: data
@@ -207,12 +231,14 @@ public struct TaskFit: Sendable {
     let activation = last.activation
     switch (loss, activation) {
     case (.crossEntropy, .none), (.crossEntropy, .softmax), (.binaryCrossEntropy, .none),
-      (.binaryCrossEntropy, .sigmoid):
+      (.binaryCrossEntropy, .sigmoid), (.crf, _):
       return
-    case (.crossEntropy, _), (.binaryCrossEntropy, _):
+    // The softmax of logarithms of probabilities is these probabilities.
+    case (.crossEntropy, .logSoftmax), (.ctc, .none), (.ctc, .softmax), (.ctc, .logSoftmax): return
+    case (.crossEntropy, _), (.binaryCrossEntropy, _), (.ctc, _):
       let end = "a head that ends in \(activation.rawValue)"
       var advice: [Message] = [
-        "train a new head with \(.head, "new")" + (isClasses && loss.isCrossEntropy ? ":\(max(classes, 2))" : "")
+        "train a new head with \(.head, "new")" + (isClasses && loss.readsClassNumbers ? ":\(max(classes, 2))" : "")
       ]
       if loss.isCrossEntropy, activation == .sigmoid, last.size > 1 {
         advice.append("or save y as 0 and 1 for each output, for \(.loss, "bce")")

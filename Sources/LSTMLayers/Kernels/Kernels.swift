@@ -1,5 +1,6 @@
 import CLSTMKernels
 import Foundation
+import LSTMCheckpoints
 
 /// The hot loops, compiled for one instruction set.
 ///
@@ -108,14 +109,52 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
   }
 
   /// The element-wise functions, numbered as in CLSTMKernels.h.
-  package enum Function: Int32, Sendable {
+  package enum Function: Int32, Sendable, CaseIterable {
     case sigmoid = 0
-    case tanh, exp, relu
+    case tanh, exp, relu, linear
+    case hardSigmoid, hardSigmoidKeras3, hardTanh
+    case leakyReLU, elu, selu, gelu, geluTanh
+    case softplus, softsign, swish, mish, relu6, hardSwish
+
+    /// An activation with its usual alpha; nil for one over a row.
+    package init?(_ activation: Activation) {
+      switch activation {
+      case .none: self = .linear
+      case .relu: self = .relu
+      case .tanh: self = .tanh
+      case .sigmoid: self = .sigmoid
+      case .softmax, .logSoftmax: return nil
+      case .hardSigmoid: self = .hardSigmoid
+      case .hardSigmoidKeras3: self = .hardSigmoidKeras3
+      case .hardTanh: self = .hardTanh
+      case .leakyReLU: self = .leakyReLU
+      case .elu: self = .elu
+      case .selu: self = .selu
+      case .gelu: self = .gelu
+      case .geluTanh: self = .geluTanh
+      case .softplus: self = .softplus
+      case .softsign: self = .softsign
+      case .swish: self = .swish
+      case .mish: self = .mish
+      case .relu6: self = .relu6
+      case .hardSwish: self = .hardSwish
+      case .exponential: self = .exp
+      }
+    }
   }
 
   /// Applies a function to `count` values in place, on this thread.
   package func apply(_ function: Function, _ x: UnsafeMutablePointer<Float>, count: Int) {
     table.pointee.apply(function.rawValue, count, x, x)
+  }
+
+  /// Turns dL/dy into dL/dx in place, where y = function(x), on this thread. Some functions need only one of x and y, but
+  /// both must be there.
+  package func multiplyBySlope(
+    _ function: Function, _ d: UnsafeMutablePointer<Float>, of y: UnsafePointer<Float>, at x: UnsafePointer<Float>,
+    count: Int
+  ) {
+    table.pointee.apply_slope(function.rawValue, count, x, y, d)
   }
 
   func addColumnSums(

@@ -27,10 +27,16 @@ final class EmbeddingLayer: NetworkLayer {
   /// The token of each packed row.
   var tokens: UnsafePointer<Int32> { UnsafePointer(input.tokens.pointer) }
 
-  /// For a layer that reads the rows as they are in the table; nil when dropout changes them.
+  /// Whether the rows of this pass were looked up in it, rather than kept from another.
+  private var isLookedUp = true
+
+  /// For a layer that reads the rows as they are in the table; nil when dropout changes them, or the tokens are not known.
   var unchangedTokens: LSTMDirection.Tokens? {
-    factors != nil || mask.isOn ? nil : streamTokens
+    factors != nil || mask.isOn || !isLookedUp ? nil : streamTokens
   }
+
+  /// The rows are copied from an earlier pass.
+  func takeKeptRows() { isLookedUp = false }
 
   /// For single steps.
   var streamTokens: LSTMDirection.Tokens {
@@ -48,6 +54,7 @@ final class EmbeddingLayer: NetworkLayer {
   func dropNothing() { factors = nil }
 
   override func forward(_ pass: LayerPass) {
+    isLookedUp = true
     let (to, from, width, tokens, factors) = (makeOutput(), weights.pointer(table), width, tokens, factors)
     for row in 0..<rowCount {
       let token = Int(tokens[row])

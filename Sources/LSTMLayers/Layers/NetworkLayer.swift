@@ -116,7 +116,7 @@ class NetworkLayer {
   // MARK: - Single steps
 
   /// Why it cannot run step by step; nil when it can.
-  var streamObstacle: String? { "\(name) (\(type(of: self))), which needs the whole sequence" }
+  var streamObstacle: String? { "\(name), which needs the whole sequence" }
   /// Floats that it carries from step to step, zero at the start unless `startState` says otherwise.
   var stateCount: Int { 0 }
   /// Floats that a step needs besides.
@@ -243,6 +243,12 @@ struct LayerContext {
     case let kind as Layer.Readout: ReadoutLayer(kind, self)
     case let kind as Layer.Attention: AttentionLayer(kind, self)
     case let kind as Layer.Merge: MergeLayer(kind, self)
+    case let kind as Layer.Convolution: ConvolutionLayer(kind, self)
+    case let kind as Layer.Pooling: PoolingLayer(kind, self)
+    case is Layer.Repeat: RepeatLayer(self)
+    case let kind as Layer.Flatten: FlattenLayer(kind, self)
+    case let kind as Layer.Reshape: ReshapeLayer(kind, self)
+    case let kind as Layer.Slice: SliceLayer(kind, self)
     case let kind as Layer.ActivationLayer: ActivationLayer(kind, self)
     case is Layer.L2: L2Layer(self)
     case let kind as Layer.BatchNorm: BatchNormLayer(kind, self)
@@ -251,6 +257,8 @@ struct LayerContext {
     case let kind as Layer.Dropout: DropoutLayer(kind, self)
     case let kind as Layer.DotAttention: DotAttentionLayer(kind, self)
     case let kind as Layer.SelfAttention: SelfAttentionLayer(kind, self)
+    case is Layer.CRF: CRFLayer(self)
+    case is Layer.Magnitude: MagnitudeLayer(self)
     default: fatalError("layers of the kind \(layer.kind.kind) are not computed")
     }
   }

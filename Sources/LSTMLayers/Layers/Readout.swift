@@ -74,7 +74,7 @@ final class ReadoutLayer: NetworkLayer {
   /// The row of the last step so far, for the takes that the latest step decides.
   override var streamObstacle: String? {
     take == .last || take == .final && lastColumns.isEmpty
-      ? nil : "\(name), which takes the \(take.rawValue) over time and needs the whole sequence"
+      ? nil : "\(take.rawValue), which needs the whole sequence"
   }
 
   override func step(_ step: LayerStep) { step.output.update(from: step.inputs[0], count: size) }
@@ -114,6 +114,12 @@ extension NetworkLayer {
         start += source.width
       }
       return list
+    case let layer as SliceLayer:
+      return layer.sources[0].reversedColumns.compactMap { columns in
+        let common = columns.clamped(to: layer.columns)
+        let first = layer.columns.lowerBound
+        return common.isEmpty ? nil : common.lowerBound - first..<common.upperBound - first
+      }
     case is IdentityLayer, is DropoutLayer, is ActivationLayer, is BatchNormLayer, is LayerNormLayer, is RescaleLayer,
       is L2Layer:
       return sources[0].reversedColumns

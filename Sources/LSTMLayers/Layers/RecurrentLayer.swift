@@ -271,7 +271,7 @@ final class RecurrentLayer: NetworkLayer {
   /// h, then c, each on a cache line of its own.
   override var stateCount: Int { cellPlace + ((directions[0].hiddenSize + 15) & ~15) }
   private var cellPlace: Int { (stateSize + 15) & ~15 }
-  override var scratchCount: Int { ((directions[0].gateSize + 15) & ~15) + directions[0].hiddenSize }
+  override var scratchCount: Int { ((directions[0].stepGateSize + 15) & ~15) + directions[0].hiddenSize }
 
   override func prepareToStep() {
     directions[0].packForForward()
@@ -294,7 +294,7 @@ final class RecurrentLayer: NetworkLayer {
     direction.step(
       step.inputs[0], inputGates: embedding == nil || step.token < 0 ? nil : direction.tableRow(step.token),
       hidden: step.state, cell: step.state + cellPlace, gates: step.scratch,
-      raw: step.scratch + ((direction.gateSize + 15) & ~15))
+      raw: step.scratch + ((direction.stepGateSize + 15) & ~15))
     step.output.update(from: step.state, count: width)
   }
 }

@@ -52,12 +52,21 @@ package struct GradientPlan: Sendable {
     var runs = moves
     for place in stride(from: runs.count - 1, through: inputs, by: -1) where runs[place] {
       for other in references[place] { runs[other] = true }
+      // Joining rows costs less than keeping them twice, and dropout acts on the parts.
+      for source in sources[place] where source >= inputs && layers[source - inputs].kind is Layer.Merge {
+        runs[source] = true
+      }
     }
     // 4. What those read is where the frozen part ends.
     let output = configuration.outputPlaces[0]
     var ends = Set<Int>()
     for place in inputs..<runs.count where runs[place] { ends.formUnion(sources[place].filter { !runs[$0] }) }
     if !runs[output] { ends = [output] }
+    // Looking rows up costs less than keeping them, and the layer above may go by token.
+    if ends.allSatisfy({ $0 >= inputs && layers[$0 - inputs].kind is Layer.Embedding }) {
+      for end in ends { runs[end] = true }
+      ends = Set(ends.flatMap { sources[$0] })
+    }
     self.runs = runs
     entry = Boundary(places: ends.sorted())
     recurrentLayers = configuration.recurrentLayers.enumerated()

@@ -84,6 +84,7 @@ extension Network {
       regularized.undrop(node)
       node.backward(node.gradient, pass)
     }
+    for input in inputs where input.hasGradient { regularized.undrop(input) }
   }
 
   private func load(_ gradient: LSTMState, into layer: RecurrentLayer) {

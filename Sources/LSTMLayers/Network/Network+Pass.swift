@@ -42,7 +42,7 @@ extension Network {
     try begin(source)
     try setState(carry)
     let isFromInput = boundary.isInput(configuration)
-    precondition(isFromInput || plan.map { $0.entry == boundary } ?? true, "a pass that starts above what trains")
+    assert(isFromInput || plan.map { startsBelow(boundary, $0) } ?? true, "a pass that starts above what trains")
     if let draw, let plan {
       try beginRegularization(draw, Regularization.Sites(configuration, plan))
     }
@@ -52,6 +52,7 @@ extension Network {
     let output: Output
     if isFromInput {
       try inputs[0].gather(source)
+      regularized.drop(inputs[0])
       output = runLayers(pass, form) { _ in true }
       if let carry { keepState(carry) { _ in true } }
     } else {
@@ -125,6 +126,7 @@ extension Network {
     }
     forEachPart(of: boundary) { node, offset in
       let (to, width) = (node.makeOutput(), node.width)
+      (node as? EmbeddingLayer)?.takeKeptRows()
       node.forEachRow { row, sequence, step in
         (to + row * width).update(from: base + source.starts[sequence] + offset(sequence) + step * width, count: width)
       }
@@ -138,6 +140,12 @@ extension Network {
     let needed = reach(from: configuration.outputPlaces, downTo: Set(boundary.places))
     above[boundary] = needed
     return needed
+  }
+
+  /// Whether everything that a plan moves stands above a boundary.
+  private func startsBelow(_ boundary: Boundary, _ plan: GradientPlan) -> Bool {
+    let below = layersBelow(boundary)
+    return !nodes.indices.contains { below[$0] && plan.runs[$0] }
   }
 
   private func layersBelow(_ boundary: Boundary) -> [Bool] {

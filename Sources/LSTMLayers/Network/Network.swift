@@ -97,6 +97,8 @@ public final class Network {
     switch output {
     case let dense as DenseLayer: dense.activation == .softmax || dense.activation == .sigmoid ? dense : nil
     case let layer as ActivationLayer: layer.activation == .softmax || layer.activation == .sigmoid ? layer : nil
+    case let layer as ConvolutionLayer where layer.geometry.kind.kernel.count == 1:
+      layer.activation == .softmax || layer.activation == .sigmoid ? layer : nil
     case is L2Layer, is IdentityLayer: fusedLayer(output.sources[0])
     default: nil
     }
@@ -160,6 +162,7 @@ public final class Network {
       try setState(state)
       try beginRegularization(draw, .everywhere(recurrentLayers.count))
       try inputs[0].gather(source)
+      regularized.drop(inputs[0])
       try gather(others, count: batch.count)
       for node in nodes {
         node.wantsGradient = forBackward

@@ -7,7 +7,7 @@ struct ChartDrawing {
   }
 
   /// Okabe and Ito's palette without its yellow, which is too faint on white.
-  private static let colors = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3c4043"]
+  static let colors = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3c4043"]
   private static let dashes = ["", "8 4", "2 4", "10 4 2 4", "14 5", "5 3", "10 3 2 3 2 3"]
 
   /// What each color becomes on a dark page.
@@ -17,12 +17,12 @@ struct ChartDrawing {
     colors[5]: "#7cc7f2", colors[6]: "#c4cad1",
   ]
 
-  private static let paper = "#ffffff"
-  private static let ink = "#1f2328"
-  private static let quiet = "#59636e"
+  static let paper = "#ffffff"
+  static let ink = "#1f2328"
+  static let quiet = "#59636e"
   private static let grid = "#e7eaee"
   private static let faintGrid = "#f3f5f7"
-  private static let axis = "#8c959f"
+  static let axis = "#8c959f"
   private static let margin = 24.0
   private static let tickSize = 12.0
   private static let labelSize = 13.0

@@ -5,7 +5,7 @@ import LSTMFineTuning
 extension RunLog {
   /// The metric that is shown beside the loss.
   package enum Metric: Sendable {
-    case bitsPerToken, mae, accuracy
+    case bitsPerToken, mae, accuracy, errorRate
 
     package init?(_ metrics: Metrics?) {
       if metrics?.bitsPerToken != nil {
@@ -14,6 +14,8 @@ extension RunLog {
         self = .mae
       } else if metrics?.accuracy != nil {
         self = .accuracy
+      } else if metrics?.errorRate != nil {
+        self = .errorRate
       } else {
         return nil
       }
@@ -24,11 +26,12 @@ extension RunLog {
       case .bitsPerToken: metrics?.bitsPerToken
       case .mae: metrics?.mae
       case .accuracy: metrics?.accuracy
+      case .errorRate: metrics?.errorRate
       }
     }
 
     package func text(_ metrics: Metrics?) -> String {
-      value(metrics).map { self == .accuracy ? percent($0) : digits($0) } ?? "-"
+      value(metrics).map { self == .accuracy || self == .errorRate ? percent($0) : digits($0) } ?? "-"
     }
 
     /// `MAE`, `accuracy`, `bits per character`
@@ -37,6 +40,7 @@ extension RunLog {
       case .bitsPerToken: "bits per \(unit?.noun ?? "token")"
       case .mae: "MAE"
       case .accuracy: "accuracy"
+      case .errorRate: "error rate"
       }
     }
   }

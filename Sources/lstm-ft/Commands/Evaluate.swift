@@ -80,7 +80,7 @@ struct Evaluate: ParsableCommand {
     }
     let base = try openModel(model)
     let record = base.preprocessing
-    let loaded = try data.load(for: base, .measuring, readout: reading.readout)
+    let loaded = try data.load(for: base, .measuring, readout: reading.readout, loss: loss.choice())
     if chart != nil, let refusal = loaded.chartRefusal { throw InputError.usage("\(refusal)") }
     let all = try loaded.allExamples().hiding(base.configuration)
     let raw = all.sequences
@@ -101,8 +101,9 @@ struct Evaluate: ParsableCommand {
       console.say("note: the model has no scaler: it reads the numbers as they are")
     }
     let naiveError = loaded.series?.naiveError()
-    console.answer(line(metrics, fit.loss, loaded, naiveError: naiveError))
     let names = loaded.classNames ?? record.classes
+    let errorName = names.map(UnalignedLabels.isOfCharacters) ?? false ? "character" : "label"
+    console.answer(line(metrics, fit.loss, loaded, naiveError: naiveError, errorName: errorName))
     if let confusion { console.answer(confusionTable(confusion, names)) }
     if let chart, let series = loaded.series {
       let forecast = try evaluator.predict(examples.sequences)
@@ -118,7 +119,9 @@ struct Evaluate: ParsableCommand {
         notes: notes, series: loaded.series?.answer))
   }
 
-  private func line(_ metrics: Metrics, _ loss: Loss, _ data: any ShownData, naiveError: Double?) -> String {
+  private func line(
+    _ metrics: Metrics, _ loss: Loss, _ data: any ShownData, naiveError: Double?, errorName: String
+  ) -> String {
     var line = "\(model) on \(data.result(metrics, lossName: loss.name))"
     if let mae = metrics.mae, let rmse = metrics.rmse {
       line += ", MAE \(digits(mae)), RMSE \(digits(rmse)) in the data's units"
@@ -128,6 +131,8 @@ struct Evaluate: ParsableCommand {
     if let naiveError { line += ", naive MAE \(digits(naiveError))" }
     if let accuracy = metrics.accuracy { line += ", accuracy \(percent(accuracy))" }
     if let macroF1 = metrics.macroF1 { line += ", macro-F1 \(digits(macroF1))" }
+    if let errorRate = metrics.errorRate { line += ", \(errorName) error rate \(percent(errorRate))" }
+    if let accuracy = metrics.sequenceAccuracy { line += ", \(percent(accuracy)) of sequences right" }
     return line
   }
 

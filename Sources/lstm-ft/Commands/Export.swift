@@ -1,4 +1,6 @@
 import ArgumentParser
+import FileIO
+import Foundation
 import LSTMCheckpoints
 import LSTMLayers
 import LSTMReports
@@ -12,7 +14,7 @@ struct Export: ParsableCommand {
     abstract: "Write a model in the format of another framework.",
     usage: "lstm-ft export <model> --to <format> -o <file> [<options>]",
     discussion: """
-        lstm-ft export finetuned.h5 --to pt -o finetuned.pt
+        lstm-ft export finetuned.h5 --to pt -o finetuned.pt --module model.py
         lstm-ft export finetuned.h5 --to keras-weights --bias single -o finetuned.weights.h5
         lstm-ft export finetuned.h5 --to onnx -o finetuned.onnx
 
@@ -46,12 +48,19 @@ struct Export: ParsableCommand {
     var layout: Layout?
 
     @Option(
+      help: ArgumentHelp(
+        "Also write the source of an nn.Module that loads the tensors (pt).", valueName: "file.py"),
+      completion: .file())
+    var module: String?
+
+    @Option(
       name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file"), completion: .file())
     var output: String
   }
 
   struct Answer: Encodable {
     let output: String
+    let module: String?
     let format: String
     let tensors: [WrittenTensor]
     /// The scalers of inputs and outputs, which the file does not hold.
@@ -77,6 +86,9 @@ struct Export: ParsableCommand {
     if target.bias != nil, target.format.holdsWholeModel {
       throw ValidationError("--bias: the native file keeps the biases that the model has")
     }
+    if let module = target.module, target.format != .pt {
+      throw ValidationError("--module \(module): it goes with --to pt")
+    }
     if target.bias == PlainStack.Bias.none { throw ValidationError("--bias none: expected single or dual") }
   }
 
@@ -84,10 +96,15 @@ struct Export: ParsableCommand {
     let console = out.console
     let (format, output) = (target.format, target.output)
     let replaced = try requireOutput(output, apartFrom: [model], overwrite: overwriting.overwrite)
+    let replacedModule = try target.module.flatMap {
+      try requireOutput($0, apartFrom: [model, output], overwrite: overwriting.overwrite)
+    }
     let stored = try openModel(model).stored
-    let written = try stored.write(
-      path: output, as: format,
-      options: WriteOptions(bias: target.bias, dataType: target.dtype, layout: target.layout))
+    let options = WriteOptions(bias: target.bias, dataType: target.dtype, layout: target.layout)
+    // What PyTorch cannot say is refused before anything is written.
+    let source = try target.module.map { _ in try stored.pyTorchModule(options: options) }
+    let written = try stored.write(path: output, as: format, options: options)
+    if let module = target.module, let source { try writeFile(module, Data(source.utf8)) }
     console.say(
       table(
         written.map { [$0.source, $0.target, shapeText($0.shape), $0.dataType.rawValue, $0.how ?? ""] },
@@ -102,10 +119,14 @@ struct Export: ParsableCommand {
     } else if !format.holdsWholeModel {
       for line in record.scalingLines(numbers: 8) { console.say("note: \(line)") }
     }
+    if let module = target.module {
+      console.say("wrote \(module): model.load_state_dict(torch.load(\"\(output)\")) takes the tensors")
+    }
     console.say(replaced)
+    console.say(replacedModule)
     try console.result(
       Answer(
-        output: output, format: format.rawValue, tensors: written, inputScaler: record.inputScaler,
+        output: output, module: target.module, format: format.rawValue, tensors: written, inputScaler: record.inputScaler,
         targetScaler: record.targetScaler, features: record.features, targets: record.targets,
         entityScalers: record.entityScalers))
   }

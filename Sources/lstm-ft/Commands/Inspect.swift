@@ -1,5 +1,6 @@
 import ArgumentParser
 import FileIO
+import Foundation
 import LSTMCheckpoints
 import LSTMReports
 
@@ -10,9 +11,10 @@ struct Inspect: ParsableCommand {
     discussion: """
         lstm-ft inspect weights.h5
         lstm-ft inspect model.h5 --stats
+        lstm-ft inspect model.h5 --graph model.svg
         lstm-ft inspect model.h5 --json
 
-      Only names, shapes and types are read, which takes no time even for gigabytes; --stats also reads the values.
+      The line of the model can be given to import and other commands as --model. Only names, shapes and types are read, which takes no time even for gigabytes; --stats also reads the values.
       """)
 
   @Argument(help: "A checkpoint of any format, or a .npy file.", completion: .file())
@@ -25,12 +27,20 @@ struct Inspect: ParsableCommand {
   var depth: Depth
 
   @OptionGroup(title: "Output")
+  var overwriting: OverwriteArguments
+
+  @OptionGroup(title: "Output")
   var out: OutputOptions
 
   struct Depth: ParsableArguments {
     @Flag(
       help: "Also read the values: minimum, maximum, mean, standard deviation, and counts of NaN and infinite values.")
     var stats = false
+
+    @Option(
+      help: ArgumentHelp("Also draw the model's graph, as SVG.", valueName: "file"),
+      completion: .file(extensions: ["svg"]))
+    var graph: String?
   }
 
   private var stats: Bool { depth.stats }
@@ -52,6 +62,10 @@ struct Inspect: ParsableCommand {
     let evidence: [String]
     let configuration: ModelConfiguration?
     let summary: String?
+    /// The configuration as one line, for --model.
+    let line: String?
+    /// The inputs and layers of the configuration.
+    let graph: [ModelConfiguration.Row]?
     /// What the file does not say and is assumed.
     let assumed: [Assumption]
     /// Why the tensors do not make a model; nil when they do.
@@ -66,6 +80,10 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     let console = out.console
+    let replaced = try depth.graph.flatMap {
+      try requireOutput($0, apartFrom: [file], overwrite: overwriting.overwrite)
+    }
+    let options = try load.options()
     let checkpoint = try openCheckpoint(file, mayBeArray: true, allowsExternalData: load.externalData)
     var configuration = checkpoint.configuration
     var problem: String?
@@ -73,7 +91,7 @@ struct Inspect: ParsableCommand {
     var (layout, evidence) = (checkpoint.format.holdsWholeModel ? Layout.pytorch : nil, [String]())
     if configuration == nil {
       do {
-        let plan = try LoadPlan(checkpoint, options: load.options())
+        let plan = try LoadPlan(checkpoint, options: options)
         configuration = plan.configuration
         (layout, evidence) = (plan.report.layout, plan.report.evidence.map(\.spelled))
         if plan.report.isComplete {
@@ -81,12 +99,13 @@ struct Inspect: ParsableCommand {
         } else {
           problem = plan.report.failureSummary.spelled
         }
-      } catch let error as CheckpointError {
+      } catch {
         problem = error.message.spelled
       }
     }
     if let error = checkpoint.preprocessingError { problem = error.message.spelled }
     let preprocessing = checkpoint.preprocessing.isEmpty ? nil : checkpoint.preprocessing
+    if let path = depth.graph { try draw(configuration, problem, path) }
     let tensors = try checkpoint.tensors.map { tensor in
       Answer.Tensor(
         name: tensor.name, shape: tensor.shape, dataType: tensor.dataType, bytes: tensor.byteCount,
@@ -98,8 +117,8 @@ struct Inspect: ParsableCommand {
       return try console.result(
         Answer(
           file: file, bytes: checkpoint.byteCount, format: checkpoint.format.rawValue, layout: layout,
-          evidence: evidence, configuration: configuration, summary: configuration?.summary, assumed: assumed,
-          problem: problem,
+          evidence: evidence, configuration: configuration, summary: configuration?.summary,
+          line: configuration?.line, graph: configuration?.rows, assumed: assumed, problem: problem,
           parameters: elements, tensors: tensors,
           scalers: checkpoint.foundScalers.isEmpty ? nil : checkpoint.foundScalers,
           preprocessing: preprocessing, provenance: checkpoint.provenance))
@@ -110,9 +129,13 @@ struct Inspect: ParsableCommand {
     if let layout, !evidence.isEmpty {
       console.answer("  layout \(layout.rawValue): \(evidence.joined(separator: "; "))")
     }
-    if let configuration { console.answer("  model: \(configuration.summary)") }
+    if let configuration { console.answer("  model: \(configuration.line)") }
     if let problem { console.answer("  as a model: \(problem)") }
     for assumption in assumed { console.answer("  assumed: \(assumption.what)") }
+    if let configuration {
+      console.answer("")
+      console.answer(graphTable(configuration))
+    }
     console.answer("")
     console.answer(tensorTable(tensors))
     for (key, text) in checkpoint.metadata.sorted(by: { $0.key < $1.key }) {
@@ -131,6 +154,28 @@ struct Inspect: ParsableCommand {
       }
     }
     if let preprocessing { console.answer("  " + preprocessing.summary) }
+    if let path = depth.graph {
+      console.say("wrote \(path)")
+      console.say(replaced)
+    }
+  }
+
+  private func draw(_ configuration: ModelConfiguration?, _ problem: String?, _ path: String) throws {
+    guard let configuration else {
+      throw InputError.stopped("\(file): no graph to draw" + (problem.map { ": \($0)" } ?? ""), advice: [])
+    }
+    let title = URL(fileURLWithPath: file).lastPathComponent
+    try writeFile(path, Data(GraphPicture(configuration, title: title).svg.utf8))
+  }
+
+  private func graphTable(_ configuration: ModelConfiguration) -> String {
+    let rows = configuration.rows.map { row in
+      [
+        row.name, row.words, row.reads.joined(separator: ", "), row.output,
+        row.parameters == 0 ? "" : grouped(row.parameters),
+      ].map { printable($0, limit: 100) }
+    }
+    return table(rows, header: ["layer", "kind", "reads", "output", "parameters"], rightAligned: [4])
   }
 
   private func tensorTable(_ tensors: [Answer.Tensor]) -> String {

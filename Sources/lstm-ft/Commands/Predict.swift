@@ -19,7 +19,9 @@ struct Predict: ParsableCommand {
       table's times and ids; with --rolling there is one for every row. For a text it is the model's output after \
       the last tokens of each document.
 
-      A model with named classes gives the most likely class and the probability of each.
+      A model with named classes gives the most likely class and the probability of each. One that ends in a CRF gives \
+      the most likely tags of whole sequences and the probability of each tag at each step. One that was trained with \
+      CTC gives labels in order.
 
       Standardization is applied to the input and undone in the output. Without -o, CSV goes to standard output.
       """)
@@ -54,6 +56,19 @@ struct Predict: ParsableCommand {
 
     @Flag(help: "CSV: forecast every row that has a full window before it, and the one after the last.")
     var rolling = false
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "CTC: the class that stands for no label; -1 is the last. (default: as fine-tuned)", valueName: "class"))
+    var blank: Int?
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "CTC: search for the most likely labels over all their alignments, with so many beginnings kept at each step. "
+          + "(default: the labels of the most likely alignment)", valueName: "width"))
+    var beam: Int?
   }
 
   struct Answer: Encodable {
@@ -148,7 +163,11 @@ struct Predict: ParsableCommand {
     for warning in origins?.warnings ?? [] { console.warn(warning) }
     notes += origins?.warnings ?? []
     var classes: ClassPredictions?
-    if let names = record.classes, names.count <= base.configuration.outputSize || base.configuration.outputSize == 1 {
+    let labels = try labels(base, raw, loaded, kernels)
+    if let tags = try tags(base, raw, loaded, kernels) {
+      let found = ClassPredictions(tags, record.classes ?? [])
+      (y, classes) = (found.probabilities, found)
+    } else if let names = record.classes, names.count <= base.configuration.outputSize || base.configuration.outputSize == 1 {
       let found = ClassPredictions(y, names, base.configuration, lengths: raw.lengths)
       (y, classes) = (found.probabilities, found)
     }
@@ -159,7 +178,8 @@ struct Predict: ParsableCommand {
       try StoredTensor.write(
         [StoredTensor(name: "y", shape: y.shape, values: y.values)], path: output ?? "", as: .pytorchHDF5)
     case .csv:
-      let text = try classes?.csv(names: loaded.sequenceNames) ?? csv(y, loaded, names, origins)
+      let text =
+        try labels?.csv(names: loaded.sequenceNames) ?? classes?.csv(names: loaded.sequenceNames) ?? csv(y, loaded, names, origins)
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
     }
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
@@ -169,10 +189,41 @@ struct Predict: ParsableCommand {
     try console.result(
       Answer(
         output: output, shape: y.shape,
-        labels: classes.map { y.shape.count == 3 ? .ofSteps($0.labels) : .ofSequences($0.labels.flatMap { $0 }) },
+        labels: labels.map { .ofSequences($0.texts) }
+          ?? classes.map { y.shape.count == 3 ? .ofSteps($0.labels) : .ofSequences($0.labels.flatMap { $0 }) },
         rowColumns: named?.columns, rows: named?.rows, notes: allNotes.isEmpty ? nil : allNotes,
         series: loaded.series?.answer, y: output == nil ? NestedArray(values: y.values[...], shape: y.shape[...]) : nil)
     )
+  }
+
+  /// What a CRF at the model's end finds; nil for another model.
+  private func tags(
+    _ model: LSTMModel, _ raw: SequenceData, _ data: any ShownData, _ kernels: Kernels
+  ) throws -> Evaluator.Tags? {
+    guard model.configuration.endsInCRF else { return nil }
+    let evaluator = Evaluator(Network(model, kernels: kernels), loss: .crf())
+    return try evaluator.tags(data.shownScaled(.sequences(raw), model.preprocessing).examples.sequences)
+  }
+
+  /// Labels in order; nil for a model that was not trained to give them.
+  private func labels(
+    _ model: LSTMModel, _ raw: SequenceData, _ data: any ShownData, _ kernels: Kernels
+  ) throws -> LabelPredictions? {
+    guard let chosen = target.blank ?? model.preprocessing.blank else {
+      guard target.beam == nil else { throw InputError.usage("--beam is for a model of CTC; name its --blank") }
+      return nil
+    }
+    let width = model.configuration.outputSize
+    let blank = chosen < 0 ? width + chosen : chosen
+    guard 0..<width ~= blank, model.configuration.givesSteps else {
+      throw InputError.usage(
+        "--blank \(chosen): expected one of the outputs that the model gives for each step: \(model.configuration.summary)")
+    }
+    if let beam = target.beam, beam < 1 { throw InputError.usage("--beam \(beam): expected at least 1") }
+    let evaluator = Evaluator(Network(model, kernels: kernels), loss: .ctc(blank: blank))
+    let found = try evaluator.labels(
+      data.shownScaled(.sequences(raw), model.preprocessing).examples.sequences, blank: blank, beam: target.beam)
+    return LabelPredictions(found, model.preprocessing.classes)
   }
 
   /// The names of forecast rows, where the table has times or ids; nil otherwise.

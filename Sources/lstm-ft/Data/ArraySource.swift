@@ -17,7 +17,7 @@ extension DataSettings {
       ("--target", !targets.isEmpty), ("--features", features != nil), ("--window", window != nil),
       ("--horizon", horizon != nil), ("--season", season != nil), ("--missing", missing != .error),
       ("--time", time != nil), ("--id", id != nil),
-      ("--date-order", dateOrder != nil),
+      ("--date-order", dateOrder != nil), ("--label-unit", labelUnit != nil),
     ] + csv.given
     where given {
       throw InputError.usage("\(flag) is for CSV series; \(path) holds arrays")
@@ -38,7 +38,8 @@ extension DataSettings {
       }
     }
     return ArraySequences(
-      try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting),
+      try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting,
+        labels: request.blank != nil),
       file: path)
   }
 

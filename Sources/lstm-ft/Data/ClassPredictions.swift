@@ -30,6 +30,13 @@ struct ClassPredictions {
     probabilities = y
   }
 
+  /// The tags that a CRF finds, and how likely each is.
+  init(_ found: Evaluator.Tags, _ names: [String]) {
+    self.names = names
+    labels = found.tags.map { $0.map { names.indices ~= $0 ? names[$0] : "\($0)" } }
+    probabilities = found.probabilities
+  }
+
   /// A row for each sequence, or for each of its valid steps.
   func csv(names sequences: [String]?) throws -> String {
     let y = probabilities

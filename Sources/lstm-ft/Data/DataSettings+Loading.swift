@@ -19,10 +19,20 @@ extension DataSettings {
     /// The requested readout; nil for the model's.
     let readout: PlainStack.Readout?
     let paths: [String]
+    /// The requested one; nil for the usual one.
+    let loss: Loss?
     /// The first of them.
     var path: String { paths[0] }
     /// How the model's own data was read.
     var record: Preprocessing { model.preprocessing }
+    /// The blank, where targets are labels in order; nil where they are not.
+    var blank: Int? {
+      switch loss {
+      case .ctc(let blank, _, _): blank ?? record.blank ?? 0
+      case nil: record.blank
+      default: nil
+      }
+    }
   }
 
   /// The first of the files.
@@ -34,13 +44,15 @@ extension DataSettings {
     [loadText, loadArrays, loadLabeled, loadSeries]
   }
 
-  /// - Parameter readout: the requested one; nil for the model's.
+  /// - Parameters:
+  ///   - readout: the requested one; nil for the model's.
+  ///   - loss: the requested one; nil for the one that goes with the model and its targets.
   func load(
-    for model: LSTMModel, _ purpose: Purpose, readout: PlainStack.Readout? = nil
+    for model: LSTMModel, _ purpose: Purpose, readout: PlainStack.Readout? = nil, loss: Loss? = nil
   ) throws -> any ShownData {
     let paths = try self.paths()
     try checkStreams(purpose)
-    let request = Request(model: model, purpose: purpose, readout: readout, paths: paths)
+    let request = Request(model: model, purpose: purpose, readout: readout, paths: paths, loss: loss)
     for source in sources {
       if let data = try source(request) { return data }
     }

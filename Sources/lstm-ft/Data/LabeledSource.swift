@@ -38,6 +38,10 @@ extension DataSettings {
     let vocabulary = textColumn == nil ? nil : try knownVocabulary(record, model, path)
     // With Keras' padding, the window belongs to the trained model.
     let window = window ?? (record.textColumn == nil && vocabulary?.rules == nil ? nil : record.window)
+    let unaligned = request.blank.map { UnalignedLabels(blank: $0, unit: labelUnit) }
+    guard labelUnit == nil || unaligned != nil else {
+      throw InputError.usage("--label-unit needs --loss ctc, for which a cell holds labels in order")
+    }
     let loaded: LabeledTable
     var features: [String]?
     if let sequenceColumn {
@@ -51,13 +55,14 @@ extension DataSettings {
       do {
         loaded = try LabeledTable(
           sequences: table, id: sequenceColumn, columns, labels: labels, classes: classes,
-          isTagging: readout.map { $0 == .all })
+          isTagging: readout.map { $0 == .all }, unaligned: unaligned)
       } catch let error as CSVError {
         throw explained(error, table)
       }
     } else if let textColumn, let vocabulary {
       loaded = try LabeledTable(
-        texts: table, column: textColumn, labels: labels, classes: classes, vocabulary: vocabulary, window: window)
+        texts: table, column: textColumn, labels: labels, classes: classes, vocabulary: vocabulary, window: window,
+        unaligned: unaligned)
     } else {
       return nil
     }

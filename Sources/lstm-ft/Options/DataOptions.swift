@@ -87,6 +87,12 @@ struct DataArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "CSV, for ctc: whether each character of the label column is a label, or each word. (default: as fine-tuned, else characters)",
+      valueName: "unit"))
+  var labelUnit: Vocabulary.Unit?
+
+  @Option(
+    help: ArgumentHelp(
       "CSV: the column that identifies each row's sequence, to classify sequences, or each row when labels differ within "
         + "a sequence. (default: as fine-tuned)", valueName: "column"))
   var sequenceID: String?
@@ -141,6 +147,7 @@ struct DataArguments: ParsableArguments {
     settings.missing = missing
     settings.csv = try csv.options(header: header)
     (settings.textColumn, settings.labelColumn, settings.sequenceColumn) = (textColumn, labelColumn, sequenceID)
+    settings.labelUnit = labelUnit
     (settings.tokens, settings.stride, settings.separator) = (tokens, stride, separator)
     (settings.chunk, settings.streams) = (chunk, streams)
     return settings

@@ -4,7 +4,7 @@ import FileIO
 enum LossName: String, CaseIterable {
   case mse, mae, huber
   case crossEntropy = "cross-entropy"
-  case bce
+  case bce, crf, ctc
 }
 
 /// A loss by its own name or by one of its usual names in PyTorch, Keras and elsewhere.
@@ -43,6 +43,8 @@ struct LossChoice: ExpressibleByArgument {
     add(
       .bce, "bcewithlogits", "binarycrossentropywithlogits", "sigmoidcrossentropy", "sigmoidcrossentropywithlogits",
       "logistic", "log")
+    add(.crf, "crf", "crfnll", "conditionalrandomfield")
+    add(.ctc, "ctc", "ctcbatchcost", "connectionisttemporalclassification")
     return known
   }()
 }

@@ -43,6 +43,20 @@ struct LoadArguments: ParsableArguments {
     completion: .file(extensions: ["json"]))
   var config: String?
 
+  @Option(
+    name: .customLong("model"),
+    help: ArgumentHelp(
+      "The model as one line, such as '8 features -> LSTM 64 -> last -> dense 1', for what its tensors do not show.",
+      valueName: "line"))
+  var line: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A JSON file with Keras' description of the model (model.to_json()), for a file of weights. (default: the one "
+        + "beside it)", valueName: "file"),
+    completion: .file(extensions: ["json"]))
+  var architecture: String?
+
   @Option(help: readoutHelp)
   var readout: PlainStack.Readout?
 
@@ -96,6 +110,7 @@ struct LoadArguments: ParsableArguments {
       throw CheckpointError.invalidOption("--forget-bias \(forgetBias): expected a finite number", advice: [])
     }
     options.untie = untie
+    options.architecture = architecture
     options.padding = paddingIndex?.padding
     options.readoutActivation = readoutActivation
     options.outputActivation = outputActivation
@@ -114,8 +129,12 @@ struct LoadArguments: ParsableArguments {
       }
     }
     if let config {
+      if line != nil {
+        throw CheckpointError.invalid(.model, nil, "it says what \(.configuration) says; give one of them")
+      }
       options.configuration = try ModelConfiguration(json: readWhole(config), file: config)
     }
+    if let line { options.configuration = try configuration(line: line) }
     return options
   }
 }
@@ -138,6 +157,16 @@ struct PaddingIndex: ExpressibleByArgument {
 struct ReadoutArguments: ParsableArguments {
   @Option(help: readoutHelp)
   var readout: PlainStack.Readout?
+}
+
+/// A model from its line.
+func configuration(line: String) throws(CheckpointError) -> ModelConfiguration {
+  do throws(ModelConfiguration.LineError) {
+    return try ModelConfiguration(line: line)
+  } catch {
+    throw .invalid(
+      .model, nil, "\(error)", advice: ["for example \(.model, "8 features -> biLSTM 64 -> last -> dense 3 softmax")"])
+  }
 }
 
 /// A file's bytes.

@@ -5,10 +5,12 @@ import LSTMFineTuning
 import LSTMLayers
 import LSTMReports
 
+extension SequenceReduction: ExpressibleByArgument {}
+
 struct LossArguments: ParsableArguments {
   @Option(
     help:
-      "Training loss, by these names or those of PyTorch and Keras. By default mse for real values and cross-entropy for classes."
+      "Training loss, by these names or those of PyTorch and Keras. By default mse for real values, cross-entropy for classes, and crf for a model that ends in a CRF."
   )
   var loss: LossChoice?
 
@@ -28,6 +30,23 @@ struct LossArguments: ParsableArguments {
     parsing: .unconditional,
     help: ArgumentHelp("Cross-entropy: one weight per class, separated by commas.", valueName: "weights"))
   var classWeights: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "crf and ctc: how the losses of sequences become one. mean: their mean; token-mean: their sum divided by all labels; "
+        + "length-mean: the mean of each one divided by its labels; sum. (default: mean for crf, length-mean for ctc)",
+      valueName: "reduction"))
+  var reduction: SequenceReduction?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "ctc: the number of the blank; -1 is the last output, as in Keras. (default: as fine-tuned, else 0)",
+      valueName: "class"))
+  var blank: Int?
+
+  @Flag(help: "ctc: a sequence with fewer steps than its labels need counts as a loss of zero, and is no error.")
+  var zeroInfinity = false
 
   func apply(to settings: inout RunSettings) throws {
     settings.loss = try choice()
@@ -50,12 +69,19 @@ struct LossArguments: ParsableArguments {
       throw InputError.usage("--huber-delta \(short(Double(huberDelta))): expected a number above 0")
     }
     guard huberDelta == 1 || loss?.name == .huber else { throw InputError.usage("--huber-delta needs --loss huber") }
+    let isOfSequences = loss?.name == .crf || loss?.name == .ctc
+    guard reduction == nil || isOfSequences else { throw InputError.usage("--reduction needs --loss crf or ctc") }
+    guard blank == nil && !zeroInfinity || loss?.name == .ctc else {
+      throw InputError.usage("--\(blank != nil ? "blank" : "zero-infinity") needs --loss ctc")
+    }
     switch loss?.name {
     case .mse: return .meanSquaredError
     case .mae: return .meanAbsoluteError
     case .huber: return .huber(delta: huberDelta)
     case .crossEntropy: return .crossEntropy
     case .bce: return .binaryCrossEntropy
+    case .crf: return .crf(reduction: reduction ?? .mean)
+    case .ctc: return .ctc(blank: blank, reduction: reduction ?? .lengthMean, zeroInfinity: zeroInfinity)
     case nil: return nil
     }
   }

@@ -38,6 +38,7 @@ struct EpochTable {
     if let summary = metrics.textSummary(unit) { text += ", " + summary }
     if let mae = metrics.mae { text += ", MAE \(digits(mae))" }
     if let accuracy = metrics.accuracy { text += ", accuracy \(percent(accuracy))" }
+    if let errorRate = metrics.errorRate { text += ", error rate \(percent(errorRate))" }
     return text
   }
 

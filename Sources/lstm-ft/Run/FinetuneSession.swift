@@ -56,13 +56,14 @@ struct FinetuneSession {
     var notes = try settings.data.settleVocabulary(
       &base, isNew: settings.fromScratch, extends: settings.extendsVocabulary)
     let loaded = try settings.data.load(
-      for: base, .training(newHead: settings.head.isNew), readout: settings.readout)
+      for: base, .training(newHead: settings.head.isNew), readout: settings.readout, loss: settings.loss)
     var described = base
     loaded.describe(in: &described.preprocessing)
     let held =
       try settings.validationFiles.isEmpty
       ? nil
-      : settings.data.reading(settings.validationFiles).load(for: described, .measuring, readout: settings.readout)
+      : settings.data.reading(settings.validationFiles).load(
+        for: described, .measuring, readout: settings.readout, loss: settings.loss)
     let ready = try advised {
       try Preparation(
         base, loaded, validation: held, split: settings.split, scaler: settings.scaler, loss: settings.loss,

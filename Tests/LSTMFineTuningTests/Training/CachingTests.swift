@@ -54,7 +54,7 @@ import TrainingSupport
     let configuration = random.model.configuration
     var parts: [String] = []
     if case .tokens = configuration.input { parts.append("embedding") }
-    parts += configuration.layers.indices.map { "layer\($0)" }
+    parts += configuration.plain.layers.indices.map { "layer\($0)" }
     if configuration.readout == .attention { parts.append("attention") }
     parts += configuration.plain.head.indices.map { "head.\($0)" }
     // A frozen bottom, often all but the head, and sometimes something above it.
@@ -79,7 +79,7 @@ import TrainingSupport
     #expect(try Trace(tuner, random.model, random.data, validation) == kept)
     // A frozen embedding alone is a look-up either way.
     let prefix =
-      configuration.layers.indices.contains { _ in frozen.contains("layer0") }
+      configuration.plain.layers.indices.contains { _ in frozen.contains("layer0") }
       && (parts[0] != "embedding" || frozen.contains("embedding"))
     let places = try Self.caches(tuner, random.model, random.data, validation).map(\.place)
     #expect(places == (prefix ? [.file(folder: folder.url.path)] : []))

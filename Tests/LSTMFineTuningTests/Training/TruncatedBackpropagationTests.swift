@@ -153,7 +153,7 @@ import TrainingSupport
     let both = featureModel(layers: [.init(hiddenSize: 3, isBidirectional: true)], readout: .all)
     #expect(
       message { _ = try Evaluator(Network(both), loss: .meanSquaredError).evaluate(data) }
-        == "carried state: expected layers that run forward only, found layer 0, which is bidirectional: its reverse "
+        == "carried state: expected layers that run forward only, found layer0, which is bidirectional: its reverse "
         + "direction starts at the end of a sequence")
     let last = featureModel(readout: .last)
     #expect(throws: ShapeError.self) { try Evaluator(Network(last), loss: .meanSquaredError).evaluate(data) }

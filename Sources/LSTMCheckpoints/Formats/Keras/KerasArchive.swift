@@ -99,9 +99,7 @@ extension KerasStructure {
   }
 
   init(shards tree: KerasTree) {
-    weights = .objects(tree)
-    version = .unknown
-    model = nil
+    self.init(weights: .objects(tree), version: .unknown, model: nil)
   }
 }
 

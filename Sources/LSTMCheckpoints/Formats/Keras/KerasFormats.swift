@@ -27,7 +27,7 @@ struct KerasH5Format: CheckpointFormat {
   func read(_ file: ProbedFile) throws -> Checkpoint { try Checkpoint(keras: file.hdf5(), path: file.path) }
 
   func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
-    try KerasWriter.writeLegacy(try Exportable(model, to: target.path, options: target.options), to: target.path)
+    try KerasWriter.writeLegacy(model, to: target)
   }
 }
 
@@ -46,7 +46,7 @@ struct KerasWeightsFormat: CheckpointFormat {
   func read(_ file: ProbedFile) throws -> Checkpoint { try Checkpoint(kerasShards: file.path) }
 
   func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
-    try KerasWriter.writeWeights(try Exportable(model, to: target.path, options: target.options), to: target.path)
+    try KerasWriter.writeWeights(model, to: target)
   }
 
   func structure(of names: [String], layout: Layout?) -> (any ModelStructure)? {
@@ -70,7 +70,7 @@ struct KerasArchiveFormat: CheckpointFormat {
   func read(_ file: ProbedFile) throws -> Checkpoint { try Checkpoint(kerasArchive: file.archive()) }
 
   func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
-    try KerasWriter.writeArchive(try Exportable(model, to: target.path, options: target.options), to: target.path)
+    try KerasWriter.writeArchive(model, to: target)
   }
 }
 
@@ -80,7 +80,8 @@ extension Checkpoint {
     let root = contents.root
     let keepsBFloat = archive != nil || root.attribute("model_config")?.string?.contains("bfloat16") ?? false
     var made = contents.checkpoint(.kerasWeights, path: path, keepsBFloat: keepsBFloat)
-    let structure = try KerasStructure(root, readable: Set(made.tensors.map(\.name)), file: path, archive: archive)
+    var structure = try KerasStructure(root, readable: Set(made.tensors.map(\.name)), file: path, archive: archive)
+    if structure?.model == nil { structure?.takeArchitecture(beside: path, &made.notes) }
     if archive != nil {
       made.format = .kerasArchive
     } else if case .layers = structure?.weights {

@@ -5,14 +5,34 @@ struct KerasLayer: Sendable {
   let className: String
   private(set) var name: String
   /// Its `config`.
-  let config: KerasJSON
+  private(set) var config: KerasJSON
   /// Names of its tensors in Keras' order; both directions', all cells'.
   var weights: [String] = []
   /// A concatenation of what the stack reads and of what each of its layers gives.
   var joinsAll = false
+  /// Where its class is from, which tells an operation from a layer of the same name.
+  private(set) var module = ""
 
   /// For messages: `layer encoder (LSTM)`.
   var text: String { "layer \(name) (\(className))" }
+
+  /// An operation on tensors rather than a layer.
+  var isOperation: Bool {
+    module.hasPrefix("keras.src.ops") || module.hasPrefix("keras.ops") || className == "TFOpLambda"
+      || className == "SlicingOpLambda"
+  }
+
+  /// Called as the wrapper is whose weights it has.
+  mutating func rename(_ name: String) { self.name = name }
+
+  /// Of a layer that is wrapped to run on each step, whose axes are one less: the last by its usual number.
+  mutating func countAxesFromTheEnd(_ rank: Int) {
+    guard case .object(var object) = config, let axis = object["axis"], axis != .null,
+      (axis.array ?? [axis]).map(\.integer) == [rank - 1]
+    else { return }
+    object["axis"] = .number(-1)
+    config = .object(object)
+  }
 
   var usesBias: Bool { config["use_bias"]?.bool ?? config["bias"]?.bool ?? true }
 
@@ -29,8 +49,21 @@ struct KerasLayer: Sendable {
   /// How many tensors it has; nil for a class that is not known.
   /// - Parameter keras1: gates apart.
   func weightCount(keras1: Bool) -> Int? {
+    func flag(_ key: String) -> Int { config[key]?.bool ?? true ? 1 : 0 }
     switch className {
     case "LSTM", "LSTMCell", "CuDNNLSTM": return keras1 && className == "LSTM" ? 12 : usesBias ? 3 : 2
+    case "GRU": return keras1 ? 9 : usesBias ? 3 : 2
+    case "GRUCell", "CuDNNGRU", "SimpleRNN", "SimpleRNNCell", "SeparableConv1D", "SeparableConv2D":
+      return usesBias ? 3 : 2
+    case "Conv1D", "Conv2D", "Convolution1D", "Convolution2D", "DepthwiseConv1D", "DepthwiseConv2D":
+      return usesBias ? 2 : 1
+    case "BatchNormalization": return flag("scale") + flag("center") + 2
+    case "LayerNormalization": return flag("scale") + flag("center")
+    case "MultiHeadAttention": return usesBias ? 8 : 4
+    case "AdditiveAttention": return flag("use_scale")
+    case "Attention" where config["score_mode"] != nil || config["use_scale"] != nil:
+      return (config["use_scale"]?.bool == true ? 1 : 0) + (config["score_mode"]?.string == "concat" ? 1 : 0)
+    case "PReLU": return 1
     case "Bidirectional": return inner("layer")?.weightCount(keras1: keras1).map { 2 * $0 }
     case "TimeDistributed": return inner("layer")?.weightCount(keras1: keras1)
     case "RNN":
@@ -44,12 +77,23 @@ struct KerasLayer: Sendable {
     default: return KerasModelReading.weightless.contains(className) ? 0 : nil
     }
   }
+
+  /// How many of them no gradient moves; they come last.
+  var statisticCount: Int {
+    switch className {
+    case "BatchNormalization": 2
+    case "Normalization": config["mean"] == nil ? 3 : 0
+    case "TimeDistributed": inner("layer")?.statisticCount ?? 0
+    default: 0
+    }
+  }
 }
 
 extension KerasLayer {
   private init?(wrapped json: KerasJSON, in name: String) {
     guard let className = json["class_name"]?.string else { return nil }
     self.init(className: className, name: json["config"]?["name"]?.string ?? name, config: json["config"] ?? .null)
+    module = json["module"]?.string ?? ""
   }
 
   /// A layer of a model's list.
@@ -67,22 +111,26 @@ struct KerasGraph: FileReading {
 
   func layers() throws(CheckpointError) -> [KerasLayer] {
     guard let model = structure.model else { return [] }
+    return try layers(of: model, place)
+  }
+
+  /// Where the model's own layers have their weights.
+  var place: Place {
     switch structure.weights {
-    case .layers(let groups):
-      return try layers(of: model, .groups(Dictionary(groups.map { ($0.name, $0.weights) }) { first, _ in first }))
-    case .objects(let tree): return try layers(of: model, .tree(tree))
+    case .layers(let groups): .groups(Dictionary(groups.map { ($0.name, $0.weights) }) { first, _ in first })
+    case .objects(let tree): .tree(tree)
     }
   }
 
   /// Where the weights of a model's layers are found.
-  fileprivate enum Place {
+  enum Place {
     case groups([String: [String]])
     /// A model within a model: all its weights in one list.
     case list([String])
     case tree(KerasTree)
   }
 
-  fileprivate struct Entry {
+  struct Entry {
     var layer: KerasLayer
     let json: KerasJSON
     /// Not nil for a model.
@@ -92,6 +140,21 @@ struct KerasGraph: FileReading {
   static let modelClasses: Set<String> = ["Sequential", "Functional", "Model"]
 
   private func layers(of model: KerasJSON, _ place: Place) throws(CheckpointError) -> [KerasLayer] {
+    let (entries, config) = try entries(of: model, place)
+    let chain = model["class_name"]?.string == "Sequential" ? entries : try line(entries, config)
+    var result: [KerasLayer] = []
+    for entry in chain {
+      if let inside = entry.inside {
+        result += try layers(of: entry.json, inside)
+      } else {
+        result.append(entry.layer)
+      }
+    }
+    return result
+  }
+
+  /// The layers of a model in the order of its list, with their weights, and its `config`.
+  func entries(of model: KerasJSON, _ place: Place) throws(CheckpointError) -> ([Entry], config: KerasJSON) {
     let className = model["class_name"]?.string ?? "?"
     guard Self.modelClasses.contains(className), let config = model["config"] else {
       throw unsupported(
@@ -108,16 +171,7 @@ struct KerasGraph: FileReading {
       entries.append(Entry(layer: layer, json: json))
     }
     try place.give(to: &entries, self)
-    let chain = className == "Sequential" ? entries : try line(entries, config)
-    var result: [KerasLayer] = []
-    for entry in chain {
-      if let inside = entry.inside {
-        result += try layers(of: entry.json, inside)
-      } else {
-        result.append(entry.layer)
-      }
-    }
-    return result
+    return (entries, config)
   }
 
   /// From the output back to the input, one layer reading one other.
@@ -220,20 +274,23 @@ extension KerasGraph.Place {
         }
       }
     case .list(let all):
-      // Trainable ones come first.
+      // Trainable ones come first, of all layers, then what no gradient moves.
       let isFrozen = { (entry: KerasGraph.Entry) in entry.layer.config["trainable"]?.bool == false }
-      let order = entries.indices.filter { !isFrozen(entries[$0]) } + entries.indices.filter { isFrozen(entries[$0]) }
+      let frozen = entries.indices.filter { isFrozen(entries[$0]) || entries[$0].layer.statisticCount > 0 }
+      let order = entries.indices.filter { !isFrozen(entries[$0]) }.map { ($0, false) } + frozen.map { ($0, true) }
       var rest = all[...]
-      for index in order {
+      for (index, isLast) in order {
         let layer = entries[index].layer
-        guard !entries[index].isModel, let count = layer.weightCount(keras1: graph.structure.version.major == 1) else {
+        guard !entries[index].isModel, let all = layer.weightCount(keras1: graph.structure.version.major == 1) else {
           throw .unsupported(
             file: graph.file, detail: "\(layer.text) lies within a model within a model, or is of an unknown class")
         }
+        let own = all - layer.statisticCount
+        let count = !isLast ? own : isFrozen(entries[index]) ? all : layer.statisticCount
         guard count <= rest.count else {
           throw .corrupt(tensor: layer.name, detail: "expected \(count) weights, found \(rest.count)")
         }
-        entries[index].layer.weights = Array(rest.prefix(count))
+        entries[index].layer.weights += Array(rest.prefix(count))
         rest = rest.dropFirst(count)
       }
       guard rest.isEmpty else {
@@ -278,13 +335,17 @@ extension KerasGraph.Place {
 }
 
 extension KerasGraph.Entry {
-  fileprivate var isModel: Bool { KerasGraph.modelClasses.contains(layer.className) }
+  var isModel: Bool { KerasGraph.modelClasses.contains(layer.className) }
 }
 
 extension KerasTree {
   /// The tensors of a layer in Keras' order: its own, those of what it wraps, of its cell or of each of its cells.
   var inOrder: [String] {
     if !weights.isEmpty { return weights }
+    let projections = ["query", "key", "value", "output"].compactMap { name in
+      children["\(name)_dense"] ?? children["_\(name)_dense"]
+    }
+    if projections.count == 4 { return projections.flatMap(\.weights) }
     for key in ["forward_layer", "cell", "layer"] {
       guard let child = children[key], child.hasWeights else { continue }
       return child.inOrder + (key == "forward_layer" ? children["backward_layer"]?.inOrder ?? [] : [])

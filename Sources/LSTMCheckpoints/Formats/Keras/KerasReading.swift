@@ -135,17 +135,29 @@ extension KerasStructure: ModelStructure {
     var translation: Translation
     var isWhole = false
     let available = Set(candidates.map(\.tensor.name))
-    if model != nil, options.prefix == nil || everyWeight.allSatisfy(available.contains) {
+    if let path = options.architecture {
+      guard model == nil || architecture != nil else { throw .invalid(.architecture, path, "\(file) describes its model itself") }
+      var options = options
+      options.architecture = nil
+      return try described(by: KerasArchitecture(path: path)).translate(candidates, file: file, options: options)
+    }
+    if let given = options.configuration, given.stack == nil, model == nil {
+      translation = try KerasGraphWeights(self, candidates, file: file, given: given).translation()
+    } else if model != nil, options.prefix == nil || namedWeights.allSatisfy(available.contains) {
       do throws(CheckpointError) {
-        translation = try KerasModelReading(self, candidates, file: file, options: options).translation
+        translation = try described(candidates, file: file, options: options)
         isWhole = true
       } catch {
         // A description may say what the file does not; what it does say stands.
-        guard let given = options.given, case .unsupported(_, _, [kerasConfigAdvice]) = error else {
+        guard let whole = options.configuration, case .unsupported(_, _, [kerasConfigAdvice]) = error else {
           throw error
         }
-        try KerasKnownParts(self, file: file).check(against: given)
-        translation = try KerasUnits(self, candidates, file: file, options: options).translation()
+        if let given = whole.stack {
+          try KerasKnownParts(self, file: file).check(against: given)
+          translation = try KerasUnits(self, candidates, file: file, options: options).translation()
+        } else {
+          translation = try KerasGraphWeights(self, candidates, file: file, given: whole).translation()
+        }
         translation.notes.append("its own model configuration was not used: \(error.message)")
       }
     } else {
@@ -159,12 +171,29 @@ extension KerasStructure: ModelStructure {
     return translation
   }
 
-  private var everyWeight: [String] {
-    switch weights {
-    case .layers(let groups): groups.flatMap(\.weights)
-    case .objects: []
+  /// The model that the file describes: a plain stack, or any graph of layers.
+  private func described(
+    _ candidates: [Candidate], file: String, options: LoadOptions
+  ) throws(CheckpointError) -> Translation {
+    do throws(CheckpointError) {
+      return try KerasModelReading(self, candidates, file: file, options: options).translation
+    } catch {
+      guard case .unsupported = error else { throw error }
+    }
+    do throws(CheckpointError) {
+      return try KerasGraphReading(self, candidates, file: file, timeAxis: 0).reading.translation
+    } catch {
+      // Images may have time along their second axis.
+      if case .unsupported = error,
+        let other = try? KerasGraphReading(self, candidates, file: file, timeAxis: 1).reading.translation
+      {
+        return other
+      }
+      throw error
     }
   }
+
+  private var namedWeights: [String] { if case .layers = weights { everyWeight } else { [] } }
 
   private func evidence(isWhole: Bool, _ layout: Layout) -> [Message] {
     var list: [Message] = []

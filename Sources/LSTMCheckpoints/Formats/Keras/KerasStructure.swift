@@ -17,9 +17,24 @@ struct KerasStructure: Sendable {
   }
 
   let weights: Weights
-  let version: KerasVersion
+  var version: KerasVersion
   /// `{"class_name": ..., "config": ...}`
   var model: KerasJSON?
+  /// The file that `model` is from; nil for the one that has the weights.
+  var architecture: String?
+
+  /// Weights of layers, and perhaps the model that they are of.
+  init(weights: Weights, version: KerasVersion, model: KerasJSON?) {
+    (self.weights, self.version, self.model) = (weights, version, model)
+  }
+
+  /// Every tensor of its layers.
+  var everyWeight: [String] {
+    switch weights {
+    case .layers(let groups): groups.flatMap(\.weights)
+    case .objects(let tree): tree.all
+    }
+  }
 
   /// nil for an HDF5 file that is not Keras'.
   /// - Parameters:
@@ -190,6 +205,9 @@ struct KerasTree: Sendable {
       weights.append(tensor)
     }
   }
+
+  /// Its tensors and those of what it holds.
+  var all: [String] { weights + children.values.flatMap(\.all) }
 
   var hasWeights: Bool { !weights.isEmpty || children.values.contains(where: \.hasWeights) }
 

@@ -2,11 +2,38 @@ import FileIO
 import Foundation
 import HDF5
 
+/// A model as a file of Keras' is to have it.
+protocol KerasContents {
+  var weights: [KerasExport.Weight] { get }
+  var version: KerasVersion { get }
+  /// Whether `json` describes the whole.
+  var isDescribed: Bool { get }
+  func json(withModules: Bool) -> KerasJSON
+}
+
+extension KerasExport: KerasContents {
+  var isDescribed: Bool { !layers.isEmpty }
+}
+
+extension KerasGraphExport: KerasContents {
+  var isDescribed: Bool { true }
+}
+
 /// Writes Keras' files. Tensors keep their types; bfloat16 becomes what Keras makes of it, two bytes without meaning.
 enum KerasWriter {
+  private static func contents(
+    _ model: StoredModel, _ target: WriteTarget, _ kind: KerasExport.Target
+  ) throws -> any KerasContents {
+    guard model.configuration.stack == nil else {
+      return try KerasExport(try Exportable(model, to: target.path, options: target.options), kind)
+    }
+    return try KerasGraphExport(model, to: target.path, options: target.options, kind)
+  }
+
   /// Keras' older HDF5: `layer_names` and `weight_names`, and the whole model where Keras can describe it.
-  static func writeLegacy(_ model: Exportable, to path: String) throws -> [WrittenTensor] {
-    let export = try KerasExport(model, .legacy)
+  static func writeLegacy(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
+    let path = target.path
+    let export = try contents(model, target, .legacy)
     let isInside = export.weights.allSatisfy { $0.path.hasPrefix("model_weights/") }
     let base = isInside ? "model_weights" : ""
     var document = HDF5Document()
@@ -25,7 +52,7 @@ enum KerasWriter {
       document.setAttribute("backend", .strings(["tensorflow"]), on: place)
     }
     document.setAttribute("layer_names", .strings(layers.map(\.key)), on: base, scalar: false)
-    if !export.layers.isEmpty {
+    if export.isDescribed {
       document.setAttribute("model_config", .strings([try json(export.json(withModules: false))]))
     }
     for (layer, weights) in layers {
@@ -37,13 +64,14 @@ enum KerasWriter {
   }
 
   /// Keras 3's `.weights.h5`.
-  static func writeWeights(_ model: Exportable, to path: String) throws -> [WrittenTensor] {
-    try write(KerasExport(model, .weights), HDF5Document(), to: path)
+  static func writeWeights(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
+    try write(contents(model, target, .weights), HDF5Document(), to: target.path)
   }
 
   /// Keras 3's `.keras`: configuration, metadata and the weights in a ZIP archive.
-  static func writeArchive(_ model: Exportable, to path: String) throws -> [WrittenTensor] {
-    let export = try KerasExport(model, .archive)
+  static func writeArchive(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
+    let path = target.path
+    let export = try contents(model, target, .archive)
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lstm-ft-" + UUID().uuidString)
     try FileManager.default.createDirectory(
       at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
@@ -65,7 +93,7 @@ enum KerasWriter {
   }
 
   private static func write(
-    _ export: KerasExport, _ document: HDF5Document, to path: String
+    _ export: any KerasContents, _ document: HDF5Document, to path: String
   ) throws -> [WrittenTensor] {
     var document = document
     for weight in export.weights { document.addKeras(weight.tensor, at: weight.path) }

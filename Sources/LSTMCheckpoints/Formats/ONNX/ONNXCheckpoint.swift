@@ -94,7 +94,18 @@ struct ONNXStructure: ModelStructure {
   let constants: [StoredTensor]
 
   func translate(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) -> Translation {
-    var graph = try ONNXGraph(model, source: source, tensors: constants, file: file)
-    return try graph.translation(candidates, options: options)
+    let general = ONNXGraphTranslation(file: file, model: model, bytes: source, constants: constants)
+    // Of several outputs a plain stack gives one; states are none.
+    if model.outputs.count > 1, let found = try? general.translation(candidates), found.graph?.outputs.count ?? 0 > 1 {
+      return found
+    }
+    do throws(CheckpointError) {
+      var graph = try ONNXGraph(model, source: source, tensors: constants, file: file)
+      return try graph.translation(candidates, options: options)
+    } catch {
+      // No plain stack: a graph of other layers, then.
+      guard case .unsupported = error else { throw error }
+      return try general.translation(candidates)
+    }
   }
 }

@@ -10,8 +10,8 @@ struct ONNXFormat: CheckpointFormat {
   let suffix = ".onnx"
   let documentation: FormatDocumentation? = .init(
     "ONNX",
-    read: "models of PyTorch's exporters and of others: embedding, LSTMs, readout and head are found in the graph",
-    write: "a model that runs, embedding and head included")
+    read: "models of PyTorch's exporters and of others: their layers are found in the graph",
+    write: "a model that runs, all layers included")
   let holds: FormatContents? = .scaling
 
   /// Field 1 of a model is its ir_version.
@@ -24,6 +24,9 @@ struct ONNXFormat: CheckpointFormat {
   }
 
   func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
-    try ONNXWriter.write(try Exportable(model, to: target.path, options: target.options), to: target.path)
+    guard model.configuration.stack == nil else {
+      return try ONNXWriter.write(try Exportable(model, to: target.path, options: target.options), to: target.path)
+    }
+    return try ONNXNetworkWriter.write(model, to: target.path, options: target.options)
   }
 }

@@ -42,6 +42,8 @@ struct ONNXModel: Sendable {
     let name: String
     /// nil where a size is a symbol or absent; nil altogether where the model does not say.
     let shape: [Int?]?
+    /// Whether its values are integers.
+    var isWhole = false
   }
 
   var nodes: [Node] = []
@@ -58,7 +60,7 @@ struct ONNXModel: Sendable {
 
   /// How many graphs it lies in.
   private var depth = 0
-  private static let depthLimit = 3
+  private static let depthLimit = 6
   private static let countLimit = 100_000
   private static let listLimit = 65536
 
@@ -234,19 +236,23 @@ struct ONNXModel: Sendable {
   private static func value(_ reader: inout ProtobufReader) throws(Failure) -> Input {
     var name = ""
     var shape: [Int?]?
+    var isWhole = false
     while let field = try reader.next() {
       switch (field.number, field.wire) {
       case (ONNXField.ValueInfo.name, .bytes): name = try reader.text()
       case (ONNXField.ValueInfo.type, .bytes):
         var type = try reader.message()
-        guard var tensor = try type.message(in: ONNXField.ValueType.tensor),
-          var dimensions = try tensor.message(in: ONNXField.TensorType.shape)
-        else { continue }
+        guard var tensor = try type.message(in: ONNXField.ValueType.tensor) else { continue }
+        var elements = tensor
+        while try elements.next(.varint, number: ONNXField.TensorType.elementType) != nil {
+          isWhole = ONNXTypeCode.type(try elements.varint()).map { !$0.isFloatingPoint } ?? false
+        }
+        guard var dimensions = try tensor.message(in: ONNXField.TensorType.shape) else { continue }
         shape = try sizes(&dimensions)
       default: try reader.skip(field)
       }
     }
-    return Input(name: name, shape: shape)
+    return Input(name: name, shape: shape, isWhole: isWhole)
   }
 
   private static func sizes(_ reader: inout ProtobufReader) throws(Failure) -> [Int?] {

@@ -74,8 +74,10 @@ public struct LayerValue: Hashable, Sendable {
 public protocol LayerKind: Hashable, Sendable {
   /// Its name in JSON: `batch_norm`.
   var kind: String { get }
-  /// Its first words in the one-line form: `batch norm`. What others begin with must not come first in the registry.
+  /// Its first words in the one-line form: `batch norm`; empty for one that is told by a choice of its own, `last` or `relu`.
   var words: String { get }
+  /// The setting whose number stands alone in the one-line form, `dropout 0.5`, where that is not a required first one.
+  var leadingSetting: String? { get }
   /// What its layers are called where nobody names them: `norm` gives `norm1`, `norm2`, ...
   var stem: String { get }
   /// How many layers it may read.
@@ -94,6 +96,7 @@ public protocol LayerKind: Hashable, Sendable {
 
 extension LayerKind {
   public var words: String { kind.replacing("_", with: " ") }
+  public var leadingSetting: String? { nil }
   public var inputCount: ClosedRange<Int> { 1...1 }
   public mutating func describe<Description: LayerDescription>(_ description: inout Description) throws(LayerError) {}
   public func parameters(_ inputs: [LayerValue]) -> [LayerParameter] { [] }

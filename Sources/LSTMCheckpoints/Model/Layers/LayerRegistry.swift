@@ -1,6 +1,6 @@
 /// The kinds of layers, each a value with its usual settings that a description fills in.
 ///
-/// In the one-line form the first whose words fit is taken: what others begin with stands below them.
+/// In the one-line form the one of the longest words that fit is taken: `max pool` before `max`.
 enum LayerRegistry {
   static let standard: [any LayerKind] = [
     Layer.Embedding(),
@@ -29,10 +29,16 @@ enum LayerRegistry {
     Layer.Merge(.maximum),
     Layer.Merge(.subtract),
     Layer.L2(),
+    Layer.Magnitude(),
     Layer.Dropout(),
     Layer.CRF(),
     Layer.ActivationLayer(),
   ]
 
   static func prototype(_ kind: String) -> (any LayerKind)? { standard.first { $0.kind == kind } }
+
+  /// What may be said of a kind in words.
+  static func grammar(of kind: any LayerKind) -> LayerGrammar { grammars[kind.kind] ?? LayerGrammar(kind) }
+
+  private static let grammars = Dictionary(standard.map { ($0.kind, LayerGrammar($0)) }) { first, _ in first }
 }

@@ -22,6 +22,8 @@ public struct Preprocessing: Sendable, Codable, Equatable {
   public var vocabulary: Vocabulary?
   /// The name of each class, by its number.
   public var classes: [String]?
+  /// Of a model that gives sequences of labels (CTC), the class that stands for none.
+  public var blank: Int?
   /// CSV columns of a classification: the text, the label, and what tells one sequence's rows from another's.
   public var textColumn: String?
   /// The column of labels.

@@ -32,6 +32,8 @@ public struct DataSettings: Sendable, Codable, Equatable {
   public var textColumn: String?
   /// The classes' names.
   public var labelColumn: String?
+  /// What a label is, where a cell holds several in order.
+  public var labelUnit: Vocabulary.Unit?
   /// What holds the rows of a sequence together.
   public var sequenceColumn: String?
   /// What a token is.

@@ -41,7 +41,7 @@ public struct LabeledData: TrainingData {
     preprocessing.forgetReading()
     (preprocessing.textColumn, preprocessing.sequenceColumn) = (textColumn, sequenceColumn)
     preprocessing.labelColumn = labelColumn
-    preprocessing.classes = table.classes
+    (preprocessing.classes, preprocessing.blank) = (table.classes, table.blank)
     preprocessing.features = features
     (preprocessing.targets, preprocessing.horizon) = (nil, nil)
     preprocessing.window = window

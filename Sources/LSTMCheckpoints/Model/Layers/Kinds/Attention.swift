@@ -6,6 +6,8 @@ extension Layer {
     public enum Form: String, LayerChoice, Codable {
       /// weight x (+ bias): weight (1, S), bias (1).
       case vector
+      /// weight x (+ bias), a score for each feature: weight (S, S), bias (S). Each feature is averaged by its own scores.
+      case feature
       /// score tanh(weight x (+ bias)) (+ score_bias): weight (A, S), bias (A), score (1, A), score_bias (1).
       case tanh
     }
@@ -50,7 +52,7 @@ extension Layer {
 
     public func parameters(_ inputs: [LayerValue]) -> [LayerParameter] {
       let bound = LayerParameter.Start.uniform(1 / Float(inputs[0].width).squareRoot())
-      let rows = form == .vector ? 1 : size
+      let rows = form == .vector ? 1 : form == .feature ? inputs[0].width : size
       var list = [LayerParameter("weight", [rows, inputs[0].width], .weight, start: bound)]
       if hasBias { list.append(.init("bias", [rows], .bias, start: bound)) }
       guard form == .tanh else { return list }

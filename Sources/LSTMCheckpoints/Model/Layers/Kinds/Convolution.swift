@@ -29,7 +29,7 @@ extension Layer {
     public var padding = Padding.valid
     /// Zeros before and after, of each axis (`[before, after]`, or `[before, after, below, above]`), beside `padding`.
     public var pad: [Int] = []
-    /// Whether `pad` is filled by reflection instead of zeros.
+    /// Whether all that is assumed around the values is their reflection instead of zeros.
     public var reflects = false
     /// Whether it has b, a vector of O.
     public var hasBias = true
@@ -51,7 +51,7 @@ extension Layer {
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.size("size", &size)
       try d.positive("kernel", &kernel, usual: nil)
-      guard kernel.count <= 2 else { throw LayerError("kernel", "expected one or two numbers, found \(kernel.count)") }
+      guard 1...2 ~= kernel.count else { throw LayerError("kernel", "expected one or two numbers, found \(kernel.count)") }
       let ones = kernel.map { _ in 1 }
       if stride.count != ones.count { stride = ones }
       if dilation.count != ones.count { dilation = ones }
@@ -66,13 +66,16 @@ extension Layer {
       for (key, list) in [("stride", stride), ("dilation", dilation)] where list.count != kernel.count {
         throw LayerError(key, "expected as many numbers as in kernel (\(kernel.count)), found \(list.count)")
       }
+      for (taps, dilation) in zip(kernel, dilation) where (taps - 1) * dilation >= ModelConfiguration.sizeLimit {
+        throw LayerError("dilation", "\(taps) values, \(dilation) apart, are too far from each other")
+      }
       guard pad.isEmpty || pad.count == 2 * kernel.count else {
         throw LayerError("pad", "expected \(2 * kernel.count) numbers, before and after for each axis, found \(pad.count)")
       }
     }
 
     /// Channels of what it reads.
-    func channels(_ input: LayerValue) -> Int { kernel.count == 2 ? input.grid?.channels ?? 1 : input.width }
+    package func channels(_ input: LayerValue) -> Int { kernel.count == 2 ? input.grid?.channels ?? 1 : input.width }
 
     /// The length of an axis after the convolution; 0 or less when no window fits.
     /// - Parameter axis: 0 is time, 1 height.

@@ -13,7 +13,7 @@ extension Layer {
     }
 
     public var kind: String { "activation" }
-    /// In words it is the activation's name alone, so that it is tried last.
+    /// In words it is the activation's name alone.
     public var words: String { "" }
     public var stem: String { "activation" }
 
@@ -83,6 +83,7 @@ extension Layer {
     public init(rate: Float = 0.5) { self.rate = rate }
 
     public var kind: String { "dropout" }
+    public var leadingSetting: String? { "rate" }
     public var stem: String { "dropout" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {

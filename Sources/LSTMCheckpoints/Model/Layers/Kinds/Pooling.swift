@@ -23,7 +23,7 @@ extension Layer {
     public init(_ operation: Operation, window: [Int] = [2]) {
       self.operation = operation
       self.window = window
-      stride = []
+      stride = window
     }
 
     public var kind: String { operation == .max ? "max_pooling" : "average_pooling" }
@@ -32,7 +32,7 @@ extension Layer {
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.positive("window", &window, usual: nil)
-      guard window.count <= 2 else { throw LayerError("window", "expected one or two numbers, found \(window.count)") }
+      guard 1...2 ~= window.count else { throw LayerError("window", "expected one or two numbers, found \(window.count)") }
       if stride.count != window.count { stride = window }
       try d.positive("stride", &stride, usual: window)
       try d.flag("same", &isSame, usual: false)
@@ -44,6 +44,13 @@ extension Layer {
       }
       guard pad.isEmpty || pad.count == 2 * window.count else {
         throw LayerError("pad", "expected \(2 * window.count) numbers, before and after for each axis, found \(pad.count)")
+      }
+      if isSame, pad.contains(where: { $0 > 0 }) {
+        throw LayerError("pad", "with same, what is around the values follows from their number")
+      }
+      // A window that lies in the padding alone has no value.
+      for (at, count) in pad.enumerated() where count >= window[at / 2] {
+        throw LayerError("pad", "\(count) steps of padding hold a whole window of \(window[at / 2])")
       }
     }
 

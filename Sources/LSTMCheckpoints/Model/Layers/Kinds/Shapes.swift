@@ -154,7 +154,7 @@ extension Layer {
 
     public var kind: String { operation.rawValue }
     public var stem: String { operation.rawValue }
-    public var inputCount: ClosedRange<Int> { operation == .subtract ? 2...2 : 1...1000 }
+    public var inputCount: ClosedRange<Int> { operation == .subtract ? 2...2 : 1...1_000_000 }
 
     /// Rows of a sequence go with each of its steps: what is given once is repeated.
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
@@ -164,9 +164,22 @@ extension Layer {
         throw LayerError(
           nil, "its inputs differ in the number of steps" + (other.steps.map { " (\($0))" } ?? ""))
       }
-      if operation == .concatenate { return first.with(width: inputs.reduce(0) { $0 + $1.width }) }
+      if operation == .concatenate {
+        var value = first.with(width: inputs.reduce(0) { $0 + $1.width })
+        // Grids of one height are side by side channel by channel.
+        let grids = inputs.compactMap(\.grid)
+        if grids.count == inputs.count, grids.allSatisfy({ $0.height == grids[0].height }) {
+          value.grid = .init(channels: grids.reduce(0) { $0 + $1.channels }, height: grids[0].height)
+        }
+        return value
+      }
       guard inputs.allSatisfy({ $0.width == first.width }) else {
         throw LayerError(nil, "its inputs differ in width: \(inputs.map { String($0.width) }.joined(separator: ", "))")
+      }
+      let grids = inputs.compactMap(\.grid)
+      if let grid = grids.first, let other = grids.first(where: { $0 != grid }) {
+        throw LayerError(
+          nil, "one input is a grid of \(grid.channels) x \(grid.height), another of \(other.channels) x \(other.height)")
       }
       return first
     }

@@ -1,0 +1,402 @@
+import FileIO
+
+/// What each class of layer means.
+extension KerasGraphReading {
+  typealias Named = (name: String, isReverse: Bool, tensor: StoredTensor, how: String?)
+
+  mutating func apply(_ use: KerasUse) throws(CheckpointError) -> [KerasValue] {
+    let layer = use.layer
+    if let mask = try maskValue(use) { return [mask] }
+    var use = use
+    try takeMasks(&use)
+    if use.layer.isOperation { return [try applyOperation(use)] }
+    if Self.merges[layer.className] != nil || layer.className == "Merge" { return [try merge(use)] }
+    if Self.recurrents.contains(layer.className) { return try readRecurrent(use) }
+    switch layer.className {
+    case "Dot": return [try readDot(use)]
+    case "Attention", "AdditiveAttention": return [try readAttention(use)]
+    case "MultiHeadAttention": return [try readSelfAttention(use)]
+    default: break
+    }
+    // Everything else reads one value.
+    guard use.read.count == 1, let value = use.read.first else {
+      throw unsupported(layer, "reads \(use.read.count) values, which has no counterpart here")
+    }
+    return [try applyToOne(layer, value, use.path)]
+  }
+
+  private mutating func applyToOne(
+    _ layer: KerasLayer, _ value: KerasValue, _ path: String
+  ) throws(CheckpointError) -> KerasValue {
+    switch layer.className {
+    case "Embedding": return try readEmbedding(layer, value, path)
+    case "Masking": return try readMasking(layer, value)
+    case "Dense": return try readDense(layer, value, path)
+    case "TimeDistributed": return try readEachStep(layer, value, path)
+    case "Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D":
+      return try readConvolution(layer, value, path, overHeight: nil)
+    case "MaxPooling1D", "AveragePooling1D", "MaxPooling2D", "AveragePooling2D", "MaxPool1D", "AvgPool1D", "MaxPool2D",
+      "AvgPool2D":
+      return try readPooling(layer, value, path, overHeight: nil)
+    case "GlobalAveragePooling1D", "GlobalAvgPool1D", "GlobalMaxPooling1D", "GlobalMaxPool1D":
+      return try readGlobalPooling(layer, value)
+    case "BatchNormalization": return try readBatchNorm(layer, value, path)
+    case "LayerNormalization": return try readLayerNorm(layer, value, path)
+    case "UnitNormalization":
+      let row = try lastAxis(layer, value)
+      return row.given(by: try add(Layer.L2(), layer.name, of: layer, reading: [row.name], key: path))
+    case "Normalization", "Rescaling": return try readRescale(layer, value, path)
+    case "Activation":
+      return try activate(layer, value, KerasActivation(layer.config["activation"], version), layer.name)
+    case "ReLU": return try activate(layer, value, KerasActivation.relu(layer.config), layer.name)
+    case "LeakyReLU": return try activate(layer, value, KerasActivation.leaky(layer.config), layer.name)
+    case "ELU": return try activate(layer, value, KerasActivation.elu(layer.config), layer.name)
+    case "Softmax": return try readSoftmax(layer, value)
+    case "Dropout", "SpatialDropout1D", "GaussianDropout": return try readDropout(layer, value)
+    case "Flatten": return try flatten(layer, value)
+    case "Reshape": return try reshape(layer, value)
+    case "Permute": return try permute(layer, value)
+    case "RepeatVector": return try repeated(layer, value)
+    default:
+      if KerasLayerKinds.idle.contains(layer.className) { return passOver(layer, value) }
+      throw refusal(of: layer)
+    }
+  }
+
+  func refusal(of layer: KerasLayer) -> CheckpointError {
+    switch layer.className {
+    case "Lambda": return unsupported(layer, "has no counterpart here: it runs a function of Python's")
+    default: break
+    }
+    if let what = KerasLayerKinds.computing(layer.className) {
+      return unsupported(layer, "has no counterpart here: \(what)")
+    }
+    return unsupported(
+      "\(layer.text) has no counterpart here: its class is none of Keras' own, and the file does not say what "
+        + "it computes", kerasConfigAdvice)
+  }
+
+  mutating func passOver(_ layer: KerasLayer, _ value: KerasValue) -> KerasValue {
+    var numbers: [String: Double] = [:]
+    for key in ["rate", "p", "stddev", "sigma", "l1", "l2"] {
+      if let number = layer.config[key]?.number { numbers[key] = number }
+    }
+    if !["NotEqual", "Any", "Identity"].contains(layer.className) { idle.append("\(layer.name) (\(layer.className))") }
+    remember(layer, nil, numbers)
+    return value
+  }
+
+  // MARK: - Parts that take weights
+
+  /// Its tensors, of which there must be as many as its settings ask for.
+  mutating func weights(of layer: KerasLayer, _ count: Int, owner: KerasLayer? = nil) throws(CheckpointError)
+    -> [StoredTensor]
+  {
+    let owner = owner ?? layer
+    guard owner.weights.count == count else {
+      throw .corrupt(
+        tensor: owner.weights.first ?? owner.name,
+        detail: "\(owner.text) has \(owner.weights.count) weights, and its settings are those of one with \(count)")
+    }
+    return try reading.take(owner.weights, of: owner.text)
+  }
+
+  private mutating func readEmbedding(
+    _ layer: KerasLayer, _ value: KerasValue, _ path: String
+  ) throws(CheckpointError) -> KerasValue {
+    let table = try weights(of: layer, 1)[0]
+    try table.requireRank(2, "an embedding (V, E)")
+    guard case .input(let index)? = value.special else {
+      throw unsupported(layer, "looks up what another layer gives, which has no counterpart here")
+    }
+    let tokens = try tokens(ofInput: index, vocabulary: table.shape[0], layer)
+    let name = try add(
+      Layer.Embedding(size: table.shape[1]), layer.name, of: layer, reading: [tokens.name], key: path,
+      parameters: [("weight", false, table, nil)])
+    remember(layer, name)
+    var result = KerasValue(name: name, axes: tokens.axes + [.feature])
+    if layer.config["mask_zero"]?.bool == true {
+      hide(.token(0), input: index, layer)
+      result.hasMask = true
+    }
+    return result
+  }
+
+  private mutating func readMasking(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
+    guard case .input(let index)? = value.special else {
+      throw unsupported(layer, "hides steps of what another layer gives, which has no counterpart here")
+    }
+    var steps = try steps(value, layer)
+    let number = Float(layer.config["mask_value"]?.number ?? 0)
+    guard number.isFinite else { throw unsupported(layer, "masks \(number)") }
+    hide(.value(number), input: index, layer)
+    steps.hasMask = true
+    remember(layer, "mask", ["mask_value": Double(number)])
+    return steps
+  }
+
+  /// - Parameter owner: the wrapper that has the weights.
+  mutating func readDense(
+    _ layer: KerasLayer, _ value: KerasValue, _ path: String, owner: KerasLayer? = nil
+  ) throws(CheckpointError) -> KerasValue {
+    let owner = owner ?? layer
+    let tensors = try weights(of: layer, layer.usesBias ? 2 : 1, owner: owner)
+    try tensors[0].requireRank(2, "a dense layer's kernel (S, O)")
+    let (read, size) = (tensors[0].shape[0], tensors[0].shape[1])
+    if tensors.count == 2 { try tensors[1].require([size], "the bias", "a kernel \(shapeText(tensors[0].shape))") }
+    let activation = try own(layer, layer.config["activation"])
+    // Softmax and the like have their axis; an alpha has its layer.
+    let inside = activation.alpha == nil ? activation.activation : .none
+    let input = try settled(value, layer, width: read)
+    var parameters: [Named] = []
+    let name: String
+    if input.axes == [.time, .height, .channel] || input.axes == [.height, .time, .channel] {
+      guard inside.isElementwise else { throw unsupported(layer, "applies \(inside.rawValue) to the channels of a grid") }
+      var kind = Layer.Convolution(size: size, kernel: [1, 1])
+      kind.hasBias = layer.usesBias
+      kind.activation = inside
+      parameters = [
+        ("weight", false, tensors[0].transposed().reshaped([size, read, 1, 1]), "transposed")
+      ]
+      if tensors.count == 2 { parameters.append(("bias", false, tensors[1], nil)) }
+      name = try add(kind, owner.name, of: owner, reading: [input.name], key: path, parameters: parameters)
+      remember(owner, name)
+      return try activated(layer, owner, input.given(by: name), activation)
+    }
+    let row = try rows(input, layer)
+    parameters = [("weight", false, tensors[0].transposed(), "transposed")]
+    if tensors.count == 2 { parameters.append(("bias", false, tensors[1], nil)) }
+    if let width = values[row.name]?.width, width != read {
+      throw .misshapen(
+        tensor: tensors[0].name, expected: "(\(width), O), because \(owner.text) reads \(width) values",
+        found: shapeText(tensors[0].shape))
+    }
+    name = try add(
+      Layer.Dense(size: size, hasBias: layer.usesBias, activation: inside), owner.name, of: owner, reading: [row.name],
+      key: path, parameters: parameters)
+    remember(owner, name)
+    return try activated(layer, owner, row.given(by: name), activation)
+  }
+
+  /// The activation that a layer names.
+  func own(_ layer: KerasLayer, _ json: KerasJSON?) throws(CheckpointError) -> KerasActivation {
+    guard let activation = KerasActivation(json, version) else {
+      throw unsupported(layer, "has the activation \(json?.functionName ?? "?"), which has no counterpart here")
+    }
+    return activation
+  }
+
+  /// An activation that its layer cannot hold, as a layer of its own.
+  mutating func activated(
+    _ layer: KerasLayer, _ owner: KerasLayer, _ value: KerasValue, _ activation: KerasActivation
+  ) throws(CheckpointError) -> KerasValue {
+    if activation.alpha == nil { return value }
+    let name = try add(
+      Layer.ActivationLayer(activation.activation, alpha: activation.alpha), "\(owner.name)_activation", of: owner,
+      reading: [value.name], key: "")
+    return value.given(by: name)
+  }
+
+  /// A layer on each step of a sequence.
+  private mutating func readEachStep(
+    _ layer: KerasLayer, _ value: KerasValue, _ path: String
+  ) throws(CheckpointError) -> KerasValue {
+    guard var inner = layer.inner("layer") else { throw unsupported(layer, "wraps nothing") }
+    inner.weights = layer.weights
+    inner.rename(layer.name)
+    let input = try settled(value, layer, width: nil)
+    let isGrid = input.axes == [.time, .height, .channel]
+    inner.countAxesFromTheEnd(input.axes.count)
+    switch inner.className {
+    case "Dense": return try readDense(inner, value, path, owner: layer)
+    case "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "BatchNormalization", "GaussianDropout", "GaussianNoise":
+      var result = try applyToOne(inner, input, path)
+      result.hasMask = input.hasMask
+      rememberWrapper(layer, result)
+      return result
+    case "LayerNormalization", "Softmax", "UnitNormalization", "Rescaling", "Identity":
+      let result = try applyToOne(inner, input, path)
+      rememberWrapper(layer, result)
+      return result
+    case "Conv1D" where isGrid, "DepthwiseConv1D" where isGrid:
+      return try readConvolution(inner, input, path, overHeight: layer)
+    case "MaxPooling1D" where isGrid, "AveragePooling1D" where isGrid:
+      return try readPooling(inner, input, path, overHeight: layer)
+    case "Flatten" where isGrid:
+      let name = try add(Layer.Reshape(.channelsLast), layer.name, of: layer, reading: [input.name], key: path)
+      remember(layer, name)
+      return KerasValue(name: name, axes: KerasValue.steps, isReversed: input.isReversed, hasMask: input.hasMask)
+    case "Flatten" where input.axes == KerasValue.steps:
+      remember(layer)
+      return input
+    default:
+      throw unsupported(
+        layer, "has no counterpart here: it applies a layer of the class \(inner.className) to each step")
+    }
+  }
+
+  private mutating func rememberWrapper(_ layer: KerasLayer, _ value: KerasValue) { remember(layer, value.name) }
+
+  // MARK: - Element by element
+
+  mutating func activate(
+    _ layer: KerasLayer, _ value: KerasValue, _ activation: KerasActivation?, _ name: String
+  ) throws(CheckpointError) -> KerasValue {
+    guard let activation else {
+      let what = layer.config["activation"]?.functionName.map { "applies \($0)" } ?? "is none of the usual forms"
+      throw unsupported(layer, "\(what), which has no counterpart here")
+    }
+    if case .scores(let query, let key, false)? = value.special, activation.activation == .softmax {
+      remember(layer)
+      return KerasValue(special: .scores(query: query, key: key, isSoftmax: true))
+    }
+    if activation.activation == .none {
+      remember(layer)
+      return value
+    }
+    let input =
+      activation.activation.isElementwise ? try settled(value, layer) : try lastAxis(layer, value)
+    let made = try add(
+      Layer.ActivationLayer(activation.activation, alpha: activation.alpha), name, of: layer, reading: [input.name], key: "")
+    remember(layer, made)
+    return input.given(by: made)
+  }
+
+  /// Rows whose last axis is their features.
+  func isRow(_ value: KerasValue) -> Bool { [KerasValue.steps, KerasValue.row].contains(value.axes) }
+
+  mutating func lastAxis(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
+    let row = try rows(value, layer)
+    if let axis = layer.config["axis"] {
+      let list = axis.array?.map(\.integer) ?? [axis.integer]
+      guard list == [-1] || list == [row.axes.count] else {
+        let isTime = list == [1] && row.axes == KerasValue.steps
+        throw unsupported(
+          layer, "has no counterpart here: it acts over \(isTime ? "the steps" : "other values than a row's own")")
+      }
+    }
+    return row
+  }
+
+  private mutating func readSoftmax(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
+    if case .scores? = value.special, [nil, -1, 2].contains(layer.config["axis"]?.integer) {
+      return try activate(layer, value, KerasActivation(.softmax), layer.name)
+    }
+    let row = try rows(value, layer)
+    let axis = layer.config["axis"]?.integer ?? layer.config["axis"]?.array?.first?.integer ?? -1
+    let isOne = (layer.config["axis"]?.array?.count ?? 1) == 1
+    if isOne, axis == 1 || axis == -2, let weights = stepWeights(row, layer) { return weights }
+    guard isOne, axis == -1 || axis == row.axes.count else {
+      let what = isOne && axis == 1 ? "over the steps" : "over other values than a row's own"
+      throw unsupported(layer, "has no counterpart here: it is a softmax \(what) (axis \(axis))")
+    }
+    return try activate(layer, row, KerasActivation(.softmax), layer.name)
+  }
+
+  private mutating func readDropout(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
+    let rate = Float((layer.config["rate"] ?? layer.config["p"])?.number ?? 0.5)
+    let shape = layer.config["noise_shape"]?.array
+    // What is dropped together otherwise has no place; without training it is nothing.
+    guard 0..<1 ~= rate, shape == nil, value.special == nil || value.isRecurrentOutput else {
+      return passOver(layer, value)
+    }
+    let input = try settled(value, layer)
+    var kind = Layer.Dropout(rate: rate)
+    if layer.className == "SpatialDropout1D" { kind.form = .spatial }
+    if layer.className == "GaussianDropout" { kind.form = .gaussian }
+    let name = try add(kind, layer.name, of: layer, reading: [input.name], key: "")
+    remember(layer, name, ["rate": Double(rate)])
+    return input.given(by: name)
+  }
+
+  private mutating func readRescale(
+    _ layer: KerasLayer, _ value: KerasValue, _ path: String
+  ) throws(CheckpointError) -> KerasValue {
+    let tensors = layer.weights.isEmpty ? [] : try reading.take(layer.weights, of: layer.text)
+    let affine = try KerasAffine(layer, tensors, file: file)
+    let input = try settled(value, layer, width: affine.mean.count == 1 ? nil : affine.mean.count)
+    guard isRow(input) || input.axes.last == .channel, let read = values[input.name], read.width <= 1 << 24 else {
+      throw unsupported(layer, "has no counterpart here: it reads \(Self.text(input.axes))")
+    }
+    let channels = read.grid?.channels ?? read.width
+    guard affine.mean.count == 1 || affine.mean.count == channels else {
+      throw unsupported(layer, "scales \(affine.mean.count) features and reads \(channels)")
+    }
+    let each = read.width / channels
+    let places = (0..<read.width).map { affine.mean.count == 1 ? 0 : $0 / each }
+    let scale = places.map { Float(1 / affine.deviation[$0]) }
+    let offset = places.map { Float(-affine.mean[$0] / affine.deviation[$0]) }
+    guard scale.allSatisfy(\.isFinite), offset.allSatisfy(\.isFinite) else {
+      throw unsupported(layer, "scales by numbers beyond a float's")
+    }
+    let from = layer.weights.isEmpty ? "\(layer.name) (\(layer.className))" : layer.weights.prefix(2).joined(separator: " + ")
+    let name = try add(
+      Layer.Rescale(), layer.name, of: layer, reading: [input.name], key: path,
+      parameters: [
+        ("scale", false, StoredTensor(name: from, shape: [read.width], values: scale), "from the layer's settings"),
+        ("offset", false, StoredTensor(name: from, shape: [read.width], values: offset), "from the layer's settings"),
+      ])
+    remember(layer, name)
+    var result = input.given(by: name)
+    // Keras 2's own do not carry a mask.
+    if version.major == 2 { result.hasMask = false }
+    return result
+  }
+
+  // MARK: - Normalizations
+
+  private mutating func readBatchNorm(
+    _ layer: KerasLayer, _ value: KerasValue, _ path: String
+  ) throws(CheckpointError) -> KerasValue {
+    guard layer.config["renorm"]?.bool != true, (layer.config["virtual_batch_size"]?.integer) == nil,
+      (layer.config["mode"]?.integer ?? 0) == 0
+    else { throw unsupported(layer, "has no counterpart here: it renormalizes, or normalizes parts of a batch") }
+    let (hasScale, hasOffset) = (layer.config["scale"]?.bool ?? true, layer.config["center"]?.bool ?? true)
+    let tensors = try weights(of: layer, (hasScale ? 1 : 0) + (hasOffset ? 1 : 0) + 2)
+    let input = try settled(value, layer, width: tensors[0].shape.first)
+    let axes = layer.config["axis"]?.array?.map(\.integer) ?? [layer.config["axis"]?.integer ?? -1]
+    guard axes == [-1] || axes == [input.axes.count], isRow(input) || input.axes.last == .channel else {
+      throw unsupported(layer, "has no counterpart here: it normalizes another axis than the last")
+    }
+    var kind = Layer.BatchNorm(
+      epsilon: Float(layer.config["epsilon"]?.number ?? 1e-3),
+      momentum: Float(1 - (layer.config["momentum"]?.number ?? 0.99)))
+    (kind.hasScale, kind.hasOffset) = (hasScale, hasOffset)
+    // TensorFlow's fused kernel, which Keras 2 uses for images alone, corrects the running variance.
+    kind.isUnbiased = version.major == 2 && input.axes.count == 3
+    guard kind.epsilon >= 0, kind.epsilon.isFinite, 0...1 ~= kind.momentum else {
+      throw unsupported(layer, "has an epsilon or a momentum that is none")
+    }
+    var names = hasScale ? ["weight"] : []
+    if hasOffset { names.append("bias") }
+    names += ["running_mean", "running_var"]
+    let name = try add(
+      kind, layer.name, of: layer, reading: [input.name], key: path,
+      parameters: zip(names, tensors).map { ($0, false, $1, nil) })
+    remember(layer, name)
+    return input.given(by: name)
+  }
+
+  private mutating func readLayerNorm(
+    _ layer: KerasLayer, _ value: KerasValue, _ path: String
+  ) throws(CheckpointError) -> KerasValue {
+    guard layer.config["rms_scaling"]?.bool != true else { throw unsupported(layer, "divides by the root mean square alone") }
+    let row = try lastAxis(layer, value)
+    let (hasScale, hasOffset) = (layer.config["scale"]?.bool ?? true, layer.config["center"]?.bool ?? true)
+    let tensors = try weights(of: layer, (hasScale ? 1 : 0) + (hasOffset ? 1 : 0))
+    var kind = Layer.LayerNorm(epsilon: Float(layer.config["epsilon"]?.number ?? 1e-3))
+    (kind.hasScale, kind.hasOffset) = (hasScale, hasOffset)
+    guard kind.epsilon >= 0, kind.epsilon.isFinite else { throw unsupported(layer, "has an epsilon that is none") }
+    let names = (hasScale ? ["weight"] : []) + (hasOffset ? ["bias"] : [])
+    let name = try add(
+      kind, layer.name, of: layer, reading: [row.name], key: path,
+      parameters: zip(names, tensors).map { ($0, false, $1, nil) })
+    remember(layer, name)
+    return row.given(by: name)
+  }
+}
+
+extension KerasValue {
+  /// Whether it is what a recurrent layer gives last.
+  var isRecurrentOutput: Bool { if case .final? = special { true } else { false } }
+}

@@ -1,0 +1,110 @@
+import FileIO
+
+extension KerasGraphExport {
+  /// Scores of the steps, their softmax over time, and the product of both with the steps.
+  mutating func addAttention(
+    _ layer: Layer, _ kind: Layer.Attention, _ read: Value, _ value: LayerValue
+  ) throws(CheckpointError) {
+    func dense(_ parts: (weight: String, bias: String?), _ size: Int, _ activation: Activation, _ input: Value, _ stem: String)
+      throws(CheckpointError) -> Value
+    {
+      guard let function = inside(activation) else { throw refused(layer, "the activation \(activation.rawValue)") }
+      let node = add(
+        "Dense", fresh("\(layer.name)_\(stem)"),
+        [
+          "units": .number(Double(size)), "use_bias": .bool(parts.bias != nil), "activation": .string(function),
+        ], reading: [input])
+      put(try tensor(layer, parts.weight).transposed(), node, "kernel", 0, source: [layer.parameterName(parts.weight)])
+      if let bias = parts.bias { put(try tensor(layer, bias), node, "bias", 1, source: [layer.parameterName(bias)]) }
+      return Value(node: node, axes: KerasValue.steps, shape: [input.shape[0], size])
+    }
+    let bias = kind.hasBias ? "bias" : nil
+    var scores: Value
+    if kind.form == .vector {
+      scores = try dense(("weight", bias), 1, kind.scoreActivation, read, "score")
+    } else {
+      let inner = try dense(("weight", bias), kind.size, .tanh, read, "hidden")
+      scores = try dense(("score", kind.hasScoreBias ? "score_bias" : nil), 1, kind.scoreActivation, inner, "score")
+    }
+    scores.node = add("Softmax", fresh("\(layer.name)_weights"), ["axis": 1], reading: [scores])
+    let product = add(
+      "Dot", fresh("\(layer.name)_sum"), ["axes": 1, "normalize": false], reading: [scores, read], isList: true)
+    let sum = Value(node: product, axes: KerasValue.steps, shape: [1, value.width])
+    let node = add("Flatten", fresh(layer.name), [:], reading: [sum])
+    values[layer.name] = Value(node: node, axes: KerasValue.row, shape: [value.width])
+  }
+
+  mutating func addDotAttention(
+    _ layer: Layer, _ kind: Layer.DotAttention, _ given: [Value], _ value: LayerValue
+  ) throws(CheckpointError) {
+    var read: [Value] = []
+    for one in given { read.append(try rows(one, layer)) }
+    guard read.dropFirst().allSatisfy({ $0.axes == KerasValue.steps && (!$0.isReversed || !kind.isCausal) }) else {
+      throw refused(layer, "keys or values that are no steps")
+    }
+    // One row a sequence is a query of one step.
+    let isRow = read[0].axes == KerasValue.row
+    if isRow {
+      let node = add("RepeatVector", fresh("\(layer.name)_query"), ["n": 1], reading: [read[0]])
+      read[0] = Value(node: node, axes: KerasValue.steps, shape: [1] + read[0].shape)
+    }
+    let className = kind.isAdditive ? "AdditiveAttention" : "Attention"
+    let node = add(
+      className, name(for: layer, className), ["use_scale": .bool(kind.hasScale), "dropout": 0], reading: read, isList: true)
+    if kind.isCausal { change(node) { $0.keywords["use_causal_mask"] = true } }
+    if kind.hasScale { put(try tensor(layer, "scale"), node, "scale", 0, source: [layer.parameterName("scale")]) }
+    var made = read[0]
+    (made.node, made.output, made.shape) = (node, 0, [read[0].shape[0], value.width])
+    if isRow {
+      made.node = add("Flatten", fresh("\(layer.name)_row"), [:], reading: [made])
+      (made.axes, made.shape) = (KerasValue.row, [value.width])
+    }
+    values[layer.name] = made
+  }
+
+  mutating func addSelfAttention(
+    _ layer: Layer, _ kind: Layer.SelfAttention, _ read: Value
+  ) throws(CheckpointError) {
+    let joined = try tensor(layer, "in_proj_weight")
+    let (width, heads) = (joined.shape[1], kind.heads)
+    let size = width / heads
+    let node = add(
+      "MultiHeadAttention", name(for: layer, "MultiHeadAttention"),
+      [
+        "num_heads": .number(Double(heads)), "key_dim": .number(Double(size)), "value_dim": .number(Double(size)),
+        "use_bias": .bool(kind.hasBias), "dropout": 0,
+      ], reading: [read])
+    let isThree = isThree
+    change(node) { node in
+      node.namedReads = ["value": read]
+      if kind.isCausal { node.keywords["use_causal_mask"] = true }
+      // Keras 2 builds its projections from these.
+      if !isThree {
+        let shape = KerasJSON.array([.null] + read.shape.map { $0.map { .number(Double($0)) } ?? .null })
+        for key in ["query_shape", "key_shape", "value_shape"] { node.config[key] = shape }
+      }
+    }
+    guard !read.isReversed else { throw refused(layer, "steps that come from the last to the first") }
+    for (place, name) in ["query", "key", "value"].enumerated() {
+      let rows = place * width..<(place + 1) * width
+      let under = ([name], ["\(name)_dense"])
+      put(
+        joined.gathering([rows]).transposed().reshaped([width, heads, size]), node, "kernel", 0, under: under,
+        source: [layer.parameterName("in_proj_weight")])
+      guard kind.hasBias else { continue }
+      put(
+        try tensor(layer, "in_proj_bias").gathering([rows]).reshaped([heads, size]), node, "bias", 1, under: under,
+        source: [layer.parameterName("in_proj_bias")])
+    }
+    let under = (["attention_output"], ["output_dense"])
+    put(
+      try tensor(layer, "out_proj.weight").transposed().reshaped([heads, size, width]), node, "kernel", 0, under: under,
+      source: [layer.parameterName("out_proj.weight")])
+    if kind.hasBias {
+      put(try tensor(layer, "out_proj.bias"), node, "bias", 1, under: under, source: [layer.parameterName("out_proj.bias")])
+    }
+    var made = read
+    (made.node, made.output) = (node, 0)
+    values[layer.name] = made
+  }
+}

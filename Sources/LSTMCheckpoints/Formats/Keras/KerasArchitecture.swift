@@ -1,0 +1,95 @@
+import FileIO
+import Foundation
+
+/// A model's description by itself, `model.to_json()`, which goes with a file of weights.
+struct KerasArchitecture {
+  let name: String
+  let model: KerasJSON
+  let version: KerasVersion?
+
+  /// - Throws: `CheckpointError` when the file is none.
+  init(path: String) throws(CheckpointError) {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw .unreadable(file: path, reason: .notFound)
+    }
+    guard let found = Self(name: URL(fileURLWithPath: path).lastPathComponent, try KerasJSON(data, "it", file: path))
+    else {
+      throw .unknownFormat(file: path, detail: "it describes no model of Keras', as model.to_json() gives it")
+    }
+    self = found
+  }
+
+  private init?(name: String, _ json: KerasJSON) {
+    guard let className = json["class_name"]?.string, KerasGraph.modelClasses.contains(className),
+      let config = json["config"], config["layers"]?.array != nil || config.array != nil
+    else { return nil }
+    self.name = name
+    model = json
+    version = json["keras_version"]?.string.map(KerasVersion.init) ?? (json["module"] != nil ? KerasVersion("3.0.0") : nil)
+  }
+
+  /// Those that lie beside a file.
+  static func all(beside path: String) -> [KerasArchitecture] {
+    let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? [])
+      .filter { $0.hasSuffix(".json") }.sorted()
+    guard names.count <= 100 else { return [] }
+    return names.compactMap { name in
+      let file = folder + "/" + name
+      let size = (try? FileManager.default.attributesOfItem(atPath: file))?[.size] as? NSNumber
+      guard let size, size.intValue <= 16 << 20, let data = FileManager.default.contents(atPath: file),
+        // Most JSON is none: only what names a class is read through.
+        data.range(of: Data("class_name".utf8)) != nil, let json = try? KerasJSON(data, "it", file: file)
+      else { return nil }
+      return KerasArchitecture(name: name, json)
+    }
+  }
+}
+
+extension KerasStructure {
+  /// With a description that is found beside the file: the only one whose layers have all of its weights and no more.
+  mutating func takeArchitecture(beside path: String, _ notes: inout [Message]) {
+    let fitting = KerasArchitecture.all(beside: path).filter { described(by: $0).fits(path) }
+    guard let only = fitting.first else { return }
+    guard fitting.count == 1 else {
+      notes.append(
+        "\(nameList(fitting.map(\.name))) beside it each describe a model with such weights: none was used; "
+          + "\(.architecture, only.name) names one")
+      return
+    }
+    self = described(by: only)
+    notes.append("the model is described by \(only.name) beside it")
+  }
+
+  /// The same weights with a model.
+  func described(by architecture: KerasArchitecture) -> KerasStructure {
+    var copy = self
+    copy.model = architecture.model
+    copy.architecture = architecture.name
+    if !version.isKnown, let known = architecture.version { copy.version = known }
+    return copy
+  }
+
+  /// Whether the model's layers have as many weights as the file, and the same ones.
+  private func fits(_ path: String) -> Bool {
+    guard let model else { return false }
+    let graph = KerasGraph(structure: self, file: path)
+    guard let network = try? KerasNetwork(model, graph.place, graph) else { return false }
+    var taken: [String] = []
+    func collect(_ network: KerasNetwork) -> Bool {
+      for member in network.members {
+        if let inside = member.inside.first {
+          guard collect(inside) else { return false }
+          continue
+        }
+        let count = member.layer.weightCount(keras1: version.major == 1)
+        guard count == nil || count == member.layer.weights.count else { return false }
+        taken += member.layer.weights
+      }
+      return true
+    }
+    guard collect(network) else { return false }
+    let all = everyWeight.filter { !Self.isHarmless($0) }
+    return Set(taken) == Set(all) && taken.count == all.count
+  }
+}

@@ -1,0 +1,137 @@
+import FileIO
+
+/// A file of weights for a graph that somebody describes: its layers as Keras would have them, each with the first tensors of
+/// its shapes that no layer before it took.
+struct KerasGraphWeights: FileReading {
+  /// Tensors that stand together in the file.
+  private struct Unit {
+    let name: String
+    /// Of the class that the file says, in snake case; nil where it does not.
+    let className: String?
+    let tensors: [String]
+  }
+
+  let file: String
+  private let given: ModelConfiguration
+  private let structure: KerasStructure
+  private let candidates: [Candidate]
+  private let shapes: [String: [Int]]
+
+  init(_ structure: KerasStructure, _ candidates: [Candidate], file: String, given: ModelConfiguration) {
+    (self.structure, self.candidates, self.file, self.given) = (structure, candidates, file, given)
+    shapes = Dictionary(candidates.map { ($0.tensor.name, $0.shape) }) { first, _ in first }
+  }
+
+  func translation() throws(CheckpointError) -> Translation {
+    let configuration = given.withOneBias
+    let export = try keras(configuration)
+    var units = found
+    var groups: [KerasStructure.Group] = []
+    for (number, node) in export.nodes.enumerated() {
+      let wanted = export.parts.filter { $0.node == number }.map(\.tensor.shape)
+      if wanted.isEmpty { continue }
+      guard let (range, names) = place(of: wanted, kerasSnakeCase(node.className), in: units) else {
+        let text = wanted.map { shapeText($0) }.joined(separator: ", ")
+        throw .invalid(
+          .configuration, nil, "\(file) has no weights for its \(node.className) \(node.name): expected \(text)")
+      }
+      units.removeSubrange(range)
+      groups.append(.init(name: node.name, weights: names))
+    }
+    let described = KerasStructure(
+      weights: .layers(groups), version: export.version, model: export.json(withModules: false))
+    var translation = try KerasGraphReading(described, candidates, file: file, timeAxis: 0).reading.translation
+    translation.graph = configuration
+    translation.layout = .keras
+    let names = groups.map { "\($0.name) from \($0.weights.joined(separator: ", "))" }
+    translation.assumed.add("which weights are whose, by their order and shapes: \(nameList(names))")
+    return translation
+  }
+
+  /// The layers of Keras that the description is.
+  private func keras(_ configuration: ModelConfiguration) throws(CheckpointError) -> KerasGraphExport {
+    let tensors = configuration.parameters.map { parameter in
+      let count = parameter.elementCount
+      return StoredTensor(name: parameter.name, shape: parameter.shape, dataType: .float32) {
+        [UInt8](repeating: 0, count: 4 * count)
+      }
+    }
+    do {
+      return try KerasGraphExport(StoredModel(configuration, tensors: tensors), to: file, options: WriteOptions(), .legacy)
+    } catch let error as CheckpointError {
+      throw .invalid(.configuration, nil, "\(error.message)")
+    } catch {
+      throw .invalid(.configuration, nil, "it is no model of Keras': \(error)")
+    }
+  }
+
+  // MARK: - What the file has
+
+  private var found: [Unit] {
+    switch structure.weights {
+    case .layers(let groups):
+      return groups.flatMap { group -> [Unit] in
+        // A group may be a model's; what stands together in it has one path.
+        var units: [Unit] = []
+        for name in group.weights where shapes[name] != nil && !KerasStructure.isHarmless(name) {
+          let path = name.split(separator: "/").dropLast().joined(separator: "/")
+          if let last = units.last, last.name == path {
+            units[units.count - 1] = Unit(name: path, className: nil, tensors: last.tensors + [name])
+          } else {
+            units.append(Unit(name: path, className: nil, tensors: [name]))
+          }
+        }
+        return units
+      }
+    case .objects(let tree):
+      var units: [Unit] = []
+      collect(tree, &units)
+      return units
+    }
+  }
+
+  private func collect(_ tree: KerasTree, _ units: inout [Unit]) {
+    for (key, child) in (tree.container ?? tree).children.sorted(by: { isNaturallyBefore($0.key, $1.key) }) {
+      if ["optimizer", "metrics", "_metrics", "_optimizer"].contains(key) { continue }
+      if child.container != nil {
+        collect(child, &units)
+      } else {
+        let names = child.inOrder.filter { shapes[$0] != nil }
+        if !names.isEmpty { units.append(Unit(name: key, className: KerasTree.stem(key), tensors: names)) }
+      }
+    }
+  }
+
+  /// The first units whose tensors have these shapes; of the class where the file says classes.
+  private func place(_ wanted: [[Int]], at start: Int, in units: [Unit]) -> (Range<Int>, [String])? {
+    var (names, end): ([String], Int) = ([], start)
+    while end < units.count, names.count < wanted.count {
+      names += units[end].tensors
+      end += 1
+    }
+    return names.count == wanted.count && names.map { shapes[$0] } == wanted ? (start..<end, names) : nil
+  }
+
+  private func place(of wanted: [[Int]], _ className: String, in units: [Unit]) -> (Range<Int>, [String])? {
+    let isKnown = units.contains { $0.className == className }
+    for start in units.indices {
+      if isKnown, units[start].className != className { continue }
+      if let found = place(wanted, at: start, in: units) { return found }
+    }
+    return nil
+  }
+}
+
+extension ModelConfiguration {
+  /// With one bias where PyTorch has two and other frameworks one: a description that does not think of it means the same.
+  var withOneBias: ModelConfiguration {
+    let layers = layers.map { layer in
+      guard var kind = layer.kind as? Layer.Recurrent, kind.bias == .dual, kind.cell != .gru || !kind.resetsAfter else {
+        return layer
+      }
+      kind.bias = .single
+      return Layer(layer.name, kind, from: layer.from)
+    }
+    return (try? with(layers: layers)) ?? self
+  }
+}

@@ -1,0 +1,117 @@
+/// Rows on their way through a graph: those of an input or a layer, under axes that may lie in any order.
+///
+/// A row's values are divided into factors, in C order: channels and height, directions and hidden values. An axis of an
+/// ONNX value is one of those, or the batch, or time.
+struct ONNXRows: Equatable {
+  enum Axis: Hashable {
+    /// Of size 1, without a meaning.
+    case one
+    case batch
+    case time
+    /// A factor of the row.
+    case row(Int)
+    /// Batch and time as one axis.
+    indirect case merged([Axis])
+  }
+
+  /// What they are of: a place in `ONNXDraft.entries`.
+  var source: Int
+  var axes: [Axis]
+  /// Their product is the row's width; none of them is 1.
+  var factors: [Int]
+  /// Cut to whole numbers, which only a table is looked up with.
+  var isWhole = false
+  /// How many of the last axes a convolution slides over, while it is being translated.
+  var spatial = 0
+
+  var width: Int { factors.reduce(1, *) }
+
+  /// - Parameter factors: those of size 1 become axes of size 1 without a meaning.
+  init(source: Int, axes: [Axis], factors: [Int]) {
+    let places = factors.indices.map { index in factors[..<index].filter { $0 != 1 }.count }
+    func renamed(_ axis: Axis) -> Axis {
+      guard case .row(let factor) = axis else { return axis }
+      return factors[factor] == 1 ? .one : .row(places[factor])
+    }
+    self.source = source
+    self.axes = axes.map(renamed)
+    self.factors = factors.filter { $0 != 1 }
+  }
+
+  /// The rows of another layer, of as many values, under the same axes.
+  func of(_ source: Int) -> ONNXRows {
+    var copy = self
+    copy.source = source
+    return copy
+  }
+
+  /// The same under other axes.
+  func under(_ axes: [Axis]) -> ONNXRows {
+    var copy = self
+    copy.axes = axes
+    return copy
+  }
+
+  /// Whether the axis at `place` is all of a row: its only factor, or an axis of 1 where a row is one value.
+  func isWholeRow(at place: Int) -> Bool {
+    axes.indices.contains(place)
+      && (axes[place] == .row(0) && factors.count == 1 || axes[place] == .one && factors.isEmpty)
+  }
+
+  /// The rows of another layer whose axis at `place` holds all of a row.
+  func replacingRow(at place: Int, with source: Int, width: Int) -> ONNXRows {
+    var axes = axes
+    axes[place] = .row(0)
+    return ONNXRows(source: source, axes: axes, factors: [width])
+  }
+
+  var hasTime: Bool { axes.contains { $0.holdsTime } }
+}
+
+extension ONNXRows.Axis {
+  var holdsTime: Bool {
+    switch self {
+    case .time: true
+    case .merged(let axes): axes.contains { $0.holdsTime }
+    default: false
+    }
+  }
+}
+
+/// What a value of an ONNX graph is.
+enum ONNXMeaning {
+  /// Weights, or a view of them.
+  case constant(ONNXConstant)
+  /// Sizes, indices and truths.
+  case numbers(ONNXNumbers)
+  /// All zeros, of any shape.
+  case zeros
+  case rows(ONNXRows)
+  /// Rows with values around them, which a convolution reads.
+  case padded(ONNXRows, ONNXPad)
+  /// A state that the caller gives.
+  case state(String)
+  /// Lengths of sequences, or another number that the caller gives.
+  case choice(String)
+  /// A recurrent layer's last state: h, or c beside it.
+  case finalState(Int)
+  /// Softmax over time of the scores that a layer gives.
+  case attention(ONNXRows)
+  /// Rows times what attention gives each step.
+  case weighted(ONNXRows, scores: ONNXRows)
+  /// The L2 norm of each row, kept as an axis of 1.
+  case norm(ONNXRows)
+  /// Rows and what they were quantized by.
+  case quantized(ONNXRows)
+  case quantizationOf(ONNXRows, scale: ONNXConstant?)
+  case integerProduct(ONNXRows, weight: ONNXConstant, zero: ONNXConstant?)
+  /// Not understood, for a reason in `ONNXTranslator.reasons`.
+  case deferred(Int)
+}
+
+/// Values around rows, by axis.
+struct ONNXPad {
+  var before: [Int]
+  var after: [Int]
+  var reflects: Bool
+}

@@ -1,0 +1,92 @@
+import FileIO
+
+extension ONNXTranslator {
+  /// Every step times what attention gives it.
+  func weighted(_ node: ONNXModel.Node) -> ONNXMeaning? {
+    guard node.inputs.count == 2 else { return nil }
+    for (one, other) in [(0, 1), (1, 0)] {
+      guard let rows = rows(node, one), case .attention(let scores)? = meaning(node, other), rows.hasTime,
+        common([rows.bare, scores]) != nil
+      else { continue }
+      return .weighted(rows, scores: scores)
+    }
+    return nil
+  }
+
+  /// Attention over time: the sum of weighted steps.
+  mutating func attended(
+    _ rows: ONNXRows, _ scores: ONNXRows, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> ONNXRows? {
+    guard let (axes, keeps) = reduced(node, rows.axes.count), axes.count == 1, rows.axes[axes[0]] == .time else {
+      return nil
+    }
+    var made = rows.of(try attention(rows, scores, node))
+    if keeps { made.axes[axes[0]] = .one } else { made.axes.remove(at: axes[0]) }
+    return made
+  }
+
+  /// Weights (N, 1, T) times steps (N, T, S).
+  mutating func attended(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
+    guard node.inputs.count == 2 else { return nil }
+    if case .attention(let scores)? = meaning(node, 0), let rows = rows(node, 1), rows.axes.count >= 2,
+      scores.axes.last == .time, rows.axes[rows.axes.count - 2] == .time, rows.isWholeRow(at: rows.axes.count - 1)
+    {
+      var axes = rows.axes
+      axes[axes.count - 2] = .one
+      return .rows(rows.under(axes).of(try attention(rows, scores, node)))
+    }
+    // Steps (N, S, T) times weights (N, T, 1).
+    if case .attention(let scores)? = meaning(node, 1), let rows = rows(node), rows.axes.last == .time,
+      scores.axes.count >= 2, scores.axes.last == .one, scores.axes[scores.axes.count - 2] == .time
+    {
+      var axes = rows.axes
+      axes[axes.count - 1] = .one
+      return .rows(rows.under(axes).of(try attention(rows, scores, node)))
+    }
+    return nil
+  }
+
+  /// The usual forms of a step's score: a vector times the step, or times tanh of a dense layer of it.
+  private mutating func attention(
+    _ rows: ONNXRows, _ scores: ONNXRows, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> Int {
+    func refuse() -> ONNXRefusal { ONNXRefusal(detail: "it is attention whose scores are not those of a step alone") }
+    var outer = draft[scores.source]
+    var scoreActivation = Activation.none
+    if let activation = outer.kind as? Layer.ActivationLayer, activation.alpha == nil, let below = outer.reads.first {
+      scoreActivation = activation.activation
+      outer = draft[below]
+    }
+    guard let score = outer.kind as? Layer.Dense, score.size == 1, let below = outer.reads.first,
+      let vector = outer.parameters[.init(name: "weight")]
+    else { throw refuse() }
+    let bias = outer.parameters[.init(name: "bias")]
+    var kind = Layer.Attention()
+    kind.scoreActivation = scoreActivation
+    var parameters: [ONNXDraft.Key: ONNXDraft.Parameter] = [:]
+    if below == rows.source {
+      kind.hasBias = score.hasBias
+      parameters[.init(name: "weight")] = vector
+      if let bias { parameters[.init(name: "bias")] = bias }
+      return try layer(kind, [rows.source], parameters, node)
+    }
+    guard let tanh = draft[below].kind as? Layer.ActivationLayer, tanh.activation == .tanh,
+      let inner = draft[below].reads.first, let dense = draft[inner].kind as? Layer.Dense,
+      draft[inner].reads == [rows.source], let matrix = draft[inner].parameters[.init(name: "weight")]
+    else { throw refuse() }
+    kind.form = .tanh
+    kind.size = dense.size
+    kind.hasBias = dense.hasBias
+    kind.hasScoreBias = score.hasBias
+    parameters[.init(name: "weight")] = matrix
+    parameters[.init(name: "score")] = vector
+    if let inner = draft[inner].parameters[.init(name: "bias")] { parameters[.init(name: "bias")] = inner }
+    if let bias { parameters[.init(name: "score_bias")] = bias }
+    return try layer(kind, [rows.source], parameters, node)
+  }
+}
+
+extension ONNXRows {
+  /// As if each row were one value.
+  fileprivate var bare: ONNXRows { ONNXRows(source: source, axes: axes.map { $0.isRow ? .one : $0 }, factors: []) }
+}

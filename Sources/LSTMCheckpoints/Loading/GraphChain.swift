@@ -1,0 +1,242 @@
+import FileIO
+
+/// Puts modules one behind the other, each reading what the one before gives.
+struct GraphChain {
+  private(set) var draft = GraphDraft(inputs: [])
+  /// k, where a dense layer reads k times what one step has: readouts side by side.
+  private(set) var joined: (step: Int, count: Int)?
+  /// Whether dense layers read the same values.
+  private(set) var hasSeveralHeads = false
+  /// Whether a head reads one half of what two directions give.
+  private(set) var halves: Int?
+  /// Steps that a head reads one after the other.
+  private(set) var flattened: Int?
+  private let kinds: TensorKinds
+  private let options: LoadOptions
+  /// What the first layer of the head reads.
+  private var trunk: Int?
+  private var hasReadout = false
+
+  init(_ kinds: TensorKinds, _ options: LoadOptions) { (self.kinds, self.options) = (kinds, options) }
+
+  /// nil when one cannot read what the one before it gives.
+  init?(_ parts: GraphParts, _ kinds: TensorKinds, _ options: LoadOptions) {
+    self.init(kinds, options)
+    let stepwise = parts.sequence.lastIndex { $0.isStepwise } ?? -1
+    for (index, module) in parts.sequence.enumerated() {
+      let next = parts.sequence.dropFirst(index + 1).first
+      if index == stepwise + 1 {
+        let hasHead = parts.sequence[index...].contains { $0.isLinear }
+        let steps = (draft.value?.width).map { width in
+          parts.sequence[index...].first { $0.isLinear }.map { $0.inputs / max(width, 1) } ?? 1
+        }
+        if !readOut(parts, hasHead: hasHead, steps: steps ?? 1) { return nil }
+      }
+      guard add(module, next: next) else { return nil }
+    }
+    if parts.sequence.count == stepwise + 1 { guard readOut(parts, hasHead: false, steps: 1) else { return nil } }
+    guard finish(parts) else { return nil }
+  }
+
+  // MARK: - One module
+
+  /// - Parameter next: the module behind it, which tells an embedding from a dense layer.
+  mutating func add(_ module: TensorModule, next: TensorModule?) -> Bool {
+    if draft.inputs.isEmpty { begin(module, next: next) }
+    guard let value = draft.value ?? (draft.steps.isEmpty ? LayerValue(width: draft.inputs[0].width) : nil) else {
+      return false
+    }
+    let step: GraphDraft.Step
+    switch module.content {
+    case .recurrent(let kind, let inputSize):
+      guard inputSize == value.width, value.isPerStep else { return false }
+      step = .init(kind, module)
+    case .linear(let outputs, let inputs):
+      if draft.inputs[0].vocabulary != nil, draft.steps.isEmpty {
+        step = .init(Layer.Embedding(size: inputs, paddingToken: nil), module)
+      } else {
+        let dense = Layer.Dense(size: outputs, hasBias: module.hasBias)
+        return addDense(.init(dense, module), inputs: inputs, width: value.width)
+      }
+    case .convolution(let outputs, let inputs, let kernel):
+      guard kernel.count == 1, inputs == value.width else { return false }
+      step = .init(Layer.Convolution(size: outputs, kernel: kernel), module)
+      if var convolution = step.kind as? Layer.Convolution {
+        convolution.hasBias = module.hasBias
+        return append(.init(convolution, module))
+      }
+    case .batchNorm(let size):
+      guard size == value.width else { return false }
+      var norm = Layer.BatchNorm()
+      norm.hasScale = module.parts["weight"] != nil
+      norm.hasOffset = module.hasBias
+      step = .init(norm, module)
+    case .layerNorm(let size):
+      guard size == value.width else { return false }
+      step = .init(Layer.LayerNorm(), module)
+    case .selfAttention(let size):
+      guard size == value.width, value.isPerStep else { return false }
+      var attention = Layer.SelfAttention()
+      attention.hasBias = module.parts["in_proj_bias"] != nil
+      step = .init(attention, module)
+    case .crf, .lone, .unknown: return false
+    }
+    return append(step)
+  }
+
+  /// An input of features, for layers that are put on it by hand.
+  mutating func begin(width: Int) { draft.inputs = [.init(.features(size: width))] }
+
+  /// Puts on what does not follow one after the other.
+  /// - Parameter base: the step that is read, -1 for the input.
+  mutating func arrange(_ body: (inout GraphDraft, _ base: Int) -> Bool) -> Bool {
+    body(&draft, draft.steps.count - 1)
+  }
+
+  private mutating func append(_ step: GraphDraft.Step) -> Bool {
+    draft.steps.append(step)
+    if draft.value != nil { return true }
+    draft.steps.removeLast()
+    return false
+  }
+
+  private mutating func begin(_ module: TensorModule, next: TensorModule?) {
+    func features(_ size: Int) -> ModelConfiguration.Input { .init(.features(size: size)) }
+    switch module.content {
+    case .recurrent(_, let inputSize): draft.inputs = [features(inputSize)]
+    case .batchNorm(let size), .layerNorm(let size), .selfAttention(let size): draft.inputs = [features(size)]
+    case .convolution(_, let inputs, _): draft.inputs = [features(inputs)]
+    case .linear(let outputs, let inputs):
+      // A table gives rows, a matrix columns.
+      let wanted = next?.reads
+      let isTable =
+        !module.hasBias && wanted != outputs
+        || !module.hasBias && module.parts.values.contains { kinds.kind(of: $0) == .embedding }
+      draft.inputs = [isTable && (wanted == nil || wanted == inputs) ? .init(.tokens(vocabulary: outputs)) : features(inputs)]
+    default: draft.inputs = [features(1)]
+    }
+  }
+
+  private mutating func addDense(_ step: GraphDraft.Step, inputs: Int, width: Int) -> Bool {
+    if inputs == width {
+      if trunk == nil { trunk = draft.steps.count - 1 }
+      return append(step)
+    }
+    // A head beside the one before.
+    if let trunk, hasReadout, let value = value(of: trunk), value.width == inputs {
+      var beside = step
+      beside.reads = [trunk]
+      if draft.outputs.isEmpty { draft.outputs = [draft.steps.count - 1] }
+      guard append(beside) else { return false }
+      draft.outputs.append(draft.steps.count - 1)
+      hasSeveralHeads = true
+      return true
+    }
+    guard trunk == nil, hasReadout else { return false }
+    if joined == nil, inputs % width == 0, 2...3 ~= inputs / width, draft.steps.last?.kind is Layer.Readout {
+      joined = (draft.steps.count - 1, inputs / width)
+      // As good as any of that width until it is asked.
+      let below = draft.steps.count - 2
+      let take = options.readout.flatMap { Layer.Readout.Take(rawValue: $0.rawValue) } ?? .last
+      draft.steps.removeLast()
+      let takes = Self.joins(inputs / width)[0]
+      let first = draft.steps.count
+      for one in takes { draft.steps.append(.init(Layer.Readout(takes.count == 1 ? take : one), nil, reads: [below])) }
+      draft.steps.append(.init(Layer.Merge(.concatenate), nil, reads: Array(first..<draft.steps.count)))
+      return append(step)
+    }
+    if inputs * 2 == width, let at = draft.steps.lastIndex(where: \.isRecurrent),
+      var cell = draft.steps[at].kind as? Layer.Recurrent, cell.isBidirectional, cell.merge == .concatenate
+    {
+      halves = at
+      cell.merge = .sum
+      draft.steps[at].kind = cell
+      return append(step)
+    }
+    return false
+  }
+
+  private func value(of step: Int) -> LayerValue? {
+    var copy = draft
+    copy.steps = Array(draft.steps.prefix(step + 1))
+    copy.outputs = []
+    return copy.value
+  }
+
+  static func joins(_ count: Int) -> [[Layer.Readout.Take]] {
+    count == 2 ? [[.mean, .max], [.last, .mean], [.last, .max]] : [[.last, .max, .mean], [.last, .mean, .max]]
+  }
+
+  // MARK: - Behind the recurrent layers
+
+  /// - Parameter steps: how many steps the head reads at once, by its width.
+  mutating func readOut(_ parts: GraphParts, hasHead: Bool, steps: Int) -> Bool {
+    guard draft.steps.contains(where: \.isRecurrent) else { return true }
+    if let attention = parts.attention {
+      hasReadout = true
+      return append(attention)
+    }
+    if parts.crf != nil { return true }
+    if steps > 3, hasHead, !draft.steps.contains(where: { $0.kind is Layer.Convolution }) {
+      flattened = steps
+      draft.inputs[0].steps = steps
+      hasReadout = true
+      return append(.init(Layer.Flatten()))
+    }
+    guard hasHead || options.readout != nil else { return true }
+    hasReadout = true
+    let take = options.readout.flatMap { Layer.Readout.Take(rawValue: $0.rawValue) }
+    return append(.init(Layer.Readout(take ?? .undecided)))
+  }
+
+  /// Puts on what has its place by its nature, and what a user says.
+  mutating func finish(_ parts: GraphParts) -> Bool {
+    if let crf = parts.crf { guard append(.init(Layer.CRF(), crf)) else { return false } }
+    guard parts.addStates(to: &draft) else { return false }
+    guard draft.value != nil else { return false }
+    if let activation = options.readoutActivation, activation != .none,
+      let at = draft.steps.firstIndex(where: { $0.kind is Layer.Readout || $0.kind is Layer.Attention })
+    {
+      draft.insert(.init(Layer.ActivationLayer(activation.general)), at: at + 1)
+    }
+    if let activation = options.outputActivation, let last = draft.steps.indices.last,
+      var dense = draft.steps[last].kind as? Layer.Dense
+    {
+      dense.activation = activation.general
+      draft.steps[last].kind = dense
+    }
+    return true
+  }
+}
+
+extension TensorModule {
+  var isStepwise: Bool {
+    switch content {
+    case .recurrent, .convolution, .selfAttention: true
+    default: false
+    }
+  }
+
+  var isLinear: Bool { if case .linear = content { true } else { false } }
+  var inputs: Int { if case .linear(_, let inputs) = content { inputs } else { 1 } }
+
+  /// Width of what it reads; nil for what takes any.
+  var reads: Int? {
+    switch content {
+    case .recurrent(_, let inputSize): inputSize
+    case .linear(_, let inputs), .convolution(_, let inputs, _): inputs
+    case .batchNorm(let size), .layerNorm(let size), .selfAttention(let size), .crf(let size): size
+    case .lone, .unknown: nil
+    }
+  }
+
+  /// Width of what it gives.
+  var gives: Int? {
+    switch content {
+    case .recurrent(let kind, _): kind.outputSize
+    case .linear(let outputs, _), .convolution(let outputs, _, _): outputs
+    case .batchNorm(let size), .layerNorm(let size), .selfAttention(let size), .crf(let size): size
+    case .lone, .unknown: nil
+    }
+  }
+}

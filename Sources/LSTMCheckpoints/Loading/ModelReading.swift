@@ -1,0 +1,88 @@
+import FileIO
+
+/// Finds the model that a file's tensors make: a graph that is known, else a plain stack, else a graph that names, shapes
+/// and the order in the file give.
+struct ModelReading {
+  let translation: Translation
+  let checkpoint: Checkpoint
+  let options: LoadOptions
+  let prefix: String
+  private var file: String { checkpoint.path }
+
+  init(_ translation: Translation, of checkpoint: Checkpoint, prefix: String, options: LoadOptions) {
+    (self.translation, self.checkpoint, self.prefix, self.options) = (translation, checkpoint, prefix, options)
+  }
+
+  func model() throws(CheckpointError) -> ResolvedModel {
+    if let graph = options.configuration, graph.stack == nil {
+      return try GraphResolution(
+        file: file, graph: graph, translation: translation, checkpoint: checkpoint, options: options
+      ).model
+    }
+    let plain: ResolvedModel
+    do throws(CheckpointError) {
+      plain = try stack()
+    } catch {
+      guard let graph = try graph(instead: error) else { throw error }
+      return graph
+    }
+    if plain.isWhole(options) { return plain }
+    return try graph(instead: nil) ?? plain
+  }
+
+  private func stack() throws(CheckpointError) -> ResolvedModel {
+    var stack = try ModelResolution(
+      file: file, translation: translation, prefix: prefix, options: options, keepsOrder: checkpoint.keepsOrder)
+    let conflicts = try stack.settleTies(checkpoint, translation.layout, options)
+    var resolved = stack.resolved
+    resolved.conflicts = conflicts
+    return resolved
+  }
+
+  /// - Parameter error: why it is no plain stack.
+  /// - Throws: `CheckpointError.ambiguous` with the models that it may be.
+  private func graph(instead error: CheckpointError?) throws(CheckpointError) -> ResolvedModel? {
+    guard translation.layout == .pytorch, checkpoint.structure == nil, !checkpoint.format.holdsWholeModel,
+      options.configuration == nil, translation.configuration == nil, options.stack == nil
+    else { return nil }
+    let candidates = translation.candidates.filter { options.globsAllowing($0).isEmpty }
+    let reading = GraphReading(candidates, file: file, options: options, keepsOrder: checkpoint.keepsOrder)
+    switch reading.outcome() {
+    case .unknown: return nil
+    case .question(let detail, let models):
+      let lines = models.map { "\(.model, $0.line)" as Message }
+      throw .ambiguous(file: file, detail: detail, advice: lines)
+    case .arrangement(let detail, let models):
+      let lines = models.map { "\(.model, $0.line)" as Message }
+      guard case .ambiguous(_, let own, let advice)? = error else {
+        throw .ambiguous(file: file, detail: detail, advice: lines)
+      }
+      throw .ambiguous(file: file, detail: own, advice: lines + advice.prefix(1))
+    case .model(var found):
+      found.notes = translation.notes + found.notes
+      found.assumed = translation.assumed + found.assumed
+      found.leftOver += translation.leftOver
+      let allowed = translation.candidates.filter { !options.globsAllowing($0).isEmpty }
+      let kinds = TensorKinds(translation.candidates)
+      found.leftOver += allowed.map {
+        let kind = kinds.kind(of: $0)
+        return LeftOver(
+          candidate: $0, reason: "\(kind == .unknown ? "" : kind.noun + "; ")left out as allowed", kind: kind)
+      }
+      return GraphResolution(file: file, found: found, checkpoint: checkpoint, options: options).model
+    }
+  }
+}
+
+extension ResolvedModel {
+  /// Whether every place has a tensor that fits, and nothing that counts is left.
+  fileprivate func isWhole(_ options: LoadOptions) -> Bool {
+    guard knowsInputSize, conflicts.isEmpty else { return false }
+    let isLeft = leftOver.contains { !$0.isHarmless && options.globsAllowing($0.candidate).isEmpty }
+    if isLeft { return false }
+    return configuration.places.allSatisfy { place in
+      mapping[place.name]?.shape == place.shape || configuration.parameterName(of: place.name) != place.name
+        || options.allowedMissing.contains { matches(place.name, glob: $0) }
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/// The orders in which modules fit together, for a file that does not keep the model's own.
+enum ModuleOrder {
+  /// At most four, each with what reads what the one before gives.
+  static func orders(of modules: [TensorModule], _ kinds: TensorKinds) -> [[TensorModule]] {
+    guard modules.count <= 24 else { return [] }
+    var found: [[Int]] = []
+    var budget = 20_000
+    func isTable(_ index: Int) -> Bool {
+      modules[index].isLinear && !modules[index].hasBias
+        && modules[index].parts.values.contains { kinds.kind(of: $0) == .embedding }
+    }
+    /// What has a number comes after what has a smaller one.
+    func mayFollow(_ index: Int, _ rest: Set<Int>) -> Bool {
+      let own = modules[index]
+      let stem = own.path.filter { !$0.isNumber }
+      return !rest.contains { other in
+        let module = modules[other]
+        if other == index || module.path.filter({ !$0.isNumber }) != stem { return false }
+        return module.path == own.path ? module.layer < own.layer : isNaturallyBefore(module.path, own.path)
+      }
+    }
+    /// A head may read several steps or readouts at once, or one direction.
+    func mayRead(_ index: Int, _ width: Int?, _ order: [Int]) -> Bool {
+      guard let width, let reads = modules[index].reads, reads != width else { return true }
+      let isHead = modules[index].isLinear && order.contains { modules[$0].recurrent != nil }
+      return isHead && (reads % width == 0 || reads * 2 == width)
+    }
+    func extend(_ order: [Int], _ rest: Set<Int>, _ width: Int?) {
+      budget -= 1
+      guard budget > 0, found.count < 4 else { return }
+      if rest.isEmpty {
+        found.append(order)
+        return
+      }
+      for index in rest.sorted() where mayFollow(index, rest) {
+        if order.isEmpty, isTable(index), case .linear(_, let inputs) = modules[index].content {
+          extend([index], rest.subtracting([index]), inputs)
+          continue
+        }
+        if isTable(index) { continue }
+        guard mayRead(index, width, order) else { continue }
+        extend(order + [index], rest.subtracting([index]), modules[index].gives)
+      }
+    }
+    let tables = modules.indices.filter(isTable)
+    if let first = tables.first, tables.count == 1, case .linear(_, let inputs) = modules[first].content {
+      extend([first], Set(modules.indices).subtracting([first]), inputs)
+    } else {
+      extend([], Set(modules.indices), nil)
+    }
+    // Two orders that differ in the place of equal layers alone are one.
+    return found.map { $0.map { modules[$0] } }
+  }
+}

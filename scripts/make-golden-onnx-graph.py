@@ -1,0 +1,656 @@
+"""Golden ONNX models that are more than a stack of LSTMs: one or more for each family of operators, with ONNX Runtime's
+outputs.
+
+    fixtures/onnx-graph/<name>.onnx            the model
+    fixtures/onnx-graph/<name>.reference.h5    each input under its name, batch first, and y (y2, ...) as lstm-ft gives them
+
+Attributes of a reference: kinds (of the layers, in order), inputs (names in the model's order). Models whose names begin with
+torch_ are made by torch.onnx.export, the others with onnx.helper. Needs onnx, onnxruntime, numpy and h5py; torch for torch_*.
+"""
+
+import argparse
+import pathlib
+import zlib
+
+import h5py
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "onnx-graph"
+N, T = 3, 9
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+class Graph:
+    """A model being put together: names of values are given as they come."""
+
+    def __init__(self, name, opset=17):
+        self.name, self.opset = name, opset
+        self.random = np.random.default_rng(zlib.crc32(name.encode()))
+        self.nodes, self.constants, self.inputs, self.outputs, self.count = [], [], [], [], 0
+        self.domains = []
+
+    def weight(self, *shape, scale=0.5):
+        return self.constant((self.random.uniform(-scale, scale, shape)).astype(np.float32))
+
+    def constant(self, array):
+        self.count += 1
+        name = f"w{self.count}"
+        self.constants.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def ints(self, *values):
+        return self.constant(np.array(values, np.int64))
+
+    def number(self, value):
+        return self.constant(np.array(value, np.float32))
+
+    def node(self, operation, *inputs, outputs=1, domain="", **attributes):
+        names = []
+        for _ in range(outputs):
+            self.count += 1
+            names.append(f"v{self.count}")
+        self.nodes.append(helper.make_node(operation, inputs, names, domain=domain, name=f"{operation}_{self.count}", **attributes))
+        return names[0] if outputs == 1 else names
+
+    def input(self, name, *shape, kind=TensorProto.FLOAT):
+        self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
+        return name
+
+    def output(self, value, name=None):
+        name = name or ("y" if not self.outputs else f"y{len(self.outputs) + 1}")
+        self.nodes.append(helper.make_node("Identity", [value], [name], name="give_" + name))
+        self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
+
+    def model(self):
+        graph = helper.make_graph(self.nodes, self.name, self.inputs, self.outputs, self.constants)
+        opsets = [helper.make_opsetid("", self.opset)] + [helper.make_opsetid(domain, 1) for domain in self.domains]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        for value in model.graph.output:
+            value.type.tensor_type.ClearField("shape")
+        return model
+
+    # Usual parts
+
+    def lstm(self, x, inputs, hidden, d=1, outputs=1, states=(), operation="LSTM", bias=True, **attributes):
+        """x is (T, N, I); gives (T, D, N, H)."""
+        gates = dict(LSTM=4, GRU=3, RNN=1)[operation]
+        parts = [x, self.weight(d, gates * hidden, inputs), self.weight(d, gates * hidden, hidden)]
+        parts.append(self.weight(d, 2 * gates * hidden) if bias else "")
+        if states:
+            parts += ["", *states]
+        return self.node(operation, *parts, outputs=outputs, hidden_size=hidden, **attributes)
+
+    def steps(self, value):
+        """(T, 1, N, H) to (N, T, H)."""
+        return self.node("Transpose", self.node("Squeeze", value, self.ints(1)), perm=[1, 0, 2])
+
+    def usual(self, x, inputs=4, hidden=5):
+        """(N, T, I) to (N, T, H) by an LSTM."""
+        return self.steps(self.lstm(self.node("Transpose", x, perm=[1, 0, 2]), inputs, hidden))
+
+    def last(self, value):
+        return self.node("Gather", value, self.constant(np.array(-1, np.int64)), axis=1)
+
+    def dense(self, value, inputs, size=2):
+        return self.node("Gemm", value, self.weight(size, inputs), self.weight(size), transB=1)
+
+
+def answer(model, feeds):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 4
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session.run(None, feeds)
+
+
+def write(name, model, feeds, kinds, *, shown=None, turn=None, extra=None, keep=None):
+    """`shown`: inputs as lstm-ft takes them; `turn`: of the outputs; `extra`: inputs that lstm-ft is not given; `keep`: outputs."""
+    outputs = answer(model, {**feeds, **(extra or {})})
+    for value, y in zip(model.graph.output, outputs):
+        if not value.type.tensor_type.HasField("shape"):  # of any sizes
+            value.type.tensor_type.shape.dim.extend([onnx.TensorShapeProto.Dimension() for _ in y.shape])
+    onnx.checker.check_model(model)
+    if keep:
+        outputs = outputs[:keep]
+    if turn:
+        outputs = [turn(y) for y in outputs]
+    (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    with h5py.File(FOLDER / f"{name}.reference.h5", "w") as file:
+        for key, value in (shown or feeds).items():
+            file[key] = value
+        for index, y in enumerate(outputs):
+            file["y" if index == 0 else f"y{index + 1}"] = y
+        file.attrs["kinds"] = " ".join(kinds.split())
+        file.attrs["inputs"] = " ".join(shown or feeds)
+
+
+def simple(name, build, kinds, features=4, steps="t", opset=17, **options):
+    """One input x (N, T, features), and what `build` makes of it."""
+    g = Graph(name, opset)
+    x = g.input("x", "n", steps, features)
+    for value in np.atleast_1d(build(g, x)):
+        g.output(str(value))
+    data = np.random.default_rng(zlib.crc32((name + "x").encode())).standard_normal((N, T, features)).astype(np.float32)
+    write(name, g.model(), {"x": data}, kinds, **options)
+
+
+def swap(y):
+    return np.swapaxes(y, 0, 1)
+
+
+# Recurrent layers
+
+
+@case
+def recurrent():
+    def made(operation, d=1, hidden=5, **attributes):
+        def build(g, x):
+            y = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, hidden, d, operation=operation, **attributes)
+            if d == 1:
+                return g.steps(y)
+            return g.node("Reshape", g.node("Transpose", y, perm=[2, 0, 1, 3]), g.ints(0, 0, d * hidden))
+        return build
+    simple("gru_after", made("GRU", linear_before_reset=1), "gru")
+    simple("gru_before", made("GRU", linear_before_reset=0), "gru")
+    simple("gru_bidirectional", made("GRU", 2, linear_before_reset=1, direction="bidirectional"), "gru")
+    simple("gru_activations", made("GRU", activations=["HardSigmoid", "Relu"]), "gru")
+    simple("rnn_tanh", made("RNN"), "rnn")
+    simple("rnn_relu", made("RNN", 2, direction="bidirectional", activations=["Relu", "Relu"]), "rnn")
+    simple("rnn_reverse_nobias", made("RNN", direction="reverse", bias=False), "rnn")
+    simple("lstm_reverse", made("LSTM", direction="reverse"), "lstm")
+    simple("lstm_relu", made("LSTM", activations=["Sigmoid", "Relu", "Tanh"]), "lstm")
+    simple("lstm_softsign", made("LSTM", activations=["HardSigmoid", "Softsign", "Elu"], activation_alpha=[1 / 6, 1.0], activation_beta=[0.5]), "lstm")
+    simple("lstm_clip", made("LSTM", clip=0.3), "lstm")
+
+    def batch_first(g, x):
+        y = g.node("LSTM", x, g.weight(2, 20, 4), g.weight(2, 20, 5), hidden_size=5, direction="bidirectional", layout=1)
+        return g.node("ReduceSum", y, g.ints(2), keepdims=0)
+    try:
+        simple("lstm_batch_first_summed", batch_first, "lstm slice slice add")
+    except Exception:  # ONNX Runtime has no layout 1
+        pass
+
+    def summed(g, x):
+        y = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, 2, direction="bidirectional")
+        return g.node("Transpose", g.node("ReduceMean", y, axes=[1], keepdims=0), perm=[1, 0, 2])
+    simple("lstm_directions_averaged", summed, "lstm slice slice average")
+
+    def split(g, x):
+        y = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, 2, direction="bidirectional")
+        a, b = g.node("Split", y, outputs=2, axis=1)
+        return g.steps(g.node("Mul", a, b))
+    simple("lstm_directions_multiplied", split, "lstm slice slice multiply")
+
+    def stored(g, x):
+        shape = g.node("Shape", x)
+        n = g.node("Slice", shape, g.ints(0), g.ints(1))
+        sizes = g.node("Concat", g.ints(2), n, g.ints(5), axis=0)
+        h, c = (g.node("Expand", g.weight(2, 1, 5), sizes) for _ in range(2))
+        y = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, 2, states=(h, c), direction="bidirectional")
+        return g.node("Reshape", g.node("Transpose", y, perm=[2, 0, 1, 3]), g.ints(0, 0, 10))
+    simple("lstm_learned_state", stored, "lstm")
+
+    def encoder(g, x):
+        time = g.node("Transpose", x, perm=[1, 0, 2])
+        _, h, c = g.lstm(time, 4, 5, outputs=3)
+        return g.dense_steps(g.steps(g.lstm(time, 4, 5, states=(h, c))))
+    Graph.dense_steps = lambda g, value: g.node("Add", g.node("MatMul", value, g.weight(5, 2)), g.weight(2))
+    simple("lstm_state_of_another", encoder, "lstm lstm dense")
+
+    def stack(g, x):
+        time = g.node("Transpose", x, perm=[1, 0, 2])
+        y = g.node("Squeeze", g.lstm(time, 4, 5, operation="GRU", linear_before_reset=1), g.ints(1))
+        return g.dense(g.last(g.steps(g.lstm(y, 5, 3))), 3)
+    simple("gru_then_lstm", stack, "gru lstm readout dense")
+
+
+# Windows
+
+
+@case
+def windows():
+    def back(g, value):
+        return g.usual(g.node("Transpose", value, perm=[0, 2, 1]), 6, 5)
+
+    def conv(**attributes):
+        def build(g, x):
+            channels = attributes.pop("channels", 4)
+            y = g.node("Conv", g.node("Transpose", x, perm=[0, 2, 1]), g.weight(6, channels, 3), g.weight(6), **attributes)
+            return back(g, g.node("Relu", y))
+        return build
+    simple("conv_valid", conv(), "convolution lstm")
+    simple("conv_padded", conv(pads=[2, 1], strides=[2]), "convolution lstm")
+    simple("conv_dilated", conv(pads=[2, 2], dilations=[2]), "convolution lstm")
+    simple("conv_grouped", conv(channels=2, group=2, auto_pad="SAME_UPPER", strides=[2]), "convolution lstm")
+    simple("conv_same_lower", conv(auto_pad="SAME_LOWER"), "convolution lstm")
+
+    def causal(g, x):
+        y = g.node("Pad", g.node("Transpose", x, perm=[0, 2, 1]), g.ints(0, 0, 2, 0, 0, 0))
+        return back(g, g.node("Conv", y, g.weight(6, 4, 3)))
+    simple("conv_causal", causal, "convolution lstm")
+
+    def reflected(g, x):
+        y = g.node("Pad", g.node("Transpose", x, perm=[0, 2, 1]), g.ints(0, 0, 2, 0, 0, 1), mode="reflect")
+        return back(g, g.node("Conv", y, g.weight(6, 4, 4), g.weight(6), strides=[2]))
+    simple("conv_reflected", reflected, "convolution lstm")
+
+    def as_image(g, x):
+        y = g.node("Unsqueeze", g.node("Transpose", x, perm=[0, 2, 1]), g.ints(2))
+        y = g.node("Add", g.node("Conv", y, g.weight(6, 4, 1, 3), pads=[0, 1, 0, 1]), g.weight(1, 6, 1, 1))
+        return back(g, g.node("Squeeze", g.node("Relu", y), g.ints(2)))
+    simple("conv_as_image", as_image, "convolution lstm")
+
+    def pool(operation, **attributes):
+        def build(g, x):
+            y = g.node(operation, g.node("Transpose", x, perm=[0, 2, 1]), kernel_shape=[3], **attributes)
+            return g.usual(g.node("Transpose", y, perm=[0, 2, 1]))
+        return build
+    simple("max_pool", pool("MaxPool", strides=[2]), "max_pooling lstm")
+    simple("max_pool_padded", pool("MaxPool", strides=[2], pads=[1, 1]), "max_pooling lstm")
+    simple("max_pool_ceiling", pool("MaxPool", strides=[4], ceil_mode=1), "max_pooling lstm")
+    simple("average_pool", pool("AveragePool", strides=[2], pads=[1, 1]), "average_pooling lstm")
+    simple("average_pool_counted", pool("AveragePool", strides=[2], pads=[1, 0], count_include_pad=1), "average_pooling lstm")
+
+    def image(name, shape, order, kinds, build, opset=17):
+        g = Graph(name, opset)
+        x = g.input("x", *shape)
+        g.output(build(g, x))
+        data = np.random.default_rng(5).standard_normal([N if isinstance(s, str) and s == "n" else T if s == "t" else s for s in shape])
+        data = data.astype(np.float32)
+        rows = np.transpose(data, order)
+        write(name, g.model(), {"x": data}, kinds, shown={"x": rows.reshape(N, T, -1)})
+
+    def recognizer(g, x):
+        """As readers of text lines have it: channels x height x width, the width is time."""
+        y = g.node("Relu", g.node("Conv", x, g.weight(4, 2, 3, 3), g.weight(4), pads=[1, 1, 1, 1]))
+        y = g.node("MaxPool", y, kernel_shape=[2, 1], strides=[2, 1])
+        y = g.node("Conv", y, g.weight(3, 4, 2, 3), g.weight(3), pads=[0, 1, 0, 1])
+        y = g.node("BatchNormalization", y, g.weight(3), g.weight(3), g.weight(3), g.constant(np.float32([0.5, 1, 2])))
+        y = g.node("Reshape", g.node("Transpose", y, perm=[0, 3, 1, 2]), g.ints(0, 0, 6))
+        y = g.lstm(g.node("Transpose", y, perm=[1, 0, 2]), 6, 4, 2, direction="bidirectional")
+        y = g.node("Reshape", g.node("Transpose", y, perm=[2, 0, 1, 3]), g.ints(0, 0, 8))
+        return g.node("LogSoftmax", g.node("Add", g.node("MatMul", y, g.weight(8, 5)), g.weight(5)), axis=2)
+    image("image_width_is_time", ["n", 2, 6, "t"], (0, 3, 1, 2), "reshape convolution max_pooling convolution batch_norm reshape lstm dense", recognizer)
+
+    def spectrogram(g, x):
+        y = g.node("Relu", g.node("Conv", x, g.weight(3, 1, 3, 2), g.weight(3), pads=[1, 0, 1, 0], strides=[1, 2]))
+        y = g.node("AveragePool", y, kernel_shape=[3, 1], strides=[2, 1])
+        y = g.node("Reshape", g.node("Transpose", y, perm=[0, 2, 3, 1]), g.ints(0, 0, 9))
+        return g.last(g.usual(y, 9, 4))
+    image("image_height_is_time", ["n", 1, "t", 6], (0, 2, 1, 3), "reshape convolution average_pooling reshape lstm readout", spectrogram)
+
+    def per_step(g, x):
+        y = g.node("Reshape", x, g.ints(-1, 1, 8))
+        y = g.node("Relu", g.node("Conv", y, g.weight(2, 1, 3), g.weight(2), pads=[1, 1], strides=[2]))
+        return g.usual(g.node("Reshape", y, g.ints(-1, T, 8)), 8, 4)
+    simple("conv_in_each_step", per_step, "reshape convolution reshape lstm", features=8, steps=T)
+
+    def spectrum(g, x):
+        y = g.node("Pad", g.node("Transpose", x, perm=[0, 2, 1]), g.ints(0, 0, 2, 0, 0, 2), mode="reflect")
+        y = g.node("Conv", y, g.weight(6, 1, 4), strides=[2])
+        y = g.node("Slice", y, g.ints(1), g.ints(1 << 40), g.ints(2))
+        real = g.node("Slice", y, g.ints(0), g.ints(3), g.ints(1))
+        imaginary = g.node("Slice", y, g.ints(3), g.ints(1 << 40), g.ints(1))
+        two = g.number(2)
+        y = g.node("Sqrt", g.node("Add", g.node("Pow", real, two), g.node("Pow", imaginary, two)))
+        return g.usual(g.node("Transpose", y, perm=[0, 2, 1]), 3, 4)
+    simple("spectrum", spectrum, "convolution magnitude lstm", features=1)
+
+
+# What has no memory
+
+
+@case
+def rows():
+    def reduced(operation):
+        def build(g, x):
+            y = g.usual(x)
+            y = g.node(operation, y, g.ints(1), keepdims=0) if operation == "ReduceSum" else g.node(operation, y, axes=[1], keepdims=0)
+            return g.dense(y, 5)
+        return build
+    for operation in ("ReduceMean", "ReduceMax", "ReduceSum"):
+        simple("over_time_" + operation[6:].lower(), reduced(operation), "lstm readout dense")
+
+    def everywhere(g, x):
+        y = g.node("GlobalAveragePool", g.node("Transpose", g.usual(x), perm=[0, 2, 1]))
+        z = g.node("GlobalMaxPool", g.node("Transpose", g.usual(x), perm=[0, 2, 1]))
+        return g.dense(g.node("Flatten", g.node("Concat", y, z, axis=1)), 10)
+    simple("global_pools", everywhere, "lstm readout lstm readout concatenate dense")
+
+    def normed(g, x):
+        y = g.node("Transpose", g.usual(x), perm=[0, 2, 1])
+        y = g.node("BatchNormalization", y, g.weight(5), g.weight(5), g.weight(5), g.constant(np.float32([0.5, 1, 2, 0.1, 3])), epsilon=1e-3, momentum=0.99)
+        y = g.node("Transpose", y, perm=[0, 2, 1])
+        y = g.node("LayerNormalization", y, g.weight(5), g.weight(5), axis=-1, epsilon=1e-6)
+        y = g.dense(g.last(y), 5, 3)
+        return g.node("BatchNormalization", y, g.weight(3), g.weight(3), g.weight(3), g.constant(np.float32([0.5, 1, 2])))
+    simple("norms", normed, "lstm batch_norm layer_norm readout dense batch_norm")
+
+    def written_norm(g, x):
+        y = g.usual(x)
+        centered = g.node("Sub", y, g.node("ReduceMean", y, axes=[-1]))
+        variance = g.node("ReduceMean", g.node("Pow", centered, g.number(2)), axes=[-1])
+        y = g.node("Div", centered, g.node("Sqrt", g.node("Add", variance, g.number(1e-5))))
+        return g.node("Add", g.node("Mul", y, g.weight(5)), g.weight(5))
+    simple("layer_norm_written_out", written_norm, "lstm layer_norm")
+
+    def unit(g, x):
+        y = g.usual(x)
+        size = g.node("Sqrt", g.node("ReduceSum", g.node("Mul", y, y), g.ints(-1)))
+        return g.node("Div", y, g.node("Max", size, g.number(1e-12)))
+    simple("norm_written_out", unit, "lstm l2")
+
+    def activations(g, x):
+        y = g.usual(x)
+        wide = g.node("Mul", y, g.number(6))
+        made = [g.node(name, wide, **more) for name, more in [
+            ("Relu", {}), ("LeakyRelu", dict(alpha=0.2)), ("Elu", dict(alpha=0.7)), ("Selu", {}), ("Sigmoid", {}), ("Tanh", {}),
+            ("HardSigmoid", {}), ("HardSigmoid", dict(alpha=1 / 6, beta=0.5)), ("Softplus", {}), ("Softsign", {}), ("HardSwish", {}), ("Exp", {})]]
+        made.append(g.node("Clip", wide, g.number(0), g.number(6)))
+        made.append(g.node("Clip", wide, g.number(-1), g.number(1)))
+        made.append(g.node("Softmax", wide, axis=-1))
+        made.append(g.node("Mul", wide, g.node("Sigmoid", wide)))
+        made.append(g.node("Mul", wide, g.node("Tanh", g.node("Softplus", wide))))
+        gate = g.node("Add", g.node("Erf", g.node("Div", wide, g.number(2 ** 0.5))), g.number(1))
+        made.append(g.node("Mul", g.node("Mul", wide, gate), g.number(0.5)))
+        made.append(g.node("Mul", g.node("Mul", g.number(0.5), wide), gate))
+        cube = g.node("Mul", g.node("Pow", wide, g.number(3)), g.number(0.044715))
+        inner = g.node("Mul", g.node("Add", wide, cube), g.number((2 / np.pi) ** 0.5))
+        made.append(g.node("Mul", g.node("Mul", g.number(0.5), wide), g.node("Add", g.node("Tanh", inner), g.number(1))))
+        made.append(g.node("PRelu", wide, g.constant(np.float32([0.3]))))
+        made.append(g.node("Neg", wide))
+        return g.node("Concat", *made, axis=2)
+    simple("activations", activations, "lstm rescale " + 21 * "activation " + "rescale concatenate")
+
+    def affine(g, x):
+        y = g.node("Div", g.node("Sub", x, g.weight(4)), g.constant(np.float32([1, 2, 0.5, 4])))
+        y = g.node("Sub", g.number(1), g.node("Mul", g.weight(5), g.usual(y)))
+        return g.node("Add", g.dense(g.last(y), 5), g.weight(2))
+    simple("affine", affine, "rescale lstm rescale readout dense rescale")
+
+    def distributed(g, x):
+        y = g.node("Relu", g.dense(g.node("Reshape", x, g.ints(-1, 4)), 4, 6))
+        n = g.node("Slice", g.node("Shape", x), g.ints(0), g.ints(1))
+        y = g.node("Reshape", y, g.node("Concat", n, g.ints(-1), g.ints(6), axis=0))
+        return g.node("Softmax", g.dense(g.node("Reshape", g.usual(y, 6), g.ints(-1, 5)), 5), axis=1)
+    simple("dense_of_all_steps", distributed, "dense lstm dense", turn=lambda y: y.reshape(N, T, 2))
+
+    def flattened(g, x):
+        return g.dense(g.node("Reshape", g.usual(x), g.ints(-1, 5 * T)), 5 * T)
+    simple("flattened", flattened, "lstm flatten dense", steps=T)
+
+    def flattened_features(g, x):
+        return g.dense(g.node("Flatten", g.node("Transpose", g.usual(x), perm=[0, 2, 1])), 5 * T)
+    simple("flattened_by_feature", flattened_features, "lstm flatten dense", steps=T)
+
+    def repeated(g, x):
+        y = g.node("Expand", g.node("Unsqueeze", g.last(g.usual(x)), g.ints(1)), g.ints(1, 4, 1))
+        return g.usual(y, 5, 3)
+    simple("repeated", repeated, "lstm readout repeat lstm")
+
+    def tiled(g, x):
+        y = g.node("Tile", g.node("Unsqueeze", g.last(g.usual(x)), g.ints(1)), g.ints(1, 4, 1))
+        return g.usual(y, 5, 3)
+    simple("tiled", tiled, "lstm readout repeat lstm")
+
+    def forecast(g, x):
+        """A dense layer that gives several steps at once."""
+        return g.node("Reshape", g.dense(g.last(g.usual(x)), 5, 6), g.ints(-1, 3, 2))
+    simple("several_steps_at_once", forecast, "lstm readout dense", turn=lambda y: y.reshape(N, 6))
+
+    def dropped(g, x):
+        y = g.node("Dropout", g.usual(x))
+        return g.node("Cast", g.node("Identity", y), to=1)
+    simple("idle", dropped, "lstm")
+
+
+# Several values
+
+
+@case
+def branches():
+    def residual(g, x):
+        y = g.usual(x)
+        return g.node("Add", y, g.usual(y, 5, 5))
+    simple("residual", residual, "lstm lstm add")
+
+    def all_merges(g, x):
+        a, b = g.usual(x), g.usual(x)
+        parts = [g.node(name, a, b) for name in ("Add", "Sub", "Mul", "Max", "Mean", "Sum")]
+        return g.node("Concat", a, *parts, axis=-1)
+    simple("merges", all_merges, "lstm lstm add subtract multiply maximum average add concatenate")
+
+    def gated(g, x):
+        y = g.usual(x)
+        mean = g.node("ReduceMean", y, axes=[1])
+        gate = g.node("Sigmoid", g.node("MatMul", mean, g.weight(5, 5)))
+        return g.node("Mul", y, gate)
+    simple("gate_of_all_steps", gated, "lstm readout dense multiply")
+
+    def attention(way):
+        def build(g, x):
+            y = g.usual(x)
+            if way == "tanh":
+                scores = g.node("MatMul", g.node("Tanh", g.node("Add", g.node("MatMul", y, g.weight(5, 3)), g.weight(3))), g.weight(3, 1))
+            else:
+                scores = g.node("Add", g.node("MatMul", y, g.weight(5, 1)), g.weight(1))
+            if way == "activated":
+                scores = g.node("Tanh", scores)
+            if way == "product":
+                shares = g.node("Unsqueeze", g.node("Softmax", g.node("Squeeze", scores, g.ints(2)), axis=1), g.ints(1))
+                return g.dense(g.node("Squeeze", g.node("MatMul", shares, y), g.ints(1)), 5)
+            shares = g.node("Softmax", scores, axis=1)
+            return g.dense(g.node("ReduceSum", g.node("Mul", shares, y), g.ints(1), keepdims=0), 5)
+        return build
+    for way in ("vector", "activated", "tanh", "product"):
+        simple("attention_" + way, attention(way), "lstm attention dense")
+
+    g = Graph("two_inputs")
+    x, s = g.input("series", "n", "t", 4), g.input("site", "n", 3)
+    n = g.node("Shape", x)
+    sizes = g.node("Concat", g.node("Slice", n, g.ints(0), g.ints(2)), g.ints(3), axis=0)
+    wide = g.node("Expand", g.node("Unsqueeze", s, g.ints(1)), sizes)
+    y = g.last(g.usual(g.node("Concat", x, wide, axis=2), 7))
+    y = g.node("Concat", y, g.node("Relu", g.dense(s, 3, 4)), axis=1)
+    g.output(g.dense(y, 9))
+    r = np.random.default_rng(7)
+    write("two_inputs", g.model(), {"series": r.standard_normal((N, T, 4)).astype(np.float32), "site": r.standard_normal((N, 3)).astype(np.float32)},
+          "concatenate lstm readout dense concatenate dense")
+
+    g = Graph("two_outputs")
+    x = g.input("x", "n", "t", 4)
+    y = g.usual(x)
+    g.output(g.node("Add", g.node("MatMul", y, g.weight(5, 2)), g.weight(2)), "tags")
+    g.output(g.node("Softmax", g.dense(g.last(y), 5, 3), axis=1), "topic")
+    write("two_outputs", g.model(), {"x": r.standard_normal((N, T, 4)).astype(np.float32)}, "lstm dense readout dense")
+
+    g = Graph("two_tables")
+    a, b = g.input("words", "n", T, kind=TensorProto.INT64), g.input("shapes", "n", T, kind=TensorProto.INT64)
+    table = g.weight(11, 4)
+    y = g.node("Concat", g.node("Gather", table, a), g.node("Gather", g.weight(5, 2), b), axis=2)
+    y = g.usual(y, 6, 4)
+    g.output(g.node("MatMul", y, g.node("Transpose", table, perm=[1, 0])))
+    write("two_tables", g.model(), {"words": r.integers(0, 11, (N, T)), "shapes": r.integers(0, 5, (N, T))},
+          "embedding embedding concatenate lstm dense")
+
+
+# Cells, states, branches
+
+
+@case
+def written_out():
+    def cell(name, way):
+        g = Graph(name)
+        x, h, c = g.input("x", "n", 4), g.input("h", "n", 5), g.input("c", "n", 5)
+        if way == "gemm":
+            sums = g.node("Add", g.node("Gemm", x, g.weight(20, 4), g.weight(20), transB=1), g.node("Gemm", h, g.weight(20, 5), g.weight(20), transB=1))
+            i, f, o_, o = g.node("Split", sums, outputs=4, axis=1)
+            gates = [i, f, o_, o]
+        else:
+            sums = g.node("Add", g.node("MatMul", h, g.weight(5, 20)), g.node("Add", g.node("MatMul", x, g.weight(4, 20)), g.weight(20)))
+            gates = [g.node("Slice", sums, g.ints(5 * k), g.ints(5 * k + 5), g.ints(1)) for k in range(4)]
+        i, f, u, o = g.node("Sigmoid", gates[0]), g.node("Sigmoid", gates[1]), g.node("Tanh", gates[2]), g.node("Sigmoid", gates[3])
+        new = g.node("Add", g.node("Mul", f, c), g.node("Mul", i, u))
+        out = g.node("Mul", o, g.node("Tanh", new))
+        g.output(g.dense(g.node("Relu", out), 5))
+        g.output(out, "h_next")
+        g.output(new, "c_next")
+        data = np.random.default_rng(9).standard_normal((N, 4)).astype(np.float32)
+        zeros = np.zeros((N, 5), np.float32)
+        write(name, g.model(), {"x": data}, "lstm activation dense", shown={"x": data[:, None]}, extra={"h": zeros, "c": zeros}, keep=1,
+              turn=lambda y: y[:, None])
+    cell("cell_of_gemm", "gemm")
+    cell("cell_of_slices", "slices")
+
+    g = Graph("carried_states")
+    x, h, c = g.input("x", "n", "t", 4), g.input("h0", 1, "n", 5), g.input("c0", 1, "n", 5)
+    y, hn, cn = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, outputs=3, states=(h, c))
+    y = g.node("Transpose", g.node("Elu", g.node("Squeeze", y, g.ints(1))), perm=[1, 0, 2])
+    g.output(y)
+    g.output(hn, "hn")
+    g.output(cn, "cn")
+    zeros = np.zeros((1, N, 5), np.float32)
+    write("carried_states", g.model(), {"x": np.random.default_rng(3).standard_normal((N, T, 4)).astype(np.float32)}, "lstm activation",
+          extra={"h0": zeros, "c0": zeros}, keep=1)
+
+    def decided(g, x):
+        """A branch that sizes decide, as torch.jit.script writes it."""
+        y = g.usual(x)
+        test = g.node("Equal", g.node("Gather", g.node("Shape", y), g.constant(np.array(2, np.int64)), axis=0), g.constant(np.array(5, np.int64)))
+        then = helper.make_graph([helper.make_node("Relu", [y], ["then_y"])], "then", [], [helper.make_tensor_value_info("then_y", 1, None)])
+        other = helper.make_graph([helper.make_node("Tanh", [y], ["else_y"])], "else", [], [helper.make_tensor_value_info("else_y", 1, None)])
+        return g.node("If", test, then_branch=then, else_branch=other)
+    simple("branch_of_sizes", decided, "lstm activation")
+
+    g = Graph("branch_of_a_number")
+    x, rate = g.input("x", "n", "t", 4), g.input("rate", kind=TensorProto.INT64)
+    y = g.usual(x)
+    test = g.node("Equal", rate, g.constant(np.array(8000, np.int64)))
+    then = helper.make_graph([helper.make_node("Relu", [y], ["then_y"])], "then", [], [helper.make_tensor_value_info("then_y", 1, None)])
+    other = helper.make_graph([helper.make_node("Tanh", [y], ["else_y"])], "else", [], [helper.make_tensor_value_info("else_y", 1, None)])
+    g.output(g.node("If", test, then_branch=then, else_branch=other))
+    write("branch_of_a_number", g.model(), {"x": np.random.default_rng(3).standard_normal((N, T, 4)).astype(np.float32)}, "lstm activation",
+          extra={"rate": np.array(8000, np.int64)})
+
+
+# Types of weights
+
+
+@case
+def types():
+    def halves(g, x):
+        weights = [g.node("Cast", g.constant(np.random.default_rng(k).uniform(-0.5, 0.5, shape).astype(np.float16)), to=1)
+                   for k, shape in enumerate([(1, 15, 4), (1, 15, 5), (1, 30)])]
+        return g.steps(g.node("GRU", g.node("Transpose", x, perm=[1, 0, 2]), *weights, hidden_size=5, linear_before_reset=1))
+    simple("float16_gru", halves, "gru")
+
+    def dequantized(g, x):
+        y = g.last(g.usual(x))
+        w = g.node("DequantizeLinear", g.constant(np.random.default_rng(0).integers(-127, 127, (5, 3)).astype(np.int8)),
+                   g.constant(np.float32([0.01, 0.02, 0.005])), g.constant(np.int8([0, 3, -4])), axis=1)
+        return g.node("Elu", g.node("Add", g.node("MatMul", y, w), g.weight(3)))
+    simple("dequantized_weights", dequantized, "lstm readout dense")
+
+    def computed(g, x):
+        """Weights that nodes compute from constants."""
+        w = g.node("Mul", g.weight(5, 3), g.node("Div", g.weight(1, 3), g.constant(np.float32([[1, 2, 4]]))))
+        return g.node("Elu", g.node("MatMul", g.last(g.usual(x)), w))
+    simple("computed_weights", computed, "lstm readout dense")
+
+
+def made_by_torch():
+    try:
+        import torch
+        from torch import nn
+    except ImportError:
+        print("without torch: torch_* are left as they are")
+        return
+
+    class Tagger(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.conv = nn.Embedding(13, 6), nn.Conv1d(6, 8, 3, padding=1)
+            self.norm, self.rnn = nn.BatchNorm1d(8), nn.GRU(8, 5, 2, batch_first=True, bidirectional=True)
+            self.after, self.out = nn.LayerNorm(10), nn.Linear(10, 4)
+
+        def forward(self, x):
+            y = torch.relu(self.norm(self.conv(self.table(x).transpose(1, 2)))).transpose(1, 2)
+            y, _ = self.rnn(y)
+            return torch.log_softmax(self.out(nn.functional.gelu(self.after(y))), -1)
+
+    class Cell(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.cell, self.out = nn.Linear(4, 6), nn.LSTMCell(6, 5), nn.Linear(5, 2)
+
+        def forward(self, x, h, c):
+            h, c = self.cell(nn.functional.silu(self.inner(x)), (h, c))
+            return self.out(h), h, c
+
+    class Attention(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.score = nn.LSTM(4, 5, batch_first=True, bidirectional=True), nn.Linear(10, 1)
+            self.out = nn.Linear(10, 2)
+
+        def forward(self, x):
+            y, _ = self.lstm(x)
+            shares = torch.softmax(self.score(y).squeeze(-1), 1)
+            return self.out(torch.bmm(shares.unsqueeze(1), y).squeeze(1))
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.one, self.two = nn.Linear(4, 6), nn.LSTM(6, 6, batch_first=True), nn.LSTM(6, 6, batch_first=True)
+            self.out = nn.Sequential(nn.LeakyReLU(0.1), nn.Linear(6, 3))
+
+        def forward(self, x):
+            x = torch.tanh(self.first(x))
+            y = x + self.one(x)[0]
+            y = y + self.two(y)[0]
+            return self.out(torch.cat([y[:, -1]], -1))
+
+    torch.manual_seed(0)
+    x = torch.randn(N, T, 4)
+    ids = torch.randint(13, (N, T))
+    both = {0: "n", 1: "t"}
+    zeros = torch.zeros(N, 5)
+    for name, module, given, names, axes, kinds, keep in [
+            ("tagger", Tagger(), (ids,), ["x"], {"x": both}, "embedding convolution gru gru layer_norm activation dense", None),
+            ("cell", Cell(), (x[:, 0], zeros, zeros), ["x", "h", "c"], {"x": {0: "n"}, "h": {0: "n"}, "c": {0: "n"}}, "dense lstm dense", 1),
+            ("attention", Attention(), (x,), ["x"], {"x": both}, "lstm attention dense", None),
+            ("residual", Residual(), (x,), ["x"], {"x": both}, "dense lstm add lstm add readout activation dense", None)]:
+        module.eval()
+        for parameter in module.parameters():
+            if parameter.dim() == 1:
+                nn.init.uniform_(parameter, -0.5, 0.5)
+        path = FOLDER / f"torch_{name}.onnx"
+        torch.onnx.export(module, given, path, dynamo=False, opset_version=17, input_names=names, dynamic_axes=axes)
+        model = onnx.load(path)
+        for node in model.graph.node:
+            node.doc_string = ""
+        shown = {"x": given[0].numpy()[:, None] if name == "cell" else given[0].numpy()}
+        extra = {key: value.numpy() for key, value in zip(names[1:], given[1:])}
+        write(f"torch_{name}", model, {"x": given[0].numpy()}, kinds, shown=shown, extra=extra, keep=keep,
+              turn=(lambda y: y[:, None]) if name == "cell" else None)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=pathlib.Path, default=FIXTURES, help="the folder to write to")
+    FOLDER = parser.parse_args().out
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for make in CASES:
+        make()
+    made_by_torch()
+    files = sorted(FOLDER.glob("*.onnx"))
+    print(f"{len(files)} models, {sum(p.stat().st_size for p in FOLDER.iterdir()):,} bytes")

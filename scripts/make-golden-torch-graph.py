@@ -1,0 +1,239 @@
+"""Makes fixtures/torch-graph: state_dicts of PyTorch's models that are more than an LSTM with a head, and what they compute.
+
+NAME.pt is the state_dict, NAME.npz has x (and more inputs x2, ...) and y, NAME.json describes the model where the tensors
+alone do not tell it. Everything is small and seeded.
+"""
+
+import json
+import pathlib
+
+import numpy
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "fixtures/torch-graph"
+
+
+def features(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape)
+
+
+class Chain(nn.Module):
+    """Registered in order; `run` says what is done with them."""
+
+    def __init__(self, run, **modules) -> None:
+        super().__init__()
+        self.run = run
+        for name, module in modules.items():
+            setattr(self, name, module)
+
+    def forward(self, *inputs):
+        return self.run(self, *inputs)
+
+
+def lively(model: nn.Module) -> nn.Module:
+    """Statistics and gains as after training."""
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            module.running_mean.normal_(0, 0.5)
+            module.running_var.uniform_(0.5, 2)
+            module.num_batches_tracked.fill_(17)
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)):
+            nn.init.normal_(module.weight, 1, 0.3)
+            nn.init.normal_(module.bias, 0, 0.3)
+        if isinstance(module, nn.MultiheadAttention):
+            nn.init.normal_(module.in_proj_bias, 0, 0.3)
+            nn.init.normal_(module.out_proj.bias, 0, 0.3)
+    return model.eval()
+
+
+def channels(layer, x):
+    return layer(x.transpose(1, 2)).transpose(1, 2)
+
+
+CASES: dict = {}
+
+
+def case(name: str, model: nn.Module, *inputs: torch.Tensor, described: dict | None = None) -> None:
+    CASES[name] = (lively(model), inputs, described)
+
+
+def linear(size: int, activation: str | None = None, bias: bool = True, **more) -> dict:
+    layer = {"kind": "dense", "size": size} | more
+    if activation:
+        layer["activation"] = activation
+    if not bias:
+        layer["bias"] = False
+    return layer
+
+
+def make() -> None:
+    last = lambda out: out[0][:, -1]
+    case("gru", Chain(lambda m, x: m.fc(last(m.gru(x))), gru=nn.GRU(3, 5, 2, batch_first=True, bidirectional=True), fc=nn.Linear(10, 2)), features(4, 7, 3))
+    case("rnn", Chain(lambda m, x: m.fc(last(m.rnn(x))), rnn=nn.RNN(3, 6, batch_first=True), fc=nn.Linear(6, 2)), features(4, 7, 3))
+    case(
+        "linear_before", Chain(lambda m, x: m.out(last(m.lstm(m.embed(x)))), embed=nn.Linear(6, 4), lstm=nn.LSTM(4, 5, batch_first=True), out=nn.Linear(5, 2)),
+        features(4, 7, 6))
+    case(
+        "batch_norm", Chain(lambda m, x: m.fc(m.bn(last(m.lstm(channels(m.bn0, x))))), bn0=nn.BatchNorm1d(3), lstm=nn.LSTM(3, 5, batch_first=True), bn=nn.BatchNorm1d(5), fc=nn.Linear(5, 2)),
+        features(4, 7, 3))
+    case(
+        "layer_norm", Chain(lambda m, x: m.fc(last((m.norm(m.lstm(m.ln_in(x))[0]),))), ln_in=nn.LayerNorm(3), lstm=nn.LSTM(3, 5, batch_first=True), norm=nn.LayerNorm(5), fc=nn.Linear(5, 2)),
+        features(4, 7, 3))
+    case(
+        "embedding_gru", Chain(lambda m, x: m.decoder(m.norm(last(m.rnn(m.encoder(x))))), encoder=nn.Embedding(11, 4, padding_idx=0), rnn=nn.GRU(4, 6, batch_first=True), norm=nn.LayerNorm(6), decoder=nn.Linear(6, 3)),
+        torch.randint(0, 11, (4, 7)))
+
+    class Learned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.h0 = nn.Parameter(torch.randn(4, 1, 5))
+            self.c0 = nn.Parameter(torch.randn(4, 1, 5))
+            self.lstm = nn.LSTM(3, 5, 2, batch_first=True, bidirectional=True)
+            self.fc = nn.Linear(10, 2)
+
+        def forward(self, x):
+            state = self.h0.expand(-1, len(x), -1).contiguous(), self.c0.expand(-1, len(x), -1).contiguous()
+            return self.fc(self.lstm(x, state)[0][:, -1])
+
+    case("learned_state", Learned(), features(4, 7, 3))
+
+    def attend(m, x):
+        out, _ = m.lstm(x)
+        return m.fc((F.softmax(m.attention(out), dim=1) * out).sum(1))
+
+    case(
+        "attention_tanh", Chain(attend, lstm=nn.LSTM(3, 5, batch_first=True, bidirectional=True), attention=nn.Sequential(nn.Linear(10, 4), nn.Tanh(), nn.Linear(4, 1)), fc=nn.Linear(10, 2)),
+        features(4, 7, 3))
+
+    class Omega(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w_omega = nn.Parameter(torch.randn(6, 6) * 0.5)
+            self.u_omega = nn.Parameter(torch.randn(6, 1) * 0.5)
+            self.lstm = nn.LSTM(3, 6, batch_first=True)
+            self.fc = nn.Linear(6, 2)
+
+        def forward(self, x):
+            out, _ = self.lstm(x)
+            scores = torch.tanh(out @ self.w_omega) @ self.u_omega
+            return self.fc((F.softmax(scores, dim=1) * out).sum(1))
+
+    case("attention_omega", Omega(), features(4, 7, 3))
+
+    def attend_features(m, x):
+        out, _ = m.lstm(x)
+        return m.fc((F.softmax(torch.tanh(m.attention(out)), dim=1) * out).sum(1))
+
+    case("attention_feature", Chain(attend_features, lstm=nn.LSTM(3, 5, batch_first=True), attention=nn.Linear(5, 5), fc=nn.Linear(5, 2)), features(4, 7, 3))
+
+    from torchcrf import CRF
+    case(
+        "crf", Chain(lambda m, x: m.hidden2tag(m.lstm(m.word_embeds(x))[0]), word_embeds=nn.Embedding(11, 4), lstm=nn.LSTM(4, 3, batch_first=True, bidirectional=True), hidden2tag=nn.Linear(6, 5), crf=CRF(5, batch_first=True)),
+        torch.randint(0, 11, (4, 7)))
+    case("flatten", Chain(lambda m, x: m.fc(m.lstm(x)[0].reshape(len(x), -1)), lstm=nn.LSTM(3, 5, batch_first=True), fc=nn.Linear(35, 2)), features(4, 7, 3))
+    case("relu_head", Chain(lambda m, x: m.fc2(F.relu(m.fc1(last(m.gru(x))))), gru=nn.GRU(3, 5, batch_first=True), fc1=nn.Linear(5, 6), fc2=nn.Linear(6, 2)), features(4, 7, 3))
+
+    # What only a description tells.
+    case("conv_same", Chain(lambda m, x: m.fc(last(m.lstm(F.relu(channels(m.conv, x))))), conv=nn.Conv1d(3, 4, 5, padding=2), lstm=nn.LSTM(4, 5, batch_first=True), fc=nn.Linear(5, 2)), features(4, 7, 3))
+    case(
+        "conv_stack",
+        Chain(
+            lambda m, x: m.fc(last(m.lstm(channels(lambda v: F.max_pool1d(F.relu(m.bn(m.conv1(v))), 2), x)))),
+            conv1=nn.Conv1d(3, 4, 3, stride=2, padding=1), bn=nn.BatchNorm1d(4), lstm=nn.LSTM(4, 5, batch_first=True, bidirectional=True), fc=nn.Linear(10, 2)),
+        features(4, 21, 3),
+        described={
+            "input": {"features": 3},
+            "layers": [
+                {"name": "conv1", "kind": "convolution", "size": 4, "kernel": 3, "stride": 2, "pad": [1, 1]}, {"name": "norm1", "kind": "batch_norm"},
+                {"name": "act", "kind": "activation", "activation": "relu"}, {"name": "pool1", "kind": "max_pooling", "window": 2},
+                {"name": "layer0", "kind": "lstm", "size": 5, "bidirectional": True}, {"name": "readout", "kind": "readout", "take": "last"},
+                {"name": "head.0", **linear(2)}]})
+    case(
+        "crnn",
+        Chain(
+            lambda m, x: m.fc(m.lstm(F.relu(m.cnn(x.transpose(1, 2).unsqueeze(1))).permute(0, 3, 1, 2).flatten(2))[0]),
+            cnn=nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3)), lstm=nn.LSTM(24, 5, batch_first=True, bidirectional=True), fc=nn.Linear(10, 4)),
+        features(2, 6, 8),
+        described={
+            "input": {"features": 8, "channels": 1},
+            "layers": [
+                {"name": "conv1", "kind": "convolution", "size": 3, "kernel": [3, 3], "pad": [1, 1, 1, 1]}, {"name": "norm1", "kind": "batch_norm"},
+                {"name": "act", "kind": "activation", "activation": "relu"}, {"name": "reshape1", "kind": "reshape"},
+                {"name": "layer0", "kind": "lstm", "size": 5, "bidirectional": True}, {"name": "head.0", **linear(4)}]})
+    # Steps are the first axis of the kernel here, the last in this model.
+    model, inputs, described = CASES["crnn"]
+
+    def attend_heads(m, x):
+        out, _ = m.lstm(x)
+        return m.fc(m.attn(out, out, out)[0].mean(1))
+
+    case(
+        "self_attention", Chain(attend_heads, lstm=nn.LSTM(3, 4, batch_first=True, bidirectional=True), attn=nn.MultiheadAttention(8, 2, batch_first=True), fc=nn.Linear(8, 2)),
+        features(4, 7, 3),
+        described={
+            "input": {"features": 3},
+            "layers": [
+                {"name": "layer0", "kind": "lstm", "size": 4, "bidirectional": True}, {"name": "attention", "kind": "self_attention", "heads": 2},
+                {"name": "readout", "kind": "readout", "take": "mean"}, {"name": "head.0", **linear(2)}]})
+    case(
+        "parallel", Chain(lambda m, x: m.fc(torch.cat([last(m.a(x)), last(m.b(x))], dim=1)), a=nn.LSTM(3, 4, batch_first=True), b=nn.GRU(3, 6, batch_first=True), fc=nn.Linear(10, 2)),
+        features(4, 7, 3),
+        described={
+            "input": {"features": 3},
+            "layers": [
+                {"name": "layer0", "kind": "lstm", "size": 4}, {"name": "layer1", "kind": "gru", "size": 6, "from": "input"},
+                {"name": "both", "kind": "concatenate", "from": ["layer0", "layer1"]}, {"name": "readout", "kind": "readout", "take": "last"},
+                {"name": "head.0", **linear(2)}]})
+    case(
+        "two_heads", Chain(lambda m, x: torch.cat([m.policy(last(m.lstm(x))), m.value(last(m.lstm(x)))], dim=1), lstm=nn.LSTM(3, 4, batch_first=True), policy=nn.Linear(4, 3), value=nn.Linear(4, 1)),
+        features(4, 7, 3),
+        described={
+            "input": {"features": 3},
+            "layers": [
+                {"name": "layer0", "kind": "lstm", "size": 4}, {"name": "readout", "kind": "readout", "take": "last"},
+                {"name": "policy", **linear(3)}, {"name": "value", **linear(1), "from": "readout"},
+                {"name": "both", "kind": "concatenate", "from": ["policy", "value"]}]})
+
+    def translate(m, x, y):
+        _, state = m.encoder(x)
+        return m.fc(m.decoder(y, state)[0])
+
+    case(
+        "encoder_decoder", Chain(translate, encoder=nn.LSTM(3, 5, batch_first=True), decoder=nn.LSTM(2, 5, batch_first=True), fc=nn.Linear(5, 2)),
+        features(4, 7, 3), features(4, 4, 2),
+        described={
+            "inputs": [{"name": "input1", "features": 3}, {"name": "input2", "features": 2}],
+            "layers": [
+                {"name": "layer0", "kind": "lstm", "size": 5, "from": "input1"},
+                {"name": "layer1", "kind": "lstm", "size": 5, "from": "input2", "initial_from": "layer0"}, {"name": "head.0", **linear(2)}]})
+
+    def cells(m, x):
+        h = c = x.new_zeros(len(x), 5)
+        for t in range(x.shape[1]):
+            h, c = m.cell(x[:, t], (h, c))
+        return m.fc(F.relu(m.bn(h)))
+
+    case("cell", Chain(cells, cell=nn.LSTMCell(3, 5), bn=nn.BatchNorm1d(5), fc=nn.Linear(5, 2)), features(4, 7, 3), described={
+        "input": {"features": 3},
+        "layers": [
+            {"name": "layer0", "kind": "lstm", "size": 5}, {"name": "readout", "kind": "readout", "take": "last"}, {"name": "norm1", "kind": "batch_norm"},
+            {"name": "act", "kind": "activation", "activation": "relu"}, {"name": "head.0", **linear(2)}]})
+
+
+def main() -> None:
+    torch.manual_seed(7)
+    make()
+    FOLDER.mkdir(exist_ok=True)
+    for name, (model, inputs, described) in CASES.items():
+        with torch.no_grad():
+            y = model(*inputs)
+        torch.save(model.state_dict(), FOLDER / f"{name}.pt")
+        numbers = {"x" if index == 0 else f"x{index + 1}": value.numpy() for index, value in enumerate(inputs)}
+        numpy.savez(FOLDER / f"{name}.npz", y=y.numpy(), **numbers)
+        if described:
+            (FOLDER / f"{name}.json").write_text(json.dumps(described) + "\n")
+
+
+main()
