@@ -29,7 +29,8 @@ extension Loss {
       switch targets {
       case .values(let values, let size, _): values.count / max(size, 1)
       case .classes(let classes, _): classes.count
-      case .labels, .none: 0
+      case .labels(let labels, let width): labels.count / max(width, 1)
+      case .none: 0
       }
     try check(targets, rows: targetCount, against: shape)
     // The valid rows, packed as a network gives them.
