@@ -15,20 +15,7 @@
 
 extension ModelConfiguration {
   /// Why a line describes no model.
-  public struct LineError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The input, layer or clause at fault, as it was written; nil for the whole.
-    public var part: String?
-    /// What is wrong, with the word at fault.
-    public var detail: String
-
-    init(_ part: String? = nil, detail: String) {
-      self.part = part
-      self.detail = detail
-    }
-
-    /// `"conv 32 kernal 5": conv has no setting kernal; did you mean kernel?`
-    public var description: String { (part.map { "\"\($0.shortened)\": " } ?? "") + detail }
-  }
+  public typealias LineError = ModelLineError
 
   /// A model from its line, such as `8 features -> biLSTM 64 -> last -> dense 3 softmax`; see `docs/models.md`.
   /// - Throws: `LineError` naming the word at fault.
