@@ -83,7 +83,8 @@ struct KerasGraphWeights: FileReading {
       }
     }
     do {
-      return try KerasGraphExport(StoredModel(configuration, tensors: tensors), to: file, options: WriteOptions(), .legacy)
+      return try KerasGraphExport(
+        StoredModel(configuration, tensors: tensors), to: file, options: WriteOptions(), .legacy)
     } catch let error as CheckpointError {
       throw .invalid(.configuration, nil, "\(error.message)")
     } catch {
