@@ -175,20 +175,20 @@ def recurrent():
         y = g.node("LSTM", x, g.weight(2, 20, 4), g.weight(2, 20, 5), hidden_size=5, direction="bidirectional", layout=1)
         return g.node("ReduceSum", y, g.ints(2), keepdims=0)
     try:
-        simple("lstm_batch_first_summed", batch_first, "lstm slice slice add")
+        simple("lstm_batch_first_summed", batch_first, "lstm")
     except Exception:  # ONNX Runtime has no layout 1
         pass
 
     def summed(g, x):
         y = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, 2, direction="bidirectional")
         return g.node("Transpose", g.node("ReduceMean", y, axes=[1], keepdims=0), perm=[1, 0, 2])
-    simple("lstm_directions_averaged", summed, "lstm slice slice average")
+    simple("lstm_directions_averaged", summed, "lstm")
 
     def split(g, x):
         y = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, 2, direction="bidirectional")
         a, b = g.node("Split", y, outputs=2, axis=1)
         return g.steps(g.node("Mul", a, b))
-    simple("lstm_directions_multiplied", split, "lstm slice slice multiply")
+    simple("lstm_directions_multiplied", split, "lstm")
 
     def stored(g, x):
         shape = g.node("Shape", x)
@@ -542,6 +542,49 @@ def written_out():
           extra={"rate": np.array(8000, np.int64)})
 
 
+@case
+def voice_activity():
+    """As detectors of speech are exported: samples, a spectrum, convolutions, one step of a cell, all in a branch of the rate."""
+    g = Graph("voice_activity", 16)
+    x, state, rate = g.input("input", "n", "samples"), g.input("state", 2, "n", 5), g.input("sr", kind=TensorProto.INT64)
+
+    def branch(scale):
+        b = Graph(f"voice_activity_{scale}", 16)
+        b.count = 1000 * scale
+        b.nodes.clear()
+        y = b.node("Unsqueeze", b.node("Pad", x, b.ints(0, 0, 0, 4), mode="reflect"), b.ints(1))
+        y = b.node("Conv", y, b.weight(2 * (scale + 2), 1, 8), strides=[4])
+        real = b.node("Slice", y, b.ints(0), b.ints(scale + 2), b.ints(1))
+        imaginary = b.node("Slice", y, b.ints(scale + 2), b.ints(1 << 40), b.ints(1))
+        y = b.node("Sqrt", b.node("Add", b.node("Pow", real, b.number(2)), b.node("Pow", imaginary, b.number(2))))
+        for channels, stride in ((scale + 2, 1), (4, 2), (4, 2)):
+            y = b.node("Relu", b.node("Conv", y, b.weight(4, channels, 3), b.weight(4), pads=[1, 1], strides=[stride]))
+        count = b.node("Gather", b.node("Shape", y), b.ints(-1), axis=0)
+        then = helper.make_graph([helper.make_node("Squeeze", [y, b.ints(-1)], [f"one{scale}"])], "one", [], [helper.make_tensor_value_info(f"one{scale}", 1, None)])
+        other = helper.make_graph([helper.make_node("Identity", [y], [f"all{scale}"])], "all", [], [helper.make_tensor_value_info(f"all{scale}", 1, None)])
+        y = b.node("If", b.node("Equal", count, b.ints(1)), then_branch=then, else_branch=other)
+        h, c = (b.node("Gather", state, b.constant(np.array(k, np.int64)), axis=0) for k in (0, 1))
+        sums = b.node("Add", b.node("Gemm", y, b.weight(20, 4), b.weight(20), transB=1), b.node("Gemm", h, b.weight(20, 5), b.weight(20), transB=1))
+        i, f, u, o = b.node("Split", sums, outputs=4, axis=1)
+        new = b.node("Add", b.node("Mul", b.node("Sigmoid", f), c), b.node("Mul", b.node("Sigmoid", i), b.node("Tanh", u)))
+        out = b.node("Mul", b.node("Sigmoid", o), b.node("Tanh", new))
+        states = b.node("Concat", b.node("Unsqueeze", out, b.ints(0)), b.node("Unsqueeze", new, b.ints(0)), axis=0)
+        y = b.node("Conv", b.node("Relu", b.node("Unsqueeze", out, b.ints(-1))), b.weight(1, 5, 1), b.weight(1))
+        y = b.node("ReduceMean", b.node("Squeeze", b.node("Sigmoid", y), b.ints(1)), axes=[1], keepdims=0)
+        y = b.node("Unsqueeze", y, b.ints(1))
+        given = [helper.make_tensor_value_info(name, 1, None) for name in (y, states)]
+        return helper.make_graph(b.nodes, f"rate{scale}", [], given, b.constants)
+
+    test = g.node("Equal", rate, g.constant(np.array(16000, np.int64)))
+    y, states = g.node("If", test, outputs=2, then_branch=branch(2), else_branch=branch(1))
+    g.output(y)
+    g.output(states, "stateN")
+    data = np.random.default_rng(4).standard_normal((N, 18)).astype(np.float32)
+    write("voice_activity", g.model(), {"input": data},
+          "convolution magnitude convolution convolution convolution lstm activation dense", shown={"input": data[:, :, None]},
+          extra={"state": np.zeros((2, N, 5), np.float32), "sr": np.array(16000, np.int64)}, keep=1, turn=lambda y: y[:, None])
+
+
 # Types of weights
 
 
@@ -619,6 +662,28 @@ def made_by_torch():
             y = y + self.two(y)[0]
             return self.out(torch.cat([y[:, -1]], -1))
 
+    class Unrolled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two, self.out = nn.LSTMCell(4, 5), nn.LSTMCell(5, 3), nn.Linear(3, 2)
+
+        def forward(self, x):
+            h, c, g, d = x.new_zeros(len(x), 5), x.new_zeros(len(x), 5), x.new_zeros(len(x), 3), x.new_zeros(len(x), 3)
+            steps = []
+            for t in range(x.shape[1]):
+                h, c = self.one(x[:, t], (h, c))
+                g, d = self.two(h, (g, d))
+                steps.append(g)
+            return nn.functional.elu(self.out(torch.stack(steps, 1)))
+
+    class Learned(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.h = nn.GRU(4, 5, batch_first=True), nn.Parameter(torch.randn(1, 1, 5))
+
+        def forward(self, x):
+            return self.rnn(x, self.h.expand(-1, x.shape[0], -1).contiguous())[0]
+
     torch.manual_seed(0)
     x = torch.randn(N, T, 4)
     ids = torch.randint(13, (N, T))
@@ -628,7 +693,9 @@ def made_by_torch():
             ("tagger", Tagger(), (ids,), ["x"], {"x": both}, "embedding convolution gru gru layer_norm activation dense", None),
             ("cell", Cell(), (x[:, 0], zeros, zeros), ["x", "h", "c"], {"x": {0: "n"}, "h": {0: "n"}, "c": {0: "n"}}, "dense lstm dense", 1),
             ("attention", Attention(), (x,), ["x"], {"x": both}, "lstm attention dense", None),
-            ("residual", Residual(), (x,), ["x"], {"x": both}, "dense lstm add lstm add readout activation dense", None)]:
+            ("residual", Residual(), (x,), ["x"], {"x": both}, "dense lstm add lstm add readout activation dense", None),
+            ("unrolled", Unrolled(), (x,), ["x"], {"x": {0: "n"}}, "lstm lstm dense", None),
+            ("learned_state", Learned(), (x,), ["x"], {"x": both}, "gru", None)]:
         module.eval()
         for parameter in module.parameters():
             if parameter.dim() == 1:

@@ -113,11 +113,13 @@ extension Kernels {
   }
 }
 
-/// Visits `count` values in chunks, with scratch memory for one on the stack.
-private func forEachChunk(_ count: Int, _ body: (_ at: Int, _ count: Int, UnsafeMutablePointer<Float>) -> Void) {
+/// Visits `count` values in chunks of up to `size`, with scratch memory for 256 on the stack.
+private func forEachChunk(
+  _ count: Int, _ size: Int = 256, _ body: (_ at: Int, _ count: Int, UnsafeMutablePointer<Float>) -> Void
+) {
   withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { scratch in
     guard let scratch = scratch.baseAddress else { return }
-    for at in stride(from: 0, to: count, by: 256) { body(at, min(256, count - at), scratch) }
+    for at in stride(from: 0, to: count, by: size) { body(at, min(size, count - at), scratch) }
   }
 }
 
@@ -127,6 +129,7 @@ private let seluScale: Float = 1.0507009873554805
 private let seluAlpha: Float = 1.6732632423543772
 private let geluRoot: Float = 0.7978845608028654  // sqrt(2 / pi)
 private let geluCube: Float = 0.044715
+private let halfRoot: Float = 0.7071067811865476  // sqrt(1 / 2)
 
 /// NaN stays NaN.
 @inline(__always)
@@ -153,7 +156,11 @@ extension ActivationFunction {
     case .hardSwish: for j in 0..<count { y[j] = x[j] * clip(x[j] / 6 + 0.5, 0, 1) }
     case .elu: computeELU(x, into: y, count, kernels, scale: 1, alpha: alpha)
     case .selu: computeELU(x, into: y, count, kernels, scale: seluScale, alpha: seluAlpha)
-    case .gelu: for j in 0..<count { y[j] = 0.5 * x[j] * (1 + erff(x[j] * Float(0.5).squareRoot())) }
+    case .gelu:
+      forEachChunk(count) { at, count, p in
+        normalDistribution(x + at, p, count, kernels)
+        for j in 0..<count { y[at + j] = x[at + j] * p[j] }
+      }
     case .geluTanh:
       forEachChunk(count) { at, count, t in
         geluTangent(x + at, t, count, kernels)
@@ -199,13 +206,13 @@ extension ActivationFunction {
     case .elu: for j in 0..<count { d[j] *= x[j] > 0 ? 1 : y[j] + alpha }
     case .selu: for j in 0..<count { d[j] *= x[j] > 0 ? seluScale : y[j] + seluScale * seluAlpha }
     case .gelu:
-      forEachChunk(count) { at, count, e in
-        for j in 0..<count { e[j] = -0.5 * x[at + j] * x[at + j] }
+      // Phi(x) + x phi(x)
+      forEachChunk(count, 128) { at, count, p in
+        let (x, d, e) = (x + at, d + at, p + count)
+        for j in 0..<count { e[j] = -0.5 * x[j] * x[j] }
         kernels.apply(.exp, e, count: count)
-        for j in 0..<count {
-          let x = x[at + j]
-          d[at + j] *= 0.5 * (1 + erff(x * Float(0.5).squareRoot())) + x * e[j] * 0.3989422804014327
-        }
+        normalDistribution(x, p, count, kernels)
+        for j in 0..<count { d[j] *= p[j] + x[j] * e[j] * 0.3989422804014327 }
       }
     case .geluTanh:
       forEachChunk(count) { at, count, t in
@@ -247,6 +254,32 @@ extension ActivationFunction {
       for j in 0..<count { t[j] = 0.5 * (x[at + j] > 0 ? 0 : x[at + j]) }
       kernels.apply(.tanh, t, count: count)
       for j in 0..<count { y[at + j] = scale * (x[at + j] > 0 ? x[at + j] : alpha * (2 * t[j] / (1 - t[j]))) }
+    }
+  }
+
+  /// p = Phi(x), with the complementary error function of Press et al., Numerical Recipes (1.2e-7 of its value). Where x is
+  /// negative nothing cancels.
+  private func normalDistribution(
+    _ x: UnsafePointer<Float>, _ p: UnsafeMutablePointer<Float>, _ count: Int, _ kernels: Kernels
+  ) {
+    for j in 0..<count {
+      let z = abs(x[j]) * halfRoot
+      let t = 1 / (1 + 0.5 * z)
+      var sum: Float = 0.17087277
+      sum = sum * t - 0.82215223
+      sum = sum * t + 1.48851587
+      sum = sum * t - 1.13520398
+      sum = sum * t + 0.27886807
+      sum = sum * t - 0.18628806
+      sum = sum * t + 0.09678418
+      sum = sum * t + 0.37409196
+      sum = sum * t + 1.00002368
+      p[j] = sum * t - 1.26551223 - z * z
+    }
+    kernels.apply(.exp, p, count: count)
+    for j in 0..<count {
+      let tail = 0.5 / (1 + 0.5 * abs(x[j]) * halfRoot) * p[j]
+      p[j] = x[j] < 0 ? tail : 1 - tail
     }
   }
 

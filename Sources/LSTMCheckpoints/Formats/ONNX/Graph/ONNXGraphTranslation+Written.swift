@@ -4,18 +4,18 @@ import Foundation
 extension ONNXGraphTranslation {
   /// The graph is what runs; what lstm-ft wrote beside it counts where it says the same under other names.
   func reconcile(_ found: inout ONNXTranslator.Result, _ translation: inout Translation) {
-    guard let text = model.metadata[ONNXStructure.configurationKey] else { return }
+    guard let text = model.metadata[ONNXModel.configurationKey] else { return }
     let written: ModelConfiguration
     do throws(CheckpointError) {
       written = try ModelConfiguration(json: Data(text.utf8), file: file)
     } catch {
-      translation.notes.append("its \(ONNXStructure.configurationKey) is not used: \(error.message)")
+      translation.notes.append("its \(ONNXModel.configurationKey) is not used: \(error.message)")
       return
     }
     let (own, said) = (Core(found.configuration), Core(written))
     let pairs = Array(zip(own.layers, said.layers))
     guard own.layers.count == said.layers.count, pairs.allSatisfy({ $0.kind == $1.kind }) else {
-      translation.notes.append("its \(ONNXStructure.configurationKey) is not used: it says other than the graph")
+      translation.notes.append("its \(ONNXModel.configurationKey) is not used: it says other than the graph")
       return
     }
     // From the graph's names to those that were written; a second bias of zeros was none.
@@ -24,13 +24,13 @@ extension ONNXGraphTranslation {
       let (a, b) = (one.parameters, other.parameters)
       for (key, name) in a { names[name] = b[key] ?? "" }
       guard b.keys.allSatisfy({ a[$0] != nil }) else {
-        translation.notes.append("its \(ONNXStructure.configurationKey) is not used: it has other tensors than the graph")
+        translation.notes.append("its \(ONNXModel.configurationKey) is not used: it has other tensors than the graph")
         return
       }
     }
     let spare = found.candidates.filter { names[$0.name] == "" }
     guard spare.allSatisfy({ isZero($0.tensor) }) else {
-      translation.notes.append("its \(ONNXStructure.configurationKey) is not used: it has fewer tensors than the graph")
+      translation.notes.append("its \(ONNXModel.configurationKey) is not used: it has fewer tensors than the graph")
       return
     }
     found.configuration = written
@@ -69,8 +69,8 @@ extension ONNXGraphTranslation {
       var folded = Set<Int>()
       for index in places where !folded.contains(index) {
         let layer = configuration.layers[index]
-        var kind: any LayerKind = layer.kind
-        switch layer.kind {
+        var kind = layer.kind.plainlyPadded
+        switch layer.kind.plainlyPadded {
         case var dense as Layer.Dense where dense.activation == .none:
           if let found = activation(after: index) {
             dense.activation = found
@@ -109,6 +109,27 @@ extension ONNXGraphTranslation {
         }
         layers.append(entry)
       }
+    }
+  }
+}
+
+extension LayerKind {
+  /// The same with its padding said in numbers, as a graph says it.
+  fileprivate var plainlyPadded: any LayerKind {
+    switch self {
+    case var convolution as Layer.Convolution:
+      if convolution.padding == .causal {
+        if convolution.pad.isEmpty { convolution.pad = convolution.kernel.flatMap { _ in [0, 0] } }
+        convolution.pad[0] += (convolution.kernel[0] - 1) * convolution.dilation[0]
+        convolution.padding = .valid
+      }
+      if convolution.pad.allSatisfy({ $0 == 0 }) { (convolution.pad, convolution.reflects) = ([], false) }
+      return convolution
+    case var pooling as Layer.Pooling:
+      if pooling.stride.isEmpty { pooling.stride = pooling.window }
+      if pooling.pad.allSatisfy({ $0 == 0 }) { (pooling.pad, pooling.countsPad) = ([], false) }
+      return pooling
+    default: return self
     }
   }
 }

@@ -1,0 +1,120 @@
+import FileIO
+
+extension ONNXOperators {
+  static let batchNorm = Family(["BatchNormalization"]) { t, node throws(ONNXRefusal) in
+    guard let rows = t.rows(node), node.inputs.count == 5, rows.axes.count >= 2 else { return nil }
+    if t.integer(node, "training_mode") ?? 0 != 0 { throw ONNXRefusal(detail: "it is in training mode") }
+    let names = ["weight", "bias", "running_mean", "running_var"]
+    var parameters: [ONNXDraft.Key: ONNXDraft.Parameter] = [:]
+    var count = 1
+    for (index, name) in names.enumerated() {
+      guard let found = t.weight(node, index + 1), found.shape.count == 1 else { return nil }
+      parameters[.init(name: name)] = t.parameter(found)
+      count = found.shape[0]
+    }
+    guard parameters.values.allSatisfy({ $0.constant.shape == [count] }) else {
+      throw ONNXRefusal(detail: "its statistics differ in size")
+    }
+    var source: Int
+    switch rows.axes[1] {
+    case .row(0) where rows.factors.count == 1: source = try t.plain(rows.source, node)
+    case .row(0): source = try t.grid(rows.source, channels: rows.factors[0], node)
+    case .one where rows.factors.isEmpty: source = rows.source
+    case .one: source = try t.grid(rows.source, channels: 1, node)
+    default: throw ONNXRefusal(detail: "it normalizes along another axis than that of features")
+    }
+    guard count == (rows.axes[1] == .row(0) ? rows.factors[0] : 1) else {
+      throw ONNXRefusal(detail: "its statistics are of \(count) features")
+    }
+    let momentum = 1 - (t.number(node, "momentum") ?? 0.9)
+    let kind = Layer.BatchNorm(epsilon: t.number(node, "epsilon") ?? 1e-5, momentum: (momentum * 1e6).rounded() / 1e6)
+    source = try t.layer(kind, [source], parameters, node)
+    return [.rows(rows.of(source))]
+  }
+
+  static let layerNorm = Family(["LayerNormalization"]) { t, node throws(ONNXRefusal) in
+    guard let rows = t.rows(node), let place = t.axis(t.integer(node, "axis") ?? -1, rows.axes.count) else {
+      return nil
+    }
+    guard place == rows.axes.count - 1, rows.isWholeRow(at: place) else {
+      throw ONNXRefusal(detail: "it normalizes over other axes than that of features")
+    }
+    var kind = Layer.LayerNorm(epsilon: t.number(node, "epsilon") ?? 1e-5)
+    kind.hasOffset = !t.isAbsent(node, 2)
+    guard let scale = t.weight(node, 1), let gain = t.vector(scale, rows.width) else { return nil }
+    var parameters = [ONNXDraft.Key(name: "weight"): t.parameter(gain)]
+    if kind.hasOffset {
+      guard let found = t.weight(node, 2), let bias = t.vector(found, rows.width) else { return nil }
+      parameters[.init(name: "bias")] = t.parameter(bias)
+    }
+    return [.rows(rows.of(try t.layer(kind, [rows.source], parameters, node)))]
+  }
+}
+
+extension ONNXTranslator {
+  /// A layer normalization or an L2 norm that is written out, at the division that it ends with.
+  mutating func normalized(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
+    guard node.inputs.count == 2 else { return nil }
+    if let rows = rows(node), case .norm(let of)? = meaning(node, 1), of == rows {
+      return rows.of(try layer(Layer.L2(), [rows.source], node))
+    }
+    // (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon)
+    guard let root = origin(node, 1), root.operation == "Sqrt", let sum = origin(root, 0), sum.operation == "Add",
+      sum.inputs.count == 2, let difference = origin(node, 0), difference.operation == "Sub",
+      difference.inputs.count == 2
+    else { return nil }
+    for (one, other) in [(0, 1), (1, 0)] {
+      guard let epsilon = scalar(sum, other), let variance = origin(sum, one), variance.operation == "ReduceMean",
+        let squared = square(origin(variance, 0)), let again = origin(squared),
+        again.outputs == difference.outputs || isSame(again, difference),
+        let mean = origin(difference, 1), mean.operation == "ReduceMean", mean.inputs.first == difference.inputs[0],
+        let rows = rows(named: difference.inputs[0])
+      else { continue }
+      for reduction in [mean, variance] {
+        guard let (axes, keeps) = reduced(reduction, rows.axes.count), keeps, axes == [rows.axes.count - 1],
+          rows.isWholeRow(at: axes[0])
+        else { return nil }
+      }
+      var kind = Layer.LayerNorm(epsilon: Float(epsilon))
+      (kind.hasScale, kind.hasOffset) = (false, false)
+      return rows.of(try layer(kind, [rows.source], node))
+    }
+    return nil
+  }
+
+  private func isSame(_ a: ONNXModel.Node, _ b: ONNXModel.Node) -> Bool {
+    a.operation == b.operation && a.inputs == b.inputs
+  }
+
+  /// Gain and offset of a layer normalization that is written out.
+  mutating func afterNorm(
+    _ rows: ONNXRows, _ affine: ONNXAffineRows, _ constant: ONNXConstant, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> ONNXRows? {
+    let entry = draft[rows.source]
+    guard var kind = entry.kind as? Layer.LayerNorm, !kind.hasOffset, let vector = vector(constant, rows.width) else {
+      return nil
+    }
+    var parameters = entry.parameters
+    switch node.operation {
+    case "Mul" where !kind.hasScale:
+      kind.hasScale = true
+      parameters[.init(name: "weight")] = parameter(vector)
+    case "Add":
+      kind.hasOffset = true
+      parameters[.init(name: "bias")] = parameter(vector)
+    default: return nil
+    }
+    return rows.of(try layer(kind, entry.reads, parameters, node))
+  }
+
+  /// A norm kept from being zero.
+  func boundedNorm(_ node: ONNXModel.Node) -> ONNXMeaning? {
+    guard node.inputs.count == 2 else { return nil }
+    for (one, other) in [(0, 1), (1, 0)] {
+      if case .norm(let rows)? = meaning(node, one), let least = scalar(node, other), 0...1e-6 ~= least {
+        return .norm(rows)
+      }
+    }
+    return nil
+  }
+}
