@@ -184,7 +184,8 @@ extension KerasGraphReading {
     return KerasValue(special: .mask(input: nil, hidden: nil))
   }
 
-  /// Masks that a layer is called with are those that Keras carried to it, which are known already, or the model's own mask.
+  /// Masks that a layer is called with are those that Keras carried to it, which are known already, or the model's own
+  /// mask.
   func takeMasks(_ use: inout KerasUse) throws(CheckpointError) {
     for key in ["mask", "query_mask", "value_mask", "key_mask"] {
       for value in use.keywords[key] ?? [] {

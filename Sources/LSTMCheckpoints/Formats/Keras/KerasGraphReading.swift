@@ -1,6 +1,7 @@
 import FileIO
 
-/// A graph of layers from Keras' own description of a model: branches, several inputs and outputs, models within models.
+/// A graph of layers from Keras' own description of a model: branches, several inputs and outputs, models within
+/// models.
 /// Every layer means something that is known here, or reading stops.
 struct KerasGraphReading: FileReading {
   /// A parameter of a layer, and the tensor that it is.
