@@ -61,15 +61,16 @@ import Testing
     try compare(Self.output(file, line: line, numbers), #require(numbers["y"]), 2e-6)
   }
 
-  @Test(arguments: [
-    ("layer-order-pt/ln_after.pt", nil, "layer-order-pt/x.npz", "layer-order-pt/ln_after.npy"),
-    ("pt-batchnorm/model.pt", nil, "pt-batchnorm/expected.npz", nil),
-    ("parallel-pt/par_sum_square.pt", 1, "parallel-pt/par_sum_square_x.npz", "parallel-pt/par_sum_square.npy"),
-    ("parallel-pt/residual.pt", 2, "parallel-pt/residual_x.npz", "parallel-pt/residual.npy"),
-    ("pt-conv-front/model.pt", 0, "pt-conv-front/expected.npz", nil),
-    ("pt-attention-taken-for-dense/model.pt", 0, "pt-attention-taken-for-dense/expected.npz", nil),
-    ("npz-gates/weights.npz", nil, "npz-gates/expected.npz", nil),
-  ] as [(String, Int?, String, String?)])
+  @Test(
+    arguments: [
+      ("layer-order-pt/ln_after.pt", nil, "layer-order-pt/x.npz", "layer-order-pt/ln_after.npy"),
+      ("pt-batchnorm/model.pt", nil, "pt-batchnorm/expected.npz", nil),
+      ("parallel-pt/par_sum_square.pt", 1, "parallel-pt/par_sum_square_x.npz", "parallel-pt/par_sum_square.npy"),
+      ("parallel-pt/residual.pt", 2, "parallel-pt/residual_x.npz", "parallel-pt/residual.npy"),
+      ("pt-conv-front/model.pt", 0, "pt-conv-front/expected.npz", nil),
+      ("pt-attention-taken-for-dense/model.pt", 0, "pt-attention-taken-for-dense/expected.npz", nil),
+      ("npz-gates/weights.npz", nil, "npz-gates/expected.npz", nil),
+    ] as [(String, Int?, String, String?)])
   func theFirstModelsInTheWild(_ file: String, _ proposal: Int?, _ x: String, _ y: String?) throws {
     var line: String?
     if let proposal {
@@ -82,7 +83,8 @@ import Testing
   }
 
   /// Every kind of layer, as PyTorch computes the module that is written for it.
-  @Test(arguments: fixtureNames(in: "torch-modules", suffix: ".json")) func isWhatItsModuleGives(_ name: String) throws {
+  @Test(arguments: fixtureNames(in: "torch-modules", suffix: ".json")) func isWhatItsModuleGives(_ name: String) throws
+  {
     let configuration = try ModelConfiguration(
       json: Data(contentsOf: fixtures.appendingPathComponent("torch-modules/\(name).json")), file: name)
     var model = LSTMModel(configuration)

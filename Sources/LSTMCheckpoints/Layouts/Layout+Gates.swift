@@ -92,7 +92,9 @@ enum GateNames {
   ) throws(CheckpointError) -> (cell: RecurrentCell, how: String, isTransposed: Bool, isJoined: Bool)? {
     let gates = Gate.of(.lstm)
     let weights = gates.compactMap { cell.weights[$0]?.tensor }, states = gates.compactMap { cell.states[$0]?.tensor }
-    guard let first = weights.first, first.shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 }) else { return nil }
+    guard let first = weights.first, first.shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 }) else {
+      return nil
+    }
     for tensor in weights { try tensor.require(first.shape, "a gate's matrix", "all gates") }
     let isJoined = states.isEmpty
     let hidden: Int
@@ -131,7 +133,9 @@ enum GateNames {
 
   private static func head(_ head: Candidate, hidden: Int, isTransposed: Bool) -> (tensor: StoredTensor, how: String?) {
     let shape = head.shape
-    if shape.count == 2, shape[0] == 1 || shape[1] == 1, head.name.lowercased().hasSuffix("by") || head.name.hasSuffix("b_y") {
+    if shape.count == 2, shape[0] == 1 || shape[1] == 1,
+      head.name.lowercased().hasSuffix("by") || head.name.hasSuffix("b_y")
+    {
       return (head.tensor.reshaped([head.tensor.elementCount]), "read as a vector")
     }
     guard shape.count == 2 else { return (head.tensor, nil) }

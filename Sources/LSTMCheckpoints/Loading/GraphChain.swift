@@ -112,7 +112,9 @@ struct GraphChain {
       let isTable =
         !module.hasBias && wanted != outputs
         || !module.hasBias && module.parts.values.contains { kinds.kind(of: $0) == .embedding }
-      draft.inputs = [isTable && (wanted == nil || wanted == inputs) ? .init(.tokens(vocabulary: outputs)) : features(inputs)]
+      draft.inputs = [
+        isTable && (wanted == nil || wanted == inputs) ? .init(.tokens(vocabulary: outputs)) : features(inputs)
+      ]
     default: draft.inputs = [features(1)]
     }
   }

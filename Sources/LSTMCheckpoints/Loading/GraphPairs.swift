@@ -69,7 +69,8 @@ struct GraphPairs {
           return draft.value != nil
         })
     }
-    if isWhole, groups.count == 2, begin == 0, !LSTMStack.isList(paths), let encoder = groups[0].first, let decoder = groups[1].first,
+    if isWhole, groups.count == 2, begin == 0, !LSTMStack.isList(paths), let encoder = groups[0].first,
+      let decoder = groups[1].first,
       let other = decoder.reads, Self.haveOneState(groups), encoder.recurrent?.kind.initial == .zero
     {
       drafts.append(

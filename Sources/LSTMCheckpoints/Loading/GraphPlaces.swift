@@ -44,7 +44,9 @@ struct GraphPlaces: FileReading {
       if layer.kind is Layer.Attention {
         let scores = own.filter { part($0).hasPrefix("score") }
         let weights = own.filter { !part($0).hasPrefix("score") }
-        if !weights.isEmpty { units.append(Unit(layer: layer, places: weights.map { (part($0), $0) }, wanted: .attention)) }
+        if !weights.isEmpty {
+          units.append(Unit(layer: layer, places: weights.map { (part($0), $0) }, wanted: .attention))
+        }
         if !scores.isEmpty {
           let parts = scores.map { (part($0) == "score" ? "weight" : "bias", $0) }
           units.append(Unit(layer: layer, places: parts, wanted: .attention))
@@ -65,7 +67,9 @@ struct GraphPlaces: FileReading {
     takeStates(&rest)
     var open = units
     // What is called like a layer is that layer's.
-    for unit in open { if let index = only(rest.indices.filter { isNamed(unit, rest[$0]) }) { take(unit, &rest, index, &open) } }
+    for unit in open {
+      if let index = only(rest.indices.filter { isNamed(unit, rest[$0]) }) { take(unit, &rest, index, &open) }
+    }
     for (_, alike) in open.grouped(by: \.shapes) {
       guard open.contains(where: { $0.shapes == alike[0].shapes }) else { continue }
       for wanted in [TensorKind.attention, .embedding] {
@@ -136,7 +140,8 @@ struct GraphPlaces: FileReading {
       let reason = isNumbered ? "by their numbers" : "in the order of the file"
       if Set(names).count > 1 {
         assumed.add(
-          "\(pairs): of equal shapes, taken \(reason)", change: "\(.rules, example(alike[0], rest[order[order.count - 1]]))")
+          "\(pairs): of equal shapes, taken \(reason)",
+          change: "\(.rules, example(alike[0], rest[order[order.count - 1]]))")
       }
     }
     for (unit, index) in zip(alike, order) { place(unit, rest[index]) }

@@ -28,7 +28,8 @@ struct GraphQuestions {
     if chain?.hasSeveralHeads ?? false {
       let names = nameList(draft.outputs.compactMap { steps[$0].source })
       return .arrangement(
-        "\(draft.outputs.count) dense layers read the same values: \(names)", proposals([draft.activated(inner, by: usual)]))
+        "\(draft.outputs.count) dense layers read the same values: \(names)",
+        proposals([draft.activated(inner, by: usual)]))
     }
     guard !inner.isEmpty else { return nil }
     if let activation = options.activation {

@@ -33,9 +33,9 @@ struct GraphReading: FileReading {
     guard modules.count <= 200, var parts = GraphParts(modules, kinds) else { return .unknown }
     if idle.contains(where: { $0.effect == .unknown && !$0.isHarmless }) { return .unknown }
     let recurrent = parts.sequence.filter { $0.recurrent != nil }
-    if let pairs = GraphPairs(parts, recurrent, kinds, options, take) { 
+    if let pairs = GraphPairs(parts, recurrent, kinds, options, take) {
       return .arrangement("its recurrent layers may be arranged in several ways", pairs.proposals)
-     }
+    }
     func chains(_ orders: [[TensorModule]]) -> [GraphChain] {
       orders.compactMap { order in
         parts.sequence = order
@@ -94,7 +94,8 @@ struct GraphReading: FileReading {
       guard let row = zeroRow(of: table.tensor) else { return nil }
       kind.paddingToken = row
       found = Assumption(
-        what: "row \(row) of \(table.tensor.name) is all zero: it stands for padding (padding_idx=\(row)) and is not trained",
+        what:
+          "row \(row) of \(table.tensor.name) is all zero: it stands for padding (padding_idx=\(row)) and is not trained",
         change: "\(.padding, "none")")
     }
     draft.steps[index].kind = kind
@@ -118,7 +119,8 @@ struct GraphReading: FileReading {
       "the layers follow each other \(keepsOrder ? "in the order of the file" : "as their widths go"): "
         + "\(names.joined(separator: ", "))", change: "\(.model, line)")
     for (index, step) in steps.enumerated() where step.isNormalization {
-      let before = steps[..<index].last { $0.source != nil }?.source.map { "reads what \($0) gives" } ?? "reads the input"
+      let before =
+        steps[..<index].last { $0.source != nil }?.source.map { "reads what \($0) gives" } ?? "reads the input"
       let after = steps[(index + 1)...].first { $0.source != nil }?.source.map { ", before \($0)" } ?? ""
       model.assumed.add("\(step.source ?? "") (\(step.noun)) \(before)\(after)")
     }

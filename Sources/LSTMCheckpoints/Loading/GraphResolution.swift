@@ -68,7 +68,8 @@ struct GraphResolution: FileReading {
         name: candidate.name, tensor: candidate.tensor.swappingLastAxes(), how: "height and time swapped")
     }
     guard !names.isEmpty else { return }
-    model.assumed.add("steps run along the last axis of what \(nameList(names)) convolves, as along the width of an image")
+    model.assumed.add(
+      "steps run along the last axis of what \(nameList(names)) convolves, as along the width of an image")
   }
 
   /// A file that already uses the project's names is taken at its word, layer by layer.

@@ -59,7 +59,8 @@ struct TensorModule {
     for (position, candidate) in candidates.enumerated() {
       let kind = kinds.kind(of: candidate)
       if kind.effect == .none {
-        collection.others.append(.init(candidate: candidate, reason: kind.reason, isHarmless: kind == .counter, kind: kind))
+        collection.others.append(
+          .init(candidate: candidate, reason: kind.reason, isHarmless: kind == .counter, kind: kind))
       } else if let name = PyTorchName(candidate.name) {
         collection.add(candidate, name, position)
       } else {
@@ -101,7 +102,8 @@ struct TensorModule {
         modules.append(TensorModule(path: path, layer: layer ?? 0, position: position))
       }
       if let earlier = modules[at].parts[part] {
-        others.append(.init(candidate: candidate, reason: "\(earlier.tensor.name) already has its place", kind: .unknown))
+        others.append(
+          .init(candidate: candidate, reason: "\(earlier.tensor.name) already has its place", kind: .unknown))
       } else {
         modules[at].parts[part] = candidate
       }
@@ -136,12 +138,14 @@ struct TensorModule {
     guard shapes.count == parts.count else { return }
     if let mean = shapes["running_mean"], mean.count == 1 {
       let isOne = shapes.values.allSatisfy { $0 == mean } && parts["running_var"] != nil
-      content = isOne && Set(shapes.keys).isSubset(of: ["weight", "bias", "running_mean", "running_var"])
+      content =
+        isOne && Set(shapes.keys).isSubset(of: ["weight", "bias", "running_mean", "running_var"])
         ? .batchNorm(mean[0]) : .unknown
     } else if let weight = shapes["in_proj_weight"] {
       guard weight.count == 2, weight[0] == 3 * weight[1], shapes["out_proj.weight"] == [weight[1], weight[1]],
-        shapes["in_proj_bias"] == nil || shapes["in_proj_bias"] == [3 * weight[1]]
-          && shapes["out_proj.bias"] == [weight[1]]
+        shapes["in_proj_bias"] == nil
+          || shapes["in_proj_bias"] == [3 * weight[1]]
+            && shapes["out_proj.bias"] == [weight[1]]
       else { return }
       content = .selfAttention(weight[1])
     } else if let transitions = shapes["transitions"] {

@@ -36,7 +36,8 @@ import Testing
     #expect(Set(written.map(\.target)).count == written.count)
     for item in written {
       let leaf = String(item.target.split(separator: ".").last ?? "")
-      let isOfAModule = ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"].contains(leaf)
+      let isOfAModule =
+        ["weight", "bias", "running_mean", "running_var", "num_batches_tracked"].contains(leaf)
         || PyTorchName(item.target) != nil || leaf.hasPrefix("in_proj")
       #expect(isOfAModule || source.contains(leaf), "\(item.target)")
     }
@@ -88,7 +89,8 @@ import Testing
   @Test func whatIsNotKnownIsRefused() throws {
     let open = ModelConfiguration(input: .features(size: 1), layers: [.init(hiddenSize: 2)], head: [.init(size: 1)])
     let error = #expect(throws: CheckpointError.self) { try wavyModel(open).pyTorchModule() }
-    #expect(error?.message.description == "cannot write Model.py: what of the steps layer readout reads is not known yet")
+    #expect(
+      error?.message.description == "cannot write Model.py: what of the steps layer readout reads is not known yet")
     #expect(throws: CheckpointError.self) { try wavyModel(open).pyTorchModule(className: "2 models") }
     #expect(throws: CheckpointError.self) { try wavyModel(open).pyTorchModule(className: "class") }
   }

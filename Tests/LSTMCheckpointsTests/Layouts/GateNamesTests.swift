@@ -30,9 +30,13 @@ import Testing
     #expect(plan.report.layout == .gates)
     let (input, state) = (plan.tensors["lstm.weight_ih_l0"], plan.tensors["lstm.weight_hh_l0"])
     // i, f, g, o; the first two of five columns are the state's.
-    #expect(try #require(state).floats() == [200, 201, 205, 206, 100, 101, 105, 106, 300, 301, 305, 306, 400, 401, 405, 406])
+    #expect(
+      try #require(state).floats() == [200, 201, 205, 206, 100, 101, 105, 106, 300, 301, 305, 306, 400, 401, 405, 406])
     #expect(try #require(input).floats().prefix(6) == [202, 203, 204, 207, 208, 209])
-    #expect(plan.report.assumed.contains { $0.what.description.hasPrefix("each gate's matrix has the state's 2 columns first") })
+    #expect(
+      plan.report.assumed.contains {
+        $0.what.description.hasPrefix("each gate's matrix has the state's 2 columns first")
+      })
   }
 
   @Test func inputFirstAndTransposed() throws {
@@ -59,7 +63,9 @@ import Testing
   }
 
   @Test func otherShapesAreNotTaken() throws {
-    for tensors in [joined([5, 5]), Array(joined([2, 5]).dropFirst()), joined([2, 5]) + [tensor("lstm.weight_hh_l0", [8, 2], 0)]] {
+    for tensors in [
+      joined([5, 5]), Array(joined([2, 5]).dropFirst()), joined([2, 5]) + [tensor("lstm.weight_hh_l0", [8, 2], 0)],
+    ] {
       let found = try? plan(tensors)
       #expect(found?.report.layout != .gates)
     }

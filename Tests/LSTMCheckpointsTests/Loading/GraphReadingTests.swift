@@ -20,7 +20,10 @@ import Testing
     ("linear_before", ["dense1: dense", "layer0: lstm", "readout: readout", "head.0: dense"]),
     ("batch_norm", ["norm1: batch_norm", "layer0: lstm", "readout: readout", "norm2: batch_norm", "head.0: dense"]),
     ("layer_norm", ["norm1: layer_norm", "layer0: lstm", "readout: readout", "norm2: layer_norm", "head.0: dense"]),
-    ("embedding_gru", ["embedding: embedding", "layer0: gru", "readout: readout", "norm1: layer_norm", "head.0: dense"]),
+    (
+      "embedding_gru",
+      ["embedding: embedding", "layer0: gru", "readout: readout", "norm1: layer_norm", "head.0: dense"]
+    ),
     ("learned_state", ["layer0: lstm", "layer1: lstm", "readout: readout", "head.0: dense"]),
     ("attention_tanh", ["layer0: lstm", "attention: attention", "head.0: dense"]),
     ("attention_omega", ["layer0: lstm", "attention: attention", "head.0: dense"]),
@@ -32,7 +35,10 @@ import Testing
     try plan.validate()
     #expect(kinds(plan.configuration) == expected)
     // Every assumption about order comes with the model in words.
-    #expect(plan.report.assumed.contains { $0.what.description.hasPrefix("the layers follow each other in the order of the file") })
+    #expect(
+      plan.report.assumed.contains {
+        $0.what.description.hasPrefix("the layers follow each other in the order of the file")
+      })
     #expect(plan.report.notes.count >= expected.count - 2)
   }
 
@@ -67,7 +73,8 @@ import Testing
   }
 
   /// The models that an error proposes.
-  static func proposals(_ checkpoint: Checkpoint, _ options: LoadOptions = LoadOptions()) throws -> [ModelConfiguration] {
+  static func proposals(_ checkpoint: Checkpoint, _ options: LoadOptions = LoadOptions()) throws -> [ModelConfiguration]
+  {
     let candidates = try RewrittenNames(checkpoint, options: options, file: "w").candidates
     let reading = GraphReading(candidates, file: "w", options: options, keepsOrder: checkpoint.keepsOrder)
     switch reading.outcome() {

@@ -53,7 +53,8 @@ import Testing
     }
     let numbered = try LoadPlan(checkpoint(shapes("fc2", "fc10")), options: options(layers, features: 4))
     #expect(numbered.mapping["dense1.weight"] == "fc2.weight")
-    #expect(numbered.report.assumed.first?.what == "dense1 is fc2, dense2 is fc10: of equal shapes, taken by their numbers")
+    #expect(
+      numbered.report.assumed.first?.what == "dense1 is fc2, dense2 is fc10: of equal shapes, taken by their numbers")
 
     var ordered = checkpoint(shapes("a", "b"))
     ordered.keepsOrder = true

@@ -54,7 +54,9 @@ extension PyTorchSource {
     }
     var mask = ""
     if kind.isCausal {
-      say("later = torch.ones(\(use.input).shape[1], \(use.input).shape[1], dtype=torch.bool, device=\(use.input).device).triu(1)")
+      say(
+        "later = torch.ones(\(use.input).shape[1], \(use.input).shape[1], dtype=torch.bool, device=\(use.input).device).triu(1)"
+      )
       mask = ", attn_mask=later"
     }
     let x = use.input

@@ -47,7 +47,9 @@ extension PyTorchSource {
     guard isChain else { return .cells }
     if members.count > 1, firstKind.merge != .concatenate || firstKind.isReversed { return .cells }
     // States of several layers are given together.
-    if members.count > 1, members.contains(where: { $0.1.initial != .zero || $0.1.initialFrom != nil }) { return .cells }
+    if members.count > 1, members.contains(where: { $0.1.initial != .zero || $0.1.initialFrom != nil }) {
+      return .cells
+    }
     if members.count > 1, members.contains(where: { isStartedFrom(configuration.layers[$0.0].name) }) { return .cells }
     if use.index != first.0 { return .inside }
     return .module(
@@ -65,12 +67,13 @@ extension PyTorchSource {
         && kind.projectionClip == nil && kind.inputClip == nil && (kind.cell != .gru || kind.resetsAfter)
         && (kind.outputActivation == nil || kind.outputActivation == kind.activation)
         && (kind.activation == .tanh || kind.cell == .rnn && kind.activation == .relu)
-    } || kinds.allSatisfy { kind in
-      // A single bias has zeros beside it in the file.
-      kind.bias == .single && kind.gateActivation == .sigmoid && kind.activation == .tanh && !kind.hasPeepholes
-        && kind.cellClip == nil && kind.projectionClip == nil && kind.inputClip == nil && kind.outputActivation == nil
-        && (kind.cell != .gru || kind.resetsAfter) && zeroBias != nil
     }
+      || kinds.allSatisfy { kind in
+        // A single bias has zeros beside it in the file.
+        kind.bias == .single && kind.gateActivation == .sigmoid && kind.activation == .tanh && !kind.hasPeepholes
+          && kind.cellClip == nil && kind.projectionClip == nil && kind.inputClip == nil && kind.outputActivation == nil
+          && (kind.cell != .gru || kind.resetsAfter) && zeroBias != nil
+      }
   }
 
   /// The name of a second bias that the file has for a single one; nil when there is none.
@@ -112,7 +115,8 @@ extension PyTorchSource {
         }
       }
     }
-    tree.add(module: module.path, "nn.\(kind.cell.rawValue.uppercased())(\(settings.joined(separator: ", ")))", names: names)
+    tree.add(
+      module: module.path, "nn.\(kind.cell.rawValue.uppercased())(\(settings.joined(separator: ", ")))", names: names)
     let made = tree.expression(module.path)
     let last = self.use(use.index + module.count - 1)
     let target = last.target
@@ -123,7 +127,9 @@ extension PyTorchSource {
       let h = hidden ?? "torch.stack([\(initial.hidden.joined(separator: ", "))])"
       let whole = hidden == nil ? h : h + ".unsqueeze(0)"
       if kind.cell == .lstm {
-        let c = initial.cell.count == 1 ? "\(initial.cell[0]).unsqueeze(0)" : "torch.stack([\(initial.cell.joined(separator: ", "))])"
+        let c =
+          initial.cell.count == 1
+          ? "\(initial.cell[0]).unsqueeze(0)" : "torch.stack([\(initial.cell.joined(separator: ", "))])"
         state = ", (\(whole), \(c))"
       } else {
         state = ", \(whole)"
@@ -133,7 +139,8 @@ extension PyTorchSource {
     let own = pythonName(use.layer.name)
     if isKept {
       say("\(target), \(kind.cell == .lstm ? "(\(own)_h, \(own)_c)" : "\(own)_h") = \(made)(\(input)\(state))")
-      states[use.layer.name] = (0..<kind.directions).map { "\(own)_h[\($0)]" }
+      states[use.layer.name] =
+        (0..<kind.directions).map { "\(own)_h[\($0)]" }
         + (kind.cell == .lstm ? (0..<kind.directions).map { "\(own)_c[\($0)]" } : [])
     } else {
       say("\(target), _ = \(made)(\(input)\(state))")
@@ -163,7 +170,9 @@ extension PyTorchSource {
   /// (N, H) of each direction; nil for zeros.
   private mutating func initial(_ kind: Layer.Recurrent, _ use: Use) throws(CheckpointError) -> State? {
     if let other = kind.initialFrom {
-      guard let known = states[other] else { throw refused(use, "starts from the state of \(other), which is not kept") }
+      guard let known = states[other] else {
+        throw refused(use, "starts from the state of \(other), which is not kept")
+      }
       return State(
         hidden: Array(known.prefix(kind.directions)), cell: Array(known.dropFirst(kind.directions)))
     }

@@ -21,10 +21,13 @@ extension PyTorchSource {
   /// The end of the direction that reads from the end is the first step.
   private func final(_ use: Use) throws(CheckpointError) -> String {
     let place = configuration.sources[use.index][0] - configuration.inputs.count
-    guard place >= 0, let kind = configuration.layers[place].kind as? Layer.Recurrent else { return "\(use.input)[:, -1]" }
+    guard place >= 0, let kind = configuration.layers[place].kind as? Layer.Recurrent else {
+      return "\(use.input)[:, -1]"
+    }
     guard kind.isBidirectional else { return "\(use.input)[:, \(kind.isReversed ? "0" : "-1")]" }
     guard kind.merge == .concatenate else {
-      throw refused(use, "reads the final state of two directions that are \(kind.merge.rawValue)d, which PyTorch has not")
+      throw refused(
+        use, "reads the final state of two directions that are \(kind.merge.rawValue)d, which PyTorch has not")
     }
     let size = kind.stateSize
     return "torch.cat([\(use.input)[:, -1, :\(size)], \(use.input)[:, 0, \(size):]], dim=-1)"

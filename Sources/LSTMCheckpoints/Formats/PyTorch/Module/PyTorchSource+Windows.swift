@@ -32,11 +32,12 @@ extension PyTorchSource {
     return "\(use.input).unflatten(2, (\(grid.channels), \(grid.height))).permute(0, 2, 3, 1)"
   }
 
-  private func channelsLast(_ count: Int) -> String { count == 2 ? ".permute(0, 3, 1, 2).flatten(2)" : ".transpose(1, 2)" }
+  private func channelsLast(_ count: Int) -> String {
+    count == 2 ? ".permute(0, 3, 1, 2).flatten(2)" : ".transpose(1, 2)"
+  }
 
   /// Of steps and height, as PyTorch has them: the height first.
   private func axes(_ values: [Int]) -> String { pythonNumbers(values.reversed()) }
-
 
   /// What is assumed around the steps. The height is known, so that only the steps' may depend on their number.
   private mutating func pad(_ use: Use, _ kind: Layer.Convolution, _ count: Int) {
@@ -61,7 +62,9 @@ extension PyTorchSource {
     // The last axis comes first.
     let all = time + height
     guard all.contains(where: { $0 != "0" }) else { return }
-    say("\(use.target) = F.pad(\(use.target), (\(all.joined(separator: ", ")))\(kind.reflects ? ", mode=\"reflect\"" : ""))")
+    say(
+      "\(use.target) = F.pad(\(use.target), (\(all.joined(separator: ", ")))\(kind.reflects ? ", mode=\"reflect\"" : ""))"
+    )
   }
 
   mutating func write(_ kind: Layer.Pooling, _ use: Use) throws(CheckpointError) {
