@@ -115,7 +115,7 @@ import TrainingSupport
   }
 
   @Test func theChainAloneTrainsOnCachedScores() throws {
-    let frozen = ["embedding", "layer0", "head"]
+    let frozen = ["embedding", "layer0", "head.0"]
     let found = try Self.train(Self.tagger(), freezing: frozen)
     let plain = try Self.train(Self.tagger(), freezing: frozen, caches: false)
     #expect(found.losses == plain.losses)
