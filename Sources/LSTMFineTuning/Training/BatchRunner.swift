@@ -31,6 +31,9 @@ final class BatchRunner {
     for plan: GradientPlan? = nil, carrying carried: CarriedState? = nil,
     regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
+    if carried != nil, loss.isOfSequences {
+      throw ShapeError(what: "streams", expected: "whole sequences, for the loss \(loss.name)", found: "chunks of them")
+    }
     let count = examples.count
     places.locate(examples, of: data, carrying: carried) { cache?.block($0) ?? data.inputRow($0) }
     func run(_ values: SequenceRows.Values, from boundary: Boundary) throws(ShapeError) -> Network.Output {
