@@ -164,6 +164,28 @@ import TrainingSupport
     #expect(run.last["embedding.weight"] == model["embedding.weight"])
   }
 
+  /// Twenty epochs of one batch, of GRU or plain layers.
+  @Test(arguments: ["gru", "rnn"], paths)
+  func otherCellsFollowPyTorch(_ cell: String, on path: String) throws {
+    let golden = try Golden("golden-recurrent/torch_\(cell)_training.h5")
+    let model = try Self.model(
+      golden.json("model", as: ModelConfiguration.self), golden.tensors(in: "weights"))
+    let (x, y) = (try golden.tensor("x"), try golden.tensor("targets"))
+    let data = try SequenceData(
+      inputs: .features(x.values, steps: x.shape[1], size: x.shape[2]),
+      targets: .values(y.values, size: y.shape[1], perStep: false))
+    var tuner = FineTuner(try FreezePlan(model), optimizer: .adam(learningRate: 0.01), loss: .meanSquaredError)
+    tuner.options = Self.plain(epochs: 20, batchSize: 6)
+    let (losses, run) = try Self.losses(tuner, model, data, kernels: Self.kernels(path))
+    let wanted = try golden.doubles("losses")
+    #expect(losses.count == 20 && wanted.count == 20)
+    for (loss, wanted) in zip(losses, wanted) { #expect(abs(loss - wanted) <= 1e-5 * abs(wanted)) }
+    for (name, tensor) in try golden.tensors(in: "trained") {
+      let found = try #require(run.last[name])
+      #expect(largestDifference(found.values, tensor.values) <= 1e-5, "\(name)")
+    }
+  }
+
   // MARK: - Helpers
 
   static func plain(epochs: Int, batchSize: Int) -> FineTuner.Options {

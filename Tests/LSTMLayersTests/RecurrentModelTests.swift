@@ -78,4 +78,124 @@ import Testing
       #expect(Array(second.values[n * 18..<(n + 1) * 18]) == Array(whole.values[n * 30 + 12..<(n + 1) * 30]))
     }
   }
+
+  /// Settings that no kernel computes are refused, also where no file was read.
+  @Test func settingsOfNoCellAreRefused() throws {
+    let wrong: [(String, (inout Layer.Recurrent) -> Void)] = [
+      ("activation", { $0.activation = .softmax }), ("activation", { $0.gateActivation = .logSoftmax }),
+      ("clip", { $0.inputClip = 0 }), ("clip", { $0.inputClip = .nan }), ("cell_clip", { $0.cellClip = -1 }),
+      ("projection", { $0.projectionSize = 2 }), ("peepholes", { $0.hasPeepholes = true }),
+    ]
+    for (key, change) in wrong {
+      var kind = Layer.Recurrent(.gru, size: 3)
+      change(&kind)
+      let layer = Layer("layer0", kind)
+      let error = #expect(throws: ModelConfiguration.GraphError.self) {
+        try ModelConfiguration(inputs: [.init(.features(size: 2))], layers: [layer])
+      }
+      #expect(error?.key == key && error?.layer == "layer0")
+    }
+  }
+
+  private static func batch(count: Int = 5, steps: Int = 7) throws -> SequenceBatch {
+    var random = RandomNumbers(seed: 6)
+    let x = Tensor(shape: [count, steps, 5], values: (0..<count * steps * 5).map { _ in random.normal() })
+    return try SequenceBatch(x, lengths: (0..<count).map { max(1, steps - 2 * $0) })
+  }
+
+  private static func gradients(_ network: Network, _ output: Tensor, _ trainable: [Bool]) throws -> [[Float]] {
+    let gradients = ParameterStore(network.configuration.parameters)
+    try network.backward(output, into: gradients, trainable: trainable)
+    return gradients.slots.indices.map(gradients.values)
+  }
+
+  /// What trains alone has the gradient that it has among all others; nothing else gets one.
+  @Test(arguments: [true, false], KernelTests.paths)
+  func aParameterAloneHasTheSameGradient(_ resetsAfter: Bool, path: String) throws {
+    let network = Network(try Self.stack(resetsAfter, tokens: false), kernels: try KernelTests.kernels(path))
+    let (batch, slots) = (try Self.batch(), network.weights.slots)
+    let all = try Self.gradients(network, network.forward(batch), slots.map { _ in true })
+    for index in slots.indices {
+      let alone = try Self.gradients(network, network.forward(batch), slots.indices.map { $0 == index })
+      for other in slots.indices {
+        let isRight = other == index ? alone[other] == all[other] : alone[other].allSatisfy { $0 == 0 }
+        #expect(isRight, "\(slots[other].name) with \(slots[index].name)")
+      }
+      #expect(all[index].contains { $0 != 0 }, "\(slots[index].name)")
+    }
+  }
+
+  /// A pass with weight drop is one with the dropped weights, and the gradient of what was dropped is zero.
+  @Test(arguments: [true, false], KernelTests.paths)
+  func weightDropUsesTheDroppedWeights(_ resetsAfter: Bool, path: String) throws {
+    let kernels = try KernelTests.kernels(path)
+    let model = try Self.stack(resetsAfter, tokens: false)
+    let (network, batch) = (Network(model, kernels: kernels), try Self.batch())
+    let all = network.weights.slots.map { _ in true }
+    let output = try network.forward(batch, regularization: .init(.init(weightDrop: 0.4), seed: 3, step: 1))
+    let found = try Self.gradients(network, output, all)
+    var dropped = model
+    var factors: [Int: [Float]] = [:]
+    for direction in network.directions.joined() {
+      let slot = direction.parameters.recurrentWeight
+      let some = (0..<network.weights.slots[slot].count).map { direction.recurrentFactors.pointer[$0] }
+      factors[slot] = some
+      let specification = network.weights.slots[slot].specification
+      try dropped.set(
+        specification.name,
+        to: Tensor(shape: specification.shape, values: zip(network.weights.values(slot), some).map { $0 * $1 }))
+    }
+    #expect(factors.count == 3 && factors.values.allSatisfy { $0.contains(0) })
+    let other = Network(dropped, kernels: kernels)
+    #expect(try other.forward(batch) == output)
+    for (index, gradient) in try Self.gradients(other, output, all).enumerated() {
+      let wanted = factors[index].map { zip($0, gradient).map { $0 * $1 } } ?? gradient
+      #expect(found[index] == wanted, "\(network.weights.slots[index].name)")
+    }
+  }
+
+  /// A first state that is a parameter has the gradient of a given one, summed over the sequences.
+  @Test(arguments: [Layer.Recurrent.Cell.gru, .rnn, .lstm], [Layer.Recurrent.DirectionMerge.concatenate, .product])
+  func aLearnedFirstStateHasAGradient(_ cell: Layer.Recurrent.Cell, merge: Layer.Recurrent.DirectionMerge) throws {
+    var kind = Layer.Recurrent(cell, size: 6)
+    (kind.isBidirectional, kind.merge) = (true, merge)
+    let given = kind
+    kind.initial = .learned
+    func model(_ kind: Layer.Recurrent) throws -> LSTMModel {
+      LSTMModel(
+        try ModelConfiguration(inputs: [.init(.features(size: 5))], layers: [Layer("layer0", kind)]), seed: 3)
+    }
+    let learned = Network(try model(kind))
+    let plain = Network(try model(given))
+    var random = RandomNumbers(seed: 12)
+    var first = LSTMState(hidden: [], cell: [])
+    for (index, slot) in learned.weights.slots.enumerated() {
+      if slot.name.contains("initial") {
+        let values = (0..<slot.count).map { _ in random.uniform(0.8) }
+        learned.weights.set(index, values)
+        let repeated = Tensor(shape: [5, slot.count], values: [[Float]](repeating: values, count: 5).flatMap { $0 })
+        if slot.name.contains("initial_h") { first.hidden.append(repeated) } else { first.cell.append(repeated) }
+      } else {
+        plain.weights.set(try #require(plain.weights.index(of: slot.name)), learned.weights.values(index))
+      }
+    }
+    if cell != .lstm { first.cell = first.hidden.map { _ in Tensor(shape: [5, 0], values: []) } }
+    learned.weightsChanged()
+    plain.weightsChanged()
+    let batch = try Self.batch()
+    let output = try learned.forward(batch)
+    #expect(try plain.forward(batch, state: first) == output)
+    let found = try Self.gradients(learned, output, learned.weights.slots.map { _ in true })
+    let store = ParameterStore(plain.configuration.parameters)
+    let back = try #require(
+      try plain.backward(output, into: store, trainable: store.slots.map { _ in true }, wantsInput: true))
+    for (index, slot) in learned.weights.slots.enumerated() where slot.name.contains("initial") {
+      let states = slot.name.contains("initial_h") ? back.state.hidden : back.state.cell
+      let state = states[slot.name.hasSuffix("_reverse") ? 1 : 0]
+      for j in 0..<slot.count {
+        let wanted = (0..<5).reduce(Float(0)) { $0 + state.values[$1 * slot.count + j] }
+        #expect(abs(found[index][j] - wanted) <= 1e-5 * max(1, abs(wanted)), "\(slot.name)")
+      }
+    }
+  }
 }

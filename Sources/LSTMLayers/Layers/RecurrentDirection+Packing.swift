@@ -94,7 +94,9 @@ extension LSTMDirection {
 
   /// What is added to the input's products: b_ih + b_hh in the kernels' order, after packing, or b_ih if the recurrent
   /// products are apart.
-  var packedBias: UnsafePointer<Float>? { parameters.inputBias == nil ? nil : UnsafePointer(bias.pointer) }
+  var packedBias: UnsafePointer<Float>? {
+    parameters.inputBias == nil && rule.forgetOffset == 0 ? nil : UnsafePointer(bias.pointer)
+  }
 
   /// What is added to the recurrent products that are apart: b_hh.
   var packedRecurrentBias: UnsafePointer<Float>? {

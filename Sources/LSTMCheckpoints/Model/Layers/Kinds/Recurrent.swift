@@ -9,7 +9,13 @@ extension Layer {
       case lstm, gru, rnn
 
       /// Blocks of H rows in a weight.
-      public var gateCount: Int { switch self { case .lstm: 4; case .gru: 3; case .rnn: 1 } }
+      public var gateCount: Int {
+        switch self {
+        case .lstm: 4;
+        case .gru: 3;
+        case .rnn: 1
+        }
+      }
     }
 
     /// How the outputs of two directions become one.
@@ -104,18 +110,26 @@ extension Layer {
       try d.real("clip", &inputClip)
       try d.choice("initial", &initial, usual: .zero, isBare: false)
       try d.layer("initial_from", &initialFrom)
-      for activation in [gateActivation, activation, outputActivation ?? activation] where !activation.isElementwise {
-        throw LayerError("activation", "\(activation.rawValue) cannot be a recurrent layer's activation")
-      }
-      for (key, clip) in [("cell_clip", cellClip), ("projection_clip", projectionClip), ("clip", inputClip)] {
-        guard let clip, clip <= 0 else { continue }
-        throw LayerError(key, "expected a number above 0, found \(clip)")
-      }
+      try validate()
       if forgetOffset != 0, bias == .none { throw LayerError("forget_offset", "it needs a bias to be added to") }
       if initialFrom != nil, initial != .zero { throw LayerError("initial", "it excludes initial_from") }
     }
 
+    /// - Throws: `LayerError` about settings that no recurrent layer can have.
+    private func validate() throws(LayerError) {
+      for activation in [gateActivation, activation, outputActivation ?? activation] where !activation.isElementwise {
+        throw LayerError("activation", "\(activation.rawValue) cannot be a recurrent layer's activation")
+      }
+      for (key, clip) in [("cell_clip", cellClip), ("projection_clip", projectionClip), ("clip", inputClip)] {
+        guard let clip, !(clip > 0) else { continue }
+        throw LayerError(key, "expected a number above 0, found \(clip)")
+      }
+      guard cell == .lstm || projectionSize == nil else { throw LayerError("projection", "only an LSTM can have one") }
+      guard cell == .lstm || !hasPeepholes else { throw LayerError("peepholes", "only an LSTM can have them") }
+    }
+
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
+      try validate()
       try inputs[0].requireSteps()
       return inputs[0].with(width: outputSize)
     }
