@@ -2,7 +2,7 @@
 
 Usage: interop-onnx.py PATH_OF_LSTM_FT
 
-Every export must pass onnx.checker (with shape inference), ONNX Runtime's outputs must agree with `lstm-ft predict` within
+So does every model of fixtures/onnx-graph, whose layers are of all kinds. Every export must pass onnx.checker (with shape inference), ONNX Runtime's outputs must agree with `lstm-ft predict` within
 2e-6, and importing the export must give byte-identical tensors. The JSON for RTNeural is evaluated by a few lines of numpy as
 RTNeural's parser reads it. Needs onnx, onnxruntime, h5py and numpy.
 """
@@ -233,8 +233,38 @@ def scaled() -> None:
         assert numpy.abs(y - wanted).max() <= 1e-5 * numpy.abs(wanted).max()
 
 
+def graphs() -> int:
+    """Models of any layers, each imported, predicted with, exported, and its export run."""
+    global worst
+    count = 0
+    for path in sorted((FIXTURES / "onnx-graph").glob("*.onnx")):
+        with h5py.File(path.with_suffix(".reference.h5")) as golden, tempfile.TemporaryDirectory() as folder:
+            names = golden.attrs["inputs"].split()
+            feeds, wanted = [golden[name][...] for name in names], golden["y"][...]
+            run("import", path, folder=folder)
+            run("export", "model.h5", "--to", "onnx", "-o", "back.onnx", folder=folder)
+            onnx.checker.check_model(f"{folder}/back.onnx", full_check=True)
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3
+            session = onnxruntime.InferenceSession(f"{folder}/back.onnx", options, providers=["CPUExecutionProvider"])
+            outputs = [value.name for value in session.get_outputs()]
+            first = "output" if "output" in outputs else next(name for name in outputs if name.startswith("output."))
+            results = [session.run([first], dict(zip([value.name for value in session.get_inputs()], feeds)))[0]]
+            if len(names) == 1:
+                numpy.save(f"{folder}/x.npy", feeds[0])
+                run("predict", "model.h5", "--data", "x.npy", "-o", "y.npy", folder=folder)
+                results.append(numpy.load(f"{folder}/y.npy"))
+            for y in results:
+                assert y.shape == wanted.shape, (path.name, y.shape, wanted.shape)
+                difference = float(numpy.abs(y - wanted).max())
+                assert difference <= 2e-6, (path.name, difference)
+                worst = max(worst, difference)
+            count += 1
+    return count
+
+
 def main() -> None:
-    count = exported_by_torch()
+    count = graphs() + exported_by_torch()
     scaled()
     for path in sorted((FIXTURES / "golden-models").glob("*.reference.h5")):
         name = path.name.removesuffix(".reference.h5")

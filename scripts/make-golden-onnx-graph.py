@@ -542,6 +542,49 @@ def written_out():
           extra={"rate": np.array(8000, np.int64)})
 
 
+@case
+def voice_activity():
+    """As detectors of speech are exported: samples, a spectrum, convolutions, one step of a cell, all in a branch of the rate."""
+    g = Graph("voice_activity", 16)
+    x, state, rate = g.input("input", "n", "samples"), g.input("state", 2, "n", 5), g.input("sr", kind=TensorProto.INT64)
+
+    def branch(scale):
+        b = Graph(f"voice_activity_{scale}", 16)
+        b.count = 1000 * scale
+        b.nodes.clear()
+        y = b.node("Unsqueeze", b.node("Pad", x, b.ints(0, 0, 0, 4), mode="reflect"), b.ints(1))
+        y = b.node("Conv", y, b.weight(2 * (scale + 2), 1, 8), strides=[4])
+        real = b.node("Slice", y, b.ints(0), b.ints(scale + 2), b.ints(1))
+        imaginary = b.node("Slice", y, b.ints(scale + 2), b.ints(1 << 40), b.ints(1))
+        y = b.node("Sqrt", b.node("Add", b.node("Pow", real, b.number(2)), b.node("Pow", imaginary, b.number(2))))
+        for channels, stride in ((scale + 2, 1), (4, 2), (4, 2)):
+            y = b.node("Relu", b.node("Conv", y, b.weight(4, channels, 3), b.weight(4), pads=[1, 1], strides=[stride]))
+        count = b.node("Gather", b.node("Shape", y), b.ints(-1), axis=0)
+        then = helper.make_graph([helper.make_node("Squeeze", [y, b.ints(-1)], [f"one{scale}"])], "one", [], [helper.make_tensor_value_info(f"one{scale}", 1, None)])
+        other = helper.make_graph([helper.make_node("Identity", [y], [f"all{scale}"])], "all", [], [helper.make_tensor_value_info(f"all{scale}", 1, None)])
+        y = b.node("If", b.node("Equal", count, b.ints(1)), then_branch=then, else_branch=other)
+        h, c = (b.node("Gather", state, b.constant(np.array(k, np.int64)), axis=0) for k in (0, 1))
+        sums = b.node("Add", b.node("Gemm", y, b.weight(20, 4), b.weight(20), transB=1), b.node("Gemm", h, b.weight(20, 5), b.weight(20), transB=1))
+        i, f, u, o = b.node("Split", sums, outputs=4, axis=1)
+        new = b.node("Add", b.node("Mul", b.node("Sigmoid", f), c), b.node("Mul", b.node("Sigmoid", i), b.node("Tanh", u)))
+        out = b.node("Mul", b.node("Sigmoid", o), b.node("Tanh", new))
+        states = b.node("Concat", b.node("Unsqueeze", out, b.ints(0)), b.node("Unsqueeze", new, b.ints(0)), axis=0)
+        y = b.node("Conv", b.node("Relu", b.node("Unsqueeze", out, b.ints(-1))), b.weight(1, 5, 1), b.weight(1))
+        y = b.node("ReduceMean", b.node("Squeeze", b.node("Sigmoid", y), b.ints(1)), axes=[1], keepdims=0)
+        y = b.node("Unsqueeze", y, b.ints(1))
+        given = [helper.make_tensor_value_info(name, 1, None) for name in (y, states)]
+        return helper.make_graph(b.nodes, f"rate{scale}", [], given, b.constants)
+
+    test = g.node("Equal", rate, g.constant(np.array(16000, np.int64)))
+    y, states = g.node("If", test, outputs=2, then_branch=branch(2), else_branch=branch(1))
+    g.output(y)
+    g.output(states, "stateN")
+    data = np.random.default_rng(4).standard_normal((N, 18)).astype(np.float32)
+    write("voice_activity", g.model(), {"input": data},
+          "convolution magnitude convolution convolution convolution lstm activation dense", shown={"input": data[:, :, None]},
+          extra={"state": np.zeros((2, N, 5), np.float32), "sr": np.array(16000, np.int64)}, keep=1, turn=lambda y: y[:, None])
+
+
 # Types of weights
 
 

@@ -29,6 +29,7 @@ extension Loss {
       switch targets {
       case .values(let values, let size, _): values.count / max(size, 1)
       case .classes(let classes, _): classes.count
+      case .labels(let labels, let width): labels.count / max(width, 1)
       case .none: 0
       }
     try check(targets, rows: targetCount, against: shape)

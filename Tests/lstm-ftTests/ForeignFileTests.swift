@@ -92,8 +92,7 @@ import Testing
     ) { try $0.copy("wild/sb3-zip/ppo.zip", as: "f") },
     Foreign(
       "a Keras architecture", "is the architecture of a Keras model, which holds no weights",
-      "join it with them, in Python: m = keras.models.model_from_json(open(\"f\").read())",
-      "m.load_weights(\"WEIGHTS\"); m.save(\"model.keras\")"
+      "name the file of its weights, with this one beside it or as --architecture f"
     ) { try $0.copy("wild/keras-architecture-json/model.json", as: "f") },
     Foreign(
       "TensorFlow.js", "is a TensorFlow.js model",

@@ -194,8 +194,7 @@ package struct ForeignFile: Sendable, Equatable {
     } else if keys.isSuperset(of: ["class_name", "config"]) {
       self.init(
         "the architecture of a Keras model, which holds no weights",
-        "join it with them, in Python: m = keras.models.model_from_json(open(\"\(file)\").read())",
-        "m.load_weights(\"WEIGHTS\"); m.save(\"model.keras\")")
+        "name the file of its weights, with this one beside it or as \(.architecture, file)")
     } else if keys.isSuperset(of: ["model_data", "state_dict"]) {
       let data = json["model_data"] as? [String: Any]
       let skips = (data?["skip"] as? NSNumber)?.intValue ?? 0

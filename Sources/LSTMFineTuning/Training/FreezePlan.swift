@@ -80,7 +80,7 @@ public struct FreezePlan: Sendable {
   ) throws(FineTuningError) {
     parameters = configuration.parameters
     var gates: [Set<Gate>] = parameters.map { parameter in
-      parameter.part == .fixed ? [] : parameter.role.isHead || lora == nil ? .all : []
+      parameter.part == .fixed ? [] : parameter.role.isHead || lora == nil ? parameter.allGates : []
     }
     // What `freezing` names of each parameter, and by which selector when it is some gates.
     var named: [Set<Gate>] = parameters.map { _ in [] }
@@ -96,7 +96,7 @@ public struct FreezePlan: Sendable {
     for selector in unfreezing {
       for (index, chosen) in try Selection(selector, of: parameters).members {
         gates[index].formUnion(chosen)
-        if gates[index] == .all { named[index] = [] }
+        if gates[index] == parameters[index].allGates { named[index] = [] }
       }
     }
     self.lora = lora
@@ -104,13 +104,13 @@ public struct FreezePlan: Sendable {
     if let lora {
       for index in try lora.adapted(of: configuration) {
         // What is frozen by name keeps every bit.
-        if named[index] == .all { continue }
+        if named[index] == parameters[index].allGates { continue }
         if !named[index].isEmpty, let selector = gateSelectors[index] {
           throw .invalid(
             .freezing, "\(selector)", "its matrices move by low-rank adapters, which move all gates",
             advice: ["take it out of \(.freezing), or choose other parts with \(.loraTargets)"])
         }
-        (adapted[index], gates[index]) = (true, .all)
+        (adapted[index], gates[index]) = (true, parameters[index].allGates)
       }
       guard adapted.contains(true) else {
         throw .invalid(

@@ -22,14 +22,14 @@ struct Selection {
     }
     let whole = find(selector)
     if !whole.isEmpty {
-      members = whole.map { ($0, .all) }
+      members = whole.map { ($0, parameters[$0].allGates) }
       isOfGates = false
       return
     }
     if let dot = selector.lastIndex(of: "."), case let name = selector[selector.index(after: dot)...],
       let gate = Gate.allCases.first(where: { $0.name == name || String($0.letter) == name })
     {
-      let chosen = find(String(selector[..<dot])).filter { !parameters[$0].gates.isEmpty }
+      let chosen = find(String(selector[..<dot])).filter { parameters[$0].gates.contains(gate) }
       if !chosen.isEmpty {
         members = chosen.map { ($0, [gate]) }
         isOfGates = true
@@ -60,10 +60,13 @@ struct Selection {
 }
 
 extension ParameterSpecification {
+  /// Its gates; of a parameter whose rows belong to none, any that stand for the whole.
+  var allGates: Set<Gate> { gates.isEmpty ? [.input] : Set(gates) }
+
   /// Where the elements of some gates lie; all of them where rows belong to no gate.
   func ranges(of chosen: Set<Gate>) -> [Range<Int>] {
     if chosen.isEmpty { return [] }
-    if chosen == .all || gates.isEmpty { return [0..<elementCount] }
+    if chosen == allGates { return [0..<elementCount] }
     let size = elementCount / gates.count
     var ranges: [Range<Int>] = []
     for (place, gate) in gates.enumerated() where chosen.contains(gate) {
@@ -77,6 +80,3 @@ extension ParameterSpecification {
   }
 }
 
-extension Set<Gate> {
-  static let all = Set(Gate.allCases)
-}

@@ -241,6 +241,7 @@ struct LayerContext {
     case let kind as Layer.Dense: DenseLayer(kind, self)
     case let kind as Layer.Readout where kind.take == .all || kind.take == .undecided: IdentityLayer(self)
     case let kind as Layer.Readout: ReadoutLayer(kind, self)
+    case let kind as Layer.Attention where kind.form == .feature: FeatureAttentionLayer(kind, self)
     case let kind as Layer.Attention: AttentionLayer(kind, self)
     case let kind as Layer.Merge: MergeLayer(kind, self)
     case let kind as Layer.Convolution: ConvolutionLayer(kind, self)

@@ -99,7 +99,7 @@ struct Inspect: ParsableCommand {
         } else {
           problem = plan.report.failureSummary.spelled
         }
-      } catch let error as CheckpointError {
+      } catch {
         problem = error.message.spelled
       }
     }

@@ -15,7 +15,7 @@ extension Preprocessing {
     }
     if let classes {
       parts.append(
-        "\(plural(classes.count, "class")): \(classes.prefix(6).joined(separator: ", "))\(classes.count > 6 ? ", ..." : "")"
+        "\(grouped(classes.count)) class\(classes.count == 1 ? "" : "es"): \(classes.prefix(6).joined(separator: ", "))\(classes.count > 6 ? ", ..." : "")"
       )
     }
     if let inputScaler { parts.append("scaler " + inputScaler.summary) }

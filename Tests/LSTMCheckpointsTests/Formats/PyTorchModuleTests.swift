@@ -15,24 +15,9 @@ import Testing
       json: Data(contentsOf: fixtures.appendingPathComponent("torch-modules/\(name).json")), file: name)
   }
 
-  /// A model of which each value is told by its place.
-  static func model(_ configuration: ModelConfiguration) -> StoredModel {
-    StoredModel(
-      configuration,
-      tensors: configuration.parameters.enumerated().map { index, place in
-        StoredTensor(
-          name: place.name, shape: place.shape,
-          values: (0..<place.elementCount).map { value in
-            // Variances and scales above zero, all else in -0.5 ... 0.5.
-            let wave = sin(Float(1 + value) * 1.7 + Float(index))
-            return place.name.hasSuffix("running_var") || place.name.hasSuffix("scale") ? 1 + wave / 2 : wave / 2
-          })
-      })
-  }
-
   /// The module of each model is the one that PyTorch ran.
   @Test(arguments: names) func isTheModuleThatWasRun(_ name: String) throws {
-    let source = try Self.model(Self.configuration(name)).pyTorchModule()
+    let source = try wavyModel(Self.configuration(name)).pyTorchModule()
     let known = try String(contentsOf: fixtures.appendingPathComponent("torch-modules/\(name).py"), encoding: .utf8)
     #expect(source == known)
   }
@@ -40,7 +25,7 @@ import Testing
   /// What was run is what is written.
   @Test(arguments: names) func namesAreThoseOfTheStateDict(_ name: String) throws {
     let folder = try TemporaryFolder()
-    let model = try Self.model(Self.configuration(name))
+    let model = try wavyModel(Self.configuration(name))
     let written = try model.write(path: folder.path("w.pt"), as: .pt)
     let source = try model.pyTorchModule()
     // For the script that asks PyTorch.
@@ -68,7 +53,7 @@ import Testing
       input: .tokens(vocabulary: 7, size: 3),
       layers: [.init(hiddenSize: 4, isBidirectional: true), .init(hiddenSize: 4, isBidirectional: true)],
       readout: .final, head: [.init(size: 2, activation: .softmax)], paddingToken: 0)
-    let source = try Self.model(stack).pyTorchModule(className: "Tagger")
+    let source = try wavyModel(stack).pyTorchModule(className: "Tagger")
     #expect(
       source == """
         import torch
@@ -102,9 +87,9 @@ import Testing
 
   @Test func whatIsNotKnownIsRefused() throws {
     let open = ModelConfiguration(input: .features(size: 1), layers: [.init(hiddenSize: 2)], head: [.init(size: 1)])
-    let error = #expect(throws: CheckpointError.self) { try Self.model(open).pyTorchModule() }
+    let error = #expect(throws: CheckpointError.self) { try wavyModel(open).pyTorchModule() }
     #expect(error?.message.description == "cannot write Model.py: what of the steps layer readout reads is not known yet")
-    #expect(throws: CheckpointError.self) { try Self.model(open).pyTorchModule(className: "2 models") }
-    #expect(throws: CheckpointError.self) { try Self.model(open).pyTorchModule(className: "class") }
+    #expect(throws: CheckpointError.self) { try wavyModel(open).pyTorchModule(className: "2 models") }
+    #expect(throws: CheckpointError.self) { try wavyModel(open).pyTorchModule(className: "class") }
   }
 }

@@ -38,7 +38,7 @@ struct DataArray: Sendable {
   /// Writes the arrays to a file and loads that.
   static func load(
     _ arrays: [DataArray], _ input: ModelConfiguration.Input.Content = features, as format: Format = .h5,
-    needsTargets: Bool = true
+    needsTargets: Bool = true, labels: Bool = false
   ) throws -> SequenceData {
     let folder = try TemporaryFolder()
     let path = folder.path("d." + format.rawValue)
@@ -57,7 +57,7 @@ struct DataArray: Sendable {
       }
       try Data(ZipWriter.encode(entries)).write(to: URL(fileURLWithPath: path))
     }
-    return try ArrayData.load(Checkpoint(path: path), reading: input, needsTargets: needsTargets)
+    return try ArrayData.load(Checkpoint(path: path), reading: input, needsTargets: needsTargets, labels: labels)
   }
 
   /// The message without the folder.

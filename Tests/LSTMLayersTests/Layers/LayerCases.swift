@@ -105,6 +105,12 @@ struct LayerCase: Sendable, CustomTestStringConvertible {
     let bounded = with(Layer.Attention()) { ($0.hasBias, $0.scoreActivation) = (true, .tanh) }
     list.append(LayerCase("attention, bias, tanh", between(bounded)))
     list.append(LayerCase("attention of one step", [Layer("pool", Layer.Attention())]).of(1))
+    for size in [1, 7, 33] {
+      let own = with(Layer.Attention(.feature)) { $0.hasBias = true }
+      list.append(LayerCase("attention of each feature \(size)", [Layer("pool", own)], features: size))
+      let squashed = with(Layer.Attention(.feature)) { $0.scoreActivation = .tanh }
+      list.append(LayerCase("attention of each feature \(size), tanh", between(squashed)))
+    }
     list.append(LayerCase("attention with tanh", between(Layer.Attention(.tanh, size: 6), size: 129)))
     return list
   }()

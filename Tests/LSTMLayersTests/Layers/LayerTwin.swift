@@ -99,6 +99,17 @@ struct LayerTwin {
   private func attention(_ kind: Layer.Attention, _ name: String, _ x: Rows) -> Rows {
     func parameter(_ part: String) -> [Double]? { parameters["\(name).\(part)"] }
     return x.map { steps in
+      if kind.form == .feature {
+        let scores = steps.map { row in
+          activate(
+            kind.scoreActivation, nil, affine(parameter("weight") ?? [], parameter("bias"), row, rows: row.count))
+        }
+        return [
+          steps[0].indices.map { j in
+            zip(softmax(scores.map { $0[j] }), steps).reduce(0) { $0 + $1.0 * $1.1[j] }
+          }
+        ]
+      }
       let scores = steps.map { row in
         var inner = affine(parameter("weight") ?? [], parameter("bias"), row, rows: kind.form == .tanh ? kind.size : 1)
         if kind.form == .tanh {

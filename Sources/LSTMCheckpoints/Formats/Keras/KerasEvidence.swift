@@ -53,15 +53,15 @@ struct KerasEvidence: FileReading {
         guard options.given == nil || !followsDense(name) else { continue }
         guard followsDense(name) else {
           throw unsupported(
-            "layer \(name) (\(className)) has no counterpart here: it applies a function to what is no "
-              + "dense layer's output")
+            "layer \(name) (\(className)) applies a function to what is no dense layer's output, and "
+              + "\(kerasWeightsSayLittle)", kerasWholeAdvice)
         }
         throw ambiguous(
           "layer \(name) (\(className)) applies a function that a file of weights does not say",
           "describe the model with \(.configuration, "FILE"), with the \"activation\" of each dense layer of head")
       default:
         guard let what = KerasLayerKinds.computing(className) else { continue }
-        throw unsupported("layer \(name) (\(className)) has no counterpart here: \(what)")
+        throw unsupported("layer \(name) (\(className)): \(what), and \(kerasWeightsSayLittle)", kerasWholeAdvice)
       }
     }
   }

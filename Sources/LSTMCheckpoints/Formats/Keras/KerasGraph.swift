@@ -358,3 +358,7 @@ extension KerasTree {
 /// Given where following it is allowed: a configuration may say what the file does not.
 let kerasConfigAdvice: Message =
   "describe the model with \(.configuration, "FILE"); its tensors are then matched with that"
+
+/// Of layers that are more than a stack.
+let kerasWeightsSayLittle = "a file of weights does not say how its layers are joined"
+let kerasWholeAdvice: Message = "describe the whole model with \(.configuration, "FILE")"

@@ -24,11 +24,18 @@ struct KerasGraphWeights: FileReading {
 
   func translation() throws(CheckpointError) -> Translation {
     let configuration = given.withOneBias
+    if let layer = configuration.layers.first(where: { $0.kind is Layer.Rescale }) {
+      throw .invalid(
+        .configuration, nil, "\(file) holds weights alone, and not the numbers that its layer \(layer.name) scales by")
+    }
     let export = try keras(configuration)
     var units = found
     var groups: [KerasStructure.Group] = []
+    // The project's names of what each tensor of the file holds.
+    var meanings: [String: [String]] = [:]
     for (number, node) in export.nodes.enumerated() {
-      let wanted = export.parts.filter { $0.node == number }.map(\.tensor.shape)
+      let parts = export.parts.filter { $0.node == number }
+      let wanted = parts.map(\.tensor.shape)
       if wanted.isEmpty { continue }
       guard let (range, names) = place(of: wanted, kerasSnakeCase(node.className), in: units) else {
         let text = wanted.map { shapeText($0) }.joined(separator: ", ")
@@ -36,16 +43,35 @@ struct KerasGraphWeights: FileReading {
           .configuration, nil, "\(file) has no weights for its \(node.className) \(node.name): expected \(text)")
       }
       units.removeSubrange(range)
+      for (name, part) in zip(names, parts) { meanings[name] = part.source }
       groups.append(.init(name: node.name, weights: names))
     }
     let described = KerasStructure(
       weights: .layers(groups), version: export.version, model: export.json(withModules: false))
-    var translation = try KerasGraphReading(described, candidates, file: file, timeAxis: 0).reading.translation
+    let read = try KerasGraphReading(described, candidates, file: file, timeAxis: 0).reading.translation
+    var translation = Translation(.keras, candidates: read.candidates.compactMap { Self.renamed($0, meanings) })
+    for item in read.leftOver {
+      translation.leaveOut(item.candidate, reason: item.reason, isHarmless: item.isHarmless, kind: item.kind)
+    }
+    translation.notes = read.notes
+    translation.tellsGates = true
     translation.graph = configuration
-    translation.layout = .keras
+    if configuration.layers.contains(where: { ($0.kind as? Layer.Convolution)?.kernel.count == 2 }) {
+      translation.assumed.add("the first axis of each kernel over two axes is time")
+    }
     let names = groups.map { "\($0.name) from \($0.weights.joined(separator: ", "))" }
     translation.assumed.add("which weights are whose, by their order and shapes: \(nameList(names))")
     return translation
+  }
+
+  /// A candidate under the name that the description has for it.
+  private static func renamed(_ candidate: Candidate, _ meanings: [String: [String]]) -> Candidate? {
+    let first = candidate.tensor.name.components(separatedBy: " + ")[0]
+    guard let names = meanings[first] else { return nil }
+    // One tensor may hold both biases of a GRU.
+    let isRecurrent = candidate.name.split(separator: ".").last?.hasPrefix("bias_hh") ?? false
+    let name = names.count > 1 && isRecurrent ? names[1] : names[0]
+    return Candidate(name: name, tensor: candidate.tensor, how: candidate.how)
   }
 
   /// The layers of Keras that the description is.
@@ -113,10 +139,10 @@ struct KerasGraphWeights: FileReading {
   }
 
   private func place(of wanted: [[Int]], _ className: String, in units: [Unit]) -> (Range<Int>, [String])? {
-    let isKnown = units.contains { $0.className == className }
-    for start in units.indices {
-      if isKnown, units[start].className != className { continue }
-      if let found = place(wanted, at: start, in: units) { return found }
+    for isStrict in [true, false] {
+      for start in units.indices where !isStrict || [nil, className].contains(units[start].className) {
+        if let found = place(wanted, at: start, in: units) { return found }
+      }
     }
     return nil
   }

@@ -54,9 +54,9 @@ struct KerasReading: FileReading {
       throw unsupported(
         "\(layer) is no LSTM: its recurrent weight is \(shapeText(shape)), not (H, 4H)"
           + (shape.count == 2 && shape[1] % 3 == 0 && shape[1] / 3 == shape[0]
-            ? "; 3H = \(shape[1]): a GRU, which this version cannot compute"
+            ? "; 3H = \(shape[1]): a GRU"
             : shape.count == 2 && shape[1] == shape[0]
-              ? ", but (H, H): a plain RNN, which this version cannot compute" : ""))
+              ? ", but (H, H): a plain RNN" : ""))
     }
     let isCuDNN = tensors.count == 3 && tensors[2].shape.count == 1 && tensors[2].shape[0] / 8 == shape[0]
     if isCuDNN { hasCuDNN = true }

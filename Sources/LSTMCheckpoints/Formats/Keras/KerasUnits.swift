@@ -104,14 +104,15 @@ struct KerasUnits: FileReading {
       guard !unit.directions.joined().allSatisfy(KerasStructure.isHarmless),
         let what = Self.computing(unit, shapes)
       else { continue }
-      throw unsupported("layer \(unit.name) has no counterpart here: \(what)")
+      throw unsupported("layer \(unit.name) is \(what), and \(kerasWeightsSayLittle)", kerasWholeAdvice)
     }
     guard case .layers = structure.weights, let first = units.firstIndex(where: { $0.kind == .recurrent }),
       let last = units.lastIndex(where: { $0.kind == .recurrent })
     else { return }
     if let dense = units[..<last].first(where: { $0.kind == .dense }) {
       let place = units[..<first].contains { $0.name == dense.name } ? "before the first LSTM" : "between two LSTMs"
-      throw unsupported("layer \(dense.name), a dense layer, comes \(place), which has no counterpart here")
+      throw unsupported(
+        "layer \(dense.name), a dense layer, comes \(place), and \(kerasWeightsSayLittle)", kerasWholeAdvice)
     }
   }
 
@@ -128,13 +129,13 @@ struct KerasUnits: FileReading {
     if let className = KerasLayerKinds.className(ofUsualName: unit.name),
       let what = KerasLayerKinds.computing(className)
     {
-      return "\(what) (\(className))"
+      return "one that computes (\(className): \(what))"
     }
     if shapes.allSatisfy({ $0.count == 1 && $0 == shapes[0] }) {
-      if shapes.count == 4 || shapes.count == 3 { return "a batch normalization changes the outputs" }
-      if shapes.count == 2 { return "a normalization changes the outputs" }
+      if shapes.count == 4 || shapes.count == 3 { return "a batch normalization" }
+      if shapes.count == 2 { return "a normalization" }
     }
-    if shapes.first?.count == 3 { return "a convolution over the steps changes the outputs" }
+    if shapes.first?.count == 3 { return "a convolution over the steps" }
     return nil
   }
 

@@ -86,9 +86,6 @@ private struct ExternalFiles {
 
 /// The graph of an ONNX file.
 struct ONNXStructure: ModelStructure {
-  /// Where `ONNXWriter` keeps the configuration.
-  static let configurationKey = "lstm_ft_configuration"
-
   let model: ONNXModel
   let source: ByteSource
   let constants: [StoredTensor]

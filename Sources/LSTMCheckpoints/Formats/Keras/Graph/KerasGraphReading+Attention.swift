@@ -116,6 +116,8 @@ extension KerasGraphReading {
       kind, layer.name, of: layer, reading: [name], key: "\(layer.name) over steps",
       parameters: parts.compactMap { part, found in found.map { (part, false, $0.tensor, $0.how) } })
     remember(layer, made)
+    rename(part: dense, "\(made).score")
+    if kind.form == .tanh { rename(part: score.from, "\(made).hidden") }
     return made
   }
 

@@ -207,6 +207,11 @@ struct KerasGraphReading: FileReading {
     }
   }
 
+  /// A layer of the source has become a part of another here.
+  mutating func rename(part: String, _ name: String) {
+    for index in source.indices where source[index].part == part { source[index].part = name }
+  }
+
   // MARK: - The whole
 
   private mutating func finish(_ results: [KerasValue], _ candidates: [Candidate]) throws(CheckpointError) {

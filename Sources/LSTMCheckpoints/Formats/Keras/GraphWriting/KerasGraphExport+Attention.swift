@@ -10,7 +10,7 @@ extension KerasGraphExport {
     {
       guard let function = inside(activation) else { throw refused(layer, "the activation \(activation.rawValue)") }
       let node = add(
-        "Dense", fresh("\(layer.name)_\(stem)"),
+        "Dense", sourceLayer("\(layer.name).\(stem)")?.name ?? fresh("\(layer.name)_\(stem)"),
         [
           "units": .number(Double(size)), "use_bias": .bool(parts.bias != nil), "activation": .string(function),
         ], reading: [input])
@@ -63,8 +63,9 @@ extension KerasGraphExport {
   }
 
   mutating func addSelfAttention(
-    _ layer: Layer, _ kind: Layer.SelfAttention, _ read: Value
+    _ layer: Layer, _ kind: Layer.SelfAttention, _ given: Value
   ) throws(CheckpointError) {
+    let read = try inTime(given, layer.name)
     let joined = try tensor(layer, "in_proj_weight")
     let (width, heads) = (joined.shape[1], kind.heads)
     let size = width / heads
@@ -84,7 +85,6 @@ extension KerasGraphExport {
         for key in ["query_shape", "key_shape", "value_shape"] { node.config[key] = shape }
       }
     }
-    guard !read.isReversed else { throw refused(layer, "steps that come from the last to the first") }
     for (place, name) in ["query", "key", "value"].enumerated() {
       let rows = place * width..<(place + 1) * width
       let under = ([name], ["\(name)_dense"])

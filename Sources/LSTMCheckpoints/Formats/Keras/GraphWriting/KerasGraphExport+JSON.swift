@@ -135,17 +135,20 @@ extension KerasGraphExport {
     let inOrder = parts.enumerated().sorted {
       (rank[$0.element.node] ?? 0, $0.offset) < (rank[$1.element.node] ?? 0, $1.offset)
     }
-    return inOrder.map { _, part in
+    var taken = Set<String>()
+    return inOrder.compactMap { _, part -> KerasExport.Weight? in
       let name = nodes[part.node].name
       let path: [String]
       if let own = own(part) {
+        // A layer that the source used twice has its weights once.
+        guard taken.insert(own).inserted else { return nil }
         path = [own]
       } else if target == .legacy {
         path = ["model_weights", name, name] + part.legacy.dropLast() + [(part.legacy.last ?? "") + (isThree ? "" : ":0")]
       } else {
         path = ["layers", objects[part.node] ?? name] + part.object
       }
-      return .init(path: path.joined(separator: "/"), tensor: part.tensor, source: part.source.joined(separator: " + "))
+      return KerasExport.Weight(path: path.joined(separator: "/"), tensor: part.tensor, source: part.source.joined(separator: " + "))
     }
   }
 

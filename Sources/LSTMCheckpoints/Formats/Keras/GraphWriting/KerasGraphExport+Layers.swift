@@ -2,7 +2,7 @@ import FileIO
 
 /// What each kind of layer is in Keras.
 extension KerasGraphExport {
-  private var grid: [KerasValue.Axis] { timeIsSecond ? [.height, .time, .channel] : [.time, .height, .channel] }
+  var grid: [KerasValue.Axis] { timeIsSecond ? [.height, .time, .channel] : [.time, .height, .channel] }
 
   mutating func addInput(_ input: ModelConfiguration.Input, named known: String?, _ index: Int) {
     let isOld = target == .legacy
@@ -301,10 +301,12 @@ extension KerasGraphExport {
       values[layer.name] = read[0]
       return
     }
-    guard let first = read.first(where: { $0.axes.contains(.time) }) ?? read.first else { return }
-    let perStep = read.filter { $0.axes.contains(.time) }
-    guard perStep.allSatisfy({ $0.isReversed == first.isReversed }) else {
-      throw refused(layer, "steps in two orders")
+    guard var first = read.first(where: { $0.axes.contains(.time) }) ?? read.first else { return }
+    var perStep = read.filter { $0.axes.contains(.time) }
+    if !perStep.allSatisfy({ $0.isReversed == first.isReversed }) {
+      for index in read.indices { read[index] = try inTime(read[index], layer.name) }
+      first = read.first(where: { $0.axes.contains(.time) }) ?? first
+      perStep = read.filter { $0.axes.contains(.time) }
     }
     // What is given once goes with each step.
     if !perStep.isEmpty {
@@ -340,8 +342,7 @@ extension KerasGraphExport {
       values[layer.name] = given
       return
     }
-    guard !given.isReversed else { throw refused(layer, "steps that come from the last to the first") }
-    var read = try rows(given, layer)
+    var read = try inTime(try rows(given, layer), layer.name)
     if kind.isFeatureFirst { read = permuted(read, [.feature, .time], for: layer.name) }
     let node = add("Flatten", name(for: layer, "Flatten"), [:], reading: [read])
     values[layer.name] = Value(node: node, axes: KerasValue.row, shape: [value.width])
@@ -360,8 +361,7 @@ extension KerasGraphExport {
     case .steps:
       values[layer.name] = target(own, given, [kind.steps, width], KerasValue.steps)
     case .split:
-      guard !given.isReversed else { throw refused(layer, "steps that come from the last to the first") }
-      values[layer.name] = target(own, try rows(given, layer), [value.steps, width], KerasValue.steps)
+      values[layer.name] = target(own, try inTime(try rows(given, layer), layer.name), [value.steps, width], KerasValue.steps)
     case .row where given.axes.count == 3: values[layer.name] = row(ofGrid: given, [.time, .channel, .height], name: own)
     case .channelsLast where given.axes.count == 3:
       values[layer.name] = row(ofGrid: given, [.time, .height, .channel], name: own)
@@ -376,112 +376,5 @@ extension KerasGraphExport {
         isLast ? [.time, .height, .channel] : [.time, .channel, .height])
       values[layer.name] = permuted(made, grid, for: layer.name)
     }
-  }
-
-  // MARK: - Convolution
-
-  /// Of time and height, in the order of the axes that a value has.
-  private func inOrder(_ list: [Int], _ value: Value) -> [Int] { value.axes.first == .height ? list.reversed() : list }
-
-  private func json(_ list: [Int]) -> KerasJSON { .array(list.map { .number(Double($0)) }) }
-
-  private mutating func addConvolution(
-    _ layer: Layer, _ kind: Layer.Convolution, _ given: Value, _ value: LayerValue
-  ) throws(CheckpointError) {
-    let is2D = kind.kernel.count == 2
-    let read = is2D ? given : try steps(try rows(given, layer), layer)
-    guard !is2D || read.axes == grid else { throw refused(layer, "two axes of windows over what is no grid") }
-    guard !kind.reflects else { throw refused(layer, "padding by reflection") }
-    guard !read.isReversed || kind.kernel[0] == 1 else { throw refused(layer, "steps that come from the last to the first") }
-    var padding = kind.padding
-    if kind.pad.contains(where: { $0 != 0 }) {
-      // Half of a window on each side, and no strides: what Keras calls the same.
-      let isSame = kind.kernel.indices.allSatisfy { axis in
-        let reach = (kind.kernel[axis] - 1) * kind.dilation[axis]
-        return kind.pad[2 * axis] == reach / 2 && kind.pad[2 * axis + 1] == reach - reach / 2
-      }
-      let isCausal = !is2D && kind.pad == [(kind.kernel[0] - 1) * kind.dilation[0], 0]
-      guard kind.padding == .valid, isSame && kind.stride.allSatisfy({ $0 == 1 }) || isCausal else {
-        throw refused(layer, "padding of its own beside a convolution")
-      }
-      padding = isCausal ? .causal : .same
-    }
-    guard padding != .causal || !is2D else { throw refused(layer, "causal padding over a grid") }
-    let weight = try tensor(layer, "weight")
-    let sourceKind = sourceLayer(layer.name)?.kind
-    let isWrapped = is2D && !timeIsSecond && sourceKind == "TimeDistributed" && kind.kernel[0] == 1 && kind.stride[0] == 1
-    let channels = kind.groups * weight.shape[1]
-    let isDepthwise = sourceKind?.hasPrefix("DepthwiseConv") == true && kind.groups == channels && !isWrapped
-    let axes = isWrapped ? 1...1 : is2D ? 0...1 : 0...0
-    func said(_ list: [Int]) -> KerasJSON { json(inOrder(Array(list[axes]), isWrapped ? Value(node: 0, axes: [], shape: []) : read)) }
-    var config: [String: KerasJSON] = [
-      "kernel_size": said(kind.kernel), "strides": said(kind.stride), "dilation_rate": said(kind.dilation),
-      "padding": .string(padding.rawValue), "use_bias": .bool(kind.hasBias),
-      "activation": .string(inside(kind.activation) ?? "linear"),
-    ]
-    if isDepthwise {
-      config["depth_multiplier"] = .number(Double(kind.size / max(channels, 1)))
-    } else {
-      config["filters"] = .number(Double(kind.size))
-      config["groups"] = .number(Double(kind.groups))
-    }
-    let className = (isDepthwise ? "DepthwiseConv" : "Conv") + (is2D && !isWrapped ? "2D" : "1D")
-    let node: Int
-    if isWrapped {
-      config["name"] = "conv1d"
-      config["dtype"] = "float32"
-      let inner: KerasJSON = [
-        "module": "keras.layers", "class_name": .string(className), "config": .object(config), "registered_name": nil,
-      ]
-      node = add("TimeDistributed", name(for: layer, "TimeDistributed"), ["layer": inner], reading: [read])
-    } else {
-      node = add(className, name(for: layer, className), config, reading: [read])
-    }
-    // (O, I, k) -> (k, I, O)
-    let spatial = Array(2..<weight.shape.count)
-    var kernel = weight.permutingAxes(inOrder(spatial, read) + [1, 0])
-    let window = kernel.shape.prefix(spatial.count)
-    if isWrapped { kernel = kernel.reshaped(Array(kernel.shape.dropFirst())) }
-    if isDepthwise { kernel = kernel.reshaped(window + [channels, kind.size / max(channels, 1)]) }
-    let under: (legacy: [String], object: [String]) = isWrapped ? ([], ["layer"]) : ([], [])
-    put(kernel, node, isDepthwise ? "depthwise_kernel" : "kernel", 0, under: under, source: [layer.parameterName("weight")])
-    if kind.hasBias { put(try tensor(layer, "bias"), node, "bias", 1, under: under, source: [layer.parameterName("bias")]) }
-    let made = windowed(read, node, value, kind.size)
-    values[layer.name] = made
-    if inside(kind.activation) == nil { try addActivation(layer, .init(kind.activation), made, fresh("\(layer.name)_activation")) }
-  }
-
-  private func windowed(_ read: Value, _ node: Int, _ value: LayerValue, _ channels: Int) -> Value {
-    var made = read
-    (made.node, made.output) = (node, 0)
-    for (place, axis) in made.axes.enumerated() {
-      switch axis {
-      case .time: made.shape[place] = value.steps
-      case .height: made.shape[place] = value.grid?.height
-      case .channel, .feature: made.shape[place] = channels
-      }
-    }
-    return made
-  }
-
-  private mutating func addPooling(
-    _ layer: Layer, _ kind: Layer.Pooling, _ given: Value, _ value: LayerValue
-  ) throws(CheckpointError) {
-    let is2D = kind.window.count == 2
-    let read = is2D ? given : try steps(try rows(given, layer), layer)
-    guard !is2D || read.axes == grid else { throw refused(layer, "two axes of windows over what is no grid") }
-    guard !kind.pad.contains(where: { $0 != 0 }), !kind.isCeiling else {
-      throw refused(layer, "padding of its own, or windows that are not whole")
-    }
-    guard !read.isReversed || kind.window[0] == 1 else { throw refused(layer, "steps that come from the last to the first") }
-    let stride = kind.stride.isEmpty ? kind.window : kind.stride
-    let className = (kind.operation == .max ? "MaxPooling" : "AveragePooling") + (is2D ? "2D" : "1D")
-    let node = add(
-      className, name(for: layer, className),
-      [
-        "pool_size": json(inOrder(kind.window, read)), "strides": json(inOrder(stride, read)),
-        "padding": kind.isSame ? "same" : "valid",
-      ], reading: [read])
-    values[layer.name] = windowed(read, node, value, value.grid?.channels ?? value.width)
   }
 }

@@ -12,7 +12,8 @@ extension KerasGraphExport {
   }
 
   mutating func addRecurrent(_ layer: Layer, _ kind: Layer.Recurrent, _ read: Value) throws(CheckpointError) {
-    let input = try rows(read, layer)
+    var input = try rows(read, layer)
+    if kind.isBidirectional { input = try inTime(input, layer.name) }
     try check(layer, kind)
     let readers = readers[layer.name] ?? []
     let finals = readers.filter { reader in (reader.kind as? Layer.Readout).map { isFinal($0, of: kind) } ?? false }
@@ -20,7 +21,6 @@ extension KerasGraphExport {
       && configuration.layers.last?.name == layer.name
     let givesSteps = isOutput || finals.count < readers.count || finals.isEmpty && !isReferenced(layer)
     let givesState = givesSteps && !finals.isEmpty || isReferenced(layer)
-    if input.isReversed, kind.isBidirectional { throw refused(layer, "steps that come from the last to the first") }
     let goesBack = !kind.isBidirectional && kind.isReversed != input.isReversed
     let className = switch kind.cell { case .lstm: "LSTM"; case .gru: "GRU"; case .rnn: "SimpleRNN" }
     guard let activation = KerasActivation.name(kind.activation, isThree: isThree) else {

@@ -53,6 +53,8 @@ struct KerasGraphExport {
   private(set) var nodes: [Node] = []
   private(set) var parts: [Part] = []
   var values: [String: Value] = [:]
+  /// First halves of separable convolutions, by the second.
+  var depthwise: [String: (layer: Layer, kind: Layer.Convolution, read: Value)] = [:]
   /// The nodes of recurrent layers.
   var states: [String: Int] = [:]
   private var tensors: [String: StoredTensor] = [:]
@@ -95,9 +97,7 @@ struct KerasGraphExport {
     for (index, layer) in configuration.layers.enumerated() { try add(layer, index) }
     let last = configuration.layers.last?.name ?? configuration.inputs[0].name
     for name in configuration.outputs.isEmpty ? [last] : configuration.outputs {
-      let value = try value(of: name)
-      if value.isReversed { throw refused("steps that come from the last to the first as its output") }
-      outputs.append(value)
+      outputs.append(try inTime(try value(of: name), "output"))
     }
   }
 
@@ -130,6 +130,8 @@ struct KerasGraphExport {
 
   /// The source's name for a layer, its own, or the usual one of its class where it has the project's.
   mutating func name(for layer: Layer, _ className: String) -> String {
+    // Keras 3 calls what it makes of masks like a layer of this class.
+    if className == "Concatenate", configuration.mask != nil, isThree { return fresh("joined") }
     if let known = source[layer.name], !known.name.contains("/") { return known.name }
     let isOurs = Layer.number(of: layer.name) != nil || layer.name.hasPrefix("head.") || layer.name.contains(".")
     return fresh(isOurs ? kerasSnakeCase(className) : layer.name)
@@ -154,6 +156,22 @@ struct KerasGraphExport {
     if config["dtype"] == nil { config["dtype"] = "float32" }
     nodes.append(Node(className: className, name: name, config: config, reads: reads, isList: isList))
     return nodes.count - 1
+  }
+
+  /// Steps from the first to the last.
+  mutating func inTime(_ value: Value, _ reader: String) throws(CheckpointError) -> Value {
+    guard value.isReversed else { return value }
+    guard isThree, value.axes == KerasValue.steps else {
+      throw refused("place for steps that come from the last to the first, which \(reader) reads")
+    }
+    var turned = value
+    turned.node = add("Flip", fresh("flip"), ["axis": 1], reading: [value])
+    (turned.output, turned.isReversed) = (0, false)
+    change(turned.node) { node in
+      node.module = "keras.src.ops.numpy"
+      node.config["dtype"] = nil
+    }
+    return turned
   }
 
   mutating func change(_ node: Int, _ body: (inout Node) -> Void) { body(&nodes[node]) }

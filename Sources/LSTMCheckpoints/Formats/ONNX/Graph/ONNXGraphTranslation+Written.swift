@@ -4,18 +4,18 @@ import Foundation
 extension ONNXGraphTranslation {
   /// The graph is what runs; what lstm-ft wrote beside it counts where it says the same under other names.
   func reconcile(_ found: inout ONNXTranslator.Result, _ translation: inout Translation) {
-    guard let text = model.metadata[ONNXStructure.configurationKey] else { return }
+    guard let text = model.metadata[ONNXModel.configurationKey] else { return }
     let written: ModelConfiguration
     do throws(CheckpointError) {
       written = try ModelConfiguration(json: Data(text.utf8), file: file)
     } catch {
-      translation.notes.append("its \(ONNXStructure.configurationKey) is not used: \(error.message)")
+      translation.notes.append("its \(ONNXModel.configurationKey) is not used: \(error.message)")
       return
     }
     let (own, said) = (Core(found.configuration), Core(written))
     let pairs = Array(zip(own.layers, said.layers))
     guard own.layers.count == said.layers.count, pairs.allSatisfy({ $0.kind == $1.kind }) else {
-      translation.notes.append("its \(ONNXStructure.configurationKey) is not used: it says other than the graph")
+      translation.notes.append("its \(ONNXModel.configurationKey) is not used: it says other than the graph")
       return
     }
     // From the graph's names to those that were written; a second bias of zeros was none.
@@ -24,13 +24,13 @@ extension ONNXGraphTranslation {
       let (a, b) = (one.parameters, other.parameters)
       for (key, name) in a { names[name] = b[key] ?? "" }
       guard b.keys.allSatisfy({ a[$0] != nil }) else {
-        translation.notes.append("its \(ONNXStructure.configurationKey) is not used: it has other tensors than the graph")
+        translation.notes.append("its \(ONNXModel.configurationKey) is not used: it has other tensors than the graph")
         return
       }
     }
     let spare = found.candidates.filter { names[$0.name] == "" }
     guard spare.allSatisfy({ isZero($0.tensor) }) else {
-      translation.notes.append("its \(ONNXStructure.configurationKey) is not used: it has fewer tensors than the graph")
+      translation.notes.append("its \(ONNXModel.configurationKey) is not used: it has fewer tensors than the graph")
       return
     }
     found.configuration = written

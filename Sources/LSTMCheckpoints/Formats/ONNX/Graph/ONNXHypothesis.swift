@@ -60,7 +60,8 @@ extension ONNXModel.Input {
     func list(_ axes: [Axis]...) -> [ONNXHypothesis.Role] { axes.map { .init(axes: $0, isPerStep: true) } }
     switch shape?.count {
     case 1: return list([.time], [.batch], [.row])
-    case 2 where isWhole: return list([.batch, .time], [.time, .batch]) + [.init(axes: [.batch, .row], isPerStep: false)]
+    case 2 where isWhole:
+      return list([.batch, .time], [.time, .batch]) + [.init(axes: [.batch, .row], isPerStep: false)]
     case 2:
       return [
         .init(axes: [.batch, .time], isPerStep: true), .init(axes: [.batch, .row], isPerStep: true),

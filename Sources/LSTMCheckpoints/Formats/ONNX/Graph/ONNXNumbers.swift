@@ -44,7 +44,9 @@ struct ONNXNumbers {
 
   func reshaped(_ target: [Int]) -> ONNXNumbers? {
     var wanted = target
-    for (index, size) in target.enumerated() where size == 0 && shape.indices.contains(index) { wanted[index] = shape[index] }
+    for (index, size) in target.enumerated() where size == 0 && shape.indices.contains(index) {
+      wanted[index] = shape[index]
+    }
     if let wild = wanted.firstIndex(of: -1) {
       wanted[wild] = 1
       guard wanted.allSatisfy({ $0 > 0 }), let rest = elementCount(wanted), values.count % rest == 0 else { return nil }

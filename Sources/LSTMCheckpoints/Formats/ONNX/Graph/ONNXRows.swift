@@ -115,3 +115,20 @@ struct ONNXPad {
   var after: [Int]
   var reflects: Bool
 }
+
+/// Steps that nodes take one by one, as a loop that is written out does.
+struct ONNXUnrolled {
+  struct Step: Equatable {
+    var layer: Int
+    var step: Int
+  }
+
+  /// Of a layer: which step of which other it is.
+  var steps: [Int: Step] = [:]
+  /// Of a layer: all its steps side by side.
+  var flat: [Int: Int] = [:]
+  /// Of a recurrent layer that is made of cells: what tells its weights.
+  var weights: [Int: String] = [:]
+  /// Of a value: whose state c it is, and after which step.
+  var cells: [String: Step] = [:]
+}

@@ -35,7 +35,8 @@ extension ONNXTranslator {
         throw unknownFormat("is no valid ONNX model: \"\(tensor.name)\" is given twice")
       }
       if case .external = tensor.elements { continue }
-      values[tensor.name] = .constant(ONNXConstant(tensor: tensor.stored(in: bytes, file: file), sources: [tensor.name]))
+      values[tensor.name] = .constant(
+        ONNXConstant(tensor: tensor.stored(in: bytes, file: file), sources: [tensor.name]))
     }
     for inner in branch.nodes { try run(inner) }
     for (name, result) in zip(node.outputs, branch.outputs) where !name.isEmpty {

@@ -25,6 +25,9 @@ extension ONNXTranslator {
     let outputs = try modelOutputs()
     let pruned = draft.pruned(outputs.map(\.source))
     let places = pruned.places
+    guard places.count <= ModelConfiguration.depthLimit else {
+      throw Failure(position: position, text: "has more than \(ModelConfiguration.depthLimit) layers")
+    }
     guard places.contains(where: { draft[$0].kind is Layer.Recurrent }) else {
       throw Failure(position: position, text: "has no recurrent layer: it has \(nameList(operations))")
     }
@@ -39,18 +42,21 @@ extension ONNXTranslator {
       }
       let reads = draft[place].reads.map(pruned.place)
       let usual = layers.isEmpty ? inputs.first : places[index - 1]
-      layers.append(Layer(name, kind, from: reads.map { Optional($0) } == [usual] ? [] : reads.compactMap { names[$0] }))
+      layers.append(
+        Layer(name, kind, from: reads.map { Optional($0) } == [usual] ? [] : reads.compactMap { names[$0] }))
     }
     let last = places.last
     let given = outputs.map { pruned.place($0.source) }
     let outputNames = given.count == 1 && given.first == last ? [] : given.compactMap { names[$0] }
-    let configuration = try configuration(layers, inputs.compactMap { place in
-      draft[place].input.map { input in
-        var input = input
-        input.name = names[place] ?? input.name
-        return input
-      }
-    }, outputNames, ties: ties(places, names, pruned))
+    let configuration = try configuration(
+      layers,
+      inputs.compactMap { place in
+        draft[place].input.map { input in
+          var input = input
+          input.name = names[place] ?? input.name
+          return input
+        }
+      }, outputNames, ties: ties(places, names, pruned))
 
     var used = Set<String>()
     var candidates: [Candidate] = []
@@ -98,7 +104,8 @@ extension ONNXTranslator {
           throw Failure(position: position, text: error.detail, advice: error.advice)
         }
       } else if order != order.sorted() {
-        throw Failure(position: position, text: "the axes of its output \"\(name)\" are in an order that no model here has")
+        throw Failure(
+          position: position, text: "the axes of its output \"\(name)\" are in an order that no model here has")
       }
       outputs.append(rows)
     }
@@ -109,13 +116,21 @@ extension ONNXTranslator {
 
   /// Whether it is the last state of a recurrent layer, or several of them side by side.
   private func isLastState(_ place: Int) -> Bool {
-    switch draft[place].kind {
-    case let readout as Layer.Readout:
-      [.final, .last, .first].contains(readout.take)
-        && draft[place].reads.first.map { draft[$0].kind is Layer.Recurrent } == true
-    case is Layer.Merge, is Layer.Slice: draft[place].reads.allSatisfy(isLastState)
-    default: false
+    var open = [place]
+    var seen = Set<Int>()
+    while let next = open.popLast() {
+      guard seen.insert(next).inserted else { continue }
+      switch draft[next].kind {
+      case let readout as Layer.Readout:
+        guard [.final, .last, .first].contains(readout.take),
+          draft[next].reads.allSatisfy({ draft[$0].kind is Layer.Recurrent })
+        else { return false }
+      case let merge as Layer.Merge where merge.operation == .concatenate: open += draft[next].reads
+      case is Layer.Slice: open += draft[next].reads
+      default: return false
+      }
     }
+    return true
   }
 
   private var operations: [String] {
@@ -131,9 +146,14 @@ extension ONNXTranslator {
     var names = names
     for (rows, name) in zip(outputs, outputNames) {
       let place = pruned.place(rows.source)
-      let isPlain = !name.isEmpty && name.utf8.count <= 64
-        && name.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || "0123456789_-".unicodeScalars.contains($0)) }
-      guard isPlain, !names.values.contains(name), draft[place].kind.map({ !($0 is Layer.Recurrent) }) ?? false else { continue }
+      let isPlain =
+        !name.isEmpty && name.utf8.count <= 64
+        && name.unicodeScalars.allSatisfy {
+          $0.isASCII && ($0.properties.isAlphabetic || "0123456789_-".unicodeScalars.contains($0))
+        }
+      guard isPlain, !names.values.contains(name), draft[place].kind.map({ !($0 is Layer.Recurrent) }) ?? false else {
+        continue
+      }
       names[place] = name
     }
     return names

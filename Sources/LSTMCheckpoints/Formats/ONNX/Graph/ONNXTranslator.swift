@@ -38,6 +38,8 @@ struct ONNXTranslator: FileReading {
   var stepSizes: [Int: Int] = [:]
   /// What constants have done to a layer's values.
   var affines: [Int: ONNXAffineRows] = [:]
+  /// Steps that were taken one by one.
+  var unrolled = ONNXUnrolled()
   /// Convolutions with less padding, by what was cut off.
   var trims: [String: Int] = [:]
   /// What the graph calls its outputs, where there are several.
@@ -82,7 +84,8 @@ struct ONNXTranslator: FileReading {
     }
     for (index, name) in node.outputs.enumerated() where !name.isEmpty {
       let value = results.indices.contains(index) ? results[index] : results.first.flatMap(\.asDeferred)
-      values[name] = value ?? .deferred(reason(node, ONNXRefusal(detail: "its output \"\(name)\" is not understood here")))
+      values[name] =
+        value ?? .deferred(reason(node, ONNXRefusal(detail: "its output \"\(name)\" is not understood here")))
       budget -= 1
       if case .numbers(let numbers)? = value { budget -= numbers.values.count }
     }
@@ -215,7 +218,7 @@ struct ONNXTranslator: FileReading {
     case .time:
       steps(of: rows.source).map { ONNXSize(factor: $0) }
         ?? ONNXSize(factor: 1, symbols: [1 + (draft[rows.source].value.clock ?? 0)])
-    case .row(let factor): ONNXSize(factor: rows.factors[factor])
+    case .row(let factor): rows.factors.indices.contains(factor) ? ONNXSize(factor: rows.factors[factor]) : nil
     case .merged(let axes):
       axes.reduce(ONNXSize(factor: 1)) { product, axis in
         product.flatMap { known in size(of: axis, rows).flatMap { known * $0 } }

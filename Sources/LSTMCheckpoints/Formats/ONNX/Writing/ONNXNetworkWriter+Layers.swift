@@ -78,7 +78,8 @@ extension ONNXNetworkWriter {
     var scores = builder.node("MatMul", [place.input, transposed(try weight("weight", place), [1, 0])])
     if kind.hasBias { scores = builder.node("Add", [scores, try weight("bias", place)]) }
     if kind.form == .tanh {
-      scores = builder.node("MatMul", [builder.node("Tanh", [scores]), transposed(try weight("score", place), [1, 0])])
+      scores = builder.node(
+        "MatMul", [builder.node("Tanh", [scores]), transposed(try weight("score", place), [1, 0])])
       if kind.hasScoreBias { scores = builder.node("Add", [scores, try weight("score_bias", place)]) }
     }
     let shares = builder.node("Softmax", [activated(scores, kind.scoreActivation, nil)], ["axis": .integer(1)])

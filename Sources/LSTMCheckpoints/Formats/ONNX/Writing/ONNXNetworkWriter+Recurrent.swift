@@ -53,7 +53,8 @@ extension ONNXNetworkWriter {
     if kind.cell == .lstm { inputs.append(joined("P", p, [.peephole])) }
     inputs = Array(inputs[...(inputs.lastIndex { !$0.isEmpty } ?? 0)])
     let outputs = (kind.cell == .lstm ? ["Y", "Y_h", "Y_c"] : ["Y", "Y_h"]).map { "\(place.layer.name).\($0)" }
-    builder.node(kind.cell.rawValue.uppercased(), inputs, outputs: outputs, attributes(kind, try activations(kind, place)))
+    builder.node(
+      kind.cell.rawValue.uppercased(), inputs, outputs: outputs, attributes(kind, try activations(kind, place)))
     states[place.layer.name] = (outputs[1], outputs.last ?? "")
     return merged(outputs[0], kind, d * h)
   }
@@ -85,7 +86,8 @@ extension ONNXNetworkWriter {
     case .gru: break
     case .rnn: list.removeFirst()
     }
-    let usual: [Activation] = kind.cell == .lstm ? [.sigmoid, .tanh, .tanh] : kind.cell == .gru ? [.sigmoid, .tanh] : [.tanh]
+    let usual: [Activation] =
+      kind.cell == .lstm ? [.sigmoid, .tanh, .tanh] : kind.cell == .gru ? [.sigmoid, .tanh] : [.tanh]
     if list == usual { return ([], [], []) }
     var result = (names: [String](), alphas: [Float](), betas: [Float]())
     for _ in 0..<kind.directions {
@@ -128,7 +130,9 @@ extension ONNXNetworkWriter {
       "Concat", [builder.integers([kind.directions]), batch, builder.integers([kind.size])], ["axis": .integer(0)])
     var result: [String] = []
     for part in kind.cell == .lstm ? [RecurrentPart.initialHidden, .initialCell] : [.initialHidden] {
-      let list = (kind.isBidirectional ? [false, true] : [false]).compactMap { tensor(part.rawValue, place, isReverse: $0) }
+      let list = (kind.isBidirectional ? [false, true] : [false]).compactMap {
+        tensor(part.rawValue, place, isReverse: $0)
+      }
       let stacked = StoredTensor.concatenating(list.map { $0.reshaped([1, 1] + $0.shape) })
       let name = builder.weight(
         "\(place.layer.name).\(part.rawValue)", stacked,
@@ -147,7 +151,8 @@ extension ONNXNetworkWriter {
     switch kind.merge {
     case .concatenate: return reshaped(transposed(steps, [2, 0, 1, 3]), [0, 0, width])
     case .sum:
-      return transposed(builder.node("ReduceSum", [steps, builder.integers([1])], ["keepdims": .integer(0)]), [1, 0, 2])
+      return transposed(
+        builder.node("ReduceSum", [steps, builder.integers([1])], ["keepdims": .integer(0)]), [1, 0, 2])
     case .average:
       return transposed(
         builder.node("ReduceMean", [steps], ["axes": .integers([1]), "keepdims": .integer(0)]), [1, 0, 2])

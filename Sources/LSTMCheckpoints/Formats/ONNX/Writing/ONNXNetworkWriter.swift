@@ -28,7 +28,7 @@ struct ONNXNetworkWriter {
       inputs: writer.configuration.inputs, layers: writer.written, outputs: writer.configuration.outputs,
       ties: writer.configuration.ties)
     let message = writer.builder.model(
-      opset: opset, irVersion: irVersion, metadata: [ONNXStructure.configurationKey: try described.json])
+      opset: opset, irVersion: irVersion, metadata: [ONNXModel.configurationKey: try described.json])
     guard message.byteCount <= ProtobufMessage.limit else {
       throw CheckpointError.refused(
         file: path, detail: "the model has \(message.byteCount) bytes, and an ONNX file holds 2 GiB at most",
@@ -79,7 +79,8 @@ struct ONNXNetworkWriter {
         value: configuration.values[configuration.inputs.count + index], reads: reads)
       names[layer.name] = try write(place)
     }
-    let outputs = configuration.outputs.isEmpty ? [configuration.layers.last?.name ?? first.name] : configuration.outputs
+    let outputs =
+      configuration.outputs.isEmpty ? [configuration.layers.last?.name ?? first.name] : configuration.outputs
     for (index, name) in outputs.enumerated() {
       let value = configuration.value(of: name) ?? configuration.output
       var written = names[name] ?? name

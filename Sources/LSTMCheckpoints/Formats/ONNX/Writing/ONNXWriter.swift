@@ -18,7 +18,7 @@ enum ONNXWriter {
     try graph.build()
     let configuration = try ModelConfiguration(graph.writtenConfiguration).json
     let message = graph.builder.model(
-      opset: opset, irVersion: irVersion, metadata: [ONNXStructure.configurationKey: configuration])
+      opset: opset, irVersion: irVersion, metadata: [ONNXModel.configurationKey: configuration])
     guard message.byteCount <= ProtobufMessage.limit else {
       throw CheckpointError.refused(
         file: path, detail: "the model has \(message.byteCount) bytes, and an ONNX file holds 2 GiB at most",

@@ -45,7 +45,8 @@ extension ONNXTranslator {
     let order = Self.order(cell)
     let letters = ["i o f c", "z r h", ""][[.lstm, .gru, .rnn].firstIndex(of: cell) ?? 0]
     func how(_ index: Int) -> String? {
-      let parts = [letters.isEmpty ? nil : "gates \(letters) put in order"]
+      let parts =
+        [letters.isEmpty ? nil : "gates \(letters) put in order"]
         + [d == 2 ? "\(index == 0 ? "first" : "second") of the two directions" : nil]
       let text = parts.compactMap { $0 }.joined(separator: ", ")
       return text.isEmpty ? nil : text
@@ -70,7 +71,9 @@ extension ONNXTranslator {
         add(.recurrentBias, index, b, both.gathering([gates * h..<2 * gates * h]).reordering(order))
       }
       if cell == .lstm, !isAbsent(node, 7) {
-        guard let p = weight(node, 7), p.shape == [d, 3 * h] else { throw ONNXRefusal(detail: "its peepholes are no constant (\(d), \(3 * h))") }
+        guard let p = weight(node, 7), p.shape == [d, 3 * h] else {
+          throw ONNXRefusal(detail: "its peepholes are no constant (\(d), \(3 * h))")
+        }
         kind.hasPeepholes = true
         add(.peephole, index, p, p.value.element(index).reordering([0, 2, 1]))
       }
@@ -87,7 +90,9 @@ extension ONNXTranslator {
   private mutating func matrices(_ node: ONNXModel.Node) throws(ONNXRefusal) -> (ONNXConstant, ONNXConstant) {
     if node.operation == "DynamicQuantizeLSTM" {
       let list = [(1, 8, 9), (2, 10, 11)].compactMap { place, scale, zero -> ONNXConstant? in
-        guard let values = constant(node, place), values.shape.count == 3, let scale = weight(node, scale) else { return nil }
+        guard let values = constant(node, place), values.shape.count == 3, let scale = weight(node, scale) else {
+          return nil
+        }
         return dequantized(values, scale, constant(node, zero), axis: 2)?.with { $0.permuted([0, 2, 1]) }
       }
       guard list.count == 2 else { throw ONNXRefusal(detail: "its quantized weights are no constants") }
@@ -177,7 +182,9 @@ extension ONNXTranslator {
     if case .row(0) = rows.axes[time], !draft[rows.source].value.isPerStep {
       let count = rows.factors[0]
       let source = try layer(Layer.Reshape(.steps, steps: count), [rows.source], node)
-      var axes = rows.axes.map { axis -> ONNXRows.Axis in if case .row(let factor) = axis { .row(factor - 1) } else { axis } }
+      var axes = rows.axes.map { axis -> ONNXRows.Axis in
+        if case .row(let factor) = axis { .row(factor - 1) } else { axis }
+      }
       axes[time] = .time
       rows = ONNXRows(source: source, axes: axes, factors: Array(rows.factors.dropFirst()))
     }
@@ -212,7 +219,8 @@ extension ONNXTranslator {
         lengths.values.allSatisfy({ $0 == whole })
       else {
         throw ONNXRefusal(
-          detail: "its sequence_lens \"\(node.inputs[4])\" are neither absent, an input, nor the length of all sequences")
+          detail:
+            "its sequence_lens \"\(node.inputs[4])\" are neither absent, an input, nor the length of all sequences")
       }
     }
   }
@@ -239,7 +247,10 @@ extension ONNXTranslator {
       case .constant(let constant) where constant.tensor.dataType.isFloatingPoint:
         if isZero(constant) { continue }
         // One for all sequences of a batch.
-        guard constant.shape.count == 3, constant.shape == [directions, 1, kind.size] || constant.shape == [1, directions, kind.size] && directions == 1 else {
+        guard constant.shape.count == 3,
+          constant.shape == [directions, 1, kind.size]
+            || constant.shape == [1, directions, kind.size] && directions == 1
+        else {
           throw ONNXRefusal(detail: "its \(part.rawValue) is \(shapeText(constant.shape)), not one for all sequences")
         }
         stored.append((part, constant))
@@ -250,7 +261,8 @@ extension ONNXTranslator {
         else { throw ONNXRefusal(detail: "its \(part.rawValue) is computed from what is no other layer's last state") }
         others.insert(other)
       default:
-        throw ONNXRefusal(detail: "its \(part.rawValue) \"\(node.inputs[index])\" is neither absent, zero, constant nor an input")
+        throw ONNXRefusal(
+          detail: "its \(part.rawValue) \"\(node.inputs[index])\" is neither absent, zero, constant nor an input")
       }
     }
     guard others.count + (stored.isEmpty ? 0 : 1) + (isGiven ? 1 : 0) <= 1 else {
@@ -274,7 +286,8 @@ extension ONNXTranslator {
           parameters[key] = .init(constant: ONNXConstant(tensor: flat, sources: found.sources))
         } else {
           let zeros = StoredTensor(name: "zeros", shape: [kind.size], values: [Float](repeating: 0, count: kind.size))
-          parameters[key] = .init(constant: ONNXConstant(tensor: zeros, sources: []), how: "zeros, as the graph has them")
+          parameters[key] = .init(
+            constant: ONNXConstant(tensor: zeros, sources: []), how: "zeros, as the graph has them")
         }
       }
     }
@@ -297,8 +310,4 @@ extension ONNXTranslator {
       source: last, axes: isBatchFirst ? [batch, .row(0), .row(1)] : [.row(0), batch, .row(1)], factors: factors)
     return [.rows(steps), .rows(state), .finalState(source)]
   }
-}
-
-extension ONNXConstant {
-  func with(_ make: (StoredTensor) -> StoredTensor) -> ONNXConstant? { with(make(value)) }
 }

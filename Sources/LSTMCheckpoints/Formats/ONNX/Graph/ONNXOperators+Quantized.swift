@@ -2,10 +2,12 @@ import FileIO
 
 extension ONNXOperators {
   /// Quantized weights, which are computed with as the numbers that they stand for.
-  static let quantized = Family([
-    "DequantizeLinear", "QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "DynamicQuantizeMatMul",
-    "MatMulIntegerToFloat",
-  ], domains: ["", "com.microsoft"]) { t, node throws(ONNXRefusal) in
+  static let quantized = Family(
+    [
+      "DequantizeLinear", "QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "DynamicQuantizeMatMul",
+      "MatMulIntegerToFloat",
+    ], domains: ["", "com.microsoft"]
+  ) { t, node throws(ONNXRefusal) in
     switch node.operation {
     case "DequantizeLinear":
       if case .quantized(let rows)? = t.meaning(node) { return [.rows(rows)] }
@@ -26,7 +28,8 @@ extension ONNXOperators {
         [.quantized($0), .quantizationOf($0, scale: nil), .quantizationOf($0, scale: nil)]
       }
     case "MatMulInteger":
-      guard case .quantized(let rows)? = t.meaning(node), let weight = t.constant(node, 1), weight.shape.count == 2 else {
+      guard case .quantized(let rows)? = t.meaning(node), let weight = t.constant(node, 1), weight.shape.count == 2
+      else {
         return nil
       }
       return [.integerProduct(rows, weight: weight, zero: t.constant(node, 3))]
@@ -37,7 +40,8 @@ extension ONNXOperators {
       t.noteQuantized()
       return [.rows(try t.dense(rows, weight, isTransposed: false, bias: t.weight(node, 4), node))]
     default:
-      guard case .quantized(let rows)? = t.meaning(node), let values = t.constant(node, 1), let scale = t.weight(node, 3),
+      guard case .quantized(let rows)? = t.meaning(node), let values = t.constant(node, 1),
+        let scale = t.weight(node, 3),
         let weight = t.dequantized(values, scale, t.constant(node, 5), axis: 1)
       else { return nil }
       t.noteQuantized()

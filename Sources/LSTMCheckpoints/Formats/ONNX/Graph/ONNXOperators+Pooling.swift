@@ -42,7 +42,8 @@ extension ONNXTranslator {
       switch rows.axes[place] {
       case .one: break
       case .time:
-        let take: Layer.Readout.Take = node.operation == "ReduceMean" ? .mean : node.operation == "ReduceMax" ? .max : .sum
+        let take: Layer.Readout.Take =
+          node.operation == "ReduceMean" ? .mean : node.operation == "ReduceMax" ? .max : .sum
         rows = rows.of(try layer(Layer.Readout(take), [rows.source], node))
         rows.axes[place] = .one
       case .row(let factor): rows = try reduced(rows, place, factor, node)
@@ -65,7 +66,8 @@ extension ONNXTranslator {
       let operation: Layer.Merge.Operation =
         node.operation == "ReduceMean" ? .average : node.operation == "ReduceMax" ? .maximum : .add
       let source = try layer(Layer.Merge(operation), parts, node)
-      let others = axes.map { axis -> ONNXRows.Axis in if case .row(let other) = axis { .row(other - 1) } else { axis } }
+      let others = axes.map { axis -> ONNXRows.Axis in if case .row(let other) = axis { .row(other - 1) } else { axis }
+      }
       return ONNXRows(source: source, axes: others, factors: Array(rows.factors.dropFirst()))
     }
     guard factor == rows.factors.count - 1, factor == 1, node.operation != "ReduceSum",

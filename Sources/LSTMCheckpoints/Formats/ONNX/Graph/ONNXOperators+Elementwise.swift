@@ -1,10 +1,13 @@
 import FileIO
 
 extension ONNXOperators {
-  static let activations = Family([
-    "Relu", "Tanh", "Sigmoid", "LeakyRelu", "PRelu", "Elu", "Selu", "Gelu", "HardSigmoid", "HardSwish", "Softplus", "Softsign",
-    "Mish", "Exp", "Clip", "Swish", "FastGelu", "QuickGelu",
-  ], domains: ["", "com.microsoft"]) { t, node throws(ONNXRefusal) in
+  static let activations = Family(
+    [
+      "Relu", "Tanh", "Sigmoid", "LeakyRelu", "PRelu", "Elu", "Selu", "Gelu", "HardSigmoid", "HardSwish", "Softplus",
+      "Softsign",
+      "Mish", "Exp", "Clip", "Swish", "FastGelu", "QuickGelu",
+    ], domains: ["", "com.microsoft"]
+  ) { t, node throws(ONNXRefusal) in
     if node.operation == "Clip", case .norm(let rows)? = t.meaning(node) {
       return t.scalar(node, 1).flatMap { 0...1e-6 ~= $0 && t.isAbsent(node, 2) ? [.norm(rows)] : nil }
     }
@@ -42,7 +45,8 @@ extension ONNXTranslator {
         abs((number(node, "gamma") ?? 1.05070102) - 1.05070102) < 1e-4
       else { throw ONNXRefusal(detail: "its alpha and gamma are not those of self-normalizing networks") }
       return (.selu, nil)
-    case "HardSigmoid": return try hardSigmoid(number(node, "alpha") ?? 0.2, number(node, "beta") ?? 0.5).map { ($0, nil) }
+    case "HardSigmoid":
+      return try hardSigmoid(number(node, "alpha") ?? 0.2, number(node, "beta") ?? 0.5).map { ($0, nil) }
     case "Clip": return try clipped(node)
     default: return nil
     }

@@ -36,7 +36,9 @@ extension ONNXTranslator {
     var wanted: [ONNXSize?] = []
     for (index, size) in target.enumerated() {
       if size == ONNXSize(factor: 0) {
-        guard rows.axes.indices.contains(index), let copied = self.size(of: rows.axes[index], rows) else { throw refuse() }
+        guard rows.axes.indices.contains(index), let copied = self.size(of: rows.axes[index], rows) else {
+          throw refuse()
+        }
         wanted.append(copied)
       } else {
         wanted.append(size == ONNXSize(factor: -1) ? nil : size)
@@ -190,7 +192,8 @@ extension ONNXTranslator {
     var flatten = Layer.Flatten()
     flatten.isFeatureFirst = group.first?.kind != .time
     let source = try layer(flatten, [rows.source], node)
-    let axes = groups.map { group -> ONNXRows.Axis in group.isEmpty ? .one : group[0].kind == .batch ? .batch : .row(0) }
+    let axes = groups.map { group -> ONNXRows.Axis in group.isEmpty ? .one : group[0].kind == .batch ? .batch : .row(0)
+    }
     return ONNXRows(source: source, axes: axes, factors: [draft[source].value.width])
   }
 }

@@ -61,7 +61,8 @@ extension ONNXTranslator {
       if let vector = vector(bias, size) {
         parameters[.init(name: "bias")] = parameter(vector)
       } else if bias.tensor.elementCount == 1, let value = try? bias.tensor.floats() {
-        let tensor = StoredTensor(name: bias.tensor.name, shape: [size], values: [Float](repeating: value[0], count: size))
+        let tensor = StoredTensor(
+          name: bias.tensor.name, shape: [size], values: [Float](repeating: value[0], count: size))
         parameters[.init(name: "bias")] = parameter(ONNXConstant(tensor: tensor, sources: bias.sources))
       } else {
         throw ONNXRefusal(detail: "its bias is \(shapeText(bias.shape)), not one for each output")

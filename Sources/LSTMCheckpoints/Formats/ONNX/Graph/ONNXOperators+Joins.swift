@@ -7,7 +7,9 @@ extension ONNXOperators {
     if let lists = t.all(node, { $0.numbers($1, $2) }) {
       return t.axis(at, lists[0].shape.count).flatMap { ONNXNumbers.joined(lists, axis: $0) }.map { [.numbers($0)] }
     }
-    if let constants = t.all(node, { $0.weight($1, $2) }) { return t.joinedConstants(constants, at).map { [.constant($0)] } }
+    if let constants = t.all(node, { $0.weight($1, $2) }) {
+      return t.joinedConstants(constants, at).map { [.constant($0)] }
+    }
     if let rows = t.all(node, { $0.rows($1, $2) }) { return try t.joined(rows, at, node).map { [.rows($0)] } }
     return t.keptStates(node).map { [$0] }
   }
@@ -60,7 +62,10 @@ extension ONNXTranslator {
   ) throws(ONNXRefusal) -> ONNXRows? {
     let first = list[0]
     if list.count == 1 { return first }
-    guard let place = axis(at, first.axes.count), let main = list.first(where: { $0.hasTime }) ?? list.first else { return nil }
+    if let all = allSteps(list, at) { return all }
+    guard let place = axis(at, first.axes.count), let main = list.first(where: { $0.hasTime }) ?? list.first else {
+      return nil
+    }
     let axes = main.axes
     guard list.allSatisfy({ $0.axes.count == axes.count }) else { return nil }
     // All but the axis that they are joined along are alike.
@@ -87,6 +92,19 @@ extension ONNXTranslator {
     }
     let source = try layer(Layer.Merge(.concatenate), list.map(\.source), node)
     return under(main.of(source), axes, place, count)
+  }
+
+  /// All steps of a layer one after the other are the layer's own.
+  private func allSteps(_ list: [ONNXRows], _ at: Int) -> ONNXRows? {
+    guard let place = axis(at, list[0].axes.count), list.allSatisfy({ $0.axes == list[0].axes }),
+      list[0].axes[place] == .one, let first = unrolled.steps[list[0].source], steps(of: first.layer) == list.count
+    else { return nil }
+    for (index, rows) in list.enumerated() where unrolled.steps[rows.source] != .init(layer: first.layer, step: index) {
+      return nil
+    }
+    var axes = list[0].axes
+    axes[place] = .time
+    return ONNXRows(source: first.layer, axes: axes, factors: list[0].factors)
   }
 
   /// An axis by what it is, the joined factor apart.

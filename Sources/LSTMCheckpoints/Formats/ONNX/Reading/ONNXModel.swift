@@ -2,6 +2,9 @@ import FileIO
 
 /// What is needed of an ONNX model: its nodes in order, constants, inputs and outputs.
 struct ONNXModel: Sendable {
+  /// Where what is written keeps its configuration.
+  static let configurationKey = "lstm_ft_configuration"
+
   struct Node: Sendable {
     var name = ""
     var operation = ""

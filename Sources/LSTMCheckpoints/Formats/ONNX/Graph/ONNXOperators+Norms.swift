@@ -33,7 +33,9 @@ extension ONNXOperators {
   }
 
   static let layerNorm = Family(["LayerNormalization"]) { t, node throws(ONNXRefusal) in
-    guard let rows = t.rows(node), let place = t.axis(t.integer(node, "axis") ?? -1, rows.axes.count) else { return nil }
+    guard let rows = t.rows(node), let place = t.axis(t.integer(node, "axis") ?? -1, rows.axes.count) else {
+      return nil
+    }
     guard place == rows.axes.count - 1, rows.isWholeRow(at: place) else {
       throw ONNXRefusal(detail: "it normalizes over other axes than that of features")
     }
@@ -58,11 +60,13 @@ extension ONNXTranslator {
     }
     // (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon)
     guard let root = origin(node, 1), root.operation == "Sqrt", let sum = origin(root, 0), sum.operation == "Add",
-      sum.inputs.count == 2, let difference = origin(node, 0), difference.operation == "Sub", difference.inputs.count == 2
+      sum.inputs.count == 2, let difference = origin(node, 0), difference.operation == "Sub",
+      difference.inputs.count == 2
     else { return nil }
     for (one, other) in [(0, 1), (1, 0)] {
       guard let epsilon = scalar(sum, other), let variance = origin(sum, one), variance.operation == "ReduceMean",
-        let squared = square(origin(variance, 0)), let again = origin(squared), again.outputs == difference.outputs || isSame(again, difference),
+        let squared = square(origin(variance, 0)), let again = origin(squared),
+        again.outputs == difference.outputs || isSame(again, difference),
         let mean = origin(difference, 1), mean.operation == "ReduceMean", mean.inputs.first == difference.inputs[0],
         let rows = rows(named: difference.inputs[0])
       else { continue }
@@ -78,7 +82,9 @@ extension ONNXTranslator {
     return nil
   }
 
-  private func isSame(_ a: ONNXModel.Node, _ b: ONNXModel.Node) -> Bool { a.operation == b.operation && a.inputs == b.inputs }
+  private func isSame(_ a: ONNXModel.Node, _ b: ONNXModel.Node) -> Bool {
+    a.operation == b.operation && a.inputs == b.inputs
+  }
 
   /// Gain and offset of a layer normalization that is written out.
   mutating func afterNorm(
@@ -105,7 +111,9 @@ extension ONNXTranslator {
   func boundedNorm(_ node: ONNXModel.Node) -> ONNXMeaning? {
     guard node.inputs.count == 2 else { return nil }
     for (one, other) in [(0, 1), (1, 0)] {
-      if case .norm(let rows)? = meaning(node, one), let least = scalar(node, other), 0...1e-6 ~= least { return .norm(rows) }
+      if case .norm(let rows)? = meaning(node, one), let least = scalar(node, other), 0...1e-6 ~= least {
+        return .norm(rows)
+      }
     }
     return nil
   }

@@ -38,7 +38,9 @@ extension ONNXOperators {
       guard axes.count == given.count else { return nil }
     }
     guard list.count == 2 * axes.count, list.allSatisfy({ 0...ModelConfiguration.sizeLimit ~= $0 }) else { return nil }
-    for (index, axis) in axes.enumerated() { (pad.before[axis], pad.after[axis]) = (list[index], list[axes.count + index]) }
+    for (index, axis) in axes.enumerated() {
+      (pad.before[axis], pad.after[axis]) = (list[index], list[axes.count + index])
+    }
     return list.allSatisfy { $0 == 0 } ? [.rows(rows)] : [.padded(rows, pad)]
   }
 }
@@ -67,7 +69,9 @@ extension ONNXTranslator {
     let groups = integer(node, "group") ?? 1
     let window = try window(input, spatial: spatial, node)
     let shape = weight.shape
-    guard groups >= 1, shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 }), window.channels == shape[1] * groups else {
+    guard groups >= 1, shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 }),
+      window.channels == shape[1] * groups
+    else {
       throw ONNXRefusal(detail: "its weights are for \(shape[1]) channels a group, but it reads \(window.channels)")
     }
     let kernel = Array(shape[2...])
@@ -78,7 +82,9 @@ extension ONNXTranslator {
     // An axis of 1 that it slides over is none.
     func along(_ place: Int?, _ list: [Int], _ usual: Int) -> Int { place.map { list[$0] } ?? usual }
     for place in 0..<spatial where place != window.time && place != window.height {
-      guard kernel[place] == 1 || settings.before[place] == settings.after[place] && kernel[place] == 2 * settings.before[place] + 1
+      guard
+        kernel[place] == 1
+          || settings.before[place] == settings.after[place] && kernel[place] == 2 * settings.before[place] + 1
       else { throw ONNXRefusal(detail: "it slides over an axis of size 1 with a window of \(kernel[place])") }
     }
     let order = [0, 1] + [window.time, window.height].compactMap { $0.map { $0 + 2 } }
@@ -91,19 +97,22 @@ extension ONNXTranslator {
     let rest = (2..<weight.shape.count).filter { !order.contains($0) }
     tensor = tensor.permuted(order + rest)
     let hasHeight = window.height != nil
-    let sizes = (hasHeight ? [along(window.time, kernel, 1)] : window.time.map { [kernel[$0]] } ?? [1])
+    let sizes =
+      (hasHeight ? [along(window.time, kernel, 1)] : window.time.map { [kernel[$0]] } ?? [1])
       + (window.height.map { [kernel[$0]] } ?? [])
     tensor = tensor.reshaped(Array(tensor.shape[..<2]) + sizes)
     guard let viewed = weight.with(tensor) else { return nil }
     matrix = tensor.shape == weight.shape && order == Array(weight.shape.indices) ? weight : viewed
     kind.kernel = sizes
-    kind.stride = [along(window.time, settings.stride, 1)] + (hasHeight ? [along(window.height, settings.stride, 1)] : [])
+    kind.stride =
+      [along(window.time, settings.stride, 1)] + (hasHeight ? [along(window.height, settings.stride, 1)] : [])
     kind.dilation =
       [along(window.time, settings.dilation, 1)] + (hasHeight ? [along(window.height, settings.dilation, 1)] : [])
     try fill(&kind, window, settings, pad, input, node)
     kind.hasBias = !isAbsent(node, 2)
     var parameters = [
-      ONNXDraft.Key(name: "weight"): parameter(matrix, matrix.shape == weight.shape ? nil : "the window's axes put in order")
+      ONNXDraft.Key(name: "weight"): parameter(
+        matrix, matrix.shape == weight.shape ? nil : "the window's axes put in order")
     ]
     if kind.hasBias {
       guard let bias = self.weight(node, 2), let vector = vector(bias, shape[0]) else { return nil }
@@ -114,7 +123,7 @@ extension ONNXTranslator {
       parameters[.init(name: "weight")] = parameter(flat, "a window of one step")
       let dense = Layer.Dense(size: shape[0], hasBias: kind.hasBias)
       let made = try layer(dense, [window.source], parameters, node)
-    return given(made, window)
+      return given(made, window)
     }
     let made = try layer(kind, [window.source], parameters, node)
     return given(made, window)
@@ -167,7 +176,9 @@ extension ONNXTranslator {
     guard input.axes.count == spatial + 2 else {
       throw ONNXRefusal(detail: "it reads \(input.axes.count) axes; expected batch, channels and \(spatial) more")
     }
-    guard !input.axes[0].isRow else { throw ONNXRefusal(detail: "the first axis that it reads is neither batch nor time") }
+    guard !input.axes[0].isRow else {
+      throw ONNXRefusal(detail: "the first axis that it reads is neither batch nor time")
+    }
     var rows = input
     rows.spatial = spatial
     var window = ONNXWindow(channels: 1, source: input.source, rows: rows)
@@ -180,7 +191,9 @@ extension ONNXTranslator {
       }
     }
     let used = [1] + [window.height].compactMap { $0.map { $0 + 2 } }
-    let factors = used.compactMap { place -> Int? in if case .row(let factor) = input.axes[place] { factor } else { nil } }
+    let factors = used.compactMap { place -> Int? in
+      if case .row(let factor) = input.axes[place] { factor } else { nil }
+    }
     guard input.axes[1] == .one || input.axes[1].isRow, factors.count == input.factors.count else {
       throw ONNXRefusal(detail: "what it takes for channels is no part of a row")
     }

@@ -17,7 +17,9 @@ extension ONNXOperators {
 extension ONNXTranslator {
   fileprivate mutating func gathered(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
     let at = integer(node, "axis") ?? 0
-    if let table = weight(node, 0), case .rows(let rows)? = meaning(node, 1) { return try embedded(table, rows, at, node) }
+    if let table = weight(node, 0), case .rows(let rows)? = meaning(node, 1) {
+      return try embedded(table, rows, at, node)
+    }
     if let list = numbers(node, 0), let indices = numbers(node, 1) {
       return axis(at, list.shape.count).flatMap { list.gathered(axis: $0, indices) }.map { .numbers($0) }
     }
@@ -30,7 +32,9 @@ extension ONNXTranslator {
       guard 0..<count ~= from else { return nil }
       var shape = constant.shape
       shape.remove(at: place)
-      return constant.with(constant.value.gathering([from..<from + 1], axis: place).reshaped(shape)).map { .constant($0) }
+      return constant.with(constant.value.gathering([from..<from + 1], axis: place).reshaped(shape)).map {
+        .constant($0)
+      }
     }
     guard let rows = rows(node), let place = axis(at, rows.axes.count), let indices = numbers(node, 1),
       let known = indices.known, known.count == 1
@@ -41,7 +45,7 @@ extension ONNXTranslator {
   }
 
   /// One place of an axis, which goes.
-  private mutating func pick(
+  mutating func pick(
     _ rows: ONNXRows, _ place: Int, _ index: Int, _ node: ONNXModel.Node
   ) throws(ONNXRefusal) -> ONNXRows {
     let count = size(of: rows.axes[place], rows)?.known
@@ -51,21 +55,43 @@ extension ONNXTranslator {
     switch rows.axes[place] {
     case .one where from == 0: return rows.under(axes)
     case .batch where count == 1 && from == 0: return rows.under(axes)
-    case .time:
-      let take: Layer.Readout.Take
-      if index == -1 || count != nil && from == count.map({ $0 - 1 }) {
-        take = .last
-      } else if from == 0 {
-        take = .first
-      } else {
-        throw ONNXRefusal(detail: "it takes step \(index) of its input; known here are the first and the last")
-      }
-      return rows.under(axes).of(try layer(Layer.Readout(take), [rows.source], node))
+    case .time: return rows.under(axes).of(try step(rows, index, count, node))
     case .row:
       guard let from, let count, 0..<count ~= from else { throw ONNXRefusal(detail: "it takes what is not there") }
-      return try slice(rows, place, from..<from + 1, node).under(axes)
+      var taken = try slice(rows, place, from..<from + 1, node)
+      taken.axes.remove(at: place)
+      return taken
     default: throw ONNXRefusal(detail: "it takes a part of the batch")
     }
+  }
+
+  /// One step: the first, the last, or one of a known number.
+  private mutating func step(
+    _ rows: ONNXRows, _ index: Int, _ count: Int?, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> Int {
+    let from = index < 0 ? count.map { index &+ $0 } : index
+    let source: Int
+    if index == -1 || count != nil && from == count.map({ $0 - 1 }) {
+      source = try layer(Layer.Readout(.last), [rows.source], node)
+    } else if from == 0 {
+      source = try layer(Layer.Readout(.first), [rows.source], node)
+    } else {
+      guard let from, let count, 0..<count ~= from else {
+        throw ONNXRefusal(
+          detail:
+            "it takes step \(index) of its input; of a number of steps that is not fixed the first and the last are known"
+        )
+      }
+      draft.fix(steps: count, of: rows.source)
+      var flat = unrolled.flat[rows.source] ?? -1
+      if flat < 0 {
+        flat = try layer(Layer.Flatten(), [rows.source], node)
+        unrolled.flat[rows.source] = flat
+      }
+      source = try layer(Layer.Slice(first: from * rows.width, count: rows.width), [flat], node)
+    }
+    if let from, count != nil { unrolled.steps[source] = .init(layer: rows.source, step: from) }
+    return source
   }
 
   /// Some places of an axis of a row, all of which lie together.
@@ -212,7 +238,9 @@ extension ONNXTranslator {
     let at = integer(node, "axis") ?? 0
     let count = node.outputs.count
     func sizes(_ whole: Int) -> [Int]? {
-      if let given = integers(node, "split", input: 1) { return given.count == count && given.reduce(0, +) == whole ? given : nil }
+      if let given = integers(node, "split", input: 1) {
+        return given.count == count && given.reduce(0, +) == whole ? given : nil
+      }
       let each = (whole + count - 1) / max(count, 1)
       return each * (count - 1) < whole ? [Int](repeating: each, count: count - 1) + [whole - each * (count - 1)] : nil
     }
@@ -238,7 +266,8 @@ extension ONNXTranslator {
       let made = parts.compactMap { constant.with(constant.value.gathering([$0], axis: place)) }
       return made.count == count ? made.map { .constant($0) } : nil
     }
-    guard let list = numbers(node, 0), let place = axis(at, list.shape.count), let parts = ranges(list.shape[place]) else {
+    guard let list = numbers(node, 0), let place = axis(at, list.shape.count), let parts = ranges(list.shape[place])
+    else {
       return nil
     }
     let made = parts.compactMap { list.sliced(axis: place, start: $0.lowerBound, end: $0.upperBound, step: 1) }

@@ -17,7 +17,8 @@ extension ONNXTranslator {
       let name = node.inputs[one]
       if rows(named: name) != nil, let gate = origin(node, other) {
         if gate.operation == "Sigmoid", gate.inputs == [name] { return (name, .swish) }
-        if gate.operation == "Tanh", let inner = origin(gate, 0), inner.operation == "Softplus", inner.inputs == [name] {
+        if gate.operation == "Tanh", let inner = origin(gate, 0), inner.operation == "Softplus", inner.inputs == [name]
+        {
           return (name, .mish)
         }
         if gate.operation == "HardSigmoid", gate.inputs == [name], abs((number(gate, "alpha") ?? 0.2) - 1 / 6) < 1e-6,
@@ -36,7 +37,9 @@ extension ONNXTranslator {
   /// What a chain of products multiplies.
   private func factors(_ node: ONNXModel.Node, depth: Int) -> [String] {
     node.inputs.flatMap { name -> [String] in
-      if depth < 3, let inner = origin(name), inner.operation == "Mul", let value = values[name], !isFinished(value) || isScaledOnly(inner) {
+      if depth < 3, let inner = origin(name), inner.operation == "Mul", let value = values[name],
+        !isFinished(value) || isScaledOnly(inner)
+      {
         return factors(inner, depth: depth + 1)
       }
       return [name]
@@ -82,7 +85,9 @@ extension ONNXTranslator {
       for (plain, cubed) in [(0, 1), (1, 0)] where sum.inputs.count == 2 && sum.inputs[plain] == x {
         guard let cube = origin(sum, cubed), cube.operation == "Mul" else { continue }
         for (power, share) in [(0, 1), (1, 0)] {
-          guard let part = scalar(cube, share), abs(part - 0.044715) < 1e-6, let third = origin(cube, power) else { continue }
+          guard let part = scalar(cube, share), abs(part - 0.044715) < 1e-6, let third = origin(cube, power) else {
+            continue
+          }
           if third.operation == "Pow", third.inputs.first == x, scalar(third, 1) == 3 { return true }
           if third.operation == "Mul", let squared = square(origin(third, 0)) ?? square(origin(third, 1)), squared == x,
             third.inputs.contains(x)

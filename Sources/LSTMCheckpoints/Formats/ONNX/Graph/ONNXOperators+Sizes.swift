@@ -36,7 +36,9 @@ extension ONNXTranslator {
     case .constant(let constant): sizes = constant.shape.map { ONNXSize(factor: $0) }
     case .numbers(let numbers): sizes = numbers.shape.map { ONNXSize(factor: $0) }
     case .state(let name):
-      guard node.inputs[0] == name, let shape = model.inputs.first(where: { $0.name == name })?.shape else { return nil }
+      guard node.inputs[0] == name, let shape = model.inputs.first(where: { $0.name == name })?.shape else {
+        return nil
+      }
       sizes = shape.map { size in size.map { ONNXSize(factor: $0) } }
     default: return nil
     }

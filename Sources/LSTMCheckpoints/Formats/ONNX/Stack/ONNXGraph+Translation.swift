@@ -234,11 +234,11 @@ extension ONNXGraph {
   // MARK: - What lstm-ft wrote beside the graph
 
   private func metadata(_ translation: inout Translation) -> PlainStack? {
-    guard let text = model.metadata[ONNXStructure.configurationKey] else { return nil }
+    guard let text = model.metadata[ONNXModel.configurationKey] else { return nil }
     do throws(CheckpointError) {
       return try ModelConfiguration(json: Data(text.utf8), file: file).stack
     } catch {
-      translation.notes.append("its \(ONNXStructure.configurationKey) is not used: \(error.message)")
+      translation.notes.append("its \(ONNXModel.configurationKey) is not used: \(error.message)")
       return nil
     }
   }
@@ -253,7 +253,7 @@ extension ONNXGraph {
     (same.paddingToken, same.ties) = (found.paddingToken, found.ties)
     guard same == found else {
       translation.notes.append(
-        "its \(ONNXStructure.configurationKey) is not used: it says other than the graph, \(written.summary)")
+        "its \(ONNXModel.configurationKey) is not used: it says other than the graph, \(written.summary)")
       return found
     }
     return written

@@ -18,7 +18,8 @@ extension ONNXTranslator {
     let isWhole = integer(node, "to").map { [2, 3, 4, 5, 6, 7, 9, 12, 13].contains($0) } ?? false
     switch value {
     case .rows(var rows):
-      rows.isWhole = isWhole
+      // What was cut to whole numbers stays so.
+      rows.isWhole = rows.isWhole || isWhole
       return .rows(rows)
     // Rounded numbers are others.
     case .constant(let constant) where constant.tensor.dataType.isFloatingPoint && isWhole:
@@ -47,7 +48,8 @@ extension ONNXTranslator {
       if isWhole, let whole = Int(exactly: value) {
         return .numbers(ONNXNumbers([ONNXSize?](repeating: ONNXSize(factor: whole), count: count), shape: shape))
       }
-      let tensor = StoredTensor(name: node.outputs[0], shape: shape, values: [Float](repeating: Float(value), count: count))
+      let tensor = StoredTensor(
+        name: node.outputs[0], shape: shape, values: [Float](repeating: Float(value), count: count))
       return .constant(ONNXConstant(tensor: tensor, sources: []))
     }
     if case .integer(let one)? = node.attributes["value_int"] { return .numbers(ONNXNumbers(one)) }

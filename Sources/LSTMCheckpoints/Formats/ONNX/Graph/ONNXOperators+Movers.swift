@@ -45,7 +45,8 @@ extension ONNXTranslator {
         return .constant(constant)
       }
       return constant.with(constant.value.permuted(order)).map { .constant($0) }
-    default: return numbers(node, 0).flatMap { list in order(list.shape.count).flatMap(list.transposed) }.map { .numbers($0) }
+    default:
+      return numbers(node, 0).flatMap { list in order(list.shape.count).flatMap(list.transposed) }.map { .numbers($0) }
     }
   }
 
@@ -55,7 +56,8 @@ extension ONNXTranslator {
     if !isSqueeze, axes == nil { return nil }
     func moved(_ rows: ONNXRows) -> ONNXRows? {
       func canGo(_ axis: ONNXRows.Axis) -> Bool {
-        axis == .one || axis != .batch && size(of: axis, rows)?.known == 1 || axis == .batch && axes != nil && batchSize == 1
+        axis == .one || axis != .batch && size(of: axis, rows)?.known == 1
+          || axis == .batch && axes != nil && batchSize == 1
       }
       return (isSqueeze ? squeeze(rows.axes, axes, canGo: canGo) : unsqueeze(rows.axes, axes ?? [], with: .one))
         .map { rows.under($0) }

@@ -5,8 +5,14 @@ private struct ONNXWrittenCell {
   /// Dense layers that make the sum of the gates; one of them reads the caller's h.
   var input: (x: String, weight: ONNXConstant, bias: ONNXConstant?)
   var recurrent: (weight: ONNXConstant, bias: ONNXConstant?)
+  /// The name of the caller's h, or of the last step's.
   var hidden: String
-  var cell: String
+
+  /// What tells its weights from those of another cell.
+  var weights: String {
+    [input.weight, input.bias, recurrent.weight, recurrent.bias]
+      .map { $0.map { "\($0.tensor.name) \($0.isTransposed)" } ?? "" }.joined(separator: " ")
+  }
 }
 
 extension ONNXTranslator {
@@ -15,11 +21,13 @@ extension ONNXTranslator {
   mutating func cellOutput(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
     for (one, other) in [(0, 1), (1, 0)] {
       guard node.inputs.count == 2, let gate = origin(node, one), gate.operation == "Sigmoid",
-        let squash = origin(node, other), squash.operation == "Tanh", let sum = origin(squash, 0), sum.operation == "Add",
+        let squash = origin(node, other), squash.operation == "Tanh", let sum = origin(squash, 0),
+        sum.operation == "Add",
         sum.inputs.count == 2, let (output, sumName) = gatePart(gate), output == 3
       else { continue }
-      guard let carried = carriedCell(sum, sumName), let linear = linears(sumName), carried.hidden == nil || true else { continue }
-      return try cell(node, linear, c: carried.cell, sum)
+      guard let carried = carriedCell(sum, sumName), let linear = linears(sumName) else { continue }
+      if let next = try nextStep(node, linear, c: carried, sum) { return next }
+      return try cell(node, linear, c: carried, sum)
     }
     return nil
   }
@@ -48,7 +56,8 @@ extension ONNXTranslator {
   private func realName(_ name: String) -> String {
     var name = name
     for _ in 0..<16 {
-      guard let node = producers[name], ["Identity", "Cast", "Dropout"].contains(node.operation), let below = node.inputs.first
+      guard let node = producers[name], ["Identity", "Cast", "Dropout"].contains(node.operation),
+        let below = node.inputs.first
       else { return name }
       name = below
     }
@@ -56,24 +65,28 @@ extension ONNXTranslator {
   }
 
   /// c of sigmoid(f) * c + sigmoid(i) * tanh(g).
-  private func carriedCell(_ sum: ONNXModel.Node, _ gates: String) -> (cell: String, hidden: String?)? {
+  private func carriedCell(_ sum: ONNXModel.Node, _ gates: String) -> String? {
     for (one, other) in [(0, 1), (1, 0)] {
-      guard let keep = origin(sum, one), keep.operation == "Mul", keep.inputs.count == 2, let write = origin(sum, other),
+      guard let keep = origin(sum, one), keep.operation == "Mul", keep.inputs.count == 2,
+        let write = origin(sum, other),
         write.operation == "Mul", write.inputs.count == 2
       else { continue }
       var state: String?
       for (gate, value) in [(0, 1), (1, 0)] {
-        if let forget = origin(keep, gate), forget.operation == "Sigmoid", let part = gatePart(forget), part == (1, gates) {
+        if let forget = origin(keep, gate), forget.operation == "Sigmoid", let part = gatePart(forget),
+          part == (1, gates)
+        {
           state = keep.inputs[value]
         }
       }
       let isWritten = [(0, 1), (1, 0)].contains { gate, value in
-        guard let input = origin(write, gate), input.operation == "Sigmoid", let first = gatePart(input), first == (0, gates),
+        guard let input = origin(write, gate), input.operation == "Sigmoid", let first = gatePart(input),
+          first == (0, gates),
           let candidate = origin(write, value), candidate.operation == "Tanh", let second = gatePart(candidate)
         else { return false }
         return second == (2, gates)
       }
-      if let state, isWritten { return (state, nil) }
+      if let state, isWritten { return state }
     }
     return nil
   }
@@ -82,11 +95,10 @@ extension ONNXTranslator {
   private func linears(_ name: String) -> ONNXWrittenCell? {
     guard let sum = origin(name), sum.operation == "Add", sum.inputs.count == 2 else { return nil }
     for (one, other) in [(0, 1), (1, 0)] {
-      guard let recurrent = linear(sum.inputs[one]), isState(recurrent.x), let input = linear(sum.inputs[other]),
-        !isState(input.x)
-      else { continue }
-      return ONNXWrittenCell(
-        input: input, recurrent: (recurrent.weight, recurrent.bias), hidden: recurrent.x, cell: "")
+      guard let recurrent = linear(sum.inputs[one]), let input = linear(sum.inputs[other]) else { continue }
+      let cell = ONNXWrittenCell(input: input, recurrent: (recurrent.weight, recurrent.bias), hidden: recurrent.x)
+      if isState(recurrent.x), !isState(input.x) { return cell }
+      if let step = step(recurrent.x), unrolled.weights[step.layer] == cell.weights { return cell }
     }
     return nil
   }
@@ -94,8 +106,36 @@ extension ONNXTranslator {
   private func isState(_ name: String) -> Bool {
     switch values[name] {
     case .state, .zeros: true
+    case .constant(let constant): isZero(constant)
     default: false
     }
+  }
+
+  /// Which step of which layer a value is.
+  private func step(_ name: String) -> ONNXUnrolled.Step? { rows(named: name).flatMap { unrolled.steps[$0.source] } }
+
+  /// A cell that goes on where another of the same weights ended: the next step of one layer.
+  private mutating func nextStep(
+    _ node: ONNXModel.Node, _ linear: ONNXWrittenCell, c: String, _ sum: ONNXModel.Node
+  ) throws(ONNXRefusal) -> ONNXMeaning? {
+    guard let before = step(linear.hidden), unrolled.weights[before.layer] == linear.weights,
+      unrolled.cells[realName(c)] == before, let read = step(linear.input.x), read.step == before.step + 1,
+      draft[before.layer].reads == [read.layer], let rows = rows(named: linear.hidden)
+    else { return nil }
+    for name in sum.outputs {
+      values[name] = .finalState(before.layer)
+      unrolled.cells[name] = .init(layer: before.layer, step: read.step)
+    }
+    return .rows(try stepOf(before.layer, read.step, rows, node))
+  }
+
+  /// One step of a layer, under the axes of other rows of one step.
+  private mutating func stepOf(
+    _ layer: Int, _ step: Int, _ rows: ONNXRows, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> ONNXRows {
+    let all = ONNXRows(
+      source: layer, axes: [.time] + rows.axes.dropLast() + [.row(0)], factors: [draft[layer].value.width])
+    return try pick(all, 0, step, node)
   }
 
   /// A dense layer with its weight as (O, I).
@@ -143,17 +183,33 @@ extension ONNXTranslator {
       .init(name: RecurrentPart.recurrentWeight.rawValue): parameter(square),
     ]
     let zeros = StoredTensor(name: "zeros", shape: [4 * h], values: [Float](repeating: 0, count: 4 * h))
-    let none = ONNXDraft.Parameter(constant: ONNXConstant(tensor: zeros, sources: []), how: "zeros, as the graph has none")
+    let none = ONNXDraft.Parameter(
+      constant: ONNXConstant(tensor: zeros, sources: []), how: "zeros, as the graph has none")
     let biases = [linear.input.bias, linear.recurrent.bias].map { $0.map { parameter($0) } }
     kind.bias = biases[0] == nil && biases[1] == nil ? .none : biases[1] == nil ? .single : .dual
     if kind.bias != .none { parameters[.init(name: RecurrentPart.inputBias.rawValue)] = biases[0] ?? none }
     if kind.bias == .dual { parameters[.init(name: RecurrentPart.recurrentBias.rawValue)] = biases[1] ?? none }
+    // The first step of several: a loop that is written out.
+    if let first = unrolled.steps[rows.source], first.step == 0, draft[first.layer].value.isPerStep,
+      steps(of: first.layer) ?? 1 > 1, draft[first.layer].value.vocabulary == nil
+    {
+      let source = try layer(kind, [first.layer], parameters, node)
+      unrolled.weights[source] = linear.weights
+      note("LSTM cells of the same weights, one for each step, are taken as one LSTM")
+      for name in sum.outputs {
+        values[name] = .finalState(source)
+        unrolled.cells[name] = .init(layer: source, step: 0)
+      }
+      return .rows(try stepOf(source, 0, rows, node))
+    }
     if !draft[rows.source].value.isPerStep {
       rows = rows.of(try layer(Layer.Reshape(.steps, steps: 1), [rows.source], node))
     }
     let read = try plain(rows.source, node)
     let source = try layer(kind, [read], parameters, node)
-    note("\(node.description) ends an LSTM cell: one step from states that the caller gives; here it is run over all steps")
+    note(
+      "\(node.description) ends an LSTM cell: one step from states that the caller gives; here it is run over all steps"
+    )
     // The new cell state, which a caller takes back.
     for name in sum.outputs { values[name] = .finalState(source) }
     return .rows(ONNXRows(source: source, axes: rows.axes.dropLast() + [.row(0)], factors: [h]))
