@@ -48,6 +48,8 @@ extension Kernels {
   func applyHere(
     _ f: ActivationFunction, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, size: Int
   ) {
+    let computing = Computing()
+    defer { computing.end() }
     switch f.activation {
     case .softmax:
       if UnsafePointer(y) != x { y.update(from: x, count: rows * size) }
