@@ -43,7 +43,7 @@ extension ModelConfiguration {
     for (layer, name) in zip(layers, names) { parts.append(layer.line(calling: name)) }
     var clauses = [parts.joined(separator: " -> ")]
     if !outputs.isEmpty { clauses.append("outputs " + outputs.inWords) }
-    clauses += validTies.map { $0.map { LineToken.text(ofName: $0) }.joined(separator: " is ") }
+    clauses += validTies.map { $0.map { LineName.text($0) }.joined(separator: " is ") }
     return clauses.joined(separator: "; ")
   }
 
@@ -54,7 +54,7 @@ extension ModelConfiguration {
   func inputText(_ index: Int, isNamed: Bool = true) -> String {
     let input = inputs[index]
     let isUsual = !isNamed || input.name == Self.defaultInputName(index, of: inputs.count)
-    var text = isUsual ? "" : LineToken.text(ofName: input.name) + ": "
+    var text = isUsual ? "" : LineName.text(input.name) + ": "
     switch input.content {
     case .features(let size): text += "\(size) feature" + (size == 1 ? "" : "s")
     case .tokens(let vocabulary): text += "\(vocabulary) token" + (vocabulary == 1 ? "" : "s")
@@ -88,11 +88,11 @@ extension Layer {
 
   /// - Parameter name: what it is called when nothing is said.
   fileprivate func line(calling name: String) -> String {
-    (name == self.name ? "" : LineToken.text(ofName: self.name) + ": ") + words
+    (name == self.name ? "" : LineName.text(self.name) + ": ") + words
       + (from.isEmpty ? "" : " from " + from.inWords)
   }
 }
 
 extension [String] {
-  fileprivate var inWords: String { map { LineToken.text(ofName: $0) }.joined(separator: ", ") }
+  fileprivate var inWords: String { map { LineName.text($0) }.joined(separator: ", ") }
 }

@@ -226,6 +226,7 @@ extension KerasGraphExport {
   }
 
   private mutating func addRescale(_ layer: Layer, _ read: Value) throws {
+    if let kind = layer.kind as? Layer.Rescale, kind.hasCenter { throw refused(layer, "a rescaling with a center") }
     func numbers(_ part: String) throws -> [Double] {
       let values = try tensor(layer, part).floats().map { Double("\($0)") ?? Double($0) }
       let channels = size(read, .channel) ?? values.count
