@@ -30,14 +30,14 @@ import Testing
     #expect(
       outcome.stdout.contains(
         """
-          layer        kind         reads        output  parameters
-          input        1 feature                 T x 1
-          layer0       LSTM 64      input        T x 64      17,152
-          dropout1     dropout 0.1  layer0       T x 64
-          layer1       LSTM 64      dropout1     T x 64      33,280
-          readout      last         layer1       64
-          activation1  relu         readout      64
-          fc           dense 24     activation1  24           1,560
+          layer               kind         reads               output  parameters
+          input               1 feature                        T x 1
+          layer0              LSTM 64      input               T x 64      17,152
+          dropout1            dropout 0.1  layer0              T x 64
+          layer1              LSTM 64      dropout1            T x 64      33,280
+          readout             last         layer1              64
+          readout_activation  relu         readout             64
+          fc                  dense 24     readout_activation  24           1,560
 
         """), "\(outcome.stdout)")
   }
