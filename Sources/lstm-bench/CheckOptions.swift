@@ -89,7 +89,7 @@ struct CheckOptions: ParsableArguments {
     for result in try Convolutions.run(kernels, peak: peak, seconds: seconds) {
       var line = result.name.padding(toLength: 54, withPad: " ", startingAt: 0)
       for (name, (time, share)) in zip(["forward", "weights", "input"], zip(result.milliseconds, result.peakShares)) {
-        line += String(format: "  %@ %8.3f ms %3.0f%%", name, time, 100 * share)
+        line += "  \(name)" + String(format: " %8.3f ms %3.0f%%", time, 100 * share)
       }
       try output.say(line, result)
     }
