@@ -202,7 +202,7 @@ def make() -> None:
 
     case(
         "encoder_decoder", Chain(translate, encoder=nn.LSTM(3, 5, batch_first=True), decoder=nn.LSTM(2, 5, batch_first=True), fc=nn.Linear(5, 2)),
-        features(4, 7, 3), features(4, 4, 2),
+        features(4, 7, 3), features(4, 7, 2),
         described={
             "inputs": [{"name": "input1", "features": 3}, {"name": "input2", "features": 2}],
             "layers": [

@@ -16,7 +16,7 @@ struct ModelReading {
   func model() throws(CheckpointError) -> ResolvedModel {
     if let graph = options.configuration, graph.stack == nil {
       return try GraphResolution(
-        file: file, graph: graph, translation: translation, checkpoint: checkpoint, options: options
+        file: file, graph: try settled(graph), translation: translation, checkpoint: checkpoint, options: options
       ).model
     }
     let plain: ResolvedModel
@@ -28,6 +28,28 @@ struct ModelReading {
     }
     if plain.isWhole(options) { return plain }
     return try graph(instead: nil) ?? plain
+  }
+
+  /// A readout that a graph leaves open is what a user says; all else it says itself.
+  private func settled(_ graph: ModelConfiguration) throws(CheckpointError) -> ModelConfiguration {
+    var layers = graph.layers
+    var isOpen = false
+    if let readout = options.readout, let take = Layer.Readout.Take(rawValue: readout.rawValue) {
+      for index in layers.indices where layers[index].kind as? Layer.Readout == Layer.Readout(.undecided) {
+        layers[index].kind = Layer.Readout(take)
+        isOpen = true
+      }
+    }
+    let isGiven = translation.graph == nil && !checkpoint.format.holdsWholeModel
+    let settings: [(Setting, Bool)] = [
+      (.readout, options.readout != nil && !isOpen), (.activation, options.activation != nil),
+      (.readoutActivation, options.readoutActivation != nil), (.outputActivation, options.outputActivation != nil),
+    ]
+    for (setting, isSaid) in settings where isGiven && isSaid {
+      throw .invalid(setting, nil, "the model's description already says it")
+    }
+    guard isOpen, let settled = try? graph.with(layers: layers) else { return graph }
+    return settled
   }
 
   private func stack() throws(CheckpointError) -> ResolvedModel {
