@@ -188,6 +188,44 @@ def names(counts):
         counts["load_weights by name, float16"] = 2
 
 
+def graphs(counts):
+    """Every kind of layer that Keras has around recurrent ones, into each format and back into the frameworks."""
+    folder_of = FIXTURES / "keras-graph"
+    for path in sorted([*folder_of.glob("*.keras"), *folder_of.glob("*.h5")]):
+        given = np.load(folder_of / f"{path.name.split('.')[0]}.npz")
+        x, y = ([given[f"{key}{i}"] for i in range(9) if f"{key}{i}" in given] for key in "xy")
+        own = {"2": keras2, "3": keras3}[path.name[1]]
+
+        def check(how, model):
+            got = model(x if len(x) > 1 else x[0])
+            for a, b in zip(got if isinstance(got, (list, tuple)) else [got], y, strict=True):
+                difference = np.abs(np.asarray(a, np.float32) - b).max()
+                assert difference <= LIMIT * max(1, np.abs(b).max()), (path.name, how, difference)
+            counts[how] = counts.get(how, 0) + 1
+
+        with tempfile.TemporaryDirectory() as folder:
+            run("import", path, folder=folder)
+            # A hard sigmoid has another slope in Keras 3, and Keras 2 turns no steps around.
+            if "hard" not in path.name or own is keras3:
+                run("export", "model.h5", "--to", "keras", "-o", "out.keras", folder=folder)
+                # Keras' own loading into the model that the weights came from.
+                run("export", "model.h5", "--to", "keras-weights", "-o", "out.weights.h5", folder=folder)
+                check("graphs: Keras 3 load_model", loaded(keras3, f"{folder}/out.keras"))
+                if own is keras3:
+                    model = scramble(loaded(own, path))
+                    model.load_weights(f"{folder}/out.weights.h5")
+                    check("graphs: Keras 3 load_weights", model)
+            if "operations" in path.name or "hard" in path.name and own is keras3:
+                continue
+            run("export", "model.h5", "--to", "keras-h5", "-o", "out.h5", folder=folder)
+            check("graphs: tf_keras load_model", loaded(keras2, f"{folder}/out.h5"))
+            # Layers of models within models, and stacks of cells, are layers of their own there.
+            if "nested" not in path.name and "cells" not in path.name:
+                model = scramble(loaded(own, path))
+                model.load_weights(f"{folder}/out.h5", by_name=True)
+                check("graphs: load_weights by name", model)
+
+
 def textgenrnn():
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
@@ -216,6 +254,7 @@ def main():
     golden_pytorch(counts)
     wild_kinds(counts)
     names(counts)
+    graphs(counts)
     for how, number in counts.items():
         print(f"  {number:>3} x {how}")
     print(f"tf_keras {keras2.__version__}, Keras {keras3.__version__}: all within {LIMIT}; {textgenrnn()}")

@@ -85,7 +85,8 @@ def labels_of(lists, width=None):
 
 
 def ctc_loss(logits, y, lengths, blank, reduction, zero_infinity=False):
-    log_probs = F.log_softmax(logits, -1).transpose(0, 1)
+    # In float64: in float32 PyTorch's own sums over long sequences are good to 1e-4 only.
+    log_probs = F.log_softmax(logits.double(), -1).transpose(0, 1)
     counts = (y != IGNORED).sum(1)
     return F.ctc_loss(log_probs, y.clamp(min=0), lengths, counts, blank, reduction, zero_infinity)
 

@@ -175,20 +175,20 @@ def recurrent():
         y = g.node("LSTM", x, g.weight(2, 20, 4), g.weight(2, 20, 5), hidden_size=5, direction="bidirectional", layout=1)
         return g.node("ReduceSum", y, g.ints(2), keepdims=0)
     try:
-        simple("lstm_batch_first_summed", batch_first, "lstm slice slice add")
+        simple("lstm_batch_first_summed", batch_first, "lstm")
     except Exception:  # ONNX Runtime has no layout 1
         pass
 
     def summed(g, x):
         y = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, 2, direction="bidirectional")
         return g.node("Transpose", g.node("ReduceMean", y, axes=[1], keepdims=0), perm=[1, 0, 2])
-    simple("lstm_directions_averaged", summed, "lstm slice slice average")
+    simple("lstm_directions_averaged", summed, "lstm")
 
     def split(g, x):
         y = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, 2, direction="bidirectional")
         a, b = g.node("Split", y, outputs=2, axis=1)
         return g.steps(g.node("Mul", a, b))
-    simple("lstm_directions_multiplied", split, "lstm slice slice multiply")
+    simple("lstm_directions_multiplied", split, "lstm")
 
     def stored(g, x):
         shape = g.node("Shape", x)
@@ -662,6 +662,28 @@ def made_by_torch():
             y = y + self.two(y)[0]
             return self.out(torch.cat([y[:, -1]], -1))
 
+    class Unrolled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two, self.out = nn.LSTMCell(4, 5), nn.LSTMCell(5, 3), nn.Linear(3, 2)
+
+        def forward(self, x):
+            h, c, g, d = x.new_zeros(len(x), 5), x.new_zeros(len(x), 5), x.new_zeros(len(x), 3), x.new_zeros(len(x), 3)
+            steps = []
+            for t in range(x.shape[1]):
+                h, c = self.one(x[:, t], (h, c))
+                g, d = self.two(h, (g, d))
+                steps.append(g)
+            return nn.functional.elu(self.out(torch.stack(steps, 1)))
+
+    class Learned(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.h = nn.GRU(4, 5, batch_first=True), nn.Parameter(torch.randn(1, 1, 5))
+
+        def forward(self, x):
+            return self.rnn(x, self.h.expand(-1, x.shape[0], -1).contiguous())[0]
+
     torch.manual_seed(0)
     x = torch.randn(N, T, 4)
     ids = torch.randint(13, (N, T))
@@ -671,7 +693,9 @@ def made_by_torch():
             ("tagger", Tagger(), (ids,), ["x"], {"x": both}, "embedding convolution gru gru layer_norm activation dense", None),
             ("cell", Cell(), (x[:, 0], zeros, zeros), ["x", "h", "c"], {"x": {0: "n"}, "h": {0: "n"}, "c": {0: "n"}}, "dense lstm dense", 1),
             ("attention", Attention(), (x,), ["x"], {"x": both}, "lstm attention dense", None),
-            ("residual", Residual(), (x,), ["x"], {"x": both}, "dense lstm add lstm add readout activation dense", None)]:
+            ("residual", Residual(), (x,), ["x"], {"x": both}, "dense lstm add lstm add readout activation dense", None),
+            ("unrolled", Unrolled(), (x,), ["x"], {"x": {0: "n"}}, "lstm lstm dense", None),
+            ("learned_state", Learned(), (x,), ["x"], {"x": both}, "gru", None)]:
         module.eval()
         for parameter in module.parameters():
             if parameter.dim() == 1:

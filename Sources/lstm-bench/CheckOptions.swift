@@ -18,10 +18,13 @@ struct CheckOptions: ParsableArguments {
   @Flag(help: "Compare cases with very small (denormal) numbers with the same cases with ordinary numbers.")
   var vanishing = false
 
+  @Flag(help: "Measure convolutional front ends, forward and backward.")
+  var convolutions = false
+
   @Option(help: ArgumentHelp("Measure one point of --scaling in this process.", visibility: .private))
   var point: String?
 
-  var isAny: Bool { scaling || accuracy || exhaustive || formats || vanishing || point != nil }
+  var isAny: Bool { scaling || accuracy || exhaustive || formats || vanishing || convolutions || point != nil }
 
   /// - Throws: `ExitCode.failure` when a limit is exceeded.
   func run(_ kernels: Kernels, seconds: Double, json: Bool) throws {
@@ -30,6 +33,7 @@ struct CheckOptions: ParsableArguments {
     if accuracy { try check(accuracy: &output, kernels) }
     if formats { try time(formats: &output) }
     if vanishing { try check(vanishing: &output, kernels, seconds) }
+    if convolutions { try time(convolutions: &output, kernels, seconds) }
     if scaling { try check(scaling: &output, kernels, seconds) }
     if exhaustive { check(exhaustive: &output, kernels) }
     if output.hasFailed { throw ExitCode.failure }
@@ -76,6 +80,18 @@ struct CheckOptions: ParsableArguments {
             format: "%.0f MB, write %.2f s (%.2f GB/s), read into a model %.2f s (%.2f GB/s)", size / 1e6,
             result.writeSeconds, size / result.writeSeconds / 1e9, result.readSeconds, size / result.readSeconds / 1e9),
         result)
+    }
+  }
+
+  private func time(convolutions output: inout Output, _ kernels: Kernels, _ seconds: Double) throws {
+    let peak = kernels.measureWholePeak()
+    output.say("convolutions with \(kernels.threads) threads, kernels \(kernels.name), peak \(Int(peak / 1e9)) GFLOP/s")
+    for result in try Convolutions.run(kernels, peak: peak, seconds: seconds) {
+      var line = result.name.padding(toLength: 54, withPad: " ", startingAt: 0)
+      for (name, (time, share)) in zip(["forward", "weights", "input"], zip(result.milliseconds, result.peakShares)) {
+        line += "  \(name)" + String(format: " %8.3f ms %3.0f%%", time, 100 * share)
+      }
+      try output.say(line, result)
     }
   }
 

@@ -21,8 +21,10 @@ import Testing
     guard model.configuration.inputs.count == 1, model.configuration.outputs.count < 2,
       !model.configuration.inputs[0].isPerSequence
     else { return }
-    let found = try model(try batch(try #require(golden["x0"]), model.configuration, isTurned: name.contains("height_first")))
-      .output
+    let found = try model(
+      try batch(try #require(golden["x0"]), model.configuration, isTurned: name.contains("height_first"))
+    )
+    .output
     let wanted = try #require(golden["y0"])
     #expect(found.shape == wanted.shape)
     #expect(relativeDifference(found.values, try wanted.floats()) <= 2e-6)

@@ -149,7 +149,8 @@ typedef struct lstmk_table {
   void (*rnn_backward)(const lstmk_cell *cell);
 
   void (*apply)(int function, size_t n, const float *x, float *y); // x and y may be the same
-  // d = d * the function's slope at x, whose value is y
+  // d = d * the function's slope at x, whose value is y. x may be y for a sigmoid, tanh, exp and what clips or bounds x:
+  // the hard ones, relu, relu6 and softsign.
   void (*apply_slope)(int function, size_t n, const float *x, const float *y, float *d);
   // sums[j] += sum over rows of x[row, j]
   void (*add_column_sums)(size_t rows, size_t columns, const float *x, size_t row_stride, float *sums);

@@ -15,20 +15,7 @@
 
 extension ModelConfiguration {
   /// Why a line describes no model.
-  public struct LineError: Error, Hashable, Sendable, CustomStringConvertible {
-    /// The input, layer or clause at fault, as it was written; nil for the whole.
-    public var part: String?
-    /// What is wrong, with the word at fault.
-    public var detail: String
-
-    init(_ part: String? = nil, detail: String) {
-      self.part = part
-      self.detail = detail
-    }
-
-    /// `"conv 32 kernal 5": conv has no setting kernal; did you mean kernel?`
-    public var description: String { (part.map { "\"\($0.shortened)\": " } ?? "") + detail }
-  }
+  public typealias LineError = ModelLineError
 
   /// A model from its line, such as `8 features -> biLSTM 64 -> last -> dense 3 softmax`; see `docs/models.md`.
   /// - Throws: `LineError` naming the word at fault.
@@ -43,7 +30,7 @@ extension ModelConfiguration {
     for (layer, name) in zip(layers, names) { parts.append(layer.line(calling: name)) }
     var clauses = [parts.joined(separator: " -> ")]
     if !outputs.isEmpty { clauses.append("outputs " + outputs.inWords) }
-    clauses += validTies.map { $0.map { LineToken.text(ofName: $0) }.joined(separator: " is ") }
+    clauses += validTies.map { $0.map { LineName.text($0) }.joined(separator: " is ") }
     return clauses.joined(separator: "; ")
   }
 
@@ -54,7 +41,7 @@ extension ModelConfiguration {
   func inputText(_ index: Int, isNamed: Bool = true) -> String {
     let input = inputs[index]
     let isUsual = !isNamed || input.name == Self.defaultInputName(index, of: inputs.count)
-    var text = isUsual ? "" : LineToken.text(ofName: input.name) + ": "
+    var text = isUsual ? "" : LineName.text(input.name) + ": "
     switch input.content {
     case .features(let size): text += "\(size) feature" + (size == 1 ? "" : "s")
     case .tokens(let vocabulary): text += "\(vocabulary) token" + (vocabulary == 1 ? "" : "s")
@@ -88,11 +75,11 @@ extension Layer {
 
   /// - Parameter name: what it is called when nothing is said.
   fileprivate func line(calling name: String) -> String {
-    (name == self.name ? "" : LineToken.text(ofName: self.name) + ": ") + words
+    (name == self.name ? "" : LineName.text(self.name) + ": ") + words
       + (from.isEmpty ? "" : " from " + from.inWords)
   }
 }
 
 extension [String] {
-  fileprivate var inWords: String { map { LineToken.text(ofName: $0) }.joined(separator: ", ") }
+  fileprivate var inWords: String { map { LineName.text($0) }.joined(separator: ", ") }
 }

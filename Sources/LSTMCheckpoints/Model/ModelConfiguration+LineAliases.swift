@@ -52,7 +52,7 @@ struct LineWords {
 
   static func joined(_ text: String) -> String { String(text.lowercased().filter { !" _-".contains($0) }) }
 
-  /// Kinds by their words. The value's word is one that settings follow, or that tells a choice and is read again.
+  /// Kinds by their words. `isTold` marks the words of a choice that tells its kind: they are read again as a setting.
   static let kindByWords: [String: (kind: any LayerKind, isTold: Bool)] = {
     var table: [String: (kind: any LayerKind, isTold: Bool)] = [:]
     for kind in LayerRegistry.standard {

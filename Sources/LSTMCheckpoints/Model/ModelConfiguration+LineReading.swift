@@ -26,6 +26,9 @@ struct LineReader {
     if rest.isEmpty {
       throw LineError(detail: "expected layers after the input, such as 8 features -> LSTM 64 -> last")
     }
+    guard rest.count <= ModelConfiguration.depthLimit else {
+      throw LineError(detail: "expected at most \(ModelConfiguration.depthLimit) layers, found \(rest.count)")
+    }
     var written: [LineLayer] = []
     for part in rest { written.append(try LineLayer(part)) }
     let layers = Self.named(written, inputs)
@@ -108,74 +111,6 @@ struct LineReader {
         detail: "expected outputs and names of layers, or one parameter is another; after a ; come no layers")
     }
     return stride(from: 0, to: words.count, by: 2).compactMap { words[$0].name }
-  }
-}
-
-/// Reads tokens one after the other.
-struct LineCursor {
-  let tokens: [LineToken]
-  private(set) var at = 0
-
-  init(_ tokens: some Sequence<LineToken>) { self.tokens = Array(tokens) }
-
-  var current: LineToken? { at < tokens.count ? tokens[at] : nil }
-  var text: String { tokens[...].text }
-  mutating func advance(by count: Int = 1) { at += count }
-
-  /// A word at some distance, in small letters.
-  func word(_ offset: Int = 0) -> String? {
-    at + offset < tokens.count ? tokens[at + offset].word?.lowercased() : nil
-  }
-
-  /// Moves on if the next words are these.
-  mutating func skip(_ words: String...) -> Bool {
-    guard words.indices.allSatisfy({ word($0) == words[$0] }) else { return false }
-    at += words.count
-    return true
-  }
-
-  /// The longest run of words that `find` knows, as one word, and how many they are.
-  func longest<Found>(_ find: (String) -> Found?) -> (found: Found, count: Int)? {
-    var best: (found: Found, count: Int)?
-    var words = ""
-    for count in 1...LineWords.longest {
-      guard let word = word(count - 1) else { break }
-      words += LineWords.joined(word)
-      if let found = find(words) { best = (found, count) }
-    }
-    return best
-  }
-
-  /// `name:`
-  mutating func label() throws(ModelConfiguration.LineError) -> String? {
-    guard at + 1 < tokens.count, tokens[at + 1] == .colon, let name = tokens[at].name else { return nil }
-    guard !name.isEmpty, name.utf8.count <= 1000 else {
-      throw .init(text, detail: "expected a name of 1 to 1000 bytes")
-    }
-    at += 2
-    return name
-  }
-
-  /// `a, b`
-  mutating func names() throws(ModelConfiguration.LineError) -> [String] {
-    var names: [String] = []
-    repeat {
-      if !names.isEmpty { at += 1 }
-      guard let name = current?.name else { throw .init(text, detail: "expected the name of a layer") }
-      names.append(name)
-      at += 1
-    } while current == .comma
-    return names
-  }
-}
-
-extension ArraySlice<LineToken> {
-  /// As it is written, with one space between words.
-  var text: String {
-    reduce(into: "") { text, token in
-      let isJoined = token == .comma || token == .colon || text.isEmpty
-      text += (isJoined ? "" : " ") + token.text
-    }
   }
 }
 

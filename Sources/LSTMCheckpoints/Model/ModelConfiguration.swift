@@ -7,9 +7,9 @@
 public struct ModelConfiguration: Hashable, Sendable {
   /// The largest size that anything may have, and the most layers: products of three sizes and sums over all layers
   /// then fit an `Int`.
-  package static let sizeLimit = 1 << 24
+  package static let sizeLimit = LSTMCheckpoints.Layer.sizeLimit
   static let depthLimit = 4000
-  private static let widthLimit = 1 << 36
+  private static let widthLimit = 1 << 40
 
   /// What a model reads.
   public struct Input: Hashable, Sendable {
@@ -158,7 +158,7 @@ public struct ModelConfiguration: Hashable, Sendable {
       var count = 1
       for size in parameter.shape {
         let (product, overflows) = count.multipliedReportingOverflow(by: size)
-        guard !overflows, product < 1 << 60 else {
+        guard !overflows, product < 1 << 62 else {
           throw LayerError(nil, "its \(parameter.name) would have the shape \(shapeText(parameter.shape))")
         }
         count = product

@@ -29,7 +29,7 @@ public enum ArrayData {
         let lengths = (checkpoint["y_lengths"] ?? checkpoint["target_lengths"]).map { Dataset($0, file) }
         targets =
           labels || lengths != nil
-          ? try LabelArray(y, lengths: lengths, count: grid.count).targets : try self.targets(y, grid)
+          ? try Labels(y, lengths: lengths, count: grid.count).targets : try self.targets(y, grid)
       } else {
         targets = .none
       }

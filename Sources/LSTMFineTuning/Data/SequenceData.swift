@@ -42,6 +42,8 @@ public struct SequenceData: Sendable {
   public internal(set) var classCount: Int?
   /// Whether the classes are the tokens that come next in a text.
   public internal(set) var isText = false
+  /// Whether the sequences are windows of series.
+  var isWindowed: Bool { if case .windows = inputs { true } else { false } }
   /// For each target column of a series, the mean absolute error of the seasonal naive forecast on its training part, in
   /// the data's own units: what MASE divides by. A horizon repeats it.
   public internal(set) var seasonalScale: [Double]?

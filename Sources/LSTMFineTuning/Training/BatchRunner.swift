@@ -13,6 +13,7 @@ final class BatchRunner {
   private let places = BatchPlaces()
   private let sums = GrowingBuffer<Double>()
   private let sequenceLoss = SequenceLoss()
+  private let flat = FlatOutput()
 
   init(_ network: Network, loss: Loss) {
     self.network = network
@@ -31,6 +32,9 @@ final class BatchRunner {
     for plan: GradientPlan? = nil, carrying carried: CarriedState? = nil,
     regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
+    if carried != nil, loss.isOfSequences {
+      throw ShapeError(what: "streams", expected: "whole sequences, for the loss \(loss.name)", found: "chunks of them")
+    }
     let count = examples.count
     places.locate(examples, of: data, carrying: carried) { cache?.block($0) ?? data.inputRow($0) }
     func run(_ values: SequenceRows.Values, from boundary: Boundary) throws(ShapeError) -> Network.Output {
@@ -45,6 +49,9 @@ final class BatchRunner {
       output = try data.withInputRows { values throws(ShapeError) in try run(values, from: .input) }
     }
 
+    if let width = FlatOutput.width(network, data), !loss.isOfSequences {
+      return try measureFlat(output, data, count: count, width: width)
+    }
     let isPerStep = network.givesSteps
     try loss.check(network)
     try loss.check(
@@ -65,5 +72,25 @@ final class BatchRunner {
         sums: sums.pointer, count: output.count, kernels: network.kernels)
     }
     return (output, sum)
+  }
+
+  /// The loss where the steps of the output are one row of targets.
+  private func measureFlat(
+    _ output: Network.Output, _ data: some ExampleRows, count: Int, width: Int
+  ) throws(ShapeError) -> (output: Network.Output, loss: Loss.Sum) {
+    let whole = flat.flatten(output, of: network, count: count, width: width)
+    try loss.check(data.targets, rows: count, against: .init(count: count, steps: nil, width: width))
+    let rows = targetRows.reserve(count)
+    for place in 0..<count { rows[place] = places.targetStarts.pointer[place] }
+    gradient.reserve(output.count * output.width)
+    sums.reserve(count)
+    let slopes = flat.makeGradient(count: count * width)
+    let sum = try data.targets.withRows { targets throws(ShapeError) in
+      try loss.evaluate(
+        whole.rows, width: width, targets, at: targetRows.pointer, gradient: slopes, sums: sums.pointer, count: count,
+        kernels: network.kernels)
+    }
+    flat.unflatten(output, of: network, width: width, into: gradient.pointer)
+    return (whole, sum)
   }
 }

@@ -81,7 +81,7 @@ public struct Evaluator {
   }
 
   private func tally(of data: some ExampleRows) -> MetricTally {
-    let width = network.configuration.outputSize
+    let width = FlatOutput.width(network, data) ?? network.configuration.outputSize
     let scales = (0..<width).map { column in targetScaler.map { Double($0.deviation[column % $0.columns]) } ?? 1 }
     return MetricTally(loss, data.targets, isText: data.isText, width: width, scales: scales)
   }
@@ -116,12 +116,14 @@ public struct Evaluator {
       for (place, example) in examples.enumerated() {
         guard let scaler = data.hasOwnScalers ? data.targetScaler(example) : targetScaler else { continue }
         // Padded steps stay zero.
-        let valid = place * width..<place * width + (lengths.map { width / data.steps * $0[place] } ?? width)
+        let valid = place * width..<place * width + (lengths.map { network.outputSteps($0[place]) * output.shape[2] } ?? width)
         var values = Array(output.values[valid])
         scaler.undo(&values)
         output.values.replaceSubrange(valid, with: values)
       }
-      shape = output.shape
+      // A forecast of several steps is one row, as a series' targets are.
+      let isFlat = data.isWindowed && network.configuration.flatOutputSize != nil
+      shape = isFlat ? [output.shape[0], width] : output.shape
       values += output.values
     }
     let output = Tensor(shape: [data.count] + shape.dropFirst(), values: values)

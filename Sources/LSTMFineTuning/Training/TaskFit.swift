@@ -92,7 +92,8 @@ public struct TaskFit: Sendable {
       )
     }
     // Of one step, the sequence's output is the step's.
-    if configuration.givesSteps != perStep, data.steps > 1 {
+    let flatWidth = perStep || isClasses ? nil : configuration.flatOutputSize.flatMap { $0 == wanted ? $0 : nil }
+    if configuration.givesSteps != perStep, data.steps > 1, flatWidth == nil {
       let mayBePerStep = wanted == data.steps && !perStep
       throw FineTuningError.badData(
         file: file,
@@ -117,10 +118,12 @@ public struct TaskFit: Sendable {
       switch head {
       case .new(let size): size ?? needed
       // A state of just this width can be meant as the output.
-      case .keep where configuration.lastDense == nil && configuration.outputSize != needed && mayChangeModel: needed
+      case .keep
+      where configuration.lastDense == nil && configuration.outputSize != needed && flatWidth == nil && mayChangeModel:
+        needed
       case .keep, .keepAll: nil
       }
-    let width = newSize ?? configuration.outputSize
+    let width = newSize ?? flatWidth ?? configuration.outputSize
     guard isClasses && chosen.readsClassNumbers ? width >= classes : width == needed else {
       throw Self.wrongWidth(
         data, file, per: perStep ? "step" : "sequence", width: width, needed: needed,

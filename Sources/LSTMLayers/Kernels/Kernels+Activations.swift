@@ -48,6 +48,8 @@ extension Kernels {
   func applyHere(
     _ f: ActivationFunction, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, size: Int
   ) {
+    let computing = Computing()
+    defer { computing.end() }
     switch f.activation {
     case .softmax:
       if UnsafePointer(y) != x { y.update(from: x, count: rows * size) }
@@ -123,59 +125,20 @@ private func forEachChunk(_ count: Int, _ body: (_ at: Int, _ count: Int, Unsafe
 
 // MARK: - Values and slopes
 
-private let seluScale: Float = 1.0507009873554805
-private let seluAlpha: Float = 1.6732632423543772
-private let geluRoot: Float = 0.7978845608028654  // sqrt(2 / pi)
-private let geluCube: Float = 0.044715
-
-/// NaN stays NaN.
-@inline(__always)
-private func clip(_ x: Float, _ low: Float, _ high: Float) -> Float { x < low ? low : x > high ? high : x }
-
 extension ActivationFunction {
   /// y = f(x) of a function that is element by element; x and y may be the same.
   fileprivate func compute(
     _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int, _ kernels: Kernels
   ) {
-    func apply(_ function: Kernels.Function) { kernels.table.pointee.apply(function.rawValue, count, x, y) }
     switch activation {
     case .none: if UnsafePointer(y) != x { y.update(from: x, count: count) }
-    case .relu: apply(.relu)
-    case .tanh: apply(.tanh)
-    case .sigmoid: apply(.sigmoid)
-    case .exponential: apply(.exp)
-    case .hardSigmoid: for j in 0..<count { y[j] = clip(0.2 * x[j] + 0.5, 0, 1) }
-    case .hardSigmoidKeras3: for j in 0..<count { y[j] = clip(x[j] / 6 + 0.5, 0, 1) }
-    case .hardTanh: for j in 0..<count { y[j] = clip(x[j], -1, 1) }
-    case .relu6: for j in 0..<count { y[j] = clip(x[j], 0, 6) }
     case .leakyReLU: for j in 0..<count { y[j] = x[j] > 0 ? x[j] : alpha * x[j] }
-    case .softsign: for j in 0..<count { y[j] = x[j] / (1 + abs(x[j])) }
-    case .hardSwish: for j in 0..<count { y[j] = x[j] * clip(x[j] / 6 + 0.5, 0, 1) }
-    case .elu: computeELU(x, into: y, count, kernels, scale: 1, alpha: alpha)
-    case .selu: computeELU(x, into: y, count, kernels, scale: seluScale, alpha: seluAlpha)
-    case .gelu: for j in 0..<count { y[j] = 0.5 * x[j] * (1 + erff(x[j] * Float(0.5).squareRoot())) }
-    case .geluTanh:
-      forEachChunk(count) { at, count, t in
-        geluTangent(x + at, t, count, kernels)
-        for j in 0..<count { y[at + j] = 0.5 * x[at + j] * (1 + t[j]) }
+    default:
+      guard let function = Kernels.Function(activation) else {
+        preconditionFailure("\(activation.rawValue) is over rows")
       }
-    case .softplus:
-      forEachChunk(count) { at, count, e in
-        for j in 0..<count { e[j] = -abs(x[at + j]) }
-        kernels.apply(.exp, e, count: count)
-        for j in 0..<count { y[at + j] = (x[at + j] > 0 ? x[at + j] : 0) + log1pf(e[j]) }
-      }
-    case .swish:
-      forEachChunk(count) { at, count, s in
-        kernels.table.pointee.apply(Kernels.Function.sigmoid.rawValue, count, x + at, s)
-        for j in 0..<count { y[at + j] = x[at + j] * s[j] }
-      }
-    case .mish:
-      forEachChunk(count) { at, count, e in
-        mishExponential(x + at, e, count, kernels)
-        for j in 0..<count { y[at + j] = x[at + j] * mishTangent(e[j]) }
-      }
-    case .softmax, .logSoftmax: preconditionFailure("\(activation.rawValue) is over rows")
+      kernels.table.pointee.apply(function.rawValue, count, x, y)
+      if activation == .elu, alpha != 1 { for j in 0..<count where y[j] < 0 { y[j] *= alpha } }
     }
   }
 
@@ -188,88 +151,13 @@ extension ActivationFunction {
     case .relu: for j in 0..<count where y[j] <= 0 { d[j] = 0 }
     case .tanh: for j in 0..<count { d[j] *= 1 - y[j] * y[j] }
     case .sigmoid: for j in 0..<count { d[j] *= y[j] * (1 - y[j]) }
-    case .exponential: for j in 0..<count { d[j] *= y[j] }
-    case .hardSigmoid: for j in 0..<count { d[j] *= y[j] <= 0 || y[j] >= 1 ? 0 : 0.2 }
-    case .hardSigmoidKeras3: for j in 0..<count { d[j] *= y[j] <= 0 || y[j] >= 1 ? 0 : 1 / 6 }
-    case .hardTanh: for j in 0..<count { d[j] *= y[j] <= -1 || y[j] >= 1 ? 0 : 1 }
-    case .relu6: for j in 0..<count { d[j] *= y[j] <= 0 || y[j] >= 6 ? 0 : 1 }
     case .leakyReLU: for j in 0..<count { d[j] *= x[j] > 0 ? 1 : alpha }
-    case .softsign: for j in 0..<count { d[j] *= (1 - abs(y[j])) * (1 - abs(y[j])) }
-    case .hardSwish: for j in 0..<count { d[j] *= x[j] <= -3 ? 0 : x[j] >= 3 ? 1 : x[j] / 3 + 0.5 }
     case .elu: for j in 0..<count { d[j] *= x[j] > 0 ? 1 : y[j] + alpha }
-    case .selu: for j in 0..<count { d[j] *= x[j] > 0 ? seluScale : y[j] + seluScale * seluAlpha }
-    case .gelu:
-      forEachChunk(count) { at, count, e in
-        for j in 0..<count { e[j] = -0.5 * x[at + j] * x[at + j] }
-        kernels.apply(.exp, e, count: count)
-        for j in 0..<count {
-          let x = x[at + j]
-          d[at + j] *= 0.5 * (1 + erff(x * Float(0.5).squareRoot())) + x * e[j] * 0.3989422804014327
-        }
+    default:
+      guard let function = Kernels.Function(activation) else {
+        preconditionFailure("\(activation.rawValue) is over rows")
       }
-    case .geluTanh:
-      forEachChunk(count) { at, count, t in
-        geluTangent(x + at, t, count, kernels)
-        for j in 0..<count {
-          let x = x[at + j]
-          let inner = geluRoot * (1 + 3 * geluCube * x * x)
-          d[at + j] *= 0.5 * (1 + t[j]) + 0.5 * x * (1 - t[j] * t[j]) * inner
-        }
-      }
-    case .softplus:
-      forEachChunk(count) { at, count, s in
-        kernels.table.pointee.apply(Kernels.Function.sigmoid.rawValue, count, x + at, s)
-        for j in 0..<count { d[at + j] *= s[j] }
-      }
-    case .swish:
-      forEachChunk(count) { at, count, s in
-        kernels.table.pointee.apply(Kernels.Function.sigmoid.rawValue, count, x + at, s)
-        for j in 0..<count { d[at + j] *= s[j] * (1 + x[at + j] * (1 - s[j])) }
-      }
-    case .mish:
-      forEachChunk(count) { at, count, e in
-        mishExponential(x + at, e, count, kernels)
-        for j in 0..<count {
-          let t = mishTangent(e[j])
-          d[at + j] *= t + x[at + j] * (1 - t * t) * e[j] / (1 + e[j])
-        }
-      }
-    case .softmax, .logSoftmax: preconditionFailure("\(activation.rawValue) is over rows")
+      kernels.table.pointee.apply_slope(function.rawValue, count, x, y, d)
     }
-  }
-
-  /// e^x - 1 = 2 t / (1 - t) with t = tanh(x / 2), which is exact near zero, where e^x - 1 cancels.
-  private func computeELU(
-    _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, _ count: Int, _ kernels: Kernels, scale: Float,
-    alpha: Float
-  ) {
-    forEachChunk(count) { at, count, t in
-      for j in 0..<count { t[j] = 0.5 * (x[at + j] > 0 ? 0 : x[at + j]) }
-      kernels.apply(.tanh, t, count: count)
-      for j in 0..<count { y[at + j] = scale * (x[at + j] > 0 ? x[at + j] : alpha * (2 * t[j] / (1 - t[j]))) }
-    }
-  }
-
-  /// t = tanh(sqrt(2 / pi) (x + 0.044715 x^3))
-  private func geluTangent(
-    _ x: UnsafePointer<Float>, _ t: UnsafeMutablePointer<Float>, _ count: Int, _ kernels: Kernels
-  ) {
-    for j in 0..<count { t[j] = geluRoot * (x[j] + geluCube * x[j] * x[j] * x[j]) }
-    kernels.apply(.tanh, t, count: count)
-  }
-
-  /// e^x, bounded where its square would overflow and tanh(softplus(x)) is 1.
-  private func mishExponential(
-    _ x: UnsafePointer<Float>, _ e: UnsafeMutablePointer<Float>, _ count: Int, _ kernels: Kernels
-  ) {
-    for j in 0..<count { e[j] = x[j] > 20 ? 20 : x[j] }
-    kernels.apply(.exp, e, count: count)
-  }
-
-  /// tanh(softplus(x)) = n / (n + 2) with n = e^x (e^x + 2)
-  @inline(__always)
-  private func mishTangent(_ e: Float) -> Float {
-    let n = e * (e + 2)
-    return n / (n + 2)
   }
 }

@@ -21,6 +21,9 @@ struct ConvolutionGeometry {
   let stride: (time: Int, height: Int)
   let dilation: (time: Int, height: Int)
 
+  /// Whether each channel has a kernel of its own; all channels are then one group here.
+  let isInDepth: Bool
+  let groups: Int
   /// C / groups, O / groups
   let groupChannels: Int
   let groupSize: Int
@@ -40,8 +43,10 @@ struct ConvolutionGeometry {
     below = around.before
     paddedHeight = height + around.before + around.after
     outputHeight = isGrid ? kind.length(height, axis: 1) : 1
-    groupChannels = channels / kind.groups
-    groupSize = size / kind.groups
+    isInDepth = channels > 1 && kind.groups == channels && size == channels
+    groups = isInDepth ? 1 : kind.groups
+    groupChannels = channels / groups
+    groupSize = size / groups
     // Taps of height are side by side, and so are those of time where a window is as high as the tile.
     if dilation.height > 1, taps.height > 1 {
       (spans, span) = (taps.time * taps.height, groupChannels)
@@ -68,6 +73,33 @@ struct ConvolutionGeometry {
 
   /// Steps assumed before the first of a sequence.
   func before(_ steps: Int) -> Int { kind.padding(steps, axis: 0).before }
+
+  /// The place of a tap in a tile, from its window's first value.
+  func offset(ofTap tap: Int) -> Int {
+    (tap / taps.height * dilation.time * paddedHeight + tap % taps.height * dilation.height) * groupChannels
+  }
+
+  var tapCount: Int { taps.time * taps.height }
+  /// Floats of a row of input.
+  var rowSize: Int { channels * height }
+
+  /// The convolution that gives the gradient of what this one reads from that of its sums: of O channels to C. nil where
+  /// windows move by more than a value or what is around them is no part of a window.
+  var flipped: ConvolutionGeometry? {
+    guard stride == (1, 1), !kind.reflects else { return nil }
+    var other = Layer.Convolution(size: channels, kernel: kind.kernel)
+    (other.dilation, other.groups) = (kind.dilation, kind.groups)
+    for axis in kind.kernel.indices {
+      // With a stride of 1 it does not depend on the number of values.
+      let around = kind.padding(height, axis: axis)
+      let reach = (kind.kernel[axis] - 1) * kind.dilation[axis]
+      guard around.before <= reach, around.after <= reach else { return nil }
+      other.pad += [reach - around.before, reach - around.after]
+    }
+    var value = LayerValue(width: size * outputHeight)
+    if kind.kernel.count == 2 { value.grid = .init(channels: size, height: outputHeight) }
+    return ConvolutionGeometry(other, value)
+  }
 
   /// Whether it is a dense layer of each step.
   var isPointwise: Bool {
@@ -101,12 +133,11 @@ struct ConvolutionGeometry {
   func gather(_ cell: UnsafeMutablePointer<Float>, _ row: UnsafePointer<Float>) {
     let channels = groupChannels
     guard kind.kernel.count == 2 else { return cell.update(from: row, count: channels) }
-    for q in 0..<paddedHeight {
-      var f = q - below
-      if reflects { f = reflected(f, height) }
+    transpose(row, rows: channels, columns: height, to: cell + below * channels)
+    for q in 0..<paddedHeight where !(0..<height ~= q - below) {
       let to = cell + q * channels
-      if 0..<height ~= f {
-        for c in 0..<channels { to[c] = row[c * height + f] }
+      if reflects {
+        to.update(from: cell + (reflected(q - below, height) + below) * channels, count: channels)
       } else {
         to.update(repeating: 0, count: channels)
       }
@@ -131,14 +162,26 @@ struct ConvolutionGeometry {
         for c in 0..<channels { to[c] += from[c] }
       }
     }
-    for f in 0..<height {
-      let from = cell + (f + below) * channels
-      if accumulates {
-        for c in 0..<channels { row[c * height + f] += from[c] }
-      } else {
-        for c in 0..<channels { row[c * height + f] = from[c] }
-      }
-    }
+    let from = cell + below * channels
+    guard accumulates else { return transpose(from, rows: height, columns: channels, to: row) }
+    for f in 0..<height { for c in 0..<channels { row[c * height + f] += from[f * channels + c] } }
+  }
+
+  /// A row of output from its windows' sums: (F', O) -> (O, F').
+  func emit(_ sums: UnsafePointer<Float>, to row: UnsafeMutablePointer<Float>) {
+    guard outputHeight > 1 else { return row.update(from: sums, count: size) }
+    transpose(sums, rows: outputHeight, columns: size, to: row)
+  }
+
+  /// The same, added.
+  func add(_ sums: UnsafePointer<Float>, to row: UnsafeMutablePointer<Float>) {
+    for f in 0..<outputHeight { for o in 0..<size { row[o * outputHeight + f] += sums[f * size + o] } }
+  }
+
+  /// The gradients of a row's windows: (O, F') -> (F', O).
+  func collect(_ row: UnsafePointer<Float>, to windows: UnsafeMutablePointer<Float>) {
+    guard outputHeight > 1 else { return windows.update(from: row, count: size) }
+    transpose(row, rows: size, columns: outputHeight, to: windows)
   }
 
   /// The place that is reflected to a place around `count` values.
@@ -200,4 +243,25 @@ struct ConvolutionGeometry {
       }
     }
   }
+}
+
+/// (rows, columns) -> (columns, rows), four by four.
+func transpose(_ from: UnsafePointer<Float>, rows: Int, columns: Int, to: UnsafeMutablePointer<Float>) {
+  guard rows > 1, columns > 1 else { return to.update(from: from, count: rows * columns) }
+  typealias Four = SIMD4<Float>
+  let (wholeRows, wholeColumns) = (rows / 4 * 4, columns / 4 * 4)
+  for i in stride(from: 0, to: wholeRows, by: 4) {
+    for j in stride(from: 0, to: wholeColumns, by: 4) {
+      let x = UnsafeRawPointer(from + i * columns + j)
+      func load(_ row: Int) -> Four { x.loadUnaligned(fromByteOffset: 4 * row * columns, as: Four.self) }
+      let (a, b, c, d) = (load(0), load(1), load(2), load(3))
+      let y = UnsafeMutableRawPointer(to + j * rows + i)
+      y.storeBytes(of: Four(a.x, b.x, c.x, d.x), as: Four.self)
+      y.storeBytes(of: Four(a.y, b.y, c.y, d.y), toByteOffset: 4 * rows, as: Four.self)
+      y.storeBytes(of: Four(a.z, b.z, c.z, d.z), toByteOffset: 8 * rows, as: Four.self)
+      y.storeBytes(of: Four(a.w, b.w, c.w, d.w), toByteOffset: 12 * rows, as: Four.self)
+    }
+    for j in wholeColumns..<columns { for row in i..<i + 4 { to[j * rows + row] = from[row * columns + j] } }
+  }
+  for i in wholeRows..<rows { for j in 0..<columns { to[j * rows + i] = from[i * columns + j] } }
 }

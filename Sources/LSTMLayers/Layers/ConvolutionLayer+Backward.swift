@@ -1,51 +1,6 @@
 import CLSTMKernels
 
 extension ConvolutionLayer {
-  /// Turns dL/d output into that of the sums.
-  func multiplyBySlope(_ gradient: UnsafeMutablePointer<Float>) {
-    let (size, height) = (geometry.size, geometry.outputHeight)
-    guard height > 1, !activation.isElementwise else {
-      kernels.multiplyBySlope(
-        function, gradient, x: function.needsArgument ? arguments.pointer : output, y: output, rows: rowCount, size: width)
-      return
-    }
-    // Over the channels, which are not side by side.
-    backwardScratch.reserve(2 * width)
-    let (d, y) = (backwardScratch.pointer, backwardScratch.pointer + width)
-    for row in 0..<rowCount {
-      transpose(gradient + row * width, to: d)
-      transpose(output + row * width, to: y)
-      kernels.multiplyBySlope(function, d, x: y, y: y, rows: height, size: size)
-      for o in 0..<size { for f in 0..<height { gradient[row * width + o * height + f] = d[f * size + o] } }
-    }
-  }
-
-  /// (O, F') -> (F', O)
-  private func transpose(_ row: UnsafePointer<Float>, to windows: UnsafeMutablePointer<Float>) {
-    let (size, height) = (geometry.size, geometry.outputHeight)
-    guard height > 1 else { return windows.update(from: row, count: size) }
-    for f in 0..<height {
-      for o in 0..<size { windows[f * size + o] = row[o * height + f] }
-    }
-  }
-
-  func addBiasGradient(_ gradient: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>) {
-    let (rows, size, height) = (rowCount, geometry.size, geometry.outputHeight)
-    guard height > 1 else {
-      return kernels.addColumnSums(rows: rows, columns: size, gradient, rowStride: size, into: sums)
-    }
-    kernels.forEachShare(of: size, work: rows * height) { some in
-      for row in 0..<rows {
-        for o in some {
-          let part = gradient + row * width + o * height
-          var sum: Float = 0
-          for f in 0..<height { sum += part[f] }
-          sums[o] += sum
-        }
-      }
-    }
-  }
-
   // MARK: - Weights
 
   /// dW (O, K) = sum over windows of dz (O) x window (K): tile by tile, each a product on all threads.
@@ -57,9 +12,9 @@ extension ConvolutionLayer {
         m: size, n: window, k: rowCount, gradient, rowStride: 1, columnStride: size, productPack, sums,
         outputStride: window, start: .output)
     }
-    let taps = geometry.taps.time * geometry.taps.height
+    let taps = geometry.tapCount
     // With one tap the order of the weights is that of windows.
-    if taps > 1 { products.zero(size * window) }
+    if taps > 1 { products.zero(geometry.isInDepth ? window : size * window) }
     let to = taps > 1 ? products.pointer : sums
     // Sums go through the tiles in order, so these must not depend on the number of threads.
     let tiling = ConvolutionTiling(
@@ -68,6 +23,10 @@ extension ConvolutionLayer {
     for tile in 0..<tiling.count { addWeightGradient(gradient, tiling, tile, into: to) }
     guard taps > 1 else { return }
     let channels = geometry.groupChannels
+    if geometry.isInDepth {
+      for c in 0..<channels { for tap in 0..<taps { sums[c * taps + tap] += to[tap * channels + c] } }
+      return
+    }
     kernels.forEachShare(of: size, work: window) { some in
       for o in some {
         for c in 0..<channels {
@@ -97,10 +56,10 @@ extension ConvolutionLayer {
     let (memory, dz) = (backwardScratch.pointer, backwardScratch.pointer + tiling.tileFloats)
     let (perStep, perWindow) = (geometry.stride.time * geometry.stepSize, geometry.stride.height * geometry.groupChannels)
     let table = kernels.table.pointee
-    productPack.reserve(kernels.packedCount(windows, window))
+    if !geometry.isInDepth { productPack.reserve(kernels.packedCount(windows, window)) }
     let packed = productPack.pointer
     let parts = kernels.parts(windows * (window + size), each: 1 << 15)
-    for group in 0..<geometry.kind.groups {
+    for group in 0..<geometry.groups {
       // 1. The tile's values: whole steps to each thread.
       parallel(parts) { part in
         for b in 0..<sequences {
@@ -123,7 +82,7 @@ extension ConvolutionLayer {
           while t >= count(b) { (b, t) = (b + 1, t - count(b)) }
           let run = height > 1 ? 1 : min(count(b) - t, some.upperBound - step)
           let place = memory + b * tiling.tileSteps * geometry.stepSize + t * perStep
-          for span in 0..<geometry.spans {
+          for span in 0..<(geometry.isInDepth ? 0 : geometry.spans) {
             table.pack(
               windows, step * height, run * height, span * geometry.span, geometry.span,
               place + geometry.offset(ofSpan: span), height > 1 ? perWindow : perStep, 1, packed)
@@ -131,11 +90,31 @@ extension ConvolutionLayer {
           if group == 0 {
             for at in 0..<run {
               let row = shape.offsets[first + t + at] + firstSequence + b
-              transpose(gradient + row * width, to: dz + (step + at) * height * size)
+              geometry.collect(gradient + row * width, to: dz + (step + at) * height * size)
             }
           }
           (step, t) = (step + run, t + run)
         }
+      }
+      if geometry.isInDepth {
+        let parts = min(parts, (size + 15) / 16)
+        parallel(parts) { part in
+          let some = share(size, multiple: 16, part: part, of: parts)
+          var from = UnsafePointer(dz)
+          for b in 0..<sequences {
+            for t in 0..<count(b) {
+              for f in 0..<height {
+                let place = b * tiling.tileSteps * geometry.stepSize + t * perStep + f * perWindow
+                for tap in 0..<geometry.tapCount {
+                  let (x, to) = (memory + place + geometry.offset(ofTap: tap), sums + tap * size)
+                  for c in some { to[c] += from[c] * x[c] }
+                }
+                from += size
+              }
+            }
+          }
+        }
+        continue
       }
       kernels.multiplyOnAllThreads(
         m: groupSize, n: window, k: windows, dz + group * groupSize, rowStride: 1, columnStride: size, productPack,
@@ -151,21 +130,21 @@ extension ConvolutionLayer {
     let (geometry, window) = (geometry, geometry.windowSize)
     guard !geometry.isPointwise else {
       kernels.pack(
-        geometry.size, window, orderedWeights(), rowStride: window, columnStride: 1, into: productPack)
+        geometry.size, window, product.orderedWeights, rowStride: window, columnStride: 1, into: productPack)
       return kernels.multiplyOnAllThreads(
         m: rowCount, n: window, k: geometry.size, gradient, rowStride: geometry.size, productPack, sink.rows,
         outputStride: window, start: sink.accumulates ? .output : .zero)
     }
-    let (groups, groupSize) = (geometry.kind.groups, geometry.groupSize)
-    let packSize = kernels.packedCount(groupSize, window)
+    let (groups, groupSize) = (geometry.groups, geometry.groupSize)
+    let packSize = geometry.isInDepth ? 0 : kernels.packedCount(groupSize, window)
     productPack.reserve(groups * packSize)
-    for group in 0..<groups {
+    for group in 0..<(geometry.isInDepth ? 0 : groups) {
       kernels.table.pointee.pack(
-        groupSize, 0, groupSize, 0, window, orderedWeights() + group * groupSize * window, window, 1,
+        groupSize, 0, groupSize, 0, window, product.orderedWeights + group * groupSize * window, window, 1,
         productPack.pointer + group * packSize)
     }
     let tiling = InputTiling(geometry, sources[0].shape.packed, shape.packed, threads: kernels.threads)
-    let work = rowCount * geometry.outputHeight * window * geometry.size
+    let work = rowCount * geometry.outputHeight * window * (geometry.isInDepth ? 8 : geometry.size)
     let parts = min(kernels.parts(work, each: 1 << 17), tiling.count)
     backwardScratch.reserve(parts * tiling.floats)
     parallel(parts) { part in
@@ -189,15 +168,24 @@ extension ConvolutionLayer {
     var windows = 0
     for b in firstSequence..<last where given.lengths[b] > first {
       for t in tiling.windows(of: given.lengths[b], shape.lengths[b], from: first) {
-        transpose(gradient + (shape.offsets[t] + b) * width, to: dz + windows * size)
+        geometry.collect(gradient + (shape.offsets[t] + b) * width, to: dz + windows * size)
         windows += height
       }
     }
     let packSize = kernels.packedCount(groupSize, window)
-    for group in 0..<geometry.kind.groups {
-      kernels.table.pointee.multiply(
-        windows, window, groupSize, dz + group * groupSize, size, 1, productPack.pointer + group * packSize, dWindows,
-        window, nil)
+    for group in 0..<geometry.groups {
+      if geometry.isInDepth {
+        for at in 0..<windows {
+          for tap in 0..<geometry.tapCount {
+            let (to, w) = (dWindows + at * window + tap * size, product.orderedWeights + tap * size)
+            for c in 0..<size { to[c] = dz[at * size + c] * w[c] }
+          }
+        }
+      } else {
+        kernels.table.pointee.multiply(
+          windows, window, groupSize, dz + group * groupSize, size, 1, productPack.pointer + group * packSize, dWindows,
+          window, nil)
+      }
       // 2. Added where their values lie.
       var from = UnsafePointer(dWindows)
       for b in firstSequence..<last where given.lengths[b] > first {

@@ -2,28 +2,21 @@ import CLSTMKernels
 import LSTMCheckpoints
 
 /// A convolution over time, (R, C) -> (R', O), or over time and height, (R, C x F) -> (R', O x F').
-///
-/// It works in tiles of some sequences and steps, each by one thread: their padded values are copied channels last, where
-/// most windows are contiguous, and products read the windows from there. Each sum is in the order of a window's values,
-/// starting from the bias, so that results do not depend on tiles and threads.
 final class ConvolutionLayer: NetworkLayer {
   let geometry: ConvolutionGeometry
+  let product: ConvolutionProduct
+  /// Gives the gradient of what it reads, for windows that move by one value; nil otherwise.
+  let flipped: ConvolutionProduct?
   let activation: Activation
-  let function: ActivationFunction
-  let weight: Int
-  let bias: Int?
-  /// The weights in the order of windows, (O, K), and packed span by span.
-  private let ordered = FloatBuffer()
-  private let pack = FloatBuffer()
+  private let function: ActivationFunction
+  private let weight: Int
+  private let bias: Int?
   private var isPacked = false
-  private(set) var isActivated = false
+  private var isFlippedPacked = false
+  private var isActivated = false
   /// What goes into the activation, where its slope needs that.
-  let arguments = FloatBuffer()
+  private let arguments = FloatBuffer()
   private var keepsArguments = false
-  /// For each thread a tile, and its sums (windows, O).
-  private let scratch = FloatBuffer()
-  /// For each thread the windows of time of its tile's sequences.
-  private let counts = AlignedBuffer<Int>()
 
   // Backward only.
   let productPack = FloatBuffer()
@@ -37,10 +30,12 @@ final class ConvolutionLayer: NetworkLayer {
     activation = kind.activation
     function = ActivationFunction(kind.activation)
     geometry = ConvolutionGeometry(kind, context.inputs[0])
+    product = ConvolutionProduct(geometry, context.kernels)
+    flipped = geometry.flipped.map { ConvolutionProduct($0, context.kernels, isFlipped: true) }
     super.init(context, shape: RowShape.of(context) { kind.length($0, axis: 0) })
   }
 
-  override func weightsChanged() { isPacked = false }
+  override func weightsChanged() { (isPacked, isFlippedPacked) = (false, false) }
 
   override func checkShape() throws(ShapeError) {
     guard geometry.kind.reflects else { return }
@@ -55,43 +50,13 @@ final class ConvolutionLayer: NetworkLayer {
     }
   }
 
-  // MARK: - Weights
-
-  /// The weights in the order of windows, (O, K).
-  func orderedWeights() -> UnsafeMutablePointer<Float> {
-    geometry.taps.time * geometry.taps.height == 1 ? weights.pointer(weight) : ordered.pointer
-  }
-
-  func packForForward() {
+  private func packForForward() {
     guard !isPacked else { return }
     isPacked = true
-    let geometry = geometry
-    let (taps, channels) = (geometry.taps.time * geometry.taps.height, geometry.groupChannels)
-    let (window, size) = (geometry.windowSize, geometry.size)
-    if taps > 1 {
-      ordered.reserve(size * window)
-      let (from, to) = (weights.pointer(weight), ordered.pointer)
-      kernels.forEachShare(of: size, work: window) { some in
-        for o in some {
-          for c in 0..<channels {
-            for tap in 0..<taps { to[o * window + tap * channels + c] = from[(o * channels + c) * taps + tap] }
-          }
-        }
-      }
-    }
-    let (count, groupSize) = (spanPackSize, geometry.groupSize)
-    pack.reserve(geometry.kind.groups * geometry.spans * count)
-    for group in 0..<geometry.kind.groups {
-      for span in 0..<geometry.spans {
-        kernels.table.pointee.pack(
-          geometry.span, 0, geometry.span, 0, groupSize,
-          orderedWeights() + group * groupSize * window + span * geometry.span, 1, window,
-          pack.pointer + (group * geometry.spans + span) * count)
-      }
-    }
+    product.pack(weights.pointer(weight))
   }
 
-  private var spanPackSize: Int { kernels.packedCount(geometry.span, geometry.groupSize) }
+  private var biasRow: UnsafePointer<Float>? { bias.map { UnsafePointer(weights.pointer($0)) } }
 
   // MARK: - Forward
 
@@ -100,92 +65,24 @@ final class ConvolutionLayer: NetworkLayer {
     isActivated = !givesLogits && !function.isIdentity
     keepsArguments = isActivated && keepsActivations && function.needsArgument
     if keepsArguments { arguments.reserve(rowCount * width) }
-    let output = makeOutput()
+    let (output, width) = (makeOutput(), width)
     if geometry.isPointwise {
       let z = keepsArguments ? arguments.pointer : output
-      kernels.multiplyOnAllThreads(
-        m: rowCount, n: width, k: geometry.channels, rows(), rowStride: geometry.channels, pack, z,
-        outputStride: width, start: bias.map { .row(weights.pointer($0)) } ?? .zero)
+      product.multiplyRows(rows(), rows: rowCount, bias: biasRow, into: z)
       if isActivated { kernels.apply(function, z, into: output, rows: rowCount, size: width) }
       return
     }
-    let shape = shape.packed
-    let tiling = ConvolutionTiling(geometry, shape, threads: kernels.threads)
-    let work = shape.rows * geometry.outputHeight * geometry.windowSize * geometry.size
-    let parts = min(kernels.parts(work, each: 1 << 17), tiling.count)
-    scratch.reserve(parts * tiling.floats)
-    counts.reserve(parts * tiling.sequences)
-    parallel(parts) { part in
-      for tile in Swift.stride(from: part, to: tiling.count, by: parts) {
-        forward(
-          tiling, tile, scratch.pointer + part * tiling.floats, counts.pointer + part * tiling.sequences)
+    product.run(rows(), sources[0].shape.packed, to: shape.packed, bias: biasRow) { sums, steps, row in
+      if keepsArguments {
+        for t in 0..<steps { geometry.emit(sums + t * width, to: arguments.pointer + row(t) * width) }
       }
-    }
-  }
-
-  private func forward(
-    _ tiling: ConvolutionTiling, _ tile: Int, _ memory: UnsafeMutablePointer<Float>, _ counts: UnsafeMutablePointer<Int>
-  ) {
-    let (geometry, shape, given) = (geometry, shape.packed, sources[0].shape.packed)
-    let (firstSequence, first) = tiling.start(of: tile)
-    let sequences = tiling.countWindows(tile, shape, into: counts)
-    guard sequences > 0 else { return }
-    let (x, sums, rowSize) = (rows(), memory + tiling.tileFloats, sources[0].width)
-    for group in 0..<geometry.kind.groups {
-      for b in 0..<sequences {
-        let steps = given.lengths[firstSequence + b]
-        geometry.gather(
-          memory + b * tiling.tileSteps * geometry.stepSize,
-          from: first * geometry.stride.time - geometry.before(steps),
-          count: (counts[b] - 1) * geometry.stride.time + geometry.reach + 1, steps: steps, group: group
-        ) { UnsafePointer(x + (given.offsets[$0] + firstSequence + b) * rowSize) }
-      }
-      multiply(
-        group, memory, sums, sequences: sequences, time: tiling.time, tileSteps: tiling.tileSteps, counts: counts)
-    }
-    for b in 0..<sequences {
-      let sums = sums + b * tiling.time * width
-      func emit(to rows: UnsafeMutablePointer<Float>) {
-        for t in 0..<counts[b] {
-          self.emit(sums + t * width, to: rows + (shape.offsets[first + t] + firstSequence + b) * width)
-        }
-      }
-      if keepsArguments { emit(to: arguments.pointer) }
-      finish(sums, windows: counts[b] * geometry.outputHeight)
-      emit(to: output)
-    }
-  }
-
-  /// The sums of a group for all windows of a tile: rows of O.
-  private func multiply(
-    _ group: Int, _ tile: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>, sequences: Int, time: Int,
-    tileSteps: Int, counts: UnsafePointer<Int>
-  ) {
-    let (size, groupSize, table) = (geometry.size, geometry.groupSize, kernels.table.pointee)
-    let start = bias.map { UnsafePointer(weights.pointer($0) + group * groupSize) }
-    let packs = pack.pointer + group * geometry.spans * spanPackSize
-    let packSize = spanPackSize
-    geometry.forEachRun(sequences: sequences, time: time, tileSteps: tileSteps, counts: counts) { run in
-      let to = sums + run.window * size + group * groupSize
-      for span in 0..<geometry.spans {
-        table.multiply(
-          run.count, groupSize, geometry.span, tile + run.place + geometry.offset(ofSpan: span), run.step, 1,
-          packs + span * packSize, to, run.windowStep * size, span == 0 ? start : UnsafePointer(to))
-      }
+      finish(sums, windows: steps * geometry.outputHeight)
+      for t in 0..<steps { geometry.emit(sums + t * width, to: output + row(t) * width) }
     }
   }
 
   private func finish(_ sums: UnsafeMutablePointer<Float>, windows: Int) {
     if isActivated { kernels.applyHere(function, sums, into: sums, rows: windows, size: geometry.size) }
-  }
-
-  /// A row of output from its windows' sums: (F', O) -> (O, F').
-  private func emit(_ sums: UnsafePointer<Float>, to row: UnsafeMutablePointer<Float>) {
-    let (size, height) = (geometry.size, geometry.outputHeight)
-    guard height > 1 else { return row.update(from: sums, count: size) }
-    for o in 0..<size {
-      for f in 0..<height { row[o * height + f] = sums[f * size + o] }
-    }
   }
 
   // MARK: - Backward
@@ -194,7 +91,55 @@ final class ConvolutionLayer: NetworkLayer {
     if isActivated { multiplyBySlope(gradient) }
     if let bias, pass.trainable[bias] { addBiasGradient(gradient, into: pass.gradients.pointer(bias)) }
     if pass.trainable[weight] { addWeightGradient(gradient, into: pass.gradients.pointer(weight)) }
-    if let sink = sink() { addInputGradient(gradient, sink) }
+    guard let sink = sink() else { return }
+    guard let flipped, !geometry.isPointwise else { return addInputGradient(gradient, sink) }
+    if !isFlippedPacked {
+      isFlippedPacked = true
+      flipped.pack(weights.pointer(weight))
+    }
+    let size = sources[0].width
+    flipped.run(gradient, shape.packed, to: sources[0].shape.packed, bias: nil) { sums, steps, row in
+      for t in 0..<steps {
+        let (from, to) = (sums + t * size, sink.rows + row(t) * size)
+        if sink.accumulates { flipped.geometry.add(from, to: to) } else { flipped.geometry.emit(from, to: to) }
+      }
+    }
+  }
+
+  /// Turns dL/d output into that of the sums.
+  private func multiplyBySlope(_ gradient: UnsafeMutablePointer<Float>) {
+    let (size, height, width) = (geometry.size, geometry.outputHeight, width)
+    guard height > 1, !activation.isElementwise else {
+      kernels.multiplyBySlope(
+        function, gradient, x: function.needsArgument ? arguments.pointer : output, y: output, rows: rowCount, size: width)
+      return
+    }
+    // Over the channels, which are not side by side.
+    backwardScratch.reserve(2 * width)
+    let (d, y) = (backwardScratch.pointer, backwardScratch.pointer + width)
+    for row in 0..<rowCount {
+      geometry.collect(gradient + row * width, to: d)
+      geometry.collect(output + row * width, to: y)
+      kernels.multiplyBySlope(function, d, x: y, y: y, rows: height, size: size)
+      geometry.emit(d, to: gradient + row * width)
+    }
+  }
+
+  private func addBiasGradient(_ gradient: UnsafePointer<Float>, into sums: UnsafeMutablePointer<Float>) {
+    let (rows, size, height, width) = (rowCount, geometry.size, geometry.outputHeight, width)
+    guard height > 1 else {
+      return kernels.addColumnSums(rows: rows, columns: size, gradient, rowStride: size, into: sums)
+    }
+    kernels.forEachShare(of: size, work: rows * height) { some in
+      for row in 0..<rows {
+        for o in some {
+          let part = gradient + row * width + o * height
+          var sum: Float = 0
+          for f in 0..<height { sum += part[f] }
+          sums[o] += sum
+        }
+      }
+    }
   }
 
   // MARK: - Single steps
@@ -221,16 +166,17 @@ final class ConvolutionLayer: NetworkLayer {
     let (geometry, rowSize) = (geometry, sources[0].width)
     let sums = step.scratch + stepTileSize
     var one = 1
-    for group in 0..<geometry.kind.groups {
+    for group in 0..<geometry.groups {
       let place = group * geometry.groupChannels * geometry.height
       for p in 0..<geometry.reach {
         geometry.gather(step.scratch + p * geometry.stepSize, step.state + p * rowSize + place)
       }
       geometry.gather(step.scratch + geometry.reach * geometry.stepSize, step.inputs[0] + place)
-      multiply(group, step.scratch, sums, sequences: 1, time: 1, tileSteps: geometry.reach + 1, counts: &one)
+      product.multiply(
+        group, step.scratch, sums, bias: biasRow, sequences: 1, time: 1, tileSteps: geometry.reach + 1, counts: &one)
     }
     finish(sums, windows: geometry.outputHeight)
-    emit(sums, to: step.output)
+    geometry.emit(sums, to: step.output)
     guard geometry.reach > 0 else { return }
     step.state.update(from: step.state + rowSize, count: (geometry.reach - 1) * rowSize)
     (step.state + (geometry.reach - 1) * rowSize).update(from: step.inputs[0], count: rowSize)

@@ -19,7 +19,7 @@ struct ConvolutionTiling {
     // Some tiles for each thread.
     let wanted = max(16, min(limit, shape.rows * height / (3 * threads)))
     var most = max(1, wanted / height)
-    while most > 8, steps(most) * geometry.stepSize > 1 << 16 { most /= 2 }
+    while most > 8, steps(most) * geometry.stepSize > 1 << 17 { most /= 2 }
     along = (shape.steps + most - 1) / most
     time = (shape.steps + along - 1) / along
     sequences = along > 1 ? 1 : max(1, min(shape.count, most / time))

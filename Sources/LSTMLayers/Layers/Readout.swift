@@ -120,7 +120,9 @@ extension NetworkLayer {
         let first = layer.columns.lowerBound
         return common.isEmpty ? nil : common.lowerBound - first..<common.upperBound - first
       }
-    case is IdentityLayer: return sources[0].reversedColumns
+    case is IdentityLayer, is DropoutLayer, is ActivationLayer, is BatchNormLayer, is LayerNormLayer, is RescaleLayer,
+      is L2Layer:
+      return sources[0].reversedColumns
     default: return []
     }
   }

@@ -32,7 +32,9 @@ final class ReshapeLayer: NetworkLayer {
     let (x, y) = (rows(), makeOutput())
     if grid != nil {
       kernels.forEachShare(of: rowCount, work: width) { some in
-        for row in some { transpose(x + row * width, to: y + row * width) }
+        for row in some {
+          transpose(x + row * width, rows: sides.rows, columns: sides.columns, to: y + row * width)
+        }
       }
     } else {
       forEachPart { from, to in (y + to).update(from: x + from, count: width) }
@@ -82,11 +84,6 @@ final class ReshapeLayer: NetworkLayer {
     return form == .channelsLast ? (grid.channels, grid.height) : (grid.height, grid.channels)
   }
 
-  private func transpose(_ from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>) {
-    let (rows, columns) = sides
-    for i in 0..<rows { for j in 0..<columns { to[j * rows + i] = from[i * columns + j] } }
-  }
-
   private func addTransposed(_ gradient: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>, accumulates: Bool) {
     let (rows, columns) = sides
     for i in 0..<rows {
@@ -104,7 +101,7 @@ final class ReshapeLayer: NetworkLayer {
     if grid == nil {
       step.output.update(from: step.inputs[0], count: width)
     } else {
-      transpose(step.inputs[0], to: step.output)
+      transpose(step.inputs[0], rows: sides.rows, columns: sides.columns, to: step.output)
     }
   }
 }

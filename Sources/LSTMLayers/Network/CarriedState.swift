@@ -15,7 +15,7 @@ public final class CarriedState {
   /// Zero states for a number of streams.
   /// - Parameter streams: N, at least 1.
   /// - Throws: `ShapeError` when the model has a layer that runs in reverse: its state comes from the end of the
-  ///   sequence and cannot be carried into the next chunk.
+  ///   sequence and cannot be carried into the next chunk. Or one whose windows would reach over the ends of chunks.
   public init(_ configuration: ModelConfiguration, streams: Int) throws(ShapeError) {
     if let layer = configuration.recurrentLayers.first(where: { $0.kind.isBidirectional || $0.kind.isReversed }) {
       throw ShapeError(
@@ -23,6 +23,19 @@ public final class CarriedState {
         found: layer.kind.isBidirectional
           ? "\(layer.name), which is bidirectional: its reverse direction starts at the end of a sequence"
           : "\(layer.name), which starts at the end of a sequence")
+    }
+    for layer in configuration.layers {
+      // A window of the chunk before is not carried.
+      switch layer.kind {
+      case let kind as Layer.Convolution where kind.kernel[0] == 1 && kind.stride[0] == 1 && kind.pad.allSatisfy { $0 == 0 }:
+        continue
+      case let kind as Layer.Pooling where kind.window[0] == 1 && kind.stride.first ?? 1 == 1: continue
+      case is Layer.Convolution, is Layer.Pooling:
+        throw ShapeError(
+          what: "carried state", expected: "layers that read one step at a time",
+          found: "\(layer.name), whose windows reach over the ends of chunks")
+      default: continue
+      }
     }
     guard streams > 0 else {
       throw ShapeError(what: "carried state", expected: "at least one stream", found: "\(streams)")

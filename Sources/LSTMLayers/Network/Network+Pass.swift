@@ -11,6 +11,10 @@ extension Network {
     package let rows: UnsafeMutablePointer<Float>
     package let count: Int
     package let width: Int
+
+    package init(rows: UnsafeMutablePointer<Float>, count: Int, width: Int) {
+      (self.rows, self.count, self.width) = (rows, count, width)
+    }
   }
 
   /// Steps of the output, of a sequence of so many steps.
@@ -101,6 +105,11 @@ extension Network {
     outputLayer.forEachRow(work: 1) { row, sequence, step in
       places[row] = starts[sequence] + (isPerStep ? step : 0)
     }
+  }
+
+  /// Visits the rows of the last output, each with its sequence in the batch and its step.
+  package func forEachOutputRow(_ body: (_ row: Int, _ sequence: Int, _ step: Int) -> Void) {
+    outputLayer.forEachRow(body)
   }
 
   // MARK: - Boundaries

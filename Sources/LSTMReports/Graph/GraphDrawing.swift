@@ -211,3 +211,11 @@ struct GraphDrawing {
     return entries
   }
 }
+
+extension GraphPicture {
+  /// The text of a standalone SVG file, which can also stand within an HTML page.
+  public var svg: String {
+    var drawing = GraphDrawing(self)
+    return drawing.draw()
+  }
+}

@@ -91,16 +91,10 @@ public struct GraphPicture: Sendable {
     case "dense", "crf": return colors[1]
     case "convolution", "max_pooling", "average_pooling": return colors[2]
     case "embedding": return colors[3]
-    case "batch_norm", "layer_norm", "rescale", "l2": return colors[4]
+    case "batch_norm", "layer_norm", "rescale", "l2", "magnitude": return colors[4]
     case "readout", "attention", "dot_attention", "self_attention": return colors[5]
     case "input", "output": return colors[6]
     default: return ChartDrawing.axis
     }
-  }
-
-  /// The text of a standalone SVG file, which can also stand within an HTML page.
-  public var svg: String {
-    var drawing = GraphDrawing(self)
-    return drawing.draw()
   }
 }

@@ -8,7 +8,9 @@ extension DataSettings {
   /// Checks that the model's head gives as many rows and columns as requested: nothing else makes a forecast longer.
   func checkHorizon(_ series: SeriesData, _ model: LSTMModel, file: String, isStreamed: Bool) throws {
     guard horizon != nil || !targets.isEmpty else { return }
-    let (width, columns) = (model.configuration.outputSize, series.targets.count)
+    let (width, columns) = (
+      model.configuration.flatOutputSize ?? model.configuration.outputSize, series.targets.count
+    )
     // What the file of a model that was never fine-tuned lacks.
     let finetune =
       "lstm-ft finetune \(shellPath(file)) --data \(shellPath(series.file)) --target \(shellWord(series.targets.joined(separator: ",")))"

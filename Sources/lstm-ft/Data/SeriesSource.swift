@@ -65,8 +65,9 @@ extension DataSettings {
 
   /// By the number of the head's outputs.
   private func defaultHorizon(_ model: LSTMModel, _ targets: Int) -> Int {
-    guard let last = model.configuration.finalDense, last.size % targets == 0 else { return 1 }
-    return last.size / targets
+    guard let size = model.configuration.flatOutputSize ?? model.configuration.finalDense?.size, size % targets == 0
+    else { return 1 }
+    return size / targets
   }
 
   private func features(

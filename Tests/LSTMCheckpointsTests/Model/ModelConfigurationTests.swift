@@ -144,8 +144,8 @@ import Testing
       hiddenSize: ModelConfiguration.sizeLimit, isBidirectional: true, hasPeepholes: true)
     let configuration = ModelConfiguration(
       input: .tokens(vocabulary: ModelConfiguration.sizeLimit, size: ModelConfiguration.sizeLimit),
-      layers: .init(repeating: layer, count: ModelConfiguration.depthLimit), skip: true, readout: .attention,
-      head: .init(repeating: .init(size: ModelConfiguration.sizeLimit), count: ModelConfiguration.depthLimit))
+      layers: .init(repeating: layer, count: PlainStack.depthLimit), skip: true, readout: .attention,
+      head: .init(repeating: .init(size: ModelConfiguration.sizeLimit), count: PlainStack.depthLimit))
     #expect(configuration.parameterCount > 1 << 60)
   }
 

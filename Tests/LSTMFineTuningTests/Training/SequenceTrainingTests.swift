@@ -115,7 +115,7 @@ import TrainingSupport
   }
 
   @Test func theChainAloneTrainsOnCachedScores() throws {
-    let frozen = ["embedding", "layer0", "head"]
+    let frozen = ["embedding", "layer0", "head.0"]
     let found = try Self.train(Self.tagger(), freezing: frozen)
     let plain = try Self.train(Self.tagger(), freezing: frozen, caches: false)
     #expect(found.losses == plain.losses)
@@ -123,6 +123,19 @@ import TrainingSupport
     for (name, values) in before { #expect((after[name] != values) == name.hasPrefix("crf."), "\(name)") }
     #expect(after == allValues(plain.run.last))
     #expect(found.losses[18...].reduce(0, +) < found.losses[..<3].reduce(0, +))
+  }
+
+  @Test func aStreamIsNoWholeSequence() throws {
+    var lstm = Layer.Recurrent(.lstm, size: 3)
+    lstm.isBidirectional = false
+    let configuration = try ModelConfiguration(
+      inputs: [.init(.features(size: 2))],
+      layers: [Layer("layer0", lstm), Layer("head.0", Layer.Dense(size: 3)), Layer("crf", Layer.CRF())])
+    let data = try SequenceData(
+      inputs: .features(noise(2 * 4 * 2, seed: 1), steps: 4, size: 2), targets: Self.tags)
+    let evaluator = Evaluator(Network(LSTMModel(configuration)), loss: .crf())
+    #expect(try evaluator.evaluate(data).loss > 0)
+    #expect(throws: ShapeError.self) { try evaluator.evaluate(StreamData(data, chunkSteps: 2)) }
   }
 
   @Test func aChainWithoutEndsHasNone() throws {

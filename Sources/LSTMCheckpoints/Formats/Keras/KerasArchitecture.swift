@@ -25,7 +25,8 @@ struct KerasArchitecture {
     else { return nil }
     self.name = name
     model = json
-    version = json["keras_version"]?.string.map(KerasVersion.init) ?? (json["module"] != nil ? KerasVersion("3.0.0") : nil)
+    version =
+      json["keras_version"]?.string.map(KerasVersion.init) ?? (json["module"] != nil ? KerasVersion("3.0.0") : nil)
   }
 
   /// Those that lie beside a file.

@@ -74,7 +74,7 @@ struct KerasLayer: Sendable {
     case "Embedding": return 1
     case "Normalization": return config["mean"] == nil ? 3 : 0
     case "Rescaling": return 0
-    default: return KerasModelReading.weightless.contains(className) ? 0 : nil
+    default: return KerasLayerKinds.weightless.contains(className) ? 0 : nil
     }
   }
 

@@ -1,7 +1,7 @@
 import FileIO
 
-/// A file of weights for a graph that somebody describes: its layers as Keras would have them, each with the first tensors of
-/// its shapes that no layer before it took.
+/// A file of weights for a graph that somebody describes: its layers as Keras would have them, each with the first
+/// tensors of its shapes that no layer before it took.
 struct KerasGraphWeights: FileReading {
   /// Tensors that stand together in the file.
   private struct Unit {
@@ -83,7 +83,8 @@ struct KerasGraphWeights: FileReading {
       }
     }
     do {
-      return try KerasGraphExport(StoredModel(configuration, tensors: tensors), to: file, options: WriteOptions(), .legacy)
+      return try KerasGraphExport(
+        StoredModel(configuration, tensors: tensors), to: file, options: WriteOptions(), .legacy)
     } catch let error as CheckpointError {
       throw .invalid(.configuration, nil, "\(error.message)")
     } catch {
@@ -145,19 +146,5 @@ struct KerasGraphWeights: FileReading {
       }
     }
     return nil
-  }
-}
-
-extension ModelConfiguration {
-  /// With one bias where PyTorch has two and other frameworks one: a description that does not think of it means the same.
-  var withOneBias: ModelConfiguration {
-    let layers = layers.map { layer in
-      guard var kind = layer.kind as? Layer.Recurrent, kind.bias == .dual, kind.cell != .gru || !kind.resetsAfter else {
-        return layer
-      }
-      kind.bias = .single
-      return Layer(layer.name, kind, from: layer.from)
-    }
-    return (try? with(layers: layers)) ?? self
   }
 }

@@ -1,5 +1,15 @@
 /// Keras' own layers that have no counterpart here, and what each does to the numbers.
 enum KerasLayerKinds {
+  /// Layers without weights.
+  static let weightless = idle.union([
+    "GlobalAveragePooling1D", "GlobalMaxPooling1D", "GlobalMaxPool1D", "GlobalAvgPool1D",
+    "Activation", "ReLU", "Softmax", "Flatten", "Reshape", "Permute", "RepeatVector", "Lambda", "Concatenate", "Add",
+    "Multiply", "Average", "Maximum", "Subtract", "Dot", "Merge", "LeakyReLU", "ELU", "Masking", "MaxPooling1D",
+    "AveragePooling1D", "MaxPooling2D", "AveragePooling2D", "UnitNormalization", "ThresholdedReLU", "GetItem", "Flip",
+    "SlicingOpLambda", "TFOpLambda", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "UpSampling1D", "Minimum",
+    "GlobalAveragePooling2D", "GlobalMaxPooling2D",
+  ])
+
   /// What it computes; nil for a class that is known here, or that is none of Keras'.
   static func computing(_ className: String) -> String? {
     if let known = special[className] { return known }

@@ -28,13 +28,7 @@ struct KerasModelReading: FileReading {
   private static let readouts: [String: PlainStack.Readout] = [
     "GlobalAveragePooling1D": .mean, "GlobalMaxPooling1D": .max, "GlobalMaxPool1D": .max, "GlobalAvgPool1D": .mean,
   ]
-  static let weightless = KerasLayerKinds.idle.union(readouts.keys).union([
-    "Activation", "ReLU", "Softmax", "Flatten", "Reshape", "Permute", "RepeatVector", "Lambda", "Concatenate", "Add",
-    "Multiply", "Average", "Maximum", "Subtract", "Dot", "Merge", "LeakyReLU", "ELU", "Masking", "MaxPooling1D",
-    "AveragePooling1D", "MaxPooling2D", "AveragePooling2D", "UnitNormalization", "ThresholdedReLU", "GetItem", "Flip",
-    "SlicingOpLambda", "TFOpLambda", "ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "UpSampling1D", "Minimum",
-    "GlobalAveragePooling2D", "GlobalMaxPooling2D",
-  ])
+
 
   init(
     _ structure: KerasStructure, _ candidates: [Candidate], file: String, options: LoadOptions

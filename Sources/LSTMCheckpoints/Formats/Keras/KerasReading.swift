@@ -136,7 +136,9 @@ extension KerasStructure: ModelStructure {
     var isWhole = false
     let available = Set(candidates.map(\.tensor.name))
     if let path = options.architecture {
-      guard model == nil || architecture != nil else { throw .invalid(.architecture, path, "\(file) describes its model itself") }
+      guard model == nil || architecture != nil else {
+        throw .invalid(.architecture, path, "\(file) describes its model itself")
+      }
       var options = options
       options.architecture = nil
       return try described(by: KerasArchitecture(path: path)).translate(candidates, file: file, options: options)

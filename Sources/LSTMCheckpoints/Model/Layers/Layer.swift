@@ -10,6 +10,19 @@ public struct Layer: Hashable, Sendable {
   /// The layers, or inputs, that it reads; empty for the one before it.
   public var from: [String]
 
+  /// The largest size that anything may have: products of three sizes then fit an `Int`.
+  package static let sizeLimit = 1 << 24
+
+  /// The bias vectors of a recurrent layer.
+  public enum Bias: String, Hashable, Sendable, Codable, CaseIterable {
+    /// No bias.
+    case none
+    /// One vector, `bias_ih`.
+    case single
+    /// PyTorch's two, `bias_ih` and `bias_hh`. Their sum acts; each gets the whole gradient.
+    case dual
+  }
+
   /// A layer that reads the one before it, unless `from` names others.
   public init(_ name: String, _ kind: any LayerKind, from: [String] = []) {
     self.name = name

@@ -33,7 +33,7 @@ struct LayerReader: LayerDescription {
 
   mutating func size(_ key: String, _ value: inout Int) throws(LayerError) {
     guard let found = try decode(key, Int.self, "a whole number") else { throw LayerError(key, "it is missing") }
-    try check(key, found, 1...ModelConfiguration.sizeLimit)
+    try check(key, found, 1...Layer.sizeLimit)
     value = found
   }
 

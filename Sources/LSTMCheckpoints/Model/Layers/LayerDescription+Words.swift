@@ -58,6 +58,13 @@ struct LayerGrammar {
   }
 }
 
+extension LayerRegistry {
+  /// What may be said of a kind in words.
+  static func grammar(of kind: any LayerKind) -> LayerGrammar { grammars[kind.kind] ?? LayerGrammar(kind) }
+
+  private static let grammars = Dictionary(standard.map { ($0.kind, LayerGrammar($0)) }) { first, _ in first }
+}
+
 /// Writes down what settings there are.
 private struct LayerCollector: LayerDescription {
   private(set) var settings: [LayerGrammar.Setting] = []
@@ -149,7 +156,7 @@ struct LayerWordsWriter: LayerDescription {
   }
 
   mutating func layer(_ key: String, _ value: inout String?) throws(LayerError) {
-    if let value { write(key, LineToken.text(ofName: value)) }
+    if let value { write(key, LineName.text(value)) }
   }
 }
 
@@ -184,7 +191,7 @@ struct LayerWordsReader: LayerDescription {
 
   mutating func size(_ key: String, _ value: inout Int) throws(LayerError) {
     guard let text = take(key) else { throw LayerError(key, "it is missing") }
-    value = try whole(key, text, 1...ModelConfiguration.sizeLimit)
+    value = try whole(key, text, 1...Layer.sizeLimit)
   }
 
   mutating func whole(

@@ -38,6 +38,6 @@ extension LayerDescription {
   }
 
   mutating func positive(_ key: String, _ value: inout [Int], usual: [Int]?) throws(LayerError) {
-    try wholes(key, &value, usual: usual, in: 1...ModelConfiguration.sizeLimit)
+    try wholes(key, &value, usual: usual, in: 1...Layer.sizeLimit)
   }
 }

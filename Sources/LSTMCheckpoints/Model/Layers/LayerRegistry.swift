@@ -36,9 +36,4 @@ enum LayerRegistry {
   ]
 
   static func prototype(_ kind: String) -> (any LayerKind)? { standard.first { $0.kind == kind } }
-
-  /// What may be said of a kind in words.
-  static func grammar(of kind: any LayerKind) -> LayerGrammar { grammars[kind.kind] ?? LayerGrammar(kind) }
-
-  private static let grammars = Dictionary(standard.map { ($0.kind, LayerGrammar($0)) }) { first, _ in first }
 }

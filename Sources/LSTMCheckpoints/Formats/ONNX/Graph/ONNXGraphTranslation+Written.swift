@@ -69,8 +69,8 @@ extension ONNXGraphTranslation {
       var folded = Set<Int>()
       for index in places where !folded.contains(index) {
         let layer = configuration.layers[index]
-        var kind: any LayerKind = layer.kind
-        switch layer.kind {
+        var kind = layer.kind.plainlyPadded
+        switch layer.kind.plainlyPadded {
         case var dense as Layer.Dense where dense.activation == .none:
           if let found = activation(after: index) {
             dense.activation = found
@@ -109,6 +109,27 @@ extension ONNXGraphTranslation {
         }
         layers.append(entry)
       }
+    }
+  }
+}
+
+extension LayerKind {
+  /// The same with its padding said in numbers, as a graph says it.
+  fileprivate var plainlyPadded: any LayerKind {
+    switch self {
+    case var convolution as Layer.Convolution:
+      if convolution.padding == .causal {
+        if convolution.pad.isEmpty { convolution.pad = convolution.kernel.flatMap { _ in [0, 0] } }
+        convolution.pad[0] += (convolution.kernel[0] - 1) * convolution.dilation[0]
+        convolution.padding = .valid
+      }
+      if convolution.pad.allSatisfy({ $0 == 0 }) { (convolution.pad, convolution.reflects) = ([], false) }
+      return convolution
+    case var pooling as Layer.Pooling:
+      if pooling.stride.isEmpty { pooling.stride = pooling.window }
+      if pooling.pad.allSatisfy({ $0 == 0 }) { (pooling.pad, pooling.countsPad) = ([], false) }
+      return pooling
+    default: return self
     }
   }
 }

@@ -162,7 +162,16 @@ extension ONNXSize {
       let quotient = whole { $1 == 0 ? nil : checked($0.dividedReportingOverflow(by: $1)) }
       return { a, b in b.known == 1 ? a : quotient(a, b) }
     case "Mod": return whole { $1 == 0 ? nil : checked($0.remainderReportingOverflow(dividingBy: $1)) }
-    case "Equal": return { a, b in a == b ? ONNXSize(factor: 1) : whole { $0 == $1 ? 1 : 0 }(a, b) }
+    case "Equal":
+      let same = whole { $0 == $1 ? 1 : 0 }
+      return { a, b in
+        if a == b { return ONNXSize(factor: 1) }
+        // A size that is not known is none below 1, such as the -1 that stands for it.
+        if [(a, b), (b, a)].contains(where: { $0.known == nil && $0.factor > 0 && $1.known.map { $0 < 1 } ?? false }) {
+          return ONNXSize(factor: 0)
+        }
+        return same(a, b)
+      }
     case "Less": return whole { $0 < $1 ? 1 : 0 }
     case "LessOrEqual": return whole { $0 <= $1 ? 1 : 0 }
     case "Greater": return whole { $0 > $1 ? 1 : 0 }

@@ -214,8 +214,35 @@ extension ONNXTranslator {
     if operation == .subtract, !list[0].hasTime, list[1].hasTime {
       throw ONNXRefusal(detail: "it takes steps from what is given once")
     }
-    let source = try layer(Layer.Merge(operation), list.map(\.source), node)
+    let sources = list.map(\.source)
+    let source = try together(sources, operation, node)
     return ONNXRows(source: source, axes: axes, factors: list[0].factors)
+  }
+
+  /// Rows put together value by value.
+  mutating func together(
+    _ parts: [Int], _ operation: Layer.Merge.Operation, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> Int {
+    if let merged = try directions(parts, operation, node) { return merged }
+    return try layer(Layer.Merge(operation), parts, node)
+  }
+
+  /// The two directions of a recurrent layer put together: the same layer, which merges them.
+  private mutating func directions(
+    _ parts: [Int], _ operation: Layer.Merge.Operation, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> Int? {
+    let merges: [Layer.Merge.Operation: Layer.Recurrent.DirectionMerge] = [
+      .add: .sum, .multiply: .product, .average: .average,
+    ]
+    guard parts.count == 2, let merge = merges[operation], let below = draft[parts[0]].reads.first,
+      draft[parts[1]].reads == [below], var kind = draft[below].kind as? Layer.Recurrent, kind.isBidirectional,
+      kind.merge == .concatenate, let one = draft[parts[0]].kind as? Layer.Slice,
+      let other = draft[parts[1]].kind as? Layer.Slice, one.count == kind.stateSize, other.count == one.count,
+      Set([one.first, other.first]) == [0, one.count]
+    else { return nil }
+    kind.merge = merge
+    return try layer(
+      kind, draft[below].reads, draft[below].parameters, startsFrom: draft[below].startsFrom, node)
   }
 
   /// The axes of rows that go together value by value; one without time goes with each step.

@@ -65,7 +65,7 @@ extension ONNXTranslator {
       for index in 0..<rows.factors[0] { parts.append(try slice(rows, place, index..<index + 1, node).source) }
       let operation: Layer.Merge.Operation =
         node.operation == "ReduceMean" ? .average : node.operation == "ReduceMax" ? .maximum : .add
-      let source = try layer(Layer.Merge(operation), parts, node)
+      let source = try together(parts, operation, node)
       let others = axes.map { axis -> ONNXRows.Axis in if case .row(let other) = axis { .row(other - 1) } else { axis }
       }
       return ONNXRows(source: source, axes: others, factors: Array(rows.factors.dropFirst()))

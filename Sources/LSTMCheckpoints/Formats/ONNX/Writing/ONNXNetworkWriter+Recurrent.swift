@@ -157,8 +157,10 @@ extension ONNXNetworkWriter {
       return transposed(
         builder.node("ReduceMean", [steps], ["axes": .integers([1]), "keepdims": .integer(0)]), [1, 0, 2])
     case .product:
+      let parts = [steps + ".forward", steps + ".reverse"]
+      builder.node("Split", [steps], outputs: parts, ["axis": .integer(1)])
       return transposed(
-        builder.node("ReduceProd", [steps], ["axes": .integers([1]), "keepdims": .integer(0)]), [1, 0, 2])
+        builder.node("Squeeze", [builder.node("Mul", parts), builder.integers([1])]), [1, 0, 2])
     }
   }
 

@@ -68,6 +68,11 @@ extension PyTorchSource {
   mutating func write(_ kind: Layer.Rescale, _ use: Use) throws(CheckpointError) {
     let scale = try parameter(use, "scale", isBuffer: true)
     let offset = try parameter(use, "offset", isBuffer: true)
-    say("\(use.target) = \(use.input) * \(scale) + \(offset)")
+    var x = use.input
+    if kind.hasCenter {
+      let center = try parameter(use, "center", isBuffer: true)
+      x = "(\(x) - \(center))"
+    }
+    say("\(use.target) = \(x) * \(scale) + \(offset)")
   }
 }

@@ -35,7 +35,7 @@ extension Layer {
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.choice("form", &form, usual: .vector)
       if form == .tanh {
-        try d.whole("size", &size, usual: 1, in: 1...ModelConfiguration.sizeLimit)
+        try d.whole("size", &size, usual: 1, in: 1...Layer.sizeLimit)
         try d.flag("score_bias", &hasScoreBias, usual: false)
       }
       try d.flag("bias", &hasBias, usual: false)
@@ -118,14 +118,14 @@ extension Layer {
     public var stem: String { "attention" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
-      try d.whole("heads", &heads, usual: 1, in: 1...ModelConfiguration.sizeLimit)
+      try d.whole("heads", &heads, usual: 1, in: 1...Layer.sizeLimit)
       try d.flag("bias", &hasBias, usual: true)
       try d.flag("causal", &isCausal, usual: false)
     }
 
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
       try inputs[0].requireSteps()
-      guard inputs[0].width % heads == 0, inputs[0].width <= ModelConfiguration.sizeLimit else {
+      guard inputs[0].width % heads == 0, inputs[0].width <= Layer.sizeLimit else {
         throw LayerError("heads", "\(heads) does not divide the \(inputs[0].width) values of a row")
       }
       return inputs[0].with(width: inputs[0].width)

@@ -57,16 +57,16 @@ extension Layer {
       if dilation.count != ones.count { dilation = ones }
       try d.positive("stride", &stride, usual: ones)
       try d.positive("dilation", &dilation, usual: ones)
-      try d.whole("groups", &groups, usual: 1, in: 1...ModelConfiguration.sizeLimit)
+      try d.whole("groups", &groups, usual: 1, in: 1...Layer.sizeLimit)
       try d.choice("padding", &padding, usual: .valid)
-      try d.wholes("pad", &pad, usual: [], in: 0...ModelConfiguration.sizeLimit)
+      try d.wholes("pad", &pad, usual: [], in: 0...Layer.sizeLimit)
       try d.flag("reflect", &reflects, usual: false)
       try d.flag("bias", &hasBias, usual: true)
       try d.choice("activation", &activation, usual: .none)
       for (key, list) in [("stride", stride), ("dilation", dilation)] where list.count != kernel.count {
         throw LayerError(key, "expected as many numbers as in kernel (\(kernel.count)), found \(list.count)")
       }
-      for (taps, dilation) in zip(kernel, dilation) where (taps - 1) * dilation >= ModelConfiguration.sizeLimit {
+      for (taps, dilation) in zip(kernel, dilation) where (taps - 1) * dilation >= Layer.sizeLimit {
         throw LayerError("dilation", "\(taps) values, \(dilation) apart, are too far from each other")
       }
       guard pad.isEmpty || pad.count == 2 * kernel.count else {

@@ -17,7 +17,7 @@ extension Layer {
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.size("size", &size)
-      try d.whole("padding_index", &paddingToken, in: 0...ModelConfiguration.sizeLimit)
+      try d.whole("padding_index", &paddingToken, in: 0...Layer.sizeLimit)
     }
 
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {

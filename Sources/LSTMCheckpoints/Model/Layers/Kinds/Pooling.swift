@@ -36,7 +36,7 @@ extension Layer {
       if stride.count != window.count { stride = window }
       try d.positive("stride", &stride, usual: window)
       try d.flag("same", &isSame, usual: false)
-      try d.wholes("pad", &pad, usual: [], in: 0...ModelConfiguration.sizeLimit)
+      try d.wholes("pad", &pad, usual: [], in: 0...Layer.sizeLimit)
       try d.flag("count_pad", &countsPad, usual: false)
       try d.flag("ceiling", &isCeiling, usual: false)
       guard stride.count == window.count else {

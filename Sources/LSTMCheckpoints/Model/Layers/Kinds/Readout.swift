@@ -38,7 +38,7 @@ extension Layer {
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
       try inputs[0].requireSteps()
       guard inputs[0].vocabulary == nil else { throw LayerError(nil, "a readout reads features, not tokens") }
-      return take == .all ? inputs[0] : inputs[0].perSequence(width: inputs[0].width)
+      return take == .all || take == .undecided ? inputs[0] : inputs[0].perSequence(width: inputs[0].width)
     }
   }
 }

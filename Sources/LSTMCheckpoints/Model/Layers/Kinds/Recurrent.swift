@@ -45,7 +45,7 @@ extension Layer {
     /// P, or nil without a projection; of an LSTM.
     public var projectionSize: Int?
     /// Its bias vectors.
-    public var bias = PlainStack.Bias.dual
+    public var bias = Layer.Bias.dual
     /// Of the gates: i, f and o, or r and z.
     public var gateActivation = Activation.sigmoid
     /// Of the candidate: g, n, or the plain cell's own.
@@ -88,7 +88,7 @@ extension Layer {
     public var outputSize: Int { merge == .concatenate ? directions * stateSize : stateSize }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
-      let limit = ModelConfiguration.sizeLimit
+      let limit = Layer.sizeLimit
       try d.size("size", &size)
       try d.flag("bidirectional", &isBidirectional, usual: false)
       if isBidirectional { try d.choice("merge", &merge, usual: .concatenate, isBare: false) }

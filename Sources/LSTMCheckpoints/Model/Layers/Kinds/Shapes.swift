@@ -79,7 +79,7 @@ extension Layer {
     public var stem: String { "reshape" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
-      let limit = ModelConfiguration.sizeLimit
+      let limit = Layer.sizeLimit
       try d.choice("form", &form, usual: .row)
       if form == .steps || form == .split { try d.whole("steps", &steps, usual: 1, in: 1...limit) }
       if form == .grid || form == .gridChannelsLast { try d.whole("channels", &channels, usual: 1, in: 1...limit) }
@@ -128,7 +128,7 @@ extension Layer {
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.size("count", &count)
-      try d.whole("first", &first, usual: 0, in: 0...ModelConfiguration.sizeLimit)
+      try d.whole("first", &first, usual: 0, in: 0...Layer.sizeLimit)
     }
 
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {

@@ -105,13 +105,16 @@ struct KerasNetwork: Sendable {
     builtShape = model["build_input_shape"] ?? config["build_input_shape"]
     var previous: KerasReference?
     for entry in entries {
-      let inside = try entry.inside.map { place throws(CheckpointError) in [try KerasNetwork(entry.json, place, graph)] }
+      let inside = try entry.inside.map { place throws(CheckpointError) in [try KerasNetwork(entry.json, place, graph)]
+      }
       var calls: [Call] = []
       if isSequential {
         // The first layer is an input, or reads one that nothing names.
         let isInput = entry.layer.className == "InputLayer"
         calls = isInput ? [Call()] : [Call(arguments: [.tensor(previous ?? Self.unnamedInput)])]
-        if previous == nil { inputs = [isInput ? .init(layer: entry.layer.name, node: 0, tensor: 0) : Self.unnamedInput] }
+        if previous == nil {
+          inputs = [isInput ? .init(layer: entry.layer.name, node: 0, tensor: 0) : Self.unnamedInput]
+        }
         previous = .init(layer: entry.layer.name, node: 0, tensor: 0)
       } else {
         calls = (entry.json["inbound_nodes"]?.array ?? []).map(Self.call)
@@ -136,7 +139,9 @@ struct KerasNetwork: Sendable {
 
   /// Keras 2 counts the calls of a model within a model from the one that built it, which no graph lists.
   private mutating func countCallsOfModels() {
-    let listed = Dictionary(members.filter { !$0.inside.isEmpty }.map { ($0.layer.name, $0.calls.count) }) { first, _ in first }
+    let listed = Dictionary(members.filter { !$0.inside.isEmpty }.map { ($0.layer.name, $0.calls.count) }) { first, _ in
+      first
+    }
     if listed.isEmpty { return }
     var last: [String: Int] = [:]
     let used = members.flatMap { $0.calls.flatMap(\.references) } + outputs
@@ -144,14 +149,17 @@ struct KerasNetwork: Sendable {
       last[reference.layer] = max(last[reference.layer] ?? 0, reference.node)
     }
     func corrected(_ reference: KerasReference) -> KerasReference {
-      guard let count = listed[reference.layer], let last = last[reference.layer], last >= count else { return reference }
+      guard let count = listed[reference.layer], let last = last[reference.layer], last >= count else {
+        return reference
+      }
       return .init(layer: reference.layer, node: reference.node - (last + 1 - count), tensor: reference.tensor)
     }
     outputs = outputs.map(corrected)
     members = members.map { member in
       let calls = member.calls.map { call in
         Call(
-          arguments: call.arguments.map { $0.mapped(corrected) }, keywords: call.keywords.mapValues { $0.mapped(corrected) })
+          arguments: call.arguments.map { $0.mapped(corrected) },
+          keywords: call.keywords.mapValues { $0.mapped(corrected) })
       }
       return Member(layer: member.layer, calls: calls, inside: member.inside)
     }
@@ -188,7 +196,8 @@ struct KerasNetwork: Sendable {
     func key(_ reference: KerasReference) throws(CheckpointError) -> Key? {
       if reference == Self.unnamedInput { return nil }
       guard let member = places[reference.layer], members[member].calls.indices.contains(reference.node) else {
-        throw .unknownFormat(file: file, detail: "its graph names a layer \"\(printable(reference.layer))\" that is not there")
+        throw .unknownFormat(
+          file: file, detail: "its graph names a layer \"\(printable(reference.layer))\" that is not there")
       }
       return Key(member: member, call: reference.node)
     }

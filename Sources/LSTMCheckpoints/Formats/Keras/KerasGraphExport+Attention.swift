@@ -5,7 +5,9 @@ extension KerasGraphExport {
   mutating func addAttention(
     _ layer: Layer, _ kind: Layer.Attention, _ read: Value, _ value: LayerValue
   ) throws(CheckpointError) {
-    func dense(_ parts: (weight: String, bias: String?), _ size: Int, _ activation: Activation, _ input: Value, _ stem: String)
+    func dense(
+      _ parts: (weight: String, bias: String?), _ size: Int, _ activation: Activation, _ input: Value, _ stem: String
+    )
       throws(CheckpointError) -> Value
     {
       guard let function = inside(activation) else { throw refused(layer, "the activation \(activation.rawValue)") }
@@ -50,7 +52,8 @@ extension KerasGraphExport {
     }
     let className = kind.isAdditive ? "AdditiveAttention" : "Attention"
     let node = add(
-      className, name(for: layer, className), ["use_scale": .bool(kind.hasScale), "dropout": 0], reading: read, isList: true)
+      className, name(for: layer, className), ["use_scale": .bool(kind.hasScale), "dropout": 0], reading: read,
+      isList: true)
     if kind.isCausal { change(node) { $0.keywords["use_causal_mask"] = true } }
     if kind.hasScale { put(try tensor(layer, "scale"), node, "scale", 0, source: [layer.parameterName("scale")]) }
     var made = read[0]
@@ -101,7 +104,9 @@ extension KerasGraphExport {
       try tensor(layer, "out_proj.weight").transposed().reshaped([heads, size, width]), node, "kernel", 0, under: under,
       source: [layer.parameterName("out_proj.weight")])
     if kind.hasBias {
-      put(try tensor(layer, "out_proj.bias"), node, "bias", 1, under: under, source: [layer.parameterName("out_proj.bias")])
+      put(
+        try tensor(layer, "out_proj.bias"), node, "bias", 1, under: under,
+        source: [layer.parameterName("out_proj.bias")])
     }
     var made = read
     (made.node, made.output) = (node, 0)

@@ -3,7 +3,9 @@ import FileIO
 /// Values as layers can read them.
 extension KerasGraphReading {
   /// A value of rows, whatever its axes: inputs are features now, final outputs have their readout.
-  mutating func settled(_ value: KerasValue, _ layer: KerasLayer, width: Int? = nil) throws(CheckpointError) -> KerasValue {
+  mutating func settled(_ value: KerasValue, _ layer: KerasLayer, width: Int? = nil) throws(CheckpointError)
+    -> KerasValue
+  {
     switch value.special {
     case nil: return value
     case .input(let index): return try features(ofInput: index, width: width, layer)
@@ -22,7 +24,8 @@ extension KerasGraphReading {
       throw unsupported(layer, "has no counterpart here: it reads the cell state of an LSTM as features")
     case .mask: throw unsupported(layer, "has no counterpart here: it reads a mask")
     case .stepWeights, .weighted:
-      throw unsupported(layer, "has no counterpart here: it reads a softmax over the steps, which only an attention reads")
+      throw unsupported(
+        layer, "has no counterpart here: it reads a softmax over the steps, which only an attention reads")
     case .scores:
       throw unsupported(layer, "has no counterpart here: it reads the products of two sequences' steps")
     }
@@ -33,15 +36,9 @@ extension KerasGraphReading {
   }
 
   /// The readout of a recurrent layer's last output.
-  private mutating func final(of recurrent: String, _ layer: KerasLayer) throws(CheckpointError) -> String {
+  mutating func final(of recurrent: String, _ layer: KerasLayer) throws(CheckpointError) -> String {
     if let known = finals[recurrent] { return known }
     guard let kind = recurrentKind(recurrent) else { throw unsupported(layer, "reads the state of no layer") }
-    if kind.isBidirectional, kind.merge != .concatenate {
-      // Only the final state of each direction, merged as the outputs are.
-      let name = try add(Layer.Readout(.final), "readout", of: layer, reading: [recurrent], key: "")
-      finals[recurrent] = name
-      return name
-    }
     let take: Layer.Readout.Take = kind.isBidirectional || kind.isReversed ? .final : .last
     let name = try add(Layer.Readout(take), "readout", of: layer, reading: [recurrent], key: "")
     finals[recurrent] = name
@@ -57,7 +54,9 @@ extension KerasGraphReading {
     }
     func size(_ json: KerasJSON?) throws(CheckpointError) -> Int? {
       guard let json, json != .null else { return nil }
-      guard let size = json.integer, 1...ModelConfiguration.sizeLimit ~= size else { throw refuse("has a size that is none") }
+      guard let size = json.integer, 1...ModelConfiguration.sizeLimit ~= size else {
+        throw refuse("has a size that is none")
+      }
       return size
     }
     let dimensions = inputShapes[index]?.array.map { Array($0.dropFirst()) }
@@ -77,8 +76,12 @@ extension KerasGraphReading {
     for (axis, json) in zip(axes, list) { sizes[axis] = try size(json) }
     var input: ModelConfiguration.Input
     if axes.contains(.channel) {
-      guard let height = sizes[.height], let channels = sizes[.channel] else { throw refuse("has no fixed height and channels") }
-      guard height * channels <= ModelConfiguration.sizeLimit else { throw refuse("has \(height) x \(channels) values a step") }
+      guard let height = sizes[.height], let channels = sizes[.channel] else {
+        throw refuse("has no fixed height and channels")
+      }
+      guard height * channels <= ModelConfiguration.sizeLimit else {
+        throw refuse("has \(height) x \(channels) values a step")
+      }
       input = .init(.features(size: height * channels), channels: channels)
     } else {
       guard let size = sizes[.feature] ?? width else { throw refuse("has no fixed number of features") }
@@ -107,7 +110,8 @@ extension KerasGraphReading {
   }
 
   /// Rows of features, of each step or each sequence.
-  mutating func rows(_ value: KerasValue, _ layer: KerasLayer, width: Int? = nil) throws(CheckpointError) -> KerasValue {
+  mutating func rows(_ value: KerasValue, _ layer: KerasLayer, width: Int? = nil) throws(CheckpointError) -> KerasValue
+  {
     let value = try settled(value, layer, width: width)
     switch value.axes {
     case KerasValue.steps, KerasValue.row: return value
@@ -117,7 +121,8 @@ extension KerasGraphReading {
   }
 
   /// Steps of features.
-  mutating func steps(_ value: KerasValue, _ layer: KerasLayer, width: Int? = nil) throws(CheckpointError) -> KerasValue {
+  mutating func steps(_ value: KerasValue, _ layer: KerasLayer, width: Int? = nil) throws(CheckpointError) -> KerasValue
+  {
     let value = try rows(value, layer, width: width)
     guard value.axes == KerasValue.steps else {
       throw unsupported(layer, "has no counterpart here: it reads steps, and is given one row a sequence")
@@ -179,7 +184,8 @@ extension KerasGraphReading {
     return KerasValue(special: .mask(input: nil, hidden: nil))
   }
 
-  /// Masks that a layer is called with are those that Keras carried to it, which are known already, or the model's own mask.
+  /// Masks that a layer is called with are those that Keras carried to it, which are known already, or the model's own
+  /// mask.
   func takeMasks(_ use: inout KerasUse) throws(CheckpointError) {
     for key in ["mask", "query_mask", "value_mask", "key_mask"] {
       for value in use.keywords[key] ?? [] {

@@ -23,7 +23,7 @@ enum LineToken: Equatable {
   var text: String {
     switch self {
     case .word(let text): text
-    case .quoted(let name): Self.text(ofName: name, isQuoted: true)
+    case .quoted(let name): LineName.text(name, isQuoted: true)
     case .arrow: "->"
     case .comma: ","
     case .colon: ":"
@@ -31,28 +31,8 @@ enum LineToken: Equatable {
     }
   }
 
-  /// A name as a line has it: in quotes, where it has other characters than letters, digits and `_./-`.
-  static func text(ofName name: String, isQuoted: Bool = false) -> String {
-    let isPlain = name.unicodeScalars.allSatisfy { scalar in
-      scalar.isASCII
-        && (scalar.properties.isAlphabetic || "0"..."9" ~= scalar || "_./-".unicodeScalars.contains(scalar))
-    }
-    if isPlain, !isQuoted, !name.isEmpty { return name }
-    var text = "\""
-    for scalar in name.unicodeScalars {
-      switch scalar.properties.generalCategory {
-      case _ where scalar == "\"" || scalar == "\\": text += "\\" + String(scalar)
-      // A line stays one line.
-      case .control, .format, .lineSeparator, .paragraphSeparator:
-        text += "\\u{" + String(scalar.value, radix: 16) + "}"
-      default: text.unicodeScalars.append(scalar)
-      }
-    }
-    return text + "\""
-  }
-
   /// - Throws: `LineError` for a quotation mark that is not closed, or an escape that is none.
-  static func tokens(of line: String) throws(ModelConfiguration.LineError) -> [LineToken] {
+  static func tokens(of line: String) throws(ModelLineError) -> [LineToken] {
     var scanner = LineScanner(scalars: Array(line.unicodeScalars))
     var tokens: [LineToken] = []
     while let token = try scanner.next() { tokens.append(token) }
@@ -64,7 +44,7 @@ private struct LineScanner {
   let scalars: [Unicode.Scalar]
   var at = 0
 
-  mutating func next() throws(ModelConfiguration.LineError) -> LineToken? {
+  mutating func next() throws(ModelLineError) -> LineToken? {
     while at < scalars.count, scalars[at].properties.isWhitespace { at += 1 }
     guard at < scalars.count else { return nil }
     if isArrow {
@@ -98,7 +78,7 @@ private struct LineScanner {
   }
 
   /// A name up to its closing quotation mark.
-  private mutating func name() throws(ModelConfiguration.LineError) -> String {
+  private mutating func name() throws(ModelLineError) -> String {
     var name = String.UnicodeScalarView()
     at += 1
     while at < scalars.count {
@@ -111,8 +91,8 @@ private struct LineScanner {
   }
 
   /// `\"`, `\\` or `\u{a}`, after the backslash.
-  private mutating func escaped() throws(ModelConfiguration.LineError) -> Unicode.Scalar {
-    let error = ModelConfiguration.LineError(detail: "in quotes a backslash stands before \", \\ or u{...}")
+  private mutating func escaped() throws(ModelLineError) -> Unicode.Scalar {
+    let error = ModelLineError(detail: "in quotes a backslash stands before \", \\ or u{...}")
     guard at < scalars.count else { throw error }
     let scalar = scalars[at]
     at += 1

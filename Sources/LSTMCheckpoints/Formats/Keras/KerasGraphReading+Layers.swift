@@ -44,7 +44,9 @@ extension KerasGraphReading {
     case "LayerNormalization": return try readLayerNorm(layer, value, path)
     case "UnitNormalization":
       let row = try lastAxis(layer, value)
-      return row.given(by: try add(Layer.L2(), layer.name, of: layer, reading: [row.name], key: path))
+      let name = try add(Layer.L2(), layer.name, of: layer, reading: [row.name], key: path)
+      remember(layer, name)
+      return row.given(by: name)
     case "Normalization", "Rescaling": return try readRescale(layer, value, path)
     case "Activation":
       return try activate(layer, value, KerasActivation(layer.config["activation"], version), layer.name)
@@ -151,7 +153,9 @@ extension KerasGraphReading {
     var parameters: [Named] = []
     let name: String
     if input.axes == [.time, .height, .channel] || input.axes == [.height, .time, .channel] {
-      guard inside.isElementwise else { throw unsupported(layer, "applies \(inside.rawValue) to the channels of a grid") }
+      guard inside.isElementwise else {
+        throw unsupported(layer, "applies \(inside.rawValue) to the channels of a grid")
+      }
       var kind = Layer.Convolution(size: size, kernel: [1, 1])
       kind.hasBias = layer.usesBias
       kind.activation = inside
@@ -257,7 +261,8 @@ extension KerasGraphReading {
     let input =
       activation.activation.isElementwise ? try settled(value, layer) : try lastAxis(layer, value)
     let made = try add(
-      Layer.ActivationLayer(activation.activation, alpha: activation.alpha), name, of: layer, reading: [input.name], key: "")
+      Layer.ActivationLayer(activation.activation, alpha: activation.alpha), name, of: layer, reading: [input.name],
+      key: "")
     remember(layer, made)
     return input.given(by: made)
   }
@@ -294,7 +299,8 @@ extension KerasGraphReading {
   }
 
   private mutating func readDropout(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
-    let rate = Float((layer.config["rate"] ?? layer.config["p"])?.number ?? 0.5)
+    let number = (layer.config["rate"] ?? layer.config["p"])?.number ?? 0.5
+    let rate = Float(number)
     let shape = layer.config["noise_shape"]?.array
     // What is dropped together otherwise has no place; without training it is nothing.
     guard 0..<1 ~= rate, shape == nil, value.special == nil || value.isRecurrentOutput else {
@@ -305,7 +311,7 @@ extension KerasGraphReading {
     if layer.className == "SpatialDropout1D" { kind.form = .spatial }
     if layer.className == "GaussianDropout" { kind.form = .gaussian }
     let name = try add(kind, layer.name, of: layer, reading: [input.name], key: "")
-    remember(layer, name, ["rate": Double(rate)])
+    remember(layer, name, ["rate": number])
     return input.given(by: name)
   }
 
@@ -329,7 +335,8 @@ extension KerasGraphReading {
     guard scale.allSatisfy(\.isFinite), offset.allSatisfy(\.isFinite) else {
       throw unsupported(layer, "scales by numbers beyond a float's")
     }
-    let from = layer.weights.isEmpty ? "\(layer.name) (\(layer.className))" : layer.weights.prefix(2).joined(separator: " + ")
+    let from =
+      layer.weights.isEmpty ? "\(layer.name) (\(layer.className))" : layer.weights.prefix(2).joined(separator: " + ")
     let name = try add(
       Layer.Rescale(), layer.name, of: layer, reading: [input.name], key: path,
       parameters: [
@@ -341,58 +348,6 @@ extension KerasGraphReading {
     // Keras 2's own do not carry a mask.
     if version.major == 2 { result.hasMask = false }
     return result
-  }
-
-  // MARK: - Normalizations
-
-  private mutating func readBatchNorm(
-    _ layer: KerasLayer, _ value: KerasValue, _ path: String
-  ) throws(CheckpointError) -> KerasValue {
-    guard layer.config["renorm"]?.bool != true, (layer.config["virtual_batch_size"]?.integer) == nil,
-      (layer.config["mode"]?.integer ?? 0) == 0
-    else { throw unsupported(layer, "has no counterpart here: it renormalizes, or normalizes parts of a batch") }
-    let (hasScale, hasOffset) = (layer.config["scale"]?.bool ?? true, layer.config["center"]?.bool ?? true)
-    let tensors = try weights(of: layer, (hasScale ? 1 : 0) + (hasOffset ? 1 : 0) + 2)
-    let input = try settled(value, layer, width: tensors[0].shape.first)
-    let axes = layer.config["axis"]?.array?.map(\.integer) ?? [layer.config["axis"]?.integer ?? -1]
-    guard axes == [-1] || axes == [input.axes.count], isRow(input) || input.axes.last == .channel else {
-      throw unsupported(layer, "has no counterpart here: it normalizes another axis than the last")
-    }
-    var kind = Layer.BatchNorm(
-      epsilon: Float(layer.config["epsilon"]?.number ?? 1e-3),
-      momentum: Float(1 - (layer.config["momentum"]?.number ?? 0.99)))
-    (kind.hasScale, kind.hasOffset) = (hasScale, hasOffset)
-    // TensorFlow's fused kernel, which Keras 2 uses for images alone, corrects the running variance.
-    kind.isUnbiased = version.major == 2 && input.axes.count == 3
-    guard kind.epsilon >= 0, kind.epsilon.isFinite, 0...1 ~= kind.momentum else {
-      throw unsupported(layer, "has an epsilon or a momentum that is none")
-    }
-    var names = hasScale ? ["weight"] : []
-    if hasOffset { names.append("bias") }
-    names += ["running_mean", "running_var"]
-    let name = try add(
-      kind, layer.name, of: layer, reading: [input.name], key: path,
-      parameters: zip(names, tensors).map { ($0, false, $1, nil) })
-    remember(layer, name)
-    return input.given(by: name)
-  }
-
-  private mutating func readLayerNorm(
-    _ layer: KerasLayer, _ value: KerasValue, _ path: String
-  ) throws(CheckpointError) -> KerasValue {
-    guard layer.config["rms_scaling"]?.bool != true else { throw unsupported(layer, "divides by the root mean square alone") }
-    let row = try lastAxis(layer, value)
-    let (hasScale, hasOffset) = (layer.config["scale"]?.bool ?? true, layer.config["center"]?.bool ?? true)
-    let tensors = try weights(of: layer, (hasScale ? 1 : 0) + (hasOffset ? 1 : 0))
-    var kind = Layer.LayerNorm(epsilon: Float(layer.config["epsilon"]?.number ?? 1e-3))
-    (kind.hasScale, kind.hasOffset) = (hasScale, hasOffset)
-    guard kind.epsilon >= 0, kind.epsilon.isFinite else { throw unsupported(layer, "has an epsilon that is none") }
-    let names = (hasScale ? ["weight"] : []) + (hasOffset ? ["bias"] : [])
-    let name = try add(
-      kind, layer.name, of: layer, reading: [row.name], key: path,
-      parameters: zip(names, tensors).map { ($0, false, $1, nil) })
-    remember(layer, name)
-    return row.given(by: name)
   }
 }
 

@@ -24,7 +24,9 @@ extension KerasGraphReading {
       guard let forward = layer.inner("layer") else { throw unsupported(layer, "wraps nothing") }
       directions = [forward, layer.inner("backward_layer") ?? forward]
       if let mode = layer.config["merge_mode"]?.string {
-        guard let known = Self.directionMerges[mode] else { throw unsupported(layer, "merges its directions by \(mode)") }
+        guard let known = Self.directionMerges[mode] else {
+          throw unsupported(layer, "merges its directions by \(mode)")
+        }
         merge = known
       } else {
         isApart = true
@@ -40,7 +42,9 @@ extension KerasGraphReading {
         throw unsupported(layer, "has no cells, or others backward than forward")
       }
       stack = (0..<count).map { place in cells.map { $0[place] } }
-      guard directions.count == 1 || count == 1 else { throw unsupported(layer, "runs a stack of cells in two directions") }
+      guard directions.count == 1 || count == 1 else {
+        throw unsupported(layer, "runs a stack of cells in two directions")
+      }
     } else {
       stack = [directions]
     }
@@ -51,6 +55,10 @@ extension KerasGraphReading {
     if outer.config["stateful"]?.bool == true {
       notes.append("layer \"\(layer.name)\" is stateful: here each batch begins from zeros unless a state is given")
     }
+    let isSequence = outer.config["return_sequences"]?.bool ?? false
+    let givesState = outer.config["return_state"]?.bool == true
+    // What each direction ends with is only there side by side.
+    let joinsLater = merge != .concatenate && (givesState || !isSequence)
     let states = Array(use.read.dropFirst()) + (use.keywords["initial_state"] ?? [])
     var rest = layer.weights[...]
     var value = first
@@ -82,8 +90,10 @@ extension KerasGraphReading {
       }
       kind.size = sizes[0]
       kind.isBidirectional = part.count == 2
-      kind.merge = merge
-      guard sizes.allSatisfy({ $0 == sizes[0] }) else { throw unsupported(layer, "is of another size backward than forward") }
+      kind.merge = joinsLater ? .concatenate : merge
+      guard sizes.allSatisfy({ $0 == sizes[0] }) else {
+        throw unsupported(layer, "is of another size backward than forward")
+      }
       if let units = (part[0].config["units"] ?? part[0].config["output_dim"])?.integer, units != sizes[0] {
         throw .corrupt(
           tensor: weights[0].first ?? layer.name,
@@ -93,7 +103,8 @@ extension KerasGraphReading {
       let input = try steps(value, layer, width: read)
       if let width = values[input.name]?.width, width != read {
         throw .misshapen(
-          tensor: weights[0].first ?? layer.name, expected: "(\(width), G), because \(layer.text) reads \(width) values",
+          tensor: weights[0].first ?? layer.name,
+          expected: "(\(width), G), because \(layer.text) reads \(width) values",
           found: "(\(read), G)")
       }
       if input.isReversed, part.count == 2 {
@@ -106,11 +117,14 @@ extension KerasGraphReading {
       // The steps within a stack of cells are in the order that the first has them.
       kind.isReversed = part.count == 1 && (depth == 0 ? input.isReversed != goesBack : input.isReversed)
       if !states.isEmpty {
-        guard stack.count == 1 else { throw unsupported(layer, "has a stack of cells, and is given their first states") }
+        guard stack.count == 1 else {
+          throw unsupported(layer, "has a stack of cells, and is given their first states")
+        }
         kind.initialFrom = try initial(states, of: kind, layer)
       }
       name = try add(
-        kind, layer.name, of: layer, reading: [input.name], key: use.path + (depth > 0 ? "/\(depth)" : ""), parameters: list)
+        kind, layer.name, of: layer, reading: [input.name], key: use.path + (depth > 0 ? "/\(depth)" : ""),
+        parameters: list)
       value = KerasValue(name: name, axes: KerasValue.steps, isReversed: kind.isReversed, hasMask: input.hasMask)
     }
     guard rest.isEmpty else {
@@ -122,7 +136,6 @@ extension KerasGraphReading {
     }
     remember(layer, name, numbers)
     let sequence = value
-    let isSequence = outer.config["return_sequences"]?.bool ?? false
     var results: [KerasValue]
     if isApart {
       results = []
@@ -136,10 +149,13 @@ extension KerasGraphReading {
           results.append(KerasValue(special: .state(layer: name, part: .hidden, direction: direction)))
         }
       }
+    } else if joinsLater {
+      let both = isSequence ? sequence : KerasValue(name: try final(of: name, layer), axes: KerasValue.row)
+      results = [try joined(both, kind, merge, layer)]
     } else {
       results = [isSequence ? sequence : KerasValue(special: .final(layer: name))]
     }
-    guard outer.config["return_state"]?.bool == true else { return results }
+    guard givesState else { return results }
     guard stack.count == 1 else { throw unsupported(layer, "gives the states of a stack of cells") }
     for direction in 0..<kind.directions {
       results.append(KerasValue(special: .state(layer: name, part: .hidden, direction: direction)))
@@ -148,6 +164,22 @@ extension KerasGraphReading {
       }
     }
     return results
+  }
+
+  /// Two directions that lie side by side, as one.
+  private mutating func joined(
+    _ value: KerasValue, _ kind: Layer.Recurrent, _ merge: Layer.Recurrent.DirectionMerge, _ layer: KerasLayer
+  ) throws(CheckpointError) -> KerasValue {
+    var halves: [String] = []
+    for (direction, word) in ["forward", "backward"].enumerated() {
+      halves.append(
+        try add(
+          Layer.Slice(first: direction * kind.stateSize, count: kind.stateSize), "\(layer.name)_\(word)", of: layer,
+          reading: [value.name], key: ""))
+    }
+    let operation: Layer.Merge.Operation = merge == .sum ? .add : merge == .product ? .multiply : .average
+    let name = try add(Layer.Merge(operation), "\(layer.name)_merged", of: layer, reading: halves, key: "")
+    return value.given(by: name)
   }
 
   /// The layer whose last state is this one's first.
@@ -160,7 +192,8 @@ extension KerasGraphReading {
     var fits = states.count == wanted.count
     for (state, (part, direction)) in zip(states, wanted) {
       switch state.special {
-      case .state(let name, let found, let place) where found == part && place == direction: fits = fits && (source == nil || source == name); source = name
+      case .state(let name, let found, let place) where found == part && place == direction:
+        fits = fits && (source == nil || source == name); source = name
       case .final(let name) where part == .hidden && recurrentKind(name)?.isBidirectional == false:
         fits = fits && (source == nil || source == name)
         source = name
@@ -221,18 +254,23 @@ extension KerasGraphReading {
         let parts = stride(from: first, to: 9, by: 3).map { tensors[$0] }
         for part in parts where part.shape != parts[0].shape || part.shape.count != axis + 1 {
           throw .misshapen(
-            tensor: part.name, expected: "\(shapeText(parts[0].shape)) as of the other gates", found: shapeText(part.shape))
+            tensor: part.name, expected: "\(shapeText(parts[0].shape)) as of the other gates",
+            found: shapeText(part.shape))
         }
         return .concatenating(parts, axis: axis)
       }
       tensors = [try each(0, 1), try each(1, 1), try each(2, 0)]
     }
-    guard 2...3 ~= tensors.count else { throw unsupported(layer, "has \(tensors.count) weights; such a layer has 2 or 3") }
+    guard 2...3 ~= tensors.count else {
+      throw unsupported(layer, "has \(tensors.count) weights; such a layer has 2 or 3")
+    }
     let letter = kind.cell == .gru ? "3H" : "H"
     try tensors[1].requireRank(2, "\(layer.text)'s recurrent weight")
     let size = tensors[1].shape[0]
-    try tensors[1].require([size, count * size], "the recurrent weight (H, \(letter)) of \(layer.text)", "hidden size \(size)")
-    try tensors[0].require([nil, count * size], "the input weight (I, \(letter)) of \(layer.text)", "hidden size \(size)")
+    try tensors[1].require(
+      [size, count * size], "the recurrent weight (H, \(letter)) of \(layer.text)", "hidden size \(size)")
+    try tensors[0].require(
+      [nil, count * size], "the input weight (I, \(letter)) of \(layer.text)", "hidden size \(size)")
     let isCuDNN = layer.isCuDNN
     func matrix(_ tensor: StoredTensor) -> StoredTensor {
       let rows = isCuDNN ? tensor.fromCuDNNBlocks(count) : tensor.transposed()
@@ -249,7 +287,8 @@ extension KerasGraphReading {
     let bias = tensors[2]
     guard kind.cell == .gru, kind.resetsAfter else {
       try bias.require([count * size], "the bias (\(letter)) of \(layer.text)", "hidden size \(size)")
-      parts.append((RecurrentPart.inputBias.rawValue, isReverse, vector(bias), order.isEmpty ? nil : "gates put in order"))
+      parts.append(
+        (RecurrentPart.inputBias.rawValue, isReverse, vector(bias), order.isEmpty ? nil : "gates put in order"))
       return (size, .single, parts)
     }
     let both: StoredTensor
@@ -260,7 +299,8 @@ extension KerasGraphReading {
       try bias.require([2, 3 * size], "the bias (2, 3H) of \(layer.text), which resets after", "hidden size \(size)")
       both = bias
     }
-    parts.append((RecurrentPart.inputBias.rawValue, isReverse, vector(both.element(0)), "the first row, gates put in order"))
+    parts.append(
+      (RecurrentPart.inputBias.rawValue, isReverse, vector(both.element(0)), "the first row, gates put in order"))
     parts.append(
       (RecurrentPart.recurrentBias.rawValue, isReverse, vector(both.element(1)), "the second row, gates put in order"))
     return (size, .dual, parts)

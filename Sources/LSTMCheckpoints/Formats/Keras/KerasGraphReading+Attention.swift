@@ -7,7 +7,8 @@ extension KerasGraphReading {
     let layer = use.layer
     let refusal = unsupported(layer, "has no counterpart here: its products are not those of an attention")
     guard use.read.count == 2, layer.config["normalize"]?.bool != true else { throw refusal }
-    let said = layer.config["axes"]?.array?.compactMap(\.integer) ?? layer.config["axes"]?.integer.map { [$0, $0] } ?? []
+    let said =
+      layer.config["axes"]?.array?.compactMap(\.integer) ?? layer.config["axes"]?.integer.map { [$0, $0] } ?? []
     guard said.count == 2 else { throw refusal }
     var (pair, axes) = (use.read, said)
     if let result = try readWeightedSum(pair, axes, layer) { return result }
@@ -86,7 +87,8 @@ extension KerasGraphReading {
   /// The sum of steps, weighted by the softmax of what one dense layer, or two, make of each.
   mutating func attention(over name: String, dense: String, _ layer: KerasLayer) throws(CheckpointError) -> String {
     func find(_ name: String) -> (index: Int, kind: Layer.Dense, from: String)? {
-      guard let index = layers.firstIndex(where: { $0.name == name }), let kind = layers[index].kind as? Layer.Dense else {
+      guard let index = layers.firstIndex(where: { $0.name == name }), let kind = layers[index].kind as? Layer.Dense
+      else {
         return nil
       }
       return (index, kind, layers[index].from.first ?? "")
@@ -94,7 +96,9 @@ extension KerasGraphReading {
     func tensor(_ index: Int, _ part: String) -> Parameter? {
       parameters.first { $0.layer == index && $0.name == part }
     }
-    guard let score = find(dense) else { throw unsupported(layer, "weighs the steps by what is no dense layer's output") }
+    guard let score = find(dense) else {
+      throw unsupported(layer, "weighs the steps by what is no dense layer's output")
+    }
     var kind = Layer.Attention(.vector)
     var parts: [(String, Parameter?)] = []
     if score.from == name {
@@ -109,9 +113,12 @@ extension KerasGraphReading {
         ("score", tensor(score.index, "weight")), ("score_bias", tensor(score.index, "bias")),
       ]
     } else {
-      throw unsupported(layer, "has no counterpart here: its weights are made of other steps than those that they weigh")
+      throw unsupported(
+        layer, "has no counterpart here: its weights are made of other steps than those that they weigh")
     }
-    if let value = layers.first(where: { $0.name == name }).map({ _ in KerasValue(name: name) }) { mixesSteps(value, layer) }
+    if let value = layers.first(where: { $0.name == name }).map({ _ in KerasValue(name: name) }) {
+      mixesSteps(value, layer)
+    }
     let made = try add(
       kind, layer.name, of: layer, reading: [name], key: "\(layer.name) over steps",
       parameters: parts.compactMap { part, found in found.map { (part, false, $0.tensor, $0.how) } })
@@ -165,20 +172,24 @@ extension KerasGraphReading {
     let layer = use.layer
     try refuseMasks(use)
     var read: [KerasValue] = []
-    for value in use.read + (use.keywords["query"] ?? []) + (use.keywords["value"] ?? []) + (use.keywords["key"] ?? []) {
+    for value in use.read + (use.keywords["query"] ?? []) + (use.keywords["value"] ?? []) + (use.keywords["key"] ?? [])
+    {
       read.append(try steps(value, layer))
     }
     guard 2...3 ~= read.count, Set(read.map(\.name)).count == 1, let input = read.first,
       let width = values[input.name]?.width
     else { throw unsupported(layer, "has no counterpart here: query, value and key are not one") }
     try refuseReversed(input, layer)
-    guard let heads = layer.config["num_heads"]?.integer, let size = layer.config["key_dim"]?.integer, heads > 0, size > 0,
+    guard let heads = layer.config["num_heads"]?.integer, let size = layer.config["key_dim"]?.integer, heads > 0,
+      size > 0,
       heads <= width, size <= width, heads * size == width, (layer.config["value_dim"]?.integer ?? size) == size,
-      layer.config["output_shape"] == nil, layer.config["use_gate"]?.bool != true, layer.config["sliding_window"] == nil,
+      layer.config["output_shape"] == nil, layer.config["use_gate"]?.bool != true,
+      layer.config["sliding_window"] == nil,
       [nil, [1]].contains(layer.config["attention_axes"]?.array?.map(\.integer))
     else {
       throw unsupported(
-        layer, "has no counterpart here: heads of other sizes than the \(width) values that it reads divided among them")
+        layer, "has no counterpart here: heads of other sizes than the \(width) values that it reads divided among them"
+      )
     }
     let tensors = try weights(of: layer, layer.usesBias ? 8 : 4)
     let step = layer.usesBias ? 2 : 1

@@ -69,7 +69,8 @@ extension KerasGraphReading {
   mutating func reshape(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
     var input = try settled(value, layer)
     let target = layer.config["target_shape"]?.array?.map(\.integer) ?? []
-    guard 1...3 ~= target.count, target.allSatisfy({ $0.map { $0 == -1 || 1...ModelConfiguration.sizeLimit ~= $0 } ?? true }),
+    guard 1...3 ~= target.count,
+      target.allSatisfy({ $0.map { $0 == -1 || 1...ModelConfiguration.sizeLimit ~= $0 } ?? true }),
       target.count(where: { ($0 ?? -1) < 1 }) <= 1
     else { throw unsupported(layer, "has no target shape that is known here") }
     input.hasMask = false
@@ -175,11 +176,14 @@ extension KerasGraphReading {
     let perStep = list.filter { $0.axes.contains(.time) }
     guard perStep.allSatisfy({ $0.axes == first.axes && $0.isReversed == first.isReversed }),
       !isGrid || perStep.count == list.count
-    else { throw unsupported(layer, "has no counterpart here: it merges values of other axes or another order of steps") }
+    else {
+      throw unsupported(layer, "has no counterpart here: it merges values of other axes or another order of steps")
+    }
     if operation == .concatenate {
       guard axis == -1 || axis == first.axes.count else {
         throw unsupported(
-          layer, "has no counterpart here: it puts "
+          layer,
+          "has no counterpart here: it puts "
             + (axis == 1 ? "the steps of one after those of another" : "values along axis \(axis)"))
       }
       guard !isGrid || first.axes.last == .channel else { throw unsupported(layer, "joins other axes than channels") }
@@ -233,7 +237,8 @@ extension KerasGraphReading {
       return result
     }
     let readouts: [String: Layer.Readout.Take] = [
-      "Mean": .mean, "Max": .max, "Sum": .sum, "math.reduce_mean": .mean, "math.reduce_max": .max, "math.reduce_sum": .sum,
+      "Mean": .mean, "Max": .max, "Sum": .sum, "math.reduce_mean": .mean, "math.reduce_max": .max,
+      "math.reduce_sum": .sum,
     ]
     func said(_ key: String) -> KerasJSON? { layer.config[key] ?? use.call.keywords[key]?.constant }
     if let take = readouts[name], read.count == 1, said("axis")?.integer == 1 || said("axis")?.integer == -2,
@@ -266,7 +271,8 @@ extension KerasGraphReading {
   private mutating func readPart(_ use: KerasUse, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
     let layer = use.layer
     let input = try rows(value, layer)
-    let refusal = unsupported(layer, "has no counterpart here: it takes other values than one end of the steps or some features")
+    let refusal = unsupported(
+      layer, "has no counterpart here: it takes other values than one end of the steps or some features")
     let said = use.call.keywords["slice_spec"]?.constant ?? use.call.arguments.dropFirst().first?.constant
     guard var list = said?.array ?? said.map({ [$0] }) else { throw refusal }
     if let place = list.firstIndex(where: { $0["class_name"]?.string == "__ellipsis__" || $0.string == "..." }) {

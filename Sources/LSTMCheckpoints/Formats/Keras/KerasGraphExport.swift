@@ -178,12 +178,14 @@ struct KerasGraphExport {
 
   /// Adds a tensor of a layer.
   mutating func put(
-    _ tensor: StoredTensor, _ node: Int, _ role: String, _ number: Int, under: (legacy: [String], object: [String]) = ([], []),
+    _ tensor: StoredTensor, _ node: Int, _ role: String, _ number: Int,
+    under: (legacy: [String], object: [String]) = ([], []),
     source: [String]
   ) {
     parts.append(
       .init(
-        node: node, legacy: under.legacy + [role], object: under.object + ["vars", "\(number)"], tensor: tensor, source: source))
+        node: node, legacy: under.legacy + [role], object: under.object + ["vars", "\(number)"], tensor: tensor,
+        source: source))
     nodes[node].config["dtype"] = tensor.dataType == .float64 ? "float64" : "float32"
   }
 

@@ -28,14 +28,7 @@ public struct PlainStack: Hashable, Sendable {
   }
 
   /// The bias vectors of a recurrent layer.
-  public enum Bias: String, Hashable, Sendable, Codable, CaseIterable {
-    /// No bias.
-    case none
-    /// One vector, `bias_ih`.
-    case single
-    /// PyTorch's two, `bias_ih` and `bias_hh`. Their sum acts; each gets the whole gradient.
-    case dual
-  }
+  public typealias Bias = LSTMCheckpoints.Layer.Bias
 
   /// The activation function of the gates i, f and o.
   public enum GateActivation: String, Hashable, Sendable, Codable, CaseIterable {

@@ -1,6 +1,7 @@
 import FileIO
 
-/// A graph of layers from Keras' own description of a model: branches, several inputs and outputs, models within models.
+/// A graph of layers from Keras' own description of a model: branches, several inputs and outputs, models within
+/// models.
 /// Every layer means something that is known here, or reading stops.
 struct KerasGraphReading: FileReading {
   /// A parameter of a layer, and the tensor that it is.
@@ -83,7 +84,8 @@ struct KerasGraphReading: FileReading {
     let starts = Dictionary(zip(network.inputs, arguments)) { first, _ in first }
     func value(_ reference: KerasReference) throws(CheckpointError) -> KerasValue {
       if reference == KerasNetwork.unnamedInput, let start = starts[reference] { return start }
-      guard let list = given[Place(layer: reference.layer, node: reference.node)], list.indices.contains(reference.tensor)
+      guard let list = given[Place(layer: reference.layer, node: reference.node)],
+        list.indices.contains(reference.tensor)
       else {
         throw unknownFormat(
           "its graph names output \(reference.tensor) of \"\(printable(reference.layer))\", which is not there")
@@ -177,7 +179,8 @@ struct KerasGraphReading: FileReading {
 
   /// A name that no layer has, of letters that every file can hold.
   private mutating func fresh(_ name: String) -> String {
-    var clean = String(name.map { ($0.isASCII && ($0.isLetter || $0.isNumber)) || $0 == "_" || $0 == "-" ? $0 : "_" }.prefix(200))
+    var clean = String(
+      name.map { ($0.isASCII && ($0.isLetter || $0.isNumber)) || $0 == "_" || $0 == "-" ? $0 : "_" }.prefix(200))
     // Recurrent layers and the head have these.
     if clean.isEmpty || Layer.number(of: clean) != nil || clean == "head" { clean += "_" }
     var (unique, number) = (clean, 0)

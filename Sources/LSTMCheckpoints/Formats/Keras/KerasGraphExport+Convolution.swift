@@ -40,11 +40,14 @@ extension KerasGraphExport {
     guard padding != .causal || !is2D else { throw refused(layer, "causal padding over a grid") }
     let weight = try tensor(layer, "weight")
     let sourceKind = sourceLayer(layer.name)?.kind
-    let isWrapped = is2D && !timeIsSecond && sourceKind == "TimeDistributed" && kind.kernel[0] == 1 && kind.stride[0] == 1
+    let isWrapped =
+      is2D && !timeIsSecond && sourceKind == "TimeDistributed" && kind.kernel[0] == 1 && kind.stride[0] == 1
     let channels = kind.groups * weight.shape[1]
     let isDepthwise = sourceKind?.hasPrefix("DepthwiseConv") == true && kind.groups == channels && !isWrapped
     let axes = isWrapped ? 1...1 : is2D ? 0...1 : 0...0
-    func said(_ list: [Int]) -> KerasJSON { json(inOrder(Array(list[axes]), isWrapped ? Value(node: 0, axes: [], shape: []) : read)) }
+    func said(_ list: [Int]) -> KerasJSON {
+      json(inOrder(Array(list[axes]), isWrapped ? Value(node: 0, axes: [], shape: []) : read))
+    }
     var config: [String: KerasJSON] = [
       "kernel_size": said(kind.kernel), "strides": said(kind.stride), "dilation_rate": said(kind.dilation),
       "padding": .string(padding.rawValue), "use_bias": .bool(kind.hasBias),
@@ -75,8 +78,12 @@ extension KerasGraphExport {
     if isWrapped { kernel = kernel.reshaped(Array(kernel.shape.dropFirst())) }
     if isDepthwise { kernel = kernel.reshaped(window + [channels, kind.size / max(channels, 1)]) }
     let under: (legacy: [String], object: [String]) = isWrapped ? ([], ["layer"]) : ([], [])
-    put(kernel, node, isDepthwise ? "depthwise_kernel" : "kernel", 0, under: under, source: [layer.parameterName("weight")])
-    if kind.hasBias { put(try tensor(layer, "bias"), node, "bias", 1, under: under, source: [layer.parameterName("bias")]) }
+    put(
+      kernel, node, isDepthwise ? "depthwise_kernel" : "kernel", 0, under: under,
+      source: [layer.parameterName("weight")])
+    if kind.hasBias {
+      put(try tensor(layer, "bias"), node, "bias", 1, under: under, source: [layer.parameterName("bias")])
+    }
     try finish(layer, kind, windowed(read, node, value, kind.size))
   }
 
@@ -100,7 +107,8 @@ extension KerasGraphExport {
         "use_bias": .bool(kind.hasBias), "activation": .string(inside(kind.activation) ?? "linear"),
       ], reading: [read])
     put(
-      kernel.reshaped(kernel.shape.prefix(spatial.count) + [channels, size / max(channels, 1)]), node, "depthwise_kernel", 0,
+      kernel.reshaped(kernel.shape.prefix(spatial.count) + [channels, size / max(channels, 1)]), node,
+      "depthwise_kernel", 0,
       source: [first.layer.parameterName("weight")])
     let point = try tensor(layer, "weight").reshaped([kind.size, size]).transposed()
     put(
@@ -126,7 +134,8 @@ extension KerasGraphExport {
         "activation": .string(inside(kind.activation) ?? "linear"),
       ], reading: [read])
     put(
-      weight.reshaped([kind.size, weight.shape[1]]).transposed(), node, "kernel", 0, source: [layer.parameterName("weight")])
+      weight.reshaped([kind.size, weight.shape[1]]).transposed(), node, "kernel", 0,
+      source: [layer.parameterName("weight")])
     if kind.hasBias { put(try tensor(layer, "bias"), node, "bias", 1, source: [layer.parameterName("bias")]) }
     try finish(layer, kind, windowed(read, node, value, kind.size))
     return true
@@ -134,7 +143,9 @@ extension KerasGraphExport {
 
   private mutating func finish(_ layer: Layer, _ kind: Layer.Convolution, _ made: Value) throws(CheckpointError) {
     values[layer.name] = made
-    if inside(kind.activation) == nil { try addActivation(layer, .init(kind.activation), made, fresh("\(layer.name)_activation")) }
+    if inside(kind.activation) == nil {
+      try addActivation(layer, .init(kind.activation), made, fresh("\(layer.name)_activation"))
+    }
   }
 
   private func windowed(_ read: Value, _ node: Int, _ value: LayerValue, _ channels: Int) -> Value {

@@ -84,7 +84,8 @@ extension KerasGraphReading {
       list.append(("bias", false, bias, nil))
     }
     var name = try add(
-      kind, isSeparable ? "\(owner.name)_depthwise" : owner.name, of: owner, reading: [value.name], key: path, parameters: list)
+      kind, isSeparable ? "\(owner.name)_depthwise" : owner.name, of: owner, reading: [value.name], key: path,
+      parameters: list)
     if isSeparable {
       let point = tensors[1]
       try point.requireRank(count + 2, "the second kernel (1, I, O)")

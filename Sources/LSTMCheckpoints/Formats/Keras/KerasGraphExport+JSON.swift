@@ -4,7 +4,8 @@ extension KerasGraphExport {
 
   /// One line from one input to one output.
   private var isSequential: Bool {
-    guard configuration.inputs.count == 1, outputs.count == 1, outputs[0].node == nodes.count - 1, outputs[0].output == 0
+    guard configuration.inputs.count == 1, outputs.count == 1, outputs[0].node == nodes.count - 1,
+      outputs[0].output == 0
     else { return false }
     return nodes.enumerated().allSatisfy { index, node in
       if index == 0 { return true }
@@ -18,7 +19,8 @@ extension KerasGraphExport {
   var order: [Int] {
     if isSequential { return Array(nodes.indices) }
     func reads(_ node: Int) -> [Int] {
-      (nodes[node].reads + nodes[node].states + nodes[node].namedReads.sorted { $0.key < $1.key }.map(\.value)).map(\.node)
+      (nodes[node].reads + nodes[node].states + nodes[node].namedReads.sorted { $0.key < $1.key }.map(\.value)).map(
+        \.node)
     }
     var seen: [Int: Int] = [:]
     var finished: [Int] = []
@@ -144,11 +146,13 @@ extension KerasGraphExport {
         guard taken.insert(own).inserted else { return nil }
         path = [own]
       } else if target == .legacy {
-        path = ["model_weights", name, name] + part.legacy.dropLast() + [(part.legacy.last ?? "") + (isThree ? "" : ":0")]
+        path =
+          ["model_weights", name, name] + part.legacy.dropLast() + [(part.legacy.last ?? "") + (isThree ? "" : ":0")]
       } else {
         path = ["layers", objects[part.node] ?? name] + part.object
       }
-      return KerasExport.Weight(path: path.joined(separator: "/"), tensor: part.tensor, source: part.source.joined(separator: " + "))
+      return KerasExport.Weight(
+        path: path.joined(separator: "/"), tensor: part.tensor, source: part.source.joined(separator: " + "))
     }
   }
 
@@ -156,7 +160,8 @@ extension KerasGraphExport {
   private func own(_ part: Part) -> String? {
     guard target == .weights, let provenance = model.provenance, let first = part.source.first,
       [Checkpoint.Format.kerasWeights, .kerasArchive].map(\.rawValue).contains(provenance.format),
-      let place = provenance.mapping[first], place.hasPrefix("layers/") || place.contains("/vars/"), !place.contains(" + ")
+      let place = provenance.mapping[configuration.parameterName(of: first)],
+      place.hasPrefix("layers/") || place.contains("/vars/"), !place.contains(" + ")
     else { return nil }
     return place
   }

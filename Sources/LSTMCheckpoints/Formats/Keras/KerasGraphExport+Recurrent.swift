@@ -4,7 +4,8 @@ extension KerasGraphExport {
   /// Whether a readout is what Keras' layer gives when it gives no sequence.
   private func isFinal(_ readout: Layer.Readout, of kind: Layer.Recurrent) -> Bool {
     switch readout.take {
-    case .final: true
+    // Merged, the directions' own last outputs are gone.
+    case .final: !kind.isBidirectional || kind.merge == .concatenate
     case .last: !kind.isBidirectional && !kind.isReversed
     case .first: kind.isReversed && !kind.isBidirectional && configuration.mask == nil
     default: false
@@ -17,12 +18,19 @@ extension KerasGraphExport {
     try check(layer, kind)
     let readers = readers[layer.name] ?? []
     let finals = readers.filter { reader in (reader.kind as? Layer.Readout).map { isFinal($0, of: kind) } ?? false }
-    let isOutput = configuration.outputs.contains(layer.name) || configuration.outputs.isEmpty && readers.isEmpty
-      && configuration.layers.last?.name == layer.name
+    let isOutput =
+      configuration.outputs.contains(layer.name)
+      || configuration.outputs.isEmpty && readers.isEmpty
+        && configuration.layers.last?.name == layer.name
     let givesSteps = isOutput || finals.count < readers.count || finals.isEmpty && !isReferenced(layer)
     let givesState = givesSteps && !finals.isEmpty || isReferenced(layer)
     let goesBack = !kind.isBidirectional && kind.isReversed != input.isReversed
-    let className = switch kind.cell { case .lstm: "LSTM"; case .gru: "GRU"; case .rnn: "SimpleRNN" }
+    let className =
+      switch kind.cell {
+      case .lstm: "LSTM";
+      case .gru: "GRU";
+      case .rnn: "SimpleRNN"
+      }
     guard let activation = KerasActivation.name(kind.activation, isThree: isThree) else {
       throw refused(layer, "the activation \(kind.activation.rawValue)")
     }
@@ -54,7 +62,8 @@ extension KerasGraphExport {
       let inner: KerasJSON = [
         "module": "keras.layers", "class_name": .string(className), "config": .object(config), "registered_name": nil,
       ]
-      node = add("Bidirectional", name, ["layer": inner, "merge_mode": modes[kind.merge] ?? "concat"], reading: [input])
+      node = add(
+        "Bidirectional", name, ["layer": inner, "merge_mode": modes[kind.merge] ?? "concat"], reading: [input])
     } else {
       node = add(className, name(for: layer, className), config, reading: [input])
     }
@@ -109,7 +118,9 @@ extension KerasGraphExport {
     if kind.hasPeepholes { throw refused(layer, "peepholes") }
     if kind.cellClip != nil || kind.projectionClip != nil || kind.inputClip != nil { throw refused(layer, "a clip") }
     if kind.initial != .zero { throw refused(layer, "a stored first state") }
-    if let output = kind.outputActivation, output != kind.activation { throw refused(layer, "another output activation") }
+    if let output = kind.outputActivation, output != kind.activation {
+      throw refused(layer, "another output activation")
+    }
     let one = kind.cell != .gru || !kind.resetsAfter
     if kind.bias == .dual, one, options.bias != .single {
       throw .refused(
@@ -132,7 +143,10 @@ extension KerasGraphExport {
     let cell = "\(className)_cell"
     let under: (legacy: [String], object: [String]) =
       kind.isBidirectional
-      ? ([(isReverse ? "backward_" : "forward_") + className, cell], [isReverse ? "backward_layer" : "forward_layer", "cell"])
+      ? (
+        [(isReverse ? "backward_" : "forward_") + className, cell],
+        [isReverse ? "backward_layer" : "forward_layer", "cell"]
+      )
       : ([cell], ["cell"])
     put(
       ordered(try parameter(.inputWeight)).transposed(), node, "kernel", 0, under: under, source: [name(.inputWeight)])

@@ -27,7 +27,8 @@ extension KerasGraphExport {
     var value = Value(node: node, axes: axes, shape: shape)
     if index == 0, case .value(let number)? = configuration.mask {
       let name = sourceLayer("mask")?.name ?? fresh("masking")
-      value.node = add("Masking", name, ["mask_value": .number(Double("\(number)") ?? Double(number))], reading: [value])
+      value.node = add(
+        "Masking", name, ["mask_value": .number(Double("\(number)") ?? Double(number))], reading: [value])
     }
     values[input.name] = value
   }
@@ -60,15 +61,18 @@ extension KerasGraphExport {
       let names: [Layer.Dropout.Form: String] = [
         .plain: "Dropout", .spatial: "SpatialDropout1D", .gaussian: "GaussianDropout",
       ]
-      pass(layer, names[kind.form] ?? "Dropout", ["rate": .number(Double("\(kind.rate)") ?? Double(kind.rate))], read[0])
+      pass(
+        layer, names[kind.form] ?? "Dropout", ["rate": .number(Double("\(kind.rate)") ?? Double(kind.rate))], read[0])
     case let kind as Layer.Readout: try addReadout(layer, kind, read[0])
     case let kind as Layer.Merge: try addMerge(layer, kind, read, value)
     case let kind as Layer.Repeat:
-      let node = add("RepeatVector", name(for: layer, "RepeatVector"), ["n": .number(Double(kind.count))], reading: read)
+      let node = add(
+        "RepeatVector", name(for: layer, "RepeatVector"), ["n": .number(Double(kind.count))], reading: read)
       values[layer.name] = Value(node: node, axes: KerasValue.steps, shape: [kind.count, value.width])
     case let kind as Layer.Flatten: try addFlatten(layer, kind, read[0], value)
     case let kind as Layer.Reshape: try addReshape(layer, kind, read[0], value)
-    case let kind as Layer.Slice: try addPart(layer, try rows(read[0], layer), time: nil, features: kind.first..<kind.first + kind.count)
+    case let kind as Layer.Slice:
+      try addPart(layer, try rows(read[0], layer), time: nil, features: kind.first..<kind.first + kind.count)
     case let kind as Layer.Attention: try addAttention(layer, kind, try steps(read[0], layer), value)
     case let kind as Layer.DotAttention: try addDotAttention(layer, kind, read, value)
     case let kind as Layer.SelfAttention: try addSelfAttention(layer, kind, try steps(read[0], layer))
@@ -97,7 +101,9 @@ extension KerasGraphExport {
     return value
   }
 
-  func size(_ value: Value, _ axis: KerasValue.Axis) -> Int? { value.axes.firstIndex(of: axis).flatMap { value.shape[$0] } }
+  func size(_ value: Value, _ axis: KerasValue.Axis) -> Int? {
+    value.axes.firstIndex(of: axis).flatMap { value.shape[$0] }
+  }
 
   /// Axes in an order, and all but time as one.
   private mutating func row(ofGrid value: Value, _ order: [KerasValue.Axis], name: String) -> Value {
@@ -113,7 +119,8 @@ extension KerasGraphExport {
   private mutating func permuted(_ value: Value, _ order: [KerasValue.Axis], for name: String) -> Value {
     let places = order.compactMap { value.axes.firstIndex(of: $0) }
     if places == Array(value.axes.indices) { return value }
-    let node = add("Permute", fresh("\(name)_order"), ["dims": .array(places.map { .number(Double($0 + 1)) })], reading: [value])
+    let node = add(
+      "Permute", fresh("\(name)_order"), ["dims": .array(places.map { .number(Double($0 + 1)) })], reading: [value])
     return Value(
       node: node, axes: order, shape: places.map { value.shape[$0] }, isReversed: value.isReversed)
   }
@@ -132,7 +139,8 @@ extension KerasGraphExport {
     let node = add(
       "Embedding", name(for: layer, "Embedding"),
       [
-        "input_dim": .number(Double(table.shape[0])), "output_dim": .number(Double(kind.size)), "mask_zero": .bool(masks),
+        "input_dim": .number(Double(table.shape[0])), "output_dim": .number(Double(kind.size)),
+        "mask_zero": .bool(masks),
       ], reading: [read])
     put(table, node, "embeddings", 0, source: [layer.parameterName("weight")])
     values[layer.name] = Value(node: node, axes: read.axes + [.feature], shape: read.shape + [kind.size])
@@ -161,12 +169,17 @@ extension KerasGraphExport {
     }
     let under: (legacy: [String], object: [String]) = isWrapped ? ([], ["layer"]) : ([], [])
     put(
-      try tensor(layer, "weight").transposed(), node, "kernel", 0, under: under, source: [layer.parameterName("weight")])
-    if kind.hasBias { put(try tensor(layer, "bias"), node, "bias", 1, under: under, source: [layer.parameterName("bias")]) }
+      try tensor(layer, "weight").transposed(), node, "kernel", 0, under: under, source: [layer.parameterName("weight")]
+    )
+    if kind.hasBias {
+      put(try tensor(layer, "bias"), node, "bias", 1, under: under, source: [layer.parameterName("bias")])
+    }
     var value = read
     (value.node, value.output, value.shape[value.shape.count - 1]) = (node, 0, kind.size)
     values[layer.name] = value
-    if inside(kind.activation) == nil { try addActivation(layer, .init(kind.activation), value, fresh("\(layer.name)_activation")) }
+    if inside(kind.activation) == nil {
+      try addActivation(layer, .init(kind.activation), value, fresh("\(layer.name)_activation"))
+    }
   }
 
   mutating func addActivation(
@@ -212,7 +225,8 @@ extension KerasGraphExport {
     pass(
       layer, "LayerNormalization",
       [
-        "axis": -1, "epsilon": .number(Double("\(kind.epsilon)") ?? Double(kind.epsilon)), "scale": .bool(kind.hasScale),
+        "axis": -1, "epsilon": .number(Double("\(kind.epsilon)") ?? Double(kind.epsilon)),
+        "scale": .bool(kind.hasScale),
         "center": .bool(kind.hasOffset),
       ], read)
     try putAll(layer, (kind.hasScale ? [("weight", "gamma")] : []) + (kind.hasOffset ? [("bias", "beta")] : []))
@@ -226,6 +240,7 @@ extension KerasGraphExport {
   }
 
   private mutating func addRescale(_ layer: Layer, _ read: Value) throws {
+    if let kind = layer.kind as? Layer.Rescale, kind.hasCenter { throw refused(layer, "a rescaling with a center") }
     func numbers(_ part: String) throws -> [Double] {
       let values = try tensor(layer, part).floats().map { Double("\($0)") ?? Double($0) }
       let channels = size(read, .channel) ?? values.count
@@ -325,7 +340,8 @@ extension KerasGraphExport {
     ]
     let className = names[kind.operation] ?? "Add"
     let node = add(
-      className, name(for: layer, className), kind.operation == .concatenate ? ["axis": -1] : [:], reading: read, isList: true)
+      className, name(for: layer, className), kind.operation == .concatenate ? ["axis": -1] : [:], reading: read,
+      isList: true)
     var result = first
     (result.node, result.output) = (node, 0)
     if kind.operation == .concatenate {
@@ -361,8 +377,10 @@ extension KerasGraphExport {
     case .steps:
       values[layer.name] = target(own, given, [kind.steps, width], KerasValue.steps)
     case .split:
-      values[layer.name] = target(own, try inTime(try rows(given, layer), layer.name), [value.steps, width], KerasValue.steps)
-    case .row where given.axes.count == 3: values[layer.name] = row(ofGrid: given, [.time, .channel, .height], name: own)
+      values[layer.name] = target(
+        own, try inTime(try rows(given, layer), layer.name), [value.steps, width], KerasValue.steps)
+    case .row where given.axes.count == 3:
+      values[layer.name] = row(ofGrid: given, [.time, .channel, .height], name: own)
     case .channelsLast where given.axes.count == 3:
       values[layer.name] = row(ofGrid: given, [.time, .height, .channel], name: own)
     case .row, .channelsLast: values[layer.name] = given
