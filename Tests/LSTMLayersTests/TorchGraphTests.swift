@@ -24,7 +24,7 @@ import Testing
     }
   }
 
-  /// - Parameter line: a model to be given, as after `--model`.
+  /// - Parameter line: a model to be given, as one line.
   private static func output(_ file: String, line: String?, _ numbers: Checkpoint) throws -> Tensor {
     var options = LoadOptions(readout: .last)
     if let line { options = LoadOptions(configuration: try ModelConfiguration(line: line)) }

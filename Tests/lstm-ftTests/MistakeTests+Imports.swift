@@ -81,6 +81,8 @@ extension MistakeTests {
     Mistake(
       "two heads", "import heads.h5 -o a.h5", 65,
       "heads.h5: 2 linear layers read the same 6 values: one.weight, two.weight",
+      "--model '1 feature -> LSTM 6 -> LSTM 6 -> last -> dense 2 without bias -> dense 2 without bias from readout; "
+        + "outputs head.0, head.1'",
       "if they are heads side by side, keep one, whose output is then all there is, for example --allow "
         + "unexpected='two.*'"
     ) { place in

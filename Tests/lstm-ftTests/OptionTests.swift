@@ -86,7 +86,7 @@ import Testing
     }
     let unknown = try await place.run(Self.finetune + ["--loss", "focal"])
     #expect(unknown.code == 64)
-    #expect(unknown.stderr.hasPrefix("error: --loss focal: expected mse, mae, huber, cross-entropy or bce\n"))
+    #expect(unknown.stderr.hasPrefix("error: --loss focal: expected mse, mae, huber, cross-entropy, bce, crf or ctc\n"))
   }
 
   @Test func optimizersByAnyNameOrNone() async throws {

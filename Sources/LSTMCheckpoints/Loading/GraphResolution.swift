@@ -24,7 +24,7 @@ struct GraphResolution: FileReading {
     if translation.graph == nil, !checkpoint.format.holdsWholeModel { swapImages(&candidates) }
     let kinds = TensorKinds(candidates)
     var others: [Candidate] = []
-    takeExactNames(candidates, &others)
+    takeExactNames(candidates, isKnown: translation.graph != nil || checkpoint.format.holdsWholeModel, &others)
     if !others.isEmpty, translation.graph == nil {
       var places = GraphPlaces(
         graph, taken: Set(model.mapping.keys), kinds: kinds, file: file, keepsOrder: checkpoint.keepsOrder)
@@ -73,7 +73,8 @@ struct GraphResolution: FileReading {
   }
 
   /// A file that already uses the project's names is taken at its word, layer by layer.
-  private mutating func takeExactNames(_ candidates: [Candidate], _ others: inout [Candidate]) {
+  /// - Parameter isKnown: whether the names are the project's for certain, as the format gave them.
+  private mutating func takeExactNames(_ candidates: [Candidate], isKnown: Bool, _ others: inout [Candidate]) {
     let graph = model.configuration
     var shapes: [String: (layer: Int, shape: [Int])] = [:]
     for index in graph.layers.indices {
@@ -86,9 +87,11 @@ struct GraphResolution: FileReading {
       if !(graph.layers[place.layer].kind is Layer.Recurrent) { foreign.insert(place.layer) }
     }
     // `lstm` beside another LSTM need not be the first.
-    let areOwn = candidates.allSatisfy { candidate in
-      PyTorchName(candidate.name).map { ["lstm", "gru", "rnn"].contains($0.module) } ?? true
-    }
+    let areOwn =
+      isKnown
+      || candidates.allSatisfy { candidate in
+        PyTorchName(candidate.name).map { ["lstm", "gru", "rnn"].contains($0.module) } ?? true
+      }
     for candidate in candidates {
       if let place = shapes[candidate.name], model.mapping[candidate.name] == nil, !foreign.contains(place.layer),
         areOwn || PyTorchName(candidate.name) == nil

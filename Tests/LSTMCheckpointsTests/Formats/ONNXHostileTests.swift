@@ -112,7 +112,7 @@ import Testing
     }
     #expect(
       try Self.refusal(Self.field(1, 8) + Self.field(7, graph) + Self.field(8, Self.field(2, 17)))
-        .contains("no node with the operator LSTM"))
+        .contains("has no output"))
   }
 
   @Test func shapesThatOverflow() throws {
@@ -221,7 +221,8 @@ import Testing
   @Test func viewsWithoutEnd() throws {
     let axis = Self.field(5, Self.field(1, "axis") + Self.field(3, 0) + Self.field(20, 2))
     let nodes = (0..<50000).map { Self.node("Concat", [$0 == 0 ? "W" : "v\($0)"], "v\($0 + 1)", axis) }
-    #expect(try Self.refusal(Self.graph(nodes, weight: "v50000")).contains("is no constant"))
+    let text = try Self.refusal(Self.graph(nodes, weight: "v50000"))
+    #expect(text.contains("is no constant"), "\(text)")
   }
 
   /// A small file that asks for a large tensor.
@@ -231,6 +232,7 @@ import Testing
       let name = step == 0 ? "W" : "v\(step)"
       return Self.node("Concat", [String](repeating: name, count: 1000), "v\(step + 1)", axis)
     }
-    #expect(try Self.refusal(Self.graph(nodes, weight: "v40")).contains("is no constant"))
+    let text = try Self.refusal(Self.graph(nodes, weight: "v40"))
+    #expect(text.contains("is no constant"), "\(text)")
   }
 }

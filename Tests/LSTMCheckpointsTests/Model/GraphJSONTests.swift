@@ -134,7 +134,7 @@ import Testing
     ),
     (
       model(
-        #"{"name": "a", "kind": "dense", "size": 4}, {"name": "b", "kind": "readout"}, {"name": "c", "kind": "lstm", "size": 1}"#
+        #"{"name": "a", "kind": "dense", "size": 4}, {"name": "b", "kind": "readout", "take": "last"}, {"name": "c", "kind": "lstm", "size": 1}"#
       ),
       "layers: layer c: it reads steps, but is given one row a sequence"
     ),

@@ -100,8 +100,10 @@ extension ONNXTranslator {
       return (list[0], list[1])
     }
     guard let w = weight(node, 1), let r = weight(node, 2) else {
+      let place = weight(node, 1) == nil ? 1 : 2
+      let name = node.inputs.indices.contains(place) ? node.inputs[place] : ["W", "R"][place - 1]
       throw ONNXRefusal(
-        detail: "its weights are no constants of floating-point numbers",
+        detail: "its weight \"\(name)\" is no constant of floating-point numbers",
         advice: ["weights that are computed cannot be read; export the model with its weights as constants"])
     }
     return (w, r)
