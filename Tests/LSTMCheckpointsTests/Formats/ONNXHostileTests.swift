@@ -222,7 +222,7 @@ import Testing
     let axis = Self.field(5, Self.field(1, "axis") + Self.field(3, 0) + Self.field(20, 2))
     let nodes = (0..<50000).map { Self.node("Concat", [$0 == 0 ? "W" : "v\($0)"], "v\($0 + 1)", axis) }
     let text = try Self.refusal(Self.graph(nodes, weight: "v50000"))
-    #expect(text.contains("is no constant"), "\(text)")
+    #expect(text.contains("is not understood"), "\(text)")
   }
 
   /// A small file that asks for a large tensor.
@@ -233,6 +233,6 @@ import Testing
       return Self.node("Concat", [String](repeating: name, count: 1000), "v\(step + 1)", axis)
     }
     let text = try Self.refusal(Self.graph(nodes, weight: "v40"))
-    #expect(text.contains("is no constant"), "\(text)")
+    #expect(text.contains("is not understood"), "\(text)")
   }
 }
