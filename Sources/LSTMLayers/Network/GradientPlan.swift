@@ -14,6 +14,8 @@ package struct GradientPlan: Sendable {
   package let wantsGradient: [Bool]
   /// For each value, whether its layer runs in a pass that starts at `entry`.
   let runs: [Bool]
+  /// Where regularization acts.
+  private(set) var sites = Regularization.Sites.everywhere(0)
   /// The recurrent layers that gradients flow through, by their number among the recurrent layers.
   package let recurrentLayers: [Int]
 
@@ -71,6 +73,7 @@ package struct GradientPlan: Sendable {
     entry = Boundary(places: ends.sorted())
     recurrentLayers = configuration.recurrentLayers.enumerated()
       .filter { trains[inputs + $1.index] }.map(\.offset)
+    sites = Regularization.Sites(configuration, self)
   }
 }
 

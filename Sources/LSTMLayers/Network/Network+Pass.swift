@@ -48,7 +48,7 @@ extension Network {
     let isFromInput = boundary.isInput(configuration)
     assert(isFromInput || plan.map { startsBelow(boundary, $0) } ?? true, "a pass that starts above what trains")
     if let draw, let plan {
-      try beginRegularization(draw, Regularization.Sites(configuration, plan))
+      try beginRegularization(draw, plan.sites)
     }
     keptFor = plan?.wantsGradient
     for (place, node) in nodes.enumerated() { node.keepsActivations = plan?.wantsGradient[place] ?? false }

@@ -15,7 +15,7 @@ extension Regularization {
 
   /// For each kind that is on, the places where it acts in the training passes of a plan.
   package func reach(in configuration: ModelConfiguration, _ plan: GradientPlan) -> [Reach] {
-    let sites = Sites(configuration, plan)
+    let sites = plan.sites
     let recurrent = configuration.recurrentLayers
     let count = recurrent.count
     // What each recurrent layer reads, then the last one itself.
