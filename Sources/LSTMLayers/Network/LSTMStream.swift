@@ -36,6 +36,8 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   private let places: [Place]
   /// For each layer, the outputs that it reads.
   private let reads: [Int]
+  /// The layer whose row the model gives.
+  private let last: Int
   private let carried: Int
   private let count: Int
 
@@ -85,12 +87,19 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
       places[index].scratch = scratch
       places[index].firstRead = reads.count
       if index > 0 {
-        places[index].output = take(node.width)
-        reads += configuration.sources[index - 1]
+        let sources = configuration.sources[index - 1]
+        // A recurrent layer's row is its state, a readout of every step what it reads.
+        switch node {
+        case is RecurrentLayer: places[index].output = places[index].state
+        case is IdentityLayer where sources[0] > 0: places[index].output = places[sources[0]].output
+        default: places[index].output = take(node.width)
+        }
+        reads += sources
       }
     }
     self.places = places
     self.reads = reads
+    last = configuration.outputPlaces[0]
     count = end
   }
 
@@ -208,7 +217,7 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
               inputs: first + place.firstRead, output: base + place.output, state: base + place.state,
               scratch: base + place.scratch, token: token))
         }
-        y.update(from: base + places[network.configuration.outputPlaces[0]].output, count: outputSize)
+        y.update(from: base + places[last].output, count: outputSize)
       }
     }
   }
