@@ -73,22 +73,16 @@ final class RecurrentLayer: NetworkLayer {
 
   // MARK: - States
 
-  /// Sets the states before the first step, those of the model's own: zero, parameters, or another layer's final state.
+  /// Sets the states before the first step, those of the model's own: zero, or parameters. Another layer's final state is
+  /// taken when that layer has run.
   func setOwnState() {
+    if starter != nil { return takeInitialState() }
     let count = shape.packed.count
-    startsFromZero = starter == nil && startSlots.isEmpty
+    startsFromZero = startSlots.isEmpty
     for (place, direction) in directions.enumerated() {
-      if let starter {
+      if let slots = startSlots.indices.contains(place) ? startSlots[place] : nil {
         initialHidden[place].reserve(count * stateSize)
-        initialCell[place].reserve(count * max(cellSize, 1))
-        for b in 0..<count {
-          starter.copyFinalState(
-            b, of: place, hidden: initialHidden[place].pointer + b * stateSize,
-            cell: cellSize == 0 ? nil : initialCell[place].pointer + b * cellSize)
-        }
-      } else if let slots = startSlots.indices.contains(place) ? startSlots[place] : nil {
-        initialHidden[place].reserve(count * stateSize)
-        initialCell[place].reserve(count * max(cellSize, 1))
+        initialCell[place].reserve(count * direction.hiddenSize)
         for b in 0..<count {
           (initialHidden[place].pointer + b * stateSize).update(from: weights.pointer(slots.hidden), count: stateSize)
           if let cell = slots.cell {
@@ -97,6 +91,17 @@ final class RecurrentLayer: NetworkLayer {
         }
       } else {
         initialCell[place].zero(count * direction.hiddenSize)
+      }
+    }
+  }
+
+  private func takeState(of starter: RecurrentLayer) {
+    takeInitialState()
+    for place in directions.indices {
+      for b in 0..<shape.packed.count {
+        starter.copyFinalState(
+          b, of: place, hidden: initialHidden[place].pointer + b * stateSize,
+          cell: cellSize == 0 ? nil : initialCell[place].pointer + b * cellSize)
       }
     }
   }
@@ -132,7 +137,7 @@ final class RecurrentLayer: NetworkLayer {
   // MARK: - Forward
 
   override func forward(_ pass: LayerPass) {
-    if starter != nil { setOwnState() }
+    if let starter { takeState(of: starter) }
     let (count, output) = (rowCount, makeOutput())
     if isMerged { sideBySide.reserve(count * rowSize) }
     let target = isMerged ? sideBySide.pointer : output
