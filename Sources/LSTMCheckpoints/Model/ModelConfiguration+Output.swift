@@ -2,12 +2,18 @@
 extension ModelConfiguration {
   /// The last dense layer of the model's output, with nothing above it but activations, a normalization or dropout; nil when
   /// there is none.
-  package var lastDense: Int? {
+  package var lastDense: Int? { outputEnd?.dense }
+
+  /// The last dense layer, and the layers from there to the output, which are not all that come after it in the list:
+  /// another output may have its own.
+  private var outputEnd: (dense: Int, above: [Int])? {
     var place = outputPlaces[0] - inputs.count
+    var above: [Int] = []
     while place >= 0 {
       switch layers[place].kind {
-      case is Layer.Dense: return place
+      case is Layer.Dense: return (place, above.reversed())
       case is Layer.ActivationLayer, is Layer.L2, is Layer.Dropout, is Layer.CRF:
+        above.append(place)
         place = sources[place][0] - inputs.count
       default: return nil
       }
@@ -17,17 +23,17 @@ extension ModelConfiguration {
 
   /// The last dense layer itself, with the activation that its output goes through, be it a layer of its own.
   package var finalDense: Layer.Dense? {
-    guard let last = lastDense, var dense = layers[last].kind as? Layer.Dense else { return nil }
-    for layer in layers[(last + 1)...] {
-      if dense.activation == .none, let activation = layer.kind as? Layer.ActivationLayer {
-        dense.activation = activation.activation
-      }
+    guard let end = outputEnd, var dense = layers[end.dense].kind as? Layer.Dense else { return nil }
+    for case let layer as Layer.ActivationLayer in end.above.map({ layers[$0].kind }) where dense.activation == .none {
+      dense.activation = layer.activation
     }
     return dense
   }
 
   /// Whether the output is divided by its L2 norm.
-  package var normalizesOutput: Bool { (lastDense ?? -1) < layers.count && layers.last?.kind is Layer.L2 }
+  package var normalizesOutput: Bool {
+    outputPlaces[0] >= inputs.count && layers[outputPlaces[0] - inputs.count].kind is Layer.L2
+  }
 
   /// Of the values that the model gives, their places in `values`.
   package var outputPlaces: [Int] {

@@ -49,11 +49,11 @@ final class BatchRunner {
       output = try data.withInputRows { values throws(ShapeError) in try run(values, from: .input) }
     }
 
+    try loss.check(network)
     if let width = FlatOutput.width(network, data), !loss.isOfSequences {
       return try measureFlat(output, data, count: count, width: width)
     }
     let isPerStep = network.givesSteps
-    try loss.check(network)
     try loss.check(
       data.targets, rows: count * (data.hasTargetPerStep ? data.steps : 1),
       against: .init(count: count, steps: isPerStep ? network.outputSteps(data.steps) : nil, width: output.width))

@@ -19,8 +19,14 @@ extension Loss {
   }
 
   /// - Throws: `ShapeError` unless a CRF's loss is used for models that end in one, and for these alone: another would
-  ///   neither see nor train the scores of neighboring tags.
+  ///   neither see nor train the scores of neighboring tags. Or when a loss that includes the model's last activation would
+  ///   apply it twice.
   func check(_ network: Network) throws(ShapeError) {
+    if outputForm == .logits, let layer = network.activationInTheWay {
+      throw ShapeError(
+        what: "model", expected: "\(layer), whose activation the loss \(name) includes, as the last layer",
+        found: "another layer above it")
+    }
     let isCRF = if case .crf = self { true } else { false }
     guard isCRF != (network.outputChain != nil) else { return }
     throw isCRF

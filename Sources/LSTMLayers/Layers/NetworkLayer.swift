@@ -110,8 +110,6 @@ class NetworkLayer {
   }
   /// Some of its parameters have changed.
   func weightsChanged() {}
-  /// Other layers that it depends on beside its sources.
-  var references: [NetworkLayer] { [] }
 
   // MARK: - Single steps
 

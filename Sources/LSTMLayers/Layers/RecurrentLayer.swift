@@ -57,8 +57,6 @@ final class RecurrentLayer: NetworkLayer {
     (self.number, self.firstDirection) = (number, firstDirection)
   }
 
-  override var references: [NetworkLayer] { starter.map { [$0] } ?? [] }
-
   /// S
   var stateSize: Int { kind.stateSize }
   /// Width of c; a GRU and a plain recurrent layer have none.

@@ -92,14 +92,25 @@ public final class Network {
     regularized = RegularizedPass(nodes, recurrent)
   }
 
-  /// Below a normalization of the output, as it stands above the activation.
+  /// The layer with the last softmax or sigmoid, where a loss that includes it cannot leave it out because of a layer above
+  /// it; nil where there is none.
+  package var activationInTheWay: String? {
+    if fused != nil { return nil }
+    var layer = outputLayer
+    while layer is FlattenLayer || layer is ReshapeLayer || layer is SliceLayer || layer is MergeLayer {
+      layer = layer.sources[0]
+    }
+    return Self.fusedLayer(layer)?.name
+  }
+
+  /// Below dropout or a normalization of the output, as they stand above the activation.
   private static func fusedLayer(_ output: NetworkLayer) -> NetworkLayer? {
     switch output {
     case let dense as DenseLayer: dense.activation == .softmax || dense.activation == .sigmoid ? dense : nil
     case let layer as ActivationLayer: layer.activation == .softmax || layer.activation == .sigmoid ? layer : nil
     case let layer as ConvolutionLayer where layer.geometry.kind.kernel.count == 1:
       layer.activation == .softmax || layer.activation == .sigmoid ? layer : nil
-    case is L2Layer, is IdentityLayer: fusedLayer(output.sources[0])
+    case is L2Layer, is IdentityLayer, is DropoutLayer: fusedLayer(output.sources[0])
     default: nil
     }
   }
