@@ -32,7 +32,8 @@ extension BenchCase {
     }
     if isTraining && model.readout != .all { perRow += model.readoutSize }
     let outputs = (model.readout == .all ? rows : batch) * model.outputSize
-    return 4 * (configuration.parameterCount * (isTraining ? 9 : 3) + rows * perRow + fixed + outputs * (isTraining ? 3 : 1))
+    return 4
+      * (configuration.parameterCount * (isTraining ? 9 : 3) + rows * perRow + fixed + outputs * (isTraining ? 3 : 1))
   }
 }
 

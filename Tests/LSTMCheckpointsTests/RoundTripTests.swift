@@ -129,7 +129,8 @@ import Testing
     try model.write(path: path, as: .pytorchHDF5)
     let read = try Checkpoint(path: path)
     // What it says is what it loads as.
-    let plan = try LoadPlan(read, options: LoadOptions(activation: model.configuration.plain.head.count == 2 ? .relu : nil))
+    let plan = try LoadPlan(
+      read, options: LoadOptions(activation: model.configuration.plain.head.count == 2 ? .relu : nil))
     try plan.validate()
     var kept = read
     kept.tensors = try read.tensors.map { tensor in

@@ -156,7 +156,8 @@ import Testing
         == "row 0 of embedding.weight is all zero: it stands for padding (padding_idx=0) and is not trained")
     #expect(assumption.change == "padding none")
     let none = try Self.plan("padding-row/m.pt") { $0.padding = .absent }
-    #expect(none.configuration.plain.paddingToken == nil && !none.report.assumed.contains { $0.what.contains("padding") })
+    #expect(
+      none.configuration.plain.paddingToken == nil && !none.report.assumed.contains { $0.what.contains("padding") })
     let said = try Self.plan("padding-row/m.pt") { $0.padding = .row(7) }
     #expect(said.configuration.plain.paddingToken == 7 && !said.report.assumed.contains { $0.what.contains("padding") })
     #expect(throws: CheckpointError.self) { try Self.plan("padding-row/m.pt") { $0.padding = .row(20) } }

@@ -45,7 +45,9 @@ struct KerasOptions: Decodable {
     for format in [Checkpoint.Format.kerasH5, .kerasWeights, .kerasArchive] {
       let gates = Set(model.configuration.plain.layers.map(\.gateActivation))
       var writing = WriteOptions()
-      if model.configuration.plain.layers.contains(where: { $0.bias == .dual }), format != .kerasH5 { writing.bias = .single }
+      if model.configuration.plain.layers.contains(where: { $0.bias == .dual }), format != .kerasH5 {
+        writing.bias = .single
+      }
       if writing.bias == .single { writing.layout = .keras }
       // No layer of Keras joins the outputs of others; the source's own weights keep their places.
       if model.configuration.plain.skip, format != .kerasH5 { continue }
@@ -63,7 +65,9 @@ struct KerasOptions: Decodable {
       if format == .kerasWeights || !hasModel(read) {
         options.configuration = model.configuration
         if writing.bias == .single {
-          for index in model.configuration.plain.layers.indices { options.configuration?.plain.layers[index].bias = .single }
+          for index in model.configuration.plain.layers.indices {
+            options.configuration?.plain.layers[index].bias = .single
+          }
         }
       }
       let again = try LSTMModel(read, options: options)

@@ -1,6 +1,6 @@
-import TestSupport
 import Foundation
 import LSTMCheckpoints
+import TestSupport
 
 @testable import LSTMLayers
 

@@ -14,7 +14,6 @@ import Testing
     let metrics: Metrics
   }
 
-
   @discardableResult
   private func succeeds(_ place: Workplace, _ arguments: [String]) async throws -> Outcome {
     let outcome = try await place.run(arguments)
@@ -83,9 +82,11 @@ import Testing
     try place.write("tags.csv", Self.tags())
     let columns = ["--data", "tags.csv", "--sequence-id", "sentence", "--label-column", "tag"]
     let tuning = try await succeeds(
-      place, ["finetune", "network.json", "--from-scratch", "--loss", "crf", "--epochs", "20", "--lr", "0.03"]
+      place,
+      ["finetune", "network.json", "--from-scratch", "--loss", "crf", "--epochs", "20", "--lr", "0.03"]
         + ["--batch-size", "8", "--patience", "0"] + columns)
-    #expect(tuning.stdout.contains("note   crf: a CRF over the model's 3 tags, whose transitions start from random values\n"))
+    #expect(
+      tuning.stdout.contains("note   crf: a CRF over the model's 3 tags, whose transitions start from random values\n"))
     #expect(tuning.stdout.contains("crf                  15  trainable"))
     let found: Evaluation = try await json(
       succeeds(place, "evaluate", "finetuned.h5", "--data", "tags.csv", "--json"))
@@ -123,7 +124,8 @@ import Testing
     try await succeeds(
       place,
       [
-        "finetune", "network.json", "--from-scratch", "--loss", "ctc", "--blank", "-1", "--epochs", "30", "--lr", "0.03",
+        "finetune", "network.json", "--from-scratch", "--loss", "ctc", "--blank", "-1", "--epochs", "30", "--lr",
+        "0.03",
         "--patience", "0",
       ] + columns)
     // The blank, the columns and the classes are the model's.

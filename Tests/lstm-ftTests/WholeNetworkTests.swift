@@ -71,7 +71,9 @@ import Testing
     #expect(largestDifference(try #require(one).floats(), try #require(two).floats()) <= 2e-6, "\(file)")
     let shown = try await place.run("inspect", "again.h5")
     let wasShown = try await place.run("inspect", "model.h5")
-    func line(_ text: String) -> String? { text.split(separator: "\n").first { $0.contains("model: ") }.map(String.init) }
+    func line(_ text: String) -> String? {
+      text.split(separator: "\n").first { $0.contains("model: ") }.map(String.init)
+    }
     #expect(line(shown.stdout) == line(wasShown.stdout), "\(file)")
   }
 }

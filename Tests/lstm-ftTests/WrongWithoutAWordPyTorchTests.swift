@@ -94,12 +94,13 @@ import Testing
 
   // MARK: - What computes is never advised away
 
-  @Test(arguments: [
-    ("pt-batchnorm/model.pt", "bn", nil), ("layer-order-pt/ln_after.pt", "ln", nil),
-    ("layer-order-pt/square_in.pt", "inp", nil),
-    ("pt-conv-front/model.pt", "conv", "conv is a convolution, of which tensors do not tell the padding and stride"),
-    ("pt-attention-taken-for-dense/model.pt", "attention", "is an attention of a form that tensors do not tell"),
-  ] as [(String, String, String?)])
+  @Test(
+    arguments: [
+      ("pt-batchnorm/model.pt", "bn", nil), ("layer-order-pt/ln_after.pt", "ln", nil),
+      ("layer-order-pt/square_in.pt", "inp", nil),
+      ("pt-conv-front/model.pt", "conv", "conv is a convolution, of which tensors do not tell the padding and stride"),
+      ("pt-attention-taken-for-dense/model.pt", "attention", "is an attention of a form that tensors do not tell"),
+    ] as [(String, String, String?)])
   func aLayerThatComputesIsReadOrAskedAbout(_ file: String, _ module: String, _ asks: String?) async throws {
     let place = try Workplace()
     try place.copy("wild/\(file)", as: "w.pt")
@@ -280,7 +281,9 @@ import Testing
   @Test func arraysOfAKerasGRUAreNotRead() async throws {
     let place = try Workplace()
     try place.save(
-      [("gru/gru_cell/kernel", [3, 24]), ("gru/gru_cell/recurrent_kernel", [8, 24]), ("gru/gru_cell/bias", [2, 24])],
+      [
+        ("gru/gru_cell/kernel", [3, 24]), ("gru/gru_cell/recurrent_kernel", [8, 24]), ("gru/gru_cell/bias", [2, 24]),
+      ],
       as: "w.npz", .npz)
     let outcome = try await place.run("import", "w.npz")
     #expect(outcome.code == 65)

@@ -217,6 +217,7 @@ struct ModelResolution: FileReading {
     let (count, rest) = width.quotientAndRemainder(dividingBy: given)
     guard rest == 0, count > 1 else { return mismatch }
     return mismatch + ": \(width) = \(count) x \(given), a head over \(count) "
-      + (count == 2 ? "readouts or steps side by side" : "flattened steps") + ": describe the model with \(.model, "LINE")"
+      + (count == 2 ? "readouts or steps side by side" : "flattened steps")
+      + ": describe the model with \(.model, "LINE")"
   }
 }

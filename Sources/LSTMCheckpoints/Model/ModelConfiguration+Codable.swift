@@ -68,7 +68,11 @@ extension ModelConfiguration: Codable {
   public func encode(to encoder: any Encoder) throws {
     if let stack { return try stack.encode(to: encoder) }
     var values = encoder.container(keyedBy: Key.self)
-    if inputs.count == 1 { try values.encode(inputs[0], forKey: .input) } else { try values.encode(inputs, forKey: .inputs) }
+    if inputs.count == 1 {
+      try values.encode(inputs[0], forKey: .input)
+    } else {
+      try values.encode(inputs, forKey: .inputs)
+    }
     try values.encode(layers, forKey: .layers)
     if !outputs.isEmpty { try values.encode(outputs, forKey: .outputs) }
     try values.encodeIfPresent(mask, forKey: .mask)
@@ -108,7 +112,8 @@ extension ModelConfiguration.Input: Codable {
     }
     self.init(
       content, name: try values.decodeIfPresent(String.self, forKey: .name) ?? "input", steps: try size(.steps),
-      channels: try size(.channels), isPerSequence: try values.decodeIfPresent(Bool.self, forKey: .perSequence) ?? false)
+      channels: try size(.channels), isPerSequence: try values.decodeIfPresent(Bool.self, forKey: .perSequence) ?? false
+    )
   }
 
   public func encode(to encoder: any Encoder) throws {

@@ -43,7 +43,9 @@ extension ModelConfiguration {
   /// The layer above the last recurrent one that makes one row a sequence of its steps; nil when there is none.
   private var readoutLayer: Int? {
     let last = layers.lastIndex { $0.kind is Layer.Recurrent } ?? -1
-    return layers.indices.first { $0 > last && (layers[$0].kind is Layer.Readout || layers[$0].kind is Layer.Attention) }
+    return layers.indices.first {
+      $0 > last && (layers[$0].kind is Layer.Readout || layers[$0].kind is Layer.Attention)
+    }
   }
 
   /// How the steps become what the head reads; nil while undecided. A graph that does it otherwise has `all` if it gives

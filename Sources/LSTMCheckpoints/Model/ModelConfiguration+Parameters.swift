@@ -117,8 +117,7 @@ extension Layer {
   /// `lstm.weight_ih_l0_reverse`.
   public func parameterName(_ parameter: String, isReverse: Bool = false) -> String {
     let suffix = isReverse ? "_reverse" : ""
-    if let cell = (kind as? Layer.Recurrent)?.cell, let number = Self.number(of: name)
-    {
+    if let cell = (kind as? Layer.Recurrent)?.cell, let number = Self.number(of: name) {
       return "\(cell.rawValue).\(parameter)_l\(number)\(suffix)"
     }
     return "\(name).\(parameter)\(suffix)"

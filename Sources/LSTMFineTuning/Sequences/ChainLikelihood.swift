@@ -158,7 +158,8 @@ final class ChainLikelihood {
 
   /// The gradient of the chain's scores: what is expected, less what is.
   private func sum(
-    _ batch: Batch, _ chain: TagChain, _ gradient: UnsafePointer<Float>, into result: TagChain.Gradient, _ kernels: Kernels
+    _ batch: Batch, _ chain: TagChain, _ gradient: UnsafePointer<Float>, into result: TagChain.Gradient,
+    _ kernels: Kernels
   ) {
     let size = chain.size
     let rows = starts.pointer[batch.sequences]

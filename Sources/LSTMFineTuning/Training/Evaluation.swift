@@ -116,7 +116,8 @@ public struct Evaluator {
       for (place, example) in examples.enumerated() {
         guard let scaler = data.hasOwnScalers ? data.targetScaler(example) : targetScaler else { continue }
         // Padded steps stay zero.
-        let valid = place * width..<place * width + (lengths.map { network.outputSteps($0[place]) * output.shape[2] } ?? width)
+        let valid =
+          place * width..<place * width + (lengths.map { network.outputSteps($0[place]) * output.shape[2] } ?? width)
         var values = Array(output.values[valid])
         scaler.undo(&values)
         output.values.replaceSubrange(valid, with: values)

@@ -210,7 +210,9 @@ public struct FreezePlan: Sendable {
       let status: Status =
         indices.contains { adapted[$0] }
         ? .lowRank
-        : indices.allSatisfy { moving($0) == parameters[$0].elementCount || !parameters[$0].part.isTrainable && trainable[$0] }
+        : indices.allSatisfy {
+          moving($0) == parameters[$0].elementCount || !parameters[$0].part.isTrainable && trainable[$0]
+        }
           ? .trainable : !trains.isEmpty ? .mixed : somethingBelowTrains ? .passesGradient : .frozen
       if !trains.isEmpty { somethingBelowTrains = true }
       return Group(

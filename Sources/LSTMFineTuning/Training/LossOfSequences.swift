@@ -175,20 +175,24 @@ final class SequenceLoss {
       let found = label(count)
       guard 0..<classes ~= found, found != blank else {
         throw ShapeError(
-          what: "labels", expected: "classes from 0 to \(classes - 1) without the blank, \(blank), and \(SequenceData.ignored) after the last",
+          what: "labels",
+          expected:
+            "classes from 0 to \(classes - 1) without the blank, \(blank), and \(SequenceData.ignored) after the last",
           found: "\(found)")
       }
       count += 1
     }
     for place in count..<max(width, count) where label(place) != Int(SequenceData.ignored) {
       throw ShapeError(
-        what: "labels", expected: "nothing but \(SequenceData.ignored) after a sequence's last", found: "\(label(place))")
+        what: "labels", expected: "nothing but \(SequenceData.ignored) after a sequence's last",
+        found: "\(label(place))")
     }
     if let steps {
       let needed = CTCLoss.fewestSteps(count, label)
       guard needed <= steps else {
         throw ShapeError(
-          what: "labels", expected: "at most as many as fit into a sequence's \(steps) steps, one blank between equal ones",
+          what: "labels",
+          expected: "at most as many as fit into a sequence's \(steps) steps, one blank between equal ones",
           found: "\(count), which need \(needed)")
       }
     }

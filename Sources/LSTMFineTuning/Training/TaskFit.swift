@@ -55,14 +55,16 @@ public struct TaskFit: Sendable {
     let largest = try Self.largestClass(data.targets, file)
     let isBinary = isClasses && !head.isNew && configuration.finalDense?.size == 1 && largest == 1
     let given =
-      loss ?? Loss.ofSequences(data.targets, model) ?? reading.loss ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
+      loss ?? Loss.ofSequences(data.targets, model) ?? reading.loss
+      ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
     let chosen = given.settled(for: model)
     if loss == nil, reading.loss == nil, isBinary, chosen == .binaryCrossEntropy {
       notes.append("loss: bce, because the model gives one value and the classes are 0 and 1")
     }
     if chosen.readsClassNumbers, !isClasses {
       throw FineTuningError.badData(
-        file: file, detail: "\(chosen.name) needs class numbers in y, found real values", advice: ["save y as integers"])
+        file: file, detail: "\(chosen.name) needs class numbers in y, found real values", advice: ["save y as integers"]
+      )
     }
     try chosen.checkKind(of: data.targets, configuration, keepsHead: !head.isNew, file)
     if isClasses, !chosen.isOfClasses {
@@ -263,7 +265,8 @@ public struct TaskFit: Sendable {
 extension ModelConfiguration {
   fileprivate func settingReadout(_ readout: PlainStack.Readout) throws(FineTuningError) -> ModelConfiguration {
     guard let changed = with(readout: readout) else {
-      throw .invalid(.readout, "\(readout.rawValue)", "the model has no readout that could be another: \(summary)", advice: [])
+      throw .invalid(
+        .readout, "\(readout.rawValue)", "the model has no readout that could be another: \(summary)", advice: [])
     }
     return changed
   }

@@ -39,7 +39,9 @@ extension Kernels {
   func apply(
     _ f: ActivationFunction, _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, rows: Int, size: Int
   ) {
-    forEachPart(f, rows, size) { applyHere(f, x + $0 * size, into: y + $0 * size, rows: $1, size: size) } elements: {
+    forEachPart(f, rows, size) {
+      applyHere(f, x + $0 * size, into: y + $0 * size, rows: $1, size: size)
+    } elements: {
       f.compute(x + $0.lowerBound, into: y + $0.lowerBound, count: $0.count, self)
     }
   }

@@ -14,8 +14,9 @@ struct AttentionRows {
   /// - Parameters:
   ///   - base: the output or the gradient of a layer.
   ///   - columns: where they begin, and how many there are of each head; all of them when nil.
-  init(_ base: UnsafeMutablePointer<Float>, of layer: NetworkLayer, stride: Int? = nil, first: Int = 0, width: Int? = nil)
-  {
+  init(
+    _ base: UnsafeMutablePointer<Float>, of layer: NetworkLayer, stride: Int? = nil, first: Int = 0, width: Int? = nil
+  ) {
     self.base = base + first
     self.stride = stride ?? layer.width
     self.width = width ?? layer.width

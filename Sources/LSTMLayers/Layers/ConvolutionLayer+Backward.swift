@@ -54,7 +54,9 @@ extension ConvolutionLayer {
     let (x, rowSize, size, height) = (rows(), sources[0].width, geometry.size, geometry.outputHeight)
     let (groupSize, window, windows) = (geometry.groupSize, geometry.windowSize, steps * height)
     let (memory, dz) = (backwardScratch.pointer, backwardScratch.pointer + tiling.tileFloats)
-    let (perStep, perWindow) = (geometry.stride.time * geometry.stepSize, geometry.stride.height * geometry.groupChannels)
+    let (perStep, perWindow) = (
+      geometry.stride.time * geometry.stepSize, geometry.stride.height * geometry.groupChannels
+    )
     let table = kernels.table.pointee
     if !geometry.isInDepth { productPack.reserve(kernels.packedCount(windows, window)) }
     let packed = productPack.pointer

@@ -44,7 +44,8 @@ final class ConvolutionLayer: NetworkLayer {
       let around = geometry.kind.padding(steps, axis: 0)
       guard max(around.before, around.after) < steps else {
         throw ShapeError(
-          what: name, expected: "sequences longer than the \(max(around.before, around.after)) steps that are reflected",
+          what: name,
+          expected: "sequences longer than the \(max(around.before, around.after)) steps that are reflected",
           found: "one of \(steps)")
       }
     }
@@ -111,7 +112,8 @@ final class ConvolutionLayer: NetworkLayer {
     let (size, height, width) = (geometry.size, geometry.outputHeight, width)
     guard height > 1, !activation.isElementwise else {
       kernels.multiplyBySlope(
-        function, gradient, x: function.needsArgument ? arguments.pointer : output, y: output, rows: rowCount, size: width)
+        function, gradient, x: function.needsArgument ? arguments.pointer : output, y: output, rows: rowCount,
+        size: width)
       return
     }
     // Over the channels, which are not side by side.

@@ -18,7 +18,8 @@ final class FlattenLayer: NetworkLayer {
     let shortest = given.lengths[given.count - 1]
     guard given.steps == steps, shortest == steps else {
       throw ShapeError(
-        what: name, expected: "sequences of \(steps) steps", found: "one of \(given.steps == steps ? shortest : given.steps)")
+        what: name, expected: "sequences of \(steps) steps",
+        found: "one of \(given.steps == steps ? shortest : given.steps)")
     }
   }
 

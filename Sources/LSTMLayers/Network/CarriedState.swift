@@ -27,7 +27,8 @@ public final class CarriedState {
     for layer in configuration.layers {
       // A window of the chunk before is not carried.
       switch layer.kind {
-      case let kind as Layer.Convolution where kind.kernel[0] == 1 && kind.stride[0] == 1 && kind.pad.allSatisfy { $0 == 0 }:
+      case let kind as Layer.Convolution
+      where kind.kernel[0] == 1 && kind.stride[0] == 1 && kind.pad.allSatisfy { $0 == 0 }:
         continue
       case let kind as Layer.Pooling where kind.window[0] == 1 && kind.stride.first ?? 1 == 1: continue
       case is Layer.Convolution, is Layer.Pooling:

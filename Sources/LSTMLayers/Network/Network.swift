@@ -182,7 +182,8 @@ public final class Network {
       keptFor = forBackward ? nodes.map { _ in true } : nil
       return runLayers(
         LayerPass(isTraining: isTraining, trainable: isTraining ? weights.slots.map { _ in true } : nil, draw: draw),
-        form) { _ in true }
+        form
+      ) { _ in true }
     }
     paddedInputSteps = batch.steps
     paddedSteps = outputLayer.shape.steps(batch.steps)

@@ -126,7 +126,8 @@ struct Export: ParsableCommand {
     console.say(replacedModule)
     try console.result(
       Answer(
-        output: output, module: target.module, format: format.rawValue, tensors: written, inputScaler: record.inputScaler,
+        output: output, module: target.module, format: format.rawValue, tensors: written,
+        inputScaler: record.inputScaler,
         targetScaler: record.targetScaler, features: record.features, targets: record.targets,
         entityScalers: record.entityScalers))
   }

@@ -167,7 +167,9 @@ struct Predict: ParsableCommand {
     if let tags = try tags(base, raw, loaded, kernels) {
       let found = ClassPredictions(tags, record.classes ?? [])
       (y, classes) = (found.probabilities, found)
-    } else if let names = record.classes, names.count <= base.configuration.outputSize || base.configuration.outputSize == 1 {
+    } else if let names = record.classes,
+      names.count <= base.configuration.outputSize || base.configuration.outputSize == 1
+    {
       let found = ClassPredictions(y, names, base.configuration, lengths: raw.lengths)
       (y, classes) = (found.probabilities, found)
     }
@@ -179,7 +181,8 @@ struct Predict: ParsableCommand {
         [StoredTensor(name: "y", shape: y.shape, values: y.values)], path: output ?? "", as: .pytorchHDF5)
     case .csv:
       let text =
-        try labels?.csv(names: loaded.sequenceNames) ?? classes?.csv(names: loaded.sequenceNames) ?? csv(y, loaded, names, origins)
+        try labels?.csv(names: loaded.sequenceNames) ?? classes?.csv(names: loaded.sequenceNames)
+        ?? csv(y, loaded, names, origins)
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
     }
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
@@ -217,7 +220,8 @@ struct Predict: ParsableCommand {
     let blank = chosen < 0 ? width + chosen : chosen
     guard 0..<width ~= blank, model.configuration.givesSteps else {
       throw InputError.usage(
-        "--blank \(chosen): expected one of the outputs that the model gives for each step: \(model.configuration.summary)")
+        "--blank \(chosen): expected one of the outputs that the model gives for each step: \(model.configuration.summary)"
+      )
     }
     if let beam = target.beam, beam < 1 { throw InputError.usage("--beam \(beam): expected at least 1") }
     let evaluator = Evaluator(Network(model, kernels: kernels), loss: .ctc(blank: blank))

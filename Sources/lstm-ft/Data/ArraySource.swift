@@ -38,7 +38,8 @@ extension DataSettings {
       }
     }
     return ArraySequences(
-      try ArrayData.load(checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting,
+      try ArrayData.load(
+        checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting,
         labels: request.blank != nil),
       file: path)
   }

@@ -138,7 +138,10 @@ import Testing
       ),
       "layers: layer c: it reads steps, but is given one row a sequence"
     ),
-    (model(#"{"name": "a", "kind": "dense", "size": 4}"#, #", "outputs": ["b"]"#), "layers: there is no output b; did you mean a?"),
+    (
+      model(#"{"name": "a", "kind": "dense", "size": 4}"#, #", "outputs": ["b"]"#),
+      "layers: there is no output b; did you mean a?"
+    ),
     (
       model(#"{"name": "a", "kind": "dense", "size": 4}"#, #", "output": ["b"]"#),
       #"unknown key "output"; known are input, inputs, layers, outputs, mask, tied"#

@@ -1,6 +1,6 @@
-import TestSupport
 import FileIO
 import Foundation
+import TestSupport
 import Testing
 
 @testable import LSTMCheckpoints

@@ -79,11 +79,16 @@ import TrainingSupport
 
   @Test func labelsOfArrays() throws {
     let none = SequenceData.ignored
-    #expect(try Self.arrays([DataArray("y", [2, 4], integers: [5, 6, 5, 6, 1, -1, -1, -1])]) == [5, 6, 5, 6, 1, none, none, none])
+    #expect(
+      try Self.arrays([DataArray("y", [2, 4], integers: [5, 6, 5, 6, 1, -1, -1, -1])]) == [
+        5, 6, 5, 6, 1, none, none, none,
+      ])
     let counts = DataArray("y_lengths", [2], integers: [2, 0])
     // Where their number is given, they are labels in order whatever is asked for.
     #expect(
-      try Self.arrays([DataArray("y", [2, 3], integers: [5, 6, 5, 6, 1, 7]), counts], labels: false) == [5, 6, none, none])
+      try Self.arrays([DataArray("y", [2, 3], integers: [5, 6, 5, 6, 1, 7]), counts], labels: false) == [
+        5, 6, none, none,
+      ])
     let flat = DataArray("target_lengths", [2], integers: [1, 3])
     #expect(try Self.arrays([DataArray("y", [4], integers: [5, 6, 7, 8]), flat]) == [5, none, none, 6, 7, 8])
   }
@@ -91,12 +96,14 @@ import TrainingSupport
   @Test func brokenLabelsOfArrays() throws {
     func refusal(_ more: [DataArray]) -> String { message { _ = try Self.arrays(more) } }
     let counts = DataArray("y_lengths", [2], integers: [4, 0])
-    #expect(refusal([DataArray("y", [2, 3], integers: [1, 1, 1, 1, 1, 1]), counts]).contains("y_lengths[0]: expected"))
+    #expect(
+      refusal([DataArray("y", [2, 3], integers: [1, 1, 1, 1, 1, 1]), counts]).contains("y_lengths[0]: expected"))
     #expect(refusal([DataArray("y", [5], integers: [1, 1, 1, 1, 1]), counts]).contains("the sum of y_lengths"))
     #expect(refusal([DataArray("y", [3, 2], integers: [1, 1, 1, 1, 1, 1])]).contains("labels in order (2, S)"))
     #expect(refusal([DataArray("y", [2, 2], floats: [1, 1, 1, 1])]).contains("expected class numbers"))
     #expect(refusal([DataArray("y", [2, 3], integers: [1, -1, 1, 1, 1, 1])]).contains("y[0, 2]"))
     #expect(
-      refusal([DataArray("y", [2, 1], integers: [1, 1]), DataArray("y_lengths", [3], integers: [1, 1, 1])]).contains("(2)"))
+      refusal([DataArray("y", [2, 1], integers: [1, 1]), DataArray("y_lengths", [3], integers: [1, 1, 1])]).contains(
+        "(2)"))
   }
 }

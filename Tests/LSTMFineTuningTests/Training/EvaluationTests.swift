@@ -1,7 +1,7 @@
-import TestSupport
 import Foundation
 import LSTMCheckpoints
 import LSTMLayers
+import TestSupport
 import Testing
 import TrainingSupport
 

@@ -101,7 +101,8 @@ import TrainingSupport
     let sum = try scores.evaluate(.crf(reduction: .sum), tags)
     let count = Float(scores.lengths.count)
     #expect(sum.loss == mean.loss)
-    #expect(abs(sum.loss * Double(count) - (try scores.golden.doubles("\(name)/loss_sum")[0])) <= 1e-4 * max(1, sum.loss))
+    #expect(
+      abs(sum.loss * Double(count) - (try scores.golden.doubles("\(name)/loss_sum")[0])) <= 1e-4 * max(1, sum.loss))
     #expect(Self.isClose(sum.gradient, mean.gradient.map { $0 * count }))
   }
 

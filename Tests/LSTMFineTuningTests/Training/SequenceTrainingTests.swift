@@ -53,7 +53,9 @@ import TrainingSupport
       ] + more)
   }
 
-  static func train(_ tagger: ModelConfiguration, kernels: Kernels = .best, freezing: [String] = [], caches: Bool = true)
+  static func train(
+    _ tagger: ModelConfiguration, kernels: Kernels = .best, freezing: [String] = [], caches: Bool = true
+  )
     throws -> Trajectory
   {
     try follow(
@@ -193,7 +195,8 @@ import TrainingSupport
     #expect(allValues(again.model) == allValues(made.model))
     let larger = try Self.fit(made.model, Self.tags, head: .new(size: 5))
     #expect(larger.model.configuration.endsInCRF && larger.model.configuration.outputSize == 5)
-    #expect(message { _ = try Self.fit(model, Self.tags, .crf(), mayChangeModel: false) }.contains("does not end in a CRF"))
+    #expect(
+      message { _ = try Self.fit(model, Self.tags, .crf(), mayChangeModel: false) }.contains("does not end in a CRF"))
     #expect(message { _ = try Self.fit(made.model, Self.tags, .crossEntropy) }.contains("the model ends in a CRF"))
     #expect(
       message { _ = try Self.fit(model, .classes([0, 1], perStep: false), .crf()) }.contains("a tag for each step"))

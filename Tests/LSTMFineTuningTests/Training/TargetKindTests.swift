@@ -1,7 +1,7 @@
-import TestSupport
 import FileIO
 import LSTMCheckpoints
 import LSTMLayers
+import TestSupport
 import Testing
 import TrainingSupport
 

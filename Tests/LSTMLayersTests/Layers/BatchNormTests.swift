@@ -23,7 +23,9 @@ import Testing
   }
 
   private func statistics(_ network: Network) throws -> [[Float]] {
-    try ["norm.running_mean", "norm.running_var"].map { network.weights.values(try #require(network.weights.index(of: $0))) }
+    try ["norm.running_mean", "norm.running_var"].map {
+      network.weights.values(try #require(network.weights.index(of: $0)))
+    }
   }
 
   @Test func frozenItKeepsAndUsesItsStatistics() throws {

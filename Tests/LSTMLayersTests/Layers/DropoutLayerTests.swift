@@ -24,11 +24,14 @@ import Testing
     let y = try network.forward(
       SequenceBatch(ones, lengths: lengths), isTraining: isTraining, regularization: hasDraw ? draw : nil)
     let back = try network.backward(
-      Tensor(shape: y.shape, values: y.values.map { _ in 1 }), into: ParameterStore([]), trainable: [], wantsInput: true)
+      Tensor(shape: y.shape, values: y.values.map { _ in 1 }), into: ParameterStore([]), trainable: [], wantsInput: true
+    )
     return (y.values, try #require(back).input.values)
   }
 
-  @Test(arguments: Layer.Dropout.Form.allCases) func nothingIsDroppedOutsideOfTraining(_ form: Layer.Dropout.Form) throws {
+  @Test(arguments: Layer.Dropout.Form.allCases) func nothingIsDroppedOutsideOfTraining(_ form: Layer.Dropout.Form)
+    throws
+  {
     for (isTraining, hasDraw, rate) in [(false, true, Float(0.4)), (true, false, 0.4), (true, true, 0)] {
       let (y, dx) = try run(form, rate: rate, isTraining: isTraining, hasDraw: hasDraw)
       #expect(y.allSatisfy { $0 == 1 } && dx.allSatisfy { $0 == 1 })

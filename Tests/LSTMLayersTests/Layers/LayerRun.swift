@@ -33,7 +33,8 @@ struct LayerRun {
     var (model, random) = (LSTMModel(configuration), RandomNumbers(seed: seed))
     for slot in model.parameters.slots {
       let values = (0..<slot.count).map { _ in
-        slot.name.hasSuffix("running_var") ? 0.2 + random.uniform() : random.normal() / Float(slot.shape.last ?? 1).squareRoot()
+        slot.name.hasSuffix("running_var")
+          ? 0.2 + random.uniform() : random.normal() / Float(slot.shape.last ?? 1).squareRoot()
       }
       try model.set(slot.name, to: Tensor(shape: slot.shape, values: values))
     }

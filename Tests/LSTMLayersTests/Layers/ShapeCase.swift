@@ -62,7 +62,8 @@ struct ShapeCase: Sendable, CustomTestStringConvertible {
       ShapeCase("pointwise", between(convolution(33, 1) { $0.activation = .sigmoid }, size: 17), streams: true),
       ShapeCase("pads alone", between(convolution(3, 1) { $0.pad = [2, 1] }, size: 4)),
       ShapeCase(
-        "strided same", between(convolution(5, 4) { ($0.padding, $0.stride, $0.hasBias) = (.same, [3], false) }, size: 3)),
+        "strided same",
+        between(convolution(5, 4) { ($0.padding, $0.stride, $0.hasBias) = (.same, [3], false) }, size: 3)),
       ShapeCase("strided", [Layer("c", convolution(8, 5) { $0.stride = [2] })], shortest: 5, lengths: [11, 5, 6, 7]),
       ShapeCase("stride beyond the kernel", [Layer("c", convolution(3, 2) { ($0.stride, $0.pad) = ([4], [1, 1]) })]),
       ShapeCase("depthwise", between(convolution(7, 5) { ($0.padding, $0.groups) = (.same, 7) }, size: 7)),
@@ -72,10 +73,12 @@ struct ShapeCase: Sendable, CustomTestStringConvertible {
         "reflected beyond the kernel",
         between(convolution(4, 2) { ($0.pad, $0.reflects, $0.stride) = ([3, 2], true, [2]) }, size: 3), shortest: 4,
         lengths: [9, 4, 5]),
-      ShapeCase("a stack", [
-        Layer("a", convolution(5, 3)), Layer("b", convolution(4, 2) { $0.stride = [2] }),
-        Layer("c", convolution(3, 2)),
-      ], shortest: 6, lengths: [13, 6, 8]),
+      ShapeCase(
+        "a stack",
+        [
+          Layer("a", convolution(5, 3)), Layer("b", convolution(4, 2) { $0.stride = [2] }),
+          Layer("c", convolution(3, 2)),
+        ], shortest: 6, lengths: [13, 6, 8]),
       ShapeCase("softmax", [Layer("c", convolution(5, 2) { ($0.padding, $0.activation) = (.same, .softmax) })]),
     ]
     return list
@@ -90,13 +93,18 @@ struct ShapeCase: Sendable, CustomTestStringConvertible {
         channels: 1, streams: true),
       ShapeCase(
         "plane in groups",
-        [Layer("c", convolution(6, 2, 2) { ($0.groups, $0.dilation, $0.stride, $0.padding) = (3, [2, 3], [1, 2], .same) })],
+        [
+          Layer(
+            "c", convolution(6, 2, 2) { ($0.groups, $0.dilation, $0.stride, $0.padding) = (3, [2, 3], [1, 2], .same) })
+        ],
         features: 21, channels: 3),
       ShapeCase(
-        "plane reflected", [Layer("c", convolution(3, 3, 3) { ($0.pad, $0.reflects, $0.activation) = ([1, 1, 2, 2], true, .tanh) })],
+        "plane reflected",
+        [Layer("c", convolution(3, 3, 3) { ($0.pad, $0.reflects, $0.activation) = ([1, 1, 2, 2], true, .tanh) })],
         features: 10, channels: 2, shortest: 2),
       ShapeCase(
-        "plane causal", [Layer("c", convolution(3, 3, 2) { ($0.padding, $0.stride) = (.causal, [1, 2]) })], features: 12,
+        "plane causal", [Layer("c", convolution(3, 3, 2) { ($0.padding, $0.stride) = (.causal, [1, 2]) })],
+        features: 12,
         channels: 2, streams: true),
       ShapeCase("plane of whole height", [Layer("c", convolution(3, 2, 6))], features: 12, channels: 2, shortest: 2),
       ShapeCase(
@@ -155,7 +163,8 @@ struct ShapeCase: Sendable, CustomTestStringConvertible {
         streams: true),
       ShapeCase(
         "grid from channels last",
-        [Layer("below", Layer.Dense(size: 12)), Layer("g", Layer.Reshape(.gridChannelsLast, channels: 3))], streams: true),
+        [Layer("below", Layer.Dense(size: 12)), Layer("g", Layer.Reshape(.gridChannelsLast, channels: 3))],
+        streams: true),
       ShapeCase(
         "slice", [Layer("below", Layer.Dense(size: 9)), Layer("s", Layer.Slice(first: 2, count: 5))], streams: true),
     ]
@@ -179,7 +188,10 @@ struct ShapeCase: Sendable, CustomTestStringConvertible {
       list.append(
         ShapeCase(
           "\(operation) of three",
-          [a, b, Layer("c", Layer.Dense(size: 5), from: ["a"]), Layer("m", Layer.Merge(operation), from: ["b", "a", "c"])],
+          [
+            a, b, Layer("c", Layer.Dense(size: 5), from: ["a"]),
+            Layer("m", Layer.Merge(operation), from: ["b", "a", "c"]),
+          ],
           streams: true))
     }
     return list

@@ -74,7 +74,8 @@ import Testing
       (ShapeCase.convolution(3, 2) { $0.padding = .causal }, true), (ShapeCase.convolution(3, 1), false),
       (ShapeCase.pool(.max, [2]), true),
     ] as [(any LayerKind, Bool)] {
-      let configuration = try Self.model([Layer("x", kind), Layer("layer0", Layer.Recurrent(.lstm, size: 3))]).configuration
+      let configuration = try Self.model([Layer("x", kind), Layer("layer0", Layer.Recurrent(.lstm, size: 3))])
+        .configuration
       if isRefused {
         let error = #expect(throws: ShapeError.self) { try CarriedState(configuration, streams: 2) }
         #expect(error?.found == "x, whose windows reach over the ends of chunks")

@@ -15,7 +15,8 @@ import Testing
 
     init(_ test: ShapeCase, lengths: [Int]? = nil) throws {
       let configuration = try ModelConfiguration(
-        inputs: [.init(.features(size: test.features), steps: test.steps, channels: test.channels)], layers: test.layers)
+        inputs: [.init(.features(size: test.features), steps: test.steps, channels: test.channels)], layers: test.layers
+      )
       var (model, random) = (LSTMModel(configuration), RandomNumbers(seed: 5))
       for slot in model.parameters.slots {
         let scale = 1 / Float(slot.specification.shape.dropFirst().reduce(1, *)).squareRoot()
@@ -124,7 +125,8 @@ import Testing
         for (t, row) in rows.enumerated() {
           for j in 0..<size {
             let found = Double(result.output.values[(n * steps + t) * size + j])
-            #expect(abs(found - row[j]) <= 2e-6 * max(1, abs(row[j])), "\(kernels.name): \(n) \(t) \(j) \(found) \(row[j])")
+            #expect(
+              abs(found - row[j]) <= 2e-6 * max(1, abs(row[j])), "\(kernels.name): \(n) \(t) \(j) \(found) \(row[j])")
           }
         }
       }
@@ -149,7 +151,9 @@ import Testing
   /// Large enough that the work is split, into tiles of one sequence and of many.
   @Test(arguments: ShapeCase.all, [[Int]]([Array(0..<23), [0, 150], [300]]))
   func resultsDoNotDependOnTheNumberOfThreads(_ test: ShapeCase, lengths: [Int]) throws {
-    let chosen = lengths.map { test.steps ?? (lengths.count > 3 ? test.shortest + $0 * 37 % 61 : max($0, test.shortest)) }
+    let chosen = lengths.map {
+      test.steps ?? (lengths.count > 3 ? test.shortest + $0 * 37 % 61 : max($0, test.shortest))
+    }
     let run = try Run(test, lengths: chosen)
     var list: [Run.Result] = []
     for threads in [1, 2, 5] {

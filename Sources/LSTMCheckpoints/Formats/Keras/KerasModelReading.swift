@@ -29,7 +29,6 @@ struct KerasModelReading: FileReading {
     "GlobalAveragePooling1D": .mean, "GlobalMaxPooling1D": .max, "GlobalMaxPool1D": .max, "GlobalAvgPool1D": .mean,
   ]
 
-
   init(
     _ structure: KerasStructure, _ candidates: [Candidate], file: String, options: LoadOptions
   ) throws(CheckpointError) {

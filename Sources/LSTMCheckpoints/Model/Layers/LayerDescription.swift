@@ -12,7 +12,8 @@ public protocol LayerDescription {
   /// A whole number that may be missing.
   mutating func whole(_ key: String, _ value: inout Int?, in range: ClosedRange<Int>) throws(LayerError)
   /// Whole numbers; one alone is written as a number. In words they are joined by `x`: `kernel 3x3`.
-  mutating func wholes(_ key: String, _ value: inout [Int], usual: [Int]?, in range: ClosedRange<Int>) throws(LayerError)
+  mutating func wholes(_ key: String, _ value: inout [Int], usual: [Int]?, in range: ClosedRange<Int>)
+    throws(LayerError)
   /// A finite number.
   mutating func real(_ key: String, _ value: inout Float, usual: Float) throws(LayerError)
   /// A finite number that may be missing.

@@ -51,7 +51,9 @@ extension Layer {
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.size("size", &size)
       try d.positive("kernel", &kernel, usual: nil)
-      guard 1...2 ~= kernel.count else { throw LayerError("kernel", "expected one or two numbers, found \(kernel.count)") }
+      guard 1...2 ~= kernel.count else {
+        throw LayerError("kernel", "expected one or two numbers, found \(kernel.count)")
+      }
       let ones = kernel.map { _ in 1 }
       if stride.count != ones.count { stride = ones }
       if dilation.count != ones.count { dilation = ones }
@@ -70,7 +72,8 @@ extension Layer {
         throw LayerError("dilation", "\(taps) values, \(dilation) apart, are too far from each other")
       }
       guard pad.isEmpty || pad.count == 2 * kernel.count else {
-        throw LayerError("pad", "expected \(2 * kernel.count) numbers, before and after for each axis, found \(pad.count)")
+        throw LayerError(
+          "pad", "expected \(2 * kernel.count) numbers, before and after for each axis, found \(pad.count)")
       }
     }
 

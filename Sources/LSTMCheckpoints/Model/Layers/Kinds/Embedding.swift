@@ -21,7 +21,9 @@ extension Layer {
     }
 
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
-      guard let vocabulary = inputs[0].vocabulary else { throw LayerError(nil, "an embedding reads tokens, not features") }
+      guard let vocabulary = inputs[0].vocabulary else {
+        throw LayerError(nil, "an embedding reads tokens, not features")
+      }
       if let paddingToken, paddingToken >= vocabulary {
         throw LayerError("padding_index", "expected a token below \(vocabulary), found \(paddingToken)")
       }

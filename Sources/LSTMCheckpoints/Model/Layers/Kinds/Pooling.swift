@@ -32,7 +32,9 @@ extension Layer {
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.positive("window", &window, usual: nil)
-      guard 1...2 ~= window.count else { throw LayerError("window", "expected one or two numbers, found \(window.count)") }
+      guard 1...2 ~= window.count else {
+        throw LayerError("window", "expected one or two numbers, found \(window.count)")
+      }
       if stride.count != window.count { stride = window }
       try d.positive("stride", &stride, usual: window)
       try d.flag("same", &isSame, usual: false)
@@ -43,7 +45,8 @@ extension Layer {
         throw LayerError("stride", "expected as many numbers as in window (\(window.count)), found \(stride.count)")
       }
       guard pad.isEmpty || pad.count == 2 * window.count else {
-        throw LayerError("pad", "expected \(2 * window.count) numbers, before and after for each axis, found \(pad.count)")
+        throw LayerError(
+          "pad", "expected \(2 * window.count) numbers, before and after for each axis, found \(pad.count)")
       }
       if isSame, pad.contains(where: { $0 > 0 }) {
         throw LayerError("pad", "with same, what is around the values follows from their number")

@@ -96,12 +96,15 @@ extension Layer {
       var value = input
       switch form {
       case .steps:
-        guard !input.isPerStep else { throw LayerError("form", "steps is for one row a sequence, but it is given steps") }
+        guard !input.isPerStep else {
+          throw LayerError("form", "steps is for one row a sequence, but it is given steps")
+        }
         return LayerValue(width: try divided(steps, "steps"), steps: steps, clock: nil)
       case .split:
         try input.requireSteps()
         return LayerValue(
-          width: try divided(steps, "steps"), steps: input.steps.map { $0 * steps }, clock: steps == 1 ? input.clock : nil)
+          width: try divided(steps, "steps"), steps: input.steps.map { $0 * steps },
+          clock: steps == 1 ? input.clock : nil)
       case .grid, .gridChannelsLast:
         value.grid = .init(channels: channels, height: try divided(channels, "channels"))
       case .row, .channelsLast: value.grid = nil
@@ -179,7 +182,8 @@ extension Layer {
       let grids = inputs.compactMap(\.grid)
       if let grid = grids.first, let other = grids.first(where: { $0 != grid }) {
         throw LayerError(
-          nil, "one input is a grid of \(grid.channels) x \(grid.height), another of \(other.channels) x \(other.height)")
+          nil,
+          "one input is a grid of \(grid.channels) x \(grid.height), another of \(other.channels) x \(other.height)")
       }
       return first
     }
