@@ -43,12 +43,25 @@ public enum FineTuningError: DescribedFailure {
     case .unknownSelector(_, let nearest, let known):
       (nearest.isEmpty ? [] : ["did you mean \(nearest.joined(separator: " or "))?"])
         + [
-          "known are \(known.joined(separator: ", ")), gates such as layer0.forget, and tensor globs such as 'lstm.weight_hh_*'"
+          "known are \(known.joined(separator: ", ")), \(Self.examples(known))"
         ]
     case .nothingToTrain: ["freeze less, or add \(.unfreezing, "head")"]
     case .invalid(_, _, _, let advice), .invalidOption(_, let advice), .badData(_, _, let advice): advice
     case .diverged: ["lower \(.learningRate), or clip harder with \(.clipNorm); the last good model is kept"]
     case .noThread: []
     }
+  }
+
+  /// What else may be named, in a model of these parts: gates and globs, with examples that it has.
+  private static func examples(_ known: [String]) -> String {
+    for (cell, gate) in [("lstm", "forget"), ("gru", "reset")] {
+      guard let kind = known.firstIndex(of: cell),
+        let layer = known[kind...].first(where: { known.contains($0 + ".forward") })
+      else { continue }
+      // Layers of a stack have PyTorch's names for their tensors.
+      let glob = layer.contains(/^layer[0-9]+$/) ? "\(cell).weight_hh_*" : "\(layer).*"
+      return "gates such as \(layer).\(gate), and tensor globs such as '\(glob)'"
+    }
+    return "and tensor globs such as '\(known.last ?? "conv1").*'"
   }
 }

@@ -89,11 +89,11 @@ import Testing
       (
         ModelConfiguration(
           input: .features(size: 2), layers: [.init(hiddenSize: 3, isBidirectional: true)], readout: .all),
-        "a bidirectional layer, which needs the whole sequence"
+        "layer0, which is bidirectional and needs the whole sequence"
       ),
       (
         ModelConfiguration(input: .features(size: 2), layers: [.init(hiddenSize: 3)], readout: .mean),
-        "mean, which needs the whole sequence"
+        "readout, whose mean needs the whole sequence"
       ),
     ] {
       let error = #expect(throws: ShapeError.self) { try LSTMStream(LSTMModel(configuration)) }

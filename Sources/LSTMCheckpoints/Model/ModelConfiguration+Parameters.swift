@@ -6,7 +6,8 @@ public struct ParameterRole: Hashable, Sendable {
   public let kind: String
   /// Whether it belongs to the direction that runs in reverse.
   public let isReverse: Bool
-  /// Whether its layer stands above the last recurrent layer, attention apart.
+  /// Whether its layer stands above the last recurrent layer, attention apart; in a model without one, above the last
+  /// convolution, embedding or self-attention.
   public let isHead: Bool
 
   package init(layer: String, kind: String, isReverse: Bool = false, isHead: Bool = false) {
@@ -85,20 +86,27 @@ extension ModelConfiguration {
 
   /// The same with every place that a parameter stands in: what a file has that knows no ties.
   public var places: [ParameterSpecification] {
-    let last = lastRecurrent
-    return layers.indices.flatMap { parameters(ofLayer: $0, lastRecurrent: last) }
+    let last = lastBelowHead
+    return layers.indices.flatMap { parameters(ofLayer: $0, lastBelowHead: last) }
   }
 
-  private var lastRecurrent: Int { layers.lastIndex { $0.kind is Layer.Recurrent } ?? -1 }
+  /// The place of the last layer below the head; -1 where all layers are the head's.
+  private var lastBelowHead: Int {
+    layers.lastIndex { $0.kind is Layer.Recurrent }
+      ?? layers.lastIndex {
+        $0.kind is Layer.Convolution || $0.kind is Layer.Embedding || $0.kind is Layer.SelfAttention
+      }
+      ?? -1
+  }
 
   /// The places of one layer's parameters.
   public func parameters(ofLayer index: Int) -> [ParameterSpecification] {
-    parameters(ofLayer: index, lastRecurrent: lastRecurrent)
+    parameters(ofLayer: index, lastBelowHead: lastBelowHead)
   }
 
-  private func parameters(ofLayer index: Int, lastRecurrent: Int) -> [ParameterSpecification] {
+  private func parameters(ofLayer index: Int, lastBelowHead: Int) -> [ParameterSpecification] {
     let layer = layers[index]
-    let isHead = index > lastRecurrent && !(layer.kind is Layer.Attention)
+    let isHead = index > lastBelowHead && !(layer.kind is Layer.Attention)
     return layer.kind.parameters(inputs(ofLayer: index)).map { parameter in
       ParameterSpecification(
         name: layer.parameterName(parameter.name, isReverse: parameter.isReverse), shape: parameter.shape,

@@ -4,10 +4,11 @@ import LSTMLayers
 
 /// Which parameters train and which stay as they are, made from selectors before anything runs.
 ///
-/// Selectors: `layer0`, `layer1.forward`, `layer1.reverse`, `lstm` (all layers), `embedding`, `attention`, `head`,
-/// `head.0`, and globs over tensor names such as `lstm.weight_hh_*`. Behind what is of an LSTM, a gate: `layer0.forget`,
-/// `lstm.output`, `lstm.bias_*.cell` (input, forget, cell, output, or i, f, g, o). Freezing comes first, then
-/// unfreezing.
+/// Selectors: names of layers (`layer0`, `conv1`, `head.0`), kinds (`lstm`, `gru`, `convolution`, `batch_norm`, `dense`),
+/// `recurrent` (every LSTM, GRU and plain recurrent layer), `head` (what stands above those), directions
+/// (`layer1.forward`, `layer1.reverse`), and globs over names of layers and tensors (`norm*`, `lstm.weight_hh_*`). Behind
+/// what is of an LSTM or a GRU, a gate: `layer0.forget`, `lstm.output`, `lstm.bias_*.cell` (input, forget, cell, output or
+/// i, f, g, o; reset, update, candidate or r, z, n). Freezing comes first, then unfreezing.
 public struct FreezePlan: Sendable {
   /// Whether a group of parameters trains.
   public enum Status: String, Sendable, Codable {
@@ -86,6 +87,7 @@ public struct FreezePlan: Sendable {
     var named: [Set<Gate>] = parameters.map { _ in [] }
     var gateSelectors: [Int: String] = [:]
     for selector in freezing {
+      try Self.checkHasParameters(selector, configuration)
       let selection = try Selection(selector, of: parameters)
       for (index, chosen) in selection.members {
         gates[index].subtract(chosen)
@@ -151,6 +153,18 @@ public struct FreezePlan: Sendable {
     notes = Self.tieNotes(parameters, trainable, freezing: freezing, rates: rates, lora: lora)
   }
 
+  /// - Throws: `FineTuningError.invalid` for a layer that computes without parameters, such as pooling.
+  private static func checkHasParameters(
+    _ selector: String, _ configuration: ModelConfiguration
+  ) throws(FineTuningError) {
+    guard let index = configuration.index(of: selector), configuration.parameters(ofLayer: index).isEmpty else {
+      return
+    }
+    throw .invalid(
+      .freezing, selector, "this layer (\(configuration.layers[index].kind.kind)) has no parameters to freeze",
+      advice: ["leave it out: it computes what it always does"])
+  }
+
   /// The phase that an epoch, from 1, belongs to.
   func phase(ofEpoch epoch: Int) -> Int { (phases.lastIndex { $0.firstEpoch <= epoch }) ?? 0 }
 
@@ -177,8 +191,8 @@ public struct FreezePlan: Sendable {
   /// Numbers that training moves for a parameter: its own, or its adapter's.
   private func moving(_ index: Int) -> Int {
     if !parameters[index].part.isTrainable { return 0 }
-    return adapted[index]
-      ? (lora?.rank ?? 0) * parameters[index].shape.reduce(0, +) : parts[index].reduce(0) { $0 + $1.count }
+    let (rows, columns) = parameters[index].matrix
+    return adapted[index] ? (lora?.rank ?? 0) * (rows + columns) : parts[index].reduce(0) { $0 + $1.count }
   }
 
   /// The names of what does not move, with the gates of what moves in part.

@@ -2,21 +2,22 @@ import FileIO
 import LSTMCheckpoints
 
 /// Low-rank adaptation (Hu et al. 2021, arXiv:2106.09685): chosen matrices W (O, I) stay as they are, and what is learned
-/// is the difference (alpha / r) B A, with A (r, I) and B (O, r).
+/// is the difference (alpha / r) B A, with A (r, I) and B (O, r). The kernels (O, C, K) of a convolution are a matrix
+/// (O, C K).
 public struct LoRA: Sendable, Equatable, Codable {
   /// r, at least 1.
   public var rank: Int
   /// Above 0; the difference is scaled by alpha / r.
   public var alpha: Double
-  /// A freeze plan's selectors. Of what they choose, each LSTM layer's weight_ih and weight_hh and each head layer's
-  /// weight gets a pair of its own.
+  /// A freeze plan's selectors. Of what they choose, weight_ih and weight_hh of recurrent layers, the weights of dense
+  /// layers and convolutions, and the matrices of attention get a pair each.
   public var targets: [String]
 
   /// alpha / r
   public var scale: Double { alpha / Double(rank) }
 
   /// Adapters of a rank; `FreezePlan` checks that numbers and targets make sense.
-  public init(rank: Int, alpha: Double, targets: [String] = ["lstm"]) {
+  public init(rank: Int, alpha: Double, targets: [String] = ["recurrent"]) {
     self.rank = rank
     self.alpha = alpha
     self.targets = targets
@@ -44,17 +45,19 @@ public struct LoRA: Sendable, Equatable, Codable {
       guard !matrices.isEmpty else {
         throw .invalid(
           .loraTargets, "\(selector)", "there is no matrix in it that an adapter can be put on",
-          advice: ["adapters go on weight_ih and weight_hh of LSTM layers, and on weights of the head"])
+          advice: [
+            "adapters go on weight_ih and weight_hh of recurrent layers, and on matrices of dense layers, convolutions and attention"
+          ])
       }
       chosen.formUnion(matrices)
     }
     guard !chosen.isEmpty else {
       throw .invalid(
         .loraTargets, nil, "expected at least one part of the model, found none",
-        advice: ["for example \(.loraTargets, "lstm")"])
+        advice: ["for example \(.loraTargets, "recurrent")"])
     }
     let places = chosen.sorted()
-    let largest = places.reduce(0) { max($0, parameters[$1].shape.min() ?? 0) }
+    let largest = places.reduce(0) { max($0, min(parameters[$1].matrix.rows, parameters[$1].matrix.columns)) }
     guard 1...largest ~= rank else {
       throw .invalid(
         .lora, nil,
@@ -75,8 +78,19 @@ public struct LoRA: Sendable, Equatable, Codable {
   private static func canAdapt(_ parameter: ParameterSpecification) -> Bool {
     switch parameter.part {
     case .cell(.inputWeight), .cell(.recurrentWeight): true
+    // A vector that scores steps is no matrix.
+    case .weight where ["convolution", "attention", "self_attention"].contains(parameter.role.kind):
+      min(parameter.matrix.rows, parameter.matrix.columns) > 1
     case .weight: parameter.role.kind == "dense"
     default: false
     }
+  }
+}
+
+extension ParameterSpecification {
+  /// Its shape as a matrix (O, I): kernels (O, C, K) are (O, C K).
+  var matrix: (rows: Int, columns: Int) {
+    let rows = shape.first ?? 1
+    return (rows, elementCount / rows)
   }
 }

@@ -2,7 +2,7 @@ import FileIO
 import LSTMCheckpoints
 import LSTMLayers
 
-/// The low-rank adapters of a network: for each adapted W (O, I) a pair A (r, I) and B (O, r), of which the network's own
+/// The low-rank adapters of a network: for each adapted W (O, I), or kernels (O, C, K) with I = C K, a pair A (r, I) and B (O, r), of which the network's own
 /// weights are W + (alpha / r) B A. So the network runs, and is exported, as if it had no adapters.
 ///
 /// A starts as Kaiming's uniform with a = sqrt(5), U(-1/sqrt(I), 1/sqrt(I)), and B at zero, as in Hu et al. 2021
@@ -90,12 +90,11 @@ public final class LowRankAdapters {
     base = ParameterStore(adapted.map { slots[$0].specification })
     parameters = ParameterStore(
       adapted.flatMap { index in
-        let (name, shape, role) = (
-          slots[index].name, slots[index].specification.shape, slots[index].specification.role
-        )
+        let (name, specification) = (slots[index].name, slots[index].specification)
+        let (rows, columns) = specification.matrix
         return [
-          ParameterSpecification(name: "lora.\(name).A", shape: [lora.rank, shape[1]], role: role),
-          ParameterSpecification(name: "lora.\(name).B", shape: [shape[0], lora.rank], role: role),
+          ParameterSpecification(name: "lora.\(name).A", shape: [lora.rank, columns], role: specification.role),
+          ParameterSpecification(name: "lora.\(name).B", shape: [rows, lora.rank], role: specification.role),
         ]
       })
     gradients = ParameterStore(parameters.slots.map(\.specification))
@@ -105,10 +104,10 @@ public final class LowRankAdapters {
 
     var pairs: [Pair] = []
     for (place, index) in adapted.enumerated() {
-      let shape = slots[index].specification.shape
+      let (rows, columns) = slots[index].specification.matrix
       let (a, b) = (2 * place, 2 * place + 1)
       let pair = Pair(
-        owner: index, a: a, b: b, rows: shape[0], columns: shape[1],
+        owner: index, a: a, b: b, rows: rows, columns: columns,
         offsets: (
           slots[index].offset, parameters.slots[a].offset, parameters.slots[b].offset, base.slots[place].offset
         ))

@@ -82,6 +82,7 @@ extension Boundary {
     while let place = open.popLast() {
       guard place >= first, reached.insert(place - first).inserted else { continue }
       open += configuration.sources[place - first]
+      open += configuration.layers[place - first].kind.references.compactMap(configuration.index).map { $0 + first }
     }
     return reached.sorted().filter { !configuration.parameters(ofLayer: $0).isEmpty }
       .map { configuration.layers[$0].name }

@@ -34,12 +34,17 @@ public enum Recipe: String, Sendable, Codable, CaseIterable {
     parameter.tied.reduce(depth(parameter.role, layers)) { min($0, depth($1.role, layers)) }
   }
 
-  /// What stands above the last recurrent layer is one part, what stands below the first each its own.
+  /// What stands above the last recurrent layer is one part, what stands below the first each its own. Without recurrent
+  /// layers the head is one part, and each layer below it.
   private static func depth(_ role: ParameterRole, _ configuration: ModelConfiguration) -> Int {
     let recurrent = configuration.recurrentLayers
-    guard !role.isHead, let place = configuration.index(of: role.layer), let first = recurrent.first?.index,
-      let last = recurrent.last?.index, place <= last
-    else { return 0 }
+    guard !role.isHead, let place = configuration.index(of: role.layer) else { return 0 }
+    guard let first = recurrent.first?.index, let last = recurrent.last?.index else {
+      return configuration.layers.indices.count {
+        $0 >= place && configuration.parameters(ofLayer: $0).contains { !$0.role.isHead }
+      }
+    }
+    guard place <= last else { return 0 }
     // Recurrent layers at or above it, then the layers with parameters below the first.
     if place >= first { return recurrent.count { $0.index >= place } }
     let below = configuration.layers[place..<first].indices.count { !configuration.parameters(ofLayer: $0).isEmpty }

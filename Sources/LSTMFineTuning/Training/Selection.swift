@@ -38,21 +38,22 @@ struct Selection {
     }
     var (known, gates) = ([String](), [String]())
     for place in parameters.flatMap(\.places) {
-      for name in Self.names(of: place.role) where !known.contains(name) {
+      // The kinds of several kinds are understood, but say nothing of this model.
+      for name in Self.names(of: place.role) where !known.contains(name) && !["recurrent", "dense"].contains(name) {
         known.append(name)
         if let cell = Layer.Recurrent.Cell(rawValue: place.role.kind) {
           gates += Gate.of(cell).map { "\(name).\($0.name)" }
         }
       }
     }
-    let all = known + parameters.flatMap(\.places).map(\.name) + gates
+    let all = known + ["recurrent", "dense"] + parameters.flatMap(\.places).map(\.name) + gates
     throw .unknownSelector(selector, nearest: nearestNames(to: selector, among: all), known: known)
   }
 
   private static func names(of role: ParameterRole) -> [String] {
     var names = role.isHead ? ["head"] : []
-    // Its kind, under the name that people use for it.
-    if role.kind != "dense", role.kind != role.layer { names.append(role.kind) }
+    if role.isRecurrent { names.append("recurrent") }
+    if role.kind != role.layer { names.append(role.kind) }
     names.append(role.layer)
     if role.isRecurrent { names.append(role.layer + (role.isReverse ? ".reverse" : ".forward")) }
     return names

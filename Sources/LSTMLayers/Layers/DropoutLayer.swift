@@ -23,7 +23,7 @@ final class DropoutLayer: NetworkLayer {
   }
 
   override func forward(_ pass: LayerPass) {
-    guard pass.isTraining, let draw = pass.draw, kind.rate > 0 else {
+    guard pass.isTraining, !isSettled, let draw = pass.draw, kind.rate > 0 else {
       isOn = false
       output = rows()
       return

@@ -29,6 +29,9 @@ class NetworkLayer {
   final let mask = DropoutMask()
   /// Whether this pass keeps what `backward` needs.
   final var keepsActivations = true
+  /// Whether nothing that trains stands below it, so that its output is the same in every epoch: no dropout acts on what
+  /// it reads.
+  final var isSettled = false
   /// Whether to give what goes into the last activation, for a loss that includes it.
   final var givesLogits = false
 
@@ -73,7 +76,9 @@ class NetworkLayer {
   // MARK: - For subclasses
 
   /// What it reads: the rows of its `index`-th source, after dropout.
-  final func rows(_ index: Int = 0) -> UnsafeMutablePointer<Float> { sources[index].outputRead }
+  final func rows(_ index: Int = 0) -> UnsafeMutablePointer<Float> {
+    isSettled ? sources[index].output : sources[index].outputRead
+  }
 
   /// Memory for the output, whose pointer is set.
   @discardableResult

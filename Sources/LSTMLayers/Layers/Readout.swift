@@ -74,7 +74,7 @@ final class ReadoutLayer: NetworkLayer {
   /// The row of the last step so far, for the takes that the latest step decides.
   override var streamObstacle: String? {
     take == .last || take == .final && lastColumns.isEmpty
-      ? nil : "\(take.rawValue), which needs the whole sequence"
+      ? nil : "\(name), whose \(take.rawValue) needs the whole sequence"
   }
 
   override func step(_ step: LayerStep) { step.output.update(from: step.inputs[0], count: size) }

@@ -266,7 +266,7 @@ final class RecurrentLayer: NetworkLayer {
   // MARK: - Single steps
 
   override var streamObstacle: String? {
-    if kind.isBidirectional { return "a bidirectional layer, which needs the whole sequence" }
+    if kind.isBidirectional { return "\(name), which is bidirectional and needs the whole sequence" }
     if kind.isReversed { return "\(name), which runs from the end of a sequence" }
     return starter == nil ? nil : "\(name), which starts from another layer's final state"
   }

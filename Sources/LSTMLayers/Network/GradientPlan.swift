@@ -52,11 +52,19 @@ package struct GradientPlan: Sendable {
     wantsGradient = trains
     // 3. What runs again in every pass: what moves, and the layers whose state it starts from.
     var runs = moves
+    // Dropout that what moves reads, through layers without parameters if need be, gives other values in every pass.
+    var drops = [Bool](repeating: false, count: inputs)
+    for (index, layer) in layers.enumerated() {
+      let isDropout = ((layer.kind as? Layer.Dropout)?.rate ?? 0) > 0
+      drops.append(
+        isDropout
+          || configuration.parameters(ofLayer: index).isEmpty && sources[inputs + index].contains { drops[$0] })
+    }
     for place in stride(from: runs.count - 1, through: inputs, by: -1) where runs[place] {
       for other in references[place] { runs[other] = true }
       // Joining rows costs less than keeping them twice, and dropout acts on the parts.
-      for source in sources[place] where source >= inputs && layers[source - inputs].kind is Layer.Merge {
-        runs[source] = true
+      for source in sources[place] where source >= inputs {
+        if drops[source] || layers[source - inputs].kind is Layer.Merge { runs[source] = true }
       }
     }
     // 4. What those read is where the frozen part ends.

@@ -46,12 +46,15 @@ extension Network {
     try begin(source)
     try setState(carry)
     let isFromInput = boundary.isInput(configuration)
+    for (place, node) in nodes.enumerated() {
+      node.keepsActivations = plan?.wantsGradient[place] ?? false
+      node.isSettled = plan.map { !$0.runs[place] } ?? false
+    }
     assert(isFromInput || plan.map { startsBelow(boundary, $0) } ?? true, "a pass that starts above what trains")
     if let draw, let plan {
       try beginRegularization(draw, plan.sites)
     }
     keptFor = plan?.wantsGradient
-    for (place, node) in nodes.enumerated() { node.keepsActivations = plan?.wantsGradient[place] ?? false }
     let pass = LayerPass(isTraining: plan != nil, trainable: plan?.trainable, draw: draw)
     let output: Output
     if isFromInput {
@@ -82,7 +85,7 @@ extension Network {
     try begin(source)
     try setState(carry)
     try inputs[0].gather(source)
-    for node in nodes { node.keepsActivations = false }
+    for node in nodes { (node.keepsActivations, node.isSettled) = (false, false) }
     keptFor = nil
     let below = layersBelow(boundary)
     for place in inputs.count..<nodes.count where below[place] { run(place, LayerPass()) }

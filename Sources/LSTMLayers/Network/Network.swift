@@ -178,6 +178,7 @@ public final class Network {
       for node in nodes {
         node.wantsGradient = forBackward
         node.keepsActivations = forBackward
+        node.isSettled = false
       }
       keptFor = forBackward ? nodes.map { _ in true } : nil
       return runLayers(

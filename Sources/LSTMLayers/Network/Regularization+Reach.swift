@@ -83,3 +83,12 @@ extension Regularization {
     }
   }
 }
+
+extension GradientPlan {
+  /// The dropout layers that drop nothing in a plan's passes, because only what stays the same in every epoch reads them.
+  package func idleDropout(in configuration: ModelConfiguration) -> [String] {
+    configuration.layers.enumerated().filter { index, layer in
+      ((layer.kind as? Layer.Dropout)?.rate ?? 0) > 0 && !runs[configuration.inputs.count + index]
+    }.map(\.element.name)
+  }
+}

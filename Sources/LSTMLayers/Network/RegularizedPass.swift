@@ -15,6 +15,7 @@ final class RegularizedPass {
   private let differences = FloatBuffer()
   private let rowSums = AlignedBuffer<Double>()
 
+  private let nodes: [NetworkLayer]
   private let recurrent: [RecurrentLayer]
   private let embeddings: [EmbeddingLayer]
   /// What the first dense layer above the recurrent ones reads.
@@ -23,7 +24,7 @@ final class RegularizedPass {
   private var isOn: Bool { draw != nil }
 
   init(_ nodes: [NetworkLayer], _ recurrent: [RecurrentLayer]) {
-    self.recurrent = recurrent
+    (self.nodes, self.recurrent) = (nodes, recurrent)
     embeddings = nodes.compactMap { $0 as? EmbeddingLayer }
     let last = nodes.lastIndex { $0 is RecurrentLayer } ?? -1
     headInput = nodes.dropFirst(last + 1).first { $0 is DenseLayer }?.sources[0]
@@ -58,7 +59,9 @@ final class RegularizedPass {
       drawMask(of: top, count, locked: rule.outputDropout, probability: 0)
     }
     if sites.inputs.first ?? false, rule.embeddingDropout > 0 {
-      for embedding in embeddings { embedding.dropRows(draw) }
+      for embedding in embeddings where !nodes.contains(where: { $0.isSettled && $0.sources.first === embedding }) {
+        embedding.dropRows(draw)
+      }
     }
   }
 

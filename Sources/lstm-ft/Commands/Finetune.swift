@@ -16,9 +16,10 @@ struct Finetune: ParsableCommand {
         lstm-ft finetune network.json --from-scratch --data mine.h5
         lstm-ft finetune --resume runs/2026-01-31-120000
 
-      Selectors of --freeze and --unfreeze are layer0, layer1.reverse, lstm, embedding, attention, head, head.0 and \
-      globs over tensor names; a gate may follow a layer: layer0.forget (input, forget, cell, output). The plan for each \
-      part is printed before anything runs.
+      Selectors of --freeze and --unfreeze are the names of layers that inspect shows (layer0, conv1, head.0), kinds \
+      (lstm, gru, recurrent, convolution, batch_norm, dense), head, directions (layer1.reverse) and globs over layers and \
+      tensors ('norm*', '*.bias_*'); a gate may follow a layer: layer0.forget (input, forget, cell, output). The plan for \
+      each part is printed before anything runs.
 
       The run's folder holds config.json, log.jsonl (a line for each step and epoch), best.h5, last.h5, loss.svg, \
       gradients.svg and report.html, a page that shows all of it. --resume continues a run that was stopped by Ctrl-C or a \

@@ -255,7 +255,7 @@ struct RateArguments: ParsableArguments {
   var lora: String?
 
   @Option(
-    help: ArgumentHelp("A part whose matrices get adapters. Repeatable. (default: lstm)", valueName: "selector"))
+    help: ArgumentHelp("A part whose matrices get adapters. Repeatable. (default: recurrent)", valueName: "selector"))
   var loraOn: [String] = []
 
   func apply(to settings: inout RunSettings) throws {
@@ -273,7 +273,7 @@ struct RateArguments: ParsableArguments {
       }
       return nil
     }
-    return try LoRA(parsing: lora, targets: loraOn.isEmpty ? ["lstm"] : loraOn)
+    return try LoRA(parsing: lora, targets: loraOn.isEmpty ? ["recurrent"] : loraOn)
   }
 
   private func choice() throws -> Schedule? {

@@ -62,7 +62,7 @@ extension Schedule {
 extension LoRA {
   /// From text such as `rank=8,alpha=16`. Without an alpha the scale is 1.
   /// - Throws: `FineTuningError.invalidOption` with the part that is not understood.
-  init(parsing text: String, targets: [String] = ["lstm"]) throws(FineTuningError) {
+  init(parsing text: String, targets: [String] = ["recurrent"]) throws(FineTuningError) {
     func expected(_ what: String, found: Substring) -> FineTuningError {
       .invalid(
         .lora, "\(text)", "expected \(what), found \"\(found)\"", advice: ["for example \(.lora, "rank=8,alpha=16")"])

@@ -102,8 +102,12 @@ struct FinetuneSession {
     self.options = options
     try FineTuner(plan, optimizer: settings.optimizer, loss: loss, options: options).checkOptions(
       hasValidation: ready.validation != nil)
-    let reached = options.regularization.reach(
-      in: ready.model.configuration, GradientPlan(ready.model.configuration, trainable: plan.trainable))
+    let gradients = GradientPlan(ready.model.configuration, trainable: plan.trainable)
+    let idle = gradients.idleDropout(in: ready.model.configuration)
+    if !idle.isEmpty {
+      notes.append("\(idle.joined(separator: ", ")): nothing is dropped there, as only frozen layers read it")
+    }
+    let reached = options.regularization.reach(in: ready.model.configuration, gradients)
     for kind in reached where kind.isIdle {
       notes.append("\(kind.kind.name) has no effect: nothing that trains uses it")
     }
