@@ -20,5 +20,7 @@
 #include "gru_scalar.inc"
 #include "rnn_scalar.inc"
 #include "rows_scalar.inc"
+#include "norms_scalar.inc"
+#include "windows_scalar.inc"
 #include "optimizers_scalar.inc"
 #include "table.inc"

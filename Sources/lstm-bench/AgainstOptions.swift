@@ -26,6 +26,8 @@ struct AgainstOptions: ParsableArguments {
     return names == "all" ? Rival.allCases : names.split(separator: ",").compactMap { Rival(rawValue: String($0)) }
   }
 
+  var interpreter: String { python ?? ProcessInfo.processInfo.environment["LSTM_BENCH_PYTHON"] ?? "python3" }
+
   func validate() throws {
     for name in names?.split(separator: ",") ?? [] where name != "all" && Rival(rawValue: String(name)) == nil {
       let known = Rival.allCases.map(\.rawValue).joined(separator: ", ")
@@ -45,8 +47,7 @@ struct AgainstOptions: ParsableArguments {
     let began = ContinuousClock.now
     let comparison = Comparison(
       selection: selection, rivals: rivals, kernels: kernels, seconds: seconds, rounds: rounds,
-      python: python ?? ProcessInfo.processInfo.environment["LSTM_BENCH_PYTHON"] ?? "python3", scripts: scripts,
-      folder: place,
+      python: interpreter, scripts: scripts, folder: place,
       progress: { text in
         let elapsed = Int((ContinuousClock.now - began) / .seconds(1))
         FileHandle.standardError.write(Data("\(elapsed) s: \(text)\n".utf8))

@@ -2,8 +2,8 @@ import LSTMCheckpoints
 import LSTMFineTuning
 
 extension BenchCase {
-  /// Every case: twelve models from practice, then stacks of equal layers, of GRU layers, stacks with a frozen layer, and
-  /// models with very small numbers.
+  /// Every case: twelve models from practice, then stacks of equal layers, of GRU and plain recurrent layers, stacks with a
+  /// frozen layer, and models with very small numbers.
   static let all: [BenchCase] = models + plainStacks + gatedStacks + frozenStacks + vanishing
 
   // MARK: Models
@@ -62,12 +62,18 @@ extension BenchCase {
     BenchCase("step-128", stack(128, 128), batch: 1, steps: 1, [.step, .training]),
   ]
 
-  // MARK: GRU
+  // MARK: GRU and plain recurrent layers
 
   private static let gatedStacks = [
     plain("gru-128", 32, 128, 2, 64, 96).with(.gru),
     plain("gru-512", 512, 512, 2, 32, 64).with(.gru),
+    plain("gru-64", 8, 64, 1, 32, 48).with(.gru),
+    plain("gru-256", 40, 256, 3, 16, 160).with(.gru),
     BenchCase("gru-step", stack(128, 128), batch: 1, steps: 1, [.step]).with(.gru),
+    BenchCase("gru-stream", stack(80, 512, 512), batch: 1, steps: 1, [.step]).with(.gru),
+    plain("rnn-128", 32, 128, 2, 64, 96).with(.rnn),
+    plain("rnn-512", 512, 512, 2, 32, 64).with(.rnn),
+    BenchCase("rnn-step", stack(128, 128), batch: 1, steps: 1, [.step]).with(.rnn),
   ]
 
   // MARK: Frozen lower layers

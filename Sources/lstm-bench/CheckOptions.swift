@@ -18,8 +18,11 @@ struct CheckOptions: ParsableArguments {
   @Flag(help: "Compare cases with very small (denormal) numbers with the same cases with ordinary numbers.")
   var vanishing = false
 
-  @Flag(help: "Measure convolutional front ends, forward and backward.")
+  @Flag(help: "Measure convolutional front ends, forward and backward, and one that is frozen.")
   var convolutions = false
+
+  @Flag(help: "Measure the layers around the LSTM: alone, or with --against torch against PyTorch.")
+  var around = false
 
   @Option(help: ArgumentHelp("Measure one point of --scaling in this process.", visibility: .private))
   var point: String?
@@ -93,6 +96,11 @@ struct CheckOptions: ParsableArguments {
       }
       try output.say(line, result)
     }
+    let front = try FrozenFront.run(kernels, seconds: seconds)
+    try output.say(
+      String(
+        format: "a frozen front end below an LSTM of 64: step %.3f ms in the first epoch, %.3f ms later, %.3f ms without it",
+        front.firstEpoch, front.later, front.without), front)
   }
 
   private func check(exhaustive output: inout Output, _ kernels: Kernels) {

@@ -11,6 +11,7 @@ struct LSTMBench: ParsableCommand {
       lstm-bench
       lstm-bench --case 512,seed/training --threads 1 --json
       lstm-bench --against torch,tensorflow,onnxruntime,onnxruntime-c,mlx --python .venv/bin/python
+      lstm-bench --around --against torch --python .venv/bin/python
       lstm-bench --scaling --accuracy --vanishing --exhaustive
 
       A figure is the median time of a single step, an inference pass or a training step (forward, loss, backward and \
@@ -20,7 +21,9 @@ struct LSTMBench: ParsableCommand {
       timed in new processes in the order A B B A. A ratio above 1 means that lstm-ft is faster.
       """)
 
-  @Option(name: .customLong("case"), help: "Measure only these cases or figures, such as seed or seed/training,512.")
+  @Option(
+    name: .customLong("case"),
+    help: "Measure only these cases or figures, such as seed or seed/training,512; with --around a part of a name.")
   var only: String?
 
   @Option(help: "Number of threads; one per core unless given.")
@@ -46,6 +49,7 @@ struct LSTMBench: ParsableCommand {
   func run() throws {
     var kernels = Kernels.best
     kernels.threads = threads
+    if checks.around { return try around(kernels) }
     let selection = try Selection(only)
     if checks.isAny {
       try checks.run(kernels, seconds: seconds, json: json)

@@ -115,7 +115,7 @@ struct Measuring {
 }
 
 /// The times of a run's steps, from event to event.
-private struct StepWatch {
+struct StepWatch {
   /// Thrown to end the run.
   struct Enough: Error {}
 

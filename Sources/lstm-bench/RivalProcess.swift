@@ -50,6 +50,13 @@ struct Runner {
   let folder: String
 
   func run(_ executable: String, _ arguments: [String], log: String) throws -> [Line] {
+    let decoder = JSONDecoder()
+    return try output(executable, arguments, log: log).split(separator: UInt8(ascii: "\n")).compactMap {
+      try? decoder.decode(Line.self, from: $0)
+    }
+  }
+
+  func output(_ executable: String, _ arguments: [String], log: String) throws -> Data {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [executable] + arguments
@@ -73,7 +80,6 @@ struct Runner {
         "\(executable) \(arguments.first ?? "") ended with \(process.terminationStatus)\n"
           + tail.joined(separator: "\n"))
     }
-    let decoder = JSONDecoder()
-    return data.split(separator: UInt8(ascii: "\n")).compactMap { try? decoder.decode(Line.self, from: $0) }
+    return data
   }
 }

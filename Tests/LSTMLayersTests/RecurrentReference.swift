@@ -93,8 +93,8 @@ func value(of activation: Activation, _ x: Double) -> Double {
   case .leakyReLU: return x > 0 ? x : 0.01 * x
   case .elu: return x > 0 ? x : expm1(x)
   case .selu: return 1.0507009873554804934 * (x > 0 ? x : 1.6732632423543772848 * expm1(x))
-  case .gelu: return x * 0.5 * (1 + erf(x / 2.0.squareRoot()))
-  case .geluTanh: return 0.5 * x * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+  case .gelu: return x * 0.5 * erfc(-x / 2.0.squareRoot())
+  case .geluTanh: return x * sigmoid(2 * (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x))
   case .softplus: return softplus(x)
   case .softsign: return x / (1 + abs(x))
   case .swish: return x * sigmoid(x)

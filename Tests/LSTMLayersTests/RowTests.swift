@@ -57,16 +57,16 @@ import Testing
     }
   }
 
-  @Test(arguments: sizes) func normalizedRowsHaveTheLengthOne(_ size: Int) {
+  @Test(arguments: KernelTests.paths, sizes) func unitRowsHaveTheLengthOne(_ path: String, size: Int) throws {
+    let table = try KernelTests.kernels(path).table.pointee
     var random = RandomNumbers(seed: UInt64(size))
-    let x = (0..<size).map { _ in random.normal() }
-    var y = x
-    let norm = normalizeRow(&y, size: size)
+    let x = (0..<size).map { _ in random.normal() } + [Float](repeating: 0, count: size)
+    var (y, norms) = (x, [Float](repeating: 0, count: 2))
+    table.unit_rows(2, size, x, &norms, &y)
     let wanted = x.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
-    #expect(abs(Double(norm) - wanted) <= 1e-6 * wanted)
+    #expect(abs(Double(norms[0]) - wanted) <= 1e-6 * wanted)
     #expect(zip(x, y).allSatisfy { abs(Double($1) - Double($0) / wanted) <= 1e-6 })
-    var zeros = [Float](repeating: 0, count: size)
-    #expect(normalizeRow(&zeros, size: size) == 1e-12 && zeros.allSatisfy { $0 == 0 })
+    #expect(norms[1] == 1e-12 && y[size...].allSatisfy { $0 == 0 })
   }
 
   @Test(arguments: KernelTests.paths, sizes)

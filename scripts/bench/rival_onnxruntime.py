@@ -1,4 +1,4 @@
-"""ONNX Runtime: one LSTM or GRU node for each layer, time-major as its CPU kernel expects, all graph optimizations. Inference only.
+"""ONNX Runtime: one LSTM, GRU or RNN node for each layer, time-major as its CPU kernel expects, all graph optimizations. Inference only.
 
 Ways: one thread or all; for single steps session.run with arrays, or IO binding without copying the states.
 """
@@ -16,6 +16,8 @@ def gates(weight: np.ndarray, cell: str) -> np.ndarray:
     if cell == "gru":
         r, z, n = np.split(weight, 3)
         return np.concatenate([z, r, n])
+    if cell == "rnn":
+        return weight
     i, f, g, o = np.split(weight, 4)
     return np.concatenate([i, o, f, g])
 
@@ -58,11 +60,11 @@ def build(case: rivals.Case, streaming: bool) -> bytes:
             lengths,
         ]
         if streaming:
-            states = [f"h{k}"] if case.cell == "gru" else [f"h{k}", f"c{k}"]
+            states = [f"h{k}", f"c{k}"] if case.cell == "lstm" else [f"h{k}"]
             operands += states
             inputs += [value(state, [1, 1, hidden]) for state in states]
             outputs += [value(f"{state}_next", [1, 1, hidden]) for state in states]
-        names = [f"y{k}", f"h{k}_next"] + ([] if case.cell == "gru" else [f"c{k}_next"])
+        names = [f"y{k}", f"h{k}_next"] + ([f"c{k}_next"] if case.cell == "lstm" else [])
         direction = "bidirectional" if len(suffixes) == 2 else "forward"
         own = {"linear_before_reset": 1} if case.cell == "gru" else {}
         nodes.append(helper.make_node(case.cell.upper(), operands, names, hidden_size=hidden, direction=direction, **own))

@@ -1,4 +1,4 @@
-"""PyTorch: nn.LSTM or nn.GRU (by oneDNN and ATen), Adam with fused=True.
+"""PyTorch: nn.LSTM, nn.GRU or nn.RNN (by oneDNN and ATen), Adam with fused=True.
 
 Ways: eager; for single steps also LSTMCell and one thread; torch.compile of cells where T is 1.
 """
@@ -10,8 +10,12 @@ from torch import nn
 import rivals
 
 
+LAYERS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+CELLS = {"lstm": nn.LSTMCell, "gru": nn.GRUCell, "rnn": nn.RNNCell}
+
+
 class Model(nn.Module):
-    """One nn.LSTM or nn.GRU for each run of equal layers, so that frozen ones can be left out of the gradient's graph."""
+    """One nn.LSTM, nn.GRU or nn.RNN for each run of equal layers, so that frozen ones can be left out of the gradient's graph."""
 
     def __init__(self, case: rivals.Case, split: int, as_cells: bool = False):
         super().__init__()
@@ -26,10 +30,9 @@ class Model(nn.Module):
                 end += 1
             layer = case.layers[begin]
             if as_cells:
-                cell = nn.GRUCell if case.cell == "gru" else nn.LSTMCell
-                part = cell(case.input_size(begin), layer["hidden"])
+                part = CELLS[case.cell](case.input_size(begin), layer["hidden"])
             else:
-                part = (nn.GRU if case.cell == "gru" else nn.LSTM)(
+                part = LAYERS[case.cell](
                     case.input_size(begin), layer["hidden"], end - begin, batch_first=True,
                     bidirectional=layer["bidirectional"],
                 )
@@ -67,7 +70,7 @@ class Model(nn.Module):
         for part in self.parts:
             with torch.set_grad_enabled(torch.is_grad_enabled() and part.first >= frozen_below):
                 y, h = part(y)
-                h = h if self.case.cell == "gru" else h[0]
+                h = h[0] if self.case.cell == "lstm" else h
         if lengths is not None:
             y, _ = nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=self.case.steps)
         if self.case.readout == "last":
@@ -80,7 +83,7 @@ class Model(nn.Module):
         for k, part in enumerate(self.parts):
             if self.as_cells:
                 state[k] = part(y, state[k])
-                y = state[k] if self.case.cell == "gru" else state[k][0]
+                y = state[k][0] if self.case.cell == "lstm" else state[k]
             else:
                 y, state[k] = part(y, state[k])
         return self.finish(y)
@@ -89,7 +92,7 @@ class Model(nn.Module):
         """All of a sequence that is one step long, by cells."""
         y = x[:, 0]
         for part in self.parts:
-            y = part(y) if self.case.cell == "gru" else part(y)[0]
+            y = part(y)[0] if self.case.cell == "lstm" else part(y)
         return self.finish(y)[:, None]
 
 
@@ -107,7 +110,7 @@ class Step:
             depth = 1 if self.model.as_cells else part.last - part.first
             shape = (1, part.hidden_size) if self.model.as_cells else (depth, 1, part.hidden_size)
             zero = torch.zeros(shape)
-            self.state.append(zero if self.model.case.cell == "gru" else (zero, torch.zeros(shape)))
+            self.state.append((zero, torch.zeros(shape)) if self.model.case.cell == "lstm" else zero)
 
     @torch.inference_mode()
     def run(self):
@@ -185,8 +188,7 @@ class Torch:
             ways = ["nn.LSTM", "compiled nn.LSTMCell"]
         else:
             ways = ["nn.LSTM"]
-        if case.cell == "gru":
-            ways = [way.replace("LSTM", "GRU") for way in ways]
+        ways = [way.replace("LSTM", case.cell.upper()) for way in ways]
         return ways + [way + ", 1 thread" for way in ways if case.is_small and self.threads > 1]
 
     def forget(self):

@@ -52,7 +52,7 @@ class Case:
         self.figures = [Figure(**figure) for figure in description["figures"]]
         self.tensors = read_safetensors(folder / f"{self.name}.safetensors")
         model = description["model"]
-        # Of every recurrent layer: lstm or gru.
+        # Of every recurrent layer: lstm, gru or rnn.
         self.cell = description.get("cell", "lstm")
         self.layers = model["layers"]
         self.head = model.get("head", [])

@@ -32,8 +32,8 @@ enum {
   LSTMK_HARD_SIGMOID = 5,   // clip(0.2 x + 0.5, 0, 1): Keras 1 and 2, ONNX
   LSTMK_HARD_SIGMOID_6 = 6, // clip(x / 6 + 0.5, 0, 1): Keras 3, PyTorch
   LSTMK_HARD_TANH = 7,      // clip(x, -1, 1)
-  LSTMK_LEAKY_RELU = 8,     // x > 0 ? x : 0.01 x
-  LSTMK_ELU = 9,            // x > 0 ? x : exp(x) - 1
+  LSTMK_LEAKY_RELU = 8,     // x > 0 ? x : alpha x; alpha is 0.01 in cells
+  LSTMK_ELU = 9,            // x > 0 ? x : alpha (exp(x) - 1); alpha is 1 in cells
   LSTMK_SELU = 10,
   LSTMK_GELU = 11,
   LSTMK_GELU_TANH = 12, // its approximation with tanh
@@ -148,14 +148,60 @@ typedef struct lstmk_table {
   void (*rnn_forward)(const lstmk_cell *cell);
   void (*rnn_backward)(const lstmk_cell *cell);
 
-  void (*apply)(int function, size_t n, const float *x, float *y); // x and y may be the same
+  // y = function(x); x and y may be the same. alpha is that of leaky_relu and elu.
+  void (*apply)(int function, float alpha, size_t n, const float *x, float *y);
   // d = d * the function's slope at x, whose value is y. x may be y for a sigmoid, tanh, exp and what clips or bounds x:
   // the hard ones, relu, relu6 and softsign.
-  void (*apply_slope)(int function, size_t n, const float *x, const float *y, float *d);
+  void (*apply_slope)(int function, float alpha, size_t n, const float *x, const float *y, float *d);
   // sums[j] += sum over rows of x[row, j]
   void (*add_column_sums)(size_t rows, size_t columns, const float *x, size_t row_stride, float *sums);
   double (*sum_of_squares)(size_t n, const float *x);
   void (*scale)(size_t n, float factor, float *x);
+
+  // Rows (rows, size), one after the other.
+  //
+  // e = exp(x - largest), where x and e may be the same. Returns the sum of e, NaN if a value is; `largest` is that of the values
+  // other than NaN.
+  float (*exponentials)(size_t n, const float *x, float *e, float *largest);
+  void (*softmax)(size_t rows, size_t size, float *x); // in place
+  // d = y (d - sum of y d)
+  void (*softmax_backward)(size_t rows, size_t size, const float *y, float *d);
+  // y = z weight + bias with z = (x - mean) inverse and inverse = 1 / sqrt(variance + epsilon) of each row. weight and bias are NULL
+  // for none, z and inverses to keep neither. y may be x.
+  void (*normalize_rows)(size_t rows, size_t size, double epsilon, const float *x, const float *weight, const float *bias,
+                         float *z, float *inverses, float *y);
+  void (*normalize_rows_backward)(size_t rows, size_t size, const float *weight, const float *z, const float *inverses,
+                                  float *d);
+  // y = x / norm with the L2 norm of each row, at least 1e-12. y may be x.
+  void (*unit_rows)(size_t rows, size_t size, const float *x, float *norms, float *y);
+  // d = (d - y sum of y d) / norm
+  void (*unit_rows_backward)(size_t rows, size_t size, const float *y, const float *norms, float *d);
+
+  // Sums over rows, in their order: of x y, of x or, with a center, of (x - center)^2, and of d and d (x - mean) inverse.
+  void (*add_column_products)(size_t rows, size_t columns, const float *x, const float *y, size_t row_stride, float *sums);
+  void (*add_moments)(size_t rows, size_t columns, const float *x, size_t row_stride, const double *center, double *sums);
+  void (*add_gradient_moments)(size_t rows, size_t columns, const float *d, const float *x, size_t row_stride,
+                               const float *mean, const float *inverse, double *sums, double *products);
+  // y = (x - center) factor + offset of each row (columns); center and offset are NULL for none. y may be x.
+  void (*scale_columns)(size_t rows, size_t columns, const float *x, const float *center, const float *factor,
+                        const float *offset, float *y);
+  // d = factor (d - first - z second) with z = (x - mean) inverse
+  void (*normalize_columns_backward)(size_t rows, size_t columns, const float *x, const float *mean, const float *inverse,
+                                     const float *factor, const float *first, const float *second, float *d);
+
+  // Of n windows whose next values lie `stride` apart in x: where a value is larger than y or NaN, y becomes the value and
+  // places[i] becomes place + offsets[i]; places is NULL where nobody asks.
+  void (*take_largest)(size_t n, size_t stride, const float *x, int32_t place, const int32_t *offsets, float *y,
+                       int32_t *places);
+  // y += x, whose values lie `stride` apart
+  void (*add_apart)(size_t n, size_t stride, const float *x, float *y);
+  // Copies windows that begin `step` apart: of each the spans at `offsets`, of `span` values, side by side.
+  void (*copy_windows)(size_t count, size_t step, const float *x, size_t spans, const size_t *offsets, size_t span,
+                       float *to);
+  // Copies `count` values of each row of (rows, size) from the place `first`, which may lie outside: zeros are around a row.
+  void (*copy_shifted)(size_t rows, size_t size, ptrdiff_t first, const float *from, size_t count, size_t row_stride,
+                       float *to);
+  void (*transpose)(size_t rows, size_t columns, const float *from, float *to); // (rows, columns) -> (columns, rows)
 
   void (*adam)(const lstmk_adam *rule, size_t n, const float *gradient, float *first, float *second, float *largest,
                float *weights); // largest: AMSGrad's running maximum, or NULL

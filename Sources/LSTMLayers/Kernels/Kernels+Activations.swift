@@ -100,7 +100,7 @@ extension Kernels {
     for j in 0..<count { y[j] = x[j] - largest }
     var total: Float = 0
     forEachChunk(count) { at, count, e in
-      table.pointee.apply(Function.exp.rawValue, count, y + at, e)
+      table.pointee.apply(Function.exp.rawValue, 1, count, y + at, e)
       total += sum(e, count: count)
     }
     let logarithm = log(total)
@@ -111,7 +111,7 @@ extension Kernels {
   private func logSoftmaxBackward(_ d: UnsafeMutablePointer<Float>, of y: UnsafePointer<Float>, count: Int) {
     let total = sum(d, count: count)
     forEachChunk(count) { at, count, e in
-      table.pointee.apply(Function.exp.rawValue, count, y + at, e)
+      table.pointee.apply(Function.exp.rawValue, 1, count, y + at, e)
       for j in 0..<count { d[at + j] -= e[j] * total }
     }
   }
@@ -132,34 +132,19 @@ extension ActivationFunction {
   fileprivate func compute(
     _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, count: Int, _ kernels: Kernels
   ) {
-    switch activation {
-    case .none: if UnsafePointer(y) != x { y.update(from: x, count: count) }
-    case .leakyReLU: for j in 0..<count { y[j] = x[j] > 0 ? x[j] : alpha * x[j] }
-    default:
-      guard let function = Kernels.Function(activation) else {
-        preconditionFailure("\(activation.rawValue) is over rows")
-      }
-      kernels.table.pointee.apply(function.rawValue, count, x, y)
-      if activation == .elu, alpha != 1 { for j in 0..<count where y[j] < 0 { y[j] *= alpha } }
+    guard let function = Kernels.Function(activation) else {
+      preconditionFailure("\(activation.rawValue) is over rows")
     }
+    kernels.table.pointee.apply(function.rawValue, alpha, count, x, y)
   }
 
   /// d *= f'(x), of a function that is element by element with y = f(x).
   fileprivate func multiplyBySlope(
     _ d: UnsafeMutablePointer<Float>, x: UnsafePointer<Float>, y: UnsafePointer<Float>, count: Int, _ kernels: Kernels
   ) {
-    switch activation {
-    case .none: break
-    case .relu: for j in 0..<count where y[j] <= 0 { d[j] = 0 }
-    case .tanh: for j in 0..<count { d[j] *= 1 - y[j] * y[j] }
-    case .sigmoid: for j in 0..<count { d[j] *= y[j] * (1 - y[j]) }
-    case .leakyReLU: for j in 0..<count { d[j] *= x[j] > 0 ? 1 : alpha }
-    case .elu: for j in 0..<count { d[j] *= x[j] > 0 ? 1 : y[j] + alpha }
-    default:
-      guard let function = Kernels.Function(activation) else {
-        preconditionFailure("\(activation.rawValue) is over rows")
-      }
-      kernels.table.pointee.apply_slope(function.rawValue, count, x, y, d)
+    guard let function = Kernels.Function(activation) else {
+      preconditionFailure("\(activation.rawValue) is over rows")
     }
+    kernels.table.pointee.apply_slope(function.rawValue, alpha, count, x, y, d)
   }
 }

@@ -116,6 +116,8 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
     case leakyReLU, elu, selu, gelu, geluTanh
     case softplus, softsign, swish, mish, relu6, hardSwish
 
+    var usualAlpha: Float { self == .leakyReLU ? 0.01 : 1 }
+
     /// An activation with its usual alpha; nil for one over a row.
     package init?(_ activation: Activation) {
       switch activation {
@@ -145,7 +147,7 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
 
   /// Applies a function to `count` values in place, on this thread.
   package func apply(_ function: Function, _ x: UnsafeMutablePointer<Float>, count: Int) {
-    table.pointee.apply(function.rawValue, count, x, x)
+    table.pointee.apply(function.rawValue, function.usualAlpha, count, x, x)
   }
 
   /// Turns dL/dy into dL/dx in place, where y = function(x), on this thread. Some functions need only one of x and y, but
@@ -154,7 +156,7 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
     _ function: Function, _ d: UnsafeMutablePointer<Float>, of y: UnsafePointer<Float>, at x: UnsafePointer<Float>,
     count: Int
   ) {
-    table.pointee.apply_slope(function.rawValue, count, x, y, d)
+    table.pointee.apply_slope(function.rawValue, function.usualAlpha, count, x, y, d)
   }
 
   func addColumnSums(
@@ -164,6 +166,19 @@ public struct Kernels: @unchecked Sendable {  // The tables are constants in the
     parallel(parts) { part in
       let some = share(columns, multiple: 16, part: part, of: parts)
       table.pointee.add_column_sums(rows, some.count, x + some.lowerBound, rowStride, sums + some.lowerBound)
+    }
+  }
+
+  /// Adds the sum over rows of x y to `sums`.
+  func addColumnProducts(
+    rows: Int, columns: Int, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, rowStride: Int,
+    into sums: UnsafeMutablePointer<Float>
+  ) {
+    let parts = self.parts(rows * columns, each: 1 << 14)
+    parallel(parts) { part in
+      let some = share(columns, multiple: 16, part: part, of: parts)
+      let first = some.lowerBound
+      table.pointee.add_column_products(rows, some.count, x + first, y + first, rowStride, sums + first)
     }
   }
 }
@@ -182,6 +197,23 @@ extension Kernels {
     }
     return best
   }
+}
+
+/// Copies `count` values. Rows of a few features are many, and a call for each would take most of the time.
+@inline(__always)
+func copyRow(_ from: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>, count: Int) {
+  guard count < 8 else { return to.update(from: from, count: count) }
+  var at = 0
+  while at < count {
+    to[at] = from[at]
+    at &+= 1
+  }
+}
+
+/// (rows, columns) -> (columns, rows). It moves values alone, the same with every instruction set.
+func transpose(_ from: UnsafePointer<Float>, rows: Int, columns: Int, to: UnsafeMutablePointer<Float>) {
+  guard rows > 1, columns > 1 else { return to.update(from: from, count: rows * columns) }
+  Kernels.best.table.pointee.transpose(rows, columns, from, to)
 }
 
 /// The range of one part when `count` items are split evenly, in multiples of `multiple`.

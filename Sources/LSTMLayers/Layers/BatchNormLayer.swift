@@ -25,6 +25,9 @@ final class BatchNormLayer: NetworkLayer {
   private let inverses = FloatBuffer()
   private let factors = FloatBuffer()
   private let offsets = FloatBuffer()
+  /// Of `backward`, for each column: the means of dy and of dy z.
+  private let gradientMeans = FloatBuffer()
+  private let alongMeans = FloatBuffer()
   /// Sums over rows for each column (W); those of a channel then lie in its first column.
   private let firstSums = AlignedBuffer<Double>()
   private let secondSums = AlignedBuffer<Double>()
@@ -41,7 +44,7 @@ final class BatchNormLayer: NetworkLayer {
     height = input.grid?.height ?? 1
     self.kind = kind
     super.init(context)
-    for buffer in [means, inverses, factors, offsets] { buffer.reserve(width) }
+    for buffer in [means, inverses, factors, offsets, gradientMeans, alongMeans] { buffer.reserve(width) }
     firstSums.reserve(width)
     secondSums.reserve(width)
   }
@@ -53,13 +56,12 @@ final class BatchNormLayer: NetworkLayer {
     if usesBatch { measure() } else { useRunningStatistics() }
     let (x, y) = (rows(), makeOutput())
     kernels.forEachShare(of: rowCount, work: width) { some in
-      for row in some { normalize(x + row * width, into: y + row * width) }
+      normalize(x + some.lowerBound * width, rows: some.count, into: y + some.lowerBound * width)
     }
   }
 
-  private func normalize(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
-    let (mean, factor, offset) = (means.pointer, factors.pointer, offsets.pointer)
-    for j in 0..<width { y[j] = (x[j] - mean[j]) * factor[j] + offset[j] }
+  private func normalize(_ x: UnsafePointer<Float>, rows: Int, into y: UnsafeMutablePointer<Float>) {
+    kernels.table.pointee.scale_columns(rows, width, x, means.pointer, factors.pointer, offsets.pointer, y)
   }
 
   private func useRunningStatistics() {
@@ -82,10 +84,11 @@ final class BatchNormLayer: NetworkLayer {
   /// Takes the batch's statistics, in double precision, and moves the running ones.
   private func measure() {
     let (x, rows, width, n) = (rows(), rowCount, width, Double(rowCount * height))
-    let (sums, squares) = (firstSums.pointer, secondSums.pointer)
+    let (sums, squares, table) = (firstSums.pointer, secondSums.pointer, kernels.table)
     forEachColumnShare { columns in
+      let first = columns.lowerBound
       for j in columns { (sums[j], squares[j]) = (0, 0) }
-      for row in 0..<rows { for j in columns { sums[j] += Double(x[row * width + j]) } }
+      table.pointee.add_moments(rows, columns.count, x + first, width, nil, sums + first)
     }
     sumChannels(sums)
     for channel in 0..<channels {
@@ -93,12 +96,8 @@ final class BatchNormLayer: NetworkLayer {
       for column in channel * height..<(channel + 1) * height { sums[column] = mean }
     }
     forEachColumnShare { columns in
-      for row in 0..<rows {
-        for j in columns {
-          let distance = Double(x[row * width + j]) - sums[j]
-          squares[j] += distance * distance
-        }
-      }
+      let first = columns.lowerBound
+      table.pointee.add_moments(rows, columns.count, x + first, width, sums + first, squares + first)
     }
     sumChannels(squares)
     let (mean, variance) = (weights.pointer(runningMean), weights.pointer(runningVariance))
@@ -115,7 +114,7 @@ final class BatchNormLayer: NetworkLayer {
   /// Columns are summed by one thread each, in the order of the rows: results do not depend on the split.
   private func forEachColumnShare(_ body: (Range<Int>) -> Void) {
     let parts = kernels.parts(rowCount * width, each: 1 << 14)
-    parallel(parts) { body(share(width, multiple: 8, part: $0, of: parts)) }
+    parallel(parts) { body(share(width, multiple: 16, part: $0, of: parts)) }
   }
 
   /// Turns sums of columns into those of channels, each in its first column.
@@ -136,17 +135,14 @@ final class BatchNormLayer: NetworkLayer {
     let (x, rows, width) = (rows(), rowCount, width)
     let trains = { (slot: Int?) in slot.map { pass.trainable[$0] } ?? false }
     let (sums, products) = (firstSums.pointer, secondSums.pointer)
-    let (mean, inverse, factor) = (means.pointer, inverses.pointer, factors.pointer)
+    let (mean, inverse, factor, table) = (means.pointer, inverses.pointer, factors.pointer, kernels.table)
     if usesBatch || trains(weight) || trains(bias) {
       forEachColumnShare { columns in
+        let first = columns.lowerBound
         for j in columns { (sums[j], products[j]) = (0, 0) }
-        for row in 0..<rows {
-          for j in columns {
-            let d = gradient[row * width + j]
-            sums[j] += Double(d)
-            products[j] += Double(d) * Double((x[row * width + j] - mean[j]) * inverse[j])
-          }
-        }
+        table.pointee.add_gradient_moments(
+          rows, columns.count, gradient + first, x + first, width, mean + first, inverse + first, sums + first,
+          products + first)
       }
       sumChannels(sums)
       sumChannels(products)
@@ -158,20 +154,19 @@ final class BatchNormLayer: NetworkLayer {
       let n = Double(rows * height)
       for channel in 0..<channels {
         let (a, b) = (sums[channel * height] / n, products[channel * height] / n)
-        for column in channel * height..<(channel + 1) * height { (sums[column], products[column]) = (a, b) }
+        for column in channel * height..<(channel + 1) * height {
+          (gradientMeans.pointer[column], alongMeans.pointer[column]) = (Float(a), Float(b))
+        }
       }
       kernels.forEachShare(of: rows, work: 2 * width) { some in
-        for row in some {
-          let (d, x) = (gradient + row * width, x + row * width)
-          for j in 0..<width {
-            let z = (x[j] - mean[j]) * inverse[j]
-            d[j] = factor[j] * (d[j] - Float(sums[j]) - z * Float(products[j]))
-          }
-        }
+        let at = some.lowerBound * width
+        table.pointee.normalize_columns_backward(
+          some.count, width, x + at, mean, inverse, factor, gradientMeans.pointer, alongMeans.pointer, gradient + at)
       }
     } else {
       kernels.forEachShare(of: rows, work: width) { some in
-        for row in some { for j in 0..<width { gradient[row * width + j] *= factor[j] } }
+        let d = gradient + some.lowerBound * width
+        table.pointee.scale_columns(some.count, width, d, nil, factor, nil, d)
       }
     }
     sources[0].addGradient(gradient)
@@ -187,5 +182,5 @@ final class BatchNormLayer: NetworkLayer {
 
   override var streamObstacle: String? { nil }
   override func prepareToStep() { useRunningStatistics() }
-  override func step(_ step: LayerStep) { normalize(step.inputs[0], into: step.output) }
+  override func step(_ step: LayerStep) { normalize(step.inputs[0], rows: 1, into: step.output) }
 }

@@ -57,6 +57,11 @@ struct ConvolutionGeometry {
     }
   }
 
+  /// Whether windows are copied for their product: their spans are too short to be products of their own.
+  var copiesWindows: Bool { spans > 1 && span < 32 && !isInDepth }
+  /// The products of a window, and the values of each.
+  var products: (count: Int, size: Int) { copiesWindows ? (1, windowSize) : (spans, span) }
+
   /// K: values of a window in one group.
   var windowSize: Int { taps.time * taps.height * groupChannels }
   /// Steps from a window's first to its last.
@@ -101,6 +106,14 @@ struct ConvolutionGeometry {
     return ConvolutionGeometry(other, value)
   }
 
+  /// `flipped`, unless it wastes most of its products: of few channels these are as wide as a vector all the same, and the
+  /// gradients of whole windows take less.
+  var worthwhileFlipped: ConvolutionGeometry? {
+    func whole(_ width: Int) -> Int { (width + 15) / 16 * 16 }
+    guard !isInDepth, tapCount * whole(groupChannels) * 4 > whole(windowSize) * 5 else { return flipped }
+    return nil
+  }
+
   /// Whether it is a dense layer of each step.
   var isPointwise: Bool {
     taps == (1, 1) && kind.groups == 1 && stride.time == 1 && kind.kernel.count == 1
@@ -132,7 +145,7 @@ struct ConvolutionGeometry {
   /// One step of a tile from the channels of a group, (C / groups, F).
   func gather(_ cell: UnsafeMutablePointer<Float>, _ row: UnsafePointer<Float>) {
     let channels = groupChannels
-    guard kind.kernel.count == 2 else { return cell.update(from: row, count: channels) }
+    guard kind.kernel.count == 2 else { return copyRow(row, to: cell, count: channels) }
     transpose(row, rows: channels, columns: height, to: cell + below * channels)
     for q in 0..<paddedHeight where !(0..<height ~= q - below) {
       let to = cell + q * channels
@@ -243,25 +256,4 @@ struct ConvolutionGeometry {
       }
     }
   }
-}
-
-/// (rows, columns) -> (columns, rows), four by four.
-func transpose(_ from: UnsafePointer<Float>, rows: Int, columns: Int, to: UnsafeMutablePointer<Float>) {
-  guard rows > 1, columns > 1 else { return to.update(from: from, count: rows * columns) }
-  typealias Four = SIMD4<Float>
-  let (wholeRows, wholeColumns) = (rows / 4 * 4, columns / 4 * 4)
-  for i in stride(from: 0, to: wholeRows, by: 4) {
-    for j in stride(from: 0, to: wholeColumns, by: 4) {
-      let x = UnsafeRawPointer(from + i * columns + j)
-      func load(_ row: Int) -> Four { x.loadUnaligned(fromByteOffset: 4 * row * columns, as: Four.self) }
-      let (a, b, c, d) = (load(0), load(1), load(2), load(3))
-      let y = UnsafeMutableRawPointer(to + j * rows + i)
-      y.storeBytes(of: Four(a.x, b.x, c.x, d.x), as: Four.self)
-      y.storeBytes(of: Four(a.y, b.y, c.y, d.y), toByteOffset: 4 * rows, as: Four.self)
-      y.storeBytes(of: Four(a.z, b.z, c.z, d.z), toByteOffset: 8 * rows, as: Four.self)
-      y.storeBytes(of: Four(a.w, b.w, c.w, d.w), toByteOffset: 12 * rows, as: Four.self)
-    }
-    for j in wholeColumns..<columns { for row in i..<i + 4 { to[j * rows + row] = from[row * columns + j] } }
-  }
-  for i in wholeRows..<rows { for j in 0..<columns { to[j * rows + i] = from[i * columns + j] } }
 }

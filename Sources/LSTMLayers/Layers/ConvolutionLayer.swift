@@ -5,7 +5,7 @@ import LSTMCheckpoints
 final class ConvolutionLayer: NetworkLayer {
   let geometry: ConvolutionGeometry
   let product: ConvolutionProduct
-  /// Gives the gradient of what it reads, for windows that move by one value; nil otherwise.
+  /// Gives the gradient of what it reads, for windows that move by one value, where it is fast; nil otherwise.
   let flipped: ConvolutionProduct?
   let activation: Activation
   private let function: ActivationFunction
@@ -31,7 +31,7 @@ final class ConvolutionLayer: NetworkLayer {
     function = ActivationFunction(kind.activation)
     geometry = ConvolutionGeometry(kind, context.inputs[0])
     product = ConvolutionProduct(geometry, context.kernels)
-    flipped = geometry.flipped.map { ConvolutionProduct($0, context.kernels, isFlipped: true) }
+    flipped = geometry.worthwhileFlipped.map { ConvolutionProduct($0, context.kernels, isFlipped: true) }
     super.init(context, shape: RowShape.of(context) { kind.length($0, axis: 0) })
   }
 
@@ -73,6 +73,14 @@ final class ConvolutionLayer: NetworkLayer {
       if isActivated { kernels.apply(function, z, into: output, rows: rowCount, size: width) }
       return
     }
+    if product.isByHeights, activation.isElementwise || !isActivated {
+      let z = keepsArguments ? arguments.pointer : output
+      product.runByHeights(rows(), sources[0].shape.packed, to: shape.packed, bias: biasRow, into: z) { row in
+        guard isActivated else { return }
+        kernels.applyHere(function, z + row * width, into: output + row * width, rows: 1, size: width)
+      }
+      return
+    }
     product.run(rows(), sources[0].shape.packed, to: shape.packed, bias: biasRow) { sums, steps, row in
       if keepsArguments {
         for t in 0..<steps { geometry.emit(sums + t * width, to: arguments.pointer + row(t) * width) }
@@ -97,6 +105,10 @@ final class ConvolutionLayer: NetworkLayer {
     if !isFlippedPacked {
       isFlippedPacked = true
       flipped.pack(weights.pointer(weight))
+    }
+    if flipped.isByHeights {
+      return flipped.runByHeights(
+        gradient, shape.packed, to: sources[0].shape.packed, bias: nil, into: sink.rows, accumulates: sink.accumulates)
     }
     let size = sources[0].width
     flipped.run(gradient, shape.packed, to: sources[0].shape.packed, bias: nil) { sums, steps, row in
@@ -132,16 +144,11 @@ final class ConvolutionLayer: NetworkLayer {
     guard height > 1 else {
       return kernels.addColumnSums(rows: rows, columns: size, gradient, rowStride: size, into: sums)
     }
-    kernels.forEachShare(of: size, work: rows * height) { some in
-      for row in 0..<rows {
-        for o in some {
-          let part = gradient + row * width + o * height
-          var sum: Float = 0
-          for f in 0..<height { sum += part[f] }
-          sums[o] += sum
-        }
-      }
-    }
+    // Over the rows first: these are sums of whole vectors.
+    backwardScratch.zero(width)
+    kernels.addColumnSums(
+      rows: rows, columns: width, gradient, rowStride: width, into: backwardScratch.pointer)
+    for o in 0..<size { sums[o] += sum(backwardScratch.pointer + o * height, count: height) }
   }
 
   // MARK: - Single steps
@@ -156,7 +163,10 @@ final class ConvolutionLayer: NetworkLayer {
 
   /// The last steps that windows reach, oldest first.
   override var stateCount: Int { geometry.reach * sources[0].width }
-  override var scratchCount: Int { stepTileSize + geometry.outputHeight * geometry.size }
+  override var scratchCount: Int {
+    stepTileSize + stepSumSize + (geometry.copiesWindows ? geometry.outputHeight * geometry.windowSize : 0)
+  }
+  private var stepSumSize: Int { (geometry.outputHeight * geometry.size + 15) & ~15 }
   private var stepTileSize: Int { ((geometry.reach + 1) * geometry.stepSize + 15) & ~15 }
 
   override func prepareToStep() {
@@ -175,7 +185,8 @@ final class ConvolutionLayer: NetworkLayer {
       }
       geometry.gather(step.scratch + geometry.reach * geometry.stepSize, step.inputs[0] + place)
       product.multiply(
-        group, step.scratch, sums, bias: biasRow, sequences: 1, time: 1, tileSteps: geometry.reach + 1, counts: &one)
+        group, step.scratch, sums, copies: sums + stepSumSize, bias: biasRow, sequences: 1, time: 1,
+        tileSteps: geometry.reach + 1, counts: &one)
     }
     finish(sums, windows: geometry.outputHeight)
     geometry.emit(sums, to: step.output)

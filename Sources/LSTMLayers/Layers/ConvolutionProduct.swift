@@ -7,26 +7,32 @@ import CLSTMKernels
 /// so that results do not depend on tiles and threads.
 final class ConvolutionProduct {
   let geometry: ConvolutionGeometry
-  private let kernels: Kernels
+  let kernels: Kernels
   /// Whether it is that of the input's gradient: the roles of C and O exchanged, the taps in reverse.
   private let isFlipped: Bool
   /// The weights in the order of windows, (O, K), and packed span by span.
   private let ordered = FloatBuffer()
   private let packed = FloatBuffer()
   private(set) var orderedWeights: UnsafeMutablePointer<Float>
-  /// For each thread a tile, and its sums (windows, O).
-  private let scratch = FloatBuffer()
+  /// The same with the bias, for products by heights: (O, K + 1).
+  let biased = FloatBuffer()
+  /// For each thread a tile, and its sums (windows, O); or the packed windows of a step.
+  let scratch = FloatBuffer()
   /// For each thread the windows of time of its tile's sequences.
   private let counts = AlignedBuffer<Int>()
+  /// Where the spans of a window begin.
+  private let offsets = AlignedBuffer<Int>()
 
   init(_ geometry: ConvolutionGeometry, _ kernels: Kernels, isFlipped: Bool = false) {
     self.geometry = geometry
     self.kernels = kernels
     self.isFlipped = isFlipped
     orderedWeights = ordered.pointer
+    offsets.reserve(geometry.spans)
+    for span in 0..<geometry.spans { offsets.pointer[span] = geometry.offset(ofSpan: span) }
   }
 
-  private var spanPackSize: Int { kernels.packedCount(geometry.span, geometry.groupSize) }
+  private var packSize: Int { kernels.packedCount(geometry.products.size, geometry.groupSize) }
 
   /// Packs weights (O, C / groups, taps), or of the convolution that this one is the flipped of.
   func pack(_ weights: UnsafeMutablePointer<Float>) {
@@ -65,13 +71,13 @@ final class ConvolutionProduct {
         }
       }
     }
-    let count = spanPackSize
-    packed.reserve(geometry.groups * geometry.spans * count)
+    let (count, products) = (packSize, geometry.products)
+    packed.reserve(geometry.groups * products.count * count)
     for group in 0..<geometry.groups {
-      for span in 0..<geometry.spans {
+      for index in 0..<products.count {
         kernels.table.pointee.pack(
-          geometry.span, 0, geometry.span, 0, groupSize, to + group * groupSize * window + span * geometry.span, 1,
-          window, packed.pointer + (group * geometry.spans + span) * count)
+          products.size, 0, products.size, 0, groupSize, to + group * groupSize * window + index * products.size, 1,
+          window, packed.pointer + (group * products.count + index) * count)
       }
     }
   }
@@ -117,8 +123,8 @@ final class ConvolutionProduct {
             ) { x + (given.offsets[$0] + firstSequence + b) * geometry.rowSize }
           }
           multiply(
-            group, memory, sums, bias: bias, sequences: sequences, time: tiling.time, tileSteps: tiling.tileSteps,
-            counts: counts)
+            group, memory, sums, copies: sums + tiling.sumFloats, bias: bias, sequences: sequences, time: tiling.time,
+            tileSteps: tiling.tileSteps, counts: counts)
         }
         for b in 0..<sequences {
           use(sums + b * tiling.time * geometry.outputHeight * geometry.size, counts[b]) {
@@ -130,14 +136,18 @@ final class ConvolutionProduct {
   }
 
   /// The sums of a group for all windows of a tile: rows of O.
+  /// - Parameter copies: memory for a run's windows, where they are copied.
   func multiply(
-    _ group: Int, _ tile: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>?,
-    sequences: Int, time: Int, tileSteps: Int, counts: UnsafePointer<Int>
+    _ group: Int, _ tile: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>,
+    copies: UnsafeMutablePointer<Float>, bias: UnsafePointer<Float>?, sequences: Int, time: Int, tileSteps: Int,
+    counts: UnsafePointer<Int>
   ) {
     let geometry = geometry
-    let (size, groupSize, packSize) = (geometry.size, geometry.groupSize, spanPackSize)
+    let (size, groupSize, packSize, copiesWindows) = (
+      geometry.size, geometry.groupSize, packSize, geometry.copiesWindows
+    )
     let table = kernels.table.pointee
-    let packs = packed.pointer + group * geometry.spans * packSize
+    let packs = packed.pointer + group * geometry.products.count * packSize
     let start = bias.map { $0 + group * groupSize }
     geometry.forEachRun(sequences: sequences, time: time, tileSteps: tileSteps, counts: counts) { run in
       let (window, to) = (tile + run.place, sums + run.window * size + group * groupSize)
@@ -145,6 +155,12 @@ final class ConvolutionProduct {
         for at in 0..<run.count {
           multiplyInDepth(window + at * run.step, bias: bias, into: to + at * run.windowStep * size)
         }
+        return
+      }
+      if copiesWindows {
+        let count = geometry.windowSize
+        table.copy_windows(run.count, run.step, window, geometry.spans, offsets.pointer, geometry.span, copies)
+        table.multiply(run.count, groupSize, count, copies, count, 1, packs, to, run.windowStep * size, start)
         return
       }
       for span in 0..<geometry.spans {

@@ -4,8 +4,9 @@ struct ConvolutionTiling {
   let sequences: Int
   let time: Int
   let tileSteps: Int
-  /// Floats of a tile, and of a tile and its sums.
+  /// Floats of a tile, of its sums, and of both and the copies of windows.
   let tileFloats: Int
+  let sumFloats: Int
   let floats: Int
   let count: Int
   private let along: Int
@@ -25,7 +26,9 @@ struct ConvolutionTiling {
     sequences = along > 1 ? 1 : max(1, min(shape.count, most / time))
     tileSteps = steps(time)
     tileFloats = (sequences * tileSteps * geometry.stepSize + 15) & ~15
-    floats = tileFloats + (sequences * time * height * geometry.size + 15) & ~15
+    sumFloats = (sequences * time * height * geometry.size + 15) & ~15
+    let copies = geometry.copiesWindows ? max(sequences, time, height) * geometry.windowSize : 0
+    floats = tileFloats + sumFloats + (copies + 15) & ~15
     count = (shape.count + sequences - 1) / sequences * along
   }
 

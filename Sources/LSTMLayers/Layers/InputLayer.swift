@@ -23,7 +23,7 @@ final class InputLayer: NetworkLayer {
       let to = makeOutput()
       let width = width
       forEachRow { row, sequence, step in
-        (to + row * width).update(from: base + (source.starts[sequence] + step) * width, count: width)
+        copyRow(base + (source.starts[sequence] + step) * width, to: to + row * width, count: width)
       }
     case (.tokens(let values), let vocabulary?):
       tokens.reserve(rowCount)

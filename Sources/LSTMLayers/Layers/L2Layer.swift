@@ -7,27 +7,30 @@ final class L2Layer: NetworkLayer {
   init(_ context: LayerContext) { super.init(context) }
 
   override func forward(_ pass: LayerPass) {
-    let (count, y) = (rowCount, makeOutput())
-    norms.reserve(count)
-    y.update(from: rows(), count: count * width)
-    for row in 0..<count { norms.pointer[row] = normalizeRow(y + row * width, size: width) }
+    let (x, y, width) = (rows(), makeOutput(), width)
+    norms.reserve(rowCount)
+    kernels.forEachShare(of: rowCount, work: width) { some in
+      let first = some.lowerBound
+      kernels.table.pointee.unit_rows(
+        some.count, width, x + first * width, norms.pointer + first, y + first * width)
+    }
   }
 
   /// y = z / |z|:  dz = (dy - y (y dy)) / |z|
   override func backward(_ gradient: UnsafeMutablePointer<Float>, _ pass: GradientPass) {
-    for row in 0..<rowCount {
-      let (y, d) = (output + row * width, gradient + row * width)
-      var along: Float = 0
-      for j in 0..<width { along += y[j] * d[j] }
-      for j in 0..<width { d[j] = (d[j] - y[j] * along) / norms.pointer[row] }
+    let width = width
+    kernels.forEachShare(of: rowCount, work: width) { some in
+      let first = some.lowerBound
+      kernels.table.pointee.unit_rows_backward(
+        some.count, width, output + first * width, norms.pointer + first, gradient + first * width)
     }
     sources[0].addGradient(gradient)
   }
 
   override var streamObstacle: String? { nil }
+  override var scratchCount: Int { 1 }
 
   override func step(_ step: LayerStep) {
-    step.output.update(from: step.inputs[0], count: width)
-    normalizeRow(step.output, size: width)
+    kernels.table.pointee.unit_rows(1, width, step.inputs[0], step.scratch, step.output)
   }
 }

@@ -10,8 +10,6 @@ final class LayerNormLayer: NetworkLayer {
   private let normalized = FloatBuffer()
   /// 1 / sqrt(variance + epsilon) (R)
   private let inverses = FloatBuffer()
-  /// dL/dy times `normalized` (R, W).
-  private let products = FloatBuffer()
 
   init(_ kind: Layer.LayerNorm, _ context: LayerContext) {
     weight = context.slot("weight")
@@ -26,35 +24,21 @@ final class LayerNormLayer: NetworkLayer {
       normalized.reserve(rowCount * width)
       inverses.reserve(rowCount)
     }
+    let keeps = keepsActivations
     kernels.forEachShare(of: rowCount, work: 4 * width) { some in
-      for row in some {
-        let at = row * width
-        let to = keepsActivations ? normalized.pointer + at : y + at
-        let inverse = normalize(x + at, into: to)
-        if keepsActivations { inverses.pointer[row] = inverse }
-        scale(to, into: y + at)
-      }
+      let at = some.lowerBound * width
+      normalize(
+        x + at, rows: some.count, z: keeps ? normalized.pointer + at : nil,
+        inverses: keeps ? inverses.pointer + some.lowerBound : nil, into: y + at)
     }
   }
 
-  /// - Returns: 1 / sqrt(variance + epsilon)
-  private func normalize(_ x: UnsafePointer<Float>, into z: UnsafeMutablePointer<Float>) -> Float {
-    let mean = sum(x, count: width) / Float(width)
-    for j in 0..<width { z[j] = x[j] - mean }
-    let variance = kernels.table.pointee.sum_of_squares(width, z) / Double(width)
-    let inverse = Float(1 / (variance + epsilon).squareRoot())
-    for j in 0..<width { z[j] *= inverse }
-    return inverse
-  }
-
-  /// y = z * weight + bias; z and y may be the same.
-  private func scale(_ z: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
-    switch (weight.map(weights.pointer), bias.map(weights.pointer)) {
-    case (let w?, let b?): for j in 0..<width { y[j] = z[j] * w[j] + b[j] }
-    case (let w?, nil): for j in 0..<width { y[j] = z[j] * w[j] }
-    case (nil, let b?): for j in 0..<width { y[j] = z[j] + b[j] }
-    case (nil, nil): if UnsafePointer(y) != z { y.update(from: z, count: width) }
-    }
+  private func normalize(
+    _ x: UnsafePointer<Float>, rows: Int, z: UnsafeMutablePointer<Float>?, inverses: UnsafeMutablePointer<Float>?,
+    into y: UnsafeMutablePointer<Float>
+  ) {
+    kernels.table.pointee.normalize_rows(
+      rows, width, epsilon, x, weight.map(weights.pointer), bias.map(weights.pointer), z, inverses, y)
   }
 
   /// With z = (x - mean) inverse and g = dy weight:  dx = inverse (g - mean of g - z mean of g z)
@@ -64,25 +48,16 @@ final class LayerNormLayer: NetworkLayer {
       kernels.addColumnSums(rows: rows, columns: width, gradient, rowStride: width, into: pass.gradients.pointer(bias))
     }
     if let weight, pass.trainable[weight] {
-      products.reserve(rows * width)
-      let (products, z) = (products.pointer, normalized.pointer)
-      kernels.forEachShare(of: rows, work: width) { some in
-        for at in some.lowerBound * width..<some.upperBound * width { products[at] = gradient[at] * z[at] }
-      }
-      kernels.addColumnSums(
-        rows: rows, columns: width, products, rowStride: width, into: pass.gradients.pointer(weight))
+      kernels.addColumnProducts(
+        rows: rows, columns: width, gradient, normalized.pointer, rowStride: width,
+        into: pass.gradients.pointer(weight))
     }
     guard sources[0].wantsGradient else { return }
-    let w = weight.map(weights.pointer)
+    let w = weight.map { UnsafePointer(weights.pointer($0)) }
     kernels.forEachShare(of: rows, work: 4 * width) { some in
-      for row in some {
-        let (d, z) = (gradient + row * width, normalized.pointer + row * width)
-        if let w { for j in 0..<width { d[j] *= w[j] } }
-        let mean = sum(d, count: width) / Float(width)
-        let along = dotProduct(d, z, count: width) / Float(width)
-        let inverse = inverses.pointer[row]
-        for j in 0..<width { d[j] = inverse * (d[j] - mean - z[j] * along) }
-      }
+      let at = some.lowerBound * width
+      kernels.table.pointee.normalize_rows_backward(
+        some.count, width, w, normalized.pointer + at, inverses.pointer + some.lowerBound, gradient + at)
     }
     sources[0].addGradient(gradient)
   }
@@ -90,7 +65,6 @@ final class LayerNormLayer: NetworkLayer {
   override var streamObstacle: String? { nil }
 
   override func step(_ step: LayerStep) {
-    _ = normalize(step.inputs[0], into: step.output)
-    scale(step.output, into: step.output)
+    normalize(step.inputs[0], rows: 1, z: nil, inverses: nil, into: step.output)
   }
 }

@@ -8,8 +8,13 @@ final class PoolingLayer: NetworkLayer {
   private let height: Int
   private let outputHeight: Int
   private let stride: (time: Int, height: Int)
-  /// The place in its sequence that each maximum comes from: step * F + height.
+  /// Values around a column, before the first.
+  private let below: Int
+  /// The place in its sequence that each maximum comes from: its height, and above the lowest `heightBits` its step.
   private let chosen = AlignedBuffer<Int32>()
+  private let heightBits: Int
+  /// For each column of output (W'), where its window begins in a column of the input; may be below zero.
+  private let windowStarts = AlignedBuffer<Int32>()
 
   init(_ kind: Layer.Pooling, _ context: LayerContext) {
     self.kind = kind
@@ -20,7 +25,13 @@ final class PoolingLayer: NetworkLayer {
     outputHeight = isGrid ? kind.length(height, axis: 1) : 1
     let stride = kind.stride.isEmpty ? kind.window : kind.stride
     self.stride = (stride[0], isGrid ? stride[1] : 1)
+    below = isGrid ? kind.padding(height, axis: 1) : 0
+    heightBits = Int.bitWidth - (height - 1).leadingZeroBitCount
     super.init(context, shape: RowShape.of(context) { kind.length($0, axis: 0) })
+    windowStarts.reserve(width)
+    for column in 0..<width {
+      windowStarts.pointer[column] = Int32(column % outputHeight * self.stride.height - below)
+    }
   }
 
   /// The values of a window along an axis, and how many count for an average.
@@ -45,48 +56,57 @@ final class PoolingLayer: NetworkLayer {
         while t + 1 < shape.steps, shape.offsets[t + 1] <= row { t += 1 }
         let b = row - shape.offsets[t]
         let (steps, share) = window(t, of: given.lengths[b], axis: 0)
-        for f in 0..<outputHeight {
-          let (heights, heightShare) = window(f, of: height, axis: 1)
-          let to = output + row * width + f
-          let places = isMaximum && keepsActivations ? chosen.pointer + row * width + f : nil
-          var isFirst = true
-          for step in steps {
-            let from = x + (given.offsets[step] + b) * rowSize
-            for h in heights {
-              if isMaximum {
-                takeLargest(from + h, Int32(step * height + h), to, places, isFirst: isFirst)
-              } else {
-                add(from + h, to, isFirst: isFirst)
-              }
-              isFirst = false
-            }
-          }
-          guard !isMaximum else { continue }
-          let factor = 1 / Float(share * heightShare)
-          for c in 0..<channels { to[c * outputHeight] *= factor }
+        let to = output + row * width
+        let places = isMaximum && keepsActivations ? chosen.pointer + row * width : nil
+        to.update(repeating: isMaximum ? -.infinity : 0, count: width)
+        if let places {
+          let first = steps.lowerBound << heightBits
+          for column in 0..<width { places[column] = Int32(first) + max(windowStarts.pointer[column], 0) }
         }
+        for step in steps { take(x + (given.offsets[step] + b) * rowSize, step, to, places) }
+        if !isMaximum { divide(to, by: share) }
       }
     }
   }
 
-  private func add(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, isFirst: Bool) {
-    if height == 1, outputHeight == 1 {
-      if isFirst { y.update(from: x, count: channels) } else { for c in 0..<channels { y[c] += x[c] } }
-    } else {
-      for c in 0..<channels { y[c * outputHeight] = (isFirst ? 0 : y[c * outputHeight]) + x[c * height] }
+  /// Adds the values of a step to its windows, or takes those that are the largest so far: the first of equal ones, and NaN.
+  private func take(
+    _ x: UnsafePointer<Float>, _ step: Int, _ y: UnsafeMutablePointer<Float>, _ places: UnsafeMutablePointer<Int32>?
+  ) {
+    let table = kernels.table
+    for tap in 0..<(kind.window.count == 2 ? kind.window[1] : 1) {
+      func take(_ count: Int, _ from: UnsafePointer<Float>, _ column: Int) {
+        if kind.operation == .max {
+          table.pointee.take_largest(
+            count, stride.height, from, Int32(step << heightBits + tap), windowStarts.pointer + column, y + column,
+            places.map { $0 + column })
+        } else {
+          table.pointee.add_apart(count, stride.height, from, y + column)
+        }
+      }
+      // Windows of all channels are the same distance apart, or each channel's are.
+      if below == 0, outputHeight * stride.height == height, tap < stride.height {
+        take(width, x + tap, 0)
+        continue
+      }
+      let first = max(0, (below - tap + stride.height - 1) / stride.height)
+      let last = min(outputHeight, (height - 1 + below - tap) / stride.height + 1)
+      guard first < last, height + below > tap else { continue }
+      for c in 0..<channels {
+        take(
+          last - first, x + c * height + first * stride.height - below + tap, c * outputHeight + first)
+      }
     }
   }
 
-  /// The first of the largest; NaN propagates.
-  private func takeLargest(
-    _ x: UnsafePointer<Float>, _ place: Int32, _ y: UnsafeMutablePointer<Float>, _ places: UnsafeMutablePointer<Int32>?,
-    isFirst: Bool
-  ) {
-    for c in 0..<channels {
-      let value = x[c * height]
-      guard isFirst || value > y[c * outputHeight] || value.isNaN else { continue }
-      y[c * outputHeight] = value
-      places?[c * outputHeight] = place
+  /// Turns the sums of a row into averages.
+  private func divide(_ y: UnsafeMutablePointer<Float>, by share: Int) {
+    guard outputHeight > 1 else {
+      return kernels.table.pointee.scale(width, 1 / Float(share * window(0, of: height, axis: 1).share), y)
+    }
+    for f in 0..<outputHeight {
+      let factor = 1 / Float(share * window(f, of: height, axis: 1).share)
+      for c in 0..<channels { y[c * outputHeight + f] *= factor }
     }
   }
 
@@ -111,8 +131,8 @@ final class PoolingLayer: NetworkLayer {
               let places = chosen.pointer + row + f
               for c in columns {
                 let place = Int(places[c * outputHeight])
-                let to = sink.rows + (given.offsets[place / height] + b) * rowSize + c * height + place % height
-                to.pointee += d[c * outputHeight]
+                let (step, h) = (place >> heightBits, place & ((1 << heightBits) - 1))
+                sink.rows[(given.offsets[step] + b) * rowSize + c * height + h] += d[c * outputHeight]
               }
               continue
             }

@@ -45,6 +45,7 @@ extension LSTMDirection {
     case .sequences(let parts):
       parallel(parts) { part in
         let sequences = share(shape.count, multiple: 8, part: part, of: parts)
+        var cell = cellArguments(units: 0..<h)
         for index in 0..<shape.steps {
           let t = reverse ? shape.steps - 1 - index : index
           let count = min(shape.active[t], sequences.upperBound) - sequences.lowerBound
@@ -52,7 +53,7 @@ extension LSTMDirection {
           let row = shape.offsets[t] + sequences.lowerBound
           let place = keepsActivations ? row : sequences.lowerBound
           addInput(pass, rows: row..<row + count, place: place, units: 0..<h)
-          forwardStep(pass, t, sequences, firstPlace: place - sequences.lowerBound, units: 0..<h)
+          forwardStep(&cell, pass, t, sequences, firstPlace: place - sequences.lowerBound, units: 0..<h)
         }
       }
     case .units(let parts):
@@ -65,7 +66,8 @@ extension LSTMDirection {
             let place = keepsActivations ? chunk.rows.lowerBound : 0
             if index == 0 { addInput(pass, rows: chunk.rows, place: place, units: units) }
             let firstPlace = place + shape.offsets[t] - chunk.rows.lowerBound
-            forwardStep(pass, t, 0..<shape.count, firstPlace: firstPlace, units: units)
+            var cell = cellArguments(units: units)
+            forwardStep(&cell, pass, t, 0..<shape.count, firstPlace: firstPlace, units: units)
           }
         }
       }
@@ -93,13 +95,16 @@ extension LSTMDirection {
       packedBias.map { $0 + column })
   }
 
-  /// Adds h U^T and applies the cell, at step t. `firstPlace` is the row of `gates` for the step's first sequence.
+  /// Adds h U^T and applies the cell, at step t.
+  /// - Parameters:
+  ///   - cell: what is the same at every step.
+  ///   - firstPlace: the row of `gates` for the step's first sequence.
   private func forwardStep(
-    _ pass: ForwardPass, _ t: Int, _ sequences: Range<Int>, firstPlace: Int, units: Range<Int>
+    _ cell: inout lstmk_cell, _ pass: ForwardPass, _ t: Int, _ sequences: Range<Int>, firstPlace: Int,
+    units: Range<Int>
   ) {
     let (h, s, g, shape) = (hiddenSize, stateSize, gateSize, pass.shape)
     let (column, width) = (blocks.gates * units.lowerBound, blocks.gates * units.count)
-    var cell = cellArguments(units: units)
     shape.forEachSegment(at: t, reverse: reverse, in: sequences) { segment in
       let row = shape.offsets[t] + segment.first
       let gates = self.gates.pointer + (firstPlace + segment.first) * g

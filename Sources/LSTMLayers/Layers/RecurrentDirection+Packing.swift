@@ -106,6 +106,7 @@ extension LSTMDirection {
   var peephole: UnsafePointer<Float>? { parameters.peephole.map { UnsafePointer(weights.pointer($0)) } }
 
   /// What every call of the cell's kernels needs.
+  @inline(__always)
   func cellArguments(units: Range<Int>) -> lstmk_cell {
     var cell = lstmk_cell()
     cell.hidden = hiddenSize

@@ -15,30 +15,26 @@ final class RescaleLayer: NetworkLayer {
   }
 
   override func forward(_ pass: LayerPass) {
-    let (x, y) = (rows(), makeOutput())
+    let (x, y, width) = (rows(), makeOutput(), width)
     kernels.forEachShare(of: rowCount, work: width) { some in
-      for row in some { rescale(x + row * width, into: y + row * width) }
+      rescale(x + some.lowerBound * width, rows: some.count, into: y + some.lowerBound * width)
     }
   }
 
-  private func rescale(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
-    let (scale, offset) = (weights.pointer(scale), weights.pointer(offset))
-    if let center {
-      let center = weights.pointer(center)
-      for j in 0..<width { y[j] = (x[j] - center[j]) * scale[j] + offset[j] }
-    } else {
-      for j in 0..<width { y[j] = x[j] * scale[j] + offset[j] }
-    }
+  private func rescale(_ x: UnsafePointer<Float>, rows: Int, into y: UnsafeMutablePointer<Float>) {
+    kernels.table.pointee.scale_columns(
+      rows, width, x, center.map(weights.pointer), weights.pointer(scale), weights.pointer(offset), y)
   }
 
   override func backward(_ gradient: UnsafeMutablePointer<Float>, _ pass: GradientPass) {
-    let scale = weights.pointer(scale)
+    let (scale, width) = (weights.pointer(scale), width)
     kernels.forEachShare(of: rowCount, work: width) { some in
-      for row in some { for j in 0..<width { gradient[row * width + j] *= scale[j] } }
+      let d = gradient + some.lowerBound * width
+      kernels.table.pointee.scale_columns(some.count, width, d, nil, scale, nil, d)
     }
     sources[0].addGradient(gradient)
   }
 
   override var streamObstacle: String? { nil }
-  override func step(_ step: LayerStep) { rescale(step.inputs[0], into: step.output) }
+  override func step(_ step: LayerStep) { rescale(step.inputs[0], rows: 1, into: step.output) }
 }

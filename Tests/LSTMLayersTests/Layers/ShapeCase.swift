@@ -106,6 +106,25 @@ struct ShapeCase: Sendable, CustomTestStringConvertible {
         "plane causal", [Layer("c", convolution(3, 3, 2) { ($0.padding, $0.stride) = (.causal, [1, 2]) })],
         features: 12,
         channels: 2, streams: true),
+      // High enough for products by heights, in one panel of a packed matrix and in several, forward and backward.
+      ShapeCase(
+        "plane of one channel, by heights",
+        [Layer("c", convolution(5, 3, 3) { ($0.padding, $0.activation) = (.same, .swish) })], features: 18, channels: 1,
+        lengths: [4, 2, 3]),
+      ShapeCase(
+        "plane by heights",
+        [
+          Layer("a", convolution(2, 2, 3) { ($0.pad, $0.dilation, $0.hasBias) = ([1, 0, 2, 2], [1, 2], false) }),
+          Layer("b", convolution(3, 3, 2) { ($0.stride, $0.padding, $0.activation) = ([2, 1], .same, .relu) }),
+        ], features: 70, channels: 2, lengths: [4, 2]),
+      ShapeCase(
+        "planes joined by heights",
+        [
+          Layer("a", convolution(2, 3, 3) { $0.padding = .same }),
+          Layer("b", convolution(2, 1, 3) { $0.padding = .same }),
+          Layer("c", convolution(2, 3, 1) { $0.padding = .same }, from: ["a"]),
+          Layer("d", Layer.Merge(.multiply), from: ["b", "c"]),
+        ], features: 36, channels: 2, lengths: [3, 2]),
       ShapeCase("plane of whole height", [Layer("c", convolution(3, 2, 6))], features: 12, channels: 2, shortest: 2),
       ShapeCase(
         "plane softmax", [Layer("c", convolution(3, 1, 2) { $0.activation = .softmax })], features: 8, channels: 2,

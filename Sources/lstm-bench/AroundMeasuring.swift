@@ -1,0 +1,194 @@
+import Foundation
+import LSTMCheckpoints
+import LSTMLayers
+
+/// Times the layers around the LSTM, forward alone and forward with both gradients, alone or in turns with PyTorch.
+enum Around {
+  /// A process's times of one case, from us and from PyTorch. Ours are without the copy of a batch into the network's
+  /// order, which a network makes once; PyTorch is given the values in the order that its layer wants.
+  struct Times: Codable {
+    let name: String
+    /// Of a forward pass without gradients, and of one with the gradients of parameters and input.
+    let forward, training: Double
+    /// The largest difference of outputs and gradients from ours, relative to the largest value.
+    var difference: Double?
+  }
+
+  struct Row: Encodable {
+    let name: String
+    /// Medians in milliseconds.
+    let forward, training: Double
+    /// PyTorch's time divided by ours, of each pair of neighbors.
+    var forwardRatios: [Double] = []
+    var trainingRatios: [Double] = []
+  }
+
+  static func measure(_ kernels: Kernels, seconds: Double, only: String? = nil) throws -> [Times] {
+    try chosen(only).map { bench in
+      var run = try Run(bench, kernels)
+      return try run.times(seconds: seconds)
+    }
+  }
+
+  private static func chosen(_ only: String?) -> [AroundCase] {
+    AroundCase.all.filter { bench in only.map { bench.name.contains($0) } ?? true }
+  }
+
+  // MARK: - Against PyTorch
+
+  /// Rounds of A B B A in new processes; the outputs and the gradients must agree first.
+  static func compare(
+    _ kernels: Kernels, seconds: Double, only: String?, rounds: Int, python: String, scripts: String
+  ) throws -> [Row] {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lstm-bench-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try write(chosen(only), to: folder, kernels)
+    let runner = Runner(threads: kernels.threads, folder: folder)
+    let common = ["--threads", "\(kernels.threads)", "--seconds", "\(seconds)"]
+    func ours() throws -> [Times] {
+      try runner.decode(
+        Bundle.main.executablePath ?? CommandLine.arguments[0],
+        ["--around", "--json"] + (only.map { ["--case", $0] } ?? []) + common, log: "ours")
+    }
+    func theirs() throws -> [Times] {
+      try runner.decode(python, [scripts + "/around_torch.py", folder] + common, log: "torch")
+    }
+    var own: [[Times]] = []
+    var other: [[Times]] = []
+    for _ in 0..<rounds {
+      own.append(try ours())
+      other.append(try theirs())
+      other.append(try theirs())
+      own.append(try ours())
+    }
+    for times in other[0] {
+      guard let difference = times.difference, difference <= 1e-5 else {
+        throw BenchError("\(times.name): outputs or gradients differ by \(times.difference ?? .nan)")
+      }
+    }
+    return own[0].indices.map { at in
+      var row = Row(
+        name: own[0][at].name, forward: own.map { $0[at].forward }.median, training: own.map { $0[at].training }.median)
+      for (mine, yours) in zip(own, other) {
+        row.forwardRatios.append(yours[at].forward / mine[at].forward)
+        row.trainingRatios.append(yours[at].training / mine[at].training)
+      }
+      return row
+    }
+  }
+
+  private struct Description: Encodable {
+    let name, torch: String
+    let layout: AroundCase.Layout
+    let file: String
+  }
+
+  /// Writes `cases.json`, and for each case x, y, a gradient dy, dx, the weights and their gradients.
+  private static func write(_ cases: [AroundCase], to folder: String, _ kernels: Kernels) throws {
+    var list: [Description] = []
+    for (number, bench) in cases.enumerated() {
+      let run = try Run(bench, kernels)
+      try StoredTensor.write(run.tensors(), path: folder + "/\(number).safetensors", as: .safetensors)
+      list.append(.init(name: bench.name, torch: bench.torch, layout: bench.layout, file: "\(number).safetensors"))
+    }
+    try JSONEncoder().encode(list).write(to: URL(fileURLWithPath: folder + "/cases.json"))
+  }
+
+  // MARK: - One case
+
+  private struct Run {
+    let bench: AroundCase
+    let configuration: ModelConfiguration
+    let network: Network
+    let x: [Float]
+    let starts: [Int]
+    let gradients: ParameterStore
+    let trainable: [Bool]
+
+    init(_ bench: AroundCase, _ kernels: Kernels) throws {
+      self.bench = bench
+      configuration = try bench.configuration
+      network = Network(LSTMModel(configuration, seed: 3), kernels: kernels)
+      var random = RandomNumbers(seed: 2)
+      x = (0..<bench.batch * bench.steps * bench.features).map { _ in random.normal() }
+      starts = (0..<bench.batch).map { $0 * bench.steps }
+      gradients = ParameterStore(configuration.parameters)
+      trainable = gradients.slots.map { _ in true }
+    }
+
+    mutating func times(seconds: Double) throws -> Times {
+      let plan = GradientPlan(configuration, trainable: trainable, wantsInput: true)
+      let (network, gradients, clock) = (network, gradients, ContinuousClock())
+      let copying = Network(
+        LSTMModel(
+          try ModelConfiguration(
+            inputs: configuration.inputs, layers: [Layer("layer1", Layer.ActivationLayer(.none))])),
+        kernels: network.kernels)
+      var (forward, training, copies): ([Double], [Double], [Double]) = ([], [], [])
+      try x.withUnsafeBufferPointer { x in
+        try starts.withUnsafeBufferPointer { starts in
+          guard let x = x.baseAddress, let starts = starts.baseAddress else { return }
+          let rows = SequenceRows(
+            .features(x, width: bench.features), count: bench.batch, steps: bench.steps, starts: starts)
+          var given: [Float] = []
+          let began = clock.now
+          while (clock.now - began) / .seconds(1) < seconds || training.count < 4 {
+            // Once untimed, so that the input is in the caches for both.
+            _ = try copying.run(rows)
+            let before = clock.now
+            _ = try copying.run(rows)
+            let start = clock.now
+            copies.append((start - before) / .seconds(1))
+            _ = try network.run(rows)
+            forward.append((clock.now - start) / .seconds(1))
+            let second = clock.now
+            let output = try network.run(rows, for: plan)
+            let middle = clock.now
+            // A gradient of usual numbers, whose making is not counted.
+            if given.isEmpty { given = (0..<output.count * output.width).map { Float($0 % 7) - 3 } }
+            var copy = given
+            let third = clock.now
+            copy.withUnsafeMutableBufferPointer { copy in
+              if let base = copy.baseAddress { network.backward(base, into: gradients, plan) }
+            }
+            training.append((middle - second) / .seconds(1) + (clock.now - third) / .seconds(1))
+          }
+        }
+      }
+      func own(_ times: [Double]) -> Double {
+        (Array(times.dropFirst()).median - Array(copies.dropFirst()).median) * 1e3
+      }
+      return Times(name: bench.name, forward: own(forward), training: own(training))
+    }
+
+    func tensors() throws -> [StoredTensor] {
+      let shape = [bench.batch, bench.steps, bench.features]
+      let output = try network.forward(SequenceBatch(Tensor(shape: shape, values: x)), isTraining: true)
+      let dy = Tensor(shape: output.shape, values: output.values.indices.map { Float($0 % 7) - 3 })
+      let found = try network.backward(dy, into: gradients, trainable: trainable, wantsInput: true)
+      var list = [
+        StoredTensor(name: "x", shape: shape, values: x),
+        StoredTensor(name: "y", shape: output.shape, values: output.values),
+        StoredTensor(name: "dy", shape: dy.shape, values: dy.values),
+        StoredTensor(name: "dx", shape: shape, values: found?.input.values ?? []),
+      ]
+      for (index, slot) in network.weights.slots.enumerated() {
+        let shape = slot.specification.shape
+        list.append(.init(name: "weight." + slot.name, shape: shape, values: network.weights.values(index)))
+        list.append(.init(name: "gradient." + slot.name, shape: shape, values: gradients.values(index)))
+      }
+      return list
+    }
+  }
+}
+
+extension Runner {
+  /// The output of a new process, a line of JSON for each case.
+  func decode(_ executable: String, _ arguments: [String], log: String) throws -> [Around.Times] {
+    let decoder = JSONDecoder()
+    return try output(executable, arguments, log: log).split(separator: UInt8(ascii: "\n")).map {
+      try decoder.decode(Around.Times.self, from: $0)
+    }
+  }
+}
