@@ -99,7 +99,7 @@ struct CheckOptions: ParsableArguments {
     let front = try FrozenFront.run(kernels, seconds: seconds)
     try output.say(
       String(
-        format: "a frozen front end below an LSTM of 64: step %.3f ms in the first epoch, %.3f ms later, %.3f ms without it",
+        format: "a frozen front end below an LSTM: step %.3f ms in the first epoch, %.3f ms later, %.3f ms without it",
         front.firstEpoch, front.later, front.without), front)
   }
 
