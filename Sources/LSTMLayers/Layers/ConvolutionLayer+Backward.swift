@@ -102,14 +102,26 @@ extension ConvolutionLayer {
         let parts = min(parts, (size + 15) / 16)
         parallel(parts) { part in
           let some = share(size, multiple: 16, part: part, of: parts)
+          let column = some.lowerBound
           var from = UnsafePointer(dz)
           for b in 0..<sequences {
+            // Where windows are as far apart as their gradients, a tap's products are summed over all of them at once.
+            if height == 1, perStep == size {
+              let place = memory + b * tiling.tileSteps * geometry.stepSize + column
+              for tap in 0..<geometry.tapCount {
+                table.add_column_products(
+                  count(b), some.count, from + column, place + geometry.offset(ofTap: tap), size,
+                  sums + tap * size + column)
+              }
+              from += count(b) * size
+              continue
+            }
             for t in 0..<count(b) {
               for f in 0..<height {
                 let place = b * tiling.tileSteps * geometry.stepSize + t * perStep + f * perWindow
                 for tap in 0..<geometry.tapCount {
-                  let (x, to) = (memory + place + geometry.offset(ofTap: tap), sums + tap * size)
-                  for c in some { to[c] += from[c] * x[c] }
+                  let x = memory + place + geometry.offset(ofTap: tap) + column
+                  table.add_column_products(1, some.count, from + column, x, 0, sums + tap * size + column)
                 }
                 from += size
               }

@@ -180,7 +180,7 @@ final class ConvolutionProduct {
     if let bias { sums.update(from: bias, count: channels) } else { sums.update(repeating: 0, count: channels) }
     for tap in 0..<geometry.tapCount {
       let (x, w) = (window + geometry.offset(ofTap: tap), orderedWeights + tap * channels)
-      for c in 0..<channels { sums[c] += x[c] * w[c] }
+      kernels.table.pointee.add_column_products(1, channels, x, w, 0, sums)
     }
   }
 }
