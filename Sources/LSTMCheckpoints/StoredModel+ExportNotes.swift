@@ -8,9 +8,16 @@ extension StoredModel {
   }
 
   /// Lines for people about what a format cannot hold, and code that runs the file has to do.
-  public func exportNotes(as format: Checkpoint.Format) -> [Message] {
+  public func exportNotes(as format: Checkpoint.Format, options: WriteOptions = WriteOptions()) -> [Message] {
     guard let contents = format.contents, !contents.contains(.everything) else { return [] }
     var notes: [Message] = []
+    if format == .onnx, let interface = interface(options) {
+      let states = interface.states.map { "\($0.input) -> \($0.output)" }.joined(separator: ", ")
+      notes.append("a program carries the state from call to call: \(states)")
+      if !interface.others.isEmpty {
+        notes.append("it takes \(nameList(interface.others.map(\.name))) as its source did, and reads nothing from it")
+      }
+    }
     let holdsLayers = contents.contains(.layers)
     if let mask = configuration.mask, !holdsLayers {
       notes.append("the mask is not in this format: code that runs it has to leave out \(mask.summary)")

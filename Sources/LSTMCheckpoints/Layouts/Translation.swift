@@ -30,6 +30,8 @@ struct Translation {
   var outputScaler: FoundScaler?
   /// The source's layers in their order, where it has any that can be told.
   var sourceLayers: [Provenance.SourceLayer] = []
+  /// What a program that carries states gives and takes.
+  var interface: Provenance.Interface?
 
   struct CellFacts: Equatable {
     var bias: PlainStack.Bias

@@ -7,13 +7,18 @@ public struct WriteOptions: Sendable {
   /// Of the formats that hold tensors by name (safetensors, NPZ, HDF5), whose names and order; nil for the source's own.
   public var layout: Layout?
 
+  /// Of ONNX, whether the states of recurrent layers are inputs and outputs, for programs that carry them from call to call;
+  /// nil where the source's were.
+  public var carriesState: Bool?
+
   /// The layouts that are known.
   var layouts = LayoutRegistry.standard
 
   /// What is not said is as the source had it.
-  public init(bias: PlainStack.Bias? = nil, dataType: DataType? = nil, layout: Layout? = nil) {
+  public init(bias: PlainStack.Bias? = nil, dataType: DataType? = nil, layout: Layout? = nil, carriesState: Bool? = nil) {
     self.bias = bias
     self.dataType = dataType
     self.layout = layout
+    self.carriesState = carriesState
   }
 }

@@ -19,6 +19,8 @@ public struct LoadPlan: Sendable {
   public let outputScaler: FoundScaler?
   /// The source's layers in their order, where it says them.
   public let sourceLayers: [Provenance.SourceLayer]
+  /// How a program carries the source's states from call to call.
+  private let interface: Provenance.Interface?
   private let checkpoint: Checkpoint
 
   /// - Throws: `CheckpointError.ambiguous` when the tensors cannot be told apart, naming the flag that decides;
@@ -50,6 +52,7 @@ public struct LoadPlan: Sendable {
     inputScaler = translation.inputScaler
     outputScaler = translation.outputScaler
     sourceLayers = translation.sourceLayers
+    interface = translation.interface
     var resolution = try ModelReading(translation, of: checkpoint, prefix: names.prefix, options: options).model()
     resolution.leftOver += twins.map { .init(candidate: $0.candidate, reason: $0.reason, isHarmless: true) }
     configuration = resolution.configuration
@@ -181,7 +184,7 @@ public struct LoadPlan: Sendable {
       ?? Provenance(
         source: report.file, sha256: sha256, format: report.format.rawValue, layout: report.layout.rawValue,
         mapping: mapping, stateKey: checkpoint.stateKey, twins: twins, metadata: keptMetadata,
-        layers: sourceLayers.isEmpty ? nil : sourceLayers, shapes: otherShapes)
+        layers: sourceLayers.isEmpty ? nil : sourceLayers, shapes: otherShapes, interface: interface)
   }
 
   /// The same for a model that is imported now: its history begins with that.

@@ -40,6 +40,9 @@ public struct Provenance: Sendable, Codable, Equatable {
   /// The source's layers in their order, where it said them: Keras' names and layers are kept for its own formats.
   public var layers: [SourceLayer]?
 
+  /// How a program carries the source's states from call to call.
+  public var interface: Interface?
+
   /// A layer of the source.
   public struct SourceLayer: Sendable, Codable, Equatable {
     /// What the source calls it.
@@ -56,7 +59,8 @@ public struct Provenance: Sendable, Codable, Equatable {
   public init(
     source: String, sha256: String, format: String? = nil, layout: String, mapping: [String: String],
     stateKey: String? = nil, twins: [String: String]? = nil, metadata: [String: String]? = nil, history: [Event] = [],
-    layers: [SourceLayer]? = nil, shapes: [String: [Int]]? = nil
+    layers: [SourceLayer]? = nil, shapes: [String: [Int]]? = nil,
+    interface: Interface? = nil
   ) {
     self.source = source
     self.sha256 = sha256
@@ -69,5 +73,6 @@ public struct Provenance: Sendable, Codable, Equatable {
     self.history = history
     self.layers = layers
     self.shapes = shapes
+    self.interface = interface
   }
 }

@@ -47,6 +47,11 @@ struct Export: ParsableCommand {
     @Option(help: "The layout (names and shapes) in pytorch-h5, safetensors, npz and keras-h5.")
     var layout: Layout?
 
+    @Flag(
+      inversion: .prefixedNo,
+      help: "The states of recurrent layers are inputs and outputs (onnx). (default: where the source's were)")
+    var state: Bool?
+
     @Option(
       help: ArgumentHelp(
         "Also write the source of an nn.Module that loads the tensors (pt).", valueName: "file.py"),
@@ -89,6 +94,9 @@ struct Export: ParsableCommand {
     if let module = target.module, target.format != .pt {
       throw ValidationError("--module \(module): it goes with --to pt")
     }
+    if let state = target.state, target.format != .onnx {
+      throw ValidationError("--\(state ? "" : "no-")state: it goes with --to onnx")
+    }
     if target.bias == PlainStack.Bias.none { throw ValidationError("--bias none: expected single or dual") }
   }
 
@@ -100,7 +108,7 @@ struct Export: ParsableCommand {
       try requireOutput($0, apartFrom: [model, output], overwrite: overwriting.overwrite)
     }
     let stored = try openModel(model).stored
-    let options = WriteOptions(bias: target.bias, dataType: target.dtype, layout: target.layout)
+    let options = WriteOptions(bias: target.bias, dataType: target.dtype, layout: target.layout, carriesState: target.state)
     // What PyTorch cannot say is refused before anything is written.
     let source = try target.module.map { _ in try stored.pyTorchModule(options: options) }
     let written = try stored.write(path: output, as: format, options: options)
@@ -110,7 +118,7 @@ struct Export: ParsableCommand {
         written.map { [$0.source, $0.target, shapeText($0.shape), $0.dataType.rawValue, $0.how ?? ""] },
         header: ["in the model", "written as", "shape", "type", ""]))
     console.say()
-    for note in stored.exportNotes(as: format) { console.say("note: \(note)") }
+    for note in stored.exportNotes(as: format, options: options) { console.say("note: \(note)") }
     if let dtype = target.dtype { try reportRounding(stored, dtype, console) }
     console.say("wrote \(output) (\(plural(written.count, "tensor")))")
     let record = stored.preprocessing

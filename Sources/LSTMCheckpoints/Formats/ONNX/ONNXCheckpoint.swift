@@ -98,7 +98,10 @@ struct ONNXStructure: ModelStructure {
     }
     do throws(CheckpointError) {
       var graph = try ONNXGraph(model, source: source, tensors: constants, file: file)
-      return try graph.translation(candidates, options: options)
+      var found = try graph.translation(candidates, options: options)
+      // A stack says nothing of how its states are carried.
+      if !model.carriedInputs.isEmpty { found.interface = (try? general.translation(candidates))?.interface }
+      return found
     } catch {
       // No plain stack: a graph of other layers, then.
       guard case .unsupported = error else { throw error }

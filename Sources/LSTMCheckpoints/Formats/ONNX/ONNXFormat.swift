@@ -24,7 +24,8 @@ struct ONNXFormat: CheckpointFormat {
   }
 
   func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
-    guard model.configuration.stack == nil else {
+    let carries = target.options.carriesState ?? (model.carriedInterface != nil)
+    guard model.configuration.stack == nil || carries else {
       return try ONNXWriter.write(try Exportable(model, to: target.path, options: target.options), to: target.path)
     }
     return try ONNXNetworkWriter.write(model, to: target.path, options: target.options)

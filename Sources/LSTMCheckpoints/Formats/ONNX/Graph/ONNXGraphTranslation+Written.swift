@@ -33,6 +33,11 @@ extension ONNXGraphTranslation {
       translation.notes.append("its \(ONNXModel.configurationKey) is not used: it has fewer tensors than the graph")
       return
     }
+    var others: [String: String] = [:]
+    for (one, other) in zip(found.configuration.recurrentLayers, written.recurrentLayers) { others[one.name] = other.name }
+    for (one, other) in zip(found.configuration.inputs, written.inputs) { others[one.name] = other.name }
+    for (one, other) in zip(found.configuration.outputs, written.outputs) { others[one] = other }
+    found.interface = found.interface?.renamed { others[$0] ?? $0 }
     found.configuration = written
     found.candidates = found.candidates.compactMap { candidate in
       guard let name = names[candidate.name], !name.isEmpty else { return nil }

@@ -56,6 +56,7 @@ struct ONNXGraphTranslation: FileReading {
     }
     var found = found
     reconcile(&found, &translation)
+    translation.interface = found.interface
     if var stack = found.configuration.stack {
       // Those of a plain stack are looked for when all of it is known.
       stack.ties = []

@@ -211,7 +211,12 @@ extension ONNXTranslator {
       "\(node.description) ends an LSTM cell: one step from states that the caller gives; here it is run over all steps"
     )
     // The new cell state, which a caller takes back.
-    for name in sum.outputs { values[name] = .finalState(source) }
+    for name in sum.outputs {
+      values[name] = .finalState(source)
+      carried.ends[name] = .init(layer: source, isCell: true, hasDirections: false)
+    }
+    for name in node.outputs { carried.ends[name] = .init(layer: source, isCell: false, hasDirections: false) }
+    carried.starts[source] = [linear.hidden, c]
     return .rows(ONNXRows(source: source, axes: rows.axes.dropLast() + [.row(0)], factors: [h]))
   }
 }

@@ -83,7 +83,17 @@ extension ONNXTranslator {
     try checkLengths(node, read)
     let startsFrom = try startStates(&kind, &parameters, node, directions: d)
     let source = try layer(kind, [read.source], parameters, startsFrom: startsFrom, node)
+    if [5, 6].contains(where: { isGiven(node, $0) }) {
+      carried.starts[source] = [5, 6].filter { !isAbsent(node, $0) }.map { node.inputs[$0] }
+    }
+    for (index, name) in node.outputs.enumerated() where index > 0 && !name.isEmpty && !isBatchFirst {
+      carried.ends[name] = .init(layer: source, isCell: index == 2, hasDirections: true)
+    }
     return try given(source, kind, read, isBatchFirst, node)
+  }
+
+  private func isGiven(_ node: ONNXModel.Node, _ index: Int) -> Bool {
+    if case .state? = meaning(node, index) { true } else { false }
   }
 
   /// W and R, from a quantized node as the numbers that they stand for.
@@ -214,6 +224,7 @@ extension ONNXTranslator {
     if isAbsent(node, 4) { return }
     switch meaning(node, 4) {
     case .choice(let name), .state(let name):
+      carried.hasLengths = true
       note("sequence_lens comes from the input \"\(name)\"; here it is given when it is run")
     case .zeros: throw ONNXRefusal(detail: "its sequence_lens are zero")
     default:

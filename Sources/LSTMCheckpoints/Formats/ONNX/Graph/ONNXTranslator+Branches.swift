@@ -43,6 +43,7 @@ extension ONNXTranslator {
       values[name] =
         values[result] ?? .deferred(reason(node, ONNXRefusal(detail: "its branch gives no \"\(result)\"")))
       producers[name] = producers[result]
+      carried.aliases[name] = result
     }
   }
 

@@ -19,6 +19,7 @@ extension ONNXTranslator {
     var configuration: ModelConfiguration
     var candidates: [Candidate]
     var used: Set<String>
+    var interface: Provenance.Interface?
   }
 
   mutating func result() throws(Failure) -> Result {
@@ -70,7 +71,9 @@ extension ONNXTranslator {
       }
     }
     candidates.sort { $0.name < $1.name }
-    return Result(configuration: configuration, candidates: candidates, used: used)
+    let interface = interface(
+      { names[pruned.place($0)] }, outputs: Array(zip(givenNames, outputs)).map { (name: $0, rows: $1) })
+    return Result(configuration: configuration, candidates: candidates, used: used, interface: interface)
   }
 
   // MARK: - Outputs
@@ -110,6 +113,7 @@ extension ONNXTranslator {
       outputs.append(rows)
     }
     outputNames = isSeveral ? list.map(\.name) : []
+    givenNames = list.map(\.name)
     outputAxes = outputs.first?.axes
     return outputs
   }

@@ -42,8 +42,11 @@ struct ONNXTranslator: FileReading {
   var unrolled = ONNXUnrolled()
   /// Convolutions with less padding, by what was cut off.
   var trims: [String: Int] = [:]
+  /// Where states come from and go to.
+  var carried = ONNXCarriedStates()
   /// What the graph calls its outputs, where there are several.
   var outputNames: [String] = []
+  var givenNames: [String] = []
   /// The axes of the model's first output.
   var outputAxes: [ONNXRows.Axis]?
   var position = 0

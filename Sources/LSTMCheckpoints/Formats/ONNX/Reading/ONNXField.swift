@@ -45,5 +45,8 @@ enum ONNXTypeCode {
   /// nil for texts, complex numbers and types of 8 bits and less.
   static func type(_ code: UInt64) -> DataType? { types.first { $0.code == code }?.type }
 
+  /// Whether a model that is written here can read it: float32 and the integers of tokens.
+  static func isUsual(_ code: Int) -> Bool { [1, 6, 7].contains(code) }
+
   static func code(_ type: DataType) -> UInt64 { types.first { $0.type == type }?.code ?? 0 }
 }

@@ -47,6 +47,8 @@ struct ONNXModel: Sendable {
     let shape: [Int?]?
     /// Whether its values are integers.
     var isWhole = false
+    /// ONNX's number of its type.
+    var typeCode = 0
   }
 
   var nodes: [Node] = []
@@ -239,7 +241,7 @@ struct ONNXModel: Sendable {
   private static func value(_ reader: inout ProtobufReader) throws(Failure) -> Input {
     var name = ""
     var shape: [Int?]?
-    var isWhole = false
+    var code: UInt64 = 0
     while let field = try reader.next() {
       switch (field.number, field.wire) {
       case (ONNXField.ValueInfo.name, .bytes): name = try reader.text()
@@ -248,14 +250,16 @@ struct ONNXModel: Sendable {
         guard var tensor = try type.message(in: ONNXField.ValueType.tensor) else { continue }
         var elements = tensor
         while try elements.next(.varint, number: ONNXField.TensorType.elementType) != nil {
-          isWhole = ONNXTypeCode.type(try elements.varint()).map { !$0.isFloatingPoint } ?? false
+          code = try elements.varint()
         }
         guard var dimensions = try tensor.message(in: ONNXField.TensorType.shape) else { continue }
         shape = try sizes(&dimensions)
       default: try reader.skip(field)
       }
     }
-    return Input(name: name, shape: shape, isWhole: isWhole)
+    return Input(
+      name: name, shape: shape, isWhole: ONNXTypeCode.type(code).map { !$0.isFloatingPoint } ?? false,
+      typeCode: Int(exactly: code) ?? 0)
   }
 
   private static func sizes(_ reader: inout ProtobufReader) throws(Failure) -> [Int?] {

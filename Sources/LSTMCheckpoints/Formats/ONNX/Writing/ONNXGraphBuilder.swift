@@ -116,8 +116,11 @@ struct ONNXGraphBuilder {
   }
 
   mutating func input(_ name: String, _ sizes: [Size], isInteger: Bool = false) {
-    inputs.append(Self.value(name, sizes, isInteger ? Self.int64 : Self.float))
+    input(name, sizes, type: isInteger ? Self.int64 : Self.float)
   }
+
+  /// - Parameter type: ONNX's number.
+  mutating func input(_ name: String, _ sizes: [Size], type: Int) { inputs.append(Self.value(name, sizes, type)) }
 
   mutating func output(_ name: String, _ sizes: [Size]) { outputs.append(Self.value(name, sizes, Self.float)) }
 

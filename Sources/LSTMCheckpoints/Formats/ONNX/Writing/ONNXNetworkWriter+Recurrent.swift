@@ -119,6 +119,7 @@ extension ONNXNetworkWriter {
   private mutating func startStates(
     _ kind: Layer.Recurrent, _ place: ONNXPlace, _ steps: String
   ) throws(CheckpointError) -> [String] {
+    if let given = carried[place.layer.name] { return given }
     if let other = kind.initialFrom, let state = states[other] {
       return kind.cell == .lstm ? [state.hidden, state.cell] : [state.hidden]
     }

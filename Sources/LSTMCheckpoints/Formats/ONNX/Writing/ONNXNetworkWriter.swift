@@ -18,6 +18,9 @@ struct ONNXNetworkWriter {
   var names: [String: String] = [:]
   /// Of each recurrent layer, the names of its last states.
   var states: [String: (hidden: String, cell: String)] = [:]
+  /// Of each recurrent layer whose states a caller gives, the names of h and c before the first step.
+  var carried: [String: [String]] = [:]
+  private let interface: Provenance.Interface?
   private let tensors: [String: StoredTensor]
   private var weights: [String: String] = [:]
 
@@ -43,6 +46,7 @@ struct ONNXNetworkWriter {
     configuration = model.configuration
     written = configuration.layers
     self.options = options
+    interface = model.interface(options)
     let owned = Dictionary(model.tensors.map { ($0.name, $0) }) { first, _ in first }
     var all: [String: StoredTensor] = [:]
     for place in configuration.places {
@@ -57,7 +61,8 @@ struct ONNXNetworkWriter {
   // MARK: - The graph
 
   private mutating func build(_ scalers: OwnScalers) throws {
-    for input in configuration.inputs {
+    if let interface { takeInputs(interface) }
+    for input in configuration.inputs where interface == nil {
       var sizes: [ONNXGraphBuilder.Size] = [.symbol("batch")]
       if !input.isPerSequence { sizes.append(input.steps.map { .number($0) } ?? .symbol("time")) }
       let isToken = input.vocabulary != nil
@@ -67,7 +72,7 @@ struct ONNXNetworkWriter {
     }
     let first = configuration.inputs[0]
     if let scaler = scalers.input, first.vocabulary == nil {
-      var value = builder.node("Sub", [first.name, number("input.mean", scaler.mean)])
+      var value = builder.node("Sub", [names[first.name] ?? first.name, number("input.mean", scaler.mean)])
       value = builder.node("Div", [value, number("input.deviation", scaler.deviation)])
       names[first.name] = value
     }
@@ -88,13 +93,17 @@ struct ONNXNetworkWriter {
         written = builder.node("Mul", [written, number("output.deviation", scaler.deviation)])
         written = builder.node("Add", [written, number("output.mean", scaler.mean)])
       }
+      if let interface {
+        give(written, as: interface.outputs[index], of: value)
+        continue
+      }
       let given = outputs.count == 1 ? "output" : "output." + name
       builder.node("Identity", [written], outputs: [given])
       var sizes: [ONNXGraphBuilder.Size] = [.symbol("batch")]
       if value.isPerStep { sizes.append(.symbol(value.clock == 0 ? "time" : "steps_\(name)")) }
       builder.output(given, sizes + [.number(value.width)])
     }
-    giveStates()
+    if let interface { giveStates(interface) } else { giveStates() }
   }
 
   private mutating func giveStates() {
