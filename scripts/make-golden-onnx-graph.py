@@ -585,6 +585,98 @@ def voice_activity():
           extra={"state": np.zeros((2, N, 5), np.float32), "sr": np.array(16000, np.int64)}, keep=1, turn=lambda y: y[:, None])
 
 
+# Cells and attention that are written out
+
+
+@case
+def written():
+    def looped(cell, reverse=False):
+        """As Keras' exporter writes a layer's loop: it reads step after step, and ends with all states."""
+        def build(g, x):
+            time = g.node("Transpose", x, perm=[1, 0, 2])
+            count = g.node("Gather", g.node("Shape", time), g.constant(np.array(0, np.int64)), axis=0)
+            if reverse:
+                batch = g.node("Slice", g.node("Shape", x), g.ints(0), g.ints(1))
+                time = g.node("ReverseSequence", time, g.node("Expand", g.node("Unsqueeze", count, g.ints(0)), batch), time_axis=0, batch_axis=1)
+            sizes = g.node("Concat", g.node("Slice", g.node("Shape", x), g.ints(0), g.ints(1)), g.ints(5), axis=0)
+            zeros = g.node("Expand", g.number(0), sizes)
+            gates = dict(gru=3, lstm=4)[cell]
+            w, r, b = g.weight(4, gates * 5), g.weight(5, gates * 5), g.weight(gates * 5)
+            one, limit = g.constant(np.array(1, np.int32)), g.node("Cast", count, to=6)
+            g.nodes, outer = [], g.nodes
+            h, c = "state_h", "state_c"
+            step = g.node("Gather", time, "at")
+            after = g.node("Add", "at", one)
+            sums = g.node("Add", g.node("MatMul", step, w), b)
+            if cell == "gru":  # with the reset before the product
+                az, ar, an = g.node("Split", sums, outputs=3, axis=-1)
+                uz, ur = g.node("Split", g.node("MatMul", h, g.node("Slice", r, g.ints(0, 0), g.ints(1 << 40, 10), g.ints(0, 1))), outputs=2, axis=1)
+                z, reset = g.node("Sigmoid", g.node("Add", az, uz)), g.node("Sigmoid", g.node("Add", ar, ur))
+                inner = g.node("MatMul", g.node("Mul", reset, h), g.node("Slice", r, g.ints(0, 10), g.ints(1 << 40, 15), g.ints(0, 1)))
+                new = g.node("Tanh", g.node("Add", an, inner))
+                out = g.node("Add", g.node("Mul", z, h), g.node("Mul", g.node("Sub", g.number(1), z), new))
+                states = [out]
+            else:  # with hard sigmoid gates
+                i, f, u, o = g.node("Split", g.node("Add", sums, g.node("MatMul", h, r)), outputs=4, axis=1)
+                i, f, o = (g.node("Mul", g.node("Clip", g.node("Add", v, g.number(3)), g.number(0), g.number(6)), g.number(1 / 6)) for v in (i, f, o))
+                new = g.node("Add", g.node("Mul", f, c), g.node("Mul", i, g.node("Tanh", u)))
+                out = g.node("Mul", o, g.node("Tanh", new))
+                states = [out, new]
+            more = g.node("Less", g.node("Cast", after, to=1), g.node("Cast", limit, to=1))
+            scanned = g.node("Identity", out)
+            names = ["round", "goes_on", "at", "state_h", "state_c"][:3 + len(states)]
+            kinds = [TensorProto.INT64, TensorProto.BOOL, TensorProto.INT32] + [TensorProto.FLOAT] * len(states)
+            shapes = [[], [], []] + [None] * len(states)
+            body = helper.make_graph(
+                g.nodes, "body", [helper.make_tensor_value_info(n, k, s) for n, k, s in zip(names, kinds, shapes)],
+                [helper.make_tensor_value_info(n, k, None) for n, k in zip([more, after, *states, scanned], [TensorProto.BOOL, TensorProto.INT32] + [TensorProto.FLOAT] * 3)])
+            g.nodes = outer
+            start = [g.constant(np.array(0, np.int32))] + [zeros] * len(states)
+            y = g.node("Loop", count, g.constant(np.array(True)), *start, outputs=2 + len(states), body=body)
+            if reverse:  # the last of the reversed steps
+                return g.node("Elu", g.node("Squeeze", g.node("Slice", y[-1], g.ints(-1), g.ints(1 << 40), g.ints(0)), g.ints(0)))
+            return g.node("Transpose", y[-1], perm=[1, 0, 2])
+        return build
+    simple("loop_lstm_hard", looped("lstm"), "lstm")
+    simple("loop_gru_reversed", looped("gru", True), "gru readout activation")
+
+    def reversed_twice(g, x):
+        time = g.node("Transpose", x, perm=[1, 0, 2])
+        back = lambda v, axis: g.node("Slice", v, g.ints(-1), g.ints(-(1 << 62)), g.ints(axis), g.ints(-1))
+        a = g.node("Squeeze", g.lstm(time, 4, 5), g.ints(1))
+        b = back(g.node("Squeeze", g.lstm(back(time, 0), 4, 5), g.ints(1)), 0)
+        return g.node("Transpose", g.node("Concat", a, b, axis=2), perm=[1, 0, 2])
+    simple("reversed_beside", reversed_twice, "lstm lstm concatenate")
+
+    def heads(causal):
+        def build(g, x):
+            y = g.usual(x, hidden=6)
+            parts = []
+            for k in range(3):
+                p = g.node("Add", g.node("MatMul", y, g.weight(6, 6)), g.weight(6))
+                p = g.node("Reshape", p, g.ints(0, 0, 2, 3))
+                parts.append(g.node("Transpose", p, perm=[0, 2, 3, 1] if k == 1 else [0, 2, 1, 3]))
+            s = g.node("Div", g.node("MatMul", parts[0], parts[1]), g.number(3 ** 0.5))
+            if causal:
+                s = g.node("Add", s, g.constant(np.triu(np.full((T, T), -np.inf, np.float32), 1)))
+            y = g.node("Transpose", g.node("MatMul", g.node("Softmax", s, axis=-1), parts[2]), perm=[0, 2, 1, 3])
+            y = g.node("Add", g.node("MatMul", g.node("Reshape", y, g.ints(0, 0, 6)), g.weight(6, 6)), g.weight(6))
+            return g.node("ReduceMean", y, axes=[1], keepdims=0)
+        return build
+    simple("heads", heads(False), "lstm self_attention readout")
+    simple("heads_causal", heads(True), "lstm self_attention readout", steps=T)
+
+    def queried(g, x):
+        """The last state asks, all steps answer."""
+        _, h = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, outputs=2)
+        y = g.usual(x)
+        q = g.node("Unsqueeze", g.node("Squeeze", h, g.ints(0)), g.ints(2))
+        shares = g.node("Softmax", g.node("Squeeze", g.node("MatMul", y, q), g.ints(2)), axis=1)
+        c = g.node("MatMul", g.node("Transpose", y, perm=[0, 2, 1]), g.node("Unsqueeze", shares, g.ints(2)))
+        return g.node("Elu", g.node("Squeeze", c, g.ints(2)))
+    simple("attention_queried", queried, "lstm readout lstm dot_attention activation")
+
+
 # Types of weights
 
 
@@ -676,6 +768,37 @@ def made_by_torch():
                 steps.append(g)
             return nn.functional.elu(self.out(torch.stack(steps, 1)))
 
+    class Cells(nn.Module):
+        def __init__(self, kind, **options):
+            super().__init__()
+            self.one, self.out = kind(4, 5, **options), nn.Linear(5, 2)
+
+        def forward(self, x):
+            h, steps = x.new_zeros(len(x), 5), []
+            for step in x.unbind(1):
+                h = self.one(step, h)
+                steps.append(h)
+            return nn.functional.elu(self.out(torch.stack(steps, 1)))
+
+    class Step(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.out = nn.GRUCell(4, 5), nn.Linear(5, 2)
+
+        def forward(self, x, h):
+            h = self.one(x, h)
+            return self.out(h), h
+
+    class Heads(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.heads = nn.LSTM(4, 6, batch_first=True), nn.MultiheadAttention(6, 2, batch_first=True)
+            self.after, self.out = nn.LayerNorm(6), nn.Linear(6, 2)
+
+        def forward(self, x):
+            y, _ = self.lstm(x)
+            return self.out(self.after(y + self.heads(y, y, y, need_weights=False)[0]))
+
     class Learned(nn.Module):
         def __init__(self):
             super().__init__()
@@ -695,7 +818,11 @@ def made_by_torch():
             ("attention", Attention(), (x,), ["x"], {"x": both}, "lstm attention dense", None),
             ("residual", Residual(), (x,), ["x"], {"x": both}, "dense lstm add lstm add readout activation dense", None),
             ("unrolled", Unrolled(), (x,), ["x"], {"x": {0: "n"}}, "lstm lstm dense", None),
-            ("learned_state", Learned(), (x,), ["x"], {"x": both}, "gru", None)]:
+            ("learned_state", Learned(), (x,), ["x"], {"x": both}, "gru", None),
+            ("gru_cells", Cells(nn.GRUCell), (x,), ["x"], {"x": {0: "n"}}, "gru dense", None),
+            ("rnn_cells", Cells(nn.RNNCell, nonlinearity="relu"), (x,), ["x"], {"x": {0: "n"}}, "rnn dense", None),
+            ("gru_step", Step(), (x[:, 0], zeros), ["x", "h"], {"x": {0: "n"}, "h": {0: "n"}}, "gru dense", 1),
+            ("heads", Heads(), (x,), ["x"], {"x": both}, "lstm self_attention add layer_norm dense", None)]:
         module.eval()
         for parameter in module.parameters():
             if parameter.dim() == 1:
@@ -705,10 +832,10 @@ def made_by_torch():
         model = onnx.load(path)
         for node in model.graph.node:
             node.doc_string = ""
-        shown = {"x": given[0].numpy()[:, None] if name == "cell" else given[0].numpy()}
+        shown = {"x": given[0].numpy()[:, None] if name in ("cell", "gru_step") else given[0].numpy()}
         extra = {key: value.numpy() for key, value in zip(names[1:], given[1:])}
         write(f"torch_{name}", model, {"x": given[0].numpy()}, kinds, shown=shown, extra=extra, keep=keep,
-              turn=(lambda y: y[:, None]) if name == "cell" else None)
+              turn=(lambda y: y[:, None]) if name in ("cell", "gru_step") else None)
 
 
 if __name__ == "__main__":

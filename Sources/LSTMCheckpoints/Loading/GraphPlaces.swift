@@ -100,6 +100,13 @@ struct GraphPlaces: FileReading {
   private func fits(_ unit: Unit, _ module: TensorModule) -> Bool {
     let (wanted, found) = (unit.shapes, module.shapes)
     if wanted == found { return true }
+    // A convolution with a window of one step is a dense layer.
+    if unit.layer.kind is Layer.Dense, let weight = wanted["weight"], let own = found["weight"],
+      own.count > weight.count,
+      Array(own.prefix(weight.count)) == weight, own.dropFirst(weight.count).allSatisfy({ $0 == 1 })
+    {
+      return wanted == found.merging(["weight": weight]) { $1 }
+    }
     // A vector by itself is a matrix of one row, or of one column.
     guard wanted.count == 1, let weight = wanted["weight"], module.content == .lone || found.count == 1,
       unit.layer.kind is Layer.Attention, let own = found["weight"], weight.count == 2, weight[0] == 1

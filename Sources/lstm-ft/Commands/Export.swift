@@ -108,7 +108,8 @@ struct Export: ParsableCommand {
       try requireOutput($0, apartFrom: [model, output], overwrite: overwriting.overwrite)
     }
     let stored = try openModel(model).stored
-    let options = WriteOptions(bias: target.bias, dataType: target.dtype, layout: target.layout, carriesState: target.state)
+    let options = WriteOptions(
+      bias: target.bias, dataType: target.dtype, layout: target.layout, carriesState: target.state)
     // What PyTorch cannot say is refused before anything is written.
     let source = try target.module.map { _ in try stored.pyTorchModule(options: options) }
     let written = try stored.write(path: output, as: format, options: options)

@@ -95,7 +95,8 @@ extension ONNXTranslator {
       guard let kind = draft[layer].kind as? Layer.Recurrent, let name = names(layer) else { return nil }
       for (index, value) in list.enumerated() {
         guard let view = view(value), let shape = model.inputs.first(where: { $0.name == view.input })?.shape,
-          2...3 ~= shape.count, view.axes.count >= 2, case .of(let row, 0, _)? = view.axes.last, shape[row] == kind.size,
+          2...3 ~= shape.count, view.axes.count >= 2, case .of(let row, 0, _)? = view.axes.last,
+          shape[row] == kind.size,
           case .of(let batch, 0, _) = view.axes[view.axes.count - 2]
         else { return nil }
         var axes = [Provenance.Interface.Axis](repeating: .slots, count: shape.count)
@@ -120,7 +121,9 @@ extension ONNXTranslator {
     var states: [State] = []
     guard Set(inputs.keys) == hypothesis.states else { return nil }
     for input in model.inputs where hypothesis.states.contains(input.name) {
-      guard let found = inputs[input.name]?.sorted(by: { $0.start < $1.start }), let shape = input.shape else { return nil }
+      guard let found = inputs[input.name]?.sorted(by: { $0.start < $1.start }), let shape = input.shape else {
+        return nil
+      }
       var next = 0
       for one in found {
         guard one.start == next, one.axes == found[0].axes else { return nil }
@@ -260,7 +263,8 @@ extension ONNXTranslator {
     case "Identity", "Cast", "Dropout": return view
     case "Squeeze":
       let axes = integers(node, "axes", input: 1)
-      let places = axes.map { $0.compactMap { axis($0, view.axes.count) } }
+      let places =
+        axes.map { $0.compactMap { axis($0, view.axes.count) } }
         ?? view.axes.indices.filter { view.axes[$0] == .one }
       for place in places.sorted(by: >) {
         guard view.axes[place] == .one else { return nil }

@@ -43,7 +43,7 @@ struct ONNXDraft {
   mutating func add(
     _ kind: any LayerKind, reads: [Int], _ parameters: [Key: Parameter] = [:], startsFrom: Int? = nil, node: String
   ) throws(LayerError) -> Int {
-    guard entries.count < ModelConfiguration.depthLimit * 4 else { throw LayerError(nil, "there are too many layers") }
+    guard entries.count < ModelConfiguration.depthLimit * 16 else { throw LayerError(nil, "there are too many layers") }
     let values = reads.map { entries[$0].value }
     if values.contains(where: { $0.vocabulary != nil }), !(kind is Layer.Embedding) {
       throw LayerError(nil, "it reads token numbers, which only a table is looked up with")

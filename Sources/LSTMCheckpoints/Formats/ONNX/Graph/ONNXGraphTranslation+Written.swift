@@ -34,7 +34,9 @@ extension ONNXGraphTranslation {
       return
     }
     var others: [String: String] = [:]
-    for (one, other) in zip(found.configuration.recurrentLayers, written.recurrentLayers) { others[one.name] = other.name }
+    for (one, other) in zip(found.configuration.recurrentLayers, written.recurrentLayers) {
+      others[one.name] = other.name
+    }
     for (one, other) in zip(found.configuration.inputs, written.inputs) { others[one.name] = other.name }
     for (one, other) in zip(found.configuration.outputs, written.outputs) { others[one] = other }
     found.interface = found.interface?.renamed { others[$0] ?? $0 }

@@ -19,6 +19,9 @@ struct ONNXAffineRows {
 extension ONNXOperators {
   static let sums = Family(["Add", "Sub", "Sum", "Mean", "Max", "Min"]) { t, node throws(ONNXRefusal) in
     if let known = t.computed(node) ?? t.folded(node) { return [known] }
+    if let known = try t.gruOutput(node) { return [known] }
+    if let known = try t.maskedScores(node) { return [known] }
+    if let known = t.wrapped(node) { return [known] }
     if node.operation == "Max", let bounded = t.boundedNorm(node) { return [bounded] }
     if node.operation == "Add", let other = t.besideZeros(node) { return [other] }
     if node.operation == "Add", let rows = try t.withBias(node) { return [.rows(rows)] }
@@ -36,7 +39,9 @@ extension ONNXOperators {
   }
 
   static let products = Family(["Mul", "Div"]) { t, node throws(ONNXRefusal) in
-    if let known = t.computed(node) ?? t.folded(node) ?? t.quantizedScale(node) { return [known] }
+    if let known = t.computed(node) ?? t.folded(node) ?? t.quantizedScale(node) ?? t.scaledScores(node) {
+      return [known]
+    }
     if node.operation == "Mul", t.isZeroed(node) { return [.zeros] }
     if node.operation == "Div" {
       if let rows = try t.normalized(node) { return [.rows(rows)] }
@@ -161,6 +166,7 @@ extension ONNXTranslator {
   fileprivate mutating func withBias(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
     for (one, other) in [(0, 1), (1, 0)] {
       guard let rows = rows(node, one), let constant = weight(node, other) else { continue }
+      if let closed = try closingBias(rows, constant, node) { return rows.of(closed) }
       let entry = draft[rows.source]
       let kind: any LayerKind
       let size: Int

@@ -1,128 +1,200 @@
 import FileIO
 
-/// An LSTM cell that is written out: one step from the states that the caller gives.
-private struct ONNXWrittenCell {
-  /// Dense layers that make the sum of the gates; one of them reads the caller's h.
-  var input: (x: String, weight: ONNXConstant, bias: ONNXConstant?)
-  var recurrent: (weight: ONNXConstant, bias: ONNXConstant?)
-  /// The name of the caller's h, or of the last step's.
+/// A recurrent cell that is written out, in the project's order of gates.
+struct ONNXWrittenCell {
+  var cell: Layer.Recurrent.Cell
+  var x: String
   var hidden: String
+  /// An LSTM's c, and the node that gives the next one.
+  var carried: (name: String, sum: ONNXModel.Node)?
+  var input: [ONNXPiece]
+  var recurrent: [ONNXPiece]
+  /// Of each gate, what is added.
+  var inputBiases: [[ONNXPiece]]
+  var recurrentBiases: [[ONNXPiece]]
+  var gates = Activation.sigmoid
+  var activation = Activation.tanh
+  var outputActivation: Activation?
+  var resetsAfter = true
 
   /// What tells its weights from those of another cell.
   var weights: String {
-    [input.weight, input.bias, recurrent.weight, recurrent.bias]
-      .map { $0.map { "\($0.tensor.name) \($0.isTransposed)" } ?? "" }.joined(separator: " ")
+    let lists = [input, recurrent] + inputBiases + recurrentBiases
+    return lists.map { $0.map(\.identity).joined(separator: " ") }.joined(separator: "; ")
   }
 }
 
 extension ONNXTranslator {
-  /// h' = sigmoid(o) * tanh(c'), with c' = sigmoid(f) * c + sigmoid(i) * tanh(g) of one sum of two matrix products: the
-  /// step of an LSTM, at its last node.
+  /// h' = o * tanh(c'), with c' = f * c + i * g: the step of an LSTM, at its last node.
   mutating func cellOutput(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
     for (one, other) in [(0, 1), (1, 0)] {
-      guard node.inputs.count == 2, let gate = origin(node, one), gate.operation == "Sigmoid",
-        let squash = origin(node, other), squash.operation == "Tanh", let sum = origin(squash, 0),
-        sum.operation == "Add",
-        sum.inputs.count == 2, let (output, sumName) = gatePart(gate), output == 3
+      guard node.inputs.count == 2, let output = gate(node.inputs[one]), let squash = gate(node.inputs[other]),
+        let sum = origin(squash.inner), sum.operation == "Add", sum.inputs.count == 2,
+        let o = linearForm(output.inner)
       else { continue }
-      guard let carried = carriedCell(sum, sumName), let linear = linears(sumName) else { continue }
-      if let next = try nextStep(node, linear, c: carried, sum) { return next }
-      return try cell(node, linear, c: carried, sum)
-    }
-    return nil
-  }
-
-  /// Which quarter of a sum a gate squashes, and the sum's name.
-  private func gatePart(_ node: ONNXModel.Node) -> (Int, String)? {
-    guard let name = node.inputs.first, let part = origin(name), let whole = part.inputs.first else { return nil }
-    let real = realName(name)
-    switch part.operation {
-    case "Split":
-      guard part.outputs.count == 4, let index = part.outputs.firstIndex(of: real) else { return nil }
-      if let sizes = integers(part, "split", input: 1), Set(sizes).count != 1 { return nil }
-      return (index, realName(whole))
-    case "Slice":
-      guard let starts = integers(part, "starts", input: 1), let ends = integers(part, "ends", input: 2),
-        starts.count == 1, ends.count == 1, let linear = linears(realName(whole)), starts[0] >= 0
-      else { return nil }
-      let quarter = linear.recurrent.weight.shape[0] / 4
-      guard quarter > 0, starts[0] % quarter == 0, min(ends[0], 4 * quarter) - starts[0] == quarter else { return nil }
-      return (starts[0] / quarter, realName(whole))
-    default: return nil
-    }
-  }
-
-  /// Past nodes that change nothing.
-  private func realName(_ name: String) -> String {
-    var name = name
-    for _ in 0..<16 {
-      guard let node = producers[name], ["Identity", "Cast", "Dropout"].contains(node.operation),
-        let below = node.inputs.first
-      else { return name }
-      name = below
-    }
-    return name
-  }
-
-  /// c of sigmoid(f) * c + sigmoid(i) * tanh(g).
-  private func carriedCell(_ sum: ONNXModel.Node, _ gates: String) -> String? {
-    for (one, other) in [(0, 1), (1, 0)] {
-      guard let keep = origin(sum, one), keep.operation == "Mul", keep.inputs.count == 2,
-        let write = origin(sum, other),
-        write.operation == "Mul", write.inputs.count == 2
-      else { continue }
-      var state: String?
-      for (gate, value) in [(0, 1), (1, 0)] {
-        if let forget = origin(keep, gate), forget.operation == "Sigmoid", let part = gatePart(forget),
-          part == (1, gates)
-        {
-          state = keep.inputs[value]
+      for (kept, written) in [(0, 1), (1, 0)] {
+        guard let keep = origin(sum, kept), keep.operation == "Mul", keep.inputs.count == 2,
+          let write = origin(sum, written), write.operation == "Mul", write.inputs.count == 2
+        else { continue }
+        for (gateAt, stateAt) in [(0, 1), (1, 0)] {
+          guard let forget = gate(keep.inputs[gateAt]), forget.activation == output.activation,
+            let f = linearForm(forget.inner), isCarried(keep.inputs[stateAt]),
+            let parts = halves(write, output.activation)
+          else { continue }
+          guard var cell = cell(.lstm, [parts.input, f, parts.candidate, o]) else { continue }
+          cell.carried = (keep.inputs[stateAt], sum)
+          (cell.gates, cell.activation) = (output.activation, parts.activation)
+          if squash.activation != parts.activation { cell.outputActivation = squash.activation }
+          if let found = try take(cell, node) { return found }
         }
       }
-      let isWritten = [(0, 1), (1, 0)].contains { gate, value in
-        guard let input = origin(write, gate), input.operation == "Sigmoid", let first = gatePart(input),
-          first == (0, gates),
-          let candidate = origin(write, value), candidate.operation == "Tanh", let second = gatePart(candidate)
-        else { return false }
-        return second == (2, gates)
-      }
-      if let state, isWritten { return state }
     }
     return nil
   }
 
-  /// The two matrix products of a sum: of what is read, and of the state.
-  private func linears(_ name: String) -> ONNXWrittenCell? {
-    guard let sum = origin(name), sum.operation == "Add", sum.inputs.count == 2 else { return nil }
+  /// i and g of i * g.
+  private func halves(
+    _ node: ONNXModel.Node, _ activation: Activation
+  ) -> (input: ONNXLinearForm, candidate: ONNXLinearForm, activation: Activation)? {
     for (one, other) in [(0, 1), (1, 0)] {
-      guard let recurrent = linear(sum.inputs[one]), let input = linear(sum.inputs[other]) else { continue }
-      let cell = ONNXWrittenCell(input: input, recurrent: (recurrent.weight, recurrent.bias), hidden: recurrent.x)
-      if isState(recurrent.x), !isState(input.x) { return cell }
-      if let step = step(recurrent.x), unrolled.weights[step.layer] == cell.weights { return cell }
+      guard let input = gate(node.inputs[one]), input.activation == activation,
+        let candidate = gate(node.inputs[other]), candidate.activation != activation || one == 0,
+        let i = linearForm(input.inner), let g = linearForm(candidate.inner)
+      else { continue }
+      return (i, g, candidate.activation)
     }
     return nil
   }
 
-  private func isState(_ name: String) -> Bool {
-    switch values[name] {
-    case .state, .zeros: true
-    case .constant(let constant): isZero(constant)
-    default: false
+  private func isCarried(_ name: String) -> Bool { isWrittenState(name) || unrolled.cells[realName(name)] != nil }
+
+  /// h' = z * h + (1 - z) * n or n + z * (h - n): the step of a GRU, at its last node.
+  mutating func gruOutput(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
+    guard node.operation == "Add", node.inputs.count == 2 else { return nil }
+    for (one, other) in [(0, 1), (1, 0)] {
+      guard let product = origin(node, other), product.operation == "Mul", product.inputs.count == 2 else { continue }
+      for (a, b) in [(0, 1), (1, 0)] {
+        guard let difference = origin(product, a), difference.operation == "Sub", difference.inputs.count == 2 else {
+          continue
+        }
+        let rest = product.inputs[b]
+        // n + (h - n) * z
+        if realName(difference.inputs[1]) == realName(node.inputs[one]), let update = gate(rest),
+          let found = try gru(update, new: node.inputs[one], hidden: difference.inputs[0], node)
+        {
+          return found
+        }
+        // z * h + (1 - z) * n
+        guard scalar(difference, 0) == 1, let update = gate(difference.inputs[1]), let keep = origin(node, one),
+          keep.operation == "Mul", keep.inputs.count == 2
+        else { continue }
+        for (z, h) in [(0, 1), (1, 0)] where realName(keep.inputs[z]) == realName(difference.inputs[1]) {
+          if let found = try gru(update, new: rest, hidden: keep.inputs[h], node) { return found }
+        }
+      }
     }
+    return nil
+  }
+
+  private mutating func gru(
+    _ update: (activation: Activation, inner: String), new: String, hidden: String, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> ONNXMeaning? {
+    guard let z = linearForm(update.inner), let candidate = gate(new) else { return nil }
+    func isHidden(_ name: String) -> Bool {
+      realName(name) == realName(hidden) || isZeroState(name) && isZeroState(hidden)
+    }
+    /// r of r * something.
+    func reset(_ name: String) -> (form: ONNXLinearForm, other: String)? {
+      guard let product = origin(name), product.operation == "Mul", product.inputs.count == 2 else { return nil }
+      for (a, b) in [(0, 1), (1, 0)] {
+        if let found = gate(product.inputs[a]), found.activation == update.activation,
+          let form = linearForm(found.inner)
+        {
+          return (form, product.inputs[b])
+        }
+      }
+      return nil
+    }
+    var made: ONNXWrittenCell?
+    if let sum = origin(candidate.inner), sum.operation == "Add", sum.inputs.count == 2 {
+      // n = tanh(Wx + r * (Uh))
+      for (a, b) in [(0, 1), (1, 0)] {
+        guard let x = linearForm(sum.inputs[a]), let (r, inner) = reset(sum.inputs[b]), let h = linearForm(inner),
+          h.parts.count == 1, isHidden(h.parts[0].x), x.size == h.size
+        else { continue }
+        let both = ONNXLinearForm(parts: x.parts + h.parts, biases: x.biases)
+        made = cell(.gru, [r, z, both], recurrentBiases: [2: h.biases])
+      }
+    }
+    if made == nil, var n = linearForm(candidate.inner),
+      let place = n.parts.firstIndex(where: { reset($0.x).map { isHidden($0.other) } ?? false }),
+      let (r, _) = reset(n.parts[place].x)
+    {
+      // n = tanh(Wx + U(r * h))
+      n.parts[place].x = hidden
+      made = cell(.gru, [r, z, n])
+      made?.resetsAfter = false
+    }
+    guard var cell = made, isHidden(cell.hidden) else { return nil }
+    (cell.gates, cell.activation) = (update.activation, candidate.activation)
+    return try take(cell, node)
+  }
+
+  /// h' = tanh(Wx + Uh): the step of a plain recurrent layer.
+  mutating func rnnOutput(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
+    guard let name = node.outputs.first, let (activation, inner) = gate(name), let form = linearForm(inner),
+      form.parts.count == 2, var cell = cell(.rnn, [form])
+    else { return nil }
+    cell.activation = activation
+    return try take(cell, node)
+  }
+
+  /// Gates as sums of one product of what is read and one of the state.
+  private func cell(
+    _ kind: Layer.Recurrent.Cell, _ forms: [ONNXLinearForm], recurrentBiases: [Int: [ONNXPiece]] = [:]
+  ) -> ONNXWrittenCell? {
+    guard let first = forms.first, first.parts.count == 2, forms.allSatisfy({ $0.parts.count == 2 }) else { return nil }
+    let names = first.parts.map { realName($0.x) }
+    for (x, h) in [(0, 1), (1, 0)] {
+      guard names[x] != names[h] else { continue }
+      let both = forms.map { form -> (x: ONNXLinearForm.Part, h: ONNXLinearForm.Part)? in
+        guard let one = form.parts.first(where: { realName($0.x) == names[x] }),
+          let other = form.parts.first(where: { realName($0.x) == names[h] })
+        else { return nil }
+        return (one, other)
+      }
+      let parts = both.compactMap { $0 }
+      guard parts.count == forms.count, let size = first.size, forms.allSatisfy({ $0.size == size }),
+        parts.allSatisfy({ $0.h.weight.constant.shape.last == size })
+      else { continue }
+      let made = ONNXWrittenCell(
+        cell: kind, x: first.parts[x].x, hidden: first.parts[h].x, input: parts.map(\.x.weight),
+        recurrent: parts.map(\.h.weight),
+        inputBiases: zip(parts, forms).map { [$0.x.bias].compactMap { $0 } + $1.biases },
+        recurrentBiases: parts.enumerated().map { [$1.h.bias].compactMap { $0 } + (recurrentBiases[$0] ?? []) })
+      if isWrittenState(made.hidden), !isWrittenState(made.x) { return made }
+      if let step = step(made.hidden), unrolled.weights[step.layer] == made.weights { return made }
+    }
+    return nil
   }
 
   /// Which step of which layer a value is.
   private func step(_ name: String) -> ONNXUnrolled.Step? { rows(named: name).flatMap { unrolled.steps[$0.source] } }
 
+  private mutating func take(_ cell: ONNXWrittenCell, _ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
+    if let next = try nextStep(node, cell) { return next }
+    return try begin(cell, node)
+  }
+
   /// A cell that goes on where another of the same weights ended: the next step of one layer.
   private mutating func nextStep(
-    _ node: ONNXModel.Node, _ linear: ONNXWrittenCell, c: String, _ sum: ONNXModel.Node
+    _ node: ONNXModel.Node, _ cell: ONNXWrittenCell
   ) throws(ONNXRefusal) -> ONNXMeaning? {
-    guard let before = step(linear.hidden), unrolled.weights[before.layer] == linear.weights,
-      unrolled.cells[realName(c)] == before, let read = step(linear.input.x), read.step == before.step + 1,
-      draft[before.layer].reads == [read.layer], let rows = rows(named: linear.hidden)
+    guard let before = step(cell.hidden), unrolled.weights[before.layer] == cell.weights,
+      cell.carried.map({ unrolled.cells[realName($0.name)] == before }) ?? true, let read = step(cell.x),
+      read.step == before.step + 1, draft[before.layer].reads == [read.layer], let rows = rows(named: cell.hidden)
     else { return nil }
-    for name in sum.outputs {
+    for name in cell.carried?.sum.outputs ?? [] {
       values[name] = .finalState(before.layer)
       unrolled.cells[name] = .init(layer: before.layer, step: read.step)
     }
@@ -130,93 +202,124 @@ extension ONNXTranslator {
   }
 
   /// One step of a layer, under the axes of other rows of one step.
-  private mutating func stepOf(
+  mutating func stepOf(
     _ layer: Int, _ step: Int, _ rows: ONNXRows, _ node: ONNXModel.Node
   ) throws(ONNXRefusal) -> ONNXRows {
     let all = ONNXRows(
       source: layer, axes: [.time] + rows.axes.dropLast() + [.row(0)], factors: [draft[layer].value.width])
-    return try pick(all, 0, step, node)
+    let taken = try pick(all, 0, step, node)
+    if loops > 0 { unrolled.steps[taken.source] = .init(layer: layer, step: step) }
+    return taken
   }
 
-  /// A dense layer with its weight as (O, I).
-  private func linear(_ name: String) -> (x: String, weight: ONNXConstant, bias: ONNXConstant?)? {
-    guard let node = origin(name), node.inputs.count >= 2 else { return nil }
-    switch node.operation {
-    case "Gemm":
-      guard var matrix = weight(node, 1), number(node, "alpha") ?? 1 == 1, number(node, "beta") ?? 1 == 1,
-        integer(node, "transA") ?? 0 == 0, matrix.shape.count == 2
-      else { return nil }
-      if integer(node, "transB") ?? 0 == 0 { matrix.isTransposed.toggle() }
-      let bias = isAbsent(node, 2) ? nil : weight(node, 2).flatMap { vector($0, matrix.shape[0]) }
-      return bias == nil && !isAbsent(node, 2) ? nil : (node.inputs[0], matrix, bias)
-    case "MatMul":
-      guard var matrix = weight(node, 1), matrix.shape.count == 2 else { return nil }
-      matrix.isTransposed.toggle()
-      return (node.inputs[0], matrix, nil)
-    case "Add":
-      for (one, other) in [(0, 1), (1, 0)] {
-        guard let found = weight(node, other), let product = origin(node, one), product.operation == "MatMul",
-          let inner = linear(node.inputs[one]), let bias = vector(found, inner.weight.shape[0])
-        else { continue }
-        return (inner.x, inner.weight, bias)
-      }
+  /// The pieces of all gates as one parameter.
+  func stacked(_ pieces: [ONNXPiece]) -> ONNXDraft.Parameter? {
+    guard let first = pieces.first, pieces.allSatisfy({ $0.constant.depth < ONNXConstant.depthLimit }) else {
       return nil
-    default: return nil
     }
+    let isOne = pieces.allSatisfy { $0.text == first.text }
+    var next = 0
+    let isWhole =
+      isOne
+      && pieces.allSatisfy { piece in
+        defer { next = piece.rows.upperBound }
+        return piece.rows.lowerBound == next
+      }
+    if isWhole, next == first.constant.shape[0] { return parameter(first.constant) }
+    let tensor =
+      isOne
+      ? first.constant.value.gathering(pieces.map(\.rows))
+      : StoredTensor.concatenating(pieces.map { $0.constant.value.gathering([$0.rows]) })
+    return .init(
+      constant: ONNXConstant(
+        tensor: tensor, sources: pieces.reduce(into: Set()) { $0.formUnion($1.constant.sources) },
+        depth: (pieces.map(\.constant.depth).max() ?? 0) + 1),
+      how: "gates put in order")
   }
 
-  private mutating func cell(
-    _ node: ONNXModel.Node, _ linear: ONNXWrittenCell, c: String, _ sum: ONNXModel.Node
-  ) throws(ONNXRefusal) -> ONNXMeaning? {
-    guard isState(c) else { return nil }
-    guard var rows = rows(named: linear.input.x), !rows.hasTime else {
-      throw ONNXRefusal(detail: "it is an LSTM cell, but what it reads is not one step")
+  /// The sum of the biases of all gates; nil where there are none.
+  private func stacked(_ lists: [[ONNXPiece]], size: Int) -> ONNXDraft.Parameter? {
+    guard let count = lists.map(\.count).max(), count > 0 else { return nil }
+    let zeros = ONNXPiece(
+      ONNXConstant(
+        tensor: StoredTensor(name: "zeros", shape: [size], values: [Float](repeating: 0, count: size)), sources: []))
+    var sum: ONNXDraft.Parameter?
+    for index in 0..<count {
+      guard let next = stacked(lists.map { $0.indices.contains(index) ? $0[index] : zeros }) else { return nil }
+      guard let known = sum else {
+        sum = next
+        continue
+      }
+      let (one, other) = (known.constant.value, next.constant.value)
+      sum = .init(
+        constant: ONNXConstant(
+          tensor: one.adding(other), sources: known.constant.sources.union(next.constant.sources),
+          depth: max(known.constant.depth, next.constant.depth) + 1), how: "the sum of two")
     }
-    let (matrix, square) = (linear.input.weight, linear.recurrent.weight)
-    guard square.shape.count == 2, square.shape[0] == 4 * square.shape[1], matrix.shape[0] == square.shape[0],
-      let last = rows.axes.indices.last, rows.isWholeRow(at: last), rows.width == matrix.shape[1]
-    else { throw ONNXRefusal(detail: "it is an LSTM cell whose weights do not go together") }
-    let h = square.shape[1]
-    var kind = Layer.Recurrent(.lstm, size: h)
+    return sum
+  }
+
+  private mutating func begin(_ cell: ONNXWrittenCell, _ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
+    guard isWrittenState(cell.hidden), cell.carried.map({ isWrittenState($0.name) }) ?? true else { return nil }
+    let name = cell.cell.rawValue.uppercased()
+    guard var rows = rows(named: cell.x), !rows.hasTime else {
+      throw ONNXRefusal(detail: "it is a cell (\(name)), but what it reads is not one step")
+    }
+    let h = cell.input[0].rows.count
+    guard let last = rows.axes.indices.last, rows.isWholeRow(at: last), rows.width == cell.input[0].constant.shape.last,
+      let matrix = stacked(cell.input), let square = stacked(cell.recurrent)
+    else { throw ONNXRefusal(detail: "it is a cell (\(name)) whose weights do not go together") }
+    var kind = Layer.Recurrent(cell.cell, size: h)
+    if cell.cell != .rnn { kind.gateActivation = cell.gates }
+    kind.activation = cell.activation
+    kind.outputActivation = cell.outputActivation
+    if cell.cell == .gru { kind.resetsAfter = cell.resetsAfter }
     var parameters = [
-      ONNXDraft.Key(name: RecurrentPart.inputWeight.rawValue): parameter(matrix),
-      .init(name: RecurrentPart.recurrentWeight.rawValue): parameter(square),
+      ONNXDraft.Key(name: RecurrentPart.inputWeight.rawValue): matrix,
+      .init(name: RecurrentPart.recurrentWeight.rawValue): square,
     ]
-    let zeros = StoredTensor(name: "zeros", shape: [4 * h], values: [Float](repeating: 0, count: 4 * h))
+    let count = cell.cell.gateCount * h
+    let zeros = StoredTensor(name: "zeros", shape: [count], values: [Float](repeating: 0, count: count))
     let none = ONNXDraft.Parameter(
       constant: ONNXConstant(tensor: zeros, sources: []), how: "zeros, as the graph has none")
-    let biases = [linear.input.bias, linear.recurrent.bias].map { $0.map { parameter($0) } }
+    let biases = [stacked(cell.inputBiases, size: h), stacked(cell.recurrentBiases, size: h)]
     kind.bias = biases[0] == nil && biases[1] == nil ? .none : biases[1] == nil ? .single : .dual
     if kind.bias != .none { parameters[.init(name: RecurrentPart.inputBias.rawValue)] = biases[0] ?? none }
     if kind.bias == .dual { parameters[.init(name: RecurrentPart.recurrentBias.rawValue)] = biases[1] ?? none }
-    // The first step of several: a loop that is written out.
+    kind.isReversed = reversedSteps.contains(rows.source)
+    try startLoop(&kind, &parameters, cell)
+    // The first step of several: a loop, or one that is written out.
     if let first = unrolled.steps[rows.source], first.step == 0, draft[first.layer].value.isPerStep,
-      steps(of: first.layer) ?? 1 > 1, draft[first.layer].value.vocabulary == nil
+      loops > 0 || steps(of: first.layer) ?? 1 > 1, draft[first.layer].value.vocabulary == nil
     {
       let source = try layer(kind, [first.layer], parameters, node)
-      unrolled.weights[source] = linear.weights
-      note("LSTM cells of the same weights, one for each step, are taken as one LSTM")
-      for name in sum.outputs {
+      unrolled.weights[source] = cell.weights
+      if loops == 0 { note("\(name) cells of the same weights, one for each step, are taken as one \(name)") }
+      for name in cell.carried?.sum.outputs ?? [] {
         values[name] = .finalState(source)
         unrolled.cells[name] = .init(layer: source, step: 0)
       }
-      return .rows(try stepOf(source, 0, rows, node))
+      let isReversed = reversedSteps.contains(rows.source)
+      let taken = try stepOf(source, 0, rows, node)
+      if isReversed { reversedSteps.insert(taken.source) }
+      return .rows(taken)
     }
+    guard loops == 0 else { return nil }
     if !draft[rows.source].value.isPerStep {
       rows = rows.of(try layer(Layer.Reshape(.steps, steps: 1), [rows.source], node))
     }
     let read = try plain(rows.source, node)
     let source = try layer(kind, [read], parameters, node)
     note(
-      "\(node.description) ends an LSTM cell: one step from states that the caller gives; here it is run over all steps"
+      "\(node.description) ends a cell (\(name)): one step from states that the caller gives; here it is run over all steps"
     )
     // The new cell state, which a caller takes back.
-    for name in sum.outputs {
+    for name in cell.carried?.sum.outputs ?? [] {
       values[name] = .finalState(source)
       carried.ends[name] = .init(layer: source, isCell: true, hasDirections: false)
     }
     for name in node.outputs { carried.ends[name] = .init(layer: source, isCell: false, hasDirections: false) }
-    carried.starts[source] = [linear.hidden, c]
+    carried.starts[source] = [cell.hidden] + (cell.carried.map { [$0.name] } ?? [])
     return .rows(ONNXRows(source: source, axes: rows.axes.dropLast() + [.row(0)], factors: [h]))
   }
 }

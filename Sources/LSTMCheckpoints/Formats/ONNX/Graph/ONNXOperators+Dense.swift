@@ -4,6 +4,8 @@ extension ONNXOperators {
   static let dense = Family(["MatMul", "Gemm"]) { t, node throws(ONNXRefusal) in
     if node.operation == "MatMul" {
       if let attended = try t.attended(node) { return [attended] }
+      if let attended = try t.attendedSteps(node) { return [.rows(attended)] }
+      if let scores = t.scores(node) { return [.scores(scores)] }
       guard node.inputs.count == 2, let rows = t.rows(node), let weight = t.weight(node, 1) else { return nil }
       return [.rows(try t.dense(rows, weight, isTransposed: false, bias: nil, node))]
     }
@@ -55,6 +57,7 @@ extension ONNXTranslator {
     guard rows.width == weight.shape[1] else {
       throw ONNXRefusal(detail: "its weights are for \(weight.shape[1]) values, but it reads \(rows.width)")
     }
+    if let closed = try closingAttention(rows, weight, bias: bias, node) { return rows.of(closed) }
     var kind = Layer.Dense(size: size, hasBias: bias != nil)
     var parameters = [ONNXDraft.Key(name: "weight"): parameter(weight)]
     if let bias {

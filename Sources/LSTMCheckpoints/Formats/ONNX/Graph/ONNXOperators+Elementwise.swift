@@ -11,6 +11,7 @@ extension ONNXOperators {
     if node.operation == "Clip", case .norm(let rows)? = t.meaning(node) {
       return t.scalar(node, 1).flatMap { 0...1e-6 ~= $0 && t.isAbsent(node, 2) ? [.norm(rows)] : nil }
     }
+    if ["Tanh", "Relu"].contains(node.operation), let known = try t.rnnOutput(node) { return [known] }
     guard let rows = t.rows(node), let (activation, alpha) = try t.activation(of: node) else { return nil }
     if activation == .none { return [.rows(rows)] }
     return [.rows(rows.of(try t.layer(Layer.ActivationLayer(activation, alpha: alpha), [rows.source], node)))]
@@ -81,6 +82,7 @@ extension ONNXTranslator {
 
 extension ONNXOperators {
   static let softmax = Family(["Softmax", "LogSoftmax"]) { t, node throws(ONNXRefusal) in
+    if case .scores(let scores)? = t.meaning(node) { return [try t.softened(scores, node)] }
     guard let rows = t.rows(node) else { return nil }
     let usual = t.model.opset < 13 ? 1 : -1
     guard let place = t.axis(t.integer(node, "axis") ?? usual, rows.axes.count) else { return nil }
@@ -105,7 +107,12 @@ extension ONNXOperators {
     case "Pow":
       guard t.scalar(node, 1) == 2, let rows = t.rows(node) else { return nil }
       return [.rows(rows.of(try t.layer(Layer.Merge(.multiply), [rows.source, rows.source], node)))]
-    case "Sqrt": return try t.magnitude(node).map { [$0] }
+    case "Sqrt":
+      if let known = t.scalar(node, 0), known >= 0 {
+        let tensor = StoredTensor(name: node.outputs[0], shape: [], values: [Float(known.squareRoot())])
+        return [.constant(ONNXConstant(tensor: tensor, sources: []))]
+      }
+      return try t.magnitude(node).map { [$0] }
     default:
       guard let rows = t.rows(node), t.integer(node, "p") ?? 2 == 2,
         let place = t.axis(t.integer(node, "axis") ?? -1, rows.axes.count), rows.isWholeRow(at: place)

@@ -17,7 +17,7 @@ extension ONNXTranslator {
   /// What is given or kept by the caller stays that, however its axes are moved.
   func keptState(_ node: ONNXModel.Node) -> ONNXMeaning? {
     switch meaning(node) {
-    case .state, .choice, .finalState, .zeros: meaning(node)
+    case .state, .choice, .finalState, .zeros, .loopIndex: meaning(node)
     default: nil
     }
   }
@@ -29,6 +29,11 @@ extension ONNXTranslator {
     }
     switch meaning(node) {
     case .rows(let rows): return order(rows.axes.count).map { .rows(rows.under($0.map { rows.axes[$0] })) }
+    case .reversed(let rows): return order(rows.axes.count).map { .reversed(rows.under($0.map { rows.axes[$0] })) }
+    case .scores(var scores):
+      guard let order = order(scores.axes.count) else { return nil }
+      scores.axes = order.map { scores.axes[$0] }
+      return .scores(scores)
     case .attention(let rows): return order(rows.axes.count).map { .attention(rows.under($0.map { rows.axes[$0] })) }
     case .quantized(let rows): return order(rows.axes.count).map { .quantized(rows.under($0.map { rows.axes[$0] })) }
     case .padded(let rows, let pad):
@@ -65,6 +70,12 @@ extension ONNXTranslator {
     switch meaning(node) {
     case .rows(let rows): return moved(rows).map { .rows($0) }
     case .attention(let rows): return moved(rows).map { .attention($0) }
+    case .reversed(let rows): return moved(rows).map { .reversed($0) }
+    case .scores(var scores):
+      let made = isSqueeze ? squeeze(scores.axes, axes) { $0 == .one } : unsqueeze(scores.axes, axes ?? [], with: .one)
+      guard let made else { return nil }
+      scores.axes = made
+      return .scores(scores)
     case .quantized(let rows): return moved(rows).map { .quantized($0) }
     case .padded(let rows, let pad):
       guard !isSqueeze, let axes, let made = moved(rows), let before = unsqueeze(pad.before, axes, with: 0),

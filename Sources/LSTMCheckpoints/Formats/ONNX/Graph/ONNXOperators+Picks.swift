@@ -36,6 +36,18 @@ extension ONNXTranslator {
         .constant($0)
       }
     }
+    if case .loopIndex? = meaning(node, 1) {
+      switch meaning(node) {
+      case .rows(let rows) where !rows.isWhole:
+        guard let place = axis(at, rows.axes.count) else { return nil }
+        return .rows(try loopStep(rows, place, isReversed: false, node))
+      case .reversed(let rows):
+        guard let place = axis(at, rows.axes.count) else { return nil }
+        return .rows(try loopStep(rows, place, isReversed: true, node))
+      default: return nil
+      }
+    }
+    if let picked = try pickedReversed(node) { return picked }
     guard let rows = rows(node), let place = axis(at, rows.axes.count), let indices = numbers(node, 1),
       let known = indices.known, known.count == 1
     else { return nil }
@@ -132,6 +144,8 @@ extension ONNXTranslator {
   }
 
   fileprivate mutating func sliced(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
+    if let turned = flipped(node) { return turned }
+    if let picked = try pickedReversed(node) { return picked }
     guard let starts = integers(node, "starts", input: 1), let ends = integers(node, "ends", input: 2),
       starts.count == ends.count
     else { return nil }
@@ -257,6 +271,12 @@ extension ONNXTranslator {
         let parts = ranges(whole)
       else { return nil }
       if parts.count == 1 { return [.rows(rows)] }
+      if rows.axes[place] == .time {
+        guard parts.allSatisfy({ $0.count == 1 }) else { throw ONNXRefusal(detail: "it takes a part of the steps") }
+        var steps: [ONNXMeaning] = []
+        for index in 0..<whole { steps.append(.rows(try kept(rows, place, index == whole - 1 ? -1 : index, node))) }
+        return steps
+      }
       var results: [ONNXMeaning] = []
       for part in parts { results.append(.rows(try slice(rows, place, part, node))) }
       return results

@@ -9,17 +9,27 @@ extension ONNXOperators {
 
 extension ONNXTranslator {
   fileprivate mutating func recurrent(_ node: ONNXModel.Node) throws(ONNXRefusal) -> [ONNXMeaning]? {
-    guard let input = rows(node) else { return nil }
+    var turned = false
+    let input: ONNXRows
+    switch meaning(node) {
+    case .rows(let found) where !found.isWhole: input = found
+    case .reversed(let found): (input, turned) = (found, true)
+    default: return nil
+    }
     let cell: Layer.Recurrent.Cell = node.operation == "GRU" ? .gru : node.operation == "RNN" ? .rnn : .lstm
     if integer(node, "input_forget") ?? 0 != 0 {
       throw ONNXRefusal(detail: "it couples the input and the forget gate, which no layer here does")
     }
-    let isReverse: [Bool]
+    var isReverse: [Bool]
     switch text(node, "direction") ?? "forward" {
     case "forward": isReverse = [false]
     case "reverse": isReverse = [true]
     case "bidirectional": isReverse = [false, true]
     case let other: throw ONNXRefusal(detail: "its direction is \"\(other)\"")
+    }
+    if turned {
+      guard isReverse.count == 1 else { throw ONNXRefusal(detail: "it reads reversed steps in both directions") }
+      isReverse = [!isReverse[0]]
     }
     let (w, r) = try matrices(node)
     let (d, gates) = (isReverse.count, cell.gateCount)
@@ -89,7 +99,17 @@ extension ONNXTranslator {
     for (index, name) in node.outputs.enumerated() where index > 0 && !name.isEmpty && !isBatchFirst {
       carried.ends[name] = .init(layer: source, isCell: index == 2, hasDirections: true)
     }
-    return try given(source, kind, read, isBatchFirst, node)
+    let results = try given(source, kind, read, isBatchFirst, node)
+    if turned, case .rows(let steps) = results[0] { return [.reversed(steps)] + results.dropFirst() }
+    guard loops > 0, let first = unrolled.steps[input.source], first.step == 0 else { return results }
+    // One step of a loop.
+    guard d == 1, !isBatchFirst else { throw ONNXRefusal(detail: "it goes both ways in a loop") }
+    let axes = [input.axes[1], ONNXRows.Axis.row(0)]
+    let taken = try stepOf(source, 0, ONNXRows(source: source, axes: axes, factors: [h]), node)
+    unrolled.cells[node.outputs.count > 2 ? node.outputs[2] : ""] = .init(layer: source, step: 0)
+    return [
+      .rows(taken.under([.one, .one] + taken.axes)), .rows(taken.under([.one] + taken.axes)), .finalState(source),
+    ]
   }
 
   private func isGiven(_ node: ONNXModel.Node, _ index: Int) -> Bool {
@@ -190,6 +210,10 @@ extension ONNXTranslator {
     guard input.axes.count == 3 else { throw ONNXRefusal(detail: "it reads \(input.axes.count) axes, expected 3") }
     let (time, batch) = isBatchFirst ? (1, 0) : (0, 1)
     var rows = input
+    if loops > 0, let first = unrolled.steps[rows.source], first.step == 0, rows.axes[time] == .one {
+      rows = rows.of(first.layer)
+      rows.axes[time] = .time
+    }
     // Steps that lie side by side in what is given once.
     if case .row(0) = rows.axes[time], !draft[rows.source].value.isPerStep {
       let count = rows.factors[0]
@@ -252,7 +276,9 @@ extension ONNXTranslator {
     let parts: [(Int, RecurrentPart)] =
       kind.cell == .lstm ? [(5, .initialHidden), (6, .initialCell)] : [(5, .initialHidden)]
     for (index, part) in parts where !isAbsent(node, index) {
-      switch meaning(node, index) {
+      var found = meaning(node, index)
+      if case .state(let name)? = found, let outer = loopStates[name] { found = values[outer] }
+      switch found {
       case .zeros: continue
       case .state(let name), .choice(let name):
         isGiven = true

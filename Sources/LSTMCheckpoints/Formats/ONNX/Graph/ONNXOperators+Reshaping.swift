@@ -123,6 +123,13 @@ extension ONNXTranslator {
       } else if ranks.isEmpty {
         let kinds = group.map { $0.kind == .batch ? ONNXRows.Axis.batch : .time }
         axes.append(kinds.count == 1 ? kinds[0] : .merged(kinds))
+      } else if !group.contains(where: { $0.kind == .time }) {
+        // Batch and heads as one axis.
+        axes.append(
+          .merged(
+            group.map { atom -> ONNXRows.Axis in
+              if case .row(let order) = atom.kind { .row(rank(order)) } else { .batch }
+            }))
       } else {
         return try flattened(rows, group, groups, node)
       }
@@ -130,7 +137,14 @@ extension ONNXTranslator {
     // Factors that now are one.
     for ranks in joins.sorted(by: { $0[0] > $1[0] }) where ranks.count > 1 {
       factors.replaceSubrange(ranks[0]..<ranks[0] + ranks.count, with: [ranks.reduce(1) { $0 * factors[$1] }])
-      axes = axes.map { if case .row(let other) = $0, other > ranks[0] { .row(other - ranks.count + 1) } else { $0 } }
+      func moved(_ axis: ONNXRows.Axis) -> ONNXRows.Axis {
+        switch axis {
+        case .row(let other) where other > ranks[0]: .row(other - ranks.count + 1)
+        case .merged(let inner): .merged(inner.map(moved))
+        default: axis
+        }
+      }
+      axes = axes.map(moved)
     }
     var made = ONNXRows(source: rows.source, axes: axes, factors: factors)
     made.isWhole = rows.isWhole

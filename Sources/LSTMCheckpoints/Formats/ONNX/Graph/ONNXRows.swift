@@ -30,8 +30,13 @@ struct ONNXRows: Equatable {
   init(source: Int, axes: [Axis], factors: [Int]) {
     let places = factors.indices.map { index in factors[..<index].filter { $0 != 1 }.count }
     func renamed(_ axis: Axis) -> Axis {
-      guard case .row(let factor) = axis else { return axis }
-      return factors[factor] == 1 ? .one : .row(places[factor])
+      switch axis {
+      case .row(let factor): return factors[factor] == 1 ? .one : .row(places[factor])
+      case .merged(let inner):
+        let kept = inner.map(renamed).filter { $0 != .one }
+        return kept.count == 1 ? kept[0] : .merged(kept)
+      default: return axis
+      }
     }
     self.source = source
     self.axes = axes.map(renamed)
@@ -87,10 +92,16 @@ enum ONNXMeaning {
   /// All zeros, of any shape.
   case zeros
   case rows(ONNXRows)
+  /// Rows with their steps in reverse order.
+  case reversed(ONNXRows)
+  /// Products of rows, as attention has them.
+  case scores(ONNXScores)
   /// Rows with values around them, which a convolution reads.
   case padded(ONNXRows, ONNXPad)
   /// A state that the caller gives.
   case state(String)
+  /// Which round of a loop it is.
+  case loopIndex
   /// Lengths of sequences, or another number that the caller gives.
   case choice(String)
   /// A recurrent layer's last state: h, or c beside it.

@@ -42,6 +42,15 @@ struct ONNXTranslator: FileReading {
   var unrolled = ONNXUnrolled()
   /// Convolutions with less padding, by what was cut off.
   var trims: [String: Int] = [:]
+  /// Loops that the node that is run lies in, how often they run, and what the states in them start from.
+  var loops = 0
+  var loopCount: ONNXSize?
+  /// Steps that are taken from the end.
+  var reversedSteps = Set<Int>()
+  /// Heads of attention whose last projection, or its bias, may follow.
+  var openAttention = Set<Int>()
+  var openBias = Set<Int>()
+  var loopStates: [String: String] = [:]
   /// Where states come from and go to.
   var carried = ONNXCarriedStates()
   /// What the graph calls its outputs, where there are several.
@@ -79,6 +88,7 @@ struct ONNXTranslator: FileReading {
       producers[name] = node
     }
     if node.operation == "If", node.domain.isEmpty { return try branch(node) }
+    if node.operation == "Loop", node.domain.isEmpty { return try loop(node) }
     var results: [ONNXMeaning] = []
     do throws(ONNXRefusal) {
       results = try meanings(of: node)

@@ -39,6 +39,7 @@ struct ONNXModel: Sendable {
     let nodes: [Node]
     let constants: [ONNXTensor]
     let outputs: [String]
+    let inputs: [String]
   }
 
   struct Input: Sendable {
@@ -209,7 +210,9 @@ struct ONNXModel: Sendable {
         var message = try reader.message()
         guard depth < depthLimit else { continue }
         let graph = try ONNXModel(subgraph: &message, depth: depth + 1)
-        value = .graph(Subgraph(nodes: graph.nodes, constants: graph.constants, outputs: graph.outputs))
+        value = .graph(
+          Subgraph(
+            nodes: graph.nodes, constants: graph.constants, outputs: graph.outputs, inputs: graph.inputs.map(\.name)))
       case (ONNXField.Attribute.floats, _):
         floats += try reader.list(field, width: 4, limit: listLimit - floats.count)
           .map { Float(bitPattern: UInt32(truncatingIfNeeded: $0)) }

@@ -72,32 +72,6 @@ extension ONNXNetworkWriter {
     return builder.node("Add", [value, try weight("offset", place)])
   }
 
-  // MARK: - Attention
-
-  mutating func attention(_ kind: Layer.Attention, _ place: ONNXPlace) throws(CheckpointError) -> String {
-    var scores = builder.node("MatMul", [place.input, transposed(try weight("weight", place), [1, 0])])
-    if kind.hasBias { scores = builder.node("Add", [scores, try weight("bias", place)]) }
-    if kind.form == .tanh {
-      scores = builder.node(
-        "MatMul", [builder.node("Tanh", [scores]), transposed(try weight("score", place), [1, 0])])
-      if kind.hasScoreBias { scores = builder.node("Add", [scores, try weight("score_bias", place)]) }
-    }
-    let shares = builder.node("Softmax", [activated(scores, kind.scoreActivation, nil)], ["axis": .integer(1)])
-    let weighted = builder.node("Mul", [place.input, shares])
-    return builder.node("ReduceSum", [weighted, builder.integers([1])], ["keepdims": .integer(0)])
-  }
-
-  mutating func dotAttention(_ kind: Layer.DotAttention, _ place: ONNXPlace) throws(CheckpointError) -> String {
-    if kind.isAdditive || kind.isCausal { throw refused(place, "additive or causal attention") }
-    let key = place.inputs.count > 2 ? place.inputs[2] : place.inputs[1]
-    let query = place.isPerStep ? place.input : builder.node("Unsqueeze", [place.input, builder.integers([1])])
-    var scores = builder.node("MatMul", [query, transposed(key, [0, 2, 1])])
-    if kind.hasScale { scores = builder.node("Mul", [scores, try weight("scale", place)]) }
-    let shares = builder.node("Softmax", [scores], ["axis": .integer(-1)])
-    let result = builder.node("MatMul", [shares, place.inputs[1]])
-    return place.isPerStep ? result : builder.node("Squeeze", [result, builder.integers([1])])
-  }
-
   // MARK: - Rows
 
   mutating func slice(_ value: String, _ first: Int, _ count: Int) -> String {

@@ -134,6 +134,7 @@ struct ONNXNetworkWriter {
     case let kind as Layer.Readout: return try readout(kind.take, place)
     case let kind as Layer.Attention: return try attention(kind, place)
     case let kind as Layer.DotAttention: return try dotAttention(kind, place)
+    case let kind as Layer.SelfAttention: return try selfAttention(kind, place)
     case let kind as Layer.Merge: return merge(kind.operation, place)
     case let kind as Layer.Repeat:
       let single = builder.node("Unsqueeze", [place.input, builder.integers([1])])
