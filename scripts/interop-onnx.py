@@ -10,6 +10,7 @@ RTNeural's parser reads it. Needs onnx, onnxruntime, h5py and numpy.
 import itertools
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,12 +25,14 @@ FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
 ALLOWED = {"compiled_extras": ["--allow", "unexpected=optimizer/*", "--allow", "unexpected=step", "--allow", "unexpected=bn.*"],
            "head_fc1_fc2": ["--activation", "relu"], "nested_groups": ["--activation", "relu"]}
 worst = 0.0
+carried = 0
 
 
-def run(*arguments: object, folder: str) -> None:
+def run(*arguments: object, folder: str) -> str:
     done = subprocess.run([TOOL, *map(str, arguments), *(["--overwrite"] if arguments[0] in ("export", "predict") else [])], cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"lstm-ft {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr}")
+    return done.stdout
 
 
 def tensors(path: str) -> dict:
@@ -233,6 +236,47 @@ def scaled() -> None:
         assert numpy.abs(y - wanted).max() <= 1e-5 * numpy.abs(wanted).max()
 
 
+def session(path: object) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def carry(path: pathlib.Path, folder: str, x: numpy.ndarray) -> None:
+    """Where the source's states were inputs: five calls of the source and of the export, each with its own states."""
+    global worst, carried
+    text = run("export", "model.h5", "--to", "onnx", "-o", "carried.onnx", folder=folder)
+    pairs = re.findall(r"(\S+) -> ([^\s,]+)", next((line for line in text.splitlines() if "from call to call" in line), ""))
+    if not pairs:
+        return
+    both = session(path), session(f"{folder}/carried.onnx")
+    assert [v.name for v in both[0].get_inputs()] == [v.name for v in both[1].get_inputs()], path.name
+    assert [v.name for v in both[0].get_outputs()] == [v.name for v in both[1].get_outputs()], path.name
+    feeds = []
+    for value in both[0].get_inputs():
+        if value.name in dict(pairs):
+            feeds.append([numpy.zeros([s if isinstance(s, int) else len(x) for s in value.shape], numpy.float32)] * 2)
+        elif value.type == "tensor(int64)" and not value.shape:
+            feeds.append([numpy.array(16000)] * 2)
+        else:
+            feeds.append([x if x.ndim == len(value.shape) else x.squeeze()] * 2)
+    names = [value.name for value in both[0].get_inputs()]
+    for call in range(5):
+        results = []
+        for index, one in enumerate(both):
+            given = {name: feed[index] * (1 if name in dict(pairs) or feed[index].dtype == numpy.int64 else 1 - 0.1 * call) for name, feed in zip(names, feeds)}
+            results.append(one.run(None, {name: value.astype(feeds[0][0].dtype) if value.dtype == numpy.float64 else value for name, value in given.items()}))
+        for a, b in zip(*results):
+            assert a.shape == b.shape, (path.name, a.shape, b.shape)
+            difference = float(numpy.abs(a - b).max())
+            assert difference <= 2e-6, (path.name, call, difference)
+            worst = max(worst, difference)
+        outputs = [value.name for value in both[0].get_outputs()]
+        for name, given in pairs:
+            feeds[names.index(name)] = [result[outputs.index(given)] for result in results]
+    carried += 1
+
+
 def graphs() -> int:
     """Models of any layers, each imported, predicted with, exported, and its export run."""
     global worst
@@ -242,7 +286,8 @@ def graphs() -> int:
             names = golden.attrs["inputs"].split()
             feeds, wanted = [golden[name][...] for name in names], golden["y"][...]
             run("import", path, folder=folder)
-            run("export", "model.h5", "--to", "onnx", "-o", "back.onnx", folder=folder)
+            run("export", "model.h5", "--to", "onnx", "-o", "back.onnx", "--no-state", folder=folder)
+            carry(path, folder, feeds[0])
             onnx.checker.check_model(f"{folder}/back.onnx", full_check=True)
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3
@@ -286,7 +331,8 @@ def main() -> None:
             count += 1
     with tempfile.TemporaryDirectory() as folder:
         check_rtneural(folder)
-    print(f"ONNX Runtime {onnxruntime.__version__}: {count} models checked and within 2e-6 (largest difference {worst:.1e}), "
+    print(f"ONNX Runtime {onnxruntime.__version__}: {count} models checked and within 2e-6 (largest difference {worst:.1e}), {carried} of them "
+          "with their states carried over calls, "
           "tensors back byte-identical; RTNeural's JSON too")
 
 

@@ -91,6 +91,18 @@ struct ONNXStructure: ModelStructure {
   let constants: [StoredTensor]
 
   func translate(_ candidates: [Candidate], file: String, options: LoadOptions) throws(CheckpointError) -> Translation {
+    var found = try understood(candidates, file: file, options: options)
+    if model.computesInHalf {
+      found.notes.append(
+        "the graph rounds to 16 bits between its nodes; here it is computed in float32, and differs in the fourth digit"
+      )
+    }
+    return found
+  }
+
+  private func understood(
+    _ candidates: [Candidate], file: String, options: LoadOptions
+  ) throws(CheckpointError) -> Translation {
     let general = ONNXGraphTranslation(file: file, model: model, bytes: source, constants: constants)
     // Of several outputs a plain stack gives one; states are none.
     if model.outputs.count > 1, let found = try? general.translation(candidates), found.graph?.outputs.count ?? 0 > 1 {
@@ -107,5 +119,20 @@ struct ONNXStructure: ModelStructure {
       guard case .unsupported = error else { throw error }
       return try general.translation(candidates)
     }
+  }
+}
+
+extension ONNXModel {
+  /// Whether what its layers read is of float16 or bfloat16.
+  fileprivate var computesInHalf: Bool {
+    let halves = [10, 16]
+    let constants = Set(self.constants.map(\.name))
+    return inputs.contains { halves.contains($0.typeCode) }
+      || nodes.contains { node in
+        guard node.operation == "Cast", case .integer(let to)? = node.attributes["to"], halves.contains(to) else {
+          return false
+        }
+        return !node.inputs.allSatisfy(constants.contains)
+      }
   }
 }

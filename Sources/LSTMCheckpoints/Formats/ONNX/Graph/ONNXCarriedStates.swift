@@ -92,7 +92,8 @@ extension ONNXTranslator {
     }
     var inputs: [String: [Found]] = [:]
     for (layer, list) in carried.starts.sorted(by: { $0.key < $1.key }) {
-      guard let kind = draft[layer].kind as? Layer.Recurrent, let name = names(layer) else { return nil }
+      // What nothing reads is no layer of the model.
+      guard let kind = draft[layer].kind as? Layer.Recurrent, let name = names(layer) else { continue }
       for (index, value) in list.enumerated() {
         guard let view = view(value), let shape = model.inputs.first(where: { $0.name == view.input })?.shape,
           2...3 ~= shape.count, view.axes.count >= 2, case .of(let row, 0, _)? = view.axes.last,

@@ -143,7 +143,10 @@ extension ONNXTranslator {
   /// h' = tanh(Wx + Uh): the step of a plain recurrent layer.
   mutating func rnnOutput(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
     guard let name = node.outputs.first, let (activation, inner) = gate(name), let form = linearForm(inner),
-      form.parts.count == 2, var cell = cell(.rnn, [form])
+      form.parts.count == 2,
+      // A part of the rows is a gate of another cell.
+      form.parts.allSatisfy({ $0.weight.rows == 0..<($0.weight.constant.shape.first ?? 0) }),
+      var cell = cell(.rnn, [form])
     else { return nil }
     cell.activation = activation
     return try take(cell, node)

@@ -20,6 +20,11 @@ extension ONNXTranslator {
     if let table = weight(node, 0), case .rows(let rows)? = meaning(node, 1) {
       return try embedded(table, rows, at, node)
     }
+    if let table = constant(node, 0), table.shape.count == 2, case .rows(let rows)? = meaning(node, 1), rows.isWhole,
+      axis(at, 2) == 0
+    {
+      return .quantizedLookup(table, rows)
+    }
     if let list = numbers(node, 0), let indices = numbers(node, 1) {
       return axis(at, list.shape.count).flatMap { list.gathered(axis: $0, indices) }.map { .numbers($0) }
     }
@@ -122,7 +127,7 @@ extension ONNXTranslator {
   }
 
   /// Token numbers looked up in a table.
-  private mutating func embedded(
+  mutating func embedded(
     _ table: ONNXConstant, _ rows: ONNXRows, _ at: Int, _ node: ONNXModel.Node
   ) throws(ONNXRefusal) -> ONNXMeaning? {
     guard axis(at, table.shape.count) == 0, table.shape.count == 2, rows.factors.isEmpty, rows.isWhole,

@@ -11,6 +11,13 @@ extension ONNXOperators {
     switch node.operation {
     case "DequantizeLinear":
       if case .quantized(let rows)? = t.meaning(node) { return [.rows(rows)] }
+      if case .quantizedLookup(let table, let rows)? = t.meaning(node) {
+        guard let scale = t.weight(node, 1), scale.tensor.elementCount == 1,
+          let made = t.dequantized(table, scale, t.constant(node, 2), axis: 0)
+        else { return nil }
+        t.noteQuantized()
+        return try t.embedded(made, rows, 0, node).map { [$0] }
+      }
       guard let values = t.constant(node, 0), let scale = t.weight(node, 1),
         let made = t.dequantized(
           values, scale, t.constant(node, 2), axis: t.axis(t.integer(node, "axis") ?? 1, values.shape.count) ?? 0)

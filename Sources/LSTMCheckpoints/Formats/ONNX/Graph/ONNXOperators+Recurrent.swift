@@ -123,7 +123,7 @@ extension ONNXTranslator {
         guard let values = constant(node, place), values.shape.count == 3, let scale = weight(node, scale) else {
           return nil
         }
-        return dequantized(values, scale, constant(node, zero), axis: 2)?.with { $0.permuted([0, 2, 1]) }
+        return directions(values, scale, constant(node, zero))
       }
       guard list.count == 2 else { throw ONNXRefusal(detail: "its quantized weights are no constants") }
       noteQuantized()
@@ -137,6 +137,31 @@ extension ONNXTranslator {
         advice: ["weights that are computed cannot be read; export the model with its weights as constants"])
     }
     return (w, r)
+  }
+
+  /// (D, I, 4H) of whole numbers as (D, 4H, I), each direction by its own scale, or by one for each column.
+  private func directions(
+    _ values: ONNXConstant, _ scale: ONNXConstant, _ zero: ONNXConstant?
+  ) -> ONNXConstant? {
+    let (d, shape) = (values.shape[0], values.shape)
+    func part(_ constant: ONNXConstant, _ index: Int) -> ONNXConstant? {
+      if constant.tensor.elementCount == 1 { return constant }
+      guard constant.shape.first == d, constant.shape.count <= 2 else { return nil }
+      let tensor = constant.value.gathering([index..<index + 1])
+      return constant.with(tensor.reshaped([tensor.elementCount]))
+    }
+    var parts: [ONNXConstant] = []
+    for index in 0..<d {
+      guard let own = values.with(values.value.element(index)), let scale = part(scale, index) else { return nil }
+      let zero = zero.map { part($0, index) }
+      if case .some(.none) = zero { return nil }
+      guard let made = dequantized(own, scale, zero ?? nil, axis: 1) else { return nil }
+      parts.append(made)
+    }
+    let stacked = StoredTensor.concatenating(parts.map { $0.value.reshaped([1, shape[1], shape[2]]) })
+    return ONNXConstant(
+      tensor: stacked.permuted([0, 2, 1]), sources: parts.reduce(into: Set()) { $0.formUnion($1.sources) },
+      depth: (parts.map(\.depth).max() ?? 0) + 1)
   }
 
   /// Blocks of rows in the order of the project: i f g o, r z n.

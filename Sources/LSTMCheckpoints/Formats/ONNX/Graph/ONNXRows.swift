@@ -112,6 +112,8 @@ enum ONNXMeaning {
   case weighted(ONNXRows, scores: ONNXRows)
   /// The L2 norm of each row, kept as an axis of 1.
   case norm(ONNXRows)
+  /// Token numbers looked up in a table of whole numbers, whose scale is to come.
+  case quantizedLookup(ONNXConstant, ONNXRows)
   /// Rows and what they were quantized by.
   case quantized(ONNXRows)
   case quantizationOf(ONNXRows, scale: ONNXConstant?)

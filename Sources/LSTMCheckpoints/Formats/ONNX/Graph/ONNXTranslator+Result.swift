@@ -92,7 +92,9 @@ extension ONNXTranslator {
       default: throw Failure(position: position, text: "its output \"\(name)\" is none that a model here gives")
       }
     }
-    let states = list.filter { isLastState($0.rows.source) && $0.rows.isState }
+    let states = list.filter { one in
+      isLastState(one.rows.source) && one.rows.isState || carried.ends[one.name].map { !$0.hasDirections } ?? false
+    }
     if states.count < list.count { list.removeAll { one in states.contains { $0.name == one.name } } }
     guard !list.isEmpty else { throw Failure(position: position, text: "has no output but states") }
     var outputs: [ONNXRows] = []
