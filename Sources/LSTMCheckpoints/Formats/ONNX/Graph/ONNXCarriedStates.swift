@@ -145,6 +145,11 @@ extension ONNXTranslator {
     return states
   }
 
+  /// Whether a program can take a layer's last state back.
+  func isGivenBack(_ layer: Int) -> Bool {
+    model.outputs.contains { end($0)?.parts.contains { $0.layer == layer } ?? false }
+  }
+
   private func node(of name: String) -> (ONNXModel.Node, String)? {
     var name = name
     for _ in 0..<16 { if let other = carried.aliases[name] { name = other } }

@@ -26,6 +26,9 @@ struct ONNXDraft {
     var node: String
     /// The recurrent layer whose final state it starts from.
     var startsFrom: Int?
+
+    /// Whether it is one node of the graph: `RNN "rnn1"`.
+    var isOperator: Bool { ["LSTM ", "GRU ", "RNN "].contains { node.hasPrefix($0) } }
   }
 
   private(set) var entries: [Entry] = []

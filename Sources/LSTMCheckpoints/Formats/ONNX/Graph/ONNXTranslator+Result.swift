@@ -32,6 +32,12 @@ extension ONNXTranslator {
     guard places.contains(where: { draft[$0].kind is Layer.Recurrent }) else {
       throw Failure(position: position, text: "has no recurrent layer: it has \(nameList(operations))")
     }
+    // tanh(Wx + Us) is a step only where s comes back.
+    for layer in carried.starts.keys.sorted() where places.contains(layer) && !draft[layer].isOperator {
+      guard let kind = draft[layer].kind as? Layer.Recurrent, kind.cell == .rnn, !isGivenBack(layer) else { continue }
+      throw Failure(
+        position: position, text: "\(draft[layer].node): it would be a recurrent cell if its state was given back")
+    }
     let names = named(draft.names(pruned), outputs, pruned)
     let inputs = places.filter { draft[$0].input != nil }
     var layers: [Layer] = []
