@@ -122,6 +122,11 @@ extension ONNXTranslator {
       guard node.inputs.count == 2, let target = numbers(node, 1), target.shape.count <= 1 else { return nil }
       return .rows(try reshaped(rows, target.values, node))
     }
+    // Shares of attention under other axes of 1.
+    if !isFlatten, case .attention(let rows)? = meaning(node), let target = numbers(node, 1), target.shape.count <= 1 {
+      let made = try reshaped(rows, target.values, node)
+      return made.source == rows.source ? .attention(made) : nil
+    }
     if let list = numbers(node, 0), let target = integers(node, "", input: 1) {
       return list.reshaped(target).map { .numbers($0) }
     }
