@@ -29,8 +29,8 @@ final class RecursiveMutex: @unchecked Sendable {
   }
 }
 
-/// libhdf5. It has global state and is often built without thread safety, so every call into it is made under one lock;
-/// reading and inflating bytes is done outside of it.
+/// libhdf5, which only writes. It has global state and is often built without thread safety, so every call into it is
+/// made under one lock.
 enum Library {
   private static let mutex = RecursiveMutex()
 
@@ -106,19 +106,11 @@ struct Handle<Kind: HandleKind>: ~Copyable {
   }
 }
 
-/// Checks the results of C calls for one object: a negative one becomes an ``HDF5Error`` that names it.
-struct Call {
-  let file: String
-  let object: String?
-
-  func error(_ kind: HDF5Error.Kind, _ message: String, stack: [String] = []) -> HDF5Error {
-    HDF5Error(kind, file: file, object: object, message: message, libraryStack: stack)
-  }
-
-  /// - Parameter kind: of the error; when reading, a failure means a damaged file.
+extension Call {
+  /// Checks the result of a C call: a negative one becomes an ``HDF5Error`` that names the object.
   @discardableResult
   func check<Result: SignedInteger>(
-    _ result: Result, _ message: @autoclosure () -> String, _ kind: HDF5Error.Kind = .corrupt
+    _ result: Result, _ message: @autoclosure () -> String, _ kind: HDF5Error.Kind
   ) throws(HDF5Error) -> Result {
     if result >= 0 { return result }
     let stack = Library.takeErrorStack()
@@ -126,50 +118,8 @@ struct Call {
   }
 
   func handle<Kind: HandleKind>(
-    _ type: Kind.Type, _ id: hid_t, _ message: @autoclosure () -> String, _ kind: HDF5Error.Kind = .corrupt
+    _ type: Kind.Type, _ id: hid_t, _ message: @autoclosure () -> String, _ kind: HDF5Error.Kind
   ) throws(HDF5Error) -> Handle<Kind> {
     Handle(owning: try check(id, message(), kind))
-  }
-
-  /// Copies of C strings; an absent one is empty.
-  /// - Parameter message: of the error for the string at an index that is not UTF-8.
-  func texts(
-    _ pointers: [UnsafeMutablePointer<CChar>?], _ message: (_ index: Int) -> String
-  ) throws(HDF5Error) -> [String] {
-    var texts: [String] = []
-    texts.reserveCapacity(pointers.count)
-    for (index, pointer) in pointers.enumerated() {
-      guard let text = pointer.map({ String(validatingCString: $0) }) ?? "" else {
-        throw error(.corrupt, message(index))
-      }
-      texts.append(text)
-    }
-    return texts
-  }
-}
-
-/// The names that an iteration over links or attributes collects, up to a limit; a class, so that a C callback can hold
-/// a pointer to it.
-final class NameList {
-  var names: [String] = []
-  /// The first name that is not accepted, and why.
-  var refused: (name: String, reason: String)?
-  /// How many more names there may be; -1 when there are too many.
-  var room: Int
-
-  init(room: Int) { self.room = room }
-
-  /// - Parameter refuse: the reason not to accept a name, if there is one.
-  /// - Returns: 0, or 1 to end the iteration.
-  func take(_ name: UnsafePointer<CChar>, refuse: (String) -> String? = { _ in nil }) -> Int32 {
-    room -= 1
-    guard room >= 0 else { return 1 }
-    let text = String(validatingCString: name)
-    if let reason = text.map(refuse) ?? "its name is not UTF-8" {
-      refused = (text ?? String(cString: name), reason)
-      return 1
-    }
-    if let text { names.append(text) }
-    return 0
   }
 }

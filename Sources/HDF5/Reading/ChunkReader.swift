@@ -1,16 +1,15 @@
-import CHDF5
 import FileIO
 
-/// Reads a chunked dataset: libhdf5 locates and reads the stored chunks, which are decoded here on all processors.
+/// Reads a chunked dataset: the calling thread reads the stored chunks, which are decoded on all processors.
 ///
-/// Only the calling thread calls libhdf5, so it may hold the library's lock; the other threads decode. The result does not
-/// depend on which thread decodes a chunk, and of several damaged chunks the first is reported.
+/// The result does not depend on which thread decodes a chunk, and of several damaged chunks the first is reported.
 struct ChunkReader {
   let dataset: HDF5Dataset
-  let id: hid_t
+  let table: ChunkTable
   let open: OpenFile
   let chunkShape: [Int]
   let filters: [HDF5Filter]
+  let edgesAreUnfiltered: Bool
   let threads: Int
 
   private var call: Call { dataset.call }
@@ -39,12 +38,20 @@ struct ChunkReader {
       throw call.error(.limitExceeded, "its chunks of shape \(chunkShape) are too large for any file")
     }
     let grid = ChunkGrid(shape: dataset.shape, chunkShape: chunkShape, rows: rows, width: width)
-    let pipeline = FilterPipeline(filters: filters, width: width, chunkBytes: chunkBytes, call: call)
-    let job = Job(dataset: dataset, grid: grid, pipeline: pipeline, target: buffer)
+    let pipeline = FilterPipeline(
+      filters: filters, width: shuffleWidth ?? width, chunkBytes: chunkBytes, call: call)
+    let job = Job(
+      dataset: dataset, grid: grid, pipeline: pipeline, edgesAreUnfiltered: edgesAreUnfiltered, target: buffer)
     // A chunk being decoded needs up to its size as stored, and twice its size for the filters.
     let affordable = Self.memory / max(1, 3 * chunkBytes)
     let workers = filters.isEmpty || buffer.count < Self.least ? 1 : min(threads, grid.count, affordable)
     if workers > 1 { try readInParallel(job, workers) } else { try readInTurn(job, 0..<grid.count) }
+  }
+
+  /// The width of elements for which the file was shuffled.
+  private var shuffleWidth: Int? {
+    let given = dataset.filterMessages.first { HDF5Filter($0) == .shuffle }?.parameters.first
+    return given.flatMap { $0 > 0 ? Int($0) : nil }
   }
 
   private func readInTurn(_ job: Job, _ indices: Range<Int>) throws(HDF5Error) {
@@ -52,9 +59,9 @@ struct ChunkReader {
     let memory = Scratch()
     for index in indices {
       let origin = job.grid.origin(index)
-      if let size = try storedSize(origin) {
-        let stored = try readStored(origin, size, into: memory)
-        try job.decode(index, stored.bytes, stored.mask, workspace)
+      if let place = self.place(origin) {
+        let stored = try readStored(origin, place, into: memory)
+        try job.decode(index, stored, place.mask, workspace)
       } else {
         job.fill(index)
       }
@@ -96,14 +103,14 @@ struct ChunkReader {
       guard var parcel = empty else { break }
       do throws(HDF5Error) {
         let origin = job.grid.origin(index)
-        guard let size = try storedSize(origin), size <= 2 * job.pipeline.chunkBytes + 4096 else {
+        guard let place = place(origin), place.byteCount <= 2 * job.pipeline.chunkBytes + 4096 else {
           // Never written, or so large as stored that it is decoded alone.
           try readInTurn(job, index..<index + 1)
           monitor.update { [parcel] in $0.empty.append(parcel) }
           continue
         }
-        let stored = try readStored(origin, size, into: parcel.memory)
-        (parcel.index, parcel.bytes, parcel.mask) = (index, stored.bytes, stored.mask)
+        let stored = try readStored(origin, place, into: parcel.memory)
+        (parcel.index, parcel.bytes, parcel.mask) = (index, stored, place.mask)
         monitor.update { [parcel] in $0.full.append(parcel) }
       } catch {
         monitor.update { $0.fail(index, error) }
@@ -136,13 +143,14 @@ struct ChunkReader {
     let dataset: HDF5Dataset
     let grid: ChunkGrid
     let pipeline: FilterPipeline
+    let edgesAreUnfiltered: Bool
     let target: UnsafeMutableRawBufferPointer
 
     func decode(
       _ index: Int, _ stored: UnsafeRawBufferPointer, _ mask: UInt32, _ workspace: FilterPipeline.Workspace
     ) throws(HDF5Error) {
       let origin = grid.origin(index)
-      let isRaw = dataset.edgeChunksAreUnfiltered && grid.isEdge(origin)
+      let isRaw = edgesAreUnfiltered && grid.isEdge(origin)
       let place = grid.piece(origin).map { UnsafeMutableRawBufferPointer(rebasing: target[$0]) }
       let bytes = try pipeline.decode(stored, mask: isRaw ? .max : mask, at: origin, workspace, target: place)
       guard let from = bytes.baseAddress, let to = target.baseAddress else { return }
@@ -161,36 +169,23 @@ struct ChunkReader {
     }
   }
 
-  /// The size of a chunk as stored (`H5Dget_chunk_storage_size`); nil if it was never written.
-  private func storedSize(_ origin: [Int]) throws(HDF5Error) -> Int? {
-    try Library.locked { () throws(HDF5Error) -> Int? in
-      var size: hsize_t = 0
-      if H5Dget_chunk_storage_size(id, origin.map { hsize_t($0) }, &size) < 0 {
-        // For a chunk that was never written, some releases report this error, others a size of 0.
-        let stack = Library.takeErrorStack()
-        if stack.first?.contains("chunk storage is not allocated") == true { return nil }
-        throw call.error(.corrupt, "the chunk at \(origin) cannot be found", stack: stack)
-      }
-      guard size > 0 else { return nil }
-      guard size <= UInt64(open.byteCount) else {
-        throw call.error(
-          .corrupt, "the chunk at \(origin) claims \(size) bytes, but the file has \(open.byteCount)")
-      }
-      return Int(size)
+  /// Where the chunk is that begins at an element; nil if it was never written.
+  private func place(_ origin: [Int]) -> ChunkTable.Place? {
+    var index = 0
+    for axis in origin.indices {
+      let (extent, chunk) = (dataset.shape[axis], chunkShape[axis])
+      index = index * (extent / chunk + (extent % chunk == 0 ? 0 : 1)) + origin[axis] / chunk
     }
+    return table.places[index]
   }
 
-  /// A stored chunk and the mask of filters that were skipped for it (`H5Dread_chunk`).
   private func readStored(
-    _ origin: [Int], _ size: Int, into memory: Scratch
-  ) throws(HDF5Error) -> (bytes: UnsafeRawBufferPointer, mask: UInt32) {
-    try Library.locked { () throws(HDF5Error) in
-      var mask: UInt32 = 0
-      let bytes = memory.room(size)
-      try call.check(
-        chdf5_read_chunk(id, origin.map { hsize_t($0) }, &mask, bytes.baseAddress, size),
-        "the chunk at \(origin) cannot be read")
-      return (UnsafeRawBufferPointer(bytes), mask)
+    _ origin: [Int], _ place: ChunkTable.Place, into memory: Scratch
+  ) throws(HDF5Error) -> UnsafeRawBufferPointer {
+    let bytes = memory.room(place.byteCount)
+    guard try open.read(at: place.offset, into: bytes, call) == place.byteCount else {
+      throw call.error(.corrupt, "the chunk at \(origin) is truncated")
     }
+    return UnsafeRawBufferPointer(bytes)
   }
 }

@@ -1,4 +1,3 @@
-import CHDF5
 import FileIO
 
 /// Reads a dataset's bytes, in the file's byte order.
@@ -18,8 +17,7 @@ struct DatasetReader {
     case .contiguous(let offset?): try read(at: offset, from: 0, into: buffer)
     case .compact: try readCompact(into: buffer)
     case .chunked(let chunkShape, let filters):
-      let handle = try openDataset()
-      try chunks(handle.id, chunkShape, filters).read(rows: 0..<dataset.shape[0], into: buffer)
+      try chunks(chunkShape, filters).read(rows: 0..<dataset.shape[0], into: buffer)
     }
   }
 
@@ -39,8 +37,13 @@ struct DatasetReader {
     return bytes
   }
 
-  private func chunks(_ id: hid_t, _ shape: [Int], _ filters: [HDF5Filter]) -> ChunkReader {
-    ChunkReader(dataset: dataset, id: id, open: open, chunkShape: shape, filters: filters, threads: threads)
+  private func chunks(_ shape: [Int], _ filters: [HDF5Filter]) throws(HDF5Error) -> ChunkReader {
+    if let refusal = dataset.refusal { throw refusal }
+    guard case .chunked(let place) = dataset.place else { throw call.error(.corrupt, "it has no chunks") }
+    let table = try call.naming { () throws(Damage) in try dataset.chunkTable(place, open.metadata()) }
+    return ChunkReader(
+      dataset: dataset, table: table, open: open, chunkShape: shape, filters: filters,
+      edgesAreUnfiltered: place.edgesAreUnfiltered, threads: threads)
   }
 
   /// The size of a piece of contiguous data: it stays in the processor's cache until it is used.
@@ -50,8 +53,7 @@ struct DatasetReader {
   func forEachPiece(_ body: (UnsafeMutableRawBufferPointer) throws -> Void) throws {
     guard dataset.byteCount > 0 else { return }
     if case .chunked(let chunkShape, let filters) = dataset.storage {
-      let handle = try openDataset()
-      return try forEachPiece(of: chunks(handle.id, chunkShape, filters), body)
+      return try forEachPiece(of: chunks(chunkShape, filters), body)
     }
     let width = dataset.byteCount / dataset.elementCount
     let step = dataset.storage == .compact ? dataset.byteCount : max(1, Self.pieceBytes / width) * width
@@ -99,7 +101,7 @@ struct DatasetReader {
       let piece = current.1.buffer
       if first + step < extent { current = start(first + step, in: isFirst ? memory.1 : memory.0) }
       isFirst.toggle()
-      // The piece being decoded needs its memory and the open dataset until it is done.
+      // The piece being decoded needs its memory until it is done.
       do {
         try body(piece)
       } catch {
@@ -109,45 +111,23 @@ struct DatasetReader {
     }
   }
 
-  /// `H5Oopen` by a path of hard links only, as the walk has checked.
-  func openDataset() throws(HDF5Error) -> Handle<ObjectKind> {
-    try Library.locked { () throws(HDF5Error) in
-      try call.handle(ObjectKind.self, H5Oopen(open.id, dataset.path, chdf5_default()), "it cannot be opened")
-    }
-  }
-
   /// - Parameters:
   ///   - offset: the dataset's offset in the file.
   ///   - start: the buffer's offset in the dataset.
   private func read(
     at offset: Int, from start: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws(HDF5Error) {
-    let count: Int
-    do {
-      count = try System.read(open.descriptor, into: buffer, at: offset + start)
-    } catch {
-      throw call.error(.io, "its data cannot be read: \(error.text)")
-    }
+    let count = try open.read(at: offset + start, into: buffer, call)
     guard count == buffer.count else {
       throw call.error(
         .corrupt, "its data is truncated: the file has \(start + count) of its \(dataset.byteCount) bytes")
     }
   }
 
-  /// `H5Dread` in the file's own datatype, without conversion.
   private func readCompact(into buffer: UnsafeMutableRawBufferPointer) throws(HDF5Error) {
-    let handle = try openDataset()
-    try Library.locked { () throws(HDF5Error) in
-      let type = try call.handle(DatatypeKind.self, H5Dget_type(handle.id), "its datatype cannot be read")
-      let space = try call.handle(DataspaceKind.self, H5Dget_space(handle.id), "its shape cannot be read")
-      let elements = H5Sget_simple_extent_npoints(space.id)
-      guard let count = Int(exactly: elements), checkedProduct([count, H5Tget_size(type.id)]) == buffer.count
-      else {
-        throw call.error(.corrupt, "it has changed since it was listed")
-      }
-      try call.check(
-        H5Dread(handle.id, type.id, chdf5_all(), chdf5_all(), chdf5_default(), buffer.baseAddress),
-        "its data cannot be read")
+    guard case .compact(let data) = dataset.place, data.count == buffer.count else {
+      throw call.error(.corrupt, "its header does not have its data")
     }
+    buffer.copyBytes(from: data)
   }
 }

@@ -41,14 +41,23 @@ struct FilterPipeline: Sendable {
         let output = room(bytes.count)
         Shuffle.undo(bytes, width: width, into: output)
         bytes = UnsafeRawBufferPointer(output)
-      case .deflate:
-        // Of the filters before deflate, only fletcher32 changes the size.
+      case .other: throw call.error(.refused, HDF5Filter.refusal(of: filters) ?? "its filters are not read")
+      case .deflate, .lzf:
+        // Of the filters before a compression, only fletcher32 changes the size.
         let size = chunkBytes + (applied[..<index].contains(.fletcher32) ? 4 : 0)
-        guard bytes.count >= size / Inflate.greatestRatio else {
+        let isLZF = applied[index] == .lzf
+        guard bytes.count >= size / (isLZF ? LZF.greatestRatio : Inflate.greatestRatio) else {
           throw call.error(
             .corrupt, "the chunk at \(origin) has \(bytes.count) bytes, too few to inflate to \(size)")
         }
         let output = room(size)
+        if isLZF {
+          guard LZF.expand(bytes, into: output) else {
+            throw call.error(.corrupt, "the chunk at \(origin): the data that LZF compressed is damaged")
+          }
+          bytes = UnsafeRawBufferPointer(output)
+          continue
+        }
         do throws(InflateError) {
           _ = try Inflate.inflateExactly(bytes, into: output, raw: false)
         } catch {

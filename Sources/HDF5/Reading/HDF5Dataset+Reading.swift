@@ -44,7 +44,11 @@ extension HDF5Dataset {
     guard case .string(let length, _) = type else {
       throw call.error(.unsupported, "it holds \(type), not strings")
     }
-    guard let length else { return try StringReader(dataset: self).readVariable() }
+    guard let length else {
+      return try file.withOpenFile { open throws(HDF5Error) in
+        try StringReader(dataset: self, open: open).readVariable()
+      }
+    }
     let bytes = try readAll()
     var result: [String] = []
     result.reserveCapacity(elementCount)

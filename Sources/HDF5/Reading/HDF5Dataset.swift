@@ -11,9 +11,9 @@ public struct HDF5Dataset: Sendable {
   }
 
   /// The last part of the path.
-  public let name: String
+  public internal(set) var name: String
   /// Such as "/lstm/weight".
-  public let path: String
+  public internal(set) var path: String
   /// Empty for a scalar; `[0]` for the null dataspace.
   public let shape: [Int]
   /// The type of an element.
@@ -21,27 +21,51 @@ public struct HDF5Dataset: Sendable {
   /// The byte order in the file.
   public let byteOrder: HDF5ByteOrder
   /// How the data is stored.
-  public let storage: Storage
-  /// Bytes that the data occupies in the file (`H5Dget_storage_size`).
-  public let storedByteCount: Int
+  public internal(set) var storage: Storage
   /// The product of the shape; 1 for a scalar.
   public let elementCount: Int
   /// Bytes that ``readBytes()`` returns. For variable-length strings and unsupported types, the size of the
   /// elements as stored in the file.
   public let byteCount: Int
   /// Its attributes, already read.
-  public let attributes: [HDF5Attribute]
+  public internal(set) var attributes: [HDF5Attribute]
 
   let file: HDF5File
+  let place: DataPlace
+  /// What the shape may grow to; nil where there is no end.
+  let greatestShape: [Int?]
+  let filterMessages: [FilterMessage]
   /// The value of elements that were never written, in the file's byte order; empty for zeros.
   let fill: [UInt8]
   let padding: StringPadding
-  /// Whether chunks that extend beyond the shape are stored without filters.
-  let edgeChunksAreUnfiltered: Bool
 
   /// The attribute with that name; nil when there is none.
   public func attribute(_ name: String) -> HDF5Attribute? {
     attributes.first { $0.name == name }
+  }
+
+  /// Bytes that the data occupies in the file.
+  /// - Throws: ``HDF5Error`` when the index of its chunks is damaged.
+  public var storedByteCount: Int {
+    get throws(HDF5Error) {
+      try file.withOpenFile { open throws(HDF5Error) in
+        try call.naming { () throws(Damage) in try storedByteCount(open.metadata()) }
+      }
+    }
+  }
+
+  /// Why its data is not read, although it is described: filters that are not known.
+  package var refusal: HDF5Error? {
+    guard case .chunked(_, let filters) = storage else { return nil }
+    return HDF5Filter.refusal(of: filters).map { call.error(.refused, $0) }
+  }
+
+  /// The same dataset under another of its names.
+  func renamed(_ name: String, _ path: String) -> HDF5Dataset {
+    var copy = self
+    copy.name = name
+    copy.path = path
+    return copy
   }
 
   var call: Call { Call(file: file.path, object: path) }

@@ -1,13 +1,10 @@
 extension HDF5File {
   /// Lists all groups, datasets and attributes of the file; the datasets' data is not read.
-  /// - Throws: ``HDF5Error`` with the object that is damaged, refused or beyond a limit. An unsupported
-  ///   datatype is no error here: the dataset is listed, and reading it throws.
+  ///
+  /// A damaged, foreign or refused object is listed in ``HDF5Group/unreadable`` of its group, with its reason, and all
+  /// others are read. An unsupported datatype or filter is no error here: the dataset is listed, and reading it throws.
+  /// - Throws: ``HDF5Error`` when the root cannot be read, or the file is beyond a limit as a whole.
   public func contents() throws(HDF5Error) -> HDF5Group {
-    try withOpenFile { open throws(HDF5Error) in
-      try Library.locked { () throws(HDF5Error) in
-        var walker = try Walker(self, open)
-        return try walker.root()
-      }
-    }
+    try withOpenFile { open throws(HDF5Error) in try Walker(self, open).contents() }
   }
 }

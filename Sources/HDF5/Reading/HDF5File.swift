@@ -5,8 +5,9 @@ import FileIO
 ///     let file = try HDF5File(reading: "weights.h5")
 ///     for dataset in try file.contents().allDatasets() { print(dataset.path, dataset.shape) }
 ///
-/// Safe with untrusted files: sizes are checked against limits before memory is allocated, no other file is opened and
-/// no filter plugin is loaded. Any number of threads and tasks may read at once.
+/// Read by this library itself, without libhdf5, and safe with untrusted files: sizes are checked against the file and
+/// against limits before memory is allocated, no other file is opened and no filter plugin is loaded. Any number of
+/// threads and tasks may read at once.
 public final class HDF5File: Sendable {
   /// The path as given, or the name that was given for it; used in errors.
   public let path: String
@@ -17,7 +18,7 @@ public final class HDF5File: Sendable {
 
   private let open: Monitor<OpenFile?>
 
-  /// Opens a regular file read-only (`open`, then `H5Fopen` with the sec2 driver and `H5F_CLOSE_SEMI`).
+  /// Opens a regular file read-only.
   /// - Parameters:
   ///   - name: used in errors instead of the path.
   ///   - limits: what the file may have at most.
@@ -33,14 +34,18 @@ public final class HDF5File: Sendable {
     self.open = Monitor(opened)
   }
 
-  /// Closes the file (`H5Fclose`); reads in progress finish first. Releasing the last reference closes it, too.
+  /// A file in memory.
+  init(bytes: [UInt8], named name: String, limits: HDF5Limits = .standard) throws(HDF5Error) {
+    let opened = try OpenFile(.memory(bytes), Call(file: name, object: nil))
+    self.path = name
+    self.limits = limits
+    self.byteCount = opened.byteCount
+    self.open = Monitor(opened)
+  }
+
+  /// Closes the file; reads in progress finish first. Releasing the last reference closes it, too.
   public func close() {
-    // Released outside this lock: closing takes the library's lock.
-    let last = open.update { file in
-      defer { file = nil }
-      return file
-    }
-    withExtendedLifetime(last) {}
+    open.update { $0 = nil }
   }
 
   /// Calls `body` with the open file, which stays open until `body` returns.

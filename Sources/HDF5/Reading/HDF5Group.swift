@@ -7,22 +7,39 @@ public struct HDF5Group: Sendable {
   /// "/" for the root, otherwise such as "/lstm/layer0".
   public let path: String
   /// The groups in this one.
-  public let groups: [HDF5Group]
+  public internal(set) var groups: [HDF5Group] = []
   /// The datasets in this group.
-  public let datasets: [HDF5Dataset]
+  public internal(set) var datasets: [HDF5Dataset] = []
   /// This group's attributes.
-  public let attributes: [HDF5Attribute]
-  /// The path under which this group is already listed, if this is a second hard link to it; the contents
+  public internal(set) var attributes: [HDF5Attribute] = []
+  /// The path under which this group is already listed, if this is a second link to it; the contents
   /// are not repeated here.
   public let aliasOf: String?
   /// Names of committed datatypes, which have no data.
-  public let namedTypes: [String]
+  public internal(set) var namedTypes: [String] = []
+  /// Members that cannot be read, each with its path and the reason: damaged ones, links out of the file or to nothing,
+  /// virtual datasets, unusable names.
+  public internal(set) var unreadable: [HDF5Error] = []
+
+  init(name: String, path: String, aliasOf: String? = nil) {
+    self.name = name
+    self.path = path
+    self.aliasOf = aliasOf
+  }
 
   /// This group's datasets, then those of each group below it, depth first.
   public func allDatasets() -> [HDF5Dataset] {
     var result: [HDF5Dataset] = []
     collect(into: &result)
     return result
+  }
+
+  /// What cannot be read in this group and those below it.
+  public func allUnreadable() -> [HDF5Error] { groups.reduce(unreadable) { $0 + $1.allUnreadable() } }
+
+  /// Why there is nothing at a path such as "/a/b": it, or a group above it, cannot be read.
+  package func reason(toMiss path: String) -> HDF5Error? {
+    allUnreadable().first { error in error.object.map { path == $0 || path.hasPrefix($0 + "/") } ?? false }
   }
 
   private func collect(into result: inout [HDF5Dataset]) {

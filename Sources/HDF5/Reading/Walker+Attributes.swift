@@ -1,84 +1,50 @@
-import CHDF5
-
 extension Walker {
-  /// All attributes of an object, values included (`H5Aiterate2`).
-  mutating func readAttributes(
-    of id: hid_t, count: UInt64, byCreation: Bool, _ call: Call
-  ) throws(HDF5Error) -> [HDF5Attribute] {
-    guard count > 0 else { return [] }
-    let list = NameList(room: limits.attributes - attributes)
-    var position: hsize_t = 0
-    let result = withExtendedLifetime(list) {
-      H5Aiterate2(
-        id, byCreation ? H5_INDEX_CRT_ORDER : H5_INDEX_NAME, H5_ITER_INC, &position,
-        { _, name, _, context in
-          guard let name, let context else { return -1 }
-          return Unmanaged<NameList>.fromOpaque(context).takeUnretainedValue().take(name)
-        }, Unmanaged.passUnretained(list).toOpaque())
-    }
-    if list.refused != nil { throw call.error(.refused, "the name of one of its attributes is not UTF-8") }
-    guard list.room >= 0 else {
-      throw call.error(.limitExceeded, "the file holds more than \(limits.attributes) attributes")
-    }
-    try call.check(result, "its attributes cannot be read")
-    attributes += list.names.count
+  /// All attributes of an object, values included.
+  func readAttributes(_ header: ObjectHeader) throws(Damage) -> [HDF5Attribute] {
+    let found = try AttributeList.read(header, bytes, shared, limits, room: limits.attributes - attributes)
+    attributes += found.count
     var values: [HDF5Attribute] = []
-    for name in list.names { values.append(try attribute(id, name, call)) }
+    for message in found { values.append(try attribute(message)) }
     return values
   }
 
-  /// `H5Aopen`, then `H5Aread` of a value that is within the limits.
-  private func attribute(_ owner: hid_t, _ name: String, _ call: Call) throws(HDF5Error) -> HDF5Attribute {
-    let what = "its attribute \"\(name)\""
-    let id = try call.handle(
-      AttributeKind.self, H5Aopen(owner, name, chdf5_default()), "\(what) cannot be opened")
-    let space = try call.handle(
-      DataspaceKind.self, H5Aget_space(id.id), "\(what) has no readable shape")
-    let shape = try self.shape(of: space.id, call)
-    let typeHandle = try call.handle(
-      DatatypeKind.self, H5Aget_type(id.id), "\(what) has no readable datatype")
-    let type = try Datatype(typeHandle.id, call)
-    let width = H5Tget_size(typeHandle.id)
-    let stored = H5Aget_storage_size(id.id)
-    guard let count = checkedProduct(shape), let bytes = checkedProduct([count, width]),
-      bytes <= limits.attributeBytes, stored <= UInt64(limits.attributeBytes)
-    else {
-      throw call.error(
-        .limitExceeded, "\(what) has \(stored) bytes; at most \(limits.attributeBytes) are read")
+  private func attribute(_ message: AttributeMessage) throws(Damage) -> HDF5Attribute {
+    guard let name = message.rawName.withUnsafeBytes(strictUTF8) else {
+      throw Damage(.refused, "the name of one of its attributes is not UTF-8")
     }
+    let what = "its attribute \"\(name)\""
+    let (type, shape) = (message.type, message.space.shape)
+    guard let count = checkedProduct(shape), let byteCount = checkedProduct([count, type.byteCount]),
+      byteCount <= limits.attributeBytes
+    else {
+      throw Damage(
+        .limitExceeded, "\(what) of shape \(shape) has more than the \(limits.attributeBytes) bytes that are read")
+    }
+    var data = message.data
     let value: HDF5Value
     switch type.scalar {
     case .unsupported(let name): value = .unsupported(name)
     case .opaque: value = .unsupported("opaque")
     case .string where count == 0: value = .strings([])
-    case .string(nil, _):
-      value = try variableStrings(id.id, typeHandle.id, space.id, count, "\(what) cannot be read", call)
     default:
-      var raw = [UInt8](repeating: 0, count: bytes)
-      if bytes > 0 { try call.check(H5Aread(id.id, typeHandle.id, &raw), "\(what) cannot be read") }
-      value = HDF5Value(raw, count: count, type)
+      guard byteCount <= data.left else {
+        throw Damage("\(what) has \(data.left) bytes, its shape means \(byteCount)")
+      }
+      if case .string(nil, _) = type.scalar {
+        let texts = try texts.texts(&data, count: count, limit: limits.attributeBytes, "the texts of \(what)")
+        let valid = texts.compactMap { $0 }
+        value = valid.count == texts.count ? .strings(valid) : .unsupported("string that is not UTF-8")
+      } else {
+        value = HDF5Value(Array(try data.take(byteCount)), count: count, type)
+      }
     }
     return HDF5Attribute(name: name, shape: shape, type: type.scalar, value: value)
-  }
-
-  /// libhdf5 allocates the strings; `H5Dvlen_reclaim` frees them.
-  private func variableStrings(
-    _ id: hid_t, _ type: hid_t, _ space: hid_t, _ count: Int, _ failed: String, _ call: Call
-  ) throws(HDF5Error) -> HDF5Value {
-    var pointers = [UnsafeMutablePointer<CChar>?](repeating: nil, count: count)
-    defer { _ = chdf5_reclaim(type, space, &pointers) }
-    try call.check(H5Aread(id, type, &pointers), failed)
-    do throws(HDF5Error) {
-      return .strings(try call.texts(pointers) { _ in "" })
-    } catch {
-      return .unsupported("string that is not UTF-8")
-    }
   }
 }
 
 extension HDF5Value {
-  /// Decodes an attribute's raw bytes, without libhdf5's conversions.
-  fileprivate init(_ raw: [UInt8], count: Int, _ type: Datatype) {
+  /// Decodes the raw bytes of an attribute.
+  fileprivate init(_ raw: [UInt8], count: Int, _ type: DatatypeMessage) {
     var raw = raw
     if type.byteOrder == .bigEndian, let width = type.scalar.byteCount {
       raw.withUnsafeMutableBytes { ByteSwap.swap($0, width: width) }
@@ -111,6 +77,7 @@ extension HDF5Value {
       }
       let valid = texts.compactMap { $0 }
       self = valid.count == texts.count ? .strings(valid) : .unsupported("string that is not UTF-8")
+    case .float8e4m3, .float8e5m2: self = .unsupported(type.scalar.description)
     case .opaque: self = .unsupported("opaque")
     case .unsupported(let name): self = .unsupported(name)
     }

@@ -1,135 +1,192 @@
-import CHDF5
+import FileIO
 
-/// Lists a file's groups, datasets and attributes, following hard links only. Used while the library's lock is held.
-struct Walker: ~Copyable {
+/// Lists a file's groups, datasets and attributes. What is damaged or foreign is listed with its reason and keeps nothing
+/// else from being read.
+final class Walker {
   let file: HDF5File
-  let open: OpenFile
-  /// Link access properties that refuse external links, in case one is overlooked.
-  let linkAccess: Handle<PropertyListKind>
-
-  private struct Key: Hashable {
-    let low: UInt64
-    let high: UInt64
-  }
+  let bytes: FileBytes
+  let shared: SharedMessages
+  let texts: GlobalHeap
+  private let root: UInt64
 
   /// The paths of groups already listed, which ends cycles.
-  private var visited: [Key: String] = [:]
+  private var visited: [UInt64: String] = [:]
+  /// Datasets already described, by address: each may have many names.
+  private var described: [UInt64: HDF5Dataset] = [:]
   private var objects = 0
   var attributes = 0
+  /// Whether something was found after which nothing more is read.
+  private var isOver = false
+  private var resolver: LinkResolver
 
   var limits: HDF5Limits { file.limits }
 
-  init(_ file: HDF5File, _ open: OpenFile) throws(HDF5Error) {
-    let call = Call(file: file.path, object: nil)
-    let failed = "the HDF5 library does not accept its settings"
-    let access = try call.handle(PropertyListKind.self, H5Pcreate(chdf5_class_link_access()), failed, .io)
-    try call.check(chdf5_refuse_external_links(access.id), failed, .io)
+  init(_ file: HDF5File, _ open: OpenFile) {
     self.file = file
-    self.open = open
-    linkAccess = access
+    bytes = open.metadata()
+    shared = SharedMessages(bytes, open.superblock)
+    texts = GlobalHeap(bytes)
+    root = open.superblock.root
+    resolver = LinkResolver(bytes, root: open.superblock.root, room: file.limits.objects)
   }
 
-  /// The root group, by `H5Oopen`.
-  mutating func root() throws(HDF5Error) -> HDF5Group {
+  func contents() throws(HDF5Error) -> HDF5Group {
     let call = Call(file: file.path, object: "/")
-    let root = try call.handle(
-      ObjectKind.self, H5Oopen(open.id, "/", linkAccess.id), "the root group cannot be opened")
-    let info = try describe(root.id, call)
-    guard info.type == H5O_TYPE_GROUP else { throw call.error(.corrupt, "the root is not a group") }
-    return try group(root.id, info, name: "", path: "/", depth: 0)
+    let header = try call.naming { () throws(Damage) in try ObjectHeader(bytes, at: root) }
+    guard GroupLinks.isGroup(header) else { throw call.error(.corrupt, "the root is not a group") }
+    return try group(header, name: "", path: "/", depth: 0)
   }
 
-  /// `H5Oget_info`
-  private func describe(_ id: hid_t, _ call: Call) throws(HDF5Error) -> chdf5_object {
-    var info = chdf5_object()
-    try call.check(chdf5_object_info(id, &info), "its header cannot be read")
-    return info
+  private func naming<Result>(_ path: String, _ body: () throws(Damage) -> Result) throws(HDF5Error) -> Result {
+    do throws(Damage) {
+      return try body()
+    } catch {
+      if error.endsWalk { isOver = true }
+      throw Call(file: file.path, object: path).error(error)
+    }
   }
 
-  private mutating func group(
-    _ id: hid_t, _ info: chdf5_object, name: String, path: String, depth: Int
+  private func group(
+    _ header: ObjectHeader, name: String, path: String, depth: Int
   ) throws(HDF5Error) -> HDF5Group {
-    let call = Call(file: file.path, object: path)
-    let key = Key(low: info.key.0, high: info.key.1)
-    if let first = visited[key] {
-      return HDF5Group(
-        name: name, path: path, groups: [], datasets: [], attributes: [], aliasOf: first, namedTypes: [])
+    if let first = visited[header.address] { return HDF5Group(name: name, path: path, aliasOf: first) }
+    visited[header.address] = path
+    var result = HDF5Group(name: name, path: path)
+    let links = try naming(path) { () throws(Damage) in
+      guard depth <= limits.depth else {
+        throw Damage(.limitExceeded, "its groups are nested more than \(limits.depth) deep", endsWalk: true)
+      }
+      result.attributes = try readAttributes(header)
+      return try readLinks(header)
     }
-    visited[key] = path
-    guard depth <= limits.depth else {
-      throw call.error(.limitExceeded, "its groups are nested more than \(limits.depth) deep")
-    }
-
-    let properties = try call.handle(
-      PropertyListKind.self, H5Gget_create_plist(id), "the group's properties cannot be read")
-    let attributes = try readAttributes(
-      of: id, count: info.attributes, byCreation: Self.tracksAttributes(properties.id), call)
-    var groups: [HDF5Group] = []
-    var datasets: [HDF5Dataset] = []
-    var namedTypes: [String] = []
-    for link in try links(of: id, properties.id, call) {
-      let childPath = path == "/" ? "/" + link : path + "/" + link
-      let childCall = Call(file: file.path, object: childPath)
-      let child = try childCall.handle(
-        ObjectKind.self, H5Oopen(id, link, linkAccess.id), "it cannot be opened")
-      let childInfo = try describe(child.id, childCall)
-      switch childInfo.type {
-      case H5O_TYPE_GROUP:
-        groups.append(try group(child.id, childInfo, name: link, path: childPath, depth: depth + 1))
-      case H5O_TYPE_DATASET:
-        datasets.append(try dataset(child.id, childInfo, name: link, path: childPath))
-      case H5O_TYPE_NAMED_DATATYPE: namedTypes.append(link)
-      default: throw childCall.error(.corrupt, "it is neither a group nor a dataset")
+    for link in links {
+      let place = path == "/" ? "/" + link.shownName : path + "/" + link.shownName
+      do throws(HDF5Error) {
+        let address = try naming(place) { () throws(Damage) in try target(of: link, in: header.address, path) }
+        try add(address, link.shownName, place, to: &result, depth)
+      } catch {
+        if isOver { throw error }
+        result.unreadable.append(error)
       }
     }
-    return HDF5Group(
-      name: name, path: path, groups: groups, datasets: datasets, attributes: attributes, aliasOf: nil,
-      namedTypes: namedTypes)
+    return result
   }
 
-  /// The names of a group's links, all hard (`H5Literate`).
-  private mutating func links(
-    of group: hid_t, _ properties: hid_t, _ call: Call
-  ) throws(HDF5Error) -> [String] {
-    var flags: UInt32 = 0
-    let byCreation =
-      H5Pget_link_creation_order(properties, &flags) >= 0 && flags & UInt32(H5P_CRT_ORDER_TRACKED) != 0
-    let list = NameList(room: limits.objects - objects)
-    let result = withExtendedLifetime(list) {
-      chdf5_iterate_links(
-        group, byCreation ? 1 : 0,
-        { name, type, context in
-          guard let name, let context else { return -1 }
-          let list = Unmanaged<NameList>.fromOpaque(context).takeUnretainedValue()
-          return list.take(name) { Walker.refusal(of: $0, type) }
-        }, Unmanaged.passUnretained(list).toOpaque())
+  private func readLinks(_ header: ObjectHeader) throws(Damage) -> [Link] {
+    let links: [Link]
+    do throws(Damage) {
+      links = try GroupLinks.read(header, bytes, room: limits.objects - objects)
+    } catch {
+      guard error.kind == .limitExceeded, error.endsWalk else { throw error }
+      throw Damage(.limitExceeded, "the file holds more than \(limits.objects) objects", endsWalk: true)
     }
-    if let (name, reason) = list.refused {
-      let path = (call.object == "/" ? "" : call.object ?? "") + "/" + name
-      throw Call(file: file.path, object: path).error(.refused, reason)
-    }
-    guard list.room >= 0 else {
-      throw call.error(.limitExceeded, "the file holds more than \(limits.objects) objects")
-    }
-    try call.check(result, "the group's links cannot be read")
-    objects += list.names.count
-    return list.names
+    objects += links.count
+    return links
   }
 
-  /// Why a link is not followed; nil for a usable hard link.
-  private static func refusal(of name: String, _ type: Int32) -> String? {
-    switch type {
-    case H5L_TYPE_HARD.rawValue:
-      name.isEmpty || name == "." || name.contains("/") ? "its name is not usable" : nil
-    case H5L_TYPE_SOFT.rawValue: "it is a soft link; only objects stored in place are read"
-    case H5L_TYPE_EXTERNAL.rawValue: "it is an external link into another file, which is not followed"
-    default: "it is a user-defined link, which is not followed"
+  /// Adds the object at an address, or a second name of a group that has a place of its own.
+  private func add(
+    _ target: LinkResolver.Target, _ name: String, _ path: String, to group: inout HDF5Group, _ depth: Int
+  ) throws(HDF5Error) {
+    if let dataset = described[target.address] {
+      group.datasets.append(dataset.renamed(name, path))
+      return
+    }
+    let header = try naming(path) { () throws(Damage) in try ObjectHeader(bytes, at: target.address) }
+    if GroupLinks.isGroup(header) {
+      // A group is listed where it is stored.
+      if let first = target.path {
+        group.groups.append(HDF5Group(name: name, path: path, aliasOf: first))
+      } else {
+        group.groups.append(try self.group(header, name: name, path: path, depth: depth + 1))
+      }
+    } else if header.has(.datatype), header.has(.dataspace) {
+      let dataset = try naming(path) { () throws(Damage) in
+        try self.dataset(header, name: name, path: path)
+      }
+      described[target.address] = dataset
+      group.datasets.append(dataset)
+    } else if header.has(.datatype) {
+      group.namedTypes.append(name)
+    } else {
+      throw Call(file: file.path, object: path).error(.corrupt, "it is neither a group nor a dataset")
     }
   }
 
-  /// `H5Pget_attr_creation_order`
-  static func tracksAttributes(_ properties: hid_t) -> Bool {
-    var flags: UInt32 = 0
-    return H5Pget_attr_creation_order(properties, &flags) >= 0 && flags & UInt32(H5P_CRT_ORDER_TRACKED) != 0
+  /// What a link leads to, within the file only.
+  private func target(of link: Link, in group: UInt64, _ path: String) throws(Damage) -> LinkResolver.Target {
+    guard let name = link.name else { throw Damage(.refused, "its name is not UTF-8") }
+    guard !name.isEmpty, name != ".", !name.contains("/"), !name.utf8.contains(0) else {
+      throw Damage(.refused, "its name is not usable")
+    }
+    switch link.target {
+    case .object(let address): return .init(address: address, path: nil)
+    case .soft(let place): return try resolver.resolve(place, from: group, path)
+    case .external: throw Damage(.refused, "it is an external link into another file, which is not followed")
+    case .userDefined: throw Damage(.refused, "it is a user-defined link, which is not followed")
+    }
+  }
+}
+
+/// Finds what soft links lead to.
+struct LinkResolver {
+  struct Target {
+    let address: UInt64
+    /// Where it is stored; nil for what is stored in the place itself.
+    let path: String?
+  }
+
+  private let file: FileBytes
+  private let root: UInt64
+  private let room: Int
+  private var tables: [UInt64: [String: Link.Target]] = [:]
+  private static let greatestLength = 16
+
+  init(_ file: FileBytes, root: UInt64, room: Int) {
+    self.file = file
+    self.root = root
+    self.room = room
+  }
+
+  mutating func resolve(_ place: String, from group: UInt64, _ path: String) throws(Damage) -> Target {
+    var left = Self.greatestLength
+    guard let found = try follow(place, from: (group, path), &left) else {
+      let start = "it is a soft link to \(place.isEmpty ? "nothing" : place), which leads"
+      throw left < 0 ? Damage(.refused, "\(start) in a circle") : Damage(.notFound, "\(start) to nothing in this file")
+    }
+    return Target(address: found.address, path: found.path)
+  }
+
+  private mutating func follow(
+    _ place: String, from group: (address: UInt64, path: String), _ left: inout Int
+  ) throws(Damage) -> (address: UInt64, path: String)? {
+    left -= 1
+    guard left >= 0 else { return nil }
+    var current = place.hasPrefix("/") ? (address: root, path: "/") : group
+    for part in place.split(separator: "/") where part != "." {
+      guard let target = try links(of: current.address)[String(part)] else { return nil }
+      switch target {
+      case .object(let address):
+        current = (address, current.path == "/" ? "/" + part : current.path + "/" + part)
+      case .soft(let next):
+        guard let found = try follow(next, from: current, &left) else { return nil }
+        current = found
+      case .external, .userDefined: return nil
+      }
+    }
+    return current
+  }
+
+  private mutating func links(of address: UInt64) throws(Damage) -> [String: Link.Target] {
+    if let known = tables[address] { return known }
+    let header = try ObjectHeader(file, at: address)
+    var table: [String: Link.Target] = [:]
+    if GroupLinks.isGroup(header) {
+      for link in try GroupLinks.read(header, file, room: room) {
+        if let name = link.name { table[name] = link.target }
+      }
+    }
+    tables[address] = table
+    return table
   }
 }

@@ -164,7 +164,7 @@ struct DocumentWriter {
     let size = try call.check(H5Fget_file_image(id, nil, 0), Self.failed, .io)
     var image = [UInt8](repeating: 0, count: size)
     try call.check(H5Fget_file_image(id, &image, size), Self.failed, .io)
-    Superblock.repairChecksum(&image)
+    ImageChecksum.repair(&image)
     return image
   }
 

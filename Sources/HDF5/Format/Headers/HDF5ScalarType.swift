@@ -2,6 +2,8 @@
 public enum HDF5ScalarType: Sendable, Hashable {
   /// IEEE 754, and the upper half of a float32 (bfloat16).
   case float16, bfloat16, float32, float64
+  /// Eight bits, of which 4 and 3, or 5 and 2, are exponent and mantissa.
+  case float8e4m3, float8e5m2
   /// Signed integers.
   case int8, int16, int32, int64
   /// Unsigned integers.
@@ -18,7 +20,7 @@ public enum HDF5ScalarType: Sendable, Hashable {
   /// Bytes of an element in memory; nil for variable-length strings and unsupported types.
   public var byteCount: Int? {
     switch self {
-    case .int8, .uint8, .bool: 1
+    case .int8, .uint8, .bool, .float8e4m3, .float8e5m2: 1
     case .float16, .bfloat16, .int16, .uint16: 2
     case .float32, .int32, .uint32: 4
     case .float64, .int64, .uint64: 8
@@ -28,10 +30,10 @@ public enum HDF5ScalarType: Sendable, Hashable {
     }
   }
 
-  /// Whether it is float16, bfloat16, float32 or float64.
+  /// Whether it is floating point of any width.
   public var isFloatingPoint: Bool {
     switch self {
-    case .float16, .bfloat16, .float32, .float64: true
+    case .float16, .bfloat16, .float32, .float64, .float8e4m3, .float8e5m2: true
     default: false
     }
   }
@@ -56,6 +58,8 @@ extension HDF5ScalarType: CustomStringConvertible {
     switch self {
     case .float16: "float16"
     case .bfloat16: "bfloat16"
+    case .float8e4m3: "float8 (4 bits of exponent, 3 of mantissa)"
+    case .float8e5m2: "float8 (5 bits of exponent, 2 of mantissa)"
     case .float32: "float32"
     case .float64: "float64"
     case .int8: "int8"

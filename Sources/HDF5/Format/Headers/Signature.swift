@@ -2,28 +2,26 @@ import FileIO
 
 /// Recognizes HDF5 files by their signature, and names other formats.
 enum Signature {
-  private static let hdf5: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A]
-
   /// The signature is at byte 0 or, after a user block, at 512, 1024, 2048 and so on.
-  static func check(_ file: RegularFile, _ call: Call) throws(HDF5Error) {
-    let byteCount = file.byteCount
+  static func find(_ source: ByteSource, _ call: Call) throws(HDF5Error) -> Int {
+    let byteCount = source.byteCount
     var offset = 0
     while offset < byteCount {
-      if try read(file, 8, at: offset, call) == hdf5 { return }
+      if try read(source, 8, at: offset, call) == Superblock.signature { return offset }
       offset = max(512, offset * 2)
     }
-    let start = try read(file, 64, at: 0, call)
-    if start.count < 8, hdf5.starts(with: start) {
+    let start = try read(source, 64, at: 0, call)
+    if start.count < 8, Superblock.signature.starts(with: start) {
       throw call.error(.corrupt, "it is truncated: it has only \(byteCount) bytes")
     }
     throw call.error(.notHDF5, "it is not an HDF5 file: \(describe(start, byteCount))")
   }
 
   private static func read(
-    _ file: RegularFile, _ count: Int, at offset: Int, _ call: Call
+    _ source: ByteSource, _ count: Int, at offset: Int, _ call: Call
   ) throws(HDF5Error) -> [UInt8] {
     do throws(UnreadableReason) {
-      return try ByteSource.file(file).bytes(at: offset, count: min(count, file.byteCount - offset))
+      return try source.bytes(at: offset, count: min(count, source.byteCount - offset))
     } catch {
       throw call.error(.io, "it cannot be read: \(error.message)")
     }

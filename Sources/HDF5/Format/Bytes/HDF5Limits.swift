@@ -1,7 +1,7 @@
 /// Limits for untrusted files. A file that exceeds one is refused before memory is allocated.
 public struct HDF5Limits: Sendable, Equatable {
   /// Links in the whole file.
-  public var objects = 100_000
+  public var objects = 200_000
   /// Attributes in the whole file.
   public var attributes = 100_000
   /// Bytes of one attribute's value.
