@@ -227,7 +227,13 @@ def hostile():
     with h5py.File(path("external-storage.h5"), "w") as f:
         f.create_dataset("stolen", (16,), "u1", external=[("/etc/passwd", 0, 16)])
     with h5py.File(path("foreign-filter.h5"), "w") as f:
-        f.create_dataset("x", data=np.zeros(64, "f4"), chunks=(64,), compression="lzf")
+        # A number of HDF5's registry; the chunk is what such a filter could have made.
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        plist.set_chunk((64,))
+        plist.set_filter(32015, h5py.h5z.FLAG_OPTIONAL, (3,))
+        x = h5py.h5d.create(f.id, b"x", h5py.h5t.IEEE_F32LE, h5py.h5s.create_simple((64,)), plist)
+        x.write_direct_chunk((0,), b"compressed")
+        f.create_dataset("fine", data=np.ones(2, "f4"))
     with h5py.File(path("huge-shape.h5"), "w") as f:
         f.create_dataset("w", (50_000_000, 50_000_000), "f4", chunks=(1024, 1024))
     with h5py.File(path("huge-contiguous.h5"), "w") as f:
