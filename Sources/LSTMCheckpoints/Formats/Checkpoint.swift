@@ -21,6 +21,24 @@ public struct Checkpoint: Sendable {
     public let name: String
     /// Why it was not read.
     public let reason: String
+    /// What kind of reason it is.
+    public let cause: Cause
+
+    /// Why something was not read.
+    public enum Cause: Sendable, Equatable {
+      /// It is no tensor that a model computes with.
+      case otherType
+      /// It is damaged, or stored in a way that is not read: it may be a tensor all the same.
+      case unreadable
+      /// It is only a name for something that is not in the file.
+      case absent
+    }
+
+    init(name: String, reason: String, cause: Cause = .otherType) {
+      self.name = name
+      self.reason = reason
+      self.cause = cause
+    }
   }
 
   /// Where it was read from.
@@ -79,4 +97,12 @@ public struct Checkpoint: Sendable {
 
   /// The tensor of a name in the file; nil when there is none.
   public subscript(name: String) -> StoredTensor? { tensors.first { $0.name == name } }
+
+  /// Throws if something in the file is there but cannot be read.
+  /// - Parameter names: what is looked at; nil for everything.
+  package func requireReadable(_ names: Set<String>? = nil) throws(CheckpointError) {
+    for item in skipped where item.cause != .otherType && names?.contains(item.name) ?? true {
+      throw .corrupt(tensor: item.name, detail: Message(item.reason))
+    }
+  }
 }

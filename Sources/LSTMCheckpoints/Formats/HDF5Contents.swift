@@ -22,6 +22,10 @@ struct HDF5Contents {
     var skipped: [Checkpoint.Skipped] = []
     for dataset in root.allDatasets() {
       let name = String(dataset.path.drop { $0 == "/" })
+      if let refusal = dataset.refusal {
+        skipped.append(.init(name: name, reason: refusal.detail, cause: .unreadable))
+        continue
+      }
       guard let type = DataType.known(dataset.type) ?? dataset.opaqueType(isKnownBFloat: keepsBFloat) else {
         skipped.append(.init(name: name, reason: "its elements are of type \(dataset.type.description)"))
         continue
@@ -31,7 +35,19 @@ struct HDF5Contents {
           name: name, shape: dataset.shape, dataType: type, isBigEndian: dataset.byteOrder == .bigEndian,
           source: HDF5Tensor(dataset: dataset)))
     }
+    skipped += root.allUnreadable().map { error in
+      .init(
+        name: String((error.object ?? "").drop { $0 == "/" }), reason: error.detail,
+        cause: error.kind == .notFound ? .absent : .unreadable)
+    }
     return Checkpoint(tensors: tensors, skipped: skipped, path: path, format: format, byteCount: file.byteCount)
+  }
+
+  /// Throws what keeps a part of the file from being read, unless something is only left out on purpose.
+  func requireWhole() throws(CheckpointError) {
+    if let damage = root.allUnreadable().first(where: { $0.kind != .refused && $0.kind != .notFound }) {
+      throw .container(damage)
+    }
   }
 
   /// What a writer leaves at its datasets.

@@ -117,7 +117,19 @@ public struct LoadPlan: Sendable {
     report.assumed += leftOut.assumptions
     report.lstmModule = options.rules.isEmpty ? Self.lstmModule(report) : nil
     report.notes += unused.sorted().map { "\(.allowedUnexpected, $0) matches no tensor" }
-    report.notes += checkpoint.skipped.map { "\($0.name) was not looked at: \($0.reason)" }
+    let used = report.applied.map(\.source)
+    for item in checkpoint.skipped {
+      if item.mayBelong(to: used) {
+        let globs = options.allowedUnexpected.filter { matches(item.name, glob: $0) }
+        report.unexpected.append(
+          .init(
+            source: item.name, shape: [], reason: Message(item.reason), effect: .changesOutput,
+            isAllowed: !globs.isEmpty))
+        report.notes.removeAll { globs.map { "\(.allowedUnexpected, $0) matches no tensor" as Message }.contains($0) }
+      } else {
+        report.notes.append("\(item.name) was not looked at: \(item.reason)")
+      }
+    }
     self.report = report
     self.tensors = tensors
   }
@@ -387,5 +399,20 @@ struct RewrittenNames {
     return .invalid(
       .prefix, "\(options.prefix ?? "")", "no tensor of \(file) is below it",
       advice: near.isEmpty ? [] : ["did you mean \(near.joined(separator: " or "))?"])
+  }
+}
+
+extension Checkpoint.Skipped {
+  /// Whether it may be a weight of the model although it could not be read: it lies beside one, is named like one, or
+  /// may hide anything.
+  fileprivate func mayBelong(to used: [String]) -> Bool {
+    if cause == .otherType { return false }
+    func parts(_ name: String) -> [Substring] { name.split { $0 == "." || $0 == "/" } }
+    let own = parts(name)
+    guard own.count > 1 else {
+      return cause == .unreadable || ["weight", "bias", "kernel"].contains { name.contains($0) }
+    }
+    let beside = own.dropLast()
+    return used.contains { parts($0).starts(with: beside) }
   }
 }

@@ -19,6 +19,8 @@ public enum ArrayData {
     _ checkpoint: Checkpoint, reading input: ModelConfiguration.Input.Content, needsTargets: Bool, labels: Bool = false
   ) throws -> SequenceData {
     let file = checkpoint.path
+    try checkpoint.requireReadable(
+      needsTargets ? ["x", "lengths", "y", "y_lengths", "target_lengths"] : ["x", "lengths"])
     do {
       let x = Dataset(try tensor("x", checkpoint, file), file)
       let grid = try Grid(x, input, lengths: checkpoint["lengths"].map { Dataset($0, file) })

@@ -45,6 +45,7 @@ public struct Verification: Sendable, Encodable, Equatable {
   /// - Throws: `VerificationError` when an array is missing or a shape differs; errors of reading the reference.
   public init(_ model: LSTMModel, against reference: Checkpoint, tolerance: Double = 2e-6) throws {
     let file = reference.path
+    try reference.requireReadable()
     let (batch, state) = try Self.input(reference, model, file)
     let (output, final) = try model(batch, state: state)
     let names = Self.stateNames(model.configuration)

@@ -25,6 +25,9 @@ struct PyTorchHDF5Format: CheckpointFormat {
         advice: ["save it as text, in Python: pandas.read_hdf(\"\(file.path)\").to_csv(\"data.csv\")"])
     }
     var checkpoint = contents.checkpoint(identifier, path: file.path)
+    if checkpoint.tensors.isEmpty, let damage = contents.root.allUnreadable().first {
+      throw CheckpointError.container(damage)
+    }
     checkpoint.columnMajorWriter = contents.columnMajorWriter
     return checkpoint
   }

@@ -103,6 +103,7 @@ struct KerasStructure: Sendable {
     let layerNames = try group.texts("layer_names", file)
     for name in layerNames ?? [] {
       guard !name.isEmpty, let layer = index[path(base, name)], layer.path != group.path else {
+        if let reason = group.reason(toMiss: path(base, name)) { throw .container(reason) }
         throw .corrupt(tensor: name, detail: "layer_names lists this layer, but the file has no such group")
       }
       guard let names = try layer.texts("weight_names", file) else {
@@ -113,6 +114,7 @@ struct KerasStructure: Sendable {
         let place = path(base, name, weight)
         let tensor = String(place.dropFirst())
         guard let dataset = datasets[place] else {
+          if let reason = group.reason(toMiss: place) { throw .container(reason) }
           throw .corrupt(tensor: tensor, detail: "weight_names lists it, but the file has no such dataset")
         }
         guard taken.insert(place).inserted else {
@@ -128,6 +130,7 @@ struct KerasStructure: Sendable {
 
   private static func require(_ name: String, _ dataset: HDF5Dataset, _ readable: Set<String>) throws(CheckpointError) {
     guard readable.contains(name) else {
+      if let refusal = dataset.refusal { throw .container(refusal) }
       throw .corrupt(tensor: name, detail: "its elements are of type \(dataset.type), which no weight has")
     }
   }

@@ -24,6 +24,7 @@ struct NativeFormat: CheckpointFormat {
 
   func read(_ file: ProbedFile) throws -> Checkpoint {
     let contents = try file.hdf5()
+    try contents.requireWhole()
     var checkpoint = contents.checkpoint(identifier, path: file.path)
     // Training state is for exact resume; it is no part of the model.
     checkpoint.extras = checkpoint.tensors.filter { $0.name.hasPrefix("training/") }
