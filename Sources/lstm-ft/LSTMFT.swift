@@ -25,7 +25,7 @@ struct LSTMFT: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       Import.self, Inspect.self, Finetune.self, LRFind.self, Evaluate.self, Predict.self, Generate.self, Export.self,
-      Verify.self, Diff.self, Report.self,
+      Verify.self, Diff.self, Report.self, Layers.self,
     ])
 
   /// Runs a command and turns every failure into one line on stderr and an exit code.

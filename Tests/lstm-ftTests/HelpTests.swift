@@ -6,7 +6,7 @@ import Testing
 @Suite(.serialized) struct HelpTests {
   static let commands = [
     "", "import", "inspect", "finetune", "lr-find", "evaluate", "predict", "generate", "export", "verify", "diff",
-    "report",
+    "report", "layers",
   ]
 
   @Test(arguments: commands)

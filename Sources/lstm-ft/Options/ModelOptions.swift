@@ -46,7 +46,8 @@ struct LoadArguments: ParsableArguments {
   @Option(
     name: .customLong("model"),
     help: ArgumentHelp(
-      "The model as one line, such as '8 features -> LSTM 64 -> last -> dense 1', for what its tensors do not show.",
+      "The model as one line, such as '8 features -> LSTM 64 -> last -> dense 1', for what its tensors do not show; "
+        + "lstm-ft layers lists the kinds of layers.",
       valueName: "line"))
   var line: String?
 

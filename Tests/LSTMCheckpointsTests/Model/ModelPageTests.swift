@@ -67,6 +67,17 @@ import Testing
     }
   }
 
+  /// What `lstm-ft layers` shows.
+  @Test func everyKindHasAnExampleThatHasOne() throws {
+    #expect(Layer.examples.map(\.kind) == LayerRegistry.standard.map(\.kind))
+    for (kind, line) in Layer.examples {
+      let model = try ModelConfiguration(line: line)
+      #expect(model.line == line && model.layers.contains { $0.kind.kind == kind }, "\(kind): \(model.line)")
+      // With its kind before it, it fits on a line of a terminal.
+      #expect(line.count <= 62, "\(kind)")
+    }
+  }
+
   @Test func everyActivationIsNamed() throws {
     let page = try Self.page()
     for activation in Activation.allCases { #expect(page.contains(activation.rawValue), "\(activation.rawValue)") }

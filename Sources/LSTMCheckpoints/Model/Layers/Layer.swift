@@ -89,6 +89,8 @@ public protocol LayerKind: Hashable, Sendable {
   var kind: String { get }
   /// Its first words in the one-line form: `batch norm`; empty for one that is told by a choice of its own, `last` or `relu`.
   var words: String { get }
+  /// A model that has one, as a line, for help.
+  var example: String { get }
   /// The setting whose number stands alone in the one-line form, `dropout 0.5`, where that is not a required first one.
   var leadingSetting: String? { get }
   /// What its layers are called where nobody names them: `norm` gives `norm1`, `norm2`, ...

@@ -37,3 +37,8 @@ enum LayerRegistry {
 
   static func prototype(_ kind: String) -> (any LayerKind)? { standard.first { $0.kind == kind } }
 }
+
+extension Layer {
+  /// Every kind of layer, by its name in JSON, with a model that has one as a line.
+  public static var examples: [(kind: String, line: String)] { LayerRegistry.standard.map { ($0.kind, $0.example) } }
+}

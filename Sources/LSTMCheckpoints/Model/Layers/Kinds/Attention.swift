@@ -30,6 +30,7 @@ extension Layer {
     }
 
     public var kind: String { "attention" }
+    public var example: String { "8 features -> biLSTM 64 -> attention tanh size 32 -> dense 3" }
     public var stem: String { "attention" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
@@ -75,6 +76,7 @@ extension Layer {
 
     public init() {}
     public var kind: String { "dot_attention" }
+    public var example: String { "8 features -> LSTM 16 -> dot attention from layer0, layer0" }
     public var stem: String { "attention" }
     public var inputCount: ClosedRange<Int> { 2...3 }
 
@@ -115,6 +117,7 @@ extension Layer {
     public init(heads: Int = 1) { self.heads = heads }
 
     public var kind: String { "self_attention" }
+    public var example: String { "8 features -> LSTM 16 -> self attention heads 4 -> mean" }
     public var stem: String { "attention" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {

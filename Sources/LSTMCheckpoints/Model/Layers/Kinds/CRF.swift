@@ -27,6 +27,7 @@ extension Layer {
 
     public init() {}
     public var kind: String { "crf" }
+    public var example: String { "120 tokens -> embedding 50 -> biLSTM 100 -> dense 9 -> CRF" }
     public var words: String { "CRF" }
     public var stem: String { "crf" }
 

@@ -45,6 +45,7 @@ extension Layer {
     }
 
     public var kind: String { "convolution" }
+    public var example: String { "8 features -> conv 32 kernel 5 same relu -> LSTM 64" }
     public var words: String { "conv" }
     public var stem: String { "conv" }
 

@@ -16,6 +16,7 @@ extension Layer {
     }
 
     public var kind: String { "dense" }
+    public var example: String { "8 features -> LSTM 64 -> last -> dense 3 softmax" }
     public var stem: String { "dense" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {

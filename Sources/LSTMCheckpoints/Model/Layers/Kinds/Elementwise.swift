@@ -13,6 +13,7 @@ extension Layer {
     }
 
     public var kind: String { "activation" }
+    public var example: String { "8 features -> LSTM 64 -> last -> relu -> dense 1" }
     /// In words it is the activation's name alone.
     public var words: String { "" }
     public var stem: String { "activation" }
@@ -36,6 +37,7 @@ extension Layer {
     public init(hasCenter: Bool = false) { self.hasCenter = hasCenter }
 
     public var kind: String { "rescale" }
+    public var example: String { "8 features -> rescale -> LSTM 64 -> last -> dense 1" }
     public var stem: String { "rescale" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
@@ -57,6 +59,7 @@ extension Layer {
   public struct L2: LayerKind {
     public init() {}
     public var kind: String { "l2" }
+    public var example: String { "8 features -> LSTM 64 -> last -> L2" }
     public var words: String { "L2" }
     public var stem: String { "normalize" }
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue { inputs[0] }
@@ -83,6 +86,7 @@ extension Layer {
     public init(rate: Float = 0.5) { self.rate = rate }
 
     public var kind: String { "dropout" }
+    public var example: String { "8 features -> LSTM 64 -> dropout 0.2 -> LSTM 64" }
     public var leadingSetting: String? { "rate" }
     public var stem: String { "dropout" }
 

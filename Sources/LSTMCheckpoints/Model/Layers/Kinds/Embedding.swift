@@ -13,6 +13,7 @@ extension Layer {
     }
 
     public var kind: String { "embedding" }
+    public var example: String { "465 tokens -> embedding 100 padding index 0 -> LSTM 64" }
     public var stem: String { "embedding" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {

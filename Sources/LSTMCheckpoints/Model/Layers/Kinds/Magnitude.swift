@@ -4,6 +4,7 @@ extension Layer {
   public struct Magnitude: LayerKind {
     public init() {}
     public var kind: String { "magnitude" }
+    public var example: String { "8 features -> conv 32 kernel 5 -> magnitude -> LSTM 16" }
     public var stem: String { "magnitude" }
 
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {

@@ -24,6 +24,7 @@ extension Layer {
     }
 
     public var kind: String { "batch_norm" }
+    public var example: String { "8 features -> conv 32 kernel 5 -> batch norm -> LSTM 64" }
     public var stem: String { "norm" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
@@ -73,6 +74,7 @@ extension Layer {
     public init(epsilon: Float = 1e-5) { self.epsilon = epsilon }
 
     public var kind: String { "layer_norm" }
+    public var example: String { "8 features -> LSTM 64 -> layer norm -> LSTM 64" }
     public var stem: String { "norm" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {

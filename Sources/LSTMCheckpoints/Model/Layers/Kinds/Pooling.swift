@@ -27,6 +27,7 @@ extension Layer {
     }
 
     public var kind: String { operation == .max ? "max_pooling" : "average_pooling" }
+    public var example: String { "8 features -> conv 32 kernel 5 -> \(words) 2 -> LSTM 64" }
     public var words: String { operation == .max ? "max pool" : "average pool" }
     public var stem: String { "pool" }
 

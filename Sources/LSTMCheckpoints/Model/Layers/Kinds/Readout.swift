@@ -28,6 +28,7 @@ extension Layer {
     public init(_ take: Take = .undecided) { self.take = take }
 
     public var kind: String { "readout" }
+    public var example: String { "8 features -> biLSTM 64 -> final -> dense 3" }
     public var words: String { "" }
     public var stem: String { "readout" }
 

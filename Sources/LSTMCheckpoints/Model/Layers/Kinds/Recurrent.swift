@@ -76,6 +76,13 @@ extension Layer {
     }
 
     public var kind: String { cell.rawValue }
+    public var example: String {
+      switch cell {
+      case .lstm: "8 features -> biLSTM 64 -> LSTM 32 -> last -> dense 1"
+      case .gru: "8 features -> GRU 64 -> last -> dense 1"
+      case .rnn: "8 features -> RNN 64 relu -> last -> dense 1"
+      }
+    }
     public var words: String { cell.rawValue.uppercased() }
     public var stem: String { "layer" }
     public var references: [String] { initialFrom.map { [$0] } ?? [] }

@@ -8,6 +8,7 @@ extension Layer {
     public init(count: Int = 1) { self.count = count }
 
     public var kind: String { "repeat" }
+    public var example: String { "8 features of 10 steps -> LSTM 16 -> last -> repeat 10" }
     public var stem: String { "repeat" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
@@ -27,6 +28,7 @@ extension Layer {
 
     public init() {}
     public var kind: String { "flatten" }
+    public var example: String { "8 features of 10 steps -> LSTM 16 -> flatten -> dense 3" }
     public var stem: String { "flatten" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
@@ -76,6 +78,7 @@ extension Layer {
     }
 
     public var kind: String { "reshape" }
+    public var example: String { "64 features -> reshape grid channels 4 -> conv 8 kernel 3x3" }
     public var stem: String { "reshape" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
@@ -127,6 +130,7 @@ extension Layer {
     }
 
     public var kind: String { "slice" }
+    public var example: String { "8 features -> slice 4 first 2 -> LSTM 16" }
     public var stem: String { "slice" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
@@ -156,6 +160,7 @@ extension Layer {
     public init(_ operation: Operation) { self.operation = operation }
 
     public var kind: String { operation.rawValue }
+    public var example: String { "8 features -> LSTM 8 -> \(operation.rawValue) from layer0, input" }
     public var stem: String { operation.rawValue }
     public var inputCount: ClosedRange<Int> { operation == .subtract ? 2...2 : 1...1_000_000 }
 
