@@ -236,15 +236,7 @@ import Testing
           wantsInput: true))
       found.append((gradients, back))
     }
-    func central(_ change: (Double) -> Void) -> Double {
-      let step = 1e-6
-      change(step)
-      let above = loss()
-      change(-2 * step)
-      let below = loss()
-      change(step)
-      return (above - below) / (2 * step)
-    }
+    func central(_ change: (Double) -> Void) -> Double { centralDifference(step: 1e-6, loss, change) }
     func compare(
       _ values: (ParameterStore, Network.InputGradients) -> [Float], _ wanted: [Double], _ what: String
     ) {

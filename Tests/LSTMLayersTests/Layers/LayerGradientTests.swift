@@ -25,24 +25,8 @@ import Testing
     let isPerStep = run.model.configuration.givesSteps
     let (steps, size) = (isPerStep ? batch.steps : 1, run.model.configuration.outputSize)
     let weighting = run.weighting(isPerStep ? [batch.count, steps, size] : [batch.count, size])
-    func loss() -> Double {
-      var sum = 0.0
-      for (n, rows) in twin(x).enumerated() {
-        for (t, row) in rows.enumerated() {
-          for j in 0..<size { sum += row[j] * Double(weighting.values[(n * steps + t) * size + j]) }
-        }
-      }
-      return sum
-    }
-    func central(_ change: (Double) -> Void) -> Double {
-      let step = 1e-5
-      change(step)
-      let above = loss()
-      change(-2 * step)
-      let below = loss()
-      change(step)
-      return (above - below) / (2 * step)
-    }
+    func loss() -> Double { weightedSum(twin(x), weighting, steps: steps, size: size) }
+    func central(_ change: (Double) -> Void) -> Double { centralDifference(loss, change) }
     // Some coordinates of each parameter and of the input.
     var wanted: [(name: String, at: Int, slope: Double)] = []
     for slot in run.model.parameters.slots where slot.specification.part.isTrainable {
@@ -59,15 +43,7 @@ import Testing
     let scale = (wanted.map(\.slope) + inputs.map(\.slope)).reduce(0.1) { max($0, abs($1)) }
     for kernels in Kernels.available {
       let result = try run(kernels)
-      for (n, rows) in output.enumerated() {
-        for (t, row) in rows.enumerated() {
-          for j in 0..<size {
-            let found = Double(result.output[(n * steps + t) * size + j])
-            #expect(
-              abs(found - row[j]) <= 2e-6 * max(1, abs(row[j])), "\(kernels.name): \(n) \(t) \(j) \(found) \(row[j])")
-          }
-        }
-      }
+      expectOutput(result.output, output, steps: steps, size: size, kernels.name)
       for (name, at, slope) in wanted {
         let found = Double(result.gradients[name]?[at] ?? .nan)
         #expect(abs(found - slope) <= 1e-5 * scale, "\(kernels.name): \(name) \(at) \(found) \(slope)")

@@ -84,24 +84,8 @@ import Testing
     let isPerStep = run.model.configuration.givesSteps
     let (steps, size) = (wanted.map(\.count).max() ?? 0, run.model.configuration.outputSize)
     let weighting = Run.weighting(isPerStep ? [x.count, steps, size] : [x.count, size])
-    func loss() -> Double {
-      var sum = 0.0
-      for (n, rows) in twin(x).enumerated() {
-        for (t, row) in rows.enumerated() {
-          for j in 0..<size { sum += row[j] * Double(weighting.values[(n * steps + t) * size + j]) }
-        }
-      }
-      return sum
-    }
-    func central(_ change: (Double) -> Void) -> Double {
-      let step = 1e-5
-      change(step)
-      let above = loss()
-      change(-2 * step)
-      let below = loss()
-      change(step)
-      return (above - below) / (2 * step)
-    }
+    func loss() -> Double { weightedSum(twin(x), weighting, steps: steps, size: size) }
+    func central(_ change: (Double) -> Void) -> Double { centralDifference(loss, change) }
     // Some coordinates of each parameter, and of each input.
     var slopes: [(slot: Int, at: Int, slope: Double)] = []
     for (index, slot) in run.model.parameters.slots.enumerated() {
@@ -121,15 +105,7 @@ import Testing
     for kernels in Self.kernels([1, 3]) {
       let result = try run(kernels)
       #expect(result.output.shape == weighting.shape)
-      for (n, rows) in wanted.enumerated() {
-        for (t, row) in rows.enumerated() {
-          for j in 0..<size {
-            let found = Double(result.output.values[(n * steps + t) * size + j])
-            #expect(
-              abs(found - row[j]) <= 2e-6 * max(1, abs(row[j])), "\(kernels.name): \(n) \(t) \(j) \(found) \(row[j])")
-          }
-        }
-      }
+      expectOutput(result.output.values, wanted, steps: steps, size: size, kernels.name)
       for (slot, at, slope) in slopes {
         let found = Double(result.gradients[slot][at])
         #expect(abs(found - slope) <= 1e-5 * scale, "\(kernels.name): parameter \(slot) \(at) \(found) \(slope)")
