@@ -19,8 +19,9 @@ public struct LSTMModel: Sendable {
   /// Where the weights come from.
   public var provenance: Provenance?
 
-  /// A model with random weights, initialized as in PyTorch: LSTM layers U(-1/sqrt(H), 1/sqrt(H)), biases included; dense
-  /// layers U(-1/sqrt(I), 1/sqrt(I)); embeddings N(0, 1).
+  /// A model with random weights, initialized as in PyTorch: recurrent layers U(-1/sqrt(H), 1/sqrt(H)), biases included;
+  /// dense layers and convolutions U(-1/sqrt(I), 1/sqrt(I)) for I values that an output reads; embeddings N(0, 1);
+  /// normalizations with weight 1, bias 0, mean 0 and variance 1.
   public init(_ configuration: ModelConfiguration, seed: UInt64 = 0) {
     self.configuration = configuration
     parameters = ParameterStore(configuration.parameters)
@@ -80,8 +81,8 @@ public struct LSTMModel: Sendable {
   ///   - x: (N, T, I), or (T, N, I) with `order: .timeMajor`.
   ///   - state: initial h and c, zero when nil.
   ///   - lengths: valid steps of each sequence.
-  /// - Returns: the output, (N, T, O) or (T, N, O) when the readout is all steps and (N, O) otherwise; and the final
-  ///   state of each layer and direction.
+  /// - Returns: the output, (N, T, O) or (T, N, O) when it has a row for each step and (N, O) otherwise, with fewer steps
+  ///   behind strides and pooling; and the final state of each recurrent layer and direction.
   /// - Throws: `ShapeError` when the input does not fit.
   public func callAsFunction(
     _ x: Tensor, state: LSTMState? = nil, lengths: [Int]? = nil, order: SequenceOrder = .batchFirst
@@ -91,7 +92,7 @@ public struct LSTMModel: Sendable {
   }
 
   /// Runs the model on a batch of features or tokens. For many batches, create one ``Network`` and reuse it.
-  /// - Returns: the output, (N, T, O) or (N, O), and the final state of each layer and direction.
+  /// - Returns: the output, (N, T, O) or (N, O), and the final state of each recurrent layer and direction.
   /// - Throws: `ShapeError` when the batch or the state does not fit.
   public func callAsFunction(
     _ batch: SequenceBatch, state: LSTMState? = nil
@@ -143,8 +144,8 @@ public struct LSTMModel: Sendable {
     return model
   }
 
-  /// The same weights with another configuration, which may differ in the readout, the head and the ties. New parameters
-  /// are initialized at random.
+  /// The same weights with another configuration. A parameter keeps its values where the new one has it under the same name
+  /// and in the same shape; the others are initialized at random.
   public func reconfigured(_ configuration: ModelConfiguration, seed: UInt64 = 0) -> LSTMModel {
     var model = LSTMModel(configuration, seed: seed)
     for (index, slot) in model.parameters.slots.enumerated() {

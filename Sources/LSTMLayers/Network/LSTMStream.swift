@@ -54,8 +54,9 @@ public final class LSTMStream: @unchecked Sendable {  // Packed once, then only 
   ///   - kernels: the instruction set to use.
   ///   - threads: 1 for real-time use. With more, large layers are split over threads: faster while steps follow each other
   ///     closely, but after a pause of some microseconds, waking the threads takes a lock.
-  /// - Throws: `ShapeError` when the model needs the whole sequence: a layer that runs in reverse, or a readout other than
-  ///   all steps, the last step or the final state.
+  /// - Throws: `ShapeError` that names the layer which needs more than the steps so far: one that runs in reverse, attends,
+  ///   pools or changes the number of steps, a convolution that is not causal, or a readout other than all steps, the last
+  ///   step or the final state; or when there is more than one input.
   public init(_ model: LSTMModel, kernels: Kernels = .best, threads: Int = 1) throws(ShapeError) {
     let configuration = model.configuration
     var chosen = kernels
