@@ -183,7 +183,14 @@ public struct FreezePlan: Sendable {
 
   /// With those of adapters.
   public var trainableCount: Int { parameters.indices.reduce(0) { $0 + moving($1) } }
-  /// Adapted matrices among them.
+  /// Running statistics that training moves by no gradient: those of normalizations that train.
+  public var statisticCount: Int {
+    parameters.indices.reduce(0) {
+      $0 + (parameters[$1].part == .statistic && trainable[$1] ? parameters[$1].elementCount : 0)
+    }
+  }
+
+  /// Numbers that no gradient moves; adapted matrices and running statistics among them.
   public var frozenCount: Int {
     parameters.indices.reduce(0) { $0 + parameters[$1].elementCount - (adapted[$1] ? 0 : moving($1)) }
   }
@@ -234,5 +241,14 @@ public struct FreezePlan: Sendable {
         trainableCount: indices.reduce(0) { $0 + moving($1) }, status: status,
         members: indices)
     }
+  }
+
+  /// The batch normalizations that train and have one row a sequence: one sequence alone has no variance.
+  package func normalizationsOfSequences(in configuration: ModelConfiguration) -> [String] {
+    configuration.layers.indices.filter { index in
+      let layer = configuration.layers[index]
+      return layer.kind is Layer.BatchNorm && !configuration.values[configuration.inputs.count + index].isPerStep
+        && zip(parameters, trainable).contains { $1 && $0.role.layer == layer.name }
+    }.map { configuration.layers[$0].name }
   }
 }

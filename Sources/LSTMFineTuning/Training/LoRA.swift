@@ -29,6 +29,11 @@ public struct LoRA: Sendable, Equatable, Codable {
   func adapted(of configuration: ModelConfiguration) throws(FineTuningError) -> [Int] {
     let parameters = configuration.parameters
     var chosen: Set<Int> = []
+    if targets == ["recurrent"], !parameters.contains(where: { $0.places.contains(where: \.role.isRecurrent) }) {
+      throw .invalid(
+        .lora, nil, "adapters go on recurrent layers unless told otherwise, and the model has none",
+        advice: ["say which layers get them, for example \(.loraTargets, "head")"])
+    }
     for selector in targets {
       let selection = Set(try Selection(selector, of: parameters).indices)
       let matrices = parameters.indices.filter { selection.contains($0) && Self.canAdapt(parameters[$0]) }

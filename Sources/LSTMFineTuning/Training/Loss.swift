@@ -104,6 +104,7 @@ public enum Loss: Sendable, Equatable, Codable {
     switch (self, targets) {
     case (.crf, _), (.ctc, _): try checkSequences(targets, rows: count, against: output)
     case (.crossEntropy, .classes), (.binaryCrossEntropy, .classes):
+      try checkSteps(count, output)
       guard count == output.rows else { throw mismatch("class numbers for an output \(output.text)", "\(count)") }
       guard isCrossEntropy || output.width == 1 else {
         throw mismatch("one class number for one output", "\(output.width) outputs")
@@ -111,6 +112,7 @@ public enum Loss: Sendable, Equatable, Codable {
       try checkCrossEntropy(classes: output.width)
     case (.crossEntropy, .values): throw mismatch("class numbers for \(name)", "real values")
     case (_, .values(_, let size, _)):
+      if size == output.width { try checkSteps(count, output) }
       guard size == output.width, count == output.rows else {
         throw mismatch("\(output.text), as the model gives", "\(count * size) values, \(size) each")
       }
@@ -118,6 +120,14 @@ public enum Loss: Sendable, Equatable, Codable {
     case (_, .labels): throw mismatch("one target for each output, for \(name)", "sequences of labels")
     case (_, .none): throw mismatch("something to compare with", "none")
     }
+  }
+
+  /// Behind pooling and the like, a model gives fewer steps than it reads.
+  private func checkSteps(_ count: Int, _ output: OutputShape) throws(ShapeError) {
+    guard let steps = output.steps, count != output.rows, count.isMultiple(of: max(output.count, 1)) else { return }
+    let found = count / max(output.count, 1)
+    guard found > 1 else { return }
+    throw mismatch("one for each of the \(steps) steps that the model gives", "\(found) a sequence")
   }
 
   private func checkCrossEntropy(classes: Int) throws(ShapeError) {

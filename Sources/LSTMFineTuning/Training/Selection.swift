@@ -46,7 +46,7 @@ struct Selection {
         }
       }
     }
-    let all = known + ["recurrent", "dense"] + parameters.flatMap(\.places).map(\.name) + gates
+    let all = known + parameters.flatMap(\.places).map(\.name) + gates
     throw .unknownSelector(selector, nearest: nearestNames(to: selector, among: all), known: known)
   }
 

@@ -5,9 +5,11 @@ import LSTMLayers
 /// What losses over whole sequences ask of a model and its targets.
 extension Loss {
   /// The one that goes with a model and its targets, where that is one over whole sequences.
-  static func ofSequences(_ targets: SequenceData.Targets, _ model: LSTMModel) -> Loss? {
+  static func ofSequences(_ targets: SequenceData.Targets, _ model: LSTMModel, keepsHead: Bool) -> Loss? {
     switch targets {
     case .labels: .ctc()
+    // The only one for such a model, whatever the targets are.
+    case _ where keepsHead && model.configuration.endsInCRF: .crf()
     case .classes(_, perStep: true) where model.configuration.endsInCRF: .crf()
     default: nil
     }

@@ -55,7 +55,7 @@ public struct TaskFit: Sendable {
     let largest = try Self.largestClass(data.targets, file)
     let isBinary = isClasses && !head.isNew && configuration.finalDense?.size == 1 && largest == 1
     let given =
-      loss ?? Loss.ofSequences(data.targets, model) ?? reading.loss
+      loss ?? Loss.ofSequences(data.targets, model, keepsHead: !head.isNew) ?? reading.loss
       ?? (isBinary ? .binaryCrossEntropy : isClasses ? .crossEntropy : .meanSquaredError)
     let chosen = given.settled(for: model)
     if loss == nil, reading.loss == nil, isBinary, chosen == .binaryCrossEntropy {
@@ -102,7 +102,7 @@ public struct TaskFit: Sendable {
         detail: perStep
           ? "y has a target for each step, but the model gives one output a sequence"
           : "y has one target a sequence, but the model gives an output for each step",
-        advice: ["choose another \(.readout): " + (perStep ? "all" : "last, final, mean or max")]
+        advice: [configuration.wayToGive(perStep: perStep)]
           + (mayBePerStep ? ["or, if y holds one value for each step, save it as (N, \(data.steps), 1)"] : []))
     }
     if configuration.readout == .attention, model.configuration.readout != .attention {
@@ -263,6 +263,20 @@ public struct TaskFit: Sendable {
 }
 
 extension ModelConfiguration {
+  /// How a model comes to give an output for each step, or one a sequence: with a readout that makes it, or not at all.
+  fileprivate func wayToGive(perStep: Bool) -> Message {
+    let all: [PlainStack.Readout] = perStep ? [.all] : [.last, .final, .mean, .max]
+    let readouts = all.filter { readout in with(readout: readout).map { $0.givesSteps == perStep } ?? false }
+      .map(\.rawValue)
+    guard let last = readouts.last else {
+      return perStep
+        ? "save y with one target a sequence, which is what this model gives"
+        : "save y with a target for each step, which is what this model gives"
+    }
+    let first = readouts.dropLast().joined(separator: ", ")
+    return "choose another \(.readout): \(first.isEmpty ? last : first + " or " + last)"
+  }
+
   fileprivate func settingReadout(_ readout: PlainStack.Readout) throws(FineTuningError) -> ModelConfiguration {
     guard let changed = with(readout: readout) else {
       throw .invalid(

@@ -160,7 +160,8 @@ public final class Network {
   ///   - forBackward: false if `backward` will not be called: activations are then kept for one step instead of all.
   ///   - isTraining: whether layers with running statistics use the batch's, and move their own.
   ///   - draw: regularization of the whole model, with its random numbers; nil for none.
-  /// - Returns: the output, (N, T, O) if it has a row for each step (zero at padded steps) and (N, O) otherwise.
+  /// - Returns: the output, (N, T, O) if it has a row for each step (zero at padded steps) and (N, O) otherwise; T is that
+  ///   of the output, which convolutions and pooling may have made smaller.
   /// - Throws: `ShapeError` when the batch or the state does not fit the model.
   public func forward(
     _ batch: SequenceBatch, others: [SequenceBatch] = [], state: LSTMState? = nil, output form: OutputForm = .activated,
@@ -294,9 +295,10 @@ public final class Network {
         what: "input", expected: "sequences of \(steps) steps", found: "sequences of \(shape.lengths[shape.count - 1])")
     }
     for derived in derivedShapes where !derived.update() {
+      let name = nodes.first { $0.shape === derived }?.name ?? "every layer"
       throw ShapeError(
-        what: "input", expected: "sequences long enough for every layer",
-        found: "one of \(shape.lengths[shape.count - 1]) steps")
+        what: "input", expected: "sequences long enough for \(name)",
+        found: "one of \(shape.lengths[shape.count - 1]) steps, which leaves it none")
     }
     for node in nodes { try node.checkShape() }
   }

@@ -105,6 +105,11 @@ struct Generate: ParsableCommand {
     }
     let loaded = try openModel(model)
     let record = loaded.preprocessing
+    guard loaded.configuration.inputs[0].vocabulary != nil else {
+      throw InputError.usage(
+        "\(model) reads features, and text comes from a model that reads tokens",
+        advice: ["for its outputs: lstm-ft predict \(shellPath(model)) --data FILE"])
+    }
     guard let vocabulary = record.vocabulary else {
       throw InputError.usage(
         "\(model) has no vocabulary, which maps token numbers to characters or words",

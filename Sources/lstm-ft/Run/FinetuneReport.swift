@@ -29,9 +29,11 @@ final class FinetuneReport {
   func header() {
     let plan = session.plan
     let total = plan.trainableCount + plan.frozenCount
+    let statistics =
+      plan.statisticCount == 0 ? "" : ", \(grouped(plan.statisticCount)) running statistics"
     console.say(console.bold("model") + "  \(session.settings.model): \(session.model.configuration.summary)")
     console.say(
-      "       \(plural(total, "parameter")): \(grouped(plan.trainableCount)) trainable, \(grouped(plan.frozenCount)) frozen"
+      "       \(plural(total, "parameter")): \(grouped(plan.trainableCount)) trainable\(statistics), \(grouped(plan.frozenCount - plan.statisticCount)) frozen"
     )
     console.say(console.bold("data") + "   \(session.dataText.joined(separator: "\n       "))")
     for note in session.notes { console.say("note   \(note)") }

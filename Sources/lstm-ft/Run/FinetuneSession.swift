@@ -102,6 +102,14 @@ struct FinetuneSession {
     self.options = options
     try FineTuner(plan, optimizer: settings.optimizer, loss: loss, options: options).checkOptions(
       hasValidation: ready.validation != nil)
+    if options.batchSize == 1 {
+      let alone = plan.normalizationsOfSequences(in: ready.model.configuration)
+      if !alone.isEmpty {
+        notes.append(
+          "\(alone.joined(separator: ", ")): with batches of 1 there is no variance; the running statistics are used, and stay"
+        )
+      }
+    }
     let gradients = GradientPlan(ready.model.configuration, trainable: plan.trainable)
     let idle = gradients.idleDropout(in: ready.model.configuration)
     if !idle.isEmpty {

@@ -113,7 +113,7 @@ import Testing
     var lstm = Layer.Recurrent(.lstm, size: 4)
     lstm.cellClip = 3
     let cases: [(Layer, String)] = [
-      (Layer("tags", Layer.CRF()), "layer tags has a layer of this kind (crf)"),
+      (Layer("tags", Layer.CRF()), "layer tags is of a kind (crf)"),
       (Layer("layer1", lstm), "layer layer1 has a clip of the cell's state"),
     ]
     let folder = try TemporaryFolder()

@@ -146,7 +146,10 @@ struct ONNXNetworkWriter {
     case is Layer.Magnitude: return magnitude(place)
     // Dropout is for training.
     case is Layer.Dropout: return place.input
-    default: throw refused(place, "a layer of this kind (\(place.layer.kind.kind))")
+    default:
+      throw .refused(
+        file: file,
+        detail: "layer \(place.layer.name) is of a kind (\(place.layer.kind.kind)) that ONNX has no operator for")
     }
   }
 
