@@ -83,7 +83,7 @@ public enum ArrayData {
     }
 
     /// The values, of which those of valid steps are finite.
-    fileprivate func finiteFloats(_ grid: Grid, width: Int, perStep: Bool) throws -> [Float] {
+    func finiteFloats(_ grid: Grid, width: Int, perStep: Bool) throws -> [Float] {
       let values = try tensor.floats()
       if let place = values.indices.first(where: {
         !values[$0].isFinite && (!perStep || grid.isValid(step: $0 / width))
@@ -95,13 +95,29 @@ public enum ArrayData {
   }
 
   /// The sequences: how many, how many steps, and which of those are valid.
-  fileprivate struct Grid {
+  struct Grid {
     let count: Int
     let steps: Int
     let lengths: [Int]?
 
-    init(_ x: Dataset, _ input: ModelConfiguration.Input.Content, lengths: Dataset?) throws {
+    /// Sequences of one length.
+    init(count: Int, steps: Int) { (self.count, self.steps, lengths) = (count, steps, nil) }
+
+    /// - Parameter isPerSequence: whether there is one row a sequence, (N, size).
+    init(
+      _ x: Dataset, _ input: ModelConfiguration.Input.Content, lengths: Dataset?, isPerSequence: Bool = false
+    ) throws {
       guard x.shape.allSatisfy({ $0 > 0 }) else { throw x.expected("at least one example of one step") }
+      if isPerSequence {
+        let (width, isToken) = if case .features(let size) = input { (size, false) } else { (1, true) }
+        let rest = x.shape.dropFirst()
+        guard rest == [width] || rest == [1, width] || rest.isEmpty && width == 1 else {
+          throw x.expected(isToken ? "one token a sequence, (N)" : "one row a sequence, (N, \(width))")
+        }
+        guard lengths == nil else { throw x.expected("no lengths, where each sequence has one row") }
+        (count, steps, self.lengths) = (x.shape[0], 1, nil)
+        return
+      }
       switch input {
       case .features(let size):
         // One feature needs no axis of its own.
@@ -136,7 +152,7 @@ public enum ArrayData {
     }
   }
 
-  private static func inputs(
+  static func inputs(
     _ x: Dataset, _ input: ModelConfiguration.Input.Content, _ grid: Grid
   ) throws -> SequenceData.Inputs {
     switch input {
@@ -154,9 +170,9 @@ public enum ArrayData {
     }
   }
 
-  private static func targets(_ y: Dataset, _ grid: Grid) throws -> SequenceData.Targets {
+  static func targets(_ y: Dataset, _ grid: Grid, of x: String = "x") throws -> SequenceData.Targets {
     guard y.shape.first == grid.count else {
-      throw y.expected("\(grid.count) examples, as many as x has", found: "\(y.shape.first ?? 0)")
+      throw y.expected("\(grid.count) examples, as many as \(x) has", found: "\(y.shape.first ?? 0)")
     }
     if y.tensor.dataType.isFloatingPoint {
       let (size, perStep): (Int, Bool)

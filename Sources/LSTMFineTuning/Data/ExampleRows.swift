@@ -17,12 +17,19 @@ protocol ExampleRows {
   var isText: Bool { get }
   /// For each target column, the naive forecast's error that MASE divides by; nil where there is none.
   var seasonalScale: [Double]? { get }
+  /// Steps of the targets of each example, where they are not those of the inputs.
+  var targetSteps: Int? { get }
+  /// What the model's further inputs read, and its further outputs should give.
+  var others: [SequenceData.NamedInput] { get }
+  var otherTargets: [SequenceData.NamedTargets] { get }
   /// Sequences or streams, as metrics count them.
   var sequenceCount: Int { get }
 
   /// The input row and the target row at which an example begins.
   func inputRow(_ example: Int) -> Int
   func targetRow(_ example: Int) -> Int
+  /// The place of an example among all, for further inputs and targets.
+  func place(_ example: Int) -> Int
   /// Valid steps of an example.
   func length(_ example: Int) -> Int
 
@@ -47,6 +54,17 @@ protocol ExampleRows {
 }
 
 extension ExampleRows {
+  /// Streams have one input and one output.
+  var others: [SequenceData.NamedInput] { [] }
+  var otherTargets: [SequenceData.NamedTargets] { [] }
+  var targetSteps: Int? { nil }
+  func place(_ example: Int) -> Int { example }
+
+  /// Rows of the targets of each example.
+  var targetRowCount: Int { hasTargetPerStep ? targetSteps ?? steps : 1 }
+  /// Those of an example that count.
+  func targetLength(_ example: Int) -> Int { hasTargetPerStep ? targetSteps ?? length(example) : 1 }
+
   func targetScaler(_ example: Int) -> Scaler? { nil }
   var hasOwnScalers: Bool { false }
 }

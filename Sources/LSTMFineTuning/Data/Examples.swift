@@ -43,9 +43,10 @@ public enum Examples: ExamplesConvertible {
   }
 
   /// The same with standardized inputs and targets; a nil scaler leaves them as they are.
-  public func scaled(inputs: Scaler?, targets: Scaler?) -> Examples {
+  /// - Parameter named: scalers of further inputs and targets, by name.
+  public func scaled(inputs: Scaler?, targets: Scaler?, named: [String: Scaler]? = nil) -> Examples {
     switch self {
-    case .sequences(let data): .sequences(data.scaled(inputs: inputs, targets: targets))
+    case .sequences(let data): .sequences(data.scaled(inputs: inputs, targets: targets, named: named))
     case .streams(let data): .streams(data.scaled(inputs: inputs, targets: targets))
     }
   }

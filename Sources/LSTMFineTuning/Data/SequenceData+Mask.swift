@@ -63,15 +63,23 @@ extension SequenceData {
         made = .tokens(hidden.moved(whole, width: 1, filling: 0), steps: steps)
       }
     }
-    let targets: Targets =
-      switch self.targets {
+    func moved(_ targets: Targets) -> Targets {
+      switch targets {
       case .values(let values, let size, true):
         .values(hidden.moved(values, width: size, filling: 0), size: size, perStep: true)
       case .classes(let classes, true):
         .classes(hidden.moved(classes, width: 1, filling: Self.ignored), perStep: true)
-      case .values(_, _, false), .classes(_, false), .labels, .none: self.targets
+      case .values(_, _, false), .classes(_, false), .labels, .none: targets
       }
-    var result = try SequenceData(inputs: made, targets: targets, lengths: hidden.lengths).selecting(places)
+    }
+    var otherTargets = otherTargets
+    for place in otherTargets.indices where otherTargets[place].steps == nil {
+      otherTargets[place].targets = moved(otherTargets[place].targets)
+    }
+    var result = try SequenceData(
+      inputs: made, targets: targetSteps == nil ? moved(targets) : targets, lengths: hidden.lengths,
+      targetSteps: targetSteps, others: others, otherTargets: otherTargets
+    ).selecting(places)
     (result.classCount, result.isText, result.seasonalScale) = (classCount, isText, seasonalScale)
     result.hiddenSteps = hidden
     return result

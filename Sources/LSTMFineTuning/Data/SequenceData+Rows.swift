@@ -20,46 +20,22 @@ extension SequenceData: ExampleRows {
   func withInputRows<Result>(
     _ body: (SequenceRows.Values) throws(ShapeError) -> Result
   ) throws(ShapeError) -> Result {
-    switch inputs {
-    case .windows(let values, let size, _, _), .features(let values, _, let size):
-      return try values.withUnsafeBufferPointer { values throws(ShapeError) in
-        guard let base = values.baseAddress else { throw Self.empty }
-        return try body(.features(base, width: size))
-      }
-    case .tokens(let tokens, _), .tokenWindows(let tokens, _, _):
-      return try tokens.withUnsafeBufferPointer { tokens throws(ShapeError) in
-        guard let base = tokens.baseAddress else { throw Self.empty }
-        return try body(.tokens(base))
-      }
-    }
-  }
-
-  private static var empty: ShapeError {
-    ShapeError(what: "input", expected: "at least one sequence of one step", found: "nothing")
+    try inputs.withRows(body)
   }
 
   /// The input row at which an example of this selection begins.
   // For each example of a step, which may be as short as the call.
   @inline(__always)
   func inputRow(_ example: Int) -> Int {
-    switch inputs {
-    case .windows(_, _, let starts, _), .tokenWindows(_, let starts, _): starts[places[example]]
-    default: places[example] * steps
-    }
+    inputs.row(places[example])
   }
 
   /// The target row at which an example begins.
   func targetRow(_ example: Int) -> Int {
-    if case .labels(_, let width) = targets { return places[example] * width }
-    return places[example] * (hasTargetPerStep ? steps : 1)
+    targets.row(places[example], steps: targetSteps ?? steps)
   }
 
-  var hasTargetPerStep: Bool {
-    switch targets {
-    case .values(_, _, let perStep), .classes(_, let perStep): perStep
-    case .labels, .none: false
-    }
-  }
+  var hasTargetPerStep: Bool { targets.isPerStep }
 
   var hasOwnScalers: Bool { groupScalers != nil }
 
@@ -67,6 +43,8 @@ extension SequenceData: ExampleRows {
     guard let groupScalers, let groups else { return groupScalers?.first?.targets }
     return groupScalers[Int(groups[places[example]])].targets
   }
+
+  func place(_ example: Int) -> Int { places[example] }
 
   /// Valid steps of an example.
   func length(_ example: Int) -> Int { lengths?[places[example]] ?? steps }

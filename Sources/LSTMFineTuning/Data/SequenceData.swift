@@ -57,19 +57,21 @@ public struct SequenceData: Sendable {
   var groupScalers: [ScalerPair]?
   /// The examples of this selection, as places in the arrays.
   public private(set) var places: [Int]
+  /// Steps of the targets of each example, where they are not those of the inputs, as of a decoder; else nil.
+  public internal(set) var targetSteps: Int?
+  /// What the model's further inputs read, in its order.
+  public internal(set) var others: [NamedInput] = []
+  /// What its further outputs should give, in its order; empty where only the first one is trained.
+  public internal(set) var otherTargets: [NamedTargets] = []
 
+  /// - Parameter targetSteps: steps of the targets, where they are not those of the inputs.
   /// - Throws: `ShapeError` when the counts do not agree, or a window reaches beyond the rows.
-  public init(inputs: Inputs, targets: Targets, lengths: [Int]? = nil) throws(ShapeError) {
+  public init(
+    inputs: Inputs, targets: Targets, lengths: [Int]? = nil, targetSteps: Int? = nil, others: [NamedInput] = [],
+    otherTargets: [NamedTargets] = []
+  ) throws(ShapeError) {
     let (count, steps) = try Self.extent(of: inputs)
-    let targetCount: Int
-    switch targets {
-    case .values(let values, let size, let perStep):
-      targetCount = try Self.parts(of: values.count, each: [perStep ? steps : 1, size], "targets")
-    case .classes(let values, let perStep):
-      targetCount = try Self.parts(of: values.count, each: [perStep ? steps : 1], "targets")
-    case .labels(let values, let width): targetCount = try Self.parts(of: values.count, each: [width], "targets")
-    case .none: targetCount = count
-    }
+    let targetCount = try targets.count(steps: targetSteps ?? steps, "targets") ?? count
     guard targetCount == count else {
       throw ShapeError(what: "targets", expected: "\(count) examples, as many as inputs", found: "\(targetCount)")
     }
@@ -82,14 +84,16 @@ public struct SequenceData: Sendable {
     self.targets = targets
     self.lengths = lengths
     places = Array(0..<count)
+    self.targetSteps = targetSteps
+    if !others.isEmpty || !otherTargets.isEmpty { try attach(others, otherTargets) }
   }
 
-  private static func extent(of inputs: Inputs) throws(ShapeError) -> (count: Int, steps: Int) {
+  static func extent(of inputs: Inputs, _ name: String = "inputs") throws(ShapeError) -> (count: Int, steps: Int) {
     switch inputs {
     case .features(let values, let steps, let size):
-      return (try parts(of: values.count, each: [steps, size], "inputs"), steps)
+      return (try parts(of: values.count, each: [steps, size], name), steps)
     case .tokens(let values, let steps):
-      return (try parts(of: values.count, each: [steps], "inputs"), steps)
+      return (try parts(of: values.count, each: [steps], name), steps)
     case .windows(let values, let size, let starts, let steps):
       let rows = try parts(of: values.count, each: [size], "rows")
       try checkWindows(starts, steps, rows: rows)
@@ -109,7 +113,7 @@ public struct SequenceData: Sendable {
   }
 
   /// How many parts of a shape `count` values make.
-  private static func parts(of count: Int, each shape: [Int], _ what: String) throws(ShapeError) -> Int {
+  fileprivate static func parts(of count: Int, each shape: [Int], _ what: String) throws(ShapeError) -> Int {
     var (size, isSane) = (1, true)
     for dimension in shape {
       let (product, overflow) = size.multipliedReportingOverflow(by: dimension)
@@ -127,13 +131,7 @@ public struct SequenceData: Sendable {
   public var count: Int { places.count }
 
   /// T: no example is longer.
-  public var steps: Int {
-    switch inputs {
-    case .windows(_, _, _, let steps), .features(_, let steps, _), .tokens(_, let steps),
-      .tokenWindows(_, _, let steps):
-      steps
-    }
-  }
+  public var steps: Int { inputs.steps }
 
   /// Real-valued targets a row; nil for classes.
   package var targetSize: Int? { if case .values(_, let size, _) = targets { size } else { nil } }
@@ -197,7 +195,7 @@ public struct SequenceData: Sendable {
 
   /// The targets of some examples, in the order of `batch`.
   public func targetBatch(_ examples: some Collection<Int>) -> Targets {
-    let (rows, count) = (examples.map(targetRow), hasTargetPerStep ? steps : 1)
+    let (rows, count) = (examples.map(targetRow), hasTargetPerStep ? targetSteps ?? steps : 1)
     return switch targets {
     case .values(let values, let size, let perStep):
       .values(gather(values, rows.map { $0 * size }, width: count * size), size: size, perStep: perStep)
@@ -210,6 +208,21 @@ public struct SequenceData: Sendable {
   /// Valid steps of some examples.
   func lengthBatch(_ examples: some Collection<Int>) -> [Int]? {
     lengths.map { lengths in examples.map { lengths[places[$0]] } }
+  }
+}
+
+extension SequenceData.Targets {
+  /// How many examples they are of; nil without any.
+  /// - Throws: `ShapeError` naming `what` when they are no whole number.
+  func count(steps: Int, _ what: String) throws(ShapeError) -> Int? {
+    switch self {
+    case .values(let values, let size, let perStep):
+      try SequenceData.parts(of: values.count, each: [perStep ? steps : 1, size], what)
+    case .classes(let values, let perStep):
+      try SequenceData.parts(of: values.count, each: [perStep ? steps : 1], what)
+    case .labels(let values, let width): try SequenceData.parts(of: values.count, each: [width], what)
+    case .none: nil
+    }
   }
 }
 

@@ -12,6 +12,9 @@ final class BatchPlaces {
   private let lengths = GrowingBuffer<Int>()
   private let statesFrom = GrowingBuffer<Int>()
   private let statesTo = GrowingBuffer<Int>()
+  /// For each of the model's further inputs, where the batch's examples begin.
+  private var otherStarts: [GrowingBuffer<Int>] = []
+  private var otherSteps: [Int] = []
 
   /// - Parameter row: gives an example's first row, of the inputs or of cached outputs.
   @inline(__always)
@@ -23,12 +26,50 @@ final class BatchPlaces {
     targetStarts.reserve(count)
     if hasLengths { lengths.reserve(count) }
     carry = carried.map { .init($0, from: statesFrom.reserve(count), to: statesTo.reserve(count)) }
+    if !otherStarts.isEmpty || !data.others.isEmpty { locateOthers(examples, of: data) }
     for (place, example) in examples.enumerated() {
       starts.pointer[place] = row(example)
       targetStarts.pointer[place] = data.targetRow(example)
       if hasLengths { lengths.pointer[place] = data.length(example) }
       if carry != nil { (statesFrom.pointer[place], statesTo.pointer[place]) = data.streams(example) }
     }
+  }
+
+  private func locateOthers(_ examples: some Collection<Int>, of data: some ExampleRows) {
+    while otherStarts.count < data.others.count { otherStarts.append(GrowingBuffer()) }
+    otherSteps = data.others.map(\.steps)
+    for (other, starts) in zip(data.others, otherStarts) {
+      let starts = starts.reserve(count)
+      for (place, example) in examples.enumerated() { starts[place] = other.values.row(data.place(example)) }
+    }
+  }
+
+  /// Further inputs of which only the steps count.
+  func otherShapes(_ nothing: UnsafePointer<Float>) -> [SequenceRows] {
+    otherSteps.enumerated().map { index, steps in
+      SequenceRows(
+        .features(nothing, width: 1), count: count, steps: steps,
+        starts: UnsafePointer(otherStarts[index].pointer))
+    }
+  }
+
+  /// Lends the batch's rows of further inputs.
+  func withOtherRows<Result>(
+    of data: some ExampleRows, _ body: ([SequenceRows]) throws(ShapeError) -> Result
+  ) throws(ShapeError) -> Result {
+    let others = data.others
+    guard !others.isEmpty else { return try body([]) }
+    var rows: [SequenceRows] = []
+    func lend(_ index: Int) throws(ShapeError) -> Result {
+      guard index < others.count else { return try body(rows) }
+      return try others[index].values.withRows { values throws(ShapeError) in
+        rows.append(
+          SequenceRows(
+            values, count: count, steps: others[index].steps, starts: UnsafePointer(otherStarts[index].pointer)))
+        return try lend(index + 1)
+      }
+    }
+    return try lend(0)
   }
 
   /// The batch's rows among all rows of the inputs or of the cache.

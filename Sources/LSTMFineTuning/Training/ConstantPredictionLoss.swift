@@ -1,8 +1,31 @@
 import Foundation
 
 extension ExampleRows {
+  /// The weighted sum over the outputs of the losses of their best constant predictions.
+  func constantPredictionLoss(_ objective: Objective) -> Double {
+    guard !objective.isSingle else { return constantPredictionLoss(objective.loss) }
+    return objective.others.reduce(objective.weight * constantPredictionLoss(objective.loss)) { sum, output in
+      guard let named = otherTargets.first(where: { $0.name == output.name }) else { return sum }
+      let rows = named.targets.isPerStep ? named.steps ?? steps : 1
+      let own = constantPredictionLoss(output.loss, named.targets) { body in
+        for example in 0..<count {
+          let first = named.targets.row(place(example), steps: rows)
+          let length = named.targets.isPerStep && named.steps == nil ? self.length(example) : rows
+          for row in first..<first + length { body(row) }
+        }
+      }
+      return sum + output.weight * own
+    }
+  }
+
   /// The loss of the best constant prediction: the targets' mean, or the frequency of each class.
   func constantPredictionLoss(_ loss: Loss) -> Double {
+    constantPredictionLoss(loss, targets, forEachTargetRow)
+  }
+
+  private func constantPredictionLoss(
+    _ loss: Loss, _ targets: SequenceData.Targets, _ forEachTargetRow: ((Int) -> Void) -> Void
+  ) -> Double {
     switch targets {
     case .none: return 0
     case .labels: return logOfUniformAlignments
@@ -44,7 +67,7 @@ extension ExampleRows {
   private func forEachTargetRow(_ body: (Int) -> Void) {
     for example in 0..<count {
       let first = targetRow(example)
-      for row in first..<first + (hasTargetPerStep ? length(example) : 1) { body(row) }
+      for row in first..<first + targetLength(example) { body(row) }
     }
   }
 }

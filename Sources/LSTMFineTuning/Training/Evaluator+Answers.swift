@@ -15,7 +15,7 @@ extension Evaluator {
   /// - Returns: nil for another model.
   /// - Throws: `ShapeError` when data and model do not fit together.
   public func tags(_ data: SequenceData) throws(ShapeError) -> Tags? {
-    guard let chain = network.outputChain else { return nil }
+    guard let chain = network.outputChain() else { return nil }
     let size = chain.size
     var found = Tags(tags: [], probabilities: Tensor(zeros: [0, 0, size]))
     var (probabilities, steps) = ([Float](), 0)

@@ -11,8 +11,8 @@ extension FineTuner {
     let keepsTraining = options.epochs >= (validation == nil ? 1 : 2)
     guard options.cache.isOn, !boundary.isInput(configuration), options.epochs >= 1 else { return (nil, nil) }
     let bytes =
-      (keepsTraining ? PrefixCache.byteCount(network, upTo: boundary, data) : 0)
-      + (validation.map { PrefixCache.byteCount(network, upTo: boundary, $0) } ?? 0)
+      (keepsTraining ? try PrefixCache.byteCount(network, upTo: boundary, data) : 0)
+      + (try validation.map { try PrefixCache.byteCount(network, upTo: boundary, $0) } ?? 0)
     var cache = CacheUsage(parts: boundary.partsBelow(configuration), bytes: bytes, place: .memory)
     cache.place = FloatStorage.place(bytes, options.cache)
     try events(.cache(cache))
@@ -20,7 +20,7 @@ extension FineTuner {
     if case .nowhere = cache.place { return (nil, nil) }
     func fill(_ part: Rows) throws -> PrefixCache {
       let writer = try FloatStorage.Writer(
-        cache.place, count: PrefixCache.byteCount(network, upTo: boundary, part) / MemoryLayout<Float>.size)
+        cache.place, count: try PrefixCache.byteCount(network, upTo: boundary, part) / MemoryLayout<Float>.size)
       return try PrefixCache(network, upTo: boundary, part, into: writer, batchSize: batchSize)
     }
     do {

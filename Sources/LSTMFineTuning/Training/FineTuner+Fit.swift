@@ -42,6 +42,7 @@ extension FineTuner {
     _ point: ResumePoint?, _ events: (Event) throws -> Void
   ) throws -> Run {
     try check(model, data, validation)
+    for part in [data, validation] { try (part as? SequenceData)?.check(model.configuration) }
     try options.regularization.validate()
     let loop = try Loop(self, model, data, validation, targetScaler, kernels, point, events)
     let run = loop.run(try loop.train(events))
@@ -92,11 +93,13 @@ private final class Loop<Rows: ExampleRows> {
     let network = Network(model, kernels: kernels)
     caches = try tuner.makeCaches(network, data, validation, events)
     stepper = try Stepper(tuner, network, kernels)
-    evaluator = Evaluator(network, loss: tuner.loss, targetScaler: targetScaler, batchSize: max(options.batchSize, 64))
+    evaluator = try Evaluator(
+      network, objective: tuner.objective, targetScaler: targetScaler, scalers: model.preprocessing.scalers ?? [:],
+      batchSize: max(options.batchSize, 64))
     batches = data.batches(of: min(options.batchSize, data.count))
     carried = try data.makeCarriedState(model.configuration)
     groups = tuner.plan.groups
-    constantPredictionLoss = (validation ?? data).constantPredictionLoss(tuner.loss)
+    constantPredictionLoss = (validation ?? data).constantPredictionLoss(tuner.objective)
 
     if let point {
       let state = point.state

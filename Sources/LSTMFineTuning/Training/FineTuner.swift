@@ -145,7 +145,9 @@ public struct FineTuner: Sendable {
   /// The rule, with its learning rate before schedule and recipe.
   public let optimizer: Optimizer
   /// What the steps minimize.
-  public let loss: Loss
+  public let objective: Objective
+  /// That of the model's first output.
+  public var loss: Loss { objective.loss }
   /// How long, in which batches, and so on.
   public var options: Options
   /// The one asked for, or the recipe's.
@@ -164,9 +166,17 @@ public struct FineTuner: Sendable {
   public init(
     _ plan: FreezePlan, optimizer: Optimizer = .adam(), loss: Loss = .meanSquaredError, options: Options = Options()
   ) {
+    self.init(plan, optimizer: optimizer, objective: Objective(loss), options: options)
+  }
+
+  /// The same for a model with several outputs that train.
+  /// - Parameter objective: the losses of its outputs, and what each is multiplied by.
+  public init(
+    _ plan: FreezePlan, optimizer: Optimizer = .adam(), objective: Objective, options: Options = Options()
+  ) {
     self.plan = plan
     self.optimizer = optimizer
-    self.loss = loss
+    self.objective = objective
     self.options = options
   }
 

@@ -8,17 +8,17 @@ final class FlatOutput {
   private let gradient = GrowingBuffer<Float>()
 
   /// Values of a sequence, when a network's output is read so; nil when it is read as it is.
-  static func width(_ network: Network, _ data: some ExampleRows) -> Int? {
-    guard let width = network.configuration.flatOutputSize, !data.hasTargetPerStep,
-      case .values(_, width, perStep: false) = data.targets
-    else { return nil }
+  static func width(_ network: Network, _ index: Int = 0, _ targets: SequenceData.Targets) -> Int? {
+    guard let width = network.flatOutputSize(index), case .values(_, width, perStep: false) = targets else {
+      return nil
+    }
     return width
   }
 
   /// The rows of the last pass in the order of the batch.
-  func flatten(_ output: Network.Output, of network: Network, count: Int, width: Int) -> Network.Output {
+  func flatten(_ output: Network.Output, of network: Network, _ index: Int, count: Int, width: Int) -> Network.Output {
     let to = rows.reserve(count * width)
-    network.forEachOutputRow { row, sequence, step in
+    network.forEachOutputRow(index) { row, sequence, step in
       (to + sequence * width + step * output.width).update(from: output.rows + row * output.width, count: output.width)
     }
     return Network.Output(rows: to, count: count, width: width)
@@ -29,10 +29,10 @@ final class FlatOutput {
 
   /// The gradient of the network's own rows from that of the flat ones.
   func unflatten(
-    _ output: Network.Output, of network: Network, width: Int, into rows: UnsafeMutablePointer<Float>
+    _ output: Network.Output, of network: Network, _ index: Int, width: Int, into rows: UnsafeMutablePointer<Float>
   ) {
     let from = gradient.pointer
-    network.forEachOutputRow { row, sequence, step in
+    network.forEachOutputRow(index) { row, sequence, step in
       (rows + row * output.width).update(from: from + sequence * width + step * output.width, count: output.width)
     }
   }

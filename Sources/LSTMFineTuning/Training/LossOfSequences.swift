@@ -21,14 +21,14 @@ extension Loss {
   /// - Throws: `ShapeError` unless a CRF's loss is used for models that end in one, and for these alone: another would
   ///   neither see nor train the scores of neighboring tags. Or when a loss that includes the model's last activation would
   ///   apply it twice.
-  func check(_ network: Network) throws(ShapeError) {
-    if outputForm == .logits, let layer = network.activationInTheWay {
+  func check(_ network: Network, output index: Int = 0) throws(ShapeError) {
+    if outputForm == .logits, let layer = network.activationInTheWay(ofOutput: index) {
       throw ShapeError(
         what: "model", expected: "\(layer), whose activation the loss \(name) includes, as the last layer",
         found: "another layer above it")
     }
     let isCRF = if case .crf = self { true } else { false }
-    guard isCRF != (network.outputChain != nil) else { return }
+    guard isCRF != (network.outputChain(index) != nil) else { return }
     throw isCRF
       ? ShapeError(what: "model", expected: "one that ends in a CRF, for the loss crf", found: "none")
       : ShapeError(what: "loss", expected: "crf, for a model that ends in a CRF", found: name)
@@ -81,16 +81,17 @@ final class SequenceLoss {
   ///   - isTraining: whether the gradient of a CRF's own scores is wanted, too.
   /// - Throws: `ShapeError` for labels that no sequence of steps can have.
   func evaluate(
-    _ loss: Loss, _ output: Network.Output, of network: Network, _ targets: TargetRows, at places: UnsafePointer<Int>,
+    _ loss: Loss, _ output: Network.Output, of network: Network, _ index: Int = 0, _ targets: TargetRows,
+    at places: UnsafePointer<Int>,
     gradient: UnsafeMutablePointer<Float>, isTraining: Bool
   ) throws(ShapeError) -> Loss.Sum {
-    let sequences = network.outputSequences
+    let sequences = network.outputSequences(index)
     lengths.reserve(sequences.count)
     losses.reserve(sequences.count)
     gradient.update(repeating: 0, count: output.count * output.width)
     let (lengths, losses) = (lengths.pointer, losses.pointer)
     let reduction: SequenceReduction
-    switch (loss, targets, network.outputChain) {
+    switch (loss, targets, network.outputChain(index)) {
     case (.crf(let chosen), .classes(let classes), let tags?):
       reduction = chosen
       for b in 0..<sequences.count {
@@ -101,7 +102,7 @@ final class SequenceLoss {
         .init(
           emissions: output.rows, sequences: sequences.count, length: { lengths[$0] }, row: sequences.row,
           label: { Int(classes[places[sequences.row($0, $1)]]) }, factor: factor),
-        tags, losses: losses, gradient: gradient, chainGradient: isTraining ? network.makeChainGradient() : nil,
+        tags, losses: losses, gradient: gradient, chainGradient: isTraining ? network.makeChainGradient(index) : nil,
         kernels: network.kernels)
     case (.ctc(_, let chosen, let zeroesInfinity), .labels(let labels, let width), _):
       reduction = chosen
@@ -121,7 +122,7 @@ final class SequenceLoss {
     default:
       throw ShapeError(what: "targets", expected: "those of \(loss.name)", found: "others")
     }
-    let isTagged = network.outputChain != nil
+    let isTagged = network.outputChain(index) != nil
     var sum = Loss.Sum(sum: 0, count: 0, weight: 0)
     for b in 0..<sequences.count where lengths[b] > 0 || !isTagged {
       sum.count += lengths[b]

@@ -31,6 +31,9 @@ public struct Metrics: Sendable, Codable, Equatable {
   /// For CTC: the fewest labels to insert, delete or replace in the answers to make them right, divided by the right
   /// labels; the character error rate where labels are characters.
   public var errorRate: Double?
+  /// Of a model whose outputs are compared with targets of their own: by the output's name. `loss` is then the weighted
+  /// sum of theirs, and the rest is of the first of them.
+  public var outputs: [String: Metrics]?
 }
 
 /// How often each class was predicted as which.
@@ -141,13 +144,14 @@ struct MetricTally {
   /// Adds the right tags or labels of a batch of whole sequences.
   /// - Parameter places: for each row of the output, the row of its target.
   mutating func add(
-    _ output: Network.Output, of network: Network, _ targets: TargetRows, at places: UnsafePointer<Int>
+    _ output: Network.Output, of network: Network, _ index: Int = 0, _ targets: TargetRows,
+    at places: UnsafePointer<Int>
   ) {
     for row in 0..<output.count { spread.add(output.rows + row * output.width) }
-    let batch = network.outputSequences
+    let batch = network.outputSequences(index)
     for b in 0..<batch.count {
       let row = { (step: Int) in UnsafePointer(output.rows + batch.row(b, step) * output.width) }
-      switch (targets, network.outputChain) {
+      switch (targets, network.outputChain(index)) {
       case (.classes(let classes), let chain?):
         var tags = (0..<batch.length(b)).map { Int(classes[places[batch.row(b, $0)]]) }
         while tags.last == Int(SequenceData.ignored) { tags.removeLast() }
@@ -176,14 +180,14 @@ struct MetricTally {
     if !matrix.isEmpty { matrix[label * wanted.count + answer] += 1 }
   }
 
-  func metrics(_ data: some ExampleRows) -> Metrics {
+  func metrics(_ data: some ExampleRows, seasonalScale: [Double]?) -> Metrics {
     let mean = lossSum / lossWeight
     var metrics = Metrics(loss: mean, examples: data.sequenceCount)
     if rows > 0 {
       let count = Double(rows * columns.count)
       metrics.mae = columns.reduce(0) { $0 + $1.absolute } / count
       metrics.rmse = (columns.reduce(0) { $0 + $1.square } / count).squareRoot()
-      metrics.mase = scaledError(data.seasonalScale)
+      metrics.mase = scaledError(seasonalScale)
       if rows > 1 {
         metrics.r2 = columns.reduce(0) { $0 + $1.determination(rows: rows) } / Double(columns.count)
       }

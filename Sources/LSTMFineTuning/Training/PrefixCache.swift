@@ -31,6 +31,7 @@ final class PrefixCache {
     batchSize: Int
   ) throws {
     self.boundary = boundary
+    try network.setSteps(ofOthers: data.others.map(\.steps))
     blockSize = network.blockSize(at: boundary, steps: data.steps)
     var next = 0
     if data.hasLengths {
@@ -54,9 +55,11 @@ final class PrefixCache {
       }
       let blocks = writer.room(count) ?? batch.reserve(count)
       try data.withInputRows { values throws(ShapeError) in
-        try network.run(
-          places.rows(values, steps: data.steps), upTo: boundary, into: blocks, starts: blockStarts,
-          carrying: places.carry)
+        try places.withOtherRows(of: data) { others throws(ShapeError) in
+          try network.run(
+            places.rows(values, steps: data.steps), others: others, upTo: boundary, into: blocks, starts: blockStarts,
+            carrying: places.carry)
+        }
       }
       try writer.append(blocks, count)
     }
@@ -64,7 +67,10 @@ final class PrefixCache {
   }
 
   /// Bytes that the values of some data take.
-  static func byteCount(_ network: Network, upTo boundary: Boundary, _ data: some ExampleRows) -> Int {
+  static func byteCount(
+    _ network: Network, upTo boundary: Boundary, _ data: some ExampleRows
+  ) throws(ShapeError) -> Int {
+    try network.setSteps(ofOthers: data.others.map(\.steps))
     let count =
       data.hasLengths
       ? (0..<data.count).reduce(0) { $0 + network.blockSize(at: boundary, steps: data.length($1)) }

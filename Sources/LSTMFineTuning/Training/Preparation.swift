@@ -16,8 +16,10 @@ public struct Preparation: Sendable {
   public let training: Examples
   /// nil when nothing is held back.
   public let validation: Examples?
-  /// The requested one, or the usual one for the targets.
-  public let loss: Loss
+  /// The requested one, or the usual one for the targets; of the model's first output.
+  public var loss: Loss { objective.loss }
+  /// The losses of all outputs that train, and what each is multiplied by.
+  public let objective: Objective
   /// What was done to the data, as the model's file keeps it.
   public var preprocessing: Preprocessing { model.preprocessing }
   /// Lines for people about every decision.
@@ -28,6 +30,7 @@ public struct Preparation: Sendable {
   ///   - split: what is held back for validation; the last fifth of series and texts, or a fifth of examples that is drawn.
   ///   - scaler: whether scalers that the model brings along are kept. New ones are fitted to the training part alone.
   ///   - loss: nil for the one that goes with the targets.
+  ///   - outputs: losses and their weights by the outputs' names, of a model with several.
   ///   - head: whether the model gets a new last layer.
   ///   - readout: nil for the model's, or the one that goes with the targets.
   ///   - seed: of a new head's weights.
@@ -36,7 +39,8 @@ public struct Preparation: Sendable {
   public init(
     _ model: LSTMModel, _ data: any TrainingData, validation held: (any TrainingData)? = nil,
     split: SplitChoice = SplitChoice(), scaler: ScalerChoice = ScalerChoice(), loss: Loss? = nil,
-    head: HeadChoice = .keep, readout: PlainStack.Readout? = nil, seed: UInt64 = 0
+    outputs: ObjectiveFit.Choice = ObjectiveFit.Choice(), head: HeadChoice = .keep, readout: PlainStack.Readout? = nil,
+    seed: UInt64 = 0
   ) throws {
     var record = model.preprocessing
     // 1. Split before anything is fitted.
@@ -44,14 +48,15 @@ public struct Preparation: Sendable {
     parts.training = try parts.training.hiding(model.configuration)
     parts.validation = try parts.validation?.hiding(model.configuration)
     // 2. The head, the readout and the loss.
-    let fit = try TaskFit(
-      model, parts.training.sequences, file: data.file, loss: loss, head: head, readout: readout, seed: seed,
-      knowsClasses: record.classes != nil)
+    let fit = try ObjectiveFit(
+      model, parts.training.sequences, file: data.file, loss: loss, choice: outputs, head: head, readout: readout,
+      seed: seed, knowsClasses: record.classes != nil)
+    try parts.training.sequences.check(fit.model.configuration)
     if head.isNew { record.classes = nil }
     data.describe(in: &record)
     // 3. The scalers. Classes have no unit: a scaler kept for targets would be applied to the answers.
-    let isOfClasses = fit.loss.isOfClasses
-    record.blank = fit.loss.blank(of: fit.model.configuration.outputSize)
+    let isOfClasses = fit.objective.loss.isOfClasses
+    record.blank = fit.objective.loss.blank(of: fit.model.configuration.outputSize)
     let scalerNotes = try record.settle(scaler, parts, data, isOfClasses: isOfClasses)
     if isOfClasses { record.targetScaler = nil }
     let (own, unknown) = try data.scaled(fit.prepared(parts.training), by: record)
@@ -61,7 +66,7 @@ public struct Preparation: Sendable {
     var prepared = fit.model
     prepared.preprocessing = record
     self.model = prepared
-    self.loss = fit.loss
+    objective = fit.objective
     notes =
       parts.notes + fit.notes + scalerNotes
       + [unknown, held == nil ? [] : other?.unknown ?? []].compactMap(Scaler.note(unknown:))
@@ -117,12 +122,14 @@ extension Preprocessing {
       let own = fitted.inputs.map { "; the training data's own: \($0.summary)" } ?? ""
       return ["scaler: the model's is kept (\(old?.summary ?? "targets only"))\(own)"]
     case .none:
-      (inputScaler, targetScaler, entityScalers) = (nil, nil, nil)
+      (inputScaler, targetScaler, entityScalers, scalers) = (nil, nil, nil, nil)
       return hasScaler ? ["scaler: the model's is dropped, as asked"] : []
     case .refit, .auto:
       entityScalers = nil
       inputScaler = fitted.inputs
       targetScaler = isOfClasses ? nil : fitted.targets
+      let named = parts.training.sequences.fitNamedScalers()
+      scalers = named.isEmpty ? nil : named
       let before = old.map { "; the model's was \($0.summary)" } ?? ""
       return fitted.inputs.map { ["scaler: fitted on the training part (\($0.summary))\(before)"] } ?? []
     }
@@ -204,6 +211,7 @@ extension LSTMModel {
         shape: [said.origins.count, said.values.count / max(said.origins.count, 1)], values: said.values)
     }
     let raw = try data.inputs(isRolling: isRolling).sequences.hiding(configuration.mask, for: configuration)
+    try raw.check(configuration)
     try record.checkScalers(features: raw.featureCount, targets: configuration.outputSize, file: data.file)
     let scaled = try data.scaled(.sequences(raw), by: record).examples.sequences
     return try Evaluator(

@@ -91,7 +91,7 @@ public struct RateFinder: Sendable {
     let stepper = try Stepper(tuner, network, kernels)
     let carried = try data.makeCarriedState(model.configuration)
     // The model as it was, with states of its own.
-    let start = BatchRunner(Network(model, kernels: kernels), loss: tuner.loss)
+    let start = try BatchRunner(Network(model, kernels: kernels), tuner.objective)
     let startCarried = try data.makeCarriedState(model.configuration)
     let everything = GradientPlan(
       model.configuration, trainable: tuner.plan.phases.last?.trainable ?? tuner.plan.trainable)

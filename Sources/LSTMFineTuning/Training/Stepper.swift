@@ -30,17 +30,21 @@ final class Stepper {
     var rates: [Double]
   }
 
-  /// - Throws: `FineTuningError` when the plan's adapters do not fit the network.
-  init(_ tuner: FineTuner, _ network: Network, _ kernels: Kernels) throws(FineTuningError) {
+  /// - Throws: `FineTuningError` when the plan's adapters do not fit the network, `ShapeError` for losses of outputs that it
+  ///   does not have.
+  init(_ tuner: FineTuner, _ network: Network, _ kernels: Kernels) throws {
     self.tuner = tuner
     self.network = network
     let plan = tuner.plan
     plans = plan.phases.map { GradientPlan(network.configuration, trainable: $0.trainable) }
-    runner = BatchRunner(network, loss: tuner.loss)
+    runner = try BatchRunner(network, tuner.objective)
     updates = ParameterUpdates(kernels)
     gradients = ParameterStore(network.configuration.parameters)
-    // Running statistics move, but by no gradient.
-    let isMovedHere = plan.parameters.indices.map { !plan.adapted[$0] && plan.parameters[$0].part.isTrainable }
+    // Running statistics move, but by no gradient; and what only an output without a loss depends on gets none.
+    let counts = network.configuration.countingParameters(for: tuner.objective)
+    let isMovedHere = plan.parameters.indices.map {
+      !plan.adapted[$0] && plan.parameters[$0].part.isTrainable && counts[$0]
+    }
     dense = plan.phases.map { zip($0.trainable, isMovedHere).map { $0 && $1 } }
     optimizer = OptimizerState(
       tuner.optimizer, weights: network.weights, trainable: zip(plan.trainable, isMovedHere).map { $0 && $1 },
@@ -92,7 +96,7 @@ final class Stepper {
         epoch: place.epoch, step: place.step, detail: "the loss is \(plain(loss.mean))")
     }
     zeroGradients(trainable)
-    network.backward(runner.gradient.pointer, into: gradients, plan)
+    network.backward(runner.gradients.first, others: runner.gradients.others, into: gradients, plan)
     var (square, fastest) = (0.0, 0.0)
     for index in trainable.indices where trainable[index] {
       rates[index] = phaseRates[phase][index] * place.factors.rate

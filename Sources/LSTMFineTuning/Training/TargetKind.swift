@@ -58,7 +58,7 @@ extension SequenceData {
   fileprivate func allTargetRows() -> [Int] {
     guard case .values(let values, let size, let isPerStep) = targets, size > 0 else { return [] }
     let rows = values.count / size
-    guard isPerStep, let lengths else { return Array(0..<rows) }
+    guard isPerStep, targetSteps == nil, let lengths else { return Array(0..<rows) }
     return lengths.enumerated().flatMap { example, length in example * steps..<example * steps + length }
   }
 

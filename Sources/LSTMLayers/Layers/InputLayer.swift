@@ -12,6 +12,19 @@ final class InputLayer: NetworkLayer {
 
   override var streamObstacle: String? { value.isPerStep ? nil : "\(name), which is given once a sequence" }
 
+  /// Sets the steps of every sequence of a further input.
+  /// - Throws: `ShapeError` when it cannot have as many.
+  func setSteps(_ steps: Int) throws(ShapeError) {
+    guard value.isPerStep else {
+      guard steps == 1 else { throw ShapeError(what: name, expected: "one row a sequence", found: "\(steps) steps") }
+      return
+    }
+    guard steps > 0, value.steps == nil || value.steps == steps else {
+      throw ShapeError(what: name, expected: "sequences of \(value.steps ?? 1) steps", found: "sequences of \(steps)")
+    }
+    shape.ownSteps = steps
+  }
+
   /// Copies the rows of a batch.
   /// - Throws: `ShapeError` when they are of another kind or size.
   func gather(_ source: SequenceRows) throws(ShapeError) {
@@ -41,6 +54,29 @@ final class InputLayer: NetworkLayer {
       throw ShapeError(what: "input", expected: "token numbers (N, T)", found: "features (N, T, I)")
     case (.tokens, nil):
       throw ShapeError(what: "input", expected: "features (N, T, \(width))", found: "token numbers (N, T)")
+    }
+  }
+
+  /// Copies a row to where it is kept; a token as a number, which float32 has exactly up to the largest vocabulary.
+  func keep(_ row: Int, in to: UnsafeMutablePointer<Float>) {
+    if value.vocabulary != nil {
+      to.pointee = Float(tokens.pointer[row])
+    } else {
+      to.update(from: outputRead + row * width, count: width)
+    }
+  }
+
+  /// Memory for rows that were kept.
+  func reserveKeptRows() {
+    if value.vocabulary != nil { tokens.reserve(rowCount) } else { makeOutput() }
+  }
+
+  /// Takes a row that was kept, after `reserveKeptRows`.
+  func take(_ row: Int, from kept: UnsafePointer<Float>) {
+    if value.vocabulary != nil {
+      tokens.pointer[row] = Int32(kept.pointee)
+    } else {
+      (output + row * width).update(from: kept, count: width)
     }
   }
 

@@ -188,6 +188,8 @@ final class RowShape {
   private let source: RowShape?
   /// Of a shape that is made of another: the number of steps for the other's.
   private let length: (Int) -> Int
+  /// Steps of every sequence, of a further input that has a number of its own; nil for what `length` gives.
+  var ownSteps: Int?
 
   /// The shape of an input.
   init() { (source, length) = (nil, { $0 }) }
@@ -208,10 +210,14 @@ final class RowShape {
 
   /// After its source was updated.
   /// - Returns: false when a sequence has no steps left.
-  func update() -> Bool { source.map { packed.update(like: $0.packed, length: length) } ?? true }
+  func update() -> Bool {
+    guard let source else { return true }
+    if let ownSteps { return packed.update(like: source.packed) { _ in ownSteps } }
+    return packed.update(like: source.packed, length: length)
+  }
 
   /// Steps here of a sequence of so many steps of the input.
-  func steps(_ inputSteps: Int) -> Int { source.map { length($0.steps(inputSteps)) } ?? inputSteps }
+  func steps(_ inputSteps: Int) -> Int { ownSteps ?? source.map { length($0.steps(inputSteps)) } ?? inputSteps }
 }
 
 /// A layer about to be made.

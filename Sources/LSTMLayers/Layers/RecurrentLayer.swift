@@ -21,6 +21,8 @@ final class RecurrentLayer: NetworkLayer {
   private let startSlots: [(hidden: Int, cell: Int?)]
   /// The layer whose final state is this one's first.
   private let starter: RecurrentLayer?
+  /// Whether this pass goes on from the layer's own final state in the last one.
+  private var goesOn = false
   /// (R, D * S) before directions are merged, and its gradient.
   private let sideBySide = FloatBuffer()
   private let sideBySideGradient = FloatBuffer()
@@ -74,6 +76,7 @@ final class RecurrentLayer: NetworkLayer {
   /// Sets the states before the first step, those of the model's own: zero, or parameters. Another layer's final state is
   /// taken when that layer has run.
   func setOwnState() {
+    goesOn = false
     if starter != nil { return takeInitialState() }
     let count = shape.packed.count
     startsFromZero = startSlots.isEmpty
@@ -106,11 +109,24 @@ final class RecurrentLayer: NetworkLayer {
 
   /// Memory for given states, which the caller fills: for each direction h (B, S) and c (B, H), in the packed order.
   func takeInitialState() {
-    startsFromZero = false
+    (startsFromZero, goesOn) = (false, false)
     for (place, direction) in directions.enumerated() {
       initialHidden[place].reserve(shape.packed.count * stateSize)
       initialCell[place].reserve(shape.packed.count * direction.hiddenSize)
     }
+  }
+
+  /// Starts the next pass from the final states of the last one, of as many sequences.
+  func goOn() {
+    takeInitialState()
+    for place in directions.indices {
+      for b in 0..<shape.packed.count {
+        copyFinalState(
+          b, of: place, hidden: initialHidden[place].pointer + b * stateSize,
+          cell: cellSize == 0 ? nil : initialCell[place].pointer + b * cellSize)
+      }
+    }
+    goesOn = true
   }
 
   /// The state at the start of a sequence that none is given for.
@@ -135,7 +151,7 @@ final class RecurrentLayer: NetworkLayer {
   // MARK: - Forward
 
   override func forward(_ pass: LayerPass) {
-    if let starter { takeState(of: starter) }
+    if let starter, !goesOn { takeState(of: starter) }
     let (count, output) = (rowCount, makeOutput())
     if isMerged { sideBySide.reserve(count * rowSize) }
     let target = isMerged ? sideBySide.pointer : output

@@ -68,10 +68,11 @@ package struct GradientPlan: Sendable {
       }
     }
     // 4. What those read is where the frozen part ends.
-    let output = configuration.outputPlaces[0]
+    let outputs = configuration.outputPlaces
     var ends = Set<Int>()
     for place in inputs..<runs.count where runs[place] { ends.formUnion(sources[place].filter { !runs[$0] }) }
-    if !runs[output] { ends = [output] }
+    if !outputs.contains(where: { runs[$0] }) { ends = [] }
+    ends.formUnion(outputs.filter { !runs[$0] })
     // Looking rows up costs less than keeping them, and the layer above may go by token.
     if ends.allSatisfy({ $0 >= inputs && layers[$0 - inputs].kind is Layer.Embedding }) {
       for end in ends { runs[end] = true }

@@ -109,6 +109,30 @@ public struct LSTMModel: Sendable {
     )
   }
 
+  /// Runs a model with several inputs or outputs.
+  /// - Parameters:
+  ///   - batch: of the first input.
+  ///   - others: of further inputs, in the configuration's order.
+  /// - Returns: every output in the configuration's order, and the final state of each layer and direction.
+  /// - Throws: `ShapeError` when a batch or the state does not fit the model.
+  public func callAsFunction(
+    _ batch: SequenceBatch, others: [SequenceBatch], state: LSTMState? = nil
+  ) throws(ShapeError) -> (outputs: [Tensor], state: LSTMState) {
+    let network = Network(configuration, weights: parameters, kernels: .best)
+    guard let mask = configuration.mask, let hidden = try batch.hidden(by: mask) else {
+      _ = try network.forward(batch, others: others, state: state, forBackward: false)
+      return (network.outputTensors(), network.finalState())
+    }
+    try hidden.check(configuration)
+    _ = try network.forward(batch.moved(hidden), others: others, state: state, forBackward: false)
+    var outputs = network.outputTensors()
+    for (index, place) in configuration.outputPlaces.enumerated()
+    where outputs[index].shape.count == 3 && configuration.values[place].clock == 0 {
+      outputs[index] = try hidden.spread(outputs[index], isReverse: configuration.hasReverseLayers)
+    }
+    return (outputs, network.finalState())
+  }
+
   /// A parameter's values by the project's name for it; nil when there is none with that name.
   public subscript(name: String) -> Tensor? {
     guard let index = parameters.index(of: name) else { return nil }

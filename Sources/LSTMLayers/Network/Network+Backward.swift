@@ -36,7 +36,7 @@ extension Network {
     }
     pack(outputGradient)
     backward(
-      self.outputGradient.pointer, into: gradients,
+      self.outputGradient.pointer, [], into: gradients,
       GradientPlan(configuration, trainable: trainable, wantsInput: wantsInput), stateGradient: stateGradient,
       wantsState: wantsInput)
     return wantsInput ? inputGradients() : nil
@@ -45,17 +45,19 @@ extension Network {
   /// Exact backpropagation through time for the last `run` with a plan. Does not allocate for a batch no larger than an
   /// earlier one.
   /// - Parameters:
-  ///   - outputGradient: dL/d output, in the order of the rows that `run` returned. It may be overwritten.
+  ///   - outputGradient: dL/d output, in the order of the rows that `run` returned. It may be overwritten. nil for zero.
+  ///   - others: those of further outputs, in order.
   ///   - gradients: the gradients of the trainable parameters are added to these; the others are not changed.
   package func backward(
-    _ outputGradient: UnsafeMutablePointer<Float>, into gradients: ParameterStore, _ plan: GradientPlan
+    _ outputGradient: UnsafeMutablePointer<Float>?, others: [UnsafeMutablePointer<Float>?] = [],
+    into gradients: ParameterStore, _ plan: GradientPlan
   ) {
-    backward(outputGradient, into: gradients, plan, stateGradient: nil, wantsState: false)
+    backward(outputGradient, others, into: gradients, plan, stateGradient: nil, wantsState: false)
   }
 
   private func backward(
-    _ outputGradient: UnsafeMutablePointer<Float>, into gradients: ParameterStore, _ plan: GradientPlan,
-    stateGradient: LSTMState?, wantsState: Bool
+    _ outputGradient: UnsafeMutablePointer<Float>?, _ others: [UnsafeMutablePointer<Float>?],
+    into gradients: ParameterStore, _ plan: GradientPlan, stateGradient: LSTMState?, wantsState: Bool
   ) {
     let computing = Computing()
     defer { computing.end() }
@@ -65,8 +67,19 @@ extension Network {
       node.hasGradient = false
       precondition(!node.wantsGradient || keptFor?[place] ?? false, "\(node.name) kept nothing for backward")
     }
-    guard outputLayer.wantsGradient else { return }
-    (outputLayer.gradient, outputLayer.hasGradient) = (outputGradient, true)
+    var isWanted = false
+    for index in outputLayers.indices {
+      let layer = outputLayers[index]
+      let given = index == 0 ? outputGradient : index <= others.count ? others[index - 1] : nil
+      guard layer.wantsGradient, let given else { continue }
+      isWanted = true
+      if layer.hasGradient {
+        layer.takeSink().add(given, count: layer.rowCount * layer.width)
+      } else {
+        (layer.gradient, layer.hasGradient) = (given, true)
+      }
+    }
+    guard isWanted else { return }
     for layer in recurrentLayers {
       layer.clearFinalGradient()
       if let stateGradient { load(stateGradient, into: layer) }

@@ -4,6 +4,27 @@ import LSTMCheckpoints
 extension Network {
   /// Whether the model's output has a row for each step, rather than for each sequence.
   package var givesSteps: Bool { outputLayer.value.isPerStep }
+  package func givesSteps(output index: Int) -> Bool { outputLayers[index].value.isPerStep }
+
+  /// One of the outputs of the last pass, in the configuration's order.
+  package func output(_ index: Int) -> Output {
+    let layer = outputLayers[index]
+    return Output(rows: layer.outputRead, count: layer.rowCount, width: layer.width)
+  }
+
+  /// Values of a sequence, of an output with a fixed number of steps which are not the first input's; nil for any other.
+  package func flatOutputSize(_ index: Int = 0) -> Int? {
+    let layer = outputLayers[index]
+    guard layer.value.isPerStep, layer.value.clock != 0, let steps = layer.value.steps ?? layer.shape.ownSteps else {
+      return nil
+    }
+    return steps * layer.width
+  }
+
+  /// Sets the steps of the model's further inputs, for `blockSize` before a pass; a pass sets those of its own.
+  package func setSteps(ofOthers steps: [Int]) throws(ShapeError) {
+    for (input, steps) in zip(inputs.dropFirst(), steps) { try input.setSteps(steps) }
+  }
 
   /// The output of a pass: rows in the network's internal order, see `locateOutputs`. Valid until the next pass.
   package struct Output {
@@ -18,7 +39,7 @@ extension Network {
   }
 
   /// Steps of the output, of a sequence of so many steps.
-  package func outputSteps(_ steps: Int) -> Int { outputLayer.shape.steps(steps) }
+  package func outputSteps(_ steps: Int, output index: Int = 0) -> Int { outputLayers[index].shape.steps(steps) }
 
   /// Floats that the values at a boundary take for a sequence of so many steps, one value after the other, each row by row.
   package func blockSize(at boundary: Boundary, steps: Int) -> Int {
@@ -32,18 +53,21 @@ extension Network {
   /// Runs the model from its own states or carried states.
   /// - Parameters:
   ///   - source: the model's input or, for another `boundary`, blocks of the values there; `starts` then counts floats.
+  ///   - others: those of further inputs, in the configuration's order; of another `boundary` only their steps count.
+  ///   - otherForms: of further outputs.
   ///   - plan: what `backward` will compute afterwards; nil if it will not be called. Carried states are constants, without
   ///     gradients.
   ///   - carry: the source and the destination of the states of the layers that run; nil for the model's own.
   ///   - draw: regularization from the plan's entry upwards, with its random numbers; nil for none, as in evaluation.
   /// - Throws: `ShapeError` when the rows or the states do not fit the model.
   package func run(
-    _ source: SequenceRows, from boundary: Boundary = .input, output form: OutputForm = .activated,
-    for plan: GradientPlan? = nil, carrying carry: Carry? = nil, regularization draw: Regularization.Draw? = nil
+    _ source: SequenceRows, others: [SequenceRows] = [], from boundary: Boundary = .input,
+    output form: OutputForm = .activated, otherForms: [OutputForm] = [], for plan: GradientPlan? = nil,
+    carrying carry: Carry? = nil, regularization draw: Regularization.Draw? = nil
   ) throws(ShapeError) -> Output {
     let computing = Computing()
     defer { computing.end() }
-    try begin(source)
+    try begin(source, others)
     try setState(carry)
     let isFromInput = boundary.isInput(configuration)
     for (place, node) in nodes.enumerated() {
@@ -60,13 +84,14 @@ extension Network {
     if isFromInput {
       try inputs[0].gather(source)
       regularized.drop(inputs[0])
-      output = runLayers(pass, form) { _ in true }
+      try gather(others)
+      output = runLayers(pass, form, others: otherForms) { _ in true }
       if let carry { keepState(carry) { _ in true } }
     } else {
       try gather(source, at: boundary)
       let above = layersAbove(boundary)
       for place in boundary.places { regularized.drop(nodes[place]) }
-      output = runLayers(pass, form) { above[$0] }
+      output = runLayers(pass, form, others: otherForms) { above[$0] }
       if let carry { keepState(carry) { above[$0] } }
     }
     return output
@@ -77,14 +102,16 @@ extension Network {
   ///   - blocks: (any number of floats)
   ///   - starts: for each sequence the place in `blocks` of its own, of `blockSize(at:steps:)` floats.
   package func run(
-    _ source: SequenceRows, upTo boundary: Boundary, into blocks: UnsafeMutablePointer<Float>,
+    _ source: SequenceRows, others: [SequenceRows] = [], upTo boundary: Boundary,
+    into blocks: UnsafeMutablePointer<Float>,
     starts: UnsafePointer<Int>, carrying carry: Carry? = nil
   ) throws(ShapeError) {
     let computing = Computing()
     defer { computing.end() }
-    try begin(source)
+    try begin(source, others)
     try setState(carry)
     try inputs[0].gather(source)
+    try gather(others)
     for node in nodes { (node.keepsActivations, node.isSettled) = (false, false) }
     keptFor = nil
     let below = layersBelow(boundary)
@@ -92,6 +119,12 @@ extension Network {
     if let carry { keepState(carry) { below[$0] } }
     forEachPart(of: boundary) { node, offset in
       let width = node.width
+      if let input = node as? InputLayer {
+        input.forEachRow { row, sequence, step in
+          input.keep(row, in: blocks + starts[sequence] + offset(sequence) + step * width)
+        }
+        return
+      }
       node.forEachRow { row, sequence, step in
         (blocks + starts[sequence] + offset(sequence) + step * width).update(
           from: node.outputRead + row * width, count: width)
@@ -104,15 +137,18 @@ extension Network {
   ///   - starts: for each sequence of the batch, the number of its first step.
   ///   - isPerStep: whether later steps have consecutive numbers; otherwise all steps have the first one's.
   ///   - places: receives the number of each row of the output.
-  package func locateOutputs(starts: UnsafePointer<Int>, isPerStep: Bool, into places: UnsafeMutablePointer<Int>) {
-    outputLayer.forEachRow(work: 1) { row, sequence, step in
+  ///   - index: of the output.
+  package func locateOutputs(
+    _ index: Int = 0, starts: UnsafePointer<Int>, isPerStep: Bool, into places: UnsafeMutablePointer<Int>
+  ) {
+    outputLayers[index].forEachRow(work: 1) { row, sequence, step in
       places[row] = starts[sequence] + (isPerStep ? step : 0)
     }
   }
 
   /// Visits the rows of the last output, each with its sequence in the batch and its step.
-  package func forEachOutputRow(_ body: (_ row: Int, _ sequence: Int, _ step: Int) -> Void) {
-    outputLayer.forEachRow(body)
+  package func forEachOutputRow(_ index: Int = 0, _ body: (_ row: Int, _ sequence: Int, _ step: Int) -> Void) {
+    outputLayers[index].forEachRow(body)
   }
 
   // MARK: - Boundaries
@@ -137,6 +173,14 @@ extension Network {
       throw ShapeError(what: "rows of the frozen prefix", expected: "features", found: "tokens")
     }
     forEachPart(of: boundary) { node, offset in
+      if let input = node as? InputLayer {
+        input.reserveKeptRows()
+        let width = input.width
+        input.forEachRow { row, sequence, step in
+          input.take(row, from: base + source.starts[sequence] + offset(sequence) + step * width)
+        }
+        return
+      }
       let (to, width) = (node.makeOutput(), node.width)
       (node as? EmbeddingLayer)?.takeKeptRows()
       node.forEachRow { row, sequence, step in
@@ -178,6 +222,31 @@ extension Network {
         .compactMap { configuration.index(of: $0).map { $0 + inputs.count } }
     }
     return reached
+  }
+
+  /// Starts a pass with the shapes of all inputs.
+  private func begin(_ source: SequenceRows, _ others: [SequenceRows]) throws(ShapeError) {
+    guard others.count == inputs.count - 1 else {
+      throw ShapeError(
+        what: "inputs", expected: "\(inputs.count): \(inputs.map(\.name).joined(separator: ", "))",
+        found: "\(others.count + 1)")
+    }
+    for place in others.indices {
+      guard others[place].count == source.count, others[place].lengths == nil else {
+        throw ShapeError(
+          what: inputs[place + 1].name, expected: "\(source.count) sequences of one length",
+          found: "\(others[place].count)")
+      }
+      try inputs[place + 1].setSteps(others[place].steps)
+    }
+    try begin(source)
+  }
+
+  private func gather(_ others: [SequenceRows]) throws(ShapeError) {
+    for place in others.indices {
+      try inputs[place + 1].gather(others[place])
+      regularized.drop(inputs[place + 1])
+    }
   }
 
   private func setState(_ carry: Carry?) throws(ShapeError) {

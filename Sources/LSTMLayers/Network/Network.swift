@@ -18,10 +18,12 @@ public final class Network {
   let recurrentLayers: [RecurrentLayer]
   /// Their places in `nodes`.
   let recurrentPlaces: [Int]
-  /// The layer whose value the model gives.
-  let outputLayer: NetworkLayer
-  /// The layer whose activation a loss may include: the last dense layer's softmax or sigmoid.
-  private let fused: NetworkLayer?
+  /// The layers whose values the model gives.
+  let outputLayers: [NetworkLayer]
+  /// For each output the layer whose activation a loss may include: the last dense layer's softmax or sigmoid.
+  private let fused: [NetworkLayer?]
+  /// The first of several.
+  var outputLayer: NetworkLayer { outputLayers[0] }
   /// The shapes behind layers that change the number of steps, in order.
   private let derivedShapes: [RowShape]
   /// Widths of h and c for each recurrent layer and direction.
@@ -57,7 +59,7 @@ public final class Network {
     for (index, input) in configuration.inputs.enumerated() {
       // Further inputs have rows for the same sequences, in the order of the first one's.
       let steps = input.steps
-      let shape = index == 0 ? RowShape() : RowShape(after: inputs[0].shape) { steps ?? $0 }
+      let shape = index == 0 ? RowShape() : RowShape(after: inputs[0].shape) { input.isPerSequence ? $0 : steps ?? $0 }
       inputs.append(
         InputLayer(input, value: configuration.values[index], shape: shape, weights: weights, kernels: kernels))
     }
@@ -81,8 +83,11 @@ public final class Network {
     self.nodes = nodes
     recurrentLayers = recurrent
     recurrentPlaces = configuration.recurrentLayers.map { inputs.count + $0.index }
-    outputLayer = nodes[configuration.outputPlaces[0]]
-    fused = Self.fusedLayer(outputLayer)
+    let outputs = configuration.outputPlaces.map { [nodes] in nodes[$0] }
+    outputLayers = outputs
+    fused = outputs.map { output in
+      Self.fusedLayer(output).flatMap { [nodes] in Self.isRead($0, besides: output, nodes) ? nil : $0 }
+    }
     stateSizes = configuration.stateSizes
     var shapes: [RowShape] = []
     for node in nodes where node.shape.isDerived && !shapes.contains(where: { $0 === node.shape }) {
@@ -94,13 +99,26 @@ public final class Network {
 
   /// The layer with the last softmax or sigmoid, where a loss that includes it cannot leave it out because of a layer above
   /// it; nil where there is none.
-  package var activationInTheWay: String? {
-    if fused != nil { return nil }
-    var layer = outputLayer
+  package func activationInTheWay(ofOutput index: Int = 0) -> String? {
+    if fused[index] != nil { return nil }
+    var layer = outputLayers[index]
     while layer is FlattenLayer || layer is ReshapeLayer || layer is SliceLayer || layer is MergeLayer {
       layer = layer.sources[0]
     }
     return Self.fusedLayer(layer)?.name
+  }
+
+  /// Whether anything reads a layer but what stands between it and an output: it must then give what it gives.
+  private static func isRead(_ layer: NetworkLayer, besides output: NetworkLayer, _ nodes: [NetworkLayer]) -> Bool {
+    var own = output
+    var chain = [ObjectIdentifier(own)]
+    while own !== layer {
+      own = own.sources[0]
+      chain.append(ObjectIdentifier(own))
+    }
+    return nodes.contains { node in
+      !chain.contains(ObjectIdentifier(node)) && node.sources.contains { chain.contains(ObjectIdentifier($0)) }
+    }
   }
 
   /// Below dropout or a normalization of the output, as they stand above the activation.
@@ -169,6 +187,9 @@ public final class Network {
   ) throws(ShapeError) -> Tensor {
     let computing = Computing()
     defer { computing.end() }
+    for (input, other) in zip(inputs.dropFirst(), others) {
+      try input.setSteps(other.steps)
+    }
     let output = try batch.withRows { source throws(ShapeError) in
       try begin(source)
       try setState(state)
@@ -189,7 +210,14 @@ public final class Network {
     }
     paddedInputSteps = batch.steps
     paddedSteps = outputLayer.shape.steps(batch.steps)
-    return unpack(output)
+    return unpack(output, outputLayer, steps: paddedSteps)
+  }
+
+  /// What the last `forward` gave, for each output of the model in order.
+  public func outputTensors() -> [Tensor] {
+    outputLayers.indices.map { index in
+      unpack(output(index), outputLayers[index], steps: outputLayers[index].shape.steps(paddedInputSteps))
+    }
   }
 
   private func gather(_ others: [SequenceBatch], count: Int) throws(ShapeError) {
@@ -199,12 +227,13 @@ public final class Network {
         found: "\(others.count + 1)")
     }
     for (input, batch) in zip(inputs.dropFirst(), others) {
-      let steps = input.value.isPerStep ? input.shape.steps(shape.steps) : 1
+      let steps = input.value.isPerStep ? input.shape.packed.steps : 1
       guard batch.count == count, batch.steps == steps, batch.lengths == nil else {
         throw ShapeError(
           what: input.name, expected: "\(count) sequences of \(steps) steps", found: "\(batch.count) of \(batch.steps)")
       }
       try batch.withRows { source throws(ShapeError) in try input.gather(source) }
+      regularized.drop(input)
     }
   }
 
@@ -265,9 +294,8 @@ public final class Network {
   func setOwnStates() { for layer in recurrentLayers { layer.setOwnState() } }
 
   /// Packed rows in the caller's order: (N, T, O) with zero at padded steps, or (N, O) if each sequence has one row.
-  private func unpack(_ output: Output) -> Tensor {
+  private func unpack(_ output: Output, _ layer: NetworkLayer, steps paddedSteps: Int) -> Tensor {
     let size = output.width
-    let layer = outputLayer
     let isPerStep = layer.value.isPerStep
     let grid = isPerStep ? [shape.count, paddedSteps, size] : [shape.count, size]
     guard !grid.contains(0) else { return Tensor(shape: grid, values: []) }
@@ -304,12 +332,17 @@ public final class Network {
   }
 
   /// Runs the layers that a pass needs.
-  func runLayers(_ pass: LayerPass, _ form: OutputForm, where runs: (Int) -> Bool) -> Output {
-    fused?.givesLogits = form == .logits
+  /// - Parameter others: the forms of further outputs; activated where none is given.
+  func runLayers(
+    _ pass: LayerPass, _ form: OutputForm, others: [OutputForm] = [], where runs: (Int) -> Bool
+  ) -> Output {
+    for index in fused.indices {
+      let own = index == 0 ? form : index <= others.count ? others[index - 1] : .activated
+      fused[index]?.givesLogits = own == .logits
+    }
     for place in inputs.count..<nodes.count where runs(place) { run(place, pass) }
-    let output = outputLayer
     isComplete = true
-    return Output(rows: output.outputRead, count: output.rowCount, width: output.width)
+    return output(0)
   }
 
   func run(_ place: Int, _ pass: LayerPass) {

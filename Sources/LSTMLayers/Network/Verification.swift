@@ -5,6 +5,9 @@ import LSTMCheckpoints
 ///
 /// A reference is a file of named arrays (HDF5, .npz or safetensors):
 ///
+/// A model with several inputs reads arrays with their names, or x_NAME; the first one may be x. Its outputs are y_NAME, or
+/// have their own names; the first one may be y.
+///
 ///     x         (N, T, I) features, or (N, T) tokens
 ///     y         the model's output: (N, T, O), or (N, O)
 ///     h, c      the final states, (L * D, N, S) and (L * D, N, H) as in PyTorch; if layers differ in size, h_l0,
@@ -46,11 +49,20 @@ public struct Verification: Sendable, Encodable, Equatable {
   public init(_ model: LSTMModel, against reference: Checkpoint, tolerance: Double = 2e-6) throws {
     let file = reference.path
     try reference.requireReadable()
-    let (batch, state) = try Self.input(reference, model, file)
-    let (output, final) = try model(batch, state: state)
+    let inputs = model.configuration.inputs
+    let batches = try inputs.indices.map { try Self.input($0, reference, model.configuration, file) }
+    let state = try Self.state(reference, model.configuration, count: batches[0].count, file)
+    let (outputs, final) = try model(batches[0], others: Array(batches.dropFirst()), state: state)
     let names = Self.stateNames(model.configuration)
     var parts: [Part] = []
-    if let y = reference["y"] { parts.append(try Part("y", output, y, file)) }
+    for (index, place) in model.configuration.outputPlaces.enumerated() {
+      let name = model.configuration.name(ofValue: place)
+      let known = (index == 0 ? ["y"] : []) + ["y_\(name)"] + (outputs.count > 1 ? [name] : [])
+      for name in known {
+        guard let y = reference[name] else { continue }
+        parts.append(try Part(name, outputs[index], y, file))
+      }
+    }
     for (letter, states, stacked) in [
       ("h", final.hidden, final.stackedHidden), ("c", final.cell, final.stackedCell),
     ] {
@@ -84,37 +96,44 @@ public struct Verification: Sendable, Encodable, Equatable {
   }
 
   private static func input(
-    _ reference: Checkpoint, _ model: LSTMModel, _ file: String
-  ) throws -> (SequenceBatch, LSTMState?) {
-    guard let x = reference["x"] else {
+    _ place: Int, _ reference: Checkpoint, _ configuration: ModelConfiguration, _ file: String
+  ) throws -> SequenceBatch {
+    let input = configuration.inputs[place]
+    let isOnly = configuration.inputs.count == 1
+    let known = (place == 0 ? ["x"] : []) + (isOnly ? [] : [input.name, "x_\(input.name)"])
+    guard let name = known.first(where: { reference[$0] != nil }), let x = reference[name] else {
       throw VerificationError(
-        file: file, detail: "has no x, the input to run",
+        file: file, detail: "has no \(isOnly ? "x" : input.name), the input to run",
         advice: ["scripts/reference-pytorch.py and scripts/reference-keras.py write such files"])
     }
-    let lengths = try reference["lengths"]?.integers()
-    let batch: SequenceBatch
-    switch model.configuration.input {
+    let lengths = try place == 0 ? reference["lengths"]?.integers() : nil
+    if input.isPerSequence {
+      guard x.shape.count == 2, x.shape[1] == input.width, input.vocabulary == nil else {
+        throw VerificationError(
+          file: file, detail: "\(name): expected shape (N, \(input.width)), found \(shapeText(x.shape))", advice: [])
+      }
+      return try SequenceBatch(Tensor(shape: [x.shape[0], 1, input.width], values: try x.floats()))
+    }
+    switch input.content {
     case .features(let size):
       guard x.shape.count == 3, x.shape[2] == size else {
         throw VerificationError(
-          file: file, detail: "x: expected shape (N, T, \(size)), found \(shapeText(x.shape))", advice: [])
+          file: file, detail: "\(name): expected shape (N, T, \(size)), found \(shapeText(x.shape))", advice: [])
       }
-      batch = try SequenceBatch(Tensor(shape: x.shape, values: try x.floats()), lengths: lengths)
+      return try SequenceBatch(Tensor(shape: x.shape, values: try x.floats()), lengths: lengths)
     case .tokens(let vocabulary):
       guard x.shape.count == 2 else {
         throw VerificationError(
-          file: file, detail: "x: expected tokens of shape (N, T), found \(shapeText(x.shape))", advice: [])
+          file: file, detail: "\(name): expected tokens of shape (N, T), found \(shapeText(x.shape))", advice: [])
       }
       let tokens = try x.integers()
       guard let wrong = tokens.first(where: { !(0..<vocabulary).contains($0) }) else {
-        batch = try SequenceBatch(
+        return try SequenceBatch(
           tokens: tokens.map { Int32($0) }, count: x.shape[0], steps: x.shape[1], lengths: lengths)
-        break
       }
       throw VerificationError(
-        file: file, detail: "x: expected tokens from 0 to \(vocabulary - 1), found \(wrong)", advice: [])
+        file: file, detail: "\(name): expected tokens from 0 to \(vocabulary - 1), found \(wrong)", advice: [])
     }
-    return (batch, try state(reference, model.configuration, count: x.shape[0], file))
   }
 
   private static func state(

@@ -29,6 +29,8 @@ public struct RunSettings: Sendable, Codable, Equatable {
   public var readout: PlainStack.Readout?
   /// The loss; nil for the one that fits the targets.
   public var loss: Loss?
+  /// Losses and their weights by output, of a model with several; nil for the usual ones.
+  public var outputs: ObjectiveFit.Choice?
   /// Label smoothing of cross-entropy, from 0 to 1.
   public var labelSmoothing: Float = 0
   /// Weights of cross-entropy, one per class; nil for equal ones.

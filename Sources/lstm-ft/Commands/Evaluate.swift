@@ -84,16 +84,19 @@ struct Evaluate: ParsableCommand {
     if chart != nil, let refusal = loaded.chartRefusal { throw InputError.usage("\(refusal)") }
     let all = try loaded.allExamples().hiding(base.configuration)
     let raw = all.sequences
-    let fit = try TaskFit(
-      base, raw, file: loaded.file, loss: loss.choice(), readout: reading.readout, mayChangeModel: false,
-      knowsClasses: record.classes != nil)
+    let fit = try ObjectiveFit(
+      base, raw, file: loaded.file, loss: loss.choice(), choice: loss.outputs(), readout: reading.readout,
+      mayChangeModel: false, knowsClasses: record.classes != nil)
+    try raw.check(fit.model.configuration)
     try record.checkScalers(features: raw.featureCount, targets: raw.targetSize, file: loaded.file)
     let (examples, scalerNotes) = try loaded.shownScaled(fit.prepared(all), record)
     let rowNotes = (loaded.series?.rowNotes(scores: true, isKnown: true) ?? []) + scalerNotes
-    let evaluator = Evaluator(Network(fit.model, kernels: kernels), loss: fit.loss, targetScaler: record.targetScaler)
+    let evaluator = try Evaluator(
+      Network(fit.model, kernels: kernels), objective: fit.objective, targetScaler: record.targetScaler,
+      scalers: record.scalers ?? [:])
     let (metrics, confusion) = try evaluator.report(examples)
 
-    var notes = loaded.readingLines + [loss.loss?.note].compactMap(\.self)
+    var notes = loaded.readingLines + [loss.own?.note].compactMap(\.self)
     notes += fit.notes.map(\.spelled) + [all.maskNote(base.configuration)].compactMap(\.self) + rowNotes
     for note in notes { console.say("note: \(note)") }
     for line in loaded.contents { console.say("note: \(line)") }
@@ -103,7 +106,7 @@ struct Evaluate: ParsableCommand {
     let naiveError = loaded.series?.naiveError()
     let names = loaded.classNames ?? record.classes
     let errorName = names.map(UnalignedLabels.isOfCharacters) ?? false ? "character" : "label"
-    console.answer(line(metrics, fit.loss, loaded, naiveError: naiveError, errorName: errorName))
+    console.answer(line(metrics, fit.objective, loaded, naiveError: naiveError, errorName: errorName))
     if let confusion { console.answer(confusionTable(confusion, names)) }
     if let chart, let series = loaded.series {
       let forecast = try evaluator.predict(examples.sequences)
@@ -120,9 +123,21 @@ struct Evaluate: ParsableCommand {
   }
 
   private func line(
-    _ metrics: Metrics, _ loss: Loss, _ data: any ShownData, naiveError: Double?, errorName: String
+    _ metrics: Metrics, _ objective: Objective, _ data: any ShownData, naiveError: Double?, errorName: String
   ) -> String {
-    var line = "\(model) on \(data.result(metrics, lossName: loss.name))"
+    if let outputs = metrics.outputs {
+      let whole = "\(model) on \(data.result(metrics, lossName: "loss"))"
+      let parts = outputs.sorted { $0.key < $1.key }.map { name, metrics in
+        "\n  \(name): loss \(digits(metrics.loss))\(details(metrics, naiveError: nil, errorName: errorName))"
+      }
+      return whole + parts.joined()
+    }
+    return "\(model) on \(data.result(metrics, lossName: objective.loss.name))"
+      + details(metrics, naiveError: naiveError, errorName: errorName)
+  }
+
+  private func details(_ metrics: Metrics, naiveError: Double?, errorName: String) -> String {
+    var line = ""
     if let mae = metrics.mae, let rmse = metrics.rmse {
       line += ", MAE \(digits(mae)), RMSE \(digits(rmse)) in the data's units"
     }

@@ -99,7 +99,7 @@ struct Finetune: ParsableCommand {
     try requireOutput(settings.output, apartFrom: settings.paths(), overwrite: settings.overwrites)
     let path = files.runFolder ?? Self.defaultFolder()
     let session = try FinetuneSession(
-      settings, kernels: computing.kernels(), lossNote: loss.loss?.note, cacheFolder: path)
+      settings, kernels: computing.kernels(), lossNote: loss.own?.note, cacheFolder: path)
     let folder = try RunFolder(path, guide: .commandLine)
     FinetuneReport(session, out.console).header()
     try folder.write(session.record(arguments: Array(CommandLine.arguments.dropFirst())))

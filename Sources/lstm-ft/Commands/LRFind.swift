@@ -92,12 +92,12 @@ struct LRFind: ParsableCommand {
     let replaced = try requireOutput(
       search.output, apartFrom: settings.paths(), overwrite: overwriting.overwrite)
     // As finetune would start.
-    let session = try FinetuneSession(settings, kernels: computing.kernels(), lossNote: loss.loss?.note)
+    let session = try FinetuneSession(settings, kernels: computing.kernels(), lossNote: loss.own?.note)
     for note in session.notes { console.say("note   \(note)") }
 
     var finder = RateFinder()
     (finder.lowest, finder.highest, finder.steps) = (search.from, search.to, search.steps)
-    let tuner = FineTuner(session.plan, optimizer: session.rule, loss: session.loss, options: session.options)
+    let tuner = FineTuner(session.plan, optimizer: session.rule, objective: session.objective, options: session.options)
     var done = 0
     func follow(_ point: RateFinder.Point) {
       done += 1

@@ -69,6 +69,12 @@ struct Predict: ParsableCommand {
         "CTC: search for the most likely labels over all their alignments, with so many beginnings kept at each step. "
           + "(default: the labels of the most likely alignment)", valueName: "width"))
     var beam: Int?
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "A decoder that reads its own output: steps to predict. (default: as fine-tuned)", valueName: "count"))
+    var steps: Int?
   }
 
   struct Answer: Encodable {
@@ -138,11 +144,23 @@ struct Predict: ParsableCommand {
     let streams = loaded as? SeriesStreams
     try streams?.requireVisible(base.configuration)
     raw = try raw.hiding(base.configuration.mask, for: base.configuration)
+    try raw.check(base.configuration)
     if output != nil, let note = Examples.sequences(raw).maskNote(base.configuration) { console.say("note: \(note)") }
     try record.checkScalers(features: raw.featureCount, targets: base.configuration.outputSize, file: loaded.file)
     var notes = loaded.series?.rowNotes(scores: false, isKnown: true) ?? []
     if record.inputScaler == nil, loaded.series != nil {
       console.warn("\(model) has no scaler: its inputs and outputs are not scaled")
+    }
+    if loaded is ArraySequences, base.configuration.outputNames.count > 1 || raw.isDecoded {
+      let (scaled, scalerNotes) = try loaded.shownScaled(.sequences(raw), record)
+      return try writeAll(
+        base, scaled.sequences, loaded.readingLines + notes + scalerNotes, replaced: replaced, console, kernels)
+    }
+    if target.steps != nil {
+      throw InputError.usage("--steps is for a decoder that reads its own output; this model has none that it has to")
+    }
+    if base.configuration.outputNames.count > 1 {
+      notes.append("of the model's outputs the first is written, \(base.configuration.outputNames[0])")
     }
     var y: Tensor
     if let streams {

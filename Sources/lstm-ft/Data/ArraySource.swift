@@ -27,6 +27,10 @@ extension DataSettings {
     if streams != nil {
       throw InputError.usage("--streams is for a text or a CSV series; \(path) has one stream for each sequence in x")
     }
+    let configuration = model.configuration
+    if chunk != nil, configuration.inputs.count > 1 || configuration.outputNames.count > 1 {
+      throw InputError.usage("--chunk is for models with one input and one output: \(configuration.summary)")
+    }
     if let chunk {
       do {
         return ArrayStreams(
@@ -37,11 +41,27 @@ extension DataSettings {
           advice: ["--chunk needs x (N, T, I) or (N, T) with a target in y at each step"])
       }
     }
-    return ArraySequences(
-      try ArrayData.load(
-        checkpoint, reading: model.configuration.input, needsTargets: purpose != .predicting,
-        labels: request.blank != nil),
-      file: path)
+    let start = decoderStart ?? request.record.decoder?.start
+    if decoderStart != nil || decoderEnd != nil, configuration.decoder == nil {
+      throw InputError.usage(
+        "--decoder-\(decoderStart != nil ? "start" : "end"): the model has no decoder that reads its own output: \(configuration.summary)"
+      )
+    }
+    let data = try ArrayData.load(
+      checkpoint, for: configuration, needsTargets: purpose != .predicting, labels: request.blank != nil, start: start)
+    return ArraySequences(data, file: path, decoder: decoderSettings(data, configuration, start, request.record))
+  }
+
+  /// How the model's decoder is run; nil where it is given what it reads.
+  private func decoderSettings(
+    _ data: SequenceData, _ configuration: ModelConfiguration, _ start: DecoderStart?, _ record: Preprocessing
+  ) -> DecoderSettings? {
+    guard let decoder = configuration.decoder, let steps = data.stepsOfShiftedTargets else { return nil }
+    var settings = record.decoder ?? DecoderSettings()
+    settings.start = start ?? (decoder.isOfTokens ? nil : .zero)
+    settings.end = decoderEnd ?? settings.end
+    settings.steps = steps
+    return settings
   }
 
   /// Refuses reset marks that would be ignored.
@@ -57,7 +77,7 @@ extension DataSettings {
   }
 
   /// Any other file goes to the CSV reader, which explains what is wrong with it.
-  private static func isArrays(_ path: String) -> Bool {
+  static func isArrays(_ path: String) -> Bool {
     let suffix = URL(fileURLWithPath: path).pathExtension.lowercased()
     return ["h5", "hdf5", "npz", "npy", "pt", "pth", "safetensors"].contains(suffix)
       || (try? Checkpoint(path: path)) != nil

@@ -52,6 +52,12 @@ extension DataSettings {
   ) throws -> any ShownData {
     let paths = try self.paths()
     try checkStreams(purpose)
+    let inputs = model.configuration.inputs.map(\.name)
+    if inputs.count > 1, isText || !paths.contains(where: Self.isArrays) {
+      throw InputError.usage(
+        "\(paths[0]): the model reads \(inputs.joined(separator: ", ")), and a text or a table is one input",
+        advice: ["give arrays of these names in HDF5 or .npz"])
+    }
     let request = Request(model: model, purpose: purpose, readout: readout, paths: paths, loss: loss)
     for source in sources {
       if let data = try source(request) { return data }

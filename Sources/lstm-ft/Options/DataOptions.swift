@@ -127,6 +127,35 @@ struct DataArguments: ParsableArguments {
       valueName: "count"))
   var streams: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "A decoder that is fed its own output: what it reads first: the number of a token or, of values, zero, last "
+        + "(the last known ones) or a number such as 0.5. (default: as fine-tuned, else zero for values)",
+      valueName: "start"))
+  var decoderStart: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "A decoder that is fed its own output: the token that ends a sequence. (default: as fine-tuned)",
+      valueName: "token"))
+  var decoderEnd: Int?
+
+  /// What a decoder reads first: whole numbers are tokens.
+  private func start() throws -> DecoderStart? {
+    guard let decoderStart else { return nil }
+    switch decoderStart {
+    case "zero": return .zero
+    case "last": return .last
+    default:
+      if let token = Int(decoderStart) { return .token(token) }
+      guard let value = Float(decoderStart), value.isFinite else {
+        throw InputError.usage("--decoder-start \(decoderStart): expected a token, zero, last or a number")
+      }
+      return .value(value)
+    }
+  }
+
   /// - Throws: `InputError.usage` when nothing is named, or options contradict each other.
   func settings() throws -> DataSettings {
     if !data.isEmpty, text != nil { throw InputError.usage("--data and --text cannot be combined") }
@@ -150,6 +179,7 @@ struct DataArguments: ParsableArguments {
     settings.labelUnit = labelUnit
     (settings.tokens, settings.stride, settings.separator) = (tokens, stride, separator)
     (settings.chunk, settings.streams) = (chunk, streams)
+    (settings.decoderStart, settings.decoderEnd) = (try start(), decoderEnd)
     return settings
   }
 }

@@ -49,6 +49,25 @@ struct LossChoice: ExpressibleByArgument {
   }()
 }
 
+/// A loss, and the output that it is of: `mse`, or `price=mse`.
+struct NamedLoss: ExpressibleByArgument {
+  /// nil for the model's only or first one.
+  let output: String?
+  let choice: LossChoice
+
+  static var allValueStrings: [String] { LossChoice.allValueStrings }
+
+  init?(argument: String) {
+    guard let equals = argument.lastIndex(of: "=") else {
+      guard let choice = LossChoice(argument: argument) else { return nil }
+      (output, self.choice) = (nil, choice)
+      return
+    }
+    guard let choice = LossChoice(argument: String(argument[argument.index(after: equals)...])) else { return nil }
+    (output, self.choice) = (String(argument[..<equals]), choice)
+  }
+}
+
 /// An optimizer; those that other tools have and this one does not are known by name, to give advice.
 struct OptimizerChoice: ExpressibleByArgument {
   enum Name: String, CaseIterable { case adam, adamw, sgd }

@@ -54,7 +54,7 @@ final class FinetuneReport {
     let clip = options.clipNorm.map { "clip norm \(short($0))" } ?? "no clipping"
     console.say(
       console.bold("train")
-        + "  \(session.loss.name), \(session.rule.name) at \(short(session.rule.learningRate))\(schedule), \(batches), \(clip), seed \(options.seed), kernels \(session.kernels.name), \(plural(session.kernels.threads, "thread"))"
+        + "  \(session.lossText), \(session.rule.name) at \(short(session.rule.learningRate))\(schedule), \(batches), \(clip), seed \(options.seed), kernels \(session.kernels.name), \(plural(session.kernels.threads, "thread"))"
     )
     console.say()
   }

@@ -28,7 +28,7 @@ extension FinetuneSession {
   func train(_ folder: RunFolder, _ console: Console, resuming point: ResumePoint? = nil) throws {
     Interruption.listen()
     let report = FinetuneReport(self, console)
-    var tuner = FineTuner(plan, optimizer: rule, loss: loss, options: options)
+    var tuner = FineTuner(plan, optimizer: rule, objective: objective, options: options)
     tuner.shouldStop = { Interruption.isWished }
     tuner.sampling = sampling
     /// With what was done in its history.
@@ -81,7 +81,7 @@ extension FinetuneSession {
     let fresh = model.replacing(
       weights: LSTMModel(model.configuration, seed: options.seed).parameters,
       changed: model.parameters.slots.map { _ in true })
-    var tuner = FineTuner(try FreezePlan(fresh), optimizer: rule, loss: loss, options: options)
+    var tuner = FineTuner(try FreezePlan(fresh), optimizer: rule, objective: objective, options: options)
     // A recipe's schedule is for pretrained weights.
     tuner.options.schedule = options.schedule ?? .constant
     tuner.shouldStop = { Interruption.isWished }

@@ -12,7 +12,7 @@ struct FinetuneSession {
   let startName: String
   let ready: Preparation
   let plan: FreezePlan
-  let loss: Loss
+  let objective: Objective
   /// With the folder for outputs of frozen layers.
   let options: FineTuner.Options
   let notes: [String]
@@ -30,6 +30,9 @@ struct FinetuneSession {
   var model: LSTMModel { ready.model }
   var training: Examples { ready.training }
   var validation: Examples? { ready.validation }
+  /// Of the first output.
+  var loss: Loss { objective.loss }
+  var lossText: String { objective.summary(first: model.configuration.outputNames[0]) }
   var rule: Optimizer { settings.optimizer }
 
   /// - Parameters:
@@ -67,10 +70,12 @@ struct FinetuneSession {
     let ready = try advised {
       try Preparation(
         base, loaded, validation: held, split: settings.split, scaler: settings.scaler, loss: settings.loss,
-        head: settings.head, readout: settings.readout, seed: seed)
+        outputs: settings.outputs ?? ObjectiveFit.Choice(), head: settings.head, readout: settings.readout, seed: seed)
     }
     self.ready = ready
-    loss = try settings.settled(ready.loss, classes: ready.model.configuration.outputSize)
+    var objective = ready.objective
+    objective.loss = try settings.settled(ready.loss, classes: ready.model.configuration.outputSize)
+    self.objective = objective
     notes += loaded.readingLines + (loaded.series?.rowNotes(scores: true) ?? [])
     notes += held?.series?.rowNotes(scores: true).map { "validation: \($0)" } ?? []
     notes += [ready.training.maskNote(base.configuration), lossNote].compactMap(\.self) + ready.notes.map(\.spelled)
@@ -100,7 +105,7 @@ struct FinetuneSession {
     var options = settings.training
     options.cache.folder = cacheFolder
     self.options = options
-    try FineTuner(plan, optimizer: settings.optimizer, loss: loss, options: options).checkOptions(
+    try FineTuner(plan, optimizer: settings.optimizer, objective: objective, options: options).checkOptions(
       hasValidation: ready.validation != nil)
     if options.batchSize == 1 {
       let alone = plan.normalizationsOfSequences(in: ready.model.configuration)
@@ -130,7 +135,7 @@ struct FinetuneSession {
     record.start = startName
     record.configuration = model.configuration
     record.preprocessing = ready.preprocessing
-    record.loss = loss.name
+    record.loss = lossText
     record.optimizer = "\(rule)"
     record.schedule = (options.schedule ?? plan.recipe.schedule).summary
     record.threads = kernels.threads

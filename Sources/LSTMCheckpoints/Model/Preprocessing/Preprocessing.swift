@@ -14,6 +14,10 @@ public struct Preprocessing: Sendable, Codable, Equatable {
   public var inputScaler: Scaler?
   /// One entry per target; a horizon repeats it.
   public var targetScaler: Scaler?
+  /// Those of the model's further inputs and outputs, by name.
+  public var scalers: [String: Scaler]?
+  /// Of a decoder that is fed its own output, how it is run.
+  public var decoder: DecoderSettings?
   /// Rows after which a series repeats itself: what the seasonal naive forecast looks back.
   public var season: Int?
   /// The line that stands between a text's documents.

@@ -1,3 +1,5 @@
+import LSTMCheckpoints
+
 /// Sequences of a file of arrays.
 public struct ArraySequences: TrainingData {
   /// The sequences, as the file has them.
@@ -5,10 +7,19 @@ public struct ArraySequences: TrainingData {
   /// The file's path.
   public let file: String
 
+  /// How the model's decoder is run that is fed its targets; nil for any other model.
+  public let decoder: DecoderSettings?
+
   /// Sequences, and where they come from.
-  public init(_ data: SequenceData, file: String) {
+  public init(_ data: SequenceData, file: String, decoder: DecoderSettings? = nil) {
     self.data = data
     self.file = file
+    self.decoder = decoder
+  }
+
+  /// Arrays need no description, but for what a decoder reads first.
+  public func describe(in preprocessing: inout Preprocessing) {
+    if let decoder { preprocessing.decoder = decoder }
   }
 
   public func allExamples() throws -> Examples { .sequences(data) }

@@ -47,6 +47,11 @@ public struct DataSettings: Sendable, Codable, Equatable {
   /// Parts that are read side by side.
   public var streams: Int?
 
+  /// What a decoder that is fed its targets reads first.
+  public var decoderStart: DecoderStart?
+  /// The token that ends a decoder's sequences.
+  public var decoderEnd: Int?
+
   public init(files: [String], isText: Bool = false) {
     self.files = files
     self.isText = isText

@@ -36,7 +36,10 @@ extension SeriesData: TrainingData {
     _ examples: Examples, by preprocessing: Preprocessing
   ) throws -> (examples: Examples, unknown: [String]) {
     guard let own = preprocessing.entityScalers, case .sequences(let data) = examples else {
-      return (examples.scaled(inputs: preprocessing.inputScaler, targets: preprocessing.targetScaler), [])
+      return (
+        examples.scaled(
+          inputs: preprocessing.inputScaler, targets: preprocessing.targetScaler, named: preprocessing.scalers), []
+      )
     }
     if let first = own.values.first {
       for (found, count, what) in [

@@ -83,7 +83,10 @@ extension TrainingData {
         "the model has a scaler for each id, which only the windows of a CSV series can be read with",
         advice: ["fine-tune it with \(.scaler, "refit")"])
     }
-    return (examples.scaled(inputs: preprocessing.inputScaler, targets: preprocessing.targetScaler), [])
+    return (
+      examples.scaled(
+        inputs: preprocessing.inputScaler, targets: preprocessing.targetScaler, named: preprocessing.scalers), []
+    )
   }
 }
 
