@@ -35,7 +35,8 @@ public struct LoadPlan: Sendable {
     let given = options.configuration
     if given == nil { options.configuration = checkpoint.configuration }
 
-    let names = try RewrittenNames(checkpoint, options: options, file: file)
+    var names = try RewrittenNames(checkpoint, options: options, file: file)
+    if !checkpoint.format.holdsWholeModel, checkpoint.structure == nil { names.foldWeights() }
     let (candidates, twins) =
       checkpoint.format.holdsWholeModel || checkpoint.structure != nil
       ? (names.candidates, []) : names.withoutTwins(checkpoint.sharing)
@@ -380,6 +381,14 @@ struct RewrittenNames {
       let what = outside.count == 1 ? "1 tensor outside" : "\(outside.count) tensors outside"
       notes.append("\(.prefix, prefix): \(what) not looked at: \(nameList(outside))")
     }
+  }
+
+  /// Puts weights together that the file has as factors.
+  mutating func foldWeights() {
+    let folded = FoldedWeights(candidates)
+    candidates = folded.candidates
+    sources.merge(folded.sources) { first, _ in first }
+    notes += folded.notes
   }
 
   /// A rewritten name as a file would have it, were it not for the rules.
