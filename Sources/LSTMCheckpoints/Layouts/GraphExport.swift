@@ -32,6 +32,7 @@ struct GraphExport {
       case let kind as Layer.Recurrent: copy.add(kind, places)
       case is Layer.BatchNorm: copy.addBatchNorm(places)
       case is Layer.Attention: copy.addAttention(places)
+      case is Layer.DotAttention: copy.addScores(places)
       case let kind as Layer.Convolution where kind.kernel.count == 2:
         // PyTorch's images are (C, height, width), and steps run along the width.
         for place in places {
@@ -120,6 +121,16 @@ struct GraphExport {
         tensor = tensor.reshaped(known)
       }
       add(place.name, as: name, tensor)
+    }
+  }
+
+  /// Scores of products: a vector by itself, or a layer of its own with one output.
+  private mutating func addScores(_ places: [ParameterSpecification]) {
+    for place in places {
+      guard let tensor = stored[place.name] else { continue }
+      let known = shape(of: place.name)
+      let isOther = known.map { elementCount($0) == tensor.elementCount } ?? false
+      add(place.name, isOther ? tensor.reshaped(known ?? tensor.shape) : tensor)
     }
   }
 

@@ -37,11 +37,21 @@ struct TensorKinds {
     withoutVariableNumber(name).moduleAndLeaf
   }
 
-  private static let families: [Set<String>] = [
-    ["q", "k", "v"], ["query", "key", "value"], ["queries", "keys", "values"], ["q_proj", "k_proj", "v_proj"],
-    ["to_q", "to_k", "to_v"], ["w_q", "w_k", "w_v"], ["wq", "wk", "wv"], ["w", "u", "v"], ["w1", "w2", "v"],
-    ["wa", "ua", "va"], ["w_a", "u_a", "v_a"], ["w_h", "w_s", "v"], ["key_layer", "query_layer", "energy_layer"],
-  ]
+  private static let families: [Set<String>] =
+    attentionNames + [
+      ["w", "u", "v"], ["w1", "w2", "v"], ["wa", "ua", "va"], ["w_a", "u_a", "v_a"], ["w_h", "w_s", "v"],
+      ["key_layer", "query_layer", "energy_layer"],
+    ]
+
+  /// The names of query, key and value that only an attention has together.
+  private static let attentionNames: [Set<String>] = {
+    func named(_ form: (String) -> String) -> [Set<String>] {
+      [["q", "k", "v"], ["query", "key", "value"], ["queries", "keys", "values"]].map { Set($0.map(form)) }
+    }
+    return named { $0 } + named { "\($0)_proj" } + named { "\($0)_projection" } + named { "\($0)_layer" }
+      + named { "\($0)_linear" } + named { "linear_\($0)" } + named { "lin_\($0)" } + named { "fc_\($0)" }
+      + named { "to_\($0)" } + named { "w_\($0)" } + named { "w\($0)" } + named { "proj_\($0)" }
+  }()
 
   /// Modules of one parent whose names only an attention has together.
   private mutating func findFamilies() {
@@ -57,6 +67,10 @@ struct TensorKinds {
     for names in children.values {
       for family in Self.families where family.allSatisfy({ names[$0] != nil }) {
         for member in family { if let module = names[member] { attention.insert(module) } }
+        guard Self.attentionNames.contains(family) else { continue }
+        for out in ["out_proj", "o_proj", "w_o", "wo", "to_out"] {
+          if let module = names[out] { attention.insert(module) }
+        }
       }
     }
   }

@@ -17,11 +17,23 @@ struct GraphChain {
   private var trunk: Int?
   private var hasReadout = false
 
-  init(_ kinds: TensorKinds, _ options: LoadOptions) { (self.kinds, self.options) = (kinds, options) }
+  /// What is chosen of an attention by products.
+  private let choice: GraphAttention.Choice
+  /// The modules in the order in which they stand.
+  private(set) var sequence: [TensorModule] = []
+  /// Whether a dense layer reads what an attention gives, and the last state beside it.
+  private(set) var joinsState = false
+
+  init(_ kinds: TensorKinds, _ options: LoadOptions, _ choice: GraphAttention.Choice = .init()) {
+    (self.kinds, self.options, self.choice) = (kinds, options, choice)
+  }
 
   /// nil when one cannot read what the one before it gives.
-  init?(_ parts: GraphParts, _ kinds: TensorKinds, _ options: LoadOptions) {
-    self.init(kinds, options)
+  init?(
+    _ parts: GraphParts, _ kinds: TensorKinds, _ options: LoadOptions, _ choice: GraphAttention.Choice = .init()
+  ) {
+    self.init(kinds, options, choice)
+    sequence = parts.sequence
     let stepwise = parts.sequence.lastIndex { $0.isStepwise } ?? -1
     for (index, module) in parts.sequence.enumerated() {
       let next = parts.sequence.dropFirst(index + 1).first
@@ -178,8 +190,17 @@ struct GraphChain {
       hasReadout = true
       return append(attention)
     }
+    if let products = parts.products {
+      let width = draft.value?.width ?? 0
+      joinsState = products.isReadout && steps == 2 && width > 0
+      guard products.add(to: &draft, choice, joins: joinsState) else { return false }
+      if products.isReadout {
+        hasReadout = true
+        return true
+      }
+    }
     if parts.crf != nil { return true }
-    if steps > 3, hasHead, !draft.steps.contains(where: { $0.kind is Layer.Convolution }) {
+    if steps > 3, hasHead, parts.products == nil, !draft.steps.contains(where: { $0.kind is Layer.Convolution }) {
       flattened = steps
       draft.inputs[0].steps = steps
       hasReadout = true

@@ -3,6 +3,9 @@ import FileIO
 /// Recurrent modules of which tensors do not tell whether one reads what another gives: the models that they may make.
 struct GraphPairs {
   private(set) var proposals: [ModelConfiguration] = []
+  /// Modules that may as well stand one above the other, in that order.
+  private(set) var stack: [String] = []
+  private(set) var detail: Message = "its recurrent layers may be arranged in several ways"
 
   /// nil when there is one module alone, or their order is beyond doubt.
   init?(
@@ -50,7 +53,18 @@ struct GraphPairs {
       return tops
     }
     var drafts: [GraphDraft?] = []
-    if chains || !isWhole { drafts.append(GraphChain(parts, kinds, options)?.draft) }
+    if isWhole, chains, GraphChain(parts, kinds, options) != nil { stack = paths }
+    if !isWhole, let chain = GraphChain(parts, kinds, options)?.draft {
+      // What stands between them tells the order, but not the activations.
+      let dense = chain.steps.indices.filter { index in
+        chain.steps[index].kind is Layer.Dense && chain.steps[(index + 1)...].contains(where: \.isRecurrent)
+          && chain.steps[..<index].contains(where: \.isRecurrent)
+      }
+      detail =
+        "its recurrent layers are \(nameList(paths)), with layers between them whose activations tensors do not show"
+      drafts.append(chain.activated(dense, by: options.activation?.general ?? .relu))
+      if !dense.isEmpty, options.activation == nil { drafts.append(chain) }
+    }
     if isWhole, groups.allSatisfy({ $0[0].reads == first }) {
       for merge in [Layer.Merge.Operation.add, .concatenate] {
         drafts.append(
@@ -83,8 +97,8 @@ struct GraphPairs {
         })
     }
     proposals = drafts.compactMap { $0.flatMap { try? $0.taking(take).configuration() } }
-    proposals = Array(proposals.prefix(3))
-    if proposals.isEmpty { return nil }
+    proposals = Array(proposals.prefix(2))
+    if proposals.isEmpty, stack.isEmpty { return nil }
   }
 
   /// Whether the state of one could be the other's first.

@@ -12,10 +12,17 @@ struct GraphParts {
   private(set) var attention: GraphDraft.Step?
   /// Its one matrix is square, so that several forms are as likely.
   private(set) var isAttentionOpen = false
+  /// In place of a readout, or before it, of several layers.
+  private(set) var products: GraphAttention?
+  /// The module of the one square matrix.
+  private(set) var squareAttention: TensorModule?
+  /// Whether normalizations that are registered together were put behind the recurrent modules of their numbers.
+  private(set) var isInterleaved = false
 
   /// nil when there is something of which nothing is known, or no recurrent layer.
   init?(_ modules: [TensorModule], _ kinds: TensorKinds) {
     var attention: [TensorModule] = []
+    var lone: [TensorModule] = []
     sequence = []
     for module in modules {
       switch module.content {
@@ -29,19 +36,77 @@ struct GraphParts {
           attention.append(module)
         } else if case .lone = module.content {
           guard let candidate = module.parts["weight"], let part = TensorModule.state(candidate), states[part] == nil
-          else { return nil }
+          else {
+            lone.append(module)
+            continue
+          }
           states[part] = candidate
         } else {
           sequence.append(module)
         }
       }
     }
-    guard sequence.contains(where: { $0.recurrent != nil }) else { return nil }
-    if !attention.isEmpty {
-      guard let step = Self.attention(attention) else { return nil }
-      self.attention = step
-      isAttentionOpen = (step.kind as? Layer.Attention)?.form == .feature
+    guard let top = sequence.last(where: { $0.recurrent != nil }) else { return nil }
+    if !lone.isEmpty {
+      // A matrix and a vector by themselves that go together with what the recurrent layers give.
+      guard attention.isEmpty, lone.count == 2, lone.contains(where: { $0.shapes["weight"]?.first == top.gives }) else {
+        return nil
+      }
+      attention = lone
     }
+    interleave()
+    guard !attention.isEmpty else { return }
+    if let products = GraphAttention(attention) {
+      self.products = products
+    } else {
+      guard let step = Self.attention(attention) else { return nil }
+      isAttentionOpen = (step.kind as? Layer.Attention)?.form == .feature
+      if isAttentionOpen { squareAttention = attention[0] }
+      self.attention = step
+    }
+  }
+
+  /// The same with an attention of products in place of one that weighs features.
+  func with(_ products: GraphAttention) -> GraphParts {
+    var copy = self
+    (copy.attention, copy.products, copy.isAttentionOpen) = (nil, products, false)
+    return copy
+  }
+
+  /// Whether the first dense layer behind the recurrent ones reads twice what a step has.
+  var readsTwice: Bool {
+    guard let top = sequence.lastIndex(where: { $0.recurrent != nil }), let width = sequence[top].gives,
+      let head = sequence[(top + 1)...].first(where: \.isLinear)
+    else { return false }
+    return head.reads == 2 * width
+  }
+
+  /// Puts the recurrent modules one above the other, as a user says; false when these are not their names.
+  mutating func stack(_ names: [String]) -> Bool {
+    let cells = sequence.filter { $0.recurrent != nil }
+    let groups = cells.grouped(by: \.path).map(\.members)
+    let wanted = names.map { $0.replacing("/", with: ".") }
+    let found = wanted.compactMap { name in groups.first { $0[0].path == name || name.hasSuffix("." + $0[0].path) } }
+    guard found.count == groups.count, Set(wanted).count == wanted.count else { return false }
+    var ordered = found.flatMap { $0 }.makeIterator()
+    for index in sequence.indices where sequence[index].recurrent != nil {
+      if let next = ordered.next() { sequence[index] = next }
+    }
+    return true
+  }
+
+  /// Two normalizations in a row have no use: as many as there are recurrent modules before them stand behind each.
+  private mutating func interleave() {
+    guard let first = sequence.firstIndex(where: { $0.recurrent != nil }) else { return }
+    let cells = Array(sequence[first...].prefix { $0.recurrent != nil })
+    let groups = cells.grouped(by: \.path).map(\.members)
+    let norms = Array(sequence[(first + cells.count)...].prefix { $0.isNormalization })
+    guard groups.count > 1, norms.count == groups.count,
+      zip(groups, norms).allSatisfy({ $0.last?.gives == $1.reads })
+    else { return }
+    let merged = zip(groups, norms).flatMap { $0 + [$1] }
+    sequence.replaceSubrange(first..<first + cells.count + norms.count, with: merged)
+    isInterleaved = true
   }
 
   /// The usual forms: a vector, or a vector behind a matrix and tanh.
@@ -116,5 +181,14 @@ struct GraphParts {
       draft.steps[index].kind = cell
     }
     return true
+  }
+}
+
+extension TensorModule {
+  var isNormalization: Bool {
+    switch content {
+    case .batchNorm, .layerNorm: true
+    default: false
+    }
   }
 }

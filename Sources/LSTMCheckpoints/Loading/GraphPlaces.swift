@@ -8,6 +8,8 @@ struct GraphPlaces: FileReading {
     let layer: Layer
     /// The name in the module -> the place.
     var places: [(part: String, place: ParameterSpecification)]
+    /// Whether it has another name than its kind gives.
+    let isNamed: Bool
     /// What modules of this unit are called, when they say it.
     var wanted: TensorKind?
 
@@ -28,7 +30,9 @@ struct GraphPlaces: FileReading {
 
   init(_ graph: ModelConfiguration, taken: Set<String>, kinds: TensorKinds, file: String, keepsOrder: Bool) {
     (self.file, self.kinds, self.keepsOrder) = (file, kinds, keepsOrder)
+    let usual = ModelConfiguration.defaultNames(of: graph.layers.map(\.kind))
     for (index, layer) in graph.layers.enumerated() {
+      let isNamed = layer.name != usual[index]
       let places = graph.parameters(ofLayer: index).filter { !taken.contains($0.name) }
       guard !places.isEmpty else { continue }
       func part(_ place: ParameterSpecification) -> String {
@@ -45,14 +49,15 @@ struct GraphPlaces: FileReading {
         let scores = own.filter { part($0).hasPrefix("score") }
         let weights = own.filter { !part($0).hasPrefix("score") }
         if !weights.isEmpty {
-          units.append(Unit(layer: layer, places: weights.map { (part($0), $0) }, wanted: .attention))
+          units.append(
+            Unit(layer: layer, places: weights.map { (part($0), $0) }, isNamed: isNamed, wanted: .attention))
         }
         if !scores.isEmpty {
           let parts = scores.map { (part($0) == "score" ? "weight" : "bias", $0) }
-          units.append(Unit(layer: layer, places: parts, wanted: .attention))
+          units.append(Unit(layer: layer, places: parts, isNamed: isNamed, wanted: .attention))
         }
       } else if !own.isEmpty {
-        var unit = Unit(layer: layer, places: own.map { (part($0), $0) })
+        var unit = Unit(layer: layer, places: own.map { (part($0), $0) }, isNamed: isNamed)
         if layer.kind is Layer.Embedding { unit.wanted = .embedding }
         units.append(unit)
       }
@@ -94,7 +99,7 @@ struct GraphPlaces: FileReading {
 
   private func isNamed(_ unit: Unit, _ module: TensorModule) -> Bool {
     fits(unit, module) && (module.path == unit.name || module.path.moduleAndLeaf.leaf == unit.name)
-      && !unit.name.contains(where: \.isNumber)
+      && (unit.isNamed || !unit.name.contains(where: \.isNumber))
   }
 
   private func fits(_ unit: Unit, _ module: TensorModule) -> Bool {
@@ -106,6 +111,10 @@ struct GraphPlaces: FileReading {
       Array(own.prefix(weight.count)) == weight, own.dropFirst(weight.count).allSatisfy({ $0 == 1 })
     {
       return wanted == found.merging(["weight": weight]) { $1 }
+    }
+    if unit.layer.kind is Layer.DotAttention, let scale = wanted["scale"], let weight = found["weight"] {
+      let others = found.filter { $0.key != "weight" } == wanted.filter { $0.key != "scale" }
+      return others && scale.count == 1 && weight.max() == scale[0] && elementCount(weight) == scale[0]
     }
     // A vector by itself is a matrix of one row, or of one column.
     guard wanted.count == 1, let weight = wanted["weight"], module.content == .lone || found.count == 1,
@@ -180,7 +189,7 @@ struct GraphPlaces: FileReading {
 
   private mutating func place(_ unit: Unit, _ module: TensorModule) {
     for (part, place) in unit.places {
-      guard var candidate = module.parts[part] else { continue }
+      guard var candidate = module.parts[part] ?? (part == "scale" ? module.parts["weight"] : nil) else { continue }
       if candidate.shape != place.shape, candidate.tensor.elementCount == place.elementCount {
         candidate = Candidate(
           name: candidate.name, tensor: candidate.tensor.reshaped(place.shape),

@@ -116,6 +116,10 @@ public struct LoadPlan: Sendable {
       if !globs.isEmpty { leftOut.add(item) }
     }
     report.assumed += leftOut.assumptions
+    for item in resolution.leftOver where item.candidate.isLoneNumber && item.isHarmless && item.kind == .unknown {
+      guard item.candidate.tensor.dataType.isFloatingPoint else { continue }
+      report.assumed.add("\(item.candidate.tensor.name), a single number, takes no part in the output")
+    }
     report.lstmModule = options.rules.isEmpty ? Self.lstmModule(report) : nil
     report.notes += unused.sorted().map { "\(.allowedUnexpected, $0) matches no tensor" }
     let used = report.applied.map(\.source)

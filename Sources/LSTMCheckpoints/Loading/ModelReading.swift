@@ -65,7 +65,7 @@ struct ModelReading {
   /// - Throws: `CheckpointError.ambiguous` with the models that it may be.
   private func graph(instead error: CheckpointError?) throws(CheckpointError) -> ResolvedModel? {
     guard translation.layout == .pytorch, checkpoint.structure == nil, !checkpoint.format.holdsWholeModel,
-      options.configuration == nil, translation.configuration == nil, options.stack == nil
+      options.configuration == nil, translation.configuration == nil
     else { return nil }
     let candidates = translation.candidates.filter { options.globsAllowing($0).isEmpty }
     let reading = GraphReading(candidates, file: file, options: options, keepsOrder: checkpoint.keepsOrder)
@@ -74,12 +74,17 @@ struct ModelReading {
     case .question(let detail, let models):
       let lines = models.map { "\(.model, $0.line)" as Message }
       throw .ambiguous(file: file, detail: detail, advice: lines)
-    case .arrangement(let detail, let models):
+    case .arrangement(let detail, let models, let stack):
       let lines = models.map { "\(.model, $0.line)" as Message }
-      guard case .ambiguous(_, let own, let advice)? = error else {
-        throw .ambiguous(file: file, detail: detail, advice: lines)
+      var (what, own) = (detail, [Message]())
+      if case .ambiguous(_, let detail, let advice)? = error { (what, own) = (detail, advice) }
+      if !stack.isEmpty {
+        let modules = stack.map { prefix.isEmpty ? $0 : prefix + "." + $0 }.joined(separator: ",")
+        let above: Message = "if each reads what the one before gives, and nothing else: \(.stack, modules)"
+        own = []
+        if lines.count > 1 { what += "; \(above)" } else { own = [above] }
       }
-      throw .ambiguous(file: file, detail: own, advice: lines + advice.prefix(1))
+      throw .ambiguous(file: file, detail: what, advice: Array((lines + own).prefix(2)))
     case .model(var found):
       found.notes = translation.notes + found.notes
       found.assumed = translation.assumed + found.assumed

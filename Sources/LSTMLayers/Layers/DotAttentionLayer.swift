@@ -3,7 +3,7 @@ import LSTMCheckpoints
 /// Keras' Attention and AdditiveAttention: each row of the query becomes the average of the value's steps of its sequence,
 /// weighted by the softmax of its scores with the key's; (R, S), (U, V), (U, S) -> (R, V).
 ///
-/// A score is scale * q k or, if additive, the sum of scale * tanh(q + k).
+/// A score is scale * q k or, if additive, the sum of scale * tanh(q + k). A head has its own columns of all three.
 final class DotAttentionLayer: NetworkLayer {
   private let kind: Layer.DotAttention
   private let scale: Int?
@@ -24,17 +24,22 @@ final class DotAttentionLayer: NetworkLayer {
     super.init(context, shape: context.sources[context.inputs[0].isPerStep ? 0 : 1].shape)
   }
 
-  private var query: AttentionRows { AttentionRows(rows(0), of: sources[0]) }
-  private var key: AttentionRows { AttentionRows(rows(keyPlace), of: sources[keyPlace]) }
-  private var values: AttentionRows { AttentionRows(rows(1), of: sources[1]) }
+  /// Rows of a layer, of which each head has a part.
+  private func heads(_ rows: UnsafeMutablePointer<Float>, of layer: NetworkLayer) -> AttentionRows {
+    AttentionRows(rows, of: layer, width: layer.width / kind.heads)
+  }
+
   private var operands: AttentionProducts.Operands {
-    .init(
-      q: query, k: key, v: values, heads: 1, scale: kind.isAdditive ? 1 : scale.map { weights.pointer($0)[0] } ?? 1,
+    let query = heads(rows(0), of: sources[0])
+    let learned = kind.isAdditive ? 1 : scale.map { weights.pointer($0)[0] } ?? 1
+    return .init(
+      q: query, k: heads(rows(keyPlace), of: sources[keyPlace]), v: heads(rows(1), of: sources[1]),
+      heads: kind.heads, scale: kind.isScaled ? learned / Float(query.width).squareRoot() : learned,
       isCausal: kind.isCausal)
   }
 
   override func forward(_ pass: LayerPass) {
-    let out = AttentionRows(makeOutput(), of: self)
+    let out = heads(makeOutput(), of: self)
     if kind.isAdditive { forwardAdditive(out) } else { products.forward(operands, into: out) }
   }
 
@@ -43,7 +48,7 @@ final class DotAttentionLayer: NetworkLayer {
     func rows(_ place: Int) -> AttentionRows? {
       guard let sink = sink(place) else { return nil }
       sink.clear(count: sources[place].rowCount * sources[place].width)
-      return AttentionRows(sink.rows, of: sources[place])
+      return heads(sink.rows, of: sources[place])
     }
     let (q, v) = (rows(0), rows(1))
     let k = keyPlace == 1 ? v : rows(keyPlace)
@@ -51,7 +56,7 @@ final class DotAttentionLayer: NetworkLayer {
     let (count, size) = (shape.packed.count, kind.isAdditive ? sources[0].width : 1)
     if slot != nil { scaleGradients.zero(count * size) }
     let sinks = AttentionProducts.Sinks(q: q, k: k, v: v, scale: slot == nil ? nil : scaleGradients.pointer)
-    let given = AttentionRows(gradient, of: self)
+    let given = heads(gradient, of: self)
     if kind.isAdditive {
       backwardAdditive(given, sinks)
     } else {
@@ -59,7 +64,9 @@ final class DotAttentionLayer: NetworkLayer {
     }
     if let slot {
       let to = pass.gradients.pointer(slot)
-      for b in 0..<count { for j in 0..<size { to[j] += scaleGradients.pointer[b * size + j] } }
+      // Of products, `scale` is divided as they are.
+      let factor = kind.isScaled ? 1 / Float(sources[0].width).squareRoot() : 1
+      for b in 0..<count { for j in 0..<size { to[j] += factor * scaleGradients.pointer[b * size + j] } }
     }
   }
 

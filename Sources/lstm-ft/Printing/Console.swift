@@ -69,7 +69,7 @@ struct Console: Sendable {
   static func fail(_ message: String, advice: [String], code: Int32) -> Never {
     let lines = message.split(separator: "\n", omittingEmptySubsequences: true).joined(separator: " ")
     var text = "error: " + lines + "\n"
-    for line in advice.prefix(3) { text += "  " + line + "\n" }
+    for line in advice.prefix(2) { text += "  " + line + "\n" }
     write(text, to: 2)
     exit(code)
   }

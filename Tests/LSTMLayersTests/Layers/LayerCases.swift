@@ -144,6 +144,15 @@ struct LayerCase: Sendable, CustomTestStringConvertible {
       ]
       list.append(LayerCase("\(name)dot attention of the last step", last))
     }
+    for (heads, size) in [(1, 5), (2, 8), (3, 33)] {
+      let scaled = with(dot(false, heads == 1, heads == 3)) { ($0.isScaled, $0.heads) = (true, heads) }
+      let layers = [
+        Layer("query", Layer.Dense(size: size)), Layer("value", Layer.Dense(size: 2 * heads), from: ["input"]),
+        Layer("key", Layer.Dense(size: size), from: ["input"]), Layer("pool", scaled, from: ["query", "value", "key"]),
+      ]
+      list.append(LayerCase("scaled dot attention of \(heads) heads", layers))
+    }
+    list.append(LayerCase("additive attention, bias", reading(with(dot(true, true)) { $0.hasBias = true }, size: 6)))
     list.append(LayerCase("dot attention over many steps", reading(dot(false, true, true), size: 4)).of(131, 150))
     return list
   }()

@@ -46,13 +46,22 @@ struct LayerTwin {
     case let kind as Layer.Attention: return attention(kind, layer.name, x[0])
     case let kind as Layer.DotAttention:
       let scale = parameter("scale")
-      return zip(x[0], zip(x[1], x.count > 2 ? x[2] : x[1])).map { queries, pair in
-        attend(queries, pair.1, pair.0, isCausal: kind.isCausal) { q, k in
-          let terms = q.indices.map { j in
-            kind.isAdditive ? (scale?[j] ?? 1) * tanh(q[j] + k[j]) : (scale?[0] ?? 1) * q[j] * k[j]
-          }
-          return terms.reduce(0, +)
+      func part(_ rows: [[Double]], _ head: Int) -> [[Double]] {
+        rows.map { row in
+          let size = row.count / kind.heads
+          return Array(row[head * size..<(head + 1) * size])
         }
+      }
+      return zip(x[0], zip(x[1], x.count > 2 ? x[2] : x[1])).map { queries, pair in
+        let heads = (0..<kind.heads).map { head in
+          attend(part(queries, head), part(pair.1, head), part(pair.0, head), isCausal: kind.isCausal) { q, k in
+            let terms = q.indices.map { j in
+              kind.isAdditive ? (scale?[j] ?? 1) * tanh(q[j] + k[j]) : (scale?[0] ?? 1) * q[j] * k[j]
+            }
+            return terms.reduce(0, +) / (kind.isScaled ? Double(q.count).squareRoot() : 1)
+          }
+        }
+        return queries.indices.map { row in heads.flatMap { $0[row] } }
       }
     case let kind as Layer.SelfAttention: return selfAttention(kind, layer.name, x[0])
     default: return x[0]

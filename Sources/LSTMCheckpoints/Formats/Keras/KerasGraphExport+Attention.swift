@@ -50,12 +50,23 @@ extension KerasGraphExport {
       let node = add("RepeatVector", fresh("\(layer.name)_query"), ["n": 1], reading: [read[0]])
       read[0] = Value(node: node, axes: KerasValue.steps, shape: [1] + read[0].shape)
     }
+    if kind.heads > 1 { throw refused(layer, "attention of several heads by products") }
     let className = kind.isAdditive ? "AdditiveAttention" : "Attention"
     let node = add(
-      className, name(for: layer, className), ["use_scale": .bool(kind.hasScale), "dropout": 0], reading: read,
+      className, name(for: layer, className), ["use_scale": .bool(kind.hasScale || kind.isScaled), "dropout": 0],
+      reading: read,
       isList: true)
     if kind.isCausal { change(node) { $0.keywords["use_causal_mask"] = true } }
-    if kind.hasScale { put(try tensor(layer, "scale"), node, "scale", 0, source: [layer.parameterName("scale")]) }
+    if kind.isScaled {
+      // Keras has the divisor as a scale that is learned.
+      guard !kind.hasScale, let width = read[0].shape.last.flatMap({ $0 }) else {
+        throw refused(layer, "a learned scale beside the usual one")
+      }
+      let scale = StoredTensor(name: "scale", shape: [], values: [1 / Float(width).squareRoot()])
+      put(scale, node, "scale", 0, source: [])
+    } else if kind.hasScale {
+      put(try tensor(layer, "scale"), node, "scale", 0, source: [layer.parameterName("scale")])
+    }
     var made = read[0]
     (made.node, made.output, made.shape) = (node, 0, [read[0].shape[0], value.width])
     if isRow {

@@ -15,6 +15,7 @@ extension ONNXNetworkWriter {
   }
 
   mutating func dotAttention(_ kind: Layer.DotAttention, _ place: ONNXPlace) throws(CheckpointError) -> String {
+    if kind.heads > 1 { throw refused(place, "attention of several heads by products") }
     let key = place.inputs.count > 2 ? place.inputs[2] : place.inputs[1]
     let query = place.isPerStep ? place.input : builder.node("Unsqueeze", [place.input, builder.integers([1])])
     var scores: String
@@ -32,6 +33,10 @@ extension ONNXNetworkWriter {
     } else {
       scores = builder.node("MatMul", [query, transposed(key, [0, 2, 1])])
       if kind.hasScale { scores = builder.node("Mul", [scores, try weight("scale", place)]) }
+      if kind.isScaled {
+        let factor = builder.floats([1 / Float(place.value.width).squareRoot()], isScalar: true)
+        scores = builder.node("Mul", [scores, factor])
+      }
     }
     if kind.isCausal { scores = withoutLater(scores) }
     let shares = builder.node("Softmax", [scores], ["axis": .integer(-1)])

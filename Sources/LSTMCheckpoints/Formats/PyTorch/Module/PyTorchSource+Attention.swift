@@ -68,18 +68,39 @@ extension PyTorchSource {
     let key = use.inputs.count > 2 ? use.inputs[2] : value
     let isRow = !use.value.isPerStep
     say("query = \(query)\(isRow ? ".unsqueeze(1)" : "")")
-    let scale = kind.hasScale ? try parameter(use, "scale") : nil
+    func head(_ name: String) -> String {
+      kind.heads == 1 ? name : "\(name).unflatten(-1, (\(kind.heads), -1)).transpose(1, 2)"
+    }
     if kind.isAdditive {
       let sums = "torch.tanh(query.unsqueeze(2) + \(key).unsqueeze(1))"
-      say("scores = (\(scale.map { $0 + " * " } ?? "")\(sums)).sum(-1)")
+      if kind.hasScale, let made = try score(use, kind) {
+        say("scores = \(made)(\(sums)).squeeze(-1)")
+      } else {
+        let scale = kind.hasScale ? try parameter(use, "scale") + ".reshape(-1) * " : ""
+        if kind.hasBias { _ = try parameter(use, "bias") }
+        say("scores = (\(scale)\(sums)).sum(-1)")
+      }
     } else {
-      say("scores = query @ \(key).transpose(1, 2)\(scale.map { " * " + $0 } ?? "")")
+      let scale = kind.hasScale ? " * " + (try parameter(use, "scale")) : ""
+      let divisor = kind.isScaled ? " / \(use.value.width / kind.heads) ** 0.5" : ""
+      say("scores = \(head("query")) @ \(head(key)).transpose(-1, -2)\(divisor)\(scale)")
     }
     if kind.isCausal {
       say("later = torch.ones_like(scores, dtype=torch.bool).triu(1)")
       say("scores = scores.masked_fill(later, float(\"-inf\"))")
     }
-    say("\(use.target) = F.softmax(scores, dim=-1) @ \(value)")
+    let merged = kind.heads == 1 ? "" : ".transpose(1, 2).flatten(2)"
+    let result = "F.softmax(scores, dim=-1) @ \(head(value))"
+    say("\(use.target) = \(kind.heads == 1 ? result : "(\(result))\(merged)")")
     if isRow { say("\(use.target) = \(use.target).squeeze(1)") }
+  }
+
+  /// The module of additive scores, where the file has one.
+  private mutating func score(_ use: Use, _ kind: Layer.DotAttention) throws(CheckpointError) -> String? {
+    let width = use.value.width
+    guard try tensor(use, "scale").tensor.shape == [1, width] else { return nil }
+    let text = "nn.Linear(\(width), 1\(kind.hasBias ? "" : ", bias=False"))"
+    return kind.hasBias
+      ? try module(use, text, ["scale": "weight", "bias": "bias"]) : try module(use, text, ["scale": "weight"])
   }
 }

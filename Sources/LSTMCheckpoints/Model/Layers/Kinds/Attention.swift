@@ -65,12 +65,19 @@ extension Layer {
   }
 
   /// Keras' Attention and AdditiveAttention: each row of the first input (the query) becomes the average of the second
-  /// input's steps (the value), weighted by the softmax of its scores with the third's (the key), or the second's.
+  /// input's steps (the value), weighted by the softmax of its scores with the third's (the key), or the second's. With
+  /// heads, each does so with its own part of the features.
   public struct DotAttention: LayerKind {
     /// Whether scores are sum(scale * tanh(query + key)) instead of query * key.
     public var isAdditive = false
     /// Whether there is a `scale`: (S) when additive, else one number.
     public var hasScale = false
+    /// Whether products are divided by the square root of the width of a head's queries.
+    public var isScaled = false
+    /// Heads, each of which has as many features of query, key and value.
+    public var heads = 1
+    /// Whether additive scores have a bias (1), which the softmax takes out again: it is kept and changes nothing.
+    public var hasBias = false
     /// Whether a query sees the value's steps up to its own only.
     public var isCausal = false
 
@@ -83,11 +90,20 @@ extension Layer {
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
       try d.flag("additive", &isAdditive, usual: false)
       try d.flag("scale", &hasScale, usual: false)
+      try d.flag("scaled", &isScaled, usual: false)
+      try d.whole("heads", &heads, usual: 1, in: 1...Layer.sizeLimit)
+      try d.flag("bias", &hasBias, usual: false)
       try d.flag("causal", &isCausal, usual: false)
     }
 
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
       try inputs[1].requireSteps()
+      if isAdditive, heads > 1 || isScaled { throw LayerError("additive", "goes with one head that is not scaled") }
+      if hasBias, !isAdditive { throw LayerError("bias", "only additive scores have one") }
+      if heads > 1, hasScale { throw LayerError("heads", "a learned scale goes with one head") }
+      for (input, what) in [(inputs[0], "query"), (inputs[1], "value")] where input.width % heads != 0 {
+        throw LayerError("heads", "\(heads) does not divide the \(input.width) values of a row of the \(what)")
+      }
       let key = inputs.count > 2 ? inputs[2] : inputs[1]
       guard inputs[0].width == key.width else {
         throw LayerError(nil, "query and key differ in width: \(inputs[0].width) and \(key.width)")
@@ -97,8 +113,10 @@ extension Layer {
     }
 
     public func parameters(_ inputs: [LayerValue]) -> [LayerParameter] {
-      hasScale
-        ? [LayerParameter("scale", isAdditive ? [inputs[0].width] : [], .gain, start: .constant(1))] : []
+      var list: [LayerParameter] = []
+      if hasScale { list.append(.init("scale", isAdditive ? [inputs[0].width] : [], .gain, start: .constant(1))) }
+      if hasBias { list.append(.init("bias", [1], .fixed, start: .constant(0))) }
+      return list
     }
   }
 
