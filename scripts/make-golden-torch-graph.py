@@ -10,7 +10,9 @@ import pathlib
 import numpy
 import torch
 import torch.nn.functional as F
+import torch.nn.utils as old
 from torch import nn
+from torch.nn.utils import parametrizations as new
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "fixtures/torch-graph"
 
@@ -220,6 +222,106 @@ def make() -> None:
         "layers": [
             {"name": "layer0", "kind": "lstm", "size": 5}, {"name": "readout", "kind": "readout", "take": "last"}, {"name": "norm1", "kind": "batch_norm"},
             {"name": "act", "kind": "activation", "activation": "relu"}, {"name": "head.0", **linear(2)}]})
+
+    # Weights as factors.
+    def lively_norm(layer: nn.Module) -> nn.Module:
+        layer.train()
+        for _ in range(3):
+            layer(torch.randn(3, 5) if isinstance(layer, nn.Linear) else torch.randn(3, 3, 9))
+        return layer
+
+    normed = nn.LSTM(3, 5, batch_first=True)
+    for weight in ("weight_ih_l0", "weight_hh_l0"):
+        normed = old.weight_norm(normed, weight)
+    case("weight_norm", Chain(lambda m, x: m.fc(last(m.lstm(x))), lstm=normed, fc=old.weight_norm(nn.Linear(5, 2))), features(4, 7, 3))
+    normed = new.weight_norm(nn.LSTM(3, 5, batch_first=True), "weight_hh_l0")
+    case(
+        "weight_norm_parametrized", Chain(lambda m, x: m.fc(last(m.lstm(x))), lstm=normed, fc=new.weight_norm(nn.Linear(5, 2), dim=1)), features(4, 7, 3))
+    case("weight_norm_whole", Chain(lambda m, x: m.fc(last(m.gru(x))), gru=nn.GRU(3, 5, batch_first=True), fc=old.weight_norm(nn.Linear(5, 2), dim=None)), features(4, 7, 3))
+    case(
+        "spectral_norm", Chain(lambda m, x: m.out(F.relu(m.fc(last(m.lstm(x))))), lstm=nn.LSTM(3, 5, batch_first=True), fc=lively_norm(old.spectral_norm(nn.Linear(5, 4))), out=nn.Linear(4, 2)),
+        features(4, 7, 3))
+    case(
+        "spectral_norm_parametrized",
+        Chain(
+            lambda m, x: m.fc(last(m.lstm(F.relu(channels(m.conv, x))))), conv=lively_norm(new.spectral_norm(nn.Conv1d(3, 4, 3, padding=1))),
+            lstm=nn.LSTM(4, 5, batch_first=True), fc=nn.Linear(5, 2)),
+        features(4, 7, 3))
+
+    # Attention of several matrices.
+    def attend_last(m, x, score, join=None):
+        out, (h, _) = m.lstm(x)
+        weights = F.softmax(score(h[-1], out), dim=1)
+        context = (weights.unsqueeze(-1) * out).sum(1)
+        return m.fc(context if join is None else torch.cat([context, h[-1]], dim=1))
+
+    class Named(nn.Module):
+        def __init__(self, **modules) -> None:
+            super().__init__()
+            for name, module in modules.items():
+                setattr(self, name, module)
+
+    case(
+        "attention_bahdanau",
+        Chain(
+            lambda m, x: attend_last(m, x, lambda q, o: m.attn.Va(torch.tanh(m.attn.Wa(q).unsqueeze(1) + m.attn.Ua(o))).squeeze(-1)),
+            lstm=nn.LSTM(3, 5, batch_first=True), attn=Named(Wa=nn.Linear(5, 5), Ua=nn.Linear(5, 5), Va=nn.Linear(5, 1)), fc=nn.Linear(5, 2)),
+        features(4, 7, 3))
+    case(
+        "attention_bahdanau_joined",
+        Chain(
+            lambda m, x: attend_last(m, x, lambda q, o: m.attention.V(torch.tanh(m.attention.W1(q).unsqueeze(1) + m.attention.W2(o))).squeeze(-1), "join"),
+            lstm=nn.LSTM(3, 5, batch_first=True), attention=Named(W1=nn.Linear(5, 4, bias=False), W2=nn.Linear(5, 4, bias=False), V=nn.Linear(4, 1, bias=False)), fc=nn.Linear(10, 2)),
+        features(4, 7, 3))
+    case(
+        "attention_luong",
+        Chain(
+            lambda m, x: attend_last(m, x, lambda q, o: (m.attn(q).unsqueeze(1) * o).sum(-1), "join"),
+            lstm=nn.LSTM(3, 5, batch_first=True), attn=nn.Linear(5, 5, bias=False), fc=nn.Linear(10, 2)),
+        features(4, 7, 3))
+
+    def attend_all(m, x, heads, query, key, value, out):
+        steps, _ = m.lstm(x)
+        q, k, v = (part(steps).unflatten(-1, (heads, -1)).transpose(1, 2) for part in (query, key, value))
+        shares = F.softmax(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5, dim=-1)
+        return m.fc(out((shares @ v).transpose(1, 2).flatten(2))[:, -1])
+
+    case(
+        "attention_qkv",
+        Chain(
+            lambda m, x: attend_all(m, x, 1, m.query, m.key, m.value, nn.Identity()), lstm=nn.LSTM(3, 5, batch_first=True), query=nn.Linear(5, 4),
+            key=nn.Linear(5, 4), value=nn.Linear(5, 5), fc=nn.Linear(5, 2)),
+        features(4, 7, 3))
+    case(
+        "attention_qkv_heads",
+        Chain(
+            lambda m, x: attend_all(m, x, 2, m.attn.q_proj, m.attn.k_proj, m.attn.v_proj, m.attn.out_proj), lstm=nn.LSTM(3, 8, batch_first=True),
+            attn=Named(**{f"{part}_proj": nn.Linear(8, 8) for part in ("q", "k", "v", "out")}), fc=nn.Linear(8, 2)),
+        features(4, 7, 3))
+    case(
+        "attention_vector",
+        Chain(
+            lambda m, x: m.fc((F.softmax(m.lstm(x)[0] @ m.attention_vector, dim=1) * m.lstm(x)[0]).sum(1)), attention_vector=nn.Parameter(torch.randn(5, 1)),
+            lstm=nn.LSTM(3, 5, batch_first=True), fc=nn.Linear(5, 2)),
+        features(4, 7, 3))
+
+    # Layers that are registered together, not in the order of use.
+    case(
+        "norms_together",
+        Chain(
+            lambda m, x: m.fc(last((m.ln2(m.lstm2(m.ln1(m.lstm1(x)[0]))[0]),))), lstm1=nn.LSTM(3, 6, batch_first=True), lstm2=nn.LSTM(6, 6, batch_first=True),
+            ln1=nn.LayerNorm(6), ln2=nn.LayerNorm(6), fc=nn.Linear(6, 2)),
+        features(4, 7, 3))
+    case(
+        "dense_between",
+        Chain(
+            lambda m, x: m.fc2(last(m.lstm2(F.relu(m.fc1(m.lstm1(x)[0]))))), lstm1=nn.LSTM(3, 6, batch_first=True), fc1=nn.Linear(6, 5),
+            lstm2=nn.LSTM(5, 4, batch_first=True), fc2=nn.Linear(4, 2)),
+        features(4, 7, 3))
+    case(
+        "input_beside",
+        Chain(lambda m, x, s: m.fc(torch.cat([last(m.lstm(x)), s], dim=1)), lstm=nn.LSTM(3, 5, batch_first=True), fc=nn.Linear(9, 2)), features(4, 7, 3),
+        features(4, 4))
 
 
 def main() -> None:

@@ -164,16 +164,25 @@ import Testing
     var shapes = layer("lstm.", 0, 3, 4)
     shapes.remove(at: 1)
     let factors = [("lstm.weight_hh_l0_g", [16, 1]), ("lstm.weight_hh_l0_v", [16, 4])]
-    let report = try LoadPlan(checkpoint(shapes + factors)).report
-    #expect(report.missing.first?.nearest == ["lstm.weight_hh_l0_g", "lstm.weight_hh_l0_v"])
+    let folded = try LoadPlan(checkpoint(shapes + factors)).report
+    #expect(folded.isComplete)
+    let note: Message =
+      "lstm.weight_hh_l0 is weight-normalized, folded into one weight (lstm.weight_hh_l0_g, lstm.weight_hh_l0_v); an "
+      + "export has the one weight"
+    #expect(folded.notes.contains(note))
+    // A factor by itself, and one of another shape.
+    let half = try LoadPlan(checkpoint(shapes + [factors[1]])).report
+    #expect(half.missing.first?.nearest == ["lstm.weight_hh_l0_v"])
     let reason: Message =
       "one of the two factors of a weight-normalized tensor; fold them with "
       + "torch.nn.utils.remove_weight_norm (or parametrize.remove_parametrizations) before saving"
-    #expect(report.unexpected.map(\.reason) == [reason, reason])
+    #expect(half.unexpected.map(\.reason) == [reason])
+    let wrong = [("lstm.weight_hh_l0_g", [15, 1]), factors[1]]
+    #expect(try LoadPlan(checkpoint(shapes + wrong)).report.unexpected.map(\.reason) == [reason, reason])
     let parametrized = [("lstm.parametrizations.weight_hh_l0.original0", [16, 1])]
     #expect(try LoadPlan(checkpoint(shapes + parametrized)).report.unexpected.map(\.reason) == [reason])
     #expect(
-      refusal(checkpoint(factors)).last == "its weights are weight-normalized; fold them with "
+      refusal(checkpoint([factors[0]])).last == "its weights are weight-normalized; fold them with "
         + "torch.nn.utils.remove_weight_norm (or parametrize.remove_parametrizations) before saving")
   }
 
@@ -200,17 +209,20 @@ import Testing
     func reason(_ shape: [Int]) throws -> Message? {
       try LoadPlan(checkpoint(layer("lstm.", 0, 3, 4) + [("fc.weight", shape)])).report.unexpected.first?.reason
     }
-    #expect(try reason([2, 9]) == "reads 9 values, but the LSTM gives 4")
     #expect(try reason([4, 2]) == "reads 2 values, but the LSTM gives 4; this may be the transpose")
-    #expect(
-      try reason([2, 7])
-        == "reads 7 values, but the LSTM gives 4; it would fit \"skip\": true in configuration, which joins "
-        + "the input and every layer's output")
+    // Values of each sequence beside it, or the last step of the input.
+    for (width, more, or) in [(9, 5, ""), (7, 3, ", or the input's last step")] {
+      let beside = refusal(checkpoint(layer("lstm.", 0, 3, 4) + [("fc.weight", [2, width])]))
+      #expect(
+        beside.first
+          == "w.h5: fc reads \(more) values more than what is read of the steps: of an input once a sequence\(or)")
+      #expect(beside.count == 3)
+    }
     // Ten steps side by side.
     #expect(try reason([2, 40]) == nil)
     let twice = refusal(checkpoint(layer("lstm.", 0, 3, 4) + [("fc.weight", [2, 8])]))
     #expect(twice.first == "w.h5: fc reads 2 times what a step has: 2 readouts side by side")
-    #expect(twice.count == 4)
+    #expect(twice.count == 3)
     // What gives the values that the LSTM reads stands before it.
     #expect(try reason([3, 5]) == nil)
   }

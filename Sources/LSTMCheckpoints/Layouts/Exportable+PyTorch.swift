@@ -16,7 +16,10 @@ extension Exportable {
     var written = Set<Int>()
     for parameter in configuration.places {
       guard let layer = parameter.role.stackLayer else {
-        add(parameter.name, self[parameter.name])
+        // A vector by itself may be a column in the source.
+        let known = names.sourceShape(of: parameter.name)
+        let isOther = known.map { elementCount($0) == parameter.elementCount } ?? false
+        add(parameter.name, isOther ? self[parameter.name]?.reshaped(known ?? parameter.shape) : self[parameter.name])
         continue
       }
       guard written.insert(layer).inserted else { continue }

@@ -135,12 +135,7 @@ struct GraphExport {
   }
 
   /// The shape that the source has it in, where that is another.
-  private func shape(of place: String) -> [Int]? {
-    guard names.isFromPyTorch, let provenance = names.provenance, let source = provenance.mapping[place] else {
-      return nil
-    }
-    return provenance.shapes?[source]
-  }
+  private func shape(of place: String) -> [Int]? { names.sourceShape(of: place) }
 
   /// Learned first states, together where the source had them so, else for each layer (D, 1, H).
   private mutating func addStates() {

@@ -10,6 +10,12 @@ struct StateDictNames {
     withoutStateKey(stateDictName(of: parameter, provenance: provenance, configuration: configuration))
   }
 
+  /// The shape that the source has a parameter in, where that is another.
+  func sourceShape(of parameter: String) -> [Int]? {
+    guard isFromPyTorch, let source = provenance?.mapping[parameter] else { return nil }
+    return provenance?.shapes?[source]
+  }
+
   func withoutStateKey(_ name: String) -> String {
     provenance?.stateKey.flatMap { name.dropping(module: $0) } ?? name
   }

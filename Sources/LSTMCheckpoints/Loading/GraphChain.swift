@@ -5,6 +5,8 @@ struct GraphChain {
   private(set) var draft = GraphDraft(inputs: [])
   /// k, where a dense layer reads k times what one step has: readouts side by side.
   private(set) var joined: (step: Int, count: Int)?
+  /// Whether a dense layer reads further values of each sequence.
+  private(set) var isBeside = false
   /// Whether dense layers read the same values.
   private(set) var hasSeveralHeads = false
   /// Whether a head reads one half of what two directions give.
@@ -159,6 +161,15 @@ struct GraphChain {
       draft.steps.append(.init(Layer.Merge(.concatenate), nil, reads: Array(first..<draft.steps.count)))
       return append(step)
     }
+    if inputs > width, inputs % width != 0 || inputs / width > 3, draft.inputs.count == 1, joined == nil,
+      draft.steps.last?.kind is Layer.Readout
+    {
+      isBeside = true
+      draft.inputs[0].name = "series"
+      draft.inputs.append(.init(.features(size: inputs - width), name: "static", isPerSequence: true))
+      draft.steps.append(.init(Layer.Merge(.concatenate), nil, reads: [draft.steps.count - 1, -2]))
+      return append(step)
+    }
     if inputs * 2 == width, let at = draft.steps.lastIndex(where: \.isRecurrent),
       var cell = draft.steps[at].kind as? Layer.Recurrent, cell.isBidirectional, cell.merge == .concatenate
     {
@@ -178,7 +189,7 @@ struct GraphChain {
   }
 
   static func joins(_ count: Int) -> [[Layer.Readout.Take]] {
-    count == 2 ? [[.mean, .max], [.last, .mean], [.last, .max]] : [[.last, .max, .mean], [.last, .mean, .max]]
+    count == 2 ? [[.mean, .max], [.max, .mean]] : [[.last, .max, .mean], [.last, .mean, .max]]
   }
 
   // MARK: - Behind the recurrent layers

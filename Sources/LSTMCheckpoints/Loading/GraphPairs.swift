@@ -114,5 +114,5 @@ struct GraphPairs {
 extension GraphChain {
   var isEmpty: Bool { draft.inputs.isEmpty }
   /// Nothing that would have to be asked beside.
-  var isPlain: Bool { joined == nil && halves == nil && !hasSeveralHeads }
+  var isPlain: Bool { joined == nil && !isBeside && halves == nil && !hasSeveralHeads }
 }

@@ -59,7 +59,7 @@ struct GraphParts {
     if let products = GraphAttention(attention) {
       self.products = products
     } else {
-      guard let step = Self.attention(attention) else { return nil }
+      guard let step = Self.attention(attention), step.parts["weight"]?.shape.last == top.gives else { return nil }
       isAttentionOpen = (step.kind as? Layer.Attention)?.form == .feature
       if isAttentionOpen { squareAttention = attention[0] }
       self.attention = step

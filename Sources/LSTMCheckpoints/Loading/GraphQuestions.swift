@@ -23,6 +23,7 @@ struct GraphQuestions {
     if let products = parts.products, let question = ask(products) { return question }
     if parts.isAttentionOpen { return askAttention(draft.activated(inner, by: usual)) }
     if let index = steps.firstIndex(where: { $0.kind is Layer.SelfAttention }) { return askHeads(index, draft) }
+    if let chain, chain.isBeside { return askBeside(chain, inner) }
     if let joined = chain?.joined { return ask(joined, draft.activated(inner, by: usual)) }
     if let halves = chain?.halves { return askHalves(halves, draft.activated(inner, by: usual)) }
     if chain?.hasSeveralHeads ?? false {
@@ -37,9 +38,24 @@ struct GraphQuestions {
       return nil
     }
     let names = nameList(inner.compactMap { steps[$0].source })
-    return .question(
-      "the tensors do not show which activation is after \(names)",
-      proposals([Activation.relu, .tanh].map { draft.activated(inner, by: $0) }))
+    return .question("the tensors do not show which activation is after \(names)", proposals(activated(draft, inner)))
+  }
+
+  /// The two likeliest drafts with activations in the head.
+  private func activated(_ draft: GraphDraft, _ inner: [Int]) -> [GraphDraft] {
+    let likely = draft.activated(inner, by: .relu)
+    let steps = draft.steps
+    // Where there is one in the head, there may be one below the recurrent layers, too, or before a normalization.
+    let below = steps.indices.filter { index in
+      steps[index].kind is Layer.Dense && steps[(index + 1)...].first { $0.source != nil }?.isRecurrent ?? false
+    }
+    if !below.isEmpty { return [draft.activated(inner + below, by: .relu), likely] }
+    guard inner.contains(where: { $0 + 1 < steps.count && steps[$0 + 1].isNormalization }) else {
+      return [likely, draft.activated(inner, by: .tanh)]
+    }
+    var before = draft
+    for index in inner.reversed() { before.insert(.init(Layer.ActivationLayer(.relu)), at: index + 1) }
+    return [likely, before]
   }
 
   /// Dense layers with another one behind them.
@@ -52,7 +68,8 @@ struct GraphQuestions {
         $0.kind is Layer.DotAttention && $0.reads?.contains(index) ?? false
       }
       let next = steps[(index + 1)...].first { $0.reads == nil && ($0.isLinear || $0.isRecurrent) }
-      return !isRead && next?.isLinear ?? false
+      let isOut = steps[index].reads?.contains { $0 >= 0 && steps[$0].kind is Layer.DotAttention } ?? false
+      return !isRead && !isOut && next?.isLinear ?? false
     }
   }
 
@@ -75,10 +92,47 @@ struct GraphQuestions {
     }
     let names = nameList(convolutions.compactMap { draft.steps[$0].source })
     let what = convolutions.count == 1 ? "is a convolution" : "are convolutions"
-    return .question(
+    let question: Message =
       "\(names) \(what), of which tensors do not tell the padding and stride, nor what follows before the next layer: an "
-        + "activation (\(.activation, usual.rawValue)), a pooling",
-      proposals([variant(.same, usual), variant(.valid, usual)]))
+      + "activation, a pooling"
+    let kernels = convolutions.compactMap { (draft.steps[$0].kind as? Layer.Convolution)?.kernel.max() }
+    if kernels.allSatisfy({ $0 == 1 }), options.activation == nil {
+      return .question(question, proposals([variant(.valid, .relu), variant(.valid, .none)]))
+    }
+    var drafts = [variant(.same, usual), variant(.valid, usual)]
+    if hasPoolings(convolutions, draft) { drafts = drafts.map { Self.pooled($0) } }
+    return .question(question, proposals(drafts))
+  }
+
+  /// Whether convolutions of one `nn.Sequential` have more than an activation between them, by their numbers.
+  private func hasPoolings(_ convolutions: [Int], _ draft: GraphDraft) -> Bool {
+    func place(_ index: Int) -> (String, Int)? {
+      guard let path = draft.steps[index].parts["weight"]?.name.moduleAndLeaf.module.moduleAndLeaf,
+        let number = Int(path.leaf)
+      else { return nil }
+      return (path.module, number)
+    }
+    guard convolutions.count > 1 else { return false }
+    return zip(convolutions, convolutions.dropFirst()).allSatisfy { one, next in
+      guard let (module, first) = place(one), let (other, second) = place(next), module == other else { return false }
+      // Normalizations between them have numbers, too.
+      return second - first - 1 - (next - one - 1) >= 2
+    }
+  }
+
+  /// The same with the maximum of every two steps behind each convolution.
+  private static func pooled(_ draft: GraphDraft) -> GraphDraft {
+    var copy = draft
+    for index in draft.steps.indices.reversed() where draft.steps[index].kind is Layer.Convolution {
+      var last = index
+      while last + 1 < draft.steps.count,
+        draft.steps[last + 1].isNormalization || draft.steps[last + 1].kind is Layer.ActivationLayer
+      {
+        last += 1
+      }
+      copy.insert(.init(Layer.Pooling(.max, window: [2])), at: last + 1)
+    }
+    return copy
   }
 
   private func askAttention(_ draft: GraphDraft) -> GraphReading.Outcome? {
@@ -163,6 +217,13 @@ struct GraphQuestions {
       guard var kind = copy.steps[index].kind as? Layer.SelfAttention else { return copy }
       kind.heads = count
       copy.steps[index].kind = kind
+      // A normalization behind it is that of what is added, step by step.
+      if index + 2 < copy.steps.count, copy.steps[index + 1].kind is Layer.Readout,
+        copy.steps[index + 2].isNormalization, copy.steps[index].reads == nil, index > 0
+      {
+        copy.steps.swapAt(index + 1, index + 2)
+        copy.insert(.init(Layer.Merge(.add), nil, reads: [index, index - 1]), at: index + 1)
+      }
       return copy
     }
     return .question(
@@ -181,6 +242,28 @@ struct GraphQuestions {
     return .question(
       "\(head?.source ?? "") reads \(joined.count) times what a step has: \(joined.count) readouts side by side",
       proposals(drafts))
+  }
+
+  /// A dense layer reads what comes with each sequence beside what is read of the steps, in either order.
+  private func askBeside(_ chain: GraphChain, _ inner: [Int]) -> GraphReading.Outcome? {
+    let draft = chain.draft.activated(inner, by: usual)
+    guard let at = draft.steps.firstIndex(where: { $0.reads?.contains(-2) ?? false }) else { return nil }
+    var other = draft
+    let head = draft.steps[(at + 1)...].first { $0.source != nil }?.source ?? ""
+    let count = draft.inputs[1].width
+    var what: Message = "\(head) reads \(count) values more than what is read of the steps: of an input once a sequence"
+    if count == draft.inputs[0].width, draft.inputs[0].vocabulary == nil {
+      // The last step of the input is as wide.
+      what += ", or the input's last step"
+      other.inputs.removeLast()
+      other.inputs[0].name = "input"
+      other.steps[at].reads = other.steps[at].reads.map { $0.map { $0 == -2 ? at : $0 } }
+      other.insert(.init(Layer.Readout(.last), nil, reads: [-1]), at: at)
+      other.steps[at + 1].reads = [at - 1, at]
+    } else {
+      other.steps[at].reads?.reverse()
+    }
+    return .question(what, proposals([draft, other]))
   }
 
   private func askHalves(_ index: Int, _ draft: GraphDraft) -> GraphReading.Outcome? {

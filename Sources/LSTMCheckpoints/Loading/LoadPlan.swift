@@ -218,10 +218,12 @@ public struct LoadPlan: Sendable {
 
   /// What a graph's state_dict has in another shape, such as the learned state of several layers.
   private var otherShapes: [String: [Int]]? {
-    guard report.layout == .pytorch, configuration.stack == nil else { return nil }
+    guard report.layout == .pytorch else { return nil }
+    let isStack = configuration.stack != nil
     let shapes = Dictionary(checkpoint.tensors.map { ($0.name, $0.shape) }) { first, _ in first }
     var found: [String: [Int]] = [:]
-    for item in report.applied {
+    // Of a plain stack it is the vector of an attention alone.
+    for item in report.applied where !isStack || item.target == "attention.weight" {
       if let shape = shapes[item.source], shape != item.shape { found[item.source] = shape }
     }
     return found.isEmpty ? nil : found

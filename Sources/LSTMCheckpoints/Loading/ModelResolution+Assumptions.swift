@@ -41,6 +41,11 @@ extension ModelResolution {
         "what of the LSTM's output the head reads is left open: finetune and evaluate settle it from the data",
         change: "\(.readout, "last"), final, all, mean or max")
     }
+    if configuration.layers[0].outputSize == configuration.input.size {
+      assumed.add(
+        "what the first LSTM gives is not added to what it reads, which is as wide",
+        change: "add after it in \(.model, "LINE")")
+    }
     if options.readoutActivation == nil {
       assumed.add("nothing between the LSTM and head.0", change: "\(.readoutActivation) relu, tanh or sigmoid")
     }
