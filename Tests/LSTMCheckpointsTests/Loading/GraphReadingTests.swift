@@ -78,24 +78,24 @@ import Testing
     let candidates = try RewrittenNames(checkpoint, options: options, file: "w").candidates
     let reading = GraphReading(candidates, file: "w", options: options, keepsOrder: checkpoint.keepsOrder)
     switch reading.outcome() {
-    case .question(_, let models), .arrangement(_, let models): return models
+    case .question(_, let models), .arrangement(_, let models, _): return models
     default: return []
     }
   }
 
   @Test func aConvolutionIsAskedAbout() throws {
     let lines = try refused("wild/pt-conv-front/model.pt")
-    #expect(lines.count == 4)
+    #expect(lines.count == 3)
     #expect(lines[0].contains("conv is a convolution, of which tensors do not tell the padding and stride"))
     let models = try Self.proposals(Checkpoint(path: Self.file("wild/pt-conv-front/model.pt")))
     let convolutions = models.compactMap { $0.layers[0].kind as? Layer.Convolution }
-    #expect(convolutions.map(\.padding) == [.same, .valid, .same])
-    #expect(convolutions.map(\.activation) == [.relu, .relu, .none])
+    #expect(convolutions.map(\.padding) == [.same, .valid])
+    #expect(convolutions.map(\.activation) == [.relu, .relu])
   }
 
   @Test func anAttentionOfAnOpenFormIsAskedAbout() throws {
     let lines = try refused("wild/pt-attention-taken-for-dense/model.pt")
-    #expect(lines.count == 4)
+    #expect(lines.count == 3)
     #expect(lines[0].contains("attention (4, 4) is an attention of a form that tensors do not tell"))
     let models = try Self.proposals(Checkpoint(path: Self.file("wild/pt-attention-taken-for-dense/model.pt")))
     #expect((models.first?.layers[1].kind as? Layer.Attention)?.form == .feature)
@@ -103,10 +103,11 @@ import Testing
 
   @Test(arguments: ["par_sum_square", "residual"]) func parallelLSTMsAreAskedAbout(_ name: String) throws {
     let models = try Self.proposals(Checkpoint(path: Self.file("wild/parallel-pt/\(name).pt")))
-    #expect(models.count == 3)
-    #expect(models[0].stack?.layers.count == 2)
-    #expect(models[1].layers.map(\.from) == [["input"], ["input"], ["layer0", "layer1"], [], []])
-    #expect(models[2].layers.map(\.from) == [["input"], [], ["layer0", "layer1"], [], []])
+    #expect(models.count == 2)
+    #expect(models[0].layers.map(\.from) == [["input"], ["input"], ["layer0", "layer1"], [], []])
+    #expect(models[1].layers.map(\.from) == [["input"], [], ["layer0", "layer1"], [], []])
+    let lines = try refused("wild/parallel-pt/\(name).pt")
+    #expect(lines.first?.hasSuffix("if each reads what the one before gives, and nothing else: stack lstm1,lstm2") == true)
     for model in models {
       let plan = try LoadPlan(
         Checkpoint(path: Self.file("wild/parallel-pt/\(name).pt")), options: LoadOptions(configuration: model))
