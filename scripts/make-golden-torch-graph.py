@@ -240,7 +240,12 @@ def make() -> None:
     case("weight_norm_whole", Chain(lambda m, x: m.fc(last(m.gru(x))), gru=nn.GRU(3, 5, batch_first=True), fc=old.weight_norm(nn.Linear(5, 2), dim=None)), features(4, 7, 3))
     case(
         "spectral_norm", Chain(lambda m, x: m.out(F.relu(m.fc(last(m.lstm(x))))), lstm=nn.LSTM(3, 5, batch_first=True), fc=lively_norm(old.spectral_norm(nn.Linear(5, 4))), out=nn.Linear(4, 2)),
-        features(4, 7, 3))
+        features(4, 7, 3),
+        described={
+            "input": {"features": 3},
+            "layers": [
+                {"name": "layer0", "kind": "lstm", "size": 5}, {"name": "readout", "kind": "readout", "take": "last"},
+                {"name": "head.0", **linear(4, "relu")}, {"name": "head.1", **linear(2)}]})
     case(
         "spectral_norm_parametrized",
         Chain(

@@ -81,8 +81,9 @@ struct ModelReading {
       if !stack.isEmpty {
         let modules = stack.map { prefix.isEmpty ? $0 : prefix + "." + $0 }.joined(separator: ",")
         let above: Message = "if each reads what the one before gives, and nothing else: \(.stack, modules)"
-        own = []
-        if lines.count > 1 { what += "; \(above)" } else { own = [above] }
+        if lines.count > 1 { what += "; \(above)" }
+        // Who asked already knows of the order, or of something likelier.
+        if !lines.isEmpty || own.isEmpty { own = [above] }
       }
       throw .ambiguous(file: file, detail: what, advice: Array((lines + own).prefix(2)))
     case .model(var found):
