@@ -76,14 +76,18 @@ extension PyTorchSource {
       if kind.hasScale, let made = try score(use, kind) {
         say("scores = \(made)(\(sums)).squeeze(-1)")
       } else {
-        let scale = kind.hasScale ? try parameter(use, "scale") + ".reshape(-1) * " : ""
+        var scale = ""
+        if kind.hasScale {
+          let isVector = try tensor(use, "scale").tensor.shape.count == 1
+          scale = try parameter(use, "scale") + (isVector ? " * " : ".reshape(-1) * ")
+        }
         if kind.hasBias { _ = try parameter(use, "bias") }
         say("scores = (\(scale)\(sums)).sum(-1)")
       }
     } else {
       let scale = kind.hasScale ? " * " + (try parameter(use, "scale")) : ""
       let divisor = kind.isScaled ? " / \(use.value.width / kind.heads) ** 0.5" : ""
-      say("scores = \(head("query")) @ \(head(key)).transpose(-1, -2)\(divisor)\(scale)")
+      say("scores = \(head("query")) @ \(head(key)).transpose(\(kind.heads == 1 ? "1, 2" : "2, 3"))\(divisor)\(scale)")
     }
     if kind.isCausal {
       say("later = torch.ones_like(scores, dtype=torch.bool).triu(1)")
