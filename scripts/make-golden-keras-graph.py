@@ -1,6 +1,8 @@
 """Golden files from Keras 3 and tf_keras: models that are more than a stack of LSTM layers, and their outputs.
 
     fixtures/keras-graph/k3_<name>.keras, k2_<name>.keras (packed again with compression), or .h5
+    fixtures/keras-own/...                 with layers of somebody's own
+    fixtures/keras-weights/...             weights alone: .weights.h5 of Keras 3, .h5 of tf_keras
     fixtures/keras-graph/<file's stem>.npz    x0, x1, ... (float32 or int32); y0, y1, ... float32
 
 Needs tensorflow, tf_keras, keras 3, h5py and numpy.
@@ -20,11 +22,14 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import keras as keras3
 import numpy as np
+import tensorflow as tf
 import tf_keras as keras2
 
 OUT = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "keras-graph"
 N = 2
 CASES = {}
+# Models with layers of somebody's own, which no framework loads without their code.
+OWN = {"sum_of_products", "last_of_lambda", "own_attention"}
 
 
 def case(*majors, ending=".keras", tokens=None, pad=None):
@@ -300,6 +305,140 @@ def gru_whole(k, L):
     return chain(k, (6, 3), L.Bidirectional(L.GRU(4, return_sequences=True)), L.Conv1D(3, 2, activation="tanh"), L.GRU(3), L.Dense(2))
 
 
+@case()
+def adapted(k, L):
+    layer = L.Normalization()
+    layer.adapt(np.random.default_rng(0).normal([5e4, -3, 1e-3], [3, 1, 1e-4], (50, 6, 3)).astype(np.float32))
+    return chain(k, (6, 3), layer, L.Conv1D(4, 2), L.GRU(4), L.Dense(2))
+
+
+@case()
+def adapted_alike(k, L):
+    layer = L.Normalization(axis=None)
+    layer.adapt(np.random.default_rng(0).normal(5e4, 3, (50, 6, 3)).astype(np.float32))
+    return chain(k, (6, 3), layer, L.LSTM(4, return_sequences=True), L.GRU(4), L.Dense(2))
+
+
+@case()
+def scaling_undone(k, L):
+    return chain(k, (6, 3), L.Rescaling(-2.0, offset=1.0), L.GRU(4), L.Dense(2),
+                 L.Normalization(mean=[100.0, -20.0], variance=[4.0, 9.0], invert=True))
+
+
+@case()
+def frames_through_models(k, L):
+    rows = chain(k, (8, 2), L.Conv1D(3, 3, activation="relu"), L.MaxPooling1D(2), L.Flatten())
+    dense = chain(k, (9,), L.Dense(5, activation="relu"), L.Dropout(0.1), L.Dense(4))
+    return chain(k, (4, 8, 2), L.TimeDistributed(rows), L.TimeDistributed(dense), L.LSTM(3), L.Dense(2))
+
+
+@case()
+def frames_pooled(k, L):
+    x = k.Input((3, 8, 2))
+    h = L.TimeDistributed(L.Conv1D(4, 3, activation="relu"))(x)
+    both = [L.TimeDistributed(pool)(h) for pool in (L.GlobalAveragePooling1D(), L.GlobalMaxPooling1D())]
+    return k.Model(x, L.Dense(2)(L.LSTM(3)(L.Concatenate()(both))))
+
+
+@case()
+def squeeze_and_excite(k, L):
+    x = k.Input((6, 3))
+    h = L.Conv1D(4, 3, padding="same")(x)
+    s = L.Reshape((1, 4))(L.GlobalAveragePooling1D()(h))
+    s = L.Dense(4, activation="sigmoid", use_bias=False)(L.Dense(2, activation="relu", use_bias=False)(s))
+    return k.Model(x, L.Dense(2)(L.LSTM(3)(L.Multiply()([h, s]))))
+
+
+@case()
+def other_steps(k, L):
+    return chain(k, (8, 3), L.ZeroPadding1D((2, 1)), L.Conv1D(4, 3), L.Cropping1D((1, 2)), L.LSTM(4, return_sequences=True),
+                 L.UpSampling1D(2), L.GRU(3), L.Dense(2))
+
+
+@case()
+def least(k, L):
+    x = k.Input((6, 4))
+    h = L.LSTM(4, return_sequences=True)(x)
+    return k.Model(x, L.Dense(2)(L.GRU(3)(L.Minimum()([x, h]))))
+
+
+@case()
+def sum_of_products(k, L):
+    x = k.Input((6, 3))
+    h = L.LSTM(4, return_sequences=True)(x)
+    a = L.Activation("softmax")(L.Flatten()(L.Dense(1, activation="tanh")(h)))
+    h = L.Multiply()([h, L.Permute([2, 1])(L.RepeatVector(4)(a))])
+    return k.Model(x, L.Dense(2)(L.Lambda(lambda z: tf.reduce_sum(z, axis=1), output_shape=(4,))(h)))
+
+
+@case()
+def last_of_lambda(k, L):
+    return chain(k, (6, 3), L.LSTM(4, return_sequences=True), L.Lambda(lambda z: z[:, -1, :], output_shape=(4,)), L.Dense(2))
+
+
+def own_layer(k, name, *shapes):
+    """The attention of tutorials: W, and perhaps b and u, of a score of each step."""
+    class Own(k.layers.Layer):
+        def build(self, shape):
+            width = shape[-1]
+            self.parts = [self.add_weight(name=n, shape=[width if s == "H" else s for s in sizes], initializer="uniform")
+                          for n, sizes in shapes]
+            super().build(shape)
+
+        def call(self, x):
+            if len(self.parts) == 1:
+                score = tf.matmul(x, self.parts[0])[..., 0]
+            else:
+                w, b, u = self.parts
+                score = tf.reduce_sum(tf.tanh(tf.matmul(x, w) + b) * u, -1)
+            return tf.reduce_sum(x * tf.nn.softmax(score, axis=1)[..., None], axis=1)
+
+        def compute_output_shape(self, shape):
+            return (shape[0], shape[-1])
+    Own.__name__ = name
+    return Own()
+
+
+@case()
+def own_attention(k, L):
+    x = k.Input((6, 3))
+    h = L.LSTM(4, return_sequences=True)(x)
+    a = own_layer(k, "AttentionWeightedAverage", ("W", ["H", 1]))(h)
+    b = own_layer(k, "AttentionWithContext", ("W", ["H", "H"]), ("b", ["H"]), ("u", ["H"]))(h)
+    return k.Model(x, L.Dense(2)(L.Concatenate()([a, b])))
+
+
+# Files of weights alone, read by the names and shapes of their tensors.
+
+@case(ending=".weights.h5")
+def weights_gru(k, L):
+    return chain(k, (6, 3), L.GRU(4, return_sequences=True), L.Dropout(0.2), L.Bidirectional(L.GRU(3, return_sequences=True)),
+                 L.GlobalAveragePooling1D(), L.Dense(2))
+
+
+@case(ending=".weights.h5")
+def weights_rnn(k, L):
+    return chain(k, (6, 3), L.SimpleRNN(4, return_sequences=True), L.SimpleRNN(5), L.Dense(2))
+
+
+@case(ending=".weights.h5")
+def weights_conv(k, L):
+    return chain(k, (10, 3), L.Conv1D(4, 3, activation="relu", padding="same"), L.BatchNormalization(), L.MaxPooling1D(2), L.LSTM(5),
+                 L.Dense(2))
+
+
+@case(ending=".weights.h5")
+def weights_flat(k, L):
+    return chain(k, (6, 3), L.LSTM(4, return_sequences=True), L.Flatten(), L.Dense(8, activation="relu"), L.Dropout(0.3), L.Dense(2))
+
+
+@case(2, ending=".weights.h5")
+def weights_norm(k, L):
+    layer = L.Normalization()
+    layer.adapt(np.random.default_rng(0).normal(5e4, 3, (50, 6, 3)).astype(np.float32))
+    return chain(k, (6, 3), layer, L.GRU(4, return_sequences=True), L.LayerNormalization(), L.GRU(3), L.Dense(2))
+
+
 def data(name, model, tokens, pad):
     random = np.random.default_rng(zlib.crc32(name.encode()))
     inputs = []
@@ -309,6 +448,8 @@ def data(name, model, tokens, pad):
             x = random.integers(1, tokens[place], shape).astype(np.int32)
         else:
             x = random.normal(size=shape).astype(np.float32)
+            if "adapted" in name or "weights_norm" in name:
+                x = (x * 3 + 5e4).astype(np.float32)
         if pad == "both":
             x[0, :2] = 0
             x[1, -2:] = 0
@@ -325,6 +466,10 @@ def fill(model, name):
     for w, value in zip(model.weights, model.get_weights()):
         made = random.normal(0, 0.4, value.shape).astype(value.dtype)
         path = getattr(w, "path", w.name)
+        # Statistics of data stay what they are.
+        if path.split("/")[-1].split(":")[0] in ("mean", "variance", "count"):
+            weights.append(value)
+            continue
         weights.append(abs(made) + 0.5 if "variance" in path or "gamma" in path else made)
     model.set_weights(weights)
 
@@ -353,12 +498,21 @@ def make(name):
         x = data(stem, model, tokens, pad)
         y = model(x if len(x) > 1 else x[0])
         y = y if isinstance(y, (list, tuple)) else [y]
-        file = OUT / (stem + ending)
-        model.save(file)
+        folder = OUT.parent / "keras-own" if name in OWN else OUT.parent / "keras-weights" if "weights" in ending else OUT
+        folder.mkdir(exist_ok=True)
+        file = folder / (stem + ending)
+        if ending != ".weights.h5":
+            model.save(file)
+        elif major == 3:
+            model.save_weights(file)
+        else:
+            # tf_keras writes the older form under any other ending.
+            file = folder / (stem + ".h5")
+            model.save_weights(file)
         if ending == ".keras":
             pack(file)
         arrays = {f"x{i}": v for i, v in enumerate(x)} | {f"y{i}": np.asarray(v, np.float32) for i, v in enumerate(y)}
-        np.savez_compressed(OUT / f"{stem}.npz", **arrays)
+        np.savez_compressed(folder / f"{stem}.npz", **arrays)
         print(f"  {stem:<28} {file.stat().st_size:>7}  {[v.shape for v in x]} -> {[tuple(v.shape) for v in y]}")
 
 
