@@ -53,6 +53,8 @@ public struct Provenance: Sendable, Codable, Equatable {
     public var part: String?
     /// What it was made with: `rate`, `mask_value`.
     public var values: [String: Double]?
+    /// What it holds that is no parameter: `mean`, `variance` and `count` of Keras' Normalization.
+    public var lists: [String: [Double]]?
   }
 
   /// What is not given is not known.

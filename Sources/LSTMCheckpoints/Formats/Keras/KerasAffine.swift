@@ -10,60 +10,23 @@ struct KerasAffine {
 
   /// - Parameter tensors: mean, variance and count of a layer that was adapted to data.
   init(_ layer: KerasLayer, _ tensors: [StoredTensor], file: String) throws(CheckpointError) {
-    func refuse(_ what: String) -> CheckpointError {
-      .unsupported(file: file, detail: "\(layer.text) \(what)")
-    }
-    func numbers(_ json: KerasJSON?) -> [Double]? {
-      guard let json else { return nil }
-      if let number = json.number { return [number] }
-      guard let list = json.array else { return nil }
-      let flat = list.compactMap { numbers($0) }
-      return flat.count == list.count ? flat.flatMap { $0 } : nil
-    }
-    func values(_ tensor: StoredTensor) throws(CheckpointError) -> [Double] {
-      guard tensor.dataType.isFloatingPoint, tensor.elementCount <= 1 << 16 else {
-        throw refuse("has statistics of \(shapeText(tensor.shape)) \(tensor.dataType.rawValue)")
-      }
-      do {
-        return try tensor.doubles()
-      } catch let error as CheckpointError {
-        throw error
-      } catch {
-        throw .corrupt(tensor: tensor.name, detail: "its values cannot be read")
-      }
-    }
-    name = layer.name
-    kind = layer.className
+    let scaling = try KerasScaling(layer, tensors, axes: 2, file: file)
+    (name, kind) = (layer.name, layer.className)
     if layer.className == "Rescaling" {
-      guard let scale = numbers(layer.config["scale"]), let offset = numbers(layer.config["offset"] ?? .number(0)),
-        scale.allSatisfy({ $0 > 0 && $0.isFinite }), offset.allSatisfy(\.isFinite)
-      else { throw refuse("has no counterpart here: its scale is not one of positive numbers") }
-      let count = max(scale.count, offset.count)
-      guard [1, count].contains(scale.count), [1, count].contains(offset.count) else {
-        throw refuse("has \(scale.count) scales and \(offset.count) offsets")
+      let (scale, offset) = (scaling.scale, scaling.offset)
+      guard scale.allSatisfy({ $0 > 0 }) else {
+        throw .unsupported(
+          file: file, detail: "\(layer.text) has no counterpart here: its scale is not one of positive numbers")
       }
-      deviation = (0..<count).map { 1 / scale[scale.count == 1 ? 0 : $0] }
-      mean = (0..<count).map { -offset[offset.count == 1 ? 0 : $0] / scale[scale.count == 1 ? 0 : $0] }
+      deviation = scale.map { 1 / $0 }
+      mean = zip(offset, scale).map { -$0 / $1 }
       return
     }
-    if layer.config["invert"]?.bool == true { throw refuse("has no counterpart here: it undoes a normalization") }
-    let axes = layer.config["axis"]?.array?.map(\.integer) ?? layer.config["axis"].map { [$0.integer] } ?? []
-    guard axes.allSatisfy({ $0 == -1 || $0 == 2 }) else {
-      throw refuse("has no counterpart here: it normalizes each step by its own numbers")
+    guard let statistics = scaling.statistics, let center = scaling.center else {
+      throw .unsupported(file: file, detail: "\(layer.text) has no counterpart here: it undoes a normalization")
     }
-    let found: (mean: [Double], variance: [Double])
-    if let mean = numbers(layer.config["mean"]), let variance = numbers(layer.config["variance"]) {
-      found = (mean, variance)
-    } else {
-      guard tensors.count >= 2 else { throw refuse("has no mean and variance: it was never adapted") }
-      found = (try values(tensors[0]), try values(tensors[1]))
-    }
-    guard found.mean.count == found.variance.count, !found.mean.isEmpty, found.mean.allSatisfy(\.isFinite),
-      found.variance.allSatisfy({ $0 >= 0 && $0.isFinite })
-    else { throw refuse("has \(found.mean.count) means and \(found.variance.count) variances, or no finite ones") }
-    mean = found.mean
-    // Keras' smallest divisor.
-    deviation = found.variance.map { max($0.squareRoot(), 1e-7) }
+    mean = center
+    deviation = statistics.deviation
   }
 
   /// Both, one after the other; this alone where none comes before it.

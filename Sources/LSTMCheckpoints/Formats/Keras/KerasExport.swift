@@ -226,8 +226,18 @@ extension KerasExport {
     func list(_ values: [Double]) -> KerasJSON {
       Set(values).count == 1 ? .number(values[0]) : .array(values.map { .number($0) })
     }
-    if isInput, source.first(where: { $0.part == part })?.kind != "Rescaling" {
-      let name = name("normalization", of: nil, part: part).layer
+    let known = source.first { $0.part == part }
+    if isInput, known?.kind != "Rescaling" {
+      let place = name("normalization", of: nil, part: part)
+      let name = place.layer
+      if let own = KerasScaling.Statistics(known), own.isSame(scaler), own.count != nil {
+        let isScalar = known?.values?["is_scalar"] == 1
+        add("Normalization", name, nil, ["axis": isScalar ? .null : .array([.number(-1)]), "invert": false])
+        for (index, tensor) in own.tensors(isScalar: isScalar).enumerated() {
+          put(tensor, tensor.name, place, [tensor.name], index: index)
+        }
+        return
+      }
       add(
         "Normalization", name, nil,
         [
@@ -302,7 +312,7 @@ extension KerasExport {
     _ tensor: StoredTensor, _ source: String, _ layer: Name, _ path: [String], index: Int, gate: Int = 0
   ) {
     let first = source.components(separatedBy: " + ")[0]
-    let own = (names[first] ?? "").components(separatedBy: " + ")
+    let own = names[first].map { $0.components(separatedBy: " + ") } ?? []
     let place: String
     if isOwn, own.indices.contains(gate) {
       place = own[gate]
@@ -310,7 +320,13 @@ extension KerasExport {
       let base = isWhole ? "model_weights/" : ""
       let ending = isThree || isKeras1 ? "" : ":0"
       let name = layer.layer
-      place = base + name + "/" + (isKeras1 ? path : [name] + path).joined(separator: "/") + ending
+      // Keras 2 keeps these without the name of their layer.
+      let isBare =
+        ["mean", "variance", "count"].contains(source) && (!isOwn || names.values.contains { $0.hasSuffix(":0") })
+      place =
+        isBare
+        ? base + name + "/" + path.joined(separator: "/") + ending
+        : base + name + "/" + (isKeras1 ? path : [name] + path).joined(separator: "/") + ending
     } else {
       place = (["layers", layer.object] + path.dropLast() + ["vars", "\(index)"]).joined(separator: "/")
     }

@@ -133,8 +133,14 @@ struct KerasGraph: FileReading {
   struct Entry {
     var layer: KerasLayer
     let json: KerasJSON
-    /// Not nil for a model.
+    /// Not nil for a model, and for one that a wrapper runs on each step.
     var inside: Place?
+
+    /// The model that it is, or wraps.
+    var model: KerasJSON {
+      if layer.className == "TimeDistributed", let inner = json["config"]?["layer"] { return inner }
+      return json
+    }
   }
 
   static let modelClasses: Set<String> = ["Sequential", "Functional", "Model"]
@@ -145,6 +151,9 @@ struct KerasGraph: FileReading {
     var result: [KerasLayer] = []
     for entry in chain {
       if let inside = entry.inside {
+        guard entry.layer.className != "TimeDistributed" else {
+          throw unsupported("\(entry.layer.text) runs a model on each step")
+        }
         result += try layers(of: entry.json, inside)
       } else {
         result.append(entry.layer)
@@ -317,6 +326,11 @@ extension KerasGraph.Place {
       guard place < all.count else {
         // An unknown class may have some; the reader of the layer names it.
         if expected == nil, !entries[index].isModel { continue }
+        // One of pooling layers alone, say.
+        if layer.className == "TimeDistributed", expected == nil {
+          entries[index].inside = .list([])
+          continue
+        }
         throw .corrupt(
           tensor: layer.name, detail: "the configuration has this \(layer.className), the weights have not")
       }
@@ -326,7 +340,7 @@ extension KerasGraph.Place {
           tensor: layer.name, detail: "the weights in its place are those of a layer called \"\(printable(label))\"")
       }
       if entries[index].isModel {
-        entries[index].inside = .tree(node)
+        entries[index].inside = .tree(layer.className == "TimeDistributed" ? node.children["layer"] ?? node : node)
       } else {
         entries[index].layer.weights = node.inOrder
       }
@@ -335,7 +349,10 @@ extension KerasGraph.Place {
 }
 
 extension KerasGraph.Entry {
-  var isModel: Bool { KerasGraph.modelClasses.contains(layer.className) }
+  var isModel: Bool {
+    KerasGraph.modelClasses.contains(layer.className)
+      || layer.className == "TimeDistributed" && KerasGraph.modelClasses.contains(model["class_name"]?.string ?? "")
+  }
 }
 
 extension KerasTree {

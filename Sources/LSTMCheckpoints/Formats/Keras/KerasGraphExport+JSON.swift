@@ -145,6 +145,8 @@ extension KerasGraphExport {
         // A layer that the source used twice has its weights once.
         guard taken.insert(own).inserted else { return nil }
         path = [own]
+      } else if target == .legacy, nodes[part.node].className == "Normalization", keepsBareNames {
+        path = ["model_weights", name, (part.legacy.last ?? "") + ":0"]
       } else if target == .legacy {
         path =
           ["model_weights", name, name] + part.legacy.dropLast() + [(part.legacy.last ?? "") + (isThree ? "" : ":0")]
@@ -157,6 +159,12 @@ extension KerasGraphExport {
   }
 
   /// Where the source's own weights had a tensor, for a file of weights that goes back to its model.
+  /// Keras 2 keeps the statistics of a Normalization without the name of their layer.
+  private var keepsBareNames: Bool {
+    guard let mapping = model.provenance?.mapping else { return true }
+    return !isThree && mapping.values.contains { $0.hasSuffix(":0") }
+  }
+
   private func own(_ part: Part) -> String? {
     guard target == .weights, let provenance = model.provenance, let first = part.source.first,
       [Checkpoint.Format.kerasWeights, .kerasArchive].map(\.rawValue).contains(provenance.format),

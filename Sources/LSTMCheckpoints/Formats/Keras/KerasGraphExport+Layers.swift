@@ -55,7 +55,7 @@ extension KerasGraphExport {
       var input = read[0]
       if !kind.activation.isElementwise { input = try rows(input, layer) }
       try addActivation(layer, kind, input, name(for: layer, "Activation"))
-    case is Layer.Rescale: try addRescale(layer, read[0])
+    case let kind as Layer.Rescale: try addRescale(layer, kind, read[0])
     case is Layer.L2: pass(layer, "UnitNormalization", [:], try rows(read[0], layer))
     case let kind as Layer.Dropout:
       let names: [Layer.Dropout.Form: String] = [
@@ -239,24 +239,6 @@ extension KerasGraphExport {
     }
   }
 
-  private mutating func addRescale(_ layer: Layer, _ read: Value) throws {
-    if let kind = layer.kind as? Layer.Rescale, kind.hasCenter { throw refused(layer, "a rescaling with a center") }
-    func numbers(_ part: String) throws -> [Double] {
-      let values = try tensor(layer, part).floats().map { Double("\($0)") ?? Double($0) }
-      let channels = size(read, .channel) ?? values.count
-      let each = max(values.count / max(channels, 1), 1)
-      let list = stride(from: 0, to: values.count, by: each).map { values[$0] }
-      guard values.enumerated().allSatisfy({ $1 == list[$0 / each] }), list.allSatisfy(\.isFinite) else {
-        throw refused(layer, "a scale for each value of a grid")
-      }
-      return list
-    }
-    func json(_ list: [Double]) -> KerasJSON {
-      Set(list).count == 1 ? .number(list[0]) : .array(list.map { .number($0) })
-    }
-    pass(layer, "Rescaling", ["scale": json(try numbers("scale")), "offset": json(try numbers("offset"))], read)
-  }
-
   private mutating func addReadout(_ layer: Layer, _ kind: Layer.Readout, _ given: Value) throws(CheckpointError) {
     if kind.take == .all || kind.take == .undecided {
       values[layer.name] = given
@@ -271,9 +253,26 @@ extension KerasGraphExport {
     case .last, .first:
       guard configuration.mask == nil else { throw refused(layer, "a readout of one step where a mask hides some") }
       try addPart(layer, read, time: (kind.take == .last) != read.isReversed ? -1 : 0, features: nil)
+    case .sum where configuration.mask == nil: try addSum(layer, read)
     default:
       throw refused(layer, "the readout \(kind.take.rawValue) of what is no recurrent layer")
     }
+  }
+
+  /// The sum of all steps.
+  private mutating func addSum(_ layer: Layer, _ read: Value) throws(CheckpointError) {
+    let three = isThree
+    let node = add(three ? "Sum" : "TFOpLambda", fresh(three ? "sum" : "tf.math.reduce_sum"), [:], reading: [read])
+    change(node) { node in
+      node.module = three ? "keras.src.ops.numpy" : "tf_keras.src.layers.core.tf_op_layer"
+      if three {
+        node.config = ["name": .string(node.name), "axis": 1, "keepdims": false]
+      } else {
+        node.config["function"] = "math.reduce_sum"
+        node.keywords = ["axis": 1]
+      }
+    }
+    values[layer.name] = Value(node: node, axes: KerasValue.row, shape: [read.shape.last ?? nil])
   }
 
   /// `x[:, -1]` and `x[..., 2:5]`

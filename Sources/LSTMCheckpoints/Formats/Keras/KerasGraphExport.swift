@@ -67,10 +67,16 @@ struct KerasGraphExport {
   /// Who reads each value.
   let readers: [String: [Layer]]
 
+  /// Whether statistics are weights even where no source had them so.
+  let adaptsNormalizations: Bool
+
+  /// - Parameter adaptsNormalizations: whether statistics are weights even where no source had them so.
   /// - Throws: `CheckpointError.refused` naming the layer that Keras has not.
   init(
-    _ model: StoredModel, to file: String, options: WriteOptions, _ target: KerasExport.Target
+    _ model: StoredModel, to file: String, options: WriteOptions, _ target: KerasExport.Target,
+    adaptsNormalizations: Bool = false
   ) throws {
+    self.adaptsNormalizations = adaptsNormalizations
     (self.model, self.file, self.options, self.target) = (model, file, options, target)
     let layers = model.provenance?.layers ?? []
     source = Dictionary(layers.compactMap { layer in layer.part.map { ($0, layer) } }) { first, _ in first }

@@ -39,6 +39,10 @@ extension KerasGraphReading {
     let tensors = try weights(of: layer, (layer.usesBias ? 2 : 1) + (isSeparable ? 1 : 0), owner: owner)
     let kernel = tensors[0]
     try kernel.requireRank(count + 2, "a convolution's kernel (\(count == 1 ? "k" : "k, k"), I, O)")
+    var (given, pad) = (given, nil as [Int]?)
+    if case .padded(let name, let before, let after, _)? = given.special, count == 1, wrapper == nil {
+      (given, pad) = (KerasValue(name: name, axes: KerasValue.steps), [before, after])
+    }
     let value = try input(try settled(given, layer, width: kernel.shape[count]), layer, count, wrapper)
     let ones = [Int](repeating: 1, count: count)
     guard let strides = numbers(layer.config["strides"], count, usual: ones),
@@ -53,7 +57,11 @@ extension KerasGraphReading {
     kind.stride = axes(strides, of: value, wrapper)
     kind.dilation = axes(dilation, of: value, wrapper)
     kind.padding = padding
-    let isPointwise = kind.kernel[0] == 1 && kind.stride[0] == 1
+    if let pad {
+      guard padding == .valid else { throw unsupported(layer, "pads steps that have zeros around them already") }
+      kind.pad = pad
+    }
+    let isPointwise = kind.kernel[0] == 1 && kind.stride[0] == 1 && pad == nil
     if !isPointwise {
       try refuseReversed(value, layer)
       mixesSteps(value, layer)

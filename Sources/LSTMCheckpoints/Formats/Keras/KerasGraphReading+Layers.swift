@@ -6,10 +6,12 @@ extension KerasGraphReading {
 
   mutating func apply(_ use: KerasUse) throws(CheckpointError) -> [KerasValue] {
     let layer = use.layer
+    if layer.computesInHalf, !half.contains(layer.name) { half.append(layer.name) }
     if let mask = try maskValue(use) { return [mask] }
     var use = use
     try takeMasks(&use)
     if use.layer.isOperation { return [try applyOperation(use)] }
+    if layer.className == "Minimum" { return [try minimum(use)] }
     if Self.merges[layer.className] != nil || layer.className == "Merge" { return [try merge(use)] }
     if Self.recurrents.contains(layer.className) { return try readRecurrent(use) }
     switch layer.className {
@@ -59,15 +61,22 @@ extension KerasGraphReading {
     case "Reshape": return try reshape(layer, value)
     case "Permute": return try permute(layer, value)
     case "RepeatVector": return try repeated(layer, value)
+    case "UpSampling1D": return try upsampled(layer, value)
+    case "Cropping1D": return try cropped(layer, value)
+    case "ZeroPadding1D": return try padded(layer, value)
+    case "Lambda": return try readLambda(layer, value)
     default:
       if KerasLayerKinds.idle.contains(layer.className) { return passOver(layer, value) }
+      if let attention = try readOwnAttention(layer, value, path) { return attention }
       throw refusal(of: layer)
     }
   }
 
   func refusal(of layer: KerasLayer) -> CheckpointError {
     switch layer.className {
-    case "Lambda": return unsupported(layer, "has no counterpart here: it runs a function of Python's")
+    case "Lambda":
+      return unsupported(
+        "\(layer.text) has no counterpart here: it runs a function of Python's", kerasConfigAdvice)
     default: break
     }
     if let what = KerasLayerKinds.computing(layer.className) {
@@ -208,6 +217,23 @@ extension KerasGraphReading {
     guard var inner = layer.inner("layer") else { throw unsupported(layer, "wraps nothing") }
     inner.weights = layer.weights
     inner.rename(layer.name)
+    return try readEachStep(layer, inner, value, path)
+  }
+
+  /// A layer of a model that runs on each step.
+  mutating func applyToEachStep(_ use: KerasUse) throws(CheckpointError) -> KerasValue {
+    let layer = use.layer
+    if Self.merges[layer.className] != nil || use.layer.isOperation, let first = try apply(use).first { return first }
+    guard use.read.count == 1, let value = use.read.first else {
+      throw unsupported(layer, "reads \(use.read.count) values, which has no counterpart here")
+    }
+    return try readEachStep(layer, layer, value, use.path)
+  }
+
+  private mutating func readEachStep(
+    _ layer: KerasLayer, _ wrapped: KerasLayer, _ value: KerasValue, _ path: String
+  ) throws(CheckpointError) -> KerasValue {
+    var inner = wrapped
     let input = try settled(value, layer, width: nil)
     let isGrid = input.axes == [.time, .height, .channel]
     inner.countAxesFromTheEnd(input.axes.count)
@@ -222,10 +248,12 @@ extension KerasGraphReading {
       let result = try applyToOne(inner, input, path)
       rememberWrapper(layer, result)
       return result
-    case "Conv1D" where isGrid, "DepthwiseConv1D" where isGrid:
+    case "Conv1D" where isGrid, "DepthwiseConv1D" where isGrid, "SeparableConv1D" where isGrid:
       return try readConvolution(inner, input, path, overHeight: layer)
     case "MaxPooling1D" where isGrid, "AveragePooling1D" where isGrid:
       return try readPooling(inner, input, path, overHeight: layer)
+    case "GlobalMaxPooling1D" where isGrid, "GlobalAveragePooling1D" where isGrid:
+      return try pooledHeight(layer, inner, input)
     case "Flatten" where isGrid:
       let name = try add(Layer.Reshape(.channelsLast), layer.name, of: layer, reading: [input.name], key: path)
       remember(layer, name)
@@ -240,115 +268,6 @@ extension KerasGraphReading {
   }
 
   private mutating func rememberWrapper(_ layer: KerasLayer, _ value: KerasValue) { remember(layer, value.name) }
-
-  // MARK: - Element by element
-
-  mutating func activate(
-    _ layer: KerasLayer, _ value: KerasValue, _ activation: KerasActivation?, _ name: String
-  ) throws(CheckpointError) -> KerasValue {
-    guard let activation else {
-      let what = layer.config["activation"]?.functionName.map { "applies \($0)" } ?? "is none of the usual forms"
-      throw unsupported(layer, "\(what), which has no counterpart here")
-    }
-    if case .scores(let query, let key, false)? = value.special, activation.activation == .softmax {
-      remember(layer)
-      return KerasValue(special: .scores(query: query, key: key, isSoftmax: true))
-    }
-    if activation.activation == .none {
-      remember(layer)
-      return value
-    }
-    let input =
-      activation.activation.isElementwise ? try settled(value, layer) : try lastAxis(layer, value)
-    let made = try add(
-      Layer.ActivationLayer(activation.activation, alpha: activation.alpha), name, of: layer, reading: [input.name],
-      key: "")
-    remember(layer, made)
-    return input.given(by: made)
-  }
-
-  /// Rows whose last axis is their features.
-  func isRow(_ value: KerasValue) -> Bool { [KerasValue.steps, KerasValue.row].contains(value.axes) }
-
-  mutating func lastAxis(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
-    let row = try rows(value, layer)
-    if let axis = layer.config["axis"] {
-      let list = axis.array?.map(\.integer) ?? [axis.integer]
-      guard list == [-1] || list == [row.axes.count] else {
-        let isTime = list == [1] && row.axes == KerasValue.steps
-        throw unsupported(
-          layer, "has no counterpart here: it acts over \(isTime ? "the steps" : "other values than a row's own")")
-      }
-    }
-    return row
-  }
-
-  private mutating func readSoftmax(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
-    if case .scores? = value.special, [nil, -1, 2].contains(layer.config["axis"]?.integer) {
-      return try activate(layer, value, KerasActivation(.softmax), layer.name)
-    }
-    let row = try rows(value, layer)
-    let axis = layer.config["axis"]?.integer ?? layer.config["axis"]?.array?.first?.integer ?? -1
-    let isOne = (layer.config["axis"]?.array?.count ?? 1) == 1
-    if isOne, axis == 1 || axis == -2, let weights = stepWeights(row, layer) { return weights }
-    guard isOne, axis == -1 || axis == row.axes.count else {
-      let what = isOne && axis == 1 ? "over the steps" : "over other values than a row's own"
-      throw unsupported(layer, "has no counterpart here: it is a softmax \(what) (axis \(axis))")
-    }
-    return try activate(layer, row, KerasActivation(.softmax), layer.name)
-  }
-
-  private mutating func readDropout(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
-    let number = (layer.config["rate"] ?? layer.config["p"])?.number ?? 0.5
-    let rate = Float(number)
-    let shape = layer.config["noise_shape"]?.array
-    // What is dropped together otherwise has no place; without training it is nothing.
-    guard 0..<1 ~= rate, shape == nil, value.special == nil || value.isRecurrentOutput else {
-      return passOver(layer, value)
-    }
-    let input = try settled(value, layer)
-    var kind = Layer.Dropout(rate: rate)
-    if layer.className == "SpatialDropout1D" { kind.form = .spatial }
-    if layer.className == "GaussianDropout" { kind.form = .gaussian }
-    let name = try add(kind, layer.name, of: layer, reading: [input.name], key: "")
-    remember(layer, name, ["rate": number])
-    return input.given(by: name)
-  }
-
-  private mutating func readRescale(
-    _ layer: KerasLayer, _ value: KerasValue, _ path: String
-  ) throws(CheckpointError) -> KerasValue {
-    let tensors = layer.weights.isEmpty ? [] : try reading.take(layer.weights, of: layer.text)
-    let affine = try KerasAffine(layer, tensors, file: file)
-    let input = try settled(value, layer, width: affine.mean.count == 1 ? nil : affine.mean.count)
-    guard isRow(input) || input.axes.last == .channel, let read = values[input.name], read.width <= 1 << 24 else {
-      throw unsupported(layer, "has no counterpart here: it reads \(Self.text(input.axes))")
-    }
-    let channels = read.grid?.channels ?? read.width
-    guard affine.mean.count == 1 || affine.mean.count == channels else {
-      throw unsupported(layer, "scales \(affine.mean.count) features and reads \(channels)")
-    }
-    let each = read.width / channels
-    let places = (0..<read.width).map { affine.mean.count == 1 ? 0 : $0 / each }
-    let scale = places.map { Float(1 / affine.deviation[$0]) }
-    let offset = places.map { Float(-affine.mean[$0] / affine.deviation[$0]) }
-    guard scale.allSatisfy(\.isFinite), offset.allSatisfy(\.isFinite) else {
-      throw unsupported(layer, "scales by numbers beyond a float's")
-    }
-    let from =
-      layer.weights.isEmpty ? "\(layer.name) (\(layer.className))" : layer.weights.prefix(2).joined(separator: " + ")
-    let name = try add(
-      Layer.Rescale(), layer.name, of: layer, reading: [input.name], key: path,
-      parameters: [
-        ("scale", false, StoredTensor(name: from, shape: [read.width], values: scale), "from the layer's settings"),
-        ("offset", false, StoredTensor(name: from, shape: [read.width], values: offset), "from the layer's settings"),
-      ])
-    remember(layer, name)
-    var result = input.given(by: name)
-    // Keras 2's own do not carry a mask.
-    if version.major == 2 { result.hasMask = false }
-    return result
-  }
 }
 
 extension KerasValue {

@@ -53,4 +53,49 @@ extension KerasGraphReading {
     remember(layer, name)
     return row.given(by: name)
   }
+
+  /// `Normalization` takes the mean off first, as Keras does: a scale and an offset alone would lose its digits.
+  mutating func readRescale(
+    _ layer: KerasLayer, _ value: KerasValue, _ path: String
+  ) throws(CheckpointError) -> KerasValue {
+    let tensors = layer.weights.isEmpty ? [] : try reading.take(layer.weights, of: layer.text)
+    let count = (try? KerasScaling(layer, tensors, axes: 2, file: file))?.scale.count ?? 1
+    let input = try settled(value, layer, width: count == 1 ? nil : count)
+    let scaling = try KerasScaling(layer, tensors, axes: input.axes.count, file: file)
+    guard isRow(input) || input.axes.last == .channel, let read = values[input.name], read.width <= 1 << 24 else {
+      throw unsupported(layer, "has no counterpart here: it reads \(Self.text(input.axes))")
+    }
+    let channels = read.grid?.channels ?? read.width
+    guard scaling.scale.count == 1 || scaling.scale.count == channels else {
+      throw unsupported(layer, "scales \(scaling.scale.count) features and reads \(channels)")
+    }
+    let each = read.width / channels
+    func tensor(_ list: [Double], _ place: Int) throws(CheckpointError) -> StoredTensor {
+      let values = (0..<read.width).map { Float(list[list.count == 1 ? 0 : $0 / each]) }
+      guard values.allSatisfy(\.isFinite) else { throw unsupported(layer, "scales by numbers beyond a float's") }
+      let name = tensors.indices.contains(place) ? tensors[place].name : "\(layer.name) (\(layer.className))"
+      return StoredTensor(name: name, shape: [read.width], values: values)
+    }
+    let isAdapted = !tensors.isEmpty && scaling.center != nil
+    var parameters: [Named] = [
+      ("scale", false, try tensor(scaling.scale, 1), isAdapted ? "1 / its square root" : "from the layer's settings"),
+      ("offset", false, try tensor(scaling.offset, 0), isAdapted ? "none: zero" : "from the layer's settings"),
+    ]
+    if let center = scaling.center {
+      let isWhole = isAdapted && tensors[0].shape == [read.width] && tensors[0].dataType == .float32
+      parameters.append(
+        ("center", false, isWhole ? tensors[0] : try tensor(center, 0), isAdapted ? nil : "from the layer's settings"))
+    }
+    let name = try add(
+      Layer.Rescale(hasCenter: scaling.center != nil), layer.name, of: layer, reading: [input.name], key: path,
+      parameters: parameters)
+    let isScalar = !tensors.isEmpty && tensors[0].shape.isEmpty
+    remember(
+      layer, name, isScalar ? ["is_scalar": 1] : [:],
+      lists: scaling.center == nil ? nil : scaling.statistics?.lists)
+    var result = input.given(by: name)
+    // Keras 2's own do not carry a mask.
+    if version.major == 2 { result.hasMask = false }
+    return result
+  }
 }

@@ -173,6 +173,16 @@ extension KerasGraphReading {
     guard let first = list.first(where: { $0.axes.contains(.time) }) ?? list.first else {
       throw unsupported(layer, "reads nothing")
     }
+    // One step goes with each of the others.
+    if operation != .concatenate, !isGrid,
+      list.contains(where: { (values[$0.name]?.steps ?? 2) > 1 && $0.axes == KerasValue.steps })
+    {
+      for (index, value) in list.enumerated() where value.axes == KerasValue.steps && values[value.name]?.steps == 1 {
+        let name = try add(
+          Layer.Readout(.last), "\(layer.name)_step", of: layer, reading: [value.name], key: "")
+        list[index] = KerasValue(name: name, axes: KerasValue.row)
+      }
+    }
     let perStep = list.filter { $0.axes.contains(.time) }
     guard perStep.allSatisfy({ $0.axes == first.axes && $0.isReversed == first.isReversed }),
       !isGrid || perStep.count == list.count

@@ -26,6 +26,8 @@ extension KerasGraphReading {
     case .stepWeights, .weighted:
       throw unsupported(
         layer, "has no counterpart here: it reads a softmax over the steps, which only an attention reads")
+    case .padded(_, _, _, let padding):
+      throw unsupported("\(padding) has no counterpart here: it puts zeros around what is no convolution's input")
     case .scores:
       throw unsupported(layer, "has no counterpart here: it reads the products of two sequences' steps")
     }
@@ -65,6 +67,7 @@ extension KerasGraphReading {
     case nil, 2: axes = KerasValue.steps
     case 1: axes = KerasValue.row
     case 3: axes = timeAxis == 0 ? [.time, .height, .channel] : [.height, .time, .channel]
+    case 4: throw refuse("has a picture at each step (4 axes beside the batch's), which has no counterpart here")
     case let rank?: throw refuse("has \(rank) axes beside the batch's; 1 to 3 are read")
     }
     if let known = inputs[index] {

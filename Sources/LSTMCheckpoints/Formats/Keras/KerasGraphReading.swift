@@ -46,11 +46,16 @@ struct KerasGraphReading: FileReading {
   var maskConflict: CheckpointError?
   var notes: [Message] = []
   var idle: [String] = []
+  /// Layers that Keras computes with 16 bits.
+  var half: [String] = []
+  /// What a function of Python's is taken for, where somebody says.
+  let lambda: KerasLambda.Form?
   private(set) var source: [Provenance.SourceLayer] = []
 
   init(
-    _ structure: KerasStructure, _ candidates: [Candidate], file: String, timeAxis: Int
+    _ structure: KerasStructure, _ candidates: [Candidate], file: String, timeAxis: Int, lambda: KerasLambda.Form? = nil
   ) throws(CheckpointError) {
+    self.lambda = lambda
     reading = KerasReading(structure, candidates, file: file)
     self.timeAxis = timeAxis
     guard let model = structure.model else { throw unsupported("it describes no model") }
@@ -72,9 +77,11 @@ struct KerasGraphReading: FileReading {
 
   // MARK: - Running a network symbol by symbol
 
-  /// - Parameter path: the models that it lies in, with a slash behind each.
+  /// - Parameters:
+  ///   - path: the models that it lies in, with a slash behind each.
+  ///   - onEachStep: whether a wrapper runs it on each step.
   mutating func run(
-    _ network: KerasNetwork, _ arguments: [KerasValue], path: String
+    _ network: KerasNetwork, _ arguments: [KerasValue], path: String, onEachStep: Bool = false
   ) throws(CheckpointError) -> [KerasValue] {
     guard arguments.count == network.inputs.count else {
       throw unsupported("a model within it has \(network.inputs.count) inputs and is given \(arguments.count)")
@@ -102,7 +109,7 @@ struct KerasGraphReading: FileReading {
         guard let start = starts[.init(layer: layer.name, node: 0, tensor: 0)] else {
           throw unsupported(layer, "is no input of its model")
         }
-        if case .input(let index)? = start.special, inputShapes[index] == nil || path.isEmpty {
+        if case .input(let index)? = start.special, !onEachStep, inputShapes[index] == nil || path.isEmpty {
           inputShapes[index] = Self.shape(layer.config) ?? inputShapes[index]
         }
         given[place] = [start]
@@ -115,7 +122,9 @@ struct KerasGraphReading: FileReading {
       var read: [KerasValue] = []
       for reference in call.arguments.flatMap(\.references) { read.append(try value(reference)) }
       if let inside = network.members[member].inside.first {
-        given[place] = try run(inside, read, path: path + layer.name + "/")
+        let isWrapped = layer.className == "TimeDistributed"
+        if isWrapped { remember(layer) }
+        given[place] = try run(inside, read, path: path + layer.name + "/", onEachStep: onEachStep || isWrapped)
         continue
       }
       var keywords: [String: [KerasValue]] = [:]
@@ -125,7 +134,7 @@ struct KerasGraphReading: FileReading {
         if !list.isEmpty { keywords[key] = list }
       }
       let use = KerasUse(layer: layer, path: path + layer.name, read: read, keywords: keywords, call: call)
-      given[place] = try apply(use)
+      given[place] = onEachStep ? [try applyToEachStep(use)] : try apply(use)
     }
     var results: [KerasValue] = []
     for output in network.outputs { results.append(try value(output)) }
@@ -202,11 +211,14 @@ struct KerasGraphReading: FileReading {
     inputs[index] = input
   }
 
-  mutating func remember(_ layer: KerasLayer, _ part: String? = nil, _ values: [String: Double] = [:]) {
+  mutating func remember(
+    _ layer: KerasLayer, _ part: String? = nil, _ values: [String: Double] = [:], lists: [String: [Double]]? = nil
+  ) {
     if let part, let place = source.firstIndex(where: { $0.name == layer.name && $0.part == nil }) {
       source[place].part = part
     } else if !source.contains(where: { $0.name == layer.name }) {
-      source.append(.init(name: layer.name, kind: layer.className, part: part, values: values.isEmpty ? nil : values))
+      source.append(
+        .init(name: layer.name, kind: layer.className, part: part, values: values.isEmpty ? nil : values, lists: lists))
     }
   }
 
@@ -254,6 +266,7 @@ struct KerasGraphReading: FileReading {
       guard let part = source[index].part, let place = layers.firstIndex(where: { $0.name == part }) else { continue }
       source[index].part = renamed[place]?.name
     }
+    if !half.isEmpty { notes.append(kerasComputesInHalf(half)) }
     if !idle.isEmpty { notes.append("in training only, and without effect here: \(idle.joined(separator: ", "))") }
     reading.leaveOutTheRest(candidates, because: "no layer of the model's configuration has it")
     reading.translation.layout = reading.layout

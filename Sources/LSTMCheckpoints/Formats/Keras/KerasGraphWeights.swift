@@ -24,7 +24,7 @@ struct KerasGraphWeights: FileReading {
 
   func translation() throws(CheckpointError) -> Translation {
     let configuration = given.withOneBias
-    if let layer = configuration.layers.first(where: { $0.kind is Layer.Rescale }) {
+    if let layer = configuration.layers.first(where: { ($0.kind as? Layer.Rescale)?.hasCenter == false }) {
       throw .invalid(
         .configuration, nil, "\(file) holds weights alone, and not the numbers that its layer \(layer.name) scales by")
     }
@@ -69,8 +69,8 @@ struct KerasGraphWeights: FileReading {
     let first = candidate.tensor.name.components(separatedBy: " + ")[0]
     guard let names = meanings[first] else { return nil }
     // One tensor may hold both biases of a GRU.
-    let isRecurrent = candidate.name.split(separator: ".").last?.hasPrefix("bias_hh") ?? false
-    let name = names.count > 1 && isRecurrent ? names[1] : names[0]
+    let last = candidate.name.split(separator: ".").last ?? ""
+    let name = names.count > 1 && (last.hasPrefix("bias_hh") || last == "offset") ? names[1] : names[0]
     return Candidate(name: name, tensor: candidate.tensor, how: candidate.how)
   }
 
@@ -78,13 +78,16 @@ struct KerasGraphWeights: FileReading {
   private func keras(_ configuration: ModelConfiguration) throws(CheckpointError) -> KerasGraphExport {
     let tensors = configuration.parameters.map { parameter in
       let count = parameter.elementCount
+      // What is divided by is not zero.
+      let one: [UInt8] = parameter.name.hasSuffix(".scale") ? [0, 0, 0x80, 0x3f] : [0, 0, 0, 0]
       return StoredTensor(name: parameter.name, shape: parameter.shape, dataType: .float32) {
-        [UInt8](repeating: 0, count: 4 * count)
+        (0..<4 * count).map { one[$0 % 4] }
       }
     }
     do {
       return try KerasGraphExport(
-        StoredModel(configuration, tensors: tensors), to: file, options: WriteOptions(), .legacy)
+        StoredModel(configuration, tensors: tensors), to: file, options: WriteOptions(), .legacy,
+        adaptsNormalizations: true)
     } catch let error as CheckpointError {
       throw .invalid(.configuration, nil, "\(error.message)")
     } catch {

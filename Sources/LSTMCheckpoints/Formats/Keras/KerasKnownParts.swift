@@ -11,6 +11,11 @@ struct KerasKnownParts: FileReading {
     if let model = structure.model { collect(model) }
   }
 
+  func configs(_ className: String) -> [KerasJSON] { layers.filter { $0.className == className }.map(\.config) }
+
+  /// `layer lambda (Lambda)`, the first of a class.
+  func first(_ className: String) -> String? { layers.first { $0.className == className }?.text }
+
   private mutating func collect(_ json: KerasJSON) {
     guard let list = json["config"]?["layers"]?.array ?? json["config"]?.array else { return }
     for entry in list {

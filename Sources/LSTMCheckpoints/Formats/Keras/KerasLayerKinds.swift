@@ -18,8 +18,8 @@ enum KerasLayerKinds {
   }
 
   private static let special: [String: String] = [
-    "GRU": "a GRU is no LSTM", "CuDNNGRU": "a GRU is no LSTM", "GRUCell": "a GRU is no LSTM",
-    "SimpleRNN": "a plain RNN is no LSTM", "SimpleRNNCell": "a plain RNN is no LSTM",
+    "GRU": "it is a GRU", "CuDNNGRU": "it is a GRU", "GRUCell": "it is a GRU",
+    "SimpleRNN": "it is a plain RNN", "SimpleRNNCell": "it is a plain RNN",
     "ConvLSTM1D": "a convolutional LSTM has other gates", "ConvLSTM2D": "a convolutional LSTM has other gates",
     "ConvLSTM3D": "a convolutional LSTM has other gates",
     "RepeatVector": "it gives one value to every step of a second sequence",

@@ -23,6 +23,8 @@ struct KerasModelReading: FileReading {
   var givesZeros = false
   var notes: [Message] = []
   private var idle: [String] = []
+  /// Layers that Keras computes with 16 bits.
+  private var half: [String] = []
   var source: [Provenance.SourceLayer] = []
 
   private static let readouts: [String: PlainStack.Readout] = [
@@ -51,6 +53,7 @@ struct KerasModelReading: FileReading {
     if let outputAffine {
       reading.translation.outputScaler = try outputAffine.undone.scaler(width: configuration.outputSize, file: file)
     }
+    if !half.isEmpty { notes.append(kerasComputesInHalf(half)) }
     if !idle.isEmpty { notes.append("in training only, and without effect here: \(idle.joined(separator: ", "))") }
     reading.leaveOutTheRest(candidates, because: "no layer of the model's configuration has it")
     reading.translation.configuration = configuration
@@ -68,11 +71,15 @@ struct KerasModelReading: FileReading {
   /// Whether the value has one row a sequence.
   private var isVector: Bool { !layers.isEmpty && (!givesSequences || readout != nil) }
 
-  mutating func remember(_ layer: KerasLayer, _ part: String? = nil, _ values: [String: Double] = [:]) {
-    source.append(.init(name: layer.name, kind: layer.className, part: part, values: values.isEmpty ? nil : values))
+  mutating func remember(
+    _ layer: KerasLayer, _ part: String? = nil, _ values: [String: Double] = [:], lists: [String: [Double]]? = nil
+  ) {
+    source.append(
+      .init(name: layer.name, kind: layer.className, part: part, values: values.isEmpty ? nil : values, lists: lists))
   }
 
   private mutating func read(_ layer: KerasLayer) throws(CheckpointError) {
+    if layer.computesInHalf { half.append(layer.name) }
     if outputAffine != nil, !KerasLayerKinds.idle.contains(layer.className), layer.className != "Rescaling" {
       throw unsupported(layer, "comes after a layer that scales the output")
     }
@@ -159,8 +166,11 @@ struct KerasModelReading: FileReading {
       throw unsupported(layer, "has no counterpart here: it scales values of which a mask hides steps")
     }
     let tensors = layer.weights.isEmpty ? [] : try reading.take(layer.weights, of: layer.text)
+    // Alone, its numbers are those of the scaler, and can be written back.
+    let statistics = affine == nil ? try KerasScaling(layer, tensors, axes: 2, file: file).statistics : nil
     affine = try KerasAffine(layer, tensors, file: reading.file).after(affine, layer, reading.file)
-    remember(layer, "scaler")
+    let isScalar = !tensors.isEmpty && tensors[0].shape.isEmpty
+    remember(layer, "scaler", isScalar ? ["is_scalar": 1] : [:], lists: statistics?.lists)
   }
 
   private mutating func readIdle(_ layer: KerasLayer) {

@@ -105,7 +105,7 @@ struct KerasNetwork: Sendable {
     builtShape = model["build_input_shape"] ?? config["build_input_shape"]
     var previous: KerasReference?
     for entry in entries {
-      let inside = try entry.inside.map { place throws(CheckpointError) in [try KerasNetwork(entry.json, place, graph)]
+      let inside = try entry.inside.map { place throws(CheckpointError) in [try KerasNetwork(entry.model, place, graph)]
       }
       var calls: [Call] = []
       if isSequential {

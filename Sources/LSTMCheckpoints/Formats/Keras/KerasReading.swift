@@ -162,6 +162,8 @@ extension KerasStructure: ModelStructure {
         }
         translation.notes.append("its own model configuration was not used: \(error.message)")
       }
+    } else if let found = try KerasEvidenceGraph(self, candidates, file: file, options: options)?.translation() {
+      translation = found
     } else {
       translation = try KerasUnits(self, candidates, file: file, options: options).translation()
     }
@@ -185,6 +187,7 @@ extension KerasStructure: ModelStructure {
     do throws(CheckpointError) {
       return try KerasGraphReading(self, candidates, file: file, timeAxis: 0).reading.translation
     } catch {
+      if let said = try lambdas(candidates, file: file, options: options) { return said }
       // Images may have time along their second axis.
       if case .unsupported = error,
         let other = try? KerasGraphReading(self, candidates, file: file, timeAxis: 1).reading.translation
@@ -193,6 +196,32 @@ extension KerasStructure: ModelStructure {
       }
       throw error
     }
+  }
+
+  /// A model with a function of Python's, of which a person says what it gives.
+  /// - Throws: `CheckpointError.ambiguous` with the models that it may be; nil where that is no question.
+  private func lambdas(
+    _ candidates: [Candidate], file: String, options: LoadOptions
+  ) throws(CheckpointError) -> Translation? {
+    var found: [(line: String, translation: Translation)] = []
+    guard KerasKnownParts(self, file: file).configs("Lambda").allSatisfy({ KerasLambda($0)?.mayReadOut ?? true }) else {
+      return nil
+    }
+    for form in KerasLambda.Form.allCases {
+      guard let reading = try? KerasGraphReading(self, candidates, file: file, timeAxis: 0, lambda: form).reading,
+        let line = reading.translation.graph?.line
+      else { continue }
+      found.append((line, reading.translation))
+    }
+    if found.isEmpty { return nil }
+    if let given = options.configuration { return found.first { $0.line == given.line }?.translation }
+    let layer = KerasKnownParts(self, file: file).first("Lambda") ?? "a Lambda"
+    throw .ambiguous(
+      file: file,
+      detail:
+        "\(layer) runs a function of Python's, which the file does not say: it may give the last step, the first, or "
+        + "the mean, the sum or the maximum of all",
+      advice: found.prefix(3).map { "\(.model, $0.line)" })
   }
 
   private var namedWeights: [String] { if case .layers = weights { everyWeight } else { [] } }

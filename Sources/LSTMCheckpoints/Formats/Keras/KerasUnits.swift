@@ -73,9 +73,11 @@ struct KerasUnits: FileReading {
     if !isSure {
       assumed.add(
         isSigmoid
-          ? "tanh, and sigmoid in the gates, of \(nameList(stack.map(\.name)))\(because)"
-          : "tanh in \(nameList(stack.map(\.name)))",
-        change: options.gates == nil ? "\(.gates, "hard_sigmoid"); another activation has no counterpart here" : nil)
+          ? "tanh, sigmoid in the gates, and steps from the first to the last, of \(nameList(stack.map(\.name)))\(because)"
+          : "tanh, and steps from the first to the last, of \(nameList(stack.map(\.name)))",
+        change: options.gates == nil
+          ? "\(.gates, "hard_sigmoid"), or a word such as relu or reversed after its size in \(.model, "LINE")"
+          : "a word such as relu or reversed after its size in \(.model, "LINE")")
     }
     if stack.contains(where: { $0.directions.count == 2 }) {
       assumed.add("the outputs of two directions side by side (merge_mode concat)")

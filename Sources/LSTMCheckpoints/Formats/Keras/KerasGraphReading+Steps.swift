@@ -1,0 +1,111 @@
+import FileIO
+
+/// Layers that change which steps there are.
+extension KerasGraphReading {
+  /// Each step several times: its features that often side by side, divided into steps.
+  mutating func upsampled(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
+    let input = try steps(value, layer)
+    try refuseReversed(input, layer)
+    guard let count = (layer.config["size"] ?? layer.config["length"])?.integer, 1...64 ~= count else {
+      throw unsupported(layer, "does not say how often, or more than 64 times")
+    }
+    if count == 1 {
+      remember(layer)
+      return input
+    }
+    mixesSteps(input, layer)
+    let wide = try add(
+      Layer.Merge(.concatenate), "\(layer.name)_joined", of: layer,
+      reading: [String](repeating: input.name, count: count), key: "")
+    let name = try add(Layer.Reshape(.split, steps: count), layer.name, of: layer, reading: [wide], key: "")
+    remember(layer, name)
+    return KerasValue(name: name, axes: KerasValue.steps)
+  }
+
+  /// All steps in one row, of which a part is taken.
+  mutating func cropped(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
+    let input = try steps(value, layer)
+    try refuseReversed(input, layer)
+    let said = layer.config["cropping"]?.array?.compactMap(\.integer) ?? []
+    guard said.count == 2, said.allSatisfy({ 0...ModelConfiguration.sizeLimit ~= $0 }) else {
+      throw unsupported(layer, "does not say how many steps it takes away")
+    }
+    guard let read = values[input.name], let steps = read.steps, said[0] + said[1] < steps else {
+      throw unsupported(layer, "has no counterpart here: it takes steps away, of which there is no fixed number")
+    }
+    mixesSteps(input, layer)
+    let left = steps - said[0] - said[1]
+    let flat = try add(Layer.Flatten(), "\(layer.name)_flat", of: layer, reading: [input.name], key: "")
+    let part = try add(
+      Layer.Slice(first: said[0] * read.width, count: left * read.width), "\(layer.name)_part", of: layer,
+      reading: [flat], key: "")
+    let name = try add(Layer.Reshape(.steps, steps: left), layer.name, of: layer, reading: [part], key: "")
+    remember(layer, name)
+    return KerasValue(name: name, axes: KerasValue.steps)
+  }
+
+  /// Zeros around the steps, which a convolution behind it has as its own.
+  mutating func padded(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
+    let input = try steps(value, layer)
+    try refuseReversed(input, layer)
+    let json = layer.config["padding"]
+    let said = json?.array?.compactMap(\.integer) ?? json?.integer.map { [$0, $0] } ?? []
+    guard said.count == 2, said.allSatisfy({ 0...ModelConfiguration.sizeLimit ~= $0 }) else {
+      throw unsupported(layer, "does not say how many zeros")
+    }
+    remember(layer)
+    return KerasValue(
+      axes: KerasValue.steps, special: .padded(name: input.name, before: said[0], after: said[1], layer: layer.text))
+  }
+
+  /// One value a channel of each step: the largest over the height of a grid, or the average.
+  mutating func pooledHeight(
+    _ layer: KerasLayer, _ inner: KerasLayer, _ input: KerasValue
+  ) throws(CheckpointError) -> KerasValue {
+    guard inner.config["keepdims"]?.bool != true, let height = values[input.name]?.grid?.height,
+      (inner.config["data_format"]?.string ?? "channels_last") == "channels_last"
+    else { throw unsupported(layer, "keeps the axis that it pools over, which has no counterpart here") }
+    var kind = Layer.Pooling(inner.className.contains("Max") ? .max : .average, window: [1, height])
+    kind.stride = [1, height]
+    let pooled = try add(kind, layer.name, of: layer, reading: [input.name], key: "")
+    remember(layer, pooled)
+    let name = try add(Layer.Reshape(.channelsLast), "\(layer.name)_row", of: layer, reading: [pooled], key: "")
+    return KerasValue(name: name, axes: KerasValue.steps, isReversed: input.isReversed, hasMask: input.hasMask)
+  }
+
+  /// The least of several values: the largest of their opposites, turned round.
+  mutating func minimum(_ use: KerasUse) throws(CheckpointError) -> KerasValue {
+    let layer = use.layer
+    var turned: [KerasValue] = []
+    for value in use.read { turned.append(try opposite(try rows(value, layer), layer)) }
+    return try opposite(try merged(turned, .maximum, axis: -1, layer), layer)
+  }
+
+  private mutating func opposite(_ value: KerasValue, _ layer: KerasLayer) throws(CheckpointError) -> KerasValue {
+    let width = values[value.name]?.width ?? 0
+    guard 1...1 << 24 ~= width else { throw unsupported(layer, "reads \(width) values") }
+    func tensor(_ number: Float) -> StoredTensor {
+      StoredTensor(
+        name: "\(layer.name) (\(layer.className))", shape: [width], values: [Float](repeating: number, count: width))
+    }
+    let name = try add(
+      Layer.Rescale(), "\(layer.name)_opposite", of: layer, reading: [value.name],
+      key: "\(layer.name) opposite of \(value.name)",
+      parameters: [("scale", false, tensor(-1), "made here"), ("offset", false, tensor(0), "made here")])
+    return value.given(by: name)
+  }
+}
+
+extension KerasLayer {
+  /// Whether Keras computes it with 16 bits: `mixed_float16`, `float16`, `bfloat16`.
+  var computesInHalf: Bool {
+    guard className != "InputLayer" else { return false }
+    let policy = config["dtype"]?.string ?? config["dtype"]?["config"]?["name"]?.string ?? ""
+    return policy.hasSuffix("float16")
+  }
+}
+
+/// Said of a model that is computed here with more digits than there.
+func kerasComputesInHalf(_ layers: [String]) -> Message {
+  "Keras computes \(nameList(layers)) with 16 bits (its dtype policy), here it is 32: outputs differ by what 16 bits lose"
+}

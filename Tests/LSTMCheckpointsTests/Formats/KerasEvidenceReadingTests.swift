@@ -1,0 +1,141 @@
+import FileIO
+import Foundation
+import TestSupport
+import Testing
+
+@testable import LSTMCheckpoints
+
+@Suite struct KerasEvidenceReadingTests {
+  private typealias Layers = [(name: String, weights: [(String, [Int])])]
+
+  private func found(_ layers: Layers) -> [KerasFoundLayer]? {
+    let structure = KerasStructure(
+      weights: .layers(layers.map { layer in .init(name: layer.name, weights: layer.weights.map(\.0)) }),
+      version: KerasVersion("2.15.0"), model: nil)
+    return structure.foundLayers(Dictionary(uniqueKeysWithValues: layers.flatMap(\.weights)))
+  }
+
+  private func recurrent(_ name: String, _ gates: Int) -> (name: String, weights: [(String, [Int])]) {
+    (
+      name,
+      [
+        ("\(name)/\(name)/cell_cell/kernel:0", [3, 4 * gates]),
+        ("\(name)/\(name)/cell_cell/recurrent_kernel:0", [4, 4 * gates]),
+        ("\(name)/\(name)/cell_cell/bias:0", gates == 3 ? [2, 12] : [4 * gates]),
+      ]
+    )
+  }
+
+  @Test func classesAreToldByNamesAndShapes() throws {
+    let layers = try #require(
+      found([
+        ("input_1", []), recurrent("encoder", 3), recurrent("lstm_2", 4), recurrent("simple", 1), ("dropout", []),
+        ("global_max_pooling1d", []),
+        (
+          "mine",
+          [
+            ("mine/mine/gamma:0", [4]), ("mine/mine/beta:0", [4]), ("mine/mine/moving_mean:0", [4]),
+            ("mine/mine/moving_variance:0", [4]),
+          ]
+        ),
+        ("out", [("out/out/kernel:0", [4, 2]), ("out/out/bias:0", [2])]),
+      ]))
+    #expect(
+      layers.map(\.className) == [
+        "InputLayer", "GRU", "LSTM", "SimpleRNN", "Dropout", "GlobalMaxPooling1D", "BatchNormalization", "Dense",
+      ])
+    #expect(layers[1].config["reset_after"] == .bool(true))
+  }
+
+  /// What joins several values, or is of a class that is not known, has no place in a line.
+  @Test(arguments: ["add", "concatenate_1", "multiply", "lambda", "permute", "my_layer", "minimum", "attention"])
+  func layersWithoutWeightsThatCompute(_ name: String) {
+    #expect(found([("input_1", []), recurrent("lstm", 4), (name, [])]) == nil)
+  }
+
+  @Test func aNormalizationOfGroupsIsNoLayerNormalization() {
+    let tensors = [
+      ("group_normalization/group_normalization/gamma:0", [4]), ("group_normalization/group_normalization/beta:0", [4]),
+    ]
+    #expect(found([recurrent("lstm", 4), ("group_normalization", tensors)]) == nil)
+    #expect(found([recurrent("lstm", 4), ("layer_normalization", tensors)])?.last?.className == "LayerNormalization")
+  }
+
+  /// Python's `marshal` of a function: names and constants are read, and nothing is run.
+  @Test func namesInTheCodeOfALambda() throws {
+    func form(_ code: String) -> KerasLambda.Form? {
+      KerasLambda(["function": ["class_name": "__lambda__", "config": ["code": .string(code)]]])?.form
+    }
+    #expect(form("not base64") == nil && form("") == nil)
+    #expect(form(String(Self.sum.prefix(40))) == nil)
+    // lambda xin: K.sum(xin, axis=1)
+    #expect(form(Self.sum) == .sum)
+    // lambda x: ops.max(x, -2)
+    #expect(form(Self.max) == .max)
+    // lambda x: K.sum(K.abs(x), axis=1), K.sum(x), tf.reduce_mean(x, axis=1, keepdims=True), x[:, -1, :]
+    for other in [Self.sumOfMagnitudes, Self.sumOfAll, Self.kept, Self.last] { #expect(form(other) == nil) }
+    func mayReadOut(_ code: String) -> Bool? { KerasLambda(["function": [.string(code)]])?.mayReadOut }
+    #expect(mayReadOut(Self.last) == true && mayReadOut(Self.sumOfAll) == true)
+    #expect(mayReadOut(Self.sumOfMagnitudes) == false && mayReadOut(Self.kept) == false)
+    let old = KerasLambda(["function": [.string(Self.sum + "\n"), nil, nil]])
+    #expect(old?.form == .sum)
+  }
+
+  private static let sumOfMagnitudes =
+    "YwEAAAAAAAAAAAAAAAUAAAADAAAA82oAAACXAHQAAAAAAAAAAAAAAKABAAAAAAAAAAAAAAAAAAAAAAAAAAB0AAAAAAAAAAAAAACgAgAAAAAAAAAAAAAA"
+    + "AAAAAAAAAAAAfACmAQAAqwEAAAAAAAAAAGQBrAKmAgAAqwIAAAAAAAAAAFMAKQNO6QEAAAApAdoEYXhpcykD2gFL2gNzdW3aA2FicykB2gF4cwEAAAAg"
+    + "+gg8c3RyaW5nPvoIPGxhbWJkYT5yCAAAAAEAAABzIAAAAIAAjSGPJYollQGXBZIFkGGRCJQImHGIJdEKIdQKIYAA8wAAAAA="
+  private static let sum =
+    "YwEAAAAAAAAAAAAAAAQAAAADAAAA8zoAAACXAHQAAAAAAAAAAAAAAKABAAAAAAAAAAAAAAAAAAAAAAAAAAB8AGQBrAKmAgAAqwIAAAAAAAAAAFMAKQNO"
+    + "6QEAAAApAdoEYXhpcykC2gFL2gNzdW0pAdoDeGlucwEAAAAg+gg8c3RyaW5nPvoIPGxhbWJkYT5yBwAAAAEAAABzFgAAAIAAjUGPRYpFkCOYQYhF0Qwe"
+    + "1AwegADzAAAAAA=="
+  private static let kept =
+    "YwEAAAAAAAAAAAAAAAUAAAADAAAA8zwAAACXAHQAAAAAAAAAAAAAAKABAAAAAAAAAAAAAAAAAAAAAAAAAAB8AGQBZAKsA6YDAACrAwAAAAAAAAAAUwAp"
+    + "BE7pAQAAAFQpAtoEYXhpc9oIa2VlcGRpbXMpAtoCdGbaC3JlZHVjZV9tZWFuKQHaAXhzAQAAACD6CDxzdHJpbmc++gg8bGFtYmRhPnIIAAAAAQAAAHMY"
+    + "AAAAgACNIo8uii6YEaARqFSILtEKMtQKMoAA8wAAAAA="
+  private static let sumOfAll =
+    "YwEAAAAAAAAAAAAAAAMAAAADAAAA8zYAAACXAHQAAAAAAAAAAAAAAKABAAAAAAAAAAAAAAAAAAAAAAAAAAB8AKYBAACrAQAAAAAAAAAAUwApAU4pAtoB"
+    + "S9oDc3VtKQHaAXhzAQAAACD6CDxzdHJpbmc++gg8bGFtYmRhPnIFAAAAAQAAAHMQAAAAgACNIY8liiWQAYkojCiAAPMAAAAA"
+  private static let last =
+    "YwEAAAAAAAAAAAAAAAUAAAADAAAA8yAAAACXAHwAZABkAIUCZAFkAGQAhQJmAxkAAAAAAAAAAABTACkCTun/////qQApAdoBeHMBAAAAIPoIPHN0cmlu"
+    + "Zz76CDxsYW1iZGE+cgUAAAABAAAAcxgAAACAAIghiEGIQYhBiHKQMZAxkDGISIwrgADzAAAAAA=="
+  private static let max =
+    "YwEAAAAAAAAAAAAAAAQAAAADAAAA8zgAAACXAHQAAAAAAAAAAAAAAKABAAAAAAAAAAAAAAAAAAAAAAAAAAB8AGQBpgIAAKsCAAAAAAAAAABTACkCTun+"
+    + "////KQLaA29wc9oDbWF4KQHaAXhzAQAAACD6CDxzdHJpbmc++gg8bGFtYmRhPnIGAAAAAQAAAHMSAAAAgACNI48niieQIZBSiS6MLoAA8wAAAAA="
+}
+
+@Suite struct KerasNormalizationTests {
+  /// Mean, variance and count go back byte for byte, and by the same names.
+  @Test(arguments: [
+    ("keras-graph/k2_adapted.keras", Checkpoint.Format.kerasArchive), ("keras-graph/k3_adapted.keras", .kerasArchive),
+    ("keras-graph/k2_adapted_alike.keras", .kerasArchive), ("keras-graph/k3_adapted_alike.keras", .kerasArchive),
+    ("wild/keras-kinds/normalization.keras", .kerasArchive), ("wild/keras-kinds/normalization.h5", .kerasH5),
+    ("wild/keras-kinds/normalization_tf.h5", .kerasH5),
+  ])
+  func thereAndBack(_ name: String, _ format: Checkpoint.Format) throws {
+    let source = try Checkpoint(path: fixtures.appendingPathComponent(name).path)
+    let plan = try LoadPlan(source)
+    try plan.validate()
+    let place = try TemporaryFolder()
+    try plan.imported().write(path: place.path("m"), as: format)
+    let written = try Checkpoint(path: place.path("m"))
+    let statistics = source.tensors.filter { $0.name.contains("normalization/") && !$0.name.contains("batch") }
+    #expect(statistics.count == 3, "\(source.tensors.map(\.name))")
+    for tensor in statistics {
+      let found = try #require(written[tensor.name], "\(tensor.name): \(written.tensors.map(\.name))")
+      #expect(found.shape == tensor.shape && found.dataType == tensor.dataType, "\(tensor.name)")
+      #expect(try found.bytes() == tensor.bytes(), "\(tensor.name)")
+    }
+  }
+
+  /// A mean that is large for its deviation is taken off first.
+  @Test(arguments: [2, 3]) func theMeanIsACenter(_ major: Int) throws {
+    let plan = try LoadPlan(
+      Checkpoint(path: fixtures.appendingPathComponent("keras-graph/k\(major)_adapted.keras").path))
+    let kind = try #require(plan.configuration.layers.first?.kind as? Layer.Rescale)
+    #expect(kind.hasCenter)
+    let name = plan.configuration.layers[0].name
+    #expect(try #require(plan.tensors["\(name).center"]).floats()[0] > 4.9e4)
+    #expect(try #require(plan.tensors["\(name).offset"]).floats() == [0, 0, 0])
+  }
+}
