@@ -220,7 +220,7 @@ def graphs(counts):
             run("export", "model.h5", "--to", "keras-h5", "-o", "out.h5", folder=folder)
             check("graphs: tf_keras load_model", loaded(keras2, f"{folder}/out.h5"))
             # Layers of models within models, and stacks of cells, are layers of their own there.
-            if "nested" not in path.name and "cells" not in path.name:
+            if not any(word in path.name for word in ("nested", "cells", "through_models")):
                 model = scramble(loaded(own, path))
                 model.load_weights(f"{folder}/out.h5", by_name=True)
                 check("graphs: load_weights by name", model)

@@ -32,10 +32,17 @@ extension KerasGraphExport {
         return kind.pad[2 * axis] == reach / 2 && kind.pad[2 * axis + 1] == reach - reach / 2
       }
       let isCausal = !is2D && kind.pad == [(kind.kernel[0] - 1) * kind.dilation[0], 0]
-      guard kind.padding == .valid, isSame && kind.stride.allSatisfy({ $0 == 1 }) || isCausal else {
-        throw refused(layer, "padding of its own beside a convolution")
+      if kind.padding == .valid, isSame && kind.stride.allSatisfy({ $0 == 1 }) || isCausal {
+        padding = isCausal ? .causal : .same
+      } else {
+        guard kind.padding == .valid, !is2D, !read.isReversed else {
+          throw refused(layer, "padding of its own beside a convolution")
+        }
+        let zeros = kind.pad.map { KerasJSON.number(Double($0)) }
+        read.shape[0] = read.shape[0].map { $0 + kind.pad[0] + kind.pad[1] }
+        read.node = add("ZeroPadding1D", fresh("zero_padding1d"), ["padding": .array(zeros)], reading: [read])
+        read.output = 0
       }
-      padding = isCausal ? .causal : .same
     }
     guard padding != .causal || !is2D else { throw refused(layer, "causal padding over a grid") }
     let weight = try tensor(layer, "weight")
