@@ -57,4 +57,32 @@ import TrainingSupport
       #expect(caches.map(\.parts) == (isCached ? front.map { [$0] } ?? [] : []))
     }
   }
+
+  /// The decoder starts from the encoder's state, which has to be there although what lies between them could be cached.
+  @Test func aFrozenEncoderGivesItsStateWithACacheToo() throws {
+    let golden = try Golden("golden-graph-training/encoder_decoder.h5")
+    for line in [
+      "4 features -> encoder: LSTM 5 -> last -> repeat 4 -> decoder: LSTM 5 initial from encoder -> dense 2",
+      "4 features -> conv 4 kernel 3 same relu -> encoder: LSTM 5 -> last -> dense1: dense 6 tanh -> repeat 4 -> decoder: LSTM 5 initial from encoder -> dense 2",
+    ] {
+      let model = LSTMModel(try ModelConfiguration(line: line), seed: 3)
+      let x = try golden.tensor("x")
+      let data = try SequenceData(
+        inputs: .features(x.values, steps: x.shape[1], size: x.shape[2]),
+        targets: .values(
+          (0..<x.shape[0] * 8).map { Float($0 % 7) / 7 }, size: 8, perStep: false))
+      let frozen = model.configuration.layers.map(\.name).filter { ["conv1", "encoder", "dense1"].contains($0) }
+      let runs = try [CachePolicy(), .off].map { cache in
+        var tuner = FineTuner(try FreezePlan(model, freezing: frozen), optimizer: .adam(learningRate: 0.01))
+        (tuner.options.epochs, tuner.options.batchSize, tuner.options.cache) = (3, 4, cache)
+        return try tuner.fit(model, data)
+      }
+      for name in model.configuration.parameters.map(\.name) {
+        #expect(runs[0].last[name] == runs[1].last[name], "\(name) without a cache")
+        guard frozen.contains(where: { name.hasPrefix($0 + ".") }) else { continue }
+        #expect(runs[0].last[name] == model[name], "\(name) is frozen")
+      }
+      #expect(runs[0].last["decoder.weight_ih"] != model["decoder.weight_ih"])
+    }
+  }
 }

@@ -12,6 +12,8 @@ package struct GradientPlan: Sendable {
   package let entry: Boundary
   /// For each value of the configuration, inputs first, whether its gradient is needed.
   package let wantsGradient: [Bool]
+  /// For each value, whether training changes it.
+  let moves: [Bool]
   /// For each value, whether its layer runs in a pass that starts at `entry`.
   let runs: [Bool]
   /// Where regularization acts.
@@ -50,6 +52,7 @@ package struct GradientPlan: Sendable {
       if below.contains(where: { trains[$0] }) { trains[place] = true }
     }
     wantsGradient = trains
+    self.moves = moves
     // 3. What runs again in every pass: what moves, and the layers whose state it starts from.
     var runs = moves
     // Dropout that what moves reads, through layers without parameters if need be, gives other values in every pass.
@@ -66,6 +69,11 @@ package struct GradientPlan: Sendable {
       for source in sources[place] where source >= inputs {
         if drops[source] || layers[source - inputs].kind is Layer.Merge { runs[source] = true }
       }
+    }
+    // What has no parameters costs less than keeping its values.
+    for place in inputs..<runs.count where !runs[place] && !drops[place] {
+      guard configuration.parameters(ofLayer: place - inputs).isEmpty else { continue }
+      runs[place] = sources[place].allSatisfy { $0 >= inputs && runs[$0] }
     }
     // 4. What those read is where the frozen part ends.
     let outputs = configuration.outputPlaces

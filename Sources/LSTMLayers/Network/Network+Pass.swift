@@ -201,7 +201,7 @@ extension Network {
   /// Whether everything that a plan moves stands above a boundary.
   private func startsBelow(_ boundary: Boundary, _ plan: GradientPlan) -> Bool {
     let below = layersBelow(boundary)
-    return !nodes.indices.contains { below[$0] && plan.runs[$0] }
+    return !nodes.indices.contains { below[$0] && plan.moves[$0] }
   }
 
   private func layersBelow(_ boundary: Boundary) -> [Bool] {
