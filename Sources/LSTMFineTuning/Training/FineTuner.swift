@@ -128,6 +128,9 @@ public struct FineTuner: Sendable {
     public var last: LSTMModel
     /// 0 is the pretrained model.
     public var bestEpoch: Int
+    /// Of the best model on the validation data; nil without, and when no epoch was better than the model before the first
+    /// step.
+    public var bestMetrics: Metrics? { epochs.first { $0.number == bestEpoch }?.validation }
     /// Of the model before the first step: on the validation data, or on the training data without it.
     public var baseline: Metrics
     /// Every epoch that was done, those before a resumption included.

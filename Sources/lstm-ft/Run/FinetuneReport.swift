@@ -137,7 +137,10 @@ final class FinetuneReport {
       isBetter ? "fine-tuning is better than training from scratch" : "training from scratch is better on this data")
   }
 
-  func finish(_ run: FineTuner.Run, folder: RunFolder, output: String?, _ replaced: ReplacedFile?) {
+  /// - Parameter anomalies: a line about the threshold that was found; nil for none.
+  func finish(
+    _ run: FineTuner.Run, folder: RunFolder, output: String?, _ replaced: ReplacedFile?, anomalies: String? = nil
+  ) {
     console.clearLive()
     if let line = table.sparkline(losses, isValidation: session.validation != nil) { console.say(line) }
     if let sample = forecasts[run.bestEpoch] { console.say(sample.line) }
@@ -168,6 +171,7 @@ final class FinetuneReport {
       console.say((name.isEmpty ? "" : console.bold(name)) + text)
     }
     if let advice = folder.history.advice { console.say(advice.spelled) }
+    if let anomalies { console.say(anomalies) }
     if let output { console.say("wrote \(output)") }
     console.say(replaced)
     console.say("run   \(folder.path): config.json, log.jsonl, best.h5, last.h5, loss.svg, gradients.svg, report.html")
@@ -187,9 +191,4 @@ final class FinetuneReport {
       return "not cached (\(size(cache.bytes))): \(reason); \(what) are computed in every epoch"
     }
   }
-}
-
-extension FineTuner.Run {
-  /// On the validation data; nil without, and when no epoch was better than the model before the first step.
-  var bestMetrics: Metrics? { epochs.first { $0.number == bestEpoch }?.validation }
 }

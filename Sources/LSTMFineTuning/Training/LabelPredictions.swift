@@ -1,16 +1,16 @@
 import Foundation
-import LSTMFineTuning
+import LSTMCheckpoints
 import LSTMLayers
 
 /// Labels in order, as a model that was trained with CTC gives them.
-struct LabelPredictions {
-  /// The labels of each sequence, in one text.
-  let texts: [String]
+public struct LabelPredictions: Sendable {
+  /// The labels of each sequence, in one text: with nothing between them where each is a character, else with spaces.
+  public let texts: [String]
   /// Of their labels; nil where no search was made.
-  private let probabilities: [Double]?
+  public let probabilities: [Double]?
 
   /// - Parameter names: of the classes, the blank among them; nil for their numbers.
-  init(_ answers: [CTCDecoding.Answer], _ names: [String]?) {
+  package init(_ answers: [CTCDecoding.Answer], _ names: [String]?) {
     let separator = names.map(UnalignedLabels.separator) ?? " "
     texts = answers.map { answer in
       answer.labels.map { label in
@@ -21,7 +21,7 @@ struct LabelPredictions {
   }
 
   /// A row for each sequence.
-  func csv(names: [String]?) throws -> String {
+  package func csv(names: [String]?) throws -> String {
     var writer = CSVWriter(columnNames: ["sequence", "labels"] + (probabilities == nil ? [] : ["probability"]))
     for (sequence, text) in texts.enumerated() {
       try writer.append(

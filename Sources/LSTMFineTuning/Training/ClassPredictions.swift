@@ -1,17 +1,19 @@
 import LSTMCheckpoints
-import LSTMFineTuning
 import LSTMLayers
 
 /// A classifier's predictions, with the names of the classes.
-struct ClassPredictions {
+public struct ClassPredictions: Sendable {
   /// (N, O) or (N, T, O).
-  let probabilities: Tensor
-  /// The most likely class of each sequence, or of each of its valid steps.
-  let labels: [[String]]
+  public let probabilities: Tensor
+  /// The most likely class of each sequence, or of each of its valid steps; of a model that ends in a CRF the most likely
+  /// tags of each sequence together.
+  public let labels: [[String]]
   private let names: [String]
 
-  /// - Parameter y: probabilities or logits, (N, O) or (N, T, O).
-  init(_ y: Tensor, _ names: [String], _ configuration: ModelConfiguration, lengths: [Int]?) {
+  /// - Parameters:
+  ///   - y: probabilities or logits, (N, O) or (N, T, O).
+  ///   - names: of the classes; numbers stand for those that are missing.
+  package init(_ y: Tensor, _ names: [String], _ configuration: ModelConfiguration, lengths: [Int]?) {
     self.names = names
     var y = y
     let activation = configuration.finalDense?.activation ?? .none
@@ -31,14 +33,14 @@ struct ClassPredictions {
   }
 
   /// The tags that a CRF finds, and how likely each is.
-  init(_ found: Evaluator.Tags, _ names: [String]) {
+  package init(_ found: Evaluator.Tags, _ names: [String]) {
     self.names = names
     labels = found.tags.map { $0.map { names.indices ~= $0 ? names[$0] : "\($0)" } }
     probabilities = found.probabilities
   }
 
   /// A row for each sequence, or for each of its valid steps.
-  func csv(names sequences: [String]?) throws -> String {
+  package func csv(names sequences: [String]?) throws -> String {
     let y = probabilities
     let width = y.shape.last ?? 1
     let columns =
