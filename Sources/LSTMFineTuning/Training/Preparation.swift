@@ -57,7 +57,8 @@ public struct Preparation: Sendable {
     // 3. The scalers. Classes have no unit: a scaler kept for targets would be applied to the answers.
     let isOfClasses = fit.objective.loss.isOfClasses
     record.blank = fit.objective.loss.blank(of: fit.model.configuration.outputSize)
-    let scalerNotes = try record.settle(scaler, parts, data, isOfClasses: isOfClasses)
+    let scalerNotes = try record.settle(
+      scaler, parts, data, isOfClasses: isOfClasses, ownLayer: fit.model.scalingLayer)
     if isOfClasses { record.targetScaler = nil }
     let (own, unknown) = try data.scaled(fit.prepared(parts.training), by: record)
     let other = try parts.validation.map { try (held ?? data).scaled(fit.prepared($0), by: record) }
@@ -101,14 +102,21 @@ extension SplitExamples {
 
 extension Preprocessing {
   /// Decides on the scalers; says what was kept or fitted.
+  /// - Parameter ownLayer: the model's layer that scales its input.
   fileprivate mutating func settle(
-    _ choice: ScalerChoice, _ parts: SplitExamples, _ data: any TrainingData, isOfClasses: Bool
+    _ choice: ScalerChoice, _ parts: SplitExamples, _ data: any TrainingData, isOfClasses: Bool, ownLayer: String?
   ) throws -> [Message] {
     if choice.perID { return try settleOwnScalers(choice.mode, parts, data) }
     let old = inputScaler
     let hasScaler = old != nil || targetScaler != nil || entityScalers != nil
     let mode = choice.mode == .auto ? (hasScaler ? .keep : data.hasUnits ? .refit : .none) : choice.mode
     let fitted = parts.fittedScalers(data)
+    if choice.mode == .auto, mode == .refit, let ownLayer {
+      targetScaler = isOfClasses ? nil : fitted.targets
+      return [
+        "scaler: none for the inputs, because the model scales them itself (\(ownLayer)); otherwise \(.scaler, "refit")"
+      ]
+    }
     switch mode {
     case .keep:
       guard hasScaler else {
@@ -155,6 +163,22 @@ extension Preprocessing {
     (inputScaler, targetScaler) = (all.inputs, all.targets)
     entityScalers = series.ownScalers(rows)
     return ["scaler: fitted on the training rows of each of \(series.parts.count) ids"]
+  }
+}
+
+extension LSTMModel {
+  /// The layer by which it scales what it reads, as it learned to; nil where there is none.
+  fileprivate var scalingLayer: String? {
+    func isAll(_ value: Float, _ name: String) -> Bool { self[name]?.values.allSatisfy { $0 == value } ?? true }
+    for (layer, sources) in zip(configuration.layers, configuration.sources) where sources == [0] {
+      let name = layer.name
+      switch layer.kind {
+      case is Layer.Rescale where !isAll(1, name + ".scale") || !isAll(0, name + ".offset"): return name
+      case is Layer.BatchNorm where !isAll(0, name + ".running_mean") || !isAll(1, name + ".running_var"): return name
+      default: continue
+      }
+    }
+    return nil
   }
 }
 
