@@ -26,6 +26,12 @@ extension Setting {
   public static let features = Setting(rawValue: "features")
   /// Columns to predict.
   public static let targets = Setting(rawValue: "targets")
+  /// Whether the targets are the inputs, as those of an autoencoder.
+  public static let reconstruct = Setting(rawValue: "reconstruct")
+  /// The part of normal examples whose errors lie below the threshold of anomalies.
+  public static let anomalyQuantile = Setting(rawValue: "anomalyQuantile")
+  /// The error above which an example is an anomaly.
+  public static let anomalyThreshold = Setting(rawValue: "anomalyThreshold")
   /// The fraction of the data for validation.
   public static let validationSplit = Setting(rawValue: "validationSplit")
   /// The last time to train on.

@@ -5,6 +5,7 @@ extension Preprocessing {
   /// Takes back what says how data is read, for data that is read in another way.
   mutating func forgetReading() {
     (classes, blank, chunk) = (nil, nil, nil)
+    (reconstructs, anomalyThreshold) = (nil, nil)
     (textColumn, labelColumn, sequenceColumn) = (nil, nil, nil)
   }
 

@@ -192,7 +192,7 @@ public struct Evaluator {
       output.values.replaceSubrange(valid, with: values)
     }
     // A forecast of several steps is one row, as a series' targets are.
-    let isFlat = data.isWindowed && network.flatOutputSize(index) != nil
+    let isFlat = data.isWindowed && !data.hasTargetPerStep && network.flatOutputSize(index) != nil
     return isFlat ? Tensor(shape: [output.shape[0], width], values: output.values) : output
   }
 }

@@ -44,4 +44,7 @@ extension ModelConfiguration {
     guard output.isPerStep, output.clock != 0, let steps = output.steps else { return nil }
     return steps * output.width
   }
+
+  /// Steps of the output, of a model that gives so many whatever it reads; nil for any other.
+  package var fixedOutputSteps: Int? { flatOutputSize.map { $0 / max(output.width, 1) } }
 }

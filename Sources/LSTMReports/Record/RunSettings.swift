@@ -31,6 +31,9 @@ public struct RunSettings: Sendable, Codable, Equatable {
   public var loss: Loss?
   /// Losses and their weights by output, of a model with several; nil for the usual ones.
   public var outputs: ObjectiveFit.Choice?
+  /// The part of the training examples whose errors lie below the threshold of anomalies, of a model that gives back what
+  /// it reads; nil for 0.99.
+  public var anomalyQuantile: Double?
   /// Label smoothing of cross-entropy, from 0 to 1.
   public var labelSmoothing: Float = 0
   /// Weights of cross-entropy, one per class; nil for equal ones.

@@ -49,6 +49,9 @@ struct Finetune: ParsableCommand {
   @OptionGroup(title: "Loss")
   var loss: LossArguments
 
+  @OptionGroup(title: "Loss")
+  var anomalies: AnomalyArguments
+
   @OptionGroup(title: "Training")
   var loop: LoopArguments
 
@@ -87,6 +90,7 @@ struct Finetune: ParsableCommand {
     try optimizer.apply(to: &settings)
     try parts.apply(to: &settings)
     try loss.apply(to: &settings)
+    try anomalies.apply(to: &settings)
     try caching.apply(to: &settings)
     try rates.apply(to: &settings)
     settings.training.regularization = try regularization.choice()

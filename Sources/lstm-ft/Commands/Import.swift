@@ -291,14 +291,27 @@ struct Import: ParsableCommand {
     var words = ["lstm-ft finetune"]
     if output != "model.h5" { words.append(shellPath(output)) }
     switch configuration.input {
-    case .tokens:
-      words.append(made.preprocessing.vocabulary == nil ? "--data mine.npz" : "--text mine.txt")
-    case .features:
-      words.append("--data mine.csv --target COLUMN")
-      if made.preprocessing.window == nil { words.append("--window 48") }
+    case .tokens where made.preprocessing.vocabulary == nil: words.append("--data mine.npz")
+    case .tokens where configuration.endsInCRF:
+      words.append("--data mine.csv --sequence-id SENTENCE --text-column WORD --label-column TAG")
+    case .tokens: words.append("--text mine.txt")
+    case .features(let size):
+      // As an autoencoder gives back what it reads.
+      if configuration.fixedOutputSteps != nil, configuration.outputSize == size, size > 1 {
+        words.append("--data mine.csv --reconstruct")
+      } else if made.preprocessing.classes != nil || configuration.endsInCRF {
+        words.append("--data mine.csv --sequence-id COLUMN --label-column COLUMN")
+      } else {
+        words.append("--data mine.csv --target COLUMN")
+        if made.preprocessing.window == nil { words.append("--window 48") }
+      }
     }
     // The lowest layer is frozen where there is something to train above it.
-    if configuration.recurrentLayers.count > 1 || configuration.lastDense != nil { words.append("--freeze layer0") }
+    if let lowest = configuration.recurrentLayers.first?.name,
+      configuration.recurrentLayers.count > 1 || configuration.lastDense != nil
+    {
+      words.append("--freeze \(shellWord(lowest))")
+    }
     return words.joined(separator: " ")
   }
 }

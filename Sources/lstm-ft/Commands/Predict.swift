@@ -21,7 +21,8 @@ struct Predict: ParsableCommand {
 
       A model with named classes gives the most likely class and the probability of each. One that ends in a CRF gives \
       the most likely tags of whole sequences and the probability of each tag at each step. One that was trained with \
-      CTC gives labels in order.
+      CTC gives labels in order. One that was trained to give back what it reads gives the error of each row of a series, \
+      or of each sequence, and whether it is an anomaly (as CSV; other files hold what the model gives back).
 
       Standardization is applied to the input and undone in the output. Without -o, CSV goes to standard output.
       """)
@@ -75,6 +76,13 @@ struct Predict: ParsableCommand {
       help: ArgumentHelp(
         "A decoder that reads its own output: steps to predict. (default: as fine-tuned)", valueName: "count"))
     var steps: Int?
+
+    @Option(
+      parsing: .unconditional,
+      help: ArgumentHelp(
+        "Of a model that gives back what it reads: the error above which something is an anomaly. "
+          + "(default: as fine-tuned)", valueName: "error"))
+    var anomalyThreshold: Double?
   }
 
   struct Answer: Encodable {
@@ -136,6 +144,13 @@ struct Predict: ParsableCommand {
     base = try decided(base)
     if let series = loaded.series {
       try data.checkHorizon(series, base, file: model, isStreamed: loaded is SeriesStreams)
+    }
+    if try data.isReconstruction(record) {
+      if kind == .csv { return try answerAnomalies(base, loaded, replaced, kernels) }
+    } else if target.anomalyThreshold != nil {
+      throw InputError.usage(
+        "--anomaly-threshold is for a model that gives back what it reads",
+        advice: ["fine-tune one with lstm-ft finetune --reconstruct"])
     }
     if target.rolling, loaded.series == nil {
       throw InputError.usage("--rolling is for CSV series; every sequence of \(loaded.file) is predicted")
@@ -215,6 +230,26 @@ struct Predict: ParsableCommand {
         rowColumns: named?.columns, rows: named?.rows, notes: allNotes.isEmpty ? nil : allNotes,
         series: loaded.series?.answer, y: output == nil ? NestedArray(values: y.values[...], shape: y.shape[...]) : nil)
     )
+  }
+
+  /// Which rows or sequences are anomalies.
+  private func answerAnomalies(
+    _ model: LSTMModel, _ data: any ShownData, _ replaced: ReplacedFile?, _ kernels: Kernels
+  ) throws {
+    let console = out.console
+    let notes = data.series?.rowNotes(scores: true, isKnown: true) ?? []
+    for note in notes { target.output == nil ? console.note(note) : console.say("note: \(note)") }
+    let answer = try AnomalyAnswer(model, data, threshold: target.anomalyThreshold, kernels)
+    let text = try answer.csv()
+    if let output = target.output {
+      try writeFile(output, Data(text.utf8))
+      console.say("wrote \(output)")
+      console.say(replaced)
+    } else {
+      console.answer(String(text.dropLast()))
+    }
+    for line in answer.lines { target.output == nil ? console.note(line) : console.say(line) }
+    try console.result(answer)
   }
 
   /// What a CRF at the model's end finds; nil for another model.

@@ -41,6 +41,10 @@ extension DataSettings {
           advice: ["--chunk needs x (N, T, I) or (N, T) with a target in y at each step"])
       }
     }
+    if try isReconstruction(request.record) {
+      let inputs = try ArrayData.load(checkpoint, for: configuration, needsTargets: false)
+      return ArraySequences(try inputs.reconstructing(), file: path, reconstructs: true)
+    }
     let start = decoderStart ?? request.record.decoder?.start
     if decoderStart != nil || decoderEnd != nil, configuration.decoder == nil {
       throw InputError.usage(

@@ -38,6 +38,22 @@ extension DataSettings {
   /// The first of the files.
   var file: String { files.first ?? "" }
 
+  /// Whether the model is to give back what it reads.
+  func isReconstruction(_ record: Preprocessing) throws -> Bool {
+    if reconstructs == true {
+      for (flag, isGiven) in [
+        ("--target", !targets.isEmpty), ("--horizon", horizon != nil), ("--season", season != nil),
+        ("--chunk", chunk != nil), ("--text", isText), ("--label-column", labelColumn != nil),
+        ("--text-column", textColumn != nil), ("--sequence-id", sequenceColumn != nil),
+      ] where isGiven {
+        throw InputError.usage("--reconstruct cannot be combined with \(flag): the targets are the inputs")
+      }
+      return true
+    }
+    return record.reconstructs == true && targets.isEmpty && chunk == nil && !isText && labelColumn == nil
+      && textColumn == nil && sequenceColumn == nil
+  }
+
   /// Tried in order: a text by its option, arrays by the file, labeled sequences by the options for columns, and a series
   /// otherwise.
   private var sources: [(Request) throws -> (any ShownData)?] {

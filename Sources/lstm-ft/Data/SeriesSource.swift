@@ -8,11 +8,42 @@ extension DataSettings {
   /// A CSV table of rows in time.
   func loadSeries(_ request: Request) throws -> (any ShownData)? {
     let (model, record, purpose) = (request.model, request.record, request.purpose)
+    if try isReconstruction(record) { return try reconstruction(request) }
     if let chunk = chunk ?? (isStreamed(record) ? record.chunk : nil) {
       return SeriesStreams(
         try series(request.paths, model, record, window: 1, purpose), streamCount: streams ?? 1, chunkSteps: chunk)
     }
     return try series(request.paths, model, record, window: window ?? record.window, purpose)
+  }
+
+  /// Windows that the model gives back.
+  private func reconstruction(_ request: Request) throws -> SeriesData {
+    let (paths, model, record) = (request.paths, request.model, request.record)
+    guard case .features(let size) = model.configuration.input else {
+      throw InputError.usage("--reconstruct is for numbers; the model reads tokens")
+    }
+    let tables = try paths.map { try self.table($0) }
+    let ordered = try advised { try tables.map { try OrderedTable($0, choice($0, record, targets: [])) } }
+    let told = Set((ordered[0].time?.names ?? []) + ordered[0].idColumns)
+    let numeric = tables[0].numericColumns.filter { !told.contains($0) }
+    let chosen = try self.features(tables[0], numeric, size: size, targets: [], record)
+    let steps = model.configuration.inputs[0].steps ?? model.configuration.fixedOutputSteps
+    guard let window = window ?? record.window ?? steps else {
+      throw InputError.usage(
+        "no --window given, and the model has none from an earlier fine-tuning",
+        advice: ["set how many rows the model reads and gives back, for example --window 48"])
+    }
+    if let steps, steps != window {
+      throw InputError.usage(
+        "--window \(window): the model gives back \(plural(steps, "row"))", advice: ["leave out --window"])
+    }
+    do {
+      return try advised {
+        try SeriesData(ordered, reconstructing: chosen, window: window, missing: missing)
+      }
+    } catch let error as CSVError {
+      throw explained(error, tables.first { $0.file == error.file } ?? tables[0])
+    }
   }
 
   private func series(
@@ -39,9 +70,13 @@ extension DataSettings {
             file: table.file, detail: "no column holds numbers only",
             advice: ["name the column to predict with --target, to see its first cell that is not a number"])
         }
+        // As an autoencoder does.
+        let givesBack = model.configuration.fixedOutputSteps != nil && model.configuration.outputSize == size
         throw InputError.usage(
           "no --target given, and \(table.file) has \(numeric.count) numeric columns: \(numeric.joined(separator: ", "))",
-          advice: ["choose the one to predict, for example --target \(shellWord(first))"])
+          advice: givesBack && numeric.count == size
+            ? ["an autoencoder, which gives back what it reads, is trained with --reconstruct"]
+            : ["choose the one to predict, for example --target \(shellWord(first))"])
       }
       targets = numeric
     }
@@ -137,7 +172,9 @@ extension SeriesData: ShownData {
   func summary(_ portions: Portions) -> [String] {
     let isPart = portions.validation != nil && portions.heldFile == nil
     return [
-      "\(summary), \(plural(window, "row")) in, the next \(ahead) out",
+      reconstructs
+        ? "\(summary), \(plural(window, "row")) in and the same out"
+        : "\(summary), \(plural(window, "row")) in, the next \(ahead) out",
       "\(plural(portions.training.sequences.count, "window")) to train on\(portions.held)\(isPart ? " (the last rows\(parts.count > 1 ? " of each" : ""))" : "")",
     ]
   }
@@ -147,11 +184,13 @@ extension SeriesData: ShownData {
   func sampling(
     _ examples: Examples?, _ record: Preprocessing, _ seed: UInt64, _ kernels: Kernels
   ) -> (@Sendable (LSTMModel) throws -> Sample?)? {
-    guard let windows = examples?.sequences, windows.count > 0, windows.hiddenSteps == nil else { return nil }
+    guard !reconstructs, let windows = examples?.sequences, windows.count > 0, windows.hiddenSteps == nil else {
+      return nil
+    }
     return { try sample(of: $0, windows, targetScaler: record.targetScaler, kernels: kernels) }
   }
 
-  var chartRefusal: String? { nil }
+  var chartRefusal: String? { reconstructs ? "--chart draws forecasts; the model gives back what it reads" : nil }
 }
 
 extension SeriesStreams: ShownData {

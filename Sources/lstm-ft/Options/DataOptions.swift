@@ -68,6 +68,10 @@ struct DataArguments: ParsableArguments {
         + "(default: as fine-tuned, else 1)", valueName: "rows"))
   var season: Int?
 
+  @Flag(
+    help: "The targets are the inputs: for an autoencoder, which gives back what it reads. (default: as fine-tuned)")
+  var reconstruct = false
+
   @Option(help: ArgumentHelp("CSV: how to treat missing values.", valueName: "policy"))
   var missing: MissingValuePolicy = .error
 
@@ -173,6 +177,7 @@ struct DataArguments: ParsableArguments {
     settings.id = id.map { $0 == "none" ? [] : names($0) }
     settings.dateOrder = dateOrder
     (settings.window, settings.horizon, settings.season) = (window, horizon, season)
+    if reconstruct { settings.reconstructs = true }
     settings.missing = missing
     settings.csv = try csv.options(header: header)
     (settings.textColumn, settings.labelColumn, settings.sequenceColumn) = (textColumn, labelColumn, sequenceID)

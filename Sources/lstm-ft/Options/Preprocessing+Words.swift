@@ -18,6 +18,8 @@ extension Preprocessing {
         "\(grouped(classes.count)) class\(classes.count == 1 ? "" : "es"): \(classes.prefix(6).joined(separator: ", "))\(classes.count > 6 ? ", ..." : "")"
       )
     }
+    if reconstructs == true { parts.append("gives back what it reads") }
+    if let anomalyThreshold { parts.append("errors above \(digits(anomalyThreshold)) are anomalies") }
     if let inputScaler { parts.append("scaler " + inputScaler.summary) }
     return parts.joined(separator: "; ")
   }
@@ -25,6 +27,9 @@ extension Preprocessing {
   /// How inputs and outputs are scaled, for those who run the model elsewhere.
   func scalingLines(numbers limit: Int) -> [String] {
     func list(_ scaler: Scaler, _ names: [String]?) -> String {
+      if scaler.columns > 1, (1..<scaler.columns).allSatisfy({ scaler.words($0) == scaler.words(0) }) {
+        return "\(scaler.words(0)) in all columns"
+      }
       let shown = (0..<min(scaler.columns, limit)).map { column in
         let name = names.flatMap { $0.indices ~= column ? $0[column] : nil } ?? "\(column)"
         return "\(name): \(scaler.words(column))"
@@ -39,7 +44,9 @@ extension Preprocessing {
     var lines: [String] = []
     if let inputScaler { lines.append("the model reads standardized inputs: \(list(inputScaler, features))") }
     if let targetScaler {
-      lines.append("its outputs are standardized, too; to invert: \(list(targetScaler, targets))")
+      lines.append(
+        "its outputs are standardized, too; to invert: \(list(targetScaler, reconstructs == true ? features : targets))"
+      )
     }
     return lines
   }

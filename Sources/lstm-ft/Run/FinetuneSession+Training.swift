@@ -22,6 +22,8 @@ extension FinetuneSession {
     let frozen: Int
     let notes: [String]
     let series: SeriesAnswer?
+    /// The error above which something is an anomaly, of a model that gives back what it reads.
+    let anomalyThreshold: Double?
   }
 
   /// - Parameter point: where a resumed run continues.
@@ -51,11 +53,19 @@ extension FinetuneSession {
     }
     var isInterrupted = run.ending == .interrupted
     var replaced: ReplacedFile?
+    var threshold: Double?
     if !isInterrupted {
       replaced = ReplacedFile(settings.output)
-      try noted(run.best, run).write(path: settings.output)
+      var best = noted(run.best, run)
+      threshold = try anomalyThreshold(of: best)
+      best.preprocessing.anomalyThreshold = threshold
+      try best.write(path: settings.output)
     }
-    report.finish(run, folder: folder, output: isInterrupted ? nil : settings.output, replaced)
+    report.finish(
+      run, folder: folder, output: isInterrupted ? nil : settings.output, replaced,
+      anomalies: threshold.map {
+        "anomalies: errors above \(digits($0)), which \(percent(anomalyQuantile)) of the training data lie below"
+      })
     var scratch: FineTuner.Run?
     if settings.comparesScratch, !isInterrupted {
       let fresh = try trainFromScratch(report)
@@ -72,8 +82,18 @@ extension FinetuneSession {
         baseline: run.baseline, best: run.bestMetrics, epochs: run.epochs,
         scratch: scratch?.bestMetrics,
         scratchSeconds: scratch?.seconds,
-        seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes, series: series))
+        seconds: run.seconds, trainable: plan.trainableCount, frozen: plan.frozenCount, notes: notes, series: series,
+        anomalyThreshold: threshold))
     if isInterrupted { throw ExitCode(Interruption.exitCode) }
+  }
+
+  private var anomalyQuantile: Double { settings.anomalyQuantile ?? 0.99 }
+
+  /// Of a model that gives back what it reads.
+  private func anomalyThreshold(of model: LSTMModel) throws -> Double? {
+    guard ready.preprocessing.reconstructs == true else { return nil }
+    let evaluator = Evaluator(Network(model, kernels: kernels), loss: loss)
+    return Anomalies.quantile(anomalyQuantile, of: try evaluator.errors(of: training.sequences))
   }
 
   /// Trains the same network from random initial values, nothing frozen, on the same data for as many epochs.

@@ -73,6 +73,9 @@ struct FinetuneSession {
         outputs: settings.outputs ?? ObjectiveFit.Choice(), head: settings.head, readout: settings.readout, seed: seed)
     }
     self.ready = ready
+    if settings.anomalyQuantile != nil, ready.preprocessing.reconstructs != true {
+      throw InputError.usage("--anomaly-quantile needs --reconstruct")
+    }
     var objective = ready.objective
     objective.loss = try settings.settled(ready.loss, classes: ready.model.configuration.outputSize)
     self.objective = objective

@@ -26,6 +26,10 @@ public struct Preprocessing: Sendable, Codable, Equatable {
   public var vocabulary: Vocabulary?
   /// The name of each class, by its number.
   public var classes: [String]?
+  /// Whether its targets are its own input, as those of an autoencoder; nil for no.
+  public var reconstructs: Bool?
+  /// The error above which an example is an anomaly, in the units that the model computes in.
+  public var anomalyThreshold: Double?
   /// Of a model that gives sequences of labels (CTC), the class that stands for none.
   public var blank: Int?
   /// CSV columns of a classification: the text, the label, and what tells one sequence's rows from another's.

@@ -31,7 +31,7 @@ extension SeriesData {
     }
     if case .values(var values, let size, let perStep) = data.targets {
       for place in 0..<values.count / max(size, 1) {
-        let pair = pairs[data.groups.map { Int($0[place]) } ?? 0]
+        let pair = pairs[data.groups.map { Int($0[perStep ? place / data.steps : place]) } ?? 0]
         var own = Array(values[place * size..<(place + 1) * size])
         pair.targets.apply(&own)
         values.replaceSubrange(place * size..<(place + 1) * size, with: own)

@@ -32,7 +32,7 @@ extension SeriesData {
       try Setting.requireFraction(fraction)
       return parts.map { part in
         guard fraction > 0 else { return (part.rows, part.rows.upperBound) }
-        let held = max(Int((Double(part.rows.count) * fraction).rounded()), horizon)
+        let held = max(Int((Double(part.rows.count) * fraction).rounded()), reconstructs ? window : horizon)
         let cut = max(part.rows.upperBound - held, part.rows.lowerBound)
         return (part.rows.lowerBound..<cut, cut)
       }
@@ -124,19 +124,20 @@ extension SeriesData {
 
   private func tooFewToTrain(_ split: SeriesSplit, _ rows: [Range<Int>]) -> FineTuningError {
     let longest = rows.map(\.count).max() ?? 0
+    let needed = reconstructs ? "a window of \(window)" : "a window of \(window) and a horizon of \(horizon)"
     let advice: [Message] = ["give more data, a smaller \(.window) or a smaller \(.validationSplit)"]
     if case .fraction(let fraction) = split {
       let all = parts.count == 1 ? "\(rowCount) rows" : "\(parts.count) series of \(rowCount) rows"
       return .badData(
         file: file,
         detail:
-          "\(all) with \(.validationSplit, fraction) leave \(longest) to train on\(parts.count == 1 ? "" : " at most"), fewer than a window of \(window) and a horizon of \(horizon)",
+          "\(all) with \(.validationSplit, fraction) leave \(longest) to train on\(parts.count == 1 ? "" : " at most"), fewer than \(needed)",
         advice: advice)
     }
     return .badData(
       file: file,
       detail:
-        "\(split.words) leaves \(longest) rows to train on, fewer than a window of \(window) and a horizon of \(horizon)",
+        "\(split.words) leaves \(longest) rows to train on, fewer than \(needed)",
       advice: ["choose a later date, or give a smaller \(.window)"])
   }
 }

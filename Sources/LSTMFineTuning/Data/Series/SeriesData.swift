@@ -7,6 +7,8 @@ import LSTMLayers
 /// Window k reads rows k ..< k + window. Its targets are one line of horizon * targets values, row by row: all
 /// targets of row k + window, then those of the row after it, and so on. Rows of several series, of ids or of files,
 /// stand one after another, and no window spans two of them.
+///
+/// For an autoencoder the targets of a window are its own rows: (T, features), a line for each, and nothing after it.
 public struct SeriesData: Sendable {
   /// The first of the files.
   public let file: String
@@ -22,8 +24,10 @@ public struct SeriesData: Sendable {
   public let rowCount: Int
   /// Rows that the model looks at.
   public let window: Int
-  /// Rows that it predicts.
+  /// Rows that it predicts; 0 where it gives back those that it reads.
   public let horizon: Int
+  /// Whether the targets of a window are its own rows.
+  public var reconstructs: Bool { horizon == 0 }
   /// Rows after which the series repeats itself; 1 when it does not.
   public let season: Int
   /// What was recognized in the table as it was read.
@@ -64,8 +68,37 @@ public struct SeriesData: Sendable {
     _ tables: [OrderedTable], features: [String], targets: [String], window: Int, horizon: Int,
     missing: MissingValuePolicy = .error, season: Int = 1, needsHorizon: Bool = true
   ) throws {
-    try Setting.window.requirePositive(window)
     try Setting.horizon.requirePositive(horizon)
+    try self.init(
+      tables, features: features, targets: targets, window: window, rowsAhead: horizon, missing: missing,
+      season: season,
+      needsHorizon: needsHorizon)
+  }
+
+  /// A series for an autoencoder, which gives back the rows of each window. Columns of times are found.
+  /// Other parameters and errors as above.
+  public init(
+    _ table: CSVTable, reconstructing columns: [String], window: Int, missing: MissingValuePolicy = .error
+  ) throws {
+    try self.init(
+      [OrderedTable(table, TableChoice(reserved: Set(columns)))], reconstructing: columns, window: window,
+      missing: missing)
+  }
+
+  /// The same of several files, or of a file of several series.
+  public init(
+    _ tables: [OrderedTable], reconstructing columns: [String], window: Int, missing: MissingValuePolicy = .error
+  ) throws {
+    try self.init(
+      tables, features: columns, targets: columns, window: window, rowsAhead: 0, missing: missing, season: 1,
+      needsHorizon: false)
+  }
+
+  private init(
+    _ tables: [OrderedTable], features: [String], targets: [String], window: Int, rowsAhead horizon: Int,
+    missing: MissingValuePolicy, season: Int, needsHorizon: Bool
+  ) throws {
+    try Setting.window.requirePositive(window)
     try Setting.season.requirePositive(season)
     for (setting, columns) in [(Setting.features, features), (.targets, targets)] where columns.isEmpty {
       throw FineTuningError.invalid(setting, nil, "expected at least one column", advice: [])
@@ -103,7 +136,7 @@ public struct SeriesData: Sendable {
     var starts: [Int] = []
     for (place, part) in parts.enumerated() {
       let rows = reading?[place] ?? part.rows
-      let first = max(rows.lowerBound, (saying?[place] ?? rows.lowerBound) - window)
+      let first = max(rows.lowerBound, (saying?[place] ?? rows.lowerBound) - (reconstructs ? 0 : window))
       // Not window + horizon, which may overflow.
       guard rows.count > 0, rows.count - window >= horizon, first <= rows.upperBound - window - horizon else {
         continue
@@ -115,7 +148,15 @@ public struct SeriesData: Sendable {
     var before = [0]
     before.reserveCapacity(rowCount + 1)
     for isFilled in filledTargets { before.append(before[before.count - 1] + (isFilled ? 1 : 0)) }
-    return starts.filter { before[$0 + window + horizon] == before[$0 + window] }
+    return starts.filter {
+      let rows = targetRange(ofWindow: $0)
+      return before[rows.upperBound] == before[rows.lowerBound]
+    }
+  }
+
+  /// The rows that are the targets of the window that begins at a row.
+  func targetRange(ofWindow start: Int) -> Range<Int> {
+    reconstructs ? start..<start + window : start + window..<start + window + horizon
   }
 
   /// Windows that are left out since a target of theirs was filled in.
@@ -151,7 +192,7 @@ public struct SeriesData: Sendable {
     .badData(
       file: file,
       detail:
-        "every window of \(window) rows has a target among the next \(horizon) that was filled in (\(unscored) windows): nothing is left to measure with",
+        "every window of \(window) rows has a target\(reconstructs ? "" : " among the next \(horizon)") that was filled in (\(unscored) windows): nothing is left to measure with",
       advice: ["give data that has its targets"])
   }
 
@@ -159,11 +200,14 @@ public struct SeriesData: Sendable {
   func examples(starts: [Int]) throws(ShapeError) -> SequenceData {
     let width = targets.count
     var values: [Float] = []
-    values.reserveCapacity(starts.count * horizon * width)
-    for start in starts { values += targetRows[(start + window) * width..<(start + window + horizon) * width] }
+    values.reserveCapacity(starts.count * (reconstructs ? window : horizon) * width)
+    for start in starts {
+      let rows = targetRange(ofWindow: start)
+      values += targetRows[rows.lowerBound * width..<rows.upperBound * width]
+    }
     var data = try SequenceData(
       inputs: .windows(rows: featureRows, size: features.count, starts: starts, steps: window),
-      targets: .values(values, size: horizon * width, perStep: false))
+      targets: .values(values, size: reconstructs ? width : horizon * width, perStep: reconstructs))
     if parts.count > 1 { data.groups = starts.map { Int32(partIndex(ofRow: $0)) } }
     return data
   }
@@ -178,6 +222,7 @@ public struct SeriesData: Sendable {
   /// For each target, the mean of |y_t - y_(t - season)| over some rows of each part: the error of the seasonal naive
   /// forecast one row ahead, which MASE divides by (Hyndman and Koehler, 2006). nil when there are too few rows.
   func seasonalScale(_ rows: [Range<Int>]) -> [Double]? {
+    if reconstructs { return nil }
     let width = targets.count
     let filled = filledTargets
     var (sums, count) = ([Double](repeating: 0, count: width), 0)

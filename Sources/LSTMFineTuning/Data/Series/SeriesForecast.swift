@@ -119,6 +119,11 @@ extension SeriesData {
     return labels
   }
 
+  /// The same of whichever part the row is of.
+  package func labels(ofRow row: Int, numbersRows: Bool) -> [String] {
+    labels(ofRow: row, part: partIndex(ofRow: row), numbersRows: numbersRows)
+  }
+
   /// The same for one row of an origin's horizon.
   package func labels(_ origins: ForecastOrigins, _ index: Int, ahead: Int, numbersRows: Bool) -> [String] {
     labels(ofRow: origins.rows[index] + ahead, part: origins.groups[index], numbersRows: numbersRows)

@@ -6,19 +6,24 @@ public struct ArraySequences: TrainingData {
   public let data: SequenceData
   /// The file's path.
   public let file: String
-
+  /// Whether the targets are the inputs.
+  public let reconstructs: Bool
   /// How the model's decoder is run that is fed its targets; nil for any other model.
   public let decoder: DecoderSettings?
 
   /// Sequences, and where they come from.
-  public init(_ data: SequenceData, file: String, decoder: DecoderSettings? = nil) {
+  /// - Parameters:
+  ///   - reconstructs: whether the targets are the inputs, see `SequenceData.reconstructing`.
+  ///   - decoder: how the model's decoder is run that is fed its targets.
+  public init(_ data: SequenceData, file: String, reconstructs: Bool = false, decoder: DecoderSettings? = nil) {
     self.data = data
     self.file = file
+    self.reconstructs = reconstructs
     self.decoder = decoder
   }
 
-  /// Arrays need no description, but for what a decoder reads first.
   public func describe(in preprocessing: inout Preprocessing) {
+    (preprocessing.reconstructs, preprocessing.anomalyThreshold) = (reconstructs ? true : nil, nil)
     if let decoder { preprocessing.decoder = decoder }
   }
 

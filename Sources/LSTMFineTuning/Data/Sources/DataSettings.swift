@@ -24,6 +24,8 @@ public struct DataSettings: Sendable, Codable, Equatable {
   public var horizon: Int?
   /// Rows after which a series repeats itself.
   public var season: Int?
+  /// Whether the targets are the inputs, as those of an autoencoder; nil as the model was fine-tuned.
+  public var reconstructs: Bool?
   /// How missing values are treated.
   public var missing = MissingValuePolicy.error
   /// How a table is written.

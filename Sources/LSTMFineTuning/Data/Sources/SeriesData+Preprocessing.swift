@@ -10,7 +10,8 @@ extension SeriesData {
   public init(
     _ table: CSVTable, readAs preprocessing: Preprocessing, missing: MissingValuePolicy = .error
   ) throws {
-    guard let features = preprocessing.features, let targets = preprocessing.targets,
+    guard let features = preprocessing.features,
+      let targets = preprocessing.reconstructs == true ? features : preprocessing.targets,
       let window = preprocessing.window
     else {
       throw FineTuningError.badData(
@@ -23,8 +24,13 @@ extension SeriesData {
     let choice = TableChoice(
       time: columns(preprocessing.timeColumns), id: columns(preprocessing.idColumns),
       order: preprocessing.dateOrder.flatMap(DateOrder.init), reserved: Set(features + targets))
+    let ordered = try [OrderedTable(table, choice)]
+    if preprocessing.reconstructs == true {
+      try self.init(ordered, reconstructing: features, window: window, missing: missing)
+      return
+    }
     try self.init(
-      [OrderedTable(table, choice)], features: features, targets: targets, window: window,
+      ordered, features: features, targets: targets, window: window,
       horizon: preprocessing.horizon ?? 1, missing: missing, season: preprocessing.season ?? 1, needsHorizon: false)
   }
 }

@@ -16,6 +16,7 @@ extension SeriesData: TrainingData {
   }
 
   public func inputs(isRolling: Bool) throws -> (sequences: SequenceData, origins: ForecastOrigins?) {
+    if reconstructs { return (try examples(), nil) }
     let origins = isRolling ? try rollingWindows() : try lastWindows()
     return (origins.windows, origins)
   }
@@ -23,9 +24,10 @@ extension SeriesData: TrainingData {
   public func describe(in preprocessing: inout Preprocessing) {
     preprocessing.forgetReading()
     preprocessing.features = features
-    preprocessing.targets = targets
+    preprocessing.targets = reconstructs ? nil : targets
     preprocessing.window = window
-    preprocessing.horizon = horizon
+    preprocessing.horizon = reconstructs ? nil : horizon
+    preprocessing.reconstructs = reconstructs ? true : nil
     preprocessing.season = season == 1 ? nil : season
     preprocessing.timeColumns = timeColumns
     preprocessing.dateOrder = dateOrder?.rawValue
