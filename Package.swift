@@ -6,6 +6,9 @@ import PackageDescription
 let testSettings: [SwiftSetting] =
   Context.environment["LSTM_FT_UNOPTIMIZED_TESTS"] == nil ? [] : [.unsafeFlags(["-Onone"])]
 
+// Each is one file, and the tests run it.
+let examples = ["ActivityExample", "AnomalyExample", "ForecastExample", "MeterExample", "TaggerExample"]
+
 let package = Package(
   name: "lstm-ft",
   platforms: [.macOS(.v14)],
@@ -89,12 +92,17 @@ let package = Package(
       name: "lstm-benchTests", dependencies: ["lstm-bench", "LSTMLayers", "LSTMCheckpoints"],
       swiftSettings: testSettings),
     .testTarget(
-      name: "lstm-ftTests", dependencies: ["lstm-ft", "TestSupport"], exclude: ["Snapshots"],
+      name: "lstm-ftTests",
+      dependencies: ["lstm-ft", "TestSupport"] + examples.map { .target(name: $0) }, exclude: ["Snapshots"],
       swiftSettings: testSettings),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .c11
 )
+package.targets += examples.map {
+  .executableTarget(
+    name: $0, dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints"], path: "Examples/" + $0)
+}
 
 // What is not in the libraries starts no threads: the thread sanitizer has nothing to see there.
 if Context.environment["LSTM_FT_LIBRARIES_ONLY"] != nil {

@@ -32,6 +32,12 @@ final class Workplace: Sendable {
       try Self.executable(), arguments, in: url, environment: environment, interrupt: interrupt, killing: limit)
   }
 
+  /// Runs one of the programs under `Examples` with the data that come with it.
+  func runExample(_ name: String) async throws -> Outcome {
+    try await launch(
+      try Self.executable(name), [fixtures.appendingPathComponent("examples").path], in: url, environment: [:])
+  }
+
   /// Types a line into a shell, as a person would who has the tool on their path.
   /// - Parameter folder: where they are; nil for the workplace.
   @discardableResult
@@ -104,18 +110,18 @@ final class Workplace: Sendable {
     String(decoding: try Data(contentsOf: URL(fileURLWithPath: path)), as: UTF8.self)
   }
 
-  /// The tool lies beside the test bundle.
-  static func executable() throws -> URL {
+  /// The tool and the examples lie beside the test bundle.
+  static func executable(_ name: String = "lstm-ft") throws -> URL {
     #if os(macOS)
       let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }?.bundleURL
       let products = bundle?.deletingLastPathComponent()
     #else
       let products = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent() as URL?
     #endif
-    guard let tool = products?.appendingPathComponent("lstm-ft"),
+    guard let tool = products?.appendingPathComponent(name),
       FileManager.default.isExecutableFile(atPath: tool.path)
     else {
-      throw WorkplaceError(description: "lstm-ft is not beside \(CommandLine.arguments[0])")
+      throw WorkplaceError(description: "\(name) is not beside \(CommandLine.arguments[0])")
     }
     return tool
   }
