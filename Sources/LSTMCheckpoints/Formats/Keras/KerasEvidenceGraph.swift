@@ -35,6 +35,7 @@ struct KerasEvidenceGraph: FileReading {
     let isPlain = found.allSatisfy { layer in
       ["LSTM", "CuDNNLSTM", "Dense", "Embedding"].contains(layer.className)
         || layer.className == "Bidirectional" && layer.cell == "LSTM"
+        || layer.className == "TimeDistributed" && layer.cell == "Dense"
         || KerasLayerKinds.idle.contains(layer.className)
     }
     if isPlain { return nil }
