@@ -13,7 +13,7 @@ import Testing
     "other_hard_sigmoid": "known are 0.2 x + 0.5 and x / 6 + 0.5",
     "initial_state": "its initial_h is (1, 3, 4), not one for all sequences",
     "fixed_lengths": "its sequence_lens \"lengths\" are neither",
-    "reversed_steps": "Slice \"y\": it takes places in steps of -1",
+    "reversed_steps": "its output \"y\" has its steps in reverse order",
     "external": "lies in another file, \"external.onnx.data\"",
   ]
   /// No plain stacks, and computed all the same: the layers that they are.

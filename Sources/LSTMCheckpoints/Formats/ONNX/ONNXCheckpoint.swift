@@ -108,6 +108,10 @@ struct ONNXStructure: ModelStructure {
     if model.outputs.count > 1, let found = try? general.translation(candidates), found.graph?.outputs.count ?? 0 > 1 {
       return found
     }
+    // Directions that were written as two layers stay two.
+    if let written = model.writtenGraph, let found = try? general.translation(candidates), found.graph == written {
+      return found
+    }
     do throws(CheckpointError) {
       var graph = try ONNXGraph(model, source: source, tensors: constants, file: file)
       var found = try graph.translation(candidates, options: options)
@@ -123,6 +127,14 @@ struct ONNXStructure: ModelStructure {
 }
 
 extension ONNXModel {
+  /// What lstm-ft wrote beside the graph, where it is no plain stack.
+  fileprivate var writtenGraph: ModelConfiguration? {
+    guard let text = metadata[Self.configurationKey],
+      let written = try? ModelConfiguration(json: Data(text.utf8), file: "")
+    else { return nil }
+    return written.stack == nil ? written : nil
+  }
+
   /// Whether what its layers read is of float16 or bfloat16.
   fileprivate var computesInHalf: Bool {
     let halves = [10, 16]

@@ -132,17 +132,25 @@ extension ONNXTranslator {
       }
       if let slots = found[0].axes.firstIndex(of: .slots), shape[slots] ?? next != next { return nil }
       let parts = found.map(\.part)
-      guard
-        let end = ends.first(where: { end in
-          end.view.parts.map { State.Part(layer: names($0.layer) ?? "", isCell: $0.isCell) } == parts
-            && !states.contains { $0.output == end.name }
-        })
-      else { return nil }
+      let fitting = ends.filter { end in
+        end.view.parts.map { State.Part(layer: names($0.layer) ?? "", isCell: $0.isCell) } == parts
+          && !states.contains { $0.output == end.name }
+      }
+      // A model may also give a last state as what it computes.
+      guard let end = fitting.first(where: { $0.view.axes.count == shape.count }) ?? fitting.first else { return nil }
       states.append(
         State(
           input: input.name, output: end.name, inputAxes: found[0].axes, outputAxes: end.view.axes, parts: parts))
     }
     return states
+  }
+
+  /// The outputs that a program gives back as states.
+  /// - Parameter sources: of all outputs that may be none.
+  func statesTakenBack(_ sources: [Int]) -> Set<String> {
+    guard !hypothesis.states.isEmpty else { return [] }
+    let needed = Set(draft.needed(by: sources))
+    return Set((states { needed.contains($0) ? "\($0)" : nil } ?? []).map(\.output))
   }
 
   /// Whether a program can take a layer's last state back.

@@ -67,6 +67,7 @@ extension ONNXTranslator {
       return (isSqueeze ? squeeze(rows.axes, axes, canGo: canGo) : unsqueeze(rows.axes, axes ?? [], with: .one))
         .map { rows.under($0) }
     }
+    if isSqueeze, let axes { oneStep(node, axes) }
     switch meaning(node) {
     case .rows(let rows): return moved(rows).map { .rows($0) }
     case .attention(let rows): return moved(rows).map { .attention($0) }
@@ -91,6 +92,16 @@ extension ONNXTranslator {
       let made = isSqueeze ? squeeze(list.shape, axes) { $0 == 1 } : unsqueeze(list.shape, axes ?? [], with: 1)
       return made.map { .numbers(ONNXNumbers(list.values, shape: $0)) }
     }
+  }
+
+  /// Where a program carries the states, a graph that squeezes the axis of its steps away has one of them.
+  private mutating func oneStep(_ node: ONNXModel.Node, _ axes: [Int]) {
+    guard !hypothesis.states.isEmpty, let rows = rows(node),
+      axes.contains(where: { axis($0, rows.axes.count).map { rows.axes[$0] == .time } ?? false }),
+      steps(of: rows.source) == nil, let clock = draft[rows.source].value.clock
+    else { return }
+    stepSizes[clock] = 1
+    assumed.add("there is 1 step where \(node.description) asks for it")
   }
 
   /// Without axes of size one; nil where one that is to go is none.

@@ -46,6 +46,7 @@ extension ONNXTranslator {
     }
     let wild = wanted.indices.filter { wanted[$0] == nil }
     guard wild.count <= 1 else { throw refuse() }
+    if wild.isEmpty { countSteps(rows, &open, wanted.compactMap { $0 }, node) }
     var groups = [[ONNXAtom]](repeating: [], count: wanted.count)
     for index in 0..<(wild.first ?? wanted.count) {
       guard let size = wanted[index], let group = Self.take(size, from: &open, atEnd: false) else { throw refuse() }
@@ -62,6 +63,24 @@ extension ONNXTranslator {
       if let last = groups.indices.last { groups[last] += open }
     }
     return try regrouped(rows, groups, node)
+  }
+
+  /// Exporters write the number of steps that they saw; where all other sizes are known, it is what is left.
+  private mutating func countSteps(
+    _ rows: ONNXRows, _ atoms: inout [ONNXAtom], _ wanted: [ONNXSize], _ node: ONNXModel.Node
+  ) {
+    func product(_ sizes: [ONNXSize]) -> ONNXSize? {
+      sizes.reduce(ONNXSize(factor: 1)) { product, size in product.flatMap { $0 * size } }
+    }
+    let places = atoms.indices.filter { atoms[$0].kind == .time && atoms[$0].size.known == nil }
+    guard places.count == 1, let all = product(wanted),
+      let others = product(atoms.indices.filter { $0 != places[0] }.map { atoms[$0].size }),
+      all.symbols == others.symbols, others.factor > 0, all.factor > 0, all.factor % others.factor == 0
+    else { return }
+    let steps = all.factor / others.factor
+    atoms[places[0]].size = ONNXSize(factor: steps)
+    draft.fix(steps: steps, of: rows.source)
+    note("\(node.description) is written for \(steps) step\(steps == 1 ? "" : "s"); here there may be any number")
   }
 
   /// Atoms whose sizes multiply to a size, off one end; a factor of a row may be cut.

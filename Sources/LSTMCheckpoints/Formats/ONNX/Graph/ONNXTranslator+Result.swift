@@ -91,6 +91,10 @@ extension ONNXTranslator {
       switch values[name] {
       case .rows(let rows)? where !rows.isWhole: list.append((name, rows))
       case .finalState?, .state?, .choice?, .zeros?: continue
+      case .reversed?:
+        throw Failure(
+          position: position, text: "its output \"\(name)\" has its steps in reverse order, which no model here gives",
+          advice: ["leave the reversal out of the graph, and turn the steps round where they are read"])
       case .deferred(let reason)?:
         let (position, refusal) = reasons[reason]
         throw Failure(
@@ -98,8 +102,10 @@ extension ONNXTranslator {
       default: throw Failure(position: position, text: "its output \"\(name)\" is none that a model here gives")
       }
     }
+    let taken = statesTakenBack(list.map(\.rows.source))
     let states = list.filter { one in
       isLastState(one.rows.source) && one.rows.isState || carried.ends[one.name].map { !$0.hasDirections } ?? false
+        || taken.contains(one.name)
     }
     if states.count < list.count { list.removeAll { one in states.contains { $0.name == one.name } } }
     guard !list.isEmpty else { throw Failure(position: position, text: "has no output but states") }
