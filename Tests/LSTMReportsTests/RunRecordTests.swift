@@ -28,6 +28,8 @@ import TrainingSupport
     settings.scaler = ScalerChoice(.refit, perID: true)
     settings.readout = .mean
     settings.loss = .huber(delta: 0.1)
+    settings.outputs = .init(losses: ["kind": .crossEntropy], weights: ["kind": 0.2])
+    settings.anomalyQuantile = 0.95
     (settings.labelSmoothing, settings.classWeights) = (0.1, [1, 0.25])
     settings.optimizer = .sgd(learningRate: 0.1, momentum: 0.9, isNesterov: true, weightDecay: 1e-4)
     settings.recipe = .ulmfit

@@ -145,7 +145,8 @@ extension MistakeTests {
     Mistake(
       "a misspelled command", "finetun --data mine.csv", 64, "unknown command finetun",
       "did you mean lstm-ft finetune?",
-      "commands are import, inspect, finetune, lr-find, evaluate, predict, generate, export, verify, diff, report"),
+      "commands are import, inspect, finetune, lr-find, evaluate, predict, generate, export, verify, diff, report, layers"
+    ),
     Mistake(
       "a misspelled option", "finetune --dta mine.csv", 64, "unknown option --dta", "did you mean --data?",
       "see lstm-ft finetune --help"),

@@ -1,5 +1,7 @@
 import Foundation
 import LSTMCheckpoints
+import LSTMFineTuning
+import LSTMLayers
 import TestSupport
 import Testing
 
@@ -59,8 +61,8 @@ import Testing
     let tensors = Self.data(40)
     try write(place, "data.h5", tensors)
     let trained = try await succeeds(
-      place, "finetune", "network.json", "--from-scratch", "--data", "data.h5", "--epochs", "30", "--lr", "0.02",
-      "--loss", "kind=cross-entropy", "--loss-weight", "kind=0.5", "--run", "run")
+      place, "finetune", "network.json", "--from-scratch", "--data", "data.h5", "--epochs", "40", "--lr", "0.02",
+      "--batch-size", "4", "--loss", "kind=cross-entropy", "--loss-weight", "kind=0.5", "--run", "run")
     #expect(trained.stdout.contains("price mse, kind 0.5 cross-entropy"), "\(trained.stdout)")
     let evaluated = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "data.h5")
     #expect(evaluated.stdout.contains("\n  kind: loss ") && evaluated.stdout.contains("\n  price: loss "))
@@ -93,14 +95,30 @@ import Testing
       place, "lr-find", "network.json", "--from-scratch", "--data", "data.h5", "--steps", "12", "-o", "rates.svg")
 
     try write(place, "less.h5", tensors.filter { $0.name != "site" })
-    let missing = try await place.run("finetune", "finetuned.h5", "--data", "less.h5")
+    let missing = try await place.run("finetune", "finetuned.h5", "--data", "less.h5", "-o", "other.h5")
     #expect(missing.code == 65 && missing.stderr.contains("no dataset \"site\", which the model's input site reads"))
     try write(place, "short.h5", tensors.filter { $0.name != "site" } + [Self.data(39)[1]])
-    let short = try await place.run("finetune", "finetuned.h5", "--data", "short.h5")
+    let short = try await place.run("finetune", "finetuned.h5", "--data", "short.h5", "-o", "other.h5")
     #expect(short.code == 65 && short.stderr.contains("site: expected 40 examples, as many as series has, found 39"))
     let wrong = try await place.run(
-      "finetune", "finetuned.h5", "--data", "data.h5", "--loss-weight", "sort=2")
+      "finetune", "finetuned.h5", "--data", "data.h5", "--loss-weight", "sort=2", "-o", "other.h5")
     #expect(wrong.code == 64 && wrong.stderr.contains("expected an output of the model: price, kind"))
+    let other = try await place.run(
+      "finetune", "finetuned.h5", "--data", "data.h5", "--loss", "kind=mse", "-o", "other.h5")
+    #expect(other.code == 65 && other.stderr.contains("output kind: mse needs real values"))
+    #expect(other.stderr.contains("--loss kind=cross-entropy"))
+    let steps = try await place.run("predict", "finetuned.h5", "--data", "data.h5", "--steps", "3")
+    #expect(steps.code == 64 && steps.stderr.contains("--steps is for a decoder"))
+    let array = try await place.run("predict", "finetuned.h5", "--data", "data.h5", "-o", "said.npy")
+    #expect(array.code == 64 && array.stderr.contains("choose a name that ends in .h5 or .csv"))
+    #expect(trained.stdout.contains("lstm-ft predict finetuned.h5 --data data.h5 -o predictions.h5"))
+    // A program reads and measures the same.
+    let model = try LSTMModel(path: place.path("finetuned.h5"))
+    let read = try ArraySequences(contentsOf: place.path("data.h5"), for: model)
+    let metrics = try model.evaluate(read)
+    #expect(abs(metrics.loss - measured.metrics.loss) < 1e-6)
+    #expect(metrics.outputs?["kind"]?.accuracy == outputs["kind"]?.accuracy)
+    #expect(try model.predict(read).values == answers["y_price"]?.floats())
     try write(place, "price.h5", tensors.filter { $0.name != "kind" })
     let one = try await succeeds(
       place, "finetune", "finetuned.h5", "--data", "price.h5", "--epochs", "1", "-o", "one.h5", "--run", "one")
@@ -130,7 +148,65 @@ import Testing
     #expect(right > 300, "\(right) of 360")
     let evaluated = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "data.h5")
     #expect(evaluated.stdout.contains("accuracy"))
+    #expect(evaluated.stdout.contains("note: target: the decoder reads its targets, one step later"))
+    // Tokens are integers, in a file and for a program.
+    try await succeeds(place, "predict", "finetuned.h5", "--data", "data.h5", "-o", "said.h5")
+    let written = try #require(place.checkpoint("said.h5")["y"])
+    #expect(written.dataType == .int32 && written.shape == [120, 3])
+    let integers = try written.integers()
+    #expect(zip(integers, words).filter { $0 == Int($1) }.count == right)
+    let model = try LSTMModel(path: place.path("finetuned.h5"))
+    let read = try ArraySequences(contentsOf: place.path("data.h5"), for: model, hasTargets: false)
+    #expect(try model.predict(read).values == integers.map { Float($0) })
+    for (option, value, words) in [
+      ("--decoder-start", "9", "expected a token of target, from 0 to 4"),
+      ("--decoder-start", "zero", "the decoder reads tokens"), ("--decoder-end", "9", "expected a token from 0 to 4"),
+    ] {
+      let wrong = try await place.run("predict", "finetuned.h5", "--data", "data.h5", option, value)
+      #expect(wrong.code == 64 && wrong.stderr.contains("\(option) \(value): \(words)"), "\(wrong.stderr)")
+    }
+    let ended = try await succeeds(
+      place, "predict", "finetuned.h5", "--data", "data.h5", "--decoder-end", "3", "--steps", "4")
+    let rows = ended.stdout.split(separator: "\n").dropFirst().map { $0.split(separator: ",").last ?? "" }
+    for sequence in 0..<120 {
+      let said = rows[sequence * 4..<sequence * 4 + 4]
+      guard let end = said.firstIndex(of: "3") else { continue }
+      #expect(said[(end + 1)...].allSatisfy { $0 == "-100" })
+    }
     let longer = try await succeeds(place, "predict", "finetuned.h5", "--data", "data.h5", "--steps", "5")
     #expect(longer.stdout.split(separator: "\n").count == 601)
+  }
+
+  /// A whole number is a value where values are read.
+  @Test(arguments: ["zero", "last", "10", "0.5"])
+  func aDecoderOfValuesStartsAtAnyNumber(_ start: String) async throws {
+    let place = try Workplace()
+    try place.write(
+      "network.json",
+      """
+      {"inputs": [{"name": "past", "features": 1}, {"name": "future", "features": 1}],
+       "layers": [{"name": "layer0", "kind": "lstm", "size": 8},
+        {"name": "layer1", "kind": "lstm", "size": 8, "from": "future", "initial_from": "layer0"},
+        {"name": "out", "kind": "dense", "size": 1}]}
+      """)
+    var random = SplitMix(state: 7)
+    let waves = (0..<60).map { _ in
+      let phase = Float.random(in: 0...6, using: &random)
+      return (0..<14).map { 10 + 3 * Foundation.sin(Float($0) * 0.5 + phase) }
+    }
+    let future = waves.flatMap { $0[10...] }
+    try write(
+      place, "data.h5",
+      [
+        StoredTensor(name: "past", shape: [60, 10, 1], values: waves.flatMap { $0[..<10] }),
+        StoredTensor(name: "y", shape: [60, 4, 1], values: future),
+      ])
+    try await succeeds(
+      place, "finetune", "network.json", "--from-scratch", "--data", "data.h5", "--scaler", "refit", "--epochs", "30",
+      "--lr", "0.02", "--decoder-start", start)
+    try await succeeds(place, "predict", "finetuned.h5", "--data", "data.h5", "-o", "said.h5")
+    let said = try #require(place.checkpoint("said.h5")["y"]).floats()
+    let error = zip(said, future).map { abs($0 - $1) }.reduce(0, +) / Float(said.count)
+    #expect(said.count == 240 && error < 0.5, "\(error)")
   }
 }

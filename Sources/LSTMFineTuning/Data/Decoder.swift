@@ -131,6 +131,11 @@ extension ModelConfiguration {
     let input = inputs[decoder.input]
     let limit = (input.vocabulary ?? 1) - 1
     guard case .token(let token) = start else {
+      if let start {
+        throw .invalid(
+          .decoderStart, start.words, "the decoder reads tokens",
+          advice: ["name the token that begins a sequence, from 0 to \(limit)"])
+      }
       throw .invalidOption(
         "\(input.name): the decoder is fed its own output, and its first token is not known",
         advice: ["name the token that begins a sequence with \(.decoderStart), from 0 to \(limit)"])
@@ -149,9 +154,8 @@ extension ModelConfiguration {
     switch start {
     case nil, .zero: return [Float](repeating: 0, count: count * size)
     case .value(let value): return [Float](repeating: value, count: count * size)
-    case .token(let token):
-      throw FineTuningError.invalid(
-        .decoderStart, "\(token)", "the decoder reads values, not tokens", advice: ["choose zero or last"])
+    // A whole number is a number, too.
+    case .token(let number): return [Float](repeating: Float(number), count: count * size)
     case .last:
       let shape = last.shape
       guard shape.count == 3, shape[2] == size else {
@@ -166,6 +170,28 @@ extension ModelConfiguration {
         return values[row..<row + size]
       }
     }
+  }
+}
+
+extension DecoderStart {
+  fileprivate var words: String {
+    switch self {
+    case .token(let token): "\(token)"
+    case .zero: "zero"
+    case .last: "last"
+    case .value(let value): "\(value)"
+    }
+  }
+}
+
+extension DecoderSettings {
+  /// As a model keeps them that was trained on some data; nil where its decoder is given what it reads.
+  package func settled(_ data: SequenceData, for configuration: ModelConfiguration) -> DecoderSettings? {
+    guard let decoder = configuration.decoder, let steps = data.stepsOfShiftedTargets else { return nil }
+    guard !decoder.isOfTokens else { return DecoderSettings(start: start, end: end, steps: steps) }
+    var start = start ?? .zero
+    if case .token(let number) = start { start = .value(Float(number)) }
+    return DecoderSettings(start: start, steps: steps)
   }
 }
 

@@ -136,6 +136,8 @@ extension SequenceData {
 
   /// Steps of what a decoder is fed of its targets; nil where nothing is.
   package var stepsOfShiftedTargets: Int? { others.first { $0.isShiftedTargets && !$0.isFirstStep }?.steps }
+  /// The name of that input.
+  package var nameOfShiftedTargets: String? { others.first { $0.isShiftedTargets && !$0.isFirstStep }?.name }
   /// Whether a decoder is to go on from its first step by itself.
   package var isDecoded: Bool { others.contains(where: \.isFirstStep) }
 

@@ -4,18 +4,26 @@ import LSTMLayers
 /// What a model says of data that is read and scaled as its file knows.
 extension LSTMModel {
   /// How good the model is on data.
-  /// - Parameter loss: nil for the one that goes with the model and the targets.
+  /// - Parameters:
+  ///   - loss: nil for the one that goes with the model and the targets; of the first output.
+  ///   - outputs: losses and their weights by the outputs' names, of a model with several.
   /// - Throws: `FineTuningError` or `ShapeError` when the data does not fit the model or its scalers.
-  public func evaluate(_ data: any TrainingData, loss: Loss? = nil, kernels: Kernels = .best) throws -> Metrics {
+  public func evaluate(
+    _ data: any TrainingData, loss: Loss? = nil, outputs: ObjectiveFit.Choice = ObjectiveFit.Choice(),
+    kernels: Kernels = .best
+  ) throws -> Metrics {
     let record = preprocessing
     let raw = try data.allExamples().hiding(configuration)
-    let fit = try TaskFit(
-      self, raw.sequences, file: data.file, loss: loss ?? record.blank.map { .ctc(blank: $0) }, mayChangeModel: false,
-      knowsClasses: record.classes != nil)
+    let fit = try ObjectiveFit(
+      self, raw.sequences, file: data.file, loss: loss ?? record.blank.map { .ctc(blank: $0) }, choice: outputs,
+      mayChangeModel: false, knowsClasses: record.classes != nil)
+    try raw.sequences.check(fit.model.configuration)
     try record.checkScalers(features: raw.sequences.featureCount, targets: raw.sequences.targetSize, file: data.file)
     let examples = try data.scaled(fit.prepared(raw), by: record).examples
-    return try Evaluator(Network(fit.model, kernels: kernels), loss: fit.loss, targetScaler: record.targetScaler)
-      .evaluate(examples)
+    return try Evaluator(
+      Network(fit.model, kernels: kernels), objective: fit.objective, targetScaler: record.targetScaler,
+      scalers: record.scalers ?? [:]
+    ).evaluate(examples)
   }
 
   /// The most likely classes, by the names that the model's file has: of each sequence, or of each of its steps. A model

@@ -77,7 +77,8 @@ public struct ObjectiveFit: Sendable {
           model.reconfigured(configuration), own, file: file, loss: loss, head: .keepAll, readout: readout, seed: seed,
           mayChangeModel: false)
       } catch FineTuningError.badData(let file, let detail, let advice) {
-        throw FineTuningError.badData(file: file, detail: "output \(name): \(detail)", advice: advice)
+        throw FineTuningError.badData(
+          file: file, detail: "output \(name): \(detail)", advice: advice.map { $0.settingLoss(of: name) })
       }
     }
     let found = data.targets.isNone ? nil : try fit(names[0], data.targets, steps: data.targetSteps, loss)
@@ -129,6 +130,20 @@ extension TaskFit {
     var own = data
     (own.targets, own.targetSteps) = (named.targets, named.steps)
     return prepared(own).sequences.targets
+  }
+}
+
+extension Message {
+  /// A loss that it proposes is one output's.
+  fileprivate func settingLoss(of output: String) -> Message {
+    parts.reduce(into: Message("")) { message, part in
+      switch part {
+      case .setting(.loss, let value?): message += "\(.loss, "\(output)=\(value)")"
+      case .setting(let setting, let value?): message += "\(setting, value)"
+      case .setting(let setting, nil): message += "\(setting)"
+      case .text(let text): message += Message(text)
+      }
+    }
   }
 }
 

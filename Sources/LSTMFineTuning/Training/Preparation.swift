@@ -220,7 +220,8 @@ extension LSTMModel {
   ///   - isRolling: whether a series is asked for a forecast at every row that has a window before it, and not only for
   ///     the one after its last row.
   /// - Returns: (N, O), or (N, T, O) when the model gives an output for each step; of a series O is horizon * targets, row
-  ///   by row.
+  ///   by row. Of a model with several outputs the first, see `Evaluator.predictAll`. Of a decoder that was fed its targets
+  ///   what it gives when it reads its own output: (N, S, O), or tokens (N, S).
   /// - Throws: `FineTuningError` or `ShapeError` when the data does not fit the model or its scalers.
   public func predict(
     _ data: any TrainingData, isRolling: Bool = false, kernels: Kernels = .best
@@ -238,8 +239,15 @@ extension LSTMModel {
     try raw.check(configuration)
     try record.checkScalers(features: raw.featureCount, targets: configuration.outputSize, file: data.file)
     let scaled = try data.scaled(.sequences(raw), by: record).examples.sequences
-    return try Evaluator(
-      Network(self, kernels: kernels), loss: .meanSquaredError, targetScaler: record.targetScaler
-    ).predict(scaled)
+    let evaluator = try Evaluator(
+      Network(self, kernels: kernels), objective: Objective(.meanSquaredError), targetScaler: record.targetScaler,
+      scalers: record.scalers ?? [:])
+    guard scaled.isDecoded, let decoder = configuration.decoder else { return try evaluator.predict(scaled) }
+    guard let steps = record.decoder?.steps else {
+      throw FineTuningError.invalidOption(
+        "the model's decoder reads its own output, and how many steps it is to predict is not known",
+        advice: ["fine-tune it first, or call Evaluator.decode with their number"])
+    }
+    return try evaluator.decode(scaled, steps: steps, end: record.decoder?.end)[decoder.output]
   }
 }

@@ -106,7 +106,8 @@ struct Evaluate: ParsableCommand {
     let naiveError = loaded.series?.naiveError()
     let names = loaded.classNames ?? record.classes
     let errorName = names.map(UnalignedLabels.isOfCharacters) ?? false ? "character" : "label"
-    console.answer(line(metrics, fit.objective, loaded, naiveError: naiveError, errorName: errorName))
+    let outputs = base.configuration.outputNames
+    console.answer(line(metrics, fit.objective, outputs, loaded, naiveError: naiveError, errorName: errorName))
     if let confusion { console.answer(confusionTable(confusion, names)) }
     if let chart, let series = loaded.series {
       let forecast = try evaluator.predict(examples.sequences)
@@ -123,11 +124,14 @@ struct Evaluate: ParsableCommand {
   }
 
   private func line(
-    _ metrics: Metrics, _ objective: Objective, _ data: any ShownData, naiveError: Double?, errorName: String
+    _ metrics: Metrics, _ objective: Objective, _ names: [String], _ data: any ShownData, naiveError: Double?,
+    errorName: String
   ) -> String {
     if let outputs = metrics.outputs {
-      let whole = "\(model) on \(data.result(metrics, lossName: "loss"))"
-      let parts = outputs.sorted { $0.key < $1.key }.map { name, metrics in
+      let isWeighted = objective.weight != 1 || objective.others.contains { $0.weight != 1 }
+      let whole =
+        "\(model) on \(data.result(metrics, lossName: isWeighted ? "weighted sum of losses" : "sum of losses"))"
+      let parts = names.compactMap { name in outputs[name].map { (name, $0) } }.map { name, metrics in
         "\n  \(name): loss \(digits(metrics.loss))\(details(metrics, naiveError: nil, errorName: errorName))"
       }
       return whole + parts.joined()

@@ -26,11 +26,15 @@ extension Predict {
     let names = model.configuration.outputNames
     let found = data.isDecoded ? try decoded(evaluator, data, record) : try evaluator.predictAll(data)
     let output = target.output
+    /// The output that is tokens, not numbers.
+    let tokens = data.isDecoded ? model.configuration.decoder.flatMap { $0.isOfTokens ? $0.output : nil } : nil
     let text = output.map { URL(fileURLWithPath: $0).pathExtension.lowercased() } ?? "csv"
     switch text {
     case "h5", "hdf5":
-      let tensors = zip(names, found).map { name, y in
-        StoredTensor(name: names.count == 1 ? "y" : "y_\(name)", shape: y.shape, values: y.values)
+      let tensors = zip(names, found).enumerated().map { place, named in
+        let (name, y) = (names.count == 1 ? "y" : "y_\(named.0)", named.1)
+        guard place == tokens else { return StoredTensor(name: name, shape: y.shape, values: y.values) }
+        return StoredTensor(name: name, shape: y.shape, dataType: .int32) { Self.tokenBytes(y) }
       }
       try StoredTensor.write(tensors, path: output ?? "", as: .pytorchHDF5)
     case "npy":
@@ -39,9 +43,11 @@ extension Predict {
           "-o \(output ?? ""): .npy holds one array, and the model has \(found.count) outputs",
           advice: ["choose a name that ends in .h5 or .csv"])
       }
-      try writeFile(output ?? "", Data(try NPY.encode(floats: found[0].values, shape: found[0].shape)))
+      let (y, type) = (found[0], tokens == nil ? DataType.float32 : .int32)
+      let bytes = tokens == nil ? littleEndianBytes(y.values) : Self.tokenBytes(y)
+      try writeFile(output ?? "", Data(try NPY.encode(bytes: bytes, dataType: type, shape: y.shape)))
     default:
-      let text = try csv(names, found, tokens: data.isDecoded && model.configuration.decoder?.isOfTokens == true)
+      let text = try csv(names, found, tokens: tokens)
       if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
     }
     if let output {
@@ -68,8 +74,9 @@ extension Predict {
   }
 
   /// A row for each sequence, or for each of its steps.
-  private func csv(_ names: [String], _ found: [Tensor], tokens: Bool) throws -> String {
-    let isPerStep = found.map { $0.shape.count == 3 || tokens }
+  /// - Parameter tokens: the output that is tokens, (N, steps).
+  private func csv(_ names: [String], _ found: [Tensor], tokens: Int?) throws -> String {
+    let isPerStep = found.enumerated().map { $1.shape.count == 3 || $0 == tokens }
     let rows = zip(found, isPerStep).map { $1 ? $0.shape[0] * $0.shape[1] : $0.shape[0] }
     guard Set(rows).count == 1, Set(isPerStep).count == 1 else {
       throw InputError.usage(
@@ -83,9 +90,17 @@ extension Predict {
     var writer = CSVWriter(columnNames: (isPerStep[0] ? ["sequence", "step"] : []) + columns)
     let steps = found[0].shape.count > 1 ? found[0].shape[1] : 1
     for row in 0..<rows[0] {
-      let values = zip(found, widths).flatMap { $0.values[row * $1..<(row + 1) * $1] }
-      try writer.append(values, labels: isPerStep[0] ? ["\(row / steps)", "\(row % steps)"] : [])
+      let cells = found.indices.flatMap { place in
+        found[place].values[row * widths[place]..<(row + 1) * widths[place]].map {
+          place == tokens ? "\(Int32($0))" : $0.description
+        }
+      }
+      try writer.append([], labels: (isPerStep[0] ? ["\(row / steps)", "\(row % steps)"] : []) + cells)
     }
     return writer.text
+  }
+
+  private static func tokenBytes(_ tokens: Tensor) -> [UInt8] {
+    tokens.values.flatMap { value in withUnsafeBytes(of: Int32(value).littleEndian) { [UInt8]($0) } }
   }
 }

@@ -166,13 +166,13 @@ struct Predict: ParsableCommand {
     if record.inputScaler == nil, loaded.series != nil {
       console.warn("\(model) has no scaler: its inputs and outputs are not scaled")
     }
+    if target.steps != nil, !raw.isDecoded {
+      throw InputError.usage("--steps is for a decoder that reads its own output; here none does")
+    }
     if loaded is ArraySequences, base.configuration.outputNames.count > 1 || raw.isDecoded {
       let (scaled, scalerNotes) = try loaded.shownScaled(.sequences(raw), record)
       return try writeAll(
         base, scaled.sequences, loaded.readingLines + notes + scalerNotes, replaced: replaced, console, kernels)
-    }
-    if target.steps != nil {
-      throw InputError.usage("--steps is for a decoder that reads its own output; this model has none that it has to")
     }
     if base.configuration.outputNames.count > 1 {
       notes.append("of the model's outputs the first is written, \(base.configuration.outputNames[0])")

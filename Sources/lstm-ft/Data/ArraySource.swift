@@ -42,6 +42,9 @@ extension DataSettings {
       }
     }
     if try isReconstruction(request.record) {
+      guard configuration.inputs.count == 1, configuration.outputNames.count == 1 else {
+        throw InputError.usage("--reconstruct is for models with one input and one output: \(configuration.summary)")
+      }
       let inputs = try ArrayData.load(checkpoint, for: configuration, needsTargets: false)
       return ArraySequences(try inputs.reconstructing(), file: path, reconstructs: true)
     }
@@ -51,21 +54,19 @@ extension DataSettings {
         "--decoder-\(decoderStart != nil ? "start" : "end"): the model has no decoder that reads its own output: \(configuration.summary)"
       )
     }
+    if let decoderEnd, let decoder = configuration.decoder {
+      guard let tokens = configuration.inputs[decoder.input].vocabulary else {
+        throw InputError.usage("--decoder-end is for a decoder of tokens; this one reads values")
+      }
+      guard 0..<tokens ~= decoderEnd else {
+        throw InputError.usage("--decoder-end \(decoderEnd): expected a token from 0 to \(tokens - 1)")
+      }
+    }
     let data = try ArrayData.load(
       checkpoint, for: configuration, needsTargets: purpose != .predicting, labels: request.blank != nil, start: start)
-    return ArraySequences(data, file: path, decoder: decoderSettings(data, configuration, start, request.record))
-  }
-
-  /// How the model's decoder is run; nil where it is given what it reads.
-  private func decoderSettings(
-    _ data: SequenceData, _ configuration: ModelConfiguration, _ start: DecoderStart?, _ record: Preprocessing
-  ) -> DecoderSettings? {
-    guard let decoder = configuration.decoder, let steps = data.stepsOfShiftedTargets else { return nil }
-    var settings = record.decoder ?? DecoderSettings()
-    settings.start = start ?? (decoder.isOfTokens ? nil : .zero)
-    settings.end = decoderEnd ?? settings.end
-    settings.steps = steps
-    return settings
+    var decoder = request.record.decoder ?? DecoderSettings()
+    (decoder.start, decoder.end) = (start, decoderEnd ?? decoder.end)
+    return ArraySequences(data, file: path, decoder: decoder.settled(data, for: configuration))
   }
 
   /// Refuses reset marks that would be ignored.
@@ -101,7 +102,13 @@ extension DataSettings {
 extension ArraySequences: ShownData {
   func summary(_ portions: Portions) -> [String] { portions.lines(data, file: file) }
 
-  var use: DataUse { DataUse(command: "predict", more: ["-o", "predictions.npy"]) }
+  /// Anomalies are lines to read.
+  var use: DataUse { DataUse(command: "predict", writesArrays: !reconstructs) }
+
+  var readingLines: [String] {
+    guard let name = data.nameOfShiftedTargets else { return [] }
+    return ["\(name): the decoder reads its targets, one step later; predict feeds it its own output"]
+  }
 
   var chartRefusal: String? { "--chart draws a CSV series; \(file) holds arrays" }
 }

@@ -48,6 +48,8 @@ struct DataUse {
   let command: String
   /// Whether it takes the data options of finetune.
   var readsData = true
+  /// Whether it writes arrays to a file.
+  var writesArrays = false
   /// Further options.
   var more: [String] = []
 }
@@ -74,6 +76,9 @@ protocol ShownData: TrainingData {
 
   /// Lines about its contents, when a model is evaluated.
   var contents: [String] { get }
+
+  /// Notes on how it was read.
+  var readingLines: [String] { get }
 
   /// The name of each class by its number, of labeled sequences.
   var classNames: [String]? { get }

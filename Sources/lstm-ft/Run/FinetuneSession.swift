@@ -87,7 +87,7 @@ struct FinetuneSession {
     dataText = loaded.summary(
       Portions(
         training: ready.training, validation: ready.validation, heldFile: held?.file, isDrawn: settings.split.shuffles))
-    next = NextSteps(loaded, settings.data)
+    next = NextSteps(loaded, settings.data, ready.model.configuration)
     // Before a folder is made for a run that cannot start.
     if ready.training.streams != nil,
       let layer = ready.model.configuration.recurrentLayers.first(where: { $0.kind.isBidirectional })

@@ -8,9 +8,11 @@ struct NextSteps {
   /// A command's name, and its arguments after the model.
   let use: [String]
 
-  init(_ data: any ShownData, _ settings: DataSettings) {
+  init(_ data: any ShownData, _ settings: DataSettings, _ model: ModelConfiguration) {
     let use = data.use
-    self.use = [use.command] + (use.readsData ? settings.words : []) + use.more
+    // .npy holds one array.
+    let file = use.writesArrays ? ["-o", model.outputNames.count > 1 ? "predictions.h5" : "predictions.npy"] : []
+    self.use = [use.command] + (use.readsData ? settings.words : []) + use.more + file
   }
 
   func commands(_ output: String, _ model: LSTMModel) -> [String] {

@@ -68,16 +68,20 @@ extension LabeledData {
 }
 
 extension ArraySequences {
-  /// Sequences of a file of arrays, see `ArrayData`.
+  /// Sequences of a file of arrays, see `ArrayData`; those of a model with several inputs or outputs by their names.
   /// - Parameters:
   ///   - model: that reads them.
   ///   - hasTargets: false for data to predict on.
   ///   - labels: whether `y` is labels in order, for CTC.
+  ///   - decoder: how a decoder is run that is fed its targets; nil for what the model's file knows.
   /// - Throws: `FineTuningError.badData` naming the file, the dataset, its shape and what was expected.
-  public init(contentsOf path: String, for model: LSTMModel, hasTargets: Bool = true, labels: Bool = false) throws {
-    self.init(
-      try ArrayData.load(
-        Checkpoint(path: path), reading: model.configuration.input, needsTargets: hasTargets, labels: labels),
-      file: path)
+  public init(
+    contentsOf path: String, for model: LSTMModel, hasTargets: Bool = true, labels: Bool = false,
+    decoder: DecoderSettings? = nil
+  ) throws {
+    let decoder = decoder ?? model.preprocessing.decoder ?? DecoderSettings()
+    let data = try ArrayData.load(
+      Checkpoint(path: path), for: model.configuration, needsTargets: hasTargets, labels: labels, start: decoder.start)
+    self.init(data, file: path, decoder: decoder.settled(data, for: model.configuration))
   }
 }
