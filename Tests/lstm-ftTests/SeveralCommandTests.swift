@@ -113,7 +113,7 @@ import Testing
     #expect(array.code == 64 && array.stderr.contains("choose a name that ends in .h5 or .csv"))
     #expect(trained.stdout.contains("lstm-ft predict finetuned.h5 --data data.h5 -o predictions.h5"))
     // A program reads and measures the same.
-    let model = try LSTMModel(path: place.path("finetuned.h5"))
+    let model = try LSTMModel(place.checkpoint("finetuned.h5"))
     let read = try ArraySequences(contentsOf: place.path("data.h5"), for: model)
     let metrics = try model.evaluate(read)
     #expect(abs(metrics.loss - measured.metrics.loss) < 1e-6)
@@ -155,7 +155,7 @@ import Testing
     #expect(written.dataType == .int32 && written.shape == [120, 3])
     let integers = try written.integers()
     #expect(zip(integers, words).filter { $0 == Int($1) }.count == right)
-    let model = try LSTMModel(path: place.path("finetuned.h5"))
+    let model = try LSTMModel(place.checkpoint("finetuned.h5"))
     let read = try ArraySequences(contentsOf: place.path("data.h5"), for: model, hasTargets: false)
     #expect(try model.predict(read).values == integers.map { Float($0) })
     for (option, value, words) in [
