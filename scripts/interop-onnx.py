@@ -265,7 +265,7 @@ def carry(path: pathlib.Path, folder: str, x: numpy.ndarray) -> None:
         results = []
         for index, one in enumerate(both):
             given = {name: feed[index] * (1 if name in dict(pairs) or feed[index].dtype == numpy.int64 else 1 - 0.1 * call) for name, feed in zip(names, feeds)}
-            results.append(one.run(None, {name: value.astype(feeds[0][0].dtype) if value.dtype == numpy.float64 else value for name, value in given.items()}))
+            results.append(one.run(None, {name: numpy.asarray(value.astype(feeds[0][0].dtype) if value.dtype == numpy.float64 else value) for name, value in given.items()}))
         for a, b in zip(*results):
             assert a.shape == b.shape, (path.name, a.shape, b.shape)
             difference = float(numpy.abs(a - b).max())
@@ -297,8 +297,13 @@ def graphs() -> int:
             results = [session.run([first], dict(zip([value.name for value in session.get_inputs()], feeds)))[0]]
             if len(names) == 1:
                 numpy.save(f"{folder}/x.npy", feeds[0])
-                run("predict", "model.h5", "--data", "x.npy", "-o", "y.npy", folder=folder)
-                results.append(numpy.load(f"{folder}/y.npy"))
+                if first == "output":
+                    run("predict", "model.h5", "--data", "x.npy", "-o", "y.npy", folder=folder)
+                    results.append(numpy.load(f"{folder}/y.npy"))
+                else:
+                    run("predict", "model.h5", "--data", "x.npy", "-o", "y.h5", folder=folder)
+                    with h5py.File(f"{folder}/y.h5") as several:
+                        results.append(several["y_" + first.removeprefix("output.")][...])
             for y in results:
                 assert y.shape == wanted.shape, (path.name, y.shape, wanted.shape)
                 difference = float(numpy.abs(y - wanted).max())

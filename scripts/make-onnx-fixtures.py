@@ -4,7 +4,7 @@
     fixtures/onnx/<name>.reference.h5    x (N,T,I) or tokens (N,T), and y as ONNX Runtime computes it, batch first
 
 Attributes of a reference: description, summary (the model in lstm-ft's words), bias (of the first layer).
-fixtures/onnx/refused/ has models that cannot be represented; the tests state why.
+fixtures/onnx/refused/ has models that cannot be represented, or about which something is to be said; the tests state what.
 
 Needs torch, onnx, onnxscript, onnxruntime, numpy and h5py.
 """
@@ -324,6 +324,17 @@ def refused(folder):
             for key, value in (("location", "external.onnx.data"), ("offset", "0"), ("length", str(len(data)))):
                 tensor.external_data.add(key=key, value=value)
     save("external", model)
+
+    def half(name, *shape):
+        return numpy_helper.from_array(np.random.default_rng(len(name)).uniform(-0.5, 0.5, shape).astype(np.float16), name)
+
+    # Read all the same, with a word about its rounding.
+    nodes = [helper.make_node("Gather", ["table", "x"], ["rows"]), helper.make_node("LSTM", ["rows", "Wh", "Rhh"], ["Y"], hidden_size=4),
+             helper.make_node("Cast", ["Y"], ["y"], to=TensorProto.FLOAT)]
+    model = model_of("float16_tokens", nodes, [half("table", 7, 3), half("Wh", 1, 16, 3), half("Rhh", 1, 16, 4)], ["time", "batch"],
+                     ["time", 1, "batch", 4])
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    save("float16_tokens", model)
 
 
 def main():

@@ -84,6 +84,13 @@ import Testing
     #expect(plan.configuration.layers.map(\.kind.kind).joined(separator: " ") == Self.graphs[name])
   }
 
+  /// A graph that rounds says so, whatever it reads; one whose weights are only stored in 16 bits rounds nothing.
+  @Test(arguments: [("refused/float16_tokens", true), ("made_float16", false)])
+  func roundingIsSaid(_ name: String, _ rounds: Bool) throws {
+    let plan = try LoadPlan(Checkpoint(path: Self.path(name)))
+    #expect(plan.report.notes.contains { $0.contains("rounds to 16 bits") } == rounds, "\(plan.report.notes)")
+  }
+
   /// What a graph computes it says.
   @Test(arguments: ["leaky_relu", "residual"])
   func aConfigurationCannotSayOtherThanTheGraph(_ name: String) throws {

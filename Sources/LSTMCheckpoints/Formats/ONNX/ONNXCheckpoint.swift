@@ -139,11 +139,13 @@ extension ONNXModel {
   fileprivate var computesInHalf: Bool {
     let halves = [10, 16]
     let constants = Set(self.constants.map(\.name))
+    let stored = Set(self.constants.filter { [.float16, .bfloat16].contains($0.dataType) }.map(\.name))
     return inputs.contains { halves.contains($0.typeCode) }
       || nodes.contains { node in
-        guard node.operation == "Cast", case .integer(let to)? = node.attributes["to"], halves.contains(to) else {
-          return false
+        guard node.operation == "Cast" else {
+          return !Self.movers.contains(node.operation) && node.inputs.contains(where: stored.contains)
         }
+        guard case .integer(let to)? = node.attributes["to"], halves.contains(to) else { return false }
         return !node.inputs.allSatisfy(constants.contains)
       }
   }

@@ -107,7 +107,7 @@ extension ONNXModel {
   }
 
   /// Operators that move values without changing them.
-  private static let movers: Set<String> = [
+  static let movers: Set<String> = [
     "Identity", "Cast", "Transpose", "Squeeze", "Unsqueeze", "Reshape", "Slice", "Gather", "Split", "Concat", "Expand",
   ]
 }
