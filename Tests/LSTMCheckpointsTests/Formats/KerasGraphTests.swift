@@ -156,7 +156,7 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
     ("k3_norms.keras", [("\"epsilon\": 0.001", "\"epsilon\": -1")], "epsilon"),
     ("k3_merge_sum.keras", [("\"merge_mode\": \"sum\"", "\"merge_mode\": \"max\"")], "merges its directions by max"),
     ("k3_gru_before.keras", [("\"reset_after\": false", "\"reset_after\": true")], "(2, 3H)"),
-    ("k3_residual.keras", [("\"class_name\": \"Maximum\"", "\"class_name\": \"Minimum\"")], "Minimum"),
+    ("k3_residual.keras", [("\"class_name\": \"Maximum\"", "\"class_name\": \"Dot\"")], "Dot"),
     ("k3_attention_layers.keras", [("\"score_mode\": \"dot\"", "\"score_mode\": \"concat\"")], "attention"),
     ("k3_backwards.keras", [("\"go_backwards\": true", "\"go_backwards\": false")], ""),
     (

@@ -48,9 +48,11 @@ extension KerasGraphExport {
     let weight = try tensor(layer, "weight")
     let sourceKind = sourceLayer(layer.name)?.kind
     let isWrapped =
-      is2D && !timeIsSecond && sourceKind == "TimeDistributed" && kind.kernel[0] == 1 && kind.stride[0] == 1
+      is2D && !timeIsSecond && kind.kernel[0] == 1 && kind.stride[0] == 1
+      // Of a model that ran on each step too.
+      && ["TimeDistributed", "Conv1D", "DepthwiseConv1D"].contains(sourceKind)
     let channels = kind.groups * weight.shape[1]
-    let isDepthwise = sourceKind?.hasPrefix("DepthwiseConv") == true && kind.groups == channels && !isWrapped
+    let isDepthwise = sourceKind?.hasPrefix("DepthwiseConv") == true && kind.groups == channels
     let axes = isWrapped ? 1...1 : is2D ? 0...1 : 0...0
     func said(_ list: [Int]) -> KerasJSON {
       json(inOrder(Array(list[axes]), isWrapped ? Value(node: 0, axes: [], shape: []) : read))
@@ -81,7 +83,7 @@ extension KerasGraphExport {
     // (O, I, k) -> (k, I, O)
     let spatial = Array(2..<weight.shape.count)
     var kernel = weight.permutingAxes(inOrder(spatial, read) + [1, 0])
-    let window = kernel.shape.prefix(spatial.count)
+    let window = kernel.shape[(isWrapped ? 1 : 0)..<spatial.count]
     if isWrapped { kernel = kernel.reshaped(Array(kernel.shape.dropFirst())) }
     if isDepthwise { kernel = kernel.reshaped(window + [channels, kind.size / max(channels, 1)]) }
     let under: (legacy: [String], object: [String]) = isWrapped ? ([], ["layer"]) : ([], [])

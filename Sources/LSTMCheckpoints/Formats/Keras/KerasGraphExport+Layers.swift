@@ -252,6 +252,11 @@ extension KerasGraphExport {
       values[layer.name] = Value(node: node, axes: KerasValue.row, shape: [read.shape[1]])
     case .last, .first:
       guard configuration.mask == nil else { throw refused(layer, "a readout of one step where a mask hides some") }
+      // The only step goes with every step that it is merged with, as it is.
+      if read.shape[0] == 1, readers[layer.name]?.allSatisfy(goesWithEachStep) == true {
+        values[layer.name] = read
+        return
+      }
       try addPart(layer, read, time: (kind.take == .last) != read.isReversed ? -1 : 0, features: nil)
     case .sum where configuration.mask == nil: try addSum(layer, read)
     default:
@@ -315,21 +320,30 @@ extension KerasGraphExport {
       values[layer.name] = read[0]
       return
     }
-    guard var first = read.first(where: { $0.axes.contains(.time) }) ?? read.first else { return }
+    func isPerStep(_ value: Value) -> Bool { value.axes.contains(.time) && size(value, .time) != 1 }
+    guard var first = read.first(where: isPerStep) ?? read.first(where: { $0.axes.contains(.time) }) ?? read.first
+    else { return }
     var perStep = read.filter { $0.axes.contains(.time) }
     if !perStep.allSatisfy({ $0.isReversed == first.isReversed }) {
       for index in read.indices { read[index] = try inTime(read[index], layer.name) }
-      first = read.first(where: { $0.axes.contains(.time) }) ?? first
+      first = read.first(where: isPerStep) ?? read.first(where: { $0.axes.contains(.time) }) ?? first
       perStep = read.filter { $0.axes.contains(.time) }
     }
     // What is given once goes with each step.
     if !perStep.isEmpty {
       for index in read.indices where read[index].axes == KerasValue.row {
-        guard let count = value.steps ?? first.shape[0] else {
+        var count = 1
+        let node: Int
+        if let steps = value.steps ?? size(first, .time) {
+          count = steps
+          node = add(
+            "RepeatVector", fresh("\(layer.name)_repeat"), ["n": .number(Double(count))], reading: [read[index]])
+        } else if kind.operation != .concatenate {
+          // One step, which theirs repeat.
+          node = add("Reshape", fresh("\(layer.name)_step"), ["target_shape": shape([1, -1])], reading: [read[index]])
+        } else {
           throw refused(layer, "one row a sequence beside steps of no fixed number")
         }
-        let node = add(
-          "RepeatVector", fresh("\(layer.name)_repeat"), ["n": .number(Double(count))], reading: [read[index]])
         read[index] = Value(node: node, axes: KerasValue.steps, shape: [count] + read[index].shape)
       }
     }
@@ -348,6 +362,13 @@ extension KerasGraphExport {
       result.shape[result.shape.count - 1] = sizes.allSatisfy { $0 != nil } ? sizes.reduce(0) { $0 + ($1 ?? 0) } : nil
     }
     values[layer.name] = result
+  }
+
+  /// Whether it puts what is given once together with each step, value by value.
+  private func goesWithEachStep(_ layer: Layer) -> Bool {
+    guard let merge = layer.kind as? Layer.Merge, merge.operation != .concatenate else { return false }
+    return configuration.index(of: layer.name).map { configuration.values[configuration.inputs.count + $0].isPerStep }
+      ?? false
   }
 
   private mutating func addFlatten(
