@@ -251,7 +251,12 @@ def make() -> None:
         Chain(
             lambda m, x: m.fc(last(m.lstm(F.relu(channels(m.conv, x))))), conv=lively_norm(new.spectral_norm(nn.Conv1d(3, 4, 3, padding=1))),
             lstm=nn.LSTM(4, 5, batch_first=True), fc=nn.Linear(5, 2)),
-        features(4, 7, 3))
+        features(4, 7, 3),
+        described={
+            "input": {"features": 3},
+            "layers": [
+                {"name": "conv", "kind": "convolution", "size": 4, "kernel": 3, "pad": [1, 1], "activation": "relu"},
+                {"name": "layer0", "kind": "lstm", "size": 5}, {"name": "readout", "kind": "readout", "take": "last"}, {"name": "head.0", **linear(2)}]})
 
     # Attention of several matrices.
     def attend_last(m, x, score, join=None):
