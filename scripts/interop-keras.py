@@ -190,9 +190,9 @@ def names(counts):
 
 def graphs(counts):
     """Every kind of layer that Keras has around recurrent ones, into each format and back into the frameworks."""
-    folder_of = FIXTURES / "keras-graph"
-    for path in sorted([*folder_of.glob("*.keras"), *folder_of.glob("*.h5")]):
-        given = np.load(folder_of / f"{path.name.split('.')[0]}.npz")
+    folder_of, own_layers = FIXTURES / "keras-graph", FIXTURES / "keras-own"
+    for path in sorted([*folder_of.glob("*.keras"), *folder_of.glob("*.h5"), *own_layers.glob("*_sum_of_products.keras")]):
+        given = np.load(path.parent / f"{path.name.split('.')[0]}.npz")
         x, y = ([given[f"{key}{i}"] for i in range(9) if f"{key}{i}" in given] for key in "xy")
         own = {"2": keras2, "3": keras3}[path.name[1]]
 
@@ -211,7 +211,7 @@ def graphs(counts):
                 # Keras' own loading into the model that the weights came from.
                 run("export", "model.h5", "--to", "keras-weights", "-o", "out.weights.h5", folder=folder)
                 check("graphs: Keras 3 load_model", loaded(keras3, f"{folder}/out.keras"))
-                if own is keras3:
+                if own is keras3 and path.parent == folder_of:
                     model = scramble(loaded(own, path))
                     model.load_weights(f"{folder}/out.weights.h5")
                     check("graphs: Keras 3 load_weights", model)
@@ -220,7 +220,8 @@ def graphs(counts):
             run("export", "model.h5", "--to", "keras-h5", "-o", "out.h5", folder=folder)
             check("graphs: tf_keras load_model", loaded(keras2, f"{folder}/out.h5"))
             # Layers of models within models, and stacks of cells, are layers of their own there.
-            if not any(word in path.name for word in ("nested", "cells", "through_models")):
+            # Layers of somebody's own no framework loads without their code.
+            if path.parent == folder_of and not any(word in path.name for word in ("nested", "cells", "through_models")):
                 model = scramble(loaded(own, path))
                 model.load_weights(f"{folder}/out.h5", by_name=True)
                 check("graphs: load_weights by name", model)

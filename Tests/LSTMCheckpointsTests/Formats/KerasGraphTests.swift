@@ -252,6 +252,21 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
     }
   }
 
+  /// TensorFlow makes a tensor of a list, with one axis more.
+  @Test func anOperationIsGivenItsValueItself() throws {
+    let path = fixtures.appendingPathComponent("keras-own/k2_sum_of_products.keras").path
+    let place = try TemporaryFolder()
+    try LoadPlan(Checkpoint(path: path)).imported().write(path: place.path("m.h5"), as: .kerasH5)
+    let checkpoint = try Checkpoint(path: place.path("m.h5"))
+    let structure = try #require(checkpoint.structure as? KerasStructure)
+    let layers = try #require(structure.model?["config"]?["layers"]?.array)
+    let sum = try #require(layers.first { $0["class_name"]?.string == "TFOpLambda" })
+    let call = try #require(sum["inbound_nodes"]?.array?.first?.array)
+    #expect(call.first?.string == "multiply" && call.last?["axis"] == 1)
+    let again = try LoadPlan(checkpoint).imported()
+    #expect(again.configuration.layers.contains { ($0.kind as? Layer.Readout)?.take == .sum })
+  }
+
   @Test func namesOfLayersAreKept() throws {
     let made = try graph("k3_inputs_and_outputs.keras").imported()
     let place = try TemporaryFolder()

@@ -117,7 +117,8 @@ extension KerasGraphExport {
     let list = (node.reads + node.states).enumerated().map { number, value -> KerasJSON in
       .array(place(value) + [.object(number == 0 ? keywords : [:])])
     }
-    return node.index != nil ? list[0] : .array(list)
+    // An operation is given its value itself, not a list of one, which TensorFlow would stack.
+    return node.index != nil || node.className == "TFOpLambda" ? list[0] : .array(list)
   }
 
   // MARK: - Tensors
