@@ -275,13 +275,15 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
     #expect(names == ["encoder", "joint", "dense", "mean", "deviation"])
   }
 
-  private func refusal(_ layers: [Layer], mask: ModelConfiguration.Mask? = nil) throws -> CheckpointError? {
+  private func refusal(
+    _ layers: [Layer], mask: ModelConfiguration.Mask? = nil, as format: Checkpoint.Format = .kerasArchive
+  ) throws -> CheckpointError? {
     let configuration = try ModelConfiguration(inputs: [.init(.features(size: 4))], layers: layers, mask: mask)
     let tensors = configuration.parameters.map {
       StoredTensor(name: $0.name, shape: $0.shape, values: [Float](repeating: 0.5, count: $0.elementCount))
     }
     return #expect(throws: CheckpointError.self) {
-      try StoredModel(configuration, tensors: tensors).write(path: "/nowhere/m", as: .kerasArchive)
+      try StoredModel(configuration, tensors: tensors).write(path: "/nowhere/m", as: format)
     }
   }
 
@@ -299,6 +301,9 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
     let masked = try refusal(
       [Layer("conv1", Layer.Convolution(size: 2, kernel: [3])), Layer("layer0", single)], mask: .value(0))
     #expect(masked?.message.contains("layer conv1 has a mask") == true)
+    single.activation = .hardTanh
+    let part = [Layer("layer0", single), Layer("slice", Layer.Slice(first: 0, count: 2))]
+    #expect(try refusal(part, as: .kerasH5)?.message.contains("no GetItem in an HDF5 file of Keras 3") == true)
   }
 }
 

@@ -105,6 +105,12 @@ struct KerasGraphExport {
     for name in configuration.outputs.isEmpty ? [last] : configuration.outputs {
       outputs.append(try inTime(try value(of: name), "output"))
     }
+    // Keras 3 knows operations in its own archive alone.
+    if target == .legacy, isThree, let operation = nodes.first(where: { $0.module != "keras.layers" }) {
+      throw refused(
+        "\(operation.className) in an HDF5 file of Keras 3, which the model's activations need",
+        "write \(.format, "keras")")
+    }
   }
 
   // MARK: - For each kind of layer
