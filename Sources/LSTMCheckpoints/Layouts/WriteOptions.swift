@@ -15,7 +15,8 @@ public struct WriteOptions: Sendable {
   var layouts = LayoutRegistry.standard
 
   /// What is not said is as the source had it.
-  public init(bias: PlainStack.Bias? = nil, dataType: DataType? = nil, layout: Layout? = nil, carriesState: Bool? = nil) {
+  public init(bias: PlainStack.Bias? = nil, dataType: DataType? = nil, layout: Layout? = nil, carriesState: Bool? = nil)
+  {
     self.bias = bias
     self.dataType = dataType
     self.layout = layout

@@ -130,7 +130,8 @@ private func said(_ reference: String) throws -> (file: String, options: LoadOpt
     #expect(error?.message.contains("hard_sigmoid") == true)
     #expect(error?.advice.first?.contains("gates hard_sigmoid") == true)
     let plan = try LoadPlan(kerasFixture("k2_l1_w.h5"))
-    #expect(plan.report.assumed.contains { $0.what.description.hasPrefix("tanh, sigmoid in the gates") && $0.change != nil })
+    #expect(
+      plan.report.assumed.contains { $0.what.description.hasPrefix("tanh, sigmoid in the gates") && $0.change != nil })
   }
 
   @Test func gatesThatTheModelTellsAreNotOverruled() throws {

@@ -107,7 +107,8 @@ import Testing
     #expect(models[0].layers.map(\.from) == [["input"], ["input"], ["layer0", "layer1"], [], []])
     #expect(models[1].layers.map(\.from) == [["input"], [], ["layer0", "layer1"], [], []])
     let lines = try refused("wild/parallel-pt/\(name).pt")
-    #expect(lines.first?.hasSuffix("if each reads what the one before gives, and nothing else: stack lstm1,lstm2") == true)
+    #expect(
+      lines.first?.hasSuffix("if each reads what the one before gives, and nothing else: stack lstm1,lstm2") == true)
     for model in models {
       let plan = try LoadPlan(
         Checkpoint(path: Self.file("wild/parallel-pt/\(name).pt")), options: LoadOptions(configuration: model))
