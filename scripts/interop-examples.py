@@ -57,6 +57,19 @@ def keras_model(program, export, x, folder):
     compare(program, "keras.models.load_model", keras.ops.convert_to_numpy(model(x)), predicted(export, x, folder))
 
 
+def written_module(folder):
+    """read.h5 as a state_dict in the module that is written beside it."""
+    import torch
+
+    run(TOOL, "export", "read.h5", "--to", "pt", "--module", "written.py", "-o", "written.pt", "--overwrite", folder=folder)
+    spec = importlib.util.spec_from_file_location("written", f"{folder}/written.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    model = module.Model().eval()
+    model.load_state_dict(torch.load(f"{folder}/written.pt", weights_only=True))
+    return model
+
+
 def torch_model(program, export, x, folder, own, *options):
     """`own` maps the state_dict and x to the outputs of the class that the model was trained in."""
     import torch
@@ -64,12 +77,7 @@ def torch_model(program, export, x, folder, own, *options):
     print("  " + run(TOOL.parent / program, FOLDER, folder=folder).splitlines()[0])
     wanted = predicted(export, x, folder, *options)
     state = torch.load(f"{folder}/{export}", weights_only=True)
-    run(TOOL, "export", "read.h5", "--to", "pt", "--module", "written.py", "-o", "written.pt", "--overwrite", folder=folder)
-    spec = importlib.util.spec_from_file_location("written", f"{folder}/written.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    written = module.Model().eval()
-    written.load_state_dict(torch.load(f"{folder}/written.pt", weights_only=True))
+    written = written_module(folder)
     tensor = torch.from_numpy(x)
     with torch.no_grad():
         given = own(state, tensor)
@@ -152,12 +160,7 @@ def tagger(folder):
     np.savez(f"{folder}/x.npz", x=tokens.numpy())
     run(TOOL, "import", "tagger-book.pt", "--classes", ",".join(names), "-o", "read.h5", "--overwrite", folder=folder)
     run(TOOL, "predict", "read.h5", "--data", "x.npz", "-o", "tags.csv", "--overwrite", folder=folder)
-    run(TOOL, "export", "read.h5", "--to", "pt", "--module", "written.py", "-o", "written.pt", "--overwrite", folder=folder)
-    spec = importlib.util.spec_from_file_location("written", f"{folder}/written.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    written = module.Model().eval()
-    written.load_state_dict(torch.load(f"{folder}/written.pt", weights_only=True))
+    written = written_module(folder)
     with torch.no_grad():
         scores = model(tokens)
         compare("TaggerExample", "load_state_dict in the written module", written(tokens).numpy(), scores.numpy())

@@ -432,6 +432,12 @@ def weights_flat(k, L):
     return chain(k, (6, 3), L.LSTM(4, return_sequences=True), L.Flatten(), L.Dense(8, activation="relu"), L.Dropout(0.3), L.Dense(2))
 
 
+# Keras 3 has no place for a layer without weights.
+@case(2, ending=".weights.h5")
+def weights_repeat(k, L):
+    return chain(k, (6, 3), L.LSTM(4), L.RepeatVector(5), L.LSTM(4, return_sequences=True), L.TimeDistributed(L.Dense(2)))
+
+
 @case(2, ending=".weights.h5")
 def weights_norm(k, L):
     layer = L.Normalization()

@@ -107,6 +107,15 @@ import Testing
     #expect(try Self.difference(plan, stem) <= 2e-6)
   }
 
+  /// No number is proposed that nobody knows.
+  @Test func howOftenIsAsked() throws {
+    let (file, stem) = Self.file(2, "repeat")
+    let lines = try Self.proposals(file, "how often repeat_vector (RepeatVector) repeats (N stands for the number)")
+    #expect(lines.count == 2 && lines.allSatisfy { $0.contains("repeat N ") }, "\(lines)")
+    for line in lines { #expect(throws: ModelLineError.self) { try ModelConfiguration(line: line) } }
+    try Self.follow(file, stem, lines.map { $0.replacing("repeat N", with: "repeat 5") }, right: 0)
+  }
+
   @Test func statisticsAreWeightsToo() throws {
     let (file, stem) = Self.file(2, "norm")
     let plan = try Self.plan(file, LoadOptions(readout: .last))

@@ -55,6 +55,28 @@ import Testing
     ]
   }
 
+  /// A CSV file has one input and one output.
+  @Test func whatImportProposesIsOfArrays() async throws {
+    let place = try Workplace()
+    let file = fixtures.appendingPathComponent("keras-graph/k3_inputs_and_outputs.keras").path
+    let imported = try await succeeds(place, "import", file)
+    #expect(
+      imported.stdout.contains("\nnext: lstm-ft finetune --data mine.npz --freeze layer0\n"), "\(imported.stdout)")
+    let model = try LSTMModel(Checkpoint(path: place.path("model.h5")))
+    let sizes = model.configuration.values.map(\.width)
+    let outputs = model.configuration.outputPlaces
+    let arrays = [
+      StoredTensor(name: "series", shape: [20, 6, sizes[0]], values: (0..<20 * 6 * sizes[0]).map { sin(Float($0)) }),
+      StoredTensor(name: "static", shape: [20, sizes[1]], values: (0..<20 * sizes[1]).map { cos(Float($0)) }),
+    ]
+    let targets = zip(model.configuration.outputNames, outputs).map { name, place in
+      StoredTensor(
+        name: "y_\(name)", shape: [20, sizes[place]], values: (0..<20 * sizes[place]).map { abs(sin(Float($0))) })
+    }
+    try StoredTensor.write(arrays + targets, path: place.path("mine.npz"), as: .npz)
+    try await succeeds(place, "finetune", "--data", "mine.npz", "--freeze", "layer0", "--epochs", "2")
+  }
+
   @Test func twoInputsAndTwoOutputs() async throws {
     let place = try Workplace()
     try place.write("network.json", Self.network)

@@ -290,7 +290,10 @@ struct Import: ParsableCommand {
   private func nextCommand(_ output: String, _ configuration: ModelConfiguration, _ made: StoredModel) -> String {
     var words = ["lstm-ft finetune"]
     if output != "model.h5" { words.append(shellPath(output)) }
+    let isOfArrays =
+      configuration.inputs.count > 1 || configuration.outputNames.count > 1 || configuration.inputs[0].isPerSequence
     switch configuration.input {
+    case _ where isOfArrays: words.append("--data mine.npz")
     case .tokens where made.preprocessing.vocabulary == nil: words.append("--data mine.npz")
     case .tokens where configuration.endsInCRF:
       words.append("--data mine.csv --sequence-id SENTENCE --text-column WORD --label-column TAG")

@@ -15,6 +15,9 @@ struct KerasEvidenceGraph: FileReading {
     var merge = "concat"
   }
 
+  /// Stands for how often a `RepeatVector` repeats.
+  private static let unknownCount = 10
+
   let file: String
   private let structure: KerasStructure
   private let candidates: [Candidate]
@@ -87,8 +90,10 @@ struct KerasEvidenceGraph: FileReading {
       var lines: [String] = []
       for order in orders {
         for choices in all {
-          guard let line = (try? read(order, choices))?.graph?.line, !lines.contains(line) else { continue }
-          lines.append(line)
+          guard let found = (try? read(order, choices))?.graph?.line else { continue }
+          // Nobody is to take the number that stands for an unknown one for the model's.
+          let line = found.replacing("repeat \(Self.unknownCount)", with: "repeat N")
+          if !lines.contains(line) { lines.append(line) }
         }
       }
       return .ambiguous(file: file, detail: detail, advice: lines.prefix(3).map { "\(.model, $0)" })
@@ -134,7 +139,7 @@ struct KerasEvidenceGraph: FileReading {
     }
     if let layer = layers.first(where: { $0.className == "RepeatVector" }) {
       throw ambiguous(
-        "a file of weights does not say how often \(layer.text) repeats (10 stands for the number), nor the activation "
+        "a file of weights does not say how often \(layer.text) repeats (N stands for the number), nor the activation "
           + "of its recurrent layers", [base, variant { $0.recurrent = .relu }], [layers])
     }
     if let layer = layers.first(where: { $0.className == "Activation" }) {
@@ -218,7 +223,7 @@ struct KerasEvidenceGraph: FileReading {
       } else if layer.className == "Activation" {
         config["activation"] = activation(isLast ? choices.last : choices.function)
       } else if layer.className == "RepeatVector" {
-        config["n"] = 10
+        config["n"] = .number(Double(Self.unknownCount))
       } else if layer.className == "Masking" {
         config["mask_value"] = 0
       }

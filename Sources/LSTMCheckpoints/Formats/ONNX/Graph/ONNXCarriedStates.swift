@@ -226,19 +226,10 @@ extension ONNXTranslator {
         guard size(place) == 1, drop(place, 0) else { return nil }
       }
       return view
-    case "Unsqueeze":
-      guard let axes = integers(node, "axes", input: 1) else { return nil }
-      for place in axes.compactMap({ axis($0, view.axes.count + axes.count) }).sorted() {
-        guard place <= view.axes.count else { return nil }
-        view.axes.insert(.one, at: place)
-      }
+    default:
+      guard let axes = rearranged(view.axes, by: node, one: .one) else { return nil }
+      view.axes = axes
       return view
-    case "Transpose":
-      let order = integers(node, "perm") ?? Array(view.axes.indices.reversed())
-      guard order.sorted() == Array(view.axes.indices) else { return nil }
-      view.axes = order.map { view.axes[$0] }
-      return view
-    default: return nil
     }
   }
 
@@ -285,18 +276,28 @@ extension ONNXTranslator {
         view.axes.remove(at: place)
       }
       return view
+    default:
+      guard let axes = rearranged(view.axes, by: node, one: .one) else { return nil }
+      view.axes = axes
+      return view
+    }
+  }
+
+  /// Axes in another order, or with axes of size 1 between them; nil after any other node.
+  private func rearranged<Axis>(_ axes: [Axis], by node: ONNXModel.Node, one: Axis) -> [Axis]? {
+    switch node.operation {
     case "Unsqueeze":
-      guard let axes = integers(node, "axes", input: 1) else { return nil }
-      for place in axes.compactMap({ axis($0, view.axes.count + axes.count) }).sorted() {
-        guard place <= view.axes.count else { return nil }
-        view.axes.insert(.one, at: place)
+      guard let added = integers(node, "axes", input: 1) else { return nil }
+      var all = axes
+      for place in added.compactMap({ axis($0, axes.count + added.count) }).sorted() {
+        guard place <= all.count else { return nil }
+        all.insert(one, at: place)
       }
-      return view
+      return all
     case "Transpose":
-      let order = integers(node, "perm") ?? Array(view.axes.indices.reversed())
-      guard order.sorted() == Array(view.axes.indices) else { return nil }
-      view.axes = order.map { view.axes[$0] }
-      return view
+      let order = integers(node, "perm") ?? Array(axes.indices.reversed())
+      guard order.sorted() == Array(axes.indices) else { return nil }
+      return order.map { axes[$0] }
     default: return nil
     }
   }

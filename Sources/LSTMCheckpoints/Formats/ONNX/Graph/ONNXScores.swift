@@ -102,26 +102,18 @@ extension ONNXTranslator {
   /// The average of a value's steps by the shares of attention.
   mutating func attendedSteps(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
     guard node.inputs.count == 2 else { return nil }
-    if case .scores(let shares)? = meaning(node, 0), let soft = shares.soft, let value = rows(node, 1) {
-      // (..., T, U) times (..., U, S)
+    // (..., T, U) times (..., U, S), or (..., S, U) times (..., U, T)
+    for (input, last) in [(0, 2), (1, 1)] {
+      guard case .scores(let shares)? = meaning(node, input), let soft = shares.soft, let value = rows(node, 1 - input)
+      else { continue }
       let n = shares.axes.count
-      guard n >= 2, value.axes.count == n, shares.axes[n - 1] == soft, value.axes[n - 2] == .time,
-        value.axes[n - 1] == .row(value.factors.count - 1), isLed(value, shares)
+      let (steps, row) = (n - last, n - 3 + last)
+      guard n >= 2, value.axes.count == n, shares.axes[row] == soft, value.axes[steps] == .time,
+        value.axes[row] == .row(value.factors.count - 1), isLed(value, shares)
       else { throw ONNXRefusal(detail: "its attention is over other steps than it takes") }
       let made = try attention(shares, value, node)
       var axes = value.axes
-      axes[n - 2] = shares.axes[n - 2] == .one ? .one : .time
-      return value.under(axes).of(made)
-    }
-    if case .scores(let shares)? = meaning(node, 1), let soft = shares.soft, let value = rows(node) {
-      // (..., S, U) times (..., U, T)
-      let n = shares.axes.count
-      guard n >= 2, value.axes.count == n, shares.axes[n - 2] == soft, value.axes[n - 1] == .time,
-        value.axes[n - 2] == .row(value.factors.count - 1), isLed(value, shares)
-      else { throw ONNXRefusal(detail: "its attention is over other steps than it takes") }
-      let made = try attention(shares, value, node)
-      var axes = value.axes
-      axes[n - 1] = shares.axes[n - 1] == .one ? .one : .time
+      axes[steps] = shares.axes[steps] == .one ? .one : .time
       return value.under(axes).of(made)
     }
     return nil

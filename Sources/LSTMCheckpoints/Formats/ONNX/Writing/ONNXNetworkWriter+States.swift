@@ -98,18 +98,8 @@ extension ONNXNetworkWriter {
   }
 
   private mutating func take(_ state: Provenance.Interface.State) {
-    let size = state.parts.first.flatMap { kind(of: $0.layer) }?.size ?? 1
     let count = slots(state)
-    builder.input(
-      state.input,
-      state.inputAxes.map { axis in
-        switch axis {
-        case .batch: .symbol("batch")
-        case .row: .number(size)
-        case .slots: .number(count)
-        case .one, .time: .number(1)
-        }
-      })
+    builder.input(state.input, sizes(state.inputAxes, of: state))
     let all = moved(state.input, state.inputAxes, [.slots, .batch, .row])
     var start = 0
     for part in state.parts {
@@ -150,17 +140,21 @@ extension ONNXNetworkWriter {
       }
       let all = list.count == 1 ? list[0] : builder.node("Concat", list, ["axis": .integer(0)])
       builder.node("Identity", [moved(all, [.slots, .batch, .row], state.outputAxes)], outputs: [state.output])
-      let size = state.parts.first.flatMap { kind(of: $0.layer) }?.size ?? 1
-      builder.output(
-        state.output,
-        state.outputAxes.map { axis in
-          switch axis {
-          case .batch: .symbol("batch")
-          case .row: .number(size)
-          case .slots: .number(slots(state))
-          case .one, .time: .number(1)
-          }
-        })
+      builder.output(state.output, sizes(state.outputAxes, of: state))
+    }
+  }
+
+  private func sizes(
+    _ axes: [Provenance.Interface.Axis], of state: Provenance.Interface.State
+  ) -> [ONNXGraphBuilder.Size] {
+    let size = state.parts.first.flatMap { kind(of: $0.layer) }?.size ?? 1
+    return axes.map { axis in
+      switch axis {
+      case .batch: .symbol("batch")
+      case .row: .number(size)
+      case .slots: .number(slots(state))
+      case .one, .time: .number(1)
+      }
     }
   }
 
