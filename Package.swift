@@ -73,7 +73,8 @@ let package = Package(
       name: "TrainingSupport",
       dependencies: ["LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints", "FileIO", "CAllocations"],
       path: "Tests/TrainingSupport"),
-    .testTarget(name: "FileIOTests", dependencies: ["FileIO", "TestSupport"], swiftSettings: testSettings),
+    .testTarget(
+      name: "FileIOTests", dependencies: ["FileIO", "CFileIO", "CZlib", "TestSupport"], swiftSettings: testSettings),
     .testTarget(
       name: "HDF5Tests", dependencies: ["HDF5", "CHDF5", "FileIO", "TestSupport"], swiftSettings: testSettings),
     .testTarget(

@@ -28,11 +28,37 @@ package enum Inflate {
   /// Deflate's greatest ratio of content to compressed size, 1032:1.
   package static let greatestRatio = 1032
 
-  /// Inflates a stream that fills `output` exactly (`inflateInit2`, `inflate`).
+  /// Inflates a stream that fills `output` exactly: at once where it is whole and right (`cfileio_inflate`), otherwise by
+  /// zlib, which says what is wrong.
   /// - Parameter raw: whether it is a bare deflate stream, as in a ZIP, without zlib's header and checksum.
   /// - Returns: the number of input bytes that the stream has.
   @discardableResult
   package static func inflateExactly(
+    _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, raw: Bool
+  ) throws(InflateError) -> Int {
+    if let used = inflateWhole(input, into: output, raw: raw) { return used }
+    return try inflateByZlib(input, into: output, raw: raw)
+  }
+
+  /// - Returns: nil for anything but a whole stream of exactly the expected size.
+  private static func inflateWhole(
+    _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, raw: Bool
+  ) -> Int? {
+    guard let source = input.baseAddress?.assumingMemoryBound(to: UInt8.self),
+      let target = output.baseAddress?.assumingMemoryBound(to: UInt8.self)
+    else { return nil }
+    var used = 0
+    if raw { return cfileio_inflate(source, input.count, target, output.count, &used) == 1 ? used : nil }
+    // Deflate with a window of up to 32 KiB and no dictionary; the header is a multiple of 31.
+    guard input.count >= 6, source[0] & 0x0F == 8, source[0] >> 4 <= 7, source[1] & 0x20 == 0,
+      (Int(source[0]) << 8 | Int(source[1])) % 31 == 0,
+      cfileio_inflate(source + 2, input.count - 2, target, output.count, &used) == 1, input.count - 2 - used >= 4
+    else { return nil }
+    let stored = (0..<4).reduce(0 as UInt32) { $0 << 8 | UInt32(source[2 + used + $1]) }
+    return stored == cfileio_adler32(target, output.count) ? used + 6 : nil
+  }
+
+  static func inflateByZlib(
     _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, raw: Bool
   ) throws(InflateError) -> Int {
     guard let source = input.baseAddress, !input.isEmpty else { throw .truncated }

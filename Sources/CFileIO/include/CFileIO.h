@@ -27,6 +27,14 @@ size_t cfileio_sha256_available(cfileio_sha256_path *paths, size_t capacity);
 // processor has no such instruction.
 int cfileio_crc32_fold(uint32_t crc, const uint8_t *bytes, size_t count, uint8_t residue[16]);
 
+// Inflates a whole deflate stream (RFC 1951) into exactly `out_count` bytes. Returns 1 and, in `used`, how many bytes of the input it has;
+// 0 for anything else: a stream that is damaged, shorter or longer, and some forms that no program writes. The output may then hold
+// anything.
+int cfileio_inflate(const uint8_t *in, size_t in_count, uint8_t *out, size_t out_count, size_t *used);
+
+// The checksum of zlib's streams (RFC 1950).
+uint32_t cfileio_adler32(const uint8_t *bytes, size_t count);
+
 // Starts writing a part of a file to the device, without waiting (sync_file_range); an fsync follows later. Does nothing on other systems.
 void cfileio_start_writeback(int descriptor, int64_t offset, int64_t count);
 
