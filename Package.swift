@@ -68,6 +68,7 @@ let package = Package(
       name: "ConvertExample", dependencies: ["LSTMCheckpoints"], path: "Examples/ConvertExample"),
     .target(
       name: "TestSupport", dependencies: ["LSTMLayers", "LSTMCheckpoints", "HDF5", "FileIO"], path: "Tests/TestSupport"),
+    .executableTarget(name: "hdf5-check", dependencies: ["HDF5", "FileIO"], path: "Tests/hdf5-check"),
     .target(name: "CAllocations", path: "Tests/CAllocations"),
     .target(
       name: "TrainingSupport",

@@ -1,6 +1,7 @@
 import Foundation
-import HDF5
 import Testing
+
+@testable import HDF5
 
 @Suite("Files that lie")
 struct HostileFileTests {
@@ -51,6 +52,31 @@ struct HostileFileTests {
     #expect(root.allDatasets().allSatisfy { (try? $0.readBytes()) != nil })
     #expect(root.reason(toMiss: "/lstm/passwd/weight")?.kind == .refused)
     #expect(root.reason(toMiss: "/lstm/passw") == nil)
+  }
+
+  /// In files of the older form no checksum covers a header.
+  @Test func oneUnreadableAttributeLeavesItsObject() throws {
+    let name = Array("a17".utf8) + [0]
+    var bytes = try contentsOfFile(readerFixture("many-earliest.h5"))
+    let place = try #require(bytes.indices.first { bytes[$0...].starts(with: name) })
+    // The version of the attribute's message, before the sizes of its parts.
+    #expect(bytes[place - 8] == 1)
+    bytes[place - 8] = 9
+    var root = try HDF5File(bytes: bytes, named: "file").contents()
+    var few = try #require(root.group(at: "few"))
+    #expect(few.attributes.count == 61)
+    #expect(few.attribute("a17") == nil && few.attribute("a18")?.integer == 18)
+    #expect(few.unreadableAttributes.map(\.kind) == [.corrupt])
+    #expect(few.unreadableAttributes.map(\.object) == ["/few"])
+    #expect(root.allUnreadable().allSatisfy { $0.object == "/nowhere" || $0.object == "/outside" })
+    #expect(few.datasets.count == 3)
+    // Of its datatype, the class: the attribute is named.
+    bytes[place - 8] = 1
+    bytes[place + 8] = 0xF0
+    root = try HDF5File(bytes: bytes, named: "file").contents()
+    few = try #require(root.group(at: "few"))
+    #expect(root.allUnreadableAttributes().first?.detail.contains("its attribute \"a17\"") == true)
+    #expect(few.attributes.count == 61)
   }
 
   @Test func hardLinksToGroupsAboveEndTheWalk() throws {

@@ -42,7 +42,7 @@ struct ReaderFixtureTests {
     let root = try HDF5File(reading: readerFixture(name)).contents()
     let types: [(String, HDF5ScalarType)] = [
       ("bfloat16", .bfloat16), ("e4m3", .float8e4m3), ("e5m2", .float8e5m2), ("flags", .bool), ("f2", .float16),
-      ("big-u4", .uint32), ("enum", .unsupported("enumeration")), ("compound", .unsupported("compound")),
+      ("big-u4", .uint32), ("enum", .int8), ("compound", .unsupported("compound")),
       ("reference", .unsupported("reference")), ("sequence", .unsupported("variable-length sequence")),
       ("committed", .float32), ("opaque", .opaque(length: 8)), ("fixed-texts", .string(length: 5, utf8: false)),
       ("texts", .string(length: nil, utf8: true)),
@@ -51,6 +51,8 @@ struct ReaderFixtureTests {
     #expect(try root.dataset(at: "bfloat16")?.readBytes() == [0x80, 0x3F, 0x00, 0xBF, 0x40, 0x40])
     #expect(try root.dataset(at: "e4m3")?.readBytes() == [0x38, 0xB0, 0x44])
     #expect(try root.dataset(at: "e5m2")?.readBytes() == [0x3C, 0xB8, 0x42])
+    // Those of an enumeration are its numbers.
+    #expect(try root.dataset(at: "enum")?.readBytes() == [1, 2])
     #expect(try root.dataset(at: "opaque")?.readBytes() == Array("abcdefgh".utf8))
     #expect(try root.dataset(at: "texts")?.readStrings() == ["a", "", String(repeating: "grün", count: 20)])
     #expect(try root.dataset(at: "fixed-texts")?.readStrings() == ["ab", "c"])
@@ -78,6 +80,18 @@ struct ReaderFixtureTests {
     #expect(root.group(at: "soft-group")?.aliasOf == "/few")
     let unreadable = Dictionary(uniqueKeysWithValues: root.unreadable.map { ($0.object ?? "", $0.kind) })
     #expect(unreadable == ["/nowhere": .notFound, "/outside": .refused])
+  }
+
+  @Test("Messages that many objects share", arguments: ["shared-list.h5", "shared-tree.h5"])
+  func sharedMessages(name: String) throws {
+    let root = try HDF5File(reading: readerFixture(name)).contents()
+    #expect(root.datasets.map(\.name) == ["w0", "w1", "w2", "w3"])
+    #expect(root.attribute("same")?.string == "text of all")
+    for dataset in root.datasets {
+      #expect(dataset.attribute("same")?.string == "text of all")
+      #expect(dataset.attribute("numbers")?.value == .integers([0, 1, 2, 3, 4, 5]))
+    }
+    #expect(root.allUnreadable().isEmpty && root.allUnreadableAttributes().isEmpty)
   }
 
   @Test func farChunksOfAnIndexWithPages() throws {

@@ -29,6 +29,8 @@ public struct HDF5Dataset: Sendable {
   public let byteCount: Int
   /// Its attributes, already read.
   public internal(set) var attributes: [HDF5Attribute]
+  /// Why attributes of it are missing in ``attributes``: damaged ones, and those beyond a limit.
+  public internal(set) var unreadableAttributes: [HDF5Error] = []
 
   let file: HDF5File
   let place: DataPlace

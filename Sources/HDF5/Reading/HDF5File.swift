@@ -35,7 +35,7 @@ public final class HDF5File: Sendable {
   }
 
   /// A file in memory.
-  init(bytes: [UInt8], named name: String, limits: HDF5Limits = .standard) throws(HDF5Error) {
+  package init(bytes: [UInt8], named name: String, limits: HDF5Limits = .standard) throws(HDF5Error) {
     let opened = try OpenFile(.memory(bytes), Call(file: name, object: nil))
     self.path = name
     self.limits = limits

@@ -12,6 +12,8 @@ public struct HDF5Group: Sendable {
   public internal(set) var datasets: [HDF5Dataset] = []
   /// This group's attributes.
   public internal(set) var attributes: [HDF5Attribute] = []
+  /// Why attributes of it are missing in ``attributes``: damaged ones, and those beyond a limit.
+  public internal(set) var unreadableAttributes: [HDF5Error] = []
   /// The path under which this group is already listed, if this is a second link to it; the contents
   /// are not repeated here.
   public let aliasOf: String?
@@ -36,6 +38,12 @@ public struct HDF5Group: Sendable {
 
   /// What cannot be read in this group and those below it.
   public func allUnreadable() -> [HDF5Error] { groups.reduce(unreadable) { $0 + $1.allUnreadable() } }
+
+  /// What cannot be read of the attributes of this group, its datasets and the groups below it.
+  public func allUnreadableAttributes() -> [HDF5Error] {
+    let own = datasets.reduce(unreadableAttributes) { $0 + $1.unreadableAttributes }
+    return groups.reduce(own) { $0 + $1.allUnreadableAttributes() }
+  }
 
   /// Why there is nothing at a path such as "/a/b": it, or a group above it, cannot be read.
   package func reason(toMiss path: String) -> HDF5Error? {

@@ -1,11 +1,26 @@
 extension Walker {
-  /// All attributes of an object, values included.
-  func readAttributes(_ header: ObjectHeader) throws(Damage) -> [HDF5Attribute] {
-    let found = try AttributeList.read(header, bytes, shared, limits, room: limits.attributes - attributes)
-    attributes += found.count
+  /// An object's attributes, values included.
+  struct Attributes {
     var values: [HDF5Attribute] = []
-    for message in found { values.append(try attribute(message)) }
-    return values
+    /// Those that cannot be read, with the reasons.
+    var unreadable: [HDF5Error] = []
+  }
+
+  /// Attributes that are damaged, foreign or beyond a limit keep neither their object nor the others from being read.
+  func readAttributes(_ header: ObjectHeader, of path: String) throws(Damage) -> Attributes {
+    let found = try AttributeList(header, bytes, shared, limits, room: limits.attributes - attributes)
+    attributes += found.messages.count + found.damages.count
+    let call = Call(file: file.path, object: path)
+    var result = Attributes(unreadable: found.damages.map(call.error))
+    for message in found.messages {
+      do throws(Damage) {
+        result.values.append(try attribute(message))
+      } catch {
+        if error.endsWalk { throw error }
+        result.unreadable.append(call.error(error))
+      }
+    }
+    return result
   }
 
   private func attribute(_ message: AttributeMessage) throws(Damage) -> HDF5Attribute {

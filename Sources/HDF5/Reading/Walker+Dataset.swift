@@ -33,7 +33,8 @@ extension Walker {
           "its shape \(space.shape) of \(type.scalar) means \(byteCount) bytes, but only \(stored) are stored")
       }
     }
-    result.attributes = try readAttributes(header)
+    let attributes = try readAttributes(header, of: path)
+    (result.attributes, result.unreadableAttributes) = (attributes.values, attributes.unreadable)
     return result
   }
 

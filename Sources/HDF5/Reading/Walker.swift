@@ -56,7 +56,8 @@ final class Walker {
       guard depth <= limits.depth else {
         throw Damage(.limitExceeded, "its groups are nested more than \(limits.depth) deep", endsWalk: true)
       }
-      result.attributes = try readAttributes(header)
+      let attributes = try readAttributes(header, of: path)
+      (result.attributes, result.unreadableAttributes) = (attributes.values, attributes.unreadable)
       return try readLinks(header)
     }
     for link in links {

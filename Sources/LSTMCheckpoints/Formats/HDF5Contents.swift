@@ -13,6 +13,10 @@ struct HDF5Contents {
   init(_ file: HDF5File) throws(CheckpointError) {
     self.file = file
     root = try Self.opening { () throws(HDF5Error) in try file.contents() }
+    // The root's attributes, and Keras' of the group with its weights, say what the file is.
+    for group in [root, root.group(at: "model_weights")] {
+      if let damage = group?.unreadableAttributes.first(where: { $0.kind == .corrupt }) { throw .container(damage) }
+    }
   }
 
   /// Its datasets of numbers as tensors, read late.
@@ -40,14 +44,16 @@ struct HDF5Contents {
         name: String((error.object ?? "").drop { $0 == "/" }), reason: error.detail,
         cause: error.kind == .notFound ? .absent : .unreadable)
     }
+    skipped += root.allUnreadableAttributes().map { error in
+      .init(name: String((error.object ?? "").drop { $0 == "/" }), reason: error.detail)
+    }
     return Checkpoint(tensors: tensors, skipped: skipped, path: path, format: format, byteCount: file.byteCount)
   }
 
   /// Throws what keeps a part of the file from being read, unless something is only left out on purpose.
   func requireWhole() throws(CheckpointError) {
-    if let damage = root.allUnreadable().first(where: { $0.kind != .refused && $0.kind != .notFound }) {
-      throw .container(damage)
-    }
+    let damages = root.allUnreadable() + root.allUnreadableAttributes()
+    if let damage = damages.first(where: { $0.kind != .refused && $0.kind != .notFound }) { throw .container(damage) }
   }
 
   /// What a writer leaves at its datasets.
@@ -120,7 +126,11 @@ extension StoredModel {
 extension HDF5Group {
   /// An attribute that is one text; nil where there is none.
   func text(_ name: String, _ file: String) throws(CheckpointError) -> String? {
-    guard let attribute = attribute(name) else { return nil }
+    guard let attribute = attribute(name) else {
+      // It may be the one that cannot be read.
+      if let damage = unreadableAttributes.first { throw .container(damage) }
+      return nil
+    }
     guard let text = attribute.string else {
       throw .unknownFormat(file: file, detail: "its \(name) attribute is not one text")
     }

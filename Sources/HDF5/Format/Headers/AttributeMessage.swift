@@ -19,14 +19,26 @@ struct AttributeMessage {
     }
     var name = try part(nameCount)
     rawName = Array(try name.take(nameCount).prefix { $0 != 0 })
-    var typePart = try part(typeCount)
-    var spacePart = try part(spaceCount)
+    do throws(Damage) {
+      (type, space) = try Self.form(version, flags, try part(typeCount), try part(spaceCount), shared, rankLimit)
+    } catch {
+      throw Damage(
+        error.kind, "its attribute \"\(String(decoding: rawName, as: UTF8.self))\": \(error.text)",
+        endsWalk: error.endsWalk)
+    }
+    data = cursor
+  }
+
+  private static func form(
+    _ version: UInt8, _ flags: UInt8, _ type: Cursor, _ space: Cursor, _ shared: SharedMessages, _ rankLimit: Int
+  ) throws(Damage) -> (DatatypeMessage, DataspaceMessage) {
+    var (type, space) = (type, space)
     let (isTypeShared, isSpaceShared) = version > 1 ? (flags & 1 != 0, flags & 2 != 0) : (false, false)
     let typeKind = ObjectHeader.Kind.datatype.rawValue
     let spaceKind = ObjectHeader.Kind.dataspace.rawValue
-    type = try DatatypeMessage(isTypeShared ? try shared.body(of: typeKind, &typePart) : typePart)
-    space = try DataspaceMessage(
-      isSpaceShared ? try shared.body(of: spaceKind, &spacePart) : spacePart, rankLimit: rankLimit)
-    data = cursor
+    return (
+      try DatatypeMessage(isTypeShared ? try shared.body(of: typeKind, &type) : type),
+      try DataspaceMessage(isSpaceShared ? try shared.body(of: spaceKind, &space) : space, rankLimit: rankLimit)
+    )
   }
 }

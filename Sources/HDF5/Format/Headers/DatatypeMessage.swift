@@ -29,7 +29,15 @@ struct DatatypeMessage {
     case 6: scalar = .unsupported("compound")
     case 7: scalar = .unsupported("reference")
     case 8:
-      scalar = try Self.isBoolean(bits, byteCount, first >> 4, &cursor) ? .bool : .unsupported("enumeration")
+      var members = cursor
+      if try Self.isBoolean(bits, byteCount, first >> 4, &members) {
+        scalar = .bool
+      } else {
+        // Its names are not looked at: the values are those of the integer below it.
+        let base = try DatatypeMessage(cursor)
+        guard base.byteCount == byteCount else { throw Damage("its enumeration has values of another size") }
+        (scalar, order) = (base.scalar, base.byteOrder)
+      }
     case 9:
       scalar =
         bits & 0xF == 1 ? .string(length: nil, utf8: bits >> 8 & 0xF == 1) : .unsupported("variable-length sequence")
@@ -40,7 +48,7 @@ struct DatatypeMessage {
     if case .string(nil, _) = scalar, byteCount != 8 + cursor.widths.offset {
       throw Damage("its strings have references of \(byteCount) bytes")
     }
-    if let width = scalar.byteCount, width > 1, scalar.hasByteOrder {
+    if first & 0x0F < 2, let width = scalar.byteCount, width > 1, scalar.hasByteOrder {
       switch (bits & 1, bits >> 6 & 1) {
       case (0, 0): break
       case (1, 0): order = .bigEndian

@@ -53,6 +53,8 @@ struct KerasStructure: Sendable {
       let datasets = root.allDatasets()
       guard Self.areObjects(datasets) else { return nil }
       version = archive?.version ?? .unknown
+      // They name the layers.
+      if let damage = root.allUnreadableAttributes().first { throw .container(damage) }
       weights = .objects(KerasTree(root))
       for dataset in datasets { try Self.require(String(dataset.path.dropFirst()), dataset, readable) }
     }
@@ -242,7 +244,10 @@ extension HDF5Group {
       return []
     }
     if let whole = attribute(name) { return try value(whole) }
-    guard attribute(name + "0") != nil else { return nil }
+    guard attribute(name + "0") != nil else {
+      if let damage = unreadableAttributes.first { throw .container(damage) }
+      return nil
+    }
     var (all, count): ([String], Int) = ([], 0)
     while let part = attribute("\(name)\(count)") {
       all += try value(part)
