@@ -22,6 +22,13 @@ let package = Package(
     .executable(name: "lstm-ft", targets: ["lstm-ft"]),
     .executable(name: "lstm-bench", targets: ["lstm-bench"]),
   ],
+  traits: [
+    .trait(
+      name: "HDF5Writing",
+      description: "Writing HDF5, and reading it through libhdf5 in a process of its own. HDF5 is read without libhdf5."
+    ),
+    .default(enabledTraits: ["HDF5Writing"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
   ],
@@ -34,7 +41,7 @@ let package = Package(
       providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "CFileIO"),
     .target(name: "FileIO", dependencies: ["CFileIO", "CZlib"]),
-    .target(name: "HDF5", dependencies: ["CHDF5", "FileIO"]),
+    .target(name: "HDF5", dependencies: [.target(name: "CHDF5", condition: .when(traits: ["HDF5Writing"])), "FileIO"]),
     .target(name: "LSTMCheckpoints", dependencies: ["HDF5", "FileIO"]),
     .target(name: "CLSTMKernels"),
     .target(name: "LSTMLayers", dependencies: ["LSTMCheckpoints", "CLSTMKernels", "FileIO"]),
@@ -43,7 +50,7 @@ let package = Package(
     .executableTarget(
       name: "lstm-ft",
       dependencies: [
-        "LSTMReports", "LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints", "FileIO",
+        "LSTMReports", "LSTMFineTuning", "LSTMLayers", "LSTMCheckpoints", "HDF5", "FileIO",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

@@ -1,4 +1,5 @@
 import Foundation
+import HDF5
 
 extension Checkpoint {
   /// Opens a file of any known format. Tensors are listed, not read.
@@ -6,12 +7,17 @@ extension Checkpoint {
   public init(contentsOf url: URL) throws { try self.init(path: url.path) }
 
   /// The same from a path.
-  /// - Parameter allowsExternalData: whether an ONNX model may keep weights in other files beside it.
-  public init(path: String, allowsExternalData: Bool = false) throws {
-    try self.init(path: path, allowsExternalData: allowsExternalData, formats: .standard)
+  /// - Parameters:
+  ///   - allowsExternalData: whether an ONNX model may keep weights in other files beside it.
+  ///   - hdf5Reader: reads HDF5 through libhdf5, in a process of its own; nil for this project's own reader.
+  public init(path: String, allowsExternalData: Bool = false, hdf5Reader: HDF5LibraryReader? = nil) throws {
+    try self.init(path: path, allowsExternalData: allowsExternalData, hdf5Reader: hdf5Reader, formats: .standard)
   }
 
-  init(path: String, allowsExternalData: Bool = false, formats: FormatRegistry) throws {
-    self = try formats.read(ProbedFile(path: path, allowsExternalData: allowsExternalData))
+  init(
+    path: String, allowsExternalData: Bool = false, hdf5Reader: HDF5LibraryReader? = nil, formats: FormatRegistry
+  ) throws {
+    self = try formats.read(
+      ProbedFile(path: path, allowsExternalData: allowsExternalData, hdf5Reader: hdf5Reader))
   }
 }

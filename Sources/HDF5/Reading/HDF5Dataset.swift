@@ -62,6 +62,15 @@ public struct HDF5Dataset: Sendable {
     return HDF5Filter.refusal(of: filters).map { call.error(.refused, $0) }
   }
 
+  /// Whether libhdf5 reads it and this library does not: by its own filters, or of numbers of unusual form.
+  package var isForLibrary: Bool {
+    if case .chunked(_, let filters) = storage, HDF5Filter.refusal(of: filters) != nil {
+      return filterMessages.allSatisfy { (1...6).contains($0.number) } && Set(filters).count == filters.count
+    }
+    guard case .unsupported(let name) = type else { return false }
+    return DatatypeMessage.unusualNumbers.contains { name.hasSuffix($0) }
+  }
+
   /// The same dataset under another of its names.
   func renamed(_ name: String, _ path: String) -> HDF5Dataset {
     var copy = self

@@ -5,6 +5,8 @@ extension HDF5File {
   /// others are read. An unsupported datatype or filter is no error here: the dataset is listed, and reading it throws.
   /// - Throws: ``HDF5Error`` when the root cannot be read, or the file is beyond a limit as a whole.
   public func contents() throws(HDF5Error) -> HDF5Group {
-    try withOpenFile { open throws(HDF5Error) in try Walker(self, open).contents() }
+    var root = try withOpenFile { open throws(HDF5Error) in try Walker(self, open).contents() }
+    root.unreadable += leftOut
+    return root
   }
 }

@@ -17,6 +17,8 @@ public final class HDF5File: Sendable {
   public let limits: HDF5Limits
 
   private let open: Monitor<OpenFile?>
+  /// What a copy of the file does not have.
+  let leftOut: [HDF5Error]
 
   /// Opens a regular file read-only.
   /// - Parameters:
@@ -32,6 +34,19 @@ public final class HDF5File: Sendable {
     self.limits = limits
     self.byteCount = opened.byteCount
     self.open = Monitor(opened)
+    leftOut = []
+  }
+
+  /// A copy of a file, in its place.
+  /// - Parameter byteCount: the size of the file itself.
+  init(
+    copy path: String, named name: String, byteCount: Int, limits: HDF5Limits, leftOut: [HDF5Error]
+  ) throws(HDF5Error) {
+    self.path = name
+    self.limits = limits
+    self.byteCount = byteCount
+    self.leftOut = leftOut
+    open = Monitor(try OpenFile(path, named: name))
   }
 
   /// A file in memory.
@@ -41,6 +56,7 @@ public final class HDF5File: Sendable {
     self.limits = limits
     self.byteCount = opened.byteCount
     self.open = Monitor(opened)
+    leftOut = []
   }
 
   /// Closes the file; reads in progress finish first. Releasing the last reference closes it, too.

@@ -19,27 +19,35 @@ extension HDF5Document {
     }
   }
 
-  private func replaceFile(at path: String, imageLimit: Int, faults: Faults) throws {
-    var plan = try DocumentPlan(self, file: path)
-    let file = try AtomicFile(path, faults: faults)
-    let inMemory = plan.byteCount <= imageLimit
-    // A file laid out in memory is written at once: waiting would save no time.
-    if inMemory, let lateText { plan.replace(lateText.placeholder, with: try lateText.value()) }
-    var hashes: [String: ContentHash] = [:]
-    try file.replace { descriptor, temporary in
-      let writer = DocumentWriter(plan: plan, file: path, inMemory: inMemory, faults: faults)
-      let written = try writer.write(descriptor, temporary)
-      hashes = written.hashes
-      if !inMemory, let lateText {
-        // The data is verified while the text is still being computed.
-        try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: .data).verify(temporary)
-        let text = try lateText.value()
-        try writer.replace(lateText.placeholder, with: text, descriptor, apartFrom: written.data)
-        plan.replace(lateText.placeholder, with: text)
+  #if HDF5Writing
+    private func replaceFile(at path: String, imageLimit: Int, faults: Faults) throws {
+      var plan = try DocumentPlan(self, file: path)
+      let file = try AtomicFile(path, faults: faults)
+      let inMemory = plan.byteCount <= imageLimit
+      // A file laid out in memory is written at once: waiting would save no time.
+      if inMemory, let lateText { plan.replace(lateText.placeholder, with: try lateText.value()) }
+      var hashes: [String: ContentHash] = [:]
+      try file.replace { descriptor, temporary in
+        let writer = DocumentWriter(plan: plan, file: path, inMemory: inMemory, faults: faults)
+        let written = try writer.write(descriptor, temporary)
+        hashes = written.hashes
+        if !inMemory, let lateText {
+          // The data is verified while the text is still being computed.
+          try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: .data).verify(temporary)
+          let text = try lateText.value()
+          try writer.replace(lateText.placeholder, with: text, descriptor, apartFrom: written.data)
+          plan.replace(lateText.placeholder, with: text)
+        }
+      } verify: { temporary in
+        let isRead = !inMemory && lateText != nil
+        try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: isRead ? .structure : .all).verify(temporary)
       }
-    } verify: { temporary in
-      let isRead = !inMemory && lateText != nil
-      try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: isRead ? .structure : .all).verify(temporary)
     }
-  }
+  #else
+    private func replaceFile(at path: String, imageLimit: Int, faults: Faults) throws {
+      throw HDF5Error(
+        .cannotCreate, file: path,
+        message: "this build only reads HDF5; a build with the package trait HDF5Writing also writes it")
+    }
+  #endif
 }

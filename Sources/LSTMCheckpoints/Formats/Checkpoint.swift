@@ -30,8 +30,15 @@ public struct Checkpoint: Sendable {
       case otherType
       /// It is damaged, or stored in a way that is not read: it may be a tensor all the same.
       case unreadable
+      /// It is stored in a way that only libhdf5 reads.
+      case needsLibrary
       /// It is only a name for something that is not in the file.
       case absent
+    }
+
+    /// The reason, and what would help.
+    var explanation: Message {
+      cause == .needsLibrary ? "\(reason); \(.hdf5Reader, "libhdf5") reads it" : Message(reason)
     }
 
     init(name: String, reason: String, cause: Cause = .otherType) {
@@ -102,7 +109,7 @@ public struct Checkpoint: Sendable {
   /// - Parameter names: what is looked at; nil for everything.
   package func requireReadable(_ names: Set<String>? = nil) throws(CheckpointError) {
     for item in skipped where item.cause != .otherType && names?.contains(item.name) ?? true {
-      throw .corrupt(tensor: item.name, detail: Message(item.reason))
+      throw .corrupt(tensor: item.name, detail: item.explanation)
     }
   }
 }

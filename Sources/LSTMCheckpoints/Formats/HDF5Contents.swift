@@ -6,8 +6,14 @@ struct HDF5Contents {
   let file: HDF5File
   let root: HDF5Group
 
-  init(path: String) throws(CheckpointError) {
-    try self.init(try Self.opening { () throws(HDF5Error) in try HDF5File(reading: path) })
+  /// - Parameters:
+  ///   - name: used in errors instead of the path.
+  ///   - reader: reads it through libhdf5; nil for this project's own reader.
+  init(path: String, named name: String? = nil, reader: HDF5LibraryReader?) throws(CheckpointError) {
+    try self.init(
+      try Self.opening { () throws(HDF5Error) in
+        if let reader { try reader.open(path, named: name) } else { try HDF5File(reading: path, named: name) }
+      })
   }
 
   init(_ file: HDF5File) throws(CheckpointError) {
@@ -27,11 +33,15 @@ struct HDF5Contents {
     for dataset in root.allDatasets() {
       let name = String(dataset.path.drop { $0 == "/" })
       if let refusal = dataset.refusal {
-        skipped.append(.init(name: name, reason: refusal.detail, cause: .unreadable))
+        skipped.append(
+          .init(name: name, reason: refusal.detail, cause: dataset.isForLibrary ? .needsLibrary : .unreadable))
         continue
       }
       guard let type = DataType.known(dataset.type) ?? dataset.opaqueType(isKnownBFloat: keepsBFloat) else {
-        skipped.append(.init(name: name, reason: "its elements are of type \(dataset.type.description)"))
+        skipped.append(
+          .init(
+            name: name, reason: "its elements are of type \(dataset.type.description)",
+            cause: dataset.isForLibrary ? .needsLibrary : .otherType))
         continue
       }
       tensors.append(

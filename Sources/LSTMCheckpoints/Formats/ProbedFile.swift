@@ -1,4 +1,5 @@
 import FileIO
+import HDF5
 
 /// A file that is about to be read, as far as formats look at it to know their own.
 final class ProbedFile {
@@ -7,12 +8,15 @@ final class ProbedFile {
   let head: [UInt8]
   /// Whether weights may lie in other files beside it.
   let allowsExternalData: Bool
+  /// What reads HDF5 through libhdf5; nil for this project's own reader.
+  let hdf5Reader: HDF5LibraryReader?
   private let source: ByteSource?
   private var openArchive: ZipArchive?
   private var openHDF5: HDF5Contents?
 
-  init(path: String, allowsExternalData: Bool = false) {
+  init(path: String, allowsExternalData: Bool = false, hdf5Reader: HDF5LibraryReader? = nil) {
     self.path = path
+    self.hdf5Reader = hdf5Reader
     self.allowsExternalData = allowsExternalData
     source = (try? RegularFile(path: path)).map { .file($0) }
     head = source.flatMap { try? $0.bytes(at: 0, count: min(512, $0.byteCount)) } ?? []
@@ -42,7 +46,7 @@ final class ProbedFile {
 
   /// Opened once for all that ask.
   func hdf5() throws -> HDF5Contents {
-    let contents = try openHDF5 ?? HDF5Contents(path: path)
+    let contents = try openHDF5 ?? HDF5Contents(path: path, reader: hdf5Reader)
     openHDF5 = contents
     return contents
   }

@@ -273,7 +273,7 @@ public struct LoadPlan: Sendable {
     }
     let isKnown = resolution.knowsInputSize || note == nil
     if let unread = skipped.first(where: { $0.name == names.prefixed(expected) }) {
-      note = "the file has it, but \(unread.reason)"
+      note = "the file has it, but \(unread.explanation)"
     }
     return .init(
       target: parameter.name, shape: parameter.shape, nearest: nearest,
@@ -425,7 +425,7 @@ extension Checkpoint.Skipped {
     func parts(_ name: String) -> [Substring] { name.split { $0 == "." || $0 == "/" } }
     let own = parts(name)
     guard own.count > 1 else {
-      return cause == .unreadable || ["weight", "bias", "kernel"].contains { name.contains($0) }
+      return cause != .absent || ["weight", "bias", "kernel"].contains { name.contains($0) }
     }
     let beside = own.dropLast()
     return used.contains { parts($0).starts(with: beside) }

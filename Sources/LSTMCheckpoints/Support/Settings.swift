@@ -40,6 +40,8 @@ extension Setting {
   public static let padding = Setting(rawValue: "padding")
   /// Whether an ONNX model may keep weights in other files.
   public static let allowsExternalData = Setting(rawValue: "allowsExternalData")
+  /// Who reads HDF5.
+  public static let hdf5Reader = Setting(rawValue: "hdf5Reader")
   /// Which number stands for which token.
   public static let vocabulary = Setting(rawValue: "vocabulary")
   /// The format to write.

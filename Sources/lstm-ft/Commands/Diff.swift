@@ -30,7 +30,8 @@ struct Diff: ParsableCommand {
   func run() throws {
     let console = out.console
     let difference = try CheckpointDifference(
-      openCheckpoint(first, mayBeArray: true), openCheckpoint(second, mayBeArray: true), options: load.options())
+      openCheckpoint(first, mayBeArray: true, reader: load.reader),
+      openCheckpoint(second, mayBeArray: true, reader: load.reader), options: load.options())
     for name in difference.onlyInFirst { console.say("only in \(first): \(name)") }
     for name in difference.onlyInSecond { console.say("only in \(second): \(name)") }
     for item in difference.shapes {

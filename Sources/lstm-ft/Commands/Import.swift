@@ -96,7 +96,7 @@ struct Import: ParsableCommand {
   func run() throws {
     let console = out.console
     let output = target.output
-    let checkpoint = try openCheckpoint(input, allowsExternalData: load.externalData)
+    let checkpoint = try openCheckpoint(input, allowsExternalData: load.externalData, reader: load.reader)
     let replaced = try requireOutput(output, apartFrom: [input], overwrite: overwriting.overwrite)
     let plan = try LoadPlan(checkpoint, options: load.options())
     if let own = plan.inputScaler ?? plan.outputScaler, values.scaler != nil {

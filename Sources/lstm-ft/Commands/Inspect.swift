@@ -84,7 +84,8 @@ struct Inspect: ParsableCommand {
       try requireOutput($0, apartFrom: [file], overwrite: overwriting.overwrite)
     }
     let options = try load.options()
-    let checkpoint = try openCheckpoint(file, mayBeArray: true, allowsExternalData: load.externalData)
+    let checkpoint = try openCheckpoint(
+      file, mayBeArray: true, allowsExternalData: load.externalData, reader: load.reader)
     var configuration = checkpoint.configuration
     var problem: String?
     var assumed: [Assumption] = []

@@ -43,7 +43,8 @@ struct Verify: ParsableCommand {
   func run() throws {
     let console = out.console
     let loaded = try openModel(model, options: load.options())
-    let verification = try Verification(loaded, against: openCheckpoint(reference), tolerance: tolerance)
+    let verification = try Verification(
+      loaded, against: openCheckpoint(reference, reader: load.reader), tolerance: tolerance)
     let rows = verification.parts.map { part in
       [
         part.name, shapeText(part.shape), short(part.largest), short(part.relative),

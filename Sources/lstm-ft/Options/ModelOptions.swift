@@ -1,6 +1,7 @@
 import ArgumentParser
 import FileIO
 import Foundation
+import HDF5
 import LSTMCheckpoints
 import LSTMLayers
 import LSTMReports
@@ -103,6 +104,12 @@ struct LoadArguments: ParsableArguments {
   @Flag(help: "Allow an ONNX model to keep weights in external files beside it.")
   var externalData = false
 
+  @Option(
+    help:
+      "Who reads HDF5: own, or libhdf5, in a process of its own with limits, for what own refuses (n-bit, scale-offset and szip)."
+  )
+  var reader: HDF5Reader = .own
+
   func options() throws -> LoadOptions {
     var options = LoadOptions(
       prefix: prefix, readout: readout, activation: activation, layout: layout, forgetBias: forgetBias,
@@ -137,6 +144,20 @@ struct LoadArguments: ParsableArguments {
     }
     if let line { options.configuration = try configuration(line: line) }
     return options
+  }
+}
+
+/// Who reads HDF5.
+enum HDF5Reader: String, ExpressibleByArgument, CaseIterable {
+  case own, libhdf5
+
+  /// The first argument of the process that reads through libhdf5.
+  static let command = "hdf5-copy"
+
+  var reader: HDF5LibraryReader? {
+    guard self == .libhdf5 else { return nil }
+    return HDF5LibraryReader(
+      program: Bundle.main.executablePath ?? CommandLine.arguments[0], arguments: [Self.command])
   }
 }
 
@@ -256,7 +277,7 @@ private func isConfiguration(_ path: String) -> Bool {
 
 /// Opens a file of named tensors, or throws with advice for what it is instead.
 func openCheckpoint(
-  _ path: String, mayBeArray: Bool = false, allowsExternalData: Bool = false
+  _ path: String, mayBeArray: Bool = false, allowsExternalData: Bool = false, reader: HDF5Reader = .own
 ) throws -> Checkpoint {
   guard FileManager.default.fileExists(atPath: path) else {
     throw ForeignFile.named(path)?.error(file: path) ?? FileError.unreadable(file: path, reason: .notFound)
@@ -271,7 +292,7 @@ func openCheckpoint(
   }
   let checkpoint: Checkpoint
   do {
-    checkpoint = try Checkpoint(path: path, allowsExternalData: allowsExternalData)
+    checkpoint = try Checkpoint(path: path, allowsExternalData: allowsExternalData, hdf5Reader: reader.reader)
   } catch CheckpointError.unrecognized(_, let detail) {
     let isTable = ["csv", "tsv", "txt"].contains(URL(fileURLWithPath: path).pathExtension.lowercased())
     throw CheckpointError.unknownFormat(

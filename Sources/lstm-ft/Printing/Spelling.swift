@@ -7,7 +7,7 @@ enum Spelling {
   private static let names: [String: String] = [
     "rules": "map", "configuration": "config", "dataType": "dtype", "format": "to", "padding": "padding-index",
     "allowsExternalData": "external-data", "targets": "target", "freezing": "freeze", "unfreezing": "unfreeze",
-    "loraTargets": "lora-on", "learningRateFor": "lr-for", "runFolder": "run",
+    "loraTargets": "lora-on", "learningRateFor": "lr-for", "runFolder": "run", "hdf5Reader": "reader",
   ]
 
   /// `--readout last`, `--allow unexpected='head.*'`

@@ -29,6 +29,8 @@ public struct HDF5Error: DescribedFailure {
     case refused
     /// A datatype that this library does not read.
     case unsupported
+    /// libhdf5, in a process of its own, crashed, or has not ended within its limits (``HDF5LibraryReader``).
+    case libraryFailed
     /// More objects, depth or bytes than ``HDF5Limits`` allow.
     case limitExceeded
     /// The file was closed before the read.

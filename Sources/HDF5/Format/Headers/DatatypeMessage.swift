@@ -6,6 +6,9 @@ struct DatatypeMessage {
   /// Bytes of an element in the file.
   let byteCount: Int
 
+  /// How the names of numbers end that are only converted by libhdf5.
+  static let unusualNumbers = ["-byte integer", "padding bits", "unusual form", "mixed byte order"]
+
   init(_ message: Cursor) throws(Damage) {
     var cursor = message
     let first = try cursor.byte()

@@ -4,7 +4,7 @@ import HDF5
 
 extension Checkpoint {
   /// A `.keras` archive: the model's configuration, and its weights as an HDF5 file.
-  init(kerasArchive archive: ZipArchive) throws {
+  init(kerasArchive archive: ZipArchive, hdf5Reader: HDF5LibraryReader?) throws {
     let name = archive.name
     func json(_ entry: String) throws -> KerasJSON {
       guard let found = archive.entry(named: entry), found.size <= KerasJSON.byteLimit else {
@@ -17,8 +17,8 @@ extension Checkpoint {
     guard let version, let weights = archive.entry(named: "model.weights.h5") else {
       throw CheckpointError.unknownFormat(file: name, detail: "its metadata.json has no keras_version")
     }
-    let file = try Self.openInside(archive, weights)
-    try self.init(keras: HDF5Contents(file), path: name, archive: (KerasVersion(version), model))
+    let contents = try Self.openInside(archive, weights, hdf5Reader)
+    try self.init(keras: contents, path: name, archive: (KerasVersion(version), model))
     byteCount = archive.byteCount
     guard structure != nil else {
       throw CheckpointError.unknownFormat(file: name, detail: "its model.weights.h5 holds no weights of Keras")
@@ -26,7 +26,9 @@ extension Checkpoint {
   }
 
   /// Puts an HDF5 file of an archive into a temporary file that has no name any more once it is open.
-  private static func openInside(_ archive: ZipArchive, _ entry: ZipEntry) throws -> HDF5File {
+  private static func openInside(
+    _ archive: ZipArchive, _ entry: ZipEntry, _ reader: HDF5LibraryReader?
+  ) throws -> HDF5Contents {
     let label = "\(archive.name): \(entry.name)"
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lstm-ft-" + UUID().uuidString)
     func failed(_ detail: Message) -> CheckpointError { .cannotWrite(file: folder.path, detail: detail) }
@@ -46,11 +48,11 @@ extension Checkpoint {
     } catch let error as FileError {
       throw failed("the weights of \(archive.name) do not fit there: \(error.detail)")
     }
-    return try HDF5Contents.opening { () throws(HDF5Error) in try HDF5File(reading: path, named: label) }
+    return try HDF5Contents(path: path, named: label, reader: reader)
   }
 
   /// The shards that a `.weights.json` lists, as one file of weights.
-  init(kerasShards path: String) throws {
+  init(kerasShards path: String, hdf5Reader: HDF5LibraryReader?) throws {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw CheckpointError.unreadable(file: path, reason: .notFound)
     }
@@ -68,7 +70,7 @@ extension Checkpoint {
           file: path, detail: "it names the shard \"\(printable(name))\"; shards are .weights.h5 files beside it")
       }
       let place = folder.appendingPathComponent(name).path
-      let shard = try Checkpoint(keras: HDF5Contents(path: place), path: place)
+      let shard = try Checkpoint(keras: HDF5Contents(path: place, reader: hdf5Reader), path: place)
       guard let structure = shard.structure as? KerasStructure, case .objects(let part) = structure.weights else {
         throw CheckpointError.unknownFormat(file: path, detail: "the shard \(name) is not a file of Keras' weights")
       }

@@ -43,7 +43,9 @@ struct KerasWeightsFormat: CheckpointFormat {
     file.isJSON && file.path.hasSuffix(".weights.json") ? .certain : .no
   }
 
-  func read(_ file: ProbedFile) throws -> Checkpoint { try Checkpoint(kerasShards: file.path) }
+  func read(_ file: ProbedFile) throws -> Checkpoint {
+    try Checkpoint(kerasShards: file.path, hdf5Reader: file.hdf5Reader)
+  }
 
   func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
     try KerasWriter.writeWeights(model, to: target)
@@ -67,7 +69,9 @@ struct KerasArchiveFormat: CheckpointFormat {
     return Set(try file.archive().fileNames).isSuperset(of: ["config.json", "model.weights.h5"]) ? .likely : .no
   }
 
-  func read(_ file: ProbedFile) throws -> Checkpoint { try Checkpoint(kerasArchive: file.archive()) }
+  func read(_ file: ProbedFile) throws -> Checkpoint {
+    try Checkpoint(kerasArchive: file.archive(), hdf5Reader: file.hdf5Reader)
+  }
 
   func write(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
     try KerasWriter.writeArchive(model, to: target)
