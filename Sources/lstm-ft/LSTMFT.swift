@@ -1,6 +1,5 @@
 import ArgumentParser
 import FileIO
-import HDF5
 import LSTMCheckpoints
 
 @main
@@ -31,10 +30,7 @@ struct LSTMFT: ParsableCommand {
 
   /// Runs a command and turns every failure into one line on stderr and an exit code.
   static func main() {
-    // A process that this program starts itself.
-    if CommandLine.arguments.dropFirst().first == HDF5Reader.command {
-      exit(HDF5LibraryReader.runChild(Array(CommandLine.arguments.dropFirst(2))))
-    }
+    HDF5Reader.runIfStartedForIt()
     do {
       try checkCommandName()
       var command = try parseAsRoot()

@@ -154,6 +154,13 @@ enum HDF5Reader: String, ExpressibleByArgument, CaseIterable {
   /// The first argument of the process that reads through libhdf5.
   static let command = "hdf5-copy"
 
+  /// Ends this process with its work done where this program started it to read through libhdf5.
+  static func runIfStartedForIt() {
+    let arguments = CommandLine.arguments.dropFirst()
+    guard arguments.first == command else { return }
+    exit(HDF5LibraryReader.runChild(Array(arguments.dropFirst())))
+  }
+
   var reader: HDF5LibraryReader? {
     guard self == .libhdf5 else { return nil }
     return HDF5LibraryReader(
