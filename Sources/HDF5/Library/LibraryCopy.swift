@@ -21,6 +21,8 @@
       _ = try OpenFile(path, named: path)
       let file = try Library.locked { () throws(HDF5Error) in
         let access = try FileAccess.make(call)
+        // Some file systems have no locks, and a shared one was taken when the file was opened before.
+        _ = chdf5_set_file_locking(access.id, 0)
         return try call.check(
           H5Fopen(path, chdf5_open_read_only(), access.id), "libhdf5 does not open it", .corrupt)
       }
