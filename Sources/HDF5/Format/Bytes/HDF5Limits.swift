@@ -15,9 +15,9 @@ public struct HDF5Limits: Sendable, Equatable {
   /// Chunks of one dataset.
   public var chunks = 1_000_000
   /// A dataset above this many bytes may not exceed ``ratio`` times the bytes stored for it.
-  public var unexplainedBytes = 4 << 30
-  /// Bytes a dataset may have for each byte stored, above ``unexplainedBytes``.
-  public var ratio = 1000
+  public var unexplainedBytes = 128 << 20
+  /// Bytes a dataset may have for each byte stored, above ``unexplainedBytes``. Deflate makes 1032 of one at the most.
+  public var ratio = 1040
   /// Bytes of text in one variable-length string dataset.
   public var stringBytes = 1 << 30
 
