@@ -7,6 +7,7 @@ import HDF5
 ///
 ///     hdf5-check dump            the paths of files on stdin; a line of JSON about each
 ///     hdf5-check read FILE ...   reads everything; prints time and peak memory of each
+///     hdf5-check library FILE ... the same through libhdf5, in a process of its own
 ///     hdf5-check mutate FILE ... changes each byte in turn and reads everything; prints what was slowest
 @main
 enum HDF5Check {
@@ -14,18 +15,33 @@ enum HDF5Check {
     let arguments = Array(CommandLine.arguments.dropFirst())
     switch arguments.first {
     case "dump": while let path = readLine() { print(dump(path)) }
-    case "read": for path in arguments.dropFirst() { measure(path) }
+    case "read":
+      for path in arguments.dropFirst() { measure(path) { () throws(HDF5Error) in try HDF5File(reading: path) } }
+    case "library":
+      var reader = HDF5LibraryReader(program: CommandLine.arguments[0], arguments: ["hdf5-copy"])
+      reader.limits.seconds = 5
+      for path in arguments.dropFirst() { measure(path) { [reader] () throws(HDF5Error) in try reader.open(path) } }
+    case "hdf5-copy": exit(HDF5LibraryReader.runChild(Array(arguments.dropFirst())))
     case "mutate": for path in arguments.dropFirst() { mutate(path) }
     default:
-      FileHandle.standardError.write(Data("hdf5-check dump | read FILE ... | mutate FILE ...\n".utf8))
+      FileHandle.standardError.write(
+        Data("hdf5-check dump | read FILE ... | library FILE ... | mutate FILE ...\n".utf8))
       exit(64)
     }
   }
 
   /// Reads whatever can be read, as a person's file would be.
   @discardableResult
-  static func readEverything(_ open: () throws -> HDF5File) -> (read: Int, refused: Int) {
-    guard let file = try? open(), let root = try? file.contents() else { return (0, 1) }
+  static func readEverything(
+    _ open: () throws(HDF5Error) -> HDF5File, refused report: (HDF5Error) -> Void = { _ in }
+  ) -> (read: Int, refused: Int) {
+    let root: HDF5Group
+    do throws(HDF5Error) {
+      root = try open().contents()
+    } catch {
+      report(error)
+      return (0, 1)
+    }
     var (read, refused) = (0, root.allUnreadable().count)
     for dataset in root.allDatasets() {
       do {
@@ -38,10 +54,11 @@ enum HDF5Check {
     return (read, refused)
   }
 
-  private static func measure(_ path: String) {
+  private static func measure(_ path: String, _ open: () throws(HDF5Error) -> HDF5File) {
     let began = ContinuousClock.now
-    let result = readEverything { try HDF5File(reading: path) }
-    print("\(path)\t\(seconds(since: began))\t\(peak() >> 20)\t\(result.read)\t\(result.refused)")
+    var reason = ""
+    let result = readEverything(open) { reason = $0.detail }
+    print("\(path)\t\(seconds(since: began))\t\(peak() >> 20)\t\(result.read)\t\(result.refused)\t\(reason)")
   }
 
   private static func mutate(_ path: String) {
@@ -54,7 +71,7 @@ enum HDF5Check {
         var bytes = whole
         bytes[place] = value
         let began = ContinuousClock.now
-        readEverything { try HDF5File(bytes: bytes, named: "file") }
+        readEverything { () throws(HDF5Error) in try HDF5File(bytes: bytes, named: "file") }
         slowest = max(slowest, seconds(since: began))
         count += 1
       }
