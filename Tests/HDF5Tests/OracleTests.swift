@@ -82,7 +82,8 @@ struct OracleTests {
           datasets.contains(path) || groups.contains(path) || group.namedTypes.contains { path.hasSuffix("/" + $0) }
         }, "\(name) \(group.path)")
       for dataset in group.datasets where members.contains(dataset.path) {
-        guard let expected = oracle.datasets[dataset.path] else { continue }
+        // What is left to libhdf5 alone is refused by name.
+        guard let expected = oracle.datasets[dataset.path], !dataset.isForLibrary else { continue }
         seen += 1
         try same(dataset, expected, "\(name) \(dataset.path)")
       }
