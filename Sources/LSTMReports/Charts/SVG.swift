@@ -36,6 +36,9 @@ struct SVG {
       case "\"": result += "&quot;"
       case "'": result += "&#39;"
       case "\t", "\n", "\r": result += " "
+      // Marks that would reorder the text beside them.
+      case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}", "\u{200E}", "\u{200F}", "\u{61C}": continue
+      case "\u{7F}"..."\u{9F}": continue
       case _ where scalar.value < 0x20 || scalar.value == 0xfffe || scalar.value == 0xffff: continue
       default: result.unicodeScalars.append(scalar)
       }

@@ -126,18 +126,20 @@ struct Evaluate: ParsableCommand {
   private func line(
     _ metrics: Metrics, _ objective: Objective, _ names: [String], _ data: any ShownData, naiveError: Double?,
     errorName: String
-  ) -> String {
+  ) -> [String] {
     if let outputs = metrics.outputs {
       let isWeighted = objective.weight != 1 || objective.others.contains { $0.weight != 1 }
       let whole =
         "\(model) on \(data.result(metrics, lossName: isWeighted ? "weighted sum of losses" : "sum of losses"))"
       let parts = names.compactMap { name in outputs[name].map { (name, $0) } }.map { name, metrics in
-        "\n  \(name): loss \(digits(metrics.loss))\(details(metrics, naiveError: nil, errorName: errorName))"
+        "  \(name): loss \(digits(metrics.loss))\(details(metrics, naiveError: nil, errorName: errorName))"
       }
-      return whole + parts.joined()
+      return [whole] + parts
     }
-    return "\(model) on \(data.result(metrics, lossName: objective.loss.name))"
-      + details(metrics, naiveError: naiveError, errorName: errorName)
+    return [
+      "\(model) on \(data.result(metrics, lossName: objective.loss.name))"
+        + details(metrics, naiveError: naiveError, errorName: errorName)
+    ]
   }
 
   private func details(_ metrics: Metrics, naiveError: Double?, errorName: String) -> String {
@@ -156,7 +158,7 @@ struct Evaluate: ParsableCommand {
   }
 
   /// Rows are the actual classes, columns the predicted ones.
-  private func confusionTable(_ confusion: ConfusionMatrix, _ names: [String]?) -> String {
+  private func confusionTable(_ confusion: ConfusionMatrix, _ names: [String]?) -> [String] {
     let count = confusion.counts.count
     let shown = min(count, 20)
     func name(_ label: Int) -> String {
@@ -167,7 +169,7 @@ struct Evaluate: ParsableCommand {
         + [confusion.precision(label).map(percent) ?? "-", confusion.recall(label).map(percent) ?? "-"]
     }
     let header = ["actual \\ predicted"] + (0..<shown).map(name) + ["precision", "recall"]
-    let more = count > shown ? "\n  and \(count - shown) more; --json has all of them" : ""
+    let more = count > shown ? ["  and \(count - shown) more; --json has all of them"] : []
     return table(rows, header: header, rightAligned: Set(1..<shown + 3)) + more
   }
 

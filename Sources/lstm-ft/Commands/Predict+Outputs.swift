@@ -48,7 +48,7 @@ extension Predict {
       try writeFile(output ?? "", Data(try NPY.encode(bytes: bytes, dataType: type, shape: y.shape)))
     default:
       let text = try csv(names, found, tokens: tokens)
-      if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
+      if let output { try writeFile(output, Data(text.utf8)) } else { console.stream(text) }
     }
     if let output {
       let shapes = zip(names, found).map { "\($0) \(shapeText($1.shape))" }.joined(separator: ", ")

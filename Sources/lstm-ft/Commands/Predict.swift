@@ -216,7 +216,7 @@ struct Predict: ParsableCommand {
       let text =
         try labels?.csv(names: loaded.sequenceNames) ?? classes?.csv(names: loaded.sequenceNames)
         ?? csv(y, loaded, names, origins)
-      if let output { try writeFile(output, Data(text.utf8)) } else { console.answer(String(text.dropLast())) }
+      if let output { try writeFile(output, Data(text.utf8)) } else { console.stream(text) }
     }
     if let output { console.say("wrote \(output): y \(shapeText(y.shape))") }
     console.say(replaced)
@@ -246,7 +246,7 @@ struct Predict: ParsableCommand {
       console.say("wrote \(output)")
       console.say(replaced)
     } else {
-      console.answer(String(text.dropLast()))
+      console.stream(text)
     }
     for line in answer.lines { target.output == nil ? console.note(line) : console.say(line) }
     try console.result(answer)

@@ -89,7 +89,7 @@ struct Report: ParsableCommand {
       epochs: record?.epochs, unit: record?.unit, marksBest: log.lastEpoch?.validation != nil)
     let model = record?.model.map { ": \(oneLine($0))" } ?? ""
     let data = record?.data.map { " on \(oneLine($0))" } ?? ""
-    console.say("\(console.bold(folder))\(model)\(data), \(plural(log.stepCount, "step"))")
+    console.say("\(model)\(data), \(plural(log.stepCount, "step"))", heading: folder)
     if let start = log.start { console.say("\(log.startName): \(table.text(start)) before the first step") }
     var samples = log.samples[...]
     func showSamples(upTo epoch: Int) {
@@ -116,7 +116,7 @@ struct Report: ParsableCommand {
     console.say()
     console.say(oneLine(log.state, limit: 400))
     if let advice = log.advice { console.say(advice.spelled) }
-    if let (name, text) = log.beforeAndAfter() { console.say((name.isEmpty ? "" : console.bold(name)) + text) }
+    if let (name, text) = log.beforeAndAfter() { console.say(text, heading: name) }
     if log.endsInHalfALine { console.say("note: the log ends in an incomplete line, which is ignored") }
     if log.unknownLines > 0 { console.say("note: \(plural(log.unknownLines, "line")) of an unknown kind in the log") }
   }

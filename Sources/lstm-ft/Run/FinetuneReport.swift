@@ -31,13 +31,15 @@ final class FinetuneReport {
     let total = plan.trainableCount + plan.frozenCount
     let statistics =
       plan.statisticCount == 0 ? "" : ", \(grouped(plan.statisticCount)) running statistics"
-    console.say(console.bold("model") + "  \(session.settings.model): \(session.model.configuration.summary)")
+    console.say("  \(session.settings.model): \(session.model.configuration.summary)", heading: "model")
     console.say(
       "       \(plural(total, "parameter")): \(grouped(plan.trainableCount)) trainable\(statistics), \(grouped(plan.frozenCount - plan.statisticCount)) frozen"
     )
-    console.say(console.bold("data") + "   \(session.dataText.joined(separator: "\n       "))")
+    for (place, line) in session.dataText.enumerated() {
+      place == 0 ? console.say("   " + line, heading: "data") : console.say("       " + line)
+    }
     for note in session.notes { console.say("note   \(note)") }
-    console.say(console.bold("plan"))
+    console.say(heading: "plan")
     for group in plan.groups {
       let part = group.status == .mixed || group.status == .lowRank ? " (\(grouped(group.trainableCount)) train)" : ""
       let pace = plan.learningRate(of: group, base: session.rule.learningRate)
@@ -53,9 +55,8 @@ final class FinetuneReport {
     let options = session.options
     let clip = options.clipNorm.map { "clip norm \(short($0))" } ?? "no clipping"
     console.say(
-      console.bold("train")
-        + "  \(session.lossText), \(session.rule.name) at \(short(session.rule.learningRate))\(schedule), \(batches), \(clip), seed \(options.seed), kernels \(session.kernels.name), \(plural(session.kernels.threads, "thread"))"
-    )
+      "  \(session.lossText), \(session.rule.name) at \(short(session.rule.learningRate))\(schedule), \(batches), \(clip), seed \(options.seed), kernels \(session.kernels.name), \(plural(session.kernels.threads, "thread"))",
+      heading: "train")
     console.say()
   }
 
@@ -72,14 +73,16 @@ final class FinetuneReport {
 
   /// - Parameter state: where the run continues; nil for one that had not started.
   func resuming(_ state: TrainingState?) {
-    guard let state else { return console.say("the run had not started: starting from the beginning\n") }
+    guard let state else { return console.say(["the run had not started: starting from the beginning", ""]) }
     for record in state.epochs { show(.epoch(record)) }
     console.say("resuming in epoch \(state.epoch), after step \(state.step)")
   }
 
   func show(_ event: FineTuner.Event) {
     switch event {
-    case .cache(let cache): console.say(console.bold("cache") + "  \(text(cache))\n")
+    case .cache(let cache):
+      console.say("  \(text(cache))", heading: "cache")
+      console.say()
     case .start(let metrics):
       let measured =
         session.validation == nil
@@ -152,7 +155,9 @@ final class FinetuneReport {
     case .interrupted:
       console.say("stopped by a signal after a finished step; everything is saved in \(folder.path)")
       console.say(
-        "to resume, bit-identical to an uninterrupted run: lstm-ft finetune --resume \(shellPath(folder.path))")
+        "to resume, bit-identical to an uninterrupted run: "
+          + ResumeCommand.text(
+            folder.path, output: session.settings.output, overwrites: session.settings.overwrites))
       if run.bestEpoch > 0 { console.say("the best epoch so far is in \(folder.file("best.h5"))") }
       return
     }
@@ -168,7 +173,7 @@ final class FinetuneReport {
     case .finished, .noImprovement, .interrupted, nil: break
     }
     if let (name, text) = folder.history.beforeAndAfter(seconds: run.seconds) {
-      console.say((name.isEmpty ? "" : console.bold(name)) + text)
+      console.say(text, heading: name)
     }
     if let advice = folder.history.advice { console.say(advice.spelled) }
     if let anomalies { console.say(anomalies) }

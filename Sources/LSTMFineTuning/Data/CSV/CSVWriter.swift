@@ -4,6 +4,7 @@ import FileIO
 ///
 /// Numbers are the shortest text that reads back as the same value, so `CSVTable` returns them bit for bit.
 /// NaN is written as "nan", which reads back as missing. Names and labels are quoted where RFC 4180 asks for it.
+/// One that a spreadsheet would take for a formula gets a `'` before it, as it may come from a file of somebody else's.
 public struct CSVWriter: Sendable {
   /// The columns' names in order, labels first.
   public let columnNames: [String]
@@ -57,7 +58,16 @@ public struct CSVWriter: Sendable {
   /// The text so far as a string.
   public var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  private mutating func appendQuoting(_ cell: String) {
+  /// Whether a spreadsheet would compute it: it begins as a formula does, and is no number.
+  private static func isFormula(_ text: String) -> Bool {
+    // What a spreadsheet passes over before it looks.
+    let text = text.drop { $0 == " " || $0 == "\t" || $0 == "\r" || $0 == "\n" }
+    guard let first = text.unicodeScalars.first, text.unicodeScalars.count > 1 else { return false }
+    return "=+-@\u{FF1D}\u{FF0B}\u{FF0D}\u{FF20}".unicodeScalars.contains(first) && Double(text) == nil
+  }
+
+  private mutating func appendQuoting(_ text: String) {
+    let cell = Self.isFormula(text) ? "'" + text : text
     let special: Set<UInt8> = [separator.byte, UInt8(ascii: "\""), 0x0a, 0x0d]
     // Blanks at the ends would be lost to readers that trim; a lone empty cell would be a blank line.
     let hasOuterBlank = cell.first == " " || cell.last == " " || cell.isEmpty
