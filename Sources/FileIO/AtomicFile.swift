@@ -4,8 +4,9 @@ import Foundation
 ///
 /// `body` writes a temporary file in the same directory, which is synchronized with the device (`fsync`,
 /// `F_FULLFSYNC` on Apple platforms), checked by `verify` and renamed over the target; then the directory is
-/// synchronized. On any failure the temporary file is removed and the target is left alone. An existing
-/// file's mode is kept; if the path is a symbolic link, the file it points to is replaced.
+/// synchronized. On any failure the temporary file is removed and the target is left alone; what a killed process left
+/// behind is removed by the next write to the same path. An existing file's mode is kept. Symbolic links are not
+/// followed, and a file without the permission to write is not replaced: both are errors.
 /// - Parameters:
 ///   - verify: called with the temporary file's path before the rename; if it throws, the old file is kept.
 ///   - body: called with a descriptor open for reading and writing, at offset 0.
@@ -30,10 +31,8 @@ package func atomicallyWriteFile(
 /// ``atomicallyWriteFile(to:verify:_:)``.
 /// - Throws: ``FileError`` `writingFailed` without a path, which ``atomicallyWriteFile(to:verify:_:)`` adds.
 package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) throws(FileError) {
-  guard let base = bytes.baseAddress else { return }
   do throws(System.Errno) {
-    let done = try System.transfer(bytes.count) { done, count in write(descriptor, base + done, count) }
-    guard done == bytes.count else { throw System.Errno(code: EIO) }
+    try System.write(descriptor, bytes)
   } catch {
     throw .writingFailed(file: "", detail: "writing failed: \(error.text)")
   }
@@ -51,10 +50,11 @@ public func writeFile(_ path: String, _ data: Data) throws {
 package struct AtomicFile {
   private let path: String
   private let faults: Faults
-  private let target: String
   private let directory: String
-  private let temporary: String
+  /// What the names of temporary files of this path begin with.
+  private let stem: String
   private let existing: stat?
+  private static let ending = ".tmp"
 
   /// Resolves where the file goes and checks that it can be created there; creates nothing yet.
   /// - Throws: ``FileError`` `cannotCreate`.
@@ -64,16 +64,28 @@ package struct AtomicFile {
     guard !path.isEmpty, !path.utf8.contains(0) else {
       throw .cannotCreate(file: path, detail: "the path is not usable")
     }
-    (target, existing) = try Self.resolve(path)
+    do throws(System.Errno) {
+      existing = try System.linkStatus(path)
+    } catch {
+      throw .cannotCreate(file: path, detail: error.text)
+    }
     if let existing {
       switch existing.st_mode & S_IFMT {
-      case S_IFREG: break
+      case S_IFREG:
+        guard existing.st_mode & 0o222 != 0 else {
+          throw .cannotCreate(
+            file: path, detail: "it is read-only and will not be replaced; make it writable, or choose another name")
+        }
+      case S_IFLNK:
+        throw .cannotCreate(
+          file: path,
+          detail: "it is a symbolic link, and files are not written through links; give the path of the file itself")
       case S_IFDIR: throw .cannotCreate(file: path, detail: "it is a directory; a file is to be written here")
       default: throw .cannotCreate(file: path, detail: "it is not a regular file and will not be replaced")
       }
     }
     let name: String
-    (directory, name) = Self.split(target)
+    (directory, name) = Self.split(path)
     guard !name.isEmpty, name != ".", name != ".." else {
       throw .cannotCreate(file: path, detail: "the path does not end in a file name")
     }
@@ -89,17 +101,18 @@ package struct AtomicFile {
       throw .cannotCreate(file: path, detail: "\(directory) is not a directory")
     }
     // Scalars, not characters: a single character can be longer than the longest file name.
-    let stem = String(String.UnicodeScalarView(name.unicodeScalars.prefix(40)))
-    let unique = String(UInt64.random(in: .min ... .max), radix: 36)
-    temporary = (directory == "/" ? "" : directory) + "/.\(stem).\(unique).tmp"
+    stem = "." + String(String.UnicodeScalarView(name.unicodeScalars.prefix(40))) + "."
   }
+
+  private func place(_ name: String) -> String { (directory == "/" ? "" : directory) + "/" + name }
 
   /// Runs `body` on the temporary file and its path, then `verify`, then renames the file over the target.
   package func replace(
     _ body: (_ descriptor: Int32, _ temporary: String) throws -> Void,
     verify: (_ temporary: String) throws -> Void
   ) throws {
-    let descriptor = try create()
+    removeRemains()
+    let (descriptor, temporary) = try create()
     var isOpen = true
     do {
       try body(descriptor, temporary)
@@ -111,7 +124,7 @@ package struct AtomicFile {
       try attempt("writing failed") { () throws(System.Errno) in try System.close(descriptor) }
       try verify(temporary)
       try attempt("the new file cannot be put in place") { () throws(System.Errno) in
-        try System.rename(temporary, to: target, faults)
+        try System.rename(temporary, to: path, faults)
       }
     } catch {
       if isOpen { try? System.close(descriptor) }
@@ -130,9 +143,20 @@ package struct AtomicFile {
   }
 
   /// A new file gets the usual mode. One that will replace another stays private until it has that file's mode.
-  private func create() throws(FileError) -> Int32 {
+  ///
+  /// It is locked as long as it is open, which tells it from one that a killed process left behind.
+  private func create() throws(FileError) -> (descriptor: Int32, path: String) {
     do {
-      return try System.open(temporary, O_RDWR | O_CREAT | O_EXCL, mode: existing == nil ? 0o644 : 0o600)
+      while true {
+        // Nobody can prepare a name that nobody can guess.
+        let temporary = place(stem + String(UInt64.random(in: .min ... .max), radix: 36) + Self.ending)
+        let descriptor = try System.open(
+          temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: existing == nil ? 0o644 : 0o600)
+        flock(descriptor, LOCK_EX)
+        // Another process may have taken it for a remain before it was locked.
+        if try System.status(descriptor).st_nlink > 0 { return (descriptor, temporary) }
+        try System.close(descriptor)
+      }
     } catch {
       let reason = error.code == EACCES ? "the directory \(directory) may not be written" : error.text
       throw .cannotCreate(file: path, detail: "no file can be created: \(reason)")
@@ -159,23 +183,30 @@ package struct AtomicFile {
     }
   }
 
-  /// Follows symbolic links one by one: the last one may point to a file that does not exist yet.
-  private static func resolve(_ path: String) throws(FileError) -> (String, stat?) {
-    var current = path
-    do throws(System.Errno) {
-      for _ in 0..<40 {
-        guard let status = try System.linkStatus(current) else { return (current, nil) }
-        guard status.st_mode & S_IFMT == S_IFLNK else { return (current, status) }
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let count = readlink(current, &buffer, buffer.count)
-        guard count >= 0 else { throw System.Errno(code: errno) }
-        let link = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        current = link.hasPrefix("/") ? link : split(current).directory + "/" + link
+  /// Removes temporary files of this path whose process was killed: nobody holds their locks.
+  private func removeRemains() {
+    guard let folder = opendir(directory) else { return }
+    defer { closedir(folder) }
+    var remains: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: entry.pointee.d_name)) {
+          String(cString: $0)
+        }
       }
-    } catch {
-      throw .cannotCreate(file: path, detail: error.text)
+      guard name.hasPrefix(stem), name.hasSuffix(Self.ending) else { continue }
+      let unique = name.dropFirst(stem.count).dropLast(Self.ending.count)
+      if UInt64(unique, radix: 36) != nil { remains.append(place(name)) }
     }
-    throw .cannotCreate(file: path, detail: "it is a symbolic link that leads in a circle")
+    for remain in remains {
+      guard let descriptor = try? System.open(remain, O_RDONLY | O_NOFOLLOW) else { continue }
+      if let status = try? System.status(descriptor), status.st_mode & S_IFMT == S_IFREG, status.st_uid == geteuid(),
+        flock(descriptor, LOCK_EX | LOCK_NB) == 0
+      {
+        unlink(remain)
+      }
+      try? System.close(descriptor)
+    }
   }
 
   private static func split(_ path: String) -> (directory: String, name: String) {

@@ -40,8 +40,10 @@ package final class ContainerFile {
       cfileio_reserve(descriptor, Int64(byteCount))
       let file = ContainerFile(descriptor)
       try body(file)
-      guard ftruncate(descriptor, off_t(file.byteCount)) == 0 else {
-        throw FileError.writingFailed(file: path, detail: System.Errno(code: errno).text)
+      do throws(System.Errno) {
+        try System.truncate(descriptor, to: file.byteCount)
+      } catch {
+        throw FileError.writingFailed(file: path, detail: error.text)
       }
       (checksum, written) = (file.checksum, file.byteCount)
     }

@@ -53,12 +53,14 @@ public enum UnreadableReason: Error, Sendable, Equatable {
   case system(operation: String, code: Int32)
   /// The file ends before the requested bytes.
   case truncated
+  /// Its bytes, and what is made of them, do not fit in the memory.
+  case beyondMemory(byteCount: Int)
 
   package var category: FailureCategory {
     switch self {
     case .notFound: .notFound
     case .system: .inputOutput
-    case .directory, .notRegular, .truncated: .badInput
+    case .directory, .notRegular, .truncated, .beyondMemory: .badInput
     }
   }
 
@@ -69,6 +71,17 @@ public enum UnreadableReason: Error, Sendable, Equatable {
     case .notRegular: "it is not a regular file"
     case .system(let operation, let code): "\(operation) failed: \(System.Errno(code: code).text)"
     case .truncated: "it ended while it was being read"
+    case .beyondMemory(let count): Self.beyondMemory(count)
     }
+  }
+
+  /// `its 1000.0 GB, and what is made of them, do not fit in the 24.0 GB of memory`
+  package static func beyondMemory(_ count: Int) -> String {
+    func text(_ bytes: Int) -> String {
+      let (number, unit) = bytes < 1_000_000_000 ? (Double(bytes) / 1e6, "MB") : (Double(bytes) / 1e9, "GB")
+      let tenths = Int((number * 10).rounded())
+      return "\(tenths / 10).\(tenths % 10) \(unit)"
+    }
+    return "its \(text(count)), and what is made of them, do not fit in the \(text(MachineMemory.byteCount)) of memory"
   }
 }

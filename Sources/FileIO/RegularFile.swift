@@ -4,6 +4,8 @@ import Foundation
 package final class RegularFile: Sendable {
   package typealias Failure = UnreadableReason
 
+  /// How many names the file has.
+  package let linkCount: Int
   /// The file's size when it was opened.
   package let byteCount: Int
   /// Open for reading as long as this object lives.
@@ -31,9 +33,17 @@ package final class RegularFile: Sendable {
     }
     self.descriptor = descriptor
     self.byteCount = Int(status.st_size)
+    self.linkCount = Int(status.st_nlink)
   }
 
   deinit { close(descriptor) }
+
+  /// The whole file.
+  /// - Parameter times: how many times its size is needed in memory for what is made of it; checked before anything is read.
+  package func contents(times: Int = 1) throws(Failure) -> [UInt8] {
+    guard MachineMemory.holds(byteCount, times: times) else { throw .beyondMemory(byteCount: byteCount) }
+    return try ByteSource.file(self).bytes(at: 0, count: byteCount)
+  }
 
   /// Fills `buffer` with the bytes from `offset`.
   package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(Failure) {
@@ -80,6 +90,7 @@ package enum ByteSource: Sendable {
     guard offset >= 0, count >= 0, offset <= byteCount, count <= byteCount - offset else {
       throw .truncated
     }
+    guard MachineMemory.holds(count) else { throw .beyondMemory(byteCount: count) }
     var result = [UInt8](repeating: 0, count: count)
     try result.lendMutable { buffer throws(RegularFile.Failure) in try read(at: offset, into: buffer) }
     return result

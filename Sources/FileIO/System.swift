@@ -17,6 +17,7 @@ package enum System {
 
   /// `open` without blocking (opening a FIFO would); child processes do not inherit the descriptor.
   package static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(Errno) -> Int32 {
+    try SystemFaults.check(flags & O_CREAT != 0 ? .create : .open)
     while true {
       let descriptor = systemOpen(path, flags | O_CLOEXEC | O_NONBLOCK, mode)
       if descriptor >= 0 { return descriptor }
@@ -31,7 +32,7 @@ package enum System {
   }
 
   /// `lstat`; nil when nothing has that name.
-  static func linkStatus(_ path: String) throws(Errno) -> stat? {
+  package static func linkStatus(_ path: String) throws(Errno) -> stat? {
     var status = stat()
     if lstat(path, &status) == 0 { return status }
     if errno == ENOENT { return nil }
@@ -43,7 +44,10 @@ package enum System {
     _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, at offset: Int
   ) throws(Errno) -> Int {
     guard let base = buffer.baseAddress else { return 0 }
-    return try transfer(buffer.count) { done, count in pread(descriptor, base + done, count, off_t(offset + done)) }
+    return try transfer(buffer.count) { done, count throws(Errno) in
+      try SystemFaults.check(.read)
+      return pread(descriptor, base + done, count, off_t(offset + done))
+    }
   }
 
   /// `pwrite` until all of the bytes are written.
@@ -53,9 +57,77 @@ package enum System {
     guard let base = bytes.baseAddress else { return }
     let done = try transfer(bytes.count) { done, count throws(Errno) in
       try faults.check(.write)
-      return pwrite(descriptor, base + done, count, off_t(offset + done))
+      let count = try SystemFaults.check(.write) ?? count
+      return pwrite(descriptor, base + done, min(count, bytes.count - done), off_t(offset + done))
     }
     guard done == bytes.count else { throw Errno(code: EIO) }
+  }
+
+  /// `write` until all of the bytes are written.
+  package static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
+    guard let base = bytes.baseAddress else { return }
+    let done = try transfer(bytes.count) { done, count throws(Errno) in
+      let count = try SystemFaults.check(.write) ?? count
+      return systemWrite(descriptor, base + done, min(count, bytes.count - done))
+    }
+    guard done == bytes.count else { throw Errno(code: EIO) }
+  }
+
+  /// Opens a file to append to it, or makes it. It is a regular file with one name: what somebody else prepared as a link to
+  /// a file elsewhere is not written to.
+  /// - Parameter creation: `O_CREAT` to make it when it is not there, with `O_EXCL` only then; 0 to open one that is there.
+  package static func openToAppend(_ path: String, _ creation: Int32) throws(Errno) -> Int32 {
+    let descriptor = try open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | creation, mode: 0o644)
+    let status: stat
+    do throws(Errno) {
+      status = try System.status(descriptor)
+    } catch {
+      try? close(descriptor)
+      throw error
+    }
+    guard status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1 else {
+      try? close(descriptor)
+      throw Errno(code: ELOOP)
+    }
+    return descriptor
+  }
+
+  /// The length of a file that is open to be appended to, after everything in it is on the device.
+  package static func synchronizedLength(_ descriptor: Int32) throws(Errno) -> Int {
+    let length = lseek(descriptor, 0, SEEK_END)
+    guard length >= 0 else { throw Errno(code: errno) }
+    try synchronize(descriptor, .none)
+    return Int(length)
+  }
+
+  /// `ftruncate`.
+  package static func truncate(_ descriptor: Int32, to length: Int) throws(Errno) {
+    try SystemFaults.check(.truncate)
+    guard ftruncate(descriptor, off_t(length)) == 0 else { throw Errno(code: errno) }
+  }
+
+  /// Makes a folder, and the folders it lies in.
+  /// - Returns: those that were made, the innermost last.
+  package static func makeFolders(_ path: String) throws(Errno) -> [String] {
+    var made: [String] = []
+    var place = path.hasPrefix("/") ? "/" : ""
+    for name in path.split(separator: "/") {
+      place += (place.isEmpty || place.hasSuffix("/") ? "" : "/") + name
+      var status = stat()
+      if stat(place, &status) == 0 {
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw Errno(code: ENOTDIR) }
+        continue
+      }
+      do throws(Errno) {
+        try SystemFaults.check(.makeFolder)
+        guard mkdir(place, 0o777) == 0 || errno == EEXIST else { throw Errno(code: errno) }
+      } catch {
+        for folder in made.reversed() { rmdir(folder) }
+        throw error
+      }
+      made.append(place)
+    }
+    return made
   }
 
   /// Repeats a call that may transfer fewer bytes than asked for, until `total` are done or it transfers none.
@@ -103,6 +175,7 @@ package enum System {
   /// Waits until the file is on the device. `fsync` on Apple platforms stops at the drive's cache.
   package static func synchronize(_ descriptor: Int32, _ faults: Faults) throws(Errno) {
     try faults.check(.synchronize)
+    try SystemFaults.check(.synchronize)
     #if canImport(Darwin)
       if fcntl(descriptor, F_FULLFSYNC) == 0 { return }
     #endif
@@ -115,12 +188,14 @@ package enum System {
 
   package static func rename(_ old: String, to new: String, _ faults: Faults) throws(Errno) {
     try faults.check(.rename)
+    try SystemFaults.check(.rename)
     guard systemRename(old, new) == 0 else { throw Errno(code: errno) }
   }
 
   /// `close`; some file systems report a failed write only here.
   package static func close(_ descriptor: Int32) throws(Errno) {
     let result = systemClose(descriptor)
+    try SystemFaults.check(.close)
     // After EINTR the descriptor is gone on Linux and Apple's systems; a second close could hit another's.
     guard result == 0 || errno == EINTR else { throw Errno(code: errno) }
   }
@@ -130,6 +205,9 @@ package enum System {
 private func systemOpen(_ path: String, _ flags: Int32, _ mode: mode_t) -> Int32 { open(path, flags, mode) }
 private func systemRename(_ old: String, _ new: String) -> Int32 { rename(old, new) }
 private func systemClose(_ descriptor: Int32) -> Int32 { close(descriptor) }
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+  write(descriptor, bytes, count)
+}
 
 /// Starts writing to the device while later parts are still being produced, so that `fsync` has little left to wait for.
 package struct Writeback {
@@ -148,22 +226,6 @@ package struct Writeback {
     guard range.count >= Self.step else { return }
     System.startWriteback(descriptor, range.lowerBound, range.count)
     range = range.upperBound..<range.upperBound
-  }
-}
-
-/// Lets tests inject a failure, or kill the process, at each step of a write.
-package struct Faults: Sendable {
-  package enum Step: Sendable { case write, synchronize, rename }
-
-  package static let none = Faults { _ in nil }
-
-  /// Returns an `errno` value to fail with, or nil to continue.
-  let inject: @Sendable (Step) -> Int32?
-
-  package init(_ inject: @escaping @Sendable (Step) -> Int32?) { self.inject = inject }
-
-  func check(_ step: Step) throws(System.Errno) {
-    if let code = inject(step) { throw System.Errno(code: code) }
   }
 }
 

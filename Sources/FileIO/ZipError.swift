@@ -38,6 +38,8 @@ public struct ZipError: DescribedFailure, Equatable {
     case unsafeName
     /// Two entries have the same name.
     case duplicateName
+    /// Its bytes do not fit in the memory.
+    case beyondMemory(byteCount: Int)
     /// The entry is encrypted.
     case encrypted
     /// The entry's compression method is neither 0 (stored) nor 8 (deflate).
@@ -127,6 +129,7 @@ public struct ZipError: DescribedFailure, Equatable {
       "CRC-32 expected \(String(expected, radix: 16)), found \(String(found, radix: 16))"
     case .noSuchEntry: "no such entry"
     case .bufferSize(let expected, let found): "a buffer of \(found) bytes for an entry of \(expected)"
+    case .beyondMemory(let count): UnreadableReason.beyondMemory(count)
     case .finished: "the archive was already finished"
     }
   }
@@ -143,6 +146,7 @@ extension ZipError.Kind {
       case .notRegular: .notRegularFile
       case .system(let operation, let code): .system(operation: operation, code: code)
       case .truncated: .truncated(part: part)
+      case .beyondMemory(let count): .beyondMemory(byteCount: count)
       }
   }
 }

@@ -60,19 +60,54 @@ struct AtomicFileTests {
     }
   }
 
-  @Test func aSymbolicLinkStaysOne() throws {
+  @Test func nothingIsWrittenThroughALink() throws {
     try withTemporaryDirectory { directory in
       try FileManager.default.createDirectory(atPath: directory + "/real", withIntermediateDirectories: false)
-      for name in ["existing", "dangling"] {
-        let link = directory + "/" + name
-        if name == "existing" { try document(1).write(to: directory + "/real/" + name) }
-        try #require(symlink("real/" + name, link) == 0)
-        try document(2).write(to: link)
-        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == "real/" + name)
-        #expect(try HDF5File(reading: directory + "/real/" + name).contents().attribute("seed")?.integer == 2)
+      try document(1).write(to: directory + "/real/existing")
+      let before = try contentsOfFile(directory + "/real/existing")
+      for target in ["real/existing", "real/dangling", "link"] {
+        let link = directory + "/link"
+        try #require(symlink(target, link) == 0)
+        let error = hdf5Error { try document(2).write(to: link) }
+        #expect(error?.kind == .cannotCreate && error?.detail.contains("symbolic link") == true)
+        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link) == target)
+        unlink(link)
       }
-      try #require(symlink("loop", directory + "/loop") == 0)
-      #expect(hdf5Error { try document(1).write(to: directory + "/loop") }?.kind == .cannotCreate)
+      #expect(try names(directory + "/real") == ["existing"])
+      #expect(try contentsOfFile(directory + "/real/existing") == before)
+      // A folder may be reached through one.
+      try #require(symlink("real", directory + "/folder") == 0)
+      try document(2).write(to: directory + "/folder/existing")
+      #expect(try contentsOfFile(directory + "/real/existing") != before)
+    }
+  }
+
+  @Test func aReadOnlyFileIsNotReplaced() throws {
+    try withTemporaryDirectory { directory in
+      let path = directory + "/file.h5"
+      try document(1).write(to: path)
+      let before = try contentsOfFile(path)
+      chmod(path, 0o444)
+      let error = hdf5Error { try document(2).write(to: path) }
+      #expect(error?.kind == .cannotCreate && error?.detail.contains("read-only") == true)
+      #expect(try contentsOfFile(path) == before)
+      #expect(try names(directory) == ["file.h5"])
+    }
+  }
+
+  @Test func whatAKilledProcessLeftIsRemovedByTheNextWrite() throws {
+    try withTemporaryDirectory { directory in
+      let path = directory + "/file.h5"
+      let remains = [".file.h5.3k9zq1.tmp", ".file.h5.zzzzzz.tmp"]
+      // Others' files, and names that only look alike.
+      let others = [".other.h5.3k9zq1.tmp", ".file.h5.notes.txt", ".file.h5.a-b.tmp"]
+      for name in remains + others { try write([1, 2, 3], to: directory + "/" + name) }
+      // One that a process is writing is locked.
+      let busy = open(directory + "/" + remains[1], O_RDWR)
+      defer { close(busy) }
+      try #require(busy >= 0 && flock(busy, LOCK_EX) == 0)
+      try document(1).write(to: path)
+      #expect(try names(directory) == (others + [remains[1], "file.h5"]).sorted())
     }
   }
 

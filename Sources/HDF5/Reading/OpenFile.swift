@@ -55,7 +55,7 @@ final class OpenFile: Sendable {
         throw call.error(.notRegularFile, "it is a pipe, a socket or a device, not a regular file")
       case .system(_, let code) where code == EACCES || code == EPERM:
         throw call.error(.permissionDenied, "it may not be read (\(System.Errno(code: code).text))")
-      case .system, .truncated: throw call.error(.io, "it cannot be opened: \(error.message)")
+      case .system, .truncated, .beyondMemory: throw call.error(.io, "it cannot be opened: \(error.message)")
       }
     }
   }

@@ -25,29 +25,69 @@ public final class RunFolder {
   private let isResumed: Bool
   private let guide: RunGuide
   private let encoder = JSONEncoder.ofRuns
+  /// The folders that were made for the run, until it has a record.
+  private var made: [String] = []
 
-  /// Creates the folder and its parents.
+  /// The files of a run.
+  package static let files = [
+    "config.json", "log.jsonl", "times.jsonl", "best.h5", "last.h5", "loss.svg", "gradients.svg", "report.html",
+  ]
+
+  /// Creates the folder and its parents. A folder in which a run was stopped before it had a record may be used again.
   /// - Throws: `CheckpointError.cannotWrite` when it cannot, or when it already holds a run.
   public convenience init(_ path: String, guide: RunGuide = .none) throws {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
       throw CheckpointError.cannotWrite(file: path, detail: "it is a file; a run needs a folder")
     }
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    let made: [String]
+    do throws(System.Errno) {
+      made = try System.makeFolders(path)
     } catch {
-      throw CheckpointError.cannotWrite(file: path, detail: "the folder cannot be created\(Self.reason(error))")
+      throw CheckpointError.cannotWrite(file: path, detail: "the folder cannot be created: \(error.text)")
     }
-    // Exclusive, so that of two runs that start at once only one gets the folder.
-    let log = open(path + "/log.jsonl", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o644)
-    guard log >= 0 else {
-      let code = errno
-      throw code == EEXIST
-        ? CheckpointError.cannotWrite(file: path, detail: "it already holds a run; choose another \(.runFolder)")
-        : CheckpointError.cannotWrite(file: path + "/log.jsonl", detail: Message(String(cString: strerror(code))))
+    do {
+      self.init(path, log: try Self.newLog(path), guide: guide)
+    } catch {
+      for folder in made.reversed() { rmdir(folder) }
+      throw error
     }
-    try Self.claim(log, path)
-    self.init(path, log: log, guide: guide)
+    self.made = made
+  }
+
+  /// The log of a new run, locked.
+  private static func newLog(_ path: String) throws -> Int32 {
+    let name = path + "/log.jsonl"
+    let taken = CheckpointError.cannotWrite(file: path, detail: "it already holds a run; choose another \(.runFolder)")
+    let log: Int32
+    do throws(System.Errno) {
+      do throws(System.Errno) {
+        // Exclusive, so that of two runs that start at once only one gets the folder.
+        log = try System.openToAppend(name, O_CREAT | O_EXCL)
+      } catch {
+        guard error.code == EEXIST else { throw error }
+        log = try System.openToAppend(name, 0)
+      }
+    } catch {
+      throw error.code == ELOOP ? taken : CheckpointError.cannotWrite(file: name, detail: Message(error.text))
+    }
+    let isLocked = flock(log, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
+    // One that was stopped before it had a record leaves an empty log.
+    guard isLocked, lseek(log, 0, SEEK_END) == 0,
+      !FileManager.default.fileExists(atPath: path + "/config.json"),
+      !FileManager.default.fileExists(atPath: path + "/last.h5")
+    else {
+      close(log)
+      throw taken
+    }
+    return log
+  }
+
+  /// Removes what was made for a run that cannot start.
+  private func abandon() {
+    unlink(file("log.jsonl"))
+    for folder in made.reversed() { rmdir(folder) }
+    made = []
   }
 
   /// The folder of a stopped run, to resume it. Its log is cut back to where the state was saved.
@@ -60,15 +100,18 @@ public final class RunFolder {
   /// - Parameter state: what its `last.h5` holds; nil when it was stopped before there was one.
   package convenience init(resuming path: String, _ state: TrainingState?, guide: RunGuide = .none) throws {
     let name = path + "/log.jsonl"
-    let log = open(name, O_WRONLY | O_APPEND | O_CLOEXEC)
-    guard log >= 0 else {
-      throw CheckpointError.cannotWrite(file: name, detail: Message(String(cString: strerror(errno))))
-    }
+    let log = try Self.append(to: name, 0)
     try Self.claim(log, path)
-    let length = off_t(state?.logLength ?? 0)
-    guard lseek(log, 0, SEEK_END) >= length, ftruncate(log, length) == 0 else {
+    let length = state?.logLength ?? 0
+    guard lseek(log, 0, SEEK_END) >= off_t(length) else {
       close(log)
       throw CheckpointError.cannotWrite(file: name, detail: "it is shorter than it was when the run was saved")
+    }
+    do throws(System.Errno) {
+      try System.truncate(log, to: length)
+    } catch {
+      close(log)
+      throw FileError.writingFailed(file: name, detail: error.text)
     }
     self.init(path, log: log, isResumed: state != nil, guide: guide)
     removeRemains()
@@ -81,6 +124,17 @@ public final class RunFolder {
     guard flock(log, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
       close(log)
       throw CheckpointError.cannotWrite(file: path, detail: "the run is still running in another process")
+    }
+  }
+
+  private static func append(to name: String, _ creation: Int32) throws -> Int32 {
+    do throws(System.Errno) {
+      return try System.openToAppend(name, creation)
+    } catch {
+      throw CheckpointError.cannotWrite(
+        file: name,
+        detail: error.code == ELOOP
+          ? "it is a link, and a run's record is not written through links" : Message(error.text))
     }
   }
 
@@ -127,12 +181,6 @@ public final class RunFolder {
 
   deinit { close(log) }
 
-  private static func reason(_ error: any Error) -> String {
-    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    guard let underlying, underlying.domain == NSPOSIXErrorDomain else { return "" }
-    return ": " + String(cString: strerror(Int32(underlying.code)))
-  }
-
   /// The path of a file in the folder.
   public func file(_ name: String) -> String { path + "/" + name }
 
@@ -141,7 +189,14 @@ public final class RunFolder {
     let encoder = JSONEncoder.ofRuns
     encoder.outputFormatting.insert(.prettyPrinted)
     let json = try encoder.encode(record)
-    try writeFile(file("config.json"), json + Data("\n".utf8))
+    do {
+      try writeFile(file("config.json"), json + Data("\n".utf8))
+    } catch {
+      // Without its record a run can neither be resumed nor begun again in its folder.
+      abandon()
+      throw error
+    }
+    made = []
     history.record = try? RunRecord(json: json)
   }
 
@@ -185,19 +240,17 @@ public final class RunFolder {
   /// Flushes the log to disk.
   /// - Returns: its length.
   private func synchronizeLog() throws -> Int {
-    let length = lseek(log, 0, SEEK_END)
-    guard length >= 0, fsync(log) == 0 else {
-      throw CheckpointError.cannotWrite(file: file("log.jsonl"), detail: Message(String(cString: strerror(errno))))
+    do throws(System.Errno) {
+      return try System.synchronizedLength(log)
+    } catch {
+      throw FileError.writingFailed(
+        file: file("log.jsonl"), detail: "it cannot be synchronized with the device: \(error.text)")
     }
-    return Int(length)
   }
 
   private func appendTime(_ record: Epoch) throws {
     let name = file("times.jsonl")
-    let times = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-    guard times >= 0 else {
-      throw CheckpointError.cannotWrite(file: name, detail: Message(String(cString: strerror(errno))))
-    }
+    let times = try Self.append(to: name, O_CREAT)
     defer { close(times) }
     try append(RunTime(record), to: times, name)
   }

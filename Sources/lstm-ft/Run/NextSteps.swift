@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
@@ -36,11 +37,8 @@ struct NextSteps {
 
   private static func canWrite(_ model: LSTMModel, as format: Checkpoint.Format) -> Bool {
     guard model.configuration.parameterCount * MemoryLayout<Float>.size <= trialLimit else { return true }
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lstm-ft-" + UUID().uuidString)
-    guard (try? FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)) != nil else {
-      return true
-    }
-    defer { try? FileManager.default.removeItem(at: folder) }
+    guard let folder = try? PrivateFolder() else { return true }
+    defer { folder.remove() }
     return (try? model.write(path: folder.path + "/model", as: format)) != nil
   }
 }

@@ -30,23 +30,21 @@ extension Checkpoint {
     _ archive: ZipArchive, _ entry: ZipEntry, _ reader: HDF5LibraryReader?
   ) throws -> HDF5Contents {
     let label = "\(archive.name): \(entry.name)"
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lstm-ft-" + UUID().uuidString)
-    func failed(_ detail: Message) -> CheckpointError { .cannotWrite(file: folder.path, detail: detail) }
-    do {
-      try FileManager.default.createDirectory(
-        at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
+    let folder = try PrivateFolder()
+    defer { folder.remove() }
+    let path = folder.path + "/weights.h5"
+    let descriptor: Int32
+    do throws(System.Errno) {
+      descriptor = try System.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
     } catch {
-      throw failed("no temporary folder can be made for the weights of \(archive.name)")
+      throw FileError.cannotCreate(file: path, detail: error.text)
     }
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let path = folder.appendingPathComponent("weights.h5").path
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw failed("it cannot be created") }
-    defer { close(descriptor) }
+    defer { try? System.close(descriptor) }
     do {
       try archive.forEachPiece(of: entry) { piece throws in try writeAll(piece, to: descriptor) }
-    } catch let error as FileError {
-      throw failed("the weights of \(archive.name) do not fit there: \(error.detail)")
+    } catch let error as FileError where error.file.isEmpty {
+      throw FileError.writingFailed(
+        file: path, detail: "the weights of \(archive.name) do not fit there: \(error.detail)")
     }
     return try HDF5Contents(path: path, named: label, reader: reader)
   }

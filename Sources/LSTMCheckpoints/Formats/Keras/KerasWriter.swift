@@ -72,21 +72,23 @@ enum KerasWriter {
   static func writeArchive(_ model: StoredModel, to target: WriteTarget) throws -> [WrittenTensor] {
     let path = target.path
     let export = try contents(model, target, .archive)
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lstm-ft-" + UUID().uuidString)
-    try FileManager.default.createDirectory(
-      at: folder, withIntermediateDirectories: false, attributes: [.posixPermissions: 0o700])
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let weights = folder.appendingPathComponent("model.weights.h5")
-    let written = try write(export, HDF5Document(), to: weights.path)
+    let folder = try PrivateFolder()
+    defer { folder.remove() }
+    let weights = folder.path + "/model.weights.h5"
+    let written = try write(export, HDF5Document(), to: weights)
     let metadata = try json(
       ["keras_version": .string(export.version.text), "date_saved": "1980-01-01@00:00:00"] as KerasJSON)
     let config = try json(export.json(withModules: true))
-    let content = try Data(contentsOf: weights, options: .alwaysMapped)
-    try ContainerFile.write(to: path, byteCount: content.count) { file in
+    let content = try CheckpointError.reading(weights) { () throws(UnreadableReason) in
+      ByteSource.file(try RegularFile(path: weights))
+    }
+    try ContainerFile.write(to: path, byteCount: content.byteCount) { file in
       var writer = ZipFileWriter(file, archive: path)
       try writer.add("metadata.json", Array(metadata.utf8))
       try writer.add("config.json", Array(config.utf8))
-      try writer.add("model.weights.h5", size: content.count) { try content.withUnsafeBytes { try file.write($0) } }
+      try writer.add("model.weights.h5", size: content.byteCount) {
+        try content.forEachPiece(0..<content.byteCount) { try file.write(UnsafeRawBufferPointer($0)) }
+      }
       try writer.finish()
     }
     return written

@@ -73,6 +73,14 @@ private struct ExternalFiles {
           file: path, detail: "is a link; weights outside the model's file are read from a regular file only")
       }
       file = try CheckpointError.reading(path) { () throws(UnreadableReason) in try RegularFile(path: path) }
+      // A second name may be one in a folder that only its owner may read.
+      guard file.linkCount == 1 else {
+        throw .unsupported(
+          file: path,
+          detail:
+            "has another name elsewhere (a hard link); weights outside the model's file are read from one with a single name",
+          advice: ["copy it, if it is the model's own"])
+      }
       open[location] = file
     }
     guard offset <= file.byteCount, tensor.byteCount <= file.byteCount - offset else {
