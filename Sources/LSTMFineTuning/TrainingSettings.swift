@@ -88,6 +88,8 @@ extension Setting {
   public static let warmUp = Setting(rawValue: "warmUp")
   /// What a token is.
   public static let tokens = Setting(rawValue: "tokens")
+  /// Passes over the data.
+  public static let epochs = Setting(rawValue: "epochs")
   /// Sequences per optimizer step.
   public static let batchSize = Setting(rawValue: "batchSize")
   /// Epochs without improvement before stopping.

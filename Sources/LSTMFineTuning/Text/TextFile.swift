@@ -8,7 +8,7 @@ enum TextFile {
     let bytes: [UInt8]
     let start: Int
     do {
-      bytes = try CSVFile.bytes(path)
+      bytes = try CSVFile.text(path)
       start = try CSVFile.checkText(bytes, file: path)
     } catch let error {
       let detail: Message

@@ -185,6 +185,9 @@ public struct FineTuner: Sendable {
 
   /// Whether the options make sense for this data: what `fit` begins with.
   package func checkOptions(hasValidation: Bool) throws(FineTuningError) {
+    guard options.epochs >= 0 else {
+      throw .invalid(.epochs, "\(options.epochs)", "expected a whole number of at least 0", advice: [])
+    }
     try Setting.batchSize.requirePositive(options.batchSize)
     try Setting.patience.requirePositive(options.patience ?? 1)
     if case .plateau = schedule.shape, !hasValidation {

@@ -27,7 +27,7 @@ final class FloatStorage {
 
   /// Decides on a place for so many bytes.
   static func place(_ bytes: Int, _ policy: CachePolicy) -> CacheUsage.Place {
-    let limit = policy.memoryLimit ?? memory() / 4
+    let limit = policy.memoryLimit ?? MachineMemory.byteCount / 4
     if bytes <= limit { return .memory }
     let folder = policy.folder ?? defaultFolder
     guard let free = freeBytes(in: folder) else {
@@ -43,15 +43,6 @@ final class FloatStorage {
   private static var defaultFolder: String {
     let folder = ProcessInfo.processInfo.environment["TMPDIR"] ?? ""
     return folder.isEmpty ? "/tmp" : folder
-  }
-
-  /// The machine's memory, or the part of it that a container gets.
-  private static func memory() -> Int {
-    let all = Int(clamping: ProcessInfo.processInfo.physicalMemory)
-    let limit = (try? String(contentsOfFile: "/sys/fs/cgroup/memory.max", encoding: .utf8)).flatMap {
-      Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
-    }
-    return min(all, limit ?? all)
   }
 
   private static func freeBytes(in folder: String) -> Int? {

@@ -7,7 +7,7 @@ struct CSVCells: Sendable {
   /// The offset of each row's first byte.
   private(set) var rowStarts: [Int] = []
   /// The physical line, counted from 1, on which each row starts.
-  private(set) var rowLines: [Int] = []
+  private(set) var rowLines = CSVRowLines()
   /// For each cell of each row, its end relative to the row's start; the separator follows it.
   private(set) var cellEnds: [UInt32] = []
   /// The cells in each row.
@@ -43,6 +43,8 @@ struct CSVCells: Sendable {
   private(set) var blank: (line: Int, row: Int)?
 
   private static let tailLimit = 100
+  /// The most cells of a row.
+  static let columnLimit = 1_000_000
 
   /// Finds the cells from `frame.start` on.
   ///
@@ -67,6 +69,7 @@ struct CSVCells: Sendable {
     var blankLine: Int?
     var ragged: (line: Int, found: Int)?
     var isBroken = false
+    let memory = MachineMemory.byteCount / 2
     while position < end, rowCount < rowLimit {
       let rowStart = position
       let rowLine = line
@@ -77,6 +80,8 @@ struct CSVCells: Sendable {
         continue
       }
       let firstCell = cellEnds.count
+      // A row with other numbers of cells is an error, and needs no place for all of them.
+      let cellLimit = firstCell + (rowCount == 0 ? Self.columnLimit : columnCount + Self.columnLimit)
       var isBlank = false
       cells: while true {
         let cellStart = position
@@ -102,6 +107,9 @@ struct CSVCells: Sendable {
         guard position < end, text[position] == separator else {
           isBlank = cellEnds.count == firstCell + 1 && Self.isBlank(text, cellStart..<position)
           break cells
+        }
+        guard cellEnds.count < cellLimit else {
+          return CSVError(.tooManyColumns(limit: Self.columnLimit), file: file, line: rowLine)
         }
         position += 1
       }
@@ -150,7 +158,14 @@ struct CSVCells: Sendable {
         // The first row's length tells how much there is to come; at most a cell every two bytes.
         let rows =
           min((end - frame.start) / max(position - rowStart, 1), (end - frame.start) / (2 * found)) + 1
+        guard rows * found <= memory / MemoryLayout<UInt32>.size else {
+          return CSVError(.beyondMemory(byteCount: end), file: file)
+        }
         cellEnds.reserveCapacity(min(rows, rowLimit) * found)
+        rowStarts.reserveCapacity(min(rows, rowLimit))
+      }
+      guard cellEnds.count * 4 + rowStarts.count * 8 <= memory else {
+        return CSVError(.beyondMemory(byteCount: end), file: file)
       }
       rowStarts.append(rowStart)
       rowLines.append(rowLine)

@@ -28,8 +28,12 @@ public struct CSVError: Error, Sendable, Equatable {
     case headerOnly
     /// A row has another number of cells than the first one.
     case raggedRow(expected: Int, found: Int)
-    /// A row takes 4 GiB or more.
+    /// A row takes 4 GiB or more, or the first one 16 MiB.
     case rowTooLong
+    /// More columns than a table is read with.
+    case tooManyColumns(limit: Int)
+    /// The file, and what is made of it, does not fit in the memory.
+    case beyondMemory(byteCount: Int)
     /// A quoted cell never ends.
     case unterminatedQuote
     /// Text follows a closing quote.
@@ -103,7 +107,9 @@ public struct CSVError: Error, Sendable, Equatable {
       found == 0
         ? "a blank line among the rows, expected \(Self.cells(expected))"
         : "expected \(Self.cells(expected)), found \(found)"
-    case .rowTooLong: "a row of 4 GiB or more"
+    case .rowTooLong: "a row without an end, longer than any table's"
+    case .tooManyColumns(let limit): "more than \(limit) cells in a row"
+    case .beyondMemory(let count): UnreadableReason.beyondMemory(count)
     case .unterminatedQuote: "a quote is opened and never closed"
     case .textAfterQuote: "text follows a closing quote"
     case .duplicateColumn: "two columns have this name"
@@ -149,6 +155,7 @@ extension CSVError: DescribedFailure {
     switch kind {
     case .notFound: .notFound
     case .unknownColumn: .usage
+    case .system: .inputOutput
     default: .badInput
     }
   }

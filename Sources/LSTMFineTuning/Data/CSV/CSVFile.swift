@@ -2,11 +2,34 @@ import FileIO
 
 /// Reads a file for `CSVTable` and proves that it is text.
 enum CSVFile {
-  /// The whole file at `path`.
-  static func bytes(_ path: String) throws(CSVError) -> [UInt8] {
+  /// The most bytes of a table's first row.
+  private static let rowLimit = 16 << 20
+
+  /// The whole table at `path`.
+  static func table(_ path: String) throws(CSVError) -> [UInt8] {
+    try reading(path) { file throws(UnreadableReason) in
+      // What is no table is found out before its gigabytes are read.
+      if file.byteCount > rowLimit {
+        let head = try ByteSource.file(file).bytes(at: 0, count: rowLimit)
+        guard head.contains(where: { $0 == 0x0a || $0 == 0x0d }) else { return nil }
+      }
+      return try file.contents(times: 2)
+    }
+  }
+
+  /// The whole text at `path`.
+  static func text(_ path: String) throws(CSVError) -> [UInt8] {
+    // Its bytes, its characters, and its tokens.
+    try reading(path) { file throws(UnreadableReason) in try file.contents(times: 6) }
+  }
+
+  /// - Parameter body: nil for a first row that is too long.
+  private static func reading(
+    _ path: String, _ body: (RegularFile) throws(UnreadableReason) -> [UInt8]?
+  ) throws(CSVError) -> [UInt8] {
     do throws(UnreadableReason) {
-      let file = try RegularFile(path: path)
-      return try ByteSource.file(file).bytes(at: 0, count: file.byteCount)
+      let bytes = try body(RegularFile(path: path))
+      if let bytes { return bytes }
     } catch {
       let kind: CSVError.Kind =
         switch error {
@@ -15,9 +38,11 @@ enum CSVFile {
         case .notRegular: .notRegularFile
         case .system(let operation, let code): .system(operation: operation, code: code)
         case .truncated: .truncated
+        case .beyondMemory(let count): .beyondMemory(byteCount: count)
         }
       throw CSVError(kind, file: path)
     }
+    throw CSVError(.rowTooLong, file: path, line: 1)
   }
 
   /// Checks that the bytes are UTF-8 without NULs; returns the offset after a byte-order mark.

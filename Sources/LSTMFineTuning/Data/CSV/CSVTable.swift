@@ -38,7 +38,7 @@ public struct CSVTable: Sendable {
   ///
   /// - Throws: `CSVError` when the file cannot be read, is not text, is empty or is malformed.
   public init(contentsOf path: String, options: CSVOptions = CSVOptions()) throws(CSVError) {
-    try self.init(bytes: try CSVFile.bytes(path), name: path, options: options)
+    try self.init(bytes: try CSVFile.table(path), name: path, options: options)
   }
 
   /// Reads a file's bytes.
