@@ -20,7 +20,7 @@ struct LSTMFT: ParsableCommand {
          1  a difference (diff, verify)    74  reading or writing failed
         64  wrong usage                   130  stopped by Ctrl-C, after saving
         65  bad data or checkpoint        143  stopped by SIGTERM, after saving
-        66  file not found
+        66  file not found                129  the same by SIGHUP, 141 by SIGPIPE
       """,
     version: "0.1.0",
     subcommands: [

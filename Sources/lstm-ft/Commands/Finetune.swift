@@ -102,23 +102,36 @@ struct Finetune: ParsableCommand {
     let settings = try settings()
     try requireOutput(settings.output, apartFrom: settings.paths(), overwrite: settings.overwrites)
     let path = files.runFolder ?? Self.defaultFolder()
+    try requireOutside(settings.output, recordIn: path)
     let session = try FinetuneSession(
       settings, kernels: computing.kernels(), lossNote: loss.own?.note, cacheFolder: path)
+    let record = try session.record(arguments: Array(CommandLine.arguments.dropFirst()))
     let folder = try RunFolder(path, guide: .commandLine)
     FinetuneReport(session, out.console).header()
-    try folder.write(session.record(arguments: Array(CommandLine.arguments.dropFirst())))
+    try folder.write(record)
     try session.train(folder, out.console)
   }
 
   private func resume(_ path: String) throws {
     try CommandOptions(Finetune.self).requireOnly(
-      ["--resume", "--threads", "--json", "--quiet", "--overwrite"], Array(CommandLine.arguments.dropFirst(2)))
+      ["--resume", "--threads", "--json", "--quiet", "--overwrite", "--output"],
+      Array(CommandLine.arguments.dropFirst(2)))
     let begun = try BegunRun(folder: path)
-    try requireOutput(
-      begun.settings.output, apartFrom: begun.settings.paths(),
-      overwrite: overwriting.overwrite || begun.settings.overwrites)
+    var settings = begun.settings
+    let output = settings.output
+    // A record may come from anybody: what it says is to be replaced, or written elsewhere, is not done unless it is asked for.
+    let isGiven = CommandOptions(Finetune.self).isGiven("--output", Array(CommandLine.arguments.dropFirst(2)))
+    let given = isGiven ? files.output : nil
+    settings.output = given ?? output
+    guard given != nil || ResumeCommand.isNear(output, path) else {
+      throw InputError.usage(
+        "\(path) says that the model is to be written to \(output), which lies neither here nor in the run's folder",
+        advice: ["if that is right: \(ResumeCommand.text(path, output: output, overwrites: overwriting.overwrite))"])
+    }
+    try requireOutside(settings.output, recordIn: path)
+    try requireOutput(settings.output, apartFrom: settings.paths(), overwrite: overwriting.overwrite)
     let session = try FinetuneSession(
-      begun.settings, kernels: computing.kernels(), cacheFolder: path,
+      settings, kernels: computing.kernels(), cacheFolder: path,
       dataName: begun.record.files.dropFirst().first?.path)
     let folder = try RunFolder(resuming: begun, guide: .commandLine)
     let report = FinetuneReport(session, out.console)

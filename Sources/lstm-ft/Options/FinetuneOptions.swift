@@ -73,7 +73,7 @@ struct OutputFiles: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Resume the run in this folder with its own settings; only --threads, --overwrite, --quiet and --json may be given "
-        + "with it.", valueName: "folder"), completion: .directory)
+      "Resume the run in this folder with its own settings; only -o, --threads, --overwrite, --quiet and --json may be "
+        + "given with it.", valueName: "folder"), completion: .directory)
   var resume: String?
 }

@@ -54,6 +54,11 @@ struct CommandOptions {
     return given
   }
 
+  /// Whether an option, under any of its names, is among the arguments.
+  func isGiven(_ name: String, _ arguments: [String]) -> Bool {
+    given(arguments).contains { options[$0.index].names.contains(name) }
+  }
+
   /// - Throws: `InputError.usage`, naming the first of other options.
   func requireOnly(_ names: Set<String>, _ arguments: [String]) throws {
     for (index, name, _) in given(arguments) where names.isDisjoint(with: options[index].names) {

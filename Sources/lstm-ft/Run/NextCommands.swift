@@ -44,7 +44,11 @@ extension RunLog {
     func add(_ purpose: String, _ command: String) {
       steps.append(.init(purpose: purpose, command: oneLine(command, limit: 2000)))
     }
-    if isUnfinished { add("resume the run", "lstm-ft finetune --resume \(shellPath(path))") }
+    if isUnfinished {
+      add(
+        "resume the run",
+        ResumeCommand.text(path, output: record?.wholeOutput, overwrites: record?.settings?.overwrites ?? false))
+    }
     let output = isUnfinished ? nil : record?.output
     // The run's relative paths start where it was started.
     let here = FileManager.default.currentDirectoryPath
@@ -67,6 +71,16 @@ extension RunLog {
     add(
       "export it to the framework it came from", going + NextCommands.export(model, to: record?.export, in: folder))
     return steps
+  }
+}
+
+extension RunRecord {
+  /// The output's path from here.
+  fileprivate var wholeOutput: String? {
+    guard let output, let folder, !output.hasPrefix("/"), folder != FileManager.default.currentDirectoryPath else {
+      return output
+    }
+    return folder + "/" + output
   }
 }
 
