@@ -1,5 +1,5 @@
 /// The XXH64 hash (Y. Collet, xxHash) of bytes given in pieces. It compares what was written with what is read back,
-/// at the speed of memory, and is never stored.
+/// at the speed of memory; native files keep it for each tensor.
 package struct ContentHash: Equatable, Sendable {
   private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87
   private static let prime2: UInt64 = 0xC2B2_AE3D_27D4_EB4F

@@ -38,6 +38,13 @@ extension HDF5Document {
           try writer.replace(lateText.placeholder, with: text, descriptor, apartFrom: written.data)
           plan.replace(lateText.placeholder, with: text)
         }
+        if let lastText {
+          // Under their names as they were given.
+          let named = hashes.map { (String($0.key.drop { $0 == "/" }), $0.value.value) }
+          let text = try lastText.value(Dictionary(named, uniquingKeysWith: { $1 }))
+          try writer.replace(lastText.placeholder, with: text, descriptor, apartFrom: written.data)
+          plan.replace(lastText.placeholder, with: text)
+        }
       } verify: { temporary in
         let isRead = !inMemory && lateText != nil
         try DocumentVerifier(plan: plan, hashes: hashes, file: path, part: isRead ? .structure : .all).verify(temporary)

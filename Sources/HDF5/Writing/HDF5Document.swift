@@ -52,6 +52,13 @@ public struct HDF5Document: Sendable {
   var nodes: [Node] = []
   var attributes: [String: [Attribute]] = [:]
   var lateText: LateText?
+  /// The same for a value that follows from what was written.
+  var lastText: LastText?
+
+  struct LastText: Sendable {
+    let placeholder: String
+    let value: @Sendable (_ hashes: [String: UInt64]) throws -> String
+  }
 
   /// An empty document: a root group without attributes.
   public init() {}
@@ -124,6 +131,16 @@ public struct HDF5Document: Sendable {
   ///   - value: returns as many bytes of UTF-8 as the placeholder has.
   package mutating func complete(_ placeholder: String, with value: @escaping @Sendable () throws -> String) {
     lateText = LateText(placeholder: placeholder, value: value)
+  }
+
+  /// Completes a text attribute of the root at the very end.
+  /// - Parameters:
+  ///   - placeholder: as of ``complete(_:with:)``.
+  ///   - value: gets the XXH64 of each dataset's data, little-endian and in C order, by the dataset's path.
+  package mutating func completeLast(
+    _ placeholder: String, with value: @escaping @Sendable (_ hashes: [String: UInt64]) throws -> String
+  ) {
+    lastText = LastText(placeholder: placeholder, value: value)
   }
 
   private static func normalize(_ path: String) -> String {

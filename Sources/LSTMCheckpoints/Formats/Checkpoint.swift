@@ -70,6 +70,8 @@ public struct Checkpoint: Sendable {
   public internal(set) var sharing: [[String]] = []
   /// What lies beside the model, such as the training state of a run.
   package internal(set) var extras: [StoredTensor] = []
+  /// Whether the file keeps a checksum of each tensor, with which its bytes are compared whenever they are read.
+  public internal(set) var hasChecksums = false
   /// What the file says of itself in plain texts: the `__metadata__` of safetensors.
   public internal(set) var metadata: [String: String] = [:]
   /// The keys of a pickled file, joined by dots, that its one state_dict was found under: `model_state`. Tensors' names begin
@@ -104,6 +106,21 @@ public struct Checkpoint: Sendable {
 
   /// The tensor of a name in the file; nil when there is none.
   public subscript(name: String) -> StoredTensor? { tensors.first { $0.name == name } }
+
+  /// The most bytes of a tensor's name: comparing names of megabytes would take minutes.
+  private static let nameLimit = 4096
+
+  /// What has a longer name is no tensor of a model's.
+  func withoutLongNames() -> Checkpoint {
+    let isLong = { (tensor: StoredTensor) in tensor.name.utf8.count > Self.nameLimit }
+    guard tensors.contains(where: isLong) else { return self }
+    var result = self
+    result.skipped += tensors.filter(isLong).map {
+      .init(name: printable($0.name, limit: 80), reason: "its name has \($0.name.utf8.count) bytes")
+    }
+    result.tensors.removeAll(where: isLong)
+    return result
+  }
 
   /// Throws if something in the file is there but cannot be read.
   /// - Parameter names: what is looked at; nil for everything.

@@ -10,6 +10,8 @@ public enum CheckpointError: DescribedFailure {
   case unknownFormat(file: String, detail: Message, advice: [Message] = [])
   /// A tensor's bytes are not what its shape and type say.
   case corrupt(tensor: String, detail: Message)
+  /// The file is not what was written: a disk or a transfer damaged it, or another program changed it.
+  case damaged(file: String, detail: Message)
   /// A tensor that must hold integers does not.
   case notIntegers(tensor: String, found: String)
   /// A tensor of a layout other than PyTorch's does not go with its neighbors.
@@ -64,6 +66,7 @@ public enum CheckpointError: DescribedFailure {
     case .unrecognized(let file, let detail), .unknownFormat(let file, let detail, _),
       .unsupported(let file, let detail, _), .ambiguous(let file, let detail, _):
       "\(file): \(detail)"
+    case .damaged(let file, let detail): "\(file): \(detail)"
     case .corrupt(let tensor, let detail): "tensor \"\(tensor)\": \(detail)"
     case .notIntegers(let tensor, let found): "tensor \"\(tensor)\": expected whole numbers, found \(found)"
     case .misshapen(let tensor, let expected, let found, _):
@@ -89,10 +92,16 @@ public enum CheckpointError: DescribedFailure {
         .misshapen(_, _, _, let advice), .unsupported(_, _, let advice), .refused(_, _, let advice),
         .incomplete(_, let advice):
         advice
+      case .damaged: Self.ofDamage
       default: [Message]()
       }
     return lines.map(\.printable)
   }
+
+  private static let ofDamage: [Message] = [
+    "restore the file from a copy",
+    "if another program changed it on purpose, in Python: del h5py.File(PATH, \"r+\").attrs[\"checksums\"]",
+  ]
 }
 
 /// What is read of a file, which its errors name.

@@ -42,6 +42,14 @@ public struct StoredTensor: Sendable {
       source: ObservedTensor(inner: source, observer: observer))
   }
 
+  /// The same tensor, whose bytes are hashed whenever they are read.
+  /// - Parameter check: gets the XXH64 of all of them, and throws what reading them throws.
+  func verified(_ check: @escaping @Sendable (UInt64) throws(CheckpointError) -> Void) -> StoredTensor {
+    StoredTensor(
+      name: name, shape: shape, dataType: dataType, isBigEndian: isBigEndian,
+      source: VerifiedTensor(inner: source, check: check))
+  }
+
   /// A shape whose product overflows counts as `Int.max`: no file has the bytes, so that reading it throws.
   public var elementCount: Int { LSTMCheckpoints.elementCount(shape) ?? .max }
   /// Bytes of all elements.
@@ -160,6 +168,33 @@ private struct ObservedTensor: TensorSource {
   func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
     guard try inner.read(into: buffer) else { return false }
     observer(UnsafeRawBufferPointer(buffer), true)
+    return true
+  }
+}
+
+/// Another source, whose bytes are hashed on their way.
+private struct VerifiedTensor: TensorSource {
+  let inner: any TensorSource
+  let check: @Sendable (UInt64) throws(CheckpointError) -> Void
+
+  func bytes() throws -> [UInt8] {
+    let bytes = try inner.bytes()
+    try check(bytes.withUnsafeBytes { ContentHash($0).value })
+    return bytes
+  }
+
+  func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+    var hash = ContentHash()
+    try inner.forEachPiece { piece in
+      hash.update(piece)
+      try body(piece)
+    }
+    try check(hash.value)
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
+    guard try inner.read(into: buffer) else { return false }
+    try check(ContentHash(UnsafeRawBufferPointer(buffer)).value)
     return true
   }
 }

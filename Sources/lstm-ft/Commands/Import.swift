@@ -115,7 +115,12 @@ struct Import: ParsableCommand {
     var digest: FileDigest?
     if made.provenance == nil {
       made.provenance = plan.provenance(sha256: "", importedOn: Date())
-      digest = FileDigest(ofFile: input)
+      if isDigestible(checkpoint) {
+        digest = FileDigest(ofFile: input)
+      } else {
+        report.notes.append(
+          "the file is \(size(checkpoint.byteCount)), far more than its tensors: its SHA-256 is not computed")
+      }
     }
     let watch = NonFiniteWatch()
     made.tensors = made.tensors.map(watch.watching)

@@ -11,6 +11,7 @@ struct Inspect: ParsableCommand {
     discussion: """
         lstm-ft inspect weights.h5
         lstm-ft inspect model.h5 --stats
+        lstm-ft inspect model.h5 --verify
         lstm-ft inspect model.h5 --graph model.svg
         lstm-ft inspect model.h5 --json
 
@@ -37,6 +38,9 @@ struct Inspect: ParsableCommand {
       help: "Also read the values: minimum, maximum, mean, standard deviation, and counts of NaN and infinite values.")
     var stats = false
 
+    @Flag(help: "Also read every byte, and compare it with the checksums that the file has.")
+    var verify = false
+
     @Option(
       help: ArgumentHelp("Also draw the model's graph, as SVG.", valueName: "file"),
       completion: .file(extensions: ["svg"]))
@@ -44,6 +48,12 @@ struct Inspect: ParsableCommand {
   }
 
   private var stats: Bool { depth.stats }
+
+  struct Verified: Encodable {
+    let tensors: Int
+    let bytes: Int
+    let hasChecksums: Bool
+  }
 
   struct Answer: Encodable {
     struct Tensor: Encodable {
@@ -70,6 +80,8 @@ struct Inspect: ParsableCommand {
     let assumed: [Assumption]
     /// Why the tensors do not make a model; nil when they do.
     let problem: String?
+    /// With --verify: whether the file has checksums; a byte that differs is an error.
+    let verified: Verified?
     let parameters: Int
     let tensors: [Tensor]
     /// Beside the tensors, when there are any.
@@ -112,6 +124,7 @@ struct Inspect: ParsableCommand {
         name: tensor.name, shape: tensor.shape, dataType: tensor.dataType, bytes: tensor.byteCount,
         statistics: stats ? try tensorStatistics(tensor) : nil)
     }
+    let verified = depth.verify ? try verify(checkpoint) : nil
     let again = Set(checkpoint.sharing.flatMap { $0.dropFirst() })
     let elements = checkpoint.tensors.reduce(0) { $0 + (again.contains($1.name) ? 0 : $1.elementCount) }
     if out.json {
@@ -120,7 +133,7 @@ struct Inspect: ParsableCommand {
           file: file, bytes: checkpoint.byteCount, format: checkpoint.format.rawValue, layout: layout,
           evidence: evidence, configuration: configuration, summary: configuration?.summary,
           line: configuration?.line, graph: configuration?.rows, assumed: assumed, problem: problem,
-          parameters: elements, tensors: tensors,
+          verified: verified, parameters: elements, tensors: tensors,
           scalers: checkpoint.foundScalers.isEmpty ? nil : checkpoint.foundScalers,
           preprocessing: preprocessing, provenance: checkpoint.provenance))
     }
@@ -155,10 +168,25 @@ struct Inspect: ParsableCommand {
       }
     }
     if let preprocessing { console.answer("  " + preprocessing.summary) }
+    if let verified {
+      let what = "\(plural(verified.tensors, "tensor")) read, \(size(verified.bytes))"
+      console.answer(
+        verified.hasChecksums
+          ? "  verified: \(what), every byte as it was written"
+          : "  \(what): the file has no checksums to compare them with")
+    }
     if let path = depth.graph {
       console.say("wrote \(path)")
       console.say(replaced)
     }
+  }
+
+  /// Reads everything, what lies beside the model too.
+  private func verify(_ checkpoint: Checkpoint) throws -> Verified {
+    let all = checkpoint.tensors + checkpoint.extras
+    var count = 0
+    for tensor in all { try tensor.forEachPiece { count += $0.count } }
+    return Verified(tensors: all.count, bytes: count, hasChecksums: checkpoint.hasChecksums)
   }
 
   private func draw(_ configuration: ModelConfiguration?, _ problem: String?, _ path: String) throws {
@@ -169,7 +197,7 @@ struct Inspect: ParsableCommand {
     try writeFile(path, Data(GraphPicture(configuration, title: title).svg.utf8))
   }
 
-  private func graphTable(_ configuration: ModelConfiguration) -> String {
+  private func graphTable(_ configuration: ModelConfiguration) -> [String] {
     let rows = configuration.rows.map { row in
       [
         row.name, row.words, row.reads.joined(separator: ", "), row.output,
@@ -179,7 +207,7 @@ struct Inspect: ParsableCommand {
     return table(rows, header: ["layer", "kind", "reads", "output", "parameters"], rightAligned: [4])
   }
 
-  private func tensorTable(_ tensors: [Answer.Tensor]) -> String {
+  private func tensorTable(_ tensors: [Answer.Tensor]) -> [String] {
     var header = ["tensor", "shape", "type", "size"]
     if stats { header += ["min", "max", "mean", "std", "NaN", "inf"] }
     let rows = tensors.map { tensor in

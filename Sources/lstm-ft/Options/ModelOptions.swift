@@ -202,7 +202,7 @@ func configuration(line: String) throws(CheckpointError) -> ModelConfiguration {
 func readWhole(_ path: String) throws(FileError) -> Data {
   do throws(UnreadableReason) {
     let file = try RegularFile(path: path)
-    return Data(try ByteSource.file(file).bytes(at: 0, count: file.byteCount))
+    return Data(try file.contents(times: 3))
   } catch {
     throw .unreadable(file: path, reason: error)
   }
@@ -255,9 +255,19 @@ func openModel(_ path: String, options: LoadOptions = LoadOptions(), seed: UInt6
   let plan = try LoadPlan(checkpoint, options: options)
   var model = try LSTMModel(plan, seed: seed)
   if checkpoint.provenance == nil {
-    model.provenance = plan.provenance(sha256: try sha256(ofFile: path), importedOn: Date())
+    model.provenance = plan.provenance(
+      sha256: isDigestible(checkpoint) ? try sha256(ofFile: path) : "", importedOn: Date())
   }
   return model
+}
+
+/// Whether a file is about as large as what it holds. Of a terabyte of nothing no digest is computed.
+func isDigestible(_ checkpoint: Checkpoint) -> Bool {
+  let bytes = checkpoint.tensors.reduce(0) { sum, tensor in
+    let (result, overflows) = sum.addingReportingOverflow(tensor.byteCount)
+    return overflows ? .max : result
+  }
+  return checkpoint.byteCount / 4 <= max(bytes, 1 << 30)
 }
 
 /// A model of random initial values: another model's network, or the one that a configuration file describes.
@@ -338,6 +348,8 @@ func requireOutput(_ output: String, apartFrom inputs: [String], overwrite: Bool
   guard manager.isWritableFile(atPath: folder) else {
     throw InputError.cannotCreate(output, "the directory \(name.isEmpty ? "." : name) is not writable")
   }
+  // Links, and files that may not be written.
+  _ = try AtomicFile(output)
   let replaced = ReplacedFile(output)
   if let replaced, replaced.description == nil, !overwrite { throw InputError.exists(output) }
   return replaced

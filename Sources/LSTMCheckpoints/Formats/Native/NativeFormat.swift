@@ -9,6 +9,8 @@ extension Checkpoint.Format {
 
 struct NativeFormat: CheckpointFormat {
   static let versionAttribute = "lstm_ft_version"
+  /// The attributes that are texts, in the order in which their checksum takes them.
+  private static let texts = ["configuration", "preprocessing", "provenance"]
 
   let identifier = Checkpoint.Format.native
   let suffix = ".h5"
@@ -26,6 +28,14 @@ struct NativeFormat: CheckpointFormat {
     let contents = try file.hdf5()
     try contents.requireWhole()
     var checkpoint = contents.checkpoint(identifier, path: file.path)
+    if let text = try contents.root.text(NativeChecksums.attribute, file.path) {
+      let checksums = try NativeChecksums(text, file: file.path)
+      var texts: [String?] = []
+      for name in Self.texts { texts.append(try contents.root.text(name, file.path)) }
+      try checksums.verify(texts)
+      checkpoint.tensors = try checksums.verified(checkpoint.tensors)
+      checkpoint.hasChecksums = true
+    }
     // Training state is for exact resume; it is no part of the model.
     checkpoint.extras = checkpoint.tensors.filter { $0.name.hasPrefix("training/") }
     checkpoint.tensors.removeAll { $0.name.hasPrefix("training/") }
@@ -46,16 +56,43 @@ struct NativeFormat: CheckpointFormat {
       if provenance != nil { document.complete(placeholder) { try sourceDigest.value() } }
     }
     document.setAttribute(Self.versionAttribute, .integers([1]))
-    document.setAttribute("configuration", .strings([try json(model.configuration)]))
-    if !model.preprocessing.isEmpty {
-      document.setAttribute("preprocessing", .strings([try json(model.preprocessing)]))
+    let texts = [
+      try json(model.configuration), model.preprocessing.isEmpty ? nil : try json(model.preprocessing),
+      try provenance.map { try json($0) },
+    ]
+    for (name, text) in zip(Self.texts, texts) {
+      if let text { document.setAttribute(name, .strings([text])) }
     }
-    if let provenance { document.setAttribute("provenance", .strings([try json(provenance)])) }
     let typed = model.tensors.map { tensor in target.options.dataType.map { tensor.converted(to: $0) } ?? tensor }
     for tensor in typed { document.add(tensor, at: tensor.name) }
     for tensor in model.extras { document.add(tensor, at: tensor.name) }
+    let placeholder = provenance?.sha256
+    try document.addChecksums(of: (typed + model.extras).map(\.name)) {
+      guard let digest = target.sourceDigest, let placeholder else { return texts }
+      let value = try digest.value()
+      return texts.map { $0?.replacing(placeholder, with: value) }
+    }
     try document.write(to: target.path)
     return typed.map { WrittenTensor(source: $0.name, target: $0.name, shape: $0.shape, dataType: $0.dataType) }
+  }
+}
+
+extension HDF5Document {
+  /// - Parameters:
+  ///   - names: of the tensors.
+  ///   - texts: the attributes as they are in the end.
+  fileprivate mutating func addChecksums(
+    of names: [String], _ texts: @escaping @Sendable () throws -> [String?]
+  ) throws {
+    // Nobody can have put these digits into another attribute.
+    func any() -> UInt64 { UInt64.random(in: .min ... .max) }
+    let placeholder = try NativeChecksums(
+      attributes: any(), tensors: Dictionary(names.map { ($0, any()) }, uniquingKeysWith: { $1 })
+    ).text()
+    setAttribute(NativeChecksums.attribute, .strings([placeholder]))
+    completeLast(placeholder) { hashes in
+      try NativeChecksums(attributes: NativeChecksums.hash(texts()), tensors: hashes).text()
+    }
   }
 }
 
