@@ -49,6 +49,15 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var vocabulary: Int? { if case .tokens(let vocabulary) = content { vocabulary } else { nil } }
 
     func value(clock: Int) throws(LayerError) -> LayerValue {
+      let isToken = vocabulary != nil
+      for (key, size) in [
+        (isToken ? "tokens" : "features", vocabulary ?? width), ("steps", steps), ("channels", channels),
+      ] {
+        guard let size else { continue }
+        guard 1...ModelConfiguration.sizeLimit ~= size else {
+          throw LayerError(key, "expected a size from 1 to \(ModelConfiguration.sizeLimit), found \(size)")
+        }
+      }
       var value = LayerValue(width: width, isPerStep: !isPerSequence, steps: steps, clock: clock)
       value.vocabulary = vocabulary
       if let channels {
@@ -128,6 +137,7 @@ public struct ModelConfiguration: Hashable, Sendable {
         if reads.contains(where: { values[$0].vocabulary != nil }), !(layer.kind is Layer.Embedding) {
           throw LayerError(nil, "it reads tokens, which only an embedding reads")
         }
+        try LayerCheck.check(layer.kind)
         var value = try layer.kind.output(reads.map { values[$0] })
         try Self.check(value, layer.kind.parameters(reads.map { values[$0] }))
         if value.clock == nil { value.clock = values.count }
