@@ -111,6 +111,15 @@ import Testing
       for row in 0..<Self.rows { table.softmax(1, size, y.baseAddress.map { $0 + row * size }) }
     }
     #expect(whole == apart)
+    (whole, apart) = (values.x, values.x)
+    table.normalize_rows(Self.rows, size, 1e-3, values.x, values.weight, values.bias, nil, nil, &whole)
+    apart.withUnsafeMutableBufferPointer { y in
+      for row in 0..<Self.rows {
+        let y = y.baseAddress.map { $0 + row * size }
+        table.normalize_rows(1, size, 1e-3, y, values.weight, values.bias, nil, nil, y)
+      }
+    }
+    #expect(whole == apart)
     var (sums, parts) = ([Double](repeating: 0, count: size), [Double](repeating: 0, count: size))
     table.add_moments(Self.rows, size, values.x, size, nil, &sums)
     parts.withUnsafeMutableBufferPointer { parts in
