@@ -22,5 +22,6 @@
 #include "rows_scalar.inc"
 #include "norms_scalar.inc"
 #include "windows_scalar.inc"
+#include "wide_scalar.inc"
 #include "optimizers_scalar.inc"
 #include "table.inc"

@@ -193,15 +193,32 @@ typedef struct lstmk_table {
   // places[i] becomes place + offsets[i]; places is NULL where nobody asks.
   void (*take_largest)(size_t n, size_t stride, const float *x, int32_t place, const int32_t *offsets, float *y,
                        int32_t *places);
+  // The same of whole windows, each of `taps` values of all `rows`: y[i] is the largest x[row][i * stride + tap], the first of
+  // equal ones, and places[i] is its firsts[row] + tap + offsets[i].
+  void (*pool_largest)(size_t n, size_t stride, size_t taps, size_t rows, const float *const *x, const int32_t *firsts,
+                       const int32_t *offsets, float *y, int32_t *places);
+  // Its gradient, of windows side by side: d[i] where the window's largest value was, zero in its other places, written to or
+  // added to the rows `to`.
+  void (*spread_largest)(size_t n, size_t stride, size_t rows, const int32_t *firsts, const int32_t *offsets,
+                         const int32_t *places, const float *d, int accumulates, float *const *to);
   // y += x, whose values lie `stride` apart
   void (*add_apart)(size_t n, size_t stride, const float *x, float *y);
   // Copies windows that begin `step` apart: of each the spans at `offsets`, of `span` values, side by side.
   void (*copy_windows)(size_t count, size_t step, const float *x, size_t spans, const size_t *offsets, size_t span,
                        float *to);
   // Copies `count` values of each row of (rows, size) from the place `first`, which may lie outside: zeros are around a row.
-  void (*copy_shifted)(size_t rows, size_t size, ptrdiff_t first, const float *from, size_t count, size_t row_stride,
-                       float *to);
+  // Then the same from each of the other taps, `step` places apart: (taps, rows, row_stride).
+  void (*copy_shifted)(size_t taps, size_t step, size_t rows, size_t size, ptrdiff_t first, const float *from, size_t count,
+                       size_t row_stride, float *to);
   void (*transpose)(size_t rows, size_t columns, const float *from, float *to); // (rows, columns) -> (columns, rows)
+
+  // In double precision: to = log(e^a + e^b + e^(c + offset)), -infinity where all are; and to = e^(x + y - shift), for exponents
+  // up to 709. `to` may be none of the others of log_sums.
+  void (*log_sums)(size_t n, const double *a, const double *b, const double *c, const double *offsets, double *to);
+  void (*wide_exponentials)(size_t n, const double *x, const double *y, double shift, double *to);
+  // The logarithm of the sum of e^x, NaN if an x is; and d = (e^(x - total) - shares) factor.
+  double (*log_sum)(size_t n, const float *x);
+  void (*log_sum_slopes)(size_t n, const float *x, double total, const double *shares, double factor, float *d);
 
   void (*adam)(const lstmk_adam *rule, size_t n, const float *gradient, float *first, float *second, float *largest,
                float *weights); // largest: AMSGrad's running maximum, or NULL

@@ -73,6 +73,12 @@ final class ConvolutionLayer: NetworkLayer {
       if isActivated { kernels.apply(function, z, into: output, rows: rowCount, size: width) }
       return
     }
+    if product.isByColumns(sources[0].shape.packed, to: shape.packed) {
+      let z = keepsArguments ? arguments.pointer : output
+      product.runByColumns(rows(), sources[0].shape.packed, to: shape.packed, bias: biasRow, into: z)
+      if isActivated { kernels.apply(function, z, into: output, rows: rowCount, size: width) }
+      return
+    }
     if product.isByHeights, activation.isElementwise || !isActivated {
       let z = keepsArguments ? arguments.pointer : output
       product.runByHeights(rows(), sources[0].shape.packed, to: shape.packed, bias: biasRow, into: z) { row in

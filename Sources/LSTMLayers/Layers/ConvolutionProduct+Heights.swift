@@ -74,12 +74,10 @@ extension ConvolutionProduct {
       for tap in 0..<geometry.taps.time {
         let step = first + tap * geometry.dilation.time
         let from = 0..<steps ~= step ? row(step) : nil
-        for place in 0..<geometry.taps.height {
-          table.pointee.copy_shifted(
-            geometry.channels, from == nil ? 0 : geometry.height,
-            start + place * geometry.dilation.height - geometry.below, from, count, panel, to)
-          to += geometry.channels * panel
-        }
+        table.pointee.copy_shifted(
+          geometry.taps.height, geometry.dilation.height, geometry.channels, from == nil ? 0 : geometry.height,
+          start - geometry.below, from, count, panel, to)
+        to += geometry.taps.height * geometry.channels * panel
       }
     }
   }

@@ -12,7 +12,7 @@ final class ConvolutionProduct {
   private let isFlipped: Bool
   /// The weights in the order of windows, (O, K), and packed span by span.
   private let ordered = FloatBuffer()
-  private let packed = FloatBuffer()
+  let packed = FloatBuffer()
   private(set) var orderedWeights: UnsafeMutablePointer<Float>
   /// The same with the bias, for products by heights: (O, K + 1).
   let biased = FloatBuffer()

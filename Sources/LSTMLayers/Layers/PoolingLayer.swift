@@ -2,19 +2,21 @@ import LSTMCheckpoints
 
 /// The maximum or the average of windows of steps, and of height where rows are a grid: (R, C x F) -> (R', C x F').
 final class PoolingLayer: NetworkLayer {
-  private let kind: Layer.Pooling
+  let kind: Layer.Pooling
   private let channels: Int
   /// F and F'; 1 for rows of features.
-  private let height: Int
-  private let outputHeight: Int
-  private let stride: (time: Int, height: Int)
+  let height: Int
+  let outputHeight: Int
+  let stride: (time: Int, height: Int)
   /// Values around a column, before the first.
-  private let below: Int
+  let below: Int
   /// The place in its sequence that each maximum comes from: its height, and above the lowest `heightBits` its step.
-  private let chosen = AlignedBuffer<Int32>()
-  private let heightBits: Int
-  /// For each column of output (W'), where its window begins in a column of the input; may be below zero.
-  private let windowStarts = AlignedBuffer<Int32>()
+  let chosen = AlignedBuffer<Int32>()
+  let heightBits: Int
+  /// For each column of output (W'), where its window begins in a column of the input; may be below zero. As many times as
+  /// rows are computed together.
+  let windowStarts = AlignedBuffer<Int32>()
+  private var windowStartRows = 0
 
   init(_ kind: Layer.Pooling, _ context: LayerContext) {
     self.kind = kind
@@ -28,14 +30,20 @@ final class PoolingLayer: NetworkLayer {
     below = isGrid ? kind.padding(height, axis: 1) : 0
     heightBits = Int.bitWidth - (height - 1).leadingZeroBitCount
     super.init(context, shape: RowShape.of(context) { kind.length($0, axis: 0) })
-    windowStarts.reserve(width)
-    for column in 0..<width {
-      windowStarts.pointer[column] = Int32(column % outputHeight * self.stride.height - below)
+    setWindowStarts(rows: 1)
+  }
+
+  func setWindowStarts(rows: Int) {
+    guard rows > windowStartRows else { return }
+    windowStartRows = rows
+    windowStarts.reserve(rows * width)
+    for column in 0..<rows * width {
+      windowStarts.pointer[column] = Int32(column % outputHeight * stride.height - below)
     }
   }
 
   /// The values of a window along an axis, and how many count for an average.
-  private func window(_ index: Int, of count: Int, axis: Int) -> (range: Range<Int>, share: Int) {
+  func window(_ index: Int, of count: Int, axis: Int) -> (range: Range<Int>, share: Int) {
     guard axis == 0 || kind.window.count == 2 else { return (0..<1, 1) }
     let start = index * (axis == 0 ? stride.time : stride.height) - kind.padding(count, axis: axis)
     let end = start + kind.window[axis]
@@ -50,6 +58,7 @@ final class PoolingLayer: NetworkLayer {
     let (x, shape, given, rowSize) = (rows(), shape.packed, sources[0].shape.packed, sources[0].width)
     let isMaximum = kind.operation == .max
     if isMaximum, keepsActivations { chosen.reserve(rowCount * width) }
+    if isMaximum, isAligned { return takeWhole() }
     kernels.forEachShare(of: rowCount, work: width * kind.window.reduce(1, *)) { some in
       var t = 0
       for row in some {
@@ -113,6 +122,7 @@ final class PoolingLayer: NetworkLayer {
   override func backward(_ gradient: UnsafeMutablePointer<Float>, _ pass: GradientPass) {
     guard let sink = sink() else { return }
     let (shape, given, rowSize) = (shape.packed, sources[0].shape.packed, sources[0].width)
+    if kind.operation == .max, isAligned, isApart { return spread(gradient, sink) }
     sink.clear(count: sources[0].rowCount * rowSize)
     // Windows may overlap: each thread has sequences, or channels where there are too few.
     let splitsChannels = given.count < kernels.threads

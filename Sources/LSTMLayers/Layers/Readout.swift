@@ -1,3 +1,4 @@
+import CLSTMKernels
 import LSTMCheckpoints
 
 /// A readout: from packed rows of steps (R, S) to one row a sequence (B, S).
@@ -6,12 +7,15 @@ final class ReadoutLayer: NetworkLayer {
   /// The columns of layers that run in reverse, for `final`.
   private let lastColumns: [Range<Int>]
   /// The row that each value comes from, for `max`.
-  private var chosen: [Int] = []
+  private let chosen = AlignedBuffer<Int32>()
+  /// What is added to it.
+  private let offsets = AlignedBuffer<Int32>()
 
   init(_ kind: Layer.Readout, _ context: LayerContext) {
     take = kind.take
     lastColumns = context.sources[0].reversedColumns
     super.init(context)
+    offsets.zero(width)
   }
 
   private var size: Int { width }
@@ -19,6 +23,14 @@ final class ReadoutLayer: NetworkLayer {
   override func forward(_ pass: LayerPass) {
     let (x, pooled, shape) = (rows(), makeOutput(), shape.packed)
     pooled.update(repeating: 0, count: shape.count * size)
+    if take == .max { chosen.reserve(shape.count * size) }
+    if take == .mean || take == .sum, shape.isEven {
+      // Of all sequences at once, whose rows lie side by side.
+      kernels.addColumnSums(
+        rows: shape.steps, columns: shape.count * size, x, rowStride: shape.count * size, into: pooled)
+      if take == .mean { kernels.table.pointee.scale(shape.count * size, 1 / Float(shape.steps), pooled) }
+      return
+    }
     for b in 0..<shape.count {
       let out = pooled + b * size
       switch take {
@@ -66,7 +78,7 @@ final class ReadoutLayer: NetworkLayer {
           for j in 0..<size { row[j] += given[j] * share }
         }
       case .max:
-        for j in 0..<size { dx[chosen[b * size + j] * size + j] += given[j] }
+        for j in 0..<size { dx[Int(chosen.pointer[b * size + j]) * size + j] += given[j] }
       }
     }
   }
@@ -86,18 +98,13 @@ final class ReadoutLayer: NetworkLayer {
   private func takeMaximum(
     _ x: UnsafePointer<Float>, _ b: Int, _ out: UnsafeMutablePointer<Float>, _ shape: PackedShape
   ) {
-    while chosen.count < shape.count * size { chosen.append(0) }
-    for j in 0..<size {
-      out[j] = x[b * size + j]
-      chosen[b * size + j] = b
-    }
+    let places = chosen.pointer + b * size
+    out.update(from: x + b * size, count: size)
+    places.update(repeating: Int32(b), count: size)
     for t in 1..<max(shape.lengths[b], 1) {
       let row = shape.offsets[t] + b
       // NaN propagates, as in PyTorch.
-      for j in 0..<size where x[row * size + j] > out[j] || x[row * size + j].isNaN {
-        out[j] = x[row * size + j]
-        chosen[b * size + j] = row
-      }
+      kernels.table.pointee.take_largest(size, 1, x + row * size, Int32(row), offsets.pointer, out, places)
     }
   }
 }

@@ -18,6 +18,9 @@ struct PackedShape: Equatable {
   /// lengths[b] is the length of the b-th longest sequence.
   private(set) var lengths: [Int] = []
 
+  /// Whether all sequences have the same length.
+  var isEven: Bool { rows == count * steps }
+
   /// The length of all sequences; 0 if some are shorter.
   private var evenSteps = 0
   /// For each length, the next free index among the sorted sequences.
