@@ -6,9 +6,9 @@ import LSTMLayers
 ///
 /// Sums of exponentials are taken as products where they are of a usual size, each row divided by its largest value, and
 /// as logarithms where they would underflow, as behind a transition that is all but forbidden.
-final class ChainLikelihood {
+package final class ChainLikelihood {
   /// Sequences whose tags are known, step by step.
-  struct Batch {
+  package struct Batch {
     /// The scores of tags; a row for each step of each sequence.
     let emissions: UnsafePointer<Float>
     let sequences: Int
@@ -18,7 +18,17 @@ final class ChainLikelihood {
     let label: (_ sequence: Int, _ step: Int) -> Int
     /// What a sequence's negative log-likelihood is multiplied by in the loss.
     let factor: (_ sequence: Int) -> Double
+
+    package init(
+      emissions: UnsafePointer<Float>, sequences: Int, length: @escaping (Int) -> Int, row: @escaping (Int, Int) -> Int,
+      label: @escaping (Int, Int) -> Int, factor: @escaping (Int) -> Double
+    ) {
+      (self.emissions, self.sequences, self.length) = (emissions, sequences, length)
+      (self.row, self.label, self.factor) = (row, label, factor)
+    }
   }
+
+  package init() {}
 
   /// Below it a sum of products may have lost what counts.
   private static let tiny = 1e-200
@@ -46,10 +56,10 @@ final class ChainLikelihood {
   /// The sum of the losses with their factors, and gradients.
   /// - Parameters:
   ///   - losses: (N), gets the negative log-likelihood of each sequence, without the factor.
-  ///   - gradient: gets dL/d emissions in the rows of the steps that count; the others are not written.
+  ///   - gradient: gets dL/d emissions in the rows of the steps that count; the others are not written; nil if not wanted.
   ///   - chainGradient: gets dL/d scores of the chain, every value; nil if not wanted.
-  func evaluate(
-    _ batch: Batch, _ chain: TagChain, losses: UnsafeMutablePointer<Double>, gradient: UnsafeMutablePointer<Float>,
+  package func evaluate(
+    _ batch: Batch, _ chain: TagChain, losses: UnsafeMutablePointer<Double>, gradient: UnsafeMutablePointer<Float>?,
     chainGradient: TagChain.Gradient?, kernels: Kernels
   ) {
     let size = chain.size
@@ -65,7 +75,7 @@ final class ChainLikelihood {
     kernels.forEachShare(of: batch.sequences, work: work) { part in
       for b in part { losses[b] = self.evaluate(b, batch, chain, gradient) }
     }
-    if let chainGradient { self.sum(batch, chain, gradient, into: chainGradient, kernels) }
+    if let chainGradient, let gradient { self.sum(batch, chain, gradient, into: chainGradient, kernels) }
   }
 
   private func setSteps(_ chain: TagChain) {
@@ -79,7 +89,7 @@ final class ChainLikelihood {
 
   /// One sequence.
   private func evaluate(
-    _ b: Int, _ batch: Batch, _ chain: TagChain, _ gradient: UnsafeMutablePointer<Float>
+    _ b: Int, _ batch: Batch, _ chain: TagChain, _ gradient: UnsafeMutablePointer<Float>?
   ) -> Double {
     let (size, first, length) = (chain.size, starts.pointer[b], batch.length(b))
     guard length > 0 else { return 0 }
@@ -107,6 +117,7 @@ final class ChainLikelihood {
     }
     let last = logs + (length - 1) * size
     let total = logSum(size) { last[$0] + chain.endScore($0) }
+    guard let gradient else { return total - chain.score(steps: length, { batch.label(b, $0) }, emissions) }
     // 2. Backward.
     let rest = scratch.pointer + b * 3 * size
     let (earlier, all) = (rest + size, rest + 2 * size)

@@ -78,7 +78,7 @@ final class SequenceLoss {
   /// - Parameters:
   ///   - places: for each row of the output the row of its target; of labels, where its sequence's begin.
   ///   - gradient: gets the gradient of the mean, a row for each of the output's.
-  ///   - isTraining: whether the gradient of a CRF's own scores is wanted, too.
+  ///   - isTraining: whether gradients are wanted; else they are zero.
   /// - Throws: `ShapeError` for labels that no sequence of steps can have.
   func evaluate(
     _ loss: Loss, _ output: Network.Output, of network: Network, _ index: Int = 0, _ targets: TargetRows,
@@ -102,7 +102,8 @@ final class SequenceLoss {
         .init(
           emissions: output.rows, sequences: sequences.count, length: { lengths[$0] }, row: sequences.row,
           label: { Int(classes[places[sequences.row($0, $1)]]) }, factor: factor),
-        tags, losses: losses, gradient: gradient, chainGradient: isTraining ? network.makeChainGradient(index) : nil,
+        tags, losses: losses, gradient: isTraining ? gradient : nil,
+        chainGradient: isTraining ? network.makeChainGradient(index) : nil,
         kernels: network.kernels)
     case (.ctc(_, let chosen, let zeroesInfinity), .labels(let labels, let width), _):
       reduction = chosen
@@ -118,7 +119,7 @@ final class SequenceLoss {
         .init(
           logits: output.rows, size: output.width, blank: blank, sequences: sequences.count, length: sequences.length,
           row: sequences.row, labelCount: { lengths[$0] }, label: label, factor: factor, zeroesInfinity: zeroesInfinity),
-        losses: losses, gradient: gradient, kernels: network.kernels)
+        losses: losses, gradient: isTraining ? gradient : nil, kernels: network.kernels)
     default:
       throw ShapeError(what: "targets", expected: "those of \(loss.name)", found: "others")
     }
