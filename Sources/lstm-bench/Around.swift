@@ -10,6 +10,8 @@ struct AroundCase: Sendable {
     case channels
     /// (N, C, T, F)
     case grid
+    /// (N, T) tokens
+    case tokens
   }
 
   let name: String
@@ -22,24 +24,30 @@ struct AroundCase: Sendable {
   let features: Int
   /// C of a grid.
   let channels: Int?
+  /// V of tokens, which are read instead of features.
+  let vocabulary: Int?
 
   init(
     _ name: String, _ torch: String, _ layout: Layout = .rows, batch: Int = 32, steps: Int = 64, features: Int,
-    channels: Int? = nil, copies: Int = 1, _ kind: any LayerKind
+    channels: Int? = nil, vocabulary: Int? = nil, copies: Int = 1, from: [String] = [], _ kind: any LayerKind
   ) {
     (self.name, self.layout, self.batch, self.steps) = (name, layout, batch, steps)
-    (self.features, self.channels) = (features, channels)
-    layers = (0..<copies).map { Layer("layer\($0 + 1)", kind) }
+    (self.features, self.channels, self.vocabulary) = (features, channels, vocabulary)
+    layers = (0..<copies).map { Layer("layer\($0 + 1)", kind, from: from) }
     self.torch = copies == 1 ? torch : "nn.Sequential(*[\(torch) for _ in range(\(copies))])"
   }
 
   var configuration: ModelConfiguration {
     get throws {
-      try ModelConfiguration(inputs: [.init(.features(size: features), channels: channels)], layers: layers)
+      let input: ModelConfiguration.Input =
+        if let vocabulary { .init(.tokens(vocabulary: vocabulary)) } else {
+          .init(.features(size: features), channels: channels)
+        }
+      return try ModelConfiguration(inputs: [input], layers: layers)
     }
   }
 
-  static let all: [AroundCase] = activations + norms + convolutions + grids + others
+  static let all: [AroundCase] = activations + norms + convolutions + grids + others + attention + readouts
 
   // MARK: Cases
 
@@ -90,7 +98,35 @@ struct AroundCase: Sendable {
     AroundCase(
       "self-attention 128, 4 heads", "Attention(128, 4)", features: 128, Layer.SelfAttention(heads: 4)),
     AroundCase("dense 128 -> 128, gelu", "nn.Sequential(nn.Linear(128, 128), nn.GELU())", features: 128, dense()),
+    AroundCase(
+      "embedding 10000 x 128", "nn.Embedding(10000, 128)", .tokens, features: 1, vocabulary: 10000,
+      Layer.Embedding(size: 128)),
   ]
+
+  private static let attention = [
+    AroundCase(
+      "attention by a vector, 128", "VectorAttention(128)", features: 128, Layer.Attention(.vector)),
+    AroundCase(
+      "attention by tanh, 128 -> 64", "TanhAttention(128, 64)", features: 128, tanhAttention()),
+    AroundCase(
+      "dot attention, 128", "DotAttention()", features: 128, from: ["input", "input"], dotAttention()),
+  ]
+
+  private static let readouts = [(Layer.Readout.Take.last, "Last()"), (.mean, "Mean()"), (.max, "Max()")].map {
+    AroundCase("readout \($0.0.rawValue), 128", $0.1, features: 128, Layer.Readout($0.0))
+  }
+
+  private static func dotAttention() -> Layer.DotAttention {
+    var kind = Layer.DotAttention()
+    kind.isScaled = true
+    return kind
+  }
+
+  private static func tanhAttention() -> Layer.Attention {
+    var kind = Layer.Attention(.tanh, size: 64)
+    kind.hasBias = true
+    return kind
+  }
 
   private static func convolution(_ size: Int, _ kernel: [Int]) -> Layer.Convolution {
     var kind = Layer.Convolution(size: size, kernel: kernel)

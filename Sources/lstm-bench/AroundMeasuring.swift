@@ -8,8 +8,9 @@ enum Around {
   /// order, which a network makes once; PyTorch is given the values in the order that its layer wants.
   struct Times: Codable {
     let name: String
-    /// Of a forward pass without gradients, and of one with the gradients of parameters and input.
-    let forward, training: Double
+    /// Of a forward pass without gradients, and of one with the gradients of parameters and input, which decoders do not have.
+    let forward: Double
+    var training: Double?
     /// The largest difference of outputs and gradients from ours, relative to the largest value.
     var difference: Double?
   }
@@ -17,7 +18,8 @@ enum Around {
   struct Row: Encodable {
     let name: String
     /// Medians in milliseconds.
-    let forward, training: Double
+    let forward: Double
+    var training: Double?
     /// PyTorch's time divided by ours, of each pair of neighbors.
     var forwardRatios: [Double] = []
     var trainingRatios: [Double] = []
@@ -27,7 +29,7 @@ enum Around {
     try chosen(only).map { bench in
       var run = try Run(bench, kernels)
       return try run.times(seconds: seconds)
-    }
+    } + SequenceCase.chosen(only).map { SequenceRun($0, kernels).times(seconds: seconds) }
   }
 
   private static func chosen(_ only: String?) -> [AroundCase] {
@@ -43,7 +45,7 @@ enum Around {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("lstm-bench-\(UUID().uuidString)").path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    try write(chosen(only), to: folder, kernels)
+    try write(only, to: folder, kernels)
     let runner = Runner(threads: kernels.threads, folder: folder)
     let common = ["--threads", "\(kernels.threads)", "--seconds", "\(seconds)"]
     func ours() throws -> [Times] {
@@ -68,11 +70,12 @@ enum Around {
       }
     }
     return own[0].indices.map { at in
-      var row = Row(
-        name: own[0][at].name, forward: own.map { $0[at].forward }.median, training: own.map { $0[at].training }.median)
+      var row = Row(name: own[0][at].name, forward: own.map { $0[at].forward }.median)
+      let training = own.compactMap { $0[at].training }
+      if !training.isEmpty { row.training = training.median }
       for (mine, yours) in zip(own, other) {
         row.forwardRatios.append(yours[at].forward / mine[at].forward)
-        row.trainingRatios.append(yours[at].training / mine[at].training)
+        if let mine = mine[at].training, let yours = yours[at].training { row.trainingRatios.append(yours / mine) }
       }
       return row
     }
@@ -80,17 +83,23 @@ enum Around {
 
   private struct Description: Encodable {
     let name, torch: String
-    let layout: AroundCase.Layout
+    let layout: String
     let file: String
   }
 
   /// Writes `cases.json`, and for each case x, y, a gradient dy, dx, the weights and their gradients.
-  private static func write(_ cases: [AroundCase], to folder: String, _ kernels: Kernels) throws {
+  private static func write(_ only: String?, to folder: String, _ kernels: Kernels) throws {
     var list: [Description] = []
-    for (number, bench) in cases.enumerated() {
-      let run = try Run(bench, kernels)
-      try StoredTensor.write(run.tensors(), path: folder + "/\(number).safetensors", as: .safetensors)
-      list.append(.init(name: bench.name, torch: bench.torch, layout: bench.layout, file: "\(number).safetensors"))
+    func add(_ name: String, _ torch: String, _ layout: String, _ tensors: [StoredTensor]) throws {
+      let file = "\(list.count).safetensors"
+      try StoredTensor.write(tensors, path: folder + "/" + file, as: .safetensors)
+      list.append(.init(name: name, torch: torch, layout: layout, file: file))
+    }
+    for bench in chosen(only) {
+      try add(bench.name, bench.torch, bench.layout.rawValue, Run(bench, kernels).tensors())
+    }
+    for bench in SequenceCase.chosen(only) {
+      try add(bench.name, "", bench.work.rawValue, SequenceRun(bench, kernels).tensors())
     }
     try JSONEncoder().encode(list).write(to: URL(fileURLWithPath: folder + "/cases.json"))
   }
@@ -101,7 +110,9 @@ enum Around {
     let bench: AroundCase
     let configuration: ModelConfiguration
     let network: Network
+    /// Features or tokens.
     let x: [Float]
+    let tokens: [Int32]
     let starts: [Int]
     let gradients: ParameterStore
     let trainable: [Bool]
@@ -112,32 +123,37 @@ enum Around {
       network = Network(LSTMModel(configuration, seed: 3), kernels: kernels)
       var random = RandomNumbers(seed: 2)
       x = (0..<bench.batch * bench.steps * bench.features).map { _ in random.normal() }
+      tokens =
+        (bench.vocabulary.map { 0..<$0 }).map { range in
+          (0..<bench.batch * bench.steps).map { _ in Int32(random.uniform() * Float(range.count)) }
+        } ?? []
       starts = (0..<bench.batch).map { $0 * bench.steps }
       gradients = ParameterStore(configuration.parameters)
       trainable = gradients.slots.map { _ in true }
     }
 
     mutating func times(seconds: Double) throws -> Times {
-      let plan = GradientPlan(configuration, trainable: trainable, wantsInput: true)
+      let plan = GradientPlan(configuration, trainable: trainable, wantsInput: tokens.isEmpty)
       let (network, gradients, clock) = (network, gradients, ContinuousClock())
-      let copying = Network(
-        LSTMModel(
-          try ModelConfiguration(
-            inputs: configuration.inputs, layers: [Layer("layer1", Layer.ActivationLayer(.none))])),
-        kernels: network.kernels)
+      let copying =
+        tokens.isEmpty
+        ? Network(
+          LSTMModel(
+            try ModelConfiguration(
+              inputs: configuration.inputs, layers: [Layer("layer1", Layer.ActivationLayer(.none))])),
+          kernels: network.kernels) : nil
       var (forward, training, copies): ([Double], [Double], [Double]) = ([], [], [])
-      try x.withUnsafeBufferPointer { x in
+      try withValues { values in
         try starts.withUnsafeBufferPointer { starts in
-          guard let x = x.baseAddress, let starts = starts.baseAddress else { return }
-          let rows = SequenceRows(
-            .features(x, width: bench.features), count: bench.batch, steps: bench.steps, starts: starts)
+          guard let starts = starts.baseAddress else { return }
+          let rows = SequenceRows(values, count: bench.batch, steps: bench.steps, starts: starts)
           var given: [Float] = []
           let began = clock.now
           while (clock.now - began) / .seconds(1) < seconds || training.count < 4 {
             // Once untimed, so that the input is in the caches for both.
-            _ = try copying.run(rows)
+            _ = try copying?.run(rows)
             let before = clock.now
-            _ = try copying.run(rows)
+            _ = try copying?.run(rows)
             let start = clock.now
             copies.append((start - before) / .seconds(1))
             _ = try network.run(rows)
@@ -157,22 +173,38 @@ enum Around {
         }
       }
       func own(_ times: [Double]) -> Double {
-        (Array(times.dropFirst()).median - Array(copies.dropFirst()).median) * 1e3
+        (Array(times.dropFirst()).median - (copying == nil ? 0 : Array(copies.dropFirst()).median)) * 1e3
       }
       return Times(name: bench.name, forward: own(forward), training: own(training))
     }
 
+    private func withValues(_ body: (SequenceRows.Values) throws -> Void) rethrows {
+      guard tokens.isEmpty else {
+        return try tokens.withUnsafeBufferPointer { tokens in
+          if let tokens = tokens.baseAddress { try body(.tokens(tokens)) }
+        }
+      }
+      try x.withUnsafeBufferPointer { x in
+        if let x = x.baseAddress { try body(.features(x, width: bench.features)) }
+      }
+    }
+
     func tensors() throws -> [StoredTensor] {
       let shape = [bench.batch, bench.steps, bench.features]
-      let output = try network.forward(SequenceBatch(Tensor(shape: shape, values: x)), isTraining: true)
+      let batch =
+        tokens.isEmpty
+        ? try SequenceBatch(Tensor(shape: shape, values: x))
+        : try SequenceBatch(tokens: tokens, count: bench.batch, steps: bench.steps)
+      let output = try network.forward(batch, isTraining: true)
       let dy = Tensor(shape: output.shape, values: output.values.indices.map { Float($0 % 7) - 3 })
-      let found = try network.backward(dy, into: gradients, trainable: trainable, wantsInput: true)
+      let found = try network.backward(dy, into: gradients, trainable: trainable, wantsInput: tokens.isEmpty)
       var list = [
-        StoredTensor(name: "x", shape: shape, values: x),
+        // Tokens, too, as the numbers that they are.
+        StoredTensor(name: "x", shape: shape, values: tokens.isEmpty ? x : tokens.map { Float($0) }),
         StoredTensor(name: "y", shape: output.shape, values: output.values),
         StoredTensor(name: "dy", shape: dy.shape, values: dy.values),
-        StoredTensor(name: "dx", shape: shape, values: found?.input.values ?? []),
       ]
+      if let found, tokens.isEmpty { list.append(StoredTensor(name: "dx", shape: shape, values: found.input.values)) }
       for (index, slot) in network.weights.slots.enumerated() {
         let shape = slot.specification.shape
         list.append(.init(name: "weight." + slot.name, shape: shape, values: network.weights.values(index)))

@@ -11,7 +11,8 @@ extension LSTMBench {
           print(String(decoding: try JSONEncoder().encode(times), as: UTF8.self))
         } else {
           let name = times.name.padding(toLength: 44, withPad: " ", startingAt: 0)
-          print(name + String(format: "forward %9.4f ms   with gradients %9.4f ms", times.forward, times.training))
+          let training = times.training.map { String(format: "   with gradients %9.4f ms", $0) } ?? ""
+          print(name + String(format: "forward %9.4f ms", times.forward) + training)
         }
       }
       return
@@ -30,13 +31,14 @@ extension LSTMBench {
     for row in rows {
       let cells = [
         row.name, String(format: "%.3f ms", row.forward), spread(row.forwardRatios),
-        String(format: "%.3f ms", row.training), spread(row.trainingRatios),
+        row.training.map { String(format: "%.3f ms", $0) } ?? "", spread(row.trainingRatios),
       ]
       print("| " + cells.joined(separator: " | ") + " |")
     }
     for (name, ratios) in [
-      ("forward", rows.map(\.forwardRatios.median)), ("with gradients", rows.map(\.trainingRatios.median)),
+      ("forward", rows.map(\.forwardRatios)), ("with gradients", rows.map(\.trainingRatios)),
     ] {
+      let ratios = ratios.filter { !$0.isEmpty }.map(\.median)
       let mean = exp(ratios.reduce(0) { $0 + log($1) } / Double(max(1, ratios.count)))
       print("\nGeometric mean, \(name): \(times(mean)) over \(ratios.count) cases")
     }
@@ -44,6 +46,6 @@ extension LSTMBench {
 
   /// `2.31x (2.02x to 2.60x)`
   private func spread(_ ratios: [Double]) -> String {
-    "\(times(ratios.median)) (\(times(ratios.min() ?? 0)) to \(times(ratios.max() ?? 0)))"
+    ratios.isEmpty ? "" : "\(times(ratios.median)) (\(times(ratios.min() ?? 0)) to \(times(ratios.max() ?? 0)))"
   }
 }

@@ -5,14 +5,13 @@ Each case is tried as it is, with the memory format channels_last where it is a 
 
 import argparse
 import json
-import statistics
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
+import around_sequences
 import rivals
 
 
@@ -26,11 +25,56 @@ class Attention(nn.MultiheadAttention):
         return super().forward(x, x, x, need_weights=False)[0]
 
 
+class VectorAttention(nn.Module):
+    """The average of the steps, weighted by the softmax over time of a vector times each."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.score = nn.Linear(size, 1, bias=False)
+
+    def forward(self, x):
+        return (self.score(x).softmax(1).transpose(1, 2) @ x)[:, 0]
+
+
+class TanhAttention(nn.Module):
+    """The same with the scores of a layer with tanh."""
+
+    def __init__(self, size, inner):
+        super().__init__()
+        self.inner = nn.Linear(size, inner)
+        self.score = nn.Linear(inner, 1, bias=False)
+
+    def forward(self, x):
+        return (self.score(self.inner(x).tanh()).softmax(1).transpose(1, 2) @ x)[:, 0]
+
+
+class DotAttention(nn.Module):
+    def forward(self, x):
+        return nn.functional.scaled_dot_product_attention(x, x, x)
+
+
+class Last(nn.Module):
+    def forward(self, x):
+        return x[:, -1]
+
+
+class Mean(nn.Module):
+    def forward(self, x):
+        return x.mean(1)
+
+
+class Max(nn.Module):
+    def forward(self, x):
+        return x.max(1).values
+
+
 def to_torch(values: np.ndarray, layout: str, like=None) -> torch.Tensor:
     """(N, T, C x F) as the layer wants it."""
     x = torch.from_numpy(values)
     if layout == "rows":
         return x
+    if layout == "tokens":
+        return x[..., 0].long()
     if layout == "channels":
         return x.transpose(1, 2).contiguous()
     n, t, width = x.shape
@@ -50,10 +94,6 @@ def channels(module) -> int:
     return getattr(module, "in_channels", getattr(module, "num_features", 64))
 
 
-def measure(call, seconds: float) -> float:
-    return statistics.median(rivals.measure(call, seconds, fewest=4)) * 1e3
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
@@ -62,6 +102,9 @@ def main() -> None:
     options = parser.parse_args()
     for case in json.loads((options.folder / "cases.json").read_text()):
         tensors = rivals.read_safetensors(options.folder / case["file"])
+        if case["layout"] in around_sequences.WORK:
+            around_sequences.run(case, tensors, options)
+            continue
         forward, training, difference = [], [], 0.0
         ways = [(False, options.threads)]
         ways += [(True, options.threads)] if case["layout"] == "grid" else []
@@ -76,36 +119,37 @@ def main() -> None:
                     value.copy_(torch.from_numpy(tensors["weight." + name]).reshape(value.shape))
             count = channels(module) if case["layout"] == "grid" else None
             x = to_torch(tensors["x"], case["layout"], count)
-            outputs = tensors["y"].shape[2]
-            dy = to_torch(tensors["dy"], case["layout"], count and getattr(module, "out_channels", count))
+            given = "rows" if case["layout"] == "tokens" else case["layout"]
+            dy = to_torch(tensors["dy"], given, count and getattr(module, "out_channels", count))
             if is_last:
                 module = module.to(memory_format=torch.channels_last)
                 x, dy = (v.contiguous(memory_format=torch.channels_last) for v in (x, dy))
-            x.requires_grad_()
             parameters = list(module.parameters())
+            inputs = [x.requires_grad_()] if "dx" in tensors else []
 
             def train():
-                return torch.autograd.grad(module(x), [x, *parameters], dy)
+                return torch.autograd.grad(module(x), [*inputs, *parameters], dy)
 
             y, found = module(x), train()
             difference = max(difference, rivals.difference(tensors["y"], to_rows(y, case["layout"])))
-            difference = max(difference, rivals.difference(tensors["dx"], to_rows(found[0], case["layout"])))
+            if inputs:
+                difference = max(difference, rivals.difference(tensors["dx"], to_rows(found[0], case["layout"])))
             # Of normalizations one after the other, the weights of all but the last have no gradient but rounding.
             largest = max([1e-30] + [np.abs(v).max() for n, v in tensors.items() if n.startswith("gradient.")])
             for name, value in targets.items():
                 if isinstance(value, nn.Parameter):
-                    gradient = found[1 + [p is value for p in parameters].index(True)]
+                    gradient = found[len(inputs) + [p is value for p in parameters].index(True)]
                     expected = tensors["gradient." + name].reshape(gradient.shape)
                     error = np.abs(expected - gradient.contiguous().numpy()).max()
                     difference = max(difference, float(error / max(np.abs(expected).max(), largest * 0.1)))
-            training.append(measure(train, options.seconds / 2))
+            training.append(around_sequences.measure(train, options.seconds / 2))
             module.eval()
 
             def infer():
                 with torch.inference_mode():
                     return module(x)
 
-            forward.append(measure(infer, options.seconds / 2))
+            forward.append(around_sequences.measure(infer, options.seconds / 2))
         line = {"name": case["name"], "forward": min(forward), "training": min(training), "difference": difference}
         print(json.dumps(line), flush=True)
 
