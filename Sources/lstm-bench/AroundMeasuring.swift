@@ -4,17 +4,6 @@ import LSTMLayers
 
 /// Times the layers around the LSTM, forward alone and forward with both gradients, alone or in turns with PyTorch.
 enum Around {
-  /// A process's times of one case, from us and from PyTorch. Ours are without the copy of a batch into the network's
-  /// order, which a network makes once; PyTorch is given the values in the order that its layer wants.
-  struct Times: Codable {
-    let name: String
-    /// Of a forward pass without gradients, and of one with the gradients of parameters and input, which decoders do not have.
-    let forward: Double
-    var training: Double?
-    /// The largest difference of outputs and gradients from ours, relative to the largest value.
-    var difference: Double?
-  }
-
   struct Row: Encodable {
     let name: String
     /// Medians in milliseconds.
@@ -25,7 +14,7 @@ enum Around {
     var trainingRatios: [Double] = []
   }
 
-  static func measure(_ kernels: Kernels, seconds: Double, only: String? = nil) throws -> [Times] {
+  static func measure(_ kernels: Kernels, seconds: Double, only: String? = nil) throws -> [AroundTimes] {
     try chosen(only).map { bench in
       var run = try Run(bench, kernels)
       return try run.times(seconds: seconds)
@@ -48,16 +37,16 @@ enum Around {
     try write(only, to: folder, kernels)
     let runner = Runner(threads: kernels.threads, folder: folder)
     let common = ["--threads", "\(kernels.threads)", "--seconds", "\(seconds)"]
-    func ours() throws -> [Times] {
+    func ours() throws -> [AroundTimes] {
       try runner.decode(
         Bundle.main.executablePath ?? CommandLine.arguments[0],
         ["--around", "--json"] + (only.map { ["--case", $0] } ?? []) + common, log: "ours")
     }
-    func theirs() throws -> [Times] {
+    func theirs() throws -> [AroundTimes] {
       try runner.decode(python, [scripts + "/around_torch.py", folder] + common, log: "torch")
     }
-    var own: [[Times]] = []
-    var other: [[Times]] = []
+    var own: [[AroundTimes]] = []
+    var other: [[AroundTimes]] = []
     for _ in 0..<rounds {
       own.append(try ours())
       other.append(try theirs())
@@ -132,7 +121,7 @@ enum Around {
       trainable = gradients.slots.map { _ in true }
     }
 
-    mutating func times(seconds: Double) throws -> Times {
+    mutating func times(seconds: Double) throws -> AroundTimes {
       let plan = GradientPlan(configuration, trainable: trainable, wantsInput: tokens.isEmpty)
       let (network, gradients, clock) = (network, gradients, ContinuousClock())
       let copying =
@@ -175,7 +164,7 @@ enum Around {
       func own(_ times: [Double]) -> Double {
         (Array(times.dropFirst()).median - (copying == nil ? 0 : Array(copies.dropFirst()).median)) * 1e3
       }
-      return Times(name: bench.name, forward: own(forward), training: own(training))
+      return AroundTimes(name: bench.name, forward: own(forward), training: own(training))
     }
 
     private func withValues(_ body: (SequenceRows.Values) throws -> Void) rethrows {
@@ -217,10 +206,10 @@ enum Around {
 
 extension Runner {
   /// The output of a new process, a line of JSON for each case.
-  func decode(_ executable: String, _ arguments: [String], log: String) throws -> [Around.Times] {
+  func decode(_ executable: String, _ arguments: [String], log: String) throws -> [AroundTimes] {
     let decoder = JSONDecoder()
     return try output(executable, arguments, log: log).split(separator: UInt8(ascii: "\n")).map {
-      try decoder.decode(Around.Times.self, from: $0)
+      try decoder.decode(AroundTimes.self, from: $0)
     }
   }
 }

@@ -116,9 +116,9 @@ final class SequenceRun {
     }
   }
 
-  func times(seconds: Double) -> Around.Times {
+  func times(seconds: Double) -> AroundTimes {
     x.withUnsafeBufferPointer { x in
-      guard let x = x.baseAddress else { return Around.Times(name: bench.name, forward: 0) }
+      guard let x = x.baseAddress else { return AroundTimes(name: bench.name, forward: 0) }
       func measure(_ body: () -> Void) -> Double {
         let clock = ContinuousClock()
         var times: [Double] = []
@@ -132,7 +132,7 @@ final class SequenceRun {
       }
       let forward = measure { run(x, wantsGradient: false) }
       let isLoss = bench.work == .crf || bench.work == .ctc
-      return Around.Times(name: bench.name, forward: forward, training: isLoss ? measure { run(x) } : nil)
+      return AroundTimes(name: bench.name, forward: forward, training: isLoss ? measure { run(x) } : nil)
     }
   }
 
