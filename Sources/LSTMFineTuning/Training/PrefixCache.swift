@@ -84,7 +84,7 @@ extension Boundary {
   func partsBelow(_ configuration: ModelConfiguration) -> [String] {
     let first = configuration.inputs.count
     var reached = Set<Int>()
-    var open = places
+    var open = places + states
     while let place = open.popLast() {
       guard place >= first, reached.insert(place - first).inserted else { continue }
       open += configuration.sources[place - first]

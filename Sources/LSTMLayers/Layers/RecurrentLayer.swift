@@ -23,6 +23,10 @@ final class RecurrentLayer: NetworkLayer {
   private let starter: RecurrentLayer?
   /// Whether this pass goes on from the layer's own final state in the last one.
   private var goesOn = false
+  /// For each sequence in the packed order the final state, h (S) and c (H) of each direction, of a pass that starts above
+  /// this layer.
+  private let keptStates = FloatBuffer()
+  private var hasKeptStates = false
   /// (R, D * S) before directions are merged, and its gradient.
   private let sideBySide = FloatBuffer()
   private let sideBySideGradient = FloatBuffer()
@@ -142,15 +146,43 @@ final class RecurrentLayer: NetworkLayer {
   func copyFinalState(
     _ b: Int, of place: Int, hidden: UnsafeMutablePointer<Float>, cell: UnsafeMutablePointer<Float>?
   ) {
+    if hasKeptStates {
+      let kept = keptStates.pointer + b * finalStateSize + place * (stateSize + cellSize)
+      hidden.update(from: kept, count: stateSize)
+      if let cell, cellSize > 0 { cell.update(from: kept + stateSize, count: cellSize) }
+      return
+    }
     let (direction, shape) = (directions[place], shape.packed)
     let rows = isMerged ? sideBySide.pointer : output
     hidden.update(from: rows + direction.finalRow(b, shape) * rowSize + place * stateSize, count: stateSize)
     if let cell, cellSize > 0 { cell.update(from: direction.finalCell(b, shape), count: cellSize) }
   }
 
+  /// Floats of a sequence's final state: h and c of each direction.
+  var finalStateSize: Int { directions.count * (stateSize + cellSize) }
+
+  /// Writes all of the final state of the b-th longest sequence.
+  func copyFinalState(_ b: Int, to block: UnsafeMutablePointer<Float>) {
+    for place in directions.indices {
+      let start = block + place * (stateSize + cellSize)
+      copyFinalState(b, of: place, hidden: start, cell: start + stateSize)
+    }
+  }
+
+  /// Has the layers that start from this one's final states take those that are given, until it runs again.
+  func reserveKeptStates() {
+    keptStates.reserve(shape.packed.count * finalStateSize)
+    hasKeptStates = true
+  }
+
+  func takeFinalState(_ b: Int, from block: UnsafePointer<Float>) {
+    (keptStates.pointer + b * finalStateSize).update(from: block, count: finalStateSize)
+  }
+
   // MARK: - Forward
 
   override func forward(_ pass: LayerPass) {
+    hasKeptStates = false
     if let starter, !goesOn { takeState(of: starter) }
     let (count, output) = (rowCount, makeOutput())
     if isMerged { sideBySide.reserve(count * rowSize) }

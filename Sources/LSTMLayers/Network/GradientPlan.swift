@@ -53,7 +53,7 @@ package struct GradientPlan: Sendable {
     }
     wantsGradient = trains
     self.moves = moves
-    // 3. What runs again in every pass: what moves, and the layers whose state it starts from.
+    // 3. What runs again in every pass: what moves.
     var runs = moves
     // Dropout that what moves reads, through layers without parameters if need be, gives other values in every pass.
     var drops = [Bool](repeating: false, count: inputs)
@@ -64,7 +64,6 @@ package struct GradientPlan: Sendable {
           || configuration.parameters(ofLayer: index).isEmpty && sources[inputs + index].contains { drops[$0] })
     }
     for place in stride(from: runs.count - 1, through: inputs, by: -1) where runs[place] {
-      for other in references[place] { runs[other] = true }
       // Joining rows costs less than keeping them twice, and dropout acts on the parts.
       for source in sources[place] where source >= inputs {
         if drops[source] || layers[source - inputs].kind is Layer.Merge { runs[source] = true }
@@ -87,25 +86,30 @@ package struct GradientPlan: Sendable {
       ends = Set(ends.flatMap { sources[$0] })
     }
     self.runs = runs
-    entry = Boundary(places: ends.sorted())
+    // Of a layer that only gives others their first state, its final state.
+    let states = runs.indices.filter { runs[$0] }.flatMap { references[$0] }.filter { !runs[$0] }
+    entry = Boundary(places: ends.sorted(), states: Set(states).sorted())
     recurrentLayers = configuration.recurrentLayers.enumerated()
       .filter { trains[inputs + $1.index] }.map(\.offset)
     sites = Regularization.Sites(configuration, self)
   }
 }
 
-/// A boundary between two parts of the model, where a pass may start or end: the values that the upper part reads.
+/// A boundary between two parts of the model, where a pass may start or end: the values that the upper part reads, and the
+/// final states that it starts from.
 package struct Boundary: Hashable, Sendable {
   /// Places in the configuration's `values`, inputs first, ascending.
   package let places: [Int]
+  /// Places of recurrent layers whose final states are read, ascending.
+  package let states: [Int]
 
   /// The model's input.
   package static let input = Boundary(places: [0])
 
-  package init(places: [Int]) { self.places = places }
+  package init(places: [Int], states: [Int] = []) { (self.places, self.states) = (places, states) }
 
   /// Whether it is the model's input and nothing else.
   package func isInput(_ configuration: ModelConfiguration) -> Bool {
-    places.allSatisfy { $0 < configuration.inputs.count }
+    states.isEmpty && places.allSatisfy { $0 < configuration.inputs.count }
   }
 }

@@ -41,9 +41,11 @@ extension Network {
   /// Steps of the output, of a sequence of so many steps.
   package func outputSteps(_ steps: Int, output index: Int = 0) -> Int { outputLayers[index].shape.steps(steps) }
 
-  /// Floats that the values at a boundary take for a sequence of so many steps, one value after the other, each row by row.
+  /// Floats that the values at a boundary take for a sequence of so many steps, one value after the other, each row by row,
+  /// then the final states.
   package func blockSize(at boundary: Boundary, steps: Int) -> Int {
     boundary.places.reduce(0) { $0 + partSize(nodes[$1], steps: steps) }
+      + boundary.states.reduce(0) { $0 + ((nodes[$1] as? RecurrentLayer)?.finalStateSize ?? 0) }
   }
 
   private func partSize(_ node: NetworkLayer, steps: Int) -> Int {
@@ -130,6 +132,9 @@ extension Network {
           from: node.outputRead + row * width, count: width)
       }
     }
+    forEachState(of: boundary) { layer, b, sequence, offset in
+      layer.copyFinalState(b, to: blocks + starts[sequence] + offset)
+    }
   }
 
   /// Computes the caller's number of every row of the last output.
@@ -167,6 +172,21 @@ extension Network {
     }
   }
 
+  /// Visits the final states of a boundary: the b-th longest sequence's, with the sequence's number and the offset in its
+  /// block.
+  private func forEachState(
+    of boundary: Boundary, _ body: (_ layer: RecurrentLayer, _ b: Int, _ sequence: Int, _ offset: Int) -> Void
+  ) {
+    for b in 0..<(boundary.states.isEmpty ? 0 : shape.count) {
+      var offset = boundary.places.reduce(0) { $0 + partSize(nodes[$1], steps: shape.lengths[b]) }
+      for place in boundary.states {
+        guard let layer = nodes[place] as? RecurrentLayer else { continue }
+        body(layer, b, shape.order[b], offset)
+        offset += layer.finalStateSize
+      }
+    }
+  }
+
   /// Copies blocks to the outputs of the layers at a boundary.
   private func gather(_ source: SequenceRows, at boundary: Boundary) throws(ShapeError) {
     guard case .features(let base, _) = source.values else {
@@ -187,13 +207,18 @@ extension Network {
         (to + row * width).update(from: base + source.starts[sequence] + offset(sequence) + step * width, count: width)
       }
     }
+    for place in boundary.states { (nodes[place] as? RecurrentLayer)?.reserveKeptStates() }
+    forEachState(of: boundary) { layer, b, sequence, offset in
+      layer.takeFinalState(b, from: base + source.starts[sequence] + offset)
+    }
   }
 
   /// For each value whether its layer runs in a pass that starts at a boundary.
   private func layersAbove(_ boundary: Boundary) -> [Bool] {
     if let known = above[boundary] { return known }
     // What the output needs, down to the boundary.
-    let needed = reach(from: configuration.outputPlaces, downTo: Set(boundary.places))
+    let needed = reach(
+      from: configuration.outputPlaces, downTo: Set(boundary.places), startingFrom: Set(boundary.states))
     above[boundary] = needed
     return needed
   }
@@ -206,12 +231,12 @@ extension Network {
 
   private func layersBelow(_ boundary: Boundary) -> [Bool] {
     if let known = below[boundary] { return known }
-    let needed = reach(from: boundary.places, downTo: [])
+    let needed = reach(from: boundary.places + boundary.states, downTo: [])
     below[boundary] = needed
     return needed
   }
 
-  private func reach(from places: [Int], downTo ends: Set<Int>) -> [Bool] {
+  private func reach(from places: [Int], downTo ends: Set<Int>, startingFrom states: Set<Int> = []) -> [Bool] {
     var reached = [Bool](repeating: false, count: nodes.count)
     var open = places.filter { !ends.contains($0) }
     while let place = open.popLast() {
@@ -219,7 +244,7 @@ extension Network {
       reached[place] = true
       open += configuration.sources[place - inputs.count].filter { !ends.contains($0) }
       open += configuration.layers[place - inputs.count].kind.references
-        .compactMap { configuration.index(of: $0).map { $0 + inputs.count } }
+        .compactMap { configuration.index(of: $0).map { $0 + inputs.count } }.filter { !states.contains($0) }
     }
     return reached
   }
