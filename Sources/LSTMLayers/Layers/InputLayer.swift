@@ -41,13 +41,14 @@ final class InputLayer: NetworkLayer {
     case (.tokens(let values), let vocabulary?):
       tokens.reserve(rowCount)
       let shape = shape.packed
-      for t in 0..<shape.steps {
-        for b in 0..<shape.active[t] {
+      // One a sequence, or one at each step.
+      for t in 0..<(value.isPerStep ? shape.steps : 1) {
+        for b in 0..<(value.isPerStep ? shape.active[t] : shape.count) {
           let token = values[source.starts[shape.order[b]] + t]
           guard 0..<vocabulary ~= Int(token) else {
             throw ShapeError(what: "tokens", expected: "numbers from 0 to \(vocabulary - 1)", found: "\(token)")
           }
-          tokens.pointer[shape.offsets[t] + b] = token
+          tokens.pointer[(value.isPerStep ? shape.offsets[t] : 0) + b] = token
         }
       }
     case (.features, _?):
