@@ -138,6 +138,7 @@ public struct ModelConfiguration: Hashable, Sendable {
           throw LayerError(nil, "it reads tokens, which only an embedding reads")
         }
         try LayerCheck.check(layer.kind)
+        if reads[0] >= inputs.count { try Self.check(layer, reading: layers[reads[0] - inputs.count]) }
         var value = try layer.kind.output(reads.map { values[$0] })
         try Self.check(value, layer.kind.parameters(reads.map { values[$0] }))
         if value.clock == nil { value.clock = values.count }
@@ -174,6 +175,17 @@ public struct ModelConfiguration: Hashable, Sendable {
         count = product
       }
     }
+  }
+
+  /// The final state of each direction is gone where the two were merged.
+  private static func check(_ layer: Layer, reading below: Layer) throws(LayerError) {
+    guard (layer.kind as? Layer.Readout)?.take == .final, let cell = below.kind as? Layer.Recurrent,
+      cell.isBidirectional, cell.merge != .concatenate
+    else { return }
+    throw LayerError(
+      "take",
+      "the two directions of \(below.name) are one (merge \(cell.merge.rawValue)), without a final state of each: take the last step, or merge halves of the final one (slice)"
+    )
   }
 
   private static func check(_ name: String, _ layer: Layer, _ before: ArraySlice<Layer>) throws(LayerError) {
