@@ -83,6 +83,23 @@ extension PyTorchSource {
         around += ["\(before)", "\(total - before)"]
       }
     } else if kind.pad.contains(where: { $0 != 0 }) {
+      let isEven = kind.window.indices.allSatisfy { axis in
+        kind.pad[2 * axis] == kind.pad[2 * axis + 1] && 2 * kind.pad[2 * axis] <= kind.window[axis]
+      }
+      if isEven {
+        let own = axes(kind.window.indices.map { kind.pad[2 * $0] })
+        let ceiling = kind.isCeiling ? ", ceil_mode=True" : ""
+        let counting = kind.operation == .average && !kind.countsPad ? ", count_include_pad=False" : ""
+        let name = kind.operation == .max ? "max_pool" : "avg_pool"
+        say(
+          "\(target) = F.\(name)\(count)d(\(target), \(axes(kind.window)), \(axes(stride)), \(own)\(ceiling)\(counting))"
+            + channelsLast(count))
+        return
+      }
+      // A last window in the padding alone is none, which only PyTorch's own padding knows.
+      guard !kind.isCeiling else {
+        throw refused(use, "pads one side more than the other and has a last window that is not whole")
+      }
       around = kind.pad.map(String.init)
     }
     let window = "\(axes(kind.window)), \(axes(stride))" + (kind.isCeiling ? ", ceil_mode=True" : "")
