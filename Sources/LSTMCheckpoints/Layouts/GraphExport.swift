@@ -142,15 +142,19 @@ struct GraphExport {
     let places = configuration.places.filter { place in
       place.part == .cell(.initialHidden) || place.part == .cell(.initialCell)
     }
-    let groups = places.grouped { place in
+    func isNamed(_ place: ParameterSpecification) -> Bool {
       names.isFromPyTorch && names.provenance?.mapping[place.name] != nil
+    }
+    let groups = places.grouped { place in
+      isNamed(place)
         ? names.name(of: place.name)
         : place.role.layer + (place.part == .cell(.initialHidden) ? "_h0" : "_c0")
     }
     for (name, members) in groups {
       let tensors = members.compactMap { stored[$0.name] }
       guard let width = tensors.first?.shape.last else { continue }
-      let shape = shape(of: members[0].name) ?? [tensors.count, 1, width]
+      let isAlone = members.count == 1 && isNamed(members[0])
+      let shape = shape(of: members[0].name) ?? (isAlone ? [width] : [tensors.count, 1, width])
       var joined = StoredTensor.concatenating(tensors.map { $0.reshaped([1, width]) })
       if elementCount(shape) == joined.elementCount { joined = joined.reshaped(shape) }
       result.append(

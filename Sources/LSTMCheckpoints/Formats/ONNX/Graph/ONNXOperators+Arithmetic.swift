@@ -20,6 +20,8 @@ extension ONNXOperators {
   static let sums = Family(["Add", "Sub", "Sum", "Mean", "Max", "Min"]) { t, node throws(ONNXRefusal) in
     if let known = t.computed(node) ?? t.folded(node) { return [known] }
     if let known = try t.gruOutput(node) { return [known] }
+    if let pairs = t.pairs(node) { return [.scores(pairs)] }
+    if let known = t.biasedPairs(node) { return [known] }
     if let known = try t.maskedScores(node) { return [known] }
     if let known = t.wrapped(node) { return [known] }
     if node.operation == "Max", let bounded = t.boundedNorm(node) { return [bounded] }
@@ -42,6 +44,7 @@ extension ONNXOperators {
     if let known = t.computed(node) ?? t.folded(node) ?? t.quantizedScale(node) ?? t.scaledScores(node) {
       return [known]
     }
+    if node.operation == "Mul", let known = t.summedPairs(node) { return [known] }
     if node.operation == "Mul", t.isZeroed(node) { return [.zeros] }
     if node.operation == "Div" {
       if let rows = try t.normalized(node) { return [.rows(rows)] }

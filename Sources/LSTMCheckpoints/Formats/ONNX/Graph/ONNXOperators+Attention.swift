@@ -6,7 +6,7 @@ extension ONNXTranslator {
     guard node.inputs.count == 2 else { return nil }
     for (one, other) in [(0, 1), (1, 0)] {
       guard let rows = rows(node, one), case .attention(let scores)? = meaning(node, other), rows.hasTime,
-        common([rows.bare, scores]) != nil
+        common([scores.factors.isEmpty ? rows.bare : rows, scores]) != nil
       else { continue }
       return .weighted(rows, scores: scores)
     }
@@ -28,7 +28,8 @@ extension ONNXTranslator {
   /// Weights (N, 1, T) times steps (N, T, S).
   mutating func attended(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
     guard node.inputs.count == 2 else { return nil }
-    if case .attention(let scores)? = meaning(node, 0), let rows = rows(node, 1), rows.axes.count >= 2,
+    if case .attention(let scores)? = meaning(node, 0), scores.factors.isEmpty, let rows = rows(node, 1),
+      rows.axes.count >= 2,
       scores.axes.last == .time, rows.axes[rows.axes.count - 2] == .time, rows.isWholeRow(at: rows.axes.count - 1)
     {
       var axes = rows.axes
@@ -36,7 +37,8 @@ extension ONNXTranslator {
       return .rows(rows.under(axes).of(try attention(rows, scores, node)))
     }
     // Steps (N, S, T) times weights (N, T, 1).
-    if case .attention(let scores)? = meaning(node, 1), let rows = rows(node), rows.axes.last == .time,
+    if case .attention(let scores)? = meaning(node, 1), scores.factors.isEmpty, let rows = rows(node),
+      rows.axes.last == .time,
       scores.axes.count >= 2, scores.axes.last == .one, scores.axes[scores.axes.count - 2] == .time
     {
       var axes = rows.axes
@@ -57,7 +59,9 @@ extension ONNXTranslator {
       scoreActivation = activation.activation
       outer = draft[below]
     }
-    guard let score = outer.kind as? Layer.Dense, score.size == 1, let below = outer.reads.first,
+    let width = draft[rows.source].value.width
+    let isFeature = !scores.factors.isEmpty
+    guard let score = outer.kind as? Layer.Dense, score.size == (isFeature ? width : 1), let below = outer.reads.first,
       let vector = outer.parameters[.init(name: "weight")]
     else { throw refuse() }
     let bias = outer.parameters[.init(name: "bias")]
@@ -65,12 +69,18 @@ extension ONNXTranslator {
     kind.scoreActivation = scoreActivation
     var parameters: [ONNXDraft.Key: ONNXDraft.Parameter] = [:]
     if below == rows.source {
+      if isFeature { kind.form = .feature }
       kind.hasBias = score.hasBias
       parameters[.init(name: "weight")] = vector
       if let bias { parameters[.init(name: "bias")] = bias }
       return try layer(kind, [rows.source], parameters, node)
     }
-    guard let tanh = draft[below].kind as? Layer.ActivationLayer, tanh.activation == .tanh,
+    if !isFeature, scoreActivation == .none,
+      let made = try additive(rows, below, vector.constant, bias?.constant, node)
+    {
+      return made
+    }
+    guard let tanh = draft[below].kind as? Layer.ActivationLayer, tanh.activation == .tanh, !isFeature,
       let inner = draft[below].reads.first, let dense = draft[inner].kind as? Layer.Dense,
       draft[inner].reads == [rows.source], let matrix = draft[inner].parameters[.init(name: "weight")]
     else { throw refuse() }
@@ -83,6 +93,24 @@ extension ONNXTranslator {
     if let inner = draft[inner].parameters[.init(name: "bias")] { parameters[.init(name: "bias")] = inner }
     if let bias { parameters[.init(name: "score_bias")] = bias }
     return try layer(kind, [rows.source], parameters, node)
+  }
+}
+
+extension ONNXTranslator {
+  /// Scores of the sum of a sequence's row and each of its steps: additive attention with one query.
+  private mutating func additive(
+    _ rows: ONNXRows, _ squashed: Int, _ vector: ONNXConstant, _ bias: ONNXConstant?, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> Int? {
+    guard let tanh = draft[squashed].kind as? Layer.ActivationLayer, tanh.activation == .tanh,
+      let sum = draft[squashed].reads.first, (draft[sum].kind as? Layer.Merge)?.operation == .add,
+      draft[sum].reads.count == 2, let query = draft[sum].reads.first(where: { !draft[$0].value.isPerStep }),
+      let key = draft[sum].reads.first(where: { draft[$0].value.isPerStep }),
+      draft[key].value.clock == draft[rows.source].value.clock
+    else { return nil }
+    let size = draft[query].value.width
+    let (kind, parameters) = additiveAttention(
+      vector.with { $0.reshaped([size]) }, bias?.with { $0.reshaped([1]) })
+    return try layer(kind, [query, rows.source] + (key == rows.source ? [] : [key]), parameters, node)
   }
 }
 

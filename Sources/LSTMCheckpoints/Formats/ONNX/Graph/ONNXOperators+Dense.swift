@@ -6,6 +6,7 @@ extension ONNXOperators {
       if let attended = try t.attended(node) { return [attended] }
       if let attended = try t.attendedSteps(node) { return [.rows(attended)] }
       if let scores = t.scores(node) { return [.scores(scores)] }
+      if let known = t.summedPairs(node) { return [known] }
       guard node.inputs.count == 2, let rows = t.rows(node), let weight = t.weight(node, 1) else { return nil }
       return [.rows(try t.dense(rows, weight, isTransposed: false, bias: nil, node))]
     }

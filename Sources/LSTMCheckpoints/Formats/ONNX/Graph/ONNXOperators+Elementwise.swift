@@ -11,6 +11,7 @@ extension ONNXOperators {
     if node.operation == "Clip", case .norm(let rows)? = t.meaning(node) {
       return t.scalar(node, 1).flatMap { 0...1e-6 ~= $0 && t.isAbsent(node, 2) ? [.norm(rows)] : nil }
     }
+    if let known = t.squashed(node) { return [known] }
     if ["Tanh", "Relu"].contains(node.operation), let known = try t.rnnOutput(node) { return [known] }
     guard let rows = t.rows(node), let (activation, alpha) = try t.activation(of: node) else { return nil }
     if activation == .none { return [.rows(rows)] }
@@ -94,7 +95,8 @@ extension ONNXOperators {
       let activation = node.operation == "Softmax" ? Activation.softmax : .logSoftmax
       return [.rows(rows.of(try t.layer(Layer.ActivationLayer(activation), [rows.source], node)))]
     }
-    if rows.axes[place] == .time, rows.factors.isEmpty, node.operation == "Softmax" { return [.attention(rows)] }
+    // One score of each step, or one of each feature.
+    if rows.axes[place] == .time, rows.factors.count <= 1, node.operation == "Softmax" { return [.attention(rows)] }
     throw ONNXRefusal(detail: "it is over an axis that is not all of a row")
   }
 

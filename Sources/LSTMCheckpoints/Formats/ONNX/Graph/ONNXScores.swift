@@ -8,6 +8,8 @@ struct ONNXScores {
     case lead(ONNXRows.Axis)
     /// The steps of the first factor, or of the second.
     case first, second
+    /// What a row holds, of additive scores that are not summed yet.
+    case row
   }
 
   var first: ONNXRows
@@ -17,6 +19,8 @@ struct ONNXScores {
   var isCausal = false
   /// Whose steps the softmax goes over; nil before it.
   var soft: Axis?
+  /// nil for products.
+  var additive: ONNXAdditiveScores?
 }
 
 /// What makes the queries, keys or values of heads from a layer's rows.
@@ -49,9 +53,9 @@ extension ONNXTranslator {
   func scaledScores(_ node: ONNXModel.Node) -> ONNXMeaning? {
     guard node.inputs.count == 2 else { return nil }
     for (one, other) in [(0, 1), (1, 0)] {
-      guard case .scores(var scores)? = meaning(node, one), scores.soft == nil, let factor = scalar(node, other) else {
-        continue
-      }
+      guard case .scores(var scores)? = meaning(node, one), scores.soft == nil, scores.additive == nil,
+        let factor = scalar(node, other)
+      else { continue }
       if node.operation == "Div", one == 1 || factor == 0 { return nil }
       scores.scale *= node.operation == "Div" ? 1 / factor : factor
       return .scores(scores)
@@ -90,7 +94,7 @@ extension ONNXTranslator {
   func softened(_ scores: ONNXScores, _ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning {
     let usual = model.opset < 13 ? 1 : -1
     var scores = scores
-    guard scores.soft == nil, node.operation == "Softmax",
+    guard scores.soft == nil, scores.additive?.isSummed ?? true, node.operation == "Softmax",
       let place = axis(integer(node, "axis") ?? usual, scores.axes.count),
       scores.axes[place] == .first || scores.axes[place] == .second,
       model.opset >= 13 || scores.axes[(place + 1)...].allSatisfy({ $0 == .one })
@@ -134,20 +138,29 @@ extension ONNXTranslator {
       draft[value.source].value.clock == draft[key.source].value.clock
     else { throw ONNXRefusal(detail: "it is attention whose keys and values do not go together") }
     if shares.isCausal, !query.hasTime { throw ONNXRefusal(detail: "it is causal attention of what has no steps") }
-    if let made = try selfAttention(shares, query, key, value, heads: heads, node) { return made }
-    guard heads == 1 else {
-      throw ONNXRefusal(detail: "it is attention of \(heads) heads that are no products of one layer's rows")
+    let reads = [query.source, value.source] + (key.source == value.source ? [] : [key.source])
+    if let additive = shares.additive {
+      var (kind, parameters) = additiveAttention(additive.scale, additive.bias)
+      kind.isCausal = shares.isCausal
+      return try layer(kind, reads, parameters, node)
     }
+    if let made = try selfAttention(shares, query, key, value, heads: heads, node) { return made }
     var kind = Layer.DotAttention()
     kind.isCausal = shares.isCausal
+    kind.heads = heads
     var parameters: [ONNXDraft.Key: ONNXDraft.Parameter] = [:]
-    if abs(shares.scale - 1) > 1e-9 {
+    if abs(shares.scale * (Double(query.width) / Double(heads)).squareRoot() - 1) < 1e-6, query.width > heads {
+      kind.isScaled = true
+    } else if abs(shares.scale - 1) > 1e-9 {
+      guard heads == 1 else {
+        throw ONNXRefusal(
+          detail: "its scores are times \(shares.scale), which is not one over the root of a head's width")
+      }
       kind.hasScale = true
       let tensor = StoredTensor(name: "scale", shape: [], values: [Float(shares.scale)])
       parameters[.init(name: "scale")] = .init(
         constant: ONNXConstant(tensor: tensor, sources: []), how: "a constant of the graph")
     }
-    let reads = [query.source, value.source] + (key.source == value.source ? [] : [key.source])
     return try layer(kind, reads, parameters, node)
   }
 

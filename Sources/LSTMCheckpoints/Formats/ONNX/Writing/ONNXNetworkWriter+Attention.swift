@@ -15,33 +15,48 @@ extension ONNXNetworkWriter {
   }
 
   mutating func dotAttention(_ kind: Layer.DotAttention, _ place: ONNXPlace) throws(CheckpointError) -> String {
-    if kind.heads > 1 { throw refused(place, "attention of several heads by products") }
     let key = place.inputs.count > 2 ? place.inputs[2] : place.inputs[1]
+    if kind.isAdditive { return try additiveAttention(kind, place, key) }
     let query = place.isPerStep ? place.input : builder.node("Unsqueeze", [place.input, builder.integers([1])])
-    var scores: String
-    if kind.isAdditive {
-      // Each query beside each key: (B, T, 1, S) and (B, 1, U, S).
-      let sum = builder.node(
-        "Add",
-        [
-          builder.node("Unsqueeze", [query, builder.integers([2])]),
-          builder.node("Unsqueeze", [key, builder.integers([1])]),
-        ])
-      var squashed = builder.node("Tanh", [sum])
-      if kind.hasScale { squashed = builder.node("Mul", [squashed, try weight("scale", place)]) }
-      scores = builder.node("ReduceSum", [squashed, builder.integers([-1])], ["keepdims": .integer(0)])
-    } else {
-      scores = builder.node("MatMul", [query, transposed(key, [0, 2, 1])])
-      if kind.hasScale { scores = builder.node("Mul", [scores, try weight("scale", place)]) }
-      if kind.isScaled {
-        let factor = builder.floats([1 / Float(place.value.width).squareRoot()], isScalar: true)
-        scores = builder.node("Mul", [scores, factor])
-      }
+    /// (B, T, S) as (B, heads, T, S / heads), or (B, heads, S / heads, T).
+    func heads(_ value: String, isTurned: Bool = false) -> String {
+      guard kind.heads > 1 else { return isTurned ? transposed(value, [0, 2, 1]) : value }
+      return transposed(reshaped(value, [0, 0, kind.heads, -1]), isTurned ? [0, 2, 3, 1] : [0, 2, 1, 3])
+    }
+    var scores = builder.node("MatMul", [heads(query), heads(key, isTurned: true)])
+    if kind.hasScale { scores = builder.node("Mul", [scores, try weight("scale", place)]) }
+    if kind.isScaled {
+      let factor = 1 / Float(place.values[0].width / kind.heads).squareRoot()
+      scores = builder.node("Mul", [scores, builder.floats([factor], isScalar: true)])
     }
     if kind.isCausal { scores = withoutLater(scores) }
     let shares = builder.node("Softmax", [scores], ["axis": .integer(-1)])
-    let result = builder.node("MatMul", [shares, place.inputs[1]])
+    var result = builder.node("MatMul", [shares, heads(place.inputs[1])])
+    if kind.heads > 1 { result = reshaped(transposed(result, [0, 2, 1, 3]), [0, 0, place.value.width]) }
     return place.isPerStep ? result : builder.node("Squeeze", [result, builder.integers([1])])
+  }
+
+  private mutating func additiveAttention(
+    _ kind: Layer.DotAttention, _ place: ONNXPlace, _ key: String
+  ) throws(CheckpointError) -> String {
+    let size = place.values[0].width
+    // Each query beside each key: (B, T, 1, S) and (B, 1, U, S); one query beside each key: (B, 1, S) and (B, U, S).
+    let query = builder.node("Unsqueeze", [place.input, builder.integers([place.isPerStep ? 2 : 1])])
+    let keys = place.isPerStep ? builder.node("Unsqueeze", [key, builder.integers([1])]) : key
+    let squashed = builder.node("Tanh", [builder.node("Add", [query, keys])])
+    let vector =
+      kind.hasScale ? try weight("scale", place) : builder.floats([Float](repeating: 1, count: size))
+    var scores = builder.node("MatMul", [squashed, builder.node("Unsqueeze", [vector, builder.integers([1])])])
+    if kind.hasBias { scores = builder.node("Add", [scores, try weight("bias", place)]) }
+    guard place.isPerStep else {
+      let shares = builder.node("Softmax", [scores], ["axis": .integer(1)])
+      let result = builder.node("MatMul", [transposed(shares, [0, 2, 1]), place.inputs[1]])
+      return builder.node("Squeeze", [result, builder.integers([1])])
+    }
+    scores = builder.node("Squeeze", [scores, builder.integers([-1])])
+    if kind.isCausal { scores = withoutLater(scores) }
+    let shares = builder.node("Softmax", [scores], ["axis": .integer(-1)])
+    return builder.node("MatMul", [shares, place.inputs[1]])
   }
 
   /// Scores of steps that come later than their query's are as low as can be.
