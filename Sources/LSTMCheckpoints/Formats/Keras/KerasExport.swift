@@ -107,7 +107,12 @@ struct KerasExport {
     var advice: [Message] = []
   }
 
-  /// What no stock layer of Keras does.
+  /// Whether layers of Keras that are no plain stack may compute it.
+  static func hasGraph(_ configuration: PlainStack) -> Bool {
+    configuration.readout != nil && obstacle(configuration) != nil
+  }
+
+  /// What no stock layer of Keras does in a line.
   private static func obstacle(_ configuration: PlainStack) -> Obstacle? {
     if configuration.readout == .attention { return Obstacle(what: "attention readout of this kind") }
     if configuration.skip { return Obstacle(what: "place for the concatenation of all layers (skip)") }

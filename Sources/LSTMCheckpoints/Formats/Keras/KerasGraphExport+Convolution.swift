@@ -25,7 +25,13 @@ extension KerasGraphExport {
     if try addSeparable(layer, kind, read, value) { return }
     if try addDenseOfGrid(layer, kind, read, value) { return }
     var padding = kind.padding
-    if kind.pad.contains(where: { $0 != 0 }) {
+    if is2D, padding == .causal, !read.isReversed {
+      // Theirs is of steps alone.
+      var pad = kind.pad.isEmpty ? [0, 0, 0, 0] : kind.pad
+      pad[0] += (kind.kernel[0] - 1) * kind.dilation[0]
+      read = padded(read, pad)
+      padding = .valid
+    } else if kind.pad.contains(where: { $0 != 0 }) {
       // Half of a window on each side, and no strides: what Keras calls the same.
       let isSame = kind.kernel.indices.allSatisfy { axis in
         let reach = (kind.kernel[axis] - 1) * kind.dilation[axis]
@@ -35,13 +41,10 @@ extension KerasGraphExport {
       if kind.padding == .valid, isSame && kind.stride.allSatisfy({ $0 == 1 }) || isCausal {
         padding = isCausal ? .causal : .same
       } else {
-        guard kind.padding == .valid, !is2D, !read.isReversed else {
+        guard kind.padding == .valid, !read.isReversed else {
           throw refused(layer, "padding of its own beside a convolution")
         }
-        let zeros = kind.pad.map { KerasJSON.number(Double($0)) }
-        read.shape[0] = read.shape[0].map { $0 + kind.pad[0] + kind.pad[1] }
-        read.node = add("ZeroPadding1D", fresh("zero_padding1d"), ["padding": .array(zeros)], reading: [read])
-        read.output = 0
+        read = padded(read, kind.pad)
       }
     }
     guard padding != .causal || !is2D else { throw refused(layer, "causal padding over a grid") }
@@ -94,6 +97,20 @@ extension KerasGraphExport {
       put(try tensor(layer, "bias"), node, "bias", 1, under: under, source: [layer.parameterName("bias")])
     }
     try finish(layer, kind, windowed(read, node, value, kind.size))
+  }
+
+  /// Zeros around the steps, and the height.
+  private mutating func padded(_ read: Value, _ pad: [Int]) -> Value {
+    var made = read
+    var pairs = stride(from: 0, to: pad.count, by: 2).map { Array(pad[$0..<$0 + 2]) }
+    if read.axes.first == .height { pairs.reverse() }
+    for (place, pair) in pairs.enumerated() { made.shape[place] = read.shape[place].map { $0 + pair[0] + pair[1] } }
+    let className = "ZeroPadding\(pairs.count)D"
+    made.node = add(
+      className, fresh(kerasSnakeCase(className)),
+      ["padding": pairs.count == 1 ? json(pairs[0]) : .array(pairs.map { json($0) })], reading: [read])
+    made.output = 0
+    return made
   }
 
   /// Two convolutions that the source had as one layer.
@@ -176,17 +193,28 @@ extension KerasGraphExport {
     let is2D = kind.window.count == 2
     var read = is2D ? given : try steps(try rows(given, layer), layer)
     guard !is2D || read.axes == grid else { throw refused(layer, "two axes of windows over what is no grid") }
-    guard !kind.pad.contains(where: { $0 != 0 }), !kind.isCeiling else {
-      throw refused(layer, "padding of its own, or windows that are not whole")
-    }
-    if kind.window[0] > 1 { read = try inTime(read, layer.name) }
     let stride = kind.stride.isEmpty ? kind.window : kind.stride
+    let isUnit = stride.allSatisfy { $0 == 1 }
+    guard !kind.isCeiling || isUnit else { throw refused(layer, "windows that are not whole") }
+    if kind.window[0] > 1 { read = try inTime(read, layer.name) }
+    var isSame = kind.isSame
+    if kind.pad.contains(where: { $0 != 0 }) {
+      if kind.operation == .average, kind.countsPad, !read.isReversed {
+        read = padded(read, kind.pad)
+      } else {
+        // Windows at every step, half of each on either side: what Keras calls the same.
+        isSame = kind.window.indices.allSatisfy { axis in
+          kind.pad[2 * axis] == (kind.window[axis] - 1) / 2 && kind.pad[2 * axis + 1] == kind.window[axis] / 2
+        }
+        guard isUnit, isSame else { throw refused(layer, "padding of its own, which is not counted") }
+      }
+    }
     let className = (kind.operation == .max ? "MaxPooling" : "AveragePooling") + (is2D ? "2D" : "1D")
     let node = add(
       className, name(for: layer, className),
       [
         "pool_size": json(inOrder(kind.window, read)), "strides": json(inOrder(stride, read)),
-        "padding": kind.isSame ? "same" : "valid",
+        "padding": isSame ? "same" : "valid",
       ], reading: [read])
     values[layer.name] = windowed(read, node, value, value.grid?.channels ?? value.width)
   }

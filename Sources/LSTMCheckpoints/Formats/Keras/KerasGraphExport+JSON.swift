@@ -76,7 +76,8 @@ extension KerasGraphExport {
     func places(_ values: [Value]) -> KerasJSON {
       .array(values.map { [.string(nodes[$0.node].name), 0, .number(Double($0.output))] })
     }
-    let inputs = configuration.inputs.indices.map { Value(node: $0, axes: [], shape: []) }
+    let inputs = nodes.indices.filter { nodes[$0].className == "InputLayer" }
+      .map { Value(node: $0, axes: [], shape: []) }
     return wrapped(
       "Functional", "keras.src.models.functional",
       [
@@ -114,8 +115,9 @@ extension KerasGraphExport {
     var keywords = node.keywords
     for (key, value) in node.namedReads { keywords[key] = .array(place(value)) }
     if let index = node.index { keywords["slice_spec"] = index }
-    let list = (node.reads + node.states).enumerated().map { number, value -> KerasJSON in
-      .array(place(value) + [.object(number == 0 ? keywords : [:])])
+    let list = (node.reads + node.states).map { value -> KerasJSON in
+      // Keras takes those of the last.
+      .array(place(value) + [.object(keywords)])
     }
     // An operation is given its value itself, not a list of one, which TensorFlow would stack.
     return node.index != nil || node.className == "TFOpLambda" ? list[0] : .array(list)

@@ -56,6 +56,7 @@ extension KerasGraphExport {
       if !kind.activation.isElementwise { input = try rows(input, layer) }
       try addActivation(layer, kind, input, name(for: layer, "Activation"))
     case let kind as Layer.Rescale: try addRescale(layer, kind, read[0])
+    case is Layer.Magnitude: addMagnitude(layer, try rows(read[0], layer), value.width)
     case is Layer.L2: pass(layer, "UnitNormalization", [:], try rows(read[0], layer))
     case let kind as Layer.Dropout:
       let names: [Layer.Dropout.Form: String] = [
@@ -72,7 +73,7 @@ extension KerasGraphExport {
     case let kind as Layer.Flatten: try addFlatten(layer, kind, read[0], value)
     case let kind as Layer.Reshape: try addReshape(layer, kind, read[0], value)
     case let kind as Layer.Slice:
-      try addPart(layer, try rows(read[0], layer), time: nil, features: kind.first..<kind.first + kind.count)
+      addPart(layer, try rows(read[0], layer), time: nil, features: kind.first..<kind.first + kind.count)
     case let kind as Layer.Attention: try addAttention(layer, kind, try steps(read[0], layer), value)
     case let kind as Layer.DotAttention: try addDotAttention(layer, kind, read, value)
     case let kind as Layer.SelfAttention: try addSelfAttention(layer, kind, try steps(read[0], layer))
@@ -250,40 +251,57 @@ extension KerasGraphExport {
       let className = kind.take == .mean ? "GlobalAveragePooling1D" : "GlobalMaxPooling1D"
       let node = add(className, name(for: layer, className), [:], reading: [read])
       values[layer.name] = Value(node: node, axes: KerasValue.row, shape: [read.shape[1]])
-    case .last, .first:
+    // The final state of what is no recurrent layer is its last step.
+    case .last, .first,
+      .final where kind.take != .final || isWindows(layer):
       guard configuration.mask == nil else { throw refused(layer, "a readout of one step where a mask hides some") }
       // The only step goes with every step that it is merged with, as it is.
       if read.shape[0] == 1, readers[layer.name]?.allSatisfy(goesWithEachStep) == true {
         values[layer.name] = read
         return
       }
-      try addPart(layer, read, time: (kind.take == .last) != read.isReversed ? -1 : 0, features: nil)
-    case .sum where configuration.mask == nil: try addSum(layer, read)
+      addPart(layer, read, time: (kind.take != .first) != read.isReversed ? -1 : 0, features: nil)
+    case .sum where configuration.mask == nil: addSum(layer, read)
     default:
       throw refused(layer, "the readout \(kind.take.rawValue) of what is no recurrent layer")
     }
   }
 
+  private func isWindows(_ readout: Layer) -> Bool {
+    guard let place = configuration.index(of: readout.name).map({ configuration.sources[$0][0] }),
+      place >= configuration.inputs.count
+    else { return false }
+    let below = configuration.layers[place - configuration.inputs.count].kind
+    return below is Layer.Convolution || below is Layer.Pooling
+  }
+
   /// The sum of all steps.
-  private mutating func addSum(_ layer: Layer, _ read: Value) throws(CheckpointError) {
-    let three = isThree
-    let node = add(three ? "Sum" : "TFOpLambda", fresh(three ? "sum" : "tf.math.reduce_sum"), [:], reading: [read])
-    change(node) { node in
-      node.module = three ? "keras.src.ops.numpy" : "tf_keras.src.layers.core.tf_op_layer"
-      if three {
-        node.config = ["name": .string(node.name), "axis": 1, "keepdims": false]
-      } else {
-        node.config["function"] = "math.reduce_sum"
-        node.keywords = ["axis": 1]
-      }
-    }
+  mutating func addSum(_ layer: Layer, _ read: Value) {
+    let node = addOperation(
+      "Sum", "math.reduce_sum", isThree ? ["axis": 1, "keepdims": false] : ["axis": 1], reading: read)
     values[layer.name] = Value(node: node, axes: KerasValue.row, shape: [read.shape.last ?? nil])
   }
 
+  /// The root of the sum of two squares.
+  private mutating func addMagnitude(_ layer: Layer, _ read: Value, _ half: Int) {
+    let squares = [0, half].map { first in
+      var square = part(of: read, features: first..<first + half)
+      square.node = add("Multiply", fresh("\(layer.name)_square"), [:], reading: [square, square], isList: true)
+      square.output = 0
+      return square
+    }
+    var sum = squares[0]
+    sum.node = add("Add", fresh("\(layer.name)_sum"), [:], reading: squares, isList: true)
+    sum.node = addOperation("Sqrt", "math.sqrt", [:], reading: sum)
+    values[layer.name] = sum
+  }
+
   /// `x[:, -1]` and `x[..., 2:5]`
-  private mutating func addPart(
-    _ layer: Layer, _ read: Value, time: Int?, features: Range<Int>?
-  ) throws(CheckpointError) {
+  private mutating func addPart(_ layer: Layer, _ read: Value, time: Int?, features: Range<Int>?) {
+    values[layer.name] = part(of: read, time: time, features: features)
+  }
+
+  mutating func part(of read: Value, time: Int? = nil, features: Range<Int>?) -> Value {
     func slice(_ range: Range<Int>?) -> KerasJSON {
       let bounds: [String: KerasJSON] = [
         "start": range.map { .number(Double($0.lowerBound)) } ?? .null,
@@ -304,8 +322,7 @@ extension KerasGraphExport {
       if three { node.config = ["name": .string(node.name)] } else { node.config["function"] = "__operators__.getitem" }
     }
     let width = features?.count ?? read.shape.last ?? nil
-    values[layer.name] =
-      time == nil && isSequence
+    return time == nil && isSequence
       ? Value(node: node, axes: KerasValue.steps, shape: [read.shape[0], width], isReversed: read.isReversed)
       : Value(node: node, axes: KerasValue.row, shape: [width])
   }

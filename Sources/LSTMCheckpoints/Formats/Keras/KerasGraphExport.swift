@@ -173,17 +173,33 @@ struct KerasGraphExport {
   /// Steps from the first to the last.
   mutating func inTime(_ value: Value, _ reader: String) throws(CheckpointError) -> Value {
     guard value.isReversed else { return value }
-    guard isThree, value.axes == KerasValue.steps else {
+    guard value.axes == KerasValue.steps else {
       throw refused("place for steps that come from the last to the first, which \(reader) reads")
     }
     var turned = value
-    turned.node = add("Flip", fresh("flip"), ["axis": 1], reading: [value])
+    turned.node = addOperation("Flip", "reverse", ["axis": isThree ? 1 : [1]], reading: value)
     (turned.output, turned.isReversed) = (0, false)
-    change(turned.node) { node in
-      node.module = "keras.src.ops.numpy"
-      node.config["dtype"] = nil
-    }
     return turned
+  }
+
+  /// A function of one value: Keras 3's by its class, TensorFlow's by its name.
+  mutating func addOperation(
+    _ className: String, _ function: String, _ settings: [String: KerasJSON], reading value: Value
+  ) -> Int {
+    let three = isThree
+    let name = fresh(three ? kerasSnakeCase(className) : "tf.\(function)")
+    let node = add(three ? className : "TFOpLambda", name, [:], reading: [value])
+    change(node) { node in
+      node.module = three ? "keras.src.ops.numpy" : "tf_keras.src.layers.core.tf_op_layer"
+      if three {
+        node.config = settings
+        node.config["name"] = .string(name)
+      } else {
+        node.config["function"] = .string(function)
+        node.keywords = settings
+      }
+    }
+    return node
   }
 
   mutating func change(_ node: Int, _ body: (inout Node) -> Void) { body(&nodes[node]) }
@@ -246,6 +262,7 @@ struct KerasGraphExport {
       case let kind as Layer.Dense: only.contains(kind.activation)
       case let kind as Layer.Convolution: only.contains(kind.activation)
       case let kind as Layer.ActivationLayer: only.contains(kind.activation)
+      case let kind as Layer.Attention: only.contains(kind.scoreActivation)
       default: false
       }
     }

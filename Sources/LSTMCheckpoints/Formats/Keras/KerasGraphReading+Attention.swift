@@ -51,10 +51,11 @@ extension KerasGraphReading {
 
   /// A softmax over the steps of one score each; nil for more.
   mutating func stepWeights(_ value: KerasValue, _ layer: KerasLayer) -> KerasValue? {
-    guard value.axes == KerasValue.steps, values[value.name]?.width == 1,
-      let dense = layers.first(where: { $0.name == value.name })?.kind as? Layer.Dense,
-      [.none, .tanh].contains(dense.activation)
+    guard value.axes == KerasValue.steps, let index = layers.firstIndex(where: { $0.name == value.name }),
+      let dense = layers[index].kind as? Layer.Dense, dense.activation.isElementwise
     else { return nil }
+    // One score of each step, or one of each feature.
+    guard dense.size == 1 || layers[index].from.first.flatMap({ values[$0]?.width }) == dense.size else { return nil }
     remember(layer)
     return KerasValue(axes: KerasValue.steps, special: .stepWeights(dense: value.name))
   }
@@ -76,7 +77,7 @@ extension KerasGraphReading {
     _ read: [KerasValue], _ axes: [Int], _ layer: KerasLayer
   ) throws(CheckpointError) -> KerasValue? {
     guard axes.allSatisfy({ $0 == 1 || $0 == -2 }), let product = try weighted(read, layer),
-      case .weighted(let name, let dense)? = product.special
+      case .weighted(let name, let dense)? = product.special, values[dense]?.width == 1
     else { return nil }
     let sum = try attention(over: name, dense: dense, layer)
     let step = try add(Layer.Reshape(.steps, steps: 1), "\(layer.name)_step", of: layer, reading: [sum], key: "")
@@ -99,12 +100,12 @@ extension KerasGraphReading {
     guard let score = find(dense) else {
       throw unsupported(layer, "weighs the steps by what is no dense layer's output")
     }
-    var kind = Layer.Attention(.vector)
+    var kind = Layer.Attention(score.kind.size == 1 ? .vector : .feature)
     var parts: [(String, Parameter?)] = []
     if score.from == name {
       (kind.hasBias, kind.scoreActivation) = (score.kind.hasBias, score.kind.activation)
       parts = [("weight", tensor(score.index, "weight")), ("bias", tensor(score.index, "bias"))]
-    } else if let inner = find(score.from), inner.from == name, inner.kind.activation == .tanh {
+    } else if kind.form == .vector, let inner = find(score.from), inner.from == name, inner.kind.activation == .tanh {
       kind = Layer.Attention(.tanh, size: inner.kind.size)
       (kind.hasBias, kind.hasScoreBias) = (inner.kind.hasBias, score.kind.hasBias)
       kind.scoreActivation = score.kind.activation
@@ -191,12 +192,17 @@ extension KerasGraphReading {
         layer, "has no counterpart here: heads of other sizes than the \(width) values that it reads divided among them"
       )
     }
-    let tensors = try weights(of: layer, layer.usesBias ? 8 : 4)
+    var tensors = try weights(of: layer, layer.usesBias ? 8 : 4)
     let step = layer.usesBias ? 2 : 1
     for (place, tensor) in tensors.enumerated() {
       let isOut = place >= 3 * step
       let isBias = step == 2 && place % 2 == 1
       let shape = isBias ? (isOut ? [width] : [heads, size]) : isOut ? [heads, size, width] : [width, heads, size]
+      // One head, or heads of one value, may have lost an axis of 1.
+      if tensor.shape.filter({ $0 != 1 }) == shape.filter({ $0 != 1 }) {
+        tensors[place] = tensor.reshaped(shape)
+        continue
+      }
       try tensor.require(shape, "a projection of \(layer.text)", "\(heads) heads of \(size)")
     }
     func matrix(_ place: Int) -> StoredTensor { tensors[place * step].reshaped([width, width]).transposed() }

@@ -40,8 +40,8 @@ extension KerasGraphReading {
     let kernel = tensors[0]
     try kernel.requireRank(count + 2, "a convolution's kernel (\(count == 1 ? "k" : "k, k"), I, O)")
     var (given, pad) = (given, nil as [Int]?)
-    if case .padded(let name, let before, let after, _)? = given.special, count == 1, wrapper == nil {
-      (given, pad) = (KerasValue(name: name, axes: KerasValue.steps), [before, after])
+    if case .padded(let name, let axes, let zeros, _)? = given.special, zeros.count == 2 * count, wrapper == nil {
+      (given, pad) = (KerasValue(name: name, axes: axes), zeros)
     }
     let value = try input(try settled(given, layer, width: kernel.shape[count]), layer, count, wrapper)
     let ones = [Int](repeating: 1, count: count)
@@ -124,6 +124,13 @@ extension KerasGraphReading {
     _ layer: KerasLayer, _ given: KerasValue, _ path: String, overHeight wrapper: KerasLayer?
   ) throws(CheckpointError) -> KerasValue {
     let count = layer.className.hasSuffix("1D") ? 1 : 2
+    var (given, pad) = (given, nil as [Int]?)
+    if case .padded(let name, let axes, let zeros, _)? = given.special, zeros.count == 2 * count, wrapper == nil {
+      guard layer.className.hasPrefix("Average") else {
+        throw unsupported(layer, "takes the largest of values and of zeros around them, which has no counterpart here")
+      }
+      (given, pad) = (KerasValue(name: name, axes: axes), zeros)
+    }
     let value = try input(try settled(given, layer), layer, count, wrapper)
     let owner = wrapper ?? layer
     let said = layer.config["pool_size"] ?? layer.config["pool_length"]
@@ -137,7 +144,13 @@ extension KerasGraphReading {
       layer.className.hasPrefix("Max") ? .max : .average, window: axes(window, of: value, wrapper))
     kind.stride = axes(strides, of: value, wrapper)
     kind.isSame = padding == "same"
-    if kind.window[0] != 1 || kind.stride[0] != 1 {
+    if let pad {
+      guard !kind.isSame, zip(pad.indices, pad).allSatisfy({ $1 < kind.window[$0 / 2] }) else {
+        throw unsupported(layer, "pools zeros alone")
+      }
+      (kind.pad, kind.countsPad) = (pad, true)
+    }
+    if kind.window[0] != 1 || kind.stride[0] != 1 || pad != nil {
       try refuseReversed(value, layer)
       mixesSteps(value, layer)
     }

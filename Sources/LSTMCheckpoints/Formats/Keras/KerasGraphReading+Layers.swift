@@ -63,7 +63,7 @@ extension KerasGraphReading {
     case "RepeatVector": return try repeated(layer, value)
     case "UpSampling1D": return try upsampled(layer, value)
     case "Cropping1D": return try cropped(layer, value)
-    case "ZeroPadding1D": return try padded(layer, value)
+    case "ZeroPadding1D", "ZeroPadding2D": return try padded(layer, value)
     case "Lambda": return try readLambda(layer, value)
     default:
       if KerasLayerKinds.idle.contains(layer.className) { return passOver(layer, value) }

@@ -266,7 +266,8 @@ extension KerasGraphReading {
     if name == "Softmax" || name == "nn.softmax", read.count == 1, said("axis")?.integer == 1 {
       if let weights = stepWeights(try rows(read[0], layer), layer) { return weights }
     }
-    if name == "Flip", read.count == 1 {
+    if name == "Sqrt" || name == "math.sqrt", read.count == 1, let made = try magnitude(read[0], layer) { return made }
+    if name == "Flip" || name == "reverse", read.count == 1 {
       var value = try steps(read[0], layer)
       let axis = layer.config["axis"] ?? use.call.keywords["axis"]?.constant
       guard axis?.integer == 1 || axis?.array?.map(\.integer) == [1] else { throw refusal(of: layer) }
@@ -275,6 +276,32 @@ extension KerasGraphReading {
       return value
     }
     throw refusal(of: layer)
+  }
+
+  /// The root of the sum of two squares: of the first half of the features and of the second.
+  private mutating func magnitude(_ value: KerasValue, _ layer: KerasLayer) throws(CheckpointError) -> KerasValue? {
+    func reads(_ name: String, _ operation: Layer.Merge.Operation) -> [String]? {
+      layers.first { $0.name == name && ($0.kind as? Layer.Merge)?.operation == operation }?.from
+    }
+    guard let squares = reads(value.name, .add), squares.count == 2 else { return nil }
+    var halves: [(source: String, part: Layer.Slice)] = []
+    for square in squares {
+      guard let both = reads(square, .multiply), both.count == 2, both[0] == both[1],
+        let slice = layers.first(where: { $0.name == both[0] }), let part = slice.kind as? Layer.Slice,
+        let source = slice.from.first
+      else { return nil }
+      halves.append((source, part))
+    }
+    halves.sort { $0.part.first < $1.part.first }
+    let half = halves[0].part.count
+    guard halves[0].source == halves[1].source, halves[0].part.first == 0, halves[1].part.first == half,
+      halves[1].part.count == half, values[halves[0].source]?.width == 2 * half
+    else { return nil }
+    let name = try add(Layer.Magnitude(), layer.name, of: layer, reading: [halves[0].source], key: "")
+    remember(layer, name)
+    var made = value.given(by: name)
+    made.hasMask = false
+    return made
   }
 
   /// `x[:, -1]`, `x[:, 0, :]`, `x[..., 2:5]`

@@ -46,16 +46,27 @@ extension KerasGraphReading {
 
   /// Zeros around the steps, which a convolution behind it has as its own.
   mutating func padded(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
-    let input = try steps(value, layer)
+    let count = layer.className.hasSuffix("2D") ? 2 : 1
+    let input = count == 1 ? try steps(value, layer) : try settled(value, layer)
     try refuseReversed(input, layer)
+    guard input.axes.count == count + 1, (layer.config["data_format"]?.string ?? "channels_last") == "channels_last"
+    else { throw unsupported(layer, "has no counterpart here: it reads \(Self.text(input.axes))") }
     let json = layer.config["padding"]
-    let said = json?.array?.compactMap(\.integer) ?? json?.integer.map { [$0, $0] } ?? []
-    guard said.count == 2, said.allSatisfy({ 0...ModelConfiguration.sizeLimit ~= $0 }) else {
+    var said: [Int] = []
+    if let one = json?.integer {
+      said = [Int](repeating: one, count: 2 * count)
+    } else if let list = json?.array {
+      // Of each axis one number, or one before and one after.
+      let ofAxes = count == 1 ? [list] : list.map { $0.array ?? [$0, $0] }
+      said = ofAxes.flatMap { $0.compactMap(\.integer) }
+    }
+    guard said.count == 2 * count, said.allSatisfy({ 0...ModelConfiguration.sizeLimit ~= $0 }) else {
       throw unsupported(layer, "does not say how many zeros")
     }
+    if input.axes.first == .height { said = Array(said[2...] + said[..<2]) }
     remember(layer)
     return KerasValue(
-      axes: KerasValue.steps, special: .padded(name: input.name, before: said[0], after: said[1], layer: layer.text))
+      axes: input.axes, special: .padded(name: input.name, axes: input.axes, pad: said, layer: layer.text))
   }
 
   /// One value a channel of each step: the largest over the height of a grid, or the average.

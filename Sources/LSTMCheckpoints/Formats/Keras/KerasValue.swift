@@ -17,8 +17,8 @@ struct KerasValue {
     case stepWeights(dense: String)
     /// Each step of a layer's output times such a weight.
     case weighted(name: String, dense: String)
-    /// Steps with zeros around them, which a convolution takes.
-    case padded(name: String, before: Int, after: Int, layer: String)
+    /// Values with zeros around them, which a convolution takes: numbers before and after, of time, then of height.
+    case padded(name: String, axes: [Axis], pad: [Int], layer: String)
     /// Which steps are hidden, as Keras 3 computes it: where an input is a number, or something made of such.
     case mask(input: Int?, hidden: Double?)
   }

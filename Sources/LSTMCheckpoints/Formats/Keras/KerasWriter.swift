@@ -24,8 +24,17 @@ enum KerasWriter {
   private static func contents(
     _ model: StoredModel, _ target: WriteTarget, _ kind: KerasExport.Target
   ) throws -> any KerasContents {
-    guard model.configuration.stack == nil else {
-      return try KerasExport(try Exportable(model, to: target.path, options: target.options), kind)
+    if let stack = model.configuration.stack {
+      let exportable = try Exportable(model, to: target.path, options: target.options)
+      // A graph has more than a stack of layers.
+      let mayBeGraph =
+        kind != .weights && KerasExport.hasGraph(stack) && target.options.layout ?? .keras == .keras
+      do throws(CheckpointError) {
+        let made = try KerasExport(exportable, kind)
+        if !mayBeGraph || made.isOwn || made.isDescribed { return made }
+      } catch {
+        guard mayBeGraph else { throw error }
+      }
     }
     return try KerasGraphExport(model, to: target.path, options: target.options, kind)
   }
