@@ -197,16 +197,6 @@ struct Inspect: ParsableCommand {
     try writeFile(path, Data(GraphPicture(configuration, title: title).svg.utf8))
   }
 
-  private func graphTable(_ configuration: ModelConfiguration) -> [String] {
-    let rows = configuration.rows.map { row in
-      [
-        row.name, row.words, row.reads.joined(separator: ", "), row.output,
-        row.parameters == 0 ? "" : grouped(row.parameters),
-      ].map { printable($0, limit: 100) }
-    }
-    return table(rows, header: ["layer", "kind", "reads", "output", "parameters"], rightAligned: [4])
-  }
-
   private func tensorTable(_ tensors: [Answer.Tensor]) -> [String] {
     var header = ["tensor", "shape", "type", "size"]
     if stats { header += ["min", "max", "mean", "std", "NaN", "inf"] }

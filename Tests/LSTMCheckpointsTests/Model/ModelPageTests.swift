@@ -78,6 +78,15 @@ import Testing
     }
   }
 
+  /// The table of what other formats cannot hold is what `lstm-ft layers` shows.
+  @Test func everyLimitOfAFormatIsARow() throws {
+    let page = try Self.page()
+    for limit in FormatLimit.all {
+      let row = "| \(limit.what) | \(limit.formats.map(\.rawValue).joined(separator: ", ")) | \(limit.reason) |"
+      #expect(page.contains(row), "\(row)")
+    }
+  }
+
   @Test func everyActivationIsNamed() throws {
     let page = try Self.page()
     for activation in Activation.allCases { #expect(page.contains(activation.rawValue), "\(activation.rawValue)") }

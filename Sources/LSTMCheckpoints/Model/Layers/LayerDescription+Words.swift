@@ -14,6 +14,8 @@ struct LayerGrammar {
     let form: Form
     /// Whether there is no usual value.
     let isRequired: Bool
+    /// The word of a choice that is not written.
+    let usual: String?
   }
 
   let settings: [Setting]
@@ -71,9 +73,9 @@ private struct LayerCollector: LayerDescription {
   /// A setting that is given its value of this place.
   var probe: (key: String, index: Int)?
 
-  private mutating func add(_ key: String, _ form: LayerGrammar.Form, isRequired: Bool = false) {
+  private mutating func add(_ key: String, _ form: LayerGrammar.Form, isRequired: Bool = false, usual: String? = nil) {
     if !settings.contains(where: { $0.key == key }) {
-      settings.append(.init(key: key, form: form, isRequired: isRequired))
+      settings.append(.init(key: key, form: form, isRequired: isRequired, usual: usual))
     }
   }
 
@@ -93,7 +95,7 @@ private struct LayerCollector: LayerDescription {
     _ key: String, _ value: inout Choice, usual: Choice, isBare: Bool
   ) {
     let all = Array(Choice.allCases)
-    add(key, .choice(all.map(\.rawValue), isBare: isBare))
+    add(key, .choice(all.map(\.rawValue), isBare: isBare), usual: usual.rawValue)
     if let probe, probe.key == key, all.indices.contains(probe.index) { value = all[probe.index] }
   }
   mutating func layer(_ key: String, _ value: inout String?) { add(key, .layer) }
