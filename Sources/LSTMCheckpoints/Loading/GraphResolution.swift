@@ -92,6 +92,7 @@ struct GraphResolution: FileReading {
       || candidates.allSatisfy { candidate in
         PyTorchName(candidate.name).map { ["lstm", "gru", "rnn"].contains($0.module) } ?? true
       }
+    if !isKnown { foreign.formUnion(doubtful(candidates, shapes.mapValues(\.layer))) }
     for candidate in candidates {
       if let place = shapes[candidate.name], model.mapping[candidate.name] == nil, !foreign.contains(place.layer),
         areOwn || PyTorchName(candidate.name) == nil
@@ -101,6 +102,30 @@ struct GraphResolution: FileReading {
         others.append(candidate)
       }
     }
+  }
+
+  /// The layers whose names have a number that may be another's count: `conv1` beside `conv0` need not be the first.
+  /// - Parameter places: parameter -> its layer.
+  private func doubtful(_ candidates: [Candidate], _ places: [String: Int]) -> Set<Int> {
+    let layers = model.configuration.layers
+    let usual = ModelConfiguration.defaultNames(of: layers.map(\.kind))
+    func isCounted(_ layer: Int) -> Bool {
+      layers[layer].name == usual[layer] && usual[layer].contains(where: \.isNumber)
+        && !(layers[layer].kind is Layer.Recurrent)
+    }
+    // What goes by another name and has the shapes of such a layer may as well be it.
+    let shapes = candidates.filter { places[$0.name] == nil && PyTorchName($0.name) == nil }
+      .grouped(by: \.name.moduleAndLeaf.module).map { module in
+        Dictionary(module.members.map { ($0.name.moduleAndLeaf.leaf, $0.shape) }) { first, _ in first }
+      }
+    return Set(
+      layers.indices.filter { layer in
+        guard isCounted(layer) else { return false }
+        let own = Dictionary(
+          model.configuration.parameters(ofLayer: layer).map { ($0.name.moduleAndLeaf.leaf, $0.shape) }
+        ) { first, _ in first }
+        return !own.isEmpty && shapes.contains(own)
+      })
   }
 
   /// Places whose tensors are one in the file are one parameter; of a tied group one place is enough.
