@@ -43,7 +43,8 @@ def lively(model: nn.Module) -> nn.Module:
             module.num_batches_tracked.fill_(17)
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)):
             nn.init.normal_(module.weight, 1, 0.3)
-            nn.init.normal_(module.bias, 0, 0.3)
+            if module.bias is not None:
+                nn.init.normal_(module.bias, 0, 0.3)
         if isinstance(module, nn.MultiheadAttention):
             nn.init.normal_(module.in_proj_bias, 0, 0.3)
             nn.init.normal_(module.out_proj.bias, 0, 0.3)
@@ -332,6 +333,112 @@ def make() -> None:
         "input_beside",
         Chain(lambda m, x, s: m.fc(torch.cat([last(m.lstm(x)), s], dim=1)), lstm=nn.LSTM(3, 5, batch_first=True), fc=nn.Linear(9, 2)), features(4, 7, 3),
         features(4, 4))
+
+
+    # A spectrum in front, as of speech models: windows of 16 of one signal, strides that no tensor tells.
+    def spectrum(m, x):
+        v = m.stft_conv(F.pad(x.transpose(1, 2), (0, 4), mode="reflect"))
+        v = F.relu(m.conv1(torch.sqrt(v[:, :9] ** 2 + v[:, 9:] ** 2)))
+        v = F.relu(m.conv2(v)).transpose(1, 2)
+        return torch.sigmoid(m.final_conv(F.relu(m.lstm(v)[0]).transpose(1, 2))).transpose(1, 2)
+
+    case(
+        "spectrum",
+        Chain(
+            spectrum, stft_conv=nn.Conv1d(1, 18, 16, stride=8, bias=False), conv1=nn.Conv1d(9, 6, 3, padding=1),
+            conv2=nn.Conv1d(6, 6, 3, stride=2, padding=1), lstm=nn.LSTM(6, 6, batch_first=True), final_conv=nn.Conv1d(6, 1, 1)),
+        features(2, 64, 1),
+        described={
+            "input": {"features": 1},
+            "layers": [
+                {"name": "conv1", "kind": "convolution", "size": 18, "kernel": 16, "stride": 8, "pad": [0, 4], "reflect": True, "bias": False},
+                {"name": "magnitude1", "kind": "magnitude"},
+                {"name": "conv2", "kind": "convolution", "size": 6, "kernel": 3, "pad": [1, 1], "activation": "relu"},
+                {"name": "conv3", "kind": "convolution", "size": 6, "kernel": 3, "stride": 2, "pad": [1, 1], "activation": "relu"},
+                {"name": "layer0", "kind": "lstm", "size": 6},
+                {"name": "activation1", "kind": "activation", "activation": "relu"},
+                linear(1, "sigmoid")]})
+
+    # Names that count from 0, where the project's count from 1.
+    case(
+        "counted_from_zero",
+        Chain(
+            lambda m, x: m.fc(last(m.lstm(channels(lambda v: F.relu(m.conv2(F.relu(m.conv1(F.relu(m.conv0(v)))))), x)))),
+            conv0=nn.Conv1d(4, 4, 3, padding=1), conv1=nn.Conv1d(4, 4, 3, padding=1), conv2=nn.Conv1d(4, 4, 3, padding=1),
+            lstm=nn.LSTM(4, 5, batch_first=True), fc=nn.Linear(5, 2)),
+        features(3, 9, 4))
+
+    # Tags for the start and the end of a sequence, scores from column to row.
+    transitions = torch.randn(6, 6)
+    transitions[4, :] = -10000.0
+    transitions[:, 5] = -10000.0
+    case(
+        "crf_start_stop",
+        Chain(
+            lambda m, x: m.hidden2tag(m.lstm(m.word_embeds(x))[0]), transitions=nn.Parameter(transitions), word_embeds=nn.Embedding(11, 4),
+            lstm=nn.LSTM(4, 3, batch_first=True, bidirectional=True), hidden2tag=nn.Linear(6, 6)),
+        torch.randint(0, 11, (4, 7)))
+
+    # Rows of layers side by side.
+    def fcn(m, x):
+        v = x.transpose(1, 2)
+        v = F.relu(m.bn2(m.conv2(F.relu(m.bn1(m.conv1(v))))))
+        return m.fc(torch.cat([last(m.lstm(x)), v.mean(2)], dim=1))
+
+    case(
+        "lstm_fcn",
+        Chain(
+            fcn, lstm=nn.LSTM(3, 5, batch_first=True), conv1=nn.Conv1d(3, 8, 3, padding=1), bn1=nn.BatchNorm1d(8),
+            conv2=nn.Conv1d(8, 6, 3, padding=1), bn2=nn.BatchNorm1d(6), fc=nn.Linear(11, 2)),
+        features(4, 12, 3))
+    case(
+        "two_embeddings",
+        Chain(
+            lambda m, x, tags: m.fc(last(m.lstm(torch.cat([m.word_emb(x), m.tag_emb(tags)], dim=-1)))), word_emb=nn.Embedding(11, 4),
+            tag_emb=nn.Embedding(6, 3), lstm=nn.LSTM(7, 5, batch_first=True), fc=nn.Linear(5, 3)),
+        torch.randint(0, 11, (4, 7)), torch.randint(0, 6, (4, 7)))
+    case(
+        "static_dense",
+        Chain(
+            lambda m, x, s: m.fc(torch.cat([last(m.lstm(x)), F.relu(m.static_fc(s))], dim=1)), lstm=nn.LSTM(3, 5, batch_first=True),
+            static_fc=nn.Linear(4, 6), fc=nn.Linear(11, 2)),
+        features(4, 7, 3), features(4, 4))
+
+    def autoencoder(m, x):
+        state = m.encoder(x)[1][0][-1]
+        return m.output(m.decoder(state.unsqueeze(1).repeat(1, x.shape[1], 1))[0])
+
+    case(
+        "autoencoder_repeat",
+        Chain(autoencoder, encoder=nn.LSTM(3, 5, batch_first=True), decoder=nn.LSTM(5, 6, batch_first=True), output=nn.Linear(6, 3)),
+        features(4, 7, 3))
+
+    # One vector of an attention, behind tanh; a learned slope; a gain without an offset; heads.
+    case(
+        "attention_alone",
+        Chain(
+            lambda m, x: (lambda h: m.fc((F.softmax(torch.tanh(h) @ m.w, dim=1).unsqueeze(-1) * h).sum(1)))(m.lstm(x)[0]),
+            lstm=nn.LSTM(3, 5, batch_first=True, bidirectional=True), w=nn.Parameter(torch.randn(10)), fc=nn.Linear(10, 2)),
+        features(4, 7, 3))
+    case(
+        "prelu",
+        Chain(
+            lambda m, x: m.fc2(m.act(m.fc1(last(m.lstm(x))))), lstm=nn.LSTM(3, 5, batch_first=True), fc1=nn.Linear(5, 6), act=nn.PReLU(init=0.37),
+            fc2=nn.Linear(6, 2)),
+        features(4, 7, 3))
+    gain = nn.LayerNorm(6, bias=False)
+    case("norm_without_bias", Chain(lambda m, x: m.fc(m.norm(last(m.lstm(x)))), lstm=nn.LSTM(3, 6, batch_first=True), norm=gain, fc=nn.Linear(6, 2)), features(4, 7, 3))
+    case(
+        "attention_heads",
+        Chain(
+            lambda m, x: (lambda h: m.fc(m.attention(h, h, h)[0].mean(1)))(m.lstm(x)[0]), lstm=nn.LSTM(3, 16, batch_first=True),
+            attention=nn.MultiheadAttention(16, 8, batch_first=True), fc=nn.Linear(16, 2)),
+        features(4, 7, 3),
+        described={
+            "input": {"features": 3},
+            "layers": [
+                {"name": "layer0", "kind": "lstm", "size": 16}, {"name": "attention", "kind": "self_attention", "heads": 8},
+                {"name": "readout", "kind": "readout", "take": "mean"}, linear(2)]})
 
 
 def main() -> None:

@@ -34,6 +34,8 @@ public struct LoadOptions: Sendable {
   public var readoutActivation: PlainStack.Activation?
   /// The activation after the last dense layer.
   public var outputActivation: PlainStack.Activation?
+  /// The number of heads of attention, where the file does not say it.
+  public var heads: Int?
   /// The modules with an LSTM that stand one above the other, from the input up.
   public var stack: [String]?
   /// How matrices lie in the file; nil to go by what it says.

@@ -10,6 +10,8 @@ struct GraphAttention {
     case additive(query: TensorModule, key: TensorModule, score: TensorModule)
     /// Products of the last state with the steps, one of them multiplied by a matrix.
     case general(TensorModule)
+    /// A vector times tanh of each step.
+    case vector(TensorModule)
   }
 
   private(set) var form: Form
@@ -48,6 +50,12 @@ struct GraphAttention {
     isNamed = false
   }
 
+  /// Of one vector, times tanh of each step.
+  init(vector module: TensorModule) {
+    form = .vector(module)
+    isNamed = false
+  }
+
   /// The same with query and key exchanged.
   var exchanged: GraphAttention {
     var copy = self
@@ -64,7 +72,7 @@ struct GraphAttention {
     switch form {
     case .products(let query, let key, let value, let out): [query, key, value] + (out.map { [$0] } ?? [])
     case .additive(let query, let key, let score): [query, key, score]
-    case .general(let module): [module]
+    case .general(let module), .vector(let module): [module]
     }
   }
 
@@ -104,17 +112,12 @@ struct GraphAttention {
     case .additive(let query, let key, let score):
       draft.steps.append(.init(Layer.Readout(recurrent.isBidirectional ? .final : .last)))
       draft.steps += [dense(query, base + 1), dense(key, base)]
-      var kind = Layer.DotAttention()
-      (kind.isAdditive, kind.hasScale, kind.hasBias) = (true, true, score.hasBias)
-      var step = GraphDraft.Step(kind, nil, reads: [base + 2, base, base + 3])
-      step.name = score.path
-      step.source = score.name
-      step.parts["scale"] = score.parts["weight"].map { weight in
-        Candidate(
-          name: weight.name, tensor: weight.tensor.reshaped([weight.tensor.elementCount]), how: "read as a vector")
-      }
-      step.parts["bias"] = score.parts["bias"]
-      draft.steps.append(step)
+      draft.steps.append(Self.additive(score, reads: [base + 2, base, base + 3]))
+    case .vector(let score):
+      // Additive, with a query of zeros.
+      draft.steps.append(.init(Layer.Readout(recurrent.isBidirectional ? .final : .last)))
+      draft.steps.append(.init(Layer.Merge(.subtract), nil, reads: [base + 1, base + 1]))
+      draft.steps.append(Self.additive(score, reads: [base + 2, base]))
     case .general(let module):
       draft.steps.append(.init(Layer.Readout(recurrent.isBidirectional ? .final : .last)))
       draft.steps.append(dense(module, choice.turnsSteps ? base : base + 1))
@@ -126,6 +129,20 @@ struct GraphAttention {
       draft.steps.append(.init(Layer.Merge(.concatenate), nil, reads: parts))
     }
     return draft.value != nil
+  }
+
+  private static func additive(_ score: TensorModule, reads: [Int]) -> GraphDraft.Step {
+    var kind = Layer.DotAttention()
+    (kind.isAdditive, kind.hasScale, kind.hasBias) = (true, true, score.hasBias)
+    var step = GraphDraft.Step(kind, nil, reads: reads)
+    step.name = score.path
+    step.source = score.name
+    step.parts["scale"] = score.parts["weight"].map { weight in
+      Candidate(
+        name: weight.name, tensor: weight.tensor.reshaped([weight.tensor.elementCount]), how: "read as a vector")
+    }
+    step.parts["bias"] = score.parts["bias"]
+    return step
   }
 
   // MARK: - Names

@@ -35,20 +35,21 @@ struct GraphChain {
     _ parts: GraphParts, _ kinds: TensorKinds, _ options: LoadOptions, _ choice: GraphAttention.Choice = .init()
   ) {
     self.init(kinds, options, choice)
-    sequence = parts.sequence
-    let stepwise = parts.sequence.lastIndex { $0.isStepwise } ?? -1
-    for (index, module) in parts.sequence.enumerated() {
-      let next = parts.sequence.dropFirst(index + 1).first
+    let top = parts.sequence.lastIndex { $0.recurrent != nil } ?? -1
+    sequence = parts.sequence.enumerated().map { $0 > top ? $1.asDense : $1 }
+    let stepwise = sequence.lastIndex { $0.isStepwise } ?? -1
+    for (index, module) in sequence.enumerated() {
+      let next = sequence.dropFirst(index + 1).first
       if index == stepwise + 1 {
-        let hasHead = parts.sequence[index...].contains { $0.isLinear }
+        let hasHead = sequence[index...].contains { $0.isLinear }
         let steps = (draft.value?.width).map { width in
-          parts.sequence[index...].first { $0.isLinear }.map { $0.inputs / max(width, 1) } ?? 1
+          sequence[index...].first { $0.isLinear }.map { $0.inputs / max(width, 1) } ?? 1
         }
         if !readOut(parts, hasHead: hasHead, steps: steps ?? 1) { return nil }
       }
       guard add(module, next: next) else { return nil }
     }
-    if parts.sequence.count == stepwise + 1 { guard readOut(parts, hasHead: false, steps: 1) else { return nil } }
+    if sequence.count == stepwise + 1 { guard readOut(parts, hasHead: false, steps: 1) else { return nil } }
     guard finish(parts) else { return nil }
   }
 
@@ -60,42 +61,59 @@ struct GraphChain {
     guard let value = draft.value ?? (draft.steps.isEmpty ? LayerValue(width: draft.inputs[0].width) : nil) else {
       return false
     }
-    let step: GraphDraft.Step
-    switch module.content {
-    case .recurrent(let kind, let inputSize):
-      guard inputSize == value.width, value.isPerStep else { return false }
-      step = .init(kind, module)
-    case .linear(let outputs, let inputs):
+    if GraphChain.isSpectrum(draft), let reads = module.reads, 2 * reads == value.width {
+      guard append(.init(Layer.Magnitude())) else { return false }
+    } else if let reads = module.reads, !module.isLinear, reads != value.width {
+      return false
+    }
+    if case .linear(let outputs, let inputs) = module.content {
       if draft.inputs[0].vocabulary != nil, draft.steps.isEmpty {
-        step = .init(Layer.Embedding(size: inputs, paddingToken: nil), module)
-      } else {
-        let dense = Layer.Dense(size: outputs, hasBias: module.hasBias)
-        return addDense(.init(dense, module), inputs: inputs, width: value.width)
+        return append(.init(Layer.Embedding(size: inputs, paddingToken: nil), module))
       }
-    case .convolution(let outputs, let inputs, let kernel):
-      guard kernel.count == 1, inputs == value.width else { return false }
-      step = .init(Layer.Convolution(size: outputs, kernel: kernel), module)
-      if var convolution = step.kind as? Layer.Convolution {
-        convolution.hasBias = module.hasBias
-        return append(.init(convolution, module))
-      }
-    case .batchNorm(let size):
-      guard size == value.width else { return false }
+      let dense = Layer.Dense(size: outputs, hasBias: module.hasBias)
+      return addDense(.init(dense, module), inputs: inputs, width: draft.value?.width ?? value.width)
+    }
+    guard let step = Self.step(module) else { return false }
+    return append(step)
+  }
+
+  /// A module as a layer; nil for what has no place in a row of layers.
+  static func step(_ module: TensorModule) -> GraphDraft.Step? {
+    switch module.content {
+    case .recurrent(let kind, _): return .init(kind, module)
+    case .linear(let outputs, _): return .init(Layer.Dense(size: outputs, hasBias: module.hasBias), module)
+    case .convolution(let outputs, _, let kernel):
+      guard kernel.count == 1 else { return nil }
+      var convolution = Layer.Convolution(size: outputs, kernel: kernel)
+      convolution.hasBias = module.hasBias
+      return .init(convolution, module)
+    case .batchNorm:
       var norm = Layer.BatchNorm()
       norm.hasScale = module.parts["weight"] != nil
       norm.hasOffset = module.hasBias
-      step = .init(norm, module)
-    case .layerNorm(let size):
-      guard size == value.width else { return false }
-      step = .init(Layer.LayerNorm(), module)
-    case .selfAttention(let size):
-      guard size == value.width, value.isPerStep else { return false }
+      return .init(norm, module)
+    case .layerNorm:
+      var norm = Layer.LayerNorm()
+      norm.hasOffset = module.hasBias
+      return .init(norm, module)
+    case .selfAttention:
       var attention = Layer.SelfAttention()
       attention.hasBias = module.parts["in_proj_bias"] != nil
-      step = .init(attention, module)
-    case .crf, .lone, .unknown: return false
+      return .init(attention, module)
+    case .slope(let alpha):
+      var step = GraphDraft.Step(Layer.ActivationLayer(.leakyReLU, alpha: alpha), module)
+      // It is a setting here.
+      step.parts = [:]
+      return step
+    case .crf, .lone, .unknown: return nil
     }
-    return append(step)
+  }
+
+  /// Whether the draft is real and imaginary parts of a spectrum so far: one signal, convolved with as many waves as a
+  /// window of the kernel's length has.
+  private static func isSpectrum(_ draft: GraphDraft) -> Bool {
+    guard draft.steps.count == 1, let front = draft.steps[0].kind as? Layer.Convolution else { return false }
+    return draft.inputs[0].width == 1 && !front.hasBias && front.kernel.count == 1 && front.size == front.kernel[0] + 2
   }
 
   /// An input of features, for layers that are put on it by hand.
@@ -260,8 +278,32 @@ extension TensorModule {
     case .recurrent(_, let inputSize): inputSize
     case .linear(_, let inputs), .convolution(_, let inputs, _): inputs
     case .batchNorm(let size), .layerNorm(let size), .selfAttention(let size), .crf(let size): size
-    case .lone, .unknown: nil
+    case .slope, .lone, .unknown: nil
     }
+  }
+
+  /// A convolution with a window of one step as the dense layer that it is; others as they are.
+  var asDense: TensorModule {
+    guard case .convolution(let outputs, let inputs, let kernel) = content, kernel.allSatisfy({ $0 == 1 }),
+      let weight = parts["weight"]
+    else { return self }
+    var copy = self
+    copy.content = .linear(outputs: outputs, inputs: inputs)
+    copy.parts["weight"] = Candidate(
+      name: weight.name, tensor: weight.tensor.reshaped([outputs, inputs]), how: "a window of one step")
+    return copy
+  }
+
+  /// A convolution over several steps that is no spectrum.
+  var isFront: Bool {
+    guard case .convolution(_, _, let kernel) = content else { return false }
+    return kernel.contains { $0 > 1 } && !isSpectrum
+  }
+
+  /// Waves of a spectrum, with one signal to read: real and imaginary parts side by side.
+  var isSpectrum: Bool {
+    guard case .convolution(let outputs, 1, let kernel) = content, kernel.count == 1 else { return false }
+    return !hasBias && outputs == kernel[0] + 2
   }
 
   /// Width of what it gives.
@@ -270,7 +312,7 @@ extension TensorModule {
     case .recurrent(let kind, _): kind.outputSize
     case .linear(let outputs, _), .convolution(let outputs, _, _): outputs
     case .batchNorm(let size), .layerNorm(let size), .selfAttention(let size), .crf(let size): size
-    case .lone, .unknown: nil
+    case .slope, .lone, .unknown: nil
     }
   }
 }

@@ -53,7 +53,13 @@ struct GraphDraft {
 
   private var names: [String] {
     let usual = ModelConfiguration.defaultNames(of: steps.map(\.kind))
-    return zip(steps, usual).map { $0.name ?? $1 }
+    return steps.indices.map { index in
+      // What goes by its usual name comes first.
+      guard let name = steps[index].name,
+        !usual.indices.contains(where: { $0 != index && steps[$0].name == nil && usual[$0] == name })
+      else { return usual[index] }
+      return name
+    }
   }
 
   /// The project's name of each parameter -> the tensor.
@@ -76,6 +82,26 @@ struct GraphDraft {
     var copy = self
     for (index, step) in steps.enumerated() where step.kind as? Layer.Readout == Layer.Readout(.undecided) {
       copy.steps[index].kind = Layer.Readout(take)
+    }
+    return copy
+  }
+
+  /// The same with the file's own names of modules whose shapes do not tell them apart.
+  func named() -> GraphDraft {
+    var copy = self
+    let taken = Set(ModelConfiguration.defaultNames(of: steps.map(\.kind)))
+    let levels = Set(steps.filter { $0.level > 0 }.compactMap(\.source))
+    let sources = steps.indices.filter { index in
+      steps[index].source.map { !levels.contains($0) } ?? false && !steps[index].parts.isEmpty
+    }
+    for (_, alike) in sources.grouped(by: { steps[$0].parts.mapValues(\.shape) }) where alike.count > 1 {
+      let paths = alike.map { steps[$0].parts.values.first?.name.moduleAndLeaf.module ?? "" }
+      let leaves = paths.map(\.moduleAndLeaf.leaf)
+      let names = Set(leaves).count == leaves.count ? leaves : paths
+      guard Set(names).count == names.count,
+        names.allSatisfy({ !$0.isEmpty && !taken.contains($0) && Layer.number(of: $0) == nil })
+      else { continue }
+      for (index, name) in zip(alike, names) { copy.steps[index].name = name }
     }
     return copy
   }

@@ -96,7 +96,7 @@ struct GraphPairs {
           return draft.value != nil
         })
     }
-    proposals = drafts.compactMap { $0.flatMap { try? $0.taking(take).configuration() } }
+    proposals = drafts.compactMap { $0.flatMap { try? $0.named().taking(take).configuration() } }
     proposals = Array(proposals.prefix(2))
     if proposals.isEmpty, stack.isEmpty { return nil }
   }

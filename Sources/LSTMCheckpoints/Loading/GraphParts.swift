@@ -16,6 +16,8 @@ struct GraphParts {
   private(set) var products: GraphAttention?
   /// The module of the one square matrix.
   private(set) var squareAttention: TensorModule?
+  /// A vector by itself, as wide as what the recurrent layers give: of an attention whose form is open.
+  private(set) var loneVector: TensorModule?
   /// Whether normalizations that are registered together were put behind the recurrent modules of their numbers.
   private(set) var isInterleaved = false
 
@@ -30,7 +32,8 @@ struct GraphParts {
       case .crf:
         guard crf == nil, module.parts.count == 3 else { return nil }
         crf = module
-      case .selfAttention, .recurrent, .batchNorm, .layerNorm, .convolution: sequence.append(module)
+      case .slope where module.parts.values.contains(where: { kinds.kind(of: $0) == .attention }): return nil
+      case .selfAttention, .recurrent, .batchNorm, .layerNorm, .convolution, .slope: sequence.append(module)
       case .linear, .lone:
         if module.parts.values.contains(where: { kinds.kind(of: $0) == .attention }) {
           attention.append(module)
@@ -48,8 +51,11 @@ struct GraphParts {
     }
     guard let top = sequence.last(where: { $0.recurrent != nil }) else { return nil }
     if !lone.isEmpty {
-      // A matrix and a vector by themselves that go together with what the recurrent layers give.
-      guard attention.isEmpty, lone.count == 2, lone.contains(where: { $0.shapes["weight"]?.first == top.gives }) else {
+      // A vector, or a matrix and a vector, by themselves that go together with what the recurrent layers give.
+      guard attention.isEmpty, let width = top.gives else { return nil }
+      if lone.count == 1, lone[0].scoreWidth == width {
+        loneVector = lone[0]
+      } else if lone.count != 2 || !lone.contains(where: { $0.shapes["weight"]?.first == width }) {
         return nil
       }
       attention = lone
@@ -75,9 +81,13 @@ struct GraphParts {
 
   /// Whether the first dense layer behind the recurrent ones reads twice what a step has.
   var readsTwice: Bool {
-    guard let top = sequence.lastIndex(where: { $0.recurrent != nil }), let width = sequence[top].gives,
-      let head = sequence[(top + 1)...].first(where: \.isLinear)
-    else { return false }
+    guard let top = sequence.lastIndex(where: { $0.recurrent != nil }), let width = sequence[top].gives else {
+      return false
+    }
+    guard let head = sequence[(top + 1)...].first(where: \.isLinear) else {
+      // In another order than the model's.
+      return sequence.contains { $0.isLinear && $0.reads == 2 * width }
+    }
     return head.reads == 2 * width
   }
 

@@ -2,7 +2,7 @@ import FileIO
 
 /// What tensors leave open and no assumption is good enough for: asked, with the models that it may be.
 struct GraphQuestions {
-  private let options: LoadOptions
+  let options: LoadOptions
   private let take: Layer.Readout.Take
   private let chain: GraphChain?
   private let parts: GraphParts
@@ -19,10 +19,20 @@ struct GraphQuestions {
     let steps = draft.steps
     let convolutions = steps.indices.filter { steps[$0].kind is Layer.Convolution }
     let inner = Self.inner(draft)
-    if !convolutions.isEmpty { return ask(convolutions, inner, draft) }
+    if !convolutions.isEmpty { return askFront(convolutions, inner, draft) }
     if let products = parts.products, let question = ask(products) { return question }
+    if let vector = parts.loneVector { return askVector(vector, draft) }
     if parts.isAttentionOpen { return askAttention(draft.activated(inner, by: usual)) }
-    if let index = steps.firstIndex(where: { $0.kind is Layer.SelfAttention }) { return askHeads(index, draft) }
+    if let index = steps.firstIndex(where: { $0.kind is Layer.SelfAttention }),
+      let question = askHeads(index, inner, &draft)
+    {
+      return question
+    }
+    if let norm = steps.first(where: { ($0.kind as? Layer.LayerNorm)?.hasOffset == false }) {
+      return .question(
+        "\(norm.source ?? "") is a vector without a bias: of a layer normalization without one, or of an RMS normalization, "
+          + "which has no counterpart here", proposals([draft.activated(inner, by: usual)]))
+    }
     if let chain, chain.isBeside { return askBeside(chain, inner) }
     if let joined = chain?.joined { return ask(joined, draft.activated(inner, by: usual)) }
     if let halves = chain?.halves { return askHalves(halves, draft.activated(inner, by: usual)) }
@@ -59,10 +69,12 @@ struct GraphQuestions {
   }
 
   /// Dense layers with another one behind them.
-  private static func inner(_ draft: GraphDraft) -> [Int] {
+  static func inner(_ draft: GraphDraft) -> [Int] {
     let steps = draft.steps
     return steps.indices.filter { index in
       guard steps[index].kind is Layer.Dense else { return false }
+      // The file tells what is there.
+      if steps[(index + 1)...].first(where: { !$0.isNormalization })?.kind is Layer.ActivationLayer { return false }
       // What an attention reads is no head.
       let isRead = steps[(index + 1)...].contains {
         $0.kind is Layer.DotAttention && $0.reads?.contains(index) ?? false
@@ -73,66 +85,10 @@ struct GraphQuestions {
     }
   }
 
-  private var usual: Activation { options.activation?.general ?? .relu }
+  var usual: Activation { options.activation?.general ?? .relu }
 
-  private func proposals(_ drafts: [GraphDraft]) -> [ModelConfiguration] {
+  func proposals(_ drafts: [GraphDraft]) -> [ModelConfiguration] {
     drafts.compactMap { try? $0.taking(take).configuration() }
-  }
-
-  private func ask(_ convolutions: [Int], _ inner: [Int], _ draft: GraphDraft) -> GraphReading.Outcome {
-    func variant(_ padding: Layer.Convolution.Padding, _ activation: Activation) -> GraphDraft {
-      var copy = draft
-      for index in convolutions {
-        guard var kind = copy.steps[index].kind as? Layer.Convolution else { continue }
-        kind.padding = padding
-        copy.steps[index].kind = kind
-      }
-      return copy.activated(convolutions, by: activation).activated(
-        inner.filter { !convolutions.contains($0) }, by: usual)
-    }
-    let names = nameList(convolutions.compactMap { draft.steps[$0].source })
-    let what = convolutions.count == 1 ? "is a convolution" : "are convolutions"
-    let question: Message =
-      "\(names) \(what), of which tensors do not tell the padding and stride, nor what follows before the next layer: an "
-      + "activation, a pooling"
-    let kernels = convolutions.compactMap { (draft.steps[$0].kind as? Layer.Convolution)?.kernel.max() }
-    if kernels.allSatisfy({ $0 == 1 }), options.activation == nil {
-      return .question(question, proposals([variant(.valid, .relu), variant(.valid, .none)]))
-    }
-    var drafts = [variant(.same, usual), variant(.valid, usual)]
-    if hasPoolings(convolutions, draft) { drafts = drafts.map { Self.pooled($0) } }
-    return .question(question, proposals(drafts))
-  }
-
-  /// Whether convolutions of one `nn.Sequential` have more than an activation between them, by their numbers.
-  private func hasPoolings(_ convolutions: [Int], _ draft: GraphDraft) -> Bool {
-    func place(_ index: Int) -> (String, Int)? {
-      guard let path = draft.steps[index].parts["weight"]?.name.moduleAndLeaf.module.moduleAndLeaf,
-        let number = Int(path.leaf)
-      else { return nil }
-      return (path.module, number)
-    }
-    guard convolutions.count > 1 else { return false }
-    return zip(convolutions, convolutions.dropFirst()).allSatisfy { one, next in
-      guard let (module, first) = place(one), let (other, second) = place(next), module == other else { return false }
-      // Normalizations between them have numbers, too.
-      return second - first - 1 - (next - one - 1) >= 2
-    }
-  }
-
-  /// The same with the maximum of every two steps behind each convolution.
-  private static func pooled(_ draft: GraphDraft) -> GraphDraft {
-    var copy = draft
-    for index in draft.steps.indices.reversed() where draft.steps[index].kind is Layer.Convolution {
-      var last = index
-      while last + 1 < draft.steps.count,
-        draft.steps[last + 1].isNormalization || draft.steps[last + 1].kind is Layer.ActivationLayer
-      {
-        last += 1
-      }
-      copy.insert(.init(Layer.Pooling(.max, window: [2])), at: last + 1)
-    }
-    return copy
   }
 
   private func askAttention(_ draft: GraphDraft) -> GraphReading.Outcome? {
@@ -149,11 +105,27 @@ struct GraphQuestions {
       + "feature, with tanh or without, or the product of each step with the last"
     // Scores of each step with the last one, of which a bias is nobody's habit.
     if !form.hasBias, let square = parts.squareAttention,
-      case .question(_, let models)? = ask(GraphAttention(general: square))
+      case .question(_, let models, _)? = ask(GraphAttention(general: square))
     {
       return .question(what, models)
     }
     return .question(what, proposals([draft, plain]))
+  }
+
+  /// A vector by itself.
+  private func askVector(_ vector: TensorModule, _ plain: GraphDraft) -> GraphReading.Outcome {
+    let tanh = GraphChain(parts.with(GraphAttention(vector: vector)), kinds, options)?.draft
+    let drafts = [tanh, plain].compactMap { $0 }.map { $0.activated(Self.inner($0), by: usual) }
+    let active = drafts.map { draft in
+      var copy = draft
+      let at = draft.steps.lastIndex { $0.kind is Layer.Attention || $0.kind is Layer.DotAttention } ?? 0
+      copy.insert(.init(Layer.ActivationLayer(.relu)), at: at + 1)
+      return copy
+    }
+    return .question(
+      "\(vector.name) is a vector by itself, as wide as what each step has: of an attention, with tanh of the step before the "
+        + "product or without, and with relu behind the sum or without",
+      proposals(drafts), others: options.readoutActivation == nil ? proposals(active) : [])
   }
 
   /// - Returns: nil when names tell it all.
@@ -177,13 +149,27 @@ struct GraphQuestions {
     case .products(let query, _, let value, let out):
       let take = options.readout == nil ? Layer.Readout.Take.mean : take
       let width = [query.gives ?? 1, value.gives ?? 1].min() ?? 1
-      let counts = out == nil ? [1] : Self.heads(width)
+      let counts = options.heads.map { [$0] } ?? (out == nil ? [1] : Self.heads(width))
       var drafts = counts.map { count in variant(products, choice { $0.heads = count }) }
-      if out == nil { drafts.append(variant(products, choice { $0.isScaled = false })) }
+      if counts.count == 1 {
+        drafts.append(
+          variant(
+            products,
+            choice {
+              $0.heads = counts[0]
+              $0.isScaled = false
+            }))
+      }
       return .question(
-        "\(names) are the query, key and value of an attention of each step to all: tensors tell neither its heads, nor "
+        "\(names) are the query, key and value of an attention of each step to all: tensors tell neither its heads "
+          + "(\(Self.headsText(width))), nor "
           + "whether scores are divided by the root of a head's width, nor what of the steps is read on",
-        drafts.compactMap { try? $0?.taking(take).configuration() })
+        drafts.compactMap { try? $0?.taking(take).configuration() },
+        others: out == nil || options.heads != nil
+          ? []
+          : Self.rarerHeads(width).compactMap { count in
+            try? variant(products, choice { $0.heads = count })?.taking(take).configuration()
+          })
     case .additive:
       if products.isNamed, !joins { return nil }
       let other =
@@ -193,6 +179,7 @@ struct GraphQuestions {
         ? "the next layer reads what the attention of \(names) gives beside the last state, and nothing tells which of them comes first"
         : "\(names) are an attention of the last state to each step, and nothing tells which matrix is whose"
       return .question(what, proposals([variant(products, .init()), other].compactMap { $0 }))
+    case .vector: return nil
     case .general:
       let drafts = [
         variant(products, choice { $0.turnsSteps = false }), variant(products, choice { $0.stateFirst = joins }),
@@ -210,26 +197,63 @@ struct GraphQuestions {
     return Array((usual.filter { width % $0 == 0 } + [1]).prefix(2))
   }
 
-  private func askHeads(_ index: Int, _ draft: GraphDraft) -> GraphReading.Outcome? {
+  /// Others that go with them.
+  private static func rarerHeads(_ width: Int) -> [Int] {
+    let usual = heads(width)
+    return Array([1, 8, 2, 4, 16].filter { width % $0 == 0 && !usual.contains($0) }.prefix(usual.count))
+  }
+
+  /// - Returns: nil when all is said; the draft then has the heads.
+  private func askHeads(_ index: Int, _ inner: [Int], _ draft: inout GraphDraft) -> GraphReading.Outcome? {
     let width = draft.steps[index].parts["out_proj.weight"]?.shape[0] ?? 1
-    let drafts = Self.heads(width).map { count in
+    let source = draft.steps[index].source ?? ""
+    func with(_ count: Int, adds: Bool? = nil) -> GraphDraft {
       var copy = draft
       guard var kind = copy.steps[index].kind as? Layer.SelfAttention else { return copy }
       kind.heads = count
       copy.steps[index].kind = kind
       // A normalization behind it is that of what is added, step by step.
-      if index + 2 < copy.steps.count, copy.steps[index + 1].kind is Layer.Readout,
+      if adds ?? true, index + 2 < copy.steps.count, copy.steps[index + 1].kind is Layer.Readout,
         copy.steps[index + 2].isNormalization, copy.steps[index].reads == nil, index > 0
       {
         copy.steps.swapAt(index + 1, index + 2)
         copy.insert(.init(Layer.Merge(.add), nil, reads: [index, index - 1]), at: index + 1)
+        return copy.activated(inner.map { $0 + 1 }, by: usual)
       }
-      return copy
+      return copy.activated(inner, by: usual)
+    }
+    func lines(_ drafts: [GraphDraft]) -> [ModelConfiguration] {
+      drafts.compactMap { try? $0.taking(options.readout == nil ? .mean : take).configuration() }
+    }
+    if let heads = options.heads {
+      guard heads > 0, width % heads == 0 else {
+        return .question(
+          "\(source) is self-attention over \(width) values, which \(.heads, "\(heads)") does not divide",
+          lines(Self.heads(width).map { with($0) }))
+      }
+      let isNormalized = draft.steps[index...].contains(where: \.isNormalization)
+      if isNormalized {
+        return .question(
+          "tensors do not tell whether what \(source) reads is added to what it gives, before the normalization",
+          lines([with(heads), with(heads, adds: false)]))
+      }
+      guard var kind = draft.steps[index].kind as? Layer.SelfAttention else { return nil }
+      kind.heads = heads
+      draft.steps[index].kind = kind
+      return nil
     }
     return .question(
-      "\(draft.steps[index].source ?? "") is self-attention over \(width) values, and tensors tell neither its number of "
-        + "heads nor whether its input is added to what it gives",
-      drafts.compactMap { try? $0.taking(options.readout == nil ? .mean : take).configuration() })
+      "\(source) is self-attention over \(width) values, and tensors tell neither its number of heads "
+        + "(\(Self.headsText(width))) nor whether its input is added to what it gives",
+      lines(Self.heads(width).map { with($0) }), others: lines(Self.rarerHeads(width).map { with($0) }))
+  }
+
+  /// `heads 1, 2, 4 or 8`, as an option.
+  private static func headsText(_ width: Int) -> Message {
+    let counts = [1, 2, 4, 8, 16].filter { width % $0 == 0 }.map(String.init)
+    let text =
+      counts.count > 1 ? counts.dropLast().joined(separator: ", ") + " or " + (counts.last ?? "") : counts.joined()
+    return "\(.heads) \(text)"
   }
 
   private func ask(_ joined: (step: Int, count: Int), _ draft: GraphDraft) -> GraphReading.Outcome {
@@ -268,13 +292,35 @@ struct GraphQuestions {
 
   private func askHalves(_ index: Int, _ draft: GraphDraft) -> GraphReading.Outcome? {
     guard var kind = draft.steps[index].kind as? Layer.Recurrent else { return nil }
-    var first = draft
     kind.merge = .concatenate
-    first.steps[index].kind = kind
-    first.insert(.init(Layer.Slice(first: 0, count: kind.stateSize)), at: index + 1)
+    let isRead = index + 1 < draft.steps.count && draft.steps[index + 1].kind is Layer.Readout
+    func taking(_ take: Layer.Readout.Take) -> GraphDraft {
+      var copy = draft
+      if isRead, options.readout == nil { copy.steps[index + 1].kind = Layer.Readout(take) }
+      return copy
+    }
+    func half(_ first: Int) -> GraphDraft {
+      // The second direction is read where it ends, as h_n[-1] is.
+      var copy = taking(.final)
+      copy.steps[index].kind = kind
+      copy.insert(.init(Layer.Slice(first: first, count: kind.stateSize)), at: index + (isRead ? 2 : 1))
+      return copy
+    }
+    /// The sum of both final states.
+    func sum() -> GraphDraft {
+      var (first, second) = (taking(.final), Layer.Slice(first: kind.stateSize, count: kind.stateSize))
+      guard isRead else { return draft }
+      second.first = kind.stateSize
+      first.steps[index].kind = kind
+      first.insert(.init(Layer.Slice(first: 0, count: kind.stateSize)), at: index + 2)
+      first.insert(.init(second, nil, reads: [index + 1]), at: index + 3)
+      first.insert(.init(Layer.Merge(.add), nil, reads: [index + 2, index + 3]), at: index + 4)
+      return first
+    }
     let source = draft.steps[index].source ?? ""
     return .question(
-      "the next layer reads one half of what the two directions of \(source) give: their sum, or one of them",
-      proposals([draft, first]))
+      "the next layer reads one half of what the two directions of \(source) give: their sum, or one of them (slice "
+        + "\(kind.stateSize) is the first, slice \(kind.stateSize) first \(kind.stateSize) the second)",
+      proposals([draft, half(kind.stateSize)]), others: proposals([sum(), half(0)]))
   }
 }

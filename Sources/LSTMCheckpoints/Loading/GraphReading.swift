@@ -7,8 +7,8 @@ struct GraphReading: FileReading {
   enum Outcome {
     /// One model, with what was assumed.
     case model(ResolvedModel)
-    /// Several are as likely.
-    case question(Message, [ModelConfiguration])
+    /// Several are as likely: models, and for each another that differs in what the question names last.
+    case question(Message, [ModelConfiguration], others: [ModelConfiguration] = [])
     /// The same, where who looked for a plain stack may have asked already. `stack` names recurrent modules that may just
     /// as well stand one above the other.
     case arrangement(Message, [ModelConfiguration], stack: [String] = [])
@@ -16,16 +16,27 @@ struct GraphReading: FileReading {
     case unknown
   }
 
+  /// Stands in a proposal for a number that no tensor tells, and is written as N.
+  static let unknownNumber = 9_973
+
+  /// A model's line, with N for what no tensor tells.
+  static func line(_ model: ModelConfiguration) -> String {
+    ["stride", "repeat", "of"].reduce(model.line) { $0.replacing("\($1) \(unknownNumber)", with: "\($1) N") }
+  }
+
   let file: String
   private let modules: [TensorModule]
   private let idle: [LeftOver]
+  private let assumed: [Assumption]
   let kinds: TensorKinds
   let options: LoadOptions
   private let keepsOrder: Bool
 
-  /// - Parameter candidates: what the model may be made of; without what is allowed to be left out.
-  init(_ candidates: [Candidate], file: String, options: LoadOptions, keepsOrder: Bool) {
+  /// - Parameter given: what the model may be made of; without what is allowed to be left out.
+  init(_ given: [Candidate], file: String, options: LoadOptions, keepsOrder: Bool) {
     (self.file, self.options, self.keepsOrder) = (file, options, keepsOrder)
+    let (candidates, assumed) = TagTransitions.expanding(given)
+    self.assumed = assumed
     kinds = TensorKinds(candidates)
     let kinds = kinds
     func isIdle(_ candidate: Candidate) -> Bool {
@@ -46,7 +57,13 @@ struct GraphReading: FileReading {
     let recurrent = parts.sequence.filter { $0.recurrent != nil }
     if let stack = options.stack {
       guard parts.stack(stack) else { return .unknown }
-    } else if let pairs = GraphPairs(parts, recurrent, kinds, options, take) {
+    } else if let pair = GraphEncoderDecoder(parts, kinds, options, keepsOrder: keepsOrder) {
+      return .question(pair.detail, pair.proposals)
+    } else if let branches = GraphBranches(parts, kinds, options, take, keepsOrder: keepsOrder) {
+      return .question(branches.detail, branches.proposals, others: branches.others)
+    }
+    if !keepsOrder, let order = ModuleOrder.orders(of: parts.sequence, kinds).first { parts.sequence = order }
+    if options.stack == nil, let pairs = GraphPairs(parts, recurrent, kinds, options, take) {
       return .arrangement(pairs.detail, pairs.proposals, stack: pairs.stack)
     }
     if let square = parts.squareAttention, parts.readsTwice { parts = parts.with(GraphAttention(general: square)) }
@@ -64,7 +81,7 @@ struct GraphReading: FileReading {
     if found.count > 1 {
       let proposals = found.prefix(2).flatMap { chain -> [ModelConfiguration] in
         var draft = chain.draft
-        if case .question(_, let models)? = GraphQuestions(parts, chain, kinds, options, take).question(of: &draft) {
+        if case .question(_, let models, _)? = GraphQuestions(parts, chain, kinds, options, take).question(of: &draft) {
           return Array(models.prefix(1))
         }
         return (try? draft.taking(take).configuration()).map { [$0] } ?? []
@@ -90,7 +107,8 @@ struct GraphReading: FileReading {
       return .unknown
     }
     var model = ResolvedModel(configuration: configuration, mapping: draft.mapping(configuration))
-    model.leftOver = idle
+    model.leftOver = idle + parts.sequence.compactMap(\.slopeLeftOver)
+    model.assumed = assumed
     GraphDescription(draft, configuration, options: options, take: take, keepsOrder: keepsOrder)
       .describe(parts, &model)
     if let padding { model.assumed.append(padding) }

@@ -21,7 +21,12 @@ struct GraphResolution: FileReading {
     let allowed = translation.candidates.filter { !options.globsAllowing($0).isEmpty }
     var candidates =
       allowed.isEmpty ? translation.candidates : translation.candidates.filter { options.globsAllowing($0).isEmpty }
-    if translation.graph == nil, !checkpoint.format.holdsWholeModel { swapImages(&candidates) }
+    if translation.graph == nil, !checkpoint.format.holdsWholeModel {
+      swapImages(&candidates)
+      let expanded = TagTransitions.expanding(candidates)
+      candidates = expanded.candidates
+      model.assumed += expanded.assumed
+    }
     let kinds = TensorKinds(candidates)
     var others: [Candidate] = []
     takeExactNames(candidates, isKnown: translation.graph != nil || checkpoint.format.holdsWholeModel, &others)
@@ -34,8 +39,13 @@ struct GraphResolution: FileReading {
       model.notes += places.notes
       model.assumed += places.assumed
       model.expectedNames = places.expectedNames
-      model.leftOver += idle
-      others = rest.flatMap { module in module.parts.values.sorted { isNaturallyBefore($0.name, $1.name) } }
+      // A slope that the graph says is no parameter.
+      let slopes = rest.filter { module in graph.layers.contains { module.isSlope(of: $0) } }
+      model.leftOver += idle + slopes.compactMap(\.slopeLeftOver)
+      let isSlope = Set(slopes.map(\.path))
+      others = rest.filter { !isSlope.contains($0.path) }.flatMap { module in
+        module.parts.values.sorted { isNaturallyBefore($0.name, $1.name) }
+      }
     }
     model.leftOver += others.map { other in
       other.isLoneNumber

@@ -44,6 +44,7 @@ struct ModelReading {
     let settings: [(Setting, Bool)] = [
       (.readout, options.readout != nil && !isOpen), (.activation, options.activation != nil),
       (.readoutActivation, options.readoutActivation != nil), (.outputActivation, options.outputActivation != nil),
+      (.heads, options.heads != nil),
     ]
     for (setting, isSaid) in settings where isGiven && isSaid {
       throw .invalid(setting, nil, "the model's description already says it")
@@ -71,11 +72,14 @@ struct ModelReading {
     let reading = GraphReading(candidates, file: file, options: options, keepsOrder: checkpoint.keepsOrder)
     switch reading.outcome() {
     case .unknown: return nil
-    case .question(let detail, let models):
-      let lines = models.map { "\(.model, $0.line)" as Message }
+    case .question(let detail, let models, let others):
+      var lines = models.map { "\(.model, GraphReading.line($0))" as Message }
+      for (index, other) in others.enumerated() where index < lines.count {
+        lines[index] += ", or \(.model, GraphReading.line(other))"
+      }
       throw .ambiguous(file: file, detail: detail, advice: lines)
     case .arrangement(let detail, let models, let stack):
-      let lines = models.map { "\(.model, $0.line)" as Message }
+      let lines = models.map { "\(.model, GraphReading.line($0))" as Message }
       var (what, own) = (detail, [Message]())
       if case .ambiguous(_, let detail, let advice)? = error { (what, own) = (detail, advice) }
       if !stack.isEmpty {

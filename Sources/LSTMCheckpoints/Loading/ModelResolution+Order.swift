@@ -35,9 +35,10 @@ extension ModelResolution {
   /// A head of several layers of which the first might as well stand before the LSTM, in a file that does not tell.
   func askWhetherItComesBefore(_ chain: [Candidate]) throws(CheckpointError) {
     guard chain.count > 1, let first = chain.first, first.shape[0] == configuration.input.size else { return }
-    // `fc1` and `fc2`, `head.0` and `head.3` belong together.
+    // `head.0` and `head.3` belong together; `fc1` and `fc2` may have the LSTM between them.
     func stem(_ candidate: Candidate) -> String { candidate.name.filter { !$0.isNumber } }
-    if stem(first) == stem(chain[1]) { return }
+    let modules = chain.prefix(2).map(\.name.moduleAndLeaf.module)
+    if stem(first) == stem(chain[1]), LSTMStack.isList(modules) { return }
     throw ambiguous(
       "\(first.tensor.name) \(shapeText(first.shape)) fits before the LSTM and behind it, and the file does not "
         + "keep the order of its tensors",

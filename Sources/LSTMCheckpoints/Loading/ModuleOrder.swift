@@ -21,7 +21,10 @@ enum ModuleOrder {
     }
     /// A head may read several steps or readouts at once, or one direction.
     func mayRead(_ index: Int, _ width: Int?, _ order: [Int]) -> Bool {
+      // A spectrum is of the signal itself.
+      if modules[index].isSpectrum != order.isEmpty, modules.contains(where: \.isSpectrum) { return false }
       guard let width, let reads = modules[index].reads, reads != width else { return true }
+      if order.count == 1, modules[order[0]].isSpectrum { return 2 * reads == width }
       let isHead = modules[index].isLinear && order.contains { modules[$0].recurrent != nil }
       return isHead && (reads % width == 0 || reads * 2 == width)
     }
@@ -39,7 +42,7 @@ enum ModuleOrder {
         }
         if isTable(index) { continue }
         guard mayRead(index, width, order) else { continue }
-        extend(order + [index], rest.subtracting([index]), modules[index].gives)
+        extend(order + [index], rest.subtracting([index]), modules[index].gives ?? width)
       }
     }
     let tables = modules.indices.filter(isTable)
@@ -48,7 +51,18 @@ enum ModuleOrder {
     } else {
       extend([], Set(modules.indices), nil)
     }
-    // Two orders that differ in the place of equal layers alone are one.
-    return found.map { $0.map { modules[$0] } }
+    let orders = found.map { $0.map { modules[$0] } }
+    // Convolutions that are numbered through are one front, with nothing recurrent between them.
+    let whole = orders.filter { order in
+      let places = order.indices.filter { order[$0].isFront }
+      guard let first = places.first, let last = places.last else { return true }
+      let isNumbered = Set(places.map { order[$0].path.filter { !$0.isNumber } }).count == 1
+      return !isNumbered || !order[first...last].contains { $0.recurrent != nil }
+    }
+    // Two normalizations in a row have no use.
+    let apart = (whole.isEmpty ? orders : whole).filter { order in
+      !zip(order, order.dropFirst()).contains { $0.isNormalization && $1.isNormalization }
+    }
+    return !apart.isEmpty ? apart : whole.isEmpty ? orders : whole
   }
 }

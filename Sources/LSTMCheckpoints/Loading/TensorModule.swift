@@ -15,6 +15,8 @@ struct TensorModule {
     /// Heads of self-attention over E values.
     case selfAttention(Int)
     case crf(Int)
+    /// The slope of a leaky relu that was learned, PyTorch's PReLU.
+    case slope(Float)
     /// A tensor by itself that is no weight: an initial state, an attention's vector.
     case lone
     /// Nothing that is known, or a shape that none of these has.
@@ -29,7 +31,7 @@ struct TensorModule {
   var parts: [String: Candidate] = [:]
   /// Where its first tensor lies in the file.
   let position: Int
-  private(set) var content = Content.unknown
+  var content = Content.unknown
 
   init(path: String, layer: Int = 0, position: Int) {
     (self.path, self.layer, self.position) = (path, layer, position)
@@ -161,6 +163,7 @@ struct TensorModule {
   private func contentOfWeight(_ weight: [Int], bias: [Int]?) -> Content {
     guard parts["weight"]?.name != path else { return .lone }
     switch weight.count {
+    case 1 where bias == nil: return contentOfVector(weight[0])
     case 1: return bias == weight ? .layerNorm(weight[0]) : .unknown
     case 2 where bias == nil || bias == [weight[0]]: return .linear(outputs: weight[0], inputs: weight[1])
     case 3, 4:
@@ -168,6 +171,18 @@ struct TensorModule {
       return .convolution(outputs: weight[0], inputs: weight[1], kernel: Array(weight[2...]))
     default: return .unknown
     }
+  }
+
+  /// A vector that has no bias: its name tells.
+  private func contentOfVector(_ count: Int) -> Content {
+    let words = TensorKinds.words(path)
+    if words.contains(where: { $0.hasPrefix("rms") }) { return .unknown }
+    if count > 1, words.contains(where: { $0.contains("norm") || $0 == "ln" }) { return .layerNorm(count) }
+    guard count == 1, let weight = parts["weight"], let value = try? weight.tensor.doubles().first, value.isFinite
+    else {
+      return .unknown
+    }
+    return .slope(Float(value))
   }
 
   /// The cell by the number of its gates; nil when the shapes go with none.
@@ -197,5 +212,21 @@ struct TensorModule {
       return nil
     }
     return .recurrent(kind, inputSize: input[1])
+  }
+}
+
+extension TensorModule {
+  /// Whether a layer of a graph is the leaky relu that it is the slope of.
+  func isSlope(of layer: Layer) -> Bool {
+    guard case .slope(let slope) = content, let relu = layer.kind as? Layer.ActivationLayer else { return false }
+    return relu.activation == .leakyReLU && (relu.alpha ?? relu.activation.usualAlpha) == slope
+  }
+
+  /// Where its slope went, of a leaky relu.
+  var slopeLeftOver: LeftOver? {
+    guard case .slope(let slope) = content, let weight = parts["weight"] else { return nil }
+    return LeftOver(
+      candidate: weight, reason: "the slope of a leaky relu (PReLU): alpha \(slope), which is not trained here",
+      isHarmless: true, kind: .scaling)
   }
 }

@@ -24,6 +24,8 @@ extension Setting {
   public static let readoutActivation = Setting(rawValue: "readoutActivation")
   /// After the last dense layer.
   public static let outputActivation = Setting(rawValue: "outputActivation")
+  /// Heads of attention.
+  public static let heads = Setting(rawValue: "heads")
   /// LSTMs that are stacked, from the input up.
   public static let stack = Setting(rawValue: "stack")
   /// Whether rows or columns come first.

@@ -72,6 +72,9 @@ struct LoadArguments: ParsableArguments {
   @Option(help: "The activation after the last dense layer, where the file does not say.")
   var outputActivation: PlainStack.Activation?
 
+  @Option(help: ArgumentHelp("The heads of attention, where the file does not say.", valueName: "count"))
+  var heads: Int?
+
   @Option(
     help: ArgumentHelp(
       "Stacked LSTMs in order, from the input up, separated by commas.", valueName: "modules"))
@@ -122,6 +125,7 @@ struct LoadArguments: ParsableArguments {
     options.padding = paddingIndex?.padding
     options.readoutActivation = readoutActivation
     options.outputActivation = outputActivation
+    options.heads = heads
     options.stack = stack?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
     options.order = order
     options.rules = try rules.map(RenamingRule.init)

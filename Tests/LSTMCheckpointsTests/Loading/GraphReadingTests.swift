@@ -78,7 +78,7 @@ import Testing
     let candidates = try RewrittenNames(checkpoint, options: options, file: "w").candidates
     let reading = GraphReading(candidates, file: "w", options: options, keepsOrder: checkpoint.keepsOrder)
     switch reading.outcome() {
-    case .question(_, let models), .arrangement(_, let models, _): return models
+    case .question(_, let models, _), .arrangement(_, let models, _): return models
     default: return []
     }
   }
@@ -86,7 +86,9 @@ import Testing
   @Test func aConvolutionIsAskedAbout() throws {
     let lines = try refused("wild/pt-conv-front/model.pt")
     #expect(lines.count == 3)
-    #expect(lines[0].contains("conv is a convolution, of which tensors do not tell the padding and stride"))
+    #expect(lines[0].contains("conv is a convolution, of which tensors tell neither the padding (same, or pad"))
+    // Each with a pooling beside it.
+    #expect(lines[1].contains("relu -> max pool 2 ->") && lines[2].contains("relu -> max pool 2 ->"))
     let models = try Self.proposals(Checkpoint(path: Self.file("wild/pt-conv-front/model.pt")))
     let convolutions = models.compactMap { $0.layers[0].kind as? Layer.Convolution }
     #expect(convolutions.map(\.padding) == [.same, .valid])
@@ -178,5 +180,103 @@ import Testing
     ] {
       #expect(!refusal(checkpoint(shapes)).isEmpty)
     }
+  }
+
+  // MARK: - What names and values tell
+
+  /// A number in a file's name is not the project's: `conv1` beside `conv0` is the second.
+  @Test func aFileMayCountFromZero() throws {
+    let checkpoint = try Checkpoint(path: Self.file("torch-graph/counted_from_zero.pt"))
+    let model = try #require(Self.proposals(checkpoint).first)
+    let plan = try LoadPlan(checkpoint, options: LoadOptions(configuration: model))
+    try plan.validate()
+    for (own, source) in [("conv1", "conv0"), ("conv2", "conv1"), ("conv3", "conv2")] {
+      let found = try #require(plan.tensors[own + ".weight"]).floats()
+      #expect(try found == #require(checkpoint[source + ".weight"]).floats())
+    }
+    #expect(plan.report.assumed.contains { $0.what.description.contains("conv1 is conv0, conv2 is conv1") })
+  }
+
+  @Test func aSpectrumIsFoundAndItsStrideAsked() throws {
+    let checkpoint = try Checkpoint(path: Self.file("torch-graph/spectrum.pt"))
+    let lines = refusal(checkpoint, LoadOptions())
+    #expect(lines.count == 2 && lines[0].contains("N stands for the strides"))
+    let front =
+      "1 feature -> conv 18 kernel 16 stride N without bias -> magnitude -> conv 6 kernel 3 stride N pad 1x1 relu"
+    #expect(lines[1].contains(front), "\(lines)")
+    #expect(lines[1].contains("-> LSTM 6 -> last -> dense 1"))
+    // Widths tell as much where the order of the file does not.
+    let candidates = try RewrittenNames(checkpoint, options: LoadOptions(), file: "w").candidates
+    let reading = GraphReading(
+      candidates.sorted { $0.name < $1.name }, file: "w", options: LoadOptions(), keepsOrder: false)
+    guard case .question(_, let models, _) = reading.outcome() else {
+      Issue.record("nothing was asked")
+      return
+    }
+    #expect(
+      models.map(GraphReading.line) == [
+        lines[1].replacing("model ", with: "").trimmingCharacters(in: .init(charactersIn: " '"))
+      ])
+  }
+
+  @Test func tagsForTheStartAndTheEndAreFound() throws {
+    let checkpoint = try Checkpoint(path: Self.file("torch-graph/crf_start_stop.pt"))
+    let plan = try LoadPlan(checkpoint)
+    try plan.validate()
+    let all = try #require(checkpoint["transitions"]).floats()
+    func own(_ name: String) throws -> [Float] { try #require(plan.tensors["crf." + name]).floats() }
+    #expect(try own("start_transitions") == (0..<6).map { all[$0 * 6 + 4] })
+    #expect(try own("end_transitions") == Array(all[30...]))
+    #expect(try own("transitions") == (0..<36).map { all[$0 % 6 * 6 + $0 / 6] })
+    #expect(
+      plan.report.assumed.contains {
+        $0.what.description.hasPrefix("transitions has scores from column to row, with tag 4 for the start and tag 5")
+      })
+  }
+
+  @Test func headsAreSaid() throws {
+    let checkpoint = try Checkpoint(path: Self.file("torch-graph/attention_heads.pt"))
+    #expect(refusal(checkpoint, LoadOptions())[0].contains("(heads 1, 2, 4, 8 or 16)"))
+    var options = LoadOptions(readout: .mean)
+    options.heads = 8
+    let plan = try LoadPlan(checkpoint, options: options)
+    try plan.validate()
+    #expect(plan.configuration.line == "3 features -> LSTM 16 -> self attention heads 8 -> mean -> dense 2")
+    options.heads = 3
+    #expect(refusal(checkpoint, options)[0].contains("which heads 3 does not divide"))
+  }
+
+  @Test func aLearnedSlopeIsASetting() throws {
+    let checkpoint = try Checkpoint(path: Self.file("torch-graph/prelu.pt"))
+    for line in [nil, "3 features -> LSTM 5 -> last -> dense 6 -> leaky relu alpha 0.37 -> dense 2"] {
+      var options = LoadOptions()
+      options.configuration = try line.map { try ModelConfiguration(line: $0) }
+      let plan = try LoadPlan(checkpoint, options: options)
+      try plan.validate()
+      #expect(plan.configuration.line.contains("leaky relu alpha 0.37"))
+      #expect(plan.report.unexpected.contains { $0.source == "act.weight" && $0.isAllowed })
+    }
+    // With another slope the tensor is none's.
+    let other = try ModelConfiguration(line: "3 features -> LSTM 5 -> last -> dense 6 -> leaky relu -> dense 2")
+    #expect(throws: CheckpointError.self) {
+      try LoadPlan(checkpoint, options: LoadOptions(configuration: other)).validate()
+    }
+  }
+
+  /// Rows of layers are found in files that do not keep an order, too, with the file's names where shapes are equal.
+  @Test(arguments: ["lstm_fcn", "two_embeddings", "static_dense", "autoencoder_repeat"])
+  func rowsOfLayersNeedNoOrder(_ name: String) throws {
+    let checkpoint = try Checkpoint(path: Self.file("torch-graph/\(name).pt"))
+    let kept = try Self.proposals(checkpoint).map(GraphReading.line)
+    let candidates = try RewrittenNames(checkpoint, options: LoadOptions(), file: "w").candidates
+    let reading = GraphReading(
+      candidates.sorted { $0.name < $1.name }, file: "w", options: LoadOptions(), keepsOrder: false)
+    guard case .question(_, let models, _) = reading.outcome() else {
+      Issue.record("nothing was asked")
+      return
+    }
+    #expect(!kept.isEmpty)
+    #expect(
+      Set(models.map(GraphReading.line).map { $0.count }) == Set(kept.map(\.count)), "\(models.map(\.line)) \(kept)")
   }
 }
