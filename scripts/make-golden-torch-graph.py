@@ -439,6 +439,24 @@ def make() -> None:
             "layers": [
                 {"name": "layer0", "kind": "lstm", "size": 16}, {"name": "attention", "kind": "self_attention", "heads": 8},
                 {"name": "readout", "kind": "readout", "take": "mean"}, linear(2)]})
+    case(
+        "attention_kdim",
+        Chain(
+            lambda m, x: m.fc(m.attn(m.lstm(x)[0], x, x)[0][:, -1]), lstm=nn.LSTM(3, 8, batch_first=True),
+            attn=nn.MultiheadAttention(8, 2, batch_first=True, kdim=3, vdim=3), fc=nn.Linear(8, 2)),
+        features(4, 7, 3))
+    case(
+        "attention_dot",
+        Chain(
+            lambda m, x: (lambda h: m.fc(torch.cat([(F.softmax((h * h[:, -1:]).sum(-1, keepdim=True), dim=1) * h).sum(1), h[:, -1]], dim=1)))(m.lstm(x)[0]),
+            lstm=nn.LSTM(3, 5, batch_first=True), fc=nn.Linear(10, 2)),
+        features(4, 7, 3),
+        described={
+            "input": {"features": 3},
+            "layers": [
+                {"name": "layer0", "kind": "lstm", "size": 5}, {"name": "readout", "kind": "readout", "take": "last"},
+                {"name": "attention", "kind": "dot_attention", "from": ["readout", "layer0"]},
+                {"name": "concatenate1", "kind": "concatenate", "from": ["attention", "readout"]}, linear(2)]})
 
 
 def main() -> None:

@@ -104,7 +104,14 @@ struct GraphAttention {
     }
     switch form {
     case .products(let query, let key, let value, let out):
-      draft.steps += [dense(query, base), dense(key, base), dense(value, base)]
+      // Keys of another width are of what the network reads.
+      let given = draft.value?.width
+      func source(_ module: TensorModule) -> Int? {
+        if module.reads == given { return base }
+        return draft.inputs[0].vocabulary == nil && module.reads == draft.inputs[0].width ? -1 : nil
+      }
+      guard let keys = source(key), let values = source(value), query.reads == given else { return false }
+      draft.steps += [dense(query, base), dense(key, keys), dense(value, values)]
       var kind = Layer.DotAttention()
       (kind.heads, kind.isScaled) = (choice.heads, choice.isScaled)
       draft.steps.append(.init(kind, nil, reads: [base + 1, base + 3, base + 2]))

@@ -18,10 +18,10 @@ struct GraphBranches {
     guard parts.sequence.count > 2, tables.count > 1 || GraphChain(parts, kinds, options) == nil else { return nil }
     let orders = keepsOrder ? [parts.sequence] : Self.orders(parts.sequence, kinds)
     for modules in orders.map(Self.pairingNormalizations) {
-      for join in modules.indices.dropFirst(2) {
+      for (join, splits) in modules.indices.dropFirst(2).flatMap({ [($0, false), ($0, true)] }) {
         let above = modules[join]
         guard above.isLinear || above.recurrent != nil, let reads = above.reads else { continue }
-        let rows = Self.rows(Array(modules[..<join]), kinds)
+        let rows = Self.rows(Array(modules[..<join]), kinds, splits: splits)
         let widths = rows.map { $0.last { $0.gives != nil }.flatMap { Self.width($0, kinds) } ?? 0 }
         guard 2...3 ~= rows.count, widths.reduce(0, +) == reads, !widths.contains(0) else { continue }
         let builder = Builder(rest: Array(modules[join...]), parts: parts, kinds: kinds, options: options, take: take)
@@ -62,11 +62,13 @@ struct GraphBranches {
   }
 
   /// Modules one after the other, as far as each reads what the one before gives.
-  private static func rows(_ modules: [TensorModule], _ kinds: TensorKinds) -> [[TensorModule]] {
+  /// - Parameter splits: whether a dense layer behind a recurrent one has an input of its own, though it could read it.
+  private static func rows(_ modules: [TensorModule], _ kinds: TensorKinds, splits: Bool) -> [[TensorModule]] {
     var rows: [[TensorModule]] = []
     for module in modules {
       if let last = rows.last?.last(where: { $0.gives != nil }), !isTable(module, kinds),
-        module.reads == nil || module.reads == width(last, kinds), last.recurrent == nil || !module.isFront
+        module.reads == nil || module.reads == width(last, kinds),
+        last.recurrent == nil || !module.isFront && !(splits && module.isLinear)
       {
         rows[rows.count - 1].append(module)
       } else {

@@ -284,7 +284,7 @@ extension TensorModule {
 
   /// A convolution with a window of one step as the dense layer that it is; others as they are.
   var asDense: TensorModule {
-    guard case .convolution(let outputs, let inputs, let kernel) = content, kernel.allSatisfy({ $0 == 1 }),
+    guard case .convolution(let outputs, let inputs, let kernel) = content, kernel == [1],
       let weight = parts["weight"]
     else { return self }
     var copy = self

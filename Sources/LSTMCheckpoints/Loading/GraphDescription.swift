@@ -76,6 +76,10 @@ struct GraphDescription {
         "the activation of \(step.source ?? "") is tanh", change: self.line { $0.steps[index].kind = cell })
     }
     sayResidual(&model.assumed)
+    for step in steps where step.kind is Layer.ActivationLayer {
+      guard let source = step.source else { continue }
+      model.assumed.add("\(source) is the slope of a leaky relu (PReLU), as it is one number by itself")
+    }
   }
 
   /// The model's line with a change.
@@ -177,6 +181,7 @@ extension GraphDraft.Step {
     case is Layer.Embedding: "an embedding"
     case is Layer.Attention, is Layer.SelfAttention, is Layer.DotAttention: "an attention"
     case is Layer.CRF: "a conditional random field (CRF)"
+    case is Layer.ActivationLayer: "a leaky relu with a learned slope (PReLU), which is not trained here"
     default: "a dense layer"
     }
   }

@@ -66,11 +66,11 @@ struct GraphPairs {
       if !dense.isEmpty, options.activation == nil { drafts.append(chain) }
     }
     if isWhole, groups.allSatisfy({ $0[0].reads == first }) {
-      for merge in [Layer.Merge.Operation.add, .concatenate] {
+      for (merge, isReversed) in [(Layer.Merge.Operation.add, false), (.concatenate, false), (.concatenate, true)] {
         drafts.append(
           draft { draft, base in
             let tops = add(groups, &draft, reads: groups.map { _ in base })
-            draft.steps.append(.init(Layer.Merge(merge), nil, reads: tops))
+            draft.steps.append(.init(Layer.Merge(merge), nil, reads: isReversed ? tops.reversed() : tops))
             return draft.value != nil
           })
       }

@@ -263,9 +263,22 @@ struct GraphQuestions {
       return copy
     }
     let head = draft.steps[(joined.step + joined.count)...].first { $0.source != nil }
+    // An attention without matrices, of the last state to each step, beside that state.
+    var others: [GraphDraft] = []
+    if joined.count == 2, let below = draft.steps[joined.step].reads?.first, below >= 0 {
+      let isBidirectional = (draft.steps[below].kind as? Layer.Recurrent)?.isBidirectional ?? false
+      for isFirst in [true, false] {
+        var copy = draft
+        copy.steps[joined.step].kind = Layer.Readout(isBidirectional ? .final : .last)
+        copy.steps[joined.step + 1] = .init(Layer.DotAttention(), nil, reads: [joined.step, below])
+        copy.steps[joined.step + 2].reads = isFirst ? [joined.step + 1, joined.step] : [joined.step, joined.step + 1]
+        others.append(copy)
+      }
+    }
     return .question(
-      "\(head?.source ?? "") reads \(joined.count) times what a step has: \(joined.count) readouts side by side",
-      proposals(drafts))
+      "\(head?.source ?? "") reads \(joined.count) times what a step has: \(joined.count) readouts side by side"
+        + (others.isEmpty ? "" : ", or the last state and its attention to each step"),
+      proposals(drafts), others: proposals(others))
   }
 
   /// A dense layer reads what comes with each sequence beside what is read of the steps, in either order.

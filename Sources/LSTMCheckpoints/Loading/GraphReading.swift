@@ -35,7 +35,7 @@ struct GraphReading: FileReading {
   /// - Parameter given: what the model may be made of; without what is allowed to be left out.
   init(_ given: [Candidate], file: String, options: LoadOptions, keepsOrder: Bool) {
     (self.file, self.options, self.keepsOrder) = (file, options, keepsOrder)
-    let (candidates, assumed) = TagTransitions.expanding(given)
+    let (candidates, assumed) = TagTransitions.expanding(SplitProjections.expanding(given))
     self.assumed = assumed
     kinds = TensorKinds(candidates)
     let kinds = kinds
@@ -75,6 +75,7 @@ struct GraphReading: FileReading {
     }
     var found = chains(keepsOrder ? [parts.sequence] : [])
     if found.isEmpty { found = chains(ModuleOrder.orders(of: parts.sequence, kinds)) }
+    if found.count > 1, found.contains(where: { !$0.hasSeveralHeads }) { found.removeAll(where: \.hasSeveralHeads) }
     // Heads side by side have no order.
     if found.allSatisfy(\.hasSeveralHeads) { found = Array(found.prefix(1)) }
     guard let chain = found.first else { return .unknown }

@@ -23,7 +23,7 @@ struct GraphResolution: FileReading {
       allowed.isEmpty ? translation.candidates : translation.candidates.filter { options.globsAllowing($0).isEmpty }
     if translation.graph == nil, !checkpoint.format.holdsWholeModel {
       swapImages(&candidates)
-      let expanded = TagTransitions.expanding(candidates)
+      let expanded = TagTransitions.expanding(SplitProjections.expanding(candidates))
       candidates = expanded.candidates
       model.assumed += expanded.assumed
     }

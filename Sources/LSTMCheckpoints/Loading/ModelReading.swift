@@ -19,13 +19,14 @@ struct ModelReading {
         file: file, graph: try settled(graph), translation: translation, checkpoint: checkpoint, options: options
       ).model
     }
-    let plain: ResolvedModel
+    var plain: ResolvedModel
     do throws(CheckpointError) {
       plain = try stack()
     } catch {
       guard let graph = try graph(instead: error) else { throw error }
       return graph
     }
+    if options.heads != nil { plain.notes.append("\(.heads) has no effect: the model has no heads of attention") }
     if plain.isWhole(options) { return plain }
     return try graph(instead: nil) ?? plain
   }

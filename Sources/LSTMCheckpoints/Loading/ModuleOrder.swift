@@ -1,6 +1,6 @@
 /// The orders in which modules fit together, for a file that does not keep the model's own.
 enum ModuleOrder {
-  /// At most four, each with what reads what the one before gives.
+  /// At most 24, the likely ones, each with what reads what the one before gives.
   static func orders(of modules: [TensorModule], _ kinds: TensorKinds) -> [[TensorModule]] {
     guard modules.count <= 24 else { return [] }
     var found: [[Int]] = []
@@ -26,16 +26,23 @@ enum ModuleOrder {
       guard let width, let reads = modules[index].reads, reads != width else { return true }
       if order.count == 1, modules[order[0]].isSpectrum { return 2 * reads == width }
       let isHead = modules[index].isLinear && order.contains { modules[$0].recurrent != nil }
-      return isHead && (reads % width == 0 || reads * 2 == width)
+      // What nothing else gives is read beside an input of its own.
+      let isBeside = reads > width && !modules.contains { $0.gives == reads }
+      return isHead && (reads % width == 0 || reads * 2 == width || isBeside)
     }
     func extend(_ order: [Int], _ rest: Set<Int>, _ width: Int?) {
       budget -= 1
-      guard budget > 0, found.count < 4 else { return }
+      guard budget > 0, found.count < 24 else { return }
       if rest.isEmpty {
         found.append(order)
         return
       }
-      for index in rest.sorted() where mayFollow(index, rest) {
+      // The layers of one recurrent module have nothing between them.
+      let level = order.last.flatMap { last in
+        modules[last].recurrent == nil
+          ? nil : rest.first { modules[$0].path == modules[last].path && modules[$0].layer == modules[last].layer + 1 }
+      }
+      for index in level.map({ [$0] }) ?? rest.sorted() where mayFollow(index, rest) {
         if order.isEmpty, isTable(index), case .linear(_, let inputs) = modules[index].content {
           extend([index], rest.subtracting([index]), inputs)
           continue
@@ -59,10 +66,17 @@ enum ModuleOrder {
       let isNumbered = Set(places.map { order[$0].path.filter { !$0.isNumber } }).count == 1
       return !isNumbered || !order[first...last].contains { $0.recurrent != nil }
     }
-    // Two normalizations in a row have no use.
-    let apart = (whole.isEmpty ? orders : whole).filter { order in
-      !zip(order, order.dropFirst()).contains { $0.isNormalization && $1.isNormalization }
+    // Two normalizations in a row have no use, and `bn1` goes with `conv1`.
+    func goTogether(_ order: [TensorModule]) -> Bool {
+      order.indices.allSatisfy { at in
+        guard order[at].isNormalization else { return true }
+        let before = at == 0 ? nil : order[at - 1]
+        if before?.isNormalization ?? false { return false }
+        let number = order[at].path.filter(\.isNumber)
+        let isNumbered = !number.isEmpty && order.contains { $0.isFront && $0.path.filter(\.isNumber) == number }
+        return !isNumbered || before?.isFront ?? false && before?.path.filter(\.isNumber) == number
+      }
     }
-    return !apart.isEmpty ? apart : whole.isEmpty ? orders : whole
+    return [whole.filter(goTogether), whole, orders.filter(goTogether)].first { !$0.isEmpty } ?? orders
   }
 }

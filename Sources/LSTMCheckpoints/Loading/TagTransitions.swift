@@ -34,13 +34,17 @@ struct TagTransitions {
     let (module, _) = candidate.name.moduleAndLeaf
     let stem = module.isEmpty ? "" : module + "."
     let tensor = isFromColumn ? candidate.tensor.transposed() : candidate.tensor
+    let source = candidate.tensor.name
+    let outer = source.moduleAndLeaf.module
+    // An export must not have the source's name for what is another matrix.
+    let named = outer.isEmpty ? "crf." : module.isEmpty ? outer + ".crf." : outer + "."
     func part(_ name: String, _ tensor: StoredTensor, _ how: String?) -> Candidate {
-      Candidate(name: stem + name, tensor: tensor, how: how)
+      Candidate(name: stem + name, tensor: tensor.renamed(named + name), how: how)
     }
     return [
-      part("transitions", tensor, isFromColumn ? "transposed" : nil),
-      part("start_transitions", tensor.element(start), "from tag \(start), the start"),
-      part("end_transitions", tensor.transposed().element(end), "to tag \(end), the end"),
+      part("transitions", tensor, isFromColumn ? "\(source), transposed" : source),
+      part("start_transitions", tensor.element(start), "\(source) from tag \(start), the start"),
+      part("end_transitions", tensor.transposed().element(end), "\(source) to tag \(end), the end"),
     ]
   }
 
