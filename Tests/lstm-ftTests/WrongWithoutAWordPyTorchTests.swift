@@ -98,7 +98,7 @@ import Testing
     arguments: [
       ("pt-batchnorm/model.pt", "bn", nil), ("layer-order-pt/ln_after.pt", "ln", nil),
       ("layer-order-pt/square_in.pt", "inp", nil),
-      ("pt-conv-front/model.pt", "conv", "conv is a convolution, of which tensors do not tell the padding and stride"),
+      ("pt-conv-front/model.pt", "conv", "conv is a convolution, of which tensors tell neither the padding"),
       ("pt-attention-taken-for-dense/model.pt", "attention", "is an attention of a form that tensors do not tell"),
     ] as [(String, String, String?)])
   func aLayerThatComputesIsReadOrAskedAbout(_ file: String, _ module: String, _ asks: String?) async throws {

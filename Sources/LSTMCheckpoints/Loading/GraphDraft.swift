@@ -101,6 +101,9 @@ struct GraphDraft {
       guard Set(names).count == names.count,
         names.allSatisfy({ !$0.isEmpty && !taken.contains($0) && Layer.number(of: $0) == nil })
       else { continue }
+      // Numbers that rise are order enough.
+      let isNumbered = Set(names.map { $0.filter { !$0.isNumber } }).count == 1
+      if isNumbered, zip(names, names.dropFirst()).allSatisfy({ isNaturallyBefore($0, $1) }) { continue }
       for (index, name) in zip(alike, names) { copy.steps[index].name = name }
     }
     return copy

@@ -66,7 +66,10 @@ struct GraphPairs {
       if !dense.isEmpty, options.activation == nil { drafts.append(chain) }
     }
     if isWhole, groups.allSatisfy({ $0[0].reads == first }) {
-      for (merge, isReversed) in [(Layer.Merge.Operation.add, false), (.concatenate, false), (.concatenate, true)] {
+      let merges: [(Layer.Merge.Operation, isReversed: Bool)] = [
+        (.add, false), (.concatenate, false), (.concatenate, true),
+      ]
+      for (merge, isReversed) in merges {
         drafts.append(
           draft { draft, base in
             let tops = add(groups, &draft, reads: groups.map { _ in base })
