@@ -112,9 +112,13 @@ def answer(model, feeds):
     return session.run(None, feeds)
 
 
-def write(name, model, feeds, kinds, *, shown=None, turn=None, extra=None, keep=None):
-    """`shown`: inputs as lstm-ft takes them; `turn`: of the outputs; `extra`: inputs that lstm-ft is not given; `keep`: outputs."""
-    outputs = answer(model, {**feeds, **(extra or {})})
+def write(name, model, feeds, kinds, *, shown=None, turn=None, extra=None, keep=None, twin=None):
+    """`shown`: inputs as lstm-ft takes them; `turn`: of the outputs; `extra`: inputs that lstm-ft is not given; `keep`: outputs;
+    `twin`: the model whose outputs they are, where this one rounds when it runs."""
+    if twin:
+        exact, rounded = answer(twin, feeds), answer(model, feeds)
+        assert all(0 < np.abs(a - b).max() < 0.05 for a, b in zip(exact, rounded)), (name, "is another model than its twin")
+    outputs = exact if twin else answer(model, {**feeds, **(extra or {})})
     for value, y in zip(model.graph.output, outputs):
         if not value.type.tensor_type.HasField("shape"):  # of any sizes
             value.type.tensor_type.shape.dim.extend([onnx.TensorShapeProto.Dimension() for _ in y.shape])
@@ -700,6 +704,170 @@ def types():
         w = g.node("Mul", g.weight(5, 3), g.node("Div", g.weight(1, 3), g.constant(np.float32([[1, 2, 4]]))))
         return g.node("Elu", g.node("MatMul", g.last(g.usual(x)), w))
     simple("computed_weights", computed, "lstm readout dense")
+
+
+@case
+def quantized():
+    """Graphs as onnxruntime.quantization writes them, beside the same ones of floating-point numbers."""
+    def whole(g, *shape, bits=np.int8):
+        return g.random.integers(-100, 101, shape).astype(bits)
+
+    def both(name, build, kinds):
+        graphs = []
+        for isQuantized in (True, False):
+            g = Graph(name, 21)
+            g.domains = ["com.microsoft"]
+            g.output(build(g, g.input("x", "n", "t", 4), isQuantized))
+            graphs.append(g.model())
+        data = np.random.default_rng(5).standard_normal((N, T, 4)).astype(np.float32)
+        write(name, graphs[0], {"x": data}, kinds, twin=graphs[1])
+
+    def number(g, value, bits=np.float32):
+        return g.constant(np.array(value, bits))
+
+    def when_run(g, x, isQuantized):
+        kernel, matrix, scales = whole(g, 6, 4, 3), whole(g, 5, 2), np.float32([0.004, 0.007])
+        bias, last = g.weight(1, 6, 1), g.weight(2)
+        x = g.node("Transpose", x, perm=[0, 2, 1])
+        if isQuantized:
+            q, s, z = g.node("DynamicQuantizeLinear", x, outputs=3)
+            y = g.node("Cast", g.node("ConvInteger", q, g.constant(kernel), z, number(g, 0, np.int8), pads=[1, 1]), to=1)
+            y = g.node("Mul", y, g.node("Mul", s, number(g, 0.003)))
+        else:
+            y = g.node("Conv", x, g.constant(kernel * np.float32(0.003)), pads=[1, 1])
+        y = g.last(g.usual(g.node("Transpose", g.node("Relu", g.node("Add", y, bias)), perm=[0, 2, 1]), 6, 5))
+        if not isQuantized:
+            return g.node("Add", g.node("MatMul", y, g.constant(matrix * scales)), last)
+        q, s, z = g.node("DynamicQuantizeLinear", y, outputs=3)
+        y = g.node("Cast", g.node("MatMulInteger", q, g.constant(matrix), z, g.constant(np.int8([0, 0]))), to=1)
+        return g.node("Add", g.node("Mul", y, g.node("Mul", s, g.constant(scales))), last)
+    both("quantized_when_run", when_run, "convolution lstm readout dense")
+
+    def static(g, x, isQuantized):
+        """A relu is left out where the numbers begin at 0."""
+        first, second, third = whole(g, 4, 6), whole(g, 5, 7), whole(g, 7, 2)
+        bias, last = g.weight(6), g.random.integers(-900, 900, 2).astype(np.int32)
+        lstm = lambda y: g.last(g.usual(y, 6, 5))
+        if not isQuantized:
+            y = lstm(g.node("Relu", g.node("Add", g.node("MatMul", x, g.constant(first * np.float32(0.004))), bias)))
+            y = g.node("Relu", g.node("MatMul", y, g.constant(second * np.float32(0.01))))
+            return g.node("Add", g.node("MatMul", y, g.constant(third * np.float32(0.005))), g.constant((last * 0.005 * 0.01).astype(np.float32)))
+        x = g.node("DequantizeLinear", g.node("QuantizeLinear", x, number(g, 8 / 255), number(g, 128, np.uint8)), number(g, 8 / 255), number(g, 128, np.uint8))
+        w = g.node("DequantizeLinear", g.constant(first), number(g, 0.004), number(g, 0, np.int8))
+        y = g.node("Add", g.node("MatMul", x, w), bias)
+        scale, zero = number(g, 4 / 255), number(g, -128, np.int8)
+        y = lstm(g.node("DequantizeLinear", g.node("QuantizeLinear", y, scale, zero), scale, zero))
+        scale, zero = number(g, 2 / 255), number(g, 128, np.uint8)
+        y = g.node("QuantizeLinear", y, scale, zero)
+        hidden, none = number(g, 0.01), number(g, 0, np.uint8)
+        y = g.node("QLinearMatMul", y, scale, zero, g.constant(second), number(g, 0.01), number(g, 0, np.int8), hidden, none)
+        return g.node("QGemm", y, hidden, none, g.constant(third), number(g, 0.005), number(g, 0, np.int8), g.constant(last), domain="com.microsoft")
+    both("quantized_static", static, "dense lstm readout dense dense")
+
+    def looked_up(g, x, isQuantized):
+        table = np.random.default_rng(1).integers(-100, 101, (9, 6)).astype(np.int8)
+        scale, zero = number(g, 0.01), number(g, 3, np.int8)
+        y = g.node("Transpose", g.node("Gather", g.constant(table), x), perm=[1, 0, 2])
+        return g.steps(g.lstm(g.node("DequantizeLinear", y, scale, zero), 6, 5))
+    g = Graph("quantized_table")
+    g.output(looked_up(g, g.input("x", "n", "t", kind=TensorProto.INT64), True))
+    write("quantized_table", g.model(), {"x": np.random.default_rng(2).integers(0, 9, (N, T))}, "embedding lstm")
+
+
+@case
+def fused():
+    """As ONNX Runtime writes the graphs that it has optimized; and scikit-learn's scaler in front."""
+    def runtime(g, x):
+        g.domains = ["com.microsoft"]
+        y = g.node("FusedConv", g.node("Transpose", x, perm=[0, 2, 1]), g.weight(6, 4, 3), g.weight(6), pads=[1, 1], activation="LeakyRelu",
+                   activation_params=[0.2], domain="com.microsoft")
+        y = g.node("Transpose", y, perm=[0, 2, 1])
+        z = g.usual(y, 6, 6)
+        return g.node("SkipLayerNormalization", y, z, g.weight(6), g.weight(6), epsilon=1e-5, domain="com.microsoft")
+    simple("fused_by_the_runtime", runtime, "convolution activation lstm add layer_norm")
+
+    def scaler(g, x):
+        g.domains = ["ai.onnx.ml"]
+        shape = g.node("Shape", x)
+        x = g.node("Reshape", x, g.ints(-1, 4))
+        x = g.node("Scaler", x, offset=[2000.0, 1.5, -300.0, 0.25], scale=[0.5, 2.0, 0.75, 1.0], domain="ai.onnx.ml")
+        return g.dense(g.node("Relu", g.last(g.usual(g.node("Reshape", x, shape)))), 5)
+    g = Graph("scaler_in_front")
+    g.output(scaler(g, g.input("x", "n", "t", 4)))
+    data = np.random.default_rng(4).standard_normal((N, T, 4)) * [2, 0.5, 1.3, 1] + [2000.0, 1.5, -300.0, 0.25]
+    write("scaler_in_front", g.model(), {"x": data.astype(np.float32)}, "rescale lstm readout activation dense")
+
+
+@case
+def newer_exporters():
+    def scored(g, x):
+        """Attention whose scores are those of tanh of a step: softmax(v tanh(h))."""
+        y = g.usual(x)
+        scores = g.node("MatMul", g.node("Tanh", y), g.weight(5, 1))
+        return g.dense(g.node("ReduceSum", g.node("Mul", y, g.node("Softmax", scores, axis=1)), g.ints(1), keepdims=0), 5)
+    simple("attention_scored", scored, "lstm activation dense readout rescale dot_attention dense")
+
+    def activations(g, x):
+        y = g.last(g.usual(x))
+        y = g.node("Div", y, g.node("Add", g.node("Abs", y), g.number(1)))
+        y = g.node("Celu", y, alpha=0.5)
+        y = g.node("Where", g.node("Greater", y, g.number(20)), y, g.node("Softplus", y))
+        y = g.node("Log", g.node("Sigmoid", g.dense(y, 5)))
+        return g.node("Log", g.node("Softmax", y, axis=-1))
+    simple("activations_in_nodes", activations,
+           "lstm readout activation rescale activation rescale activation dense rescale activation rescale activation", opset=17)
+
+    def trimmed(g, x):
+        y = g.node("Conv", g.node("Transpose", x, perm=[0, 2, 1]), g.weight(6, 4, 3), g.weight(6), pads=[4, 4], dilations=[2])
+        y = g.node("Slice", y, g.ints(0), g.ints(-4), g.ints(2), g.ints(1))
+        return g.usual(g.node("Transpose", g.node("Relu", y), perm=[0, 2, 1]), 6, 5)
+    simple("conv_trimmed_at_its_end", trimmed, "convolution lstm")
+
+    def folded(operation):
+        """The first step's product with a state of zeros is a constant, as torch.onnx.export leaves it."""
+        def build(g, x):
+            gates = dict(LSTM=4, GRU=3, RNN=1)[operation]
+            w, u, b, bias = g.weight(gates * 5, 4), g.weight(gates * 5, 5), g.weight(gates * 5), None
+            given = np.frombuffer(next(c for c in g.constants if c.name == b).raw_data, np.float32)
+            bias, zeros = g.weight(gates * 5), g.constant(np.zeros((N, 5), np.float32))
+            h, c, out = None, zeros, []
+            for t in range(3):
+                xt = g.node("Gemm", g.node("Gather", x, g.constant(np.array(t, np.int64)), axis=1), w, bias, transB=1)
+                if operation == "GRU":
+                    rows = np.tile(given, (N, 1))
+                    inner = [g.constant(rows[:, 5 * k:5 * k + 5].copy()) for k in range(3)] if h is None else g.node(
+                        "Split", g.node("Gemm", h, u, b, transB=1), outputs=3, axis=1)
+                    r, z, n = g.node("Split", xt, outputs=3, axis=1)
+                    r, z = g.node("Sigmoid", g.node("Add", r, inner[0])), g.node("Sigmoid", g.node("Add", z, inner[1]))
+                    n = g.node("Tanh", g.node("Add", n, g.node("Mul", r, inner[2])))
+                    h = g.node("Add", g.node("Mul", g.node("Sub", zeros if h is None else h, n), z), n)
+                else:
+                    state = g.constant(np.tile(given, (N, 1))) if h is None else g.node("Gemm", h, u, b, transB=1)
+                    sums = g.node("Add", state, xt)
+                    if operation == "RNN":
+                        h = g.node("Tanh", sums)
+                    else:
+                        i, f, u_, o = g.node("Split", sums, outputs=4, axis=1)
+                        c = g.node("Add", g.node("Mul", g.node("Sigmoid", f), c), g.node("Mul", g.node("Sigmoid", i), g.node("Tanh", u_)))
+                        h = g.node("Mul", g.node("Sigmoid", o), g.node("Tanh", c))
+                out.append(g.node("Unsqueeze", h, g.ints(1)))
+            return g.node("Concat", *out, axis=1)
+        return build
+    for operation in ("LSTM", "GRU", "RNN"):
+        g = Graph(f"folded_first_step_{operation.lower()}")
+        g.output(folded(operation)(g, g.input("x", N, 3, 4)))
+        write(g.name, g.model(), {"x": np.random.default_rng(6).standard_normal((N, 3, 4)).astype(np.float32)}, operation.lower())
+
+    def two_layers(g, x):
+        """An encoder of two layers, whose states a decoder of two layers takes one by one."""
+        turned = g.node("Transpose", x, perm=[1, 0, 2])
+        y, h0, c0 = g.lstm(turned, 4, 5, outputs=3)
+        y, h1, c1 = g.lstm(g.node("Squeeze", y, g.ints(1)), 5, 5, outputs=3)
+        h, c = g.node("Concat", h0, h1, axis=0), g.node("Concat", c0, c1, axis=0)
+        part = lambda value, k: g.node("Slice", value, g.ints(k), g.ints(k + 1), g.ints(0))
+        y = g.lstm(turned, 4, 5, states=(part(h, 0), part(c, 0)))
+        return g.steps(g.lstm(g.node("Squeeze", y, g.ints(1)), 5, 5, states=(part(h, 1), part(c, 1))))
+    simple("states_of_two_layers", two_layers, "lstm lstm lstm lstm")
 
 
 def made_by_torch():

@@ -127,7 +127,9 @@ private struct NamedArrays {
   }
 
   private func find(_ names: [String]) throws -> ArrayData.Dataset? {
-    let found = names.filter { checkpoint[$0] != nil }
+    // An input may be called x itself.
+    var found: [String] = []
+    for name in names where checkpoint[name] != nil && !found.contains(name) { found.append(name) }
     guard found.count < 2 else {
       throw FineTuningError.badData(
         file: file, detail: "it has both \(found[0]) and \(found[1]): only one of them can be meant",

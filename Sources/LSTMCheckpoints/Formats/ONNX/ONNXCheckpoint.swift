@@ -111,7 +111,9 @@ struct ONNXStructure: ModelStructure {
   private func understood(
     _ candidates: [Candidate], file: String, options: LoadOptions
   ) throws(CheckpointError) -> Translation {
-    let general = ONNXGraphTranslation(file: file, model: model, bytes: source, constants: constants)
+    let unfolded = ONNXFoldedSteps(model, constants)
+    let general = ONNXGraphTranslation(
+      file: file, model: unfolded.model, bytes: source, constants: unfolded.constants)
     // Of several outputs a plain stack gives one; states are none.
     if model.outputs.count > 1, let found = try? general.translation(candidates), found.graph?.outputs.count ?? 0 > 1 {
       return found

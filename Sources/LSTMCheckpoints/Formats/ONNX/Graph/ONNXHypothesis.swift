@@ -31,11 +31,18 @@ struct ONNXHypothesis {
     }
     add(carried.count < data.count ? carried : [])
     add([])
+    // What stands beside a sequence, (N, size), is given once with it.
+    func isSequence(_ input: ONNXModel.Input) -> Bool {
+      (input.shape?.count ?? 0) >= 3 || input.isWhole && input.shape?.count == 2
+    }
     var all: [ONNXHypothesis] = []
     for states in sets {
       var partial = [ONNXHypothesis(states: states)]
       for input in model.inputs where input.isData && !states.contains(input.name) {
-        let roles = input.roles
+        let isBeside = model.inputs.contains { other in
+          other.name != input.name && other.isData && !states.contains(other.name) && isSequence(other)
+        }
+        let roles = isBeside && input.shape?.count == 2 && !input.isWhole ? input.roles.reversed() : input.roles
         partial = Array(
           partial.flatMap { one in
             roles.map { role in

@@ -1,9 +1,11 @@
 import FileIO
 
-/// What constants do to each value of a row, or to all alike: x * scale + offset.
+/// What constants do to each value of a row, or to all alike: (x - center) * scale + offset.
 struct ONNXAffineRows {
   var scale: [Double]
   var offset: [Double]
+  /// What is taken away first: of numbers far from zero that leaves more digits than an offset.
+  var center: [Double]?
   /// What it is done to, of which it is a layer.
   var below = -1
 
@@ -12,7 +14,8 @@ struct ONNXAffineRows {
     func pick(_ list: [Double], _ index: Int) -> Double { list[list.count == 1 ? 0 : index] }
     return ONNXAffineRows(
       scale: (0..<count).map { pick(first.scale, $0) * pick(scale, $0) },
-      offset: (0..<count).map { pick(first.offset, $0) * pick(scale, $0) + pick(offset, $0) }, below: first.below)
+      offset: (0..<count).map { pick(first.offset, $0) * pick(scale, $0) + pick(offset, $0) }, center: first.center,
+      below: first.below)
   }
 }
 
@@ -40,6 +43,29 @@ extension ONNXOperators {
     return try t.merged(operation, node).map { [.rows($0)] }
   }
 
+  /// scikit-learn's, (x - offset) * scale.
+  static let scalers = Family(["Scaler"], domains: ["ai.onnx.ml"]) { t, node throws(ONNXRefusal) in
+    guard let rows = t.rows(node), case .floats(let offset)? = node.attributes["offset"],
+      case .floats(let scale)? = node.attributes["scale"], !offset.isEmpty, !scale.isEmpty,
+      // It takes the second axis for features.
+      [offset.count, scale.count].allSatisfy({ $0 == 1 || $0 == rows.width && rows.axes.count == 2 }),
+      rows.isWholeRow(at: rows.axes.count - 1)
+    else { return nil }
+    var affine = ONNXAffineRows(scale: scale.map(Double.init), offset: [0])
+    let first = offset.map(Double.init)
+    if t.affines[rows.source] != nil {
+      let count = max(first.count, scale.count)
+      func pick(_ list: [Double], _ index: Int) -> Double { list[list.count == 1 ? 0 : index] }
+      affine.offset = (0..<count).map { -pick(first, $0) * pick(affine.scale, $0) }
+    } else {
+      affine.center = first
+    }
+    guard (scale + offset).allSatisfy(\.isFinite) else {
+      throw ONNXRefusal(detail: "its constants are beyond single precision")
+    }
+    return [.rows(try t.scaled(rows, by: affine, sources: [], node))]
+  }
+
   static let products = Family(["Mul", "Div"]) { t, node throws(ONNXRefusal) in
     if let known = t.computed(node) ?? t.folded(node) ?? t.quantizedScale(node) ?? t.scaledScores(node) {
       return [known]
@@ -47,6 +73,7 @@ extension ONNXOperators {
     if node.operation == "Mul", let known = t.summedPairs(node) { return [known] }
     if node.operation == "Mul", t.isZeroed(node) { return [.zeros] }
     if node.operation == "Div" {
+      if let rows = try t.softsign(node) { return [.rows(rows)] }
       if let rows = try t.normalized(node) { return [.rows(rows)] }
     } else {
       if let known = try t.cellOutput(node) { return [known] }
@@ -116,12 +143,13 @@ extension ONNXTranslator {
       switch (node.operation, one) {
       case ("Add", _): affine.offset = values
       case ("Mul", _): affine.scale = values
+      case ("Sub", 0) where affines[rows.source] == nil: affine.center = values
       case ("Sub", 0): affine.offset = values.map { -$0 }
       case ("Sub", _): (affine.scale, affine.offset) = ([-1], values)
       case ("Div", 0): affine.scale = values.map { 1 / $0 }
       default: return nil
       }
-      guard (affine.scale + affine.offset).allSatisfy({ Float($0).isFinite }) else {
+      guard (affine.scale + affine.offset + (affine.center ?? [])).allSatisfy({ Float($0).isFinite }) else {
         throw ONNXRefusal(detail: "its constants are beyond single precision")
       }
       if let normalized = try afterNorm(rows, affine, constant, node) { return normalized }
@@ -149,19 +177,26 @@ extension ONNXTranslator {
       for parameter in draft[rows.source].parameters.values { names.formUnion(parameter.constant.sources) }
     }
     let width = draft[all.below].value.width
+    let kept = all
+    // Nothing but a difference is an offset.
+    if let center = all.center, all.scale.allSatisfy({ $0 == 1 }), all.offset == [0] {
+      (all.center, all.offset) = (nil, center.map { -$0 })
+    }
     let name = names.sorted().joined(separator: " + ")
     func parameter(_ values: [Double]) -> ONNXDraft.Parameter {
       let list = values.count == 1 ? [Double](repeating: values[0], count: width) : values
       let tensor = StoredTensor(name: name, shape: [width], values: list.map { Float($0) })
       return .init(constant: ONNXConstant(tensor: tensor, sources: names), how: "constants of the graph")
     }
-    guard [1, width].contains(all.scale.count), [1, width].contains(all.offset.count) else {
+    guard [all.scale, all.offset, all.center ?? [0]].allSatisfy({ [1, width].contains($0.count) }) else {
       throw ONNXRefusal(detail: "its constants are not as many as the features")
     }
-    let source = try layer(
-      Layer.Rescale(), [all.below],
-      [.init(name: "scale"): parameter(all.scale), .init(name: "offset"): parameter(all.offset)], node)
-    affines[source] = all
+    var parameters = [
+      ONNXDraft.Key(name: "scale"): parameter(all.scale), .init(name: "offset"): parameter(all.offset),
+    ]
+    if let center = all.center { parameters[.init(name: "center")] = parameter(center) }
+    let source = try layer(Layer.Rescale(hasCenter: all.center != nil), [all.below], parameters, node)
+    affines[source] = kept
     return rows.of(source)
   }
 

@@ -52,7 +52,6 @@ extension ONNXTranslator {
   private mutating func attention(
     _ rows: ONNXRows, _ scores: ONNXRows, _ node: ONNXModel.Node
   ) throws(ONNXRefusal) -> Int {
-    func refuse() -> ONNXRefusal { ONNXRefusal(detail: "it is attention whose scores are not those of a step alone") }
     var outer = draft[scores.source]
     var scoreActivation = Activation.none
     if let activation = outer.kind as? Layer.ActivationLayer, activation.alpha == nil, let below = outer.reads.first {
@@ -63,7 +62,7 @@ extension ONNXTranslator {
     let isFeature = !scores.factors.isEmpty
     guard let score = outer.kind as? Layer.Dense, score.size == (isFeature ? width : 1), let below = outer.reads.first,
       let vector = outer.parameters[.init(name: "weight")]
-    else { throw refuse() }
+    else { return try scored(rows, scores, node) }
     let bias = outer.parameters[.init(name: "bias")]
     var kind = Layer.Attention()
     kind.scoreActivation = scoreActivation
@@ -83,7 +82,7 @@ extension ONNXTranslator {
     guard let tanh = draft[below].kind as? Layer.ActivationLayer, tanh.activation == .tanh, !isFeature,
       let inner = draft[below].reads.first, let dense = draft[inner].kind as? Layer.Dense,
       draft[inner].reads == [rows.source], let matrix = draft[inner].parameters[.init(name: "weight")]
-    else { throw refuse() }
+    else { return try scored(rows, scores, node) }
     kind.form = .tanh
     kind.size = dense.size
     kind.hasBias = dense.hasBias
@@ -93,6 +92,25 @@ extension ONNXTranslator {
     if let inner = draft[inner].parameters[.init(name: "bias")] { parameters[.init(name: "bias")] = inner }
     if let bias { parameters[.init(name: "score_bias")] = bias }
     return try layer(kind, [rows.source], parameters, node)
+  }
+
+  /// Scores of any other kind: they are the keys of a query that is 1 whatever it is made of.
+  private mutating func scored(
+    _ rows: ONNXRows, _ scores: ONNXRows, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> Int {
+    guard scores.factors.isEmpty, draft[scores.source].value.isPerStep,
+      draft[scores.source].value.clock == draft[rows.source].value.clock
+    else { throw ONNXRefusal(detail: "it is attention whose scores are not one for each step") }
+    let first = try layer(Layer.Readout(.first), [scores.source], node)
+    func constant(_ name: String, _ value: Float) -> ONNXDraft.Parameter {
+      .init(
+        constant: ONNXConstant(tensor: StoredTensor(name: name, shape: [1], values: [value]), sources: []),
+        how: "so that the query is 1")
+    }
+    let one = try layer(
+      Layer.Rescale(), [first],
+      [.init(name: "scale"): constant("scale", 0), .init(name: "offset"): constant("offset", 1)], node)
+    return try layer(Layer.DotAttention(), [one, rows.source, scores.source], node)
   }
 }
 

@@ -25,7 +25,8 @@ extension ONNXTranslator {
     case .constant(let constant) where constant.tensor.dataType.isFloatingPoint && isWhole:
       guard let numbers = try? constant.value.integers(), numbers.count <= ONNXNumbers.limit else { return nil }
       return .numbers(ONNXNumbers(numbers.map { ONNXSize(factor: $0) }, shape: constant.shape))
-    case .constant, .numbers, .zeros, .state, .choice, .finalState, .integerProduct, .norm, .loopIndex, .reversed,
+    case .constant, .numbers, .zeros, .state, .choice, .finalState, .finalStates, .integerProduct, .norm, .loopIndex,
+      .reversed,
       .scores:
       return value
     default: return nil

@@ -14,8 +14,12 @@ struct ONNXWindow {
 }
 
 extension ONNXOperators {
-  static let convolution = Family(["Conv"]) { t, node throws(ONNXRefusal) in
-    try t.convolution(node).map { [.rows($0)] }
+  static let convolution = Family(["Conv", "FusedConv"], domains: ["", "com.microsoft"]) {
+    t, node throws(ONNXRefusal) in
+    guard node.operation == "FusedConv" else { return try t.convolution(node).map { [.rows($0)] } }
+    // ONNX Runtime's own, with an activation.
+    guard t.isAbsent(node, 3), let rows = try t.convolution(node) else { return nil }
+    return try t.fusedActivation(rows, node).map { [.rows($0)] }
   }
 
   /// Values around rows, which only a convolution or a pooling reads.

@@ -5,7 +5,7 @@ extension ONNXOperators {
     [
       "Relu", "Tanh", "Sigmoid", "LeakyRelu", "PRelu", "Elu", "Selu", "Gelu", "HardSigmoid", "HardSwish", "Softplus",
       "Softsign",
-      "Mish", "Exp", "Clip", "Swish", "FastGelu", "QuickGelu",
+      "Mish", "Exp", "Clip", "Swish", "FastGelu", "QuickGelu", "Celu",
     ], domains: ["", "com.microsoft"]
   ) { t, node throws(ONNXRefusal) in
     if node.operation == "Clip", case .norm(let rows)? = t.meaning(node) {
@@ -13,6 +13,7 @@ extension ONNXOperators {
     }
     if let known = t.squashed(node) { return [known] }
     if ["Tanh", "Relu"].contains(node.operation), let known = try t.rnnOutput(node) { return [known] }
+    if node.operation == "Celu" { return try t.celu(node).map { [.rows($0)] } }
     guard let rows = t.rows(node), let (activation, alpha) = try t.activation(of: node) else { return nil }
     if activation == .none { return [.rows(rows)] }
     return [.rows(rows.of(try t.layer(Layer.ActivationLayer(activation, alpha: alpha), [rows.source], node)))]
@@ -101,8 +102,9 @@ extension ONNXOperators {
   }
 
   /// Roots, powers and what only makes sense together with others.
-  static let roots = Family(["Pow", "Sqrt", "Neg", "LpNormalization"]) { t, node throws(ONNXRefusal) in
+  static let roots = Family(["Pow", "Sqrt", "Neg", "Log", "LpNormalization"]) { t, node throws(ONNXRefusal) in
     switch node.operation {
+    case "Log": return try t.logarithm(node).map { [.rows($0)] }
     case "Neg":
       guard let rows = t.rows(node) else { return nil }
       return [.rows(try t.scaled(rows, by: ONNXAffineRows(scale: [-1], offset: [0]), sources: [], node))]

@@ -11,7 +11,7 @@ extension ONNXOperators {
       return t.joinedConstants(constants, at).map { [.constant($0)] }
     }
     if let rows = t.all(node, { $0.rows($1, $2) }) { return try t.joined(rows, at, node).map { [.rows($0)] } }
-    return t.keptStates(node).map { [$0] }
+    return t.keptStates(node, at).map { [$0] }
   }
 
   /// What repeats values along an axis.
@@ -31,15 +31,23 @@ extension ONNXTranslator {
   }
 
   /// States side by side, of which one at least nothing else reads.
-  fileprivate func keptStates(_ node: ONNXModel.Node) -> ONNXMeaning? {
+  fileprivate func keptStates(_ node: ONNXModel.Node, _ at: Int) -> ONNXMeaning? {
     var found: ONNXMeaning?
+    var layers: [[Int]] = []
+    var hasRows = false
     for index in node.inputs.indices {
       switch meaning(node, index) {
-      case .finalState, .state, .zeros: found = meaning(node, index)
-      case .rows: break
+      case .finalState(let layer):
+        layers.append([layer])
+        found = meaning(node, index)
+      case .finalStates(let list): layers.append(list)
+      case .state, .zeros: found = meaning(node, index)
+      case .rows: hasRows = true
       default: return nil
       }
     }
+    if layers.count == node.inputs.count, at == 0 { return .finalStates(Array(layers.joined())) }
+    if case .zeros? = found, hasRows { return nil }
     return found
   }
 

@@ -17,8 +17,46 @@ extension ONNXTranslator {
   /// What is given or kept by the caller stays that, however its axes are moved.
   func keptState(_ node: ONNXModel.Node) -> ONNXMeaning? {
     switch meaning(node) {
-    case .state, .choice, .finalState, .zeros, .loopIndex: meaning(node)
+    case .state, .choice, .finalState, .finalStates, .zeros, .loopIndex: meaning(node)
     default: nil
+    }
+  }
+
+  /// Parts of states: of those of several layers, each layer's own.
+  func keptParts(_ node: ONNXModel.Node) -> [ONNXMeaning]? {
+    guard case .finalStates(let layers)? = meaning(node) else {
+      return keptState(node).map { [ONNXMeaning](repeating: $0, count: node.outputs.count) }
+    }
+    let directions = Set(layers.map { (draft[$0].kind as? Layer.Recurrent)?.directions ?? 0 })
+    guard directions.count == 1, let d = directions.first, d > 0 else { return nil }
+    let count = layers.count * d
+    func part(_ range: Range<Int>) -> ONNXMeaning? {
+      guard range.lowerBound % d == 0, range.upperBound % d == 0, !range.isEmpty, range.upperBound <= count else {
+        return nil
+      }
+      let list = Array(layers[range.lowerBound / d..<range.upperBound / d])
+      return list.count == 1 ? .finalState(list[0]) : .finalStates(list)
+    }
+    switch node.operation {
+    case "Gather":
+      guard integer(node, "axis") ?? 0 == 0, let index = numbers(node, 1)?.known, index.count == 1,
+        let place = axis(index[0], count)
+      else { return nil }
+      return part(place..<place + 1).map { [$0] }
+    case "Slice":
+      guard let starts = integers(node, "starts", input: 1), let ends = integers(node, "ends", input: 2),
+        starts.count == 1, ends.count == 1, (integers(node, "axes", input: 3) ?? [0]) == [0],
+        (integers(node, "steps", input: 4) ?? [1]) == [1]
+      else { return nil }
+      let range = ONNXNumbers.range(starts[0], ends[0], 1, count: count)
+      guard let first = range.first else { return nil }
+      return part(first..<first + range.count).map { [$0] }
+    default:
+      guard integer(node, "axis") ?? 0 == 0, count % node.outputs.count == 0 else { return nil }
+      let each = count / node.outputs.count
+      if let sizes = integers(node, "split", input: 1), sizes.contains(where: { $0 != each }) { return nil }
+      let parts = node.outputs.indices.compactMap { part($0 * each..<($0 + 1) * each) }
+      return parts.count == node.outputs.count ? parts : nil
     }
   }
 
@@ -35,7 +73,6 @@ extension ONNXTranslator {
       scores.axes = order.map { scores.axes[$0] }
       return .scores(scores)
     case .attention(let rows): return order(rows.axes.count).map { .attention(rows.under($0.map { rows.axes[$0] })) }
-    case .quantized(let rows): return order(rows.axes.count).map { .quantized(rows.under($0.map { rows.axes[$0] })) }
     case .padded(let rows, let pad):
       return order(rows.axes.count).map { order in
         .padded(
@@ -77,7 +114,6 @@ extension ONNXTranslator {
       guard let made else { return nil }
       scores.axes = made
       return .scores(scores)
-    case .quantized(let rows): return moved(rows).map { .quantized($0) }
     case .padded(let rows, let pad):
       guard !isSqueeze, let axes, let made = moved(rows), let before = unsqueeze(pad.before, axes, with: 0),
         let after = unsqueeze(pad.after, axes, with: 0)

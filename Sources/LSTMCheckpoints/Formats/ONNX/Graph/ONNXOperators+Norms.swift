@@ -32,7 +32,9 @@ extension ONNXOperators {
     return [.rows(rows.of(source))]
   }
 
-  static let layerNorm = Family(["LayerNormalization"]) { t, node throws(ONNXRefusal) in
+  static let layerNorm = Family(["LayerNormalization", "SkipLayerNormalization"], domains: ["", "com.microsoft"]) {
+    t, node throws(ONNXRefusal) in
+    if node.operation == "SkipLayerNormalization" { return try t.skipNorm(node) }
     guard let rows = t.rows(node), let place = t.axis(t.integer(node, "axis") ?? -1, rows.axes.count) else {
       return nil
     }
@@ -52,6 +54,24 @@ extension ONNXOperators {
 }
 
 extension ONNXTranslator {
+  /// ONNX Runtime's sum of two values and its layer normalization in one.
+  fileprivate mutating func skipNorm(_ node: ONNXModel.Node) throws(ONNXRefusal) -> [ONNXMeaning]? {
+    guard let one = rows(node), let other = rows(node, 1), let axes = common([one, other]),
+      one.isWholeRow(at: one.axes.count - 1), let scale = weight(node, 2), let gain = vector(scale, one.width),
+      isAbsent(node, 4), node.outputs.dropFirst().prefix(2).allSatisfy(\.isEmpty)
+    else { return nil }
+    let sum = one.under(axes).of(try together([one.source, other.source], .add, node))
+    var kind = Layer.LayerNorm(epsilon: number(node, "epsilon") ?? 1e-12)
+    var parameters = [ONNXDraft.Key(name: "weight"): parameter(gain)]
+    kind.hasOffset = !isAbsent(node, 3)
+    if kind.hasOffset {
+      guard let found = weight(node, 3), let bias = vector(found, one.width) else { return nil }
+      parameters[.init(name: "bias")] = parameter(bias)
+    }
+    let made = ONNXMeaning.rows(sum.of(try layer(kind, [sum.source], parameters, node)))
+    return [made, .zeros, .zeros, .rows(sum)]
+  }
+
   /// A layer normalization or an L2 norm that is written out, at the division that it ends with.
   mutating func normalized(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
     guard node.inputs.count == 2 else { return nil }

@@ -3,9 +3,7 @@ import FileIO
 extension ONNXOperators {
   /// What takes parts of a value.
   static let picks = Family(["Gather", "Slice", "Split"]) { t, node throws(ONNXRefusal) in
-    if let kept = t.keptState(node) {
-      return [ONNXMeaning](repeating: kept, count: node.outputs.count)
-    }
+    if let kept = t.keptParts(node) { return kept }
     switch node.operation {
     case "Gather": return try t.gathered(node).map { [$0] }
     case "Slice": return try t.sliced(node).map { [$0] }
@@ -21,9 +19,11 @@ extension ONNXTranslator {
       return try embedded(table, rows, at, node)
     }
     if let table = constant(node, 0), table.shape.count == 2, case .rows(let rows)? = meaning(node, 1), rows.isWhole,
-      axis(at, 2) == 0
+      axis(at, 2) == 0, let (made, by) = dequantizedTable(table, node)
     {
-      return .quantizedLookup(table, rows)
+      noteQuantized()
+      guard case .rows(let looked)? = try embedded(made, rows, 0, node) else { return nil }
+      return .quantized(looked, by)
     }
     if let list = numbers(node, 0), let indices = numbers(node, 1) {
       return axis(at, list.shape.count).flatMap { list.gathered(axis: $0, indices) }.map { .numbers($0) }
@@ -122,8 +122,25 @@ extension ONNXTranslator {
     guard factor == 0 else { throw ONNXRefusal(detail: "it takes parts that do not lie side by side in a row") }
     let inner = rows.factors[1...].reduce(1, *)
     let kind = Layer.Slice(first: range.lowerBound * inner, count: range.count * inner)
-    let source = try layer(kind, [rows.source], node)
+    let source: Int
+    if let own = part(of: rows.source, kind) { source = own } else { source = try layer(kind, [rows.source], node) }
     return ONNXRows(source: source, axes: rows.axes, factors: [range.count] + rows.factors[1...])
+  }
+
+  /// What stands there in rows that were put side by side.
+  private func part(of source: Int, _ slice: Layer.Slice) -> Int? {
+    guard let merge = draft[source].kind as? Layer.Merge, merge.operation == .concatenate else { return nil }
+    var first = 0
+    for read in draft[source].reads {
+      let value = draft[read].value
+      if first == slice.first, value.width == slice.count, value.isPerStep == draft[source].value.isPerStep,
+        value.clock == draft[source].value.clock
+      {
+        return read
+      }
+      first += value.width
+    }
+    return nil
   }
 
   /// Token numbers looked up in a table.
@@ -188,7 +205,8 @@ extension ONNXTranslator {
   ) throws(ONNXRefusal) -> ONNXRows {
     guard step == 1 else { throw ONNXRefusal(detail: "it takes places in steps of \(step)") }
     if start == 0, end >= 1 << 30 { return rows }
-    if start > 0, end >= 1 << 30, let trimmed = try trimmed(rows, place, start, node) { return trimmed }
+    if start > 0, end >= 1 << 30, let trimmed = try trimmed(rows, place, start, isEnd: false, node) { return trimmed }
+    if start == 0, end < 0, let trimmed = try trimmed(rows, place, -end, isEnd: true, node) { return trimmed }
     if let count = size(of: rows.axes[place], rows)?.known {
       let range = ONNXNumbers.range(start, end, 1, count: count)
       if range.count == count { return rows }
@@ -203,9 +221,10 @@ extension ONNXTranslator {
     return try kept(rows, place, start, node)
   }
 
-  /// Without the first places that a convolution gives, where those are made of padding: a convolution of less of it.
+  /// Without the first places that a convolution gives, or the last, where those are made of padding: a convolution of less
+  /// of it.
   private mutating func trimmed(
-    _ rows: ONNXRows, _ place: Int, _ start: Int, _ node: ONNXModel.Node
+    _ rows: ONNXRows, _ place: Int, _ start: Int, isEnd: Bool, _ node: ONNXModel.Node
   ) throws(ONNXRefusal) -> ONNXRows? {
     let axis: Int
     switch rows.axes[place] {
@@ -221,10 +240,13 @@ extension ONNXTranslator {
       kind.stride.count > axis
     else { return nil }
     let (cut, overflows) = start.multipliedReportingOverflow(by: kind.stride[axis])
-    guard !overflows, kind.pad[2 * axis] >= cut else { return nil }
-    kind.pad[2 * axis] -= cut
+    // With a stride the last places may be made of less padding.
+    guard !overflows, !isEnd || kind.stride[axis] == 1 else { return nil }
+    let side = 2 * axis + (isEnd ? 1 : 0)
+    guard kind.pad[side] >= cut else { return nil }
+    kind.pad[side] -= cut
     if kind.pad.allSatisfy({ $0 == 0 }) { (kind.pad, kind.reflects) = ([], false) }
-    let name = "\(below) \(axis) \(start)"
+    let name = "\(below) \(axis) \(start) \(isEnd)"
     var source = trims[name] ?? -1
     if source < 0 {
       source = try layer(kind, draft[below].reads, draft[below].parameters, node)

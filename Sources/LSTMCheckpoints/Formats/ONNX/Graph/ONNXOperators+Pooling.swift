@@ -6,8 +6,8 @@ extension ONNXOperators {
     switch node.operation {
     case "GlobalAveragePool": return try t.overAll(node, .average).map { [.rows($0)] }
     case "GlobalMaxPool": return try t.overAll(node, .max).map { [.rows($0)] }
-    case "MaxPool": return try t.pooled(node, .max).map { [.rows($0)] }
-    default: return try t.pooled(node, .average).map { [.rows($0)] }
+    case "MaxPool": return try t.pooledAnyway(node, .max).map { [.rows($0)] }
+    default: return try t.pooledAnyway(node, .average).map { [.rows($0)] }
     }
   }
 
@@ -88,6 +88,25 @@ extension ONNXTranslator {
     var reduction = node
     reduction.operation = operation == .max ? "ReduceMax" : "ReduceMean"
     return try reduced(rows, Array(2..<rows.axes.count), true, reduction)
+  }
+
+  /// Steps before channels are pooled over height as if they stood behind them.
+  fileprivate mutating func pooledAnyway(
+    _ node: ONNXModel.Node, _ operation: Layer.Pooling.Operation
+  ) throws(ONNXRefusal) -> ONNXRows? {
+    guard let rows = rows(node), rows.axes.count == 4, rows.axes[1] == .time, rows.axes[2].isRow,
+      integers(node, "kernel_shape")?.first == 1, integers(node, "strides")?.first ?? 1 == 1,
+      (integers(node, "pads") ?? [0, 0, 0, 0]).allSatisfy({ $0 == 0 })
+    else { return try pooled(node, operation) }
+    func swapped(_ rows: ONNXRows) -> ONNXRows {
+      var axes = rows.axes
+      axes.swapAt(1, 2)
+      return rows.under(axes)
+    }
+    var made = node
+    made.inputs[0] = "\(node.inputs[0]) with its channels first"
+    values[made.inputs[0]] = .rows(swapped(rows))
+    return try pooled(made, operation).map(swapped)
   }
 
   fileprivate mutating func pooled(

@@ -86,6 +86,7 @@ extension ONNXTranslator {
 
   fileprivate func chosen(_ node: ONNXModel.Node) -> ONNXMeaning? {
     if let tokens = wrapped(node) { return tokens }
+    if let rows = softplus(node) { return .rows(rows) }
     guard let condition = numbers(node, 0)?.known else { return nil }
     // One of the two, whole.
     if let first = condition.first, condition.allSatisfy({ ($0 != 0) == (first != 0) }) {

@@ -3,6 +3,84 @@ import FileIO
 // Layers that exporters write out as several nodes, recognized at the last of them.
 
 extension ONNXTranslator {
+  /// What ONNX Runtime has put into the node before.
+  mutating func fusedActivation(_ rows: ONNXRows, _ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
+    guard let name = text(node, "activation"), !name.isEmpty else { return rows }
+    var made = ONNXModel.Node()
+    (made.operation, made.name) = (name, node.name)
+    made.inputs = ["\(node.outputs.first ?? "") before \(name)"]
+    made.outputs = node.outputs
+    if case .floats(let list)? = node.attributes["activation_params"], !list.isEmpty {
+      switch (name, list.count) {
+      case ("LeakyRelu", 1): made.attributes["alpha"] = .float(list[0])
+      case ("HardSigmoid", 2):
+        (made.attributes["alpha"], made.attributes["beta"]) = (.float(list[0]), .float(list[1]))
+      case ("Clip", 2): (made.attributes["min"], made.attributes["max"]) = (.float(list[0]), .float(list[1]))
+      default: throw ONNXRefusal(detail: "its activation \(name) has parameters that are not known here")
+      }
+    }
+    values[made.inputs[0]] = .rows(rows)
+    guard ONNXOperators.activations.operators.contains(name) else {
+      throw ONNXRefusal(detail: "its activation \(name) is not known here")
+    }
+    guard case .rows(let result)? = try ONNXOperators.activations.translate(&self, made)?.first else { return nil }
+    return result
+  }
+
+  /// alpha * elu(x / alpha)
+  mutating func celu(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
+    guard let rows = rows(node) else { return nil }
+    let alpha = Double(number(node, "alpha") ?? 1)
+    guard alpha > 0, alpha.isFinite else { throw ONNXRefusal(detail: "its alpha is \(alpha)") }
+    func elu(_ rows: ONNXRows) throws(ONNXRefusal) -> ONNXRows {
+      rows.of(try layer(Layer.ActivationLayer(.elu), [rows.source], node))
+    }
+    if alpha == 1 { return try elu(rows) }
+    let inner = try elu(try scaled(rows, by: ONNXAffineRows(scale: [1 / alpha], offset: [0]), sources: [], node))
+    return try scaled(inner, by: ONNXAffineRows(scale: [alpha], offset: [0]), sources: [], node)
+  }
+
+  /// log(softmax(x)), and log(sigmoid(x)) as -softplus(-x).
+  mutating func logarithm(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
+    guard let rows = rows(node), let below = draft[rows.source].kind as? Layer.ActivationLayer, below.alpha == nil,
+      let read = draft[rows.source].reads.first
+    else { return nil }
+    let input = rows.of(read)
+    switch below.activation {
+    case .softmax: return input.of(try layer(Layer.ActivationLayer(.logSoftmax), [read], node))
+    case .sigmoid:
+      let turned = try scaled(input, by: ONNXAffineRows(scale: [-1], offset: [0]), sources: [], node)
+      let soft = turned.of(try layer(Layer.ActivationLayer(.softplus), [turned.source], node))
+      return try scaled(soft, by: ONNXAffineRows(scale: [-1], offset: [0]), sources: [], node)
+    default: return nil
+    }
+  }
+
+  /// x / (1 + |x|)
+  mutating func softsign(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
+    guard let rows = rows(node), let sum = origin(node, 1), sum.operation == "Add", sum.inputs.count == 2 else {
+      return nil
+    }
+    for (one, other) in [(0, 1), (1, 0)] where scalar(sum, other) == 1 {
+      guard let size = origin(sum, one), size.operation == "Abs",
+        size.inputs.first.map(realName) == realName(node.inputs[0])
+      else { continue }
+      return rows.of(try layer(Layer.ActivationLayer(.softsign), [rows.source], node))
+    }
+    return nil
+  }
+
+  /// PyTorch's softplus, which is x where x is large.
+  func softplus(_ node: ONNXModel.Node) -> ONNXRows? {
+    guard node.inputs.count == 3, let test = origin(node, 0), test.operation == "Greater", let bound = scalar(test, 1),
+      bound >= 17, let plain = rows(node, 1), let soft = rows(node, 2),
+      test.inputs.first.map(realName) == realName(node.inputs[1]),
+      let layer = draft[soft.source].kind as? Layer.ActivationLayer, layer.activation == .softplus,
+      draft[soft.source].reads == [plain.source], soft.axes == plain.axes
+    else { return nil }
+    return soft
+  }
+
   /// An activation that ends in a product: gelu, swish and their like; or a product of quantized numbers.
   mutating func written(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
     if let product = try quantizedProduct(node) { return product }

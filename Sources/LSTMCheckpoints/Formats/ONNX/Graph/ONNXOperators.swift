@@ -18,7 +18,7 @@ enum ONNXOperators {
 
   static let families: [Family] = [
     constants, sizes, movers, picks, joins, repeats,
-    activations, sums, products, dense, convolution, pads, pooling, reductions,
+    activations, sums, products, scalers, dense, convolution, pads, pooling, reductions,
     batchNorm, layerNorm, recurrent, reversals, roots, softmax, quantized,
   ]
 

@@ -106,18 +106,18 @@ enum ONNXMeaning {
   case choice(String)
   /// A recurrent layer's last state: h, or c beside it.
   case finalState(Int)
+  /// Those of several layers, one after the other.
+  case finalStates([Int])
   /// Softmax over time of the scores that a layer gives.
   case attention(ONNXRows)
   /// Rows times what attention gives each step.
   case weighted(ONNXRows, scores: ONNXRows)
   /// The L2 norm of each row, kept as an axis of 1.
   case norm(ONNXRows)
-  /// Token numbers looked up in a table of whole numbers, whose scale is to come.
-  case quantizedLookup(ONNXConstant, ONNXRows)
-  /// Rows and what they were quantized by.
-  case quantized(ONNXRows)
+  /// Rows as whole numbers.
+  case quantized(ONNXRows, ONNXQuantization)
   case quantizationOf(ONNXRows, scale: ONNXConstant?)
-  case integerProduct(ONNXRows, weight: ONNXConstant, zero: ONNXConstant?)
+  case integerProduct(ONNXRows, weight: ONNXConstant, zero: ONNXConstant?, ONNXModel.Node)
   /// Not understood, for a reason in `ONNXTranslator.reasons`.
   case deferred(Int)
 }

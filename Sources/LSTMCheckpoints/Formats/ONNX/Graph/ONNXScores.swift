@@ -38,7 +38,9 @@ extension ONNXTranslator {
       a.axes.count == b.axes.count, a.factors == b.factors
     else { return nil }
     let (n, last) = (a.axes.count, a.factors.count - 1)
-    guard a.axes[n - 1] == .row(last), b.axes[n - 2] == .row(last),
+    // Of one value each, a row is an axis of 1.
+    let row = a.factors.isEmpty && b.axes[n - 1] == .time ? ONNXRows.Axis.one : .row(last)
+    guard a.axes[n - 1] == row, b.axes[n - 2] == row,
       Array(a.axes[..<(n - 2)]) == Array(b.axes[..<(n - 2)])
     else { return nil }
     func side(_ axis: ONNXRows.Axis, _ side: ONNXScores.Axis) -> ONNXScores.Axis? {
@@ -134,7 +136,9 @@ extension ONNXTranslator {
   ) throws(ONNXRefusal) -> Int {
     let (query, key) = shares.soft == .second ? (shares.first, shares.second) : (shares.second, shares.first)
     let heads = key.factors.count == 2 ? key.factors[0] : 1
-    guard key.factors.count <= 2, value.factors.count == key.factors.count, heads == 1 || value.factors[0] == heads,
+    guard key.factors.count <= 2,
+      value.factors.count == max(key.factors.count, 1) || value.factors.isEmpty && heads == 1,
+      heads == 1 || value.factors[0] == heads,
       draft[value.source].value.clock == draft[key.source].value.clock
     else { throw ONNXRefusal(detail: "it is attention whose keys and values do not go together") }
     if shares.isCausal, !query.hasTime { throw ONNXRefusal(detail: "it is causal attention of what has no steps") }
@@ -169,7 +173,7 @@ extension ONNXTranslator {
     var (source, scale) = (rows.source, 1.0)
     if let affine = affines[source] {
       guard let first = affine.scale.first, affine.scale.allSatisfy({ $0 == first }),
-        affine.offset.allSatisfy({ $0 == 0 })
+        affine.offset.allSatisfy({ $0 == 0 }), affine.center == nil
       else { return nil }
       (source, scale) = (affine.below, first)
     }

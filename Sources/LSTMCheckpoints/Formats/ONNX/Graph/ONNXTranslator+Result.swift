@@ -90,7 +90,7 @@ extension ONNXTranslator {
     for name in model.outputs {
       switch values[name] {
       case .rows(let rows)? where !rows.isWhole: list.append((name, rows))
-      case .finalState?, .state?, .choice?, .zeros?: continue
+      case .finalState?, .finalStates?, .state?, .choice?, .zeros?: continue
       case .reversed?:
         throw Failure(
           position: position, text: "its output \"\(name)\" has its steps in reverse order, which no model here gives",

@@ -110,8 +110,24 @@ struct ONNXTranslator: FileReading {
     guard let translate = ONNXOperators.translation(of: node) else {
       throw ONNXRefusal(detail: "this operator is not known here")
     }
+    if let results = try movedQuantized(node, translate) { return results }
     if let results = try translate(&self, node) { return results }
     throw ONNXRefusal(detail: "it is not understood here")
+  }
+
+  /// Whole numbers that stand for others, taken elsewhere.
+  private mutating func movedQuantized(
+    _ node: ONNXModel.Node, _ translate: ONNXOperators.Translate
+  ) throws(ONNXRefusal) -> [ONNXMeaning]? {
+    guard ONNXOperators.quantizedMovers.contains(node.operation), node.domain.isEmpty,
+      case .quantized(let rows, let by)? = meaning(node)
+    else { return nil }
+    var made = node
+    made.inputs[0] = "\(node.inputs[0]) as numbers"
+    values[made.inputs[0]] = .rows(rows)
+    return try translate(&self, made)?.map { moved in
+      if case .rows(let rows) = moved { .quantized(rows, by) } else { moved }
+    }
   }
 
   /// A new reason, or the one why what the node reads is not understood.
