@@ -1,12 +1,5 @@
 import FileIO
 
-/// What whole numbers stand for, by the names of its values: (q - zero) * scale.
-struct ONNXQuantization {
-  var scale: String
-  /// Empty for zero.
-  var zero: String
-}
-
 extension ONNXOperators {
   /// Quantized weights, which are computed with as the numbers that they stand for.
   static let quantized = Family(

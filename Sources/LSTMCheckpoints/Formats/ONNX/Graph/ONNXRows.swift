@@ -122,6 +122,13 @@ enum ONNXMeaning {
   case deferred(Int)
 }
 
+/// What whole numbers stand for, by the names of its values: (q - zero) * scale.
+struct ONNXQuantization {
+  var scale: String
+  /// Empty for zero.
+  var zero: String
+}
+
 /// Values around rows, by axis.
 struct ONNXPad {
   var before: [Int]
