@@ -408,6 +408,83 @@ def own_attention(k, L):
     return k.Model(x, L.Dense(2)(L.Concatenate()([a, b])))
 
 
+# Layers that read the steps that a mask hides, and outputs of every step.
+
+@case(tokens=[9], pad="every")
+def hidden_tagger(k, L):
+    return chain(k, (7,), L.Embedding(9, 4, mask_zero=True), L.Bidirectional(L.GRU(3, return_sequences=True)),
+                 L.TimeDistributed(L.Dense(4, activation="softmax")), dtype="int32")
+
+
+@case(tokens=[9], pad="every")
+def hidden_tagger_stack(k, L):
+    x = k.Input((None,), dtype="int32")
+    e = L.Dropout(0.2)(L.Embedding(9, 4, mask_zero=True)(x))
+    b = L.Bidirectional(L.GRU(4, return_sequences=True), merge_mode="sum")(e)
+    s = L.LSTM(4, return_sequences=True)(L.BatchNormalization()(b))
+    return k.Model(x, L.Dense(3)(L.Concatenate()([L.Add()([b, s]), L.LayerNormalization()(e)])))
+
+
+@case(tokens=[9], pad="every")
+def hidden_maximum(k, L):
+    return chain(k, (7,), L.Embedding(9, 4, mask_zero=True), L.LSTM(5, return_sequences=True), L.GlobalMaxPooling1D(), L.Dense(2),
+                 dtype="int32")
+
+
+@case(tokens=[9], pad="every")
+def hidden_pools(k, L):
+    x = k.Input((7,), dtype="int32")
+    s = L.Bidirectional(L.LSTM(3, return_sequences=True))(L.Embedding(9, 4, mask_zero=True)(x))
+    d = L.BatchNormalization()(L.Dense(4, activation="relu")(s))
+    return k.Model(x, L.Dense(2)(L.Concatenate()([L.GlobalMaxPooling1D()(d), L.GlobalAveragePooling1D()(d), L.GRU(3)(d)])))
+
+
+@case(pad="every")
+def hidden_flat(k, L):
+    return chain(k, (7, 3), L.Masking(), L.SimpleRNN(4, return_sequences=True), L.GRU(3, return_sequences=True), L.Flatten(), L.Dense(2))
+
+
+@case(pad="every")
+def hidden_conv(k, L):
+    return chain(k, (7, 3), L.Masking(), L.LSTM(4, return_sequences=True), L.Conv1D(4, 3, padding="same", activation="relu"),
+                 L.MaxPooling1D(2), L.LSTM(3), L.Dense(2))
+
+
+@case(pad="minus")
+def hidden_value(k, L):
+    return chain(k, (7, 3), L.Masking(-1.0), L.Conv1D(4, 2, activation="tanh"), L.LSTM(3), L.Dense(2))
+
+
+@case(pad="minus")
+def hidden_branches(k, L):
+    x = k.Input((7, 3))
+    m = L.Masking(-1.0)(x)
+    c = L.GlobalMaxPooling1D()(L.Conv1D(4, 2)(m))
+    return k.Model(x, L.Dense(2)(L.Concatenate()([L.LSTM(3)(m), c])))
+
+
+@case(tokens=[9], pad="every")
+def hidden_tokens(k, L):
+    x = k.Input((7,), dtype="int32")
+    e = L.Embedding(9, 4, mask_zero=True)(x)
+    c = L.GlobalMaxPooling1D()(L.Conv1D(4, 2)(e))
+    return k.Model(x, L.Dense(2)(L.Concatenate()([L.Bidirectional(L.LSTM(3))(e), c])))
+
+
+@case(tokens=[9], pad="every")
+def hidden_zeros(k, L):
+    return chain(k, (7,), L.Embedding(9, 4, mask_zero=True), L.LSTM(4, return_sequences=True, zero_output_for_mask=True),
+                 L.GRU(3, zero_output_for_mask=True), L.Dense(2), dtype="int32")
+
+
+@case(tokens=[9], pad="every")
+def hidden_attention(k, L):
+    x = k.Input((7,), dtype="int32")
+    s = L.LSTM(4, return_sequences=True)(L.Embedding(9, 4, mask_zero=True)(x))
+    a = L.Attention()([s, s])
+    return k.Model(x, [L.Dense(3)(L.Concatenate()([s, a])), L.Dense(2)(L.GlobalAveragePooling1D()(a))])
+
+
 # Files of weights alone, read by the names and shapes of their tensors.
 
 @case(ending=".weights.h5")
@@ -449,7 +526,7 @@ def data(name, model, tokens, pad):
     random = np.random.default_rng(zlib.crc32(name.encode()))
     inputs = []
     for place, tensor in enumerate(model.inputs):
-        shape = [N] + [size or 6 for size in tensor.shape[1:]]
+        shape = [5 if pad in ("every", "minus") else N] + [size or 7 if pad == "every" else size or 6 for size in tensor.shape[1:]]
         if tokens:
             x = random.integers(1, tokens[place], shape).astype(np.int32)
         else:
@@ -462,6 +539,10 @@ def data(name, model, tokens, pad):
         elif pad == "rows":
             x[0, :2] = 0
             x[1, 3:5] = 0
+        elif pad in ("every", "minus"):
+            # Before, within, after and both; the last has all of its steps.
+            value = 0 if pad == "every" else -1
+            x[0, :2] = x[1, 3:5] = x[2, -3:] = x[3, 0] = x[3, 2] = x[3, 5:] = value
         inputs.append(x)
     return inputs
 

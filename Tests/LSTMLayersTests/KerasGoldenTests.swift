@@ -43,14 +43,14 @@ struct KerasOptions: Decodable {
     let folder = try TemporaryFolder()
     let wanted = try golden.tensor("y").values
     for format in [Checkpoint.Format.kerasH5, .kerasWeights, .kerasArchive] {
-      let gates = Set(model.configuration.plain.layers.map(\.gateActivation))
+      let gates = Set(model.configuration.recurrentLayers.map(\.kind.gateActivation))
       var writing = WriteOptions()
-      if model.configuration.plain.layers.contains(where: { $0.bias == .dual }), format != .kerasH5 {
+      if model.configuration.recurrentLayers.contains(where: { $0.kind.bias == .dual }), format != .kerasH5 {
         writing.bias = .single
       }
       if writing.bias == .single { writing.layout = .keras }
       // No layer of Keras joins the outputs of others; the source's own weights keep their places.
-      if model.configuration.plain.skip, format != .kerasH5 { continue }
+      if model.configuration.stack?.skip == true, format != .kerasH5 { continue }
       // Keras does not load them.
       if format == .kerasH5, model.stored.tensors.contains(where: { $0.dataType == .bfloat16 }) { continue }
       // A hard sigmoid has another slope in Keras 3.

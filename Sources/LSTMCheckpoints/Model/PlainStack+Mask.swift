@@ -8,6 +8,9 @@ extension PlainStack {
     /// A step all of whose features have this value.
     case value(Float)
 
+    /// The token; nil for a value.
+    package var tokenNumber: Int? { if case .token(let token) = self { token } else { nil } }
+
     /// For people: `token 0`, `steps of 0.0`.
     public var summary: String {
       switch self {

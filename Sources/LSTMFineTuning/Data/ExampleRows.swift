@@ -25,6 +25,9 @@ protocol ExampleRows {
   /// Sequences or streams, as metrics count them.
   var sequenceCount: Int { get }
 
+  /// What a mask hid of the sequences, by the place of an example among all; nil for nothing.
+  var hiddenSteps: HiddenSteps? { get }
+
   /// The input row and the target row at which an example begins.
   func inputRow(_ example: Int) -> Int
   func targetRow(_ example: Int) -> Int
@@ -58,6 +61,7 @@ extension ExampleRows {
   var others: [SequenceData.NamedInput] { [] }
   var otherTargets: [SequenceData.NamedTargets] { [] }
   var targetSteps: Int? { nil }
+  var hiddenSteps: HiddenSteps? { nil }
   func place(_ example: Int) -> Int { example }
 
   /// Rows of the targets of each example.

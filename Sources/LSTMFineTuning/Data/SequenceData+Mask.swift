@@ -12,9 +12,14 @@ extension SequenceData {
   {
     guard let mask, !isMaskSettled else { return self }
     var result = self
-    if let hidden = try hidden(by: mask) {
+    let clocks = configuration.outputValues.map(\.clock)
+    if clocks.first == LayerValue.everyStep, hasTargetPerStep { result.targetSteps = targetSteps ?? steps }
+    for place in otherTargets.indices where clocks[place + 1] == LayerValue.everyStep {
+      result.otherTargets[place].steps = otherTargets[place].steps ?? steps
+    }
+    if let hidden = try result.hidden(by: mask) {
       try hidden.check(configuration)
-      result = try moved(hidden)
+      result = try result.moved(hidden)
     }
     result.isMaskSettled = true
     return result

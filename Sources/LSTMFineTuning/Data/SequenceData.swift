@@ -190,7 +190,9 @@ public struct SequenceData: Sendable {
         .features(gather(values, rows.map { $0 * size }, width: steps * size), size: size)
       case .tokens(let tokens, _), .tokenWindows(let tokens, _, _): .tokens(gather(tokens, rows, width: steps))
       }
-    return try SequenceBatch(count: rows.count, steps: steps, input: input, lengths: lengthBatch(examples))
+    var batch = try SequenceBatch(count: rows.count, steps: steps, input: input, lengths: lengthBatch(examples))
+    if let hiddenSteps { batch.hidden = hiddenSteps.selecting(examples.map { places[$0] }) }
+    return batch
   }
 
   /// The targets of some examples, in the order of `batch`.

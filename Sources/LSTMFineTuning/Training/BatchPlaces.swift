@@ -10,6 +10,8 @@ final class BatchPlaces {
   /// For each example, the row of the data's targets at which its own begin.
   let targetStarts = GrowingBuffer<Int>()
   private let lengths = GrowingBuffer<Int>()
+  private var hidden: HiddenSteps?
+  private let hiddenPlaces = GrowingBuffer<Int>()
   private let statesFrom = GrowingBuffer<Int>()
   private let statesTo = GrowingBuffer<Int>()
   /// For each of the model's further inputs, where the batch's examples begin.
@@ -25,12 +27,15 @@ final class BatchPlaces {
     starts.reserve(count)
     targetStarts.reserve(count)
     if hasLengths { lengths.reserve(count) }
+    hidden = data.hiddenSteps
+    if hidden != nil { hiddenPlaces.reserve(count) }
     carry = carried.map { .init($0, from: statesFrom.reserve(count), to: statesTo.reserve(count)) }
     if !otherStarts.isEmpty || !data.others.isEmpty { locateOthers(examples, of: data) }
     for (place, example) in examples.enumerated() {
       starts.pointer[place] = row(example)
       targetStarts.pointer[place] = data.targetRow(example)
       if hasLengths { lengths.pointer[place] = data.length(example) }
+      if hidden != nil { hiddenPlaces.pointer[place] = data.place(example) }
       if carry != nil { (statesFrom.pointer[place], statesTo.pointer[place]) = data.streams(example) }
     }
   }
@@ -74,7 +79,9 @@ final class BatchPlaces {
 
   /// The batch's rows among all rows of the inputs or of the cache.
   func rows(_ values: SequenceRows.Values, steps: Int) -> SequenceRows {
-    SequenceRows(
+    var rows = SequenceRows(
       values, count: count, steps: steps, starts: starts.pointer, lengths: hasLengths ? lengths.pointer : nil)
+    if let hidden { (rows.hidden, rows.hiddenPlaces) = (hidden, UnsafePointer(hiddenPlaces.pointer)) }
+    return rows
   }
 }

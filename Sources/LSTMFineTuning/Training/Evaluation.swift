@@ -104,6 +104,7 @@ public struct Evaluator {
 
   private func tally(of data: some ExampleRows) throws(ShapeError) -> ObjectiveTally {
     try network.setSteps(ofOthers: data.others.map(\.steps))
+    network.setEverySteps(data.steps)
     var tally = ObjectiveTally(isSingle: objective.isSingle)
     for (index, own) in try objective.byOutput(network.configuration).enumerated() {
       let targets =
@@ -139,13 +140,14 @@ public struct Evaluator {
   }
 
   /// The model's outputs for each example, in the data's own units: (N, O), or (N, T, O) with zero at padded steps. A step
-  /// that the model's mask hides has the output of the one before it, as in Keras.
+  /// that the model's mask hides has the output that Keras gives there.
   public func predict(_ data: SequenceData) throws(ShapeError) -> Tensor { try predictAll(data)[0] }
 
   /// What each of the model's outputs gives for each example, in the model's order; see `predict`.
   public func predictAll(_ data: SequenceData) throws(ShapeError) -> [Tensor] {
     let data = try data.hiding(network.configuration.mask, for: network.configuration)
     try data.check(network.configuration)
+    let network = try data.hiddenSteps == nil ? network : network.showingHiddenSteps()
     let names = network.configuration.outputNames
     var outputs = names.map { _ in (shape: [Int](), values: [Float]()) }
     for start in stride(from: 0, to: data.count, by: batchSize) {
@@ -153,24 +155,17 @@ public struct Evaluator {
       let first = try network.forward(
         data.batch(examples), others: data.otherBatches(examples), forBackward: false)
       for (index, output) in (names.count == 1 ? [first] : network.outputTensors()).enumerated() {
-        let part = inUnits(output, index, names[index], examples, of: data)
+        let part = inUnits(output, index, names[index], examples, of: data, network)
         outputs[index].shape = part.shape
         outputs[index].values += part.values
       }
     }
-    return try outputs.map { part throws(ShapeError) in
-      let output = Tensor(shape: [data.count] + part.shape.dropFirst(), values: part.values)
-      guard let hidden = data.hiddenSteps, output.shape.count == 3, output.shape[1] == data.steps else { return output }
-      guard data.places == Array(0..<hidden.count) else {
-        throw ShapeError(what: "data", expected: "all sequences, of which the mask hides steps", found: "a selection")
-      }
-      return try hidden.spread(output, isReverse: network.configuration.hasReverseLayers)
-    }
+    return outputs.map { Tensor(shape: [data.count] + $0.shape.dropFirst(), values: $0.values) }
   }
 
   /// One output of a batch in the data's own units.
   func inUnits(
-    _ output: Tensor, _ index: Int, _ name: String, _ examples: Range<Int>, of data: SequenceData
+    _ output: Tensor, _ index: Int, _ name: String, _ examples: Range<Int>, of data: SequenceData, _ network: Network
   ) -> Tensor {
     var output = output
     // Lengths are those of the first input.

@@ -35,7 +35,7 @@ extension Evaluator {
       for (index, name) in names.enumerated() {
         let isOwn = index == decoder.output
         let own = isOwn ? run.said : network.outputTensors()[index]
-        let part = isOwn && decoder.isOfTokens ? own : inUnits(own, index, name, examples, of: data)
+        let part = isOwn && decoder.isOfTokens ? own : inUnits(own, index, name, examples, of: data, network)
         outputs[index].shape = part.shape
         outputs[index].values += part.values
       }

@@ -32,6 +32,7 @@ final class PrefixCache {
   ) throws {
     self.boundary = boundary
     try network.setSteps(ofOthers: data.others.map(\.steps))
+    network.setEverySteps(data.steps)
     blockSize = network.blockSize(at: boundary, steps: data.steps)
     var next = 0
     if data.hasLengths {
@@ -71,6 +72,7 @@ final class PrefixCache {
     _ network: Network, upTo boundary: Boundary, _ data: some ExampleRows
   ) throws(ShapeError) -> Int {
     try network.setSteps(ofOthers: data.others.map(\.steps))
+    network.setEverySteps(data.steps)
     let count =
       data.hasLengths
       ? (0..<data.count).reduce(0) { $0 + network.blockSize(at: boundary, steps: data.length($1)) }

@@ -7,6 +7,8 @@ import LSTMCheckpoints
 /// `weights` move toward them. Everywhere else they are the running ones: an exact constant. One row alone has no
 /// variance: it, too, is normalized by the running statistics, and does not move them.
 ///
+/// Of steps that a mask hides it takes no statistics.
+///
 /// Legend: C channels of F columns each, W = C F; n = R F values of a channel.
 final class BatchNormLayer: NetworkLayer {
   private let weight: Int?
@@ -18,6 +20,9 @@ final class BatchNormLayer: NetworkLayer {
   private let height: Int
   private let kind: Layer.BatchNorm
 
+  /// The rows that count, where the mask hides some (R, W), and which they are.
+  private let counted = FloatBuffer()
+  private var countedRows: [Int] = []
   /// Whether the last pass used the batch's statistics.
   private var usesBatch = false
   /// For each column (W): the mean, 1 / sqrt(variance + epsilon), that times the weight, and the bias.
@@ -83,7 +88,9 @@ final class BatchNormLayer: NetworkLayer {
 
   /// Takes the batch's statistics, in double precision, and moves the running ones.
   private func measure() {
-    let (x, rows, width, n) = (rows(), rowCount, width, Double(rowCount * height))
+    let width = width
+    let (x, rows) = rowsThatCount(rows())
+    let n = Double(rows * height)
     let (sums, squares, table) = (firstSums.pointer, secondSums.pointer, kernels.table)
     forEachColumnShare { columns in
       let first = columns.lowerBound
@@ -109,6 +116,18 @@ final class BatchNormLayer: NetworkLayer {
       move(&mean[channel], toward: sums[first])
       move(&variance[channel], toward: squares[first] / (kind.isUnbiased ? n - 1 : n))
     }
+  }
+
+  /// The rows without those at steps that a mask hides.
+  private func rowsThatCount(_ x: UnsafePointer<Float>) -> (UnsafePointer<Float>, Int) {
+    guard shape.isOfEveryStep, value.isPerStep else { return (x, rowCount) }
+    countedRows.removeAll(keepingCapacity: true)
+    shape.forEachVisibleRow { countedRows.append($0) }
+    counted.reserve(countedRows.count * width)
+    for (place, row) in countedRows.enumerated() {
+      (counted.pointer + place * width).update(from: x + row * width, count: width)
+    }
+    return (UnsafePointer(counted.pointer), countedRows.count)
   }
 
   /// Columns are summed by one thread each, in the order of the rows: results do not depend on the split.
@@ -151,17 +170,22 @@ final class BatchNormLayer: NetworkLayer {
     }
     guard sources[0].wantsGradient else { return }
     if usesBatch {
-      let n = Double(rows * height)
+      let isMasked = shape.isOfEveryStep && value.isPerStep
+      let n = Double((isMasked ? countedRows.count : rows) * height)
       for channel in 0..<channels {
         let (a, b) = (sums[channel * height] / n, products[channel * height] / n)
         for column in channel * height..<(channel + 1) * height {
           (gradientMeans.pointer[column], alongMeans.pointer[column]) = (Float(a), Float(b))
         }
       }
-      kernels.forEachShare(of: rows, work: 2 * width) { some in
-        let at = some.lowerBound * width
-        table.pointee.normalize_columns_backward(
-          some.count, width, x + at, mean, inverse, factor, gradientMeans.pointer, alongMeans.pointer, gradient + at)
+      if isMasked {
+        backwardMasked(gradient, x, rows)
+      } else {
+        kernels.forEachShare(of: rows, work: 2 * width) { some in
+          let at = some.lowerBound * width
+          table.pointee.normalize_columns_backward(
+            some.count, width, x + at, mean, inverse, factor, gradientMeans.pointer, alongMeans.pointer, gradient + at)
+        }
       }
     } else {
       kernels.forEachShare(of: rows, work: width) { some in
@@ -170,6 +194,24 @@ final class BatchNormLayer: NetworkLayer {
       }
     }
     sources[0].addGradient(gradient)
+  }
+
+  /// The statistics do not depend on rows that do not count.
+  private func backwardMasked(_ gradient: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ rows: Int) {
+    let (mean, inverse, factor) = (means.pointer, inverses.pointer, factors.pointer)
+    var next = countedRows.sorted()[...]
+    for row in 0..<rows {
+      let (d, x) = (gradient + row * width, x + row * width)
+      guard next.first == row else {
+        for j in 0..<width { d[j] *= factor[j] }
+        continue
+      }
+      next = next.dropFirst()
+      for j in 0..<width {
+        let z = (x[j] - mean[j]) * inverse[j]
+        d[j] = (d[j] - gradientMeans.pointer[j] - z * alongMeans.pointer[j]) * factor[j]
+      }
+    }
   }
 
   private func add(_ sums: UnsafePointer<Double>, to slot: Int?, _ pass: GradientPass) {

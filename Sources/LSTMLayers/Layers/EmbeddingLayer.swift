@@ -5,7 +5,8 @@ final class EmbeddingLayer: NetworkLayer {
   /// The slot of the table (V, W).
   let table: Int
   let vocabulary: Int
-  private let paddingToken: Int?
+  /// The row that is not trained; nil for none.
+  let paddingToken: Int?
   private let input: InputLayer
   /// The gradient of the padding row before a backward pass.
   private let paddingGradient = FloatBuffer()

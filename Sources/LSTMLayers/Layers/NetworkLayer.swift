@@ -190,6 +190,12 @@ final class RowShape {
   private let length: (Int) -> Int
   /// Steps of every sequence, of a further input that has a number of its own; nil for what `length` gives.
   var ownSteps: Int?
+  /// Whether it has every step, those that a mask hides included.
+  private(set) var isOfEveryStep = false
+  /// Of the first input: the shape of every step, those that a mask hides included, where a layer gives it.
+  private(set) var everyStep: RowShape?
+  /// (N, T): the visible steps of each sequence in order, then -1; of the shape of every step.
+  let visible = AlignedBuffer<Int32>()
 
   /// The shape of an input.
   init() { (source, length) = (nil, { $0 }) }
@@ -203,6 +209,41 @@ final class RowShape {
 
   /// Whether it is made of another.
   var isDerived: Bool { source != nil }
+
+  /// The shape of every step of this one's sequences.
+  func makeEveryStep() -> RowShape {
+    if let everyStep { return everyStep }
+    let made = RowShape(after: self) { $0 }
+    made.isOfEveryStep = true
+    everyStep = made
+    return made
+  }
+
+  /// The shape without the steps that a mask hides.
+  var visibleOnly: RowShape { source ?? self }
+
+  /// Visits the rows of steps that no mask hides, of the shape of every step.
+  func forEachVisibleRow(_ body: (Int) -> Void) {
+    for b in 0..<packed.count {
+      let places = visible.pointer + packed.order[b] * packed.steps
+      for place in 0..<packed.steps where places[place] >= 0 { body(packed.offsets[Int(places[place])] + b) }
+    }
+  }
+
+  /// Of the shape of every step, what a batch's mask hides; a step beyond a sequence's end is hidden, too.
+  func setHidden(_ batch: SequenceRows) {
+    ownSteps = batch.steps
+    visible.reserve(batch.count * batch.steps)
+    for sequence in 0..<batch.count {
+      let places = visible.pointer + sequence * batch.steps
+      if let hidden = batch.hidden {
+        hidden.copyPlaces(batch.hiddenPlaces?[sequence] ?? sequence, to: places)
+      } else {
+        let length = batch.lengths?[sequence] ?? batch.steps
+        for step in 0..<batch.steps { places[step] = step < length ? Int32(step) : -1 }
+      }
+    }
+  }
 
   func update(count: Int, steps: Int, lengths: UnsafePointer<Int>?) {
     packed.update(count: count, steps: steps, lengths: lengths)
@@ -231,6 +272,8 @@ struct LayerContext {
   let earlier: [String: NetworkLayer]
   let weights: ParameterStore
   let kernels: Kernels
+  /// The token that the model's mask hides; nil for none.
+  var maskedToken: Int?
 
   /// The slot of a parameter; nil when the layer has none of that name.
   func slot(_ name: String, isReverse: Bool = false) -> Int? {

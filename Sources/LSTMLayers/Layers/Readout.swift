@@ -128,7 +128,7 @@ extension NetworkLayer {
         return common.isEmpty ? nil : common.lowerBound - first..<common.upperBound - first
       }
     case is IdentityLayer, is DropoutLayer, is ActivationLayer, is BatchNormLayer, is LayerNormLayer, is RescaleLayer,
-      is L2Layer:
+      is L2Layer, is UnmaskLayer, is RemaskLayer:
       return sources[0].reversedColumns
     default: return []
     }

@@ -97,16 +97,16 @@ public struct LSTMModel: Sendable {
   public func callAsFunction(
     _ batch: SequenceBatch, state: LSTMState? = nil
   ) throws(ShapeError) -> (output: Tensor, state: LSTMState) {
+    let (network, batch) = try masked(batch)
+    return (try network.forward(batch, state: state, forBackward: false), network.finalState())
+  }
+
+  /// A network and a batch of it without the steps that the mask hides.
+  private func masked(_ batch: SequenceBatch) throws(ShapeError) -> (Network, SequenceBatch) {
     let network = Network(configuration, weights: parameters, kernels: .best)
-    guard let mask = configuration.mask, let hidden = try batch.hidden(by: mask) else {
-      return (try network.forward(batch, state: state, forBackward: false), network.finalState())
-    }
+    guard let mask = configuration.mask, let hidden = try batch.hidden(by: mask) else { return (network, batch) }
     try hidden.check(configuration)
-    let output = try network.forward(batch.moved(hidden), state: state, forBackward: false)
-    return (
-      output.shape.count == 3 ? try hidden.spread(output, isReverse: configuration.hasReverseLayers) : output,
-      network.finalState()
-    )
+    return (try network.showingHiddenSteps(), try batch.moved(hidden))
   }
 
   /// Runs a model with several inputs or outputs.
@@ -118,19 +118,9 @@ public struct LSTMModel: Sendable {
   public func callAsFunction(
     _ batch: SequenceBatch, others: [SequenceBatch], state: LSTMState? = nil
   ) throws(ShapeError) -> (outputs: [Tensor], state: LSTMState) {
-    let network = Network(configuration, weights: parameters, kernels: .best)
-    guard let mask = configuration.mask, let hidden = try batch.hidden(by: mask) else {
-      _ = try network.forward(batch, others: others, state: state, forBackward: false)
-      return (network.outputTensors(), network.finalState())
-    }
-    try hidden.check(configuration)
-    _ = try network.forward(batch.moved(hidden), others: others, state: state, forBackward: false)
-    var outputs = network.outputTensors()
-    for (index, place) in configuration.outputPlaces.enumerated()
-    where outputs[index].shape.count == 3 && configuration.values[place].clock == 0 {
-      outputs[index] = try hidden.spread(outputs[index], isReverse: configuration.hasReverseLayers)
-    }
-    return (outputs, network.finalState())
+    let (network, batch) = try masked(batch)
+    _ = try network.forward(batch, others: others, state: state, forBackward: false)
+    return (network.outputTensors(), network.finalState())
   }
 
   /// A parameter's values by the project's name for it; nil when there is none with that name.

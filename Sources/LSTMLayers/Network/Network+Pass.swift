@@ -21,6 +21,9 @@ extension Network {
     return steps * layer.width
   }
 
+  /// Sets the steps of every sequence, those that a mask hides included, for `blockSize` before a pass.
+  package func setEverySteps(_ steps: Int) { inputs[0].shape.everyStep?.ownSteps = steps }
+
   /// Sets the steps of the model's further inputs, for `blockSize` before a pass; a pass sets those of its own.
   package func setSteps(ofOthers steps: [Int]) throws(ShapeError) {
     for (input, steps) in zip(inputs.dropFirst(), steps) { try input.setSteps(steps) }

@@ -70,7 +70,8 @@ public final class Network {
     for (index, layer) in configuration.layers.enumerated() {
       let node = LayerContext(
         layer: layer, inputs: configuration.inputs(ofLayer: index), value: configuration.values[inputs.count + index],
-        sources: configuration.sources[index].map { nodes[$0] }, earlier: earlier, weights: weights, kernels: kernels
+        sources: configuration.sources[index].map { nodes[$0] }, earlier: earlier, weights: weights, kernels: kernels,
+        maskedToken: configuration.mask?.tokenNumber
       ).makeLayer()
       nodes.append(node)
       earlier[layer.name] = node
@@ -322,6 +323,7 @@ public final class Network {
       throw ShapeError(
         what: "input", expected: "sequences of \(steps) steps", found: "sequences of \(shape.lengths[shape.count - 1])")
     }
+    inputs[0].shape.everyStep?.setHidden(source)
     for derived in derivedShapes where !derived.update() {
       let name = nodes.first { $0.shape === derived }?.name ?? "every layer"
       throw ShapeError(

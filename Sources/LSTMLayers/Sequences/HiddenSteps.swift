@@ -71,49 +71,42 @@ public struct HiddenSteps: Sendable, Equatable {
     return result
   }
 
-  /// Undoes `moved` for outputs (N, T, O); a hidden step gets the output of the last visible step before it, as in Keras.
-  /// - Parameter isReverse: whether a layer runs in reverse: a hidden step would then combine the outputs of two steps.
-  /// - Throws: `ShapeError` when a hidden step has no visible step before it, or a layer runs in reverse.
-  package func spread(_ output: Tensor, isReverse: Bool) throws(ShapeError) -> Tensor {
-    let width = output.shape[2]
-    var result = Tensor(shape: output.shape, values: [Float](repeating: 0, count: output.values.count))
-    for sequence in 0..<count {
-      var next = 0
-      for step in 0..<ends[sequence] {
-        if next < lengths[sequence], Int(places[sequence * steps + next]) == step {
-          next += 1
-        } else if isReverse || next == 0 {
-          throw ShapeError(
-            what: "sequence \(sequence)",
-            expected: isReverse
-              ? "no hidden step, because a layer runs in reverse and every step has an output"
-              : "a visible step before the hidden ones, because every step has an output",
-            found: "step \(step), which the model's mask hides")
-        }
-        let (from, to) = ((sequence * steps + next - 1) * width, (sequence * steps + step) * width)
-        for column in 0..<width { result.values[to + column] = output.values[from + column] }
-      }
+  /// Writes the visible steps of a sequence in order (T), then -1.
+  func copyPlaces(_ sequence: Int, to places: UnsafeMutablePointer<Int32>) {
+    self.places.withUnsafeBufferPointer { own in
+      for step in 0..<steps { places[step] = own[sequence * steps + step] }
     }
-    return result
   }
 
-  /// Whether a layer counts steps, hidden ones too.
-  private static func readsAllSteps(_ kind: any LayerKind) -> Bool {
-    kind is Layer.Convolution || kind is Layer.Pooling || kind is Layer.Flatten
+  /// What it hides of some sequences.
+  package func selecting(_ sequences: some Collection<Int>) -> HiddenSteps {
+    HiddenSteps(
+      count: sequences.count, steps: steps, lengths: sequences.map { lengths[$0] },
+      places: sequences.flatMap { places[$0 * steps..<($0 + 1) * steps] }, ends: sequences.map { ends[$0] })
   }
 
-  /// Rejects a readout that hidden steps would affect: Keras takes the maximum over all steps, and the outputs before the
-  /// first visible step are zero there.
+  private init(count: Int, steps: Int, lengths: [Int], places: [Int32], ends: [Int]) {
+    (self.count, self.steps, self.lengths, self.places, self.ends) = (count, steps, lengths, places, ends)
+  }
+
+  /// Rejects a layer that counts steps, hidden ones too, and is not given them: Keras' maximum over time, for one, is over
+  /// all steps.
   package func check(_ configuration: ModelConfiguration) throws(ShapeError) {
-    if let layer = configuration.layers.first(where: { Self.readsAllSteps($0.kind) }) {
-      throw ShapeError(
-        what: "mask", expected: "layers that pass over hidden steps", found: "\(layer.name), which reads them")
-    }
-    guard configuration.layers.contains(where: { ($0.kind as? Layer.Readout)?.take == .max }) else { return }
-    for sequence in 0..<count where first(sequence) > 0 || configuration.hasReverseLayers {
-      throw ShapeError(
-        what: "sequence \(sequence)", expected: "a visible step before the hidden ones, for a maximum over time",
-        found: "one that the model's mask hides")
+    for (index, layer) in configuration.layers.enumerated() {
+      guard configuration.inputs(ofLayer: index).contains(where: { $0.isPerStep && $0.clock == 0 }) else { continue }
+      let counts: Bool =
+        switch layer.kind {
+        case let kind as Layer.Convolution: kind.kernel[0] > 1 || kind.stride[0] > 1
+        case let kind as Layer.Pooling: kind.window[0] > 1 || kind.stride[0] > 1
+        case is Layer.Flatten: true
+        case let kind as Layer.Readout where kind.take == .max:
+          configuration.hasReverseLayers || (0..<count).contains { first($0) > 0 }
+        default: false
+        }
+      if counts {
+        throw ShapeError(
+          what: "mask", expected: "unmask before \(layer.name), which reads every step", found: "steps that it hides")
+      }
     }
   }
 }
@@ -142,7 +135,9 @@ extension SequenceBatch {
       case .features(let values, let size):
         .features(hidden.moved(values, width: size, filling: 0), size: size)
       }
-    return try SequenceBatch(count: count, steps: steps, input: input, lengths: hidden.lengths)
+    var batch = try SequenceBatch(count: count, steps: steps, input: input, lengths: hidden.lengths)
+    batch.hidden = hidden
+    return batch
   }
 
   /// The batch without the steps that a mask hides; the visible steps of each sequence are moved together.

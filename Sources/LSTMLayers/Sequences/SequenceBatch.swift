@@ -22,6 +22,8 @@ public struct SequenceBatch: Sendable {
   public let input: Input
   /// The number of valid steps of each sequence (1 to T); nil if all have T. Padded steps are not computed and do not count.
   public let lengths: [Int]?
+  /// What a mask hid, where the visible steps have been moved together; nil for nothing.
+  package var hidden: HiddenSteps?
 
   /// Sequences of features from a tensor (N, T, I), or (T, N, I) with `order: .timeMajor`.
   /// - Throws: `ShapeError` when x does not have three axes or the lengths are invalid.

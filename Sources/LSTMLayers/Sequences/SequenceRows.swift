@@ -17,6 +17,10 @@ package struct SequenceRows {
   package var starts: UnsafePointer<Int>
   /// The number of valid steps of each sequence (1 to T); nil if all have T.
   package var lengths: UnsafePointer<Int>?
+  /// What a mask hid, for layers that read every step; nil if nothing is hidden.
+  package var hidden: HiddenSteps?
+  /// The place of each sequence in `hidden`; nil where they are the same.
+  package var hiddenPlaces: UnsafePointer<Int>?
 
   /// - Parameter lengths: nil if all sequences have T steps.
   package init(
@@ -41,7 +45,9 @@ extension SequenceBatch {
         guard let first = starts.baseAddress else { throw .nothing }
         guard let lengths else { return try body(SequenceRows(values, count: count, steps: steps, starts: first)) }
         return try lengths.withUnsafeBufferPointer { lengths throws(ShapeError) in
-          try body(SequenceRows(values, count: count, steps: steps, starts: first, lengths: lengths.baseAddress))
+          var rows = SequenceRows(values, count: count, steps: steps, starts: first, lengths: lengths.baseAddress)
+          rows.hidden = hidden
+          return try body(rows)
         }
       }
     }

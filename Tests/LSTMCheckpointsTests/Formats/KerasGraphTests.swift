@@ -160,8 +160,8 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
     ("k3_attention_layers.keras", [("\"score_mode\": \"dot\"", "\"score_mode\": \"concat\"")], "attention"),
     ("k3_backwards.keras", [("\"go_backwards\": true", "\"go_backwards\": false")], ""),
     (
-      "k3_masked.keras", [("\"class_name\": \"GlobalAveragePooling1D\"", "\"class_name\": \"GlobalMaxPooling1D\"")],
-      "hides"
+      "k3_masked.keras", [("\"class_name\": \"GlobalAveragePooling1D\"", "\"class_name\": \"Cropping1D\"")],
+      "takes away"
     ),
   ])
   func whatCannotBeSaidIsRefused(_ name: String, _ changes: [(String, String)], _ words: String) throws {

@@ -73,7 +73,9 @@ extension KerasGraphExport {
     case let kind as Layer.Flatten: try addFlatten(layer, kind, read[0], value)
     case let kind as Layer.Reshape: try addReshape(layer, kind, read[0], value)
     case let kind as Layer.Slice:
-      addPart(layer, try rows(read[0], layer), time: nil, features: kind.first..<kind.first + kind.count)
+      try addPart(layer, try rows(read[0], layer), time: nil, features: kind.first..<kind.first + kind.count)
+    case let kind as Layer.Unmask: try addUnmask(layer, kind, read[0], index)
+    case is Layer.Remask: values[layer.name] = read[0]
     case let kind as Layer.Attention: try addAttention(layer, kind, try steps(read[0], layer), value)
     case let kind as Layer.DotAttention: try addDotAttention(layer, kind, read, value)
     case let kind as Layer.SelfAttention: try addSelfAttention(layer, kind, try steps(read[0], layer))
@@ -254,14 +256,16 @@ extension KerasGraphExport {
     // The final state of what is no recurrent layer is its last step.
     case .last, .first,
       .final where kind.take != .final || isWindows(layer):
-      guard configuration.mask == nil else { throw refused(layer, "a readout of one step where a mask hides some") }
+      guard configuration.mask == nil || readsEveryStep(layer) else {
+        throw refused(layer, "a readout of one step where a mask hides some")
+      }
       // The only step goes with every step that it is merged with, as it is.
       if read.shape[0] == 1, readers[layer.name]?.allSatisfy(goesWithEachStep) == true {
         values[layer.name] = read
         return
       }
-      addPart(layer, read, time: (kind.take != .first) != read.isReversed ? -1 : 0, features: nil)
-    case .sum where configuration.mask == nil: addSum(layer, read)
+      try addPart(layer, read, time: (kind.take != .first) != read.isReversed ? -1 : 0, features: nil)
+    case .sum where configuration.mask == nil || readsEveryStep(layer): try addSum(layer, read)
     default:
       throw refused(layer, "the readout \(kind.take.rawValue) of what is no recurrent layer")
     }
@@ -273,6 +277,12 @@ extension KerasGraphExport {
     else { return false }
     let below = configuration.layers[place - configuration.inputs.count].kind
     return below is Layer.Convolution || below is Layer.Pooling
+  }
+
+  private func readsEveryStep(_ layer: Layer) -> Bool {
+    configuration.index(of: layer.name).map {
+      configuration.inputs(ofLayer: $0).allSatisfy { $0.clock == LayerValue.everyStep }
+    } ?? false
   }
 
   /// The sum of all steps.

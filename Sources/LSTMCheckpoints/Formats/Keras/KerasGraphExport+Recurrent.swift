@@ -47,6 +47,7 @@ extension KerasGraphExport {
       }
       config["recurrent_activation"] = .string(gates)
     }
+    if !kind.isBidirectional, givesZeros(layer) { config["zero_output_for_mask"] = true }
     if kind.cell == .gru { config["reset_after"] = .bool(kind.resetsAfter) }
     for key in ["dropout", "recurrent_dropout"] {
       if let value = sourceLayer(layer.name)?.values?[key] { config[key] = .number(value) }

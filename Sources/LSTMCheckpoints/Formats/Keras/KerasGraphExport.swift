@@ -234,25 +234,6 @@ struct KerasGraphExport {
     }
   }
 
-  /// Keras carries a mask only as far as its layers do.
-  private func checkMask() throws(CheckpointError) {
-    guard configuration.mask != nil else { return }
-    for (index, layer) in configuration.layers.enumerated() {
-      guard configuration.inputs(ofLayer: index).contains(where: { $0.clock == 0 && $0.isPerStep }) else { continue }
-      let carries: Bool =
-        switch layer.kind {
-        case is Layer.Embedding, is Layer.Recurrent, is Layer.Dense, is Layer.BatchNorm, is Layer.LayerNorm,
-          is Layer.ActivationLayer, is Layer.Dropout, is Layer.Merge, is Layer.L2, is Layer.DotAttention,
-          is Layer.SelfAttention:
-          true
-        case is Layer.Rescale: isThree
-        case let readout as Layer.Readout: [.all, .mean, .last, .final].contains(readout.take)
-        default: false
-        }
-      if !carries { throw refused(layer, "a mask over what it reads") }
-    }
-  }
-
   /// What Keras 2 has not.
   private static func needsThree(_ configuration: ModelConfiguration) -> Bool {
     let only: Set<Activation> = [.hardSigmoidKeras3, .hardTanh, .hardSwish]

@@ -126,6 +126,7 @@ extension KerasGraphReading {
         kind, layer.name, of: layer, reading: [input.name], key: use.path + (depth > 0 ? "/\(depth)" : ""),
         parameters: list)
       value = KerasValue(name: name, axes: KerasValue.steps, isReversed: kind.isReversed, hasMask: input.hasMask)
+      if part.count == 1, input.hasMask, outer.config["zero_output_for_mask"]?.bool == true { zeroed.insert(name) }
     }
     guard rest.isEmpty else {
       throw .corrupt(tensor: layer.name, detail: "\(layer.text) has \(rest.count) weights too many")

@@ -41,6 +41,7 @@ extension KerasGraphReading {
   mutating func final(of recurrent: String, _ layer: KerasLayer) throws(CheckpointError) -> String {
     if let known = finals[recurrent] { return known }
     guard let kind = recurrentKind(recurrent) else { throw unsupported(layer, "reads the state of no layer") }
+    if zeroed.contains(recurrent) { mixesSteps(KerasValue(name: recurrent, axes: KerasValue.steps), layer) }
     let take: Layer.Readout.Take = kind.isBidirectional || kind.isReversed ? .final : .last
     let name = try add(Layer.Readout(take), "readout", of: layer, reading: [recurrent], key: "")
     finals[recurrent] = name
@@ -61,6 +62,7 @@ extension KerasGraphReading {
       }
       return size
     }
+    if layer.className != "Masking" { rawReads.insert(index) }
     let dimensions = inputShapes[index]?.array.map { Array($0.dropFirst()) }
     let axes: [KerasValue.Axis]
     switch dimensions?.count {
@@ -155,6 +157,7 @@ extension KerasGraphReading {
   mutating func output(_ value: KerasValue) throws(CheckpointError) -> String {
     let layer = KerasLayer(output: "output")
     let value = try settled(value, layer)
+    if !value.hasMask { openOutputs.insert(value.name) }
     guard !value.isReversed else {
       throw unsupported("the model gives its steps from the last to the first, which has no counterpart here")
     }
@@ -165,82 +168,6 @@ extension KerasGraphReading {
     case [.feature, .time]: return try turned(value, layer).name
     default: throw unsupported("the model gives \(Self.text(value.axes)), which has no counterpart here")
     }
-  }
-
-  // MARK: - Masks
-
-  /// What Keras 3 computes of masks stands in its graph; nil for what is none.
-  func maskValue(_ use: KerasUse) throws(CheckpointError) -> KerasValue? {
-    guard use.layer.isOperation else { return nil }
-    if use.layer.className == "NotEqual" {
-      guard use.read.count == 1, case .input(let input)? = use.read[0].special,
-        let number = use.call.arguments.last?.constant?.number
-      else { throw unsupported(use.layer, "has no counterpart here: it compares what is no input with a number") }
-      return KerasValue(special: .mask(input: input, hidden: number))
-    }
-    let isMask = use.read.map { if case .mask? = $0.special { true } else { false } }
-    if ["ZerosLike", "OnesLike"].contains(use.layer.className), use.layer.config["dtype"]?.string == "bool" {
-      return KerasValue(special: .mask(input: nil, hidden: nil))
-    }
-    guard !isMask.isEmpty, isMask.allSatisfy(\.self) else { return nil }
-    if ["Any", "ConvertToTensor", "Cast"].contains(use.layer.className), use.read.count == 1 { return use.read[0] }
-    return KerasValue(special: .mask(input: nil, hidden: nil))
-  }
-
-  /// Masks that a layer is called with are those that Keras carried to it, which are known already, or the model's own
-  /// mask.
-  func takeMasks(_ use: inout KerasUse) throws(CheckpointError) {
-    for key in ["mask", "query_mask", "value_mask", "key_mask"] {
-      for value in use.keywords[key] ?? [] {
-        guard case .mask(let input, let hidden)? = value.special else {
-          throw unsupported(use.layer, "is called with a mask of its own (\(key)), which has no counterpart here")
-        }
-        guard let input, let hidden else { continue }
-        let own: PlainStack.Mask? = self.mask.flatMap { $0.input == input ? $0.mask : nil }
-        guard own == .value(Float(hidden)) || own == Int(exactly: hidden).map({ .token($0) }) else {
-          throw unsupported(use.layer, "is called with a mask of its own (\(key)), which has no counterpart here")
-        }
-        for index in use.read.indices { use.read[index].hasMask = true }
-      }
-    }
-  }
-
-  /// A layer puts steps together without regard to a mask.
-  mutating func mixesSteps(_ value: KerasValue, _ layer: KerasLayer) {
-    stepUses.append(.init(layer: layer, clock: values[value.name]?.clock, respectsMask: false))
-  }
-
-  /// A layer passes over the steps that the mask hides, where Keras carried it so far.
-  mutating func passesOverHiddenSteps(_ value: KerasValue, _ layer: KerasLayer) {
-    stepUses.append(.init(layer: layer, clock: values[value.name]?.clock, respectsMask: value.hasMask))
-  }
-
-  mutating func hide(_ mask: PlainStack.Mask, input: Int, _ layer: KerasLayer) {
-    if let known = self.mask, known.mask != mask || known.input != input {
-      maskConflict = unsupported(layer, "hides steps, and so does \(known.layer.text): one mask is read")
-    } else if input != 0 {
-      maskConflict = unsupported(layer, "hides steps of another input than the first, which has no counterpart here")
-    }
-    self.mask = (mask, layer, input)
-  }
-
-  /// Whether the mask acts on anything.
-  func settleMask() throws(CheckpointError) -> Bool {
-    guard let mask else { return false }
-    let hidden = stepUses.filter { $0.clock == mask.input }
-    guard hidden.contains(where: \.respectsMask) else {
-      if case .value(let value) = mask.mask, value != 0 {
-        throw unsupported(mask.layer, "puts zeros in place of steps of \(value), which has no counterpart here")
-      }
-      return false
-    }
-    if let maskConflict { throw maskConflict }
-    if let other = hidden.first(where: { !$0.respectsMask }) {
-      throw unsupported(
-        "\(other.layer.text) reads the steps that \(mask.layer.text) hides from others: Keras does not carry the mask so"
-          + " far, and steps that are hidden here are hidden from all")
-    }
-    return true
   }
 }
 

@@ -16,6 +16,7 @@ struct KerasGraphReading: FileReading {
   /// Steps of one layer's input that it puts together, and whether it passes over those that a mask hides.
   struct StepUse {
     let layer: KerasLayer
+    let source: String
     let clock: Int?
     let respectsMask: Bool
   }
@@ -44,6 +45,14 @@ struct KerasGraphReading: FileReading {
   /// What hides steps: the mask, the layer, and the place of its input.
   var mask: (mask: PlainStack.Mask, layer: KerasLayer, input: Int)?
   var maskConflict: CheckpointError?
+  /// The Keras layer that each of `layers` is of.
+  private(set) var owners: [String] = []
+  /// Recurrent layers that give zeros where a step is hidden, beside those of two directions.
+  var zeroed: Set<String> = []
+  /// Outputs to which Keras carries no mask.
+  var openOutputs: Set<String> = []
+  /// Inputs that another layer than a mask reads.
+  var rawReads: Set<Int> = []
   var notes: [Message] = []
   var idle: [String] = []
   /// Layers that Keras computes with 16 bits.
@@ -175,6 +184,7 @@ struct KerasGraphReading: FileReading {
       unique = fresh(name)
     }
     layers.append(Layer(unique, kind, from: from))
+    owners.append(layer.name)
     values[unique] = value
     for item in list {
       let number = parameters.count
@@ -261,7 +271,8 @@ struct KerasGraphReading: FileReading {
     let outputNames = outputs.map { output in
       layers.firstIndex { $0.name == output }.flatMap { renamed[$0]?.name } ?? output
     }
-    reading.translation.graph = try configuration(kept, outputNames, ties, mask: isMasked ? mask?.mask : nil)
+    let whole = try configuration(kept, outputNames, ties, mask: isMasked ? mask?.mask : nil)
+    reading.translation.graph = isMasked ? try unmasked(whole, renamed) : whole
     for index in source.indices {
       guard let part = source[index].part, let place = layers.firstIndex(where: { $0.name == part }) else { continue }
       source[index].part = renamed[place]?.name

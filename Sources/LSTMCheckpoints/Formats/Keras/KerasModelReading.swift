@@ -46,8 +46,8 @@ struct KerasModelReading: FileReading {
     if readoutActivation != .none, head.isEmpty {
       throw unsupported("its model ends in \(readoutActivation.rawValue) behind the LSTM, with no dense layer")
     }
-    if mask != nil, givesZeros, configuration.readout == .all {
-      throw unsupported("its last LSTM gives zeros where the mask hides a step (zero_output_for_mask)")
+    if mask != nil, givesZeros || configuration.readout == .max {
+      throw unsupported("something reads the steps that the mask hides")
     }
     if let affine { reading.translation.inputScaler = try affine.scaler(width: input.size, file: file) }
     if let outputAffine {

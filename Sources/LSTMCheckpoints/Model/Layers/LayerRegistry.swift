@@ -22,6 +22,8 @@ enum LayerRegistry {
     Layer.Flatten(),
     Layer.Reshape(),
     Layer.Slice(),
+    Layer.Unmask(),
+    Layer.Remask(),
     Layer.Merge(.concatenate),
     Layer.Merge(.add),
     Layer.Merge(.multiply),
