@@ -25,7 +25,7 @@ extension ModelConfiguration {
   package func unmasking(
     _ uses: Set<EveryStepUse>, outputs shown: [String] = [], zeroed: Set<String> = []
   ) throws(GraphError) -> ModelConfiguration {
-    var needs = HiddenStepNeeds(self)
+    var needs = HiddenStepNeeds(self, uses)
     for name in shown { try needs.show(name) }
     for use in uses { try needs.show(use.source) }
     try needs.settle(uses)
@@ -47,7 +47,14 @@ private struct HiddenStepNeeds {
   /// Layers whose output has every step because they read every one.
   private var derived: Set<String> = []
 
-  init(_ model: ModelConfiguration) { self.model = model }
+  init(_ model: ModelConfiguration, _ uses: Set<ModelConfiguration.EveryStepUse>) {
+    self.model = model
+    let readers = Set(uses.map(\.reader))
+    for layer in model.layers where isMasked(layer.name) {
+      let isEach = !(layer.kind is Layer.Recurrent) && sources(layer.name).allSatisfy { derived.contains($0) }
+      if layer.kind is Layer.Recurrent && readers.contains(layer.name) || isEach { derived.insert(layer.name) }
+    }
+  }
 
   private func layer(_ name: String) -> Layer? { model.index(of: name).map { model.layers[$0] } }
   private func isMasked(_ name: String) -> Bool {

@@ -57,7 +57,7 @@ final class BatchNormLayer: NetworkLayer {
   // MARK: - Forward
 
   override func forward(_ pass: LayerPass) {
-    usesBatch = pass.isTraining && pass.trainable?[runningMean] ?? false && rowCount * height > 1
+    usesBatch = pass.isTraining && pass.trainable?[runningMean] ?? false && countOfRows * height > 1
     if usesBatch { measure() } else { useRunningStatistics() }
     let (x, y) = (rows(), makeOutput())
     kernels.forEachShare(of: rowCount, work: width) { some in
@@ -116,6 +116,11 @@ final class BatchNormLayer: NetworkLayer {
       move(&mean[channel], toward: sums[first])
       move(&variance[channel], toward: squares[first] / (kind.isUnbiased ? n - 1 : n))
     }
+  }
+
+  /// Rows that statistics are taken of.
+  private var countOfRows: Int {
+    shape.isOfEveryStep && value.isPerStep ? shape.visibleOnly.packed.rows : rowCount
   }
 
   /// The rows without those at steps that a mask hides.

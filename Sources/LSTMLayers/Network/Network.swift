@@ -319,9 +319,12 @@ public final class Network {
     isComplete = false
     regularized.turnOff()
     inputs[0].shape.update(count: source.count, steps: source.steps, lengths: source.lengths)
-    if let steps = configuration.inputs[0].steps, shape.steps != steps || shape.lengths[shape.count - 1] != steps {
-      throw ShapeError(
-        what: "input", expected: "sequences of \(steps) steps", found: "sequences of \(shape.lengths[shape.count - 1])")
+    if let steps = configuration.inputs[0].steps {
+      // Steps that a mask hides are left out of their sequence.
+      let found = configuration.mask != nil ? source.steps : shape.lengths[shape.count - 1]
+      guard found == steps, configuration.mask != nil || shape.steps == steps else {
+        throw ShapeError(what: "input", expected: "sequences of \(steps) steps", found: "sequences of \(found)")
+      }
     }
     inputs[0].shape.everyStep?.setHidden(source)
     for derived in derivedShapes where !derived.update() {

@@ -17,8 +17,8 @@ import Testing
     "7 tokens masked 0 -> embedding 3 -> biLSTM 2 -> unmask zero -> conv 3 kernel 3 same tanh -> mean -> dense 2",
     "7 tokens masked 0 -> embedding 3 -> biGRU 2 -> unmask -> dense 3 tanh -> conv 2 kernel 2 -> LSTM 2 -> last",
     "7 tokens of 7 steps masked 0 -> embedding 3 -> unmask token -> flatten -> dense 2",
-    "7 tokens masked 0 -> embedding 3 -> LSTM 3 -> unmask -> norm1: batch norm -> seen: remask -> LSTM 2 -> last "
-      + "-> maximum: max from norm1 -> concatenate from readout, maximum",
+    "7 tokens masked 0 -> embedding 3 -> LSTM 3 -> unmask -> norm1: batch norm -> seen: remask -> LSTM 2 "
+      + "-> end: last -> maximum: max from norm1 -> concatenate from end, maximum",
     "7 tokens masked 0 -> embedding 3 -> LSTM 3 -> unmask -> LSTM 2 -> dense 2",
   ]
 
