@@ -13,21 +13,27 @@ struct KerasEvidenceGraph: FileReading {
     var function: Activation = .relu
     var last: Activation = .none
     var merge = "concat"
+    /// Whether token 0 is hidden.
+    var masks = false
   }
 
   /// Stands for how often a `RepeatVector` repeats.
-  private static let unknownCount = 10
+  static let unknownCount = 10
 
   let file: String
   private let structure: KerasStructure
   private let candidates: [Candidate]
-  private let options: LoadOptions
-  private var layers: [KerasFoundLayer]
+  let options: LoadOptions
+  private(set) var layers: [KerasFoundLayer]
   /// Other orders that are as likely.
   private var others: [[KerasFoundLayer]] = []
 
   /// nil for what is a plain stack, or has a layer whose place or class is not known.
-  init?(_ structure: KerasStructure, _ candidates: [Candidate], file: String, options: LoadOptions) {
+  /// - Parameter acceptsPlain: whether a plain stack is read, too.
+  init?(
+    _ structure: KerasStructure, _ candidates: [Candidate], file: String, options: LoadOptions,
+    acceptsPlain: Bool = false
+  ) {
     (self.structure, self.candidates, self.file, self.options) = (structure, candidates, file, options)
     guard options.given == nil, options.configuration == nil, options.prefix == nil, options.allowedUnexpected.isEmpty,
       structure.version.major != 1, options.stack == nil, options.readoutActivation == nil,
@@ -41,7 +47,7 @@ struct KerasEvidenceGraph: FileReading {
         || layer.className == "TimeDistributed" && layer.cell == "Dense"
         || KerasLayerKinds.idle.contains(layer.className)
     }
-    if isPlain { return nil }
+    if isPlain, !acceptsPlain { return nil }
     layers = found
     if case .objects = structure.weights {
       let orders = KerasFoundOrder.orders(of: found)
@@ -58,6 +64,9 @@ struct KerasEvidenceGraph: FileReading {
     }
   }
 
+  /// Whether its layers come in one order alone.
+  var hasOneOrder: Bool { others.isEmpty }
+
   /// - Throws: `CheckpointError.ambiguous` with the models that it may be; nil where the layers make no line.
   func translation() throws(CheckpointError) -> Translation? {
     guard var translation = try? read(layers, usual) else { return nil }
@@ -69,7 +78,7 @@ struct KerasEvidenceGraph: FileReading {
 
   // MARK: - Asking
 
-  private var usual: Choices {
+  var usual: Choices {
     var choices = Choices()
     choices.inner = options.activation?.general ?? .none
     choices.last = options.outputActivation?.general ?? .none
@@ -90,10 +99,7 @@ struct KerasEvidenceGraph: FileReading {
       var lines: [String] = []
       for order in orders {
         for choices in all {
-          guard let found = (try? read(order, choices))?.graph?.line else { continue }
-          // Nobody is to take the number that stands for an unknown one for the model's.
-          let line = found.replacing("repeat \(Self.unknownCount)", with: "repeat N")
-          if !lines.contains(line) { lines.append(line) }
+          if let line = line(order, choices), !lines.contains(line) { lines.append(line) }
         }
       }
       return .ambiguous(file: file, detail: detail, advice: lines.prefix(3).map { "\(.model, $0)" })
@@ -120,17 +126,14 @@ struct KerasEvidenceGraph: FileReading {
     {
       throw .invalid(.readout, readout.rawValue, "\(pooling.text) of \(file) is another")
     }
+    func choosing(_ detail: Message) -> CheckpointError {
+      .ambiguous(file: file, detail: detail, advice: usualLines(isAsked: true).map { "\(.model, $0)" })
+    }
     let convolutions = layers.filter(\.isConvolution)
     if !convolutions.isEmpty {
-      let isFollowed = layers.contains { ["Activation", "ReLU", "LeakyReLU", "ELU"].contains($0.className) }
-      let relu = isFollowed ? Activation.none : .relu
-      throw ambiguous(
+      throw choosing(
         "\(nameList(convolutions.map(\.name))) convolve over the steps, and a file of weights tells neither their "
-          + "padding and stride nor their activation",
-        [
-          variant { ($0.convolution, $0.padding) = (relu, .valid) },
-          variant { ($0.convolution, $0.padding) = (relu, .same) }, variant { $0.convolution = .none },
-        ], [layers])
+          + "padding and stride nor their activation")
     }
     if !others.isEmpty {
       throw ambiguous(
@@ -138,9 +141,9 @@ struct KerasEvidenceGraph: FileReading {
         [layers] + others)
     }
     if let layer = layers.first(where: { $0.className == "RepeatVector" }) {
-      throw ambiguous(
+      throw choosing(
         "a file of weights does not say how often \(layer.text) repeats (N stands for the number), nor the activation "
-          + "of its recurrent layers", [base, variant { $0.recurrent = .relu }], [layers])
+          + "of its recurrent layers")
     }
     if let layer = layers.first(where: { $0.className == "Activation" }) {
       let functions: [Activation] =
@@ -151,9 +154,7 @@ struct KerasEvidenceGraph: FileReading {
         [layers])
     }
     if options.activation == nil, !inner.isEmpty {
-      throw ambiguous(
-        "the tensors do not show which activation is after \(nameList(inner.map(\.name)))",
-        [Activation.relu, .tanh, .none].map { function in variant { $0.inner = function } }, [layers])
+      throw choosing("the tensors do not show which activation is after \(nameList(inner.map(\.name)))")
     }
     if let merged, merged.isOpen {
       throw ambiguous(
@@ -174,7 +175,7 @@ struct KerasEvidenceGraph: FileReading {
 
   // MARK: - The line of layers
 
-  private func read(_ order: [KerasFoundLayer], _ choices: Choices) throws(CheckpointError) -> Translation {
+  func read(_ order: [KerasFoundLayer], _ choices: Choices) throws(CheckpointError) -> Translation {
     let described = KerasStructure(
       weights: .layers(order.map { .init(name: $0.name, weights: $0.weights) }), version: version,
       model: model(order, choices))
@@ -224,6 +225,8 @@ struct KerasEvidenceGraph: FileReading {
         config["activation"] = activation(isLast ? choices.last : choices.function)
       } else if layer.className == "RepeatVector" {
         config["n"] = .number(Double(Self.unknownCount))
+      } else if layer.className == "Embedding" {
+        config["mask_zero"] = .bool(choices.masks)
       } else if layer.className == "Masking" {
         config["mask_value"] = 0
       }
@@ -336,6 +339,8 @@ struct KerasEvidenceGraph: FileReading {
     if let steps = steps(layers) {
       translation.assumed.add("the head reads \(steps) steps one after the other: every sequence has \(steps)")
     }
+    let lines = usualLines(isAsked: false)
+    if !lines.isEmpty { translation.assumed.add(kerasIsNoOther, change: kerasOthers(lines)) }
     if let last = layers.last, last.isDense, options.outputActivation == nil {
       translation.assumed.add(
         "no activation after \(last.name)", change: "\(.outputActivation) sigmoid, softmax, relu or tanh")

@@ -12,23 +12,33 @@ enum KerasFoundOrder {
     var search = Search(queues: families.sorted { $0.key < $1.key }.map(\.value), hasFlatten: hasFlatten)
     search.run([], width: nil)
     guard search.steps < stepLimit else { return [] }
-    let ranked = search.found.map { ($0, surprise($0)) }
     // Where each order has something odd, it is rather none of them.
-    guard let least = ranked.map(\.1).min(), least < 2 else { return [] }
+    let usual = search.found.filter { !isOdd($0, allowingEachStep: false) }
+    let ranked = (usual.isEmpty ? search.found.filter { !isOdd($0, allowingEachStep: true) } : usual)
+      .map { ($0, surprise($0)) }
+    guard let least = ranked.map(\.1).min() else { return [] }
     return ranked.filter { $0.1 == least }.compactMap { placed($0.0, layers.filter(\.weights.isEmpty)) }
+  }
+
+  /// Whether a layer stands where it hardly ever does.
+  /// - Parameter allowingEachStep: whether dense layers of each step may be between recurrent ones.
+  private static func isOdd(_ order: [KerasFoundLayer], allowingEachStep: Bool) -> Bool {
+    let lastRecurrent = order.lastIndex(where: \.isRecurrent) ?? -1
+    let firstRecurrent = order.firstIndex(where: \.isRecurrent) ?? order.count
+    return order.indices.contains { index in
+      let layer = order[index]
+      let isEarly =
+        layer.isDense && index < lastRecurrent && !(allowingEachStep && layer.className == "TimeDistributed")
+      return isEarly || layer.isConvolution && index > firstRecurrent
+        || layer.isNormalization && index > 0 && order[index - 1].isNormalization
+    }
   }
 
   /// How many layers stand where they mostly do not.
   private static func surprise(_ order: [KerasFoundLayer]) -> Int {
-    var count = 0
-    let lastRecurrent = order.lastIndex(where: \.isRecurrent) ?? -1
-    let firstRecurrent = order.firstIndex(where: \.isRecurrent) ?? order.count
-    for (index, layer) in order.enumerated() {
-      if layer.className == "Dense", index < lastRecurrent { count += 2 }
-      if layer.isConvolution, index > firstRecurrent { count += 2 }
-      if layer.className == "BatchNormalization", index > 0, !order[index - 1].isConvolution { count += 1 }
-    }
-    return count
+    order.indices.dropFirst().count(where: {
+      order[$0].className == "BatchNormalization" && !order[$0 - 1].isConvolution
+    })
   }
 
   private struct Search {
@@ -67,9 +77,12 @@ enum KerasFoundOrder {
       switch layer.className {
       case "Masking": place = result.firstIndex { $0.className != "Normalization" }
       case "MaxPooling1D", "AveragePooling1D":
-        // Behind each convolution in turn, and its normalization.
+        // Behind each convolution in turn, and its normalization; where there are fewer, behind the last ones.
+        let without = order.count(where: \.isConvolution) - light.count(where: \.isPooling)
+        let skipped = result.indices.filter { result[$0].isConvolution }.prefix(max(without, 0))
         place = result.indices.first { index in
-          result[index].isConvolution && !(result.dropFirst(index + 1).first.map(\.isPooling) ?? false)
+          result[index].isConvolution && !skipped.contains(index)
+            && !(result.dropFirst(index + 1).first.map(\.isPooling) ?? false)
             && !(result.dropFirst(index + 2).first.map(\.isPooling) ?? false)
         }.map { index in
           result.dropFirst(index + 1).first?.className == "BatchNormalization" ? index + 2 : index + 1

@@ -57,13 +57,29 @@ struct KerasUnits: FileReading {
       case .recurrent, .other: break
       }
     }
-    if options.given == nil { assume(stack, units) }
+    if options.given == nil {
+      try askForActivation(units)
+      assume(stack, units)
+    }
     reading.leaveOutTheRest(candidates, because: "no part of an LSTM, a dense layer or an embedding")
     reading.translation.layout = reading.layout
     reading.translation.notes += notes
     reading.translation.assumed += assumed
     reading.translation.tellsGates = true
     return reading.translation
+  }
+
+  /// The activation between dense layers, with whole models to choose from where these are known.
+  private func askForActivation(_ units: [Unit]) throws(CheckpointError) {
+    let dense = units.filter { $0.kind == .dense }
+    guard dense.count > 1, options.activation == nil else { return }
+    let lines = structure.usualLines(candidates, file: file, options: options, isAsked: true)
+    guard !lines.isEmpty else { return }
+    throw .ambiguous(
+      file: file,
+      detail:
+        "the head has \(dense.count) dense layers (\(nameList(dense.map { $0.directions[0][0] }))) and the tensors do not show which "
+        + "activation is between them (\(.activation))", advice: lines.map { "\(.model, $0)" })
   }
 
   /// What a file of weights cannot tell.
@@ -93,6 +109,8 @@ struct KerasUnits: FileReading {
           : "token 0 is one like any other (no mask_zero)",
         change: "a \(.configuration, "FILE") with \"mask\": " + (hasMasking ? "{\"value\": 0}" : "{\"token\": 0}"))
     }
+    let lines = structure.usualLines(candidates, file: file, options: options, isAsked: false)
+    if !lines.isEmpty { assumed.add(kerasIsNoOther, change: kerasOthers(lines)) }
   }
 
   private var because: String {
@@ -311,6 +329,7 @@ struct KerasUnits: FileReading {
     var search = Search(queues: families.sorted { $0.key < $1.key }.map(\.value), wanted: wanted(units.count))
     search.run([], width: nil)
     if search.found.count == 1, search.isExhaustive { return search.found[0] }
+    if !search.found.isEmpty, let order = orderWithHead(units) { return order }
     let names = nameList(units.map(\.name))
     throw ambiguous(
       search.found.isEmpty
@@ -319,6 +338,18 @@ struct KerasUnits: FileReading {
       search.found.isEmpty
         ? "leave those of another part out with \(.allowedUnexpected, "GLOB")"
         : "describe the model with \(.configuration, "FILE"), or save it whole as .keras, which says the order")
+  }
+
+  /// The order that the layers around the LSTMs leave, where it is one.
+  private func orderWithHead(_ units: [Unit]) -> [Unit]? {
+    guard options.given == nil,
+      let graph = KerasEvidenceGraph(structure, candidates, file: file, options: options, acceptsPlain: true),
+      graph.hasOneOrder
+    else { return nil }
+    let order = graph.layers.compactMap { layer in
+      units.first { unit in layer.weights.contains(unit.directions[0][0]) }
+    }
+    return order.count == units.count ? order : nil
   }
 
   /// Widths that a given configuration wants, layer by layer.
