@@ -73,7 +73,7 @@ extension KerasGraphExport {
     case let kind as Layer.Flatten: try addFlatten(layer, kind, read[0], value)
     case let kind as Layer.Reshape: try addReshape(layer, kind, read[0], value)
     case let kind as Layer.Slice:
-      try addPart(layer, try rows(read[0], layer), time: nil, features: kind.first..<kind.first + kind.count)
+      addPart(layer, try rows(read[0], layer), time: nil, features: kind.first..<kind.first + kind.count)
     case let kind as Layer.Unmask: try addUnmask(layer, kind, read[0], index)
     case is Layer.Remask: values[layer.name] = read[0]
     case let kind as Layer.Attention: try addAttention(layer, kind, try steps(read[0], layer), value)
@@ -264,8 +264,8 @@ extension KerasGraphExport {
         values[layer.name] = read
         return
       }
-      try addPart(layer, read, time: (kind.take != .first) != read.isReversed ? -1 : 0, features: nil)
-    case .sum where configuration.mask == nil || readsEveryStep(layer): try addSum(layer, read)
+      addPart(layer, read, time: (kind.take != .first) != read.isReversed ? -1 : 0, features: nil)
+    case .sum where configuration.mask == nil || readsEveryStep(layer): addSum(layer, read)
     default:
       throw refused(layer, "the readout \(kind.take.rawValue) of what is no recurrent layer")
     }
