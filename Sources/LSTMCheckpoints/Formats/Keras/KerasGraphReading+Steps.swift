@@ -115,8 +115,3 @@ extension KerasLayer {
     return policy.hasSuffix("float16")
   }
 }
-
-/// Said of a model that is computed here with more digits than there.
-func kerasComputesInHalf(_ layers: [String]) -> Message {
-  "Keras computes \(nameList(layers)) with 16 bits (its dtype policy), here it is 32: outputs differ by what 16 bits lose"
-}

@@ -67,10 +67,3 @@ extension KerasStructure {
       .usualLines(isAsked: isAsked) ?? []
   }
 }
-
-/// What is assumed beside each single thing.
-let kerasIsNoOther: Message = "none of the other networks that often have such layers"
-
-func kerasOthers(_ lines: [String]) -> Message {
-  lines.dropFirst().reduce("\(.model, lines.first ?? "")" as Message) { $0 + " or " + "\(.model, $1)" }
-}

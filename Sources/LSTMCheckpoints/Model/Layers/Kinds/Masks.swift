@@ -19,7 +19,7 @@ extension Layer {
     /// Rows for every step.
     public init(_ fill: Fill = .held) { self.fill = fill }
     public var kind: String { "unmask" }
-    public var example: String { "500 tokens masked 0 -> embedding 16 -> LSTM 24 -> unmask -> max -> dense 1" }
+    public var example: String { "8 features masked 0 -> LSTM 16 -> unmask -> max" }
     public var stem: String { "unmask" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
@@ -41,7 +41,7 @@ extension Layer {
     /// Rows for the visible steps.
     public init() {}
     public var kind: String { "remask" }
-    public var example: String { "8 features masked 0 -> LSTM 8 -> unmask -> dense 4 -> remask -> LSTM 8" }
+    public var example: String { "8 features masked 0 -> LSTM 8 -> unmask -> remask -> LSTM 4" }
     public var stem: String { "remask" }
 
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
