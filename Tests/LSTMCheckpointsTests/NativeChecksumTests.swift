@@ -65,8 +65,9 @@ import Testing
     }
     #expect(wrong.isEmpty, "other contents without a word after a change at \(wrong)")
     #expect(noticed + harmless == bytes.count * changes.count)
-    // The data, the texts and the headers are most of the file.
-    #expect(noticed > harmless, "\(noticed) noticed, \(harmless) harmless")
+    // At least the data and the texts; of so small a file much is space that nothing uses.
+    let used = whole.tensors.values.reduce(0) { $0 + $1.count } + whole.texts.reduce(0) { $0 + $1.utf8.count }
+    #expect(noticed >= used * changes.count, "\(noticed) noticed, \(harmless) harmless")
   }
 
   @Test func aChangedValueIsSaidWithItsTensor() throws {
