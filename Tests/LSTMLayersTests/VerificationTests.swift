@@ -1,4 +1,5 @@
 import FileIO
+import Foundation
 import LSTMCheckpoints
 import TestSupport
 import Testing
@@ -93,6 +94,15 @@ import Testing
       try Verification(model, against: Checkpoint(tensors: left, path: "reference"))
     }
     #expect(error?.message.description == message)
+  }
+
+  @Test(arguments: ["normalization.keras", "normalization_tf.h5"])
+  func whatTheSourceScaledIsComparedAsTheSourceHasIt(_ name: String) throws {
+    let folder = fixtures.appendingPathComponent("wild/keras-kinds")
+    let model = try LSTMModel(Checkpoint(path: folder.appendingPathComponent(name).path))
+    #expect(model.preprocessing.inputScaler != nil)
+    let golden = folder.appendingPathComponent(name.split(separator: ".")[0] + ".npz").path
+    #expect(try Verification(model, against: Checkpoint(path: golden)).agrees)
   }
 
   @Test func anotherShapeIsRefused() throws {

@@ -15,7 +15,8 @@ import LSTMCheckpoints
 ///     lengths   (N) valid steps, optional
 ///     h0, c0    the initial states, in the same forms as h and c; optional, zero if missing
 ///
-/// At least one of y, h and c must be there.
+/// At least one of y, h and c must be there. Where the source's own layers scaled its first input or its output, x and y
+/// are those outside of them, as the source has them.
 public struct Verification: Sendable, Encodable, Equatable {
   /// The difference of one array from the reference.
   public struct Part: Sendable, Encodable, Equatable {
@@ -50,9 +51,15 @@ public struct Verification: Sendable, Encodable, Equatable {
     let file = reference.path
     try reference.requireReadable()
     let inputs = model.configuration.inputs
-    let batches = try inputs.indices.map { try Self.input($0, reference, model.configuration, file) }
+    let scalers = OwnScalers(model.preprocessing, model.provenance)
+    let batches = try inputs.indices.map {
+      try Self.input($0, reference, model.configuration, $0 == 0 ? scalers.input : nil, file)
+    }
     let state = try Self.state(reference, model.configuration, count: batches[0].count, file)
-    let (outputs, final) = try model(batches[0], others: Array(batches.dropFirst()), state: state)
+    var (outputs, final) = try model(batches[0], others: Array(batches.dropFirst()), state: state)
+    if let scaler = scalers.target {
+      outputs[0].values = columns(outputs[0].values, of: scaler) { $0 * $2 + $1 }
+    }
     let names = Self.stateNames(model.configuration)
     var parts: [Part] = []
     for (index, place) in model.configuration.outputPlaces.enumerated() {
@@ -96,7 +103,7 @@ public struct Verification: Sendable, Encodable, Equatable {
   }
 
   private static func input(
-    _ place: Int, _ reference: Checkpoint, _ configuration: ModelConfiguration, _ file: String
+    _ place: Int, _ reference: Checkpoint, _ configuration: ModelConfiguration, _ scaler: Scaler?, _ file: String
   ) throws -> SequenceBatch {
     let input = configuration.inputs[place]
     let isOnly = configuration.inputs.count == 1
@@ -107,12 +114,16 @@ public struct Verification: Sendable, Encodable, Equatable {
         advice: ["scripts/reference-pytorch.py and scripts/reference-keras.py write such files"])
     }
     let lengths = try place == 0 ? reference["lengths"]?.integers() : nil
+    func floats() throws -> [Float] {
+      let values = try x.floats()
+      return scaler.map { columns(values, of: $0) { ($0 - $1) / $2 } } ?? values
+    }
     if input.isPerSequence {
       guard x.shape.count == 2, x.shape[1] == input.width, input.vocabulary == nil else {
         throw VerificationError(
           file: file, detail: "\(name): expected shape (N, \(input.width)), found \(shapeText(x.shape))", advice: [])
       }
-      return try SequenceBatch(Tensor(shape: [x.shape[0], 1, input.width], values: try x.floats()))
+      return try SequenceBatch(Tensor(shape: [x.shape[0], 1, input.width], values: try floats()))
     }
     switch input.content {
     case .features(let size):
@@ -120,7 +131,7 @@ public struct Verification: Sendable, Encodable, Equatable {
         throw VerificationError(
           file: file, detail: "\(name): expected shape (N, T, \(size)), found \(shapeText(x.shape))", advice: [])
       }
-      return try SequenceBatch(Tensor(shape: x.shape, values: try x.floats()), lengths: lengths)
+      return try SequenceBatch(Tensor(shape: x.shape, values: try floats()), lengths: lengths)
     case .tokens(let vocabulary):
       guard x.shape.count == 2 else {
         throw VerificationError(
@@ -167,6 +178,15 @@ public struct Verification: Sendable, Encodable, Equatable {
     return LSTMState(
       hidden: hidden ?? hiddenSizes.map { Tensor(zeros: [count, $0]) },
       cell: cell ?? cellSizes.map { Tensor(zeros: [count, $0]) })
+  }
+}
+
+/// A function of each value and of its column's mean and deviation.
+private func columns(
+  _ values: [Float], of scaler: Scaler, _ body: (_ value: Float, _ mean: Float, _ deviation: Float) -> Float
+) -> [Float] {
+  values.indices.map { at in
+    body(values[at], scaler.mean[at % scaler.columns], scaler.deviation[at % scaler.columns])
   }
 }
 
