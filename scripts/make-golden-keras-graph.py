@@ -181,6 +181,31 @@ def attention_layers(k, L):
 
 
 @case()
+def joined_states(k, L):
+    """Layers that begin from both directions of another, side by side; what is joined is read, too."""
+    x = k.Input((6, 3))
+    e, fh, fc, bh, bc = L.Bidirectional(L.LSTM(2, return_sequences=True, return_state=True))(x)
+    h, c = L.Concatenate()([fh, bh]), L.Concatenate()([fc, bc])
+    d = L.LSTM(4, return_sequences=True)(e, initial_state=[h, c])
+    f, gh, gb = L.Bidirectional(L.GRU(2, return_sequences=True, return_state=True))(d)
+    s = L.Concatenate()([gh, gb])
+    g = L.GRU(4)(f, initial_state=s)
+    return k.Model(x, L.Dense(2)(L.Concatenate()([g, s])))
+
+
+@case()
+def heads_apart(k, L):
+    """Heads whose sizes are not the width divided, of other sequences, and with a key of its own."""
+    x = k.Input((6, 3))
+    s, g = L.LSTM(4, return_sequences=True)(x), L.GRU(5, return_sequences=True)(x)
+    a = L.MultiHeadAttention(2, 3, value_dim=2)(g, s)
+    b = L.MultiHeadAttention(3, 4, output_shape=4, use_bias=False)(a, s, use_causal_mask=True)
+    c = L.MultiHeadAttention(2, 3)(b, value=s, key=g)
+    d = L.MultiHeadAttention(1, 8)(c, c)
+    return k.Model(x, L.Dense(2)(L.LSTM(3)(L.Concatenate()([a, b, d]))))
+
+
+@case()
 def attention_of_steps(k, L):
     x = k.Input((6, 3))
     h = L.Bidirectional(L.GRU(3, return_sequences=True))(x)
@@ -288,6 +313,14 @@ def masked(k, L):
     s = L.Bidirectional(L.GRU(3, return_sequences=True))(e)
     s = L.BatchNormalization()(L.Dense(4, activation="relu")(s))
     return k.Model(x, L.Dense(2)(L.Concatenate()([L.GRU(4)(s), L.GlobalAveragePooling1D()(s)])))
+
+
+@case(2, tokens=[9], pad="both")
+def mask_multiplied(k, L):
+    """In Keras 3 the product of masked steps is zero."""
+    x = k.Input((7,), dtype="int32")
+    e = L.Embedding(9, 4, mask_zero=True)(x)
+    return k.Model(x, L.Dense(2)(L.GlobalMaxPooling1D()(L.Multiply()([e, L.BatchNormalization()(e)]))))
 
 
 @case(tokens=[9], pad="both")

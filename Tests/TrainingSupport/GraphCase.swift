@@ -78,6 +78,10 @@ package struct GraphCase: Sendable, CustomTestStringConvertible {
       line: "3 features -> encoder: LSTM 6 -> decoder: LSTM 6 from input initial from encoder -> all -> dense 2",
       isPerStep: true),
     .init(
+      name: "decoder of both directions",
+      line: "3 features -> encoder: biLSTM 3 -> decoder: LSTM 6 from input initial from encoder -> all -> dense 2",
+      isPerStep: true),
+    .init(
       name: "branches",
       line:
         "3 features -> LSTM 5 -> last -> conv 4 kernel 3 causal tanh from input -> GRU 5 -> last -> concatenate from readout1, readout2 -> dense 4 tanh -> dense 2"

@@ -193,8 +193,9 @@ public struct ModelConfiguration: Hashable, Sendable {
       throw LayerError("initial_from", "there is no recurrent layer \(name) before it")
     }
     guard let own = layer.kind as? Layer.Recurrent else { return }
-    guard own.directions == other.directions, own.stateSize == other.stateSize,
-      own.cell != .lstm || other.cell == .lstm && own.size == other.size
+    let joined = own.directionsJoined(from: other)
+    guard own.directions * joined == other.directions, own.stateSize == joined * other.stateSize,
+      own.cell != .lstm || other.cell == .lstm && own.size == joined * other.size
     else { throw LayerError("initial_from", "the state of \(name) has another size or number of directions") }
   }
 

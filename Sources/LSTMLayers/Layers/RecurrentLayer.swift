@@ -104,11 +104,20 @@ final class RecurrentLayer: NetworkLayer {
     takeInitialState()
     for place in directions.indices {
       for b in 0..<shape.packed.count {
-        starter.copyFinalState(
-          b, of: place, hidden: initialHidden[place].pointer + b * stateSize,
-          cell: cellSize == 0 ? nil : initialCell[place].pointer + b * cellSize)
+        let (hidden, cell) = (initialHidden[place].pointer + b * stateSize, initialCell[place].pointer + b * cellSize)
+        for (part, source) in places(of: starter, for: place) {
+          starter.copyFinalState(
+            b, of: source, hidden: hidden + part * starter.stateSize,
+            cell: cellSize == 0 ? nil : cell + part * starter.cellSize)
+        }
       }
     }
+  }
+
+  /// Which directions of another layer make one of this one's first state, and which part of it each is.
+  private func places(of starter: RecurrentLayer, for place: Int) -> [(part: Int, source: Int)] {
+    let count = kind.directionsJoined(from: starter.kind)
+    return (0..<count).map { ($0, place * count + $0) }
   }
 
   /// Memory for given states, which the caller fills: for each direction h (B, S) and c (B, H), in the packed order.
@@ -220,8 +229,11 @@ final class RecurrentLayer: NetworkLayer {
     for place in directions.indices { fill(place, finalHiddenGradient[place], finalCellGradient[place]) }
   }
 
-  /// Adds to dL/d final state, from a layer that started from it.
-  private func addFinalGradient(_ place: Int, hidden: FloatBuffer, cell: FloatBuffer) {
+  /// Adds to dL/d final state, from rows of a layer that started from it.
+  /// - Parameter strides: from one row to the next.
+  private func addFinalGradient(
+    _ place: Int, hidden: UnsafePointer<Float>, cell: UnsafePointer<Float>?, strides: (hidden: Int, cell: Int)
+  ) {
     let count = shape.packed.count
     if place == 0, !hasFinalGradient {
       hasFinalGradient = true
@@ -230,8 +242,13 @@ final class RecurrentLayer: NetworkLayer {
         finalCellGradient[place].zero(count * max(cellSize, 1))
       }
     }
-    for at in 0..<count * stateSize { finalHiddenGradient[place].pointer[at] += hidden.pointer[at] }
-    for at in 0..<count * cellSize { finalCellGradient[place].pointer[at] += cell.pointer[at] }
+    for b in 0..<count {
+      let to = finalHiddenGradient[place].pointer + b * stateSize
+      for j in 0..<stateSize { to[j] += hidden[b * strides.hidden + j] }
+      guard let cell else { continue }
+      let toCell = finalCellGradient[place].pointer + b * cellSize
+      for j in 0..<cellSize { toCell[j] += cell[b * strides.cell + j] }
+    }
   }
 
   func clearFinalGradient() { hasFinalGradient = false }
@@ -281,7 +298,12 @@ final class RecurrentLayer: NetworkLayer {
   /// The gradient of the first state belongs to parameters, or to the layer whose final state it is.
   private func passOnState(_ place: Int, _ direction: LSTMDirection, _ pass: GradientPass) {
     if let starter, starter.wantsGradient {
-      starter.addFinalGradient(place, hidden: direction.stateGradient, cell: direction.cellGradient)
+      for (part, source) in places(of: starter, for: place) {
+        starter.addFinalGradient(
+          source, hidden: direction.stateGradient.pointer + part * starter.stateSize,
+          cell: cellSize == 0 ? nil : direction.cellGradient.pointer + part * starter.cellSize,
+          strides: (stateSize, cellSize))
+      }
     }
     guard startSlots.indices.contains(place) else { return }
     let count = shape.packed.count

@@ -19,8 +19,13 @@ struct KerasLayer: Sendable {
   /// An operation on tensors rather than a layer.
   var isOperation: Bool {
     module.hasPrefix("keras.src.ops") || module.hasPrefix("keras.ops") || className == "TFOpLambda"
-      || className == "SlicingOpLambda"
+      || className == "SlicingOpLambda" || module.isEmpty && Self.maskOperations.contains(className)
   }
+
+  /// What Keras 3 computes of masks, in HDF5 files, too, which do not say where a class is from.
+  private static let maskOperations: Set<String> = [
+    "NotEqual", "Any", "LogicalOr", "LogicalAnd", "ExpandDims", "ZerosLike", "OnesLike",
+  ]
 
   /// Called as the wrapper is whose weights it has.
   mutating func rename(_ name: String) { self.name = name }

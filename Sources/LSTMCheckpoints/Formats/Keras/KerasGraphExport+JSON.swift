@@ -102,7 +102,7 @@ extension KerasGraphExport {
   private func call(_ node: Node) -> KerasJSON {
     var arguments = node.reads.map(tensor)
     if node.isList { arguments = [.array(arguments)] }
-    for (_, value) in node.namedReads.sorted(by: { $0.key < $1.key }) { arguments.append(tensor(value)) }
+    for key in ["value", "key"] { if let value = node.namedReads[key] { arguments.append(tensor(value)) } }
     if let index = node.index { arguments.append(index) }
     var keywords = node.keywords
     if !node.states.isEmpty { keywords["initial_state"] = .array(node.states.map(tensor)) }

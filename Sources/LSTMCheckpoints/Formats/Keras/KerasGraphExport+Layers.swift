@@ -36,6 +36,8 @@ extension KerasGraphExport {
   mutating func add(_ layer: Layer, _ index: Int) throws {
     // Readouts that their recurrent layer gives.
     if values[layer.name] != nil { return }
+    if let own = heads[layer.name] { return try addHeads(layer, own) }
+    if heads.values.contains(where: { ($0.projections + [$0.products]).contains { $0.name == layer.name } }) { return }
     var read: [Value] = []
     for place in configuration.sources[index] {
       let name = configuration.name(ofValue: place)

@@ -108,6 +108,19 @@ extension KerasGraphExport {
   private mutating func start(_ node: Int, _ kind: Layer.Recurrent, from other: String) throws(CheckpointError) {
     guard let source = states[other] else { throw refused("first state of a layer that has none") }
     let each = kind.cell == .lstm ? 2 : 1
+    if let other = configuration.layers.first(where: { $0.name == other })?.kind as? Layer.Recurrent,
+      kind.directionsJoined(from: other) == 2
+    {
+      var joined: [Value] = []
+      for part in 0..<each {
+        let halves = (0..<2).map { direction in
+          Value(node: source, output: 1 + direction * each + part, axes: KerasValue.row, shape: [other.stateSize])
+        }
+        let merge = add("Concatenate", fresh("concatenate_states"), [:], reading: halves, isList: true)
+        joined.append(Value(node: merge, axes: KerasValue.row, shape: [kind.stateSize]))
+      }
+      return change(node) { $0.states = joined }
+    }
     let list = (0..<kind.directions * each).map {
       Value(node: source, output: 1 + $0, axes: KerasValue.row, shape: [kind.stateSize])
     }

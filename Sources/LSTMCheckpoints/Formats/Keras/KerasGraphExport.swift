@@ -64,6 +64,8 @@ struct KerasGraphExport {
   private let source: [String: Provenance.SourceLayer]
   /// Images whose second axis is time.
   let timeIsSecond: Bool
+  /// Attentions with their projections, by the last layer of each.
+  private(set) var heads: [String: Heads] = [:]
   /// Who reads each value.
   let readers: [String: [Layer]]
 
@@ -90,6 +92,8 @@ struct KerasGraphExport {
       }
     }
     self.readers = readers
+    let source = source
+    heads = Self.heads(in: model.configuration, readers) { source[$0.name]?.kind == "MultiHeadAttention" }
     tensors = Dictionary(model.tensors.map { ($0.name, $0) }) { first, _ in first }
     for group in configuration.validTies {
       for name in group.dropFirst() { tensors[name] = tensors[group[0]] }

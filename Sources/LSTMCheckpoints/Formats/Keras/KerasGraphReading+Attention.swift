@@ -129,7 +129,7 @@ extension KerasGraphReading {
     return made
   }
 
-  private func refuseMasks(_ use: KerasUse) throws(CheckpointError) {
+  func refuseMasks(_ use: KerasUse) throws(CheckpointError) {
     if use.keywords["attention_mask"] != nil {
       throw unsupported(use.layer, "is called with a mask of its own (attention_mask), which has no counterpart here")
     }
@@ -138,7 +138,7 @@ extension KerasGraphReading {
     }
   }
 
-  private func isCausal(_ use: KerasUse) -> Bool {
+  func isCausal(_ use: KerasUse) -> Bool {
     use.layer.config["causal"]?.bool == true || use.call.keywords["use_causal_mask"]?.constant?.bool == true
   }
 
@@ -167,61 +167,6 @@ extension KerasGraphReading {
       kind, layer.name, of: layer, reading: from, key: use.path, parameters: tensors.map { ("scale", false, $0, nil) })
     remember(layer, name)
     return read[0].given(by: name)
-  }
-
-  mutating func readSelfAttention(_ use: KerasUse) throws(CheckpointError) -> KerasValue {
-    let layer = use.layer
-    try refuseMasks(use)
-    var read: [KerasValue] = []
-    for value in use.read + (use.keywords["query"] ?? []) + (use.keywords["value"] ?? []) + (use.keywords["key"] ?? [])
-    {
-      read.append(try steps(value, layer))
-    }
-    guard 2...3 ~= read.count, Set(read.map(\.name)).count == 1, let input = read.first,
-      let width = values[input.name]?.width
-    else { throw unsupported(layer, "has no counterpart here: query, value and key are not one") }
-    try refuseReversed(input, layer)
-    guard let heads = layer.config["num_heads"]?.integer, let size = layer.config["key_dim"]?.integer, heads > 0,
-      size > 0,
-      heads <= width, size <= width, heads * size == width, (layer.config["value_dim"]?.integer ?? size) == size,
-      layer.config["output_shape"] == nil, layer.config["use_gate"]?.bool != true,
-      layer.config["sliding_window"] == nil,
-      [nil, [1]].contains(layer.config["attention_axes"]?.array?.map(\.integer))
-    else {
-      throw unsupported(
-        layer, "has no counterpart here: heads of other sizes than the \(width) values that it reads divided among them"
-      )
-    }
-    var tensors = try weights(of: layer, layer.usesBias ? 8 : 4)
-    let step = layer.usesBias ? 2 : 1
-    for (place, tensor) in tensors.enumerated() {
-      let isOut = place >= 3 * step
-      let isBias = step == 2 && place % 2 == 1
-      let shape = isBias ? (isOut ? [width] : [heads, size]) : isOut ? [heads, size, width] : [width, heads, size]
-      // One head, or heads of one value, may have lost an axis of 1.
-      if tensor.shape.filter({ $0 != 1 }) == shape.filter({ $0 != 1 }) {
-        tensors[place] = tensor.reshaped(shape)
-        continue
-      }
-      try tensor.require(shape, "a projection of \(layer.text)", "\(heads) heads of \(size)")
-    }
-    func matrix(_ place: Int) -> StoredTensor { tensors[place * step].reshaped([width, width]).transposed() }
-    var parameters: [Named] = [
-      ("in_proj_weight", false, .concatenating((0..<3).map(matrix)), "three projections joined, transposed")
-    ]
-    if step == 2 {
-      let biases = (0..<3).map { tensors[$0 * 2 + 1].reshaped([width]) }
-      parameters.append(("in_proj_bias", false, .concatenating(biases), "three projections joined"))
-    }
-    parameters.append(("out_proj.weight", false, matrix(3), "transposed"))
-    if step == 2 { parameters.append(("out_proj.bias", false, tensors[7], nil)) }
-    var kind = Layer.SelfAttention(heads: heads)
-    kind.hasBias = step == 2
-    kind.isCausal = isCausal(use)
-    passesOverHiddenSteps(input, layer)
-    let name = try add(kind, layer.name, of: layer, reading: [input.name], key: use.path, parameters: parameters)
-    remember(layer, name)
-    return input.given(by: name)
   }
 }
 

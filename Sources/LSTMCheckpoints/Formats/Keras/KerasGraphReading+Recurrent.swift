@@ -195,6 +195,9 @@ extension KerasGraphReading {
       switch state.special {
       case .state(let name, let found, let place) where found == part && place == direction:
         fits = fits && (source == nil || source == name); source = name
+      case .joinedStates(let name, let found, _) where found == part && kind.directions == 1:
+        fits = fits && (source == nil || source == name)
+        source = name
       case .final(let name) where part == .hidden && recurrentKind(name)?.isBidirectional == false:
         fits = fits && (source == nil || source == name)
         source = name
@@ -204,9 +207,13 @@ extension KerasGraphReading {
     guard fits, let source else {
       throw unsupported(layer, "has no counterpart here: its first state is not the last of one other layer")
     }
-    guard let other = recurrentKind(source), other.cell == kind.cell, other.directions == kind.directions,
-      other.size == kind.size
-    else { throw unsupported(layer, "begins from the state of a layer of another kind or size") }
+    guard let other = recurrentKind(source), other.cell == kind.cell else {
+      throw unsupported(layer, "begins from the state of a layer of another kind")
+    }
+    let joined = kind.directionsJoined(from: other)
+    guard other.directions == joined * kind.directions, joined * other.size == kind.size else {
+      throw unsupported(layer, "begins from the state of a layer of another size")
+    }
     return source
   }
 

@@ -159,12 +159,20 @@ extension KerasGraphReading {
     let known = Self.merges[layer.className] ?? layer.config["mode"]?.string.flatMap { Self.oldModes[$0] }
     guard let operation = known else { throw refusal(of: layer) }
     let axis = layer.config["axis"]?.integer ?? layer.config["concat_axis"]?.integer ?? -1
+    if operation == .concatenate, use.read.count == 2, axis == -1 || axis == 1,
+      case .state(let one, let part, 0)? = use.read[0].special, use.read[1].special?.isState(part, of: one) == true
+    {
+      return KerasValue(special: .joinedStates(layer: one, part: part, by: layer))
+    }
     return try merged(use.read, operation, axis: axis, layer)
   }
 
   mutating func merged(
     _ read: [KerasValue], _ operation: Layer.Merge.Operation, axis: Int, _ layer: KerasLayer
   ) throws(CheckpointError) -> KerasValue {
+    if operation == .multiply, version.major >= 3, read.contains(where: \.hasMask), !layer.isOperation {
+      multiplied = layer
+    }
     if operation == .multiply, let product = try weighted(read, layer) { return product }
     var list: [KerasValue] = []
     for value in read { list.append(try settled(value, layer)) }

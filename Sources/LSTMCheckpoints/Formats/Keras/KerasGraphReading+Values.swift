@@ -20,7 +20,13 @@ extension KerasGraphReading {
         Layer.Slice(first: direction * kind.stateSize, count: kind.stateSize),
         "\(layer.name)_\(direction == 0 ? "forward" : "backward")", of: layer, reading: [name], key: "")
       return KerasValue(name: slice, axes: KerasValue.row)
-    case .state(_, .cell, _):
+    case .joinedStates(let recurrent, .hidden, let merge):
+      if let known = joined[merge.name] { return KerasValue(name: known, axes: KerasValue.row) }
+      let halves = (0..<2).map { KerasValue(special: .state(layer: recurrent, part: .hidden, direction: $0)) }
+      let value = try merged(halves, .concatenate, axis: -1, merge)
+      joined[merge.name] = value.name
+      return value
+    case .state(_, .cell, _), .joinedStates(_, .cell, _):
       throw unsupported(layer, "has no counterpart here: it reads the cell state of an LSTM as features")
     case .mask: throw unsupported(layer, "has no counterpart here: it reads a mask")
     case .stepWeights, .weighted:

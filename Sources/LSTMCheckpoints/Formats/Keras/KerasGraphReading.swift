@@ -55,6 +55,12 @@ struct KerasGraphReading: FileReading {
   var rawReads: Set<Int> = []
   var notes: [Message] = []
   var idle: [String] = []
+  /// A product of steps of which a mask hides some.
+  var multiplied: KerasLayer?
+  /// Both directions' states side by side, by the layer of Keras that joins them.
+  var joined: [String: String] = [:]
+  /// Dense layers that are parts of an attention, and of no head of the model.
+  var projections: Set<String> = []
   /// Layers that Keras computes with 16 bits.
   var half: [String] = []
   /// What a function of Python's is taken for, where somebody says.
@@ -243,6 +249,7 @@ struct KerasGraphReading: FileReading {
     var outputs: [String] = []
     for result in results { outputs.append(try output(result)) }
     let isMasked = try settleMask()
+    try checkMultiplied(outputs)
     if let mask {
       notes.append(
         isMasked
@@ -299,7 +306,9 @@ struct KerasGraphReading: FileReading {
     let lastRecurrent = order.last { layers[$0].kind is Layer.Recurrent } ?? -1
     var names: [String: String] = [:]
     if outputs.count == 1, lastRecurrent >= 0 {
-      let head = order.filter { $0 > lastRecurrent && layers[$0].kind is Layer.Dense }
+      let head = order.filter {
+        $0 > lastRecurrent && layers[$0].kind is Layer.Dense && !projections.contains(layers[$0].name)
+      }
       for (number, place) in head.enumerated() { names[layers[place].name] = "head.\(number)" }
     }
     var (kept, renamed): ([Layer], [Int: Layer]) = ([], [:])

@@ -11,6 +11,8 @@ struct KerasValue {
     case final(layer: String)
     /// A recurrent layer's state after its last step.
     case state(layer: String, part: State, direction: Int)
+    /// Both directions' states of a recurrent layer after their last steps, which a layer of Keras puts side by side.
+    case joinedStates(layer: String, part: State, by: KerasLayer)
     /// The products of each query with each key, or their softmax over the keys.
     case scores(query: String, key: String, isSoftmax: Bool)
     /// The softmax over the steps of what a dense layer of one output gives.
@@ -43,5 +45,12 @@ struct KerasValue {
     var value = self
     (value.name, value.special) = (name, nil)
     return value
+  }
+}
+
+extension KerasValue.Special {
+  /// Whether it is the second direction's state.
+  func isState(_ part: KerasValue.State, of layer: String) -> Bool {
+    if case .state(layer, part, 1) = self { true } else { false }
   }
 }

@@ -121,6 +121,14 @@ extension ONNXNetworkWriter {
   ) throws(CheckpointError) -> [String] {
     if let given = carried[place.layer.name] { return given }
     if let other = kind.initialFrom, let state = states[other] {
+      if let source = configuration.layers.first(where: { $0.name == other })?.kind as? Layer.Recurrent,
+        kind.directionsJoined(from: source) == 2
+      {
+        // (2, B, H) as (1, B, 2H).
+        return (kind.cell == .lstm ? [state.hidden, state.cell] : [state.hidden]).enumerated().map { part, name in
+          reshaped(transposed(name, [1, 0, 2]), [1, -1, part == 0 ? kind.stateSize : kind.size])
+        }
+      }
       return kind.cell == .lstm ? [state.hidden, state.cell] : [state.hidden]
     }
     guard kind.initial != .zero else { return kind.cell == .lstm ? ["", ""] : [""] }

@@ -173,8 +173,15 @@ extension PyTorchSource {
       guard let known = states[other] else {
         throw refused(use, "starts from the state of \(other), which is not kept")
       }
-      return State(
-        hidden: Array(known.prefix(kind.directions)), cell: Array(known.dropFirst(kind.directions)))
+      let source = configuration.layers.first { $0.name == other }?.kind as? Layer.Recurrent
+      guard let source, kind.directionsJoined(from: source) == 2 else {
+        return State(
+          hidden: Array(known.prefix(kind.directions)), cell: Array(known.dropFirst(kind.directions)))
+      }
+      func joined(_ names: some Collection<String>) -> [String] {
+        names.isEmpty ? [] : ["torch.cat((\(names.joined(separator: ", "))), -1)"]
+      }
+      return State(hidden: joined(known.prefix(2)), cell: joined(known.dropFirst(2)))
     }
     guard kind.initial != .zero else { return nil }
     var state = State()

@@ -66,7 +66,8 @@ extension Layer {
     public var inputClip: Float?
     /// The state before the first step.
     public var initial = Initial.zero
-    /// The recurrent layer whose final state is this one's first, direction by direction.
+    /// The recurrent layer whose final state is this one's first, direction by direction. Of one direction, it starts from
+    /// both of a bidirectional layer, side by side.
     public var initialFrom: String?
 
     /// PyTorch's layer of H hidden values.
@@ -89,6 +90,10 @@ extension Layer {
 
     /// D
     public var directions: Int { isBidirectional ? 2 : 1 }
+    /// How many directions of another layer make one of this one's first state, side by side.
+    package func directionsJoined(from other: Layer.Recurrent) -> Int {
+      isBidirectional || !other.isBidirectional ? 1 : 2
+    }
     /// P or H
     public var stateSize: Int { projectionSize ?? size }
     /// Width of what it gives.
