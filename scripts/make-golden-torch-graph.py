@@ -357,7 +357,7 @@ def make() -> None:
                 {"name": "conv3", "kind": "convolution", "size": 6, "kernel": 3, "stride": 2, "pad": [1, 1], "activation": "relu"},
                 {"name": "layer0", "kind": "lstm", "size": 6},
                 {"name": "activation1", "kind": "activation", "activation": "relu"},
-                linear(1, "sigmoid")]})
+                linear(1, "sigmoid", name="head.0")]})
 
     # Names that count from 0, where the project's count from 1.
     case(
@@ -411,7 +411,12 @@ def make() -> None:
     case(
         "autoencoder_repeat",
         Chain(autoencoder, encoder=nn.LSTM(3, 5, batch_first=True), decoder=nn.LSTM(5, 6, batch_first=True), output=nn.Linear(6, 3)),
-        features(4, 7, 3))
+        features(4, 7, 3),
+        described={
+            "input": {"features": 3},
+            "layers": [
+                {"name": "layer0", "kind": "lstm", "size": 5}, {"name": "readout", "kind": "readout", "take": "last"},
+                {"name": "repeat", "kind": "repeat", "count": 7}, {"name": "layer1", "kind": "lstm", "size": 6}, linear(3, name="head.0")]})
 
     # One vector of an attention, behind tanh; a learned slope; a gain without an offset; heads.
     case(
@@ -438,7 +443,7 @@ def make() -> None:
             "input": {"features": 3},
             "layers": [
                 {"name": "layer0", "kind": "lstm", "size": 16}, {"name": "attention", "kind": "self_attention", "heads": 8},
-                {"name": "readout", "kind": "readout", "take": "mean"}, linear(2)]})
+                {"name": "readout", "kind": "readout", "take": "mean"}, linear(2, name="head.0")]})
     case(
         "attention_kdim",
         Chain(
@@ -456,7 +461,7 @@ def make() -> None:
             "layers": [
                 {"name": "layer0", "kind": "lstm", "size": 5}, {"name": "readout", "kind": "readout", "take": "last"},
                 {"name": "attention", "kind": "dot_attention", "from": ["readout", "layer0"]},
-                {"name": "concatenate1", "kind": "concatenate", "from": ["attention", "readout"]}, linear(2)]})
+                {"name": "concatenate1", "kind": "concatenate", "from": ["attention", "readout"]}, linear(2, name="head.0")]})
 
 
 def main() -> None:
