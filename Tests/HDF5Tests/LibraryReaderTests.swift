@@ -51,7 +51,7 @@ struct LibraryReaderTests {
 
   /// The copy is a file like any other: what it says is read by the same rules.
   @Test func theCopyIsReadInThePlaceOfTheFile() throws {
-    let script = #"cp "$4" "$5"; echo '{"leftOut":[{"isRefused":true,"object":"/gone","detail":"why"}]}' > "$6""#
+    let script = #"cp "$4" "$5"; echo '{"leftOut":[{"kind":"refused","object":"/gone","detail":"why"}]}' > "$6""#
     let file = try reader(script).open(fixture("plain.h5"), named: "mine")
     #expect(file.path == "mine")
     let root = try file.contents()

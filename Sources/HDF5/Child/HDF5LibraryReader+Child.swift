@@ -26,9 +26,10 @@ extension HDF5LibraryReader {
       do {
         report.leftOut = try LibraryCopy.make(of: input, at: copy, byteLimit: numbers[2])
       } catch let error as HDF5Error {
-        report.failure = .init(isRefused: error.kind == .refused, object: error.object, detail: error.detail)
+        report.failure = .init(
+          kind: error.kind == .refused ? .refused : .damaged, object: error.object, detail: error.detail)
       } catch {
-        report.failure = .init(isRefused: false, object: nil, detail: "\(error)")
+        report.failure = .init(kind: .damaged, object: nil, detail: "\(error)")
       }
       do {
         try report.write(to: answer)

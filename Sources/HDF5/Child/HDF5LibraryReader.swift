@@ -115,12 +115,24 @@ public struct HDF5LibraryReader: Sendable {
 /// What the process that copied has to say. It is trusted no more than the file.
 struct CopyReport: Codable {
   struct Entry: Codable {
-    var isRefused = true
+    enum Kind: String, Codable {
+      case refused, damaged
+      /// Another name for what is in the copy, or for nothing.
+      case link
+    }
+
+    var kind = Kind.refused
     let object: String?
     let detail: String
 
     func error(_ file: String) -> HDF5Error {
-      HDF5Error(isRefused ? .refused : .corrupt, file: file, object: object, message: detail)
+      let kind: HDF5Error.Kind =
+        switch kind {
+        case .refused: .refused
+        case .damaged: .corrupt
+        case .link: .notFound
+        }
+      return HDF5Error(kind, file: file, object: object, message: detail)
     }
   }
 

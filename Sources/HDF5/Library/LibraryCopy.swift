@@ -35,12 +35,12 @@
 
     private init(_ file: hid_t, _ call: Call, _ room: Int) { (self.file, self.call, self.room) = (file, call, room) }
 
-    private mutating func leave(_ path: String, _ detail: String) {
-      leftOut.append(.init(object: path, detail: detail))
+    private mutating func leave(_ path: String, _ detail: String, _ kind: CopyReport.Entry.Kind = .refused) {
+      leftOut.append(.init(kind: kind, object: path, detail: detail))
     }
 
     private final class Names {
-      var all: [(name: String?, isHard: Bool)] = []
+      var all: [(name: String?, type: Int32)] = []
     }
 
     private mutating func group(_ path: String, depth: Int) throws(HDF5Error) {
@@ -53,14 +53,19 @@
       visited[info.key.0] = path
       document.addGroup(path)
       try attributes(of: group.id, path, Int(clamping: info.attributes))
-      for (name, isHard) in try names(group.id, here) {
+      for (name, type) in try names(group.id, here) {
         guard let name, !name.isEmpty, name != ".", !name.contains("/") else {
           leave(path, "a name in it is not usable")
           continue
         }
         let place = path == "/" ? "/" + name : path + "/" + name
-        guard isHard else {
-          leave(place, "it is a soft, external or user-defined link, which is not followed")
+        if type == H5L_TYPE_SOFT.rawValue {
+          // What it leads to within the file has a name of its own.
+          leave(place, "it is a soft link, which is not followed", .link)
+          continue
+        }
+        guard type == H5L_TYPE_HARD.rawValue else {
+          leave(place, "it is an external or user-defined link, which is not followed")
           continue
         }
         objects += 1
@@ -82,7 +87,7 @@
       try here.check(chdf5_object_info(object.id, &info), "libhdf5 does not read it", .corrupt)
       switch info.type {
       case H5O_TYPE_GROUP:
-        if let first = visited[info.key.0] { return leave(path, "it is another name of \(first)") }
+        if let first = visited[info.key.0] { return leave(path, "it is another name of \(first)", .link) }
         try group(path, depth: depth + 1)
       case H5O_TYPE_DATASET:
         let source = try LibraryDataset(object.id, here)
@@ -97,7 +102,7 @@
     }
 
     /// In the order of creation where it is recorded, or by name.
-    private func names(_ group: hid_t, _ call: Call) throws(HDF5Error) -> [(name: String?, isHard: Bool)] {
+    private func names(_ group: hid_t, _ call: Call) throws(HDF5Error) -> [(name: String?, type: Int32)] {
       let properties = try call.handle(PropertyListKind.self, H5Gget_create_plist(group), "it cannot be read", .corrupt)
       var flags: UInt32 = 0
       let isByCreation =
@@ -109,7 +114,7 @@
           { name, type, context in
             guard let name, let context else { return -1 }
             Unmanaged<Names>.fromOpaque(context).takeUnretainedValue().all
-              .append((String(validatingCString: name), type == 0))
+              .append((String(validatingCString: name), type))
             return 0
           }, Unmanaged.passUnretained(names).toOpaque()), "its members cannot be listed", .corrupt)
       return names.all

@@ -128,11 +128,11 @@ public struct LoadPlan: Sendable {
         let globs = options.allowedUnexpected.filter { matches(item.name, glob: $0) }
         report.unexpected.append(
           .init(
-            source: item.name, shape: [], reason: Message(item.reason), effect: .changesOutput,
+            source: item.name, shape: [], reason: item.explanation, effect: .changesOutput,
             isAllowed: !globs.isEmpty))
         report.notes.removeAll { globs.map { "\(.allowedUnexpected, $0) matches no tensor" as Message }.contains($0) }
       } else {
-        report.notes.append("\(item.name) was not looked at: \(item.reason)")
+        report.notes.append("\(item.name) was not looked at: \(item.explanation)")
       }
     }
     self.report = report
@@ -272,7 +272,9 @@ public struct LoadPlan: Sendable {
       note = "there is a bias_ih; a model with one bias is described with \(.configuration) and \"bias\": \"single\""
     }
     let isKnown = resolution.knowsInputSize || note == nil
-    if let unread = skipped.first(where: { $0.name == names.prefixed(expected) }) {
+    let place = names.prefixed(expected)
+    // In a file of groups, the parts of a name are groups.
+    if let unread = skipped.first(where: { $0.name == place || $0.name.replacing("/", with: ".") == place }) {
       note = "the file has it, but \(unread.explanation)"
     }
     return .init(
