@@ -89,7 +89,7 @@ struct FixtureTests {
     "unsupported datatypes are listed and not read",
     arguments: [
       ("compound", "compound"), ("vlen-float", "variable-length sequence"), ("reference", "reference"),
-      ("array", "array"), ("complex", "compound"), ("enum", "enumeration"),
+      ("array", "array"), ("complex", "compound"),
     ])
   func unsupportedType(name: String, type: String) throws {
     let root = try HDF5File(reading: fixture("unsupported.h5")).contents()

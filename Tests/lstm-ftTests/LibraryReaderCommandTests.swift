@@ -29,7 +29,7 @@ import Testing
     for name in ["n-bit", "scale-offset", "wide", "lstm/weight_hh_l0"] {
       #expect(library.stdout.contains("\"\(name)\""), "\(name)")
     }
-    #expect(library.stdout.contains("\"bytes\" : 23160"), "the size of the file, not of its copy")
+    #expect(library.stdout.contains("\"bytes\":23160"), "the size of the file, not of its copy")
   }
 
   /// Nothing of it is left in the folder of temporary files.
