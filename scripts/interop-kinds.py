@@ -47,8 +47,9 @@ def run(*arguments, folder):
 def predict(model, folder, feeds, outputs) -> list:
     """What lstm-ft gives, one array an output."""
     several = len(outputs) > 1
-    if len(feeds) == 1:
-        np.savez(f"{folder}/x.npz", x=next(iter(feeds.values())))
+    first = next(iter(feeds.values()))
+    if len(feeds) == 1 and first.ndim == (3 if first.dtype == np.float32 else 2):
+        np.savez(f"{folder}/x.npz", x=first)
     else:
         # A format may have other names for inputs.
         said = json.loads(run("inspect", model, "--json", folder=folder).stdout)
