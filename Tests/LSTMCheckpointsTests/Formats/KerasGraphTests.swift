@@ -193,6 +193,17 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
     #expect(all > 500 && loaded > 0 && loaded < all)
   }
 
+  /// Since Keras 3 a product is zero or one where its mask hides a step.
+  @Test func aProductOfStepsThatAMaskHides() throws {
+    var checkpoint = try Checkpoint(path: folder.appendingPathComponent("k2_mask_multiplied.keras").path)
+    try LoadPlan(checkpoint).validate()
+    var structure = try #require(checkpoint.structure as? KerasStructure)
+    structure.version = KerasVersion("3.15.1")
+    checkpoint.structure = structure
+    let error = #expect(throws: CheckpointError.self) { try LoadPlan(checkpoint) }
+    #expect(error?.message.contains("multiplies steps that layer embedding (Embedding) hides") == true)
+  }
+
   @Test func graphsThatRunInCircles() throws {
     let error = #expect(throws: CheckpointError.self) {
       try changed("k2_parallel.keras", [("[[[\"input_1\", 0, 0, {}]]]", "[[[\"add\", 0, 0, {}]]]")])

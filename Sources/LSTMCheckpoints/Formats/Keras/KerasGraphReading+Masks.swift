@@ -5,7 +5,7 @@ extension KerasGraphReading {
   /// What Keras 3 computes of masks stands in its graph; nil for what is none.
   func maskValue(_ use: KerasUse) throws(CheckpointError) -> KerasValue? {
     // An HDF5 file does not say whose module a class is of; no layer is called so.
-    guard use.layer.isOperation || use.layer.className == "NotEqual" else { return nil }
+    guard use.layer.isOperation || ["NotEqual", "Concatenate"].contains(use.layer.className) else { return nil }
     if use.layer.className == "NotEqual" {
       guard use.read.count == 1, case .input(let input)? = use.read[0].special,
         let number = use.call.arguments.last?.constant?.number
