@@ -152,7 +152,8 @@ package struct AtomicFile {
         let temporary = place(stem + String(UInt64.random(in: .min ... .max), radix: 36) + Self.ending)
         let descriptor = try System.open(
           temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: existing == nil ? 0o644 : 0o600)
-        flock(descriptor, LOCK_EX)
+        // Shared, as it is read back while it is open.
+        flock(descriptor, LOCK_SH)
         // Another process may have taken it for a remain before it was locked.
         if try System.status(descriptor).st_nlink > 0 { return (descriptor, temporary) }
         try System.close(descriptor)

@@ -11,8 +11,8 @@ package struct Faults: Sendable {
 
   package init(_ inject: @escaping @Sendable (Step) -> Int32?) { self.inject = inject }
 
-  func check(_ step: Step) throws(System.Errno) {
-    if let code = inject(step) { throw System.Errno(code: code) }
+  func check(_ step: Step) throws(CallError) {
+    if let code = inject(step) { throw CallError(code: code) }
   }
 }
 
@@ -63,7 +63,7 @@ package enum SystemFaults {
         if action == nil, calls < 0 { return nil }
       }
 
-      func next(_ kind: Kind) throws(System.Errno) -> Int? {
+      func next(_ kind: Kind) throws(CallError) -> Int? {
         lock.lock()
         defer { lock.unlock() }
         count += 1
@@ -71,11 +71,11 @@ package enum SystemFaults {
           var letter = kind.rawValue.asciiValue ?? 0
           _ = write(calls, &letter, 1)
         }
-        if let failing, failing == kind, goesOn, case .fail(let code) = action { throw System.Errno(code: code) }
+        if let failing, failing == kind, goesOn, case .fail(let code) = action { throw CallError(code: code) }
         guard count == number, let action else { return nil }
         failing = kind
         switch action {
-        case .fail(let code): throw System.Errno(code: code)
+        case .fail(let code): throw CallError(code: code)
         case .short: return kind == .write ? 1 : nil
         case .kill:
           kill(getpid(), SIGKILL)
@@ -88,9 +88,9 @@ package enum SystemFaults {
 
     /// - Returns: the most bytes to write; nil for all of them.
     @discardableResult
-    static func check(_ kind: Kind) throws(System.Errno) -> Int? { try plan?.next(kind) }
+    static func check(_ kind: Kind) throws(CallError) -> Int? { try plan?.next(kind) }
   #else
     @discardableResult @inline(__always)
-    static func check(_ kind: Kind) throws(System.Errno) -> Int? { nil }
+    static func check(_ kind: Kind) throws(CallError) -> Int? { nil }
   #endif
 }

@@ -3,17 +3,7 @@ import Foundation
 
 /// The system calls that this project makes. Each failure is an `errno` value.
 package enum System {
-  /// The `errno` of a call that failed.
-  package struct Errno: Error {
-    package let code: Int32
-
-    package init(code: Int32) { self.code = code }
-
-    package var text: String { strerror(code).map { String(cString: $0) } ?? "error \(code)" }
-
-    /// Whether the file system lacks the operation, as opposed to having failed at it.
-    var meansUnsupported: Bool { code == EINVAL || code == ENOTSUP || code == ENOSYS }
-  }
+  package typealias Errno = CallError
 
   /// `open` without blocking (opening a FIFO would); child processes do not inherit the descriptor.
   package static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(Errno) -> Int32 {

@@ -210,12 +210,14 @@ import Testing
     func reason(_ shape: [Int]) throws -> Message? {
       try LoadPlan(checkpoint(layer("lstm.", 0, 3, 4) + [("fc.weight", shape)])).report.unexpected.first?.reason
     }
-    #expect(try reason([2, 9]) == "reads 9 values, but the LSTM gives 4")
+    #expect(
+      refusal(checkpoint(layer("lstm.", 0, 3, 4) + [("fc.weight", [2, 9])])).first
+        == "w.h5: fc reads 5 values more than what is read of the steps: of an input once a sequence")
     #expect(try reason([4, 2]) == "reads 2 values, but the LSTM gives 4; this may be the transpose")
     #expect(
-      try reason([2, 7])
-        == "reads 7 values, but the LSTM gives 4; it would fit \"skip\": true in configuration, which joins "
-        + "the input and every layer's output")
+      refusal(checkpoint(layer("lstm.", 0, 3, 4) + [("fc.weight", [2, 7])])).first
+        == "w.h5: fc reads 3 values more than what is read of the steps: of an input once a sequence, or the input's "
+        + "last step")
     // Ten steps side by side.
     #expect(try reason([2, 40]) == nil)
     let twice = refusal(checkpoint(layer("lstm.", 0, 3, 4) + [("fc.weight", [2, 8])]))

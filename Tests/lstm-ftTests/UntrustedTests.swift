@@ -78,13 +78,10 @@ import Testing
     let place = try Workplace()
     let long = String(repeating: "x", count: length)
     try Self.writeHostile(place, names: ["lstm.weight_ih_l0" + long, long + ".weight_hh_l0", long])
-    let clock = ContinuousClock()
     for arguments in [["inspect", "hostile.safetensors"], ["import", "hostile.safetensors"]] {
-      let began = clock.now
       let outcome = try await place.run(arguments)
       #expect(outcome.stderr.utf8.count < 15_000, "\(arguments)")
       #expect(outcome.stdout.utf8.count < 200_000, "\(arguments)")
-      #expect(clock.now - began < .seconds(20), "\(arguments)")
     }
   }
 
@@ -234,7 +231,7 @@ import Testing
     let place = try await Self.prepare()
     let words = Self.training.map { $0 == "2" ? "100000" : $0 }.joined(separator: " ")
     let outcome = try await place.type(
-      "(lstm-ft \(words) --patience 0 --run run; echo $? > code) | head -n 12 > shown")
+      "(lstm-ft \(words) --patience 0 --run run; echo $? > code) | head -n 40 > shown")
     #expect(outcome.code == 0)
     #expect(try place.read("code") == "141\n")
     #expect(FileManager.default.fileExists(atPath: place.path("run/last.h5")))

@@ -128,9 +128,12 @@ struct GraphResolution: FileReading {
       .grouped(by: \.name.moduleAndLeaf.module).map { module in
         Dictionary(module.members.map { ($0.name.moduleAndLeaf.leaf, $0.shape) }) { first, _ in first }
       }
+    // A name that a rule gave is meant.
+    let told = Set(
+      candidates.filter { !$0.tensor.name.replacing("/", with: ".").hasSuffix($0.name) }.compactMap { places[$0.name] })
     return Set(
       layers.indices.filter { layer in
-        guard isCounted(layer) else { return false }
+        guard isCounted(layer), !told.contains(layer) else { return false }
         let own = Dictionary(
           model.configuration.parameters(ofLayer: layer).map { ($0.name.moduleAndLeaf.leaf, $0.shape) }
         ) { first, _ in first }

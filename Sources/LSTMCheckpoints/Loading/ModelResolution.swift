@@ -47,7 +47,11 @@ struct ModelResolution: FileReading {
     assumed = translation.assumed + stack.assumed
     leftOver = translation.leftOver + stack.leftOver
     let given = options.given
-    configuration = given ?? Self.configuration(of: stack.layers, translation.layers)
+    if let given {
+      configuration = given
+    } else {
+      configuration = try Self.configuration(of: stack.layers, translation.layers, file)
+    }
     knowsInputSize = given != nil || stack.layers.first?.inputSize != nil
     if let readout = options.readout { configuration.readout = readout }
     if let gates = options.gates {
@@ -89,11 +93,16 @@ struct ModelResolution: FileReading {
 
   /// - Parameter facts: what a layout says of a layer beside its tensors.
   private static func configuration(
-    of layers: [FoundLayer], _ facts: [Int: Translation.CellFacts]
-  ) -> PlainStack {
-    let stack = layers.enumerated().map { index, layer in
+    of layers: [FoundLayer], _ facts: [Int: Translation.CellFacts], _ file: String
+  ) throws(CheckpointError) -> PlainStack {
+    let stack = try layers.enumerated().map { index, layer throws(CheckpointError) in
       var configuration = layer.configuration
       if let facts = facts[index] {
+        guard facts.forgetOffset == 0 || facts.bias != .none else {
+          throw .unsupported(
+            file: file,
+            detail: "layer \(index) has no bias, to which its layout adds \(facts.forgetOffset) for the forget gate")
+        }
         configuration.bias = facts.bias
         configuration.gateActivation = facts.gateActivation
         configuration.forgetOffset = facts.forgetOffset

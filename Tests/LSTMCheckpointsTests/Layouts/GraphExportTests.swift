@@ -19,7 +19,12 @@ import Testing
     return try LoadPlan(checkpoint, options: options).imported()
   }
 
-  @Test(arguments: fixtureNames(in: "torch-graph", suffix: ".pt"), ["pt", "safetensors", "npz", "pytorch-h5"])
+  /// What becomes other tensors: projections are joined, a slope is a setting, tags of start and end have scores of their own.
+  private static let changed = ["attention_kdim", "crf_start_stop", "prelu"]
+
+  @Test(
+    arguments: fixtureNames(in: "torch-graph", suffix: ".pt").filter { !changed.contains($0) },
+    ["pt", "safetensors", "npz", "pytorch-h5"])
   func whatWasReadIsWrittenByteForByte(_ name: String, _ format: String) throws {
     let folder = try TemporaryFolder()
     let source = try Checkpoint(path: GraphReadingTests.file("torch-graph/\(name).pt"))
@@ -30,7 +35,9 @@ import Testing
     #expect(Set(back.tensors.map { $0.name.replacing("/", with: ".") }) == names)
     for tensor in source.tensors where tensor.dataType == .float32 && Self.whole(tensor.name, name) == tensor.name {
       let other = try #require(back.tensors.first { $0.name.replacing("/", with: ".") == tensor.name })
-      #expect(other.shape == tensor.shape, "\(tensor.name)")
+      // A window of one step may come back as a dense layer.
+      let isSame = other.shape == tensor.shape || other.shape + [1] == tensor.shape
+      #expect(isSame, "\(tensor.name): \(other.shape)")
       #expect(try other.bytes() == tensor.bytes(), "\(tensor.name)")
     }
     if let counter = back.tensors.first(where: { $0.name.hasSuffix("num_batches_tracked") }) {

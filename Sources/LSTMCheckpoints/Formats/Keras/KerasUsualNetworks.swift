@@ -15,7 +15,7 @@ extension KerasEvidenceGraph {
     return Array(lines.prefix(2))
   }
 
-  /// A line for `--model`; nil where the layers make none.
+  /// The model as a line; nil where the layers make none.
   func line(_ order: [KerasFoundLayer], _ choices: Choices) -> String? {
     guard let found = (try? read(order, choices))?.graph?.line else { return nil }
     // Nobody is to take the number that stands for an unknown one for the model's.

@@ -1,13 +1,5 @@
 import FileIO
 
-/// Additive scores: of each step with each of the other's the sum, tanh of it, and a product with a vector.
-struct ONNXAdditiveScores {
-  var isSquashed = false
-  var scale: ONNXConstant?
-  var isSummed = false
-  var bias: ONNXConstant?
-}
-
 extension ONNXTranslator {
   /// Rows (N, T, 1, S) and (N, 1, U, S); nil where it is another sum.
   func pairs(_ node: ONNXModel.Node) -> ONNXScores? {

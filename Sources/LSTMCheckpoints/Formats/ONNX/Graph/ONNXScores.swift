@@ -23,6 +23,14 @@ struct ONNXScores {
   var additive: ONNXAdditiveScores?
 }
 
+/// Additive scores: of each step with each of the other's the sum, tanh of it, and a product with a vector.
+struct ONNXAdditiveScores {
+  var isSquashed = false
+  var scale: ONNXConstant?
+  var isSummed = false
+  var bias: ONNXConstant?
+}
+
 /// What makes the queries, keys or values of heads from a layer's rows.
 private struct ONNXProjection {
   var read: Int
