@@ -226,8 +226,10 @@ import Testing
         == "w.h5: fc reads 2 times what a step has: 2 readouts side by side, or the last state and its attention "
         + "to each step")
     #expect(twice.count == 3)
-    // What gives the values that the LSTM reads stands before it.
-    #expect(try reason([3, 5]) == nil)
+    // What gives the values that the LSTM reads may stand before it, or read a value of each sequence.
+    #expect(
+      refusal(checkpoint(layer("lstm.", 0, 3, 4) + [("fc.weight", [3, 5])])).first
+        == "w.h5: its layers may be arranged in several ways")
   }
 
   @Test func aHeadBiasOfAnotherSize() {
