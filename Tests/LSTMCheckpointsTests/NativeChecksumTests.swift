@@ -87,6 +87,8 @@ import Testing
       let error = #expect(throws: CheckpointError.self) { try read() }
       #expect(error?.message.description == "\(path): \(message)")
       #expect(error?.category == .badInput)
+      let advice = error?.advice.last?.description
+      #expect(advice?.hasSuffix("del h5py.File(\"\(path)\", \"r+\").attrs[\"checksums\"]") == true)
     }
     var floats = [Float](repeating: 0, count: damaged.elementCount)
     #expect(throws: CheckpointError.self) {

@@ -174,7 +174,7 @@ package struct ForeignFile: Sendable, Equatable {
     }) {
       self.init(
         "a program of torch.export",
-        "save its tensors, in Python: torch.save(torch.export.load(\"\(file)\").state_dict, \"weights.pt\")")
+        "save its tensors, in Python: torch.save(torch.export.load(\(quoted(file))).state_dict, \"weights.pt\")")
     } else if list.contains("saved_model.pb") || names.contains(where: { $0.hasSuffix("/saved_model.pb") }) {
       self.init("a packed TensorFlow SavedModel", "unpack it first: unzip \(file)")
     } else {
@@ -204,7 +204,7 @@ package struct ForeignFile: Sendable, Equatable {
       } else {
         self.init(
           what,
-          "save its tensors, in Python: d = json.load(open(\"\(file)\"))[\"state_dict\"]",
+          "save its tensors, in Python: d = json.load(open(\(quoted(file))))[\"state_dict\"]",
           "torch.save({k: torch.tensor(v) for k, v in d.items()}, \"weights.pt\")")
       }
     } else if keys.isSuperset(of: ["architecture", "config", "weights"]) {
@@ -219,7 +219,7 @@ package struct ForeignFile: Sendable, Equatable {
     {
       self.init(
         "a state_dict as JSON",
-        "save its tensors, in Python: d = json.load(open(\"\(file)\"))",
+        "save its tensors, in Python: d = json.load(open(\(quoted(file))))",
         "torch.save({k: torch.tensor(v) for k, v in d.items()}, \"weights.pt\")")
     } else {
       return nil

@@ -104,10 +104,7 @@ struct GraphBranches {
       if module.recurrent != nil { return 1 }
       return module.isFront ? 2 : module.isNormalization ? 3 : 4
     }
-    let sorted = modules.sorted { a, b in
-      if rank(a) != rank(b) { return rank(a) < rank(b) }
-      return a.path == b.path ? a.layer < b.layer : isNaturallyBefore(a.path, b.path)
-    }
+    let sorted = modules.sorted(by: rank)
     let dense = sorted.filter { rank($0) == 4 }
     let rest = sorted.filter { rank($0) < 4 }
     // A dense layer that nothing gives to may have an input of its own.

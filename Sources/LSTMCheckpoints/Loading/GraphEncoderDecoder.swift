@@ -58,13 +58,7 @@ struct GraphEncoderDecoder {
 
   /// For a file that does not keep an order: tables, recurrent layers, all else.
   private static func sorted(_ modules: [TensorModule]) -> [TensorModule] {
-    func rank(_ module: TensorModule) -> Int {
-      module.recurrent != nil ? 1 : module.isLinear && !module.hasBias ? 0 : 2
-    }
-    return modules.sorted { a, b in
-      if rank(a) != rank(b) { return rank(a) < rank(b) }
-      return a.path == b.path ? a.layer < b.layer : isNaturallyBefore(a.path, b.path)
-    }
+    modules.sorted { $0.recurrent != nil ? 1 : $0.isLinear && !$0.hasBias ? 0 : 2 }
   }
 
   /// The last state of the encoder, at every step.

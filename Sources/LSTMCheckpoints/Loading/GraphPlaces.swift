@@ -141,10 +141,7 @@ struct GraphPlaces: FileReading {
     }
     if found.count > 1 {
       let isNumbered = Set(names.map { $0.filter { !$0.isNumber } }).count == 1
-      let natural = found.sorted {
-        let (a, b) = (rest[$0], rest[$1])
-        return a.path == b.path ? a.layer < b.layer : isNaturallyBefore(a.path, b.path)
-      }
+      let natural = found.sorted { rest[$0].precedes(rest[$1]) }
       order = isNumbered ? natural : found
       if !isNumbered, !keepsOrder, Set(names).count > 1 {
         throw ambiguous(

@@ -34,6 +34,11 @@ public struct LoadPlan: Sendable {
     var options = options
     let given = options.configuration
     if given == nil { options.configuration = checkpoint.configuration }
+    if checkpoint.tensors.isEmpty,
+      let unread = checkpoint.skipped.first(where: { [.unreadable, .needsLibrary].contains($0.cause) })
+    {
+      throw .unsupported(file: file, detail: "none of its tensors can be read; \(unread.name): \(unread.explanation)")
+    }
 
     var names = try RewrittenNames(checkpoint, options: options, file: file)
     if !checkpoint.format.holdsWholeModel, checkpoint.structure == nil { names.foldWeights() }

@@ -215,7 +215,18 @@ struct TensorModule {
   }
 }
 
+extension [TensorModule] {
+  /// By a rank, then by their names and layers: for a file that does not keep an order.
+  func sorted(by rank: (TensorModule) -> Int) -> [TensorModule] {
+    sorted { rank($0) == rank($1) ? $0.precedes($1) : rank($0) < rank($1) }
+  }
+}
+
 extension TensorModule {
+  func precedes(_ other: TensorModule) -> Bool {
+    path == other.path ? layer < other.layer : isNaturallyBefore(path, other.path)
+  }
+
   /// Whether a layer of a graph is the leaky relu that it is the slope of.
   func isSlope(of layer: Layer) -> Bool {
     guard case .slope(let slope) = content, let relu = layer.kind as? Layer.ActivationLayer else { return false }

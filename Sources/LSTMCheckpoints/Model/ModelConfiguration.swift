@@ -184,7 +184,8 @@ public struct ModelConfiguration: Hashable, Sendable {
     else { return }
     throw LayerError(
       "take",
-      "the two directions of \(below.name) are one (merge \(cell.merge.rawValue)), without a final state of each: take the last step, or merge halves of the final one (slice)"
+      "\(below.name) merges its two directions (merge \(cell.merge.rawValue)), and final reads a state of each: read the last step "
+        + "instead, or leave out the merge and add the halves of the final state (slice)"
     )
   }
 

@@ -64,9 +64,8 @@ public enum CheckpointError: DescribedFailure {
     switch self {
     case .container(let failure): failure.message
     case .unrecognized(let file, let detail), .unknownFormat(let file, let detail, _),
-      .unsupported(let file, let detail, _), .ambiguous(let file, let detail, _):
+      .unsupported(let file, let detail, _), .ambiguous(let file, let detail, _), .damaged(let file, let detail):
       "\(file): \(detail)"
-    case .damaged(let file, let detail): "\(file): \(detail)"
     case .corrupt(let tensor, let detail): "tensor \"\(tensor)\": \(detail)"
     case .notIntegers(let tensor, let found): "tensor \"\(tensor)\": expected whole numbers, found \(found)"
     case .misshapen(let tensor, let expected, let found, _):
@@ -92,16 +91,15 @@ public enum CheckpointError: DescribedFailure {
         .misshapen(_, _, _, let advice), .unsupported(_, _, let advice), .refused(_, _, let advice),
         .incomplete(_, let advice):
         advice
-      case .damaged: Self.ofDamage
+      case .damaged(let file, _):
+        [
+          "restore the file from a copy",
+          "if another program changed it on purpose, in Python: del h5py.File(\(quoted(file)), \"r+\").attrs[\"checksums\"]",
+        ] as [Message]
       default: [Message]()
       }
     return lines.map(\.printable)
   }
-
-  private static let ofDamage: [Message] = [
-    "restore the file from a copy",
-    "if another program changed it on purpose, in Python: del h5py.File(PATH, \"r+\").attrs[\"checksums\"]",
-  ]
 }
 
 /// What is read of a file, which its errors name.

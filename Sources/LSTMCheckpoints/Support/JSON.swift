@@ -7,6 +7,9 @@ func json(_ value: some Encodable) throws -> String {
   return String(decoding: try encoder.encode(value), as: UTF8.self)
 }
 
+/// A text between double quotes, as JSON and Python read it.
+func quoted(_ text: String) -> String { (try? json(text)) ?? "\"\(text)\"" }
+
 /// One line from a decoding error: the path to the key and what is wrong there.
 package func describe(_ error: any Error) -> String {
   func place(_ path: [any CodingKey]) -> String {

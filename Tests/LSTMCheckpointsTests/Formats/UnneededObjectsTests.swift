@@ -40,4 +40,13 @@ struct UnneededObjectsTests {
     #expect(error?.message.description.contains("filter 32015") == true)
     try checkpoint.requireReadable(["lstm/weight_ih_l0"])
   }
+
+  /// A file of which nothing can be read is not called empty.
+  @Test func whereNothingCanBeReadTheReasonIsSaid() throws {
+    var checkpoint = try open("unneeded.h5")
+    checkpoint.tensors = []
+    let error = #expect(throws: CheckpointError.self) { try LoadPlan(checkpoint) }
+    let message = error?.message.description ?? ""
+    #expect(message.contains("none of its tensors can be read; history/loss: ") && message.contains("filter 32015"))
+  }
 }

@@ -197,6 +197,18 @@ import Testing
     #expect(plan.report.assumed.contains { $0.what.description.contains("conv1 is conv0, conv2 is conv1") })
   }
 
+  /// What is asked of the same tensors in a file that does not keep an order.
+  private static func proposalsWithoutOrder(_ checkpoint: Checkpoint) throws -> [ModelConfiguration] {
+    let candidates = try RewrittenNames(checkpoint, options: LoadOptions(), file: "w").candidates
+    let reading = GraphReading(
+      candidates.sorted { $0.name < $1.name }, file: "w", options: LoadOptions(), keepsOrder: false)
+    guard case .question(_, let models, _) = reading.outcome() else {
+      Issue.record("nothing was asked")
+      return []
+    }
+    return models
+  }
+
   @Test func aSpectrumIsFoundAndItsStrideAsked() throws {
     let checkpoint = try Checkpoint(path: Self.file("torch-graph/spectrum.pt"))
     let lines = refusal(checkpoint, LoadOptions())
@@ -206,13 +218,7 @@ import Testing
     #expect(lines[1].contains(front), "\(lines)")
     #expect(lines[1].contains("-> LSTM 6 -> last -> dense 1"))
     // Widths tell as much where the order of the file does not.
-    let candidates = try RewrittenNames(checkpoint, options: LoadOptions(), file: "w").candidates
-    let reading = GraphReading(
-      candidates.sorted { $0.name < $1.name }, file: "w", options: LoadOptions(), keepsOrder: false)
-    guard case .question(_, let models, _) = reading.outcome() else {
-      Issue.record("nothing was asked")
-      return
-    }
+    let models = try Self.proposalsWithoutOrder(checkpoint)
     #expect(
       models.map(GraphReading.line) == [
         lines[1].replacing("model ", with: "").trimmingCharacters(in: .init(charactersIn: " '"))
@@ -268,13 +274,7 @@ import Testing
   func rowsOfLayersNeedNoOrder(_ name: String) throws {
     let checkpoint = try Checkpoint(path: Self.file("torch-graph/\(name).pt"))
     let kept = try Self.proposals(checkpoint).map(GraphReading.line)
-    let candidates = try RewrittenNames(checkpoint, options: LoadOptions(), file: "w").candidates
-    let reading = GraphReading(
-      candidates.sorted { $0.name < $1.name }, file: "w", options: LoadOptions(), keepsOrder: false)
-    guard case .question(_, let models, _) = reading.outcome() else {
-      Issue.record("nothing was asked")
-      return
-    }
+    let models = try Self.proposalsWithoutOrder(checkpoint)
     #expect(!kept.isEmpty)
     #expect(
       Set(models.map(GraphReading.line).map { $0.count }) == Set(kept.map(\.count)), "\(models.map(\.line)) \(kept)")

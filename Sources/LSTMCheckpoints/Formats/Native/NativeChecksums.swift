@@ -23,7 +23,7 @@ struct NativeChecksums: Codable, Equatable, Sendable {
     self.tensors = tensors.mapValues(Self.digits)
   }
 
-  /// - Throws: `CheckpointError.corrupt` when the text is not what is written.
+  /// - Throws: `CheckpointError.damaged` when the text is not what is written.
   init(_ text: String, file: String) throws(CheckpointError) {
     guard let read = try? JSONDecoder().decode(Self.self, from: Data(text.utf8)), read.algorithm == Self.usual else {
       throw .damaged(file: file, detail: "its list of checksums is not what lstm-ft writes")
@@ -46,7 +46,7 @@ struct NativeChecksums: Codable, Equatable, Sendable {
     return hash.value
   }
 
-  /// - Throws: `CheckpointError.corrupt` when the texts are others.
+  /// - Throws: `CheckpointError.damaged` when the texts are others.
   func verify(_ texts: [String?]) throws(CheckpointError) {
     guard Self.digits(Self.hash(texts)) == attributes else {
       throw damaged("its attributes are not what was written (their checksum differs)")
@@ -54,7 +54,7 @@ struct NativeChecksums: Codable, Equatable, Sendable {
   }
 
   /// The tensors of the file, which are compared with their checksums whenever they are read.
-  /// - Throws: `CheckpointError.corrupt` when one is missing or too many.
+  /// - Throws: `CheckpointError.damaged` when one is missing or too many.
   func verified(_ found: [StoredTensor]) throws(CheckpointError) -> [StoredTensor] {
     var result: [StoredTensor] = []
     for tensor in found {
