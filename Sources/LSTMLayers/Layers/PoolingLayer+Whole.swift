@@ -68,7 +68,8 @@ extension PoolingLayer {
   func spread(_ gradient: UnsafePointer<Float>, _ sink: GradientSink) {
     let (shape, given, rowSize, together) = (shape.packed, sources[0].shape.packed, sources[0].width, together)
     forEachGroup(of: together) { row, t, b, steps in
-      let to = { sink.rows + (given.offsets[$0] + b) * rowSize }
+      // A closure in a constant would be allocated for each group.
+      func to(_ step: Int) -> UnsafeMutablePointer<Float> { sink.rows + (given.offsets[step] + b) * rowSize }
       withRows(steps, to) { rows, firsts in
         kernels.table.pointee.spread_largest(
           together * width, stride.height, steps.count, firsts, windowStarts.pointer, chosen.pointer + row * width,
