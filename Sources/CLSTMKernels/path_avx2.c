@@ -16,6 +16,8 @@
 #define LOAD_PART(p, width) ((vf)_mm256_maskload_ps(p, FIRST_LANES(width)))
 #define LOAD_BETWEEN(p, low, high) ((vf)_mm256_maskload_ps(p, _mm256_andnot_si256(FIRST_LANES(low), FIRST_LANES(high))))
 #define STORE_PART(p, width, v) _mm256_maskstore_ps(p, FIRST_LANES(width), (__m256)(v))
+#define ROW_PANELS 6
+#define ROW_STREAMS 6
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

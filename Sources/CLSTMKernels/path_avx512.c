@@ -19,6 +19,7 @@
 #define LOAD_BETWEEN(p, low, high) ((vf)_mm512_maskz_loadu_ps(FIRST_LANES(high) & ~FIRST_LANES(low), p))
 #define STORE_PART(p, width, v) _mm512_mask_storeu_ps(p, FIRST_LANES(width), (__m512)(v))
 #define ROW_PANELS 7
+#define ROW_STREAMS 3
 #include "kernels.inc"
 #pragma clang attribute pop
 #endif

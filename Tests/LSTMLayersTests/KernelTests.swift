@@ -18,7 +18,10 @@ import Testing
   func productsMatchTheObviousLoop(_ path: String, size: Int) throws {
     let kernels = try Self.kernels(path)
     var random = RandomNumbers(seed: UInt64(size))
-    for (m, n, k) in [(size, 3, 5), (3, size, 17), (5, 33, size), (size, size, size), (1, size, 600), (9, size, 1030)] {
+    for (m, n, k) in [
+      (size, 3, 5), (3, size, 17), (5, 33, size), (size, size, size), (1, size, 600), (1, 9 * size + 1, 40),
+      (9, size, 1030),
+    ] {
       for (isTransposed, accumulate) in [(false, false), (true, true)] {
         let a = (0..<m * k).map { _ in random.uniform(1) }
         let b = (0..<k * n).map { _ in random.uniform(1) }
