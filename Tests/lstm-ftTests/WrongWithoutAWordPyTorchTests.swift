@@ -114,7 +114,7 @@ import Testing
     } else {
       #expect(outcome.code == 0)
       #expect(outcome.stdout.contains("assumed: the layers follow each other in the order of the file: "))
-      #expect(outcome.stdout.contains(" (otherwise: --model '"))
+      #expect(outcome.stdout.contains(" (otherwise: the layers of --model '"))
     }
 
     // The LSTM alone.

@@ -29,7 +29,8 @@ struct GraphDescription {
     let line = (try? draft.taking(take).configuration())?.line ?? configuration.line
     let names = steps.filter { $0.level == 0 }.compactMap(\.source)
     model.assumed.add(
-      "the layers follow each other \(order(parts)): \(names.joined(separator: ", "))", change: "\(.model, line)")
+      "the layers follow each other \(order(parts)): \(names.joined(separator: ", "))",
+      change: "the layers of \(.model, line) in another order")
     sayNormalizations(&model.assumed)
     for (index, step) in steps.enumerated() where step.kind is Layer.Dense && index + 1 < steps.count {
       let dense = step.kind as? Layer.Dense
