@@ -267,6 +267,14 @@ def hostile():
     assert data.count(where.to_bytes(8, "little") + size) == 1
     data = data.replace(where.to_bytes(8, "little") + size, (len(data) - 8).to_bytes(8, "little") + size)
     open(path("past-end.h5"), "wb").write(data)
+    with h5py.File(path("overlap.h5"), "w") as f:
+        places = [f.create_dataset(n, data=np.arange(8, dtype="f4")).id.get_offset() for n in "abc"]
+        f["again"] = f["c"]
+    data = open(path("overlap.h5"), "rb").read()
+    size = (32).to_bytes(8, "little")
+    assert data.count(places[1].to_bytes(8, "little") + size) == 1
+    data = data.replace(places[1].to_bytes(8, "little") + size, (places[0] + 28).to_bytes(8, "little") + size)
+    open(path("overlap.h5"), "wb").write(data)
     with h5py.File(path("deep.h5"), "w", libver="latest") as f:
         f.create_group("/".join(["g"] * 80))
     with h5py.File(path("bad-name.h5"), "w") as f:

@@ -33,6 +33,15 @@ struct HostileFileTests {
     #expect(message.split(separator: "|").contains { error.detail.contains($0) }, "\(error)")
   }
 
+  @Test func dataInCommonIsRefusedAndSeveralNamesAreNot() throws {
+    let root = try HDF5File(reading: fixture("overlap.h5")).contents()
+    #expect(root.allDatasets().map(\.path) == ["/again", "/c"])
+    #expect(root.allUnreadable().map(\.object) == ["/a", "/b"])
+    #expect(root.allUnreadable().map(\.kind) == [.corrupt, .corrupt])
+    #expect(
+      root.allUnreadable().map(\.detail) == ["its data overlaps that of /b", "its data overlaps that of /a"])
+  }
+
   @Test func aForeignFilterIsNamedWhenItsDatasetIsRead() throws {
     let root = try HDF5File(reading: fixture("foreign-filter.h5")).contents()
     #expect(root.allUnreadable().isEmpty)

@@ -7,6 +7,7 @@ extension HDF5File {
   public func contents() throws(HDF5Error) -> HDF5Group {
     var root = try withOpenFile { open throws(HDF5Error) in try Walker(self, open).contents() }
     root.unreadable += leftOut
+    root.refuseOverlaps()
     return root
   }
 }
