@@ -1,3 +1,5 @@
+import Foundation
+
 /// Why a file of any format cannot be read or written.
 ///
 ///     do {
@@ -62,6 +64,13 @@ public enum UnreadableReason: Error, Sendable, Equatable {
     case .system: .inputOutput
     case .directory, .notRegular, .truncated, .beyondMemory: .badInput
     }
+  }
+
+  /// Whether the machine failed, as opposed to the file: no descriptors are left, or a device does not answer. What may not be
+  /// read, and what no file can be, says so otherwise.
+  package var isFailingSystem: Bool {
+    guard case .system(_, let code) = self else { return false }
+    return ![EACCES, EPERM, ENOTDIR, ENXIO, ENODEV, ENAMETOOLONG, ELOOP].contains(code)
   }
 
   package var message: String {

@@ -18,6 +18,6 @@ extension Checkpoint {
     path: String, allowsExternalData: Bool = false, hdf5Reader: HDF5LibraryReader? = nil, formats: FormatRegistry
   ) throws {
     self = try formats.read(
-      ProbedFile(path: path, allowsExternalData: allowsExternalData, hdf5Reader: hdf5Reader))
+      try ProbedFile(path: path, allowsExternalData: allowsExternalData, hdf5Reader: hdf5Reader))
   }
 }

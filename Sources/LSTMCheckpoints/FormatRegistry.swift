@@ -33,7 +33,7 @@ struct FormatRegistry: Sendable {
 
   /// - Throws: `CheckpointError` naming the file and what it is instead.
   func read(_ file: ProbedFile) throws -> Checkpoint {
-    if let foreign = ForeignFile(path: file.path) { throw foreign.error(file: file.path) }
+    if let foreign = try ForeignFile(file) { throw foreign.error(file: file.path) }
     var (best, owner) = (Recognition.no, (any CheckpointFormat)?.none)
     for format in formats where best != .certain {
       let found = try format.recognizes(file)

@@ -15,17 +15,19 @@ package struct ForeignFile: Sendable, Equatable {
   }
 
   /// By what the file holds, or what lies in the folder; nil for what is not known.
-  package init?(path: String) {
-    let name = URL(fileURLWithPath: path).lastPathComponent
-    guard let file = try? RegularFile(path: path) else {
-      guard let found = Self.folder(path, name) else { return nil }
+  /// - Throws: `CheckpointError` when it cannot be read.
+  init?(_ file: ProbedFile) throws(CheckpointError) {
+    let path = file.path
+    guard let source = file.source else {
+      guard let found = Self.folder(path, URL(fileURLWithPath: path).lastPathComponent) else { return nil }
       self = found
       return
     }
-    let source = ByteSource.file(file)
-    guard let head = try? source.bytes(at: 0, count: min(512, file.byteCount)) else { return nil }
-    let tail = (try? source.bytes(at: max(file.byteCount - 8, 0), count: min(8, file.byteCount))) ?? []
-    guard let found = Self.file(head, tail, byteCount: file.byteCount, path: path) else { return nil }
+    let count = source.byteCount
+    let tail = try CheckpointError.reading(path) { () throws(UnreadableReason) in
+      try source.bytes(at: max(count - 8, 0), count: min(8, count))
+    }
+    guard let found = Self.file(file.head, tail, byteCount: count, path: path) else { return nil }
     self = found
   }
 

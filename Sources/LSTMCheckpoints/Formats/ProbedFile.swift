@@ -10,16 +10,31 @@ final class ProbedFile {
   let allowsExternalData: Bool
   /// What reads HDF5 through libhdf5; nil for this project's own reader.
   let hdf5Reader: HDF5LibraryReader?
-  private let source: ByteSource?
+  let source: ByteSource?
   private var openArchive: ZipArchive?
   private var openHDF5: HDF5Contents?
 
-  init(path: String, allowsExternalData: Bool = false, hdf5Reader: HDF5LibraryReader? = nil) {
+  /// - Throws: `CheckpointError` when the system fails to open or read it: what was not seen is not called another format.
+  init(
+    path: String, allowsExternalData: Bool = false, hdf5Reader: HDF5LibraryReader? = nil
+  ) throws(CheckpointError) {
     self.path = path
     self.hdf5Reader = hdf5Reader
     self.allowsExternalData = allowsExternalData
-    source = (try? RegularFile(path: path)).map { .file($0) }
-    head = source.flatMap { try? $0.bytes(at: 0, count: min(512, $0.byteCount)) } ?? []
+    let source = try Self.open(path)
+    self.source = source
+    head = try CheckpointError.reading(path) { () throws(UnreadableReason) in
+      try source?.bytes(at: 0, count: min(512, source?.byteCount ?? 0)) ?? []
+    }
+  }
+
+  private static func open(_ path: String) throws(CheckpointError) -> ByteSource? {
+    do throws(UnreadableReason) {
+      return .file(try RegularFile(path: path))
+    } catch {
+      if error.isFailingSystem { throw .unreadable(file: path, reason: error) }
+      return nil
+    }
   }
 
   func begins(with bytes: [UInt8]) -> Bool { head.starts(with: bytes) }
@@ -29,12 +44,15 @@ final class ProbedFile {
   var isJSON: Bool { !isTar && head.first { !" \t\r\n".utf8.contains($0) } == UInt8(ascii: "{") }
 
   /// HDF5 may stand behind a block of something else, of 512 bytes or any power of two above.
-  var isHDF5: Bool {
+  func isHDF5() throws(CheckpointError) -> Bool {
     let signature: [UInt8] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a]
     guard let source, !isZIP, !isTar, !isJSON else { return false }
     if begins(with: signature) { return true }
     let places = sequence(first: 512) { $0 << 1 }.prefix { $0 <= source.byteCount - signature.count }
-    return places.contains { (try? source.bytes(at: $0, count: signature.count)) == signature }
+    return try CheckpointError.reading(path) { () throws(UnreadableReason) in
+      for place in places where try source.bytes(at: place, count: signature.count) == signature { return true }
+      return false
+    }
   }
 
   /// Opened once for all that ask.

@@ -9,7 +9,7 @@ extension DataSettings {
   /// Arrays x, y and so on, when a file holds arrays.
   func loadArrays(_ request: Request) throws -> (any ShownData)? {
     let (paths, path, model, purpose) = (request.paths, request.path, request.model, request.purpose)
-    guard let arrays = paths.first(where: Self.isArrays) else { return nil }
+    guard let arrays = try paths.first(where: Self.isArrays) else { return nil }
     guard paths.count == 1 else {
       throw InputError.usage("\(arrays) holds arrays: several files, or a folder, are for CSV series")
     }
@@ -82,10 +82,18 @@ extension DataSettings {
   }
 
   /// Any other file goes to the CSV reader, which explains what is wrong with it.
-  static func isArrays(_ path: String) -> Bool {
+  /// - Throws: what the system says when it fails to read it.
+  static func isArrays(_ path: String) throws -> Bool {
     let suffix = URL(fileURLWithPath: path).pathExtension.lowercased()
-    return ["h5", "hdf5", "npz", "npy", "pt", "pth", "safetensors"].contains(suffix)
-      || (try? Checkpoint(path: path)) != nil
+    if ["h5", "hdf5", "npz", "npy", "pt", "pth", "safetensors"].contains(suffix) { return true }
+    do {
+      _ = try Checkpoint(path: path)
+      return true
+    } catch let error as any DescribedFailure where error.category == .inputOutput {
+      throw error
+    } catch {
+      return false
+    }
   }
 
   private func openArrays(_ path: String) throws -> Checkpoint {

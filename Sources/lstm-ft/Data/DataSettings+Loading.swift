@@ -69,7 +69,7 @@ extension DataSettings {
     let paths = try self.paths()
     try checkStreams(purpose)
     let inputs = model.configuration.inputs.map(\.name)
-    if inputs.count > 1, isText || !paths.contains(where: Self.isArrays) {
+    if inputs.count > 1, try isText || !paths.contains(where: Self.isArrays) {
       throw InputError.usage(
         "\(paths[0]): the model reads \(inputs.joined(separator: ", ")), and a text or a table is one input",
         advice: ["give arrays of these names in HDF5 or .npz"])

@@ -354,7 +354,7 @@ func requireOutput(_ output: String, apartFrom inputs: [String], overwrite: Bool
   }
   // Links, and files that may not be written.
   _ = try AtomicFile(output)
-  let replaced = ReplacedFile(output)
+  let replaced = try ReplacedFile(output)
   if let replaced, replaced.description == nil, !overwrite { throw InputError.exists(output) }
   return replaced
 }

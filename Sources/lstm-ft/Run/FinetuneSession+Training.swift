@@ -55,7 +55,7 @@ extension FinetuneSession {
     var replaced: ReplacedFile?
     var threshold: Double?
     if !isInterrupted {
-      replaced = ReplacedFile(settings.output)
+      replaced = try ReplacedFile(settings.output)
       var best = noted(run.best, run)
       threshold = try anomalyThreshold(of: best)
       best.preprocessing.anomalyThreshold = threshold

@@ -9,8 +9,8 @@ struct KerasArchitecture {
 
   /// - Throws: `CheckpointError` when the file is none.
   init(path: String) throws(CheckpointError) {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw .unreadable(file: path, reason: .notFound)
+    let data = try CheckpointError.reading(path) { () throws(UnreadableReason) in
+      Data(try RegularFile(path: path).contents(times: 3))
     }
     guard let found = Self(name: URL(fileURLWithPath: path).lastPathComponent, try KerasJSON(data, "it", file: path))
     else {
@@ -30,27 +30,41 @@ struct KerasArchitecture {
   }
 
   /// Those that lie beside a file.
-  static func all(beside path: String) -> [KerasArchitecture] {
+  /// - Throws: `CheckpointError` when the system fails to read one: without it the weights would be read as another network.
+  static func all(beside path: String) throws(CheckpointError) -> [KerasArchitecture] {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
     let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? [])
       .filter { $0.hasSuffix(".json") }.sorted()
     guard names.count <= 100 else { return [] }
-    return names.compactMap { name in
+    var found: [KerasArchitecture] = []
+    for name in names {
       let file = folder + "/" + name
-      let size = (try? FileManager.default.attributesOfItem(atPath: file))?[.size] as? NSNumber
-      guard let size, size.intValue <= 16 << 20, let data = FileManager.default.contents(atPath: file),
-        // Most JSON is none: only what names a class is read through.
-        data.range(of: Data("class_name".utf8)) != nil, let json = try? KerasJSON(data, "it", file: file)
-      else { return nil }
-      return KerasArchitecture(name: name, json)
+      // Most JSON is none: only what names a class is read through.
+      guard let data = try Self.small(file), data.range(of: Data("class_name".utf8)) != nil,
+        let json = try? KerasJSON(data, "it", file: file), let one = KerasArchitecture(name: name, json)
+      else { continue }
+      found.append(one)
+    }
+    return found
+  }
+
+  /// The bytes of a file; nil for what is too large, and for what may not be read.
+  private static func small(_ path: String) throws(CheckpointError) -> Data? {
+    do throws(UnreadableReason) {
+      let file = try RegularFile(path: path)
+      return file.byteCount <= 16 << 20 ? Data(try file.contents()) : nil
+    } catch {
+      if error.isFailingSystem { throw .unreadable(file: path, reason: error) }
+      return nil
     }
   }
 }
 
 extension KerasStructure {
   /// With a description that is found beside the file: the only one whose layers have all of its weights and no more.
-  mutating func takeArchitecture(beside path: String, _ notes: inout [Message]) {
-    let fitting = KerasArchitecture.all(beside: path).filter { described(by: $0).fits(path) }
+  /// - Throws: `CheckpointError` when the system fails to read a description.
+  mutating func takeArchitecture(beside path: String, _ notes: inout [Message]) throws(CheckpointError) {
+    let fitting = try KerasArchitecture.all(beside: path).filter { described(by: $0).fits(path) }
     guard let only = fitting.first else { return }
     guard fitting.count == 1 else {
       notes.append(

@@ -51,8 +51,8 @@ extension Checkpoint {
 
   /// The shards that a `.weights.json` lists, as one file of weights.
   init(kerasShards path: String, hdf5Reader: HDF5LibraryReader?) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw CheckpointError.unreadable(file: path, reason: .notFound)
+    let data = try CheckpointError.reading(path) { () throws(UnreadableReason) in
+      Data(try RegularFile(path: path).contents(times: 3))
     }
     guard let map = try KerasJSON(data, "it", file: path)["weight_map"], case .object(let places) = map else {
       throw CheckpointError.unknownFormat(file: path, detail: "it has no weight_map, as Keras' shards have")

@@ -21,7 +21,7 @@ struct KerasH5Format: CheckpointFormat {
   let holds: FormatContents? = [.layers, .scaling, .anyLayout]
 
   func recognizes(_ file: ProbedFile) throws -> Recognition {
-    file.isHDF5 ? KerasStructure.isKeras(try file.hdf5().root) ? .likely : .no : .no
+    try file.isHDF5() ? KerasStructure.isKeras(file.hdf5().root) ? .likely : .no : .no
   }
 
   func read(_ file: ProbedFile) throws -> Checkpoint { try Checkpoint(keras: file.hdf5(), path: file.path) }
@@ -85,7 +85,7 @@ extension Checkpoint {
     let keepsBFloat = archive != nil || root.attribute("model_config")?.string?.contains("bfloat16") ?? false
     var made = contents.checkpoint(.kerasWeights, path: path, keepsBFloat: keepsBFloat)
     var structure = try KerasStructure(root, readable: Set(made.tensors.map(\.name)), file: path, archive: archive)
-    if structure?.model == nil { structure?.takeArchitecture(beside: path, &made.notes) }
+    if structure?.model == nil { try structure?.takeArchitecture(beside: path, &made.notes) }
     if archive != nil {
       made.format = .kerasArchive
     } else if case .layers = structure?.weights {

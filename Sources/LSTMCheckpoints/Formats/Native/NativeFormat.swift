@@ -21,7 +21,7 @@ struct NativeFormat: CheckpointFormat {
   let holds: FormatContents? = .everything
 
   func recognizes(_ file: ProbedFile) throws -> Recognition {
-    file.isHDF5 ? try file.hdf5().root.attribute(Self.versionAttribute) == nil ? .no : .certain : .no
+    try file.isHDF5() ? try file.hdf5().root.attribute(Self.versionAttribute) == nil ? .no : .certain : .no
   }
 
   func read(_ file: ProbedFile) throws -> Checkpoint {
