@@ -177,5 +177,20 @@ import Testing
     #expect(outcome.stdout.contains("note: \(note)\n"))
     let json = try await succeeds(place, "import", "weights.safetensors", "--json", "-o", "other.h5")
     #expect(json.stdout.contains(note))
+
+    #expect(try await succeeds(place, "inspect", "model.h5", "--verify").stdout.contains("  note: \(note)\n"))
+    try place.write("mine.csv", "a,b\n" + (0..<40).map { "\($0),\($0 % 7)\n" }.joined())
+    let data = ["--data", "mine.csv", "--features", "a,b", "--target", "a", "--window", "4", "--readout", "last"]
+    for arguments in [
+      ["predict", "model.h5"] + data,
+      ["evaluate", "model.h5"] + data,
+      ["export", "model.h5", "--to", "npz", "-o", "weights.npz"],
+    ] {
+      let outcome = try await place.run(arguments)
+      #expect(outcome.code == 0 && outcome.stderr.contains("warning: model.h5: \(note)\n"), "\(outcome.stderr)")
+    }
+    let trained = try await place.run(["finetune", "model.h5", "--epochs", "1"] + data)
+    #expect(trained.code == 65 && trained.stdout.contains("note   \(note)\n"), "\(trained.stdout)")
+    #expect(trained.stderr.contains("\n  \(note)\n"), "\(trained.stderr)")
   }
 }

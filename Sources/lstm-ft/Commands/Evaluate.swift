@@ -79,6 +79,7 @@ struct Evaluate: ParsableCommand {
       try requireOutput($0, apartFrom: [model] + paths, overwrite: overwriting.overwrite)
     }
     let base = try openModel(model)
+    try console.warnOfNonFinite(base, file: model)
     let record = base.preprocessing
     let loaded = try data.load(for: base, .measuring, readout: reading.readout, loss: loss.choice())
     if chart != nil, let refusal = loaded.chartRefusal { throw InputError.usage("\(refusal)") }

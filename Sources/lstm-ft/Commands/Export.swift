@@ -107,7 +107,9 @@ struct Export: ParsableCommand {
     let replacedModule = try target.module.flatMap {
       try requireOutput($0, apartFrom: [model, output], overwrite: overwriting.overwrite)
     }
-    let stored = try openModel(model).stored
+    let loaded = try openModel(model)
+    try console.warnOfNonFinite(loaded, file: model)
+    let stored = loaded.stored
     let options = WriteOptions(
       bias: target.bias, dataType: target.dtype, layout: target.layout, carriesState: target.state)
     // What PyTorch cannot say is refused before anything is written.

@@ -104,6 +104,7 @@ struct Generate: ParsableCommand {
       throw InputError.usage("--prompt and --interactive cannot be combined")
     }
     let loaded = try openModel(model)
+    try console.warnOfNonFinite(loaded, file: model)
     let record = loaded.preprocessing
     guard loaded.configuration.inputs[0].vocabulary != nil else {
       throw InputError.usage(

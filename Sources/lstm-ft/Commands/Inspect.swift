@@ -53,6 +53,8 @@ struct Inspect: ParsableCommand {
     let tensors: Int
     let bytes: Int
     let hasChecksums: Bool
+    /// A line for each tensor with NaN or infinite values.
+    let notes: [String]
   }
 
   struct Answer: Encodable {
@@ -174,6 +176,7 @@ struct Inspect: ParsableCommand {
         verified.hasChecksums
           ? "  verified: \(what), every byte as it was written"
           : "  \(what): the file has no checksums to compare them with")
+      for note in verified.notes { console.answer("  note: \(note)") }
     }
     if let path = depth.graph {
       console.say("wrote \(path)")
@@ -185,8 +188,9 @@ struct Inspect: ParsableCommand {
   private func verify(_ checkpoint: Checkpoint) throws -> Verified {
     let all = checkpoint.tensors + checkpoint.extras
     var count = 0
-    for tensor in all { try tensor.forEachPiece { count += $0.count } }
-    return Verified(tensors: all.count, bytes: count, hasChecksums: checkpoint.hasChecksums)
+    let watch = NonFiniteWatch()
+    for tensor in all { try watch.watching(tensor).forEachPiece { count += $0.count } }
+    return Verified(tensors: all.count, bytes: count, hasChecksums: checkpoint.hasChecksums, notes: watch.notes())
   }
 
   private func draw(_ configuration: ModelConfiguration?, _ problem: String?, _ path: String) throws {

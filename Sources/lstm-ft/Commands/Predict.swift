@@ -138,6 +138,7 @@ struct Predict: ParsableCommand {
     }
     let kind = try outputKind()
     var base = try openModel(model)
+    try console.warnOfNonFinite(base, file: model)
     let record = base.preprocessing
     let loaded = try data.load(for: base, .predicting, readout: reading.readout)
     for note in loaded.readingLines { console.note(note) }

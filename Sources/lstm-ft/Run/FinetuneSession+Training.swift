@@ -120,6 +120,10 @@ extension FinetuneSession {
   /// Adds advice to a NaN or infinite loss.
   private func stopped(_ error: FineTuningError, _ folder: RunFolder) -> any Error {
     guard case .diverged = error else { return error }
+    if let note = nonFiniteNotes.first {
+      return InputError.stopped(
+        error.message, advice: ["\(note)", "import the model from a checkpoint without such values"])
+    }
     let clip = options.clipNorm.map { "--clip-norm below \(short($0))" } ?? "--clip-norm 1"
     return InputError.stopped(
       error.message,

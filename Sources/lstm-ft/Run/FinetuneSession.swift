@@ -16,6 +16,8 @@ struct FinetuneSession {
   /// With the folder for outputs of frozen layers.
   let options: FineTuner.Options
   let notes: [String]
+  /// A line for each weight of the pretrained model with NaN or infinite values.
+  let nonFiniteNotes: [String]
   let series: SeriesAnswer?
   /// The data's file, for the model's history.
   let dataName: String
@@ -79,6 +81,8 @@ struct FinetuneSession {
     var objective = ready.objective
     objective.loss = try settings.settled(ready.loss, classes: ready.model.configuration.outputSize)
     self.objective = objective
+    nonFiniteNotes = try settings.fromScratch ? [] : base.nonFiniteNotes()
+    notes += nonFiniteNotes
     notes += loaded.readingLines + (loaded.series?.rowNotes(scores: true) ?? [])
     notes += held?.series?.rowNotes(scores: true).map { "validation: \($0)" } ?? []
     notes += [ready.training.maskNote(base.configuration), lossNote].compactMap(\.self) + ready.notes.map(\.spelled)
