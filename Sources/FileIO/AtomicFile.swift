@@ -178,9 +178,7 @@ package struct AtomicFile {
   /// Without this, a power failure could undo the rename.
   private func synchronizeDirectory() throws(FileError) {
     try attempt("its directory cannot be synchronized with the device") { () throws(System.Errno) in
-      let descriptor = try System.open(directory, O_RDONLY)
-      defer { try? System.close(descriptor) }
-      try System.synchronize(descriptor, faults)
+      try System.synchronize(folder: directory, faults)
     }
   }
 

@@ -21,6 +21,8 @@ package struct Faults: Sendable {
 /// - `LSTM_FT_FAULT=12:28` fails the 12th call with the `errno` 28; `12:short` writes one byte of many, `12:kill` kills the
 ///   process before the call. `12:28:on` fails all calls from the 12th on that the first one's kind belongs to.
 /// - `LSTM_FT_FAULT_CALLS` names a file to which a letter is appended for each call.
+/// - `LSTM_FT_FAULT_JOURNAL` names a file to which a line is appended for each call that succeeded and changes something: what a
+///   power loss leaves is worked out from it.
 package enum SystemFaults {
   /// A kind of call.
   package enum Kind: Character, Sendable {
@@ -85,11 +87,34 @@ package enum SystemFaults {
     }
 
     private static let plan = Plan()
+    private static let journal = ProcessInfo.processInfo.environment["LSTM_FT_FAULT_JOURNAL"].map {
+      open($0, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    }
 
     /// - Returns: the most bytes to write; nil for all of them.
     @discardableResult
     static func check(_ kind: Kind) throws(CallError) -> Int? { try plan?.next(kind) }
+
+    /// A line of the journal: a word, and what belongs to it, separated by tabulators.
+    static func note(_ word: String, _ parts: @autoclosure () -> [String]) {
+      guard let journal else { return }
+      let line = Array(([word] + parts()).joined(separator: "\t").utf8) + [UInt8(ascii: "\n")]
+      // In one piece, as other threads write lines, too.
+      _ = line.withUnsafeBytes { write(journal, $0.baseAddress, $0.count) }
+    }
+
+    /// What was written at a place, as hexadecimal digits.
+    static func noteWritten(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: @autoclosure () -> Int) {
+      guard journal != nil else { return }
+      let digits = Array("0123456789abcdef".utf8)
+      let text = bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+      note("write", ["\(descriptor)", "\(offset())", String(decoding: text, as: UTF8.self)])
+    }
   #else
+    @inline(__always) static func note(_ word: String, _ parts: @autoclosure () -> [String]) {}
+    @inline(__always)
+    static func noteWritten(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: @autoclosure () -> Int) {}
+
     @discardableResult @inline(__always)
     static func check(_ kind: Kind) throws(CallError) -> Int? { nil }
   #endif

@@ -10,7 +10,10 @@ package enum System {
     try SystemFaults.check(flags & O_CREAT != 0 ? .create : .open)
     while true {
       let descriptor = systemOpen(path, flags | O_CLOEXEC | O_NONBLOCK, mode)
-      if descriptor >= 0 { return descriptor }
+      if descriptor >= 0 {
+        SystemFaults.note(flags & O_CREAT != 0 ? "create" : "open", ["\(descriptor)", path])
+        return descriptor
+      }
       if errno != EINTR { throw Errno(code: errno) }
     }
   }
@@ -51,6 +54,7 @@ package enum System {
       return pwrite(descriptor, base + done, min(count, bytes.count - done), off_t(offset + done))
     }
     guard done == bytes.count else { throw Errno(code: EIO) }
+    SystemFaults.noteWritten(descriptor, bytes, at: offset)
   }
 
   /// `write` until all of the bytes are written.
@@ -61,6 +65,7 @@ package enum System {
       return systemWrite(descriptor, base + done, min(count, bytes.count - done))
     }
     guard done == bytes.count else { throw Errno(code: EIO) }
+    SystemFaults.noteWritten(descriptor, bytes, at: Int(lseek(descriptor, 0, SEEK_CUR)) - done)
   }
 
   /// Opens a file to append to it, or makes it. It is a regular file with one name: what somebody else prepared as a link to
@@ -94,6 +99,7 @@ package enum System {
   package static func truncate(_ descriptor: Int32, to length: Int) throws(Errno) {
     try SystemFaults.check(.truncate)
     guard ftruncate(descriptor, off_t(length)) == 0 else { throw Errno(code: errno) }
+    SystemFaults.note("truncate", ["\(descriptor)", "\(length)"])
   }
 
   /// Makes a folder, and the folders it lies in.
@@ -115,6 +121,7 @@ package enum System {
         for folder in made.reversed() { rmdir(folder) }
         throw error
       }
+      SystemFaults.note("folder", [place])
       made.append(place)
     }
     return made
@@ -166,6 +173,11 @@ package enum System {
   package static func synchronize(_ descriptor: Int32, _ faults: Faults) throws(Errno) {
     try faults.check(.synchronize)
     try SystemFaults.check(.synchronize)
+    try flush(descriptor)
+    SystemFaults.note("synchronize", ["\(descriptor)"])
+  }
+
+  private static func flush(_ descriptor: Int32) throws(Errno) {
     #if canImport(Darwin)
       if fcntl(descriptor, F_FULLFSYNC) == 0 { return }
     #endif
@@ -176,10 +188,18 @@ package enum System {
     }
   }
 
+  /// Waits until the names in a folder are on the device.
+  package static func synchronize(folder: String, _ faults: Faults = .none) throws(Errno) {
+    let descriptor = try open(folder, O_RDONLY)
+    defer { try? close(descriptor) }
+    try synchronize(descriptor, faults)
+  }
+
   package static func rename(_ old: String, to new: String, _ faults: Faults) throws(Errno) {
     try faults.check(.rename)
     try SystemFaults.check(.rename)
     guard systemRename(old, new) == 0 else { throw Errno(code: errno) }
+    SystemFaults.note("rename", [old, new])
   }
 
   /// `close`; some file systems report a failed write only here.

@@ -10,13 +10,14 @@ import Testing
     "--batch-size", "8", "--save-every", "0.005",
   ]
 
+  /// LSTM_FT_KILLS says how many kills.
+  private static let wanted = ProcessInfo.processInfo.environment["LSTM_FT_KILLS"].flatMap { Int($0) } ?? 6
+
   private static func weights(_ place: Workplace, _ name: String) throws -> [String: [UInt8]] {
     try Dictionary(uniqueKeysWithValues: place.checkpoint(name).tensors.map { ($0.name, try $0.bytes()) })
   }
 
-  /// LSTM_FT_KILLS says how many.
-  @Test(.timeLimit(.minutes(10))) func killedAndResumedIsAsIfLeftAlone() async throws {
-    let wanted = ProcessInfo.processInfo.environment["LSTM_FT_KILLS"].flatMap { Int($0) } ?? 6
+  @Test(.timeLimit(.minutes(Self.wanted > 50 ? 240 : 10))) func killedAndResumedIsAsIfLeftAlone() async throws {
     let place = try Workplace()
     try place.writeBareLSTM()
     try place.writeSeries()
@@ -28,7 +29,7 @@ import Testing
     let (log, expected) = (try place.read("whole/log.jsonl"), try Self.weights(place, "whole.h5"))
 
     var (kills, runs) = (0, 0)
-    while kills < wanted {
+    while kills < Self.wanted {
       runs += 1
       let name = "run\(runs)"
       var outcome = try await place.run(

@@ -85,7 +85,7 @@ public final class RunFolder {
 
   /// Removes what was made for a run that cannot start.
   private func abandon() {
-    unlink(file("log.jsonl"))
+    for name in ["config.json", "log.jsonl"] { unlink(file(name)) }
     for folder in made.reversed() { rmdir(folder) }
     made = []
   }
@@ -191,6 +191,7 @@ public final class RunFolder {
     let json = try encoder.encode(record)
     do {
       try writeFile(file("config.json"), json + Data("\n".utf8))
+      try synchronizeParents()
     } catch {
       // Without its record a run can neither be resumed nor begun again in its folder.
       abandon()
@@ -198,6 +199,19 @@ public final class RunFolder {
     }
     made = []
     history.record = try? RunRecord(json: json)
+  }
+
+  /// Without this, a power failure could take the folders that were made for the run, with all that is in them.
+  private func synchronizeParents() throws {
+    for folder in made {
+      let parent = URL(fileURLWithPath: folder).deletingLastPathComponent().path
+      do throws(System.Errno) {
+        try System.synchronize(folder: parent)
+      } catch {
+        throw FileError.writingFailed(
+          file: folder, detail: "its directory cannot be synchronized with the device: \(error.text)")
+      }
+    }
   }
 
   /// Logs an event, and writes charts, page and weights.
