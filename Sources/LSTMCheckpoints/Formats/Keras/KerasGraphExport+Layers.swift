@@ -10,7 +10,7 @@ extension KerasGraphExport {
     var axes = input.isPerSequence ? KerasValue.row : KerasValue.steps
     var shape: [Int?] = input.isPerSequence ? [input.width] : [input.steps, input.width]
     if input.vocabulary != nil {
-      axes = [.time]
+      axes = input.isPerSequence ? [] : [.time]
       shape = input.isPerSequence ? [] : [input.steps]
     } else if let channels = input.channels {
       axes = grid

@@ -170,8 +170,10 @@ extension KerasGraphReading {
   mutating func merged(
     _ read: [KerasValue], _ operation: Layer.Merge.Operation, axis: Int, _ layer: KerasLayer
   ) throws(CheckpointError) -> KerasValue {
-    if operation == .multiply, version.major >= 3, read.contains(where: \.hasMask), !layer.isOperation {
-      multiplied = layer
+    if [.multiply, .maximum].contains(operation), version.major >= 3, read.contains(where: \.hasMask),
+      !layer.isOperation
+    {
+      mergedWithMasks = layer
     }
     if operation == .multiply, let product = try weighted(read, layer) { return product }
     var list: [KerasValue] = []

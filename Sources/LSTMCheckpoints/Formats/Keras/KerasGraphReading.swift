@@ -55,8 +55,8 @@ struct KerasGraphReading: FileReading {
   var rawReads: Set<Int> = []
   var notes: [Message] = []
   var idle: [String] = []
-  /// A product of steps of which a mask hides some.
-  var multiplied: KerasLayer?
+  /// A product, maximum or minimum of steps of which a mask hides some.
+  var mergedWithMasks: KerasLayer?
   /// Both directions' states side by side, by the layer of Keras that joins them.
   var joined: [String: String] = [:]
   /// Dense layers that are parts of an attention, and of no head of the model.
@@ -249,7 +249,7 @@ struct KerasGraphReading: FileReading {
     var outputs: [String] = []
     for result in results { outputs.append(try output(result)) }
     let isMasked = try settleMask()
-    try checkMultiplied(outputs)
+    try checkMerged(outputs)
     if let mask {
       notes.append(
         isMasked
