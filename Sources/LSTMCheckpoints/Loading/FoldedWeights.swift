@@ -82,7 +82,7 @@ struct FoldedWeights {
   /// g v / |v|, where lengths are along all axes but the one that g has.
   private static func normalized(_ weight: String, _ parts: [Factor: Candidate]) -> (Candidate, used: Set<String>)? {
     guard parts[.original] == nil, let g = parts[.length], let v = parts[.direction], v.shape.count >= 2,
-      elementCount(v.shape) != nil, g.tensor.dataType.isFloatingPoint, v.tensor.dataType.isFloatingPoint
+      elementCount(v.shape) ?? 0 > 0, g.tensor.dataType.isFloatingPoint, v.tensor.dataType.isFloatingPoint
     else { return nil }
     let axis: Int?
     if g.tensor.elementCount == 1, g.shape.count != v.shape.count || v.shape[0] != 1 {

@@ -108,6 +108,7 @@ public struct ModelConfiguration: Hashable, Sendable {
     var places: [String: Int] = [:]
     var values: [LayerValue] = []
     var sources: [[Int]] = []
+    var parameterCount = 0
     func failure(_ layer: String?, _ error: LayerError) -> GraphError {
       GraphError(layer: layer, key: error.key, detail: error.detail)
     }
@@ -140,7 +141,7 @@ public struct ModelConfiguration: Hashable, Sendable {
         try LayerCheck.check(layer.kind)
         if reads[0] >= inputs.count { try Self.check(layer, reading: layers[reads[0] - inputs.count]) }
         var value = try layer.kind.output(reads.map { values[$0] })
-        try Self.check(value, layer.kind.parameters(reads.map { values[$0] }))
+        try Self.check(value, layer.kind.parameters(reads.map { values[$0] }), &parameterCount)
         if value.clock == nil { value.clock = values.count }
         for name in layer.kind.references { try Self.check(name, layer, layers[..<index]) }
         values.append(value)
@@ -161,7 +162,10 @@ public struct ModelConfiguration: Hashable, Sendable {
   }
 
   /// Products of sizes must fit an `Int` wherever they are computed.
-  private static func check(_ value: LayerValue, _ parameters: [LayerParameter]) throws(LayerError) {
+  /// - Parameter total: the parameters' values so far.
+  private static func check(
+    _ value: LayerValue, _ parameters: [LayerParameter], _ total: inout Int
+  ) throws(LayerError) {
     guard value.width <= widthLimit, value.steps ?? 1 <= sizeLimit else {
       throw LayerError(nil, "it would give \(value.steps ?? 1) x \(value.width) values")
     }
@@ -174,6 +178,9 @@ public struct ModelConfiguration: Hashable, Sendable {
         }
         count = product
       }
+      let (sum, overflows) = total.addingReportingOverflow(count)
+      guard !overflows else { throw LayerError(nil, "the model would have more than 2^63 parameters") }
+      total = sum
     }
   }
 

@@ -177,6 +177,11 @@ import Testing
       [("g.weight_ih_l0", [12, 3]), ("g.weight_hh_l0", [12, 4]), ("b.running_mean", [0]), ("b.running_var", [0])],
       [("g.weight_ih_l0", [12, 3]), ("g.weight_hh_l0", [12, 4]), ("crf.transitions", [1 << 30, 1 << 30])],
       [("g.weight_ih_l0", [12, 3]), ("g.weight_hh_l0", [12, 4]), ("a.in_proj_weight", [12, 4])],
+      // Of no values, and yet beyond an `Int` where its shape is taken apart.
+      [
+        ("g.weight_ih_l0", [12, 3]), ("g.weight_hh_l0", [12, 4]), ("c.weight_g", [0, 1, 1]),
+        ("c.weight_v", [0, 1 << 40, 1 << 40]),
+      ],
     ] {
       #expect(!refusal(checkpoint(shapes)).isEmpty)
     }

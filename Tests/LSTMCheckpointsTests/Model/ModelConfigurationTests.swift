@@ -149,6 +149,17 @@ import Testing
     #expect(configuration.parameterCount > 1 << 60)
   }
 
+  /// Each of its layers can be counted, all of them cannot.
+  @Test func moreParametersThanCanBeCounted() throws {
+    let wide = "16384 features of 16777216 steps -> flat: flatten"
+    let dense = (1...4).map { " -> d\($0): dense 8388608 from flat" }
+    #expect(try ModelConfiguration(line: wide + dense[0]).parameterCount > 1 << 60)
+    let error = #expect(throws: ModelConfiguration.LineError.self) {
+      try ModelConfiguration(line: wide + dense.joined())
+    }
+    #expect(error?.detail.contains("more than 2^63 parameters") == true)
+  }
+
   @Test func parametersComeInPyTorchsOrder() {
     let configuration = ModelConfiguration(
       input: .tokens(vocabulary: 11, size: 5),

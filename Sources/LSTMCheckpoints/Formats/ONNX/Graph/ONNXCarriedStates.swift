@@ -175,8 +175,9 @@ extension ONNXTranslator {
     else { return nil }
     func drop(_ place: Int, _ index: Int) -> Bool {
       if case .of(let axis, let start, let count) = view.axes[place] {
-        guard index >= 0 || count != nil else { return false }
-        view.fixed[axis] = start + (index < 0 ? index + (count ?? 0) : index)
+        let at = index < 0 ? index &+ (count ?? 0) : index
+        guard 0..<(count ?? ModelConfiguration.sizeLimit) ~= at else { return false }
+        view.fixed[axis] = start + at
       }
       view.axes.remove(at: place)
       return true
@@ -217,12 +218,12 @@ extension ONNXTranslator {
         integers(node, "split", input: 1)
         ?? (count % node.outputs.count == 0
           ? [Int](repeating: count / node.outputs.count, count: node.outputs.count) : [])
-      guard sizes.count == node.outputs.count else { return nil }
+      guard sizes.count == node.outputs.count, sizes.allSatisfy({ 0...count ~= $0 }) else { return nil }
       let first = sizes[..<index].reduce(0, +)
       return cut(place, first..<first + sizes[index]) ? view : nil
     case "Squeeze":
       guard let axes = integers(node, "axes", input: 1) else { return nil }
-      for place in axes.compactMap({ axis($0, view.axes.count) }).sorted(by: >) {
+      for place in Set(axes.compactMap { axis($0, view.axes.count) }).sorted(by: >) {
         guard size(place) == 1, drop(place, 0) else { return nil }
       }
       return view
@@ -271,7 +272,7 @@ extension ONNXTranslator {
       let places =
         axes.map { $0.compactMap { axis($0, view.axes.count) } }
         ?? view.axes.indices.filter { view.axes[$0] == .one }
-      for place in places.sorted(by: >) {
+      for place in Set(places).sorted(by: >) {
         guard view.axes[place] == .one else { return nil }
         view.axes.remove(at: place)
       }

@@ -48,6 +48,10 @@ struct ONNXDraft {
   ) throws(LayerError) -> Int {
     guard entries.count < ModelConfiguration.depthLimit * 16 else { throw LayerError(nil, "there are too many layers") }
     let values = reads.map { entries[$0].value }
+    // Products of sizes must fit an `Int` wherever they are computed.
+    guard values.allSatisfy({ $0.steps.map { 1...ModelConfiguration.sizeLimit ~= $0 } ?? true }) else {
+      throw LayerError(nil, "it would read more steps than any sequence has")
+    }
     if values.contains(where: { $0.vocabulary != nil }), !(kind is Layer.Embedding) {
       throw LayerError(nil, "it reads token numbers, which only a table is looked up with")
     }

@@ -24,6 +24,7 @@ struct ONNXNumbers {
 
   /// The places of all values of a shape as those along each axis, in C order.
   private static func places(_ shape: [Int]) -> [[Int]] {
+    if shape.contains(0) { return [] }
     var all: [[Int]] = [[]]
     for size in shape { all = all.flatMap { head in (0..<size).map { head + [$0] } } }
     return all
@@ -36,7 +37,8 @@ struct ONNXNumbers {
     var step = 1
     for axis in self.shape.indices.reversed() {
       strides[axis] = step
-      step *= self.shape[axis]
+      // Of an empty one they are of no use, and may be beyond an `Int`.
+      step &*= self.shape[axis]
     }
     let made = Self.places(shape).map { place in values[zip(from(place), strides).reduce(0) { $0 + $1.0 * $1.1 }] }
     return ONNXNumbers(made, shape: shape)
@@ -52,7 +54,9 @@ struct ONNXNumbers {
       guard wanted.allSatisfy({ $0 > 0 }), let rest = elementCount(wanted), values.count % rest == 0 else { return nil }
       wanted[wild] = values.count / rest
     }
-    guard wanted.allSatisfy({ $0 >= 0 }), wanted.count <= 8, elementCount(wanted) == values.count else { return nil }
+    guard wanted.allSatisfy({ 0...Self.limit ~= $0 }), wanted.count <= 8, elementCount(wanted) == values.count else {
+      return nil
+    }
     return ONNXNumbers(values, shape: wanted)
   }
 
@@ -107,7 +111,7 @@ struct ONNXNumbers {
 
   static func joined(_ list: [ONNXNumbers], axis: Int) -> ONNXNumbers? {
     guard let first = list.first, first.shape.indices.contains(axis) else { return nil }
-    let outer = first.shape[..<axis].reduce(1, *)
+    guard let outer = elementCount(Array(first.shape[..<axis])), outer <= limit else { return nil }
     var made = first.shape
     made[axis] = list.reduce(0) { $0 + ($1.shape.indices.contains(axis) ? $1.shape[axis] : 0) }
     var values: [ONNXSize?] = []

@@ -73,7 +73,7 @@ extension ONNXTranslator {
     let groups = integer(node, "group") ?? 1
     let window = try window(input, spatial: spatial, node)
     let shape = weight.shape
-    guard groups >= 1, shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 }),
+    guard 1...ModelConfiguration.sizeLimit ~= groups, shape.allSatisfy({ 1...ModelConfiguration.sizeLimit ~= $0 }),
       window.channels == shape[1] * groups
     else {
       throw ONNXRefusal(detail: "its weights are for \(shape[1]) channels a group, but it reads \(window.channels)")

@@ -206,7 +206,9 @@ extension ONNXTranslator {
     guard step == 1 else { throw ONNXRefusal(detail: "it takes places in steps of \(step)") }
     if start == 0, end >= 1 << 30 { return rows }
     if start > 0, end >= 1 << 30, let trimmed = try trimmed(rows, place, start, isEnd: false, node) { return trimmed }
-    if start == 0, end < 0, let trimmed = try trimmed(rows, place, -end, isEnd: true, node) { return trimmed }
+    if start == 0, end < 0, end != .min, let trimmed = try trimmed(rows, place, -end, isEnd: true, node) {
+      return trimmed
+    }
     if let count = size(of: rows.axes[place], rows)?.known {
       let range = ONNXNumbers.range(start, end, 1, count: count)
       if range.count == count { return rows }
@@ -280,13 +282,15 @@ extension ONNXTranslator {
     let count = node.outputs.count
     func sizes(_ whole: Int) -> [Int]? {
       if let given = integers(node, "split", input: 1) {
-        return given.count == count && given.reduce(0, +) == whole ? given : nil
+        // Each within the whole before their sum is made.
+        guard given.count == count, given.allSatisfy({ 0...max(whole, 0) ~= $0 }) else { return nil }
+        return given.reduce(0, +) == whole ? given : nil
       }
       let each = (whole + count - 1) / max(count, 1)
       return each * (count - 1) < whole ? [Int](repeating: each, count: count - 1) + [whole - each * (count - 1)] : nil
     }
     func ranges(_ whole: Int) -> [Range<Int>]? {
-      guard let sizes = sizes(whole), sizes.allSatisfy({ $0 >= 0 }) else { return nil }
+      guard let sizes = sizes(whole) else { return nil }
       var start = 0
       return sizes.map { size in
         defer { start += size }

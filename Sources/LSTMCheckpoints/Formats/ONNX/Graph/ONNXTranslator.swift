@@ -81,6 +81,8 @@ struct ONNXTranslator: FileReading {
 
   mutating func run(_ node: ONNXModel.Node) throws(CheckpointError) {
     position += 1
+    // What gives nothing is read by nobody.
+    if node.outputs.isEmpty { return }
     for name in node.outputs where !name.isEmpty {
       guard values[name] == nil else {
         throw unknownFormat("is no valid ONNX model: \"\(name)\" is given twice")
@@ -188,7 +190,7 @@ struct ONNXTranslator: FileReading {
     case .constant(let constant):
       let tensor = constant.value
       guard !tensor.dataType.isFloatingPoint, tensor.elementCount <= ONNXNumbers.limit, tensor.shape.count <= 8,
-        let integers = try? tensor.integers()
+        tensor.shape.allSatisfy({ $0 <= ONNXNumbers.limit }), let integers = try? tensor.integers()
       else { return nil }
       return ONNXNumbers(integers.map { ONNXSize(factor: $0) }, shape: tensor.shape)
     default: return nil

@@ -94,7 +94,10 @@ struct ONNXTensor: Sendable {
     }
     guard let type = ONNXTypeCode.type(typeCode) else { return .failure(Unreadable(name: name, typeCode: typeCode)) }
     func failure(_ detail: String) -> ProtobufReader.Failure { .init("tensor \"\(name)\": \(detail)") }
-    guard let byteCount = LSTMCheckpoints.elementCount(shape + [type.byteCount]) else {
+    // Graphs take shapes apart: also of one without values, all other sizes together fit an `Int`.
+    guard let byteCount = LSTMCheckpoints.elementCount(shape + [type.byteCount]),
+      LSTMCheckpoints.elementCount(shape.filter { $0 != 0 } + [type.byteCount]) != nil
+    else {
       throw failure("the shape's size overflows")
     }
     let count = byteCount / type.byteCount
