@@ -99,6 +99,10 @@ class Graph:
     def last(self, value):
         return self.node("Gather", value, self.constant(np.array(-1, np.int64)), axis=1)
 
+    def dense_steps(self, value, inputs, size):
+        """(N, T, inputs) to (N, T, size)."""
+        return self.node("Add", self.node("MatMul", value, self.weight(inputs, size)), self.weight(size))
+
     def dense(self, value, inputs, size=2):
         return self.node("Gemm", value, self.weight(size, inputs), self.weight(size), transB=1)
 
@@ -868,6 +872,179 @@ def newer_exporters():
         y = g.lstm(turned, 4, 5, states=(part(h, 0), part(c, 0)))
         return g.steps(g.lstm(g.node("Squeeze", y, g.ints(1)), 5, 5, states=(part(h, 1), part(c, 1))))
     simple("states_of_two_layers", two_layers, "lstm lstm lstm lstm")
+
+
+@case
+def left_as_they_were():
+    """What exporters write before anything is optimized, and models with functions of their own."""
+    def whole(g, value):
+        return g.constant(np.array(value, np.int64))
+
+    def sizes(g, x):
+        """Weights are put in order by sizes of the zeros that the layers start from: torch.onnx.export(optimize=False)."""
+        n = g.node("Squeeze", g.node("Shape", x, start=0, end=1))
+        sizes = g.node("Concat", g.ints(2), g.node("Reshape", n, g.ints(-1), allowzero=0), g.ints(5), axis=0)
+        zeros = g.node("Expand", g.number(0), sizes)
+        h = g.node("Shape", zeros, start=2, end=3)
+        times = lambda k: h if k == 1 else g.node("Mul", h, whole(g, k))
+        y = g.node("Transpose", x, perm=[1, 0, 2])
+        for layer, width in enumerate((4, 5)):
+            def ordered(value):
+                part = lambda a, b: g.node("Slice", value, times(a) if a else g.ints(0), times(b), g.ints(0))
+                return g.node("Concat", part(0, 1), part(3, 4), part(1, 2), part(2, 3), axis=0)
+            w, r = (g.node("Unsqueeze", ordered(g.weight(20, size)), g.ints(0)) for size in (width, 5))
+            b = g.node("Unsqueeze", g.node("Concat", ordered(g.weight(20)), ordered(g.weight(20)), axis=0), g.ints(0))
+            state = g.node("Slice", zeros, g.ints(layer), g.ints(layer + 1), g.ints(0))
+            y = g.node("Squeeze", g.node("LSTM", y, w, r, b, "", state, state, hidden_size=5), g.ints(1))
+        return g.node("Transpose", y, perm=[1, 0, 2])
+    simple("weights_by_sizes_of_zeros", sizes, "lstm lstm", opset=18)
+
+    def parts(g, x):
+        y = g.dense_steps(g.usual(x), 5, 6)
+        two = g.node("SplitToSequence", y, whole(g, 3), axis=-1)
+        a, b = g.node("SequenceAt", two, whole(g, 0)), g.node("SequenceAt", two, whole(g, 1))
+        three = g.node("SplitToSequence", g.node("Mul", a, g.node("Sigmoid", b)), g.ints(1, 2), axis=2)
+        second = g.node("SequenceAt", three, whole(g, 1))
+        return g.node("Add", second, g.node("Tanh", g.node("SequenceAt", three, whole(g, 1))))
+    simple("parts_of_a_list", parts, "lstm dense slice slice activation multiply slice activation add", opset=18)
+
+    def axes(g, x):
+        y = g.usual(x)
+        scores = g.node("Einsum", g.node("Tanh", g.dense_steps(y, 5, 6)), g.weight(6), equation="ntd,d->nt")
+        y = g.node("Einsum", g.node("Softmax", scores, axis=1), y, equation="nt, ntd -> nd")
+        return g.node("Einsum", y, g.weight(2, 5), equation="nd,od->on")
+    simple("summed_over_named_axes", axes, "lstm attention dense", turn=lambda y: y.T)
+
+    def products(g, x):
+        y = g.usual(x)
+        q, k, v = (g.dense_steps(y, 5, 4) for _ in range(3))
+        scores = g.node("Softmax", g.node("Mul", g.node("Einsum", q, k, equation="bqd,bkd->bqk"), g.number(0.5)), axis=-1)
+        return g.node("Einsum", scores, v, equation="bqk,bkd->bqd")
+    simple("attention_over_named_axes", products, "lstm dense dense dense dot_attention")
+
+    def bounds(g, x):
+        y = g.usual(x)
+        y = g.node("Clip", g.node("Mul", y, g.number(30)), g.number(0), g.number(20))
+        y = g.node("Clip", g.dense_steps(y, 5, 5), g.number(-2), g.number(2))
+        y = g.node("Clip", y, g.number(-0.75))
+        return g.node("Clip", g.node("Min", y, g.number(1.25)), g.number(-0.5), g.number(0.25))
+    simple("bounds", bounds, "lstm rescale activation rescale dense rescale activation rescale activation rescale activation "
+           "rescale activation rescale")
+
+    def zero_bias(g, x):
+        filters = g.weight(6, 4, 3)
+        zeros = g.node("Expand", g.node("CastLike", g.number(0), x), g.node("Shape", filters, start=0, end=1))
+        y = g.node("Conv", g.node("Transpose", x, perm=[0, 2, 1]), filters, zeros, pads=[1, 1])
+        y = g.usual(g.node("Transpose", y, perm=[0, 2, 1]), 6, 5)
+        ones, none = (g.node("Expand", g.number(value), g.ints(5)) for value in (1, 0))
+        return g.node("LayerNormalization", y, ones, none)
+    simple("constants_of_one_number", zero_bias, "convolution lstm layer_norm", opset=18)
+
+    def shares(g, x):
+        y = g.usual(x)
+        share = g.node("Softmax", g.node("MatMul", y, g.weight(5, 1)), axis=1)
+        share = g.node("Expand", share, g.node("Shape", y))
+        return g.dense(g.node("ReduceSum", g.node("Mul", y, share), g.ints(1), keepdims=0), 5)
+    simple("shares_for_each_value", shares, "lstm attention dense")
+
+    def decoder(g, x):
+        """An encoder of two layers, and cells that go on from its last states: each step reads what the one before gave."""
+        turned = g.node("Transpose", x, perm=[1, 0, 2])
+        y, h0, c0 = g.lstm(turned, 4, 5, outputs=3)
+        y, h1, c1 = g.lstm(g.node("Squeeze", y, g.ints(1)), 5, 5, outputs=3)
+        h, c = g.node("Concat", h0, h1, axis=0), g.node("Concat", c0, c1, axis=0)
+        states = [[g.node("Gather", value, whole(g, k), axis=0) for value in (h, c)] for k in (0, 1)]
+        weights = [[g.weight(20, size), g.weight(20), g.weight(20, 5), g.weight(20)] for size in (4, 5)]
+        out, bias = g.weight(4, 5), g.weight(4)
+        read, given = g.last(x), []
+        for _ in range(3):
+            y = read
+            for k, (w, b, u, d) in enumerate(weights):
+                sums = g.node("Add", g.node("Gemm", states[k][0], u, d, transB=1), g.node("Gemm", y, w, b, transB=1))
+                i, f, n, o = g.node("Split", sums, outputs=4, axis=1)
+                kept = g.node("Mul", g.node("Sigmoid", f), states[k][1])
+                cell = g.node("Add", kept, g.node("Mul", g.node("Sigmoid", i), g.node("Tanh", n)))
+                y = g.node("Mul", g.node("Sigmoid", o), g.node("Tanh", cell))
+                states[k] = [y, cell]
+            read = g.node("Gemm", y, out, bias, transB=1)
+            given.append(read)
+        return g.node("Concat", *given, axis=1)
+    step = "reshape lstm readout reshape lstm readout dense "
+    simple("cells_that_go_on", decoder, f"lstm lstm readout {step * 3} concatenate")
+
+    def known(g, x):
+        y = g.node("Slice", g.usual(x), g.ints(-3), g.ints(2 ** 63 - 1), g.ints(1))
+        return g.dense_steps(y, 5, 2)
+    simple("several_steps_of_a_known_number", known, "lstm flatten slice reshape dense", steps=T)
+
+    def broadcast(g, x):
+        last = g.node("Slice", g.last(x), g.ints(0), g.ints(1), g.ints(1))
+        return g.node("Add", g.dense(g.last(g.usual(x)), 5, 3), last)
+    simple("one_value_for_each", broadcast, "readout slice lstm readout dense concatenate add")
+
+    def lengths(g, x):
+        sizes = g.node("Shape", x)
+        n = g.node("Slice", sizes, g.ints(0), g.ints(1))
+        zeros = g.node("ConstantOfShape", n, value=numpy_helper.from_array(np.array([0], np.int64)))
+        every = g.node("Cast", g.node("Add", zeros, g.node("Gather", sizes, whole(g, 1))), to=TensorProto.INT32)
+        y = g.node("LSTM", g.node("Transpose", x, perm=[1, 0, 2]), g.weight(1, 20, 4), g.weight(1, 20, 5), g.weight(1, 40), every, hidden_size=5)
+        return g.steps(y)
+    simple("lengths_of_all_steps", lengths, "lstm")
+
+    def from_zeros(g, x):
+        """Cells of a GRU that go on from an encoder's state; the first of them reads zeros."""
+        _, h = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, outputs=2, operation="GRU", linear_before_reset=1)
+        h = g.node("Squeeze", h, g.ints(0))
+        n = g.node("Slice", g.node("Shape", x), g.ints(0), g.ints(1))
+        read = g.node("ConstantOfShape", g.node("Concat", n, g.ints(7), axis=0))
+        (w, b), (u, d), (out, bias), given = (g.weight(15, 7), g.weight(15)), (g.weight(15, 5), g.weight(15)), (g.weight(7, 5), g.weight(7)), []
+        for _ in range(2):
+            own = g.node("Split", g.node("Gemm", read, w, b, transB=1), outputs=3, axis=1)
+            state = g.node("Split", g.node("Gemm", h, u, d, transB=1), outputs=3, axis=1)
+            r, z = (g.node("Sigmoid", g.node("Add", own[k], state[k])) for k in (0, 1))
+            new = g.node("Tanh", g.node("Add", own[2], g.node("Mul", r, state[2])))
+            h = g.node("Add", g.node("Mul", g.node("Sub", h, new), z), new)
+            read = g.node("Gemm", h, out, bias, transB=1)
+            given.append(read)
+        return g.node("Concat", *given, axis=1)
+    simple("cells_from_zeros", from_zeros, "gru readout rescale concatenate slice reshape gru readout dense reshape gru readout dense concatenate")
+
+    def integers(g, x):
+        """Quantized weights that are put side by side."""
+        scale, zero = g.number(0.01), g.constant(np.array(3, np.int8))
+        whole = lambda *shape: g.constant(g.random.integers(-90, 90, shape).astype(np.int8))
+        side = lambda *shapes: g.node("DequantizeLinear", g.node("QLinearConcat", scale, zero, *(
+            part for shape in shapes for part in (whole(*shape), scale, zero)), axis=1, domain="com.microsoft"), scale, zero)
+        y = g.node("LSTM", g.node("Transpose", x, perm=[1, 0, 2]), side((1, 8, 4), (1, 12, 4)), side((1, 5, 5), (1, 15, 5)), hidden_size=5)
+        return g.steps(y)
+    g = Graph("quantized_side_by_side")
+    g.domains = ["com.microsoft"]
+    g.output(integers(g, g.input("x", "n", "t", 4)))
+    write(g.name, g.model(), {"x": np.random.default_rng(7).standard_normal((N, T, 4)).astype(np.float32)}, "lstm")
+
+    g = Graph("functions_of_its_own", 18)
+    g.domains = ["own"]
+    x = g.input("x", "n", "t", 4)
+    y = g.node("Layers", x, g.weight(1, 20, 4), g.weight(1, 20, 5), g.weight(1, 40), domain="own", size=5)
+    g.output(g.node("Share", y, g.weight(5, 3), g.weight(3), domain="own", alpha=0.3))
+    model = g.model()
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
+
+    def attribute(node, name, reference, kind):
+        node.attribute.append(onnx.AttributeProto(name=name, ref_attr_name=reference, type=kind))
+        return node
+    layers = [helper.make_node("Transpose", ["x"], ["turned"], perm=[1, 0, 2]),
+              attribute(helper.make_node("LSTM", ["turned", "w", "r", "b"], ["y"]), "hidden_size", "size", onnx.AttributeProto.INT),
+              helper.make_node("Constant", [], ["one"], value_ints=[1]), helper.make_node("Squeeze", ["y", "one"], ["flat"]),
+              helper.make_node("Transpose", ["flat"], ["result"], perm=[1, 0, 2])]
+    dense = [helper.make_node("MatMul", ["x", "w"], ["y"]), helper.make_node("Add", ["y", "b"], ["result"])]
+    share = [helper.make_node("Dense", ["x", "w", "b"], ["y"], domain="own"),
+             attribute(helper.make_node("LeakyRelu", ["y"], ["result"]), "alpha", "alpha", onnx.AttributeProto.FLOAT)]
+    model.functions.extend([
+        helper.make_function("own", "Layers", ["x", "w", "r", "b"], ["result"], layers, opsets, attributes=["size"]),
+        helper.make_function("own", "Dense", ["x", "w", "b"], ["result"], dense, opsets),
+        helper.make_function("own", "Share", ["x", "w", "b"], ["result"], share, opsets, attributes=["alpha"])])
+    write(g.name, model, {"x": np.random.default_rng(8).standard_normal((N, T, 4)).astype(np.float32)}, "lstm dense activation")
 
 
 def made_by_torch():

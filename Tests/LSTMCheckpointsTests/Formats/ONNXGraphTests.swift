@@ -17,7 +17,7 @@ import Testing
     configuration.layers.filter { ($0.kind as? Layer.Readout)?.take != .all }.map(\.kind.kind).joined(separator: " ")
   }
 
-  @Test func thereAreSeventyCases() { #expect(Self.names.count >= 71) }
+  @Test func thereAreAHundredCases() { #expect(Self.names.count >= 110) }
 
   /// Every layer of the framework's graph is one of the model, and no tensor is left over.
   @Test(arguments: names)
@@ -61,6 +61,14 @@ import Testing
 
   @Test func oneTensorInTwoPlacesIsOneParameter() throws {
     #expect(try Self.plan("two_tables").configuration.ties == [["embedding1.weight", "head.0.weight"]])
+  }
+
+  /// A decoder's cells are one cell, which each of its steps has.
+  @Test func cellsThatGoOnAreOne() throws {
+    let plan = try Self.plan("cells_that_go_on")
+    #expect(plan.configuration.ties.contains(["lstm.weight_ih_l2", "lstm.weight_ih_l4", "lstm.weight_ih_l6"]))
+    #expect(plan.configuration.ties.contains(["lstm.bias_hh_l3", "lstm.bias_hh_l5", "lstm.bias_hh_l7"]))
+    #expect(plan.configuration.ties.contains { $0.contains("head.0.weight") && $0.count == 3 })
   }
 
   @Test func quantizedWeightsAreSaidToBe() throws {

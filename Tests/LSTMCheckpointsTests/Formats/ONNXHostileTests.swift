@@ -235,4 +235,35 @@ import Testing
     let text = try Self.refusal(Self.graph(nodes, weight: "v40"))
     #expect(text.contains("is not understood"), "\(text)")
   }
+
+  private static func call(_ operation: String, _ input: String, _ output: String) -> [UInt8] {
+    field(1, input) + field(2, output) + field(4, operation) + field(7, "own")
+  }
+
+  private static func function(_ name: String, calls: [String]) -> [UInt8] {
+    let nodes = calls.enumerated().flatMap { index, other in
+      field(7, call(other, index == 0 ? "x" : "v\(index - 1)", index == calls.count - 1 ? "y" : "v\(index)"))
+    }
+    return field(25, field(1, name) + field(4, "x") + field(5, "y") + nodes + field(10, "own"))
+  }
+
+  @Test func functionsThatCallThemselves() throws {
+    let bytes = Self.model(nodes: [Self.call("f", "x", "y")]) + Self.function("f", calls: ["f"])
+    #expect(try Self.refusal(bytes).contains("call each other"))
+  }
+
+  /// Each calls the one before fifty times: far more nodes than any model has.
+  @Test func functionsThatGrow() throws {
+    let names = (0..<8).map { "f\($0)" }
+    let functions = names.indices.flatMap { index in
+      Self.function(names[index], calls: [String](repeating: index == 0 ? "Relu" : names[index - 1], count: 50))
+    }
+    let bytes = Self.model(nodes: [Self.call("f7", "x", "y")]) + functions
+    #expect(try Self.refusal(bytes).contains("written out"))
+  }
+
+  @Test func twoFunctionsOfOneName() throws {
+    let function = Self.function("f", calls: ["Relu"])
+    #expect(try Self.refusal(Self.model() + function + function).contains("two functions"))
+  }
 }

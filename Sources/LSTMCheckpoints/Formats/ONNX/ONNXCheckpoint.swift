@@ -111,7 +111,7 @@ struct ONNXStructure: ModelStructure {
   private func understood(
     _ candidates: [Candidate], file: String, options: LoadOptions
   ) throws(CheckpointError) -> Translation {
-    let unfolded = ONNXFoldedSteps(model, constants)
+    let unfolded = ONNXFoldedSteps(ONNXRewriting(model, constants).model, constants)
     let general = ONNXGraphTranslation(
       file: file, model: unfolded.model, bytes: source, constants: unfolded.constants)
     // Of several outputs a plain stack gives one; states are none.

@@ -5,6 +5,8 @@ struct ONNXNumbers {
   var shape: [Int]
 
   static let limit = 4096
+  /// Elements of a constant that is made of one number.
+  static let constantLimit = 1 << 20
 
   init(_ values: [ONNXSize?], shape: [Int]) {
     self.values = values

@@ -71,7 +71,7 @@ extension ONNXOperators {
       return [known]
     }
     if node.operation == "Mul", let known = t.summedPairs(node) { return [known] }
-    if node.operation == "Mul", t.isZeroed(node) { return [.zeros] }
+    if node.operation == "Mul", t.isZeroed(node) { return [.zeros()] }
     if node.operation == "Div" {
       if let rows = try t.softsign(node) { return [.rows(rows)] }
       if let rows = try t.normalized(node) { return [.rows(rows)] }
@@ -240,7 +240,7 @@ extension ONNXTranslator {
       {
         return rows.of(try layer(Layer.ActivationLayer(.relu6), draft[rows.source].reads, node))
       }
-      throw ONNXRefusal(detail: "its bound \(bound) is that of no activation")
+      return node.operation == "Max" ? try bounded(rows, bound, nil, node) : try bounded(rows, nil, bound, node)
     }
     return nil
   }
@@ -250,8 +250,11 @@ extension ONNXTranslator {
   fileprivate mutating func merged(
     _ operation: Layer.Merge.Operation, _ node: ONNXModel.Node
   ) throws(ONNXRefusal) -> ONNXRows? {
-    let list = node.inputs.indices.compactMap { rows(node, $0) }
+    var list = node.inputs.indices.compactMap { rows(node, $0) }
     guard list.count == node.inputs.count, list.count >= 2 else { return nil }
+    if let wide = list.first(where: { $0.factors.count == 1 }) {
+      for index in list.indices { list[index] = try widened(list[index], like: wide, node) }
+    }
     guard let axes = common(list) else {
       throw ONNXRefusal(detail: "what it puts together has different axes, or sizes that are repeated")
     }
@@ -261,6 +264,20 @@ extension ONNXTranslator {
     let sources = list.map(\.source)
     let source = try together(sources, operation, node)
     return ONNXRows(source: source, axes: axes, factors: list[0].factors)
+  }
+
+  /// One value that goes with each of a row's: as many of it side by side.
+  private mutating func widened(
+    _ rows: ONNXRows, like wide: ONNXRows, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> ONNXRows {
+    guard rows.factors.isEmpty, let place = wide.axes.firstIndex(of: .row(0)), 2...256 ~= wide.width else {
+      return rows
+    }
+    let own = rows.axes.count - (wide.axes.count - place)
+    guard rows.axes.indices.contains(own), rows.axes[own] == .one else { return rows }
+    let copies = try layer(
+      Layer.Merge(.concatenate), [Int](repeating: rows.source, count: wide.width), node)
+    return rows.replacingRow(at: own, with: copies, width: wide.width)
   }
 
   /// Rows put together value by value.

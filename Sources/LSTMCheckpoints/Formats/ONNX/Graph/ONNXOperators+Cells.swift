@@ -41,7 +41,12 @@ extension ONNXTranslator {
             let f = linearForm(forget.inner), isCarried(keep.inputs[stateAt]),
             let parts = halves(write, output.activation)
           else { continue }
-          guard var cell = cell(.lstm, [parts.input, f, parts.candidate, o]) else { continue }
+          let ended = endedLayer(keep.inputs[stateAt])
+          guard
+            var cell = cell(
+              .lstm, [parts.input, f, parts.candidate, o],
+              startsFrom: { name in ended != nil && readLayer(name) == ended })
+          else { continue }
           cell.carried = (keep.inputs[stateAt], sum)
           (cell.gates, cell.activation) = (output.activation, parts.activation)
           if squash.activation != parts.activation { cell.outputActivation = squash.activation }
@@ -66,7 +71,9 @@ extension ONNXTranslator {
     return nil
   }
 
-  private func isCarried(_ name: String) -> Bool { isWrittenState(name) || unrolled.cells[realName(name)] != nil }
+  private func isCarried(_ name: String) -> Bool {
+    isWrittenState(name) || unrolled.cells[realName(name)] != nil || endedLayer(name) != nil
+  }
 
   /// h' = z * h + (1 - z) * n or n + z * (h - n): the step of a GRU, at its last node.
   mutating func gruOutput(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
@@ -103,6 +110,7 @@ extension ONNXTranslator {
     func isHidden(_ name: String) -> Bool {
       realName(name) == realName(hidden) || isZeroState(name) && isZeroState(hidden)
     }
+    func isEnd(_ name: String) -> Bool { isHidden(name) && readLayer(name) != nil }
     /// r of r * something.
     func reset(_ name: String) -> (form: ONNXLinearForm, other: String)? {
       guard let product = origin(name), product.operation == "Mul", product.inputs.count == 2 else { return nil }
@@ -123,7 +131,7 @@ extension ONNXTranslator {
           h.parts.count == 1, isHidden(h.parts[0].x), x.size == h.size
         else { continue }
         let both = ONNXLinearForm(parts: x.parts + h.parts, biases: x.biases)
-        made = cell(.gru, [r, z, both], recurrentBiases: [2: h.biases])
+        made = cell(.gru, [r, z, both], recurrentBiases: [2: h.biases], startsFrom: isEnd)
       }
     }
     if made == nil, var n = linearForm(candidate.inner),
@@ -132,7 +140,7 @@ extension ONNXTranslator {
     {
       // n = tanh(Wx + U(r * h))
       n.parts[place].x = hidden
-      made = cell(.gru, [r, z, n])
+      made = cell(.gru, [r, z, n], startsFrom: isEnd)
       made?.resetsAfter = false
     }
     guard var cell = made, isHidden(cell.hidden) else { return nil }
@@ -153,11 +161,14 @@ extension ONNXTranslator {
   }
 
   /// Gates as sums of one product of what is read and one of the state.
+  /// - Parameter startsFrom: whether a value is the last state of another layer, which this one starts from.
   private func cell(
-    _ kind: Layer.Recurrent.Cell, _ forms: [ONNXLinearForm], recurrentBiases: [Int: [ONNXPiece]] = [:]
+    _ kind: Layer.Recurrent.Cell, _ forms: [ONNXLinearForm], recurrentBiases: [Int: [ONNXPiece]] = [:],
+    startsFrom: (String) -> Bool = { _ in false }
   ) -> ONNXWrittenCell? {
     guard let first = forms.first, first.parts.count == 2, forms.allSatisfy({ $0.parts.count == 2 }) else { return nil }
     let names = first.parts.map { realName($0.x) }
+    var found: ONNXWrittenCell?
     for (x, h) in [(0, 1), (1, 0)] {
       guard names[x] != names[h] else { continue }
       let both = forms.map { form -> (x: ONNXLinearForm.Part, h: ONNXLinearForm.Part)? in
@@ -175,10 +186,12 @@ extension ONNXTranslator {
         recurrent: parts.map(\.h.weight),
         inputBiases: zip(parts, forms).map { [$0.x.bias].compactMap { $0 } + $1.biases },
         recurrentBiases: parts.enumerated().map { [$1.h.bias].compactMap { $0 } + (recurrentBiases[$0] ?? []) })
-      if isWrittenState(made.hidden), !isWrittenState(made.x) { return made }
-      if let step = step(made.hidden), unrolled.weights[step.layer] == made.weights { return made }
+      // What is known to be the state is none of the other.
+      if startsFrom(made.hidden) { return made }
+      let isNext = step(made.hidden).map { unrolled.weights[$0.layer] == made.weights } ?? false
+      if found == nil, isNext || isWrittenState(made.hidden) && !isWrittenState(made.x) { found = made }
     }
-    return nil
+    return found
   }
 
   /// Which step of which layer a value is.
@@ -263,9 +276,14 @@ extension ONNXTranslator {
   }
 
   private mutating func begin(_ cell: ONNXWrittenCell, _ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
-    guard isWrittenState(cell.hidden), cell.carried.map({ isWrittenState($0.name) }) ?? true else { return nil }
+    let other = startingLayer(cell)
+    guard other != nil || isWrittenState(cell.hidden) && cell.carried.map({ isWrittenState($0.name) }) ?? true else {
+      return nil
+    }
     let name = cell.cell.rawValue.uppercased()
-    guard var rows = rows(named: cell.x), !rows.hasTime else {
+    var found = rows(named: cell.x)
+    if found == nil { found = try rowsOfZeros(cell, node) }
+    guard var rows = found, !rows.hasTime else {
       throw ONNXRefusal(detail: "it is a cell (\(name)), but what it reads is not one step")
     }
     let h = cell.input[0].rows.count
@@ -290,12 +308,12 @@ extension ONNXTranslator {
     if kind.bias != .none { parameters[.init(name: RecurrentPart.inputBias.rawValue)] = biases[0] ?? none }
     if kind.bias == .dual { parameters[.init(name: RecurrentPart.recurrentBias.rawValue)] = biases[1] ?? none }
     kind.isReversed = reversedSteps.contains(rows.source)
-    try startLoop(&kind, &parameters, cell)
+    if other != nil { kind.initialFrom = "" } else { try startLoop(&kind, &parameters, cell) }
     // The first step of several: a loop, or one that is written out.
     if let first = unrolled.steps[rows.source], first.step == 0, draft[first.layer].value.isPerStep,
       loops > 0 || steps(of: first.layer) ?? 1 > 1, draft[first.layer].value.vocabulary == nil
     {
-      let source = try layer(kind, [first.layer], parameters, node)
+      let source = try layer(kind, [first.layer], parameters, startsFrom: other, node)
       unrolled.weights[source] = cell.weights
       if loops == 0 { note("\(name) cells of the same weights, one for each step, are taken as one \(name)") }
       for name in cell.carried?.sum.outputs ?? [] {
@@ -312,7 +330,8 @@ extension ONNXTranslator {
       rows = rows.of(try layer(Layer.Reshape(.steps, steps: 1), [rows.source], node))
     }
     let read = try plain(rows.source, node)
-    let source = try layer(kind, [read], parameters, node)
+    let source = try layer(kind, [read], parameters, startsFrom: other, node)
+    if other != nil { return try oneStep(source, cell, rows, node) }
     note(
       "\(node.description) ends a cell (\(name)): one step from states that the caller gives; here it is run over all steps"
     )

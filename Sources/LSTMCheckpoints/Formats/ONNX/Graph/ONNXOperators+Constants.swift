@@ -44,7 +44,13 @@ extension ONNXTranslator {
         }
         (value, isWhole) = (found, !tensor.dataType.isFloatingPoint)
       }
-      if !isWhole, value == 0 { return .zeros }
+      if !isWhole, value == 0 { return .zeros(numbers(node, 0)?.values) }
+      // One number for each sequence of a batch.
+      if isWhole, let sizes = numbers(node, 0), sizes.values.count == 1, sizes.known == nil,
+        let whole = Int(exactly: value)
+      {
+        return .numbers(ONNXNumbers([ONNXSize(factor: whole)], shape: [1]))
+      }
       guard let shape = numbers(node, 0)?.known, shape.allSatisfy({ 0...ONNXNumbers.limit ~= $0 }),
         let count = elementCount(shape), count <= ONNXNumbers.limit
       else { return nil }

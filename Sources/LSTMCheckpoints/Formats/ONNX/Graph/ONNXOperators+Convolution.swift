@@ -114,6 +114,7 @@ extension ONNXTranslator {
       [along(window.time, settings.dilation, 1)] + (hasHeight ? [along(window.height, settings.dilation, 1)] : [])
     try fill(&kind, window, settings, pad, input, node)
     kind.hasBias = !isAbsent(node, 2)
+    if case .zeros? = meaning(node, 2) { kind.hasBias = false }
     var parameters = [
       ONNXDraft.Key(name: "weight"): parameter(
         matrix, matrix.shape == weight.shape ? nil : "the window's axes put in order")

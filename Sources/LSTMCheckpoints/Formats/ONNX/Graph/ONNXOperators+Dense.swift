@@ -95,6 +95,16 @@ extension ONNXTranslator {
       let source = try layer(Layer.Flatten(), [rows.source], node)
       return rows.replacingRow(at: place, with: source, width: steps)
     }
+    // Steps that lie side by side in what is given once.
+    if rows.factors.count == 2, place >= 0, rows.axes[place] == .row(1), !draft[rows.source].value.isPerStep,
+      let time = rows.axes.firstIndex(of: .row(0))
+    {
+      let side = try plain(rows.source, node)
+      let source = try layer(Layer.Reshape(.steps, steps: rows.factors[0]), [side], node)
+      var axes = rows.axes
+      (axes[time], axes[place]) = (.time, .row(0))
+      return ONNXRows(source: source, axes: axes, factors: [rows.factors[1]])
+    }
     throw ONNXRefusal(
       detail: place >= 0 && rows.axes[place] == .time
         ? "it reads steps side by side, whose number the file does not say" : "it reads only a part of each row")

@@ -14,6 +14,7 @@ extension ONNXOperators {
     if let known = t.squashed(node) { return [known] }
     if ["Tanh", "Relu"].contains(node.operation), let known = try t.rnnOutput(node) { return [known] }
     if node.operation == "Celu" { return try t.celu(node).map { [.rows($0)] } }
+    if node.operation == "Clip" { return try t.clipped(node).map { [.rows($0)] } }
     guard let rows = t.rows(node), let (activation, alpha) = try t.activation(of: node) else { return nil }
     if activation == .none { return [.rows(rows)] }
     return [.rows(rows.of(try t.layer(Layer.ActivationLayer(activation, alpha: alpha), [rows.source], node)))]
@@ -50,7 +51,6 @@ extension ONNXTranslator {
       return (.selu, nil)
     case "HardSigmoid":
       return try hardSigmoid(number(node, "alpha") ?? 0.2, number(node, "beta") ?? 0.5).map { ($0, nil) }
-    case "Clip": return try clipped(node)
     default: return nil
     }
   }
@@ -63,22 +63,6 @@ extension ONNXTranslator {
     if beta == 0.5, abs(alpha - 0.2) < 1e-6 { return .hardSigmoid }
     if beta == 0.5, abs(alpha - 1 / 6) < 1e-6 { return .hardSigmoidKeras3 }
     throw ONNXRefusal(detail: "it is clip(\(alpha) x + \(beta), 0, 1); known are 0.2 x + 0.5 and x / 6 + 0.5")
-  }
-
-  private func clipped(_ node: ONNXModel.Node) throws(ONNXRefusal) -> (Activation, Float?)? {
-    func bound(_ attribute: String, _ input: Int) -> Double?? {
-      if let value = number(node, attribute) { return .some(Double(value)) }
-      if isAbsent(node, input) { return .some(nil) }
-      return scalar(node, input).map { .some($0) }
-    }
-    guard let low = bound("min", 1), let high = bound("max", 2) else { return nil }
-    switch (low.flatMap { $0 <= -3e38 ? nil : $0 }, high.flatMap { $0 >= 3e38 ? nil : $0 }) {
-    case (nil, nil): return (.none, nil)
-    case (0, nil): return (.relu, nil)
-    case (0, 6): return (.relu6, nil)
-    case (-1, 1): return (.hardTanh, nil)
-    default: throw ONNXRefusal(detail: "its bounds are not those of an activation: known are 0, 0 to 6, and -1 to 1")
-    }
   }
 }
 

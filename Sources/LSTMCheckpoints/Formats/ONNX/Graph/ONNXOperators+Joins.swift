@@ -18,6 +18,7 @@ extension ONNXOperators {
   static let repeats = Family(["Expand", "Tile"]) { t, node throws(ONNXRefusal) in
     if let kept = t.keptState(node) { return [kept] }
     if case .norm? = t.meaning(node) { return t.meaning(node).map { [$0] } }
+    if case .attention? = t.meaning(node) { return t.spread(node).map { [$0] } }
     return try t.repeated(node).map { [$0] }
   }
 }
@@ -41,7 +42,8 @@ extension ONNXTranslator {
         layers.append([layer])
         found = meaning(node, index)
       case .finalStates(let list): layers.append(list)
-      case .state, .zeros: found = meaning(node, index)
+      case .state: found = meaning(node, index)
+      case .zeros: found = .zeros()
       case .rows: hasRows = true
       default: return nil
       }
@@ -146,6 +148,14 @@ extension ONNXTranslator {
 
   // MARK: - Repeating
 
+  /// Attention's share of each step, one for each of its values, where that is all that it is read for.
+  fileprivate func spread(_ node: ONNXModel.Node) -> ONNXMeaning? {
+    guard let output = node.outputs.first, node.operation == "Expand", !model.outputs.contains(output),
+      model.nodes.allSatisfy({ !$0.inputs.contains(output) || $0.operation == "Mul" })
+    else { return nil }
+    return meaning(node)
+  }
+
   fileprivate mutating func repeated(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
     guard let target = numbers(node, 1) else { return nil }
     if let list = numbers(node, 0), node.operation == "Expand" {
@@ -159,8 +169,15 @@ extension ONNXTranslator {
     }
     if let constant = weight(node, 0) {
       // One state for every sequence of a batch, or zeros of whatever shape.
-      if isZero(constant) { return .zeros }
+      if isZero(constant) { return .zeros(repeatedSizes(node, constant.shape.map { ONNXSize(factor: $0) })) }
       let sizes = target.values
+      if constant.tensor.elementCount == 1, let shape = target.known, let value = try? constant.value.floats().first,
+        let count = elementCount(shape), 1...ONNXNumbers.constantLimit ~= count, shape.allSatisfy({ $0 > 0 })
+      {
+        let tensor = StoredTensor(
+          name: node.outputs[0], shape: shape, values: [Float](repeating: value, count: count))
+        return .constant(ONNXConstant(tensor: tensor, sources: constant.sources))
+      }
       guard constant.shape.count == sizes.count,
         zip(constant.shape, sizes).allSatisfy({ size, wanted in
           size == 1 || wanted?.known == 1 || wanted?.known == (node.operation == "Expand" ? size : 1)

@@ -17,7 +17,8 @@ extension ONNXTranslator {
   /// What is given or kept by the caller stays that, however its axes are moved.
   func keptState(_ node: ONNXModel.Node) -> ONNXMeaning? {
     switch meaning(node) {
-    case .state, .choice, .finalState, .finalStates, .zeros, .loopIndex: meaning(node)
+    case .state, .choice, .finalState, .finalStates, .loopIndex: meaning(node)
+    case .zeros(let sizes): .zeros(sizes.flatMap { moved($0, by: node) })
     default: nil
     }
   }

@@ -43,6 +43,7 @@ extension ONNXOperators {
     }
     var kind = Layer.LayerNorm(epsilon: t.number(node, "epsilon") ?? 1e-5)
     kind.hasOffset = !t.isAbsent(node, 2)
+    if case .zeros? = t.meaning(node, 2) { kind.hasOffset = false }
     guard let scale = t.weight(node, 1), let gain = t.vector(scale, rows.width) else { return nil }
     var parameters = [ONNXDraft.Key(name: "weight"): t.parameter(gain)]
     if kind.hasOffset {
@@ -69,7 +70,7 @@ extension ONNXTranslator {
       parameters[.init(name: "bias")] = parameter(bias)
     }
     let made = ONNXMeaning.rows(sum.of(try layer(kind, [sum.source], parameters, node)))
-    return [made, .zeros, .zeros, .rows(sum)]
+    return [made, .zeros(), .zeros(), .rows(sum)]
   }
 
   /// A layer normalization or an L2 norm that is written out, at the division that it ends with.

@@ -99,16 +99,32 @@ extension ONNXTranslator {
             "it takes step \(index) of its input; of a number of steps that is not fixed the first and the last are known"
         )
       }
-      draft.fix(steps: count, of: rows.source)
-      var flat = unrolled.flat[rows.source] ?? -1
-      if flat < 0 {
-        flat = try layer(Layer.Flatten(), [rows.source], node)
-        unrolled.flat[rows.source] = flat
-      }
-      source = try layer(Layer.Slice(first: from * rows.width, count: rows.width), [flat], node)
+      source = try cut(rows.source, steps: from..<from + 1, of: count, node)
     }
     if let from, count != nil { unrolled.steps[source] = .init(layer: rows.source, step: from) }
     return source
+  }
+
+  /// Some steps side by side, of a known number.
+  private mutating func cut(
+    _ source: Int, steps: Range<Int>, of count: Int, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> Int {
+    draft.fix(steps: count, of: source)
+    var flat = unrolled.flat[source] ?? -1
+    if flat < 0 {
+      flat = try layer(Layer.Flatten(), [source], node)
+      unrolled.flat[source] = flat
+    }
+    let width = draft[source].value.width
+    return try layer(Layer.Slice(first: steps.lowerBound * width, count: steps.count * width), [flat], node)
+  }
+
+  /// Several steps of a known number, as steps.
+  private mutating func steps(
+    of rows: ONNXRows, from first: Int, count: Int, among all: Int, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> ONNXRows {
+    let side = try cut(rows.source, steps: first..<first + count, of: all, node)
+    return rows.of(try layer(Layer.Reshape(.steps, steps: count), [side], node))
   }
 
   /// Some places of an axis of a row, all of which lie together.
@@ -123,20 +139,31 @@ extension ONNXTranslator {
     let inner = rows.factors[1...].reduce(1, *)
     let kind = Layer.Slice(first: range.lowerBound * inner, count: range.count * inner)
     let source: Int
-    if let own = part(of: rows.source, kind) { source = own } else { source = try layer(kind, [rows.source], node) }
+    if let own = part(of: rows.source, kind) {
+      source = own.count == draft[own.source].value.width ? own.source : try self.slice(own, node)
+    } else {
+      source = try layer(kind, [rows.source], node)
+    }
     return ONNXRows(source: source, axes: rows.axes, factors: [range.count] + rows.factors[1...])
   }
 
-  /// What stands there in rows that were put side by side.
-  private func part(of source: Int, _ slice: Layer.Slice) -> Int? {
+  /// A part of rows, of which there is one alone.
+  private mutating func slice(
+    _ part: (source: Int, first: Int, count: Int), _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> Int {
+    try layer(Layer.Slice(first: part.first, count: part.count), [part.source], node)
+  }
+
+  /// What stands there in rows that were put side by side, or a part of it.
+  private func part(of source: Int, _ slice: Layer.Slice) -> (source: Int, first: Int, count: Int)? {
     guard let merge = draft[source].kind as? Layer.Merge, merge.operation == .concatenate else { return nil }
     var first = 0
     for read in draft[source].reads {
       let value = draft[read].value
-      if first == slice.first, value.width == slice.count, value.isPerStep == draft[source].value.isPerStep,
-        value.clock == draft[source].value.clock
+      if first <= slice.first, slice.first + slice.count <= first + value.width,
+        value.isPerStep == draft[source].value.isPerStep, value.clock == draft[source].value.clock
       {
-        return read
+        return (read, slice.first - first, slice.count)
       }
       first += value.width
     }
@@ -214,6 +241,9 @@ extension ONNXTranslator {
       if range.count == count { return rows }
       guard let first = range.first else { throw ONNXRefusal(detail: "it takes nothing") }
       if case .row = rows.axes[place] { return try slice(rows, place, first..<first + range.count, node) }
+      if range.count > 1, rows.axes[place] == .time {
+        return try steps(of: rows, from: first, count: range.count, among: count, node)
+      }
       guard range.count == 1 else { throw ONNXRefusal(detail: "it takes a part of the steps") }
       return try kept(rows, place, first == count - 1 ? -1 : first, node)
     }

@@ -105,7 +105,7 @@ extension ONNXTranslator {
         throw ONNXRefusal(detail: "its scale is another than what it reads was quantized by")
       }
       return .rows(rows)
-    case .zeros: return .zeros
+    case .zeros: return meaning(node)
     default:
       guard let values = constant(node, 0),
         let made = dequantized(
@@ -117,7 +117,7 @@ extension ONNXTranslator {
   }
 
   fileprivate mutating func quantized(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
-    if case .zeros? = meaning(node) { return .zeros }
+    if case .zeros? = meaning(node) { return meaning(node) }
     if let rows = rows(node) { return try quantized(rows, scale: 1, zero: 2, node) }
     guard let constant = weight(node, 0), let bounds = bounds(node, scale: 1, zero: 2),
       let made = constant.with({ tensor in
@@ -253,10 +253,19 @@ extension ONNXTranslator {
       guard let value = try dequantized(part) else { return nil }
       values[name] = value
     }
-    guard let translate = ONNXOperators.translation(of: made), case .rows(let rows)? = try translate(&self, made)?.first
-    else { return nil }
-    return try quantized(
-      rows, scale: isConcat ? 0 : first + 3 * count, zero: isConcat ? 1 : first + 3 * count + 1, node)
+    guard let translate = ONNXOperators.translation(of: made), let result = try translate(&self, made)?.first else {
+      return nil
+    }
+    let (scale, zero) = isConcat ? (0, 1) : (first + 3 * count, first + 3 * count + 1)
+    guard case .rows(let rows) = result else {
+      // Weights side by side.
+      guard case .constant = result else { return nil }
+      var part = node
+      part.inputs = ["\(node.outputs.first ?? "") of numbers", input(node, scale), input(node, zero)]
+      values[part.inputs[0]] = result
+      return try quantized(part)
+    }
+    return try quantized(rows, scale: scale, zero: zero, node)
   }
 
   /// A convolution of given weights.

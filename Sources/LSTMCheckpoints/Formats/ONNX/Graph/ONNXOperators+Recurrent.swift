@@ -252,6 +252,7 @@ extension ONNXTranslator {
     let value = draft[rows.source].value
     if rows.axes[time] == .one, !rows.hasTime, !value.isPerStep {
       rows = rows.of(try layer(Layer.Reshape(.steps, steps: 1), [rows.source], node))
+      rows.axes[time] = .time
     }
     guard rows.axes[time] == .time || rows.axes[time] == .one && !rows.hasTime else {
       throw ONNXRefusal(detail: "the axis that it goes along is not time", isAboutAxes: true)

@@ -35,6 +35,7 @@ extension ONNXTranslator {
     case .rows(let rows): sizes = rows.axes.map { size(of: $0, rows) }
     case .constant(let constant): sizes = constant.shape.map { ONNXSize(factor: $0) }
     case .numbers(let numbers): sizes = numbers.shape.map { ONNXSize(factor: $0) }
+    case .zeros(let known?): sizes = known
     case .state(let name):
       guard node.inputs[0] == name, let shape = model.inputs.first(where: { $0.name == name })?.shape else {
         return nil

@@ -89,8 +89,8 @@ enum ONNXMeaning {
   case constant(ONNXConstant)
   /// Sizes, indices and truths.
   case numbers(ONNXNumbers)
-  /// All zeros, of any shape.
-  case zeros
+  /// All zeros, of these sizes where they are known.
+  case zeros([ONNXSize?]? = nil)
   case rows(ONNXRows)
   /// Rows with their steps in reverse order.
   case reversed(ONNXRows)

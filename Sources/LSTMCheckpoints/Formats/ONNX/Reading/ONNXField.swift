@@ -2,9 +2,13 @@
 enum ONNXField {
   enum Model {
     static let irVersion: UInt64 = 1, producerName: UInt64 = 2, graph: UInt64 = 7, opsetImport: UInt64 = 8
-    static let metadataProps: UInt64 = 14
+    static let metadataProps: UInt64 = 14, functions: UInt64 = 25
   }
   enum OperatorSet { static let domain: UInt64 = 1, version: UInt64 = 2 }
+  enum Function {
+    static let name: UInt64 = 1, input: UInt64 = 4, output: UInt64 = 5, node: UInt64 = 7, opsetImport: UInt64 = 9
+    static let domain: UInt64 = 10, defaults: UInt64 = 11
+  }
   enum Entry { static let key: UInt64 = 1, value: UInt64 = 2 }
   enum Graph {
     static let node: UInt64 = 1, name: UInt64 = 2, initializer: UInt64 = 5, input: UInt64 = 11, output: UInt64 = 12
@@ -16,6 +20,7 @@ enum ONNXField {
   enum Attribute {
     static let name: UInt64 = 1, float: UInt64 = 2, integer: UInt64 = 3, text: UInt64 = 4, tensor: UInt64 = 5
     static let graph: UInt64 = 6, floats: UInt64 = 7, integers: UInt64 = 8, texts: UInt64 = 9, kind: UInt64 = 20
+    static let reference: UInt64 = 21
   }
   enum Tensor {
     static let dimensions: UInt64 = 1, dataType: UInt64 = 2, floats: UInt64 = 4, int32s: UInt64 = 5

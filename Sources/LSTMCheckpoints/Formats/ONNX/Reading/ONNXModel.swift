@@ -31,6 +31,8 @@ struct ONNXModel: Sendable {
     case tensor(ONNXTensor)
     /// A branch of `If`.
     indirect case graph(Subgraph)
+    /// What a function's caller gives under this name.
+    case reference(String)
     /// Sparse tensors, graphs within graphs within graphs: not read.
     case other
   }
@@ -64,10 +66,14 @@ struct ONNXModel: Sendable {
   var producer = ""
   var metadata: [String: String] = [:]
 
+  /// Functions of its own, until they are written out.
+  var functions: [Function] = []
+
   /// How many graphs it lies in.
   private var depth = 0
   private static let depthLimit = 6
-  private static let countLimit = 100_000
+  static let countLimit = 100_000
+  private static let functionLimit = 10_000
   private static let listLimit = 65536
 
   typealias Failure = ProtobufReader.Failure
@@ -92,6 +98,12 @@ struct ONNXModel: Sendable {
         let (key, value) = try Self.entry(&entry)
         guard metadata.count < 1000 else { throw Failure("it has more than 1000 entries of metadata") }
         metadata[key] = value
+      case (ONNXField.Model.functions, .bytes):
+        guard functions.count < Self.functionLimit else {
+          throw Failure("it has more than \(Self.functionLimit) functions")
+        }
+        var message = try reader.message()
+        functions.append(try Self.function(&message))
       case (ONNXField.Model.graph, _), (ONNXField.Model.opsetImport, _), (ONNXField.Model.metadataProps, _):
         throw Failure("field \(field.number) is of wire type \(field.wire.rawValue)")
       default: try reader.skip(field)
@@ -99,10 +111,11 @@ struct ONNXModel: Sendable {
     }
     guard hasGraph else { throw Failure("it has no graph") }
     guard 1...1000 ~= opset else { throw Failure("it does not say which version of the operators it uses") }
+    try writeOutFunctions()
     try liftConstants()
   }
 
-  private static func operatorSet(_ reader: inout ProtobufReader) throws(Failure) -> (String, Int) {
+  static func operatorSet(_ reader: inout ProtobufReader) throws(Failure) -> (String, Int) {
     var (domain, version) = ("", 0)
     while let field = try reader.next() {
       switch (field.number, field.wire) {
@@ -162,7 +175,7 @@ struct ONNXModel: Sendable {
     try liftConstants()
   }
 
-  private static func node(_ reader: inout ProtobufReader, _ depth: Int) throws(Failure) -> Node {
+  static func node(_ reader: inout ProtobufReader, _ depth: Int) throws(Failure) -> Node {
     var node = Node()
     while let field = try reader.next(.bytes) {
       guard node.inputs.count + node.outputs.count + node.attributes.count < listLimit else {
@@ -186,10 +199,11 @@ struct ONNXModel: Sendable {
     return node
   }
 
-  private static func attribute(_ reader: inout ProtobufReader, _ depth: Int) throws(Failure) -> (String, Attribute) {
+  static func attribute(_ reader: inout ProtobufReader, _ depth: Int) throws(Failure) -> (String, Attribute) {
     var name = ""
     var value = Attribute.other
     var (floats, integers, texts, kind) = ([Float](), [Int](), [String](), UInt64(0))
+    var reference: String?
     while let field = try reader.next() {
       guard max(floats.count, integers.count, texts.count) <= listLimit else {
         throw Failure("attribute \"\(name)\" has more than \(listLimit) values")
@@ -220,9 +234,13 @@ struct ONNXModel: Sendable {
         integers += try reader.list(field, limit: listLimit - integers.count).map { Int(truncatingIfNeeded: $0) }
       case (ONNXField.Attribute.texts, .bytes): texts.append(try reader.text())
       case (ONNXField.Attribute.kind, .varint): kind = try reader.varint()
+      case (ONNXField.Attribute.reference, .bytes):
+        let text = try reader.text()
+        if !text.isEmpty { reference = text }
       default: try reader.skip(field)
       }
     }
+    if let reference { return (name, .reference(reference)) }
     switch kind {
     case ONNXAttributeKind.floats: value = .floats(floats)
     case ONNXAttributeKind.integers: value = .integers(integers)
