@@ -58,7 +58,7 @@ package enum Inflate {
     return stored == cfileio_adler32(target, output.count) ? used + 6 : nil
   }
 
-  static func inflateByZlib(
+  package static func inflateByZlib(
     _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer, raw: Bool
   ) throws(InflateError) -> Int {
     guard let source = input.baseAddress, !input.isEmpty else { throw .truncated }

@@ -101,7 +101,7 @@ public struct ZipArchive: Sendable {
     }
     guard entry.crc != 0 else { return }
     let found = Inflate.crc32(UnsafeRawBufferPointer(buffer))
-    guard found == entry.crc else {
+    guard isChecksum(entry.crc, of: found) else {
       throw ZipError(.checksum(expected: entry.crc, found: found), archive: name, entry: entry.name)
     }
   }

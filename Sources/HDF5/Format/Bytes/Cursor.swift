@@ -1,3 +1,5 @@
+import FileIO
+
 /// How many bytes addresses and sizes have in a file.
 struct AddressWidths: Sendable {
   let offset: Int
@@ -103,7 +105,9 @@ struct Cursor {
     try need(4)
     end -= 4
     let stored = (0..<4).reduce(0 as UInt32) { $0 | UInt32(bytes[end + $1]) << UInt32(8 * $1) }
-    guard Lookup3.sum(bytes, position..<end) == stored else { throw damage("does not match its checksum") }
+    guard isChecksum(stored, of: Lookup3.sum(bytes, position..<end)) else {
+      throw damage("does not match its checksum")
+    }
   }
 
   /// Goes to a multiple of eight bytes from a place.

@@ -1,3 +1,5 @@
+import FileIO
+
 /// A fractal heap: blocks that double in size, in which links, attributes or shared messages lie.
 final class FractalHeap {
   private let file: FileBytes
@@ -151,7 +153,7 @@ final class FractalHeap {
       let stored = UInt32(try cursor.small(4))
       // The checksum's own bytes count as zeros.
       for index in place..<place + 4 { bytes[index] = 0 }
-      guard Lookup3.sum(bytes, 0..<bytes.count) == stored else {
+      guard isChecksum(stored, of: Lookup3.sum(bytes, 0..<bytes.count)) else {
         throw cursor.damage("does not match its checksum")
       }
     }
