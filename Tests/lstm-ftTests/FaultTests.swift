@@ -146,6 +146,21 @@ import Testing
       #expect(files.contains { lines.first?.contains($0) == true }, "\(label): \(text)")
     }
 
+    /// The weights of a `.keras` archive are written by themselves, and read to be packed.
+    @Test func whatIsPackedMayNotBeReadable() async throws {
+      let place = try Workplace()
+      try await Self.prepare(place)
+      let work = try #require(Self.cases.first { $0.output == "out.keras" })
+      let calls = try await Self.calls(place, work.arguments)
+      let reads = calls.indices.suffix(25).filter { calls[$0] == "r" }
+      #expect(reads.count > 1)
+      for index in reads {
+        let outcome = try await place.run(work.arguments, environment: ["LSTM_FT_FAULT": "\(index + 1):\(EIO)"])
+        #expect(outcome.code == 74)
+        Self.checkError(outcome.stderr, String(cString: strerror(EIO)), "reading by call \(index + 1)")
+      }
+    }
+
     /// A run that any fault stopped is resumed, or begun again in its folder, and ends with the same bits.
     @Test(.timeLimit(.minutes(takesAll ? 120 : 10))) func aRunGoesOnAfterAnyFault() async throws {
       let place = try Workplace()

@@ -96,7 +96,11 @@ enum KerasWriter {
       try writer.add("metadata.json", Array(metadata.utf8))
       try writer.add("config.json", Array(config.utf8))
       try writer.add("model.weights.h5", size: content.byteCount) {
-        try content.forEachPiece(0..<content.byteCount) { try file.write(UnsafeRawBufferPointer($0)) }
+        do {
+          try content.forEachPiece(0..<content.byteCount) { try file.write(UnsafeRawBufferPointer($0)) }
+        } catch let reason as UnreadableReason {
+          throw CheckpointError.unreadable(file: weights, reason: reason)
+        }
       }
       try writer.finish()
     }
