@@ -991,6 +991,19 @@ def left_as_they_were():
         return g.steps(y)
     simple("lengths_of_all_steps", lengths, "lstm")
 
+    def single(g, x):
+        """A decoder of layers that each read one step, which are put side by side."""
+        y, h, c = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, outputs=3)
+        parts = [g.weight(1, 20, 4), g.weight(1, 20, 5), g.weight(1, 40), ""]
+        out, bias = g.weight(5, 4), g.weight(4)
+        read, given = g.node("Unsqueeze", g.last(x), g.ints(0)), []
+        for _ in range(2):
+            y, h, c = g.node("LSTM", read, *parts, h, c, outputs=3, hidden_size=5)
+            read = g.node("Add", g.node("MatMul", g.node("Squeeze", y, g.ints(1)), out), bias)
+            given.append(g.node("Transpose", read, perm=[1, 0, 2]))
+        return g.node("Concat", *given, axis=1)
+    simple("single_steps_that_go_on", single, "lstm readout reshape lstm dense lstm dense concatenate", turn=lambda y: y.reshape(N, 1, 8))
+
     def from_zeros(g, x):
         """Cells of a GRU that go on from an encoder's state; the first of them reads zeros."""
         _, h = g.lstm(g.node("Transpose", x, perm=[1, 0, 2]), 4, 5, outputs=2, operation="GRU", linear_before_reset=1)

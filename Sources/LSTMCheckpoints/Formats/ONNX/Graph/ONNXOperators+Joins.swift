@@ -70,9 +70,19 @@ extension ONNXTranslator {
   fileprivate mutating func joined(
     _ list: [ONNXRows], _ at: Int, _ node: ONNXModel.Node
   ) throws(ONNXRefusal) -> ONNXRows? {
-    let first = list[0]
-    if list.count == 1 { return first }
+    if list.count == 1 { return list[0] }
     if let all = allSteps(list, at) { return all }
+    // Single steps side by side.
+    let single = list.map { rows -> ONNXRows? in
+      guard let place = axis(at, rows.axes.count), rows.axes[place] == .time, steps(of: rows.source) == 1 else {
+        return nil
+      }
+      var rows = rows
+      rows.axes[place] = .one
+      return rows
+    }
+    let list = single.contains { $0 == nil } ? list : single.compactMap { $0 }
+    let first = list[0]
     guard let place = axis(at, first.axes.count), let main = list.first(where: { $0.hasTime }) ?? list.first else {
       return nil
     }
