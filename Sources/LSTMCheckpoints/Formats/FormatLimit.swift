@@ -39,6 +39,14 @@ public struct FormatLimit: Sendable {
       "Keras' pooling has windows that are whole (valid), or as many as steps (same)"),
     .init("crf", keras + [.onnx], "neither has a conditional random field: write the model that ends in its scores"),
     .init(
+      "unmask", [.onnx], "no operator has a mask; nor has a module of PyTorch, whose state_dict can be written alone"),
+    .init(
+      "a mask over what slice, first, sum, magnitude, attention, reshape or flatten reads, and over what last reads "
+        + "of other than a recurrent layer", keras, "Keras does not carry its mask to such a layer"),
+    .init(
+      "reversed steps, slice, sum or magnitude beside hard_sigmoid_keras3, hard_tanh or hard_swish", [.kerasH5],
+      "these functions need Keras 3, which loads operations from its own archive alone"),
+    .init(
       "concatenate of a row once a sequence with steps of no fixed number", keras,
       "RepeatVector needs their number: give the input its steps"),
   ]

@@ -43,6 +43,11 @@ extension KerasGraphExport {
         }
       }
     }
+    // An input that no output needs is one all the same.
+    for node in nodes.indices where nodes[node].className == "InputLayer" && isDone.insert(node).inserted {
+      seen[node] = seen.count
+      finished.append(node)
+    }
     var depths: [Int: Int] = [:]
     for node in finished.reversed() {
       let depth = depths[node] ?? 0
@@ -70,7 +75,9 @@ extension KerasGraphExport {
       if case .object(let object) = wrapped(node.className, node.module, .object(node.config)) { json = object }
       if node.module != "keras.layers" { json["registered_name"] = .string(node.className) }
       json["name"] = .string(node.name)
-      json["inbound_nodes"] = .array(node.reads.isEmpty ? [] : [withModules ? call(node) : oldCall(node)])
+      // Keras 3 does not find what the older form names.
+      let isOld = !withModules && (!isThree || node.namedReads.isEmpty && node.states.isEmpty)
+      json["inbound_nodes"] = .array(node.reads.isEmpty ? [] : [isOld ? oldCall(node) : call(node)])
       return .object(json)
     }
     func places(_ values: [Value]) -> KerasJSON {

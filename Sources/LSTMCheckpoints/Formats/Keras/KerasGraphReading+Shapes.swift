@@ -51,7 +51,19 @@ extension KerasGraphReading {
     input.axes = order.map { input.axes[$0 - 1] }
     input.hasMask = false
     remember(layer)
+    if input.axes == [.time, .channel, .height], let grid = try channelsFirst(layer, input) { return grid }
     return input
+  }
+
+  /// Rows that were divided into channels of several values each, and then had the channels put last.
+  private mutating func channelsFirst(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue? {
+    guard let made = layers.first(where: { $0.name == value.name }), let source = made.from.first,
+      (made.kind as? Layer.Reshape)?.form == .gridChannelsLast, let height = values[made.name]?.grid?.height
+    else { return nil }
+    // What lay first was taken for the height.
+    let name = try add(
+      Layer.Reshape(.grid, channels: height), layer.name, of: layer, reading: [source], key: "")
+    return KerasValue(name: name, axes: Self.grid, isReversed: value.isReversed)
   }
 
   mutating func repeated(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
@@ -180,9 +192,15 @@ extension KerasGraphReading {
     for value in read { list.append(try settled(value, layer)) }
     let isGrid = list.contains { $0.axes.count == 3 }
     if !isGrid { for index in list.indices { list[index] = try rows(list[index], layer) } }
-    guard let first = list.first(where: { $0.axes.contains(.time) }) ?? list.first else {
-      throw unsupported(layer, "reads nothing")
+    func isRepeated(_ value: KerasValue) -> Bool {
+      layers.first { $0.name == value.name }.map { $0.kind is Layer.Repeat } ?? false
     }
+    guard
+      let first = list.first(where: { $0.axes.contains(.time) && !isRepeated($0) })
+        ?? list.first(where: { $0.axes.contains(.time) }) ?? list.first
+    else { throw unsupported(layer, "reads nothing") }
+    // One row at each step is the same from the last to the first.
+    for index in list.indices where isRepeated(list[index]) { list[index].isReversed = first.isReversed }
     // One step goes with each of the others.
     if operation != .concatenate, !isGrid,
       list.contains(where: { (values[$0.name]?.steps ?? 2) > 1 && $0.axes == KerasValue.steps })

@@ -42,7 +42,8 @@ struct ONNXHypothesis {
         let isBeside = model.inputs.contains { other in
           other.name != input.name && other.isData && !states.contains(other.name) && isSequence(other)
         }
-        let roles = isBeside && input.shape?.count == 2 && !input.isWhole ? input.roles.reversed() : input.roles
+        let isOnce = isBeside && input.shape?.count == (input.isWhole ? 1 : 2)
+        let roles = isOnce ? input.roles.reversed() : input.roles
         partial = Array(
           partial.flatMap { one in
             roles.map { role in
@@ -66,6 +67,7 @@ extension ONNXModel.Input {
     typealias Axis = ONNXHypothesis.Axis
     func list(_ axes: [Axis]...) -> [ONNXHypothesis.Role] { axes.map { .init(axes: $0, isPerStep: true) } }
     switch shape?.count {
+    case 1 where isWhole: return list([.time], [.batch], [.row]) + [.init(axes: [.batch], isPerStep: false)]
     case 1: return list([.time], [.batch], [.row])
     case 2 where isWhole:
       return list([.batch, .time], [.time, .batch]) + [.init(axes: [.batch, .row], isPerStep: false)]

@@ -184,6 +184,13 @@ extension ONNXTranslator {
     guard !input.axes[0].isRow else {
       throw ONNXRefusal(detail: "the first axis that it reads is neither batch nor time")
     }
+    var input = input
+    // Steps of what is given once, each with its channels.
+    if !draft[input.source].value.isPerStep, !input.hasTime, input.factors.count > 1, input.axes[1] != .row(0),
+      let place = input.axes.indices.first(where: { $0 > 1 && input.axes[$0] == .row(0) })
+    {
+      input = try stepsApart(input, at: place, node)
+    }
     var rows = input
     rows.spatial = spatial
     var window = ONNXWindow(channels: 1, source: input.source, rows: rows)

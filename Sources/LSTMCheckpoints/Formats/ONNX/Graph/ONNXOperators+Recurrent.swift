@@ -228,6 +228,16 @@ extension ONNXTranslator {
 
   // MARK: - What it reads
 
+  /// What is given once as steps: the first factor of its row, which the axis at `place` holds.
+  mutating func stepsApart(_ rows: ONNXRows, at place: Int, _ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows {
+    let source = try layer(Layer.Reshape(.steps, steps: rows.factors[0]), [rows.source], node)
+    var axes = rows.axes.map { axis -> ONNXRows.Axis in
+      if case .row(let factor) = axis { .row(factor - 1) } else { axis }
+    }
+    axes[place] = .time
+    return ONNXRows(source: source, axes: axes, factors: Array(rows.factors.dropFirst()))
+  }
+
   /// Rows whose steps a recurrent layer goes through.
   private mutating func sequence(
     _ input: ONNXRows, _ isBatchFirst: Bool, size: Int, _ node: ONNXModel.Node
@@ -241,13 +251,7 @@ extension ONNXTranslator {
     }
     // Steps that lie side by side in what is given once.
     if case .row(0) = rows.axes[time], !draft[rows.source].value.isPerStep {
-      let count = rows.factors[0]
-      let source = try layer(Layer.Reshape(.steps, steps: count), [rows.source], node)
-      var axes = rows.axes.map { axis -> ONNXRows.Axis in
-        if case .row(let factor) = axis { .row(factor - 1) } else { axis }
-      }
-      axes[time] = .time
-      rows = ONNXRows(source: source, axes: axes, factors: Array(rows.factors.dropFirst()))
+      rows = try stepsApart(rows, at: time, node)
     }
     let value = draft[rows.source].value
     if rows.axes[time] == .one, !rows.hasTime, !value.isPerStep {

@@ -1,7 +1,7 @@
 import FileIO
 
 /// A piece of an axis that a reshape puts beside others, or cuts where it is a factor of a row.
-struct ONNXAtom {
+struct ONNXAtom: Equatable {
   enum Kind: Equatable {
     case batch, time
     /// With what orders it among those of a row.
@@ -150,6 +150,7 @@ extension ONNXTranslator {
               if case .row(let order) = atom.kind { .row(rank(order)) } else { .batch }
             }))
       } else {
+        if let made = try split(rows, group, groups, node) { return made }
         return try flattened(rows, group, groups, node)
       }
     }
@@ -204,6 +205,32 @@ extension ONNXTranslator {
   /// The rows without a division.
   mutating func plain(_ source: Int, _ node: ONNXModel.Node) throws(ONNXRefusal) -> Int {
     draft[source].value.grid == nil ? source : try layer(Layer.Reshape(.row), [source], node)
+  }
+
+  /// Each step as several: the outer part of its row goes with time.
+  private mutating func split(
+    _ rows: ONNXRows, _ group: [ONNXAtom], _ groups: [[ONNXAtom]], _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> ONNXRows? {
+    func orders(_ atoms: some Sequence<ONNXAtom>) -> [[Int]] {
+      atoms.compactMap { if case .row(let order) = $0.kind { order } else { nil } }
+    }
+    let inner = groups.filter { $0 != group && !orders($0).isEmpty }
+    guard group.first?.kind == .time, inner.count == 1, inner[0].count == orders(inner[0]).count else { return nil }
+    let all = orders(group) + orders(inner[0])
+    guard orders(group).count == group.count - 1,
+      zip(all, all.dropFirst()).allSatisfy({ $0.lexicographicallyPrecedes($1) })
+    else { return nil }
+    let steps = group.dropFirst().reduce(1) { $0 * ($1.size.known ?? 1) }
+    let source = try layer(Layer.Reshape(.split, steps: steps), [try plain(rows.source, node)], node)
+    let axes = groups.map { atoms -> ONNXRows.Axis in
+      switch atoms.first?.kind {
+      case nil: .one
+      case .batch: .batch
+      case .time: .time
+      case .row: .row(0)
+      }
+    }
+    return ONNXRows(source: source, axes: axes, factors: [draft[source].value.width])
   }
 
   /// Time and features as one axis: all steps of a sequence side by side.

@@ -39,6 +39,17 @@ private struct ONNXProjection {
   var scale = 1.0
 }
 
+extension ONNXRows {
+  /// How many heads there are of one value each, where the only factor of a row lies among the first axes.
+  fileprivate func headsOfOne(before end: Int) -> Int? {
+    guard factors.count == 1, end >= 1 else { return nil }
+    let isLead = axes[..<end].contains { axis in
+      if case .merged(let inner) = axis { inner.contains(.row(0)) } else { axis == .row(0) }
+    }
+    return isLead ? factors[0] : nil
+  }
+}
+
 extension ONNXTranslator {
   /// Rows times rows along what a row holds; nil where it is another product.
   func scores(_ node: ONNXModel.Node) -> ONNXScores? {
@@ -46,8 +57,9 @@ extension ONNXTranslator {
       a.axes.count == b.axes.count, a.factors == b.factors
     else { return nil }
     let (n, last) = (a.axes.count, a.factors.count - 1)
-    // Of one value each, a row is an axis of 1.
-    let row = a.factors.isEmpty && b.axes[n - 1] == .time ? ONNXRows.Axis.one : .row(last)
+    // Of one value each, a row is an axis of 1, and so is that of a head.
+    let isOne = a.factors.isEmpty && b.axes[n - 1] == .time || a.headsOfOne(before: n - 2) != nil
+    let row = isOne ? ONNXRows.Axis.one : .row(last)
     guard a.axes[n - 1] == row, b.axes[n - 2] == row,
       Array(a.axes[..<(n - 2)]) == Array(b.axes[..<(n - 2)])
     else { return nil }
@@ -123,7 +135,8 @@ extension ONNXTranslator {
       let n = shares.axes.count
       let (steps, row) = (n - last, n - 3 + last)
       guard n >= 2, value.axes.count == n, shares.axes[row] == soft, value.axes[steps] == .time,
-        value.axes[row] == .row(value.factors.count - 1), isLed(value, shares)
+        value.axes[row] == .row(value.factors.count - 1)
+          || value.axes[row] == .one && value.headsOfOne(before: n - 2) != nil, isLed(value, shares)
       else { throw ONNXRefusal(detail: "its attention is over other steps than it takes") }
       let made = try attention(shares, value, node)
       var axes = value.axes
@@ -143,7 +156,7 @@ extension ONNXTranslator {
     _ shares: ONNXScores, _ value: ONNXRows, _ node: ONNXModel.Node
   ) throws(ONNXRefusal) -> Int {
     let (query, key) = shares.soft == .second ? (shares.first, shares.second) : (shares.second, shares.first)
-    let heads = key.factors.count == 2 ? key.factors[0] : 1
+    let heads = key.factors.count == 2 ? key.factors[0] : key.headsOfOne(before: key.axes.count - 2) ?? 1
     guard key.factors.count <= 2,
       value.factors.count == max(key.factors.count, 1) || value.factors.isEmpty && heads == 1,
       heads == 1 || value.factors[0] == heads,

@@ -24,12 +24,16 @@ extension ONNXNetworkWriter {
     if kind.padding == .same, pads.contains(where: { $0 != 0 }) {
       throw refused(place, "padding beside that which keeps the number of steps")
     }
-    if kind.padding == .same, kind.reflects {
-      // Zeros alone can be asked for without their number.
+    // Zeros alone can be asked for without their number, and not by ONNX Runtime where windows have gaps.
+    let isNumbered = kind.padding == .same && (kind.reflects || kind.dilation.contains { $0 != 1 })
+    if isNumbered {
       guard
         let steps = kind.stride[0] == 1
           ? place.values[0].steps ?? kind.kernel[0] * kind.dilation[0] : place.values[0].steps
-      else { throw refused(place, "reflected steps whose number depends on that of the sequence's") }
+      else {
+        throw refused(
+          place, "\(kind.reflects ? "reflected" : "padded") steps whose number depends on that of the sequence's")
+      }
       for axis in 0..<axes {
         let around = kind.padding(axis == 0 ? steps : place.values[0].grid?.height ?? 1, axis: axis)
         (pads[axis], pads[axes + axis]) = (around.before, around.after)
@@ -43,7 +47,7 @@ extension ONNXNetworkWriter {
     ]
     let value = windowed(place, axes) { writer, value in
       var value = value
-      if kind.padding == .same, !kind.reflects {
+      if kind.padding == .same, !isNumbered {
         attributes.append(("auto_pad", .text("SAME_UPPER")))
       } else if kind.reflects, pads.contains(where: { $0 != 0 }) {
         let all = [0, 0] + pads[..<axes] + [0, 0] + pads[axes...]

@@ -62,7 +62,9 @@ extension PyTorchSource {
 
   /// Whether PyTorch's modules compute these.
   private func isPlain(_ kinds: [Layer.Recurrent]) -> Bool {
-    kinds.allSatisfy { kind in
+    // Its projections are smaller than the state.
+    guard kinds.allSatisfy({ ($0.projectionSize ?? 0) < $0.size }) else { return false }
+    return kinds.allSatisfy { kind in
       kind.bias != .single && kind.gateActivation == .sigmoid && !kind.hasPeepholes && kind.cellClip == nil
         && kind.projectionClip == nil && kind.inputClip == nil && (kind.cell != .gru || kind.resetsAfter)
         && (kind.outputActivation == nil || kind.outputActivation == kind.activation)
