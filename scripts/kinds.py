@@ -72,6 +72,6 @@ class Case:
                 file[name] = value.swapaxes(2, 3) if value.ndim == 4 else value
 
 
-def cases() -> list:
-    lines = (FIXTURES / "kinds" / "models.txt").read_text().splitlines()
+def cases(path: pathlib.Path | None = None) -> list:
+    lines = (path or FIXTURES / "kinds" / "models.txt").read_text().splitlines()
     return [Case(line) for line in lines if line and not line.startswith("#")]
