@@ -323,6 +323,14 @@ def mask_multiplied(k, L):
     return k.Model(x, L.Dense(2)(L.GlobalMaxPooling1D()(L.Multiply()([e, L.BatchNormalization()(e)]))))
 
 
+@case(2, pad="rows")
+def hidden_again(k, L):
+    """In Keras 2 a product has the mask that one of its factors has; the model gives every step."""
+    x = k.Input((7, 3))
+    m = L.Masking()(x)
+    return k.Model(x, L.Dense(2)(L.ReLU()(L.Multiply()([m, L.MaxPooling1D(2, strides=1, padding="same")(L.LSTM(3, return_sequences=True)(m))]))))
+
+
 @case(tokens=[9], pad="both")
 def mask_lost(k, L):
     return chain(k, (7,), L.Embedding(9, 4, mask_zero=True), L.Conv1D(4, 3, padding="same"), L.LSTM(3), L.Dense(2), dtype="int32")
@@ -516,6 +524,19 @@ def hidden_attention(k, L):
     s = L.LSTM(4, return_sequences=True)(L.Embedding(9, 4, mask_zero=True)(x))
     a = L.Attention()([s, s])
     return k.Model(x, [L.Dense(3)(L.Concatenate()([s, a])), L.Dense(2)(L.GlobalAveragePooling1D()(a))])
+
+
+@case(tokens=[9], pad="every")
+def hidden_query(k, L):
+    """Attention whose query has lost the mask that its value has."""
+    x = k.Input((7,), dtype="int32")
+    e = L.Embedding(9, 4, mask_zero=True)(x)
+    s = L.LSTM(4, return_sequences=True)(e)
+    c = L.Conv1D(4, 2, padding="same")(s)
+    a = L.Attention()([c, s])
+    b = L.AdditiveAttention()([L.GRU(4, return_sequences=True)(c), s, e])
+    d = L.Attention()([L.Conv1D(4, 1)(e), e])
+    return k.Model(x, [L.Dense(3)(a), L.Dense(2)(L.Concatenate()([L.GlobalMaxPooling1D()(d), L.LSTM(3)(a), L.GlobalAveragePooling1D()(b)]))])
 
 
 # Files of weights alone, read by the names and shapes of their tensors.

@@ -44,6 +44,8 @@ private struct HiddenStepNeeds {
   private var everywhere: Set<String> = []
   /// Layers and inputs whose rows at hidden steps are known from the others.
   private var filled: Set<String> = []
+  /// Layers that hide steps again, of which every one is read.
+  private var seenThrough: Set<String> = []
   /// Layers whose output has every step because they read every one.
   private var derived: Set<String> = []
 
@@ -52,7 +54,10 @@ private struct HiddenStepNeeds {
     let readers = Set(uses.map(\.reader))
     for layer in model.layers where isMasked(layer.name) {
       let isEach = !(layer.kind is Layer.Recurrent) && sources(layer.name).allSatisfy { derived.contains($0) }
-      if layer.kind is Layer.Recurrent && readers.contains(layer.name) || isEach { derived.insert(layer.name) }
+      let asks =
+        layer.kind is Layer.DotAttention
+        && sources(layer.name).first.map { uses.contains(.init(reader: layer.name, source: $0)) } ?? false
+      if layer.kind is Layer.Recurrent && readers.contains(layer.name) || isEach || asks { derived.insert(layer.name) }
     }
   }
 
@@ -74,7 +79,11 @@ private struct HiddenStepNeeds {
       return
     }
     switch layer.kind {
-    case is Layer.Recurrent, is Layer.Embedding, is Layer.DotAttention: filled.insert(name)
+    case is Layer.Recurrent, is Layer.Embedding: filled.insert(name)
+    // Keras' heads see all steps alike where their own is hidden; its Attention gives zeros.
+    case let attention as Layer.DotAttention where !attention.isScaled: filled.insert(name)
+    // What it reads has every row.
+    case is Layer.Remask: seenThrough.insert(name)
     case is Layer.Dense, is Layer.ActivationLayer, is Layer.BatchNorm, is Layer.LayerNorm, is Layer.Rescale,
       is Layer.Dropout, is Layer.L2, is Layer.Slice, is Layer.Reshape, is Layer.Merge, is Layer.Readout,
       is Layer.Convolution, is Layer.Pooling, is Layer.Magnitude, is Layer.CRF:
@@ -139,6 +148,7 @@ private struct HiddenStepNeeds {
         made.append(Layer(unique, Layer.Remask(), from: [source]))
         return unique
       }
+      if seenThrough.contains(layer.name), let source = copy.from.first { names[layer.name] = source }
       let before = made.last?.name ?? model.inputs[0].name
       if copy.from == [before] { copy.from = [] }
       made.append(copy)

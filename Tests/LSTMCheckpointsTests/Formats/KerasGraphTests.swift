@@ -219,6 +219,9 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
 }
 
 @Suite struct KerasGraphWritingTests {
+  /// What reads steps past a mask and is read with it again has no form of its own here.
+  private static let oneWay = ["hidden_query", "hidden_again"]
+
   /// Written and read back, it is the same graph with the same bytes.
   @Test(arguments: KerasGraphReadingTests.cases, [Checkpoint.Format.kerasArchive, .kerasH5])
   func thereAndBack(_ name: String, _ format: Checkpoint.Format) throws {
@@ -226,7 +229,7 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
     let place = try TemporaryFolder()
     let gates = Set(made.configuration.recurrentLayers.map(\.kind.gateActivation))
     let isOther = gates.contains(.hardSigmoid) && format == .kerasArchive
-    if isOther {
+    if isOther || Self.oneWay.contains(where: name.contains) {
       #expect(throws: CheckpointError.self) { try made.write(path: place.path("m"), as: format) }
       return
     }
@@ -256,6 +259,7 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
     let source = try Checkpoint(path: folder.appendingPathComponent(name).path)
     let made = try LoadPlan(source).imported()
     let place = try TemporaryFolder()
+    if Self.oneWay.contains(where: name.contains) { return }
     try made.write(path: place.path("m.weights.h5"), as: .kerasWeights)
     for tensor in try Checkpoint(path: place.path("m.weights.h5")).tensors {
       guard let original = source[tensor.name] else {

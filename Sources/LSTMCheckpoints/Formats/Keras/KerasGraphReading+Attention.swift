@@ -159,6 +159,13 @@ extension KerasGraphReading {
     kind.isCausal = isCausal(use)
     if read.contains(where: \.isReversed) { try refuseReversed(read.first { $0.isReversed } ?? read[0], layer) }
     let tensors = try weights(of: layer, kind.hasScale ? 1 : 0)
+    if kind.isCausal, read.dropFirst().contains(where: { $0.hasMask != read[0].hasMask }) {
+      throw unsupported(
+        layer, "has no counterpart here: it is causal, and a mask hides steps of its query alone, or of its value alone"
+      )
+    }
+    // To a query without the mask every step is one.
+    if !read[0].hasMask { mixesSteps(read[0], layer) }
     passesOverHiddenSteps(read[1], layer)
     if read.count == 3 { passesOverHiddenSteps(read[2].name == read[1].name ? read[1] : read[2], layer) }
     var from = read.map(\.name)

@@ -93,6 +93,12 @@ extension KerasGraphReading {
     let value = try dense(2, read[1].name, heads * valueSize, "\(layer.name)_value")
     var kind = Layer.DotAttention()
     (kind.heads, kind.isScaled, kind.isCausal) = (heads, true, isCausal(use))
+    if kind.isCausal, read.dropFirst().contains(where: { $0.hasMask != read[0].hasMask }) {
+      throw unsupported(
+        layer, "has no counterpart here: it is causal, and a mask hides steps of its query alone, or of its value alone"
+      )
+    }
+    if !read[0].hasMask { mixesSteps(read[0], layer) }
     passesOverHiddenSteps(read[1], layer)
     if key.name != read[1].name { passesOverHiddenSteps(key, layer) }
     let products = try add(kind, "\(layer.name)_heads", of: layer, reading: [query, value, keys], key: "")
