@@ -569,6 +569,52 @@ def weights_repeat(k, L):
     return chain(k, (6, 3), L.LSTM(4), L.RepeatVector(5), L.LSTM(4, return_sequences=True), L.TimeDistributed(L.Dense(2)))
 
 
+@case(ending=".weights.h5")
+def weights_functions(k, L):
+    return chain(k, (12, 3), L.Conv1D(4, 3, padding="same"), L.BatchNormalization(), L.Activation("relu"), L.MaxPooling1D(2), L.LSTM(5),
+                 L.Dense(3), L.Activation("softmax"))
+
+
+@case(ending=".weights.h5")
+def weights_relu(k, L):
+    return chain(k, (6, 3), L.LSTM(5), L.Dense(4), L.LeakyReLU(), L.Dense(1))
+
+
+@case(ending=".weights.h5")
+def weights_pools(k, L):
+    x = k.Input((6, 3))
+    h = L.Bidirectional(L.GRU(4, return_sequences=True))(x)
+    return k.Model(x, L.Dense(1, activation="sigmoid")(L.Concatenate()([L.GlobalAveragePooling1D()(h), L.GlobalMaxPooling1D()(h)])))
+
+
+@case(ending=".weights.h5")
+def weights_attention(k, L):
+    x = k.Input((6, 3))
+    h = L.LSTM(5, return_sequences=True)(x)
+    return k.Model(x, L.Dense(3, activation="softmax")(L.GlobalAveragePooling1D()(L.Attention()([h, h]))))
+
+
+@case(ending=".weights.h5")
+def weights_conv_flat(k, L):
+    return chain(k, (12, 3), L.Conv1D(4, 3, activation="relu"), L.LSTM(5, return_sequences=True), L.Flatten(), L.Dense(1))
+
+
+@case(ending=".weights.h5")
+def weights_conv_behind(k, L):
+    return chain(k, (8, 3), L.LSTM(5, return_sequences=True), L.Conv1D(4, 3), L.GlobalMaxPooling1D(), L.Dense(1))
+
+
+@case(ending=".weights.h5")
+def weights_steps_first(k, L):
+    return chain(k, (6, 3), L.TimeDistributed(L.Dense(4, activation="relu")), L.LSTM(5), L.Dense(3, activation="softmax"))
+
+
+@case(tokens=[9], ending=".weights.h5")
+def weights_words(k, L):
+    return chain(k, (7,), L.Embedding(9, 4), L.LSTM(5, return_sequences=True), L.LSTM(5, return_sequences=True),
+                 L.Dense(9, activation="softmax"), dtype="int32")
+
+
 @case(2, ending=".weights.h5")
 def weights_norm(k, L):
     layer = L.Normalization()

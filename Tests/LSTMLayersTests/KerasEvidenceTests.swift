@@ -17,8 +17,11 @@ import Testing
   private static func difference(_ plan: LoadPlan, _ stem: String) throws -> Float {
     let golden = try Checkpoint(path: fixtures.appendingPathComponent(stem + ".npz").path)
     let (x, wanted) = (try #require(golden["x0"]), try #require(golden["y0"]))
-    let found = try LSTMModel(plan)(SequenceBatch(Tensor(shape: x.shape, values: x.floats()))).output
-    #expect(found.shape == wanted.shape)
+    let batch =
+      plan.configuration.inputs[0].vocabulary == nil
+      ? try SequenceBatch(Tensor(shape: x.shape, values: x.floats()))
+      : try SequenceBatch(tokens: x.integers().map { Int32($0) }, count: x.shape[0], steps: x.shape[1])
+    let found = try LSTMModel(plan)(batch).output
     return found.shape == wanted.shape ? relativeDifference(found.values, try wanted.floats()) : .infinity
   }
 
@@ -32,10 +35,18 @@ import Testing
 
   /// Every proposal can be followed; the one that is the model gives its outputs.
   private static func follow(_ file: String, _ stem: String, _ lines: [String], right: Int) throws {
-    #expect(1...3 ~= lines.count)
-    for (place, line) in lines.enumerated() {
-      let plan = try plan(file, LoadOptions(configuration: try ModelConfiguration(line: line)))
-      if place == right { #expect(try difference(plan, stem) <= 2e-6, "\(line)") }
+    #expect(1...4 ~= lines.count)
+    let right = try places(file, stem, lines).contains(right)
+    #expect(right, "\(lines)")
+  }
+
+  /// Which of the proposals give the model's outputs.
+  private static func places(_ file: String, _ stem: String, _ lines: [String]) throws -> [Int] {
+    try lines.indices.filter { place in
+      let plan = try plan(file, LoadOptions(configuration: try ModelConfiguration(line: lines[place])))
+      // Of another number of steps it does not even read the input.
+      guard let found = try? difference(plan, stem) else { return false }
+      return found <= 2e-6
     }
   }
 
@@ -92,8 +103,8 @@ import Testing
     let others = open.report.assumed.first { $0.what.contains("other networks") }?.change?.parts.compactMap { part in
       if case .setting(.model, let line) = part { line } else { nil }
     }
-    #expect(others?.count == 2 && others?[0].hasSuffix("last -> dense 2 softmax") == true, "\(others ?? [])")
-    #expect(others?.last?.contains("relu") == true)
+    #expect(others?.first?.hasSuffix("last -> dense 2 softmax") == true, "\(others ?? [])")
+    #expect(others?.contains { $0.contains("relu") && $0.hasSuffix("dense 2") } == true, "\(others ?? [])")
     #expect(try Self.difference(Self.plan(file, LoadOptions(readout: .last)), stem) <= 2e-6)
   }
 
@@ -101,14 +112,14 @@ import Testing
     let (file, stem) = Self.file(major, "conv")
     let lines = try Self.proposals(file, "neither their padding and stride nor their activation")
     // What has two outputs is more often a classifier.
-    #expect(lines.count == 2 && lines.allSatisfy { $0.hasSuffix("softmax") })
-    try Self.follow(file, stem, lines.map { String($0.dropLast(" softmax".count)) }, right: 1)
+    #expect(lines.count == 4 && lines[0].hasSuffix("softmax") && lines[1].hasSuffix("softmax"), "\(lines)")
+    #expect(try Self.places(file, stem, lines).count == 1, "\(lines)")
   }
 
   @Test(arguments: [2, 3]) func flattenedStepsAreCounted(_ major: Int) throws {
     let (file, stem) = Self.file(major, "flat")
     let lines = try Self.proposals(file, "which activation is after dense")
-    #expect(lines.count == 2 && lines[0].hasSuffix("softmax") && lines.allSatisfy { $0.contains("of 6 steps") })
+    #expect(lines[0].hasSuffix("softmax") && lines.allSatisfy { $0.contains("of 6 steps") })
     try Self.follow(file, stem, lines, right: 1)
     let plan = try Self.plan(file, LoadOptions(activation: .relu))
     #expect(try Self.difference(plan, stem) <= 2e-6)
@@ -118,9 +129,39 @@ import Testing
   @Test func howOftenIsAsked() throws {
     let (file, stem) = Self.file(2, "repeat")
     let lines = try Self.proposals(file, "how often repeat_vector (RepeatVector) repeats (N stands for the number)")
-    #expect(lines.count == 2 && lines.allSatisfy { $0.contains("repeat N ") }, "\(lines)")
+    #expect(lines.count > 1 && lines.allSatisfy { $0.contains("repeat N ") }, "\(lines)")
     for line in lines { #expect(throws: ModelLineError.self) { try ModelConfiguration(line: line) } }
     try Self.follow(file, stem, lines.map { $0.replacing("repeat N", with: "repeat 5") }, right: 0)
+  }
+
+  /// Layers without weights are put where they mostly stand, and the model is among the proposals.
+  @Test(
+    arguments: [
+      ("functions", "convolve over the steps"), ("pools", "puts side by side"), ("attention", "(Attention) reads"),
+      ("conv_flat", "convolve over the steps"), ("conv_behind", "convolve over the steps"),
+      ("steps_first", "which activation is"), ("relu", ""), ("words", ""),
+    ], [2, 3])
+  func usualNetworks(_ test: (name: String, words: String), _ major: Int) throws {
+    let (file, stem) = Self.file(major, test.name)
+    let asked = test.words.isEmpty ? try Self.lines(file) : try Self.proposals(file, test.words)
+    if test.name == "relu", major == 2 {
+      // Its order is known, and only the readout is left open.
+      #expect(try Self.difference(Self.plan(file, LoadOptions(readout: .last)), stem) <= 2e-6)
+    } else {
+      #expect(!(try Self.places(file, stem, asked)).isEmpty, "\(asked)")
+    }
+  }
+
+  /// Proposed in an error, or beside what is assumed, which is one of the models.
+  private static func lines(_ file: String) throws -> [String] {
+    func models(_ message: Message) -> [String] {
+      message.parts.compactMap { if case .setting(.model, let line) = $0, line != "LINE" { line } else { nil } }
+    }
+    do {
+      return try plan(file).report.assumed.compactMap(\.change).flatMap(models)
+    } catch let error as CheckpointError {
+      return error.advice.flatMap(models)
+    }
   }
 
   @Test func statisticsAreWeightsToo() throws {

@@ -48,7 +48,9 @@ import Testing
   }
 
   /// What joins several values, or is of a class that is not known, has no place in a line.
-  @Test(arguments: ["add", "concatenate_1", "multiply", "lambda", "permute", "my_layer", "minimum", "attention"])
+  @Test(arguments: [
+    "add", "concatenate_1", "multiply", "lambda", "permute", "my_layer", "minimum", "additive_attention",
+  ])
   func layersWithoutWeightsThatCompute(_ name: String) {
     #expect(found([("input_1", []), recurrent("lstm", 4), (name, [])]) == nil)
   }

@@ -15,6 +15,10 @@ struct KerasEvidenceGraph: FileReading {
     var merge = "concat"
     /// Whether token 0 is hidden.
     var masks = false
+    /// Whether the last recurrent layer gives every step.
+    var givesAll = false
+    /// Whether the maximum lies before the mean.
+    var maximumFirst = false
   }
 
   /// Stands for how often a `RepeatVector` repeats.
@@ -47,7 +51,11 @@ struct KerasEvidenceGraph: FileReading {
         || layer.className == "TimeDistributed" && layer.cell == "Dense"
         || KerasLayerKinds.idle.contains(layer.className)
     }
-    if isPlain, !acceptsPlain { return nil }
+    var hasDenseBefore = false
+    if case .layers = structure.weights, found.count(where: { $0.className == "InputLayer" }) < 2 {
+      hasDenseBefore = found.lastIndex(where: \.isRecurrent).map { found[..<$0].contains(where: \.isDense) } ?? false
+    }
+    if isPlain, !acceptsPlain, !hasDenseBefore { return nil }
     layers = found
     if case .objects = structure.weights {
       let orders = KerasFoundOrder.orders(of: found)
@@ -64,8 +72,8 @@ struct KerasEvidenceGraph: FileReading {
     }
   }
 
-  /// Whether its layers come in one order alone.
-  var hasOneOrder: Bool { others.isEmpty }
+  /// The orders that its layers may come in.
+  var orders: [[KerasFoundLayer]] { [layers] + others }
 
   /// - Throws: `CheckpointError.ambiguous` with the models that it may be; nil where the layers make no line.
   func translation() throws(CheckpointError) -> Translation? {
@@ -86,7 +94,7 @@ struct KerasEvidenceGraph: FileReading {
   }
 
   /// Dense layers that another one follows.
-  private var inner: [KerasFoundLayer] {
+  private func inner(_ layers: [KerasFoundLayer]) -> [KerasFoundLayer] {
     layers.enumerated().compactMap { index, layer in
       guard layer.isDense else { return nil }
       let next = layers[(index + 1)...].first { !$0.isNormalization }
@@ -95,24 +103,6 @@ struct KerasEvidenceGraph: FileReading {
   }
 
   private func ask() throws(CheckpointError) {
-    func ambiguous(_ detail: Message, _ all: [Choices], _ orders: [[KerasFoundLayer]]) -> CheckpointError {
-      var lines: [String] = []
-      for order in orders {
-        for choices in all {
-          if let line = line(order, choices), !lines.contains(line) { lines.append(line) }
-        }
-      }
-      return .ambiguous(file: file, detail: detail, advice: lines.prefix(3).map { "\(.model, $0)" })
-    }
-    var base = usual
-    if options.activation == nil { base.inner = .relu }
-    let ends = layers.last.map { ["Activation", "ReLU"].contains($0.className) } ?? false
-    if ends { base.last = .softmax }
-    func variant(_ change: (inout Choices) -> Void) -> Choices {
-      var copy = base
-      change(&copy)
-      return copy
-    }
     let gated = layers.filter { ["LSTM", "GRU"].contains($0.cell) }
     if !structure.version.defaultsToSigmoid, options.gates == nil, !gated.isEmpty {
       throw .ambiguous(
@@ -127,7 +117,7 @@ struct KerasEvidenceGraph: FileReading {
       throw .invalid(.readout, readout.rawValue, "\(pooling.text) of \(file) is another")
     }
     func choosing(_ detail: Message) -> CheckpointError {
-      .ambiguous(file: file, detail: detail, advice: usualLines(isAsked: true).map { "\(.model, $0)" })
+      .ambiguous(file: file, detail: detail, advice: kerasModelAdvice(usualLines(isAsked: true)))
     }
     let convolutions = layers.filter(\.isConvolution)
     if !convolutions.isEmpty {
@@ -136,9 +126,14 @@ struct KerasEvidenceGraph: FileReading {
           + "padding and stride nor their activation")
     }
     if !others.isEmpty {
-      throw ambiguous(
-        "the file does not say in which order its layers come, and their sizes fit in several", [base],
-        [layers] + others)
+      throw choosing("the file does not say in which order its layers come, and their sizes fit in several")
+    }
+    if let layer = layers.first(where: { $0.className == KerasFoundLayer.pools }) {
+      throw choosing(
+        "a file of weights does not say what \(layer.name) (Concatenate) puts side by side, nor in which order")
+    }
+    if let layer = layers.first(where: { $0.className == "Attention" }) {
+      throw choosing("a file of weights does not say what \(layer.text) reads")
     }
     if let layer = layers.first(where: { $0.className == "RepeatVector" }) {
       throw choosing(
@@ -146,28 +141,24 @@ struct KerasEvidenceGraph: FileReading {
           + "of its recurrent layers")
     }
     if let layer = layers.first(where: { $0.className == "Activation" }) {
-      let functions: [Activation] =
-        ends && layers.last?.name == layer.name ? [.softmax, .sigmoid, .relu] : [.relu, .tanh]
-      throw ambiguous(
-        "\(layer.text) applies a function that a file of weights does not say",
-        functions.map { function in variant { ($0.function, $0.last) = (function, ends ? function : $0.last) } },
-        [layers])
+      throw choosing("\(layer.text) applies a function that a file of weights does not say")
     }
+    let inner = inner(layers)
     if options.activation == nil, !inner.isEmpty {
       throw choosing("the tensors do not show which activation is after \(nameList(inner.map(\.name)))")
     }
-    if let merged, merged.isOpen {
-      throw ambiguous(
-        "what \(merged.name) gives is half as wide as its two directions: a file of weights does not say how they are "
-          + "merged", ["sum", "ave", "mul"].map { mode in variant { $0.merge = mode } }, [layers])
+    if let openMerge {
+      throw choosing(
+        "what \(openMerge) gives is half as wide as its two directions: a file of weights does not say how they are "
+          + "merged")
     }
   }
 
   /// A bidirectional layer whose reader takes half of what it gives.
-  private var merged: (name: String, isOpen: Bool)? {
+  var openMerge: String? {
     for (index, layer) in layers.enumerated() where layer.className == "Bidirectional" {
       if let reads = layers[(index + 1)...].compactMap(\.reads).first, reads * 2 == layer.gives {
-        return (layer.name, true)
+        return layer.name
       }
     }
     return nil
@@ -188,12 +179,12 @@ struct KerasEvidenceGraph: FileReading {
     var list: [KerasJSON] = []
     let isTokens = order.first { $0.className != "InputLayer" }?.className == "Embedding"
     let width = order.compactMap(\.reads).first
-    let steps = steps(order)
+    let steps = inputSteps(order, choices)
     let shape: [KerasJSON] =
       [.null, steps.map { .number(Double($0)) } ?? .null]
       + (isTokens ? [] : [width.map { .number(Double($0)) } ?? .null])
     list.append(["class_name": "InputLayer", "config": ["name": "input of all", "batch_shape": .array(shape)]])
-    let inner = Set(inner.map(\.name))
+    let inner = Set(inner(order).map(\.name))
     for (index, layer) in order.enumerated() where layer.className != "InputLayer" {
       var config = layer.config
       config["name"] = .string(layer.name)
@@ -212,7 +203,7 @@ struct KerasEvidenceGraph: FileReading {
       if layer.isRecurrent {
         change {
           if $0["activation"] != nil { $0["activation"] = activation(choices.recurrent) }
-          $0["return_sequences"] = .bool(givesSteps(order, index))
+          $0["return_sequences"] = .bool(givesSteps(order, index, choices))
         }
         if layer.className == "Bidirectional" { config["merge_mode"] = .string(mode(order, index, choices)) }
       } else if layer.isDense {
@@ -229,10 +220,71 @@ struct KerasEvidenceGraph: FileReading {
         config["mask_zero"] = .bool(choices.masks)
       } else if layer.className == "Masking" {
         config["mask_value"] = 0
+      } else if layer.className == "ZeroPadding1D" {
+        config["padding"] = 1
+      } else if layer.className == "Attention" {
+        config["use_scale"] = .bool(false)
       }
       list.append(["class_name": .string(layer.className), "config": .object(config)])
     }
-    return ["class_name": "Sequential", "config": ["layers": .array(list)]]
+    let isLine = !order.contains { $0.isAttention || $0.className == KerasFoundLayer.pools }
+    return isLine ? ["class_name": "Sequential", "config": ["layers": .array(list)]] : graph(list, choices)
+  }
+
+  /// Of a line of layers one in which an attention reads its sequence twice, and a mean and a maximum lie side by side.
+  private func graph(_ line: [KerasJSON], _ choices: Choices) -> KerasJSON {
+    var layers: [KerasJSON] = []
+    func reference(_ name: String) -> KerasJSON { [.string(name), 0, 0, .object([:])] }
+    func add(_ className: KerasJSON, _ config: KerasJSON, _ name: String, _ reads: [String]) {
+      layers.append([
+        "class_name": className, "config": config, "name": .string(name),
+        "inbound_nodes": reads.isEmpty ? .array([]) : .array([.array(reads.map(reference))]),
+      ])
+    }
+    var last: String?
+    for entry in line {
+      let name = entry["config"]?["name"]?.string ?? ""
+      let className = entry["class_name"]?.string ?? ""
+      let reads = last.map { [$0] } ?? []
+      if className == KerasFoundLayer.pools {
+        var pools: [String] = []
+        for (key, pooling) in [("mean", "GlobalAveragePooling1D"), ("max", "GlobalMaxPooling1D")] {
+          let own = entry["config"]?[key]?.string ?? key
+          add(.string(pooling), ["name": .string(own)], own, reads)
+          pools.append(own)
+        }
+        add(
+          "Concatenate", ["name": .string(name), "axis": -1], name, choices.maximumFirst ? pools.reversed() : pools)
+      } else {
+        add(
+          .string(className), entry["config"] ?? .object([:]), name,
+          className.hasSuffix("Attention") ? reads + reads : reads)
+      }
+      last = name
+    }
+    let first = layers.first?["name"] ?? ""
+    return [
+      "class_name": "Functional",
+      "config": [
+        "layers": .array(layers), "input_layers": [[first, 0, 0]],
+        "output_layers": [[.string(last ?? ""), 0, 0]],
+      ],
+    ]
+  }
+
+  /// Steps of the input where a dense layer reads a fixed number of them further on.
+  private func inputSteps(_ order: [KerasFoundLayer], _ choices: Choices) -> Int? {
+    guard var count = steps(order), let flatten = order.firstIndex(where: { $0.className == "Flatten" }) else {
+      return nil
+    }
+    for layer in order[..<flatten].reversed() {
+      if layer.className == "RepeatVector" { return nil }
+      if layer.isPooling { count *= 2 }
+      if layer.className == "ZeroPadding1D" { count -= 2 }
+      guard layer.isConvolution, choices.padding == .valid else { continue }
+      count += (layer.config["kernel_size"]?.array?.first?.integer ?? 1) - 1
+    }
+    return count > 0 ? count : nil
   }
 
   /// Steps that a dense layer reads one after the other.
@@ -245,7 +297,7 @@ struct KerasEvidenceGraph: FileReading {
   }
 
   /// Whether a recurrent layer gives every step, by what reads it.
-  private func givesSteps(_ order: [KerasFoundLayer], _ index: Int) -> Bool {
+  private func givesSteps(_ order: [KerasFoundLayer], _ index: Int, _ choices: Choices) -> Bool {
     for (place, layer) in order.enumerated().dropFirst(index + 1) {
       if layer.className == "RepeatVector" { return false }
       if layer.className == "Flatten" { return (steps(order) ?? 1) > 1 }
@@ -256,7 +308,7 @@ struct KerasEvidenceGraph: FileReading {
       }
       if layer.isDense { break }
     }
-    return options.readout == .all
+    return options.readout == .all || choices.givesAll
   }
 
   private func mode(_ order: [KerasFoundLayer], _ index: Int, _ choices: Choices) -> String {

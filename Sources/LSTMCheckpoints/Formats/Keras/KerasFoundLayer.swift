@@ -17,11 +17,14 @@ struct KerasFoundLayer {
   var isPooling: Bool { ["MaxPooling1D", "AveragePooling1D"].contains(className) }
   var isGlobalPooling: Bool { className.hasPrefix("Global") }
   var isNormalization: Bool { ["BatchNormalization", "LayerNormalization"].contains(className) }
+  var isFunction: Bool { ["Activation", "ReLU", "LeakyReLU", "ELU"].contains(className) }
+  var isAttention: Bool { ["Attention", "MultiHeadAttention"].contains(className) }
   var isDense: Bool { className == "Dense" || className == "TimeDistributed" }
   /// Whether it reads a sequence.
   var isStepwise: Bool {
     isRecurrent || isConvolution || isPooling || isGlobalPooling
-      || ["TimeDistributed", "MultiHeadAttention", "Flatten", "UpSampling1D", "ZeroPadding1D"].contains(className)
+      || ["TimeDistributed", "MultiHeadAttention", "Attention", "Flatten", "UpSampling1D", "ZeroPadding1D"].contains(
+        className)
   }
   /// `layer conv1d_1 (Conv1D)`
   var text: String { "\(name) (\(className))" }
@@ -29,8 +32,12 @@ struct KerasFoundLayer {
   /// Layers without weights that have one place in a line of layers.
   private static let light = KerasLayerKinds.idle.union([
     "GlobalAveragePooling1D", "GlobalMaxPooling1D", "MaxPooling1D", "AveragePooling1D", "Activation", "ReLU", "Softmax",
-    "LeakyReLU", "ELU", "Flatten", "RepeatVector", "Masking", "UnitNormalization",
+    "LeakyReLU", "ELU", "Flatten", "RepeatVector", "Masking", "UnitNormalization", "ZeroPadding1D", "Concatenate",
+    "Attention",
   ])
+
+  /// The mean and the maximum over the steps side by side: three layers without weights.
+  static let pools = "GlobalPools"
 
   private static let recurrents: Set<String> = ["LSTM", "CuDNNLSTM", "GRU", "SimpleRNN", "Bidirectional"]
 
@@ -45,7 +52,7 @@ struct KerasFoundLayer {
       Array(KerasLayerKinds.weightless) + [
         "LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed", "Dense", "Embedding", "Conv1D",
         "SeparableConv1D", "DepthwiseConv1D", "BatchNormalization", "LayerNormalization", "Normalization",
-        "MultiHeadAttention", "Rescaling",
+        "MultiHeadAttention", "Rescaling", "Attention",
       ]
     return Dictionary(classes.map { (kerasSnakeCase($0), $0) }) { first, _ in first }
       .merging(["input": "InputLayer"]) { first, _ in first }
@@ -63,6 +70,8 @@ extension KerasFoundLayer {
       guard let hint, Self.light.contains(hint) else { return nil }
       return
     }
+    // With weights it has scales, or is of a class of somebody's own.
+    if hint == "Attention" { return nil }
     let ranks = shapes.map(\.count)
     func has(_ role: String) -> Bool { roles.contains(role) }
     if hint != "TimeDistributed",
@@ -186,7 +195,24 @@ extension KerasStructure {
     case .objects(let tree):
       guard collect(tree, shapes, &result) else { return nil }
     }
-    return result
+    return Self.joiningPools(result)
+  }
+
+  /// With the mean and the maximum that are joined as one layer; nil where anything else is joined.
+  private static func joiningPools(_ layers: [KerasFoundLayer]) -> [KerasFoundLayer]? {
+    let joins = layers.filter { $0.className == "Concatenate" }
+    if joins.isEmpty { return layers }
+    let pools = layers.filter(\.isGlobalPooling)
+    guard joins.count == 1, pools.count == 2, let mean = pools.first(where: { $0.className.contains("Average") }),
+      let most = pools.first(where: { $0.className.contains("Max") })
+    else { return nil }
+    return layers.compactMap { layer in
+      if layer.isGlobalPooling { return nil }
+      guard layer.className == "Concatenate" else { return layer }
+      var joined = KerasFoundLayer(name: layer.name, className: KerasFoundLayer.pools)
+      joined.config = ["mean": .string(mean.name), "max": .string(most.name)]
+      return joined
+    }
   }
 
   private static func layer(_ name: String, _ weights: [String], _ shapes: [String: [Int]]) -> KerasFoundLayer? {
@@ -202,7 +228,8 @@ extension KerasStructure {
     // A name is only a name: tensors say more.
     if hint.map(KerasLayerKinds.weightless.contains) == true, !weights.isEmpty { hint = nil }
     if let layer = KerasFoundLayer(name, hint: hint, weights: weights, roles: roles, shapes: found) { return layer }
-    return hint == nil ? nil : KerasFoundLayer(name, hint: nil, weights: weights, roles: roles, shapes: found)
+    return hint == nil || hint == "Attention"
+      ? nil : KerasFoundLayer(name, hint: nil, weights: weights, roles: roles, shapes: found)
   }
 
   /// What lies together in a group: the layers of a model within the model, both directions of one.

@@ -79,7 +79,7 @@ struct KerasUnits: FileReading {
       file: file,
       detail:
         "the head has \(dense.count) dense layers (\(nameList(dense.map { $0.directions[0][0] }))) and the tensors do not show which "
-        + "activation is between them (\(.activation))", advice: lines.map { "\(.model, $0)" })
+        + "activation is between them (\(.activation))", advice: kerasModelAdvice(lines))
   }
 
   /// What a file of weights cannot tell.
@@ -329,8 +329,18 @@ struct KerasUnits: FileReading {
     var search = Search(queues: families.sorted { $0.key < $1.key }.map(\.value), wanted: wanted(units.count))
     search.run([], width: nil)
     if search.found.count == 1, search.isExhaustive { return search.found[0] }
-    if !search.found.isEmpty, let order = orderWithHead(units) { return order }
     let names = nameList(units.map(\.name))
+    if !search.found.isEmpty {
+      if let order = orderWithHead(units) { return order }
+      let lines = structure.usualLines(candidates, file: file, options: options, isAsked: true)
+      if !lines.isEmpty {
+        throw .ambiguous(
+          file: file,
+          detail: "does not say in which order its \(units.count) LSTM layers come, and their sizes fit in several: "
+            + "\(names)",
+          advice: kerasModelAdvice(lines))
+      }
+    }
     throw ambiguous(
       search.found.isEmpty
         ? "holds \(units.count) LSTM layers that do not make one stack, each reading what the one before gives: \(names)"
@@ -344,7 +354,7 @@ struct KerasUnits: FileReading {
   private func orderWithHead(_ units: [Unit]) -> [Unit]? {
     guard options.given == nil,
       let graph = KerasEvidenceGraph(structure, candidates, file: file, options: options, acceptsPlain: true),
-      graph.hasOneOrder
+      graph.orders.count == 1
     else { return nil }
     let order = graph.layers.compactMap { layer in
       units.first { unit in layer.weights.contains(unit.directions[0][0]) }

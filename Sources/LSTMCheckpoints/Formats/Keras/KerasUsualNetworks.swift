@@ -3,16 +3,42 @@ import FileIO
 /// The networks that most often have the layers of a file of weights, as whole lines: what such a file does not say is as it
 /// is in most of them.
 extension KerasEvidenceGraph {
-  /// At most two lines, the likelier one first.
+  /// One of several ways to be, and how unusual it is.
+  private struct Way {
+    let cost: Double
+    let change: (inout Choices) -> Void
+
+    init(_ cost: Double, _ change: @escaping (inout Choices) -> Void = { _ in }) {
+      (self.cost, self.change) = (cost, change)
+    }
+  }
+
+  private static let lineLimit = 4
+  private static let orderLimit = 8
+
+  /// At most four lines, the likeliest first.
   /// - Parameter isAsked: whether nothing has been assumed; otherwise lines that differ from what has been.
   func usualLines(isAsked: Bool) -> [String] {
-    var lines: [String] = []
-    let assumed = isAsked ? nil : line(layers, usual)
-    for choices in likely(isAsked: isAsked) {
-      guard let line = line(layers, choices), line != assumed, !lines.contains(line) else { continue }
-      lines.append(line)
+    var found: [(cost: Double, order: Int, choices: Choices)] = []
+    let orders = Array(orders.prefix(Self.orderLimit))
+    for index in orders.indices { found.append((0.7 * Double(index), index, usual)) }
+    for ways in questions {
+      found = found.flatMap { known in
+        ways.map { way in
+          var choices = known.choices
+          way.change(&choices)
+          return (known.cost + way.cost, known.order, choices)
+        }
+      }
     }
-    return Array(lines.prefix(2))
+    let assumed = isAsked ? nil : line(layers, usual)
+    var lines: [String] = []
+    for (_, order, choices) in found.sorted(by: { cost($0) < cost($1) }) {
+      guard let line = line(orders[order], choices), line != assumed, !lines.contains(line) else { continue }
+      lines.append(line)
+      if lines.count == Self.lineLimit { break }
+    }
+    return lines
   }
 
   /// The model as a line; nil where the layers make none.
@@ -22,41 +48,92 @@ extension KerasEvidenceGraph {
     return found.replacing("repeat \(Self.unknownCount)", with: "repeat N")
   }
 
-  private func likely(isAsked: Bool) -> [Choices] {
-    var base = usual
-    if options.activation == nil { base.inner = .relu }
-    let last = layers.last { $0.isDense }
-    let isTokens = layers.contains { $0.className == "Embedding" }
-    let isSingle = last?.gives == 1
-    let said = options.outputActivation?.general
-    func variant(_ change: (inout Choices) -> Void) -> Choices {
-      var copy = base
-      change(&copy)
-      if let said { copy.last = said }
-      return copy
-    }
-    // Text is classified; what has several outputs and no tokens is, too, more often than not.
+  private func cost(_ found: (cost: Double, order: Int, choices: Choices)) -> Double {
+    // LSTMs with relu mostly forecast; who classifies has them as they are.
+    let classifies = [.softmax, .sigmoid].contains(found.choices.last)
+    return found.cost + (found.choices.recurrent == .relu && classifies ? 1.5 : 0)
+  }
+
+  // MARK: - What is open
+
+  private var questions: [[Way]] {
+    [
+      ends, inners, recurrents, masks, readouts, paddings, convolutionFunctions, functions, merges, pools,
+    ].filter { !$0.isEmpty }
+  }
+
+  private var isTokens: Bool { layers.contains { $0.className == "Embedding" } }
+  private var isSingle: Bool { layers.last { $0.isDense }?.gives == 1 }
+  private var hasConvolutions: Bool { layers.contains(where: \.isConvolution) }
+  private var repeats: Bool { layers.contains { $0.className == "RepeatVector" } }
+  private var endsInFunction: Bool { layers.last?.className == "Activation" }
+
+  /// Text is classified; what has several outputs and no tokens is, too, more often than not.
+  private var ends: [Way] {
+    guard options.outputActivation == nil else { return [] }
+    func end(_ cost: Double, _ activation: Activation) -> Way { Way(cost) { $0.last = activation } }
     let classes: Activation = isSingle ? .sigmoid : .softmax
-    let end: Activation = isTokens || !isSingle ? classes : .none
-    let convolutions = layers.filter(\.isConvolution)
-    if layers.contains(where: { $0.className == "RepeatVector" }) {
-      return [variant { _ in }, variant { $0.recurrent = .relu }]
+    if endsInFunction { return [end(0, classes), end(1, isSingle ? .none : .sigmoid), end(2, .relu)] }
+    if repeats { return [end(0, .none), end(3, classes)] }
+    if isTokens { return [end(0, classes), end(1.5, .none)] }
+    return isSingle ? [end(0, .none), end(1.3, .sigmoid)] : [end(0, .softmax), end(0.8, .none)]
+  }
+
+  /// After dense layers that another one follows.
+  private var inners: [Way] {
+    guard options.activation == nil else { return [] }
+    let isForecast = isSingle && !isTokens && !hasConvolutions
+    return [Way(0) { $0.inner = .relu }, Way(isForecast ? 0.9 : 2.5) { $0.inner = .none }]
+  }
+
+  private var recurrents: [Way] {
+    let cost = isTokens ? 4 : repeats ? 0.5 : hasConvolutions ? 2.5 : isSingle ? 1.2 : 2
+    return [Way(0), Way(cost) { $0.recurrent = .relu }]
+  }
+
+  private var masks: [Way] {
+    isTokens ? [Way(0), Way(hasConvolutions ? 2.5 : 0.9) { $0.masks = true }] : []
+  }
+
+  /// What gives as many numbers as there are tokens says the next one, of the last step or of each.
+  private var readouts: [Way] {
+    guard let tokens = layers.first(where: { $0.className == "Embedding" })?.config["input_dim"]?.integer,
+      layers.last(where: \.isDense)?.gives == tokens, options.readout == nil
+    else { return [] }
+    return [Way(0), Way(0.7) { $0.givesAll = true }]
+  }
+
+  private var pools: [Way] {
+    layers.contains { $0.className == KerasFoundLayer.pools } ? [Way(0), Way(1) { $0.maximumFirst = true }] : []
+  }
+
+  private var paddings: [Way] {
+    guard hasConvolutions else { return [] }
+    let isPooled = layers.contains { $0.isPooling || $0.isGlobalPooling } || isTokens
+    if layers.contains(where: { $0.className == "ZeroPadding1D" }) { return [Way(0)] }
+    return [Way(0), Way(0.6) { $0.padding = .same }, Way(isPooled ? 3 : 0.3) { $0.padding = .causal }]
+  }
+
+  private var convolutionFunctions: [Way] {
+    guard hasConvolutions else { return [] }
+    let isFollowed = layers.indices.contains { index in
+      let next = layers.dropFirst(index + 1).first { !$0.isNormalization }
+      return layers[index].isConvolution && next?.isFunction ?? false
     }
-    if !convolutions.isEmpty {
-      let isFollowed = layers.contains { ["Activation", "ReLU", "LeakyReLU", "ELU"].contains($0.className) }
-      let relu = isFollowed ? Activation.none : .relu
-      return [.valid, .same].map { padding in
-        variant { ($0.convolution, $0.padding, $0.last) = (relu, padding, end) }
-      }
-    }
-    if isTokens { return [variant { $0.last = end }, variant { ($0.last, $0.masks) = (end, true) }] }
-    if isAsked {
-      return isSingle
-        ? [variant { _ in }, variant { $0.inner = .none }] : [variant { $0.last = end }, variant { _ in }]
-    }
-    let relu = variant { $0.recurrent = .relu }
-    let classifier = variant { $0.last = classes }
-    return isSingle ? [relu, classifier] : [classifier, relu]
+    let isBehind = layers.firstIndex(where: \.isRecurrent) ?? 0 < layers.lastIndex(where: \.isConvolution) ?? 0
+    if isBehind { return [Way(0) { $0.convolution = .relu }, Way(isTokens ? 0.5 : 0.9) { $0.convolution = .none }] }
+    return [Way(isFollowed ? 2.5 : 0) { $0.convolution = .relu }, Way(isFollowed ? 0 : 2.5) { $0.convolution = .none }]
+  }
+
+  /// Of layers that only say that they are an activation, other than the last.
+  private var functions: [Way] {
+    guard layers.dropLast().contains(where: { $0.className == "Activation" }) else { return [] }
+    return [Way(0) { $0.function = .relu }, Way(1) { $0.function = .tanh }]
+  }
+
+  private var merges: [Way] {
+    guard openMerge != nil else { return [] }
+    return [Way(0) { $0.merge = "sum" }, Way(0.8) { $0.merge = "ave" }, Way(1.5) { $0.merge = "mul" }]
   }
 }
 
@@ -66,4 +143,10 @@ extension KerasStructure {
     KerasEvidenceGraph(self, candidates, file: file, options: options, acceptsPlain: true)?
       .usualLines(isAsked: isAsked) ?? []
   }
+}
+
+/// Models to choose from, as a line of advice for the likeliest and one for all others.
+func kerasModelAdvice(_ lines: [String]) -> [Message] {
+  guard let first = lines.first else { return [] }
+  return ["\(.model, first)"] + (lines.count > 1 ? [kerasOthers(Array(lines.dropFirst()))] : [])
 }
