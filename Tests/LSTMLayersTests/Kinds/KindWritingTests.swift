@@ -43,4 +43,25 @@ import Testing
   @Test func whatKeras2IsGivenByNameIsInTheOlderForm() throws {
     #expect(try written("lstm from another", as: .kerasH5).range(of: Data("keras_history".utf8)) == nil)
   }
+
+  /// Keras gives the steps of a reversed layer from the last to the first, and their mask as it was.
+  @Test(arguments: ["LSTM 3", "dense 4 -> biGRU 3", "mean", "self attention"])
+  func aMaskOverReversedStepsIsRefused(_ reader: String) throws {
+    let model = LSTMModel(
+      try ModelConfiguration(line: "6 features masked 0 -> first: LSTM 4 reversed -> \(reader) -> dense 2"))
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    for format in [Checkpoint.Format.kerasArchive, .kerasH5] {
+      let error = #expect(throws: CheckpointError.self) { try model.stored.write(path: path, as: format) }
+      #expect(error.map { "\($0.message)".contains("a mask over what first gives") } == true)
+    }
+  }
+
+  @Test func theLastStateOfReversedStepsIsWritten() throws {
+    let model = LSTMModel(
+      try ModelConfiguration(line: "6 features masked 0 -> LSTM 4 bias single reversed -> final -> dense 2"))
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try model.stored.write(path: path, as: .kerasArchive)
+  }
 }

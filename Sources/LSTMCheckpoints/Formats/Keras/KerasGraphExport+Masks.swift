@@ -9,6 +9,11 @@ extension KerasGraphExport {
       if configuration.mask != nil, read.contains(where: { $0.clock == 0 }), !carriesMask(layer) {
         throw refused(layer, "a mask over what it reads")
       }
+      if configuration.mask != nil, read.contains(where: { $0.clock == 0 }), usesMask(layer),
+        let reversed = reversedLayer(below: layer)
+      {
+        throw refused(layer, "a mask over what \(reversed.name) gives from the last step to the first")
+      }
       guard read.contains(where: { $0.clock == LayerValue.everyStep }), configuration.mask != nil else { continue }
       switch layer.kind {
       case is Layer.Recurrent, is Layer.Attention, is Layer.DotAttention, is Layer.SelfAttention:
@@ -32,6 +37,33 @@ extension KerasGraphExport {
     case let readout as Layer.Readout: [.all, .mean, .last, .final].contains(readout.take)
     default: false
     }
+  }
+
+  private func usesMask(_ layer: Layer) -> Bool {
+    switch layer.kind {
+    case is Layer.Recurrent, is Layer.DotAttention, is Layer.SelfAttention: true
+    case let readout as Layer.Readout: readout.take == .mean
+    default: false
+    }
+  }
+
+  /// A layer below whose steps Keras gives in another order than its mask.
+  private func reversedLayer(below layer: Layer) -> Layer? {
+    var open = [layer.name]
+    var seen = Set<String>()
+    while let name = open.popLast() {
+      guard seen.insert(name).inserted, let index = configuration.index(of: name) else { continue }
+      for source in configuration.sources[index].map(configuration.name(ofValue:)) {
+        guard let place = configuration.index(of: source) else { continue }
+        let below = configuration.layers[place]
+        if let recurrent = below.kind as? Layer.Recurrent {
+          if recurrent.isReversed { return below }
+        } else if configuration.values[configuration.inputs.count + place].clock == 0 {
+          open.append(source)
+        }
+      }
+    }
+    return nil
   }
 
   /// A layer below, up to where every step is given, that loses a mask.
