@@ -157,6 +157,25 @@ import Testing
     #expect((0..<3).map { places.base[$0] } == [20, 10, 30])
     #expect(throws: ShapeError.self) { try network.run(input, from: boundary) }
   }
+
+  /// Sequences give what each gives by itself, in whatever order their rows lie: rows that lie in order are copied at once.
+  @Test(arguments: [[0, 1, 2, 3], [3, 1, 0, 2], [1, 2, 3, 4], [0, 1, 1, 3], [4]], [1, 2])
+  func rowsMayLieAnywhere(_ starts: [Int], steps: Int) throws {
+    let network = Network(
+      LSTMModel(
+        ModelConfiguration(PlainStack(input: .features(size: 3), layers: [.init(hiddenSize: 4)], readout: .last)),
+        seed: 3))
+    let rows = Block((0..<18).map { Float($0 * $0 % 7) - 3 })
+    func outputs(_ starts: [Int]) throws -> [Float] {
+      let output = try network.run(
+        SequenceRows(.features(rows.base, width: 3), count: starts.count, steps: steps, starts: Block(starts).base))
+      return Array(UnsafeBufferPointer(start: output.rows, count: output.count * output.width))
+    }
+    let each = try starts.map { try outputs([$0]) }
+    #expect(try outputs(starts) == each.flatMap { $0 })
+    // A sequence beside another is copied row by row.
+    #expect(try Array(outputs([starts[0], 0]).prefix(4)) == each[0])
+  }
 }
 
 /// Values that stay where they are, until the tests end.

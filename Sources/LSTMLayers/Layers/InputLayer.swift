@@ -35,6 +35,10 @@ final class InputLayer: NetworkLayer {
       }
       let to = makeOutput()
       let width = width
+      if let first = firstOfRun(source.starts) {
+        to.update(from: base + first * width, count: rowCount * width)
+        return
+      }
       forEachRow { row, sequence, step in
         copyRow(base + (source.starts[sequence] + step) * width, to: to + row * width, count: width)
       }
@@ -56,6 +60,18 @@ final class InputLayer: NetworkLayer {
     case (.tokens, nil):
       throw ShapeError(what: "input", expected: "features (N, T, \(width))", found: "token numbers (N, T)")
     }
+  }
+
+  /// Where the rows begin that are given in the order in which they are computed: the steps of one sequence, or sequences of one
+  /// step. Nil if they are in another order, or so many that threads share the copy.
+  private func firstOfRun(_ starts: UnsafePointer<Int>) -> Int? {
+    let shape = shape.packed
+    guard shape.count > 0, kernels.parts(rowCount * width, each: 1 << 14) == 1 else { return nil }
+    if shape.count == 1 { return starts[0] }
+    guard rowCount == shape.count else { return nil }
+    let first = starts[shape.order[0]]
+    for b in 1..<shape.count where starts[shape.order[b]] != first + b { return nil }
+    return first
   }
 
   /// Copies a row to where it is kept; a token as a number, which float32 has exactly up to the largest vocabulary.
