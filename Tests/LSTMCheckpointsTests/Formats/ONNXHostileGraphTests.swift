@@ -7,39 +7,9 @@ import Testing
 
 /// Graphs whose numbers lie: an error or a model, never a crash.
 @Suite struct ONNXHostileGraphTests {
-  /// A message of protobuf that grows.
-  private struct Message {
-    var bytes: [UInt8] = []
-
-    private static func varint(_ value: UInt64) -> [UInt8] {
-      var (rest, bytes) = (value, [UInt8]())
-      while rest >= 0x80 {
-        bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-        rest >>= 7
-      }
-      return bytes + [UInt8(rest)]
-    }
-
-    mutating func add(_ field: UInt64, _ value: Int) {
-      bytes += Self.varint(field << 3) + Self.varint(UInt64(bitPattern: Int64(value)))
-    }
-
-    mutating func add(_ field: UInt64, _ content: [UInt8]) {
-      bytes += Self.varint(field << 3 | 2) + Self.varint(UInt64(content.count)) + content
-    }
-
-    mutating func add(_ field: UInt64, _ text: String) { add(field, Array(text.utf8)) }
-
-    mutating func add(_ field: UInt64, _ body: (inout Message) -> Void) {
-      var inner = Message()
-      body(&inner)
-      add(field, inner.bytes)
-    }
-  }
-
   /// A graph of nodes and initializers.
   private struct Graph {
-    private var graph = Message()
+    private var graph = ProtobufMessage()
 
     mutating func input(_ name: String, _ dims: [Int?]) {
       graph.add(11) { info in
@@ -111,7 +81,7 @@ import Testing
     }
 
     var model: [UInt8] {
-      var model = Message()
+      var model = ProtobufMessage()
       model.add(1, 8)
       model.add(7, graph.bytes)
       model.add(8) { $0.add(2, 17) }

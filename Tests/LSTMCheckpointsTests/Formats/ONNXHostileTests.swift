@@ -21,20 +21,13 @@ import Testing
     return error?.message.description ?? ""
   }
 
-  private static func varint(_ value: UInt64) -> [UInt8] {
-    var (rest, bytes) = (value, [UInt8]())
-    while rest >= 0x80 {
-      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-      rest >>= 7
-    }
-    return bytes + [UInt8(rest)]
-  }
-
   private static func field(_ number: UInt64, _ bytes: [UInt8]) -> [UInt8] {
-    varint(number << 3 | 2) + varint(UInt64(bytes.count)) + bytes
+    ProtobufMessage.varint(number << 3 | 2) + ProtobufMessage.varint(UInt64(bytes.count)) + bytes
   }
 
-  private static func field(_ number: UInt64, _ value: UInt64) -> [UInt8] { varint(number << 3) + varint(value) }
+  private static func field(_ number: UInt64, _ value: UInt64) -> [UInt8] {
+    ProtobufMessage.varint(number << 3) + ProtobufMessage.varint(value)
+  }
   private static func field(_ number: UInt64, _ text: String) -> [UInt8] { field(number, Array(text.utf8)) }
 
   /// A model with these initializers and nodes.
@@ -94,7 +87,8 @@ import Testing
 
   @Test(arguments: [UInt64(100), 1 << 31, 1 << 62, .max])
   func aLengthPastTheEnd(_ length: UInt64) throws {
-    #expect(try Self.refusal(Self.field(1, 8) + [0x3a] + Self.varint(length)).contains("bytes are announced"))
+    #expect(
+      try Self.refusal(Self.field(1, 8) + [0x3a] + ProtobufMessage.varint(length)).contains("bytes are announced"))
   }
 
   @Test(arguments: [UInt8(3), 4, 6, 7])

@@ -15,6 +15,8 @@ extension KerasEvidenceGraph {
 
   private static let lineLimit = 4
   private static let orderLimit = 8
+  /// How many ways to be are tried: where layers make no line, none of them does.
+  private static let tryLimit = 500
 
   /// At most four lines, the likeliest first.
   /// - Parameter isAsked: whether nothing has been assumed; otherwise lines that differ from what has been.
@@ -33,7 +35,7 @@ extension KerasEvidenceGraph {
     }
     let assumed = isAsked ? nil : line(layers, usual)
     var lines: [String] = []
-    for (_, order, choices) in found.sorted(by: { cost($0) < cost($1) }) {
+    for (_, order, choices) in found.sorted(by: { cost($0) < cost($1) }).prefix(Self.tryLimit) {
       guard let line = line(orders[order], choices), line != assumed, !lines.contains(line) else { continue }
       lines.append(line)
       if lines.count == Self.lineLimit { break }

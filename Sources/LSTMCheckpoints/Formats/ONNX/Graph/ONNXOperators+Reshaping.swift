@@ -179,15 +179,7 @@ extension ONNXTranslator {
       throw ONNXRefusal(detail: "it puts the values of a row in an order that is not understood here")
     }
     let turned = try turned(rows.source, channels: factors[0], node)
-    let axes = groups.map { group -> ONNXRows.Axis in
-      switch group.first?.kind {
-      case nil: .one
-      case .batch: .batch
-      case .time: .time
-      case .row: .row(0)
-      }
-    }
-    return ONNXRows(source: turned, axes: axes, factors: [factors[0] * factors[1]])
+    return ONNXRows(source: turned, axes: axes(groups), factors: [factors[0] * factors[1]])
   }
 
   /// Rows (C, F) as rows (F, C).
@@ -222,7 +214,12 @@ extension ONNXTranslator {
     else { return nil }
     let steps = group.dropFirst().reduce(1) { $0 * ($1.size.known ?? 1) }
     let source = try layer(Layer.Reshape(.split, steps: steps), [try plain(rows.source, node)], node)
-    let axes = groups.map { atoms -> ONNXRows.Axis in
+    return ONNXRows(source: source, axes: axes(groups), factors: [draft[source].value.width])
+  }
+
+  /// The axes of groups of which one has all that is left of a row.
+  private func axes(_ groups: [[ONNXAtom]]) -> [ONNXRows.Axis] {
+    groups.map { atoms in
       switch atoms.first?.kind {
       case nil: .one
       case .batch: .batch
@@ -230,7 +227,6 @@ extension ONNXTranslator {
       case .row: .row(0)
       }
     }
-    return ONNXRows(source: source, axes: axes, factors: [draft[source].value.width])
   }
 
   /// Time and features as one axis: all steps of a sequence side by side.
