@@ -44,6 +44,9 @@ public struct FormatLimit: Sendable {
       "a mask over what slice, first, sum, magnitude, attention, reshape or flatten reads, and over what last reads "
         + "of other than a recurrent layer", keras, "Keras does not carry its mask to such a layer"),
     .init(
+      "a mask over what is merged with values that have none, and multiply or maximum of hidden steps", [.kerasArchive],
+      "Keras 3 hides no such step, and gives other values at hidden steps"),
+    .init(
       "reversed steps, slice, sum or magnitude beside hard_sigmoid_keras3, hard_tanh or hard_swish", [.kerasH5],
       "these functions need Keras 3, which loads operations from its own archive alone"),
     .init(

@@ -1,6 +1,7 @@
 import LSTMCheckpoints
 
-/// Several rows into one: side by side, or value by value. What has one row a sequence goes with each of its steps.
+/// Several rows into one: side by side, or value by value. What has one row a sequence goes with each of its steps, and a
+/// single value with each of a row's.
 final class MergeLayer: NetworkLayer {
   let operation: Layer.Merge.Operation
 
@@ -15,12 +16,7 @@ final class MergeLayer: NetworkLayer {
     for (index, source) in sources.enumerated() {
       let (part, size, column) = (rows(index), source.width, take(&column, source.width))
       forEachRow(of: source, work: size) { row, from in
-        let (to, x) = (output + row * width + column, part + from * size)
-        if operation == .concatenate || index == 0 {
-          to.update(from: x, count: size)
-        } else {
-          merge(x, into: to)
-        }
+        place(part + from * size, count: size, at: output + row * width + column, isFirst: index == 0)
       }
     }
     if operation == .average {
@@ -38,6 +34,18 @@ final class MergeLayer: NetworkLayer {
     return column
   }
 
+  private func place(_ x: UnsafePointer<Float>, count: Int, at y: UnsafeMutablePointer<Float>, isFirst: Bool) {
+    if operation == .concatenate || isFirst && count == width {
+      y.update(from: x, count: count)
+    } else if isFirst {
+      y.update(repeating: x[0], count: width)
+    } else if count == width {
+      merge(x, into: y)
+    } else {
+      merge(x[0], into: y)
+    }
+  }
+
   private func merge(_ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>) {
     switch operation {
     case .concatenate: break
@@ -46,6 +54,16 @@ final class MergeLayer: NetworkLayer {
     case .multiply: for j in 0..<width { y[j] *= x[j] }
     // NaN propagates.
     case .maximum: for j in 0..<width where x[j] > y[j] || x[j].isNaN { y[j] = x[j] }
+    }
+  }
+
+  private func merge(_ x: Float, into y: UnsafeMutablePointer<Float>) {
+    switch operation {
+    case .concatenate: break
+    case .add, .average: for j in 0..<width { y[j] += x }
+    case .subtract: for j in 0..<width { y[j] -= x }
+    case .multiply: for j in 0..<width { y[j] *= x }
+    case .maximum: for j in 0..<width where x > y[j] || x.isNaN { y[j] = x }
     }
   }
 
@@ -73,17 +91,24 @@ final class MergeLayer: NetworkLayer {
       let (size, column) = (source.width, take(&column, source.width))
       let isSummed = value.isPerStep && !source.value.isPerStep
       // The rows go to the last that wants them as they are, without a copy.
-      if operation == .add, index == sources.count - 1, !isSummed { return source.addGradient(gradient) }
+      let isOne = size < width && operation != .concatenate
+      if operation == .add, index == sources.count - 1, !isSummed, !isOne { return source.addGradient(gradient) }
       guard let sink = sink(index) else { continue }
       if isSummed { sink.clear(count: source.rowCount * size) }
       let accumulates = sink.accumulates || isSummed
-      forEachRow(of: source, work: size * (operation == .multiply ? sources.count : 1)) { row, from in
+      let work = operation == .concatenate ? size : width
+      forEachRow(of: source, work: work * (operation == .multiply ? sources.count : 1)) { row, from in
         let (d, to) = (gradient + row * width + column, sink.rows + from * size)
+        if isOne {
+          let sum = sumOfSlopes(of: index, row: row, d)
+          to[0] = accumulates ? to[0] + sum : sum
+          return
+        }
         switch operation {
         case .concatenate, .add: Self.add(1, d, to: to, count: size, accumulates)
         case .average: Self.add(1 / Float(sources.count), d, to: to, count: size, accumulates)
         case .subtract: Self.add(index == 0 ? 1 : -1, d, to: to, count: size, accumulates)
-        case .multiply where sources.count == 2:
+        case .multiply where sources.count == 2 && sources[1 - index].width == width:
           let other = rowRead(1 - index, row)
           if accumulates {
             for j in 0..<size { to[j] += d[j] * other[j] }
@@ -100,6 +125,22 @@ final class MergeLayer: NetworkLayer {
     }
   }
 
+  /// The gradient of a single value that goes with each of a row's.
+  private func sumOfSlopes(of index: Int, row: Int, _ d: UnsafePointer<Float>) -> Float {
+    var sum: Float = 0
+    switch operation {
+    case .concatenate, .add: for j in 0..<width { sum += d[j] }
+    case .average:
+      for j in 0..<width { sum += d[j] }
+      sum /= Float(sources.count)
+    case .subtract:
+      for j in 0..<width { sum += d[j] }
+      if index > 0 { sum = -sum }
+    case .multiply, .maximum: for j in 0..<width { sum += d[j] * factor(of: index, row: row, column: j) }
+    }
+    return sum
+  }
+
   private static func add(
     _ factor: Float, _ d: UnsafePointer<Float>, to: UnsafeMutablePointer<Float>, count: Int, _ accumulates: Bool
   ) {
@@ -114,12 +155,12 @@ final class MergeLayer: NetworkLayer {
   private func factor(of index: Int, row: Int, column: Int) -> Float {
     if operation == .multiply {
       var product: Float = 1
-      for other in sources.indices where other != index { product *= rowRead(other, row)[column] }
+      for other in sources.indices where other != index { product *= valueRead(other, row, column) }
       return product
     }
     let largest = output[row * width + column]
-    guard rowRead(index, row)[column] == largest else { return 0 }
-    for other in 0..<index where rowRead(other, row)[column] == largest { return 0 }
+    guard valueRead(index, row, column) == largest else { return 0 }
+    for other in 0..<index where valueRead(other, row, column) == largest { return 0 }
     return 1
   }
 
@@ -127,6 +168,10 @@ final class MergeLayer: NetworkLayer {
   private func rowRead(_ index: Int, _ row: Int) -> UnsafePointer<Float> {
     let isRepeated = value.isPerStep && !sources[index].value.isPerStep
     return UnsafePointer(rows(index) + (isRepeated ? sequence(ofRow: row) : row) * sources[index].width)
+  }
+
+  private func valueRead(_ index: Int, _ row: Int, _ column: Int) -> Float {
+    rowRead(index, row)[sources[index].width == width ? column : 0]
   }
 
   private func sequence(ofRow row: Int) -> Int {
@@ -150,12 +195,8 @@ final class MergeLayer: NetworkLayer {
   override func step(_ step: LayerStep) {
     var column = 0
     for (index, source) in sources.enumerated() {
-      let place = take(&column, source.width)
-      if operation == .concatenate || index == 0 {
-        (step.output + place).update(from: step.inputs[index], count: source.width)
-      } else {
-        merge(step.inputs[index], into: step.output)
-      }
+      let to = step.output + take(&column, source.width)
+      place(step.inputs[index], count: source.width, at: to, isFirst: index == 0)
     }
     guard operation == .average else { return }
     let share = 1 / Float(sources.count)

@@ -389,6 +389,8 @@ extension KerasGraphExport {
     if kind.operation == .concatenate {
       let sizes = read.map { $0.shape.last ?? nil }
       result.shape[result.shape.count - 1] = sizes.allSatisfy { $0 != nil } ? sizes.reduce(0) { $0 + ($1 ?? 0) } : nil
+    } else if !isGrid {
+      result.shape[result.shape.count - 1] = value.width
     }
     values[layer.name] = result
   }

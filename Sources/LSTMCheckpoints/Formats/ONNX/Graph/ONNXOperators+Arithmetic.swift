@@ -253,7 +253,7 @@ extension ONNXTranslator {
     var list = node.inputs.indices.compactMap { rows(node, $0) }
     guard list.count == node.inputs.count, list.count >= 2 else { return nil }
     if let wide = list.first(where: { $0.factors.count == 1 }) {
-      for index in list.indices { list[index] = try widened(list[index], like: wide, node) }
+      for index in list.indices { list[index] = widened(list[index], like: wide) }
     }
     guard let axes = common(list) else {
       throw ONNXRefusal(detail: "what it puts together has different axes, or sizes that are repeated")
@@ -266,18 +266,12 @@ extension ONNXTranslator {
     return ONNXRows(source: source, axes: axes, factors: list[0].factors)
   }
 
-  /// One value that goes with each of a row's: as many of it side by side.
-  private mutating func widened(
-    _ rows: ONNXRows, like wide: ONNXRows, _ node: ONNXModel.Node
-  ) throws(ONNXRefusal) -> ONNXRows {
-    guard rows.factors.isEmpty, let place = wide.axes.firstIndex(of: .row(0)), 2...256 ~= wide.width else {
-      return rows
-    }
+  /// One value that goes with each of a row's.
+  private func widened(_ rows: ONNXRows, like wide: ONNXRows) -> ONNXRows {
+    guard rows.factors.isEmpty, let place = wide.axes.firstIndex(of: .row(0)), wide.width > 1 else { return rows }
     let own = rows.axes.count - (wide.axes.count - place)
     guard rows.axes.indices.contains(own), rows.axes[own] == .one else { return rows }
-    let copies = try layer(
-      Layer.Merge(.concatenate), [Int](repeating: rows.source, count: wide.width), node)
-    return rows.replacingRow(at: own, with: copies, width: wide.width)
+    return rows.replacingRow(at: own, with: rows.source, width: wide.width)
   }
 
   /// Rows put together value by value.

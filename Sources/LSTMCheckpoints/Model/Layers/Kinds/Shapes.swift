@@ -164,7 +164,8 @@ extension Layer {
     public var stem: String { operation.rawValue }
     public var inputCount: ClosedRange<Int> { operation == .subtract ? 2...2 : 1...1_000_000 }
 
-    /// Rows of a sequence go with each of its steps: what is given once is repeated.
+    /// Rows of a sequence go with each of its steps: what is given once is repeated. Value by value, one of width 1 goes with
+    /// each value of the others.
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
       let perStep = inputs.filter(\.isPerStep)
       guard let first = perStep.first ?? inputs.first else { throw LayerError(nil, "it reads nothing") }
@@ -181,16 +182,21 @@ extension Layer {
         }
         return value
       }
-      guard inputs.allSatisfy({ $0.width == first.width }) else {
+      let width = inputs.reduce(1) { max($0, $1.width) }
+      let whole = inputs.filter { $0.width == width }
+      guard inputs.allSatisfy({ $0.width == width || $0.width == 1 }) else {
         throw LayerError(nil, "its inputs differ in width: \(inputs.map { String($0.width) }.joined(separator: ", "))")
       }
-      let grids = inputs.compactMap(\.grid)
+      let grids = whole.compactMap(\.grid)
       if let grid = grids.first, let other = grids.first(where: { $0 != grid }) {
         throw LayerError(
           nil,
           "one input is a grid of \(grid.channels) x \(grid.height), another of \(other.channels) x \(other.height)")
       }
-      return first
+      guard first.width < width else { return first }
+      var value = first.with(width: width)
+      value.grid = grids.first
+      return value
     }
   }
 }
