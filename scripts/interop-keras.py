@@ -205,8 +205,8 @@ def graphs(counts):
 
         with tempfile.TemporaryDirectory() as folder:
             run("import", path, folder=folder)
-            # A hard sigmoid has another slope in Keras 3.
-            if "hard" not in path.name or own is keras3:
+            # A hard sigmoid has another slope in Keras 3, and a product whose factors have not all a mask has none.
+            if own is keras3 or not any(word in path.name for word in ("hard", "hidden_again")):
                 run("export", "model.h5", "--to", "keras", "-o", "out.keras", folder=folder)
                 # Keras' own loading into the model that the weights came from.
                 run("export", "model.h5", "--to", "keras-weights", "-o", "out.weights.h5", folder=folder)

@@ -4,27 +4,79 @@ import FileIO
 extension KerasGraphExport {
   /// Keras carries a mask only as far as its layers do, and its layers give rows at hidden steps by themselves.
   func checkMask() throws(CheckpointError) {
+    guard configuration.mask != nil else { return }
+    let reached = reachOfMask()
     for (index, layer) in configuration.layers.enumerated() {
-      let read = configuration.inputs(ofLayer: index).filter(\.isPerStep)
-      if configuration.mask != nil, read.contains(where: { $0.clock == 0 }), !carriesMask(layer) {
-        throw refused(layer, "a mask over what it reads")
+      let parts = configuration.sources[index].filter { configuration.values[$0].isPerStep }
+      let hidden = parts.filter { configuration.values[$0].clock == 0 }
+      let shown = parts.filter { configuration.values[$0].clock == LayerValue.everyStep }
+      if !hidden.isEmpty, !carriesMask(layer) { throw refused(layer, "a mask over what it reads") }
+      if !hidden.isEmpty, usesMask(layer) {
+        if let reversed = reversedLayer(below: layer) {
+          throw refused(layer, "a mask over what \(reversed.name) gives from the last step to the first")
+        }
+        if hidden.contains(where: { !reached[$0] }) {
+          throw refused(lostMask(below: layer, reached) ?? layer, "a mask over what it gives")
+        }
       }
-      if configuration.mask != nil, read.contains(where: { $0.clock == 0 }), usesMask(layer),
-        let reversed = reversedLayer(below: layer)
-      {
-        throw refused(layer, "a mask over what \(reversed.name) gives from the last step to the first")
-      }
-      guard read.contains(where: { $0.clock == LayerValue.everyStep }), configuration.mask != nil else { continue }
       switch layer.kind {
-      case is Layer.Recurrent, is Layer.Attention, is Layer.DotAttention, is Layer.SelfAttention:
-        throw refused(layer, "steps that are hidden from others, and would be from it")
-      case let readout as Layer.Readout where readout.take == .mean:
-        throw refused(layer, "steps that are hidden from others, and would be from it")
-      case is Layer.Remask:
-        if let lost = lostMask(below: layer) { throw refused(lost, "a mask over what it reads") }
+      // Keras' layers hide steps as soon as a mask reaches them.
+      case _ where usesMask(layer) || layer.kind is Layer.Attention:
+        if shown.contains(where: { reached[$0] }) {
+          throw refused(layer, "steps that are hidden from others, and would be from it")
+        }
+      case let merge as Layer.Merge where isThree && [.multiply, .maximum].contains(merge.operation):
+        if shown.contains(where: { reached[$0] }) {
+          throw refused(layer, "steps that are hidden from others, where Keras 3 gives other values,")
+        }
+      case is Layer.Remask where !reached[configuration.sources[index][0]]:
+        throw refused(lostMask(below: layer, reached) ?? layer, "a mask over what it gives")
       default: break
       }
     }
+    if isThree, let product = productInOutputs() {
+      throw refused(product, "rows at hidden steps that outputs have, where Keras 3 gives other values,")
+    }
+  }
+
+  /// A product or maximum of masked steps whose rows at hidden steps reach an output.
+  private func productInOutputs() -> Layer? {
+    var products = [Layer?](repeating: nil, count: configuration.values.count)
+    for (index, layer) in configuration.layers.enumerated() {
+      let value = configuration.inputs.count + index
+      guard configuration.values[value].isPerStep, configuration.values[value].clock == 0 else { continue }
+      switch layer.kind {
+      case let merge as Layer.Merge where [.multiply, .maximum].contains(merge.operation): products[value] = layer
+      case is Layer.Recurrent: break
+      default: products[value] = configuration.sources[index].lazy.compactMap { products[$0] }.first
+      }
+    }
+    let last = configuration.layers.last.map { [$0.name] } ?? []
+    let outputs = configuration.outputs.isEmpty ? last : configuration.outputs
+    return outputs.lazy.compactMap(configuration.index(of:)).compactMap { products[configuration.inputs.count + $0] }
+      .first
+  }
+
+  /// Whether Keras carries a mask up to each value, though every step of it may be given.
+  private func reachOfMask() -> [Bool] {
+    var reached = configuration.values.map { $0.isPerStep && $0.clock == 0 }
+    for (index, layer) in configuration.layers.enumerated() {
+      let value = configuration.inputs.count + index
+      let parts = configuration.sources[index].map { reached[$0] }
+      let isOnClock = [0, LayerValue.everyStep].contains(configuration.values[value].clock)
+      guard configuration.values[value].isPerStep, isOnClock, carriesMask(layer) else {
+        reached[value] = false
+        continue
+      }
+      reached[value] =
+        switch layer.kind {
+        // Since Keras 3 a step that one of them does not hide is not hidden.
+        case is Layer.Merge: isThree ? !parts.contains(false) : parts.contains(true)
+        // A layer has the mask of what it reads first: attention that of its query.
+        default: parts[0]
+        }
+    }
+    return reached
   }
 
   private func carriesMask(_ layer: Layer) -> Bool {
@@ -66,15 +118,14 @@ extension KerasGraphExport {
     return nil
   }
 
-  /// A layer below, up to where every step is given, that loses a mask.
-  private func lostMask(below layer: Layer) -> Layer? {
-    var open = [layer.name]
-    while let name = open.popLast() {
-      guard let index = configuration.index(of: name) else { continue }
-      let layer = configuration.layers[index]
-      if layer.kind is Layer.Unmask { continue }
-      if !carriesMask(layer) { return layer }
-      open += configuration.sources[index].map(configuration.name(ofValue:))
+  /// The layer at or below which Keras loses a mask.
+  private func lostMask(below layer: Layer, _ reached: [Bool]) -> Layer? {
+    var place = configuration.index(of: layer.name)
+    while let index = place {
+      guard let part = configuration.sources[index].first(where: { !reached[$0] }) else {
+        return configuration.layers[index]
+      }
+      place = part < configuration.inputs.count ? nil : part - configuration.inputs.count
     }
     return nil
   }
