@@ -109,7 +109,30 @@ def in_torch(path, feeds, folder, described):
     module.load_state_dict(torch.load(f"{folder}/m.pt", weights_only=True), strict=True)
     with torch.no_grad():
         got = module(*(torch.tensor(x) for x in feeds.values()))
+    if described["configuration"]["layers"][-1].get("kind") == "crf":
+        got = probabilities_of_tags(got, dict(module.named_parameters()))
     return [y.numpy() for y in (got if isinstance(got, tuple) else [got])]
+
+
+def probabilities_of_tags(scores, state):
+    """What `lstm-ft predict` gives of a CRF, by pytorch-crf: the derivative of its log partition in the scores of the tags.
+
+    The written module gives those scores, as the classes do that people write around pytorch-crf.
+    """
+    import torch
+    from torchcrf import CRF
+
+    layer = CRF(scores.shape[-1], batch_first=True)
+    with torch.no_grad():
+        for name, values in layer.named_parameters():
+            # Without scores of the first and last tags they are 0.
+            values.copy_(next((given for key, given in state.items() if key.endswith(f".{name}")), torch.zeros_like(values)))
+    assert layer.transitions.any(), "no transitions in the written module"
+    scores = scores.double().requires_grad_()
+    # pytorch-crf has the log-likelihood public: the score of any path less the log partition.
+    path = torch.zeros(scores.shape[:2], dtype=torch.long)
+    (gradient,) = torch.autograd.grad(layer.double()(scores, path), scores)
+    return (torch.nn.functional.one_hot(path, scores.shape[-1]) - gradient).detach()
 
 
 def frameworks() -> list:
