@@ -6,8 +6,8 @@ The models are those of fixtures/kinds/models.txt (or of a file of this form), w
 and .h5, as ONNX, and as a state_dict with its nn.Module; Keras 3, tf_keras, ONNX Runtime and PyTorch load them, and their outputs
 must agree with `lstm-ft predict` within 2e-6 (of 1, or of the largest output). Where an input is masked, some steps are hidden from
 Keras, which alone has masks.
-What comes back from each file must predict the same. A format that cannot hold a model must refuse it as the list says. A kind
-that no model has is an error: `lstm-ft layers --json` has them all.
+What comes back from each file must predict the same. A format that cannot hold a model must refuse it as the list says; of another
+list the refusals are counted. A kind that no model has is an error: `lstm-ft layers --json` has them all.
 
 The frameworks are loaded once and run all models; lstm-ft works ahead meanwhile, one call at a time.
 """
@@ -234,6 +234,9 @@ class Made:
         form, file, options, how, _ = way
         done = run("export", "model.h5", "--to", form, *options, "-o", file, folder=self.folder)
         refused = done.returncode in (64, 65)
+        if asked.models and refused:
+            counts[how + ", refused"] += 1
+            return False
         if form in self.case.refusing:
             assert refused, ("was not refused", done.returncode, done.stderr)
             counts[how + ", refused as listed"] += 1

@@ -286,6 +286,25 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
     #expect(again.configuration.layers.contains { ($0.kind as? Layer.Readout)?.take == .sum })
   }
 
+  /// A model in Keras has only layers that its outputs need: files with others' weights are not loaded.
+  @Test(arguments: [Checkpoint.Format.kerasArchive, .kerasH5, .kerasWeights])
+  func layersThatNoOutputNeeds(_ format: Checkpoint.Format) throws {
+    let configuration = try ModelConfiguration(
+      line:
+        "4 features -> LSTM 3 bias single -> unread: GRU 2 bias single -> seen: LSTM 2 bias single from layer0 -> last -> dense 1"
+    )
+    let tensors = configuration.parameters.map {
+      StoredTensor(name: $0.name, shape: $0.shape, values: [Float](repeating: 0.5, count: $0.elementCount))
+    }
+    let place = try TemporaryFolder()
+    try StoredModel(configuration, tensors: tensors).write(path: place.path("m"), as: format)
+    // Two recurrent layers of three tensors each, and a dense one.
+    #expect(try Checkpoint(path: place.path("m")).tensors.count == 8)
+    guard format != .kerasWeights else { return }
+    let again = try LoadPlan(Checkpoint(path: place.path("m"))).imported()
+    #expect(kinds(again.configuration) == ["lstm", "lstm", "readout", "dense"])
+  }
+
   @Test func namesOfLayersAreKept() throws {
     let made = try graph("k3_inputs_and_outputs.keras").imported()
     let place = try TemporaryFolder()

@@ -144,7 +144,9 @@ extension KerasGraphExport {
       objects[number] = count == 0 ? stem : "\(stem)_\(count)"
     }
     let rank = Dictionary(order.enumerated().map { ($1, $0) }) { first, _ in first }
-    let inOrder = parts.enumerated().sorted {
+    // Keras has no place for a layer that no output needs; the model that the weights came from may.
+    let placed = parts.filter { rank[$0.node] != nil || own($0) != nil }
+    let inOrder = placed.enumerated().sorted {
       (rank[$0.element.node] ?? 0, $0.offset) < (rank[$1.element.node] ?? 0, $1.offset)
     }
     var taken = Set<String>()

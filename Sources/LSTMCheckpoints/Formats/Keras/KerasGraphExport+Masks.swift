@@ -10,7 +10,9 @@ extension KerasGraphExport {
       let parts = configuration.sources[index].filter { configuration.values[$0].isPerStep }
       let hidden = parts.filter { configuration.values[$0].clock == 0 }
       let shown = parts.filter { configuration.values[$0].clock == LayerValue.everyStep }
-      if !hidden.isEmpty, !carriesMask(layer) { throw refused(layer, "a mask over what it reads") }
+      if !hidden.isEmpty, !carriesMask(layer), !isStepByStep(layer) {
+        throw refused(layer, "a mask over what it reads")
+      }
       if !hidden.isEmpty, usesMask(layer) {
         if let reversed = reversedLayer(below: layer) {
           throw refused(layer, "a mask over what \(reversed.name) gives from the last step to the first")
@@ -27,7 +29,7 @@ extension KerasGraphExport {
         }
       case let merge as Layer.Merge where isThree && [.multiply, .maximum].contains(merge.operation):
         if shown.contains(where: { reached[$0] }) {
-          throw refused(layer, "steps that are hidden from others, where Keras 3 gives other values,")
+          throw refused(layer, "steps that are hidden from others, where Keras 3 gives other values")
         }
       case is Layer.Remask where !reached[configuration.sources[index][0]]:
         throw refused(lostMask(below: layer, reached) ?? layer, "a mask over what it gives")
@@ -35,7 +37,7 @@ extension KerasGraphExport {
       }
     }
     if isThree, let product = productInOutputs() {
-      throw refused(product, "rows at hidden steps that outputs have, where Keras 3 gives other values,")
+      throw refused(product, "rows at hidden steps that outputs have, where Keras 3 gives other values")
     }
   }
 
@@ -89,6 +91,11 @@ extension KerasGraphExport {
     case let readout as Layer.Readout: [.all, .mean, .last, .final].contains(readout.take)
     default: false
     }
+  }
+
+  /// Whether a layer that loses a mask gives each step what it would with it.
+  private func isStepByStep(_ layer: Layer) -> Bool {
+    (layer.kind as? Layer.Convolution).map { $0.kernel == [1] && $0.stride.allSatisfy { $0 == 1 } } ?? false
   }
 
   private func usesMask(_ layer: Layer) -> Bool {
