@@ -10,7 +10,7 @@ final class UnmaskLayer: NetworkLayer {
 
   init(_ kind: Layer.Unmask, _ context: LayerContext) {
     fill = kind.fill
-    lastColumns = context.sources[0].reversedColumns
+    lastColumns = context.reversedColumns
     let embedding = context.sources[0] as? EmbeddingLayer
     token =
       kind.fill == .token

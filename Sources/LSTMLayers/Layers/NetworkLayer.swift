@@ -272,6 +272,8 @@ struct LayerContext {
   let earlier: [String: NetworkLayer]
   let weights: ParameterStore
   let kernels: Kernels
+  /// The columns of its first source whose final step is the first.
+  let reversedColumns: [Range<Int>]
   /// The token that the model's mask hides; nil for none.
   var maskedToken: Int?
 

@@ -13,7 +13,7 @@ final class ReadoutLayer: NetworkLayer {
 
   init(_ kind: Layer.Readout, _ context: LayerContext) {
     take = kind.take
-    lastColumns = context.sources[0].reversedColumns
+    lastColumns = context.reversedColumns
     super.init(context)
     offsets.zero(width)
   }
@@ -105,32 +105,6 @@ final class ReadoutLayer: NetworkLayer {
       let row = shape.offsets[t] + b
       // NaN propagates, as in PyTorch.
       kernels.table.pointee.take_largest(size, 1, x + row * size, Int32(row), offsets.pointer, out, places)
-    }
-  }
-}
-
-extension NetworkLayer {
-  /// The columns whose values come from a layer that runs from the end: their final step is the first.
-  var reversedColumns: [Range<Int>] {
-    switch self {
-    case let layer as RecurrentLayer: return layer.ownReversedColumns
-    case let layer as MergeLayer where layer.operation == .concatenate:
-      var (list, start) = ([Range<Int>](), 0)
-      for source in layer.sources {
-        list += source.reversedColumns.map { $0.lowerBound + start..<$0.upperBound + start }
-        start += source.width
-      }
-      return list
-    case let layer as SliceLayer:
-      return layer.sources[0].reversedColumns.compactMap { columns in
-        let common = columns.clamped(to: layer.columns)
-        let first = layer.columns.lowerBound
-        return common.isEmpty ? nil : common.lowerBound - first..<common.upperBound - first
-      }
-    case is IdentityLayer, is DropoutLayer, is ActivationLayer, is BatchNormLayer, is LayerNormLayer, is RescaleLayer,
-      is L2Layer, is UnmaskLayer, is RemaskLayer:
-      return sources[0].reversedColumns
-    default: return []
     }
   }
 }

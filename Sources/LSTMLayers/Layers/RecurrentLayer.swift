@@ -67,10 +67,6 @@ final class RecurrentLayer: NetworkLayer {
   var stateSize: Int { kind.stateSize }
   /// Width of c; a GRU and a plain recurrent layer have none.
   var cellSize: Int { kind.cell == .lstm ? kind.size : 0 }
-  var ownReversedColumns: [Range<Int>] {
-    if kind.isReversed { return [0..<width] }
-    return kind.isBidirectional && kind.merge == .concatenate ? [stateSize..<2 * stateSize] : []
-  }
   private var isMerged: Bool { kind.isBidirectional && kind.merge != .concatenate }
   private var rowSize: Int { kind.directions * stateSize }
   private var embedding: EmbeddingLayer? { sources[0] as? EmbeddingLayer }

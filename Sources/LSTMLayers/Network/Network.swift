@@ -67,10 +67,12 @@ public final class Network {
     var earlier: [String: NetworkLayer] = [:]
     var directions = 0
     var recurrent: [RecurrentLayer] = []
+    let reversedColumns = configuration.reversedColumns
     for (index, layer) in configuration.layers.enumerated() {
       let node = LayerContext(
         layer: layer, inputs: configuration.inputs(ofLayer: index), value: configuration.values[inputs.count + index],
         sources: configuration.sources[index].map { nodes[$0] }, earlier: earlier, weights: weights, kernels: kernels,
+        reversedColumns: configuration.sources[index].first.map { reversedColumns[$0] } ?? [],
         maskedToken: configuration.mask?.tokenNumber
       ).makeLayer()
       nodes.append(node)

@@ -186,7 +186,13 @@ extension ONNXNetworkWriter {
     case .sum: return builder.node("ReduceSum", [place.input, builder.integers([1])], ["keepdims": .integer(0)])
     case .final:
       let below = configuration.layers.first { $0.name == place.reads[0] }?.kind as? Layer.Recurrent
-      guard let below, let state = states[place.reads[0]] else { return one(-1) }
+      guard let below, let state = states[place.reads[0]] else {
+        let parts = configuration.finalParts(ofLayer: place.index).map { part in
+          let row = one(part.isFirstStep ? 0 : -1)
+          return part.columns.count == place.value.width ? row : slice(row, part.columns.lowerBound, part.columns.count)
+        }
+        return parts.count == 1 ? parts[0] : builder.node("Concat", parts, ["axis": .integer(-1)])
+      }
       if !below.isBidirectional { return builder.node("Squeeze", [state.hidden, builder.integers([0])]) }
       guard below.merge == .concatenate else { throw refused(place, "the last states of merged directions") }
       return reshaped(transposed(state.hidden, [1, 0, 2]), [0, below.outputSize])

@@ -18,19 +18,23 @@ extension PyTorchSource {
     say("\(use.target) = \(value)")
   }
 
-  /// The end of the direction that reads from the end is the first step.
+  /// The end of what runs from the end is the first step.
   private func final(_ use: Use) throws(CheckpointError) -> String {
     let place = configuration.sources[use.index][0] - configuration.inputs.count
-    guard place >= 0, let kind = configuration.layers[place].kind as? Layer.Recurrent else {
-      return "\(use.input)[:, -1]"
-    }
-    guard kind.isBidirectional else { return "\(use.input)[:, \(kind.isReversed ? "0" : "-1")]" }
-    guard kind.merge == .concatenate else {
+    if place >= 0, let kind = configuration.layers[place].kind as? Layer.Recurrent, kind.isBidirectional,
+      kind.merge != .concatenate
+    {
       throw refused(
         use, "reads the final state of two directions that are \(kind.merge.rawValue)d, which PyTorch has not")
     }
-    let size = kind.stateSize
-    return "torch.cat([\(use.input)[:, -1, :\(size)], \(use.input)[:, 0, \(size):]], dim=-1)"
+    let width = use.value.width
+    let parts = configuration.finalParts(ofLayer: use.index).map { part in
+      let (first, end) = (part.columns.lowerBound, part.columns.upperBound)
+      let columns =
+        first == 0 && end == width ? "" : ", \(first == 0 ? "" : "\(first)"):\(end == width ? "" : "\(end)")"
+      return "\(use.input)[:, \(part.isFirstStep ? "0" : "-1")\(columns)]"
+    }
+    return parts.count == 1 ? parts[0] : "torch.cat([\(parts.joined(separator: ", "))], dim=-1)"
   }
 
   mutating func write(_ kind: Layer.Repeat, _ use: Use) {
