@@ -257,4 +257,68 @@ import Testing
       graph.node("Gather", ["state", "at"], ["c"], numbers: ["axis": 0])
     }
   }
+
+  /// x * f - mean(x) * f, f = 1 / sqrt(variance): a layer normalization where both means are of the features alone.
+  @Test(arguments: [(2, 2, 2), (1, 2, 2), (2, 1, 2), (2, 2, 1), (2, .max, 2), (.min, 2, 2)])
+  func meansOfANorm(_ taken: Int, _ away: Int, _ squared: Int) throws {
+    var graph = Graph()
+    graph.input("x", [1, nil, 4])
+    graph.floats("epsilon", [])
+    for (name, axis) in [("m", taken), ("n", away)] {
+      graph.node("ReduceMean", ["x"], [name], lists: ["axes": [axis]])
+    }
+    graph.node("Sub", ["x", "m"], ["d"])
+    graph.node("Mul", ["d", "d"], ["dd"])
+    graph.node("ReduceMean", ["dd"], ["v"], lists: ["axes": [squared]])
+    graph.node("Add", ["v", "epsilon"], ["ve"])
+    graph.node("Sqrt", ["ve"], ["root"])
+    graph.node("Reciprocal", ["root"], ["f"])
+    graph.node("Mul", ["x", "f"], ["xf"])
+    graph.node("Mul", ["n", "f"], ["nf"])
+    graph.node("Sub", ["xf", "nf"], ["y"])
+    graph.floats("w", [1, 12, 4])
+    graph.floats("r", [1, 12, 3])
+    graph.node("Transpose", ["y"], ["turned"], lists: ["perm": [1, 0, 2]])
+    graph.node("LSTM", ["turned", "w", "r"], ["all"], numbers: ["hidden_size": 3])
+    graph.output("all")
+    let kinds = { try Self.kinds(graph) }
+    if [taken, away, squared] == [2, 2, 2] {
+      #expect(try kinds() == ["layer_norm", "lstm"])
+    } else {
+      #expect(throws: CheckpointError.self) { try kinds() }
+    }
+  }
+
+  /// Shares of attention, one for each value: as many as there are values; ONNX itself takes no others.
+  @Test(arguments: [3] + extremes) func sharesThatAreRepeated(_ count: Int) throws {
+    var graph = Graph()
+    graph.input("x", [nil, 1, 4])
+    graph.floats("w", [1, 12, 4])
+    graph.floats("r", [1, 12, 3])
+    graph.floats("v", [3, 1])
+    graph.integers("counts", [1, 1, count])
+    graph.integers("second", [1])
+    graph.integers("time", [0])
+    graph.node("LSTM", ["x", "w", "r"], ["all"], numbers: ["hidden_size": 3])
+    graph.node("Squeeze", ["all", "second"], ["steps"])
+    graph.node("MatMul", ["steps", "v"], ["scores"])
+    graph.node("Softmax", ["scores"], ["shares"], numbers: ["axis": 0])
+    graph.node("Tile", ["shares", "counts"], ["each"])
+    graph.node("Mul", ["steps", "each"], ["weighted"])
+    graph.node("ReduceSum", ["weighted", "time"], ["y"], numbers: ["keepdims": 0])
+    graph.output("y")
+    let kinds = { try Self.kinds(graph) }
+    // One for all values is no repetition.
+    if [1, 3].contains(count) {
+      #expect(try kinds() == ["lstm", "attention"])
+    } else {
+      #expect(throws: CheckpointError.self) { try kinds() }
+    }
+  }
+
+  private static func kinds(_ graph: Graph) throws -> [String] {
+    let folder = try TemporaryFolder()
+    try Data(graph.model).write(to: URL(fileURLWithPath: folder.path("model.onnx")))
+    return try LoadPlan(Checkpoint(path: folder.path("model.onnx"))).configuration.layers.map(\.kind.kind)
+  }
 }

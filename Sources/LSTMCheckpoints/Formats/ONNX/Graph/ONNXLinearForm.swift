@@ -109,9 +109,9 @@ extension ONNXTranslator {
       let sizes =
         integers(node, "split", input: 1)
         ?? (size % count == 0 ? [Int](repeating: size / count, count: count) : [])
-      guard sizes.count == count, sizes.allSatisfy({ 1..<size + 1 ~= $0 }), sizes.reduce(0, +) == size else {
-        return nil
-      }
+      // Parts of nothing are left over where a recurrent cell's weights are split.
+      guard sizes.count == count, sizes.allSatisfy({ 0...size ~= $0 }), sizes[index] > 0, sizes.reduce(0, +) == size
+      else { return nil }
       let start = sizes[..<index].reduce(0, +)
       return form.cut(start..<start + sizes[index])
     case "Slice":

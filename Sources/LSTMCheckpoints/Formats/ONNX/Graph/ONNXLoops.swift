@@ -39,10 +39,6 @@ extension ONNXTranslator {
       values[tensor.name] = .constant(
         ONNXConstant(tensor: tensor.stored(in: bytes, file: file), sources: [tensor.name]))
     }
-    guard let count = numbers(node, 0)?.values.first ?? nil else {
-      throw ONNXRefusal(detail: "how often it runs is not the number of steps")
-    }
-    loopCount = count
     var inner: [String: ONNXModel.Node] = [:]
     for node in body.nodes { for name in node.outputs { inner[name] = node } }
     func real(_ name: String) -> String {
@@ -56,6 +52,11 @@ extension ONNXTranslator {
       }
       return name
     }
+    guard let count = isAbsent(node, 0) ? whileCount(node, body, inner, real) : numbers(node, 0)?.values.first ?? nil
+    else {
+      throw ONNXRefusal(detail: "how often it runs is not the number of steps")
+    }
+    loopCount = count
     guard body.inputs.allSatisfy({ values[$0] == nil }) else { throw ONNXRefusal(detail: "its names are given twice") }
     values[body.inputs[0]] = .loopIndex
     values[body.inputs[1]] = .choice("condition")
@@ -90,6 +91,45 @@ extension ONNXTranslator {
       }
       if case .rows? = values[name] { throw ONNXRefusal(detail: "it stops when what it reads says so") }
     }
+  }
+
+  /// How often a loop runs that goes on while a counter of its rounds, which begins at 0, is less than a size.
+  private func whileCount(
+    _ node: ONNXModel.Node, _ body: ONNXModel.Subgraph, _ inner: [String: ONNXModel.Node], _ real: (String) -> String
+  ) -> ONNXSize? {
+    guard let test = inner[real(body.outputs[0])], test.operation == "Less", test.inputs.count == 2,
+      let counter = inner[real(test.inputs[0])], counter.operation == "Add", counter.inputs.count == 2,
+      // What the body reads as the number before: its own input, which the next round has from this sum.
+      let place = body.outputs.indices.dropFirst().first(where: {
+        real(body.outputs[$0]) == real(test.inputs[0]) && body.inputs.indices.contains($0 + 1)
+          && counter.inputs.map(real).contains(body.inputs[$0 + 1])
+      }), numbers(node, place + 1)?.known == [0],
+      counter.inputs.contains(where: { real($0) != body.inputs[place + 1] && isOne($0, body) })
+    else { return nil }
+    // The size is given from outside, the same in every round.
+    let name = real(test.inputs[1])
+    var outer = name
+    if let index = body.inputs.firstIndex(of: name) {
+      guard index >= 2, real(body.outputs[index - 1]) == name else { return nil }
+      outer = node.inputs[index]
+    } else if inner[name] != nil {
+      return nil
+    }
+    guard let count = whole(values[outer]), begins(node, count) else { return nil }
+    return count
+  }
+
+  /// One size, or a number that is one.
+  private func whole(_ meaning: ONNXMeaning?) -> ONNXSize? {
+    if case .numbers(let numbers)? = meaning, numbers.values.count == 1 { return numbers.values[0] }
+    return scalar(meaning).flatMap { Int(exactly: $0) }.map { ONNXSize(factor: $0) }
+  }
+
+  /// Whether the first round is run: the same is asked of 0.
+  private func begins(_ node: ONNXModel.Node, _ count: ONNXSize) -> Bool {
+    if isAbsent(node, 1) || numbers(node, 1)?.known == [1] { return true }
+    guard let test = origin(node, 1), test.operation == "Less", scalar(test, 0) == 0 else { return false }
+    return whole(meaning(test, 1)) == count
   }
 
   private func isOne(_ name: String, _ body: ONNXModel.Subgraph) -> Bool {

@@ -23,6 +23,7 @@ extension ONNXOperators {
   static let sums = Family(["Add", "Sub", "Sum", "Mean", "Max", "Min"]) { t, node throws(ONNXRefusal) in
     if let known = t.computed(node) ?? t.folded(node) { return [known] }
     if let known = try t.gruOutput(node) { return [known] }
+    if let rows = try t.normalizedAsSum(node) { return [.rows(rows)] }
     if let pairs = t.pairs(node) { return [.scores(pairs)] }
     if let known = t.biasedPairs(node) { return [known] }
     if let known = try t.maskedScores(node) { return [known] }
@@ -72,9 +73,9 @@ extension ONNXOperators {
     }
     if node.operation == "Mul", let known = t.summedPairs(node) { return [known] }
     if node.operation == "Mul", t.isZeroed(node) { return [.zeros()] }
+    if let rows = try t.normalized(node) { return [.rows(rows)] }
     if node.operation == "Div" {
       if let rows = try t.softsign(node) { return [.rows(rows)] }
-      if let rows = try t.normalized(node) { return [.rows(rows)] }
     } else {
       if let known = try t.cellOutput(node) { return [known] }
       if let known = try t.written(node) { return [known] }

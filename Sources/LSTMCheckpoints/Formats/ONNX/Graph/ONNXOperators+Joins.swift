@@ -160,10 +160,40 @@ extension ONNXTranslator {
 
   /// Attention's share of each step, one for each of its values, where that is all that it is read for.
   fileprivate func spread(_ node: ONNXModel.Node) -> ONNXMeaning? {
-    guard let output = node.outputs.first, node.operation == "Expand", !model.outputs.contains(output),
-      model.nodes.allSatisfy({ !$0.inputs.contains(output) || $0.operation == "Mul" })
+    guard let output = node.outputs.first, case .attention(let scores)? = meaning(node),
+      let target = numbers(node, 1)?.values
     else { return nil }
-    return meaning(node)
+    // How many of each there are: as many as a step has values, or ONNX would not multiply them.
+    var counts = Set<Int>()
+    guard target.count == scores.axes.count else { return nil }
+    for (axis, size) in zip(scores.axes, target) where size?.known != 1 {
+      if axis == .one {
+        guard let count = size?.known, count > 0 else { return nil }
+        counts.insert(count)
+      } else if node.operation == "Tile" {
+        return nil
+      }
+    }
+    guard let count = counts.first else { return meaning(node) }
+    return counts.count == 1 && isMultipliedAlone(output, with: count) ? meaning(node) : nil
+  }
+
+  /// Whether all that reads a value multiplies rows of `width` values with it, its axes in whatever order.
+  private func isMultipliedAlone(_ name: String, with width: Int, depth: Int = 0) -> Bool {
+    guard depth < 4, !model.outputs.contains(name) else { return false }
+    return model.nodes.allSatisfy { reader in
+      guard reader.inputs.contains(name) else { return true }
+      switch reader.operation {
+      case "Transpose", "Identity":
+        return reader.outputs.first.map { isMultipliedAlone($0, with: width, depth: depth + 1) } ?? false
+      case "Mul":
+        guard let other = reader.inputs.first(where: { $0 != name }), let rows = rows(named: other) else {
+          return false
+        }
+        return rows.factors.count <= 1 && rows.width == width
+      default: return false
+      }
+    }
   }
 
   fileprivate mutating func repeated(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {

@@ -4,6 +4,7 @@ extension ONNXOperators {
   static let batchNorm = Family(["BatchNormalization"]) { t, node throws(ONNXRefusal) in
     guard let rows = t.rows(node), node.inputs.count == 5, rows.axes.count >= 2 else { return nil }
     if t.integer(node, "training_mode") ?? 0 != 0 { throw ONNXRefusal(detail: "it is in training mode") }
+    if let normalized = try t.normalizedAsBatch(rows, node) { return [.rows(normalized)] }
     let names = ["weight", "bias", "running_mean", "running_var"]
     var parameters: [ONNXDraft.Key: ONNXDraft.Parameter] = [:]
     var count = 1
@@ -45,7 +46,10 @@ extension ONNXOperators {
     kind.hasOffset = !t.isAbsent(node, 2)
     if case .zeros? = t.meaning(node, 2) { kind.hasOffset = false }
     guard let scale = t.weight(node, 1), let gain = t.vector(scale, rows.width) else { return nil }
-    var parameters = [ONNXDraft.Key(name: "weight"): t.parameter(gain)]
+    // Ones that no tensor of the file holds.
+    kind.hasScale = !(gain.sources.isEmpty && t.isAll(1, gain))
+    var parameters: [ONNXDraft.Key: ONNXDraft.Parameter] = [:]
+    if kind.hasScale { parameters[.init(name: "weight")] = t.parameter(gain) }
     if kind.hasOffset {
       guard let found = t.weight(node, 2), let bias = t.vector(found, rows.width) else { return nil }
       parameters[.init(name: "bias")] = t.parameter(bias)
@@ -71,61 +75,6 @@ extension ONNXTranslator {
     }
     let made = ONNXMeaning.rows(sum.of(try layer(kind, [sum.source], parameters, node)))
     return [made, .zeros(), .zeros(), .rows(sum)]
-  }
-
-  /// A layer normalization or an L2 norm that is written out, at the division that it ends with.
-  mutating func normalized(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
-    guard node.inputs.count == 2 else { return nil }
-    if let rows = rows(node), case .norm(let of)? = meaning(node, 1), of == rows {
-      return rows.of(try layer(Layer.L2(), [rows.source], node))
-    }
-    // (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon)
-    guard let root = origin(node, 1), root.operation == "Sqrt", let sum = origin(root, 0), sum.operation == "Add",
-      sum.inputs.count == 2, let difference = origin(node, 0), difference.operation == "Sub",
-      difference.inputs.count == 2
-    else { return nil }
-    for (one, other) in [(0, 1), (1, 0)] {
-      guard let epsilon = scalar(sum, other), let variance = origin(sum, one), variance.operation == "ReduceMean",
-        let squared = square(origin(variance, 0)), let again = origin(squared),
-        again.outputs == difference.outputs || isSame(again, difference),
-        let mean = origin(difference, 1), mean.operation == "ReduceMean", mean.inputs.first == difference.inputs[0],
-        let rows = rows(named: difference.inputs[0])
-      else { continue }
-      for reduction in [mean, variance] {
-        guard let (axes, keeps) = reduced(reduction, rows.axes.count), keeps, axes == [rows.axes.count - 1],
-          rows.isWholeRow(at: axes[0])
-        else { return nil }
-      }
-      var kind = Layer.LayerNorm(epsilon: Float(epsilon))
-      (kind.hasScale, kind.hasOffset) = (false, false)
-      return rows.of(try layer(kind, [rows.source], node))
-    }
-    return nil
-  }
-
-  private func isSame(_ a: ONNXModel.Node, _ b: ONNXModel.Node) -> Bool {
-    a.operation == b.operation && a.inputs == b.inputs
-  }
-
-  /// Gain and offset of a layer normalization that is written out.
-  mutating func afterNorm(
-    _ rows: ONNXRows, _ affine: ONNXAffineRows, _ constant: ONNXConstant, _ node: ONNXModel.Node
-  ) throws(ONNXRefusal) -> ONNXRows? {
-    let entry = draft[rows.source]
-    guard var kind = entry.kind as? Layer.LayerNorm, !kind.hasOffset, let vector = vector(constant, rows.width) else {
-      return nil
-    }
-    var parameters = entry.parameters
-    switch node.operation {
-    case "Mul" where !kind.hasScale:
-      kind.hasScale = true
-      parameters[.init(name: "weight")] = parameter(vector)
-    case "Add":
-      kind.hasOffset = true
-      parameters[.init(name: "bias")] = parameter(vector)
-    default: return nil
-    }
-    return rows.of(try layer(kind, entry.reads, parameters, node))
   }
 
   /// A norm kept from being zero.

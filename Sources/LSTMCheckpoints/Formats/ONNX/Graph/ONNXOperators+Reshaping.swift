@@ -222,6 +222,8 @@ extension ONNXTranslator {
     groups.map { atoms in
       switch atoms.first?.kind {
       case nil: .one
+      case .batch where atoms.count > 1 && atoms.allSatisfy({ $0.kind == .batch || $0.kind == .time }):
+        .merged(atoms.map { $0.kind == .batch ? .batch : .time })
       case .batch: .batch
       case .time: .time
       case .row: .row(0)

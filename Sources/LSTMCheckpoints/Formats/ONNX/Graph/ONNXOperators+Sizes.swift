@@ -70,10 +70,25 @@ extension ONNXTranslator {
         return .choice("\(name) \(word) \(text)")
       }
     }
+    if let truth = compared(node) { return .numbers(ONNXNumbers(truth)) }
     guard let operation = ONNXSize.combining(node.operation), let a = numbers(node, 0), let b = numbers(node, 1) else {
       return nil
     }
     return ONNXNumbers.combined(a, b, operation).map { .numbers($0) }
+  }
+
+  /// A comparison of two constants of floating-point numbers, as an exporter leaves one of sizes that it knows.
+  private func compared(_ node: ONNXModel.Node) -> Bool? {
+    guard let a = weight(node, 0), let b = weight(node, 1), let one = scalar(.constant(a)),
+      let other = scalar(.constant(b))
+    else { return nil }
+    switch node.operation {
+    case "Less": return one < other
+    case "LessOrEqual": return one <= other
+    case "Greater": return one > other
+    case "GreaterOrEqual": return one >= other
+    default: return nil
+    }
   }
 
   fileprivate func negated(_ node: ONNXModel.Node) -> ONNXMeaning? {

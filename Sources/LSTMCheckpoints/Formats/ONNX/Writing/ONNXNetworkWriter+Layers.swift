@@ -59,8 +59,10 @@ extension ONNXNetworkWriter {
   mutating func layerNorm(_ kind: Layer.LayerNorm, _ place: ONNXPlace) throws(CheckpointError) -> String {
     let width = place.values[0].width
     var inputs = [place.input]
+    // ONNX's has a gain; ones that a node gives are no weight of the file.
+    let ones = [Float](repeating: 1, count: width)
     inputs.append(
-      kind.hasScale ? try weight("weight", place) : builder.floats([Float](repeating: 1, count: width)))
+      kind.hasScale ? try weight("weight", place) : builder.node("Constant", [], ["value_floats": .floats(ones)]))
     if kind.hasOffset { inputs.append(try weight("bias", place)) }
     return builder.node("LayerNormalization", inputs, ["axis": .integer(-1), "epsilon": .float(kind.epsilon)])
   }
