@@ -316,6 +316,35 @@ import Testing
     }
   }
 
+  /// A state that the caller gives is an input's own numbers; one that is computed from them, or of what the layer reads,
+  /// would be lost.
+  @Test(arguments: ["Identity", "Tanh", "Relu", "Neg", "Exp", "Add", "last step", "mean"], ["LSTM", "GRU"])
+  func statesThatAreComputed(_ how: String, _ cell: String) throws {
+    var graph = Graph()
+    let gates = cell == "LSTM" ? 16 : 12
+    graph.input("x", [nil, 1, 4])
+    graph.floats("w", [1, gates, 4])
+    graph.floats("r", [1, gates, 4])
+    graph.integers("first", [0])
+    graph.integers("minus", [-1], dims: [])
+    switch how {
+    case "last step": graph.node("Gather", ["x", "minus"], ["state"], numbers: ["axis": 0])
+    case "mean": graph.node("ReduceMean", ["x"], ["state"], lists: ["axes": [0]], numbers: ["keepdims": 0])
+    default:
+      graph.input("given", [1, 4])
+      graph.node(how, how == "Add" ? ["given", "given"] : ["given"], ["state"])
+    }
+    graph.node("Unsqueeze", ["state", "first"], ["h"])
+    graph.node(cell, ["x", "w", "r", "", "", "h"], ["all"], numbers: ["hidden_size": 4])
+    graph.output("all")
+    let kinds = { try Self.kinds(graph) }
+    if how == "Identity" {
+      #expect(try kinds().first == cell.lowercased())
+    } else {
+      #expect(throws: CheckpointError.self) { try kinds() }
+    }
+  }
+
   private static func kinds(_ graph: Graph) throws -> [String] {
     let folder = try TemporaryFolder()
     try Data(graph.model).write(to: URL(fileURLWithPath: folder.path("model.onnx")))

@@ -32,7 +32,7 @@ extension ONNXTranslator {
   fileprivate func shape(_ node: ONNXModel.Node) -> ONNXMeaning? {
     var sizes: [ONNXSize?]
     switch meaning(node) {
-    case .rows(let rows): sizes = rows.axes.map { size(of: $0, rows) }
+    case .rows(let rows), .reversed(let rows): sizes = rows.axes.map { size(of: $0, rows) }
     case .constant(let constant): sizes = constant.shape.map { ONNXSize(factor: $0) }
     case .numbers(let numbers): sizes = numbers.shape.map { ONNXSize(factor: $0) }
     case .zeros(let known?): sizes = known

@@ -72,7 +72,7 @@ extension ONNXGraph {
     for constant in [w, r, b, p] { used.formUnion(constant?.sources ?? []) }
 
     let input = readInput(node, cells[0].inputSize, batchFirst)
-    try checkStates(node)
+    try checkStates(node, reads: layers.first?.input ?? input)
     let layer = place(cells, directions, input, what)
     give(node, layer, directions, h, input, batchFirst)
   }
@@ -119,13 +119,24 @@ extension ONNXGraph {
   }
 
   /// Lengths and initial states, which the caller gives here.
-  private mutating func checkStates(_ node: ONNXModel.Node) throws(CheckpointError) {
+  /// - Parameter reads: what the first LSTM reads, of which no state is made.
+  private mutating func checkStates(_ node: ONNXModel.Node, reads: ONNXFlow?) throws(CheckpointError) {
+    let data = (reads?.parts ?? []).compactMap { if case .input(let name) = $0.source { name } else { nil } }
+    /// Whether it is an input's own numbers, beside those that the LSTM reads.
+    func isGiven(_ flow: ONNXFlow) -> Bool {
+      flow.activation == .none && !flow.isNormalized
+        && flow.parts.allSatisfy { part in
+          guard case .input(let name) = part.source else { return false }
+          return part.affine == nil && part.pick == .every && !data.contains(name)
+        }
+    }
     for (index, what) in [(4, "sequence_lens"), (5, "initial_h"), (6, "initial_c")] where !isAbsent(node, index) {
       let name = node.inputs[index]
       switch values[name] {
       case .zeros where index > 4: continue
-      case .fromInput(let input)?: note("\(what) comes from the input \"\(input)\"; here it is given when it is run")
-      case .flow(let flow)? where flow.parts.allSatisfy({ if case .input = $0.source { true } else { false } }):
+      case .fromInput(let input)? where !data.contains(input):
+        note("\(what) comes from the input \"\(input)\"; here it is given when it is run")
+      case .flow(let flow)? where isGiven(flow):
         note("\(what) comes from an input of the graph; here it is given when it is run")
       case .constant(let constant)?
       where index > 4 && (constant.sources.allSatisfy({ harmless[$0] != nil }) || isZero(constant)):

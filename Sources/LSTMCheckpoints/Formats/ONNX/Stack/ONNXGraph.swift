@@ -101,7 +101,7 @@ struct ONNXGraph: FileReading {
       guard budget > 0 else { throw unsupported("its graph is larger than any model that can be read") }
       return
     }
-    // What is made of one input alone may be a state that the caller gives.
+    // What is moved of one input alone may be a state that the caller gives.
     let origins = node.inputs.filter { !$0.isEmpty }.map { name -> String? in
       switch values[name] {
       case .fromInput(let input): input
@@ -113,7 +113,7 @@ struct ONNXGraph: FileReading {
       }
     }
     let named = Set(origins.compactMap { $0 }.filter { !$0.isEmpty })
-    let isOfInput = !origins.contains(nil) && named.count == 1
+    let isOfInput = !origins.contains(nil) && named.count == 1 && ONNXModel.movers.contains(node.operation)
     for name in node.outputs where !name.isEmpty {
       values[name] = isOfInput ? .fromInput(named.first ?? "") : .unknown
     }

@@ -9,7 +9,7 @@ enum ONNXValue {
   case flow(ONNXFlow)
   /// The L2 norm of a flow's features, kept as an axis of 1.
   case norm(ONNXFlow)
-  /// Made from an input of the graph alone, in a way that is not followed.
+  /// Taken from an input of the graph alone, without a change to its numbers, in a way that is not followed.
   case fromInput(String)
   /// What a node that is not understood gives.
   case unknown
