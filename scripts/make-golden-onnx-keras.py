@@ -57,6 +57,16 @@ def repeated_shares(L, steps):
     return x, L.Dense(2)(L.Lambda(lambda v: tf.reduce_sum(v, axis=1))(L.Multiply()([y, shares]))), "lstm attention dense"
 
 
+def unit_length(L, steps):
+    x = L.Input((steps, 4))
+    return x, L.UnitNormalization()(L.Dense(3)(L.LSTM(5)(L.UnitNormalization()(x)))), "l2 lstm readout dense l2"
+
+
+def both_directions(L, steps):
+    x = L.Input((steps, 4))
+    return x, L.Dense(2)(L.Bidirectional(L.GRU(4, return_sequences=True))(x)), "gru gru concatenate dense"
+
+
 def distributed(L, steps):
     x = L.Input((steps, 8, 1))
     y = L.TimeDistributed(L.Conv1D(4, 3, activation="relu"))(x)
@@ -74,6 +84,9 @@ CASES = [
     ("rnn_loops_open", plain_recurrent, "tf_keras", 17, True),
     ("gru_before", gru_before, "tf_keras", 13, False),
     ("repeated_shares", repeated_shares, "tf_keras", 13, False),
+    ("unit_length", unit_length, "tf_keras", 13, False),
+    ("unit_length_of_keras_3", unit_length, "keras", 15, True),
+    ("both_directions", both_directions, "keras", 15, False),
     ("distributed", distributed, "tf_keras", 18, False),
 ]
 
@@ -110,6 +123,9 @@ def make(name, build, library, opset, is_open):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=pathlib.Path, default=FIXTURES, help="the folder to write to")
-    FOLDER = parser.parse_args().out
+    parser.add_argument("--only", default="", help="a part of a model's name")
+    given = parser.parse_args()
+    FOLDER = given.out
     for case in CASES:
-        make(*case)
+        if given.only in case[0]:
+            make(*case)

@@ -113,7 +113,15 @@ extension ONNXOperators {
 extension ONNXTranslator {
   /// sqrt(a^2 + b^2) of two halves of a row; or the norm of a row.
   fileprivate mutating func magnitude(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXMeaning? {
-    guard let sum = origin(node, 0) else { return nil }
+    guard var sum = origin(node, 0) else { return nil }
+    // Kept from being zero before the root is taken, as TensorFlow does.
+    if sum.operation == "Max", sum.inputs.count == 2,
+      let place = [0, 1].first(where: { scalar(sum, 1 - $0).map { 0...1e-12 ~= $0 } ?? false }),
+      let bounded = origin(sum, place)
+    {
+      guard bounded.operation == "ReduceSum" else { return nil }
+      sum = bounded
+    }
     if sum.operation == "ReduceSum", let squared = square(origin(sum, 0)), let rows = rows(named: squared),
       let (axes, keeps) = reduced(sum, rows.axes.count), axes.count == 1, keeps, rows.isWholeRow(at: axes[0])
     {

@@ -6,9 +6,7 @@ extension ONNXTranslator {
   /// A layer normalization or an L2 norm, at the division or the product that it ends with.
   mutating func normalized(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
     guard node.inputs.count == 2 else { return nil }
-    if node.operation == "Div", let rows = rows(node), case .norm(let of)? = meaning(node, 1), of == rows {
-      return rows.of(try layer(Layer.L2(), [rows.source], node))
-    }
+    if let rows = dividedByNorm(node) { return rows.of(try layer(Layer.L2(), [rows.source], node)) }
     // (x - mean(x)) / sqrt(mean((x - mean(x))^2) + epsilon), or times 1 / sqrt(...), which has the gain where there is one
     for (one, other) in node.operation == "Div" ? [(0, 1)] : [(0, 1), (1, 0)] {
       guard let difference = origin(node, one), difference.operation == "Sub", difference.inputs.count == 2,
@@ -22,6 +20,27 @@ extension ONNXTranslator {
       }
       guard let (epsilon, gain) = normFactor(divisor, of: x, rows) else { continue }
       return try normalized(rows, epsilon, gain: gain, offset: nil, node)
+    }
+    return nil
+  }
+
+  /// x / |x|, or x times the reciprocal.
+  private func dividedByNorm(_ node: ONNXModel.Node) -> ONNXRows? {
+    for (one, other) in node.operation == "Div" ? [(0, 1)] : [(0, 1), (1, 0)] {
+      guard let rows = rows(node, one) else { continue }
+      var norm = node.inputs[other]
+      if node.operation == "Mul" {
+        guard var reciprocal = origin(norm) else { continue }
+        // Keras 3 keeps it from being infinite.
+        if reciprocal.operation == "Min", reciprocal.inputs.count == 2, let bound = scalar(reciprocal, 1), bound >= 1e6,
+          let bounded = origin(reciprocal, 0)
+        {
+          reciprocal = bounded
+        }
+        guard reciprocal.operation == "Reciprocal", let inner = reciprocal.inputs.first else { continue }
+        norm = inner
+      }
+      if case .norm(let of)? = values[norm], of == rows { return rows }
     }
     return nil
   }
