@@ -462,6 +462,36 @@ def make() -> None:
                 {"name": "layer0", "kind": "lstm", "size": 5}, {"name": "readout", "kind": "readout", "take": "last"},
                 {"name": "attention", "kind": "dot_attention", "from": ["readout", "layer0"]},
                 {"name": "concatenate1", "kind": "concatenate", "from": ["attention", "readout"]}, linear(2, name="head.0")]})
+    # A table that no word calls an embedding, as wide as what the LSTM gives: alone, and tied to the head.
+    case(
+        "table_by_order", Chain(lambda m, x: m.fc(last(m.lstm(m.vocab(x)))), vocab=nn.Embedding(11, 5), lstm=nn.LSTM(5, 5, batch_first=True), fc=nn.Linear(5, 3)),
+        torch.randint(0, 11, (4, 7)))
+    tied = Chain(
+        lambda m, x: m.head(last(m.lstm(m.tok(x)))), tok=nn.Embedding(11, 4), lstm=nn.LSTM(4, 6, batch_first=True, proj_size=4), head=nn.Linear(4, 11, bias=False))
+    tied.head.weight = tied.tok.weight
+    case("tied_projection", tied, torch.randint(0, 11, (4, 7)))
+
+    def translate_tokens(m, x, y):
+        _, state = m.encoder(m.src_emb(x))
+        return m.out(last(m.decoder(m.tgt_emb(y), state)))
+
+    case(
+        "tables_beside",
+        Chain(
+            translate_tokens, src_emb=nn.Embedding(11, 4), tgt_emb=nn.Embedding(9, 4), encoder=nn.GRU(4, 6, batch_first=True),
+            decoder=nn.GRU(4, 6, batch_first=True), out=nn.Linear(6, 9)),
+        torch.randint(0, 11, (4, 7)), torch.randint(0, 9, (4, 5)))
+    case(
+        "log_softmax",
+        Chain(
+            lambda m, x: F.log_softmax(m.hidden2tag(m.lstm(m.embeds(x))[0]), dim=-1), embeds=nn.Embedding(11, 4),
+            lstm=nn.LSTM(4, 5, batch_first=True), hidden2tag=nn.Linear(5, 3)),
+        torch.randint(0, 11, (4, 7)),
+        described={
+            "input": {"tokens": 11},
+            "layers": [
+                {"name": "embedding", "kind": "embedding", "size": 4}, {"name": "layer0", "kind": "lstm", "size": 5},
+                {"name": "readout", "kind": "readout", "take": "all"}, linear(3, "log_softmax", name="head.0")]})
 
 
 def main() -> None:

@@ -65,6 +65,16 @@ import Testing
     try compare(Self.output(file, line: line, numbers), #require(numbers["y"]), 2e-6)
   }
 
+  /// An activation that a plain stack has not can be said as well as one that it has.
+  @Test func theOutputMayBeAnyActivation() throws {
+    let numbers = try Checkpoint(path: Self.path("torch-graph/log_softmax.npz"))
+    var options = LoadOptions(readout: .all)
+    options.outputActivation = .logSoftmax
+    let plan = try LoadPlan(Checkpoint(path: Self.path("torch-graph/log_softmax.pt")), options: options)
+    #expect(!plan.report.assumed.contains { $0.what.description.hasPrefix("no activation after") })
+    try compare(Self.output(LSTMModel(plan), numbers), #require(numbers["y"]), 2e-6)
+  }
+
   @Test(
     arguments: [
       ("layer-order-pt/ln_after.pt", nil, "layer-order-pt/x.npz", "layer-order-pt/ln_after.npy"),

@@ -30,7 +30,8 @@ import Testing
         "assumed: nothing between the LSTM and head.0 (otherwise: --readout-activation relu, tanh or sigmoid)\n"))
     #expect(
       bare.stdout.contains(
-        "assumed: no activation after head.0 (otherwise: --output-activation sigmoid, softmax, relu or tanh)\n"))
+        "assumed: no activation after head.0 (otherwise: --output-activation sigmoid, softmax, log_softmax, relu or tanh)\n"
+      ))
     #expect(bare.stdout.contains("assumed: the LSTM's gates are squashed by sigmoid and its cell by tanh"))
     #expect(bare.stdout.contains("(otherwise: --readout last, final, all, mean or max)\n"))
 

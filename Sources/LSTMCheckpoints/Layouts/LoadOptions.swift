@@ -29,11 +29,11 @@ public struct LoadOptions: Sendable {
   /// How the LSTM's outputs over time are reduced to what the head reads.
   public var readout: PlainStack.Readout?
   /// The activation between the dense layers of a head.
-  public var activation: PlainStack.Activation?
+  public var activation: Activation?
   /// The activation between the readout and the head.
-  public var readoutActivation: PlainStack.Activation?
+  public var readoutActivation: Activation?
   /// The activation after the last dense layer.
-  public var outputActivation: PlainStack.Activation?
+  public var outputActivation: Activation?
   /// The number of heads of attention, where the file does not say it.
   public var heads: Int?
   /// The modules with an LSTM that stand one above the other, from the input up.
@@ -53,6 +53,17 @@ public struct LoadOptions: Sendable {
   /// The embedding's row that stands for padding, where the file does not say.
   public var padding: Padding?
 
+  /// The activations given that a plain stack has not.
+  var activationsBeyondStack: [(Setting, Activation)] {
+    let given: [(Setting, Activation?)] = [
+      (.activation, activation), (.readoutActivation, readoutActivation), (.outputActivation, outputActivation),
+    ]
+    return given.compactMap { setting, activation in
+      guard let activation, PlainStack.Activation(activation) == nil else { return nil }
+      return (setting, activation)
+    }
+  }
+
   /// What the model is, where that is a plain stack.
   var given: PlainStack? {
     get { configuration?.stack }
@@ -71,7 +82,7 @@ public struct LoadOptions: Sendable {
   public init(
     prefix: String? = nil, rules: [RenamingRule] = [], allowedMissing: [String] = [], allowedUnexpected: [String] = [],
     configuration: ModelConfiguration? = nil, readout: PlainStack.Readout? = nil,
-    activation: PlainStack.Activation? = nil, layout: Layout? = nil, forgetBias: Float? = nil,
+    activation: Activation? = nil, layout: Layout? = nil, forgetBias: Float? = nil,
     gates: PlainStack.GateActivation? = nil
   ) {
     self.prefix = prefix

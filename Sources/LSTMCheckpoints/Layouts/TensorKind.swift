@@ -4,6 +4,8 @@ import FileIO
 enum TensorKind: Hashable {
   case batchNormalization
   case normalization
+  /// Of what a recurrent cell adds up at each step.
+  case cellNormalization
   /// A 1-D weight without a bias: a normalization without one, or an activation with learned slopes.
   case scaling
   /// By the number of axes that it slides over.
@@ -38,6 +40,7 @@ enum TensorKind: Hashable {
     switch self {
     case .batchNormalization: "a batch normalization"
     case .normalization: "a layer normalization or its like"
+    case .cellNormalization: "a normalization inside a recurrent cell"
     case .scaling: "a normalization, or an activation with learned slopes"
     case .convolution(let axes): "a \(axes)-D convolution"
     case .attention: "an attention"
@@ -61,6 +64,7 @@ enum TensorKind: Hashable {
   var reason: Message {
     switch self {
     case .gru(let hidden): "3H = \(3 * hidden): a GRU; it changes the output"
+    case .cellNormalization: "\(noun): it changes the output, and such cells have no counterpart here"
     case .rnn(let hidden): "(H, H) = \(hidden): a plain RNN; it changes the output"
     default:
       effect == .changesOutput

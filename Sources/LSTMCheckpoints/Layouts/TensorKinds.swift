@@ -6,6 +6,8 @@ struct TensorKinds {
   private var attention = Set<String>()
   /// Recurrent modules that are no LSTM: module, layer number and direction as in their names.
   private var recurrent: [String: TensorKind] = [:]
+  /// Recurrent modules with a normalization as wide as all gates together.
+  private var normalizedCells = Set<String>()
   /// By name, each decided once.
   private var known: [String: TensorKind] = [:]
 
@@ -29,6 +31,13 @@ struct TensorKinds {
         if shape[1] % 3 == 0, shape[1] / 3 == shape[0] { recurrent[module + "|"] = .gru(shape[0]) }
         if shape[1] == shape[0] { recurrent[module + "|"] = .rnn(shape[0]) }
       }
+    }
+    for (module, leaves) in modules {
+      let parent = Self.parts(module).module
+      guard let weight = leaves["weight"], weight.count == 1,
+        modules[parent]?.contains(where: { $0.key.hasPrefix("weight_hh") && $0.value.first == weight[0] }) ?? false
+      else { continue }
+      normalizedCells.insert(parent)
     }
     for candidate in candidates { known[candidate.name] = decided(candidate) }
   }
@@ -122,7 +131,8 @@ struct TensorKinds {
     }
     if ["gamma", "beta", "a_2", "b_2"].contains(leaf), candidate.shape.count == 1 { return .normalization }
     if let weight, weight.count == 1, leaf == "weight" || leaf == "bias" {
-      return leaves["bias"] == weight ? .normalization : .scaling
+      guard leaves["bias"] == weight else { return .scaling }
+      return normalizedCells.contains(Self.parts(module).module) ? .cellNormalization : .normalization
     }
     if let weight, weight.count == 2, ["weight", "kernel", "bias"].contains(leaf) {
       return leaves["bias"] == nil && Self.saysEmbedding(candidate.name) ? .embedding : .dense

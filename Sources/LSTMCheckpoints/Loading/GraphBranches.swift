@@ -133,7 +133,7 @@ struct GraphBranches {
     func draft(
       _ rows: [[TensorModule]], isShared: Bool, _ padding: Layer.Convolution.Padding = .same
     ) -> GraphDraft? {
-      let usual = options.activation?.general ?? .relu
+      let usual = options.activation ?? .relu
       let isPerStep = rest[0].recurrent != nil
       var draft = GraphDraft(inputs: [])
       var tops: [Int] = []

@@ -249,12 +249,12 @@ struct GraphChain {
     if let activation = options.readoutActivation, activation != .none,
       let at = draft.steps.firstIndex(where: { $0.kind is Layer.Readout || $0.kind is Layer.Attention })
     {
-      draft.insert(.init(Layer.ActivationLayer(activation.general)), at: at + 1)
+      draft.insert(.init(Layer.ActivationLayer(activation)), at: at + 1)
     }
     if let activation = options.outputActivation, let last = draft.steps.indices.last,
       var dense = draft.steps[last].kind as? Layer.Dense
     {
-      dense.activation = activation.general
+      dense.activation = activation
       draft.steps[last].kind = dense
     }
     return true

@@ -56,7 +56,8 @@ struct GraphDescription {
     if let last = steps.last, let dense = last.kind as? Layer.Dense, options.outputActivation == nil {
       if dense.activation == .none {
         model.assumed.add(
-          "no activation after \(last.source ?? "")", change: "\(.outputActivation) sigmoid, softmax, relu or tanh")
+          "no activation after \(last.source ?? "")",
+          change: "\(.outputActivation) sigmoid, softmax, log_softmax, relu or tanh")
       }
     }
     sayAttention(&model.assumed)

@@ -17,6 +17,15 @@ struct GraphEncoderDecoder {
     guard encoder.contains(where: { $0.recurrent != nil }), decoder.contains(where: { $0.recurrent != nil }) else {
       return nil
     }
+    for module in parts.sequence.reversed() where module.isLinear && !module.hasBias {
+      if encoder.contains(where: { $0.path == module.path }) || decoder.contains(where: { $0.path == module.path }) {
+        continue
+      }
+      if Self.isTable(module, of: encoder, called: ["src", "source", "inp", "input"]) { encoder.insert(module, at: 0) }
+      if Self.isTable(module, of: decoder, called: ["tgt", "trg", "target", "out", "output"]) {
+        decoder.insert(module, at: 0)
+      }
+    }
     if !keepsOrder {
       encoder = Self.sorted(encoder)
       decoder = Self.sorted(decoder)
@@ -49,6 +58,13 @@ struct GraphEncoderDecoder {
     }
     self.detail = detail
     if proposals.isEmpty { return nil }
+  }
+
+  /// A table beside both modules whose name says which of them reads it.
+  private static func isTable(_ module: TensorModule, of side: [TensorModule], called names: Set<String>) -> Bool {
+    let words = TensorKinds.words(module.path)
+    return TensorKinds.saysEmbedding(module.path) && words.contains(where: names.contains)
+      && side.first { $0.recurrent != nil }?.reads == module.reads && side.first?.recurrent != nil
   }
 
   /// As the file has them.
@@ -114,7 +130,7 @@ struct GraphEncoderDecoder {
     }
     guard chain.isPlain else { return nil }
     let draft = chain.draft
-    return draft.activated(GraphQuestions.inner(draft), by: options.activation?.general ?? .relu)
+    return draft.activated(GraphQuestions.inner(draft), by: options.activation ?? .relu)
   }
 }
 

@@ -62,7 +62,7 @@ struct GraphPairs {
       }
       detail =
         "its recurrent layers are \(nameList(paths)), with layers between them whose activations tensors do not show"
-      drafts.append(chain.activated(dense, by: options.activation?.general ?? .relu))
+      drafts.append(chain.activated(dense, by: options.activation ?? .relu))
       if !dense.isEmpty, options.activation == nil { drafts.append(chain) }
     }
     if isWhole, groups.allSatisfy({ $0[0].reads == first }) {

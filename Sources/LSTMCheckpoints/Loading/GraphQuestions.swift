@@ -44,7 +44,7 @@ struct GraphQuestions {
     }
     guard !inner.isEmpty else { return nil }
     if let activation = options.activation {
-      draft = draft.activated(inner, by: activation.general)
+      draft = draft.activated(inner, by: activation)
       return nil
     }
     let names = nameList(inner.compactMap { steps[$0].source })
@@ -85,7 +85,7 @@ struct GraphQuestions {
     }
   }
 
-  var usual: Activation { options.activation?.general ?? .relu }
+  var usual: Activation { options.activation ?? .relu }
 
   func proposals(_ drafts: [GraphDraft]) -> [ModelConfiguration] {
     drafts.compactMap { try? $0.taking(take).configuration() }
@@ -135,7 +135,7 @@ struct GraphQuestions {
     func variant(_ products: GraphAttention, _ choice: GraphAttention.Choice) -> GraphDraft? {
       guard let draft = GraphChain(parts.with(products), kinds, options, choice)?.draft else { return nil }
       var activation = usual
-      if case .general = products.form { activation = options.activation?.general ?? .tanh }
+      if case .general = products.form { activation = options.activation ?? .tanh }
       return draft.activated(Self.inner(draft), by: activation)
     }
     func choice(_ change: (inout GraphAttention.Choice) -> Void) -> GraphAttention.Choice {

@@ -19,6 +19,13 @@ struct ModelReading {
         file: file, graph: try settled(graph), translation: translation, checkpoint: checkpoint, options: options
       ).model
     }
+    if let (setting, activation) = options.activationsBeyondStack.first, translation.graph == nil {
+      if let graph = try graph(instead: nil) { return graph }
+      let known = PlainStack.Activation.allCases.map(\.rawValue).joined(separator: ", ")
+      throw .invalid(
+        setting, "\(activation.rawValue)", "expected \(known)",
+        advice: ["for another describe the whole model with \(.model, "LINE")"])
+    }
     var plain: ResolvedModel
     do throws(CheckpointError) {
       plain = try stack()
@@ -56,7 +63,8 @@ struct ModelReading {
 
   private func stack() throws(CheckpointError) -> ResolvedModel {
     var stack = try ModelResolution(
-      file: file, translation: translation, prefix: prefix, options: options, keepsOrder: checkpoint.keepsOrder)
+      file: file, translation: translation, prefix: prefix, options: options, keepsOrder: checkpoint.keepsOrder,
+      sharing: checkpoint.sharing)
     let conflicts = try stack.settleTies(checkpoint, translation.layout, options)
     var resolved = stack.resolved
     resolved.conflicts = conflicts

@@ -10,14 +10,16 @@ extension ModelResolution {
     ] where activation != nil && configuration.head.isEmpty {
       throw .invalid(setting, nil, "the model has no dense layer behind its LSTM")
     }
-    if let activation = options.readoutActivation {
-      guard PlainStack.Activation.elementwise.contains(activation) else {
+    if let given = options.readoutActivation {
+      guard let activation = PlainStack.Activation(given), PlainStack.Activation.elementwise.contains(activation) else {
         let known = PlainStack.Activation.elementwise.map(\.rawValue).joined(separator: ", ")
-        throw .invalid(.readoutActivation, "\(activation.rawValue)", "expected \(known)")
+        throw .invalid(.readoutActivation, "\(given.rawValue)", "expected \(known)")
       }
       configuration.readoutActivation = activation
     }
-    if let activation = options.outputActivation, let last = configuration.head.indices.last {
+    if let activation = options.outputActivation.flatMap(PlainStack.Activation.init),
+      let last = configuration.head.indices.last
+    {
       configuration.head[last].activation = activation
     }
   }
@@ -56,7 +58,8 @@ extension ModelResolution {
         change: "\(.configuration, "FILE")")
     }
     if options.outputActivation == nil {
-      assumed.add("no activation after head.\(last)", change: "\(.outputActivation) sigmoid, softmax, relu or tanh")
+      assumed.add(
+        "no activation after head.\(last)", change: "\(.outputActivation) sigmoid, softmax, log_softmax, relu or tanh")
     }
   }
 }

@@ -25,7 +25,7 @@ extension ModelResolution {
       if options.activation != nil { notes.append("\(.activation) has no effect: the head has no two dense layers") }
       return
     }
-    guard let activation = options.activation else {
+    guard let activation = options.activation.flatMap(PlainStack.Activation.init) else {
       throw ambiguous(
         "the head has \(dense.count) dense layers (\(nameList(chain.map(\.tensor.name)))"
           + ") and the tensors do not show which activation is between them",

@@ -23,8 +23,10 @@ struct ModelResolution: FileReading {
   /// - Parameters:
   ///   - prefix: what ``LoadOptions/prefix`` took off the names.
   ///   - keepsOrder: whether the file's tensors are in the model's own order.
+  ///   - sharing: groups of names whose tensors are one in the file.
   init(
-    file: String, translation: Translation, prefix: String, options: LoadOptions, keepsOrder: Bool
+    file: String, translation: Translation, prefix: String, options: LoadOptions, keepsOrder: Bool,
+    sharing: [[String]] = []
   ) throws(CheckpointError) {
     let candidates = translation.candidates
     let kinds = TensorKinds(candidates)
@@ -64,7 +66,7 @@ struct ModelResolution: FileReading {
 
     var others = stack.others
     takeExactNames(&others, headCount: given?.head.count)
-    takeEmbedding(&others, isGiven: given != nil)
+    takeEmbedding(&others, isGiven: given != nil, sharing)
     takeAttention(&others)
     if given == nil { setAsideWhatComesBefore(&others) }
     try takeHead(&others, options: options, keepsOrder: keepsOrder)
@@ -146,7 +148,7 @@ struct ModelResolution: FileReading {
     }
   }
 
-  private mutating func takeEmbedding(_ others: inout [Candidate], isGiven: Bool) {
+  private mutating func takeEmbedding(_ others: inout [Candidate], isGiven: Bool, _ sharing: [[String]]) {
     if mapping["embedding.weight"] != nil { return }
     if isGiven, case .features = configuration.input { return }
     let width = configuration.input.size
@@ -160,8 +162,17 @@ struct ModelResolution: FileReading {
         && !says(candidate.name, Self.headWords) && [.embedding, .dense].contains(kinds.kind(of: candidate))
     }
     let named = candidates.filter { says($0.name, ["emb", "wte", "token", "lookup", "encoder.weight"]) }
-    // Without a telling name a matrix that could as well read the LSTM's output stays for the head.
-    let unnamed = configuration.readoutSize == width ? [] : candidates
+    // Without a telling name a matrix that could as well read the LSTM's output stays for the head, unless the file has
+    // it before the LSTM, or has the head's as well and both are one.
+    let matrices = Set(others.filter { $0.isLinearWeight }.map(\.tensor.name))
+    func isTied(_ name: String) -> Bool {
+      sharing.contains { $0.contains(name) && $0.contains { $0 != name && matrices.contains($0) } }
+    }
+    let unnamed =
+      configuration.readoutSize == width
+      ? candidates.filter {
+        preceding.contains($0.name) && $0.shape[0] != width || isTied($0.tensor.name)
+      } : candidates
     guard let found = named.count == 1 ? named.first : named.isEmpty && unnamed.count == 1 ? unnamed.first : nil else {
       return
     }

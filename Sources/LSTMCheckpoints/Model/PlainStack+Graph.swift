@@ -153,6 +153,9 @@ extension PlainStack.Layer {
 extension PlainStack.Activation {
   /// The same among all activations.
   public var general: Activation { Activation(rawValue: rawValue) ?? .none }
+
+  /// nil for one that a plain stack has not.
+  init?(_ general: LSTMCheckpoints.Activation) { self.init(rawValue: general.rawValue) }
 }
 
 extension PlainStack.GateActivation {

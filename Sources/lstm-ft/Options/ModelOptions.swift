@@ -7,7 +7,10 @@ import LSTMLayers
 import LSTMReports
 
 extension PlainStack.Readout: ExpressibleByArgument {}
-extension PlainStack.Activation: ExpressibleByArgument {}
+extension Activation: ExpressibleByArgument {
+  /// By its name; a hyphen is as good as an underscore.
+  public init?(argument: String) { self.init(rawValue: argument.lowercased().replacing("-", with: "_")) }
+}
 extension PlainStack.Bias: ExpressibleByArgument {
   public static var allValueStrings: [String] { [PlainStack.Bias.single, .dual].map(\.rawValue) }
 }
@@ -63,14 +66,13 @@ struct LoadArguments: ParsableArguments {
   var readout: PlainStack.Readout?
 
   @Option(help: "The activation between the dense layers of a head.")
-  var activation: PlainStack.Activation?
+  var activation: Activation?
 
-  @Option(
-    help: "The activation between the LSTM and the head: relu, tanh or sigmoid, where the file does not say.")
-  var readoutActivation: PlainStack.Activation?
+  @Option(help: "The activation between the LSTM and the head, where the file does not say.")
+  var readoutActivation: Activation?
 
   @Option(help: "The activation after the last dense layer, where the file does not say.")
-  var outputActivation: PlainStack.Activation?
+  var outputActivation: Activation?
 
   @Option(help: ArgumentHelp("The heads of attention, where the file does not say.", valueName: "count"))
   var heads: Int?

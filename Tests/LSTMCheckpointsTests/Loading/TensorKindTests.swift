@@ -57,6 +57,22 @@ import Testing
     #expect(candidates.map(kinds.kind) == test.kinds)
   }
 
+  /// A normalization as wide as all gates is inside the cell, and so is what lies beside it.
+  @Test func normalizationsInsideACellAreTold() {
+    let shapes: [(String, [Int])] = [
+      ("cell.weight_ih", [16, 3]), ("cell.weight_hh", [16, 4]), ("cell.ln_i.weight", [16]), ("cell.ln_i.bias", [16]),
+      ("cell.ln_c.weight", [4]), ("cell.ln_c.bias", [4]), ("norm.weight", [4]), ("norm.bias", [4]),
+    ]
+    let candidates = shapes.map { name, shape in
+      Candidate(
+        name: name,
+        tensor: StoredTensor(name: name, shape: shape, values: .init(repeating: 0, count: shape.reduce(1, *))))
+    }
+    let kinds = TensorKinds(candidates)
+    #expect(candidates[2...5].map(kinds.kind) == Array(repeating: .cellNormalization, count: 4))
+    #expect(candidates[6...].map(kinds.kind) == [.normalization, .normalization])
+  }
+
   /// A projected LSTM's recurrent weight may have any ratio, and four gates are an LSTM.
   @Test func anLSTMIsNoGRU() {
     for shapes: [(String, [Int])] in [

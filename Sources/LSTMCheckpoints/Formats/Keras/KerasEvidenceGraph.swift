@@ -88,8 +88,8 @@ struct KerasEvidenceGraph: FileReading {
 
   var usual: Choices {
     var choices = Choices()
-    choices.inner = options.activation?.general ?? .none
-    choices.last = options.outputActivation?.general ?? .none
+    choices.inner = options.activation ?? .none
+    choices.last = options.outputActivation ?? .none
     return choices
   }
 
@@ -395,7 +395,7 @@ struct KerasEvidenceGraph: FileReading {
     if !lines.isEmpty { translation.assumed.add(kerasIsNoOther, change: kerasOthers(lines)) }
     if let last = layers.last, last.isDense, options.outputActivation == nil {
       translation.assumed.add(
-        "no activation after \(last.name)", change: "\(.outputActivation) sigmoid, softmax, relu or tanh")
+        "no activation after \(last.name)", change: "\(.outputActivation) sigmoid, softmax, log_softmax, relu or tanh")
     }
   }
 }

@@ -162,7 +162,7 @@ extension KerasStructure: ModelStructure {
         }
         translation.notes.append("its own model configuration was not used: \(error.message)")
       }
-    } else if let found = try KerasEvidenceGraph(self, candidates, file: file, options: options)?.translation() {
+    } else if let found = try evidence(candidates, file: file, options: options) {
       translation = found
     } else {
       translation = try KerasUnits(self, candidates, file: file, options: options).translation()
@@ -173,6 +173,20 @@ extension KerasStructure: ModelStructure {
     }
     translation.evidence = evidence(isWhole: isWhole, translation.layout)
     return translation
+  }
+
+  /// A file of weights alone as one line of layers; nil for what is read as a plain stack.
+  private func evidence(
+    _ candidates: [Candidate], file: String, options: LoadOptions
+  ) throws(CheckpointError) -> Translation? {
+    let beyond = options.activationsBeyondStack
+    if let (setting, activation) = beyond.first(where: { $0.1 == .leakyReLU }) {
+      throw .invalid(
+        setting, "\(activation.rawValue)", "Keras has it with the slopes 0.3 (LeakyReLU) and 0.2 (leaky_relu)",
+        advice: ["describe the whole model, with leaky relu alpha 0.3 or 0.2: \(.model, "LINE")"])
+    }
+    return try KerasEvidenceGraph(
+      self, candidates, file: file, options: options, acceptsPlain: !beyond.isEmpty)?.translation()
   }
 
   /// The model that the file describes: a plain stack, or any graph of layers.
