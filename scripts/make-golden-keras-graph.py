@@ -519,6 +519,19 @@ def hidden_zeros(k, L):
 
 
 @case(tokens=[9], pad="every")
+def hidden_zeros_given(k, L):
+    return chain(k, (7,), L.Embedding(9, 4, mask_zero=True), L.LSTM(4, return_sequences=True, zero_output_for_mask=True),
+                 L.TimeDistributed(L.Dense(2)), dtype="int32")
+
+
+# Slopes of each step and feature, of each feature, and one.
+@case()
+def prelu(k, L):
+    return chain(k, (8, 3), L.Conv1D(4, 3, padding="same"), L.PReLU(), L.LSTM(5, return_sequences=True), L.PReLU(shared_axes=[1]),
+                 L.LSTM(4), L.PReLU(shared_axes=[1]), L.Dense(6), L.PReLU(), L.Dense(2))
+
+
+@case(tokens=[9], pad="every")
 def hidden_attention(k, L):
     x = k.Input((7,), dtype="int32")
     s = L.LSTM(4, return_sequences=True)(L.Embedding(9, 4, mask_zero=True)(x))

@@ -377,7 +377,7 @@ def rows():
         made.append(g.node("PRelu", wide, g.constant(np.float32([0.3]))))
         made.append(g.node("Neg", wide))
         return g.node("Concat", *made, axis=2)
-    simple("activations", activations, "lstm rescale " + 21 * "activation " + "rescale concatenate")
+    simple("activations", activations, "lstm rescale " + 20 * "activation " + "prelu rescale concatenate")
 
     def affine(g, x):
         y = g.node("Div", g.node("Sub", x, g.weight(4)), g.constant(np.float32([1, 2, 0.5, 4])))

@@ -493,6 +493,13 @@ def make() -> None:
                 {"name": "embedding", "kind": "embedding", "size": 4}, {"name": "layer0", "kind": "lstm", "size": 5},
                 {"name": "readout", "kind": "readout", "take": "all"}, linear(3, "log_softmax", name="head.0")]})
 
+    case(
+        "prelu_each",
+        Chain(
+            lambda m, x: m.fc2(m.act(m.fc1(last(m.lstm(x))))), lstm=nn.LSTM(3, 5, batch_first=True), fc1=nn.Linear(5, 6), act=nn.PReLU(6), fc2=nn.Linear(6, 2)),
+        features(4, 7, 3))
+    nn.init.normal_(CASES["prelu_each"][0].act.weight, 0, 0.4)
+
 
 def main() -> None:
     torch.manual_seed(7)

@@ -18,6 +18,12 @@ extension StoredModel {
         notes.append("it takes \(nameList(interface.others.map(\.name))) as its source did, and reads nothing from it")
       }
     }
+    let unneeded = [.kerasArchive, .kerasH5, .kerasWeights].contains(format) ? configuration.unneededLayers : []
+    if !unneeded.isEmpty {
+      notes.append(
+        "no output needs \(nameList(unneeded)), which Keras has no place for: \(unneeded.count == 1 ? "it is" : "they are") "
+          + "not written")
+    }
     let holdsLayers = contents.contains(.layers)
     if let mask = configuration.mask, !holdsLayers {
       notes.append("the mask is not in this format: code that runs it has to leave out \(mask.summary)")

@@ -47,6 +47,9 @@ public struct FormatLimit: Sendable {
       "a mask over what is merged with values that have none, and multiply or maximum of hidden steps", [.kerasArchive],
       "Keras 3 hides no such step, and gives other values at hidden steps"),
     .init(
+      "a mask over what a reversed layer gives, where another recurrent layer, attention or a mean reads it", keras,
+      "Keras turns the steps and not their mask"),
+    .init(
       "reversed steps, slice, sum or magnitude beside hard_sigmoid_keras3, hard_tanh or hard_swish", [.kerasH5],
       "these functions need Keras 3, which loads operations from its own archive alone"),
     .init(

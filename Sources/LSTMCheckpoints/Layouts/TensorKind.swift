@@ -4,6 +4,8 @@ import FileIO
 enum TensorKind: Hashable {
   case batchNormalization
   case normalization
+  /// By its name.
+  case groupNormalization
   /// Of what a recurrent cell adds up at each step.
   case cellNormalization
   /// A 1-D weight without a bias: a normalization without one, or an activation with learned slopes.
@@ -40,6 +42,7 @@ enum TensorKind: Hashable {
     switch self {
     case .batchNormalization: "a batch normalization"
     case .normalization: "a layer normalization or its like"
+    case .groupNormalization: "a group or instance normalization"
     case .cellNormalization: "a normalization inside a recurrent cell"
     case .scaling: "a normalization, or an activation with learned slopes"
     case .convolution(let axes): "a \(axes)-D convolution"
@@ -64,6 +67,7 @@ enum TensorKind: Hashable {
   var reason: Message {
     switch self {
     case .gru(let hidden): "3H = \(3 * hidden): a GRU; it changes the output"
+    case .groupNormalization: "\(noun): it changes the output, and has no counterpart here"
     case .cellNormalization: "\(noun): it changes the output, and such cells have no counterpart here"
     case .rnn(let hidden): "(H, H) = \(hidden): a plain RNN; it changes the output"
     default:

@@ -132,6 +132,7 @@ struct TensorKinds {
     if ["gamma", "beta", "a_2", "b_2"].contains(leaf), candidate.shape.count == 1 { return .normalization }
     if let weight, weight.count == 1, leaf == "weight" || leaf == "bias" {
       guard leaves["bias"] == weight else { return .scaling }
+      if Self.saysGroups(module) { return .groupNormalization }
       return normalizedCells.contains(Self.parts(module).module) ? .cellNormalization : .normalization
     }
     if let weight, weight.count == 2, ["weight", "kernel", "bias"].contains(leaf) {
@@ -156,6 +157,13 @@ struct TensorKinds {
   static func saysEmbedding(_ name: String) -> Bool {
     let name = name.lowercased()
     return ["emb", "wte", "token", "lookup"].contains { name.contains($0) }
+  }
+
+  /// Whether a normalization is of groups, or of each feature over the steps, by its name.
+  static func saysGroups(_ name: String) -> Bool {
+    let words = words(name)
+    return words.contains { ["gn", "groupnorm", "instancenorm", "inorm"].contains($0) }
+      || words.contains("norm") && words.contains { ["group", "instance"].contains($0) }
   }
 
   /// The words of a name in small letters: `self_attn2` is `self` and `attn`.

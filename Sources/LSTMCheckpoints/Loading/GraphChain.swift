@@ -100,11 +100,7 @@ struct GraphChain {
       var attention = Layer.SelfAttention()
       attention.hasBias = module.parts["in_proj_bias"] != nil
       return .init(attention, module)
-    case .slope(let alpha):
-      var step = GraphDraft.Step(Layer.ActivationLayer(.leakyReLU, alpha: alpha), module)
-      // It is a setting here.
-      step.parts = [:]
-      return step
+    case .slope(let count): return .init(Layer.PReLU(isShared: count == 1), module)
     case .crf, .lone, .unknown: return nil
     }
   }

@@ -78,9 +78,9 @@ struct GraphDescription {
         "the activation of \(step.source ?? "") is tanh", change: self.line { $0.steps[index].kind = cell })
     }
     sayResidual(&model.assumed)
-    for step in steps where step.kind is Layer.ActivationLayer {
+    for step in steps where step.kind is Layer.PReLU {
       guard let source = step.source else { continue }
-      model.assumed.add("\(source) is the slope of a leaky relu (PReLU), as it is one number by itself")
+      model.assumed.add("\(source) has the slope of a PReLU, as it is one vector by itself")
     }
   }
 
@@ -183,7 +183,7 @@ extension GraphDraft.Step {
     case is Layer.Embedding: "an embedding"
     case is Layer.Attention, is Layer.SelfAttention, is Layer.DotAttention: "an attention"
     case is Layer.CRF: "a conditional random field (CRF)"
-    case is Layer.ActivationLayer: "a leaky relu with a learned slope (PReLU), which is not trained here"
+    case is Layer.PReLU: "a PReLU"
     default: "a dense layer"
     }
   }

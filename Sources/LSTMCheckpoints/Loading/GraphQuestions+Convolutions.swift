@@ -81,6 +81,7 @@ extension GraphQuestions {
       var last = index
       while last + 1 < draft.steps.count,
         draft.steps[last + 1].isNormalization || draft.steps[last + 1].kind is Layer.ActivationLayer
+          || draft.steps[last + 1].kind is Layer.PReLU
       {
         last += 1
       }

@@ -74,7 +74,8 @@ struct GraphQuestions {
     return steps.indices.filter { index in
       guard steps[index].kind is Layer.Dense else { return false }
       // The file tells what is there.
-      if steps[(index + 1)...].first(where: { !$0.isNormalization })?.kind is Layer.ActivationLayer { return false }
+      let above = steps[(index + 1)...].first { !$0.isNormalization }?.kind
+      if above is Layer.ActivationLayer || above is Layer.PReLU { return false }
       // What an attention reads is no head.
       let isRead = steps[(index + 1)...].contains {
         $0.kind is Layer.DotAttention && $0.reads?.contains(index) ?? false

@@ -108,7 +108,7 @@ struct GraphReading: FileReading {
       return .unknown
     }
     var model = ResolvedModel(configuration: configuration, mapping: draft.mapping(configuration))
-    model.leftOver = idle + parts.sequence.compactMap(\.slopeLeftOver)
+    model.leftOver = idle
     model.assumed = assumed
     GraphDescription(draft, configuration, options: options, take: take, keepsOrder: keepsOrder)
       .describe(parts, &model)

@@ -15,8 +15,8 @@ struct TensorModule {
     /// Heads of self-attention over E values.
     case selfAttention(Int)
     case crf(Int)
-    /// The slope of a leaky relu that was learned, PyTorch's PReLU.
-    case slope(Float)
+    /// The slopes of PyTorch's PReLU: one, or one for each feature.
+    case slope(Int)
     /// A tensor by itself that is no weight: an initial state, an attention's vector.
     case lone
     /// Nothing that is known, or a shape that none of these has.
@@ -164,7 +164,8 @@ struct TensorModule {
     guard parts["weight"]?.name != path else { return .lone }
     switch weight.count {
     case 1 where bias == nil: return contentOfVector(weight[0])
-    case 1: return bias == weight ? .layerNorm(weight[0]) : .unknown
+    // How many groups there are no tensor tells.
+    case 1: return bias == weight && !TensorKinds.saysGroups(path) ? .layerNorm(weight[0]) : .unknown
     case 2 where bias == nil || bias == [weight[0]]: return .linear(outputs: weight[0], inputs: weight[1])
     case 3, 4:
       guard bias == nil || bias == [weight[0]] else { return .unknown }
@@ -178,11 +179,8 @@ struct TensorModule {
     let words = TensorKinds.words(path)
     if words.contains(where: { $0.hasPrefix("rms") }) { return .unknown }
     if count > 1, words.contains(where: { $0.contains("norm") || $0 == "ln" }) { return .layerNorm(count) }
-    guard count == 1, let weight = parts["weight"], let value = try? weight.tensor.doubles().first, value.isFinite
-    else {
-      return .unknown
-    }
-    return .slope(Float(value))
+    let saysSlope = words.contains { $0.contains("relu") || $0.hasPrefix("act") }
+    return count == 1 || saysSlope ? .slope(count) : .unknown
   }
 
   /// The cell by the number of its gates; nil when the shapes go with none.
@@ -229,13 +227,19 @@ extension TensorModule {
 
   /// Whether a layer of a graph is the leaky relu that it is the slope of.
   func isSlope(of layer: Layer) -> Bool {
-    guard case .slope(let slope) = content, let relu = layer.kind as? Layer.ActivationLayer else { return false }
+    guard let slope, let relu = layer.kind as? Layer.ActivationLayer else { return false }
     return relu.activation == .leakyReLU && (relu.alpha ?? relu.activation.usualAlpha) == slope
+  }
+
+  /// The one slope of a PReLU.
+  private var slope: Float? {
+    guard case .slope(1) = content, let value = try? parts["weight"]?.tensor.doubles().first else { return nil }
+    return Float(value)
   }
 
   /// Where its slope went, of a leaky relu.
   var slopeLeftOver: LeftOver? {
-    guard case .slope(let slope) = content, let weight = parts["weight"] else { return nil }
+    guard let slope, let weight = parts["weight"] else { return nil }
     return LeftOver(
       candidate: weight, reason: "the slope of a leaky relu (PReLU): alpha \(slope), which is not trained here",
       isHarmless: true, kind: .scaling)

@@ -84,7 +84,8 @@ private struct HiddenStepNeeds {
     case let attention as Layer.DotAttention where !attention.isScaled: filled.insert(name)
     // What it reads has every row.
     case is Layer.Remask: seenThrough.insert(name)
-    case is Layer.Dense, is Layer.ActivationLayer, is Layer.BatchNorm, is Layer.LayerNorm, is Layer.Rescale,
+    case is Layer.Dense, is Layer.ActivationLayer, is Layer.PReLU, is Layer.BatchNorm, is Layer.LayerNorm,
+      is Layer.Rescale,
       is Layer.Dropout, is Layer.L2, is Layer.Slice, is Layer.Reshape, is Layer.Merge, is Layer.Readout,
       is Layer.Convolution, is Layer.Pooling, is Layer.Magnitude, is Layer.CRF:
       everywhere.insert(name)

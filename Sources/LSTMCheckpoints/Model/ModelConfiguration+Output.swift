@@ -35,6 +35,18 @@ extension ModelConfiguration {
     outputPlaces[0] >= inputs.count && layers[outputPlaces[0] - inputs.count].kind is Layer.L2
   }
 
+  /// The names of layers with parameters from which no output is computed.
+  var unneededLayers: [String] {
+    var needed = Set<String>()
+    var waiting = outputPlaces.map(name(ofValue:))
+    while let next = waiting.popLast() {
+      guard needed.insert(next).inserted, let place = index(of: next) else { continue }
+      waiting += sources[place].map(name(ofValue:)) + layers[place].kind.references
+    }
+    return layers.indices.filter { !needed.contains(layers[$0].name) && !parameters(ofLayer: $0).isEmpty }
+      .map { layers[$0].name }
+  }
+
   /// Of the values that the model gives, their places in `values`.
   package var outputPlaces: [Int] {
     outputs.isEmpty ? [values.count - 1] : outputs.compactMap { index(of: $0).map { $0 + inputs.count } }

@@ -23,7 +23,7 @@ extension ModelConfiguration {
           return common.isEmpty ? nil : common.lowerBound - slice.first..<common.upperBound - slice.first
         }
       case is Layer.Dropout, is Layer.ActivationLayer, is Layer.BatchNorm, is Layer.LayerNorm, is Layer.Rescale,
-        is Layer.L2,
+        is Layer.L2, is Layer.PReLU,
         is Layer.Unmask, is Layer.Remask, is Layer.Readout:
         columns[value] = columns[read[0]]
       default: break

@@ -48,7 +48,7 @@ extension ModelConfiguration {
         if sources[index].dropFirst().contains(where: { depends[$0] }), !attention.isCausal { return true }
       case let attention as Layer.SelfAttention: if !attention.isCausal { return true }
       case is Layer.Dense, is Layer.Embedding, is Layer.ActivationLayer, is Layer.Dropout, is Layer.LayerNorm,
-        is Layer.Merge, is Layer.L2, is Layer.Rescale, is Layer.Slice:
+        is Layer.Merge, is Layer.L2, is Layer.Rescale, is Layer.Slice, is Layer.PReLU:
         break
       case let readout as Layer.Readout: if readout.take != .all { return true }
       default: return true

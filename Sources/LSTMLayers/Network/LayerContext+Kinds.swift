@@ -22,6 +22,7 @@ extension LayerContext {
     case is Layer.Remask: RemaskLayer(self)
     case let kind as Layer.ActivationLayer: ActivationLayer(kind, self)
     case is Layer.L2: L2Layer(self)
+    case let kind as Layer.PReLU: PReLULayer(kind, self)
     case let kind as Layer.BatchNorm: BatchNormLayer(kind, self)
     case let kind as Layer.LayerNorm: LayerNormLayer(kind, self)
     case is Layer.Rescale: RescaleLayer(self)

@@ -119,6 +119,20 @@ private func changed(_ name: String, _ changes: [(String, String)]) throws -> Lo
     #expect(kinds(model).filter { $0 == "readout" }.isEmpty)
   }
 
+  /// Keras has no place for what no output needs.
+  @Test func whatIsNotWrittenIsSaid() throws {
+    func notes(_ line: String) throws -> [String] {
+      let stored = StoredModel(try ModelConfiguration(line: line), tensors: [])
+      return stored.exportNotes(as: .kerasArchive).map(\.description)
+    }
+    let line = "4 features -> LSTM 3 bias single -> last -> dense 2 -> extra: dense 5 from readout"
+    #expect(
+      try notes(line + "; outputs head.0") == ["no output needs extra, which Keras has no place for: it is not written"]
+    )
+    #expect(try notes(line + "; outputs head.0, extra").isEmpty)
+    #expect(try notes("4 features -> a: LSTM 3 bias single -> b: LSTM 3 bias single initial from a from input").isEmpty)
+  }
+
   @Test func masks() throws {
     #expect(try graph("k3_masked.keras").configuration.mask == .token(0))
     #expect(try graph("k2_masking.keras").configuration.mask == .value(0))

@@ -257,16 +257,22 @@ import Testing
     #expect(refusal(checkpoint, options)[0].contains("which heads 3 does not divide"))
   }
 
-  @Test func aLearnedSlopeIsASetting() throws {
-    let checkpoint = try Checkpoint(path: Self.file("torch-graph/prelu.pt"))
-    for line in [nil, "3 features -> LSTM 5 -> last -> dense 6 -> leaky relu alpha 0.37 -> dense 2"] {
-      var options = LoadOptions()
-      options.configuration = try line.map { try ModelConfiguration(line: $0) }
-      let plan = try LoadPlan(checkpoint, options: options)
+  @Test func learnedSlopesAreAPReLU() throws {
+    for (name, words) in [("prelu", "prelu shared"), ("prelu_each", "prelu")] {
+      let plan = try LoadPlan(
+        Checkpoint(path: Self.file("torch-graph/\(name).pt")), options: LoadOptions(readout: .last))
       try plan.validate()
-      #expect(plan.configuration.line.contains("leaky relu alpha 0.37"))
-      #expect(plan.report.unexpected.contains { $0.source == "act.weight" && $0.isAllowed })
+      #expect(plan.configuration.line == "3 features -> LSTM 5 -> last -> dense 6 -> \(words) -> dense 2")
+      #expect(plan.tensors["prelu1.weight"]?.shape == [name == "prelu" ? 1 : 6])
     }
+  }
+
+  @Test func aLearnedSlopeMayBeASetting() throws {
+    let checkpoint = try Checkpoint(path: Self.file("torch-graph/prelu.pt"))
+    let line = "3 features -> LSTM 5 -> last -> dense 6 -> leaky relu alpha 0.37 -> dense 2"
+    let plan = try LoadPlan(checkpoint, options: LoadOptions(configuration: ModelConfiguration(line: line)))
+    try plan.validate()
+    #expect(plan.report.unexpected.contains { $0.source == "act.weight" && $0.isAllowed })
     // With another slope the tensor is none's.
     let other = try ModelConfiguration(line: "3 features -> LSTM 5 -> last -> dense 6 -> leaky relu -> dense 2")
     #expect(throws: CheckpointError.self) {

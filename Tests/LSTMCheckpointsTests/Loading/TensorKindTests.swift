@@ -23,6 +23,8 @@ import Testing
     Case(.batchNormalization, ("b/gamma", [4]), ("b/moving_mean", [4]), ("b/moving_variance", [4])),
     Case(.normalization, ("x.weight", [4]), ("x.bias", [4])),
     Case(.normalization, ("x/gamma", [4]), ("x/beta", [4])),
+    Case(.groupNormalization, ("front.gn1.weight", [4]), ("front.gn1.bias", [4])),
+    Case(.groupNormalization, ("group_norm.weight", [4]), ("group_norm.bias", [4])),
     Case(.scaling, ("act.weight", [1])),
     Case(.convolution(1), ("a.0.weight", [5, 3, 3]), ("a.0.bias", [5])),
     Case(.convolution(2), ("a.0.weight", [5, 1, 3, 3])),

@@ -57,6 +57,7 @@ extension KerasGraphExport {
       var input = read[0]
       if !kind.activation.isElementwise { input = try rows(input, layer) }
       try addActivation(layer, kind, input, name(for: layer, "Activation"))
+    case let kind as Layer.PReLU: try addPReLU(layer, kind, read[0])
     case let kind as Layer.Rescale: try addRescale(layer, kind, read[0])
     case is Layer.Magnitude: addMagnitude(layer, try rows(read[0], layer), value.width)
     case is Layer.L2: pass(layer, "UnitNormalization", [:], try rows(read[0], layer))
@@ -425,6 +426,7 @@ extension KerasGraphExport {
     let own = name(for: layer, "Reshape")
     let (steps, width) = (size(given, .time), value.width)
     switch kind.form {
+    case .steps where given.axes == KerasValue.steps: values[layer.name] = given
     case .steps:
       values[layer.name] = target(own, given, [kind.steps, width], KerasValue.steps)
     case .split:

@@ -84,7 +84,7 @@ extension KerasGraphExport {
   private func carriesMask(_ layer: Layer) -> Bool {
     switch layer.kind {
     case is Layer.Embedding, is Layer.Recurrent, is Layer.Dense, is Layer.BatchNorm, is Layer.LayerNorm,
-      is Layer.ActivationLayer, is Layer.Dropout, is Layer.Merge, is Layer.L2, is Layer.DotAttention,
+      is Layer.ActivationLayer, is Layer.PReLU, is Layer.Dropout, is Layer.Merge, is Layer.L2, is Layer.DotAttention,
       is Layer.SelfAttention, is Layer.Unmask, is Layer.Remask:
       true
     case is Layer.Rescale: isThree

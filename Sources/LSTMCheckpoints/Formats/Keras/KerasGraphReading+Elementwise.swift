@@ -26,6 +26,41 @@ extension KerasGraphReading {
     return input.given(by: made)
   }
 
+  /// One slope, one for each feature, or one for each feature of each step.
+  mutating func readPReLU(
+    _ layer: KerasLayer, _ value: KerasValue, _ path: String
+  ) throws(CheckpointError) -> KerasValue {
+    let slopes = try weights(of: layer, 1)[0]
+    let (shape, width) = (slopes.shape, slopes.shape.last ?? 1)
+    let input = try settled(value, layer, width: width == 1 ? nil : width)
+    let isShared = slopes.elementCount == 1
+    let features = values[input.name]?.width ?? 0
+    func refusal() -> CheckpointError {
+      unsupported(
+        layer, "has no counterpart here: its slopes \(shapeText(shape)) are neither one nor one for each feature")
+    }
+    guard shape.count == input.axes.count else { throw refusal() }
+    let isOfSteps = !isShared && shape.count == 2 && shape[0] > 1
+    guard isShared || isRow(input) && width == features else { throw refusal() }
+    var source = input.name
+    if isOfSteps {
+      guard input.axes == KerasValue.steps, values[input.name]?.steps == shape[0] else { throw refusal() }
+      try refuseReversed(input, layer)
+      mixesSteps(input, layer)
+      source = try add(Layer.Flatten(), "\(layer.name)_flat", of: layer, reading: [source], key: "")
+    }
+    let made = try add(
+      Layer.PReLU(isShared: isShared), layer.name, of: layer, reading: [source], key: path,
+      parameters: [
+        ("weight", false, slopes.reshaped([slopes.elementCount]), shape.count == 1 ? nil : "read as a vector")
+      ])
+    remember(layer, made)
+    if !isOfSteps { return input.given(by: made) }
+    let name = try add(
+      Layer.Reshape(.steps, steps: shape[0]), "\(layer.name)_steps", of: layer, reading: [made], key: "")
+    return KerasValue(name: name, axes: KerasValue.steps)
+  }
+
   /// Rows whose last axis is their features.
   func isRow(_ value: KerasValue) -> Bool { [KerasValue.steps, KerasValue.row].contains(value.axes) }
 

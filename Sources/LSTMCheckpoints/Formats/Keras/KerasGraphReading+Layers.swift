@@ -55,6 +55,7 @@ extension KerasGraphReading {
     case "ReLU": return try activate(layer, value, KerasActivation.relu(layer.config), layer.name)
     case "LeakyReLU": return try activate(layer, value, KerasActivation.leaky(layer.config), layer.name)
     case "ELU": return try activate(layer, value, KerasActivation.elu(layer.config), layer.name)
+    case "PReLU": return try readPReLU(layer, value, path)
     case "Softmax": return try readSoftmax(layer, value)
     case "Dropout", "SpatialDropout1D", "GaussianDropout": return try readDropout(layer, value)
     case "Flatten": return try flatten(layer, value)
@@ -239,7 +240,8 @@ extension KerasGraphReading {
     inner.countAxesFromTheEnd(input.axes.count)
     switch inner.className {
     case "Dense": return try readDense(inner, value, path, owner: layer)
-    case "Activation", "ReLU", "LeakyReLU", "ELU", "Dropout", "BatchNormalization", "GaussianDropout", "GaussianNoise":
+    case "Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Dropout", "BatchNormalization", "GaussianDropout",
+      "GaussianNoise":
       var result = try applyToOne(inner, input, path)
       result.hasMask = input.hasMask
       rememberWrapper(layer, result)

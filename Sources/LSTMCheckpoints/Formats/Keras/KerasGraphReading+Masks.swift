@@ -89,15 +89,13 @@ extension KerasGraphReading {
         uses.insert(.init(reader: reader, source: source))
       }
     }
-    let shown = openOutputs.compactMap { names[$0] }.filter { name in
+    var shown = openOutputs.compactMap { names[$0] }.filter { name in
       model.value(of: name).map { $0.isPerStep && $0.clock == 0 } ?? false
     }
-    if shown.isEmpty, model.outputPlaces.contains(where: { model.values[$0].isPerStep && model.values[$0].clock == 0 }),
-      let layer = zeroed.first
-    {
-      throw unsupported(
-        "\(names[layer] ?? layer) gives zeros where the mask hides a step (zero_output_for_mask), and the model every step"
-      )
+    // What a model gives at hidden steps by itself is held.
+    if shown.isEmpty, !zeroed.isEmpty {
+      shown = model.outputPlaces.filter { model.values[$0].isPerStep && model.values[$0].clock == 0 }
+        .map(model.name(ofValue:))
     }
     guard !uses.isEmpty || !shown.isEmpty else { return model }
     let made: ModelConfiguration

@@ -34,6 +34,7 @@ enum LayerRegistry {
     Layer.Magnitude(),
     Layer.Dropout(),
     Layer.CRF(),
+    Layer.PReLU(),
     Layer.ActivationLayer(),
   ]
 

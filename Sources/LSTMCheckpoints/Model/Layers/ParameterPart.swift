@@ -6,7 +6,7 @@ public enum ParameterPart: Hashable, Sendable {
   case weight
   /// A vector, of a dense layer (O).
   case bias
-  /// What multiplies each feature after a normalization.
+  /// What multiplies each feature after a normalization, or below zero.
   case gain
   /// A running statistic: training moves it, but by no gradient, and only where its layer trains.
   case statistic

@@ -15,6 +15,7 @@ extension ONNXOperators {
     if ["Tanh", "Relu"].contains(node.operation), let known = try t.rnnOutput(node) { return [known] }
     if node.operation == "Celu" { return try t.celu(node).map { [.rows($0)] } }
     if node.operation == "Clip" { return try t.clipped(node).map { [.rows($0)] } }
+    if node.operation == "PRelu", let known = try t.prelu(node) { return [.rows(known)] }
     guard let rows = t.rows(node), let (activation, alpha) = try t.activation(of: node) else { return nil }
     if activation == .none { return [.rows(rows)] }
     return [.rows(rows.of(try t.layer(Layer.ActivationLayer(activation, alpha: alpha), [rows.source], node)))]
@@ -22,6 +23,25 @@ extension ONNXOperators {
 }
 
 extension ONNXTranslator {
+  /// With one slope, or one for each feature; nil where they lie otherwise.
+  fileprivate mutating func prelu(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
+    guard let rows = rows(node), let slopes = weight(node, 1) else { return nil }
+    if slopes.tensor.elementCount == 1 {
+      guard let slope = slopes.with(slopes.value.reshaped([1])) else { return nil }
+      let parameters = [ONNXDraft.Key(name: "weight"): parameter(slope)]
+      return rows.of(try layer(Layer.PReLU(isShared: true), [rows.source], parameters, node))
+    }
+    // Features lie last, or before the steps.
+    guard let place = rows.axes.indices.last(where: { rows.isWholeRow(at: $0) }) else { return nil }
+    let behind = rows.axes.count - 1 - place
+    guard slopes.shape.count > behind, slopes.shape.suffix(behind).allSatisfy({ $0 == 1 }),
+      let list = slopes.with(slopes.value.reshaped(Array(slopes.shape.dropLast(behind)))),
+      let vector = vector(list, rows.width)
+    else { return nil }
+    let parameters = [ONNXDraft.Key(name: "weight"): parameter(vector)]
+    return rows.of(try layer(Layer.PReLU(), [rows.source], parameters, node))
+  }
+
   fileprivate func activation(of node: ONNXModel.Node) throws(ONNXRefusal) -> (Activation, Float?)? {
     switch node.operation {
     case "Relu": return (.relu, nil)
@@ -39,7 +59,7 @@ extension ONNXTranslator {
     case "PRelu":
       guard let slopes = weight(node, 1), slopes.tensor.elementCount <= 1 << 16, let list = try? slopes.tensor.floats(),
         let first = list.first, list.allSatisfy({ $0 == first })
-      else { throw ONNXRefusal(detail: "it has a slope for each feature; one for all is known here") }
+      else { throw ONNXRefusal(detail: "it has slopes that are neither one for all nor one for each feature") }
       return slope(first)
     case "Elu":
       let alpha = number(node, "alpha") ?? 1

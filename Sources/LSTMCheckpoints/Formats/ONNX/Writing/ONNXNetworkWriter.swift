@@ -130,6 +130,7 @@ struct ONNXNetworkWriter {
     case let kind as Layer.BatchNorm: return try batchNorm(kind, place)
     case let kind as Layer.LayerNorm: return try layerNorm(kind, place)
     case is Layer.Rescale: return try rescale(place)
+    case is Layer.PReLU: return builder.node("PRelu", [place.input, try weight("weight", place)])
     case let kind as Layer.ActivationLayer: return activated(place.input, kind.activation, kind.alpha)
     case let kind as Layer.Readout: return try readout(kind.take, place)
     case let kind as Layer.Attention: return try attention(kind, place)

@@ -70,6 +70,16 @@ extension PyTorchSource {
     say("\(use.target) = F.layer_norm(\(use.input), (\(width),), \(weight), \(bias), \(kind.epsilon))")
   }
 
+  /// PyTorch has the features of steps on the second axis.
+  mutating func write(_ kind: Layer.PReLU, _ use: Use) throws(CheckpointError) {
+    let count = kind.isShared ? 1 : use.value.width
+    guard let made = try module(use, "nn.PReLU(\(count))", ["weight": "weight"]) else {
+      throw refused(use, "has slopes that lie in no module of their own")
+    }
+    let isTurned = use.value.isPerStep && !kind.isShared
+    say("\(use.target) = \(made)(\(use.input)\(isTurned ? ".transpose(1, 2)).transpose(1, 2)" : ")")")
+  }
+
   /// Scores pass through; transitions are for decoding and the loss.
   mutating func write(_ kind: Layer.CRF, _ use: Use) throws(CheckpointError) {
     if kind.hasEnds {
