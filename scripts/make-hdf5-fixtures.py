@@ -240,6 +240,10 @@ def hostile():
         f.create_dataset("w", (50_000_000, 50_000_000), "f4")
     with h5py.File(path("many-chunks.h5"), "w") as f:
         f.create_dataset("w", (1 << 30,), "u1", chunks=(1,))
+    with h5py.File(path("unwritten.h5"), "w", libver="latest") as f:
+        for index in range(10):
+            d = f.create_dataset(f"w{index}", (10, 90_000), "u1", chunks=(1, 1), maxshape=(None, None), fillvalue=7)
+            d[3, 5 + index] = 1
     with h5py.File(path("deflate-bomb.h5"), "w") as f:
         d = f.create_dataset("w", (1024,), "f4", chunks=(1024,), compression="gzip")
         d.id.write_direct_chunk((0,), zlib.compress(bytes(522 * 1024), 9))

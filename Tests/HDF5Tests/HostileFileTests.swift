@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import HDF5
@@ -31,6 +32,20 @@ struct HostileFileTests {
     #expect(error.kind == kind, "\(error)")
     #expect(error.object?.hasPrefix(object) == true, "\(error)")
     #expect(message.split(separator: "|").contains { error.detail.contains($0) }, "\(error)")
+  }
+
+  /// A small file may claim any number of chunks that were never written. They cost the memory that they fill, and no more.
+  @Test func chunksThatWereNeverWrittenTakeNoTime() throws {
+    let datasets = try HDF5File(reading: fixture("unwritten.h5")).contents().allDatasets()
+    #expect(datasets.count == 10)
+    var read: [[UInt8]] = []
+    let time = try processorTime { read = try datasets.map { try $0.readBytes() } }
+    #expect(time < .seconds(1), "\(time)")
+    for (index, bytes) in read.enumerated() {
+      var expected = [UInt8](repeating: 7, count: 900_000)
+      expected[3 * 90_000 + 5 + index] = 1
+      #expect(bytes == expected)
+    }
   }
 
   @Test func dataInCommonIsRefusedAndSeveralNamesAreNot() throws {

@@ -21,6 +21,8 @@ struct ChunkGrid: Sendable {
 
   /// The number of chunks.
   var count: Int { counts.reduce(1, *) }
+  /// The number of chunks side by side at one place of the first dimension.
+  var countPerRow: Int { counts.dropFirst().reduce(1, *) }
 
   /// The index of a chunk's first element in the dataset; chunks are numbered in C order.
   func origin(_ index: Int) -> [Int] {

@@ -6,6 +6,8 @@ import FileIO
 struct ChunkReader {
   let dataset: HDF5Dataset
   let table: ChunkTable
+  /// Of the chunks that were written, rising.
+  let numbers: [Int]
   let open: OpenFile
   let chunkShape: [Int]
   let filters: [HDF5Filter]
@@ -40,12 +42,29 @@ struct ChunkReader {
     let grid = ChunkGrid(shape: dataset.shape, chunkShape: chunkShape, rows: rows, width: width)
     let pipeline = FilterPipeline(
       filters: filters, width: shuffleWidth ?? width, chunkBytes: chunkBytes, call: call)
-    let job = Job(
-      dataset: dataset, grid: grid, pipeline: pipeline, edgesAreUnfiltered: edgesAreUnfiltered, target: buffer)
+    let job = Job(grid, pipeline, edgesAreUnfiltered: edgesAreUnfiltered, target: buffer)
     // A chunk being decoded needs up to its size as stored, and twice its size for the filters.
     let affordable = Self.memory / max(1, 3 * chunkBytes)
     let workers = filters.isEmpty || buffer.count < Self.least ? 1 : min(threads, grid.count, affordable)
-    if workers > 1 { try readInParallel(job, workers) } else { try readInTurn(job, 0..<grid.count) }
+    // What was never written costs no work of its own: a small file may claim any number of such chunks.
+    let stored = written(grid, from: rows.lowerBound)
+    if stored.count < grid.count { buffer.fill(with: dataset.fill) }
+    if workers > 1 { try readInParallel(job, stored, workers) } else { try readInTurn(job, stored) }
+  }
+
+  /// A chunk that was written.
+  private struct Written {
+    /// Its number among those of the rows.
+    let index: Int
+    let place: ChunkTable.Place
+  }
+
+  private func written(_ grid: ChunkGrid, from row: Int) -> [Written] {
+    let base = row / chunkShape[0] * grid.countPerRow
+    let (first, end) = (numbers.lowerBound(of: base), numbers.lowerBound(of: base + grid.count))
+    return numbers[first..<end].compactMap { number in
+      table.places[number].map { Written(index: number - base, place: $0) }
+    }
   }
 
   /// The width of elements for which the file was shuffled.
@@ -54,17 +73,12 @@ struct ChunkReader {
     return given.flatMap { $0 > 0 ? Int($0) : nil }
   }
 
-  private func readInTurn(_ job: Job, _ indices: Range<Int>) throws(HDF5Error) {
+  private func readInTurn(_ job: Job, _ chunks: some Sequence<Written>) throws(HDF5Error) {
     let workspace = FilterPipeline.Workspace()
     let memory = Scratch()
-    for index in indices {
-      let origin = job.grid.origin(index)
-      if let place = self.place(origin) {
-        let stored = try readStored(origin, place, into: memory)
-        try job.decode(index, stored, place.mask, workspace)
-      } else {
-        job.fill(index)
-      }
+    for chunk in chunks {
+      let stored = try readStored(chunk, job.grid, into: memory)
+      try job.decode(chunk.index, stored, chunk.place.mask, workspace)
     }
   }
 
@@ -90,30 +104,29 @@ struct ChunkReader {
     }
   }
 
-  private func readInParallel(_ job: Job, _ count: Int) throws(HDF5Error) {
+  private func readInParallel(_ job: Job, _ chunks: [Written], _ count: Int) throws(HDF5Error) {
     // Two more than threads, so that the next chunk is always ready.
     let monitor = Monitor(Traffic(empty: (0..<count + 2).map { _ in Parcel() }))
     let workers = (0..<count).compactMap { _ in WorkerThread { Self.work(job, monitor) } }
-    if workers.isEmpty { return try readInTurn(job, 0..<job.grid.count) }
-    for index in 0..<job.grid.count {
+    if workers.isEmpty { return try readInTurn(job, chunks) }
+    for chunk in chunks {
       let empty: Parcel? = monitor.wait { traffic in
         if traffic.failure != nil { return .some(nil) }
         return traffic.empty.popLast().map { .some($0) }
       }
       guard var parcel = empty else { break }
       do throws(HDF5Error) {
-        let origin = job.grid.origin(index)
-        guard let place = place(origin), place.byteCount <= 2 * job.pipeline.chunkBytes + 4096 else {
-          // Never written, or so large as stored that it is decoded alone.
-          try readInTurn(job, index..<index + 1)
+        guard chunk.place.byteCount <= 2 * job.chunkBytes + 4096 else {
+          // So large as stored that it is decoded alone.
+          try readInTurn(job, CollectionOfOne(chunk))
           monitor.update { [parcel] in $0.empty.append(parcel) }
           continue
         }
-        let stored = try readStored(origin, place, into: parcel.memory)
-        (parcel.index, parcel.bytes, parcel.mask) = (index, stored, place.mask)
+        let stored = try readStored(chunk, job.grid, into: parcel.memory)
+        (parcel.index, parcel.bytes, parcel.mask) = (chunk.index, stored, chunk.place.mask)
         monitor.update { [parcel] in $0.full.append(parcel) }
       } catch {
-        monitor.update { $0.fail(index, error) }
+        monitor.update { $0.fail(chunk.index, error) }
       }
     }
     monitor.update { $0.isComplete = true }
@@ -138,13 +151,23 @@ struct ChunkReader {
     }
   }
 
-  /// The work for each chunk. Chunks do not overlap in the target.
-  private struct Job: @unchecked Sendable {
-    let dataset: HDF5Dataset
+  /// The work for each chunk. Chunks do not overlap in the target. An object, as copies of it would cost more than small chunks.
+  private final class Job: @unchecked Sendable {
     let grid: ChunkGrid
-    let pipeline: FilterPipeline
-    let edgesAreUnfiltered: Bool
-    let target: UnsafeMutableRawBufferPointer
+    private let pipeline: FilterPipeline
+    private let edgesAreUnfiltered: Bool
+    private let target: UnsafeMutableRawBufferPointer
+
+    init(
+      _ grid: ChunkGrid, _ pipeline: FilterPipeline, edgesAreUnfiltered: Bool, target: UnsafeMutableRawBufferPointer
+    ) {
+      self.grid = grid
+      self.pipeline = pipeline
+      self.edgesAreUnfiltered = edgesAreUnfiltered
+      self.target = target
+    }
+
+    var chunkBytes: Int { pipeline.chunkBytes }
 
     func decode(
       _ index: Int, _ stored: UnsafeRawBufferPointer, _ mask: UInt32, _ workspace: FilterPipeline.Workspace
@@ -160,32 +183,27 @@ struct ChunkReader {
         grid.forEachRow(at: origin) { (to + $1).copyMemory(from: from + $0, byteCount: $2) }
       }
     }
-
-    /// Fills the part within the shape of a chunk that was never written.
-    func fill(_ index: Int) {
-      grid.forEachRow(at: grid.origin(index)) { _, to, count in
-        UnsafeMutableRawBufferPointer(rebasing: target[to..<to + count]).fill(with: dataset.fill)
-      }
-    }
-  }
-
-  /// Where the chunk is that begins at an element; nil if it was never written.
-  private func place(_ origin: [Int]) -> ChunkTable.Place? {
-    var index = 0
-    for axis in origin.indices {
-      let (extent, chunk) = (dataset.shape[axis], chunkShape[axis])
-      index = index * (extent / chunk + (extent % chunk == 0 ? 0 : 1)) + origin[axis] / chunk
-    }
-    return table.places[index]
   }
 
   private func readStored(
-    _ origin: [Int], _ place: ChunkTable.Place, into memory: Scratch
+    _ chunk: Written, _ grid: ChunkGrid, into memory: Scratch
   ) throws(HDF5Error) -> UnsafeRawBufferPointer {
-    let bytes = memory.room(place.byteCount)
-    guard try open.read(at: place.offset, into: bytes, call) == place.byteCount else {
-      throw call.error(.corrupt, "the chunk at \(origin) is truncated")
+    let bytes = memory.room(chunk.place.byteCount)
+    guard try open.read(at: chunk.place.offset, into: bytes, call) == chunk.place.byteCount else {
+      throw call.error(.corrupt, "the chunk at \(grid.origin(chunk.index)) is truncated")
     }
     return UnsafeRawBufferPointer(bytes)
+  }
+}
+
+extension [Int] {
+  /// The first place in a rising list whose number is not below another.
+  fileprivate func lowerBound(of number: Int) -> Int {
+    var (low, high) = (0, count)
+    while low < high {
+      let middle = (low + high) / 2
+      if self[middle] < number { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 }

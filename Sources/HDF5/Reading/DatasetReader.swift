@@ -42,7 +42,8 @@ struct DatasetReader {
     guard case .chunked(let place) = dataset.place else { throw call.error(.corrupt, "it has no chunks") }
     let table = try call.naming { () throws(Damage) in try dataset.chunkTable(place, open.metadata()) }
     return ChunkReader(
-      dataset: dataset, table: table, open: open, chunkShape: shape, filters: filters,
+      dataset: dataset, table: table, numbers: table.places.keys.sorted(), open: open, chunkShape: shape,
+      filters: filters,
       edgesAreUnfiltered: place.edgesAreUnfiltered, threads: threads)
   }
 
