@@ -184,16 +184,8 @@ package struct AtomicFile {
 
   /// Removes temporary files of this path whose process was killed: nobody holds their locks.
   private func removeRemains() {
-    guard let folder = opendir(directory) else { return }
-    defer { closedir(folder) }
     var remains: [String] = []
-    while let entry = readdir(folder) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: entry.pointee.d_name)) {
-          String(cString: $0)
-        }
-      }
-      guard name.hasPrefix(stem), name.hasSuffix(Self.ending) else { continue }
+    for name in (try? System.names(in: directory)) ?? [] where name.hasPrefix(stem) && name.hasSuffix(Self.ending) {
       let unique = name.dropFirst(stem.count).dropLast(Self.ending.count)
       if UInt64(unique, radix: 36) != nil { remains.append(place(name)) }
     }

@@ -4,15 +4,30 @@ import Foundation
 package final class RegularFile: Sendable {
   package typealias Failure = UnreadableReason
 
+  /// Bytes that the file takes on the device; holes take none.
+  package let storedByteCount: Int
   /// How many names the file has.
   package let linkCount: Int
   /// The file's size when it was opened.
   package let byteCount: Int
   /// Open for reading as long as this object lives.
   package let descriptor: Int32
+  private let path: String
 
   /// Opens a file read-only.
   package init(path: String) throws(Failure) {
+    do throws(Failure) {
+      (descriptor, byteCount, storedByteCount, linkCount) = try Self.open(path)
+    } catch {
+      ReadFailures.note(path, error)
+      throw error
+    }
+    self.path = path
+  }
+
+  private static func open(
+    _ path: String
+  ) throws(Failure) -> (descriptor: Int32, byteCount: Int, storedByteCount: Int, linkCount: Int) {
     let descriptor: Int32
     do throws(System.Errno) {
       descriptor = try System.open(path, O_RDONLY)
@@ -31,9 +46,7 @@ package final class RegularFile: Sendable {
       close(descriptor)
       throw kind == S_IFDIR ? .directory : .notRegular
     }
-    self.descriptor = descriptor
-    self.byteCount = Int(status.st_size)
-    self.linkCount = Int(status.st_nlink)
+    return (descriptor, Int(status.st_size), Int(status.st_blocks) * 512, Int(status.st_nlink))
   }
 
   deinit { close(descriptor) }
@@ -48,13 +61,31 @@ package final class RegularFile: Sendable {
   /// Fills `buffer` with the bytes from `offset`.
   package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(Failure) {
     guard offset >= 0, offset <= byteCount, buffer.count <= byteCount - offset else { throw .truncated }
-    let done: Int
+    if try readSome(at: offset, into: buffer) < buffer.count { throw .truncated }
+  }
+
+  /// The same as far as the file goes.
+  /// - Returns: how many bytes were read, fewer only at the file's end.
+  package func readSome(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
     do throws(System.Errno) {
-      done = try System.read(descriptor, into: buffer, at: offset)
+      return try System.read(descriptor, into: buffer, at: offset)
     } catch {
-      throw .system(operation: "pread", code: error.code)
+      let failure = Failure.system(operation: "pread", code: error.code)
+      ReadFailures.note(path, failure)
+      throw failure
     }
-    if done < buffer.count { throw .truncated }
+  }
+}
+
+/// The names of what lies in a folder, in no order.
+/// - Throws: ``UnreadableReason`` `system`.
+package func namesInFolder(_ path: String) throws(UnreadableReason) -> [String] {
+  do throws(System.Errno) {
+    return try System.names(in: path.isEmpty ? "." : path)
+  } catch {
+    let failure = UnreadableReason.system(operation: "opendir", code: error.code)
+    ReadFailures.note(path, failure)
+    throw failure
   }
 }
 

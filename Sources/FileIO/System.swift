@@ -102,6 +102,27 @@ package enum System {
     SystemFaults.note("truncate", ["\(descriptor)", "\(length)"])
   }
 
+  /// The names of what lies in a folder, in no order (`readdir`).
+  package static func names(in folder: String) throws(Errno) -> [String] {
+    try SystemFaults.check(.open)
+    guard let stream = opendir(folder) else { throw Errno(code: errno) }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        if errno != 0 { throw Errno(code: errno) }
+        return names
+      }
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: entry.pointee.d_name)) {
+          String(cString: $0)
+        }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+  }
+
   /// Makes a folder, and the folders it lies in.
   /// - Returns: those that were made, the innermost last.
   package static func makeFolders(_ path: String) throws(Errno) -> [String] {

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import HDF5
 
@@ -17,7 +18,9 @@ extension Checkpoint {
   init(
     path: String, allowsExternalData: Bool = false, hdf5Reader: HDF5LibraryReader? = nil, formats: FormatRegistry
   ) throws {
-    self = try formats.read(
-      try ProbedFile(path: path, allowsExternalData: allowsExternalData, hdf5Reader: hdf5Reader))
+    self = try ReadFailures.surfacing(as: CheckpointError.unreadable) {
+      try formats.read(
+        try ProbedFile(path: path, allowsExternalData: allowsExternalData, hdf5Reader: hdf5Reader))
+    }
   }
 }

@@ -26,10 +26,10 @@ final class OpenFile: Sendable {
   func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer, _ call: Call) throws(HDF5Error) -> Int {
     switch source {
     case .file(let file):
-      do throws(System.Errno) {
-        return try System.read(file.descriptor, into: buffer, at: offset)
+      do throws(UnreadableReason) {
+        return try file.readSome(at: offset, into: buffer)
       } catch {
-        throw call.error(.io, "its data cannot be read: \(error.text)")
+        throw call.error(.io, "its data cannot be read: \(error.message)")
       }
     case .memory:
       do throws(UnreadableReason) {

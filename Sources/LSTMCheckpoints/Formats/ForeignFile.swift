@@ -19,7 +19,10 @@ package struct ForeignFile: Sendable, Equatable {
   init?(_ file: ProbedFile) throws(CheckpointError) {
     let path = file.path
     guard let source = file.source else {
-      guard let found = Self.folder(path, URL(fileURLWithPath: path).lastPathComponent) else { return nil }
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else { return nil }
+      let names = try CheckpointError.reading(path) { () throws(UnreadableReason) in try namesInFolder(path) }
+      guard let found = Self.folder(names, path, URL(fileURLWithPath: path).lastPathComponent) else { return nil }
       self = found
       return
     }
@@ -38,8 +41,7 @@ package struct ForeignFile: Sendable, Equatable {
 
   // MARK: - Folders
 
-  private static func folder(_ path: String, _ name: String) -> ForeignFile? {
-    guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else { return nil }
+  private static func folder(_ names: [String], _ path: String, _ name: String) -> ForeignFile? {
     let list = Set(names)
     if list.contains("saved_model.pb") { return savedModel(name) }
     if list.isSuperset(of: ["config.json", "model.weights.h5"]) {

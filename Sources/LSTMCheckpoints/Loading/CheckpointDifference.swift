@@ -79,7 +79,7 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
   /// - Parameter options: how to read what needs a decision.
   /// - Throws: what reading a tensor's bytes throws.
   public init(_ first: Checkpoint, _ second: Checkpoint, options: LoadOptions = LoadOptions()) throws {
-    let (left, right) = Self.matched(first, second, options)
+    let (left, right) = try Self.matched(first, second, options)
     let others = Dictionary(right.map { ($0.key, $0.tensor) }) { first, _ in first }
     let names = Set(left.map(\.key))
     onlyInFirst = left.map(\.key).filter { others[$0] == nil }
@@ -117,7 +117,9 @@ public struct CheckpointDifference: Sendable, Codable, Equatable {
 extension CheckpointDifference {
   private typealias Keyed = [(key: String, tensor: StoredTensor)]
 
-  private static func matched(_ first: Checkpoint, _ second: Checkpoint, _ options: LoadOptions) -> (Keyed, Keyed) {
+  private static func matched(
+    _ first: Checkpoint, _ second: Checkpoint, _ options: LoadOptions
+  ) throws -> (Keyed, Keyed) {
     func keyed(_ tensors: [StoredTensor]) -> Keyed { tensors.map { ($0.name.replacing("/", with: "."), $0) } }
     // Where one of them has the state_dict under a key and the other has not, the key is no part of the names.
     let keys = [first, second].map { $0.stateKey ?? ($0.format.holdsWholeModel ? $0.provenance?.stateKey : nil) }
@@ -141,14 +143,22 @@ extension CheckpointDifference {
     if !Set(left.map(\.key)).isDisjoint(with: right.map(\.key)) { return (left, right) }
 
     // 2. Otherwise what both say in the project's terms.
-    func inProjectTerms(_ checkpoint: Checkpoint, _ configuration: ModelConfiguration?) -> Keyed? {
+    func inProjectTerms(_ checkpoint: Checkpoint, _ configuration: ModelConfiguration?) throws -> Keyed? {
       if checkpoint.format.holdsWholeModel { return keyed(checkpoint.tensors) }
       var options = options
       options.configuration = options.configuration ?? configuration
-      guard let plan = try? LoadPlan(checkpoint, options: options), !plan.tensors.isEmpty else { return nil }
+      let plan: LoadPlan
+      do throws(CheckpointError) {
+        plan = try LoadPlan(checkpoint, options: options)
+      } catch {
+        if error.category == .inputOutput { throw error }
+        return nil
+      }
+      guard !plan.tensors.isEmpty else { return nil }
       return keyed(plan.configuration.parameters.compactMap { plan.tensors[$0.name] })
     }
-    guard let one = inProjectTerms(first, second.configuration), let other = inProjectTerms(second, first.configuration)
+    guard let one = try inProjectTerms(first, second.configuration),
+      let other = try inProjectTerms(second, first.configuration)
     else { return (left, right) }
     return (one, other)
   }

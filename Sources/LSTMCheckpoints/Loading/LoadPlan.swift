@@ -27,7 +27,14 @@ public struct LoadPlan: Sendable {
   ///   `.invalidOption` when an option makes no sense for this file; `.badPreprocessing` when a native file has it and it
   ///   cannot be read; `.unsupported` when a scaler is beyond single precision. What is missing, left over or of the wrong
   ///   shape does not throw: it is in the report.
+  ///   `.unreadable` and `.container` when the system fails to read the file.
   public init(_ checkpoint: Checkpoint, options: LoadOptions = LoadOptions()) throws(CheckpointError) {
+    self = try ReadFailures.surfacing(as: CheckpointError.unreadable) { () throws(CheckpointError) in
+      try LoadPlan(trying: checkpoint, options: options)
+    }
+  }
+
+  private init(trying checkpoint: Checkpoint, options: LoadOptions) throws(CheckpointError) {
     let file = checkpoint.path
     if let error = checkpoint.preprocessingError { throw error }
     self.checkpoint = checkpoint

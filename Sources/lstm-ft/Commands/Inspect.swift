@@ -115,6 +115,7 @@ struct Inspect: ParsableCommand {
           problem = plan.report.failureSummary.spelled
         }
       } catch {
+        if error.category == .inputOutput { throw error }
         problem = error.message.spelled
       }
     }

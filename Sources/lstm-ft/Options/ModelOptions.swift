@@ -298,6 +298,20 @@ private func isConfiguration(_ path: String) -> Bool {
   URL(fileURLWithPath: path).pathExtension.lowercased() == "json"
 }
 
+/// Whether it is a JSON file that describes a network.
+/// - Throws: `FileError` when the system fails to read it.
+private func describesModel(_ path: String) throws(FileError) -> Bool {
+  guard isConfiguration(path) else { return false }
+  let json: Data
+  do throws(FileError) {
+    json = try readWhole(path)
+  } catch {
+    if case .unreadable(_, let reason) = error, reason.isFailingSystem { throw error }
+    return false
+  }
+  return (try? ModelConfiguration(json: json, file: path)) != nil
+}
+
 /// Opens a file of named tensors, or throws with advice for what it is instead.
 func openCheckpoint(
   _ path: String, mayBeArray: Bool = false, allowsExternalData: Bool = false, reader: HDF5Reader = .own
@@ -305,7 +319,7 @@ func openCheckpoint(
   guard FileManager.default.fileExists(atPath: path) else {
     throw ForeignFile.named(path)?.error(file: path) ?? FileError.unreadable(file: path, reason: .notFound)
   }
-  if isConfiguration(path), (try? ModelConfiguration(json: readWhole(path), file: path)) != nil {
+  if try describesModel(path) {
     throw CheckpointError.unknownFormat(
       file: path, detail: "it describes a network, but holds no weights",
       advice: [

@@ -39,6 +39,12 @@ struct NextSteps {
     guard model.configuration.parameterCount * MemoryLayout<Float>.size <= trialLimit else { return true }
     guard let folder = try? PrivateFolder() else { return true }
     defer { folder.remove() }
-    return (try? model.write(path: folder.path + "/model", as: format)) != nil
+    do {
+      try model.write(path: folder.path + "/model", as: format)
+      return true
+    } catch {
+      // A full disk says nothing about the format.
+      return (error as? any DescribedFailure)?.category == .inputOutput
+    }
   }
 }

@@ -33,11 +33,11 @@ struct KerasArchitecture {
   /// - Throws: `CheckpointError` when the system fails to read one: without it the weights would be read as another network.
   static func all(beside path: String) throws(CheckpointError) -> [KerasArchitecture] {
     let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? [])
-      .filter { $0.hasSuffix(".json") }.sorted()
-    guard names.count <= 100 else { return [] }
+    let names = try allowed(folder) { () throws(UnreadableReason) in try namesInFolder(folder) } ?? []
+    let files = names.filter { $0.hasSuffix(".json") }.sorted()
+    guard files.count <= 100 else { return [] }
     var found: [KerasArchitecture] = []
-    for name in names {
+    for name in files {
       let file = folder + "/" + name
       // Most JSON is none: only what names a class is read through.
       guard let data = try Self.small(file), data.range(of: Data("class_name".utf8)) != nil,
@@ -50,9 +50,18 @@ struct KerasArchitecture {
 
   /// The bytes of a file; nil for what is too large, and for what may not be read.
   private static func small(_ path: String) throws(CheckpointError) -> Data? {
-    do throws(UnreadableReason) {
+    try allowed(path) { () throws(UnreadableReason) in
       let file = try RegularFile(path: path)
       return file.byteCount <= 16 << 20 ? Data(try file.contents()) : nil
+    } ?? nil
+  }
+
+  /// nil for what may not be read.
+  private static func allowed<Value>(
+    _ path: String, _ body: () throws(UnreadableReason) -> Value
+  ) throws(CheckpointError) -> Value? {
+    do throws(UnreadableReason) {
+      return try body()
     } catch {
       if error.isFailingSystem { throw .unreadable(file: path, reason: error) }
       return nil

@@ -75,7 +75,12 @@ extension DataSettings {
         files.append(path)
         continue
       }
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+      let names: [String]
+      do throws(UnreadableReason) {
+        names = try namesInFolder(path)
+      } catch {
+        throw FileError.unreadable(file: path, reason: error)
+      }
       let tables = names.filter {
         !$0.hasPrefix(".") && ["csv", "tsv"].contains(($0 as NSString).pathExtension.lowercased())
       }
