@@ -89,7 +89,7 @@ struct SHA256 {
   }
 
   /// Reads the file in pieces that stay in the processor's cache while they are hashed.
-  fileprivate static func digest(of file: RegularFile) throws(RegularFile.Failure) -> String {
+  static func digest(of file: RegularFile) throws(RegularFile.Failure) -> String {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 512 << 10, alignment: 4096)
     defer { buffer.deallocate() }
     var digest = SHA256()

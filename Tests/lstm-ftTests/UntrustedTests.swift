@@ -259,6 +259,22 @@ import Testing
     }
   }
 
+  /// A run's files are recognized by what is stored of them, when the run is resumed, too.
+  @Test(.timeLimit(.minutes(2))) func dataOfHolesIsTrainedOn() async throws {
+    let place = try Workplace()
+    for name in ["torch_bare.onnx", "torch_bare.reference.h5"] { try place.copy("onnx/" + name, as: name) }
+    try await succeeds(place, "import", "torch_bare.onnx")
+    try #require(truncate(place.path("torch_bare.reference.h5"), off_t(1 << 40)) == 0)
+    try await succeeds(
+      place, "finetune", "--data", "torch_bare.reference.h5", "--validation-split", "0", "--epochs", "1", "--run", "run"
+    )
+    #expect(try place.read("run/config.json").contains("\"sparse-"))
+    try await succeeds(place, "finetune", "--resume", "run")
+    try #require(truncate(place.path("torch_bare.reference.h5"), off_t(1 << 40) + 1) == 0)
+    let changed = try await place.run("finetune", "--resume", "run")
+    #expect(changed.code == 65 && changed.stderr.contains("it has changed since the run was started"))
+  }
+
   @Test func moreColumnsThanATableHasAreAnError() async throws {
     let place = try await Self.prepare()
     // A cell in each of more columns than a table has.

@@ -1,4 +1,4 @@
-// Parts of file input and output that Swift cannot express: processor instructions for checksums, and two system calls of Linux.
+// Parts of file input and output that Swift cannot express: processor instructions for checksums, and a few system calls.
 #ifndef CFILEIO_H
 #define CFILEIO_H
 
@@ -37,6 +37,10 @@ uint32_t cfileio_adler32(const uint8_t *bytes, size_t count);
 
 // Starts writing a part of a file to the device, without waiting (sync_file_range); an fsync follows later. Does nothing on other systems.
 void cfileio_start_writeback(int descriptor, int64_t offset, int64_t count);
+
+// Where the next bytes from `offset` on are that a file has stored, and where the next hole begins (lseek with SEEK_DATA and SEEK_HOLE): holes
+// read as zeros and take no space. Returns 1; 0 when nothing is stored from there on. On file systems that do not know holes, all is stored.
+int cfileio_next_stored(int descriptor, int64_t offset, int64_t size, int64_t *start, int64_t *end);
 
 // Reserves space for the first `count` bytes of a file without changing its content (fallocate). Only a hint: if it fails, the writes
 // report why.

@@ -47,7 +47,7 @@ public struct BegunRun: Sendable {
         advice: ["restore the folders of its data, or start a new run from \(folder)/last.h5"])
     }
     for (path, known) in zip(paths, record.files) {
-      guard try sha256(ofFile: path) == known.sha256 else {
+      guard try FileFingerprint.matches(known.sha256, file: path) else {
         throw FineTuningError.badData(
           file: path, detail: "it has changed since the run was started",
           advice: ["restore it, or start a new run from \(folder)/last.h5"])

@@ -29,13 +29,13 @@ public struct RunRecord: Sendable {
   public struct File: Sendable, Codable, Equatable {
     /// As it was given.
     public var path: String
-    /// Of its bytes, hexadecimal.
+    /// Of its bytes, hexadecimal. Of a large file that is mostly holes `sparse-` and the SHA-256 of what is not zero in it.
     public var sha256: String
 
     /// - Throws: `FileError` when it cannot be read.
     public init(_ path: String) throws(FileError) {
       self.path = path
-      sha256 = try FileIO.sha256(ofFile: path)
+      sha256 = try FileFingerprint(ofFile: path).text
     }
   }
 
