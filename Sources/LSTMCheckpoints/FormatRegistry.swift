@@ -40,7 +40,7 @@ struct FormatRegistry: Sendable {
       if found.rawValue > best.rawValue { (best, owner) = (found, format) }
     }
     guard let owner else { throw try unknown(file) }
-    return try owner.read(file).withoutLongNames()
+    return try owner.read(file).withoutLongNames().withoutEndlessShapes()
   }
 
   private func unknown(_ file: ProbedFile) throws -> CheckpointError {

@@ -122,6 +122,21 @@ public struct Checkpoint: Sendable {
     return result
   }
 
+  /// Without tensors that hold nothing in a shape beyond any memory, (0, 2^62): sizes are multiplied wherever a model is understood.
+  func withoutEndlessShapes() -> Checkpoint {
+    let isEndless = { (tensor: StoredTensor) in
+      guard let count = elementCount(tensor.shape.map { max($0, 1) }) else { return true }
+      return count > 1 << 52
+    }
+    guard tensors.contains(where: isEndless) else { return self }
+    var result = self
+    result.skipped += tensors.filter(isEndless).map {
+      .init(name: $0.name, reason: "its shape \(shapeText($0.shape)) is beyond any memory", cause: .unreadable)
+    }
+    result.tensors.removeAll(where: isEndless)
+    return result
+  }
+
   /// Throws if something in the file is there but cannot be read.
   /// - Parameter names: what is looked at; nil for everything.
   package func requireReadable(_ names: Set<String>? = nil) throws(CheckpointError) {

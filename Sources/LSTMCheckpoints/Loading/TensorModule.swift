@@ -192,7 +192,9 @@ struct TensorModule {
     let rows = input[0]
     var kind: Layer.Recurrent
     if let projection = parts["weight_hr"]?.shape {
-      guard projection.count == 2, rows == 4 * projection[1], projection[0] == hidden[1] else { return nil }
+      guard projection.count == 2, 1...ModelConfiguration.sizeLimit ~= projection[1], rows == 4 * projection[1],
+        projection[0] == hidden[1]
+      else { return nil }
       kind = Layer.Recurrent(.lstm, size: projection[1])
       kind.projectionSize = projection[0]
     } else {

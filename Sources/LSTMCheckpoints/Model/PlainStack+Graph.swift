@@ -2,6 +2,8 @@
 extension ModelConfiguration {
   /// The graph of a plain stack: `embedding`, `layer0`, ..., `skip`, `readout` or `attention`, `readout_activation`,
   /// `head.0`, ..., `normalize`, as far as it has them.
+  /// - Precondition: sizes are from 1 to 2^24, there is a layer, and a mask, a padding row and ties suit the rest. A stack that is
+  ///   decoded was checked; for values from elsewhere `init(inputs:layers:outputs:ties:mask:)` throws.
   public init(_ stack: PlainStack) {
     do {
       try self.init(
@@ -12,6 +14,7 @@ extension ModelConfiguration {
   }
 
   /// An embedding or features, LSTM layers and, where given, what stands above them.
+  /// - Precondition: as that of `init(_:)`.
   public init(
     input: PlainStack.Input, layers: [PlainStack.Layer], skip: Bool = false, readout: PlainStack.Readout? = nil,
     head: [PlainStack.Dense] = [], normalizesOutput: Bool = false, readoutActivation: PlainStack.Activation = .none,

@@ -29,6 +29,7 @@ public struct StoredTensor: Sendable {
   }
 
   /// A tensor from float32 values in C order.
+  /// - Precondition: the number of values is the product of `shape`.
   public init(name: String, shape: [Int], values: [Float]) {
     precondition(values.count == shape.reduce(1, *), "\(name): \(values.count) values for shape \(shape)")
     self.init(name: name, shape: shape, dataType: .float32) { littleEndianBytes(values) }
@@ -92,6 +93,7 @@ public struct StoredTensor: Sendable {
   public func floats() throws -> [Float] { ElementConversion.floats(try bytes(), dataType) }
 
   /// The elements like ``floats()``, into memory for `elementCount` of them: float32 is read there directly.
+  /// - Precondition: `buffer` has room for exactly `elementCount` numbers.
   public func readFloats(into buffer: UnsafeMutableBufferPointer<Float>) throws {
     precondition(buffer.count == elementCount, "\(name): \(buffer.count) floats for shape \(shape)")
     #if _endian(little)

@@ -24,4 +24,19 @@ public struct FoundScaler: Sendable, Equatable, Codable {
     else { return nil }
     (self.key, self.kind, self.mean, self.deviation, self.isForAll) = (key, kind, mean, deviation, isForAll)
   }
+
+  /// - Throws: `DecodingError` when the numbers cannot be divided by, or are not one of each for a column.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    guard
+      let made = FoundScaler(
+        key: try container.decode(String.self, forKey: .key), kind: try container.decode(String.self, forKey: .kind),
+        mean: try container.decode([Double].self, forKey: .mean),
+        deviation: try container.decode([Double].self, forKey: .deviation),
+        isForAll: try container.decode(Bool.self, forKey: .isForAll))
+    else { throw container.wrong(.deviation, "expected a finite mean and a deviation above 0 for each column") }
+    self = made
+  }
+
+  private enum CodingKeys: String, CodingKey { case key, kind, mean, deviation, isForAll }
 }

@@ -21,6 +21,7 @@ public struct Scaler: Sendable, Codable, Equatable {
   public private(set) var limits: Limits?
 
   /// One mean and one deviation, above 0, for each column.
+  /// - Precondition: as many means as deviations. What is decoded is checked, and throws.
   public init(mean: [Float], deviation: [Float]) {
     precondition(mean.count == deviation.count)
     self.mean = mean
@@ -29,6 +30,7 @@ public struct Scaler: Sendable, Codable, Equatable {
 
   /// Takes each column's minimum and maximum to the ends of a range, as scikit-learn's MinMaxScaler does: a column that
   /// does not vary is moved and keeps its unit.
+  /// - Precondition: as many minima as maxima, and a range that is not empty. What is decoded is checked, and throws.
   public init(minimum: [Float], maximum: [Float], range: ClosedRange<Float> = 0...1) {
     precondition(minimum.count == maximum.count && range.lowerBound < range.upperBound)
     let (low, width) = (Double(range.lowerBound), Double(range.upperBound) - Double(range.lowerBound))
@@ -43,6 +45,7 @@ public struct Scaler: Sendable, Codable, Equatable {
 
   /// From what lies beside a checkpoint's tensors, rounded to single precision.
   /// - Parameter columns: which of its columns, in their order; nil for all.
+  /// - Precondition: `columns` are among those that it has.
   public init(_ found: FoundScaler, columns: Range<Int>? = nil) {
     let columns = columns ?? 0..<found.columns
     self.init(mean: found.mean[columns].map(Float.init), deviation: found.deviation[columns].map(Float.init))
