@@ -346,7 +346,7 @@ struct KerasUnits: FileReading {
         ? "holds \(units.count) LSTM layers that do not make one stack, each reading what the one before gives: \(names)"
         : "does not say in which order its \(units.count) LSTM layers come, and their sizes fit in several: \(names)",
       search.found.isEmpty
-        ? "leave those of another part out with \(.allowedUnexpected, "GLOB")"
+        ? "describe the whole model with \(.model, "LINE"), or save it whole as .keras, which says how they are joined"
         : "describe the model with \(.configuration, "FILE"), or save it whole as .keras, which says the order")
   }
 
