@@ -524,6 +524,17 @@ def hidden_zeros_given(k, L):
                  L.TimeDistributed(L.Dense(2)), dtype="int32")
 
 
+@case()
+def group_norm(k, L):
+    return chain(k, (8, 3), L.Conv1D(6, 3, padding="same"), L.GroupNormalization(groups=3), L.LSTM(4, return_sequences=True),
+                 L.GroupNormalization(groups=-1, scale=False, epsilon=1e-2), L.LSTM(4), L.GroupNormalization(groups=2), L.Dense(2))
+
+
+@case()
+def group_norm_grid(k, L):
+    return chain(k, (6, 5, 2), L.Conv2D(4, 2), L.GroupNormalization(groups=2), L.TimeDistributed(L.Flatten()), L.LSTM(4), L.Dense(2))
+
+
 # Slopes of each step and feature, of each feature, and one.
 @case()
 def prelu(k, L):

@@ -38,10 +38,11 @@ public struct FormatLimit: Sendable {
       "pooling with padding that does not count (pad), or with a last window that is not whole (ceiling)", keras,
       "Keras' pooling has windows that are whole (valid), or as many as steps (same)"),
     .init("crf", keras + [.onnx], "neither has a conditional random field: write the model that ends in its scores"),
+    .init("group_norm", [.onnx], "its operator came with opset 18, and 17 is written"),
     .init(
       "unmask", [.onnx], "no operator has a mask; nor has a module of PyTorch, whose state_dict can be written alone"),
     .init(
-      "a mask over what slice, first, sum, magnitude, attention, reshape or flatten reads, and over what last reads "
+      "a mask over what slice, first, sum, magnitude, attention, reshape, flatten or group_norm reads, and over what last reads "
         + "of other than a recurrent layer", keras, "Keras does not carry its mask to such a layer"),
     .init(
       "a mask over what is merged with values that have none, and multiply or maximum of hidden steps", [.kerasArchive],

@@ -67,7 +67,8 @@ enum TensorKind: Hashable {
   var reason: Message {
     switch self {
     case .gru(let hidden): "3H = \(3 * hidden): a GRU; it changes the output"
-    case .groupNormalization: "\(noun): it changes the output, and has no counterpart here"
+    case .groupNormalization:
+      "\(noun): it changes the output; say where it stands, and its groups, by describing the model with \(.model, "LINE")"
     case .cellNormalization: "\(noun): it changes the output, and such cells have no counterpart here"
     case .rnn(let hidden): "(H, H) = \(hidden): a plain RNN; it changes the output"
     default:

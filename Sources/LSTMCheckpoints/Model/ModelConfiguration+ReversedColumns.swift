@@ -22,7 +22,8 @@ extension ModelConfiguration {
           let common = range.clamped(to: slice.first..<slice.first + slice.count)
           return common.isEmpty ? nil : common.lowerBound - slice.first..<common.upperBound - slice.first
         }
-      case is Layer.Dropout, is Layer.ActivationLayer, is Layer.BatchNorm, is Layer.LayerNorm, is Layer.Rescale,
+      case is Layer.Dropout, is Layer.ActivationLayer, is Layer.BatchNorm, is Layer.LayerNorm, is Layer.GroupNorm,
+        is Layer.Rescale,
         is Layer.L2, is Layer.PReLU,
         is Layer.Unmask, is Layer.Remask, is Layer.Readout:
         columns[value] = columns[read[0]]

@@ -25,6 +25,7 @@ extension LayerContext {
     case let kind as Layer.PReLU: PReLULayer(kind, self)
     case let kind as Layer.BatchNorm: BatchNormLayer(kind, self)
     case let kind as Layer.LayerNorm: LayerNormLayer(kind, self)
+    case let kind as Layer.GroupNorm: GroupNormLayer(kind, self)
     case is Layer.Rescale: RescaleLayer(self)
     case let kind as Layer.Dropout: DropoutLayer(kind, self)
     case let kind as Layer.DotAttention: DotAttentionLayer(kind, self)

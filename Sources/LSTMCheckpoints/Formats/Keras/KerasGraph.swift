@@ -63,7 +63,7 @@ struct KerasLayer: Sendable {
     case "Conv1D", "Conv2D", "Convolution1D", "Convolution2D", "DepthwiseConv1D", "DepthwiseConv2D":
       return usesBias ? 2 : 1
     case "BatchNormalization": return flag("scale") + flag("center") + 2
-    case "LayerNormalization": return flag("scale") + flag("center")
+    case "LayerNormalization", "GroupNormalization": return flag("scale") + flag("center")
     case "MultiHeadAttention": return usesBias ? 8 : 4
     case "AdditiveAttention": return flag("use_scale")
     case "Attention" where config["score_mode"] != nil || config["use_scale"] != nil:

@@ -53,6 +53,7 @@ extension KerasGraphExport {
     case let kind as Layer.Pooling: try addPooling(layer, kind, read[0], value)
     case let kind as Layer.BatchNorm: try addBatchNorm(layer, kind, read[0])
     case let kind as Layer.LayerNorm: try addLayerNorm(layer, kind, try rows(read[0], layer))
+    case let kind as Layer.GroupNorm: try addGroupNorm(layer, kind, read[0])
     case let kind as Layer.ActivationLayer:
       var input = read[0]
       if !kind.activation.isElementwise { input = try rows(input, layer) }
@@ -238,7 +239,7 @@ extension KerasGraphExport {
     try putAll(layer, (kind.hasScale ? [("weight", "gamma")] : []) + (kind.hasOffset ? [("bias", "beta")] : []))
   }
 
-  private mutating func putAll(_ layer: Layer, _ roles: [(part: String, role: String)]) throws(CheckpointError) {
+  mutating func putAll(_ layer: Layer, _ roles: [(part: String, role: String)]) throws(CheckpointError) {
     guard let node = values[layer.name]?.node else { return }
     for (number, (part, role)) in roles.enumerated() {
       put(try tensor(layer, part), node, role, number, source: [layer.parameterName(part)])

@@ -44,6 +44,7 @@ extension KerasGraphReading {
       return try readGlobalPooling(layer, value)
     case "BatchNormalization": return try readBatchNorm(layer, value, path)
     case "LayerNormalization": return try readLayerNorm(layer, value, path)
+    case "GroupNormalization": return try readGroupNorm(layer, value, path)
     case "UnitNormalization":
       let row = try lastAxis(layer, value)
       let name = try add(Layer.L2(), layer.name, of: layer, reading: [row.name], key: path)

@@ -54,6 +54,35 @@ extension KerasGraphReading {
     return row.given(by: name)
   }
 
+  /// Over the features of a group and all steps, those that a mask hides, too.
+  mutating func readGroupNorm(
+    _ layer: KerasLayer, _ value: KerasValue, _ path: String
+  ) throws(CheckpointError) -> KerasValue {
+    let (hasScale, hasOffset) = (layer.config["scale"]?.bool ?? true, layer.config["center"]?.bool ?? true)
+    let tensors = try weights(of: layer, (hasScale ? 1 : 0) + (hasOffset ? 1 : 0))
+    let input = try settled(value, layer, width: tensors.first?.shape.first)
+    let axis = layer.config["axis"]?.integer ?? -1
+    guard axis == -1 || axis == input.axes.count, isRow(input) || input.axes.last == .channel,
+      let read = values[input.name]
+    else { throw unsupported(layer, "has no counterpart here: it normalizes groups of another axis than the last") }
+    guard !input.hasMask else {
+      throw unsupported(layer, "has no counterpart here: it normalizes over steps that a mask hides")
+    }
+    var kind = Layer.GroupNorm(
+      groups: layer.config["groups"]?.integer ?? 32, epsilon: Float(layer.config["epsilon"]?.number ?? 1e-3))
+    if kind.groups == -1 { kind.groups = kind.count(read) }
+    (kind.hasScale, kind.hasOffset) = (hasScale, hasOffset)
+    guard kind.epsilon >= 0, kind.epsilon.isFinite, kind.groups > 0, kind.count(read) % kind.groups == 0 else {
+      throw unsupported(layer, "has an epsilon that is none, or groups that do not divide its features")
+    }
+    let names = (hasScale ? ["weight"] : []) + (hasOffset ? ["bias"] : [])
+    let name = try add(
+      kind, layer.name, of: layer, reading: [input.name], key: path,
+      parameters: zip(names, tensors).map { ($0, false, $1, nil) })
+    remember(layer, name)
+    return input.given(by: name)
+  }
+
   /// `Normalization` takes the mean off first, as Keras does: a scale and an offset alone would lose its digits.
   mutating func readRescale(
     _ layer: KerasLayer, _ value: KerasValue, _ path: String

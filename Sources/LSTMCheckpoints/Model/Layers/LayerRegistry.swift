@@ -12,6 +12,7 @@ enum LayerRegistry {
     Layer.Pooling(.average),
     Layer.BatchNorm(),
     Layer.LayerNorm(),
+    Layer.GroupNorm(),
     Layer.Rescale(),
     Layer.SelfAttention(),
     Layer.DotAttention(),

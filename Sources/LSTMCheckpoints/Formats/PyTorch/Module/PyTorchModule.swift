@@ -78,6 +78,7 @@ extension PyTorchSource {
     case let kind as Layer.Pooling: try write(kind, use)
     case let kind as Layer.BatchNorm: try write(kind, use)
     case let kind as Layer.LayerNorm: try write(kind, use)
+    case let kind as Layer.GroupNorm: try write(kind, use)
     case let kind as Layer.Rescale: try write(kind, use)
     case let kind as Layer.PReLU: try write(kind, use)
     case let kind as Layer.SelfAttention: try write(kind, use)

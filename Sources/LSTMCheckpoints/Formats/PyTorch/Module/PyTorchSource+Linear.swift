@@ -70,6 +70,33 @@ extension PyTorchSource {
     say("\(use.target) = F.layer_norm(\(use.input), (\(width),), \(weight), \(bias), \(kind.epsilon))")
   }
 
+  mutating func write(_ kind: Layer.GroupNorm, _ use: Use) throws(CheckpointError) {
+    let count = kind.count(use.value)
+    var made: String?
+    if kind.hasScale, kind.hasOffset {
+      made = try module(
+        use, "nn.GroupNorm(\(kind.groups), \(count), eps=\(kind.epsilon))", ["weight": "weight", "bias": "bias"])
+    }
+    let weight = made == nil && kind.hasScale ? try parameter(use, "weight") : "None"
+    let bias = made == nil && kind.hasOffset ? try parameter(use, "bias") : "None"
+    func normalized(_ value: String) -> String {
+      made.map { "\($0)(\(value))" } ?? "F.group_norm(\(value), \(kind.groups), \(weight), \(bias), \(kind.epsilon))"
+    }
+    if let grid = use.value.grid {
+      let shape = "(\(grid.channels), \(grid.height))"
+      if use.value.isPerStep {
+        say("\(use.target) = \(use.input).unflatten(2, \(shape)).transpose(1, 2)")
+        say("\(use.target) = \(normalized(use.target)).transpose(1, 2).flatten(2)")
+      } else {
+        say("\(use.target) = \(normalized("\(use.input).unflatten(1, \(shape))")).flatten(1)")
+      }
+    } else if use.value.isPerStep {
+      say("\(use.target) = \(normalized("\(use.input).transpose(1, 2)")).transpose(1, 2)")
+    } else {
+      say("\(use.target) = \(normalized(use.input))")
+    }
+  }
+
   /// PyTorch has the features of steps on the second axis.
   mutating func write(_ kind: Layer.PReLU, _ use: Use) throws(CheckpointError) {
     let count = kind.isShared ? 1 : use.value.width

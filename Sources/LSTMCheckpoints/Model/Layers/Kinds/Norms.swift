@@ -98,7 +98,7 @@ extension Layer {
   }
 }
 
-private func checkEpsilon(_ epsilon: Float) throws(LayerError) {
+func checkEpsilon(_ epsilon: Float) throws(LayerError) {
   guard epsilon >= 0, epsilon.isFinite else {
     throw LayerError("epsilon", "expected a number of at least 0, found \(epsilon)")
   }
