@@ -166,6 +166,21 @@ import Testing
       }
     }
 
+    /// Constants of a graph are tried as this and that; what cannot be read is none of it.
+    @Test func aGraphIsNotDescribedWithoutWhatCannotBeRead() async throws {
+      let place = try Workplace()
+      try place.copy("onnx-graph/attention_product.onnx", as: "graph.onnx")
+      let calls = try await Self.calls(place, ["inspect", "graph.onnx"])
+      let reads = calls.indices.filter { calls[$0] == "r" }
+      #expect(reads.count > 10)
+      for index in reads.suffix(10) {
+        let outcome = try await place.run(
+          ["inspect", "graph.onnx"], environment: ["LSTM_FT_FAULT": "\(index + 1):\(EIO)"])
+        #expect(outcome.code == 74)
+        Self.checkError(outcome.stderr, String(cString: strerror(EIO)), "reading by call \(index + 1)")
+      }
+    }
+
     /// A run that any fault stopped is resumed, or begun again in its folder, and ends with the same bits.
     @Test(.timeLimit(.minutes(takesAll ? 120 : 10))) func aRunGoesOnAfterAnyFault() async throws {
       let place = try Workplace()
