@@ -55,6 +55,29 @@ import Testing
     #expect(found([("input_1", []), recurrent("lstm", 4), (name, [])]) == nil)
   }
 
+  /// `TimeDistributed(LSTM)` runs over a sequence within each step: taken for an LSTM it would compute something else.
+  @Test func recurrentLayersWithinSteps() throws {
+    let within = recurrent("time_distributed_1", 4), above = recurrent("lstm", 4)
+    let groups = [within, above].map { KerasStructure.Group(name: $0.name, weights: $0.weights.map(\.0)) }
+    var tree = KerasTree()
+    for (index, path) in ["time_distributed/layer/cell", "lstm/cell"].enumerated() {
+      let names = (["layers"] + path.split(separator: "/").map(String.init))[...]
+      for number in 0..<3 { tree.add("\(index)/\(number)", at: names) }
+    }
+    for (weights, isRefused) in [
+      (KerasStructure.Weights.layers(groups), true), (.layers([groups[1]]), false), (.objects(tree), true),
+    ] {
+      let structure = KerasStructure(weights: weights, version: KerasVersion("2.15.0"), model: nil)
+      let evidence = KerasEvidence(structure, file: "m.h5", options: LoadOptions())
+      guard isRefused else {
+        try evidence.check()
+        continue
+      }
+      let error = #expect(throws: CheckpointError.self) { try evidence.check() }
+      #expect(error?.message.contains("(TimeDistributed) runs a recurrent layer") == true)
+    }
+  }
+
   @Test func aNormalizationOfGroupsIsNoLayerNormalization() {
     let tensors = [
       ("group_normalization/group_normalization/gamma:0", [4]), ("group_normalization/group_normalization/beta:0", [4]),

@@ -20,14 +20,22 @@ struct KerasEvidence: FileReading {
       for group in groups where group.weights.isEmpty {
         if let known = KerasLayerKinds.className(ofUsualName: group.name) { layers.append((group.name, known)) }
       }
+      for group in groups where KerasTree.stem(group.name) == "time_distributed" {
+        if group.weights.contains(where: { $0.contains("recurrent_kernel") }) { layers.append((group.name, Self.inner)) }
+      }
     case .objects(let tree): collect(tree)
     }
   }
+
+  /// A recurrent layer of what each step holds.
+  private static let inner = "TimeDistributed"
 
   private mutating func collect(_ tree: KerasTree) {
     for (key, child) in (tree.container?.children ?? [:]).sorted(by: { isNaturallyBefore($0.key, $1.key) }) {
       if child.container != nil {
         collect(child)
+      } else if KerasTree.stem(key) == "time_distributed", child.holds("cell") {
+        layers.append((child.label ?? key, Self.inner))
       } else if !child.hasWeights, let known = KerasLayerKinds.className(ofUsualName: key) {
         layers.append((child.label ?? key, known))
       }
@@ -41,6 +49,10 @@ struct KerasEvidence: FileReading {
     for (name, className) in layers {
       switch className {
       case "Masking": continue
+      case Self.inner:
+        throw unsupported(
+          "layer \(name) (TimeDistributed) runs a recurrent layer over a sequence within each step, which has no "
+            + "counterpart here")
       case "GlobalAveragePooling1D", "GlobalMaxPooling1D":
         let readout: PlainStack.Readout = className == "GlobalMaxPooling1D" ? .max : .mean
         let said = options.readout ?? options.given?.readout

@@ -216,6 +216,9 @@ struct KerasTree: Sendable {
 
   var hasWeights: Bool { !weights.isEmpty || children.values.contains(where: \.hasWeights) }
 
+  /// Whether an object within it has this name.
+  func holds(_ name: String) -> Bool { children[name] != nil || children.values.contains { $0.holds(name) } }
+
   /// Where a model keeps its layers; Keras 2.12 and 2.13 called it otherwise.
   var container: KerasTree? { children["layers"] ?? children["_layer_checkpoint_dependencies"] }
 
