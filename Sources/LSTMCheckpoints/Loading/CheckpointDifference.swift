@@ -140,9 +140,11 @@ extension CheckpointDifference {
     let isMixed = first.format.holdsWholeModel != second.format.holdsWholeModel
     let left = asStored(first, outside: isMixed && first.format.holdsWholeModel)
     let right = asStored(second, outside: isMixed && second.format.holdsWholeModel)
-    if !Set(left.map(\.key)).isDisjoint(with: right.map(\.key)) { return (left, right) }
+    func common(_ left: Keyed, _ right: Keyed) -> Int { Set(left.map(\.key)).intersection(right.map(\.key)).count }
+    let sameNames = common(left, right)
+    if sameNames > 0, sameNames >= min(left.count, right.count) { return (left, right) }
 
-    // 2. Otherwise what both say in the project's terms.
+    // 2. What both say in the project's terms, where more of it meets: of two layouts some names may be alike.
     func inProjectTerms(_ checkpoint: Checkpoint, _ configuration: ModelConfiguration?) throws -> Keyed? {
       if checkpoint.format.holdsWholeModel { return keyed(checkpoint.tensors) }
       var options = options
@@ -160,7 +162,7 @@ extension CheckpointDifference {
     guard let one = try inProjectTerms(first, second.configuration),
       let other = try inProjectTerms(second, first.configuration)
     else { return (left, right) }
-    return (one, other)
+    return sameNames == 0 || common(one, other) > sameNames ? (one, other) : (left, right)
   }
 }
 

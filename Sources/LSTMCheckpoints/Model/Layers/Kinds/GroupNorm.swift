@@ -19,7 +19,7 @@ extension Layer {
     }
 
     public var kind: String { "group_norm" }
-    public var example: String { "8 features -> conv 32 kernel 5 -> group norm groups 4 -> GRU 9" }
+    public var example: String { "8 features -> LSTM 16 -> group norm groups 4 -> GRU 8" }
     public var stem: String { "norm" }
 
     public mutating func describe<Description: LayerDescription>(_ d: inout Description) throws(LayerError) {
