@@ -15,7 +15,7 @@ final class MergeLayer: NetworkLayer {
     var column = 0
     for (index, source) in sources.enumerated() {
       let (part, size, column) = (rows(index), source.width, take(&column, source.width))
-      forEachRow(of: source, work: size) { row, from in
+      forEachRow(of: source, work: operation == .concatenate ? size : width) { row, from in
         place(part + from * size, count: size, at: output + row * width + column, isFirst: index == 0)
       }
     }
@@ -108,9 +108,11 @@ final class MergeLayer: NetworkLayer {
         case .concatenate, .add: Self.add(1, d, to: to, count: size, accumulates)
         case .average: Self.add(1 / Float(sources.count), d, to: to, count: size, accumulates)
         case .subtract: Self.add(index == 0 ? 1 : -1, d, to: to, count: size, accumulates)
-        case .multiply where sources.count == 2 && sources[1 - index].width == width:
+        case .multiply where sources.count == 2:
           let other = rowRead(1 - index, row)
-          if accumulates {
+          if sources[1 - index].width < width {
+            Self.add(other[0], d, to: to, count: size, accumulates)
+          } else if accumulates {
             for j in 0..<size { to[j] += d[j] * other[j] }
           } else {
             for j in 0..<size { to[j] = d[j] * other[j] }
@@ -136,6 +138,9 @@ final class MergeLayer: NetworkLayer {
     case .subtract:
       for j in 0..<width { sum += d[j] }
       if index > 0 { sum = -sum }
+    case .multiply where sources.count == 2:
+      let other = rowRead(1 - index, row)
+      for j in 0..<width { sum += d[j] * other[j] }
     case .multiply, .maximum: for j in 0..<width { sum += d[j] * factor(of: index, row: row, column: j) }
     }
     return sum

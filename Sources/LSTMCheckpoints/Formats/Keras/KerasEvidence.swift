@@ -21,7 +21,9 @@ struct KerasEvidence: FileReading {
         if let known = KerasLayerKinds.className(ofUsualName: group.name) { layers.append((group.name, known)) }
       }
       for group in groups where KerasTree.stem(group.name) == "time_distributed" {
-        if group.weights.contains(where: { $0.contains("recurrent_kernel") }) { layers.append((group.name, Self.inner)) }
+        if group.weights.contains(where: { $0.contains("recurrent_kernel") }) {
+          layers.append((group.name, Self.inner))
+        }
       }
     case .objects(let tree): collect(tree)
     }

@@ -226,19 +226,6 @@ extension KerasGraphExport {
         + [("running_mean", "moving_mean"), ("running_var", "moving_variance")])
   }
 
-  private mutating func addLayerNorm(
-    _ layer: Layer, _ kind: Layer.LayerNorm, _ read: Value
-  ) throws(CheckpointError) {
-    pass(
-      layer, "LayerNormalization",
-      [
-        "axis": -1, "epsilon": .number(Double("\(kind.epsilon)") ?? Double(kind.epsilon)),
-        "scale": .bool(kind.hasScale),
-        "center": .bool(kind.hasOffset),
-      ], read)
-    try putAll(layer, (kind.hasScale ? [("weight", "gamma")] : []) + (kind.hasOffset ? [("bias", "beta")] : []))
-  }
-
   mutating func putAll(_ layer: Layer, _ roles: [(part: String, role: String)]) throws(CheckpointError) {
     guard let node = values[layer.name]?.node else { return }
     for (number, (part, role)) in roles.enumerated() {
