@@ -1,3 +1,4 @@
+import CHDF5
 import FileIO
 import Foundation
 import Testing
@@ -36,6 +37,34 @@ struct OracleTests {
       }
     }
     #expect(compared > 3000)
+  }
+
+  /// Links are read in the order of their names' hashes, which jumps between the blocks of the heap that they lie in.
+  @Test("over a group whose links fill more of a heap than is kept at hand")
+  func largeHeap() throws {
+    try withTemporaryDirectory { directory in
+      let path = directory + "/file.h5"
+      let access = H5Pcreate(chdf5_class_file_access())
+      #expect(H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) >= 0)
+      let file = H5Fcreate(path, chdf5_open_truncate(), chdf5_default(), access)
+      #expect(file >= 0)
+      let group = H5Gcreate2(file, "all", chdf5_default(), chdf5_default(), chdf5_default())
+      let space = H5Screate(H5S_SCALAR)
+      let dataset = H5Dcreate2(
+        file, "one", chdf5_type_f32(), space, chdf5_default(), chdf5_default(), chdf5_default())
+      let filler = String(repeating: "x", count: 2000)
+      let names = (0..<25_000).map { "\($0)\(filler)" }
+      for name in names { H5Lcreate_hard(file, "one", group, name, chdf5_default(), chdf5_default()) }
+      H5Dclose(dataset)
+      H5Sclose(space)
+      H5Gclose(group)
+      H5Fclose(file)
+      H5Pclose(access)
+      let contents = try HDF5File(reading: path).contents()
+      #expect(contents.unreadable.isEmpty)
+      let read = try #require(contents.groups.first { $0.name == "all" })
+      #expect(Set(read.datasets.map(\.name)) == Set(names))
+    }
   }
 
   @Test("over what the writer writes", arguments: [true, false])

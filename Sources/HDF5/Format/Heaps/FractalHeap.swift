@@ -16,12 +16,16 @@ final class FractalHeap {
   private var root: UInt64?
   private var rootRows = 0
 
-  /// Blocks that were read and checked.
-  private var direct: [UInt64: Cursor] = [:]
+  /// Sizes of the blocks that were read and checked, and the blocks themselves while there is room. Links come in the order of
+  /// their names' hashes, which is no order within the heap: a block must not be read whole for each of its objects.
+  private var checked: [UInt64: Int] = [:]
+  private var direct: [UInt64: [UInt8]] = [:]
+  private var room = 32 << 20
   private var indirect: [UInt64: [UInt64?]] = [:]
   private var huge: [UInt64: (address: UInt64, count: Int)]?
 
   private static let what = "a heap"
+  private static let block = "a block of a heap"
 
   init(_ file: FileBytes, at address: UInt64) throws(Damage) {
     self.file = file
@@ -107,14 +111,15 @@ final class FractalHeap {
       block = child
       rows = row < directRows ? 0 : log2(bytes) - startBits - widthBits + 1
     }
-    var data = try directBlock(block, bytes)
     let header = 5 + file.widths.offset + offsetBytes + (hasChecksums ? 4 : 0)
     guard within >= header, within <= bytes, count <= bytes - within else {
       throw Damage("\(Self.what) has an object outside of its block")
     }
+    guard let data = try directBlock(block, bytes) else {
+      return try file.bytes(at: block + UInt64(within), count: count, Self.block)
+    }
     try file.charge(count)
-    try data.skip(within)
-    return Array(try data.take(count))
+    return Array(data[within..<within + count])
   }
 
   private func log2(_ value: Int) -> Int { Int.bitWidth - 1 - max(value, 1).leadingZeroBitCount }
@@ -125,7 +130,7 @@ final class FractalHeap {
       return known
     }
     let count = 5 + file.widths.offset + offsetBytes + rows * width * file.widths.offset + 4
-    var cursor = try file.checkedCursor(at: address, count: count, "a block of a heap")
+    var cursor = try file.checkedCursor(at: address, count: count, Self.block)
     try cursor.expect("FHIB")
     _ = try cursor.version(0...0)
     guard try cursor.address() == self.address else { throw cursor.damage("belongs to another heap") }
@@ -136,14 +141,14 @@ final class FractalHeap {
     return children
   }
 
-  private func directBlock(_ address: UInt64, _ count: Int) throws(Damage) -> Cursor {
-    if let known = direct[address] {
-      guard known.left == count else { throw Damage("\(Self.what) leads to itself") }
-      return known
+  /// - Returns: nil for a block that was checked before and is no longer at hand.
+  private func directBlock(_ address: UInt64, _ count: Int) throws(Damage) -> [UInt8]? {
+    if let known = checked[address] {
+      guard known == count else { throw Damage("\(Self.what) leads to itself") }
+      return direct[address]
     }
-    var bytes = try file.bytes(at: address, count: count, "a block of a heap")
-    var cursor = Cursor(bytes, file.widths, "a block of a heap")
-    let whole = cursor
+    let whole = try file.bytes(at: address, count: count, Self.block)
+    var cursor = Cursor(whole, file.widths, Self.block)
     try cursor.expect("FHDB")
     _ = try cursor.version(0...0)
     guard try cursor.address() == self.address else { throw cursor.damage("belongs to another heap") }
@@ -152,13 +157,17 @@ final class FractalHeap {
       let place = cursor.position
       let stored = UInt32(try cursor.small(4))
       // The checksum's own bytes count as zeros.
+      var bytes = whole
       for index in place..<place + 4 { bytes[index] = 0 }
       guard isChecksum(stored, of: Lookup3.sum(bytes, 0..<bytes.count)) else {
         throw cursor.damage("does not match its checksum")
       }
     }
-    if direct.count >= 64 { direct.removeAll() }
-    direct[address] = whole
+    checked[address] = count
+    if count <= room {
+      room -= count
+      direct[address] = whole
+    }
     return whole
   }
 
