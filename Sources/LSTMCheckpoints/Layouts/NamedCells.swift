@@ -19,17 +19,19 @@ struct NamedCells {
   init(_ candidates: [Candidate], names: LayoutNames, file: String) throws(CheckpointError) {
     var places: [String: Int] = [:]
     var groups: [Cell] = []
-    var found: [(candidate: Candidate, group: Int?)] = []
+    var found: [Int?] = []
     var twins: [Int: (String, String)] = [:]
     // The longest first: `projection.kernel` is no kernel of a module `projection`.
     let leaves = names.leaves.sorted { $0.path.utf8.count > $1.path.utf8.count }
     let endings = Set(leaves.map { Self.ending($0.path) })
-    for candidate in candidates {
-      let name = withoutVariableNumber(candidate.name)
+    found.reserveCapacity(candidates.count)
+    for index in candidates.indices {
+      let name = withoutVariableNumber(candidates[index].name)
       guard endings.contains(Self.ending(name)), let leaf = leaves.first(where: { Self.ends(name, $0.path) }) else {
-        found.append((candidate, nil))
+        found.append(nil)
         continue
       }
+      let candidate = candidates[index]
       let module = String(decoding: name.utf8.dropLast(leaf.path.utf8.count + 1), as: UTF8.self)
       let at = places[module] ?? groups.count
       if at == groups.count {
@@ -39,7 +41,11 @@ struct NamedCells {
       if let twin = groups[at].tensors.updateValue(candidate, forKey: leaf.slot) {
         twins[at] = (twin.tensor.name, candidate.tensor.name)
       }
-      found.append((candidate, at))
+      found.append(at)
+    }
+    guard !groups.isEmpty else {
+      others = candidates
+      return
     }
     let isFused = !names.leaves.contains { $0.slot.kind == .recurrent }
     let foreign = Set(
@@ -62,12 +68,24 @@ struct NamedCells {
         advice: ["leave one out, for example \(.allowedUnexpected, twin.1)"])
     }
     cells = zip(groups, isCell).filter(\.1).map(\.0)
-    others = found.filter { item in item.group.map { !isCell[$0] } ?? true }.map(\.candidate)
+    others = zip(candidates, found).filter { _, group in group.map { !isCell[$0] } ?? true }.map(\.0)
+  }
+
+  /// Whether any tensor is named like a part of the layout's cells. Most layouts have none, which is quickly seen of many tensors.
+  static func mayExist(_ endings: Set<Substring>, names: LayoutNames) -> Bool {
+    names.leaves.contains { endings.contains(ending($0.path)) }
+  }
+
+  /// The last parts of the tensors' dotted names.
+  static func endings(_ candidates: [Candidate]) -> Set<Substring> {
+    var endings = Set<Substring>()
+    for index in candidates.indices { endings.insert(ending(withoutVariableNumber(candidates[index].name))) }
+    return endings
   }
 
   /// The last part of a dotted name.
   private static func ending(_ name: String) -> Substring {
-    name[(name.lastIndex(of: ".").map(name.index(after:)) ?? name.startIndex)...]
+    name[(name.utf8.lastIndex(of: UInt8(ascii: ".")).map(name.utf8.index(after:)) ?? name.startIndex)...]
   }
 
   /// Whether a dotted name is a leaf or ends in it.

@@ -124,8 +124,9 @@ private struct Choice {
       return
     }
     var found: [LayoutNames] = []
-    for names in options.layouts.named where !(try NamedCells(candidates, names: names, file: file)).cells.isEmpty {
-      found.append(names)
+    let endings = NamedCells.endings(candidates)
+    for names in options.layouts.named where NamedCells.mayExist(endings, names: names) {
+      if try !NamedCells(candidates, names: names, file: file).cells.isEmpty { found.append(names) }
     }
     let evidence = (hasPyTorch ? ["weight_ih and weight_hh: PyTorch's names"] : []) + found.map(\.evidence)
     if evidence.count > 1 {

@@ -132,7 +132,7 @@ struct NamedStack: FileReading {
 
   /// The order that a user gives.
   private mutating func order(as given: [String]) throws(CheckpointError) {
-    let wanted = given.map { $0.replacing("/", with: ".") }
+    let wanted = given.map { $0.dotted }
     let modules = layers.map(\.forward.module)
     guard wanted.count == modules.count, Set(wanted) == Set(modules) else {
       throw .invalid(.stack, "\(given.joined(separator: ","))", "expected all of \(modules.joined(separator: ", "))")

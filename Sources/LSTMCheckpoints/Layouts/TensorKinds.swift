@@ -8,8 +8,12 @@ struct TensorKinds {
   private var recurrent: [String: TensorKind] = [:]
   /// Recurrent modules with a normalization as wide as all gates together.
   private var normalizedCells = Set<String>()
-  /// By name, each decided once.
-  private var known: [String: TensorKind] = [:]
+  private let decisions = Decisions()
+
+  /// By name, each decided once, when it is asked for.
+  private final class Decisions {
+    var known: [String: TensorKind] = [:]
+  }
 
   init(_ candidates: [Candidate]) {
     for candidate in candidates {
@@ -39,7 +43,6 @@ struct TensorKinds {
       else { continue }
       normalizedCells.insert(parent)
     }
-    for candidate in candidates { known[candidate.name] = decided(candidate) }
   }
 
   private static func parts(_ name: String) -> (module: String, leaf: String) {
@@ -95,27 +98,32 @@ struct TensorKinds {
     return nil
   }
 
-  func kind(of candidate: Candidate) -> TensorKind { known[candidate.name] ?? decided(candidate) }
+  func kind(of candidate: Candidate) -> TensorKind {
+    if let kind = decisions.known[candidate.name] { return kind }
+    let kind = decided(candidate)
+    decisions.known[candidate.name] = kind
+    return kind
+  }
 
   private func decided(_ candidate: Candidate) -> TensorKind {
     if let kind = recurrentKind(candidate) { return kind }
     let (module, leaf) = Self.parts(candidate.name)
     let lower = leaf.lowercased()
     let words = Self.words(candidate.name)
-    func has(_ known: Set<String>) -> Bool { words.contains(where: known.contains) }
+    let said = words.compactMap { Self.subjects[$0] }
     let leaves = modules[module] ?? [:]
-    if has(Self.optimizerWords) || Self.optimizerLeaves.contains(lower) { return .optimizer }
-    if has(Self.lossWords) || lower == "pos_weight" || lower == "class_weights" { return .loss }
+    if said.contains(.optimizer) || Self.optimizerLeaves.contains(lower) { return .optimizer }
+    if said.contains(.loss) || lower == "pos_weight" || lower == "class_weights" { return .loss }
     if lower == "num_batches_tracked" || lower == "n_averaged" { return .counter }
-    if has(Self.averageWords) { return .average }
+    if said.contains(.average) { return .average }
     if ["running_mean", "running_var", "moving_mean", "moving_variance"].contains(where: { leaves[$0] != nil }) {
       return .batchNormalization
     }
-    if saysAttention(module, leaf, words) { return .attention }
-    if words.contains("crf") || ["transitions", "start_transitions", "end_transitions"].contains(lower) { return .crf }
+    if said.contains(.attention) || saysAttention(module, leaf, words) { return .attention }
+    if said.contains(.crf) || ["transitions", "start_transitions", "end_transitions"].contains(lower) { return .crf }
     if Self.initialLeaves.contains(lower) { return .initialState }
     if ["pe", "positional_encoding", "position_ids", "pos_embedding", "pos_embed"].contains(lower)
-      || words.contains("positional")
+      || said.contains(.positions)
     {
       return .positions
     }
@@ -144,11 +152,8 @@ struct TensorKinds {
   }
 
   private func saysAttention(_ module: String, _ leaf: String, _ words: [String]) -> Bool {
-    if words.contains(where: Self.attentionWords.contains) || leaf.hasPrefix("in_proj_") { return true }
-    if words.contains(where: { $0.utf8.count > 4 && ($0.contains("attention") || $0.contains("attn")) || $0 == "attn" })
-    {
-      return true
-    }
+    if leaf.hasPrefix("in_proj_") { return true }
+    if words.contains(where: { $0.utf8.count > 4 && ($0.contains("attention") || $0.contains("attn")) }) { return true }
     if ["context_vector", "context_weight", "attention_vector"].contains(leaf) { return true }
     return attention.contains(module) || attention.contains(module + "." + leaf)
   }
@@ -171,16 +176,28 @@ struct TensorKinds {
     name.utf8.split { !(0x61...0x7a ~= $0 | 0x20) && $0 < 0x80 }.map { String($0)?.lowercased() ?? "" }
   }
 
-  private static let optimizerWords: Set<String> = [
-    "optimizer", "optimizers", "optimiser", "optim", "adam", "adamw", "rmsprop", "adagrad", "momentum", "scheduler",
-  ]
+  private enum Subject { case optimizer, loss, average, attention, crf, positions }
+
+  /// Words of a name that say what it is about.
+  private static let subjects: [String: Subject] = {
+    let words: [(Subject, [String])] = [
+      (
+        .optimizer,
+        [
+          "optimizer", "optimizers", "optimiser", "optim", "adam", "adamw", "rmsprop", "adagrad", "momentum",
+          "scheduler",
+        ]
+      ),
+      (.loss, ["loss", "losses", "criterion", "criteria", "metric", "metrics"]),
+      (.average, ["ema", "swa", "shadow"]),
+      (.attention, ["atten", "att", "attn", "attend", "multihead", "mha", "omega"]),
+      (.crf, ["crf"]),
+      (.positions, ["positional"]),
+    ]
+    return Dictionary(words.flatMap { subject, words in words.map { ($0, subject) } }) { first, _ in first }
+  }()
   private static let optimizerLeaves: Set<String> = [
     "exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg", "acc_delta", "exp_inf", "grad_avg",
-  ]
-  private static let lossWords: Set<String> = ["loss", "losses", "criterion", "criteria", "metric", "metrics"]
-  private static let averageWords: Set<String> = ["ema", "swa", "shadow"]
-  private static let attentionWords: Set<String> = [
-    "atten", "att", "attend", "multihead", "mha", "omega",
   ]
   private static let initialLeaves: Set<String> = [
     "h0", "c0", "h_0", "c_0", "h_init", "c_init", "init_h", "init_c", "init_hidden", "init_cell", "hidden_init",

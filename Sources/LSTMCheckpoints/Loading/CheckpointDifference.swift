@@ -120,7 +120,7 @@ extension CheckpointDifference {
   private static func matched(
     _ first: Checkpoint, _ second: Checkpoint, _ options: LoadOptions
   ) throws -> (Keyed, Keyed) {
-    func keyed(_ tensors: [StoredTensor]) -> Keyed { tensors.map { ($0.name.replacing("/", with: "."), $0) } }
+    func keyed(_ tensors: [StoredTensor]) -> Keyed { tensors.map { ($0.name.dotted, $0) } }
     // Where one of them has the state_dict under a key and the other has not, the key is no part of the names.
     let keys = [first, second].map { $0.stateKey ?? ($0.format.holdsWholeModel ? $0.provenance?.stateKey : nil) }
     func asStored(_ checkpoint: Checkpoint, outside: Bool) -> Keyed {

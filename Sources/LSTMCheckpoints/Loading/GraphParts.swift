@@ -95,7 +95,7 @@ struct GraphParts {
   mutating func stack(_ names: [String]) -> Bool {
     let cells = sequence.filter { $0.recurrent != nil }
     let groups = cells.grouped(by: \.path).map(\.members)
-    let wanted = names.map { $0.replacing("/", with: ".") }
+    let wanted = names.map { $0.dotted }
     let found = wanted.compactMap { name in groups.first { $0[0].path == name || name.hasSuffix("." + $0[0].path) } }
     guard found.count == groups.count, Set(wanted).count == wanted.count else { return false }
     var ordered = found.flatMap { $0 }.makeIterator()

@@ -32,9 +32,16 @@ struct GraphReading: FileReading {
   let options: LoadOptions
   private let keepsOrder: Bool
 
+  /// Modules that a model may have, and tensors: no module has more than 50.
+  private static let (greatestModules, greatestTensors) = (200, 10_000)
+
   /// - Parameter given: what the model may be made of; without what is allowed to be left out.
   init(_ given: [Candidate], file: String, options: LoadOptions, keepsOrder: Bool) {
     (self.file, self.options, self.keepsOrder) = (file, options, keepsOrder)
+    guard given.count <= Self.greatestTensors else {
+      (modules, idle, assumed, kinds) = ([], [], [], TensorKinds(given))
+      return
+    }
     let (candidates, assumed) = TagTransitions.expanding(SplitProjections.expanding(given))
     self.assumed = assumed
     kinds = TensorKinds(candidates)
@@ -52,7 +59,7 @@ struct GraphReading: FileReading {
   }
 
   func outcome() -> Outcome {
-    guard modules.count <= 200, var parts = GraphParts(modules, kinds) else { return .unknown }
+    guard 1...Self.greatestModules ~= modules.count, var parts = GraphParts(modules, kinds) else { return .unknown }
     if idle.contains(where: { $0.effect == .unknown && !$0.isHarmless }) { return .unknown }
     let recurrent = parts.sequence.filter { $0.recurrent != nil }
     if let stack = options.stack {

@@ -130,7 +130,7 @@ struct GraphResolution: FileReading {
       }
     // A name that a rule gave is meant.
     let told = Set(
-      candidates.filter { !$0.tensor.name.replacing("/", with: ".").hasSuffix($0.name) }.compactMap { places[$0.name] })
+      candidates.filter { !$0.tensor.name.dotted.hasSuffix($0.name) }.compactMap { places[$0.name] })
     return Set(
       layers.indices.filter { layer in
         guard isCounted(layer), !told.contains(layer) else { return false }

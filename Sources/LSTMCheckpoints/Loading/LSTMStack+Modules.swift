@@ -10,7 +10,7 @@ extension LSTMStack {
   mutating func order(_ options: LoadOptions, prefix: String) throws(CheckpointError) {
     guard let given = options.stack else { return }
     let names = given.map { name -> String in
-      let dotted = name.replacing("/", with: ".")
+      let dotted = name.dotted
       return prefix.isEmpty ? dotted : dotted.dropping(module: prefix) ?? dotted
     }
     let known = modules

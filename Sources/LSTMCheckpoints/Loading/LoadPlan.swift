@@ -286,7 +286,7 @@ public struct LoadPlan: Sendable {
     let isKnown = resolution.knowsInputSize || note == nil
     let place = names.prefixed(expected)
     // In a file of groups, the parts of a name are groups.
-    if let unread = skipped.first(where: { $0.name == place || $0.name.replacing("/", with: ".") == place }) {
+    if let unread = skipped.first(where: { $0.name == place || $0.name.dotted == place }) {
       note = "the file has it, but \(unread.explanation)"
     }
     return .init(
@@ -339,7 +339,7 @@ struct RewrittenNames {
 
   /// A tensor as a file in C order would have it: MATLAB's vectors have two axes, and matrices may lie the other way round.
   private static func inOrder(_ tensor: StoredTensor, isColumnMajor: Bool) -> Candidate {
-    let name = tensor.name.replacing("/", with: ".")
+    let name = tensor.name.dotted
     guard tensor.shape.count == 2 else { return .init(name: name, tensor: tensor) }
     let leaf = name.split(separator: ".").last?.lowercased() ?? ""
     if leaf.contains("bias"), tensor.shape.contains(1) {
@@ -381,7 +381,7 @@ struct RewrittenNames {
           if rewritten != own {
             uses[index] += 1
             slashed = rewritten
-            name = rewritten.replacing("/", with: ".")
+            name = rewritten.dotted
           }
         }
       }

@@ -5,6 +5,7 @@ import FileIO
 enum SplitProjections {
   /// The candidates with such parts under the names of dense layers.
   static func expanding(_ candidates: [Candidate]) -> [Candidate] {
+    guard candidates.contains(where: { $0.name.hasSuffix("q_proj_weight") }) else { return candidates }
     var shapes: [String: [String: [Int]]] = [:]
     for candidate in candidates {
       let (module, leaf) = candidate.name.moduleAndLeaf

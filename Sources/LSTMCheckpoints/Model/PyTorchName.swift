@@ -13,8 +13,8 @@ struct PyTorchName {
 
   /// - Parameter name: dotted.
   init?(_ name: String) {
-    let dot = name.lastIndex(of: ".")
-    var leaf = name[(dot.map(name.index(after:)) ?? name.startIndex)...]
+    let dot = name.utf8.lastIndex(of: UInt8(ascii: "."))
+    var leaf = name[(dot.map(name.utf8.index(after:)) ?? name.startIndex)...]
     guard let kind = RecurrentPart.allCases.first(where: { leaf.hasPrefix($0.rawValue) }) else { return nil }
     leaf = leaf.dropFirst(kind.rawValue.count)
     isRaw = leaf.hasSuffix("_raw")

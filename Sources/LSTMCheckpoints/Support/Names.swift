@@ -17,9 +17,12 @@ func withoutVariableNumber(_ name: String) -> String { name.droppingSuffix(":0")
 extension String {
   /// The module and the last part of a dotted name.
   var moduleAndLeaf: (module: String, leaf: String) {
-    guard let dot = lastIndex(of: ".") else { return ("", self) }
-    return (String(self[..<dot]), String(self[index(after: dot)...]))
+    guard let dot = utf8.lastIndex(of: UInt8(ascii: ".")) else { return ("", self) }
+    return (String(self[..<dot]), String(self[utf8.index(after: dot)...]))
   }
+
+  /// With dots between its parts, as a path of HDF5 has slashes.
+  var dotted: String { utf8.contains(UInt8(ascii: "/")) ? replacing("/", with: ".") : self }
 
   /// What stands before an ending; nil where it ends otherwise.
   func droppingSuffix(_ suffix: String) -> String? { hasSuffix(suffix) ? String(dropLast(suffix.count)) : nil }

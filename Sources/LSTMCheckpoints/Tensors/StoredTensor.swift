@@ -4,13 +4,30 @@ import FileIO
 public struct StoredTensor: Sendable {
   /// What it is called in its file, or in the project.
   public var name: String
+  private let content: Content
+
+  /// Shared between copies: the tensors of a file of 100,000 are copied many times on their way into a model.
+  private final class Content: Sendable {
+    let shape: [Int]
+    let dataType: DataType
+    let isBigEndian: Bool
+    let source: any TensorSource
+
+    init(_ shape: [Int], _ dataType: DataType, isBigEndian: Bool, _ source: any TensorSource) {
+      self.shape = shape
+      self.dataType = dataType
+      self.isBigEndian = isBigEndian
+      self.source = source
+    }
+  }
+
   /// The length of each dimension; empty for a scalar.
-  public let shape: [Int]
+  public var shape: [Int] { content.shape }
   /// The type of its elements.
-  public let dataType: DataType
+  public var dataType: DataType { content.dataType }
   /// Whether the file holds it so, to write it back alike. `bytes()` is little-endian all the same.
-  public let isBigEndian: Bool
-  private let source: any TensorSource
+  public var isBigEndian: Bool { content.isBigEndian }
+  private var source: any TensorSource { content.source }
 
   /// - Parameter load: gives the elements in C order, little-endian; called each time the bytes are asked for.
   public init(
@@ -22,10 +39,7 @@ public struct StoredTensor: Sendable {
 
   init(name: String, shape: [Int], dataType: DataType, isBigEndian: Bool, source: any TensorSource) {
     self.name = name
-    self.shape = shape
-    self.dataType = dataType
-    self.isBigEndian = isBigEndian
-    self.source = source
+    content = Content(shape, dataType, isBigEndian: isBigEndian, source)
   }
 
   /// A tensor from float32 values in C order.

@@ -166,7 +166,7 @@ struct KerasUnits: FileReading {
   }
 
   private func isLeftOut(_ name: String) -> Bool {
-    options.allowedUnexpected.contains { matches(name, glob: $0) || matches(name.replacing("/", with: "."), glob: $0) }
+    options.allowedUnexpected.contains { matches(name, glob: $0) || matches(name.dotted, glob: $0) }
   }
 
   // MARK: - Gates
