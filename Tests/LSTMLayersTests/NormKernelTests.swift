@@ -57,6 +57,32 @@ import Testing
     #expect(inPlace == kept)
   }
 
+  /// The rounding of the mean, a few times 1e-7 of it, was the error of every value of such rows.
+  @Test(arguments: KernelTests.paths, [3, 12, 33, 150]) func aLargeMeanCostsNoDigits(_ path: String, size: Int) throws {
+    let table = try KernelTests.kernels(path).table.pointee
+    for offset in [Float(0), 1, 3, 5, 50, -1000, 100_000] {
+      let x = Values(size).d.map { $0 + offset }
+      var (y, z, inverses) = (x, x, [Float](repeating: 0, count: Self.rows))
+      table.normalize_rows(Self.rows, size, 1e-5, x, nil, nil, &z, &inverses, &y)
+      #expect(y == z)
+      for row in 0..<Self.rows {
+        let own = x[row * size..<(row + 1) * size].map(Double.init)
+        let mean = own.reduce(0, +) / Double(size)
+        let variance = own.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(size)
+        let wanted = own.map { ($0 - mean) / (variance + 1e-5).squareRoot() }
+        let largest = wanted.reduce(0) { max($0, abs($1)) }
+        for (found, exact) in zip(y[row * size..<(row + 1) * size], wanted) {
+          #expect(abs(Double(found) - exact) <= 1e-6 * largest, "\(offset): \(found), not \(exact)")
+        }
+        #expect(abs(Double(inverses[row]) * (variance + 1e-5).squareRoot() - 1) <= 1e-6)
+        // A row by itself has the same bits.
+        var alone = [Float](repeating: 0, count: size)
+        table.normalize_rows(1, size, 1e-5, Array(x[row * size..<(row + 1) * size]), nil, nil, nil, nil, &alone)
+        #expect(alone == Array(y[row * size..<(row + 1) * size]))
+      }
+    }
+  }
+
   @Test(arguments: KernelTests.paths, sizes) func softmaxAndUnitRows(_ path: String, size: Int) throws {
     let (table, twin) = try tables(path)
     let values = Values(size)
