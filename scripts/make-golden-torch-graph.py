@@ -500,6 +500,46 @@ def make() -> None:
         features(4, 7, 3))
     nn.init.normal_(CASES["prelu_each"][0].act.weight, 0, 0.4)
 
+    # What widths leave one arrangement of: an LSTM, then a GRU, of which two readouts lie side by side.
+    def both(m, x):
+        steps = m.gru(m.lstm(m.embedding(x))[0])[0]
+        return m.out(F.relu(m.linear(torch.cat([steps.mean(1), steps.max(1)[0]], 1))))
+
+    case(
+        "lstm_gru_mean_max",
+        Chain(
+            both, embedding=nn.Embedding(11, 5), lstm=nn.LSTM(5, 4, bidirectional=True, batch_first=True), gru=nn.GRU(8, 3, bidirectional=True, batch_first=True),
+            linear=nn.Linear(12, 5), out=nn.Linear(5, 2)),
+        torch.randint(0, 11, (4, 7)))
+    case(
+        "states_of_layers",
+        Chain(
+            lambda m, x: m.linear_2(m.lstm(m.linear_1(x))[1][0].permute(1, 0, 2).reshape(len(x), -1)), linear_1=nn.Linear(3, 6),
+            lstm=nn.LSTM(6, 6, 2, batch_first=True), linear_2=nn.Linear(12, 2)),
+        features(4, 7, 3))
+    case(
+        "group_norm", Chain(lambda m, x: m.fc(m.gn(last(m.lstm(x)))), lstm=nn.LSTM(3, 12, batch_first=True), gn=nn.GroupNorm(4, 12), fc=nn.Linear(12, 2)),
+        features(4, 7, 3))
+    case(
+        "group_norm_front",
+        Chain(
+            lambda m, x: m.fc(last(m.lstm(F.relu(m.group_norm(m.conv(x.transpose(1, 2)))).transpose(1, 2)))), conv=nn.Conv1d(3, 12, 3, padding=1),
+            group_norm=nn.GroupNorm(4, 12), lstm=nn.LSTM(12, 5, batch_first=True), fc=nn.Linear(5, 2)),
+        features(4, 7, 3))
+    case(
+        "both_ways",
+        Chain(
+            lambda m, x: m.fc(torch.cat([last(m.lstm_fw(x)), last(m.lstm_bw(x.flip(1)))], 1)), lstm_fw=nn.LSTM(3, 5, batch_first=True),
+            lstm_bw=nn.LSTM(3, 5, batch_first=True), fc=nn.Linear(10, 2)),
+        features(4, 7, 3))
+    case(
+        "window_of_one",
+        Chain(lambda m, x: channels(m.conv, m.lstm(x)[0])[:, -1], lstm=nn.LSTM(3, 5, batch_first=True), conv=nn.Conv1d(5, 2, 1)), features(4, 7, 3))
+    for name in ["group_norm", "group_norm_front"]:
+        norm = next(layer for layer in CASES[name][0].modules() if isinstance(layer, nn.GroupNorm))
+        nn.init.normal_(norm.weight, 1, 0.3)
+        nn.init.normal_(norm.bias, 0, 0.3)
+
 
 def main() -> None:
     torch.manual_seed(7)

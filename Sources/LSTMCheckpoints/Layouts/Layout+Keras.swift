@@ -25,7 +25,9 @@ extension LayoutNames {
     biases: [.none, .single], numbersCells: false,
     unstated:
       "Keras' recurrent_activation is not in the names: taken for sigmoid; \(.configuration) with \"gates\" says another",
-    variant: cudnn, underPyTorchNames: columnsUnderPyTorchNames)
+    variant: cudnn, underPyTorchNames: columnsUnderPyTorchNames,
+    twin: Twin(
+      layout: .haste, reason: "Keras has the gates in the order i, f, c, o, and haste's LSTM in the order i, c, f, o"))
 
   /// Every matrix but an embedding is (in, out).
   @Sendable private static func columnsUnderPyTorchNames(_ candidates: [Candidate]) -> Translation {

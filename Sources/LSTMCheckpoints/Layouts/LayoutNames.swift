@@ -91,6 +91,15 @@ struct LayoutNames: Sendable {
   /// Of one weight for input and state, what distinguishes it from others of that shape.
   var fused: FusedWeight?
 
+  /// Another layout with the same names and shapes.
+  var twin: Twin?
+
+  struct Twin: Sendable {
+    let layout: Layout
+    /// What sets the two apart.
+    let reason: Message
+  }
+
   /// What a user has to say, and how.
   struct Question: Sendable {
     let detail: Message

@@ -18,6 +18,7 @@ struct LayoutRegistry: Sendable {
     Entry(.pytorch),
     Entry(LayoutNames.keras),
     Entry(LayoutNames.cudnn),
+    Entry(LayoutNames.haste),
     Entry(.keras1, format: "keras-h5 for Keras"),
     Entry(.onnx, format: "onnx for ONNX"),
     Entry(LayoutNames.mlx),

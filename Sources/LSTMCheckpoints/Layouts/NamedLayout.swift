@@ -13,6 +13,7 @@ enum NamedLayout {
       if options.globsAllowing(candidate).isEmpty { rest.append(candidate) } else { allowed.append(candidate) }
     }
     let kinds = TensorKinds(candidates)
+    try refuseNormalizedCells(rest, kinds, file: file)
     // What has the names of a layout and another number of gates is no LSTM.
     let foreign = rest.filter { PyTorchName($0.name) == nil && kinds.recurrentKind($0) != nil }
     if !foreign.isEmpty {
@@ -29,6 +30,7 @@ enum NamedLayout {
     } else {
       translation = Translation(names.layout, evidence: choice.evidence)
       let named = try NamedCells(rest, names: names, file: file)
+      if options.layout == nil { try askOrder(of: names, named, file: file, &translation) }
       var recurrent = try layout(names, file: file, options: options)
       if options.layout == nil, let variant = names.variant?(named.cells) {
         recurrent = variant.recurrent
@@ -49,6 +51,39 @@ enum NamedLayout {
       translation.leaveOut(candidate, reason: "left out as allowed", kind: kinds.kind(of: candidate))
     }
     return translation
+  }
+
+  /// A cell that normalizes what it adds up is another cell, whatever else its tensors are called.
+  private static func refuseNormalizedCells(
+    _ candidates: [Candidate], _ kinds: TensorKinds, file: String
+  ) throws(CheckpointError) {
+    let inside = candidates.filter { kinds.kind(of: $0) == .cellNormalization }
+    guard let first = inside.first else { return }
+    let modules = Set(inside.map(\.name)).sorted(by: isNaturallyBefore)
+    let (module, _) = first.name.moduleAndLeaf
+    let advice: Message =
+      "a normalization of what a layer gives lies beside that layer: \(.rules, "^\(module)[.]=\(module.moduleAndLeaf.leaf).")"
+    throw .unsupported(
+      file: file,
+      detail:
+        "an LSTM or GRU with layer normalization inside its cell, which has no counterpart here: \(nameList(modules))",
+      advice: first.name.moduleAndLeaf.leaf == "weight" ? [advice] : [])
+  }
+
+  /// Names that two frameworks have, with the gates in another order.
+  private static func askOrder(
+    of names: LayoutNames, _ named: NamedCells, file: String, _ translation: inout Translation
+  ) throws(CheckpointError) {
+    guard let twin = names.twin else { return }
+    let linear = named.others.first { $0.isLinearWeight }
+    if let linear {
+      throw .ambiguous(
+        file: file,
+        detail: "\(names.evidence) beside \(linear.tensor.name), which is PyTorch's: \(twin.reason)",
+        advice: ["say which with \(.layout, names.layout.rawValue) or \(.layout, twin.layout.rawValue)"])
+    }
+    translation.assumed.add(
+      "the order of the gates is that of \(names.title)", change: "\(.layout, twin.layout.rawValue)")
   }
 
   /// The layout of the matrices.

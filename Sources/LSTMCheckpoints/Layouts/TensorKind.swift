@@ -43,7 +43,7 @@ enum TensorKind: Hashable {
     case .batchNormalization: "a batch normalization"
     case .normalization: "a layer normalization or its like"
     case .groupNormalization: "a group or instance normalization"
-    case .cellNormalization: "a normalization inside a recurrent cell"
+    case .cellNormalization: "a layer normalization inside a recurrent cell"
     case .scaling: "a normalization, or an activation with learned slopes"
     case .convolution(let axes): "a \(axes)-D convolution"
     case .attention: "an attention"

@@ -38,8 +38,9 @@ struct TensorKinds {
     }
     for (module, leaves) in modules {
       let parent = Self.parts(module).module
-      guard let weight = leaves["weight"], weight.count == 1,
-        modules[parent]?.contains(where: { $0.key.hasPrefix("weight_hh") && $0.value.first == weight[0] }) ?? false
+      guard let gain = leaves["weight"] ?? leaves["gamma"], gain.count == 1, !parent.isEmpty,
+        let cell = modules[parent],
+        cell.keys.contains(where: { $0.hasPrefix("weight_hh") || $0 == "recurrent_kernel" })
       else { continue }
       normalizedCells.insert(parent)
     }
@@ -137,6 +138,10 @@ struct TensorKinds {
     if let weight, weight.count >= 3, ["weight", "kernel", "bias", "weight_v", "weight_g"].contains(leaf) {
       return .convolution(weight.count - 2)
     }
+    let isGain = ["gamma", "beta", "gamma_h", "beta_h"].contains(leaf)
+    if isGain, leaves["recurrent_kernel"] != nil || normalizedCells.contains(Self.parts(module).module) {
+      return .cellNormalization
+    }
     if ["gamma", "beta", "a_2", "b_2"].contains(leaf), candidate.shape.count == 1 { return .normalization }
     if let weight, weight.count == 1, leaf == "weight" || leaf == "bias" {
       guard leaves["bias"] == weight else { return .scaling }
@@ -169,6 +174,11 @@ struct TensorKinds {
     let words = words(name)
     return words.contains { ["gn", "groupnorm", "instancenorm", "inorm"].contains($0) }
       || words.contains("norm") && words.contains { ["group", "instance"].contains($0) }
+  }
+
+  /// Whether a normalization takes each feature by itself, by its name.
+  static func saysInstances(_ name: String) -> Bool {
+    words(name).contains { ["instancenorm", "inorm", "instance"].contains($0) }
   }
 
   /// The words of a name in small letters: `self_attn2` is `self` and `attn`.

@@ -165,7 +165,17 @@ struct GraphBranches {
           draft.steps[index].kind = kind
         }
         draft = draft.activated(active, by: usual)
-        if !isPerStep, isSteps { draft.steps.append(.init(Layer.Readout(hasCell ? take : .mean))) }
+        let isBackward = Self.runBackward(row, among: rows)
+        if isBackward {
+          for index in begin..<draft.steps.count {
+            guard var cell = draft.steps[index].kind as? Layer.Recurrent else { continue }
+            cell.isReversed = true
+            draft.steps[index].kind = cell
+          }
+        }
+        if !isPerStep, isSteps {
+          draft.steps.append(.init(Layer.Readout(isBackward && take == .last ? .final : hasCell ? take : .mean)))
+        }
         tops.append(draft.steps.count - 1)
       }
       let merge = draft.steps.count
@@ -183,6 +193,15 @@ struct GraphBranches {
       guard draft.value != nil else { return nil }
       // What is among the rows has its activations.
       return draft.activated(GraphQuestions.inner(draft).filter { $0 > merge }, by: usual)
+    }
+
+    /// Whether a row is the one of two that begins at the end, by their names.
+    private static func runBackward(_ row: [TensorModule], among rows: [[TensorModule]]) -> Bool {
+      func says(_ row: [TensorModule], _ names: Set<String>) -> Bool {
+        row.contains { $0.recurrent != nil && TensorKinds.words($0.path).contains(where: names.contains) }
+      }
+      return rows.count == 2 && rows.contains { says($0, ["fw", "fwd", "forward"]) }
+        && says(row, ["bw", "bwd", "backward", "rev", "reverse", "reversed"])
     }
 
     private func steps(_ row: [TensorModule]) -> [GraphDraft.Step] {

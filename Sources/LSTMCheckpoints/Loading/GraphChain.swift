@@ -11,6 +11,8 @@ struct GraphChain {
   private(set) var hasSeveralHeads = false
   /// Whether a head reads one half of what two directions give.
   private(set) var halves: Int?
+  /// Whether a layer of the head is a convolution with a window of one step, which no plain stack is called.
+  private(set) var hasWindowOfOne = false
   /// Steps that a head reads one after the other.
   private(set) var flattened: Int?
   private let kinds: TensorKinds
@@ -37,6 +39,7 @@ struct GraphChain {
     self.init(kinds, options, choice)
     let top = parts.sequence.lastIndex { $0.recurrent != nil } ?? -1
     sequence = parts.sequence.enumerated().map { $0 > top ? $1.asDense : $1 }
+    hasWindowOfOne = zip(sequence, parts.sequence).contains { $0.isLinear != $1.isLinear }
     let stepwise = sequence.lastIndex { $0.isStepwise } ?? -1
     for (index, module) in sequence.enumerated() {
       let next = sequence.dropFirst(index + 1).first
@@ -71,7 +74,8 @@ struct GraphChain {
         return append(.init(Layer.Embedding(size: inputs, paddingToken: nil), module))
       }
       let dense = Layer.Dense(size: outputs, hasBias: module.hasBias)
-      return addDense(.init(dense, module), inputs: inputs, width: draft.value?.width ?? value.width)
+      let width = draft.outputs.isEmpty ? draft.value?.width : self.value(of: draft.steps.count - 1)?.width
+      return addDense(.init(dense, module), inputs: inputs, width: width ?? value.width)
     }
     guard let step = Self.step(module) else { return false }
     return append(step)
@@ -96,6 +100,7 @@ struct GraphChain {
       var norm = Layer.LayerNorm()
       norm.hasOffset = module.hasBias
       return .init(norm, module)
+    case .groupNorm(let size): return .init(Layer.GroupNorm(groups: GraphQuestions.groups(module, size)[0]), module)
     case .selfAttention:
       var attention = Layer.SelfAttention()
       attention.hasBias = module.parts["in_proj_bias"] != nil
@@ -132,7 +137,8 @@ struct GraphChain {
     func features(_ size: Int) -> ModelConfiguration.Input { .init(.features(size: size)) }
     switch module.content {
     case .recurrent(_, let inputSize): draft.inputs = [features(inputSize)]
-    case .batchNorm(let size), .layerNorm(let size), .selfAttention(let size): draft.inputs = [features(size)]
+    case .batchNorm(let size), .layerNorm(let size), .groupNorm(let size), .selfAttention(let size):
+      draft.inputs = [features(size)]
     case .convolution(_, let inputs, _): draft.inputs = [features(inputs)]
     case .linear(let outputs, let inputs):
       // A table gives rows, a matrix columns.
@@ -149,8 +155,11 @@ struct GraphChain {
 
   private mutating func addDense(_ step: GraphDraft.Step, inputs: Int, width: Int) -> Bool {
     if inputs == width {
-      if trunk == nil { trunk = draft.steps.count - 1 }
-      return append(step)
+      if trunk == nil, hasReadout { trunk = draft.steps.count - 1 }
+      guard append(step) else { return false }
+      // A layer above the one before, which may be a head's.
+      if !draft.outputs.isEmpty { draft.outputs[draft.outputs.count - 1] = draft.steps.count - 1 }
+      return true
     }
     // A head beside the one before.
     if let trunk, hasReadout, let value = value(of: trunk), value.width == inputs {
@@ -173,6 +182,7 @@ struct GraphChain {
       let first = draft.steps.count
       for one in takes { draft.steps.append(.init(Layer.Readout(takes.count == 1 ? take : one), nil, reads: [below])) }
       draft.steps.append(.init(Layer.Merge(.concatenate), nil, reads: Array(first..<draft.steps.count)))
+      trunk = draft.steps.count - 1
       return append(step)
     }
     if inputs > width, inputs % width != 0 || inputs / width > 3, draft.inputs.count == 1, joined == nil,
@@ -273,7 +283,8 @@ extension TensorModule {
     switch content {
     case .recurrent(_, let inputSize): inputSize
     case .linear(_, let inputs), .convolution(_, let inputs, _): inputs
-    case .batchNorm(let size), .layerNorm(let size), .selfAttention(let size), .crf(let size): size
+    case .batchNorm(let size), .layerNorm(let size), .groupNorm(let size), .selfAttention(let size), .crf(let size):
+      size
     case .slope, .lone, .unknown: nil
     }
   }
@@ -307,7 +318,8 @@ extension TensorModule {
     switch content {
     case .recurrent(let kind, _): kind.outputSize
     case .linear(let outputs, _), .convolution(let outputs, _, _): outputs
-    case .batchNorm(let size), .layerNorm(let size), .selfAttention(let size), .crf(let size): size
+    case .batchNorm(let size), .layerNorm(let size), .groupNorm(let size), .selfAttention(let size), .crf(let size):
+      size
     case .slope, .lone, .unknown: nil
     }
   }

@@ -179,6 +179,7 @@ extension GraphDraft.Step {
         + (recurrent.cell == .rnn ? "plain RNN" : recurrent.cell.rawValue.uppercased())
     case is Layer.BatchNorm: "a batch normalization"
     case is Layer.LayerNorm: "a layer normalization"
+    case is Layer.GroupNorm: "a group normalization"
     case is Layer.Convolution: "a convolution"
     case is Layer.Embedding: "an embedding"
     case is Layer.Attention, is Layer.SelfAttention, is Layer.DotAttention: "an attention"

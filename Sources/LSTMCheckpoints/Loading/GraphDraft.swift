@@ -142,7 +142,7 @@ struct GraphDraft {
 }
 
 extension GraphDraft.Step {
-  var isNormalization: Bool { kind is Layer.BatchNorm || kind is Layer.LayerNorm }
+  var isNormalization: Bool { kind is Layer.BatchNorm || kind is Layer.LayerNorm || kind is Layer.GroupNorm }
   /// Whether it is a sum of products, after which an activation may stand.
   var isLinear: Bool { kind is Layer.Dense || kind is Layer.Convolution }
   var isRecurrent: Bool { kind is Layer.Recurrent }

@@ -102,6 +102,11 @@ struct GraphPairs {
     proposals = drafts.compactMap { $0.flatMap { try? $0.named().taking(take).configuration() } }
     proposals = Array(proposals.prefix(2))
     if proposals.isEmpty, stack.isEmpty { return nil }
+    // Widths leave one arrangement.
+    let isSideBySide = groups.allSatisfy { $0[0].reads == first }
+    let isAdded = groups.dropFirst().contains { $0[0].reads == $0.last?.gives }
+    let isDecoder = Self.haveOneState(groups)
+    if proposals.isEmpty, !isSideBySide, !isAdded, !isDecoder { return nil }
   }
 
   /// Whether the state of one could be the other's first.

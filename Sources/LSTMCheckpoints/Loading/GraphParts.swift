@@ -33,7 +33,8 @@ struct GraphParts {
         guard crf == nil, module.parts.count == 3 else { return nil }
         crf = module
       case .slope where module.parts.values.contains(where: { kinds.kind(of: $0) == .attention }): return nil
-      case .selfAttention, .recurrent, .batchNorm, .layerNorm, .convolution, .slope: sequence.append(module)
+      case .selfAttention, .recurrent, .batchNorm, .layerNorm, .groupNorm, .convolution, .slope:
+        sequence.append(module)
       case .linear, .lone:
         if module.parts.values.contains(where: { kinds.kind(of: $0) == .attention }) {
           attention.append(module)
@@ -197,7 +198,7 @@ struct GraphParts {
 extension TensorModule {
   var isNormalization: Bool {
     switch content {
-    case .batchNorm, .layerNorm: true
+    case .batchNorm, .layerNorm, .groupNorm: true
     default: false
     }
   }

@@ -17,8 +17,10 @@ extension GraphQuestions {
     }
     let names = nameList(convolutions.compactMap { draft.steps[$0].source })
     let what = convolutions.count == 1 ? "is a convolution" : "are convolutions"
+    let groups = openGroups(draft).map { "\($0); " as Message } ?? Self.vectors(between: convolutions, draft)
     let question: Message =
-      "\(names) \(what), of which tensors tell neither the padding (same, or pad 1x1, or nothing), nor the stride (stride 2), "
+      groups
+      + "\(names) \(what), of which tensors tell neither the padding (same, or pad 1x1, or nothing), nor the stride (stride 2), "
       + "nor what follows before the next layer: an activation, a pooling (max pool 2)"
     let kernels = convolutions.compactMap { (draft.steps[$0].kind as? Layer.Convolution)?.kernel.max() }
     if kernels.contains(where: { $0 >= Self.longKernel }) {
@@ -34,6 +36,18 @@ extension GraphQuestions {
     }
     let drafts = [variant(.same, usual), variant(.valid, usual)]
     return .question(question, proposals(drafts), others: proposals(drafts.map { Self.pooled($0) }))
+  }
+
+  /// Normalizations behind convolutions, of which a vector of gains does not tell the kind.
+  private static func vectors(between convolutions: [Int], _ draft: GraphDraft) -> Message {
+    let norms = convolutions.compactMap { index -> String? in
+      guard index + 1 < draft.steps.count, draft.steps[index + 1].kind is Layer.LayerNorm else { return nil }
+      return draft.steps[index + 1].source
+    }
+    if norms.isEmpty { return "" }
+    return
+      "\(nameList(norms)) may be of each step (layer norm) or of groups of channels over all steps (group norm groups 1, "
+      + "and so on); "
   }
 
   /// Nobody goes step by step with a window of so many.

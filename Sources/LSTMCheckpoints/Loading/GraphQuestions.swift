@@ -16,10 +16,30 @@ struct GraphQuestions {
 
   /// nil when nothing is to be asked; the draft then has what a user said.
   func question(of draft: inout GraphDraft) -> GraphReading.Outcome? {
+    let below = Self.below(draft).filter { (draft.steps[$0].kind as? Layer.Dense)?.activation == Activation.none }
+    let names = nameList(below.compactMap { draft.steps[$0].source })
+    let isActivation = draft.outputs.count > 1
+    let outcome = ask(&draft)
+    if below.isEmpty || isActivation { return outcome }
+    let beside: Message = "; nor do they show an activation after \(names)"
+    switch outcome {
+    case .question(let what, let models, let others)? where !what.description.contains(names):
+      return .question(what + beside, models, others: others)
+    case .arrangement(let what, let models, let stack)? where !what.description.contains(names):
+      return .arrangement(what + beside, models, stack: stack)
+    default: return outcome
+    }
+  }
+
+  private func ask(_ draft: inout GraphDraft) -> GraphReading.Outcome? {
     let steps = draft.steps
     let convolutions = steps.indices.filter { steps[$0].kind is Layer.Convolution }
     let inner = Self.inner(draft)
     if !convolutions.isEmpty { return askFront(convolutions, inner, draft) }
+    if let groups = openGroups(draft) {
+      let usual = draft.activated(inner, by: usual)
+      return .question(groups, proposals([usual, regrouped(usual)]))
+    }
     if let products = parts.products, let question = ask(products) { return question }
     if let vector = parts.loneVector { return askVector(vector, draft) }
     if parts.isAttentionOpen { return askAttention(draft.activated(inner, by: usual)) }
@@ -38,9 +58,13 @@ struct GraphQuestions {
     if let halves = chain?.halves { return askHalves(halves, draft.activated(inner, by: usual)) }
     if chain?.hasSeveralHeads ?? false {
       let names = nameList(draft.outputs.compactMap { steps[$0].source })
-      return .arrangement(
-        "\(draft.outputs.count) dense layers read the same values: \(names)",
-        proposals([draft.activated(inner, by: usual)]))
+      let below = Self.below(draft)
+      let drafts = [inner + below, inner].map { draft.activated($0, by: usual) }
+      return .question(
+        "\(draft.outputs.count) dense layers read the same values: \(names)"
+          + (below.isEmpty
+            ? "" : ", and tensors do not show the activation after \(nameList(below.compactMap { steps[$0].source }))"),
+        proposals(below.isEmpty ? [drafts[1]] : drafts))
     }
     guard !inner.isEmpty else { return nil }
     if let activation = options.activation {
@@ -56,9 +80,7 @@ struct GraphQuestions {
     let likely = draft.activated(inner, by: .relu)
     let steps = draft.steps
     // Where there is one in the head, there may be one below the recurrent layers, too, or before a normalization.
-    let below = steps.indices.filter { index in
-      steps[index].kind is Layer.Dense && steps[(index + 1)...].first { $0.source != nil }?.isRecurrent ?? false
-    }
+    let below = Self.below(draft)
     if !below.isEmpty { return [draft.activated(inner + below, by: .relu), likely] }
     guard inner.contains(where: { $0 + 1 < steps.count && steps[$0 + 1].isNormalization }) else {
       return [likely, draft.activated(inner, by: .tanh)]
@@ -68,11 +90,19 @@ struct GraphQuestions {
     return [likely, before]
   }
 
+  /// Dense layers with a recurrent one behind them.
+  private static func below(_ draft: GraphDraft) -> [Int] {
+    let steps = draft.steps
+    return steps.indices.filter { index in
+      steps[index].kind is Layer.Dense && steps[(index + 1)...].first { $0.source != nil }?.isRecurrent ?? false
+    }
+  }
+
   /// Dense layers with another one behind them.
   static func inner(_ draft: GraphDraft) -> [Int] {
     let steps = draft.steps
     return steps.indices.filter { index in
-      guard steps[index].kind is Layer.Dense else { return false }
+      guard steps[index].kind is Layer.Dense, !draft.outputs.contains(index) else { return false }
       // The file tells what is there.
       let above = steps[(index + 1)...].first { !$0.isNormalization }?.kind
       if above is Layer.ActivationLayer || above is Layer.PReLU { return false }
@@ -251,14 +281,14 @@ struct GraphQuestions {
 
   /// `heads 1, 2, 4 or 8`, as an option.
   private static func headsText(_ width: Int) -> Message {
-    let counts = [1, 2, 4, 8, 16].filter { width % $0 == 0 }.map(String.init)
+    let counts = (1...16).filter { width % $0 == 0 }.map(String.init)
     let text =
       counts.count > 1 ? counts.dropLast().joined(separator: ", ") + " or " + (counts.last ?? "") : counts.joined()
     return "\(.heads) \(text)"
   }
 
   private func ask(_ joined: (step: Int, count: Int), _ draft: GraphDraft) -> GraphReading.Outcome {
-    let drafts = GraphChain.joins(joined.count).prefix(2).map { takes in
+    var drafts = GraphChain.joins(joined.count).prefix(2).map { takes in
       var copy = draft
       for (offset, take) in takes.enumerated() { copy.steps[joined.step + offset].kind = Layer.Readout(take) }
       return copy
@@ -276,10 +306,32 @@ struct GraphQuestions {
         others.append(copy)
       }
     }
+    var states: Message = ""
+    if let last = lastOfEachLayer(joined, draft) {
+      drafts = [last, drafts[0]]
+      states = ", or the last state of each of the \(joined.count) layers"
+    }
     return .question(
-      "\(head?.source ?? "") reads \(joined.count) times what a step has: \(joined.count) readouts side by side"
+      "\(head?.source ?? "") reads \(joined.count) times what a step has: \(joined.count) readouts side by side\(states)"
         + (others.isEmpty ? "" : ", or the last state and its attention to each step"),
       proposals(drafts), others: proposals(others))
+  }
+
+  /// `h_n` of all layers of one module, side by side.
+  private func lastOfEachLayer(_ joined: (step: Int, count: Int), _ draft: GraphDraft) -> GraphDraft? {
+    guard let top = draft.steps[joined.step].reads?.first, top + 1 >= joined.count else { return nil }
+    let layers = Array(top + 1 - joined.count...top)
+    let isModule = zip(layers, 0...).allSatisfy { index, level in
+      let step = draft.steps[index]
+      let isOneWay = (step.kind as? Layer.Recurrent).map { !$0.isBidirectional } ?? false
+      return isOneWay && step.level == level && (level == 0 || step.reads == nil)
+    }
+    guard isModule else { return nil }
+    var copy = draft
+    for (offset, index) in layers.enumerated() {
+      copy.steps[joined.step + offset] = .init(Layer.Readout(.last), nil, reads: [index])
+    }
+    return copy
   }
 
   /// A dense layer reads what comes with each sequence beside what is read of the steps, in either order.

@@ -87,6 +87,7 @@ struct GraphReading: FileReading {
     if found.allSatisfy(\.hasSeveralHeads) { found = Array(found.prefix(1)) }
     guard let chain = found.first else { return .unknown }
     if found.count > 1 {
+      if let question = orders(found, parts) { return question }
       let proposals = found.prefix(2).flatMap { chain -> [ModelConfiguration] in
         var draft = chain.draft
         if case .question(_, let models, _)? = GraphQuestions(parts, chain, kinds, options, take).question(of: &draft) {
@@ -99,6 +100,22 @@ struct GraphReading: FileReading {
     return settled(chain, parts)
   }
 
+  /// Where something of each order is open, too: the lines of the first, each with one of the second.
+  private func orders(_ found: [GraphChain], _ parts: GraphParts) -> Outcome? {
+    let questions = found.prefix(2).map { chain -> (what: Message, models: [ModelConfiguration])? in
+      var draft = chain.draft
+      guard draft.steps.contains(where: { $0.kind is Layer.SelfAttention }),
+        case .question(let what, let models, _)? = GraphQuestions(parts, chain, kinds, options, take).question(
+          of: &draft)
+      else { return nil }
+      return (what, models)
+    }
+    guard questions.count == 2, let first = questions[0], let second = questions[1], first.models.count > 1 else {
+      return nil
+    }
+    return .question("its layers may be arranged in several ways; \(first.what)", first.models, others: second.models)
+  }
+
   /// What is proposed where the readout is open.
   var take: Layer.Readout.Take {
     options.readout.flatMap { Layer.Readout.Take(rawValue: $0.rawValue) } ?? .last
@@ -107,7 +124,7 @@ struct GraphReading: FileReading {
   private func settled(_ chain: GraphChain, _ parts: GraphParts) -> Outcome {
     var draft = chain.draft
     // A plain stack was looked for already, by names that not every attention has.
-    let mayBePlain = parts.attention != nil
+    let mayBePlain = parts.attention != nil || chain.hasWindowOfOne
     if !mayBePlain, let plain = try? draft.configuration(), plain.stack != nil { return .unknown }
     if let question = GraphQuestions(parts, chain, kinds, options, take).question(of: &draft) { return question }
     let padding = settlePadding(&draft)

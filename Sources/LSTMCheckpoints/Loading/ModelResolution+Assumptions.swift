@@ -57,6 +57,13 @@ extension ModelResolution {
         "the head's layers follow each other: \(names.joined(separator: ", then "))",
         change: "\(.configuration, "FILE")")
     }
+    if case .features(configuration.head[last].size) = configuration.input,
+      configuration.readout == nil || configuration.readout == .all
+    {
+      assumed.add(
+        "the input is not added to what head.\(last) gives, which is as wide",
+        change: "-> add from head.\(last), input at the end of \(.model, "LINE")")
+    }
     if options.outputActivation == nil {
       assumed.add(
         "no activation after head.\(last)", change: "\(.outputActivation) sigmoid, softmax, log_softmax, relu or tanh")

@@ -12,6 +12,8 @@ struct TensorModule {
     case convolution(outputs: Int, inputs: Int, kernel: [Int])
     case batchNorm(Int)
     case layerNorm(Int)
+    /// By its name.
+    case groupNorm(Int)
     /// Heads of self-attention over E values.
     case selfAttention(Int)
     case crf(Int)
@@ -164,8 +166,8 @@ struct TensorModule {
     guard parts["weight"]?.name != path else { return .lone }
     switch weight.count {
     case 1 where bias == nil: return contentOfVector(weight[0])
-    // How many groups there are no tensor tells.
-    case 1: return bias == weight && !TensorKinds.saysGroups(path) ? .layerNorm(weight[0]) : .unknown
+    case 1 where bias == weight: return TensorKinds.saysGroups(path) ? .groupNorm(weight[0]) : .layerNorm(weight[0])
+    case 1: return .unknown
     case 2 where bias == nil || bias == [weight[0]]: return .linear(outputs: weight[0], inputs: weight[1])
     case 3, 4:
       guard bias == nil || bias == [weight[0]] else { return .unknown }

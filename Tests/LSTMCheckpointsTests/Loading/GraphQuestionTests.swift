@@ -1,0 +1,147 @@
+import FileIO
+import TestSupport
+import Testing
+
+@testable import LSTMCheckpoints
+
+/// What is asked of tensors that go together in several ways, and what is refused because no layer here computes it.
+@Suite struct GraphQuestionTests {
+  private func lines(_ shapes: [(String, [Int])], _ options: LoadOptions = LoadOptions()) throws -> [String] {
+    try GraphReadingTests.proposals(checkpoint(shapes), options).map(\.line)
+  }
+
+  private func dense(_ name: String, _ outputs: Int, _ inputs: Int) -> [(String, [Int])] {
+    [(name + ".weight", [outputs, inputs]), (name + ".bias", [outputs])]
+  }
+
+  private func vectors(_ name: String, _ width: Int) -> [(String, [Int])] {
+    [(name + ".weight", [width]), (name + ".bias", [width])]
+  }
+
+  private func gru(_ name: String, _ input: Int, _ hidden: Int) -> [(String, [Int])] {
+    [
+      (name + ".weight_ih_l0", [3 * hidden, input]), (name + ".weight_hh_l0", [3 * hidden, hidden]),
+      (name + ".bias_ih_l0", [3 * hidden]), (name + ".bias_hh_l0", [3 * hidden]),
+    ]
+  }
+
+  /// Nothing is asked where widths leave one arrangement.
+  @Test func widthsTellTheOrder() throws {
+    let plan = try LoadPlan(checkpoint(layer("lstm.", 0, 3, 4) + gru("gru", 4, 5) + dense("fc", 1, 5)))
+    try plan.validate()
+    #expect(plan.configuration.layers.map(\.kind.kind) == ["lstm", "gru", "readout", "dense"])
+    // Of one width they may lie side by side, or be added.
+    #expect(try lines(layer("lstm.", 0, 4, 4) + gru("gru", 4, 4) + dense("fc", 1, 4)).count == 2)
+  }
+
+  @Test func groupsAreAsked() throws {
+    let open = layer("lstm.", 0, 3, 12) + vectors("gn", 12) + dense("fc", 1, 12)
+    #expect(
+      try lines(open) == [
+        "3 features -> LSTM 12 -> last -> group norm groups 4 -> dense 1",
+        "3 features -> LSTM 12 -> last -> group norm groups 2 -> dense 1",
+      ])
+    #expect(refusal(checkpoint(open))[0].hasSuffix("the number of groups (groups 1, 2, 3, 4, 6, 12)"))
+    // Each feature is a group of an instance normalization.
+    let told = try LoadPlan(checkpoint(layer("lstm.", 0, 3, 12) + vectors("instance_norm", 12) + dense("fc", 1, 12)))
+    try told.validate()
+    #expect((told.configuration.layers[2].kind as? Layer.GroupNorm)?.groups == 12)
+    // A name that says nothing may be of groups behind a convolution.
+    let front = [("conv.weight", [12, 3, 3])] + vectors("norm", 12) + layer("lstm.", 0, 12, 4) + dense("fc", 1, 4)
+    #expect(refusal(checkpoint(front))[0].contains("norm may be of each step (layer norm) or of groups of channels"))
+  }
+
+  @Test func headsOfSeveralLayersAreFound() throws {
+    let heads = dense("a.0", 8, 4) + dense("a.2", 1, 8) + dense("b.0", 6, 4) + dense("b.2", 3, 6)
+    let wanted =
+      "5 features -> LSTM 4 -> last -> dense 8 relu -> dense 1 -> dense 6 relu from readout -> dense 3; outputs head.1, head.3"
+    #expect(try lines(layer("lstm.", 0, 5, 4) + heads) == [wanted])
+    // Nothing is advised away.
+    #expect(!refusal(checkpoint(layer("lstm.", 0, 5, 4) + heads)).contains { $0.contains("keep one") })
+  }
+
+  /// A dense layer below the LSTM is not what several heads read.
+  @Test func headsAboveADenseFront() throws {
+    let found = try lines(dense("fc", 5, 3) + layer("lstm.", 0, 5, 4) + dense("actor", 2, 4) + dense("critic", 1, 4))
+    #expect(
+      found == [
+        "3 features -> dense 5 relu -> LSTM 4 -> last -> dense 2 -> dense 1 from readout; outputs head.0, head.1",
+        "3 features -> dense 5 -> LSTM 4 -> last -> dense 2 -> dense 1 from readout; outputs head.0, head.1",
+      ])
+  }
+
+  @Test func theLastStatesOfAllLayersMayBeRead() throws {
+    let shapes = layer("lstm.", 0, 3, 4) + layer("lstm.", 1, 4, 4) + dense("fc", 1, 8)
+    let wanted =
+      "3 features -> LSTM 4 -> LSTM 4 -> last from layer0 -> last from layer1 -> concatenate from readout1, readout2 -> dense 1"
+    #expect(try lines(shapes).first == wanted)
+    // What lies below is asked about, too.
+    let below = try Checkpoint(path: GraphReadingTests.file("torch-graph/states_of_layers.pt"))
+    #expect(refusal(below)[0].hasSuffix("; nor do they show an activation after linear_1"))
+  }
+
+  @Test func ordersComeWithTheirHeads() throws {
+    let attention = [
+      ("attn.in_proj_weight", [36, 12]), ("attn.in_proj_bias", [36]), ("attn.out_proj.weight", [12, 12]),
+      ("attn.out_proj.bias", [12]),
+    ]
+    let shapes = attention + dense("fc", 2, 12) + layer("lstm.", 0, 5, 12) + vectors("norm", 12)
+    let advice = refusal(checkpoint(shapes))
+    #expect(advice.count == 3 && advice[0].contains("(heads 1, 2, 3, 4, 6 or 12)"))
+    #expect(advice[1].contains("heads 2 -> add") && advice[1].contains("layer norm -> self attention heads 2"))
+    #expect(advice[2].contains("heads 4 -> add") && advice[2].contains("layer norm -> self attention heads 4"))
+  }
+
+  // MARK: - Cells that are others
+
+  @Test(arguments: [
+    [("cell.ln_ih.weight", [16]), ("cell.ln_ih.bias", [16])],
+    // One for each gate, as wide as the state: no row of normalizations behind the cell.
+    [("cell.ln_i.weight", [4]), ("cell.ln_i.bias", [4]), ("cell.ln_f.weight", [4]), ("cell.ln_f.bias", [4])],
+  ])
+  func aNormalizedCellIsNamed(_ norms: [(String, [Int])]) {
+    let shapes = [("cell.weight_ih", [16, 3]), ("cell.weight_hh", [16, 4])] + norms
+    let found = refusal(checkpoint(shapes))
+    #expect(
+      found[0].hasPrefix("w.h5: an LSTM or GRU with layer normalization inside its cell, which has no counterpart"))
+    #expect(found.count == 2 && found[1].contains("lies beside that layer"))
+    // Nor is there a line that has it.
+    let line = try? ModelConfiguration(line: "3 features -> LSTM 4 without bias")
+    #expect(!refusal(checkpoint(shapes), LoadOptions(configuration: line)).isEmpty)
+  }
+
+  @Test func aNormalizedCellUnderOtherNames() {
+    let cell = [("c.kernel", [3, 16]), ("c.recurrent_kernel", [4, 16]), ("c.bias", [16])]
+    for norms in [
+      [("c.gamma", [2, 16]), ("c.gamma_h", [4]), ("c.beta_h", [4])],
+      [("c.kernel_norm.gamma", [16]), ("c.kernel_norm.beta", [16])],
+    ] {
+      #expect(refusal(checkpoint(cell + norms))[0].contains("layer normalization inside its cell"))
+    }
+  }
+
+  // MARK: - Names that two frameworks have
+
+  @Test func theOrderOfKerasNamesIsAskedBesidePyTorchs() throws {
+    let cell = [("l.kernel", [3, 16]), ("l.recurrent_kernel", [4, 16]), ("l.bias", [16])]
+    let asked = refusal(checkpoint(cell + dense("fc", 1, 4)))
+    #expect(asked.count == 2 && asked[1] == "say which with layout keras or layout haste")
+    let alone = try LoadPlan(checkpoint(cell))
+    #expect(alone.report.assumed.contains { $0.what.description == "the order of the gates is that of Keras' LSTM" })
+    #expect(!alone.report.assumed.contains { $0.change?.description == "layout keras" })
+  }
+
+  @Test func hasteHasTheCandidateSecond() throws {
+    let rows = (0..<3).flatMap { row in (0..<16).map { Float(100 * row + $0) } }
+    var file = checkpoint([("l.kernel", [3, 16]), ("l.recurrent_kernel", [4, 16]), ("l.bias", [16])])
+    file.tensors[0] = StoredTensor(name: "l.kernel", shape: [3, 16], values: rows)
+    file.tensors[2] = StoredTensor(name: "l.bias", shape: [16], values: Array(rows.prefix(16)))
+    let plan = try LoadPlan(file, options: LoadOptions(layout: .haste))
+    try plan.validate()
+    let order: [Float] = [0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 12, 13, 14, 15]
+    #expect(try #require(plan.tensors["lstm.bias_ih_l0"]).floats() == order)
+    #expect(
+      try #require(plan.tensors["lstm.weight_ih_l0"]).floats()
+        == order.flatMap { gate in [0, 100, 200].map { $0 + gate } })
+  }
+}
