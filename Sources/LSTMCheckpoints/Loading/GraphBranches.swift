@@ -192,7 +192,8 @@ struct GraphBranches {
       if draft.inputs.count == 1 { draft.inputs[0].name = "input" }
       guard draft.value != nil else { return nil }
       // What is among the rows has its activations.
-      return draft.activated(GraphQuestions.inner(draft).filter { $0 > merge }, by: usual)
+      let active = draft.activated(GraphQuestions.inner(draft).filter { $0 > merge }, by: usual)
+      return options.outputActivation.map(active.ending) ?? active
     }
 
     /// Whether a row is the one of two that begins at the end, by their names.

@@ -252,17 +252,10 @@ struct GraphChain {
     if let crf = parts.crf { guard append(.init(Layer.CRF(), crf)) else { return false } }
     guard parts.addStates(to: &draft) else { return false }
     guard draft.value != nil else { return false }
-    if let activation = options.readoutActivation, activation != .none,
-      let at = draft.steps.firstIndex(where: { $0.kind is Layer.Readout || $0.kind is Layer.Attention })
-    {
+    if let activation = options.readoutActivation, activation != .none, let at = draft.readoutEnd {
       draft.insert(.init(Layer.ActivationLayer(activation)), at: at + 1)
     }
-    if let activation = options.outputActivation, let last = draft.steps.indices.last,
-      var dense = draft.steps[last].kind as? Layer.Dense
-    {
-      dense.activation = activation
-      draft.steps[last].kind = dense
-    }
+    if let activation = options.outputActivation { draft = draft.ending(in: activation) }
     return true
   }
 }

@@ -46,19 +46,19 @@ struct GraphDescription {
         "what of the steps is read on is left open: finetune and evaluate settle it from the data",
         change: "\(.readout, "last"), final, all, mean or max")
     }
-    if let recurrent = steps.lastIndex(where: \.isRecurrent), recurrent + 1 < steps.count,
-      let next = steps[(recurrent + 1)...].first(where: { $0.source != nil })?.source, options.readoutActivation == nil
+    if let end = draft.readoutEnd, let own = steps[...end].last(where: { $0.source != nil })?.source,
+      let next = steps[(end + 1)...].first(where: { $0.source != nil })?.source, options.readoutActivation == nil
+    {
+      let isAttention = steps[end].kind is Layer.Attention || steps[end].kind is Layer.DotAttention
+      let place = isAttention ? "the attention" : own
+      model.assumed.add("nothing between \(place) and \(next)", change: "\(.readoutActivation) relu, tanh or sigmoid")
+    }
+    if let last = steps.last, options.outputActivation == nil, draft.outputActivationObstacle == nil,
+      (last.kind as? Layer.Dense).map({ $0.activation == .none }) ?? last.isNormalization
     {
       model.assumed.add(
-        "nothing between \(steps[recurrent].source ?? "") and \(next)",
-        change: "\(.readoutActivation) relu, tanh or sigmoid")
-    }
-    if let last = steps.last, let dense = last.kind as? Layer.Dense, options.outputActivation == nil {
-      if dense.activation == .none {
-        model.assumed.add(
-          "no activation after \(last.source ?? "")",
-          change: "\(.outputActivation) sigmoid, softmax, log_softmax, relu or tanh")
-      }
+        "no activation after \(last.source ?? "")",
+        change: "\(.outputActivation) sigmoid, softmax, log_softmax, relu or tanh")
     }
     sayAttention(&model.assumed)
     for case let norm as Layer.BatchNorm in steps.map(\.kind) {

@@ -130,7 +130,8 @@ struct GraphEncoderDecoder {
     }
     guard chain.isPlain else { return nil }
     let draft = chain.draft
-    return draft.activated(GraphQuestions.inner(draft), by: options.activation ?? .relu)
+    let active = draft.activated(GraphQuestions.inner(draft), by: options.activation ?? .relu)
+    return options.outputActivation.map(active.ending) ?? active
   }
 }
 

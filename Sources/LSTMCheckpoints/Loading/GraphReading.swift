@@ -12,6 +12,8 @@ struct GraphReading: FileReading {
     /// The same, where who looked for a plain stack may have asked already. `stack` names recurrent modules that may just
     /// as well stand one above the other.
     case arrangement(Message, [ModelConfiguration], stack: [String] = [])
+    /// What a user says has no place.
+    case invalid(Setting, Activation, Message)
     /// Something is not known, or nothing fits.
     case unknown
   }
@@ -123,6 +125,9 @@ struct GraphReading: FileReading {
 
   private func settled(_ chain: GraphChain, _ parts: GraphParts) -> Outcome {
     var draft = chain.draft
+    if let activation = options.outputActivation, activation != .none, let reason = draft.outputActivationObstacle {
+      return .invalid(.outputActivation, activation, reason)
+    }
     // A plain stack was looked for already, by names that not every attention has.
     let mayBePlain = parts.attention != nil || chain.hasWindowOfOne
     if !mayBePlain, let plain = try? draft.configuration(), plain.stack != nil { return .unknown }

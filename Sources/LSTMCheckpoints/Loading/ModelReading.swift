@@ -81,6 +81,10 @@ struct ModelReading {
     let reading = GraphReading(candidates, file: file, options: options, keepsOrder: checkpoint.keepsOrder)
     switch reading.outcome() {
     case .unknown: return nil
+    case .invalid(let setting, let activation, let reason):
+      throw .invalid(
+        setting, activation.rawValue, reason,
+        advice: ["say it behind its layer: \(.model, "LINE") describes the whole model"])
     case .question(let detail, let models, let others):
       var lines = models.map { "\(.model, GraphReading.line($0))" as Message }
       for (index, other) in others.enumerated() where index < lines.count {

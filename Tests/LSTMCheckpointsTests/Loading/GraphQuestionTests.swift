@@ -92,6 +92,48 @@ import Testing
     #expect(advice[2].contains("heads 4 -> add") && advice[2].contains("layer norm -> self attention heads 4"))
   }
 
+  // MARK: - Activations that a user says
+
+  private func line(_ shapes: [(String, [Int])], _ change: (inout LoadOptions) -> Void) throws -> String {
+    var options = LoadOptions(readout: .last)
+    change(&options)
+    let plan = try LoadPlan(checkpoint(shapes), options: options)
+    try plan.validate()
+    return plan.configuration.line
+  }
+
+  @Test func theActivationAtTheOutputHasAPlaceOrIsRefused() throws {
+    let statistics = [("bn.running_mean", [1]), ("bn.running_var", [1])]
+    let normalized = dense("a", 1, 4) + vectors("bn", 1) + statistics + layer("lstm.", 0, 3, 4)
+    #expect(
+      try line(normalized) { $0.outputActivation = .relu }
+        == "3 features -> LSTM 4 -> last -> dense 1 -> batch norm -> relu")
+    let asked = try LoadPlan(checkpoint(normalized), options: LoadOptions(readout: .last))
+    #expect(asked.report.assumed.contains { $0.what.description == "no activation after bn" })
+    var options = LoadOptions()
+    options.outputActivation = .softmax
+    let tagger = layer("lstm.", 0, 3, 4) + dense("fc", 2, 4) + [("crf.transitions", [2, 2])]
+    let scores = tagger + [("crf.start_transitions", [2]), ("crf.end_transitions", [2])]
+    #expect(refusal(checkpoint(scores), options)[0].contains("the model ends in a CRF"))
+    // Several outputs: behind which of them it does not say.
+    let heads = layer("lstm.", 0, 3, 4) + dense("policy", 2, 4) + dense("value", 1, 4)
+    #expect(refusal(checkpoint(heads), options)[0].contains("the model has 2 outputs, and it does not say which"))
+  }
+
+  @Test func theActivationOfWhatIsReadStandsBehindAllOfIt() throws {
+    var options = LoadOptions()
+    options.readoutActivation = .relu
+    let twice = try lines(layer("lstm.", 0, 3, 4) + dense("fc", 1, 8), options)
+    #expect(twice.first?.hasSuffix("concatenate from readout1, readout2 -> relu -> dense 1") == true)
+    let tagger = layer("lstm.", 0, 3, 4) + dense("fc", 2, 4) + [("crf.transitions", [2, 2])]
+    let scores = tagger + [("crf.start_transitions", [2]), ("crf.end_transitions", [2])]
+    let plan = try LoadPlan(checkpoint(scores), options: options)
+    #expect(plan.configuration.line == "3 features -> LSTM 4 -> relu -> dense 2 -> CRF")
+    let found = try LoadPlan(Checkpoint(path: GraphReadingTests.file("torch-graph/attention_tanh.pt")))
+    let said = found.report.assumed.map(\.what.description).filter { $0.hasPrefix("nothing between") }
+    #expect(said == ["nothing between the attention and fc"])
+  }
+
   // MARK: - Cells that are others
 
   @Test(arguments: [
