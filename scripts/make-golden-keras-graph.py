@@ -639,6 +639,70 @@ def weights_words(k, L):
                  L.Dense(9, activation="softmax"), dtype="int32")
 
 
+@case(ending=".weights.h5")
+def weights_residual(k, L):
+    x = k.Input((6, 4))
+    h = L.LSTM(4, return_sequences=True)(L.add([x, L.LSTM(4, return_sequences=True)(x)]))
+    return k.Model(x, L.Dense(2, activation="softmax")(L.Dropout(0.2)(L.GlobalMaxPooling1D()(h))))
+
+
+@case(ending=".weights.h5")
+def weights_two_inputs(k, L):
+    a, b = k.Input((6, 4)), k.Input((3,))
+    z = L.concatenate([L.LSTM(5)(a), L.Dense(4, activation="relu")(b)])
+    return k.Model([a, b], L.Dense(1)(L.Dense(6, activation="relu")(z)))
+
+
+@case(tokens=[11, 7], ending=".weights.h5")
+def weights_tagger(k, L):
+    a, b = k.Input((6,), dtype="int32"), k.Input((6,), dtype="int32")
+    e = L.Dropout(0.2)(L.concatenate([L.Embedding(11, 4)(a), L.Embedding(7, 3)(b)]))
+    h = L.Bidirectional(L.LSTM(4, return_sequences=True))(e)
+    return k.Model([a, b], L.TimeDistributed(L.Dense(5, activation="softmax"))(h))
+
+
+@case(tokens=[11, 11], ending=".weights.h5")
+def weights_siamese(k, L):
+    a, b = k.Input((6,), dtype="int32"), k.Input((6,), dtype="int32")
+    shared = k.Sequential([k.Input((6,), dtype="int32"), L.Embedding(11, 4), L.LSTM(5)])
+    return k.Model([a, b], L.Dense(1, activation="sigmoid")(L.concatenate([shared(a), shared(b)])))
+
+
+@case(ending=".weights.h5")
+def weights_two_outputs(k, L):
+    x = k.Input((6, 4))
+    h = L.LSTM(5)(x)
+    return k.Model(x, [L.Dense(1)(h), L.Dense(3, activation="softmax")(h)])
+
+
+@case(ending=".weights.h5")
+def weights_slopes(k, L):
+    return chain(k, (10, 3), L.Conv1D(8, 3, padding="same"), L.PReLU(shared_axes=[1]), L.GroupNormalization(groups=4),
+                 L.LSTM(4), L.Dense(2, activation="softmax"))
+
+
+@case(ending=".weights.h5")
+def weights_merged(k, L):
+    return chain(k, (6, 3), L.Bidirectional(L.GRU(4, return_sequences=True), merge_mode="sum"), L.GRU(3), L.Dense(2, activation="softmax"))
+
+
+@case(ending=".weights.h5")
+def weights_written_attention(k, L):
+    x = k.Input((6, 3))
+    h = L.LSTM(5, return_sequences=True)(x)
+    a = L.Activation("softmax")(L.Flatten()(L.Dense(1, activation="tanh")(h)))
+    m = L.multiply([h, L.Permute([2, 1])(L.RepeatVector(5)(a))])
+    return k.Model(x, L.Dense(3)(L.GlobalAveragePooling1D()(m)))
+
+
+@case(ending=".weights.h5")
+def weights_branches(k, L):
+    x = k.Input((8, 4))
+    c = L.Activation("relu")(L.BatchNormalization()(L.Conv1D(6, 3, padding="same")(x)))
+    z = L.concatenate([L.LSTM(5)(x), L.GlobalAveragePooling1D()(c)])
+    return k.Model(x, L.Dense(3, activation="softmax")(z))
+
+
 @case(2, ending=".weights.h5")
 def weights_norm(k, L):
     layer = L.Normalization()

@@ -16,13 +16,21 @@ import Testing
 
   private static func difference(_ plan: LoadPlan, _ stem: String) throws -> Float {
     let golden = try Checkpoint(path: fixtures.appendingPathComponent(stem + ".npz").path)
-    let (x, wanted) = (try #require(golden["x0"]), try #require(golden["y0"]))
-    let batch =
-      plan.configuration.inputs[0].vocabulary == nil
-      ? try SequenceBatch(Tensor(shape: x.shape, values: x.floats()))
-      : try SequenceBatch(tokens: x.integers().map { Int32($0) }, count: x.shape[0], steps: x.shape[1])
-    let found = try LSTMModel(plan)(batch).output
-    return found.shape == wanted.shape ? relativeDifference(found.values, try wanted.floats()) : .infinity
+    var batches: [SequenceBatch] = []
+    for (place, input) in plan.configuration.inputs.enumerated() {
+      let x = try #require(golden["x\(place)"])
+      // What comes once a sequence is one step.
+      let shape = x.shape.count == 2 ? [x.shape[0], 1, x.shape[1]] : x.shape
+      batches.append(
+        input.vocabulary == nil
+          ? try SequenceBatch(Tensor(shape: shape, values: x.floats()))
+          : try SequenceBatch(tokens: x.integers().map { Int32($0) }, count: x.shape[0], steps: x.shape[1]))
+    }
+    let outputs = try LSTMModel(plan)(batches[0], others: Array(batches.dropFirst())).outputs
+    return try outputs.enumerated().map { place, found in
+      let wanted = try #require(golden["y\(place)"])
+      return found.shape == wanted.shape ? relativeDifference(found.values, try wanted.floats()) : .infinity
+    }.max() ?? .infinity
   }
 
   private static func proposals(_ file: String, _ words: String) throws -> [String] {
@@ -35,7 +43,7 @@ import Testing
 
   /// Every proposal can be followed; the one that is the model gives its outputs.
   private static func follow(_ file: String, _ stem: String, _ lines: [String], right: Int) throws {
-    #expect(1...4 ~= lines.count)
+    #expect(1...6 ~= lines.count)
     let right = try places(file, stem, lines).contains(right)
     #expect(right, "\(lines)")
   }
@@ -112,7 +120,7 @@ import Testing
     let (file, stem) = Self.file(major, "conv")
     let lines = try Self.proposals(file, "neither their padding and stride nor their activation")
     // What has two outputs is more often a classifier.
-    #expect(lines.count == 4 && lines[0].hasSuffix("softmax") && lines[1].hasSuffix("softmax"), "\(lines)")
+    #expect(lines.count == 6 && lines[0].hasSuffix("softmax") && lines[1].hasSuffix("softmax"), "\(lines)")
     #expect(try Self.places(file, stem, lines).count == 1, "\(lines)")
   }
 
@@ -150,6 +158,24 @@ import Testing
     } else {
       #expect(!(try Self.places(file, stem, asked)).isEmpty, "\(asked)")
     }
+  }
+
+  /// Layers that make no line: what the names, order and shapes allow is proposed, and the model is among it.
+  @Test(
+    arguments: [
+      ("residual", "what add (Add) reads"), ("two_inputs", "what concatenate (Concatenate) reads"),
+      ("tagger", "(N stands for the number of steps)"), ("siamese", "what concatenate (Concatenate) reads"),
+      ("two_outputs", "they are not one straight line"), ("written_attention", "what multiply (Multiply) reads"),
+      ("branches", "what concatenate (Concatenate) reads"), ("slopes", "how many groups group_normalization has"),
+      ("merged", "half as wide as its two directions"),
+    ], [2, 3])
+  func joinedNetworks(_ test: (name: String, words: String), _ major: Int) throws {
+    let (file, stem) = Self.file(major, test.name)
+    let asked = try Self.proposals(file, test.words).map { line in
+      line.replacing("groups N", with: "groups 4").replacing("N steps", with: "6 steps").replacing(
+        "steps N", with: "steps 6")
+    }
+    #expect(!(try Self.places(file, stem, asked)).isEmpty, "\(asked)")
   }
 
   /// Proposed in an error, or beside what is assumed, which is one of the models.

@@ -17,16 +17,20 @@ struct KerasEvidenceGraph: FileReading {
     var masks = false
     /// Whether the last recurrent layer gives every step.
     var givesAll = false
+    /// Whether what is merged has a number of steps that is not known.
+    var hasSteps = false
     /// Whether the maximum lies before the mean.
     var maximumFirst = false
   }
 
+  /// Keras' default of a group normalization.
+  static let usualGroups = 32
   /// Stands for how often a `RepeatVector` repeats.
   static let unknownCount = 10
 
   let file: String
-  private let structure: KerasStructure
-  private let candidates: [Candidate]
+  let structure: KerasStructure
+  let candidates: [Candidate]
   let options: LoadOptions
   private(set) var layers: [KerasFoundLayer]
   /// Other orders that are as likely.
@@ -55,14 +59,22 @@ struct KerasEvidenceGraph: FileReading {
     if case .layers = structure.weights, found.count(where: { $0.className == "InputLayer" }) < 2 {
       hasDenseBefore = found.lastIndex(where: \.isRecurrent).map { found[..<$0].contains(where: \.isDense) } ?? false
     }
-    if isPlain, !acceptsPlain, !hasDenseBefore { return nil }
-    layers = found
-    if case .objects = structure.weights {
-      let orders = KerasFoundOrder.orders(of: found)
-      guard let first = orders.first else { return nil }
-      (layers, others) = (first, Array(orders.dropFirst()))
+    let lines = Self.lines(found, structure)
+    let isLine = !lines.isEmpty && !found.contains(where: \.isMerge) && found.count { $0.className == "InputLayer" } < 2
+    var isOrdered = false
+    if case .layers = structure.weights { isOrdered = true }
+    layers = found.filter { !KerasLayerKinds.idle.contains($0.className) }
+    let joins = isLine ? [] : KerasFoundJoins.orders(of: found, isOrdered: isOrdered, isValid: makesSense)
+    if joins.isEmpty, found.contains(where: \.isMerge) { return nil }
+    if isPlain, !acceptsPlain, !hasDenseBefore, joins.isEmpty { return nil }
+    if let first = joins.first {
+      (layers, others) = (first, Array(joins.dropFirst()))
+      return
     }
-    layers.removeAll { KerasLayerKinds.idle.contains($0.className) }
+    if case .objects = structure.weights {
+      guard let first = lines.first else { return nil }
+      (layers, others) = (first, Array(lines.dropFirst()))
+    }
     // A pooling that somebody says.
     if let last = layers.lastIndex(where: \.isRecurrent), openReadout(of: layers) != nil || options.readout != nil,
       !layers.contains(where: \.isGlobalPooling), options.readout == .mean || options.readout == .max
@@ -72,12 +84,45 @@ struct KerasEvidenceGraph: FileReading {
     }
   }
 
+  /// The orders in which the layers make one line.
+  private static func lines(_ layers: [KerasFoundLayer], _ structure: KerasStructure) -> [[KerasFoundLayer]] {
+    guard case .layers = structure.weights else { return KerasFoundOrder.orders(of: layers) }
+    var width: Int?
+    for (index, layer) in layers.enumerated() {
+      if layer.className == "Flatten" || layer.className == KerasFoundLayer.pools { width = nil }
+      if let reads = layer.reads, let known = width, reads != known {
+        let isHalf = layers[..<index].last { $0.gives != nil }?.className == "Bidirectional" && reads * 2 == known
+        guard isHalf else { return [] }
+      }
+      width = layer.gives ?? width
+    }
+    return [layers]
+  }
+
+  /// Whether a graph of layers can be read, with some padding and number of steps.
+  private func makesSense(_ order: [KerasFoundLayer]) -> Bool {
+    guard KerasFoundRanks(order, givesAll: false).isConsistent else { return false }
+    return [Layer.Convolution.Padding.valid, .same].contains { padding in
+      [false, true].contains { hasSteps in
+        var choices = usual
+        (choices.padding, choices.hasSteps) = (padding, hasSteps)
+        return (try? read(order, choices)) != nil
+      }
+    }
+  }
+
+  /// Whether its layers make more than a line.
+  var isJoined: Bool { layers.contains { $0.calls != nil } }
+
   /// The orders that its layers may come in.
   var orders: [[KerasFoundLayer]] { [layers] + others }
 
   /// - Throws: `CheckpointError.ambiguous` with the models that it may be; nil where the layers make no line.
   func translation() throws(CheckpointError) -> Translation? {
-    guard var translation = try? read(layers, usual) else { return nil }
+    guard var translation = try? read(layers, usual) else {
+      if isJoined { try ask() }
+      return nil
+    }
     try ask()
     settle(&translation)
     assume(&translation)
@@ -94,12 +139,16 @@ struct KerasEvidenceGraph: FileReading {
   }
 
   /// Dense layers that another one follows.
-  private func inner(_ layers: [KerasFoundLayer]) -> [KerasFoundLayer] {
+  func inner(_ layers: [KerasFoundLayer]) -> [KerasFoundLayer] {
     layers.enumerated().compactMap { index, layer in
       guard layer.isDense else { return nil }
       let next = layers[(index + 1)...].first { !$0.isNormalization }
       return next.map { $0.isDense || $0.isRecurrent } ?? false ? layer : nil
     }
+  }
+
+  private func standsForGroups(_ layer: KerasFoundLayer) -> String {
+    layer.groups == Self.usualGroups ? "" : " (N stands for the number)"
   }
 
   private func ask() throws(CheckpointError) {
@@ -116,14 +165,29 @@ struct KerasEvidenceGraph: FileReading {
     {
       throw .invalid(.readout, readout.rawValue, "\(pooling.text) of \(file) is another")
     }
+    let within = structure.foundModels
     func choosing(_ detail: Message) -> CheckpointError {
-      .ambiguous(file: file, detail: detail, advice: kerasModelAdvice(usualLines(isAsked: true)))
+      let detail =
+        within.isEmpty
+        ? detail : detail + "; of \(nameList(within)), a model within it, only layers with weights are named"
+      return .ambiguous(file: file, detail: detail, advice: kerasModelAdvice(usualLines(isAsked: true)))
+    }
+    if isJoined {
+      let merges = layers.filter(\.isMerge).map(\.text)
+      let isOpen = usualLines(isAsked: true).first?.contains(" N steps") ?? false
+      throw choosing(
+        "a file of weights does not say how its layers are joined"
+          + (merges.isEmpty ? ", and they are not one straight line" : ": what \(nameList(merges)) reads")
+          + (isOpen ? " (N stands for the number of steps)" : ""))
     }
     let convolutions = layers.filter(\.isConvolution)
     if !convolutions.isEmpty {
       throw choosing(
         "\(nameList(convolutions.map(\.name))) convolve over the steps, and a file of weights tells neither their "
-          + "padding and stride nor their activation")
+          + "padding and stride nor their activation"
+          + (layers.first { $0.className == "GroupNormalization" }.map {
+            ", nor how many groups \($0.name) has\(standsForGroups($0))"
+          } ?? ""))
     }
     if !others.isEmpty {
       throw choosing("the file does not say in which order its layers come, and their sizes fit in several")
@@ -131,6 +195,9 @@ struct KerasEvidenceGraph: FileReading {
     if let layer = layers.first(where: { $0.className == KerasFoundLayer.pools }) {
       throw choosing(
         "a file of weights does not say what \(layer.name) (Concatenate) puts side by side, nor in which order")
+    }
+    if let layer = layers.first(where: { $0.className == "GroupNormalization" }) {
+      throw choosing("a file of weights does not say how many groups \(layer.text) has\(standsForGroups(layer))")
     }
     if let layer = layers.first(where: { $0.className == "Attention" }) {
       throw choosing("a file of weights does not say what \(layer.text) reads")
@@ -164,166 +231,12 @@ struct KerasEvidenceGraph: FileReading {
     return nil
   }
 
-  // MARK: - The line of layers
-
-  func read(_ order: [KerasFoundLayer], _ choices: Choices) throws(CheckpointError) -> Translation {
-    let described = KerasStructure(
-      weights: .layers(order.map { .init(name: $0.name, weights: $0.weights) }), version: version,
-      model: model(order, choices))
-    return try KerasGraphReading(described, candidates, file: file, timeAxis: 0).reading.translation
-  }
-
-  private var version: KerasVersion { structure.version.isKnown ? structure.version : KerasVersion("3.0.0") }
-
-  private func model(_ order: [KerasFoundLayer], _ choices: Choices) -> KerasJSON {
-    var list: [KerasJSON] = []
-    let isTokens = order.first { $0.className != "InputLayer" }?.className == "Embedding"
-    let width = order.compactMap(\.reads).first
-    let steps = inputSteps(order, choices)
-    let shape: [KerasJSON] =
-      [.null, steps.map { .number(Double($0)) } ?? .null]
-      + (isTokens ? [] : [width.map { .number(Double($0)) } ?? .null])
-    list.append(["class_name": "InputLayer", "config": ["name": "input of all", "batch_shape": .array(shape)]])
-    let inner = Set(inner(order).map(\.name))
-    for (index, layer) in order.enumerated() where layer.className != "InputLayer" {
-      var config = layer.config
-      config["name"] = .string(layer.name)
-      func activation(_ function: Activation) -> KerasJSON {
-        .string(KerasActivation.name(function, isThree: true) ?? "linear")
-      }
-      func change(_ body: (inout [String: KerasJSON]) -> Void) {
-        guard case .object(var wrapped)? = config["layer"], case .object(var own)? = wrapped["config"] else {
-          return body(&config)
-        }
-        body(&own)
-        wrapped["config"] = .object(own)
-        config["layer"] = .object(wrapped)
-      }
-      let isLast = index == order.count - 1
-      if layer.isRecurrent {
-        change {
-          if $0["activation"] != nil { $0["activation"] = activation(choices.recurrent) }
-          $0["return_sequences"] = .bool(givesSteps(order, index, choices))
-        }
-        if layer.className == "Bidirectional" { config["merge_mode"] = .string(mode(order, index, choices)) }
-      } else if layer.isDense {
-        let function = inner.contains(layer.name) ? choices.inner : isLast ? choices.last : .none
-        change { $0["activation"] = activation(function) }
-      } else if layer.isConvolution {
-        config["activation"] = activation(choices.convolution)
-        config["padding"] = .string(choices.padding.rawValue)
-      } else if layer.className == "Activation" {
-        config["activation"] = activation(isLast ? choices.last : choices.function)
-      } else if layer.className == "RepeatVector" {
-        config["n"] = .number(Double(Self.unknownCount))
-      } else if layer.className == "Embedding" {
-        config["mask_zero"] = .bool(choices.masks)
-      } else if layer.className == "Masking" {
-        config["mask_value"] = 0
-      } else if layer.className == "ZeroPadding1D" {
-        config["padding"] = 1
-      } else if layer.className == "Attention" {
-        config["use_scale"] = .bool(false)
-      }
-      list.append(["class_name": .string(layer.className), "config": .object(config)])
-    }
-    let isLine = !order.contains { $0.isAttention || $0.className == KerasFoundLayer.pools }
-    return isLine ? ["class_name": "Sequential", "config": ["layers": .array(list)]] : graph(list, choices)
-  }
-
-  /// Of a line of layers one in which an attention reads its sequence twice, and a mean and a maximum lie side by side.
-  private func graph(_ line: [KerasJSON], _ choices: Choices) -> KerasJSON {
-    var layers: [KerasJSON] = []
-    func reference(_ name: String) -> KerasJSON { [.string(name), 0, 0, .object([:])] }
-    func add(_ className: KerasJSON, _ config: KerasJSON, _ name: String, _ reads: [String]) {
-      layers.append([
-        "class_name": className, "config": config, "name": .string(name),
-        "inbound_nodes": reads.isEmpty ? .array([]) : .array([.array(reads.map(reference))]),
-      ])
-    }
-    var last: String?
-    for entry in line {
-      let name = entry["config"]?["name"]?.string ?? ""
-      let className = entry["class_name"]?.string ?? ""
-      let reads = last.map { [$0] } ?? []
-      if className == KerasFoundLayer.pools {
-        var pools: [String] = []
-        for (key, pooling) in [("mean", "GlobalAveragePooling1D"), ("max", "GlobalMaxPooling1D")] {
-          let own = entry["config"]?[key]?.string ?? key
-          add(.string(pooling), ["name": .string(own)], own, reads)
-          pools.append(own)
-        }
-        add(
-          "Concatenate", ["name": .string(name), "axis": -1], name, choices.maximumFirst ? pools.reversed() : pools)
-      } else {
-        add(
-          .string(className), entry["config"] ?? .object([:]), name,
-          className.hasSuffix("Attention") ? reads + reads : reads)
-      }
-      last = name
-    }
-    let first = layers.first?["name"] ?? ""
-    return [
-      "class_name": "Functional",
-      "config": [
-        "layers": .array(layers), "input_layers": [[first, 0, 0]],
-        "output_layers": [[.string(last ?? ""), 0, 0]],
-      ],
-    ]
-  }
-
-  /// Steps of the input where a dense layer reads a fixed number of them further on.
-  private func inputSteps(_ order: [KerasFoundLayer], _ choices: Choices) -> Int? {
-    guard var count = steps(order), let flatten = order.firstIndex(where: { $0.className == "Flatten" }) else {
-      return nil
-    }
-    for layer in order[..<flatten].reversed() {
-      if layer.className == "RepeatVector" { return nil }
-      if layer.isPooling { count *= 2 }
-      if layer.className == "ZeroPadding1D" { count -= 2 }
-      guard layer.isConvolution, choices.padding == .valid else { continue }
-      count += (layer.config["kernel_size"]?.array?.first?.integer ?? 1) - 1
-    }
-    return count > 0 ? count : nil
-  }
-
-  /// Steps that a dense layer reads one after the other.
-  private func steps(_ order: [KerasFoundLayer]) -> Int? {
-    guard let flatten = order.firstIndex(where: { $0.className == "Flatten" }),
-      let width = order[..<flatten].last(where: { $0.gives != nil })?.gives,
-      let reads = order[flatten...].first(where: \.isDense)?.reads, width > 0, reads % width == 0
-    else { return nil }
-    return reads / width
-  }
-
-  /// Whether a recurrent layer gives every step, by what reads it.
-  private func givesSteps(_ order: [KerasFoundLayer], _ index: Int, _ choices: Choices) -> Bool {
-    for (place, layer) in order.enumerated().dropFirst(index + 1) {
-      if layer.className == "RepeatVector" { return false }
-      if layer.className == "Flatten" { return (steps(order) ?? 1) > 1 }
-      if layer.isStepwise { return true }
-      // A dense layer between two recurrent ones is one of each step.
-      if layer.isDense, order[place...].contains(where: \.isRecurrent) {
-        return !order[place...].contains { $0.className == "RepeatVector" }
-      }
-      if layer.isDense { break }
-    }
-    return options.readout == .all || choices.givesAll
-  }
-
-  private func mode(_ order: [KerasFoundLayer], _ index: Int, _ choices: Choices) -> String {
-    guard let reads = order[(index + 1)...].compactMap(\.reads).first, reads * 2 == order[index].gives else {
-      return "concat"
-    }
-    return choices.merge == "concat" ? "sum" : choices.merge
-  }
-
   // MARK: - What is said
 
   /// The last recurrent layer's readout, where nothing tells it.
-  private var openReadout: KerasFoundLayer? { options.readout == nil ? openReadout(of: layers) : nil }
+  var openReadout: KerasFoundLayer? { options.readout == nil ? openReadout(of: layers) : nil }
 
-  private func openReadout(of layers: [KerasFoundLayer]) -> KerasFoundLayer? {
+  func openReadout(of layers: [KerasFoundLayer]) -> KerasFoundLayer? {
     guard let last = layers.lastIndex(where: \.isRecurrent), !layers[(last + 1)...].contains(where: \.isStepwise),
       !layers.contains(where: { $0.className == "Flatten" })
     else { return nil }
@@ -352,6 +265,12 @@ struct KerasEvidenceGraph: FileReading {
     let line = translation.graph?.line ?? ""
     let model: Message = "\(.model, line)"
     func said(_ list: [KerasFoundLayer]) -> String { nameList(list.map(\.name)) }
+    let within = structure.foundModels
+    if !within.isEmpty {
+      translation.assumed.add(
+        "no layer without weights computes within \(nameList(within)), a model within it: the file names none",
+        change: model)
+    }
     translation.assumed.add("the layers make one line: \(layers.map(\.name).joined(separator: ", "))", change: model)
     translation.assumed.add(
       "tanh, sigmoid in the gates, and steps from the first to the last, of \(said(layers.filter(\.isRecurrent))): "

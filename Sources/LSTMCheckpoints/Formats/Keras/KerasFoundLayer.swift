@@ -11,20 +11,33 @@ struct KerasFoundLayer {
   var reads: Int?
   /// Width of what it gives; nil for that of what it reads.
   var gives: Int?
+  /// What it reads each time that it is used; nil for a layer of a line, which reads the one before.
+  var calls: [[Reference]]?
+
+  /// What a use of a layer gives; of a recurrent layer the first is its output, then its state.
+  struct Reference {
+    let layer: String
+    var node = 0
+    var tensor = 0
+  }
 
   var isRecurrent: Bool { Self.recurrents.contains(className) }
   var isConvolution: Bool { className.hasSuffix("Conv1D") }
   var isPooling: Bool { ["MaxPooling1D", "AveragePooling1D"].contains(className) }
   var isGlobalPooling: Bool { className.hasPrefix("Global") }
-  var isNormalization: Bool { ["BatchNormalization", "LayerNormalization"].contains(className) }
-  var isFunction: Bool { ["Activation", "ReLU", "LeakyReLU", "ELU"].contains(className) }
+  var isNormalization: Bool {
+    ["BatchNormalization", "LayerNormalization", "GroupNormalization"].contains(className)
+  }
+  var isFunction: Bool { ["Activation", "ReLU", "LeakyReLU", "ELU", "PReLU"].contains(className) }
   var isAttention: Bool { ["Attention", "MultiHeadAttention"].contains(className) }
   var isDense: Bool { className == "Dense" || className == "TimeDistributed" }
   /// Whether it reads a sequence.
   var isStepwise: Bool {
     isRecurrent || isConvolution || isPooling || isGlobalPooling
-      || ["TimeDistributed", "MultiHeadAttention", "Attention", "Flatten", "UpSampling1D", "ZeroPadding1D"].contains(
-        className)
+      || [
+        "TimeDistributed", "MultiHeadAttention", "Attention", "Flatten", "UpSampling1D", "ZeroPadding1D",
+        "Cropping1D", "GroupNormalization",
+      ].contains(className)
   }
   /// `layer conv1d_1 (Conv1D)`
   var text: String { "\(name) (\(className))" }
@@ -32,9 +45,9 @@ struct KerasFoundLayer {
   /// Layers without weights that have one place in a line of layers.
   private static let light = KerasLayerKinds.idle.union([
     "GlobalAveragePooling1D", "GlobalMaxPooling1D", "MaxPooling1D", "AveragePooling1D", "Activation", "ReLU", "Softmax",
-    "LeakyReLU", "ELU", "Flatten", "RepeatVector", "Masking", "UnitNormalization", "ZeroPadding1D", "Concatenate",
-    "Attention",
-  ])
+    "LeakyReLU", "ELU", "Flatten", "RepeatVector", "Masking", "UnitNormalization", "ZeroPadding1D", "Cropping1D",
+    "UpSampling1D", "Attention", "Permute",
+  ]).union(KerasFoundJoins.merges)
 
   /// The mean and the maximum over the steps side by side: three layers without weights.
   static let pools = "GlobalPools"
@@ -51,10 +64,10 @@ struct KerasFoundLayer {
     let classes =
       Array(KerasLayerKinds.weightless) + [
         "LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed", "Dense", "Embedding", "Conv1D",
-        "SeparableConv1D", "DepthwiseConv1D", "BatchNormalization", "LayerNormalization", "Normalization",
-        "MultiHeadAttention", "Rescaling", "Attention",
+        "SeparableConv1D", "DepthwiseConv1D", "BatchNormalization", "LayerNormalization", "GroupNormalization",
+        "Normalization", "PReLU", "MultiHeadAttention", "Rescaling", "Attention",
       ]
-    return Dictionary(classes.map { (kerasSnakeCase($0), $0) }) { first, _ in first }
+    return Dictionary(classes.map { (kerasSnakeCase($0), $0) } + [("p_re_lu", "PReLU")]) { first, _ in first }
       .merging(["input": "InputLayer"]) { first, _ in first }
   }()
 }
@@ -88,6 +101,18 @@ extension KerasFoundLayer {
       guard 2...3 ~= shapes.count, shapes[0] == shapes[1], shapes[0].count <= 1 else { return nil }
       reads = shapes[0].first
       config = ["axis": shapes[0].isEmpty ? .null : .array([.number(-1)])]
+    } else if hint == "GroupNormalization" {
+      guard readNormalization("GroupNormalization", roles, shapes, statistics: 0) else { return nil }
+    } else if hint == "PReLU" || roles == ["alpha"] {
+      guard shapes.count == 1, let width = shapes[0].last else { return nil }
+      className = "PReLU"
+      if width > 1 { reads = width }
+      // One slope for all steps, or one for each.
+      if shapes[0].count == 2, shapes[0][0] == 1 { config = ["shared_axes": .array([.number(1)])] }
+    } else if hint == "TimeDistributed", ranks.count == 4 || ranks.count == 2, ranks.allSatisfy({ $0 == 1 }) {
+      let isBatch = ranks.count == 4
+      let name = isBatch ? "BatchNormalization" : "LayerNormalization"
+      guard readNormalization(name, roles, shapes, statistics: isBatch ? 2 : 0) else { return nil }
     } else if has("gamma") || hint == "LayerNormalization" {
       guard readNormalization("LayerNormalization", roles, shapes, statistics: 0) else { return nil }
     } else if hint == "MultiHeadAttention" {
@@ -198,14 +223,21 @@ extension KerasStructure {
     return Self.joiningPools(result)
   }
 
-  /// With the mean and the maximum that are joined as one layer; nil where anything else is joined.
-  private static func joiningPools(_ layers: [KerasFoundLayer]) -> [KerasFoundLayer]? {
-    let joins = layers.filter { $0.className == "Concatenate" }
-    if joins.isEmpty { return layers }
+  /// Models within the model, of which a file names no layer that has no weights.
+  var foundModels: [String] {
+    guard case .layers(let groups) = weights else { return [] }
+    return groups.filter { Self.modules($0.weights).count > 1 }.map(\.name)
+  }
+
+  /// With the mean and the maximum that are joined as one layer, where nothing else is.
+  private static func joiningPools(_ layers: [KerasFoundLayer]) -> [KerasFoundLayer] {
+    let joins = layers.filter(\.isMerge)
     let pools = layers.filter(\.isGlobalPooling)
-    guard joins.count == 1, pools.count == 2, let mean = pools.first(where: { $0.className.contains("Average") }),
+    guard joins.count == 1, joins[0].className == "Concatenate", pools.count == 2,
+      layers.count(where: { $0.className == "InputLayer" }) <= 1,
+      let mean = pools.first(where: { $0.className.contains("Average") }),
       let most = pools.first(where: { $0.className.contains("Max") })
-    else { return nil }
+    else { return layers }
     return layers.compactMap { layer in
       if layer.isGlobalPooling { return nil }
       guard layer.className == "Concatenate" else { return layer }

@@ -47,6 +47,7 @@ enum KerasFoundOrder {
   private static func surprise(_ order: [KerasFoundLayer]) -> Int {
     order.indices.dropFirst().count(where: {
       order[$0].className == "BatchNormalization" && !order[$0 - 1].isConvolution
+        || order[$0].className == "PReLU" && !order[$0 - 1].isConvolution && !order[$0 - 1].isDense
     })
   }
 
@@ -70,9 +71,10 @@ enum KerasFoundOrder {
         if ["Embedding", "Normalization"].contains(next.className), !chosen.isEmpty { continue }
         if let width, let reads = next.reads, reads != width {
           let isJoined = hasFlatten && reads % width == 0 || hasPools && reads == 2 * width
-          guard isJoined, next.className == "Dense", !chosen.contains(where: { $0.className == "Dense" }) else {
-            continue
-          }
+          let isMerged = chosen.last?.className == "Bidirectional" && reads * 2 == width
+          guard
+            isMerged || isJoined && next.className == "Dense" && !chosen.contains(where: { $0.className == "Dense" })
+          else { continue }
         }
         queues[index].removeFirst()
         run(chosen + [next], width: next.gives ?? width ?? next.reads)
@@ -143,6 +145,13 @@ enum KerasFoundOrder {
     case "ZeroPadding1D": return order.firstIndex(where: \.isConvolution)
     case "MaxPooling1D", "AveragePooling1D":
       // Behind each convolution in turn, its normalization and function; where there are fewer, behind the last ones.
+      guard order.contains(where: \.isConvolution) else {
+        // Between recurrent layers.
+        return order.indices.dropLast().first { index in
+          order[index].isRecurrent && order[(index + 1)...].contains(where: \.isRecurrent)
+            && !order[index + 1].isPooling
+        }.map { $0 + 1 }
+      }
       let without = order.count(where: \.isConvolution) - light.count(where: \.isPooling)
       let skipped = order.indices.filter { order[$0].isConvolution }.prefix(max(without, 0))
       func behind(_ index: Int) -> Int {
@@ -154,6 +163,8 @@ enum KerasFoundOrder {
       }.map(behind)
     case "GlobalAveragePooling1D", "GlobalMaxPooling1D", "Flatten", KerasFoundLayer.pools:
       return order.lastIndex { $0.isRecurrent || $0.isConvolution || $0.isPooling || $0.isAttention }.map { $0 + 1 }
+    case "UpSampling1D":
+      return order.lastIndex { $0.isPooling || $0.isConvolution }.map { $0 + 1 }
     case "Attention": return order.lastIndex(where: \.isRecurrent).map { $0 + 1 }
     case "RepeatVector":
       let recurrent = order.indices.filter { order[$0].isRecurrent }

@@ -33,23 +33,40 @@ struct KerasGraphWeights: FileReading {
     var groups: [KerasStructure.Group] = []
     // The project's names of what each tensor of the file holds.
     var meanings: [String: [String]] = [:]
+    // Tensors by the parameter that they are; one that stands in several places by its first.
+    var known: [String: String] = [:]
+    let first = Dictionary(
+      configuration.validTies.flatMap { group in group.dropFirst().map { ($0, group[0]) } }
+    ) { first, _ in first }
+    func own(_ names: [String]) -> String { names.map { first[$0] ?? $0 }.joined(separator: " ") }
     for (number, node) in export.nodes.enumerated() {
       let parts = export.parts.filter { $0.node == number }
       let wanted = parts.map(\.tensor.shape)
       if wanted.isEmpty { continue }
+      let shared = parts.compactMap { known[own($0.source)] }
+      if shared.count == parts.count {
+        groups.append(.init(name: node.name, weights: shared))
+        continue
+      }
       guard let (range, names) = place(of: wanted, kerasSnakeCase(node.className), in: units) else {
         let text = wanted.map { shapeText($0) }.joined(separator: ", ")
         throw .invalid(
           .configuration, nil, "\(file) has no weights for its \(node.className) \(node.name): expected \(text)")
       }
       units.removeSubrange(range)
-      for (name, part) in zip(names, parts) { meanings[name] = part.source }
+      for (name, part) in zip(names, parts) {
+        meanings[name] = part.source
+        known[own(part.source)] = name
+      }
       groups.append(.init(name: node.name, weights: names))
     }
     let described = KerasStructure(
       weights: .layers(groups), version: export.version, model: export.json(withModules: false))
     let read = try KerasGraphReading(described, candidates, file: file, timeAxis: 0).reading.translation
-    var translation = Translation(.keras, candidates: read.candidates.compactMap { Self.renamed($0, meanings) })
+    // What stands in several places is read once.
+    var taken = Set<String>()
+    let named = read.candidates.compactMap { Self.renamed($0, meanings) }.filter { taken.insert($0.name).inserted }
+    var translation = Translation(.keras, candidates: named)
     for item in read.leftOver {
       translation.leaveOut(item.candidate, reason: item.reason, isHarmless: item.isHarmless, kind: item.kind)
     }

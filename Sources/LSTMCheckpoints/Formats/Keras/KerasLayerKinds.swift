@@ -44,7 +44,8 @@ enum KerasLayerKinds {
     ("Pool1D", "it pools over neighboring steps"), ("Pool2D", "it pools"),
     ("Conv1D", "a convolution over the steps changes the outputs"), ("Conv2D", "a convolution changes the outputs"),
     ("Conv3D", "a convolution changes the outputs"), ("Convolution1D", "a convolution changes the outputs"),
-    ("Conv1DTranspose", "a convolution changes the outputs"),
+    ("Conv1DTranspose", "a transposed convolution over the steps changes the outputs"),
+    ("Conv2DTranspose", "a transposed convolution changes the outputs"),
     ("Attention", "attention weighs the steps"), ("UpSampling1D", "it repeats steps"),
     ("Padding1D", "it adds steps"), ("Cropping1D", "it takes steps away"), ("OpLambda", "it runs an operation"),
   ]

@@ -13,12 +13,12 @@ extension KerasEvidenceGraph {
     }
   }
 
-  private static let lineLimit = 4
+  private static let lineLimit = 6
   private static let orderLimit = 8
   /// How many ways to be are tried: where layers make no line, none of them does.
   private static let tryLimit = 500
 
-  /// At most four lines, the likeliest first.
+  /// At most six lines, the likeliest first.
   /// - Parameter isAsked: whether nothing has been assumed; otherwise lines that differ from what has been.
   func usualLines(isAsked: Bool) -> [String] {
     var found: [(cost: Double, order: Int, choices: Choices)] = []
@@ -45,9 +45,20 @@ extension KerasEvidenceGraph {
 
   /// The model as a line; nil where the layers make none.
   func line(_ order: [KerasFoundLayer], _ choices: Choices) -> String? {
-    guard let found = (try? read(order, choices))?.graph?.line else { return nil }
+    var choices = choices
+    var line = (try? read(order, choices))?.graph?.line
+    if line == nil, isJoined {
+      choices.hasSteps = true
+      line = (try? read(order, choices))?.graph?.line
+    }
     // Nobody is to take the number that stands for an unknown one for the model's.
-    return found.replacing("repeat \(Self.unknownCount)", with: "repeat N")
+    for layer in order where layer.className == "GroupNormalization" && layer.groups != Self.usualGroups {
+      line = line?.replacing("group norm groups \(layer.groups) ", with: "group norm groups N ")
+    }
+    let found = line?.replacing("repeat \(Self.unknownCount)", with: "repeat N")
+    return choices.hasSteps
+      ? found?.replacing(" \(Self.unknownCount) steps", with: " N steps").replacing(
+        "steps \(Self.unknownCount)", with: "steps N") : found
   }
 
   private func cost(_ found: (cost: Double, order: Int, choices: Choices)) -> Double {
@@ -77,7 +88,8 @@ extension KerasEvidenceGraph {
     let classes: Activation = isSingle ? .sigmoid : .softmax
     if endsInFunction { return [end(0, classes), end(1, isSingle ? .none : .sigmoid), end(2, .relu)] }
     if repeats { return [end(0, .none), end(3, classes)] }
-    if isTokens { return [end(0, classes), end(1.5, .none)] }
+    // Several labels at once.
+    if isTokens { return [end(0, classes), end(1.5, .none)] + (isSingle ? [] : [end(0.8, .sigmoid)]) }
     return isSingle ? [end(0, .none), end(1.3, .sigmoid)] : [end(0, .softmax), end(0.8, .none)]
   }
 
@@ -99,6 +111,7 @@ extension KerasEvidenceGraph {
 
   /// What gives as many numbers as there are tokens says the next one, of the last step or of each.
   private var readouts: [Way] {
+    if isJoined, isTokens, options.readout == nil, !isSingle { return [Way(0), Way(0.9) { $0.givesAll = true }] }
     guard let tokens = layers.first(where: { $0.className == "Embedding" })?.config["input_dim"]?.integer,
       layers.last(where: \.isDense)?.gives == tokens, options.readout == nil
     else { return [] }
@@ -113,6 +126,8 @@ extension KerasEvidenceGraph {
     guard hasConvolutions else { return [] }
     let isPooled = layers.contains { $0.isPooling || $0.isGlobalPooling } || isTokens
     if layers.contains(where: { $0.className == "ZeroPadding1D" }) { return [Way(0)] }
+    // What is merged has as many steps on either side.
+    if isJoined { return [Way(0) { $0.padding = .same }, Way(0.7), Way(0.8) { $0.padding = .causal }] }
     return [Way(0), Way(0.6) { $0.padding = .same }, Way(isPooled ? 3 : 0.3) { $0.padding = .causal }]
   }
 
