@@ -25,6 +25,7 @@ import tf_keras
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures" / "onnx-graph"
 N, T = 3, 9
+VOCABULARY = 12
 
 
 def fused_norm(L, steps):
@@ -75,6 +76,46 @@ def distributed(L, steps):
 
 
 # Name, model, the library, opset, whether the number of steps is left open.
+def words(L, steps, **settings):
+    x = L.Input((steps,), dtype="int32")
+    return x, L.Embedding(VOCABULARY, 4, mask_zero=True, **settings)(x)
+
+
+def mask_stack(L, steps):
+    x, y = words(L, steps)
+    y = L.Dropout(0.2)(L.LSTM(5, return_sequences=True)(y))
+    return x, L.Dense(2, activation="softmax")(L.GRU(4)(y)), "embedding lstm gru readout dense"
+
+
+def mask_directions(L, steps):
+    x, y = words(L, steps)
+    y = L.Bidirectional(L.GRU(3))(L.Bidirectional(L.LSTM(4, return_sequences=True))(y))
+    kinds = "embedding lstm gru readout dense"
+    return x, L.Dense(1, activation="sigmoid")(y), kinds
+
+
+def mask_tagger(L, steps):
+    x, y = words(L, steps)
+    y = L.Dense(3, activation="softmax")(L.Bidirectional(L.LSTM(4, return_sequences=True))(y))
+    return x, y, "embedding lstm dense"
+
+
+def mask_max(L, steps):
+    x, y = words(L, steps)
+    y = L.GlobalMaxPooling1D()(L.SimpleRNN(4, return_sequences=True)(y))
+    return x, L.Dense(2)(y), "embedding rnn unmask readout dense"
+
+
+def mask_mean(L, steps):
+    x, y = words(L, steps)
+    return x, L.Dense(2)(L.GlobalAveragePooling1D()(L.LSTM(4, return_sequences=True)(y))), "embedding lstm readout dense"
+
+
+def masking(L, steps):
+    x = L.Input((steps, 3))
+    return x, L.Dense(2)(L.LSTM(5)(L.Dense(4, activation="relu")(L.Masking(-1.0)(x)))), "dense lstm readout dense"
+
+
 CASES = [
     ("norm_fused", fused_norm, "tf_keras", 13, True),
     ("norm_fused_later", fused_norm, "tf_keras", 18, False),
@@ -88,6 +129,16 @@ CASES = [
     ("unit_length_of_keras_3", unit_length, "keras", 15, True),
     ("both_directions", both_directions, "keras", 15, False),
     ("distributed", distributed, "tf_keras", 18, False),
+    ("mask_stack", mask_stack, "tf_keras", 13, False),
+    ("mask_stack_of_keras_3", mask_stack, "keras", 18, True),
+    ("mask_directions", mask_directions, "tf_keras", 15, True),
+    ("mask_tagger", mask_tagger, "tf_keras", 17, True),
+    ("mask_tagger_of_keras_3", mask_tagger, "keras", 15, False),
+    ("mask_max", mask_max, "tf_keras", 18, False),
+    ("mask_mean", mask_mean, "tf_keras", 13, True),
+    ("mask_mean_of_keras_3", mask_mean, "keras", 17, False),
+    ("masking", masking, "tf_keras", 15, True),
+    ("masking_of_keras_3", masking, "keras", 18, False),
 ]
 
 
@@ -101,7 +152,7 @@ def make(name, build, library, opset, is_open):
         shape = tuple(weight.shape)
         low, high = (0.5, 1.5) if "gamma" in weight.name else (-0.5, 0.5)
         weight.assign(random.uniform(low, high, shape).astype(np.float32))
-    signature = [tf.TensorSpec([None, *x.shape[1:]], tf.float32, name="x")]
+    signature = [tf.TensorSpec([None, *x.shape[1:]], x.dtype, name="x")]
     with tempfile.TemporaryDirectory() as folder:
         path = str(pathlib.Path(folder) / "model.onnx")
         tf2onnx.convert.from_function(tf.function(lambda x: model(x)), input_signature=signature, opset=opset, output_path=path)
@@ -113,10 +164,16 @@ def make(name, build, library, opset, is_open):
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(converted.SerializeToString(), options, providers=["CPUExecutionProvider"])
     given = random.standard_normal([N] + [T if d is None else int(d) for d in x.shape[1:]]).astype(np.float32)
+    if "int" in str(x.dtype):
+        given = random.integers(1, VOCABULARY, [N, T]).astype(np.int32)
+    if "mask" in name:
+        # At the end, at the beginning and in between.
+        hidden = -1 if "masking" in name else 0
+        given[0, 6:], given[1, :3], given[2, 4], given[0, 1] = hidden, hidden, hidden, hidden
     result = session.run(None, {"x": given})[0]
     (FOLDER / f"keras_{name}.onnx").write_bytes(converted.SerializeToString(deterministic=True))
     with h5py.File(FOLDER / f"keras_{name}.reference.h5", "w") as file:
-        file["x"], file["y"] = given.reshape(given.shape[0], given.shape[1], -1), result
+        file["x"], file["y"] = given if given.ndim == 2 else given.reshape(given.shape[0], given.shape[1], -1), result
         file.attrs["inputs"], file.attrs["kinds"] = "x", kinds
 
 

@@ -16,6 +16,7 @@ extension ONNXTranslator {
       defer {
         loops = 0
         loopStates = [:]
+        forget(body)
       }
       for inner in body.nodes {
         do throws(CheckpointError) {
@@ -78,6 +79,7 @@ extension ONNXTranslator {
         continue
       }
       loopStates[name] = node.inputs[place]
+      masks.next[name] = next
       values[name] = .state(name)
     }
     // Whether it stops is a matter of counting alone.
@@ -153,8 +155,38 @@ extension ONNXTranslator {
     return rows.under(axes).of(source)
   }
 
+  /// Exporters give all loops the same names inside.
+  private mutating func forget(_ body: ONNXModel.Subgraph) {
+    for name in body.inputs + body.constants.map(\.name) + body.nodes.flatMap(\.outputs) where !name.isEmpty {
+      values[name] = nil
+      producers[name] = nil
+      unrolled.cells[name] = nil
+    }
+    (masks.next, masks.cells, masks.kept, masks.givesZeros) = ([:], [:], [:], [:])
+  }
+
+  /// Each cell's states are what it goes on with, but where a mask leaves them as they are.
+  private func checkStates() throws(ONNXRefusal) {
+    for (layer, names) in masks.cells {
+      for (index, name) in names.enumerated() where loopStates[name] != nil {
+        let next = masks.next[name].flatMap { values[$0] }
+        let isOwn: Bool
+        switch next {
+        case .rows(let rows)?: isOwn = index == 0 && unrolled.steps[rows.source] == .init(layer: layer, step: 0)
+        case .finalState(let other)?: isOwn = index == 1 && other == layer
+        default: isOwn = false
+        }
+        guard isOwn else { throw ONNXRefusal(detail: "it goes on with something else than its cell's state") }
+        guard masks.layers[layer] == nil || masks.kept[layer]?.contains(name) ?? false else {
+          throw ONNXRefusal(detail: "its mask is for some of its cell's states alone")
+        }
+      }
+    }
+  }
+
   /// What the loop gives: last states, and what each round gave.
   private mutating func leave(_ node: ONNXModel.Node, _ body: ONNXModel.Subgraph) throws(ONNXRefusal) {
+    try checkStates()
     for (index, name) in node.outputs.enumerated() where !name.isEmpty {
       let isScan = index >= body.inputs.count - 2
       let result = body.outputs[index + 1]
@@ -164,6 +196,21 @@ extension ONNXTranslator {
           throw ONNXRefusal(detail: "it gives \"\(result)\", which is no recurrent layer's state")
         }
         let all = ONNXRows(source: step.layer, axes: [.time] + rows.axes, factors: rows.factors)
+        if masks.layers[step.layer] != nil {
+          let given = realName(result)
+          guard let isZero = masks.givesZeros[given] else {
+            throw ONNXRefusal(detail: "it gives what its cell computes of hidden steps")
+          }
+          if isZero {
+            masks.zeroed.insert(step.layer)
+          } else if !isScan {
+            // The state itself, which hidden steps leave as it is.
+            let last = try pick(all, 0, reversedSteps.contains(rows.source) ? 0 : -1, node)
+            masks.respecting.insert(last.source)
+            values[name] = .rows(last)
+            continue
+          }
+        }
         if reversedSteps.contains(rows.source) {
           values[name] = isScan ? .reversed(all) : .rows(try pick(all, 0, 0, node))
         } else {

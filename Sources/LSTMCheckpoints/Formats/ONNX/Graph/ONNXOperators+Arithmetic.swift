@@ -22,6 +22,7 @@ struct ONNXAffineRows {
 extension ONNXOperators {
   static let sums = Family(["Add", "Sub", "Sum", "Mean", "Max", "Min"]) { t, node throws(ONNXRefusal) in
     if let known = t.computed(node) ?? t.folded(node) { return [known] }
+    if let known = try t.selected(node) { return [known] }
     if let known = try t.gruOutput(node) { return [known] }
     if let rows = try t.normalizedAsSum(node) { return [.rows(rows)] }
     if let pairs = t.pairs(node) { return [.scores(pairs)] }
@@ -71,7 +72,8 @@ extension ONNXOperators {
     if let known = t.computed(node) ?? t.folded(node) ?? t.quantizedScale(node) ?? t.scaledScores(node) {
       return [known]
     }
-    if node.operation == "Mul", let known = t.summedPairs(node) { return [known] }
+    if node.operation == "Mul", let known = t.summedPairs(node) ?? t.maskedProduct(node) { return [known] }
+    if let known = try t.visibleMean(node) { return [known] }
     if node.operation == "Mul", t.isZeroed(node) { return [.zeros()] }
     if let rows = try t.normalized(node) { return [.rows(rows)] }
     if node.operation == "Div" {
@@ -154,6 +156,7 @@ extension ONNXTranslator {
         throw ONNXRefusal(detail: "its constants are beyond single precision")
       }
       if let normalized = try afterNorm(rows, affine, constant, node) { return normalized }
+      if let normalized = try afterGroupNorm(rows, constant, node) { return normalized }
       return try scaled(rows, by: affine, sources: constant.sources, node)
     }
     return nil

@@ -315,6 +315,9 @@ extension ONNXTranslator {
     {
       let source = try layer(kind, [first.layer], parameters, startsFrom: other, node)
       unrolled.weights[source] = cell.weights
+      if loops > 0 {
+        masks.cells[source] = [realName(cell.hidden)] + (cell.carried.map { [realName($0.name)] } ?? [])
+      }
       if loops == 0 { note("\(name) cells of the same weights, one for each step, are taken as one \(name)") }
       for name in cell.carried?.sum.outputs ?? [] {
         values[name] = .finalState(source)

@@ -6,7 +6,7 @@ extension ONNXOperators {
     switch node.operation {
     // A dropout that does something is for training.
     case "Identity", "Dropout": return t.meaning(node).map { [$0] }
-    case "Cast", "CastLike": return t.cast(node).map { [$0] }
+    case "Cast", "CastLike": return (t.movedMask(node) ?? t.cast(node)).map { [$0] }
     default: return t.made(node).map { [$0] }
     }
   }

@@ -110,7 +110,9 @@ extension ONNXTranslator {
     if let whole = wholeOf(list) {
       return under(whole, axes, place, count)
     }
-    let source = try layer(Layer.Merge(.concatenate), list.map(\.source), node)
+    let sources = list.map(\.source)
+    var source = try bothDirections(sources, node) ?? -1
+    if source < 0 { source = try layer(Layer.Merge(.concatenate), sources, node) }
     return under(main.of(source), axes, place, count)
   }
 

@@ -4,7 +4,7 @@ extension ONNXOperators {
   /// What moves values without changing them.
   static let movers = Family(["Transpose", "Squeeze", "Unsqueeze", "Reshape", "Flatten"]) {
     t, node throws(ONNXRefusal) in
-    if let kept = t.keptState(node) { return [kept] }
+    if let kept = t.keptState(node) ?? t.movedMask(node) ?? t.ungrouped(node) { return [kept] }
     switch node.operation {
     case "Transpose": return t.transposed(node).map { [$0] }
     case "Squeeze", "Unsqueeze": return t.squeezed(node).map { [$0] }

@@ -4,6 +4,7 @@ extension ONNXOperators {
   /// What takes parts of a value.
   static let picks = Family(["Gather", "Slice", "Split"]) { t, node throws(ONNXRefusal) in
     if let kept = t.keptParts(node) { return kept }
+    if node.operation == "Gather", let step = t.stepOfMask(node) { return [step] }
     switch node.operation {
     case "Gather": return try t.gathered(node).map { [$0] }
     case "Slice": return try t.sliced(node).map { [$0] }

@@ -16,6 +16,7 @@ extension ONNXOperators {
       return try t.attended(rows, scores, node).map { [.rows($0)] }
     }
     if node.operation == "ReduceSum", let known = t.summedPairs(node) { return [known] }
+    if let known = try t.visibleSum(node) ?? t.movedMask(node) { return [known] }
     guard let rows = t.rows(node), let (axes, keeps) = t.reduced(node, rows.axes.count) else { return nil }
     if node.operation == "ReduceL2" {
       return keeps && axes.count == 1 && rows.isWholeRow(at: axes[0]) ? [.norm(rows)] : nil

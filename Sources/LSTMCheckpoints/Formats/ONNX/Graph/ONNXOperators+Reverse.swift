@@ -7,6 +7,8 @@ extension ONNXOperators {
     let rows: ONNXRows
     switch t.meaning(node) {
     case .rows(let found), .reversed(let found): rows = found
+    case .mask(let mask) where !mask.isOfFeatures:
+      rows = ONNXRows(source: mask.input, axes: mask.axes, factors: [])
     default: return nil
     }
     guard rows.axes.indices.contains(time), rows.axes.indices.contains(batch), rows.axes[time] == .time else {
@@ -25,8 +27,14 @@ extension ONNXTranslator {
     switch meaning(node) {
     case .rows(let rows) where !rows.isWhole: .reversed(rows)
     case .reversed(let rows): .rows(rows)
+    case .mask(var mask) where !mask.isOfFeatures && !mask.isCount: reversed(&mask)
     default: nil
     }
+  }
+
+  private func reversed(_ mask: inout ONNXMask) -> ONNXMeaning {
+    mask.isReversed.toggle()
+    return .mask(mask)
   }
 
   /// Slice(x, -1, far below, step -1) of the steps.
@@ -38,6 +46,8 @@ extension ONNXTranslator {
     let rows: ONNXRows
     switch meaning(node) {
     case .rows(let found), .reversed(let found): rows = found
+    case .mask(let mask) where !mask.isOfFeatures:
+      rows = ONNXRows(source: mask.input, axes: mask.axes, factors: [])
     default: return nil
     }
     guard let place = axis(axes[0], rows.axes.count), rows.axes[place] == .time else { return nil }

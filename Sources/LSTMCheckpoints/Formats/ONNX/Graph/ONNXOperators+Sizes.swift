@@ -8,8 +8,10 @@ extension ONNXOperators {
   ]) { t, node throws(ONNXRefusal) in
     switch node.operation {
     case "Shape", "Size": return t.shape(node).map { [$0] }
-    case "Not": return t.negated(node).map { [$0] }
-    case "Where": return t.chosen(node).map { [$0] }
+    case "Not": return (t.movedMask(node) ?? t.negated(node)).map { [$0] }
+    case "Where":
+      if let known = try t.selected(node) { return [known] }
+      return t.chosen(node).map { [$0] }
     case "Range":
       guard let a = t.numbers(node, 0)?.known?.first, let b = t.numbers(node, 1)?.known?.first,
         let c = t.numbers(node, 2)?.known?.first, c != 0, c.magnitude <= 1 << 32, a.magnitude <= 1 << 32,
@@ -23,7 +25,7 @@ extension ONNXOperators {
       }
       return [.numbers(ONNXNumbers([product], shape: t.integer(node, "keepdims") ?? 1 == 0 ? [] : [1]))]
     case "Floor", "Ceil": return t.numbers(node, 0).map { [.numbers($0)] }
-    default: return t.computed(node).map { [$0] }
+    default: return (t.comparedMask(node) ?? t.movedMask(node) ?? t.computed(node)).map { [$0] }
     }
   }
 }
@@ -36,6 +38,7 @@ extension ONNXTranslator {
     case .constant(let constant): sizes = constant.shape.map { ONNXSize(factor: $0) }
     case .numbers(let numbers): sizes = numbers.shape.map { ONNXSize(factor: $0) }
     case .zeros(let known?): sizes = known
+    case .mask(let mask): sizes = self.sizes(mask)
     case .state(let name):
       guard node.inputs[0] == name, let shape = model.inputs.first(where: { $0.name == name })?.shape else {
         return nil

@@ -108,6 +108,14 @@ enum ONNXMeaning {
   case finalState(Int)
   /// Those of several layers, one after the other.
   case finalStates([Int])
+  /// Rows whose channels stand in groups.
+  case grouped(ONNXRows)
+  /// Which steps a mask hides.
+  case mask(ONNXMask)
+  /// Rows with zeros at hidden steps, or their sum over the others.
+  case visible(ONNXRows, ONNXMask)
+  /// How many steps of a sequence a mask leaves.
+  case visibleCount(ONNXMask)
   /// Softmax over time of the scores that a layer gives.
   case attention(ONNXRows)
   /// Rows times what attention gives each step.

@@ -55,7 +55,9 @@ extension ONNXTranslator {
     let last = places.last
     let given = outputs.map { pruned.place($0.source) }
     let outputNames = given.count == 1 && given.first == last ? [] : given.compactMap { names[$0] }
-    let configuration = try configuration(
+    let mask = try mask(places)
+    let uses = mask.map { hiddenStepUses(places, $0, pruned, names) } ?? []
+    var configuration = try configuration(
       layers,
       inputs.compactMap { place in
         draft[place].input.map { input in
@@ -64,6 +66,9 @@ extension ONNXTranslator {
           return input
         }
       }, outputNames, ties: ties(places, names, pruned))
+    if let mask {
+      configuration = try masked(configuration, mask, uses, Set(masks.zeroed.compactMap { names[$0] }))
+    }
 
     var used = Set<String>()
     var candidates: [Candidate] = []

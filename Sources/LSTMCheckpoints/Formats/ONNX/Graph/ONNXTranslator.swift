@@ -51,6 +51,7 @@ struct ONNXTranslator: FileReading {
   var openAttention = Set<Int>()
   var openBias = Set<Int>()
   var loopStates: [String: String] = [:]
+  var masks = ONNXMasks()
   /// Where states come from and go to.
   var carried = ONNXCarriedStates()
   /// What the graph calls its outputs, where there are several.
