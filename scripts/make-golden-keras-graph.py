@@ -535,6 +535,21 @@ def group_norm_grid(k, L):
     return chain(k, (6, 5, 2), L.Conv2D(4, 2), L.GroupNormalization(groups=2), L.TimeDistributed(L.Flatten()), L.LSTM(4), L.Dense(2))
 
 
+@case()
+def pad_before_lstm(k, L):
+    return chain(k, (6, 3), L.ZeroPadding1D((2, 1)), L.LSTM(4, return_sequences=True), L.ZeroPadding1D(1),
+                 L.GRU(5, return_sequences=True), L.ZeroPadding1D((0, 2)), L.Conv1D(4, 3), L.LSTM(3), L.Dense(2))
+
+
+# Captions of pictures: the second input is the one that has steps, and hides some.
+@case(tokens=[None, 9])
+def masked_second(k, L):
+    a, b = k.Input((5,)), k.Input((7,), dtype="int32")
+    f = L.Dense(4, activation="relu")(a)
+    h = L.LSTM(4)(L.Embedding(9, 3, mask_zero=True)(b))
+    return k.Model([a, b], L.Dense(9, activation="softmax")(L.Dense(4, activation="relu")(L.add([f, h]))))
+
+
 # Slopes of each step and feature, of each feature, and one.
 @case()
 def prelu(k, L):
@@ -715,8 +730,10 @@ def data(name, model, tokens, pad):
     inputs = []
     for place, tensor in enumerate(model.inputs):
         shape = [5 if pad in ("every", "minus") else N] + [size or 7 if pad == "every" else size or 6 for size in tensor.shape[1:]]
-        if tokens:
+        if tokens and tokens[place]:
             x = random.integers(1, tokens[place], shape).astype(np.int32)
+            if name.endswith("masked_second"):
+                x[0, :3] = x[1, 4:] = 0
         else:
             x = random.normal(size=shape).astype(np.float32)
             if "adapted" in name or "weights_norm" in name:

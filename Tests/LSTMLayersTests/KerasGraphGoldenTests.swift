@@ -29,6 +29,21 @@ import Testing
     if outputs.count == 1 { #expect(try model(batch).output == outputs[0]) }
   }
 
+  /// Only the first input's steps can be hidden here: what hides steps of the second becomes the first, which is noted.
+  @Test(arguments: [2, 3]) func theInputThatHidesStepsIsTheFirst(_ major: Int) throws {
+    let stem = fixtures.appendingPathComponent("keras-graph/k\(major)_masked_second").path
+    let golden = try Checkpoint(path: stem + ".npz")
+    let plan = try LoadPlan(Checkpoint(path: stem + ".keras"))
+    #expect(plan.report.notes.contains { "\($0)".contains("is the first input here") })
+    let (picture, words) = (try #require(golden["x0"]), try #require(golden["x1"]))
+    let tokens = try SequenceBatch(tokens: words.integers().map { Int32($0) }, count: 2, steps: 7)
+    let rows = try SequenceBatch(Tensor(shape: [2, 1, 5], values: picture.floats()))
+    let found = try LSTMModel(plan)(tokens, others: [rows]).outputs[0]
+    let wanted = try #require(golden["y0"])
+    #expect(found.shape == wanted.shape)
+    #expect(relativeDifference(found.values, try wanted.floats()) <= 2e-6)
+  }
+
   /// Images are (N, T, F, C) there, or (N, F, T, C), and rows of C x F here.
   private func batch(
     _ x: StoredTensor, _ configuration: ModelConfiguration, isTurned: Bool

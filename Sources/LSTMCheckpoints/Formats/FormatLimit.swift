@@ -42,7 +42,7 @@ public struct FormatLimit: Sendable {
     .init(
       "unmask", [.onnx], "no operator has a mask; nor has a module of PyTorch, whose state_dict can be written alone"),
     .init(
-      "a mask over what slice, first, sum, magnitude, attention, reshape, flatten or group_norm reads, and over what last reads "
+      "a mask over what slice, first, sum, magnitude, attention, reshape, flatten, group_norm or zero_padding reads, and over what last reads "
         + "of other than a recurrent layer", keras, "Keras does not carry its mask to such a layer"),
     .init(
       "a mask over what is merged with values that have none, and multiply or maximum of hidden steps", [.kerasArchive],

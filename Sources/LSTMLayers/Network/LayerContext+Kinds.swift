@@ -18,6 +18,7 @@ extension LayerContext {
     case let kind as Layer.Flatten: FlattenLayer(kind, self)
     case let kind as Layer.Reshape: ReshapeLayer(kind, self)
     case let kind as Layer.Slice: SliceLayer(kind, self)
+    case let kind as Layer.ZeroPadding: ZeroPaddingLayer(kind, self)
     case let kind as Layer.Unmask: UnmaskLayer(kind, self)
     case is Layer.Remask: RemaskLayer(self)
     case let kind as Layer.ActivationLayer: ActivationLayer(kind, self)

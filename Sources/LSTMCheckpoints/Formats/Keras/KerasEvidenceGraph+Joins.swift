@@ -206,8 +206,13 @@ struct KerasFoundRanks {
   private mutating func findCounts(_ layers: [KerasFoundLayer]) {
     let byName = Dictionary(layers.map { ($0.name, $0) }) { first, _ in first }
     for flatten in layers where flatten.className == "Flatten" {
-      guard let (source, steps) = flattened(flatten, layers), steps > 1 else { continue }
-      var waiting = [source]
+      let known = flattened(flatten, layers)
+      // A single token, as of a place or a person.
+      let below = flatten.calls?.first?.first?.layer ?? ""
+      let isToken = known == nil && byName[below]?.className == "Embedding"
+      guard isToken || known?.steps ?? 1 > 1 else { continue }
+      let steps = isToken ? 1 : known?.steps ?? 1
+      var waiting = [known?.source ?? below]
       while let name = waiting.popLast() {
         guard counts[name] == nil, let layer = byName[name], !layer.isPooling, !layer.isConvolution else { continue }
         counts[name] = steps

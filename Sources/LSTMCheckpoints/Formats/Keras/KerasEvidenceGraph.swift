@@ -60,13 +60,16 @@ struct KerasEvidenceGraph: FileReading {
       hasDenseBefore = found.lastIndex(where: \.isRecurrent).map { found[..<$0].contains(where: \.isDense) } ?? false
     }
     let lines = Self.lines(found, structure)
-    let isLine = !lines.isEmpty && !found.contains(where: \.isMerge) && found.count { $0.className == "InputLayer" } < 2
+    let isMerged = lines.contains { Self.openMerge(of: $0) != nil }
+    let isLine =
+      !lines.isEmpty && !found.contains(where: \.isMerge) && found.count { $0.className == "InputLayer" } < 2
+      && !Self.attendsToAnother(found)
     var isOrdered = false
     if case .layers = structure.weights { isOrdered = true }
     layers = found.filter { !KerasLayerKinds.idle.contains($0.className) }
     let joins = isLine ? [] : KerasFoundJoins.orders(of: found, isOrdered: isOrdered, isValid: makesSense)
     if joins.isEmpty, found.contains(where: \.isMerge) { return nil }
-    if isPlain, !acceptsPlain, !hasDenseBefore, joins.isEmpty { return nil }
+    if isPlain, !acceptsPlain, !hasDenseBefore, !isMerged, joins.isEmpty { return nil }
     if let first = joins.first {
       (layers, others) = (first, Array(joins.dropFirst()))
       return
@@ -82,6 +85,14 @@ struct KerasEvidenceGraph: FileReading {
       let className = options.readout == .mean ? "GlobalAveragePooling1D" : "GlobalMaxPooling1D"
       layers.insert(KerasFoundLayer(name: "readout", className: className), at: last + 1)
     }
+  }
+
+  /// Whether an attention may read two sequences.
+  private static func attendsToAnother(_ layers: [KerasFoundLayer]) -> Bool {
+    let recurrent = layers.filter(\.isRecurrent)
+    return layers.contains { ["Attention", "AdditiveAttention"].contains($0.className) }
+      && layers.contains { $0.className == "InputLayer" } && recurrent.count > 1
+      && recurrent.dropFirst().contains { $0.gives == recurrent[0].gives }
   }
 
   /// The orders in which the layers make one line.
@@ -173,13 +184,17 @@ struct KerasEvidenceGraph: FileReading {
       return .ambiguous(file: file, detail: detail, advice: kerasModelAdvice(usualLines(isAsked: true)))
     }
     if isJoined {
-      let merges = layers.filter(\.isMerge).map(\.text)
+      let merges = layers.filter { $0.isMerge || $0.isAttention }.map(\.text)
       let isOpen = usualLines(isAsked: true).first?.contains(" N steps") ?? false
       throw choosing(
         "a file of weights does not say how its layers are joined"
           + (merges.isEmpty ? ", and they are not one straight line" : ": what \(nameList(merges)) reads")
           + (isOpen ? " (N stands for the number of steps)" : ""))
     }
+    let zeros: Message =
+      layers.first { $0.className == "ZeroPadding1D" }.map {
+        ", nor how many zeros \($0.name) puts around the steps (N stands for the number)"
+      } ?? ""
     let convolutions = layers.filter(\.isConvolution)
     if !convolutions.isEmpty {
       throw choosing(
@@ -187,8 +202,9 @@ struct KerasEvidenceGraph: FileReading {
           + "padding and stride nor their activation"
           + (layers.first { $0.className == "GroupNormalization" }.map {
             ", nor how many groups \($0.name) has\(standsForGroups($0))"
-          } ?? ""))
+          } ?? "") + zeros)
     }
+    if !zeros.isEmpty { throw choosing("a file of weights does not say what each of its layers does\(zeros)") }
     if !others.isEmpty {
       throw choosing("the file does not say in which order its layers come, and their sizes fit in several")
     }
@@ -199,7 +215,7 @@ struct KerasEvidenceGraph: FileReading {
     if let layer = layers.first(where: { $0.className == "GroupNormalization" }) {
       throw choosing("a file of weights does not say how many groups \(layer.text) has\(standsForGroups(layer))")
     }
-    if let layer = layers.first(where: { $0.className == "Attention" }) {
+    if let layer = layers.first(where: { ["Attention", "AdditiveAttention"].contains($0.className) }) {
       throw choosing("a file of weights does not say what \(layer.text) reads")
     }
     if let layer = layers.first(where: { $0.className == "RepeatVector" }) {
@@ -222,7 +238,9 @@ struct KerasEvidenceGraph: FileReading {
   }
 
   /// A bidirectional layer whose reader takes half of what it gives.
-  var openMerge: String? {
+  var openMerge: String? { Self.openMerge(of: layers) }
+
+  private static func openMerge(of layers: [KerasFoundLayer]) -> String? {
     for (index, layer) in layers.enumerated() where layer.className == "Bidirectional" {
       if let reads = layers[(index + 1)...].compactMap(\.reads).first, reads * 2 == layer.gives {
         return layer.name
@@ -290,7 +308,8 @@ struct KerasEvidenceGraph: FileReading {
     let settings: [(String, String)] = [
       ("MaxPooling1D", "over 2 steps"), ("AveragePooling1D", "over 2 steps"), ("LeakyReLU", "with a slope of 0.3"),
       ("ELU", "with alpha 1"), ("ReLU", "without limits"), ("Softmax", "over features"),
-      ("Masking", "hides steps of 0"), ("MultiHeadAttention", "of one sequence with itself"),
+      ("UpSampling1D", "repeats each step twice"), ("Masking", "hides steps of 0"),
+      ("MultiHeadAttention", "of one sequence with itself"),
     ]
     for (className, what) in settings {
       let list = layers.filter { $0.className == className }

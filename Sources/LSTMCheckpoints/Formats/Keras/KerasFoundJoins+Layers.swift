@@ -46,7 +46,9 @@ extension KerasFoundJoins {
       var layer = node.layer
       layer.calls = [
         node.reads.map { .init(layer: nodes[$0].layer.name) }
-          + (node.initial.map { [1, 2].map { [name = nodes[$0].layer.name] in .init(layer: name, tensor: $0) } } ?? [])
+          + (node.initial.map {
+            nodes[$0].layer.states.map { [name = nodes[$0].layer.name] in .init(layer: name, tensor: $0) }
+          } ?? [])
       ]
       return layer
     }

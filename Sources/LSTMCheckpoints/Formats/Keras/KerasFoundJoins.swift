@@ -217,7 +217,7 @@ struct KerasFoundJoins {
       let more = cost + (halved ? 1 : 0)
       if layer.isAttention {
         add(Node(layer: layer, reads: [source, source]), width, more, to: next, mustReadLast)
-        for value in state.open where value != source && state.widths[value] == state.widths[source] {
+        for value in state.nodes.indices where value != source && state.widths[value] == state.widths[source] {
           let isPlain = state.nodes[value].layer.isRecurrent && state.nodes[source].layer.isRecurrent
           if isPlain { add(Node(layer: layer, reads: [source, value]), width, more + 1, to: next, mustReadLast) }
         }
@@ -361,6 +361,8 @@ struct KerasFoundJoins {
 extension KerasFoundLayer {
   var isMerge: Bool { KerasFoundJoins.merges.contains(className) }
   fileprivate var hasOrder: Bool { ["Concatenate", "Subtract"].contains(className) }
+  /// Places of its states among what a recurrent layer gives: an LSTM has two.
+  var states: [Int] { className.hasSuffix("LSTM") ? [1, 2] : [1] }
   /// Whether a model may end in it beside others.
   fileprivate var isEnd: Bool { isDense || isFunction || className == "Softmax" }
   /// Whether it may give a sequence.

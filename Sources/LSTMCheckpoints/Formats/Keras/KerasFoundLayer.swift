@@ -29,13 +29,14 @@ struct KerasFoundLayer {
     ["BatchNormalization", "LayerNormalization", "GroupNormalization"].contains(className)
   }
   var isFunction: Bool { ["Activation", "ReLU", "LeakyReLU", "ELU", "PReLU"].contains(className) }
-  var isAttention: Bool { ["Attention", "MultiHeadAttention"].contains(className) }
+  var isAttention: Bool { ["Attention", "AdditiveAttention", "MultiHeadAttention"].contains(className) }
   var isDense: Bool { className == "Dense" || className == "TimeDistributed" }
   /// Whether it reads a sequence.
   var isStepwise: Bool {
     isRecurrent || isConvolution || isPooling || isGlobalPooling
       || [
-        "TimeDistributed", "MultiHeadAttention", "Attention", "Flatten", "UpSampling1D", "ZeroPadding1D",
+        "TimeDistributed", "MultiHeadAttention", "Attention", "AdditiveAttention", "Flatten", "UpSampling1D",
+        "ZeroPadding1D",
         "Cropping1D", "GroupNormalization",
       ].contains(className)
   }
@@ -65,7 +66,7 @@ struct KerasFoundLayer {
       Array(KerasLayerKinds.weightless) + [
         "LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed", "Dense", "Embedding", "Conv1D",
         "SeparableConv1D", "DepthwiseConv1D", "BatchNormalization", "LayerNormalization", "GroupNormalization",
-        "Normalization", "PReLU", "MultiHeadAttention", "Rescaling", "Attention",
+        "Normalization", "PReLU", "MultiHeadAttention", "Rescaling", "Attention", "AdditiveAttention",
       ]
     return Dictionary(classes.map { (kerasSnakeCase($0), $0) } + [("p_re_lu", "PReLU")]) { first, _ in first }
       .merging(["input": "InputLayer"]) { first, _ in first }
@@ -101,6 +102,9 @@ extension KerasFoundLayer {
       guard 2...3 ~= shapes.count, shapes[0] == shapes[1], shapes[0].count <= 1 else { return nil }
       reads = shapes[0].first
       config = ["axis": shapes[0].isEmpty ? .null : .array([.number(-1)])]
+    } else if hint == "AdditiveAttention" {
+      guard ranks == [1] else { return nil }
+      (reads, gives, config) = (shapes[0][0], shapes[0][0], ["use_scale": true])
     } else if hint == "GroupNormalization" {
       guard readNormalization("GroupNormalization", roles, shapes, statistics: 0) else { return nil }
     } else if hint == "PReLU" || roles == ["alpha"] {

@@ -142,7 +142,7 @@ enum KerasFoundOrder {
   ) -> Int? {
     switch layer.className {
     case "Masking": return order.firstIndex { $0.className != "Normalization" }
-    case "ZeroPadding1D": return order.firstIndex(where: \.isConvolution)
+    case "ZeroPadding1D": return order.firstIndex(where: \.isConvolution) ?? order.firstIndex(where: \.isRecurrent)
     case "MaxPooling1D", "AveragePooling1D":
       // Behind each convolution in turn, its normalization and function; where there are fewer, behind the last ones.
       guard order.contains(where: \.isConvolution) else {

@@ -99,6 +99,18 @@ extension KerasGraphExport {
     try finish(layer, kind, windowed(read, node, value, kind.size))
   }
 
+  /// - Precondition: `read` has steps of features.
+  mutating func addZeroPadding(_ layer: Layer, _ kind: Layer.ZeroPadding, _ read: Value) throws(CheckpointError) {
+    // Reversed steps are to be in time's order, where their ends differ.
+    let read = kind.before == kind.after ? read : try inTime(read, layer.name)
+    var made = read
+    made.shape[0] = read.shape[0].map { $0 + kind.before + kind.after }
+    made.node = add(
+      "ZeroPadding1D", name(for: layer, "ZeroPadding1D"), ["padding": json([kind.before, kind.after])], reading: [read])
+    made.output = 0
+    values[layer.name] = made
+  }
+
   /// Zeros around the steps, and the height.
   private mutating func padded(_ read: Value, _ pad: [Int]) -> Value {
     var made = read

@@ -78,6 +78,8 @@ extension KerasGraphExport {
     case let kind as Layer.Reshape: try addReshape(layer, kind, read[0], value)
     case let kind as Layer.Slice:
       addPart(layer, try rows(read[0], layer), time: nil, features: kind.first..<kind.first + kind.count)
+    case let kind as Layer.ZeroPadding:
+      try addZeroPadding(layer, kind, try steps(try rows(read[0], layer), layer))
     case let kind as Layer.Unmask: try addUnmask(layer, kind, read[0], index)
     case is Layer.Remask: values[layer.name] = read[0]
     case let kind as Layer.Attention: try addAttention(layer, kind, try steps(read[0], layer), value)

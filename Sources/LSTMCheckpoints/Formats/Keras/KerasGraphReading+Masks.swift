@@ -57,6 +57,15 @@ extension KerasGraphReading {
       maskConflict = unsupported(layer, "hides steps of another input than the first, which has no counterpart here")
     }
     self.mask = (mask, layer, input)
+    maskedInputs.insert(input)
+  }
+
+  /// The only input whose steps are hidden, where it is not the first, as it has to be here.
+  var needsFirst: Int? {
+    guard maskedInputs.count == 1, let input = maskedInputs.first, input != 0, (try? settleMask()) == nil else {
+      return nil
+    }
+    return input
   }
 
   /// Whether the mask acts on anything.

@@ -44,7 +44,7 @@ extension KerasGraphReading {
     return KerasValue(name: name, axes: KerasValue.steps)
   }
 
-  /// Zeros around the steps, which a convolution behind it has as its own.
+  /// Zeros around the steps, which a convolution behind it has as its own, and anything else as steps.
   mutating func padded(_ layer: KerasLayer, _ value: KerasValue) throws(CheckpointError) -> KerasValue {
     let count = layer.className.hasSuffix("2D") ? 2 : 1
     let input = count == 1 ? try steps(value, layer) : try settled(value, layer)
@@ -66,7 +66,23 @@ extension KerasGraphReading {
     if input.axes.first == .height { said = Array(said[2...] + said[..<2]) }
     remember(layer)
     return KerasValue(
-      axes: input.axes, special: .padded(name: input.name, axes: input.axes, pad: said, layer: layer.text))
+      axes: input.axes, special: .padded(name: input.name, axes: input.axes, pad: said, layer: layer))
+  }
+
+  /// Zeros around the steps of what is no convolution's input, as steps like others.
+  mutating func paddedSteps(
+    _ name: String, _ axes: [KerasValue.Axis], _ pad: [Int], _ layer: KerasLayer
+  ) throws(CheckpointError) -> KerasValue {
+    guard pad.count == 2, axes == KerasValue.steps else {
+      throw unsupported(layer, "has no counterpart here: it puts zeros around a grid that no convolution reads")
+    }
+    if let known = paddings[layer.name] { return KerasValue(name: known, axes: axes) }
+    mixesSteps(KerasValue(name: name, axes: axes), layer)
+    let made = try add(
+      Layer.ZeroPadding(before: pad[0], after: pad[1]), layer.name, of: layer, reading: [name], key: "")
+    paddings[layer.name] = made
+    remember(layer, made)
+    return KerasValue(name: made, axes: axes)
   }
 
   /// One value a channel of each step: the largest over the height of a grid, or the average.

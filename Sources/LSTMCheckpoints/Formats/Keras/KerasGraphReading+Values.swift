@@ -32,8 +32,7 @@ extension KerasGraphReading {
     case .stepWeights, .weighted:
       throw unsupported(
         layer, "has no counterpart here: it reads a softmax over the steps, which only an attention reads")
-    case .padded(_, _, _, let padding):
-      throw unsupported("\(padding) has no counterpart here: it puts zeros around what is no convolution's input")
+    case .padded(let name, let axes, let pad, let padding): return try paddedSteps(name, axes, pad, padding)
     case .scores:
       throw unsupported(layer, "has no counterpart here: it reads the products of two sequences' steps")
     }

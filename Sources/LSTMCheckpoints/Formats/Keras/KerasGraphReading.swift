@@ -25,7 +25,7 @@ struct KerasGraphReading: FileReading {
   var file: String { reading.file }
   var version: KerasVersion { reading.version }
   /// Which axis of an input of three is time: 0 or 1.
-  let timeAxis: Int
+  private(set) var timeAxis: Int
   var isKeras1: Bool { reading.version.major == 1 }
 
   private(set) var layers: [Layer] = []
@@ -45,6 +45,8 @@ struct KerasGraphReading: FileReading {
   /// What hides steps: the mask, the layer, and the place of its input.
   var mask: (mask: PlainStack.Mask, layer: KerasLayer, input: Int)?
   var maskConflict: CheckpointError?
+  /// Inputs of which steps are hidden.
+  var maskedInputs: Set<Int> = []
   /// The Keras layer that each of `layers` is of.
   private(set) var owners: [String] = []
   /// Recurrent layers that give zeros where a step is hidden, beside those of two directions.
@@ -59,16 +61,20 @@ struct KerasGraphReading: FileReading {
   var mergedWithMasks: KerasLayer?
   /// Both directions' states side by side, by the layer of Keras that joins them.
   var joined: [String: String] = [:]
+  /// Zeros around steps that are steps here, by the layer of Keras that puts them there.
+  var paddings: [String: String] = [:]
   /// Dense layers that are parts of an attention, and of no head of the model.
   var projections: Set<String> = []
   /// Layers that Keras computes with 16 bits.
   var half: [String] = []
   /// What a function of Python's is taken for, where somebody says.
-  let lambda: KerasLambda.Form?
+  private(set) var lambda: KerasLambda.Form?
   private(set) var source: [Provenance.SourceLayer] = []
 
   init(
-    _ structure: KerasStructure, _ candidates: [Candidate], file: String, timeAxis: Int, lambda: KerasLambda.Form? = nil
+    _ structure: KerasStructure, _ candidates: [Candidate], file: String, timeAxis: Int,
+    lambda: KerasLambda.Form? = nil,
+    firstInput: Int = 0
   ) throws(CheckpointError) {
     self.lambda = lambda
     reading = KerasReading(structure, candidates, file: file)
@@ -76,9 +82,18 @@ struct KerasGraphReading: FileReading {
     guard let model = structure.model else { throw unsupported("it describes no model") }
     let graph = KerasGraph(structure: structure, file: file)
     let network = try KerasNetwork(model, graph.place, graph)
-    for reference in network.inputs { addInput(reference.layer) }
-    let starts = inputNames.indices.map { KerasValue(special: .input($0)) }
+    let places = [firstInput] + network.inputs.indices.filter { $0 != firstInput }
+    for place in places { addInput(network.inputs[place].layer) }
+    let starts = network.inputs.indices.map { KerasValue(special: .input(places.firstIndex(of: $0) ?? 0)) }
     let results = try run(network, starts, path: "")
+    if firstInput == 0, let place = needsFirst {
+      self = try Self(
+        structure, candidates, file: file, timeAxis: timeAxis, lambda: lambda, firstInput: place)
+      reading.translation.notes.append(
+        "\(printable(network.inputs[place].layer)) is the first input here, and not number \(place + 1) as in Keras: its steps are hidden"
+      )
+      return
+    }
     try finish(results, candidates)
   }
 

@@ -55,6 +55,10 @@ extension KerasEvidenceGraph {
     for layer in order where layer.className == "GroupNormalization" && layer.groups != Self.usualGroups {
       line = line?.replacing("group norm groups \(layer.groups) ", with: "group norm groups N ")
     }
+    if order.contains(where: { $0.className == "ZeroPadding1D" }) {
+      line = line?.replacing("zero padding before 1 after 1", with: "zero padding before N after N")
+        .replacing(" pad 1x1", with: " pad NxN")
+    }
     let found = line?.replacing("repeat \(Self.unknownCount)", with: "repeat N")
     return choices.hasSteps
       ? found?.replacing(" \(Self.unknownCount) steps", with: " N steps").replacing(

@@ -20,7 +20,7 @@ struct KerasValue {
     /// Each step of a layer's output times such a weight.
     case weighted(name: String, dense: String)
     /// Values with zeros around them, which a convolution takes: numbers before and after, of time, then of height.
-    case padded(name: String, axes: [Axis], pad: [Int], layer: String)
+    case padded(name: String, axes: [Axis], pad: [Int], layer: KerasLayer)
     /// Which steps are hidden, as Keras 3 computes it: where an input is a number, or something made of such.
     case mask(input: Int?, hidden: Double?)
   }

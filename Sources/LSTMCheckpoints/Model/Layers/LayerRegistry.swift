@@ -23,6 +23,7 @@ enum LayerRegistry {
     Layer.Flatten(),
     Layer.Reshape(),
     Layer.Slice(),
+    Layer.ZeroPadding(),
     Layer.Unmask(),
     Layer.Remask(),
     Layer.Merge(.concatenate),

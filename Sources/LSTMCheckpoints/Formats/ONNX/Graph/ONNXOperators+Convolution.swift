@@ -45,11 +45,36 @@ extension ONNXOperators {
     for (index, axis) in axes.enumerated() {
       (pad.before[axis], pad.after[axis]) = (list[index], list[axes.count + index])
     }
-    return list.allSatisfy { $0 == 0 } ? [.rows(rows)] : [.padded(rows, pad)]
+    if list.allSatisfy({ $0 == 0 }) { return [.rows(rows)] }
+    return try t.paddedSteps(rows, pad, node).map { [.rows($0)] } ?? [.padded(rows, pad)]
   }
 }
 
 extension ONNXTranslator {
+  /// Zeros before and after the steps, where no window slides over them; nil otherwise.
+  fileprivate mutating func paddedSteps(
+    _ rows: ONNXRows, _ pad: ONNXPad, _ node: ONNXModel.Node
+  ) throws(ONNXRefusal) -> ONNXRows? {
+    guard !pad.reflects, let time = rows.axes.firstIndex(of: .time), !isUnderWindow(node),
+      rows.axes.indices.allSatisfy({ $0 == time || pad.before[$0] + pad.after[$0] == 0 })
+    else { return nil }
+    let kind = Layer.ZeroPadding(before: pad.before[time], after: pad.after[time])
+    return rows.of(try layer(kind, [rows.source], node))
+  }
+
+  /// Whether a convolution or a pooling reads what a node gives, perhaps with its axes in another order.
+  private func isUnderWindow(_ node: ONNXModel.Node) -> Bool {
+    var (names, isFound) = (Set(node.outputs), false)
+    for next in model.nodes where next.inputs.contains(where: names.contains) {
+      switch next.operation {
+      case "Conv", "FusedConv", "MaxPool", "AveragePool": isFound = true
+      case "Transpose", "Unsqueeze", "Squeeze", "Identity", "Cast", "Reshape": names.formUnion(next.outputs)
+      default: break
+      }
+    }
+    return isFound
+  }
+
   fileprivate mutating func convolution(_ node: ONNXModel.Node) throws(ONNXRefusal) -> ONNXRows? {
     var pad: ONNXPad?
     var input: ONNXRows

@@ -142,6 +142,8 @@ struct ONNXNetworkWriter {
       return builder.node("Expand", [single, builder.integers([1, kind.count, 1])])
     case let kind as Layer.Flatten: return flatten(kind, place)
     case let kind as Layer.Reshape: return reshape(kind, place)
+    case let kind as Layer.ZeroPadding:
+      return builder.node("Pad", [place.input, builder.integers([0, kind.before, 0, 0, kind.after, 0])])
     case let kind as Layer.Slice: return slice(place.input, kind.first, kind.count)
     case is Layer.L2: return builder.node("LpNormalization", [place.input], ["axis": .integer(-1), "p": .integer(2)])
     case is Layer.Magnitude: return magnitude(place)

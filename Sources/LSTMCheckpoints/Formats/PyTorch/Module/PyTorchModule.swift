@@ -90,6 +90,7 @@ extension PyTorchSource {
     case let kind as Layer.Flatten: write(kind, use)
     case let kind as Layer.Reshape: write(kind, use)
     case let kind as Layer.Slice: write(kind, use)
+    case let kind as Layer.ZeroPadding: write(kind, use)
     case let kind as Layer.Merge: write(kind, use)
     case let kind as Layer.L2: write(kind, use)
     case let kind as Layer.Magnitude: write(kind, use)

@@ -70,6 +70,10 @@ extension PyTorchSource {
     say("\(use.target) = \(use.input)[..., \(kind.first):\(kind.first + kind.count)]")
   }
 
+  mutating func write(_ kind: Layer.ZeroPadding, _ use: Use) {
+    say("\(use.target) = F.pad(\(use.input), (0, 0, \(kind.before), \(kind.after)))")
+  }
+
   /// What has one row a sequence goes with each step.
   mutating func write(_ kind: Layer.Merge, _ use: Use) {
     let perStep = zip(use.inputs, use.values).first { $0.1.isPerStep }?.0
