@@ -75,3 +75,15 @@ import Testing
     #expect(LRFind.training(arguments, at: 2.5e-4) == "lstm-ft finetune \(expected) --learning-rate 0.00025")
   }
 }
+
+@Suite struct EpochTableTests {
+  @Test func whatEachOutputHasKeepsToTheTerminal() {
+    let lines = EpochTable.wrapped((1...4).map { "output_number_\($0) accuracy 88.0 %" }, indent: "  ")
+    #expect(
+      lines == [
+        "  output_number_1 accuracy 88.0 %, output_number_2 accuracy 88.0 %,",
+        "  output_number_3 accuracy 88.0 %, output_number_4 accuracy 88.0 %",
+      ])
+    #expect(EpochTable.wrapped([], indent: "  ").isEmpty)
+  }
+}

@@ -86,6 +86,13 @@ import Testing
       place, "finetune", "network.json", "--from-scratch", "--data", "data.h5", "--epochs", "40", "--lr", "0.02",
       "--batch-size", "4", "--loss", "kind=cross-entropy", "--loss-weight", "kind=0.5", "--run", "run")
     #expect(trained.stdout.contains("price mse, kind 0.5 cross-entropy"), "\(trained.stdout)")
+    // Each epoch says how good each output is, in the width of a terminal.
+    let printed = trained.stdout.split(separator: "\n")
+    let each = printed.filter { $0.hasPrefix("  price MAE ") && $0.contains(", kind accuracy ") }
+    #expect(each.count == 40 && each.allSatisfy { $0.count < 80 })
+    #expect(printed.contains { $0.hasPrefix("epoch ") && !$0.contains("MAE") })
+    let reported = try await succeeds(place, "report", "run")
+    #expect(reported.stdout.contains("\n  kind accuracy "), "\(reported.stdout)")
     let evaluated = try await succeeds(place, "evaluate", "finetuned.h5", "--data", "data.h5")
     #expect(evaluated.stdout.contains("\n  kind: loss ") && evaluated.stdout.contains("\n  price: loss "))
     struct Answer: Decodable {

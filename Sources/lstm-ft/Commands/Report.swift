@@ -101,7 +101,7 @@ struct Report: ParsableCommand {
     showSamples(upTo: 0)
     if let first = log.epochs.first { console.say(table.header(first.validation)) }
     for epoch in log.epochs {
-      console.say(table.row(epoch))
+      for line in table.row(epoch) { console.say(line) }
       showSamples(upTo: epoch.number)
     }
     if log.epochs.count < log.epochCount {

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMCheckpoints
 import LSTMFineTuning
@@ -11,20 +12,53 @@ struct EpochTable {
   let unit: Vocabulary.Unit?
   /// Whether the best epochs are marked.
   let marksBest: Bool
+  /// The model's outputs in its order, as far as it is known.
+  var outputs: [String] = []
 
   /// - Parameter metrics: of any epoch, for the metric's name.
   func header(_ metrics: Metrics?) -> String {
-    pad("epoch", width) + right("train", 12) + right("validation", 12) + right(metricName(metrics), 12)
-      + right("norm", 10) + right("seq/s", 10) + right("time", 10)
+    pad("epoch", width) + right("train", 12) + right("validation", 12)
+      + (metrics?.outputs == nil ? right(metricName(metrics), 12) : "") + right("norm", 10) + right("seq/s", 10)
+      + right("time", 10)
   }
 
-  func row(_ epoch: RunLog.Epoch) -> String {
+  /// A line; below it what each output has, of a model with several.
+  func row(_ epoch: RunLog.Epoch) -> [String] {
     let number = "\(epoch.number)" + (epochs.map { "/\($0)" } ?? "")
-    return pad(number, width) + right(digits(epoch.trainingLoss), 12)
-      + right(epoch.validation.map { digits($0.loss) } ?? "-", 12) + right(metricValue(epoch.validation), 12)
-      + right(digits(epoch.gradientNorm), 10)
+    let each = eachOutput(epoch.validation)
+    let metric = each.isEmpty ? right(metricValue(epoch.validation), 12) : ""
+    let line =
+      pad(number, width) + right(digits(epoch.trainingLoss), 12)
+      + right(epoch.validation.map { digits($0.loss) } ?? "-", 12) + metric + right(digits(epoch.gradientNorm), 10)
       + right(epoch.sequencesPerSecond.map { String(format: "%.0f", $0) } ?? "-", 10)
       + right(epoch.seconds.map(duration) ?? "-", 10) + (epoch.isBest && marksBest ? "  best" : "")
+    return [line] + Self.wrapped(each, indent: "  ")
+  }
+
+  /// `price MAE 0.12`, `kind accuracy 88.0 %`: of each output; empty for a model of one.
+  private func eachOutput(_ metrics: Metrics?) -> [String] {
+    guard let all = metrics?.outputs else { return [] }
+    let known = outputs.filter { all[$0] != nil }
+    let names = known + all.keys.filter { !known.contains($0) }.sorted()
+    return names.map { name in
+      let own = all[name]
+      let value = RunLog.Metric(own).map { "\(metricName(own)) \($0.text(own))" } ?? "loss \(digits(own?.loss ?? .nan))"
+      return "\(printable(name, limit: 40)) \(value)"
+    }
+  }
+
+  /// Parts side by side, as many in a line as 80 columns hold.
+  static func wrapped(_ parts: [String], indent: String) -> [String] {
+    var lines: [String] = []
+    for part in parts {
+      if let last = lines.last, last.count + 2 + part.count < 80 {
+        lines[lines.count - 1] = last + ", " + part
+      } else {
+        if !lines.isEmpty { lines[lines.count - 1] += "," }
+        lines.append(indent + part)
+      }
+    }
+    return lines
   }
 
   /// The losses of the epochs in one line; nil for fewer than two.
@@ -35,6 +69,8 @@ struct EpochTable {
 
   func text(_ metrics: Metrics) -> String {
     var text = "loss \(digits(metrics.loss))"
+    let each = eachOutput(metrics)
+    if !each.isEmpty { return text + ", " + each.joined(separator: ", ") }
     if let summary = metrics.textSummary(unit) { text += ", " + summary }
     if let mae = metrics.mae { text += ", MAE \(digits(mae))" }
     if let accuracy = metrics.accuracy { text += ", accuracy \(percent(accuracy))" }

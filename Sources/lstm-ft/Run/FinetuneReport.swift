@@ -21,7 +21,7 @@ final class FinetuneReport {
     self.console = console
     table = EpochTable(
       epochs: session.options.epochs, unit: session.ready.preprocessing.vocabulary?.unit,
-      marksBest: session.validation != nil)
+      marksBest: session.validation != nil, outputs: session.model.configuration.outputNames)
     progress = RunProgress(
       epochs: session.options.epochs, batchSize: session.training.perStep(session.options.batchSize))
   }
@@ -99,7 +99,7 @@ final class FinetuneReport {
       if !hasHeader { console.say(table.header(record.validation)) }
       hasHeader = true
       losses.append(record.validation?.loss ?? record.trainingLoss)
-      console.say(table.row(RunLog.Epoch(record)))
+      for line in table.row(RunLog.Epoch(record)) { console.say(line) }
     case .sample(let sample, let epoch):
       // A text is shown after each epoch; a forecast only before the first and after the best.
       guard !sample.isForecast || epoch == 0 else {
