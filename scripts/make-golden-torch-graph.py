@@ -535,6 +535,16 @@ def make() -> None:
     case(
         "window_of_one",
         Chain(lambda m, x: channels(m.conv, m.lstm(x)[0])[:, -1], lstm=nn.LSTM(3, 5, batch_first=True), conv=nn.Conv1d(5, 2, 1)), features(4, 7, 3))
+    # An image (height, width) of 8 rows, read along its width.
+    case(
+        "crnn_pooled",
+        Chain(
+            lambda m, x: m.fc(m.rnn(m.cnn(x.transpose(1, 2).unsqueeze(1)).permute(0, 3, 1, 2).flatten(2))[0])[:, -1],
+            cnn=nn.Sequential(
+                nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.MaxPool2d((2, 1)), nn.Conv2d(3, 4, (3, 5), padding=(1, 2)), nn.ReLU(),
+                nn.MaxPool2d((2, 1))),
+            rnn=nn.LSTM(8, 5, batch_first=True, bidirectional=True), fc=nn.Linear(10, 4)),
+        features(2, 6, 8))
     for name in ["group_norm", "group_norm_front"]:
         norm = next(layer for layer in CASES[name][0].modules() if isinstance(layer, nn.GroupNorm))
         nn.init.normal_(norm.weight, 1, 0.3)

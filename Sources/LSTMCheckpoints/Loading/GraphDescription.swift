@@ -75,7 +75,14 @@ struct GraphDescription {
       guard var cell = step.kind as? Layer.Recurrent, cell.cell == .rnn, step.level == 0 else { continue }
       cell.activation = .relu
       model.assumed.add(
-        "the activation of \(step.source ?? "") is tanh", change: self.line { $0.steps[index].kind = cell })
+        "the activation of \(step.source ?? "") is tanh",
+        change: self.line { draft in
+          for at in levels(from: index) {
+            guard var own = draft.steps[at].kind as? Layer.Recurrent else { continue }
+            own.activation = cell.activation
+            draft.steps[at].kind = own
+          }
+        })
     }
     sayResidual(&model.assumed)
     for step in steps where step.kind is Layer.PReLU {
@@ -138,7 +145,7 @@ struct GraphDescription {
         case .tanh:
           assumed.add(
             "attention as the sum of the steps, weighted by the softmax over time of a score of each, which has tanh "
-              + "inside (\(source))")
+              + "inside (\(source)); with another activation there it has no counterpart here")
         case .vector:
           attention.scoreActivation = .tanh
           assumed.add(
@@ -156,18 +163,43 @@ struct GraphDescription {
     }
   }
 
+  /// The layers of the recurrent module that begins there.
+  private func levels(from index: Int) -> Range<Int> {
+    let end = steps[(index + 1)...].firstIndex { !$0.isRecurrent || $0.level == 0 } ?? steps.count
+    return index..<end
+  }
+
   /// What a recurrent layer gives may be added to what it reads where both are as wide.
   private func sayResidual(_ assumed: inout [Assumption]) {
-    for (index, step) in steps.enumerated() {
+    let found = steps.indices.filter { index in
+      let step = steps[index]
       guard let cell = step.kind as? Layer.Recurrent, cell.initialFrom == nil, step.reads == nil,
         index > 0 || draft.inputs.count == 1,
         index + 1 >= steps.count || !steps[index + 1].isRecurrent || steps[index + 1].level == 0,
-        step.level == 0, let width = step.parts["weight_ih"]?.shape.last, width == cell.outputSize
-      else { continue }
-      assumed.add(
-        "what \(step.source ?? "") gives is not added to what it reads, which is as wide",
-        change: line { $0.insert(.init(Layer.Merge(.add), nil, reads: [index, index - 1]), at: index + 1) })
+        step.level == 0, let width = step.parts["weight_ih"]?.shape.last
+      else { return false }
+      return width == cell.outputSize
     }
+    if found.isEmpty { return }
+    // All of a row of blocks, or none.
+    assumed.add(
+      "what \(nameList(found.compactMap { steps[$0].source })) \(found.count == 1 ? "gives is not added to what it reads, which is" : "give is not added to what each reads, which is") "
+        + "as wide",
+      change: line { draft in
+        for (moved, index) in found.enumerated() {
+          let at = index + moved
+          let read = normalizesForItself(index) ? at - 2 : at - 1
+          draft.insert(.init(Layer.Merge(.add), nil, reads: [at, read]), at: at + 1)
+        }
+      })
+  }
+
+  /// Whether the normalization before a layer lies in one block with it, so that what is added is what the block reads.
+  private func normalizesForItself(_ index: Int) -> Bool {
+    guard index > 0, steps[index - 1].isNormalization, let norm = steps[index - 1].source, let own = steps[index].source
+    else { return false }
+    let block = own.moduleAndLeaf.module
+    return !block.isEmpty && norm.moduleAndLeaf.module == block
   }
 }
 

@@ -71,6 +71,9 @@ struct GraphReading: FileReading {
     } else if let branches = GraphBranches(parts, kinds, options, take, keepsOrder: keepsOrder) {
       return .question(branches.detail, branches.proposals, others: branches.others)
     }
+    if keepsOrder, let images = GraphImages(parts, kinds, options, take) {
+      return .question(images.detail, images.proposals, others: images.others)
+    }
     if !keepsOrder, let order = ModuleOrder.orders(of: parts.sequence, kinds).first { parts.sequence = order }
     if options.stack == nil, let pairs = GraphPairs(parts, recurrent, kinds, options, take) {
       return .arrangement(pairs.detail, pairs.proposals, stack: pairs.stack)

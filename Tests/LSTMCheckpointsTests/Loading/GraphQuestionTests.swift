@@ -92,6 +92,52 @@ import Testing
     #expect(advice[2].contains("heads 4 -> add") && advice[2].contains("layer norm -> self attention heads 4"))
   }
 
+  @Test func imagesAreCountedBack() throws {
+    let pooled = try GraphReadingTests.proposals(Checkpoint(path: GraphReadingTests.file("torch-graph/crnn_pooled.pt")))
+    #expect(
+      pooled.first?.line
+        == "8 features -> reshape grid -> conv 3 kernel 3x3 same -> batch norm -> relu -> max pool 1x2 "
+        + "-> conv 4 kernel 5x3 same -> relu -> max pool 1x2 -> biLSTM 5 -> all -> dense 4")
+    // The same without poolings beside it.
+    let plain = try refusal(Checkpoint(path: GraphReadingTests.file("torch-graph/crnn.pt")))
+    #expect(
+      plain.count == 3
+        && plain[1].contains(
+          "or model 8 features -> reshape grid -> conv 3 kernel 3x3 same -> batch norm -> relu -> biLSTM 5 -> all -> dense 4"
+        ),
+      "\(plain)")
+  }
+
+  /// The line that says otherwise is the whole model: all blocks, all layers.
+  @Test func whatIsSaidOtherwiseIsWhole() throws {
+    func otherwise(_ shapes: [(String, [Int])], _ what: String) throws -> String {
+      var file = checkpoint(shapes)
+      file.keepsOrder = true
+      let plan = try LoadPlan(file)
+      try plan.validate()
+      let found = try #require(plan.report.assumed.first { $0.what.description.contains(what) })
+      return found.change?.description ?? ""
+    }
+    let list = dense("inp", 4, 7) + (0..<3).flatMap { layer("l.\($0).", 0, 4, 4) } + dense("fc", 1, 4)
+    #expect(
+      try otherwise(list, "l.0, l.1, l.2 give is not added").contains(
+        "LSTM 4 -> add from layer0, dense1 -> LSTM 4 -> add from layer1, add1 -> LSTM 4 -> add from layer2, add2 -> last"
+      ))
+    // What a block adds is what it reads, before its normalization.
+    let blocks = (0..<2).flatMap { vectors("b.\($0).norm", 4) + layer("b.\($0).lstm.", 0, 4, 4) }
+    #expect(
+      try otherwise(dense("inp", 4, 7) + blocks + dense("fc", 1, 4), "is not added").contains(
+        "layer norm -> LSTM 4 -> add from layer0, dense1 -> layer norm -> LSTM 4 -> add from layer1, add1 -> last"))
+    let rnn = (0..<2).flatMap { level in
+      [
+        ("r.weight_ih_l\(level)", [4, level == 0 ? 3 : 4]), ("r.weight_hh_l\(level)", [4, 4]),
+        ("r.bias_ih_l\(level)", [4]), ("r.bias_hh_l\(level)", [4]),
+      ]
+    }
+    #expect(
+      try otherwise(rnn + dense("fc", 1, 4), "is tanh").contains("RNN 4 relu -> RNN 4 relu"))
+  }
+
   // MARK: - Activations that a user says
 
   private func line(_ shapes: [(String, [Int])], _ change: (inout LoadOptions) -> Void) throws -> String {
