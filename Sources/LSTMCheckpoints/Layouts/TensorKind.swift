@@ -19,6 +19,8 @@ enum TensorKind: Hashable {
   case crf
   case initialState
   case positions
+  /// Means, deviations and bounds by their names, which may scale what the model reads or gives.
+  case scales
   case embedding
   case dense
   case lstm
@@ -52,6 +54,7 @@ enum TensorKind: Hashable {
     case .crf: "a conditional random field (CRF)"
     case .initialState: "a learned initial state"
     case .positions: "an encoding of positions"
+    case .scales: "a mean, deviation or bound by its name"
     case .embedding: "an embedding"
     case .dense: "a dense layer"
     case .lstm: "an LSTM"
@@ -70,6 +73,7 @@ enum TensorKind: Hashable {
     case .groupNormalization:
       "\(noun): it changes the output; say where it stands, and its groups, by describing the model with \(.model, "LINE")"
     case .cellNormalization: "\(noun): it changes the output, and such cells have no counterpart here"
+    case .scales: "\(noun), which may scale what the model reads or gives: it then changes the output"
     case .rnn(let hidden): "(H, H) = \(hidden): a plain RNN; it changes the output"
     default:
       effect == .changesOutput

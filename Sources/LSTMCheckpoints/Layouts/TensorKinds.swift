@@ -153,7 +153,7 @@ struct TensorKinds {
     }
     if leaf == "embeddings" || leaf == "embedding" { return .embedding }
     if candidate.shape.isEmpty, !candidate.tensor.dataType.isFloatingPoint { return .counter }
-    return .unknown
+    return Self.saysScale(leaf, candidate.shape) ? .scales : .unknown
   }
 
   private func saysAttention(_ module: String, _ leaf: String, _ words: [String]) -> Bool {
@@ -167,6 +167,14 @@ struct TensorKinds {
   static func saysEmbedding(_ name: String) -> Bool {
     let name = name.lowercased()
     return ["emb", "wte", "token", "lookup"].contains { name.contains($0) }
+  }
+
+  /// `input_mean`, `std`: a vector whose name says nothing but that.
+  private static func saysScale(_ leaf: String, _ shape: [Int]) -> Bool {
+    guard shape.count == 1, let last = words(leaf).last else { return false }
+    let isWhose = words(leaf).dropLast().allSatisfy(
+      ["input", "output", "x", "y", "in", "out", "data", "feature", "target"].contains)
+    return isWhose && ["mean", "std", "stddev", "var", "min", "max", "scale", "offset", "mu", "sigma"].contains(last)
   }
 
   /// Whether a normalization is of groups, or of each feature over the steps, by its name.

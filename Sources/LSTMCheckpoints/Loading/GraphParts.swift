@@ -38,6 +38,8 @@ struct GraphParts {
       case .linear, .lone:
         if module.parts.values.contains(where: { kinds.kind(of: $0) == .attention }) {
           attention.append(module)
+        } else if module.content == .lone, module.parts.values.contains(where: { kinds.kind(of: $0) == .scales }) {
+          return nil
         } else if case .lone = module.content {
           guard let candidate = module.parts["weight"], let part = TensorModule.state(candidate), states[part] == nil
           else {

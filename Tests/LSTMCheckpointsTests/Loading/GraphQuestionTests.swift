@@ -208,6 +208,16 @@ import Testing
     }
   }
 
+  /// Buffers that a model scales its input with: no advice leaves them out, nor is one taken for an attention's vector.
+  @Test(arguments: [3, 4]) func whatMayScaleIsNotAdvisedAway(_ width: Int) {
+    for names in [["mean", "std"], ["input_mean"]] {
+      let found = refusal(checkpoint(layer("lstm.", 0, 3, 4) + dense("fc", 1, 4) + names.map { ($0, [width]) }))
+      #expect(
+        found[0].contains("a mean, deviation or bound by its name, which may scale what the model reads or gives"))
+      #expect(!found.contains { $0.contains("allowedUnexpected") })
+    }
+  }
+
   // MARK: - Names that two frameworks have
 
   @Test func theOrderOfKerasNamesIsAskedBesidePyTorchs() throws {
