@@ -12,7 +12,7 @@ import Testing
 
   @Test(arguments: 0..<8) func linesAndJSONGoThereAndBack(_ part: Int) throws {
     var kinds: [String: Int] = [:]
-    for model in Self.models(UInt64(part) * 1000..<UInt64(part) * 1000 + 160) {
+    for model in Self.models(UInt64(part) * 1000..<UInt64(part) * 1000 + 320) {
       let line = model.line
       let again = try ModelConfiguration(line: line)
       #expect(again == model, "\(line)")
