@@ -32,12 +32,48 @@ class Normed(nn.Module):
         return self.out(self.lstm(y)[0].mean(1))
 
 
+class RMS(nn.Module):
+    """As people write it, where a version of PyTorch has none."""
+
+    def __init__(self, size, epsilon=1e-3):
+        super().__init__()
+        self.gain, self.epsilon = nn.Parameter(torch.ones(size)), epsilon
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.epsilon) * self.gain
+
+
+class AfterLSTM(nn.Module):
+    def __init__(self, norm):
+        super().__init__()
+        self.lstm, self.norm, self.out = nn.LSTM(4, 5, batch_first=True), norm, nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.out(self.norm(self.lstm(x)[0])[:, -1])
+
+
+class Autoencoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder, self.decoder = nn.LSTM(4, 5, batch_first=True), nn.LSTM(5, 5, batch_first=True)
+        self.out = nn.Linear(5, 4)
+
+    def forward(self, x):
+        h = self.encoder(x)[1][0][-1].unsqueeze(1).repeat(1, x.size(1), 1)
+        return self.out(self.decoder(h)[0])
+
+
+RMS_NORMED = "lstm slice rescale concatenate l2 slice rescale readout dense"
+REPEATED = "lstm readout concatenate slice lstm dense"
 NORMED = "convolution group_norm activation lstm readout dense"
 # name, module, kinds, whether the sizes are open, which exporters
 CASES = [
     ("group_norm", lambda: Normed(nn.GroupNorm(2, 6)), NORMED, False, "old dynamo"),
     ("group_norm_open", lambda: Normed(nn.GroupNorm(3, 6)), NORMED, True, "old dynamo"),
     ("instance_norm", lambda: Normed(nn.InstanceNorm1d(6, affine=True)), NORMED, True, "old dynamo"),
+    ("rms_norm", lambda: AfterLSTM(RMS(5)), RMS_NORMED, True, "old dynamo"),
+    ("rms_norm_of_torch", lambda: AfterLSTM(nn.RMSNorm(5, eps=1e-6)), RMS_NORMED, False, "dynamo"),
+    ("autoencoder_open", Autoencoder, REPEATED, True, "old"),
     ("instance_norm_plain", lambda: Normed(nn.InstanceNorm1d(6)), NORMED, False, "old dynamo"),
 ]
 

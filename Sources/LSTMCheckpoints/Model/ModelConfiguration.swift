@@ -60,6 +60,7 @@ public struct ModelConfiguration: Hashable, Sendable {
       }
       var value = LayerValue(width: width, isPerStep: !isPerSequence, steps: steps, clock: clock)
       value.vocabulary = vocabulary
+      value.isOfInput = !isPerSequence
       if let channels {
         guard width % channels == 0, vocabulary == nil else {
           throw LayerError("channels", "\(channels) does not divide the \(width) features of a step")

@@ -10,6 +10,19 @@ final class MergeLayer: NetworkLayer {
     super.init(context)
   }
 
+  /// Two inputs of an open number of steps have as many, and none that the other's sequences lack.
+  override func checkShape() throws(ShapeError) {
+    guard let first = sources.first(where: \.value.isPerStep) else { return }
+    for other in sources where other.value.isPerStep && other.shape !== first.shape {
+      let (one, two) = (first.shape.packed, other.shape.packed)
+      guard one.lengths == two.lengths, one.order == two.order else {
+        throw ShapeError(
+          what: "steps of \(first.name) and \(other.name), which \(name) puts together", expected: "as many of each",
+          found: "\(one.rows) and \(two.rows) in \(one.count) sequences")
+      }
+    }
+  }
+
   override func forward(_ pass: LayerPass) {
     let output = makeOutput()
     var column = 0

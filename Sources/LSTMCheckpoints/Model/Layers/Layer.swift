@@ -53,7 +53,9 @@ public struct LayerValue: Hashable, Sendable {
   public var steps: Int?
   /// Values of one clock have rows for the same steps: 0 for the model's first input; nil for the model to choose, in a
   /// layer that changes the number of steps.
-  public var clock: Int?
+  public var clock: Int? { didSet { if clock != oldValue { isOfInput = false } } }
+  /// Whether its steps are an input's own. Another input may have as many of them, which is known when the model runs.
+  var isOfInput = false
   /// How a row is divided, channel by channel; nil for a row of features.
   public var grid: Grid?
 

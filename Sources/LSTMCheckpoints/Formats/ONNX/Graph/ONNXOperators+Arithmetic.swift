@@ -76,6 +76,7 @@ extension ONNXOperators {
     if let known = try t.visibleMean(node) { return [known] }
     if node.operation == "Mul", t.isZeroed(node) { return [.zeros()] }
     if let rows = try t.normalized(node) { return [.rows(rows)] }
+    if let rows = try t.rootMeanSquared(node) { return [.rows(rows)] }
     if node.operation == "Div" {
       if let rows = try t.softsign(node) { return [.rows(rows)] }
     } else {

@@ -245,6 +245,10 @@ extension ONNXTranslator {
         made.axes[place] = .batch
         continue
       }
+      if size.factor == 1, size.symbols.count == 1, size.symbols[0] > 0, !draft[made.source].value.isPerStep {
+        let clock = size.symbols[0] - 1
+        unrolled.repeated[made.source] = unrolled.repeated[made.source].map { $0 == clock ? clock : nil } ?? clock
+      }
       // What is given once goes with each step.
       made.axes[place] = .time
     }

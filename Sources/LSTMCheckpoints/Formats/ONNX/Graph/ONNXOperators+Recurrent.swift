@@ -238,6 +238,18 @@ extension ONNXTranslator {
     return ONNXRows(source: source, axes: axes, factors: Array(rows.factors.dropFirst()))
   }
 
+  /// What is given once at each step of a clock: a part of it and of what has those steps, side by side.
+  private mutating func atEachStep(_ source: Int, _ node: ONNXModel.Node) throws(ONNXRefusal) -> Int? {
+    guard let clock = unrolled.repeated[source] ?? nil,
+      let steps = draft.entries.indices.first(where: { place in
+        let value = draft[place].value
+        return value.isPerStep && value.clock == clock && value.vocabulary == nil
+      })
+    else { return nil }
+    let both = try layer(Layer.Merge(.concatenate), [source, steps], node)
+    return try layer(Layer.Slice(first: 0, count: draft[source].value.width), [both], node)
+  }
+
   /// Rows whose steps a recurrent layer goes through.
   private mutating func sequence(
     _ input: ONNXRows, _ isBatchFirst: Bool, size: Int, _ node: ONNXModel.Node
@@ -264,6 +276,7 @@ extension ONNXTranslator {
     guard rows.axes[batch] == .batch || rows.axes[batch] == .one else {
       throw ONNXRefusal(detail: "the axis that it takes for the batch is another", isAboutAxes: true)
     }
+    if !draft[rows.source].value.isPerStep, let steps = try atEachStep(rows.source, node) { rows = rows.of(steps) }
     guard draft[rows.source].value.isPerStep else {
       throw ONNXRefusal(detail: "it reads the same values at each step, whose number the file does not say")
     }

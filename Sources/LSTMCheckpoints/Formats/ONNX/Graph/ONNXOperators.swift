@@ -19,7 +19,7 @@ enum ONNXOperators {
   static let families: [Family] = [
     constants, sizes, movers, picks, joins, repeats,
     activations, sums, products, scalers, dense, convolution, pads, pooling, reductions,
-    batchNorm, layerNorm, groupNorm, recurrent, reversals, roots, softmax, quantized,
+    batchNorm, layerNorm, groupNorm, rmsNorm, recurrent, reversals, roots, softmax, quantized,
   ]
 
   static func translation(of node: ONNXModel.Node) -> Translate? {

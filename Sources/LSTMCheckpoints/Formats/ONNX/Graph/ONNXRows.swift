@@ -153,6 +153,8 @@ struct ONNXUnrolled {
 
   /// Of a layer: which step of which other it is.
   var steps: [Int: Step] = [:]
+  /// Of what is given once: the clock whose every step it is repeated at; nil for several.
+  var repeated: [Int: Int?] = [:]
   /// Of a layer: all its steps side by side.
   var flat: [Int: Int] = [:]
   /// Of a recurrent layer that is made of cells: what tells its weights.

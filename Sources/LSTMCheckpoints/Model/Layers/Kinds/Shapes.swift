@@ -169,7 +169,11 @@ extension Layer {
     public func output(_ inputs: [LayerValue]) throws(LayerError) -> LayerValue {
       let perStep = inputs.filter(\.isPerStep)
       guard let first = perStep.first ?? inputs.first else { throw LayerError(nil, "it reads nothing") }
-      if let other = perStep.first(where: { $0.clock != first.clock && ($0.steps == nil || $0.steps != first.steps) }) {
+      func hasAsMany(_ other: LayerValue) -> Bool {
+        if other.clock == first.clock { return true }
+        return other.steps == first.steps && (first.steps != nil || first.isOfInput && other.isOfInput)
+      }
+      if let other = perStep.first(where: { !hasAsMany($0) }) {
         throw LayerError(
           nil, "its inputs differ in the number of steps" + (other.steps.map { " (\($0))" } ?? ""))
       }
