@@ -541,6 +541,14 @@ def pad_before_lstm(k, L):
                  L.GRU(5, return_sequences=True), L.ZeroPadding1D((0, 2)), L.Conv1D(4, 3), L.LSTM(3), L.Dense(2))
 
 
+@case()
+def pad_read_twice(k, L):
+    x = k.Input((7, 3))
+    p = L.ZeroPadding1D((2, 0))(x)
+    h = L.add([L.Conv1D(4, 3, padding="same")(p), L.LSTM(4, return_sequences=True)(p)])
+    return k.Model(x, L.Dense(2)(L.LSTM(3)(L.MaxPooling1D(2)(L.ZeroPadding1D(1)(h)))))
+
+
 # Captions of pictures: the second input is the one that has steps, and hides some.
 @case(tokens=[None, 9])
 def masked_second(k, L):

@@ -50,7 +50,8 @@ struct KerasFoundJoins {
   }
 
   static let merges: Set<String> = ["Concatenate", "Add", "Multiply", "Average", "Maximum", "Subtract"]
-  private static let stepLimit = 40_000
+  private static let stepLimit = 10_000
+  private static let layerLimit = 48
   private static let costLimit = 7
   /// How many graphs are read, and how many are kept.
   private static let tryLimit = 60
@@ -89,7 +90,7 @@ struct KerasFoundJoins {
     of layers: [KerasFoundLayer], isOrdered: Bool, isValid: @escaping ([KerasFoundLayer]) -> Bool
   ) -> [[KerasFoundLayer]] {
     let inputs = layers.filter { $0.className == "InputLayer" }
-    guard !inputs.isEmpty else { return [] }
+    guard !inputs.isEmpty, layers.count <= layerLimit else { return [] }
     var queues = [layers]
     if !isOrdered {
       let rest = layers.filter { !KerasLayerKinds.idle.contains($0.className) }

@@ -40,7 +40,10 @@ extension KerasGraphReading {
     let kernel = tensors[0]
     try kernel.requireRank(count + 2, "a convolution's kernel (\(count == 1 ? "k" : "k, k"), I, O)")
     var (given, pad) = (given, nil as [Int]?)
-    if case .padded(let name, let axes, let zeros, _)? = given.special, zeros.count == 2 * count, wrapper == nil {
+    let padsItself = count == 1 && layer.config["padding"]?.string ?? "valid" != "valid"
+    if case .padded(let name, let axes, let zeros, _)? = given.special, zeros.count == 2 * count, wrapper == nil,
+      !padsItself
+    {
       (given, pad) = (KerasValue(name: name, axes: axes), zeros)
     }
     let value = try input(try settled(given, layer, width: kernel.shape[count]), layer, count, wrapper)
@@ -125,8 +128,11 @@ extension KerasGraphReading {
   ) throws(CheckpointError) -> KerasValue {
     let count = layer.className.hasSuffix("1D") ? 1 : 2
     var (given, pad) = (given, nil as [Int]?)
-    if case .padded(let name, let axes, let zeros, _)? = given.special, zeros.count == 2 * count, wrapper == nil {
-      guard layer.className.hasPrefix("Average") else {
+    let isAverage = layer.className.hasPrefix("Average")
+    if case .padded(let name, let axes, let zeros, _)? = given.special, zeros.count == 2 * count, wrapper == nil,
+      isAverage || count == 2
+    {
+      guard isAverage else {
         throw unsupported(layer, "takes the largest of values and of zeros around them, which has no counterpart here")
       }
       (given, pad) = (KerasValue(name: name, axes: axes), zeros)
