@@ -7,6 +7,12 @@ public struct Assumption: Sendable, Codable, Equatable {
   /// How to say otherwise; nil when nothing can be said.
   public internal(set) var change: Message?
 
+  /// What may be behind the last layer; vectors that are compared have a length of 1.
+  static func outputActivations(width: Int) -> Message {
+    let usual: Message = "\(.outputActivation) sigmoid, softmax, log_softmax, relu or tanh"
+    return width < 8 ? usual : usual + "; -> L2 at the end of \(.model, "LINE") for vectors of length 1"
+  }
+
   /// Names and widths say so much, and no more: what stands side by side may have them too.
   static func oneStack(_ modules: String) -> Assumption {
     Assumption(

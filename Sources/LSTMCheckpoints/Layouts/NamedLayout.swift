@@ -54,7 +54,7 @@ enum NamedLayout {
   }
 
   /// A cell that normalizes what it adds up is another cell, whatever else its tensors are called.
-  private static func refuseNormalizedCells(
+  static func refuseNormalizedCells(
     _ candidates: [Candidate], _ kinds: TensorKinds, file: String
   ) throws(CheckpointError) {
     let inside = candidates.filter { kinds.kind(of: $0) == .cellNormalization }

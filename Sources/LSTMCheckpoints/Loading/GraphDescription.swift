@@ -58,7 +58,7 @@ struct GraphDescription {
     {
       model.assumed.add(
         "no activation after \(last.source ?? "")",
-        change: "\(.outputActivation) sigmoid, softmax, log_softmax, relu or tanh")
+        change: Assumption.outputActivations(width: configuration.output.width))
     }
     sayAttention(&model.assumed)
     for case let norm as Layer.BatchNorm in steps.map(\.kind) {

@@ -66,7 +66,7 @@ extension ModelResolution {
     }
     if options.outputActivation == nil {
       assumed.add(
-        "no activation after head.\(last)", change: "\(.outputActivation) sigmoid, softmax, log_softmax, relu or tanh")
+        "no activation after head.\(last)", change: Assumption.outputActivations(width: configuration.head[last].size))
     }
   }
 }

@@ -166,6 +166,15 @@ import Testing
     #expect(refusal(checkpoint(heads), options)[0].contains("the model has 2 outputs, and it does not say which"))
   }
 
+  /// Vectors that are compared are divided by their length, of which there is no tensor.
+  @Test(arguments: [(2, false), (16, true)]) func vectorsMayHaveALengthOfOne(_ width: Int, _ isSaid: Bool) throws {
+    for file in [layer("lstm.", 0, 3, 4), layer("lstm.", 0, 3, 4) + vectors("ln", 4)] {
+      let plan = try LoadPlan(checkpoint(file + dense("fc", width, 4)))
+      let found = try #require(plan.report.assumed.first { $0.what.description.hasPrefix("no activation after") })
+      #expect(found.change?.description.contains("L2") == isSaid)
+    }
+  }
+
   @Test func theActivationOfWhatIsReadStandsBehindAllOfIt() throws {
     var options = LoadOptions()
     options.readoutActivation = .relu

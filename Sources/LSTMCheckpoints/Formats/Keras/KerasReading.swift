@@ -132,6 +132,10 @@ extension KerasStructure: ModelStructure {
     if let layout = options.layout, !layout.isKeras {
       throw .invalid(.layout, "\(layout.rawValue)", "\(file) is Keras' and says itself which layer is which")
     }
+    if model == nil {
+      let counted = candidates.filter { options.globsAllowing($0).isEmpty }
+      try NamedLayout.refuseNormalizedCells(counted, TensorKinds(candidates), file: file)
+    }
     var translation: Translation
     var isWhole = false
     let available = Set(candidates.map(\.tensor.name))
