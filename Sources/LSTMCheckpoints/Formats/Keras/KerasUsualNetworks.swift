@@ -118,8 +118,17 @@ extension KerasEvidenceGraph {
     if isJoined, isTokens, options.readout == nil, !isSingle { return [Way(0), Way(0.9) { $0.givesAll = true }] }
     guard let tokens = layers.first(where: { $0.className == "Embedding" })?.config["input_dim"]?.integer,
       layers.last(where: \.isDense)?.gives == tokens, options.readout == nil
-    else { return [] }
+    else { return mayTag ? [Way(0), Way(0.4) { $0.givesAll = true }] : [] }
     return [Way(0), Way(0.7) { $0.givesAll = true }]
+  }
+
+  /// Whether it may say something of each token: two directions, and several outputs.
+  private var mayTag: Bool {
+    guard isTokens, !isSingle, options.readout == nil, let last = layers.lastIndex(where: \.isRecurrent) else {
+      return false
+    }
+    return layers[last].className == "Bidirectional" && layers[(last + 1)...].allSatisfy { $0.isDense || $0.isFunction }
+      && !layers[(last + 1)...].contains { $0.className == "TimeDistributed" }
   }
 
   private var pools: [Way] {
