@@ -162,3 +162,56 @@ struct ONNXUnrolled {
   /// Of a value: whose state c it is, and after which step.
   var cells: [String: Step] = [:]
 }
+
+/// Which steps of an input are left out: those that hold one token, or one number in all of their features.
+struct ONNXMask: Equatable {
+  /// The input's place in the draft.
+  let input: Int
+  /// What hidden steps hold.
+  let number: Double
+  let isOfTokens: Bool
+  var axes: [ONNXRows.Axis]
+  /// Whether it is true where a step is hidden.
+  var isHidden = true
+  /// Whether it is of each feature, and not yet of each step.
+  var isOfFeatures = false
+  /// Whether it counts the features that differ.
+  var isCount = false
+  var isReversed = false
+  /// Whether it is of the step that a loop is at.
+  var isStep = false
+
+  func isOfSameSteps(as other: ONNXMask) -> Bool {
+    input == other.input && number == other.number && isOfTokens == other.isOfTokens
+  }
+
+  /// As it stands in a model.
+  var mask: ModelConfiguration.Mask? {
+    if isOfTokens { return Int(exactly: number).flatMap { $0 >= 0 ? .token($0) : nil } }
+    return Float(number).isFinite ? .value(Float(number)) : nil
+  }
+}
+
+/// What masks do in a graph.
+struct ONNXMasks {
+  /// Of a recurrent layer: the steps that it passes over.
+  var layers: [Int: ONNXMask] = [:]
+  /// Recurrent layers that give zeros at hidden steps.
+  var zeroed = Set<Int>()
+  /// Layers of two directions, by the two that they are made of.
+  var pairs: [[Int]: Int] = [:]
+  /// Layers that take from steps, and pass over hidden ones.
+  var respecting = Set<Int>()
+  /// An input whose hidden steps were made zero.
+  var cleared: ONNXMask?
+
+  // Of the loop that is run:
+  /// What the next round has in place of a state.
+  var next: [String: String] = [:]
+  /// The states of cells: h, and of an LSTM c.
+  var cells: [Int: [String]] = [:]
+  /// States that hidden steps leave as they are.
+  var kept: [Int: Set<String>] = [:]
+  /// What hidden steps give, by the name of a choice: whether that is zeros.
+  var givesZeros: [String: Bool] = [:]
+}
