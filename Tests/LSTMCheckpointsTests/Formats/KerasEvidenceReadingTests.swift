@@ -76,6 +76,30 @@ import Testing
     }
   }
 
+  /// What computes is named, and nothing advises to leave it out.
+  @Test(arguments: [(3, "within each step"), (4, "over pictures")])
+  func aConvolutionIsRefusedByName(_ test: (rank: Int, of: String)) throws {
+    let (within, above) = ("time_distributed/time_distributed", recurrent("lstm", 4))
+    let layers: Layers = [
+      ("time_distributed", [("\(within)/bias:0", [3]), ("\(within)/kernel:0", [Int](repeating: 3, count: test.rank))]),
+      above,
+    ]
+    let structure = KerasStructure(
+      weights: .layers(layers.map { .init(name: $0.name, weights: $0.weights.map(\.0)) }),
+      version: KerasVersion("2.15.0"), model: nil)
+    let candidates = layers.flatMap(\.weights).map { name, shape in
+      let tensor = StoredTensor(name: name, shape: shape, dataType: .float32) {
+        [UInt8](repeating: 0, count: 4 * shape.reduce(1, *))
+      }
+      return Candidate(name: name, tensor: tensor)
+    }
+    let error = #expect(throws: CheckpointError.self) {
+      try structure.translate(candidates, file: "m.h5", options: LoadOptions())
+    }
+    #expect(error?.message.contains("a convolution \(test.of)") == true, "\(error?.message ?? "")")
+    #expect(error?.advice.contains { "\($0)".contains("unexpected") } == false)
+  }
+
   @Test func aNormalizationOfGroupsIsNoLayerNormalization() {
     let tensors = [
       ("group_normalization/group_normalization/gamma:0", [4]), ("group_normalization/group_normalization/beta:0", [4]),

@@ -264,7 +264,9 @@ extension KerasStructure {
     // A name is only a name: tensors say more.
     if hint.map(KerasLayerKinds.weightless.contains) == true, !weights.isEmpty { hint = nil }
     if let layer = KerasFoundLayer(name, hint: hint, weights: weights, roles: roles, shapes: found) { return layer }
-    return hint == nil || hint == "Attention"
+    // What runs within each step is no convolution over them.
+    let isWithin = hint == "TimeDistributed" && found.contains { $0.count > 2 }
+    return hint == nil || hint == "Attention" || isWithin
       ? nil : KerasFoundLayer(name, hint: nil, weights: weights, roles: roles, shapes: found)
   }
 

@@ -155,7 +155,11 @@ struct KerasUnits: FileReading {
       if shapes.count == 4 || shapes.count == 3 { return "a batch normalization" }
       if shapes.count == 2 { return "a normalization" }
     }
-    if shapes.first?.count == 3 { return "a convolution over the steps" }
+    let isWithin = unit.name.contains("time_distributed")
+    if shapes.contains(where: { $0.count == 3 }) {
+      return "a convolution \(isWithin ? "within each step" : "over the steps")"
+    }
+    if shapes.contains(where: { $0.count == 4 }) { return "a convolution over pictures" }
     return nil
   }
 
