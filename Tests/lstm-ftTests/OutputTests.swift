@@ -27,6 +27,22 @@ import Testing
     return place
   }
 
+  @Test func namesOfASingleLetter() async throws {
+    let place = try await workplace()
+    let data = ["--data", "mine.csv", "--target", "temp", "--window", "48"]
+    for arguments in [
+      ["inspect", "tuned.h5", "--graph", "g"],
+      ["import", "weights.h5", "-o", "m"],
+      ["finetune", "m", "--epochs", "1", "--run", "r", "-o", "t"] + data,
+      ["evaluate", "t", "--data", "mine.csv", "--chart", "c"],
+      ["export", "t", "--to", "pytorch-h5", "-o", "e"],
+      ["report", "r", "-o", "p"],
+    ] {
+      let outcome = try await place.run(arguments)
+      #expect(outcome.code == 0, "\(arguments): \(outcome.stderr)")
+    }
+  }
+
   @Test(arguments: commands)
   func jsonIsOneObjectAndNothingElse(_ command: String) async throws {
     let place = try await workplace()

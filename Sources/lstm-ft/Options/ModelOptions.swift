@@ -360,7 +360,7 @@ func requireOutput(_ output: String, apartFrom inputs: [String], overwrite: Bool
     throw InputError.cannotCreate(output, "it is a directory, expected the name of a file")
   }
   let folder = URL(fileURLWithPath: output).deletingLastPathComponent().path
-  let name = (output as NSString).deletingLastPathComponent
+  let name = folderPart(ofPath: output)
   guard manager.fileExists(atPath: folder, isDirectory: &isFolder) else {
     throw InputError.cannotCreate(output, "the directory \(name) does not exist")
   }

@@ -1,3 +1,4 @@
+import FileIO
 import Foundation
 import LSTMReports
 
@@ -20,7 +21,7 @@ enum ResumeCommand {
 
   private static func isWithin(_ folder: String, _ file: String) -> Bool {
     let folder = whole(folder)
-    return whole((file as NSString).deletingLastPathComponent).starts(with: folder)
+    return whole(folderPart(ofPath: file)).starts(with: folder)
   }
 
   /// The components of a folder's path, without links.

@@ -82,7 +82,7 @@ extension DataSettings {
         throw FileError.unreadable(file: path, reason: error)
       }
       let tables = names.filter {
-        !$0.hasPrefix(".") && ["csv", "tsv"].contains(($0 as NSString).pathExtension.lowercased())
+        !$0.hasPrefix(".") && [".csv", ".tsv"].contains(where: $0.lowercased().hasSuffix)
       }
       guard !tables.isEmpty else {
         throw FineTuningError.badData(
