@@ -164,7 +164,7 @@ import Testing
   @Test(
     arguments: [
       ("residual", "what add (Add) reads"), ("two_inputs", "what concatenate (Concatenate) reads"),
-      ("tagger", "(N stands for the number of steps)"), ("siamese", "what concatenate (Concatenate) reads"),
+      ("tagger", "what concatenate (Concatenate) reads"), ("siamese", "what concatenate (Concatenate) reads"),
       ("two_outputs", "they are not one straight line"), ("written_attention", "what multiply (Multiply) reads"),
       ("branches", "what concatenate (Concatenate) reads"), ("slopes", "how many groups group_normalization has"),
       ("merged", "half as wide as its two directions"),
