@@ -117,7 +117,7 @@ final class Walker {
   /// What a link leads to, within the file only.
   private func target(of link: Link, in group: UInt64, _ path: String) throws(Damage) -> LinkResolver.Target {
     guard let name = link.name else { throw Damage(.refused, "its name is not UTF-8") }
-    guard !name.isEmpty, name != ".", !name.contains("/"), !name.utf8.contains(0) else {
+    guard !name.isEmpty, name != ".", !name.utf8.contains(UInt8(ascii: "/")), !name.utf8.contains(0) else {
       throw Damage(.refused, "its name is not usable")
     }
     switch link.target {

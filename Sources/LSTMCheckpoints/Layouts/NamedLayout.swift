@@ -57,6 +57,7 @@ enum NamedLayout {
   static func refuseNormalizedCells(
     _ candidates: [Candidate], _ kinds: TensorKinds, file: String
   ) throws(CheckpointError) {
+    guard kinds.mayNormalizeCells else { return }
     let inside = candidates.filter { kinds.kind(of: $0) == .cellNormalization }
     guard let first = inside.first else { return }
     let modules = Set(inside.map(\.name)).sorted(by: isNaturallyBefore)

@@ -46,6 +46,9 @@ struct TensorKinds {
     }
   }
 
+  /// Whether any cell may have a normalization in it.
+  var mayNormalizeCells: Bool { !normalizedCells.isEmpty || modules.values.contains { $0["recurrent_kernel"] != nil } }
+
   private static func parts(_ name: String) -> (module: String, leaf: String) {
     withoutVariableNumber(name).moduleAndLeaf
   }

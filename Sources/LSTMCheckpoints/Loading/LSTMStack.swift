@@ -99,7 +99,7 @@ struct LSTMStack: FileReading {
     let names = candidates.map(\.tensor.name)
     guard !names.isEmpty else { return ambiguous("holds no tensors") }
     var advice: [Message]
-    if names.contains(where: { $0.contains("recurrent_kernel") }) {
+    if names.contains(where: { $0.utf8.count >= 16 && $0.contains("recurrent_kernel") }) {
       advice = ["this looks like Keras, whose LSTM has a kernel beside each recurrent_kernel"]
     } else if candidates.contains(where: { PyTorchName.isWeightNormFactor($0.name) }) {
       advice = ["its weights are weight-normalized; \(Self.weightNormAdvice)"]

@@ -369,7 +369,7 @@ struct RewrittenNames {
         name = inside
       }
       // Reports print a file's own slashes, so that rules may be written with either.
-      var slashed = tensor.name.contains("/") ? String(tensor.name.suffix(name.count)) : nil
+      var slashed = tensor.name.utf8.contains(UInt8(ascii: "/")) ? String(tensor.name.suffix(name.count)) : nil
       for (index, expression) in expressions.enumerated() {
         let rewritten = expression.apply(to: name)
         if rewritten != name {
