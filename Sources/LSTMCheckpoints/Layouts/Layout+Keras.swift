@@ -26,7 +26,7 @@ extension LayoutNames {
     unstated:
       "Keras' recurrent_activation is not in the names: taken for sigmoid; \(.configuration) with \"gates\" says another",
     variant: cudnn, underPyTorchNames: columnsUnderPyTorchNames,
-    twin: Twin(
+    twin: Namesake(
       layout: .haste, reason: "Keras has the gates in the order i, f, c, o, and haste's LSTM in the order i, c, f, o"))
 
   /// Every matrix but an embedding is (in, out).

@@ -92,9 +92,9 @@ struct LayoutNames: Sendable {
   var fused: FusedWeight?
 
   /// Another layout with the same names and shapes.
-  var twin: Twin?
+  var twin: Namesake?
 
-  struct Twin: Sendable {
+  struct Namesake: Sendable {
     let layout: Layout
     /// What sets the two apart.
     let reason: Message
