@@ -33,7 +33,9 @@ extension KerasEvidenceGraph {
         }
       }
     }
-    let assumed = isAsked ? nil : line(layers, usual)
+    var own = usual
+    own.givesAll = own.givesAll || endsInRecurrent
+    let assumed = isAsked ? nil : line(layers, own)
     var lines: [String] = []
     for (_, order, choices) in found.sorted(by: { cost($0) < cost($1) }).prefix(Self.tryLimit) {
       guard let line = line(orders[order], choices), line != assumed, !lines.contains(line) else { continue }
@@ -83,6 +85,7 @@ extension KerasEvidenceGraph {
   private var isSingle: Bool { layers.last { $0.isDense }?.gives == 1 }
   private var hasConvolutions: Bool { layers.contains(where: \.isConvolution) }
   private var repeats: Bool { layers.contains { $0.className == "RepeatVector" } }
+  private var endsInRecurrent: Bool { layers.last?.isRecurrent ?? false }
   private var endsInFunction: Bool { layers.last?.className == "Activation" }
 
   /// Text is classified; what has several outputs and no tokens is, too, more often than not.
@@ -115,6 +118,7 @@ extension KerasEvidenceGraph {
 
   /// What gives as many numbers as there are tokens says the next one, of the last step or of each.
   private var readouts: [Way] {
+    if endsInRecurrent { return options.readout == nil ? [Way(0) { $0.givesAll = true }, Way(0.1)] : [] }
     if isJoined, isTokens, options.readout == nil, !isSingle { return [Way(0), Way(0.9) { $0.givesAll = true }] }
     guard let tokens = layers.first(where: { $0.className == "Embedding" })?.config["input_dim"]?.integer,
       layers.last(where: \.isDense)?.gives == tokens, options.readout == nil
