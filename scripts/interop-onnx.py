@@ -26,6 +26,7 @@ ALLOWED = {"compiled_extras": ["--allow", "unexpected=optimizer/*", "--allow", "
            "head_fc1_fc2": ["--activation", "relu"], "nested_groups": ["--activation", "relu"]}
 worst = 0.0
 carried = 0
+lost: list[str] = []
 
 
 def run(*arguments: object, folder: str) -> str:
@@ -33,6 +34,17 @@ def run(*arguments: object, folder: str) -> str:
     if done.returncode != 0:
         raise SystemExit(f"lstm-ft {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr}")
     return done.stdout
+
+
+def exported(folder: str) -> str | None:
+    """What becomes of a model as ONNX: None if it is there; else what the format does not hold, as the export says."""
+    command = [TOOL, "export", "model.h5", "--to", "onnx", "-o", "back.onnx", "--no-state", "--overwrite"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode != 0:
+        if "ONNX has no operator for" not in done.stderr and "mask" not in done.stderr:
+            raise SystemExit(f"lstm-ft {' '.join(command[1:])}: {done.returncode}\n{done.stderr}")
+        return done.stderr.strip()
+    return "the mask" if "the mask is not in this format" in done.stdout else None
 
 
 def tensors(path: str) -> dict:
@@ -286,7 +298,17 @@ def graphs() -> int:
             names = golden.attrs["inputs"].split()
             feeds, wanted = [golden[name][...] for name in names], golden["y"][...]
             run("import", path, folder=folder)
-            run("export", "model.h5", "--to", "onnx", "-o", "back.onnx", "--no-state", folder=folder)
+            left = exported(folder)
+            if left is not None:
+                # Read and computed as well as the others; written it is another model or none, which is said.
+                lost.append(path.name)
+                if len(names) == 1:
+                    numpy.save(f"{folder}/x.npy", feeds[0])
+                    run("predict", "model.h5", "--data", "x.npy", "-o", "y.npy", folder=folder)
+                    difference = float(numpy.abs(numpy.load(f"{folder}/y.npy") - wanted).max())
+                    assert difference <= 2e-6, (path.name, difference)
+                    worst = max(worst, difference)
+                continue
             carry(path, folder, feeds[0])
             onnx.checker.check_model(f"{folder}/back.onnx", full_check=True)
             options = onnxruntime.SessionOptions()
@@ -294,7 +316,9 @@ def graphs() -> int:
             session = onnxruntime.InferenceSession(f"{folder}/back.onnx", options, providers=["CPUExecutionProvider"])
             outputs = [value.name for value in session.get_outputs()]
             first = "output" if "output" in outputs else next(name for name in outputs if name.startswith("output."))
-            results = [session.run([first], dict(zip([value.name for value in session.get_inputs()], feeds)))[0]]
+            inputs = session.get_inputs()
+            given = [x.astype(numpy.int64) if "int64" in value.type else x for value, x in zip(inputs, feeds, strict=True)]
+            results = [session.run([first], dict(zip([value.name for value in inputs], given)))[0]]
             if len(names) == 1:
                 numpy.save(f"{folder}/x.npy", feeds[0])
                 if first == "output":
@@ -339,6 +363,7 @@ def main() -> None:
     print(f"ONNX Runtime {onnxruntime.__version__}: {count} models checked and within 2e-6 (largest difference {worst:.1e}), {carried} of them "
           "with their states carried over calls, "
           "tensors back byte-identical; RTNeural's JSON too")
+    print(f"{len(lost)} read and computed, which ONNX does not hold whole, and the export says so: {', '.join(lost)}")
 
 
 if __name__ == "__main__":
