@@ -6,7 +6,7 @@ struct TensorKinds {
   private var attention = Set<String>()
   /// Recurrent modules that are no LSTM: module, layer number and direction as in their names.
   private var recurrent: [String: TensorKind] = [:]
-  /// Recurrent modules with a normalization as wide as all gates together.
+  /// Recurrent modules with a normalization among their own tensors.
   private var normalizedCells = Set<String>()
   private let decisions = Decisions()
 

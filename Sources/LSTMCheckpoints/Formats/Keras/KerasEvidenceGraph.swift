@@ -177,19 +177,20 @@ struct KerasEvidenceGraph: FileReading {
       throw .invalid(.readout, readout.rawValue, "\(pooling.text) of \(file) is another")
     }
     let within = structure.foundModels
-    func choosing(_ detail: Message) -> CheckpointError {
+    func choosing(_ detail: Message, _ lines: [String]? = nil) -> CheckpointError {
       let detail =
         within.isEmpty
         ? detail : detail + "; of \(nameList(within)), a model within it, only layers with weights are named"
-      return .ambiguous(file: file, detail: detail, advice: kerasModelAdvice(usualLines(isAsked: true)))
+      return .ambiguous(file: file, detail: detail, advice: kerasModelAdvice(lines ?? usualLines(isAsked: true)))
     }
     if isJoined {
       let merges = layers.filter { $0.isMerge || $0.isAttention }.map(\.text)
-      let isOpen = usualLines(isAsked: true).first?.contains(" N steps") ?? false
+      let lines = usualLines(isAsked: true)
+      let isOpen = lines.first?.contains(" N steps") ?? false
       throw choosing(
         "a file of weights does not say how its layers are joined"
           + (merges.isEmpty ? ", and they are not one straight line" : ": what \(nameList(merges)) reads")
-          + (isOpen ? " (N stands for the number of steps)" : ""))
+          + (isOpen ? " (N stands for the number of steps)" : ""), lines)
     }
     let zeros: Message =
       layers.first { $0.className == "ZeroPadding1D" }.map {

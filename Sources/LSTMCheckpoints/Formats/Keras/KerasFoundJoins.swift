@@ -112,7 +112,7 @@ struct KerasFoundJoins {
       isOrdered || !layers.contains { KerasLayerKinds.idle.contains($0.className) && $0.className != "InputLayer" }
     search.run()
     result += search.found.map(\.layers)
-    return Array(result.prefix(8))
+    return Array(result.prefix(foundLimit))
   }
 
   // MARK: - Search

@@ -26,11 +26,9 @@ extension ONNXTranslator {
 
   /// (N, C, ...) as (N, groups, rest).
   private func isOfGroups(_ reshape: ONNXModel.Node, _ rows: ONNXRows, _ groups: Int) -> Bool {
-    guard let target = numbers(reshape, 1)?.values, target.count == 3, target[1]?.known == groups,
-      let batch = target[0], batch.known == 0 || batch == size(of: .batch, rows), rows.axes.first == .batch,
-      rows.axes.count >= 3, rows.axes[1] == .row(0), rows.factors[0] % groups == 0
-    else { return false }
-    return true
+    guard let target = numbers(reshape, 1)?.values, target.count == 3, let batch = target[0] else { return false }
+    return target[1]?.known == groups && (batch.known == 0 || batch == size(of: .batch, rows))
+      && rows.axes.count >= 3 && rows.axes[0] == .batch && rows.axes[1] == .row(0) && rows.factors[0] % groups == 0
   }
 
   fileprivate mutating func groupNorm(_ node: ONNXModel.Node) throws(ONNXRefusal) -> [ONNXMeaning]? {
@@ -104,15 +102,8 @@ extension ONNXTranslator {
       let vector = constant.with(constant.value.reshaped([channels]))
     else { return nil }
     var parameters = entry.parameters
-    switch node.operation {
-    case "Mul" where !kind.hasScale:
-      kind.hasScale = true
-      parameters[.init(name: "weight")] = parameter(vector)
-    case "Add":
-      kind.hasOffset = true
-      parameters[.init(name: "bias")] = parameter(vector)
-    default: return nil
-    }
+    guard let name = gainOrOffset(node, &kind.hasScale, &kind.hasOffset) else { return nil }
+    parameters[.init(name: name)] = parameter(vector)
     return rows.of(try layer(kind, entry.reads, parameters, node))
   }
 }

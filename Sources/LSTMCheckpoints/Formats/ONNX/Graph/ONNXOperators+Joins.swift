@@ -111,8 +111,12 @@ extension ONNXTranslator {
       return under(whole, axes, place, count)
     }
     let sources = list.map(\.source)
-    var source = try bothDirections(sources, node) ?? -1
-    if source < 0 { source = try layer(Layer.Merge(.concatenate), sources, node) }
+    let source: Int
+    if let both = try bothDirections(sources, node) {
+      source = both
+    } else {
+      source = try layer(Layer.Merge(.concatenate), sources, node)
+    }
     return under(main.of(source), axes, place, count)
   }
 

@@ -216,15 +216,21 @@ extension ONNXTranslator {
       return nil
     }
     var parameters = entry.parameters
+    guard let name = gainOrOffset(node, &kind.hasScale, &kind.hasOffset) else { return nil }
+    parameters[.init(name: name)] = parameter(vector)
+    return rows.of(try layer(kind, entry.reads, parameters, node))
+  }
+
+  /// Which parameter of a normalization a node that follows it adds; nil for another node, or one that it has already.
+  func gainOrOffset(_ node: ONNXModel.Node, _ hasScale: inout Bool, _ hasOffset: inout Bool) -> String? {
     switch node.operation {
-    case "Mul" where !kind.hasScale:
-      kind.hasScale = true
-      parameters[.init(name: "weight")] = parameter(vector)
-    case "Add":
-      kind.hasOffset = true
-      parameters[.init(name: "bias")] = parameter(vector)
+    case "Mul" where !hasScale:
+      hasScale = true
+      return "weight"
+    case "Add" where !hasOffset:
+      hasOffset = true
+      return "bias"
     default: return nil
     }
-    return rows.of(try layer(kind, entry.reads, parameters, node))
   }
 }

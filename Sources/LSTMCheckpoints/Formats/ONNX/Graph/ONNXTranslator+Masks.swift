@@ -13,7 +13,7 @@ extension ONNXTranslator {
         text: "its input has zeros in place of steps of \(cleared.number), and no layer passes over them")
     }
     guard used.allSatisfy({ $0.isOfSameSteps(as: mask) }) else {
-      throw Failure(position: position, text: "has two masks: one is read")
+      throw Failure(position: position, text: "has two masks; a model here has one")
     }
     guard places.first(where: { draft[$0].input != nil }) == mask.input else {
       throw Failure(
